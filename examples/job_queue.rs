@@ -1,0 +1,39 @@
+//! Promise jobs come before timers: the drain behind the main script.
+//!
+//! ```js
+//! console.log('Script start');
+//! setTimeout(() => console.log('setTimeout'), 0);
+//! new Promise((resolve) => resolve('Promise 1 resolved')).then((text) => console.log(text));
+//! new Promise((resolve) => resolve('Promise 2 resolved')).then((text) => {
+//!   console.log(text);
+//!   return new Promise((resolve) => resolve('Promise 3 resolved'));
+//! }).then((text) => console.log(text));
+//! console.log('Script End');
+//! ```
+
+use std::time::Duration;
+
+use nodeloop::{promise, run_script, set_timeout, spawn};
+
+fn main() {
+    run_script(|| {
+        println!("Script start");
+        set_timeout(Duration::ZERO, || println!("setTimeout"));
+        let first = resolved("Promise 1 resolved");
+        spawn(async { println!("{}", first.await) });
+        let second = resolved("Promise 2 resolved");
+        spawn(async {
+            println!("{}", second.await);
+            let third = resolved("Promise 3 resolved");
+            println!("{}", third.await);
+        });
+        println!("Script End");
+    });
+}
+
+/// `new Promise((resolve) => resolve(text))`
+fn resolved(text: &'static str) -> nodeloop::Promise<&'static str> {
+    let (promise, resolver) = promise::with_resolver();
+    resolver.resolve(text);
+    promise
+}

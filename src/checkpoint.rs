@@ -1,0 +1,131 @@
+//! The checkpoint: the drain behind every macrotask (R10–R18), and what happens to a throw.
+//!
+//! ```text
+//! checkpoint:
+//!   repeat
+//!     while there is a tick: call it
+//!     run microtasks until there is none
+//!   until there is no tick, and the rejection round tells nothing
+//! ```
+//!
+//! User code is called from here and from `event_loop.rs` only.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+
+use crate::current::{LoopState, Stop};
+use crate::macrotask::{Place, Work};
+use crate::queues::Microtask;
+use crate::rejection::Tracking;
+use crate::uncaught::{ExitUnwind, Rejection, Uncaught};
+
+/// A callback has thrown (and the hook has been told), or the run is to end.
+#[derive(Debug)]
+pub(crate) struct Thrown;
+
+impl LoopState {
+    /// Drains both queues (R10). A tick that throws ends the drain: what is left stays queued
+    /// for the next drain point, wherever that is (R53). A microtask that throws does not (R54).
+    pub(crate) fn checkpoint(&self) -> Result<(), Thrown> {
+        loop {
+            while let Some(tick) = self.queues.pop_tick() {
+                self.guard(tick.place, tick.callback)?;
+            }
+            while let Some(microtask) = self.queues.pop_microtask() {
+                match microtask {
+                    Microtask::Task(runnable) => drop(runnable.run()),
+                    Microtask::Callback(job) => drop(self.guard(job.place, job.callback)),
+                }
+                if self.is_stopping() {
+                    return Err(Thrown);
+                }
+            }
+            if self.queues.has_ticks() {
+                continue;
+            }
+            if self.rejections.is_empty() {
+                return Ok(());
+            }
+            self.rejection_round()?;
+        }
+    }
+
+    /// Calls into the user's code. A panic ends at this point and is told at once (R51).
+    pub(crate) fn guard(&self, place: Place, callback: impl FnOnce()) -> Result<(), Thrown> {
+        match catch_unwind(AssertUnwindSafe(callback)) {
+            Ok(()) if !self.is_stopping() => Ok(()),
+            Ok(()) => Err(Thrown),
+            Err(payload) => {
+                self.uncaught(Uncaught { payload, place });
+                Err(Thrown)
+            }
+        }
+    }
+
+    /// R51: the hook is called at the point of the throw, and an empty immediate keeps the loop
+    /// turning once more. Without a hook the run ends, as Node's process would.
+    fn uncaught(&self, error: Uncaught) {
+        if error.payload.is::<ExitUnwind>() {
+            return; // `exit` has said already what is to happen
+        }
+        if self.hooks.uncaught.is_empty() {
+            return self.stop(Stop::Uncaught(error));
+        }
+        let place = error.place;
+        match catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error))) {
+            Ok(()) => drop(self.check.borrow_mut().push(Work::Nothing, place)),
+            Err(payload) if payload.is::<ExitUnwind>() => {}
+            Err(payload) => self.stop(Stop::Uncaught(Uncaught { payload, place })),
+        }
+    }
+
+    /// R14, R15: first the rejections that were handled after they had been reported, then the
+    /// whole list of fresh ones. Both queues are empty at the start, and what the listeners
+    /// queue waits for the end of the round.
+    fn rejection_round(&self) -> Result<(), Thrown> {
+        loop {
+            let late = self.rejections.take_late();
+            if late.is_empty() {
+                break;
+            }
+            for promise in late {
+                let place = promise.place();
+                let rejection = Rejection { promise };
+                self.guard(place, || self.hooks.rejection_handled.call(&rejection))?;
+            }
+        }
+        for promise in self.rejections.take_round() {
+            promise.tracking().set(Tracking::Reported);
+            let place = promise.place();
+            let rejection = Rejection { promise };
+            if !self.hooks.unhandled_rejection.is_empty() {
+                self.guard(place, || self.hooks.unhandled_rejection.call(&rejection))?;
+            } else if !self.hooks.uncaught.is_empty() {
+                // R18: without a listener it becomes an uncaught error, which ends nothing here.
+                let reason = UnhandledRejection(rejection.reason_text());
+                let _ = self.guard(place, || panic_any(reason));
+            } else {
+                self.stop(Stop::Unhandled {
+                    reason: rejection.reason_text(),
+                    place,
+                });
+            }
+            if self.is_stopping() {
+                return Err(Thrown);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The payload with which an unhandled rejection reaches the
+/// [`on_uncaught`](crate::on_uncaught) hook when there is no
+/// [`on_unhandled_rejection`](crate::on_unhandled_rejection) hook (R18).
+#[derive(Debug)]
+pub struct UnhandledRejection(String);
+
+impl UnhandledRejection {
+    /// The reason of the rejection as `Debug` prints it.
+    pub fn reason_text(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,82 @@
+//! The clock of a loop: real or virtual.
+//!
+//! This is the only file that reads the machine's clock; everything else is handed `now`.
+//! A virtual clock moves only when it is told to: by the poll phase, which jumps to the next
+//! timer when nothing else can run, and by [`block_for`](crate::time::block_for).
+//!
+//! Invariant: a clock never goes backwards.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The time of one loop, counted from an arbitrary start.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Counts from [`base`], which all real clocks of the process share.
+    Real(Instant),
+    Virtual(Cell<Duration>),
+}
+
+impl Clock {
+    pub(crate) fn real() -> Clock {
+        Clock {
+            kind: Kind::Real(base()),
+        }
+    }
+
+    pub(crate) fn virtual_time() -> Clock {
+        Clock {
+            kind: Kind::Virtual(Cell::new(Duration::ZERO)),
+        }
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.kind, Kind::Virtual(_))
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        match &self.kind {
+            Kind::Real(base) => base.elapsed(),
+            Kind::Virtual(now) => now.get(),
+        }
+    }
+
+    /// The time in whole milliseconds, the unit in which Node's timers count.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let now = self.now();
+        now.as_secs() * 1_000 + u64::from(now.subsec_millis())
+    }
+
+    /// Moves a virtual clock to `target`; one that is there already, or past it, stays.
+    pub(crate) fn jump_to(&self, target: Duration) {
+        match &self.kind {
+            Kind::Real(_) => unreachable!("only a virtual clock can jump"),
+            Kind::Virtual(now) => now.set(now.get().max(target)),
+        }
+    }
+
+    /// Time passes and nothing runs: what a busy callback does.
+    pub(crate) fn block_for(&self, duration: Duration) {
+        match &self.kind {
+            Kind::Real(_) => std::thread::sleep(duration),
+            Kind::Virtual(now) => now.set(now.get().saturating_add(duration)),
+        }
+    }
+}
+
+/// The time of the machine outside of any loop, on the scale of every real [`Clock`].
+pub(crate) fn machine_now() -> Duration {
+    base().elapsed()
+}
+
+/// The moment from which the real clocks of this process count.
+fn base() -> Instant {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    *BASE.get_or_init(Instant::now)
+}

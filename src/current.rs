@@ -1,0 +1,279 @@
+//! The state of a loop, and which loop is running on this thread.
+//!
+//! The API files (`schedule.rs`, `promise.rs`, `time.rs`, …) fill the queues in here, the loop
+//! (`event_loop.rs`, `checkpoint.rs`) empties them; both meet only in this file.
+//!
+//! Invariants: at most one loop runs on a thread; no `RefCell` of the state is borrowed while
+//! anything of the user's runs, and that includes wakers and destructors.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use async_task::Runnable;
+use slab::Slab;
+
+use crate::clock::Clock;
+use crate::macrotask::{Macrotask, Place, Work};
+use crate::phases::check::Check;
+use crate::phases::close::Close;
+use crate::phases::pending::Pending;
+use crate::phases::poll::PollPhase;
+use crate::phases::timers::{TimerKey, Timers};
+use crate::pool::Pool;
+use crate::queues::{Job, Microtask, Queues};
+use crate::rejection::Rejections;
+use crate::remote::{Door, TaskMeta};
+use crate::uncaught::{Listeners, Rejection, Uncaught};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<LoopState>>> = const { RefCell::new(None) };
+}
+
+/// Everything that a loop consists of.
+pub(crate) struct LoopState {
+    pub(crate) clock: Clock,
+    pub(crate) door: Arc<Door>,
+    pub(crate) queues: Queues,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) pending: RefCell<Pending>,
+    pub(crate) poll: PollPhase,
+    pub(crate) check: RefCell<Check>,
+    pub(crate) close: RefCell<Close>,
+    pub(crate) pool: Pool,
+    pub(crate) rejections: Rejections,
+    pub(crate) hooks: Hooks,
+    /// The tasks that are pending, so that the end of the loop can cancel them.
+    pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// How deep eager spawns are nested right now.
+    pub(crate) spawn_depth: Cell<usize>,
+    pub(crate) life: Cell<Life>,
+    /// Why the run is to end before the loop has run dry.
+    pub(crate) stop: RefCell<Option<Stop>>,
+    is_stopping: Cell<bool>,
+}
+
+/// Whether a loop takes work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It runs, or can be run.
+    Open,
+    /// The `exit` listeners have been called: ticks are refused (R9).
+    Exiting,
+    /// It is cancelling everything: what is scheduled is dropped.
+    Cancelling,
+}
+
+/// Why a run ends before the loop has run dry.
+pub(crate) enum Stop {
+    /// The future of a `block_on` has finished.
+    Done,
+    Exit(i32),
+    Uncaught(Uncaught),
+    Unhandled {
+        reason: String,
+        place: Place,
+    },
+}
+
+/// What the program wants to be told.
+pub(crate) struct Hooks {
+    pub(crate) uncaught: Listeners<Uncaught>,
+    pub(crate) unhandled_rejection: Listeners<Rejection>,
+    pub(crate) rejection_handled: Listeners<Rejection>,
+    pub(crate) before_exit: Listeners<()>,
+    pub(crate) exit: Listeners<i32>,
+}
+
+impl Hooks {
+    /// Takes every listener out, to be dropped by the caller outside of any borrow.
+    pub(crate) fn take_all(&self) -> impl Sized + use<> {
+        (
+            self.uncaught.take_all(),
+            self.unhandled_rejection.take_all(),
+            self.rejection_handled.take_all(),
+            self.before_exit.take_all(),
+            self.exit.take_all(),
+        )
+    }
+}
+
+/// A task that is pending.
+pub(crate) struct LiveTask {
+    pub(crate) waker: Waker,
+    pub(crate) place: Place,
+}
+
+impl LoopState {
+    pub(crate) fn new(
+        clock: Clock,
+        poll: PollPhase,
+        door: Arc<Door>,
+        blocking_threads: usize,
+    ) -> LoopState {
+        LoopState {
+            clock,
+            pool: Pool::new(door.clone(), blocking_threads),
+            door,
+            queues: Queues::default(),
+            timers: RefCell::new(Timers::new()),
+            pending: RefCell::default(),
+            poll,
+            check: RefCell::default(),
+            close: RefCell::default(),
+            rejections: Rejections::default(),
+            hooks: Hooks {
+                uncaught: Listeners::new(),
+                unhandled_rejection: Listeners::new(),
+                rejection_handled: Listeners::new(),
+                before_exit: Listeners::new(),
+                exit: Listeners::new(),
+            },
+            tasks: RefCell::default(),
+            spawn_depth: Cell::new(0),
+            life: Cell::new(Life::Open),
+            stop: RefCell::new(None),
+            is_stopping: Cell::new(false),
+        }
+    }
+
+    /// Whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do not.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.check.borrow().has_refed()
+            || self.timers.borrow().has_refed()
+            || self.pool.has_outstanding()
+            || self.poll.has_refed()
+            || !self.pending.borrow().is_empty()
+            || !self.close.borrow().is_empty()
+            || self.door.has_tokens()
+            || !self.door.is_empty()
+    }
+
+    /// Whether new work is taken. While the loop cancels everything it is dropped instead.
+    pub(crate) fn is_open(&self) -> bool {
+        self.life.get() != Life::Cancelling
+    }
+
+    /// Ends the run at the next point between two callbacks. The first reason counts.
+    pub(crate) fn stop(&self, stop: Stop) {
+        self.is_stopping.set(true);
+        self.stop.borrow_mut().get_or_insert(stop);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.get()
+    }
+
+    pub(crate) fn take_stop(&self) -> Option<Stop> {
+        self.is_stopping.set(false);
+        self.stop.borrow_mut().take()
+    }
+
+    pub(crate) fn push_tick(&self, tick: Job) {
+        if self.life.get() == Life::Open {
+            self.queues.push_tick(tick);
+        }
+    }
+
+    pub(crate) fn push_microtask(&self, callback: Job) {
+        if self.is_open() {
+            self.queues.push_microtask(Microtask::Callback(callback));
+        }
+    }
+
+    /// Arms a timer with one handle, or gives the work back if the loop takes none.
+    pub(crate) fn arm_timer(
+        &self,
+        work: Work,
+        duration_ms: u64,
+        is_interval: bool,
+        place: Place,
+    ) -> Option<TimerKey> {
+        if !self.is_open() {
+            return None;
+        }
+        let now_ms = self.clock.now_ms();
+        Some(
+            self.timers
+                .borrow_mut()
+                .arm(work, duration_ms, is_interval, place, now_ms),
+        )
+    }
+
+    pub(crate) fn push_pending(&self, macrotask: Macrotask) {
+        if self.is_open() {
+            self.pending.borrow_mut().push(macrotask);
+        }
+    }
+
+    pub(crate) fn push_close(&self, macrotask: Macrotask) {
+        if self.is_open() {
+            self.close.borrow_mut().push(macrotask);
+        }
+    }
+}
+
+/// Makes `state` the loop of this thread until the guard is dropped, in place of any other.
+pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
+    Entered {
+        previous: CURRENT.with(|current| current.replace(Some(state.clone()))),
+    }
+}
+
+/// See [`enter`].
+pub(crate) struct Entered {
+    previous: Option<Rc<LoopState>>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let previous = self.previous.take();
+        // Without a thread-local (its thread is ending) there is nothing to restore.
+        let left = CURRENT.try_with(|current| current.replace(previous));
+        drop(left);
+    }
+}
+
+/// The loop that runs on this thread, if one does.
+pub(crate) fn try_current() -> Option<Rc<LoopState>> {
+    CURRENT
+        .try_with(|current| current.borrow().clone())
+        .ok()
+        .flatten()
+}
+
+/// The loop that runs on this thread; panics with a message that says what to do if none does.
+#[track_caller]
+pub(crate) fn current(verb: &str) -> Rc<LoopState> {
+    match try_current() {
+        Some(state) => state,
+        None => panic!(
+            "`{verb}` was called outside of an event loop: call it from inside \
+             `nodeloop::run(async {{ … }})` or `nodeloop::run_script(|| {{ … }})`, on the loop's \
+             own thread; from another thread send it through a `nodeloop::Handle`"
+        ),
+    }
+}
+
+/// Where every woken task arrives (async-task's schedule function; of size zero on purpose, so
+/// that a wake clones nothing).
+///
+/// A wake while its loop runs on this thread is a microtask. Any other wake goes through the
+/// remote door and is a macrotask of the poll phase.
+pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
+    let id = runnable.metadata().door.id();
+    let mut runnable = Some(runnable);
+    let _ = CURRENT.try_with(|current| {
+        if let Some(state) = &*current.borrow()
+            && state.door.id() == id
+            && let Some(runnable) = runnable.take()
+        {
+            state.queues.push_microtask(Microtask::Task(runnable));
+        }
+    });
+    if let Some(runnable) = runnable {
+        let door = runnable.metadata().door.clone();
+        door.wake(runnable);
+    }
+}

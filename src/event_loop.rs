@@ -1,0 +1,193 @@
+//! The hot path on one screen: a run, a turn, its phases, a macrotask.
+//!
+//! This is libuv's `uv_run` (`src/unix/core.c`, 1.46) with Node's drain points. The phases are
+//! passive queues; every line that moves the wheel is in here.
+
+use std::rc::Rc;
+
+use crate::current::LoopState;
+use crate::macrotask::{Macrotask, Work};
+use crate::phases::pending::ROUNDS_AFTER_POLL;
+use crate::phases::poll::{Arrival, Wait};
+use crate::phases::timers::Step;
+use crate::queues::Microtask;
+use crate::remote::Message;
+use crate::uncaught::drop_quietly;
+
+/// How long a turn may wait when nothing keeps the loop alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Not at all (R5).
+    WhileAlive,
+    /// Until something comes from another thread: the main future waits for that.
+    EvenIfIdle,
+}
+
+impl LoopState {
+    /// Turns the wheel as long as anything keeps the loop alive (R3).
+    pub(crate) fn run_while_alive(self: &Rc<Self>) {
+        if self.is_alive() {
+            self.timers_phase(); // R3: once in front of the first turn
+        }
+        while self.is_alive() && !self.is_stopping() {
+            self.turn(Patience::WhileAlive);
+        }
+    }
+
+    /// One turn.
+    pub(crate) fn turn(self: &Rc<Self>, patience: Patience) {
+        self.pending_phase(); // R63
+        self.poll_phase(patience); // R5–R8, R61
+        self.pending_after_poll(); // R63: what was fed meanwhile
+        self.check_phase(); // R37–R40
+        self.close_phase(); // R62
+        self.timers_phase(); // R20–R36: the end of a turn, before aliveness is asked (R4)
+    }
+
+    fn pending_phase(self: &Rc<Self>) {
+        self.pending.borrow_mut().begin_round();
+        while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
+            self.run_macrotask(macrotask);
+        }
+    }
+
+    fn pending_after_poll(self: &Rc<Self>) {
+        for _ in 0..ROUNDS_AFTER_POLL {
+            if self.pending.borrow().is_empty() {
+                break;
+            }
+            self.pending_phase();
+        }
+    }
+
+    fn poll_phase(self: &Rc<Self>, patience: Patience) {
+        if self.is_stopping() {
+            return;
+        }
+        let wait = self.poll_wait(patience);
+        let jobs_out = self.pool.has_outstanding();
+        let must_wait = || self.poll_wait(patience) != Wait::Zero;
+        let gathered = self
+            .poll
+            .gather(&self.clock, &self.door, wait, jobs_out, must_wait);
+        if let Err(error) = gathered {
+            panic!("the system's poll failed: {error}"); // libuv aborts: nothing can go on
+        }
+        while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
+            self.run_macrotask(macrotask);
+        }
+    }
+
+    /// R5: how long the poll phase may wait.
+    fn poll_wait(&self, patience: Patience) -> Wait {
+        let no_wait = self.check.borrow().has_refed()
+            || !self.pending.borrow().is_empty()
+            || !self.close.borrow().is_empty()
+            || (patience == Patience::WhileAlive && !self.is_alive());
+        match self.timers.borrow().loop_timer_ms() {
+            _ if no_wait => Wait::Zero,
+            Some(due_ms) => Wait::Until(due_ms),
+            None => Wait::Forever,
+        }
+    }
+
+    fn check_phase(self: &Rc<Self>) {
+        if self.is_stopping() {
+            return;
+        }
+        let _ = self.checkpoint(); // R12: every check phase opens with a drain (R55 needs it)
+        self.check.borrow_mut().begin_round();
+        while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
+            if self.call(macrotask) {
+                let _ = self.checkpoint(); // R58: one that throws changes nothing here
+            } else if self.check.borrow().round_is_over() {
+                self.check.borrow_mut().begin_round(); // R57: a new round, with the new ones
+            }
+        }
+    }
+
+    fn close_phase(self: &Rc<Self>) {
+        self.close.borrow_mut().begin();
+        while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
+            self.run_macrotask(macrotask);
+        }
+    }
+
+    fn timers_phase(self: &Rc<Self>) {
+        if self.is_stopping() || !self.timers.borrow_mut().begin(self.clock.now_ms()) {
+            return;
+        }
+        while !self.is_stopping() {
+            let step = self.timers.borrow_mut().step();
+            let thrown = match step {
+                Step::Done => break,
+                Step::Drain => self.checkpoint().is_err(), // R12, R34
+                Step::Run(key, mut macrotask) => {
+                    let place = macrotask.place;
+                    let repeats = matches!(macrotask.work, Work::Repeating(_));
+                    let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
+                    let thrown = self.guard(place, || macrotask.call()).is_err();
+                    let spent = self
+                        .timers
+                        .borrow_mut()
+                        .finished(key, macrotask, called_at_ms);
+                    thrown | self.guard(place, || drop(spent)).is_err()
+                }
+            };
+            if thrown {
+                self.timers.borrow_mut().start_over(); // R56, R58
+            }
+        }
+        self.timers.borrow_mut().end();
+        if !self.is_stopping() {
+            let _ = self.checkpoint(); // R12: the end of the phase
+        }
+    }
+
+    /// Poll, pending and close: a callback, then its drain (R12). Behind one that throws there
+    /// is none (R55).
+    fn run_macrotask(&self, macrotask: Macrotask) {
+        if self.call(macrotask) {
+            let _ = self.checkpoint();
+        }
+    }
+
+    /// Enters the user's code; false if it threw.
+    fn call(&self, mut macrotask: Macrotask) -> bool {
+        let place = macrotask.place;
+        self.guard(place, move || {
+            macrotask.call();
+            drop(macrotask);
+        })
+        .is_ok()
+    }
+
+    fn next_unless_stopping(&self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {
+        if self.is_stopping() { None } else { next() }
+    }
+
+    /// What arrived in the poll phase, as a macrotask.
+    fn next_arrival(self: &Rc<Self>) -> Option<Macrotask> {
+        loop {
+            return Some(match self.poll.next(&self.door)? {
+                Arrival::Macrotask(macrotask) => macrotask,
+                Arrival::Message(Message::Post(callback, place)) => {
+                    Macrotask::callback(callback, place)
+                }
+                Arrival::Message(Message::Wake(runnable)) => {
+                    let state = self.clone();
+                    let place = runnable.metadata().place;
+                    let wake = move || state.queues.push_microtask(Microtask::Task(runnable));
+                    Macrotask::callback(wake, place)
+                }
+                Arrival::Message(Message::JobDone(id, result)) => {
+                    let Some((done, place)) = self.pool.take_done(id) else {
+                        drop_quietly(result); // aborted while it ran
+                        continue;
+                    };
+                    Macrotask::callback(move || done(result), place)
+                }
+            });
+        }
+    }
+}

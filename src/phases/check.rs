@@ -1,0 +1,111 @@
+//! The check phase: immediates (R37–R40).
+//!
+//! One queue, in which every immediate has a number that only grows. The phase takes a snapshot
+//! by remembering the number of the first immediate that does *not* belong to it, so an
+//! immediate made meanwhile waits for the next check phase (R37). A cleared immediate leaves a
+//! hole, also inside the running snapshot (R38).
+//!
+//! Invariant: the queue holds exactly the numbers `first..next`; `first <= end_of_round <= next`
+//! while a round runs.
+
+use std::collections::VecDeque;
+
+use crate::macrotask::{Macrotask, Place, Work};
+
+/// The number of an immediate. Never used twice by one loop.
+pub(crate) type ImmediateId = u64;
+
+struct Immediate {
+    macrotask: Macrotask,
+    refed: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Check {
+    queue: VecDeque<Option<Immediate>>,
+    /// The number of the immediate at the head of the queue.
+    first: ImmediateId,
+    /// The running round ends in front of this number.
+    end_of_round: ImmediateId,
+    /// How many immediates are pending and ref'd: they keep the loop alive (R6).
+    refed: usize,
+}
+
+impl Check {
+    pub(crate) fn push(&mut self, work: Work, place: Place) -> ImmediateId {
+        let id = self.first + self.queue.len() as u64;
+        let macrotask = Macrotask::new(work, place);
+        self.queue.push_back(Some(Immediate {
+            macrotask,
+            refed: true,
+        }));
+        self.refed += 1;
+        id
+    }
+
+    /// Takes the snapshot that the coming round runs (R37).
+    pub(crate) fn begin_round(&mut self) {
+        self.end_of_round = self.first + self.queue.len() as u64;
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Macrotask> {
+        while self.first < self.end_of_round {
+            self.first += 1;
+            if let Some(immediate) = self.queue.pop_front().flatten() {
+                self.refed -= usize::from(immediate.refed);
+                return Some(immediate.macrotask);
+            }
+        }
+        None
+    }
+
+    /// Whether nothing of the running round is left, cleared immediates aside.
+    pub(crate) fn round_is_over(&self) -> bool {
+        let left = (self.end_of_round - self.first) as usize;
+        self.queue.iter().take(left).all(Option::is_none)
+    }
+
+    /// Takes an immediate out (R38). The caller drops it outside of any borrow.
+    pub(crate) fn clear(&mut self, id: ImmediateId) -> Option<Macrotask> {
+        let immediate = self.slot(id)?.take()?;
+        self.refed -= usize::from(immediate.refed);
+        Some(immediate.macrotask)
+    }
+
+    /// Changes what a pending immediate wakes; used by a `yield_now` polled with another waker.
+    pub(crate) fn pending_work(&mut self, id: ImmediateId) -> Option<&mut Work> {
+        Some(&mut self.slot(id)?.as_mut()?.macrotask.work)
+    }
+
+    pub(crate) fn set_refed(&mut self, id: ImmediateId, refed: bool) {
+        if let Some(Some(immediate)) = self.slot(id) {
+            match (std::mem::replace(&mut immediate.refed, refed), refed) {
+                (false, true) => self.refed += 1,
+                (true, false) => self.refed -= 1,
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn has_ref(&self, id: ImmediateId) -> bool {
+        let index = id.checked_sub(self.first);
+        let slot = index.and_then(|index| self.queue.get(index as usize));
+        matches!(slot, Some(Some(immediate)) if immediate.refed)
+    }
+
+    /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait.
+    pub(crate) fn has_refed(&self) -> bool {
+        self.refed > 0
+    }
+
+    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    pub(crate) fn take_all(&mut self) -> Vec<Macrotask> {
+        self.begin_round();
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    fn slot(&mut self, id: ImmediateId) -> Option<&mut Option<Immediate>> {
+        let index = id.checked_sub(self.first)?;
+        self.queue.get_mut(index as usize)
+    }
+}

@@ -1,0 +1,47 @@
+//! The pending phase: results that are known without waiting (R63).
+//!
+//! A round takes what is there when it begins; what is fed meanwhile belongs to the next round.
+//! Rounds run at the start of a turn and, at most eight of them, behind the poll phase.
+
+use std::collections::VecDeque;
+
+use crate::macrotask::Macrotask;
+
+/// How many rounds follow the poll phase at most (`core.c` `uv_run`: "a small fixed number of
+/// times to avoid loop starvation").
+pub(crate) const ROUNDS_AFTER_POLL: usize = 8;
+
+#[derive(Default)]
+pub(crate) struct Pending {
+    queue: VecDeque<Macrotask>,
+    /// How many of the queue still belong to the running round.
+    left_in_round: usize,
+}
+
+impl Pending {
+    pub(crate) fn push(&mut self, macrotask: Macrotask) {
+        self.queue.push_back(macrotask);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn begin_round(&mut self) {
+        self.left_in_round = self.queue.len();
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Macrotask> {
+        if self.left_in_round == 0 {
+            return None;
+        }
+        self.left_in_round -= 1;
+        self.queue.pop_front()
+    }
+
+    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    pub(crate) fn take_all(&mut self) -> Vec<Macrotask> {
+        self.left_in_round = 0;
+        self.queue.drain(..).collect()
+    }
+}

@@ -1,0 +1,404 @@
+//! The sources the poll phase watches, what is known of their readiness, and who waits for them.
+//!
+//! Every source is registered once, edge-triggered, for both directions, and its readiness is
+//! remembered here. Reading (and accepting) starts as *not ready* and becomes ready by an event
+//! of the poll phase only, so that order does not hang on the kernel's timing. One event allows
+//! at most [`READS_PER_EVENT`] reads, as in libuv (`stream.c` `uv__read`); then the source is
+//! *cut off* and served again by the next poll phase, without asking the kernel. Writing starts
+//! as ready: it is tried at once, as libuv does.
+//!
+//! ```text
+//!               1 deliver                        3 would_block, or a short read
+//!   not ready ─────────────▶ ready, N reads left ──────────────────────▶ not ready
+//!       ▲                        │ 2 spend: none left
+//!       └──── cut off ◀──────────┘
+//! ```
+//!
+//! 1 [`Sources::deliver`], 2 [`Sources::spend`], 3 [`Sources::would_block`].
+//!
+//! Invariants: a token carries the generation of its slot, so an event for a source that is gone
+//! reaches nobody; `refed_waiters` counts the waiters of ref'd sources.
+
+use std::io;
+use std::task::{Context, Poll, Waker};
+
+use mio::event::{Event, Source};
+use mio::{Interest, Registry, Token};
+
+use crate::macrotask::{Macrotask, Place};
+
+/// libuv's bound on the reads behind one event.
+pub(crate) const READS_PER_EVENT: u32 = 32;
+
+/// The direction of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// What an event says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Readiness {
+    readable: bool,
+    writable: bool,
+    /// The peer will send no more, or an error is pending: reading never blocks again.
+    read_closed: bool,
+    write_closed: bool,
+}
+
+impl Readiness {
+    pub(crate) const READABLE: Readiness = Readiness {
+        readable: true,
+        writable: false,
+        read_closed: false,
+        write_closed: false,
+    };
+
+    pub(crate) fn of(event: &Event) -> Readiness {
+        let read_closed = event.is_read_closed() || event.is_error();
+        let write_closed = event.is_write_closed() || event.is_error();
+        Readiness {
+            readable: event.is_readable() || read_closed,
+            writable: event.is_writable() || write_closed,
+            read_closed,
+            write_closed,
+        }
+    }
+
+    /// One event that wakes a reader and a writer is two macrotasks, the reader's first.
+    pub(crate) fn halves(self) -> impl Iterator<Item = Readiness> {
+        let read = Readiness {
+            writable: false,
+            write_closed: false,
+            ..self
+        };
+        let write = Readiness {
+            readable: false,
+            read_closed: false,
+            ..self
+        };
+        let read = self.readable.then_some(read);
+        let write = self.writable.then_some(write);
+        read.into_iter().chain(write)
+    }
+}
+
+/// Where a source stands in the table: slot and generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SourceKey(Token);
+
+struct Slot {
+    /// Odd while a source lives in it.
+    generation: u32,
+    read: Half,
+    write: Half,
+    refed: bool,
+    place: Place,
+}
+
+#[derive(Default)]
+struct Half {
+    ready: bool,
+    /// Never blocks again.
+    closed: bool,
+    /// Operations that the last event still allows; writing is not counted.
+    left: u32,
+    /// The task that polls, as in `AsyncRead::poll_read`.
+    poller: Option<Waker>,
+    /// Tasks that hold a future, as of `accept`, in the order in which they came.
+    waiters: Vec<(u64, Waker)>,
+}
+
+impl Half {
+    fn waiting(&self) -> usize {
+        usize::from(self.poller.is_some()) + self.waiters.len()
+    }
+}
+
+/// Which waiter of a source a future is; none before its first poll.
+pub(crate) type WaiterId = Option<u64>;
+
+pub(crate) struct Sources {
+    registry: Registry,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    registered: usize,
+    refed_waiters: usize,
+    next_waiter: u64,
+    cut_off: Vec<Token>,
+}
+
+impl Sources {
+    pub(crate) fn new(registry: Registry) -> Sources {
+        Sources {
+            registry,
+            slots: Vec::new(),
+            free: Vec::new(),
+            registered: 0,
+            refed_waiters: 0,
+            next_waiter: 0,
+            cut_off: Vec::new(),
+        }
+    }
+
+    /// Watches a source in both directions until [`deregister`](Sources::deregister).
+    pub(crate) fn register(
+        &mut self,
+        source: &mut impl Source,
+        place: Place,
+    ) -> io::Result<SourceKey> {
+        let index = match self.free.pop() {
+            Some(index) => index as usize,
+            None => {
+                let (read, write) = (Half::default(), Half::default());
+                self.slots.push(Slot {
+                    generation: 0,
+                    read,
+                    write,
+                    refed: true,
+                    place,
+                });
+                self.slots.len() - 1
+            }
+        };
+        let generation = self.slots[index].generation.wrapping_add(1);
+        let token = Token(index | (generation as usize) << 32);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.registry.register(source, token, interest) {
+            self.free.push(index as u32);
+            return Err(error);
+        }
+        let write = Half {
+            ready: true,
+            ..Half::default()
+        };
+        self.slots[index] = Slot {
+            generation,
+            read: Half::default(),
+            write,
+            refed: true,
+            place,
+        };
+        self.registered += 1;
+        Ok(SourceKey(token))
+    }
+
+    /// Forgets a source. The caller drops what comes back outside of any borrow.
+    #[must_use]
+    pub(crate) fn deregister(
+        &mut self,
+        key: SourceKey,
+        source: &mut impl Source,
+    ) -> (io::Result<()>, Vec<Waker>) {
+        let result = self.registry.deregister(source);
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return (result, Vec::new());
+        };
+        slot.generation = slot.generation.wrapping_add(1);
+        let waiting = slot.read.waiting() + slot.write.waiting();
+        let mut wakers = take_waiting(&mut slot.read);
+        wakers.append(&mut take_waiting(&mut slot.write));
+        self.refed_waiters -= if slot.refed { waiting } else { 0 };
+        self.registered -= 1;
+        self.free.push(index_of(key.0) as u32);
+        (result, wakers)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.registered == 0
+    }
+
+    pub(crate) fn has_refed_waiters(&self) -> bool {
+        self.refed_waiters > 0
+    }
+
+    /// Where the sources that somebody waits for were made.
+    pub(crate) fn waiting_places(&self) -> Vec<Place> {
+        let waiting = |slot: &&Slot| slot.refed && slot.read.waiting() + slot.write.waiting() > 0;
+        self.slots
+            .iter()
+            .filter(waiting)
+            .map(|slot| slot.place)
+            .collect()
+    }
+
+    /// Whether waits on this source keep the loop alive.
+    pub(crate) fn set_refed(&mut self, key: SourceKey, refed: bool) {
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return;
+        };
+        let waiting = slot.read.waiting() + slot.write.waiting();
+        match (std::mem::replace(&mut slot.refed, refed), refed) {
+            (false, true) => self.refed_waiters += waiting,
+            (true, false) => self.refed_waiters -= waiting,
+            _ => {}
+        }
+    }
+
+    /// For `poll_*` methods: ready, or the task is remembered as the one that polls.
+    /// The caller drops the second half outside of any borrow.
+    pub(crate) fn poll_ready(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> (Poll<()>, Option<Waker>) {
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return (Poll::Ready(()), None);
+        };
+        let refed = slot.refed;
+        let half = half_of(slot, direction);
+        if half.ready {
+            return (Poll::Ready(()), None);
+        }
+        if half
+            .poller
+            .as_ref()
+            .is_some_and(|poller| poller.will_wake(cx.waker()))
+        {
+            return (Poll::Pending, None);
+        }
+        let replaced = half.poller.replace(cx.waker().clone());
+        if replaced.is_none() && refed {
+            self.refed_waiters += 1;
+        }
+        (Poll::Pending, replaced)
+    }
+
+    /// For futures, any number of them: ready, or the task is remembered under `id`.
+    /// The caller drops the second half outside of any borrow.
+    pub(crate) fn poll_waiter(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        id: &mut WaiterId,
+        cx: &Context<'_>,
+    ) -> (Poll<()>, Option<Waker>) {
+        let next_waiter = self.next_waiter;
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return (Poll::Ready(()), None);
+        };
+        let refed = slot.refed;
+        let half = half_of(slot, direction);
+        let known = id.and_then(|id| half.waiters.iter().position(|(waiter, _)| *waiter == id));
+        match known {
+            _ if half.ready => (Poll::Ready(()), self.forget_waiter(key, direction, id)),
+            Some(index) => {
+                let waker = &mut half.waiters[index].1;
+                if waker.will_wake(cx.waker()) {
+                    return (Poll::Pending, None);
+                }
+                (
+                    Poll::Pending,
+                    Some(std::mem::replace(waker, cx.waker().clone())),
+                )
+            }
+            None => {
+                *id = Some(next_waiter);
+                half.waiters.push((next_waiter, cx.waker().clone()));
+                self.next_waiter += 1;
+                self.refed_waiters += usize::from(refed);
+                (Poll::Pending, None)
+            }
+        }
+    }
+
+    /// A future that waited is gone. The caller drops what comes back outside of any borrow.
+    #[must_use]
+    pub(crate) fn forget_waiter(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        id: &mut WaiterId,
+    ) -> Option<Waker> {
+        let id = id.take()?;
+        let slot = Self::slot(&mut self.slots, key.0)?;
+        let refed = slot.refed;
+        let half = half_of(slot, direction);
+        let index = half.waiters.iter().position(|(waiter, _)| *waiter == id)?;
+        self.refed_waiters -= usize::from(refed);
+        Some(half.waiters.remove(index).1)
+    }
+
+    /// An operation would have blocked, or a read came back short: wait for the next event.
+    pub(crate) fn would_block(&mut self, key: SourceKey, direction: Direction) {
+        if let Some(slot) = Self::slot(&mut self.slots, key.0) {
+            half_of(slot, direction).ready = false;
+        }
+    }
+
+    /// A read filled only a part of its buffer: nothing is left, unless the end is near.
+    pub(crate) fn short_read(&mut self, key: SourceKey) {
+        if let Some(slot) = Self::slot(&mut self.slots, key.0)
+            && !slot.read.closed
+        {
+            slot.read.ready = false;
+        }
+    }
+
+    /// A read or an accept succeeded: one less of what this event allows.
+    pub(crate) fn spend(&mut self, key: SourceKey) {
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return;
+        };
+        slot.read.left = slot.read.left.saturating_sub(1);
+        if slot.read.left == 0 && slot.read.ready {
+            slot.read.ready = false;
+            self.cut_off.push(key.0);
+        }
+    }
+
+    /// The sources that are to be served again without asking the kernel.
+    pub(crate) fn take_cut_off(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.cut_off)
+    }
+
+    /// An event reaches its source: readiness is noted, and whoever waits becomes a macrotask.
+    pub(crate) fn deliver(&mut self, token: Token, readiness: Readiness) -> Option<Macrotask> {
+        let slot = Self::slot(&mut self.slots, token)?;
+        let half = if readiness.readable {
+            slot.read.closed |= readiness.read_closed;
+            slot.read.left = READS_PER_EVENT;
+            &mut slot.read
+        } else {
+            slot.write.closed |= readiness.write_closed;
+            &mut slot.write
+        };
+        half.ready = true;
+        let waiting = half.waiting();
+        let mut wakers = take_waiting(half);
+        let (place, refed) = (slot.place, slot.refed);
+        self.refed_waiters -= if refed { waiting } else { 0 };
+        match wakers.len() {
+            0 => None,
+            1 => wakers.pop().map(|waker| Macrotask::wake(waker, place)),
+            _ => Some(Macrotask::callback(
+                || wakers.into_iter().for_each(Waker::wake),
+                place,
+            )),
+        }
+    }
+
+    /// The slot of a source that is still there.
+    fn slot(slots: &mut [Slot], token: Token) -> Option<&mut Slot> {
+        let slot = slots.get_mut(index_of(token))?;
+        (slot.generation == (token.0 >> 32) as u32).then_some(slot)
+    }
+}
+
+fn index_of(token: Token) -> usize {
+    token.0 & u32::MAX as usize
+}
+
+fn half_of(slot: &mut Slot, direction: Direction) -> &mut Half {
+    match direction {
+        Direction::Read => &mut slot.read,
+        Direction::Write => &mut slot.write,
+    }
+}
+
+fn take_waiting(half: &mut Half) -> Vec<Waker> {
+    let waiters = half.waiters.drain(..).map(|(_, waker)| waker);
+    half.poller.take().into_iter().chain(waiters).collect()
+}

@@ -1,0 +1,193 @@
+//! The worker pool: a queue of jobs, served by at most N threads at once (R60).
+//!
+//! The `blocking` crate supplies the threads, this file the order. Its threads are shared by the
+//! whole process and start in no promised order, so a loop keeps its own queue, first in, first
+//! out, and asks for a thread only while fewer than N of its threads are at work. A thread takes
+//! job after job until the queue is empty; behind [`JOBS_IN_A_ROW`] of them it steps back in line
+//! at the `blocking` crate, so that two loops share even a single thread
+//! (`BLOCKING_MAX_THREADS=1`).
+//!
+//! Results come back through the remote door, in the order in which the jobs finished (R61).
+//! What is called with them stays on the loop's thread, in [`Pool::outstanding`].
+//!
+//! Invariants: at most `limit` threads run jobs of one loop; a job in the queue has a thread that
+//! will take it; every job that was started sends exactly one message.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::macrotask::Place;
+use crate::remote::{Door, Message};
+
+pub(crate) type JobId = u64;
+
+/// What a job gives back: its value, or the payload of its panic.
+pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
+
+type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+type JobDone = Box<dyn FnOnce(JobResult)>;
+
+/// How many jobs a thread runs before it lets another loop have it.
+const JOBS_IN_A_ROW: usize = 64;
+
+/// The loop's side of the pool.
+pub(crate) struct Pool {
+    workers: Arc<Workers>,
+    /// What to call with the results of the jobs that are not back yet.
+    outstanding: RefCell<BTreeMap<JobId, Outstanding>>,
+    next_id: std::cell::Cell<JobId>,
+}
+
+struct Outstanding {
+    done: JobDone,
+    place: Place,
+}
+
+/// The threads' side of the pool.
+struct Workers {
+    door: Arc<Door>,
+    limit: usize,
+    queue: Mutex<Queue>,
+    /// Notified when the last job has finished and none waits.
+    quiet: Condvar,
+}
+
+struct Queue {
+    waiting: VecDeque<(JobId, JobWork)>,
+    /// Threads at work, or asked for.
+    threads: usize,
+}
+
+impl Pool {
+    pub(crate) fn new(door: Arc<Door>, limit: usize) -> Pool {
+        let queue = Mutex::new(Queue {
+            waiting: VecDeque::new(),
+            threads: 0,
+        });
+        Pool {
+            workers: Arc::new(Workers {
+                door,
+                limit,
+                queue,
+                quiet: Condvar::new(),
+            }),
+            outstanding: RefCell::new(BTreeMap::new()),
+            next_id: std::cell::Cell::new(0),
+        }
+    }
+
+    /// Puts a job at the end of the queue. `done` is called on the loop's thread, in the poll
+    /// phase.
+    pub(crate) fn submit(&self, work: JobWork, done: JobDone, place: Place) -> JobId {
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        self.outstanding
+            .borrow_mut()
+            .insert(id, Outstanding { done, place });
+        Workers::add(&self.workers, id, work);
+        id
+    }
+
+    /// Takes a job that no thread has started out of the queue; what comes back is to be
+    /// dropped outside of any borrow.
+    pub(crate) fn cancel(&self, id: JobId) -> Option<impl Sized + use<>> {
+        let mut queue = self.workers.lock();
+        let index = queue
+            .waiting
+            .binary_search_by_key(&id, |(waiting, _)| *waiting)
+            .ok()?;
+        let work = queue.waiting.remove(index);
+        drop(queue);
+        Some((
+            work,
+            self.outstanding
+                .borrow_mut()
+                .remove(&id)
+                .map(|job| job.done),
+        ))
+    }
+
+    /// The callback of a finished job, and where the job was made.
+    pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Place)> {
+        let outstanding = self.outstanding.borrow_mut().remove(&id)?;
+        Some((outstanding.done, outstanding.place))
+    }
+
+    /// Whether a job has not been delivered yet: it keeps the loop alive (R6) and holds virtual
+    /// time.
+    pub(crate) fn has_outstanding(&self) -> bool {
+        !self.outstanding.borrow().is_empty()
+    }
+
+    /// Where the jobs that are not back yet were made.
+    pub(crate) fn outstanding_places(&self) -> Vec<Place> {
+        self.outstanding
+            .borrow()
+            .values()
+            .map(|job| job.place)
+            .collect()
+    }
+
+    /// Blocks this thread until every job has finished; nothing is delivered meanwhile.
+    pub(crate) fn wait_for_jobs(&self) {
+        let mut queue = self.workers.lock();
+        while queue.threads > 0 {
+            queue = self
+                .workers
+                .quiet
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes out the jobs that no thread has started, and all callbacks, to be dropped by the
+    /// caller outside of any borrow. Running jobs run on; their results go nowhere.
+    pub(crate) fn take_all(&self) -> impl Sized + use<> {
+        let waiting = std::mem::take(&mut self.workers.lock().waiting);
+        let outstanding = std::mem::take(&mut *self.outstanding.borrow_mut());
+        (waiting, outstanding)
+    }
+}
+
+impl Workers {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // No user code runs under the lock, so a poisoned one is still whole.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(workers: &Arc<Workers>, id: JobId, work: JobWork) {
+        let mut queue = workers.lock();
+        queue.waiting.push_back((id, work));
+        if queue.threads < workers.limit {
+            queue.threads += 1;
+            drop(queue);
+            Workers::start_thread(workers.clone());
+        }
+    }
+
+    fn start_thread(workers: Arc<Workers>) {
+        blocking::unblock(move || {
+            for _ in 0..JOBS_IN_A_ROW {
+                let mut queue = workers.lock();
+                let Some((id, work)) = queue.waiting.pop_front() else {
+                    queue.threads -= 1;
+                    if queue.threads == 0 {
+                        workers.quiet.notify_all();
+                    }
+                    return;
+                };
+                drop(queue);
+                let result: JobResult = catch_unwind(AssertUnwindSafe(work));
+                // A loop that has ended refuses the message: the result is dropped here.
+                if let Err(message) = workers.door.push(Message::JobDone(id, result)) {
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));
+                }
+            }
+            Workers::start_thread(workers);
+        })
+        .detach();
+    }
+}

@@ -1,0 +1,189 @@
+//! Promises that are settled from outside: `with_resolvers` (R43, R44).
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::state::{Failure, Outcome, ReasonOf, Source, State};
+use super::task::start_lazily;
+use super::{Promise, TryPromise, error_of, no_reason};
+use crate::current::current;
+use crate::rejection::Reason;
+
+/// Makes a pending promise that cannot be rejected, and what resolves it.
+///
+/// ```
+/// let answer = nodeloop::block_on(async {
+///     let (promise, resolver) = nodeloop::promise::with_resolver();
+///     nodeloop::next_tick(move || resolver.resolve(42));
+///     promise.await
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
+    let (state, resolving) = pending(no_reason, "promise::with_resolver");
+    (Promise::new(state), Resolver { resolving })
+}
+
+/// Makes a pending promise that can be rejected, and what resolves or rejects it: JavaScript's
+/// `Promise.withResolvers()`.
+///
+/// ```
+/// let outcome = nodeloop::block_on(async {
+///     let (promise, resolvers) = nodeloop::promise::with_resolvers::<(), &str>();
+///     resolvers.reject("no");
+///     resolvers.resolve(()); // only the first call counts
+///     promise.await
+/// });
+/// assert_eq!(outcome, Err("no"));
+/// ```
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn with_resolvers<T, E>() -> (TryPromise<T, E>, Resolvers<T, E>)
+where
+    T: 'static,
+    E: Reason,
+{
+    let (state, resolving) = pending(error_of, "promise::with_resolvers");
+    (TryPromise::new(state), Resolvers { resolving })
+}
+
+#[track_caller]
+fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> (Rc<State<O>>, Rc<Resolving<O>>) {
+    let state = State::new(current(verb), Location::caller(), reason_of);
+    state.source.set(Source::Resolvers);
+    let resolving = Rc::new(Resolving {
+        state: state.clone(),
+        is_resolved: Cell::new(false),
+    });
+    (state, resolving)
+}
+
+/// The two resolving functions of one promise share this: only their first call counts (R44).
+struct Resolving<O> {
+    state: Rc<State<O>>,
+    is_resolved: Cell<bool>,
+}
+
+impl<O: 'static> Resolving<O> {
+    fn settle(&self, output: O) {
+        if !self.is_resolved.replace(true) {
+            self.state.settle(Ok(output));
+        }
+    }
+
+    /// R43: a job that awaits the other promise, then one that settles this one with it.
+    fn adopt(&self, other: Rc<State<O>>, outcome: impl Future<Output = Outcome<O>> + 'static) {
+        if self.is_resolved.replace(true) {
+            return;
+        }
+        if Rc::ptr_eq(&self.state, &other) {
+            return self.state.settle(Err(Failure::SelfResolution));
+        }
+        adopt(self.state.clone(), outcome);
+    }
+}
+
+/// R43: `state` follows another promise, two turns behind it.
+pub(super) fn adopt<O: 'static>(
+    state: Rc<State<O>>,
+    outcome: impl Future<Output = Outcome<O>> + 'static,
+) {
+    let follower = State::new(state.owner().clone(), state.place(), no_reason);
+    start_lazily(async move { state.settle(outcome.await) }, &follower);
+}
+
+/// Resolves a [`Promise`] made by [`with_resolver`].
+///
+/// Clones resolve the same promise; only the first call of any of them counts. Dropping all of
+/// them leaves the promise pending, as in JavaScript.
+pub struct Resolver<T> {
+    resolving: Rc<Resolving<T>>,
+}
+
+impl<T: 'static> Resolver<T> {
+    /// Fulfils the promise with a value; its reactions are queued at once.
+    pub fn resolve(&self, value: T) {
+        self.resolving.settle(value);
+    }
+
+    /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
+    /// itself is [`Failure::SelfResolution`].
+    pub fn resolve_with(&self, promise: Promise<T>) {
+        let other = promise.state().clone();
+        self.resolving.adopt(other, promise.settled());
+    }
+}
+
+/// Resolves or rejects a [`TryPromise`] made by [`with_resolvers`].
+///
+/// Clones stand for the same promise; only the first call of any of them counts, also while an
+/// adoption is under way. Dropping all of them leaves the promise pending, as in JavaScript.
+pub struct Resolvers<T, E> {
+    resolving: Rc<Resolving<Result<T, E>>>,
+}
+
+impl<T: 'static, E: Reason> Resolvers<T, E> {
+    /// Fulfils the promise with a value; its reactions are queued at once.
+    pub fn resolve(&self, value: T) {
+        self.resolving.settle(Ok(value));
+    }
+
+    /// Rejects the promise with a reason; its reactions are queued at once.
+    pub fn reject(&self, reason: E) {
+        self.resolving.settle(Err(reason));
+    }
+
+    /// Fulfils or rejects the promise with a result.
+    pub fn settle(&self, result: Result<T, E>) {
+        self.resolving.settle(result);
+    }
+
+    /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
+    /// itself is [`Failure::SelfResolution`].
+    pub fn resolve_with(&self, promise: TryPromise<T, E>) {
+        let other = promise.state().clone();
+        self.resolving.adopt(other, promise.settled());
+    }
+}
+
+impl<T> Clone for Resolver<T> {
+    fn clone(&self) -> Self {
+        Resolver {
+            resolving: self.resolving.clone(),
+        }
+    }
+}
+
+impl<T, E> Clone for Resolvers<T, E> {
+    fn clone(&self) -> Self {
+        Resolvers {
+            resolving: self.resolving.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Resolver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("is_resolved", &self.resolving.is_resolved.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T, E> fmt::Debug for Resolvers<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolvers")
+            .field("is_resolved", &self.resolving.is_resolved.get())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,361 @@
+//! What a promise is made of: its outcome, who reacts to it, and whether anybody has.
+//!
+//! ```text
+//!            1 settle                     2 take
+//!   Pending ─────────▶ Settled(outcome) ─────────▶ Taken
+//!      │                   │
+//!      └─ reactions wait   └─ reactions are queued at once, one turn each
+//! ```
+//!
+//! 1 [`State::settle`], 2 [`State::take`] (only the one owner of an unshared promise).
+//!
+//! Invariants: only the first settling counts (R44); reactions are woken in the order in which
+//! they were added (R13); nothing is borrowed while a waker or a value of the user's is dropped.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::current::LoopState;
+use crate::macrotask::Place;
+use crate::pool::JobId;
+use crate::rejection::{Reason, Tracked, Tracking};
+use crate::uncaught::{PanicReason, drop_quietly, payload_text};
+
+/// Why a promise has no value.
+pub enum Failure {
+    /// The task behind it panicked; this is the payload.
+    Panicked(Box<dyn Any + Send>),
+    /// It was aborted, or its loop has ended.
+    Aborted,
+    /// It was resolved with itself, JavaScript's `TypeError` (R44).
+    SelfResolution,
+}
+
+impl Failure {
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, Failure::Panicked(_))
+    }
+
+    /// Whether the promise was aborted.
+    pub fn is_aborted(&self) -> bool {
+        matches!(self, Failure::Aborted)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Panicked(payload) => write!(f, "Panicked({:?})", payload_text(&**payload)),
+            Failure::Aborted => f.write_str("Aborted"),
+            Failure::SelfResolution => f.write_str("SelfResolution"),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Panicked(payload) => {
+                write!(f, "the task panicked: {}", payload_text(&**payload))
+            }
+            Failure::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
+            Failure::SelfResolution => f.write_str("the promise was resolved with itself"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// How a promise ended: with the output of its task, or without.
+pub(crate) type Outcome<O> = Result<O, Failure>;
+
+enum Settlement<O> {
+    Pending,
+    Settled(Outcome<O>),
+    Taken,
+}
+
+/// What stands behind a pending promise, to be told when it is aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A task that has not been pending yet, or nothing any more.
+    None,
+    /// Whoever holds the resolvers.
+    Resolvers,
+    /// A task, by its key in the registry.
+    Task(usize),
+    /// A job of the pool.
+    Job(JobId),
+}
+
+pub(crate) struct State<O> {
+    owner: Rc<LoopState>,
+    place: Place,
+    settlement: RefCell<Settlement<O>>,
+    reactions: RefCell<Reactions>,
+    /// Whether it has ever had a reaction (R17).
+    handled: Cell<bool>,
+    tracking: Cell<Tracking>,
+    pub(crate) source: Cell<Source>,
+    abort_requested: Cell<bool>,
+    /// The reason in an output that is a rejection.
+    reason_of: ReasonOf<O>,
+    /// The reason of a rejection without an output.
+    failure_reason: RefCell<Option<Box<dyn Reason>>>,
+}
+
+/// Finds the error in an output: an `Err` for the fallible promises, nothing for the others.
+pub(crate) type ReasonOf<O> = fn(&O) -> Option<&dyn Reason>;
+
+/// The wakers of those who wait, in order. Nearly always there is one.
+#[derive(Default)]
+struct Reactions {
+    first: Option<(u64, Waker)>,
+    more: Vec<(u64, Waker)>,
+    next_id: u64,
+}
+
+/// How far an awaiting side has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaiting {
+    NotPolled,
+    /// A reaction is registered.
+    Registered(u64),
+    /// The promise was settled already, and the turn it costs all the same is under way (R45).
+    TurnQueued,
+    Done,
+}
+
+impl<O: 'static> State<O> {
+    pub(crate) fn new(owner: Rc<LoopState>, place: Place, reason_of: ReasonOf<O>) -> Rc<State<O>> {
+        Rc::new(State {
+            owner,
+            place,
+            settlement: RefCell::new(Settlement::Pending),
+            reactions: RefCell::default(),
+            handled: Cell::new(false),
+            tracking: Cell::new(Tracking::Untracked),
+            source: Cell::new(Source::None),
+            abort_requested: Cell::new(false),
+            reason_of,
+            failure_reason: RefCell::new(None),
+        })
+    }
+
+    pub(crate) fn owner(&self) -> &Rc<LoopState> {
+        &self.owner
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        !matches!(*self.settlement.borrow(), Settlement::Pending)
+    }
+
+    /// Settles the promise and queues its reactions (R13). Only the first call counts.
+    pub(crate) fn settle(self: &Rc<Self>, outcome: Outcome<O>) {
+        if self.is_settled() {
+            return drop_quietly(outcome);
+        }
+        let rejected = match &outcome {
+            Ok(output) => (self.reason_of)(output).is_some(),
+            Err(Failure::Aborted) => false, // somebody wanted it so
+            Err(Failure::Panicked(payload)) => {
+                let reason = PanicReason {
+                    text: payload_text(&**payload),
+                };
+                *self.failure_reason.borrow_mut() = Some(Box::new(reason));
+                true
+            }
+            Err(Failure::SelfResolution) => {
+                *self.failure_reason.borrow_mut() = Some(Box::new(SelfResolutionReason));
+                true
+            }
+        };
+        *self.settlement.borrow_mut() = Settlement::Settled(outcome);
+        self.source.set(Source::None);
+        if rejected && !self.handled.get() {
+            self.owner.rejections.rejected(self.clone());
+        }
+        let reactions = std::mem::take(&mut *self.reactions.borrow_mut());
+        for (_, waker) in reactions.first.into_iter().chain(reactions.more) {
+            waker.wake();
+        }
+    }
+
+    /// Marks the promise as handled (R17).
+    pub(crate) fn mark_handled(self: &Rc<Self>) {
+        if !self.handled.replace(true) && self.tracking.get() != Tracking::Untracked {
+            self.owner.rejections.handled(self.clone());
+        }
+    }
+
+    /// One poll of somebody who awaits: ready exactly one turn behind the settling, or behind
+    /// the first poll if it was settled by then (R42, R45).
+    pub(crate) fn poll_settled(
+        self: &Rc<Self>,
+        awaiting: &mut Awaiting,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        match *awaiting {
+            Awaiting::NotPolled => {
+                self.mark_handled();
+                if self.is_settled() {
+                    *awaiting = Awaiting::TurnQueued;
+                    cx.waker().wake_by_ref();
+                } else {
+                    let id = self.reactions.borrow_mut().add(cx.waker().clone());
+                    *awaiting = Awaiting::Registered(id);
+                }
+                Poll::Pending
+            }
+            Awaiting::Registered(_) | Awaiting::TurnQueued if self.is_settled() => {
+                *awaiting = Awaiting::Done;
+                Poll::Ready(())
+            }
+            Awaiting::Registered(id) => {
+                let replaced = self.reactions.borrow_mut().replace(id, cx.waker());
+                drop(replaced);
+                Poll::Pending
+            }
+            Awaiting::TurnQueued => unreachable!("a settled promise stays settled"),
+            Awaiting::Done => panic!("a promise was polled after it had given its value"),
+        }
+    }
+
+    /// Somebody who awaited is gone.
+    pub(crate) fn forget_reaction(&self, awaiting: Awaiting) {
+        if let Awaiting::Registered(id) = awaiting {
+            let forgotten = self.reactions.borrow_mut().remove(id);
+            drop(forgotten);
+        }
+    }
+
+    /// Takes the outcome out of a settled promise.
+    pub(crate) fn take(&self) -> Outcome<O> {
+        match std::mem::replace(&mut *self.settlement.borrow_mut(), Settlement::Taken) {
+            Settlement::Settled(outcome) => outcome,
+            Settlement::Pending => unreachable!("taken before it was settled"),
+            Settlement::Taken => panic!("the value of this promise has been taken already"),
+        }
+    }
+
+    /// Looks at the outcome of a settled promise.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Outcome<O>) -> R) -> R {
+        match &*self.settlement.borrow() {
+            Settlement::Settled(outcome) => look(outcome),
+            Settlement::Pending => unreachable!("looked at before it was settled"),
+            Settlement::Taken => panic!("the value of this promise has been taken already"),
+        }
+    }
+
+    /// Asks whatever stands behind the promise to stop. The promise settles as
+    /// [`Failure::Aborted`] when it has.
+    pub(crate) fn abort(self: &Rc<Self>) {
+        if self.is_settled() || self.abort_requested.replace(true) {
+            return;
+        }
+        match self.source.get() {
+            Source::Task(key) => {
+                let waker = self
+                    .owner
+                    .tasks
+                    .borrow()
+                    .get(key)
+                    .map(|task| task.waker.clone());
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            Source::Job(id) => {
+                drop_quietly(self.owner.pool.cancel(id));
+                self.settle(Err(Failure::Aborted));
+            }
+            Source::Resolvers => self.settle(Err(Failure::Aborted)),
+            Source::None => {}
+        }
+    }
+
+    pub(crate) fn abort_requested(&self) -> bool {
+        self.abort_requested.get()
+    }
+}
+
+impl<O: 'static> Tracked for State<O> {
+    fn tracking(&self) -> &Cell<Tracking> {
+        &self.tracking
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    fn with_reason(&self, look: &mut dyn FnMut(&dyn Reason)) {
+        if let Some(reason) = &*self.failure_reason.borrow() {
+            return look(&**reason);
+        }
+        if let Settlement::Settled(Ok(output)) = &*self.settlement.borrow()
+            && let Some(reason) = (self.reason_of)(output)
+        {
+            return look(reason);
+        }
+        look(&TakenReason);
+    }
+}
+
+/// The reason in a promise resolved with itself.
+struct SelfResolutionReason;
+
+impl fmt::Debug for SelfResolutionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the promise was resolved with itself")
+    }
+}
+
+/// Stands for a reason that whoever handled the promise has taken.
+struct TakenReason;
+
+impl fmt::Debug for TakenReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(handled meanwhile; the reason has been taken)")
+    }
+}
+
+impl Reactions {
+    fn add(&mut self, waker: Waker) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        if self.first.is_none() && self.more.is_empty() {
+            self.first = Some((id, waker));
+        } else {
+            self.more.push((id, waker));
+        }
+        id
+    }
+
+    fn replace(&mut self, id: u64, waker: &Waker) -> Option<Waker> {
+        let entry = self
+            .first
+            .iter_mut()
+            .chain(&mut self.more)
+            .find(|(known, _)| *known == id)?;
+        if entry.1.will_wake(waker) {
+            return None;
+        }
+        Some(std::mem::replace(&mut entry.1, waker.clone()))
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Waker> {
+        if let Some((_, waker)) = self.first.take_if(|(known, _)| *known == id) {
+            return Some(waker);
+        }
+        let index = self.more.iter().position(|(known, _)| *known == id)?;
+        Some(self.more.remove(index).1)
+    }
+}

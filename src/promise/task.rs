@@ -1,0 +1,190 @@
+//! Spawning: a future becomes a task, and the task settles a promise.
+//!
+//! Eager as a call of an async function is (R46): the future is polled at once, on the caller's
+//! stack, and only a task that is pending behind its first poll enters the registry through which
+//! the end of the loop cancels it.
+//!
+//! A task never lets a panic out: neither its poll nor its destructor. Both settle the promise.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use async_task::Runnable;
+use pin_project_lite::pin_project;
+
+use super::state::{Failure, Outcome, Source, State};
+use crate::current::{LiveTask, LoopState, schedule};
+use crate::queues::Microtask;
+use crate::remote::TaskMeta;
+
+/// How deep eager spawns may nest: a task that spawns a task that spawns a task, each inside the
+/// first poll of the one before.
+pub const MAX_SPAWN_DEPTH: usize = 1_000;
+
+/// How much of the stack is left to the future that is spawned, at least.
+const STACK_RESERVE: usize = 128 * 1024;
+
+pin_project! {
+    /// The future of a task: the user's, and the promise it settles.
+    struct TaskFuture<F: Future> {
+        #[pin]
+        future: Option<F>,
+        promise: Rc<State<F::Output>>,
+    }
+}
+
+impl<F> Future for TaskFuture<F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let promise = &*this.promise;
+        let owner = promise.owner();
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            return Poll::Ready(());
+        };
+        let mut outcome = if must_stop(promise) {
+            Err(Failure::Aborted)
+        } else {
+            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(Poll::Ready(output)) => Ok(output),
+                Err(payload) => Err(Failure::Panicked(payload)),
+                Ok(Poll::Pending) if must_stop(promise) => Err(Failure::Aborted),
+                Ok(Poll::Pending) => {
+                    if promise.source.get() == Source::None {
+                        let task = LiveTask {
+                            waker: cx.waker().clone(),
+                            place: promise.place(),
+                        };
+                        let key = owner.tasks.borrow_mut().insert(task);
+                        promise.source.set(Source::Task(key));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        };
+        // The future goes before its promise settles, as a function's locals go before its
+        // caller continues.
+        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
+        if let Err(payload) = dropped {
+            outcome = merge_destructor_panic(outcome, payload);
+        }
+        if let Source::Task(key) = promise.source.get() {
+            let task = owner.tasks.borrow_mut().remove(key);
+            drop(task); // outside of the borrow
+        }
+        promise.settle(outcome);
+        Poll::Ready(())
+    }
+}
+
+/// Whether the task is to drop its future instead of polling it.
+fn must_stop<O: 'static>(promise: &Rc<State<O>>) -> bool {
+    promise.abort_requested() || !promise.owner().is_open()
+}
+
+/// A destructor's panic takes the place of the output; the first panic stays.
+fn merge_destructor_panic<O>(
+    outcome: Outcome<O>,
+    payload: Box<dyn std::any::Any + Send>,
+) -> Outcome<O> {
+    match outcome {
+        Err(Failure::Panicked(first)) => Err(Failure::Panicked(first)),
+        Ok(_) | Err(_) => Err(Failure::Panicked(payload)),
+    }
+}
+
+/// Polls the future of a new task at once.
+#[track_caller]
+pub(crate) fn start_eagerly<F>(future: F, promise: &Rc<State<F::Output>>)
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let owner = promise.owner().clone();
+    if !owner.is_open() {
+        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
+    }
+    let _depth = Depth::enter(&owner);
+    let runnable = task(future, promise);
+    runnable.run();
+}
+
+/// Polls the future of a new task in a microtask of its own.
+pub(crate) fn start_lazily<F>(future: F, promise: &Rc<State<F::Output>>)
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    if !promise.owner().is_open() {
+        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
+    }
+    let runnable = task(future, promise);
+    promise
+        .owner()
+        .queues
+        .push_microtask(Microtask::Task(runnable));
+}
+
+fn task<F>(future: F, promise: &Rc<State<F::Output>>) -> Runnable<TaskMeta>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let future = TaskFuture {
+        future: Some(future),
+        promise: promise.clone(),
+    };
+    let meta = TaskMeta {
+        door: promise.owner().door.clone(),
+        place: promise.place(),
+    };
+    let (runnable, task) = async_task::Builder::new()
+        .metadata(meta)
+        .spawn_local(move |_| future, schedule);
+    task.detach();
+    runnable
+}
+
+/// Counts how deep eager spawns are nested, and refuses what the stack can't hold.
+struct Depth<'a> {
+    owner: &'a LoopState,
+}
+
+impl Depth<'_> {
+    #[track_caller]
+    fn enter(owner: &LoopState) -> Depth<'_> {
+        let depth = owner.spawn_depth.get();
+        let stack_left = stacker::remaining_stack().unwrap_or(usize::MAX);
+        if depth >= MAX_SPAWN_DEPTH || stack_left < STACK_RESERVE {
+            refuse(depth, stack_left);
+        }
+        owner.spawn_depth.set(depth + 1);
+        Depth { owner }
+    }
+}
+
+impl Drop for Depth<'_> {
+    fn drop(&mut self) {
+        self.owner.spawn_depth.set(self.owner.spawn_depth.get() - 1);
+    }
+}
+
+#[cold]
+#[track_caller]
+fn refuse(depth: usize, stack_left: usize) -> ! {
+    panic!(
+        "`spawn` at {} is nested {depth} deep with {} KiB of stack left: it polls the future at \
+         once, on the caller's stack, at most {MAX_SPAWN_DEPTH} deep; use `spawn_lazy`, which \
+         polls it in a microtask of its own",
+        Location::caller(),
+        stack_left / 1024,
+    )
+}

@@ -1,0 +1,57 @@
+//! The nextTick queue and the microtask queue.
+//!
+//! Two plain queues; the order in which they are emptied is in `checkpoint.rs`. Both are
+//! unbounded: a drain that never ends is Node's intent (R11), and the bound on it is memory.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use async_task::Runnable;
+
+use crate::macrotask::Place;
+use crate::remote::TaskMeta;
+
+/// A callback of [`next_tick`](crate::next_tick) or [`queue_microtask`](crate::queue_microtask).
+pub(crate) struct Job {
+    pub(crate) callback: Box<dyn FnOnce()>,
+    pub(crate) place: Place,
+}
+
+/// One entry of the microtask queue: promise jobs and callbacks share it, first in, first out.
+pub(crate) enum Microtask {
+    /// A task that was woken.
+    Task(Runnable<TaskMeta>),
+    Callback(Job),
+}
+
+#[derive(Default)]
+pub(crate) struct Queues {
+    ticks: RefCell<VecDeque<Job>>,
+    microtasks: RefCell<VecDeque<Microtask>>,
+}
+
+impl Queues {
+    pub(crate) fn push_tick(&self, tick: Job) {
+        self.ticks.borrow_mut().push_back(tick);
+    }
+
+    pub(crate) fn push_microtask(&self, microtask: Microtask) {
+        self.microtasks.borrow_mut().push_back(microtask);
+    }
+
+    pub(crate) fn pop_tick(&self) -> Option<Job> {
+        self.ticks.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn pop_microtask(&self) -> Option<Microtask> {
+        self.microtasks.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn has_ticks(&self) -> bool {
+        !self.ticks.borrow().is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.has_ticks() && self.microtasks.borrow().is_empty()
+    }
+}

@@ -1,0 +1,110 @@
+//! Rejected promises that nobody has handled, and when that is told (R14–R17).
+//!
+//! The list of `lib/internal/process/promises.js`. A promise enters it when it is rejected
+//! without a reaction, and leaves it when it gets its first one, or when it is reported at the
+//! end of a drain. What is done with a report is decided in `checkpoint.rs`.
+//!
+//! ```text
+//!              1 rejected             3 take_round
+//!   Untracked ───────────▶ Fresh ───────────────────▶ Reported
+//!                            │ 2 handled                 │ 2 handled
+//!                            ▼                           ▼
+//!                        Untracked            Late ──▶ told once (4 take_late)
+//! ```
+//!
+//! 1 [`Rejections::rejected`], 2 [`Rejections::handled`], 3 [`Rejections::take_round`],
+//! 4 [`Rejections::take_late`].
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use crate::macrotask::Place;
+
+/// Where a promise stands in the tracking of rejections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tracking {
+    /// Pending, fulfilled, or rejected and handled in time.
+    Untracked,
+    /// Rejected without a reaction, not reported yet.
+    Fresh,
+    /// Reported; a first reaction from now on comes late.
+    Reported,
+}
+
+/// A promise as the tracking sees it, whatever its type.
+pub(crate) trait Tracked {
+    fn tracking(&self) -> &Cell<Tracking>;
+    /// Where the promise was made.
+    fn place(&self) -> Place;
+    /// Calls `look` with the reason of the rejection.
+    fn with_reason(&self, look: &mut dyn FnMut(&dyn Reason));
+}
+
+/// The reason of a rejection: an error value, or the payload of a panic.
+///
+/// Every `'static` type that is `Debug` is one.
+pub trait Reason: Any + fmt::Debug {
+    /// The value itself, for downcasting.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any + fmt::Debug> Reason for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Rejections {
+    fresh: RefCell<Vec<Rc<dyn Tracked>>>,
+    late: RefCell<Vec<Rc<dyn Tracked>>>,
+    /// How many of `fresh` are still [`Tracking::Fresh`].
+    open: Cell<usize>,
+}
+
+impl Rejections {
+    /// A promise was rejected and has no reaction.
+    pub(crate) fn rejected(&self, promise: Rc<dyn Tracked>) {
+        promise.tracking().set(Tracking::Fresh);
+        self.fresh.borrow_mut().push(promise);
+        self.open.set(self.open.get() + 1);
+    }
+
+    /// A rejected promise got its first reaction.
+    pub(crate) fn handled(&self, promise: Rc<dyn Tracked>) {
+        match promise.tracking().replace(Tracking::Untracked) {
+            Tracking::Untracked => {}
+            Tracking::Fresh => {
+                self.open.set(self.open.get() - 1);
+                if self.open.get() == 0 {
+                    drop(std::mem::take(&mut *self.fresh.borrow_mut()));
+                }
+            }
+            Tracking::Reported => self.late.borrow_mut().push(promise),
+        }
+    }
+
+    /// Whether a round would tell anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.get() == 0 && self.late.borrow().is_empty()
+    }
+
+    /// The promises handled after they had been reported, in that order.
+    pub(crate) fn take_late(&self) -> Vec<Rc<dyn Tracked>> {
+        std::mem::take(&mut *self.late.borrow_mut())
+    }
+
+    /// The whole list of fresh rejections, in order of rejection. One that a listener of this
+    /// very round handles is told all the same, as in Node.
+    pub(crate) fn take_round(&self) -> Vec<Rc<dyn Tracked>> {
+        self.open.set(0);
+        let mut round = std::mem::take(&mut *self.fresh.borrow_mut());
+        round.retain(|promise| promise.tracking().get() == Tracking::Fresh);
+        for promise in &round {
+            promise.tracking().set(Tracking::Untracked);
+        }
+        round
+    }
+}

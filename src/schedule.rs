@@ -1,0 +1,308 @@
+//! Node's verbs: `next_tick`, `queue_microtask`, `set_timeout`, `set_interval`, `set_immediate`.
+//!
+//! They fill queues and never run anything; when what they queue runs is in `event_loop.rs`.
+
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::current::{LoopState, current};
+use crate::macrotask::Work;
+use crate::phases::check::ImmediateId;
+use crate::phases::timers::TimerKey;
+use crate::queues::Job;
+
+/// The longest delay of [`set_timeout`] and [`set_interval`]: 2³¹−1 ms, about 24.8 days (R20).
+pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
+
+/// Calls `callback` behind the running macrotask, before any microtask (R10): `process.nextTick`.
+///
+/// Ticks that queue ticks keep the loop from moving (R11). The queue is unbounded.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[doc(alias = "nextTick")]
+#[track_caller]
+pub fn next_tick(callback: impl FnOnce() + 'static) {
+    let tick = Job {
+        callback: Box::new(callback),
+        place: Location::caller(),
+    };
+    current("next_tick").push_tick(tick);
+}
+
+/// Calls `callback` in a microtask: behind all ticks, in line with promise jobs (R10, R13).
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[doc(alias = "queueMicrotask")]
+#[track_caller]
+pub fn queue_microtask(callback: impl FnOnce() + 'static) {
+    let job = Job {
+        callback: Box::new(callback),
+        place: Location::caller(),
+    };
+    current("queue_microtask").push_microtask(job);
+}
+
+/// Calls `callback` once, in the first timers phase that finds `delay` passed (R20–R25).
+///
+/// The delay counts in whole milliseconds, the rest is dropped; below one it is one, and above
+/// [`MAX_DELAY`] it is one, too, with a warning on stderr, as in Node (R20). For long or exact
+/// delays take [`time::sleep`](crate::time::sleep). Timers of one delay run in the order in which
+/// they were armed.
+///
+/// Dropping the handle changes nothing. Once the timer has fired, [`Timeout::refresh`] does
+/// nothing, because the callback is gone; [`set_timeout_mut`] keeps it.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[doc(alias = "setTimeout")]
+#[track_caller]
+pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeout {
+    Timeout::arm(
+        "set_timeout",
+        delay,
+        Work::Once(Some(Box::new(callback))),
+        false,
+    )
+}
+
+/// Like [`set_timeout`], for a callback that can be called again: [`Timeout::refresh`] arms the
+/// timer anew also when it has fired (R35).
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Timeout {
+    Timeout::arm(
+        "set_timeout_mut",
+        delay,
+        Work::Repeating(Box::new(callback)),
+        false,
+    )
+}
+
+/// Calls `callback` again and again, `period` behind the beginning of the call before (R30).
+///
+/// The period is treated as the delay of [`set_timeout`]. Calls that were missed because
+/// something blocked are not made up. Dropping the handle changes nothing; the interval runs, and
+/// keeps the loop alive, until it is [cleared](Timeout::clear).
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[doc(alias = "setInterval")]
+#[track_caller]
+pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeout {
+    Timeout::arm(
+        "set_interval",
+        period,
+        Work::Repeating(Box::new(callback)),
+        true,
+    )
+}
+
+/// Calls `callback` in the coming check phase, behind the poll phase (R37–R40).
+///
+/// An immediate made while a check phase runs waits for the next one (R37). Dropping the handle
+/// changes nothing.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[doc(alias = "setImmediate")]
+#[track_caller]
+pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
+    let state = current("set_immediate");
+    if !state.is_open() {
+        return Immediate { state, id: None };
+    }
+    let work = Work::Once(Some(Box::new(callback)));
+    let id = state.check.borrow_mut().push(work, Location::caller());
+    Immediate {
+        state,
+        id: Some(id),
+    }
+}
+
+/// The timer made by [`set_timeout`], [`set_timeout_mut`] or [`set_interval`].
+///
+/// It belongs to its loop's thread. Clones stand for the same timer; dropping them all changes
+/// nothing. It stays usable when the timer has fired, and does nothing when the loop has ended.
+pub struct Timeout {
+    state: Rc<LoopState>,
+    /// `None` if the loop took no timer any more.
+    key: Option<TimerKey>,
+}
+
+impl Timeout {
+    #[track_caller]
+    fn arm(verb: &str, delay: Duration, work: Work, is_interval: bool) -> Timeout {
+        let state = current(verb);
+        let key = state.arm_timer(work, clamp_ms(delay), is_interval, Location::caller());
+        Timeout { state, key }
+    }
+
+    /// Takes the timer out; it does not run, also if it is due already (R33). The callback is
+    /// dropped at once.
+    #[doc(alias = "clearTimeout")]
+    #[doc(alias = "clearInterval")]
+    pub fn clear(&self) {
+        if let Some(key) = self.key {
+            let work = self.state.timers.borrow_mut().clear(key);
+            drop(work); // outside of the borrow: a destructor may arm a timer
+        }
+    }
+
+    /// Starts the timer again from now, behind the others of its delay (R35).
+    ///
+    /// One that has fired is armed again if its callback is still there (an interval, or
+    /// [`set_timeout_mut`]); one that was cleared stays cleared. As in Node, a timer that was
+    /// cleared *after* it had fired is armed without a callback: it keeps the loop alive until then.
+    pub fn refresh(&self) -> &Timeout {
+        if let Some(key) = self.key
+            && self.state.is_open()
+        {
+            let now_ms = self.state.clock.now_ms();
+            self.state.timers.borrow_mut().refresh(key, now_ms);
+        }
+        self
+    }
+
+    /// The timer keeps the loop alive (R36), as every timer does at first. Node's `ref()`; the
+    /// underscore is there because `ref` is a keyword of Rust.
+    #[doc(alias = "ref")]
+    pub fn ref_(&self) -> &Timeout {
+        self.set_refed(true)
+    }
+
+    /// The timer does not keep the loop alive (R36). It still ends a wait that something else
+    /// made (R5).
+    pub fn unref(&self) -> &Timeout {
+        self.set_refed(false)
+    }
+
+    /// Whether the timer keeps the loop alive while it is pending.
+    pub fn has_ref(&self) -> bool {
+        self.key
+            .is_some_and(|key| self.state.timers.borrow().has_ref(key))
+    }
+
+    /// Whether the timer is armed and has not fired yet.
+    pub fn is_pending(&self) -> bool {
+        self.key
+            .is_some_and(|key| self.state.timers.borrow().is_pending(key))
+    }
+
+    fn set_refed(&self, refed: bool) -> &Timeout {
+        if let Some(key) = self.key {
+            self.state.timers.borrow_mut().set_refed(key, refed);
+        }
+        self
+    }
+}
+
+impl Clone for Timeout {
+    fn clone(&self) -> Timeout {
+        if let Some(key) = self.key {
+            self.state.timers.borrow_mut().add_handle(key);
+        }
+        Timeout {
+            state: self.state.clone(),
+            key: self.key,
+        }
+    }
+}
+
+impl Drop for Timeout {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let work = self.state.timers.borrow_mut().drop_handle(key);
+            drop(work); // outside of the borrow
+        }
+    }
+}
+
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout")
+            .field("is_pending", &self.is_pending())
+            .field("has_ref", &self.has_ref())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The immediate made by [`set_immediate`].
+///
+/// It belongs to its loop's thread. Clones stand for the same immediate; dropping them changes
+/// nothing.
+#[derive(Clone)]
+pub struct Immediate {
+    state: Rc<LoopState>,
+    /// `None` if the loop took no immediate any more.
+    id: Option<ImmediateId>,
+}
+
+impl Immediate {
+    /// Takes the immediate out; it does not run, also if its check phase runs already (R38). The
+    /// callback is dropped at once.
+    #[doc(alias = "clearImmediate")]
+    pub fn clear(&self) {
+        if let Some(id) = self.id {
+            let macrotask = self.state.check.borrow_mut().clear(id);
+            drop(macrotask); // outside of the borrow
+        }
+    }
+
+    /// The immediate keeps the loop alive, as every one does at first. See [`Timeout::ref_`].
+    #[doc(alias = "ref")]
+    pub fn ref_(&self) -> &Immediate {
+        self.set_refed(true)
+    }
+
+    /// The immediate neither keeps the loop alive nor forbids the poll phase to wait; it runs in
+    /// whatever check phase comes next (R39).
+    pub fn unref(&self) -> &Immediate {
+        self.set_refed(false)
+    }
+
+    /// Whether the immediate is pending and keeps the loop alive.
+    pub fn has_ref(&self) -> bool {
+        self.id
+            .is_some_and(|id| self.state.check.borrow().has_ref(id))
+    }
+
+    fn set_refed(&self, refed: bool) -> &Immediate {
+        if let Some(id) = self.id {
+            self.state.check.borrow_mut().set_refed(id, refed);
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Immediate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Immediate")
+            .field("has_ref", &self.has_ref())
+            .finish_non_exhaustive()
+    }
+}
+
+/// R20: whole milliseconds, at least one; above the maximum it is one, with a warning.
+fn clamp_ms(delay: Duration) -> u64 {
+    if delay.as_millis() > MAX_DELAY.as_millis() {
+        eprintln!(
+            "nodeloop: TimeoutOverflowWarning: {} ms does not fit into a 32-bit signed integer; \
+             the delay was set to 1 ms, as Node does. `time::sleep` takes any delay.",
+            delay.as_millis()
+        );
+        return 1;
+    }
+    (delay.as_millis() as u64).max(1)
+}

@@ -1,0 +1,489 @@
+//! Time for `async` code, and the verbs of virtual time.
+//!
+//! Sleeps stand in the same lists as [`set_timeout`](crate::set_timeout)'s timers (R41), count in
+//! whole milliseconds too (rounded *up*), and take any delay. The code behind `sleep(…).await`
+//! runs in the drain behind its timer, before the next timer.
+//!
+//! Three verbs that must not be confused, for a clock that is
+//! [virtual](crate::Builder::virtual_time):
+//!
+//! | verb | what happens |
+//! |---|---|
+//! | [`block_for`] | time passes and nothing runs: what a busy callback does |
+//! | [`wait_for_jobs`] | jobs of the pool finish, and no time passes |
+//! | [`advance`] | time passes and what is due runs |
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::Stream;
+use futures::future::FusedFuture;
+use pin_project_lite::pin_project;
+
+use crate::clock::machine_now;
+use crate::current::{LoopState, current, try_current};
+use crate::macrotask::{Macrotask, Work};
+use crate::phases::timers::TimerKey;
+use crate::promise::with_resolver;
+
+/// A moment on the clock of the loop that runs on this thread.
+///
+/// Unlike `std::time::Instant` it knows virtual time. Moments of a virtual clock and of a real
+/// one have nothing to do with each other; those of all real clocks can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant {
+    since_base: Duration,
+}
+
+impl Instant {
+    /// The time now, on the clock of the running loop; the machine's time outside of a loop.
+    pub fn now() -> Instant {
+        let since_base = try_current().map_or_else(machine_now, |state| state.clock.now());
+        Instant { since_base }
+    }
+
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    pub fn duration_since(&self, earlier: Instant) -> Duration {
+        self.since_base.saturating_sub(earlier.since_base)
+    }
+
+    /// The time from this moment to now.
+    pub fn elapsed(&self) -> Duration {
+        Instant::now().duration_since(*self)
+    }
+
+    /// This moment and `duration`, or nothing if it can't be represented.
+    pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
+        Some(Instant {
+            since_base: self.since_base.checked_add(duration)?,
+        })
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, duration: Duration) -> Instant {
+        Instant {
+            since_base: self.since_base.saturating_add(duration),
+        }
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Instant;
+
+    fn sub(self, duration: Duration) -> Instant {
+        Instant {
+            since_base: self.since_base.saturating_sub(duration),
+        }
+    }
+}
+
+impl SubAssign<Duration> for Instant {
+    fn sub_assign(&mut self, duration: Duration) {
+        *self = *self - duration;
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Instant) -> Duration {
+        self.duration_since(earlier)
+    }
+}
+
+/// Waits for `duration`: `timersPromises.setTimeout` (R41).
+///
+/// The timer is armed now, not at the first poll, and dropping the future disarms it. It counts
+/// in whole milliseconds, rounded up, at least one.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    let state = current("time::sleep");
+    let deadline = Instant {
+        since_base: state.clock.now(),
+    } + duration;
+    Sleep::arm(state, duration, deadline)
+}
+
+/// Waits until `deadline`; at once, which is one millisecond, if it has passed. As [`sleep`].
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    let state = current("time::sleep_until");
+    let duration = deadline.since_base.saturating_sub(state.clock.now());
+    Sleep::arm(state, duration, deadline)
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+///
+/// Dropping it disarms its timer. It is cancel safe.
+#[must_use = "futures do nothing unless polled, and dropping this one disarms its timer"]
+pub struct Sleep {
+    state: Rc<LoopState>,
+    /// `None` if the loop took no timer any more: it never ends then.
+    key: Option<TimerKey>,
+    deadline: Instant,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Not polled yet.
+    Armed,
+    Waiting,
+    /// It had elapsed before the first poll, and the turn that costs is under way (R45).
+    TurnQueued,
+    Done,
+}
+
+impl Sleep {
+    #[track_caller]
+    fn arm(state: Rc<LoopState>, duration: Duration, deadline: Instant) -> Sleep {
+        let key = state.arm_timer(
+            Work::Wake(None),
+            ceil_ms(duration),
+            false,
+            Location::caller(),
+        );
+        Sleep {
+            state,
+            key,
+            deadline,
+            progress: Progress::Armed,
+        }
+    }
+
+    /// When it ends, on the loop's clock.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether its time has come.
+    pub fn is_elapsed(&self) -> bool {
+        self.key
+            .is_some_and(|key| !self.state.timers.borrow().is_pending(key))
+    }
+
+    /// Arms the sleep anew for another deadline, whether or not it has elapsed.
+    #[track_caller]
+    pub fn reset(&mut self, deadline: Instant) {
+        let duration = deadline.since_base.saturating_sub(self.state.clock.now());
+        *self = Sleep::arm(self.state.clone(), duration, deadline);
+    }
+
+    /// A sleep that does not keep the loop alive, Node's `{ ref: false }`.
+    pub fn unref(self) -> Sleep {
+        if let Some(key) = self.key {
+            self.state.timers.borrow_mut().set_refed(key, false);
+        }
+        self
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(key) = self.key else {
+            return Poll::Pending;
+        };
+        let mut timers = self.state.timers.borrow_mut();
+        if timers.is_pending(key) {
+            let waiting = timers.pending_work(key);
+            let replaced = match waiting {
+                Work::Wake(Some(waker)) if waker.will_wake(cx.waker()) => None,
+                _ => Some(std::mem::replace(
+                    waiting,
+                    Work::Wake(Some(cx.waker().clone())),
+                )),
+            };
+            drop(timers);
+            drop(replaced);
+            self.progress = Progress::Waiting;
+            return Poll::Pending;
+        }
+        drop(timers);
+        match self.progress {
+            Progress::Armed => {
+                self.progress = Progress::TurnQueued;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Progress::Waiting | Progress::TurnQueued => {
+                self.progress = Progress::Done;
+                Poll::Ready(())
+            }
+            Progress::Done => panic!("a `Sleep` was polled after it had ended"),
+        }
+    }
+}
+
+impl FusedFuture for Sleep {
+    fn is_terminated(&self) -> bool {
+        self.progress == Progress::Done
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let work = self.state.timers.borrow_mut().clear(key);
+            let freed = self.state.timers.borrow_mut().drop_handle(key);
+            drop((work, freed)); // outside of the borrow
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives `future` at most `duration`: its output, or [`Elapsed`].
+///
+/// The timer is armed now. When both are ready at once the output wins. Dropping the future drops
+/// both.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    Timeout {
+        future,
+        sleep: sleep(duration),
+    }
+}
+
+pin_project! {
+    /// The future of [`timeout`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        sleep: Sleep,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed))
+    }
+}
+
+/// The time of a [`timeout`] was over before its future was ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed;
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time was over before the future was ready")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for std::io::Error {
+    fn from(elapsed: Elapsed) -> std::io::Error {
+        std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
+/// A stream with an item every `period`, the first one after one period: the `setInterval` of
+/// Node's `timers/promises`.
+///
+/// The period counts from one tick of the underlying interval to the next (R30), in whole
+/// milliseconds, rounded up. **Missed ticks:** those that fell due while the consumer awaited
+/// something else are kept and come one after the other, without waiting; those that were missed
+/// because something blocked the thread are not made up. The interval keeps the loop alive until
+/// it is dropped.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn interval(period: Duration) -> Interval {
+    let state = current("time::interval");
+    let ticks = Rc::new(Ticks {
+        missed: Cell::new(0),
+        waker: RefCell::new(None),
+    });
+    let fired = ticks.clone();
+    let callback = move || {
+        fired.missed.set(fired.missed.get() + 1);
+        let waker = fired.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    };
+    let work = Work::Repeating(Box::new(callback));
+    let key = state.arm_timer(work, ceil_ms(period), true, Location::caller());
+    Interval { state, key, ticks }
+}
+
+/// The stream of [`interval`].
+pub struct Interval {
+    state: Rc<LoopState>,
+    key: Option<TimerKey>,
+    ticks: Rc<Ticks>,
+}
+
+struct Ticks {
+    missed: Cell<u64>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Interval {
+    /// Waits for the next tick. It is cancel safe: a tick is taken only when it is given out.
+    pub async fn tick(&mut self) -> Instant {
+        std::future::poll_fn(|cx| self.poll_tick(cx)).await
+    }
+
+    fn poll_tick(&self, cx: &Context<'_>) -> Poll<Instant> {
+        match self.ticks.missed.get() {
+            0 => {
+                let replaced = self.ticks.waker.borrow_mut().replace(cx.waker().clone());
+                drop(replaced);
+                Poll::Pending
+            }
+            missed => {
+                self.ticks.missed.set(missed - 1);
+                Poll::Ready(Instant {
+                    since_base: self.state.clock.now(),
+                })
+            }
+        }
+    }
+}
+
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.poll_tick(cx).map(Some)
+    }
+}
+
+impl Drop for Interval {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let work = self.state.timers.borrow_mut().clear(key);
+            let freed = self.state.timers.borrow_mut().drop_handle(key);
+            drop((work, freed)); // outside of the borrow
+        }
+    }
+}
+
+impl fmt::Debug for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interval")
+            .field("missed", &self.ticks.missed.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Blocks the loop for `duration`: time passes and nothing runs, as in a busy callback.
+///
+/// A virtual clock moves at once; with a real clock the thread sleeps.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn block_for(duration: Duration) {
+    current("time::block_for").clock.block_for(duration);
+}
+
+/// Blocks the loop until every job of its pool has finished. Nothing is delivered meanwhile, and
+/// a virtual clock stands still: the completions are there when the next poll phase looks.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn wait_for_jobs() {
+    current("time::wait_for_jobs").pool.wait_for_jobs();
+}
+
+/// Lets virtual time pass: waits until everything that is due within `duration` has run.
+///
+/// Behind the `await` the clock is `duration` later than at the call (more only if a callback
+/// blocked past it), and no timer that was due by then is pending. It keeps the loop alive.
+///
+/// # Panics
+///
+/// Outside of an event loop, and if the clock is real.
+#[track_caller]
+pub fn advance(duration: Duration) -> impl Future<Output = ()> {
+    let state = current("time::advance");
+    assert!(
+        state.clock.is_virtual(),
+        "`time::advance` needs a virtual clock: build the loop with \
+         `EventLoop::builder().virtual_time()`, or await `time::sleep` instead"
+    );
+    let (promise, resolver) = with_resolver();
+    // The timers phase stands between two poll phases: what is due at the target has run when
+    // the second completion comes.
+    simulate_completion(duration, move || {
+        simulate_completion(Duration::ZERO, move || resolver.resolve(()));
+    });
+    promise
+}
+
+/// Calls `callback` as the completion of an operation that takes `duration`: a macrotask of the
+/// first poll phase that finds it passed (R61). It keeps the loop alive until then.
+///
+/// Meant for virtual time, where it stands for a read or a request of known length; with a real
+/// clock it comes after the real duration.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static) {
+    let state = current("time::simulate_completion");
+    if state.is_open() {
+        let due = state.clock.now().saturating_add(duration);
+        state
+            .poll
+            .simulate(due, Macrotask::callback(callback, Location::caller()));
+    }
+}
+
+/// Whole milliseconds, rounded up, at least one.
+fn ceil_ms(duration: Duration) -> u64 {
+    let ms = duration.as_nanos().div_ceil(1_000_000);
+    u64::try_from(ms).unwrap_or(u64::MAX).clamp(1, u64::MAX / 4)
+}

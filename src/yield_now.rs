@@ -1,0 +1,88 @@
+//! The yield point: an immediate that resumes the task that awaits it (R41).
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::current::{LoopState, current};
+use crate::macrotask::Work;
+use crate::phases::check::ImmediateId;
+
+/// Lets the loop go round: resumes in the check phase, `timersPromises.setImmediate()` (R41).
+///
+/// I/O that is ready and timers that are due get their turn meanwhile. The immediate is made now,
+/// not at the first poll, and dropping the future clears it. To give way to other microtasks
+/// only, await a settled promise.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn yield_now() -> YieldNow {
+    let state = current("yield_now");
+    let open = state.is_open();
+    let push = || {
+        state
+            .check
+            .borrow_mut()
+            .push(Work::Wake(None), Location::caller())
+    };
+    let id = open.then(push);
+    YieldNow {
+        state,
+        id,
+        polled: false,
+    }
+}
+
+/// The future of [`yield_now`].
+#[must_use = "futures do nothing unless polled"]
+pub struct YieldNow {
+    state: Rc<LoopState>,
+    /// `None` if the loop took no immediate any more: it never ends then.
+    id: Option<ImmediateId>,
+    polled: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(id) = self.id else {
+            return Poll::Pending;
+        };
+        let mut check = self.state.check.borrow_mut();
+        if let Some(work) = check.pending_work(id) {
+            let replaced = std::mem::replace(work, Work::Wake(Some(cx.waker().clone())));
+            drop(check);
+            drop(replaced);
+            self.polled = true;
+            return Poll::Pending;
+        }
+        drop(check);
+        if !std::mem::replace(&mut self.polled, true) {
+            cx.waker().wake_by_ref(); // it came before the first poll: one turn all the same
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for YieldNow {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            let macrotask = self.state.check.borrow_mut().clear(id);
+            drop(macrotask); // outside of the borrow
+        }
+    }
+}
+
+impl std::fmt::Debug for YieldNow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("YieldNow")
+            .field("polled", &self.polled)
+            .finish_non_exhaustive()
+    }
+}
