@@ -7,7 +7,7 @@
 // of motifs among the additions.
 'use strict';
 
-const SIZES = [[4, 10], [10, 25], [20, 40], [30, 60]];
+const SIZES = [[5, 15], [15, 35], [30, 60], [50, 100]];
 
 const PROMISES = {
   defer: 2, resolve: 2, reject: 1, adopt: 2, resolved: 2, rejected: 0.7, then: 6, finally: 1.5,

@@ -14,38 +14,59 @@ const { Maker } = require('./maker.cjs');
 const { Random } = require('./random.cjs');
 
 // Disturbed runs for a program that goes on growing, and for one that is done.
-const TRIALS_WHILE_GROWING = 5;
+const TRIALS_WHILE_GROWING = 6;
 const TRIALS_AT_THE_END = 40;
+// How often a program that had to be cut back by more than half grows anew.
+const MOST_ROUNDS = 4;
 
 // Returns { main, trace, duration }: the program and what the model makes of it.
 function grow(familyName, seed) {
   const random = new Random(seed);
   const family = FAMILIES[familyName];
   const limits = {
-    longestTime: family.timed ? random.pick([200, 300, 300, 400, 580]) : 0,
+    longestTime: family.timed ? random.pick([200, 300, 400, 500, 580]) : 0,
     size: random.between(...random.pick(family.sizes)),
   };
   const maker = new Maker(random, family);
-  const stages = [{ main: [], trace: [] }];
-  for (let attempt = 0; attempt < limits.size * 3; attempt += 1) {
+  let program = { main: [], trace: ['beforeExit', 'exit'], duration: 0 };
+  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    const stages = extendToSize(program, maker, limits);
+    program = lastThatStands(stages, random, family);
+    if (countStatements(program.main) >= limits.size / 2) break;
+  }
+  return program;
+}
+
+// Returns the stages of growth, from `program` on.
+function extendToSize(program, maker, limits) {
+  const { random, family } = maker;
+  const stages = [program];
+  for (let attempt = 0; attempt < limits.size; attempt += 1) {
     const current = stages[stages.length - 1];
     if (countStatements(current.main) >= limits.size) break;
     const main = maker.extend(current.main);
     const verdict = judge(main, random, {
-      trials: TRIALS_WHILE_GROWING,
+      trials: family.timed ? TRIALS_WHILE_GROWING : 0,
       longestTime: limits.longestTime,
     });
     if (verdict === null) continue;
     // What changes nothing is welcome too, but should not fill the program.
     if (verdict.trace.length === current.trace.length && random.chance(0.5)) continue;
-    stages.push({ main, trace: verdict.trace });
+    stages.push({ main, ...verdict });
   }
-  while (stages.length > 0) {
-    const { main } = stages.pop();
-    const verdict = judge(main, random, { trials: TRIALS_AT_THE_END, everyPoint: true });
-    if (verdict !== null) return { main, ...verdict };
+  return stages;
+}
+
+// The few runs while growing may overlook a race: goes back to before it came in.
+// The first stage has been through this before, or is the empty program.
+function lastThatStands(stages, random, family) {
+  const trials = family.timed ? TRIALS_AT_THE_END : 1;
+  while (stages.length > 1) {
+    const { main } = stages[stages.length - 1];
+    if (judge(main, random, { trials, everyPoint: family.timed }) !== null) break;
+    stages.pop();
   }
-  throw new Error('not even the empty program is fit');
+  return stages[stages.length - 1];
 }
 
 // The number of statements, those of nested bodies included.

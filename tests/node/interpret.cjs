@@ -70,24 +70,26 @@ function listenToProcess() {
   });
 }
 
-// The source of disturbance, or null without --perturb. At most four pauses, as
-// the cases stand "pauses here and there", not a machine that is slower throughout.
+// The source of disturbance, or null without --perturb. The sum of the pauses is
+// bounded: the cases stand pauses here and there, not a machine that is slower
+// throughout. The machine adds pauses of its own to these.
 function makeDisturber(list) {
   const seed = optionValue(list, '--perturb');
   if (seed === undefined) return null;
   const { Random } = require('./random.cjs');
   const random = new Random(Number(seed));
   const slowFiles = optionValue(list, '--slow-files')?.split(',') ?? [];
-  let pausesLeft = random.between(0, 4);
+  let millisecondsLeft = 20;
   let pointsUntilPause = random.below(12);
   return {
     pause() {
-      if (pausesLeft === 0) return;
+      if (millisecondsLeft <= 0) return;
       pointsUntilPause -= 1;
       if (pointsUntilPause >= 0) return;
-      pausesLeft -= 1;
       pointsUntilPause = random.below(random.pick([3, 12, 60]));
-      block(1 + random.fraction() * 11);
+      const pause = Math.min(millisecondsLeft, 1 + random.fraction() * 11);
+      millisecondsLeft -= pause;
+      block(pause);
     },
     fileForJob() {
       return slowFiles.length > 0 && random.chance(0.4) ? random.pick(slowFiles) : undefined;

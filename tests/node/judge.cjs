@@ -8,9 +8,11 @@
 
 const { prepare, LONGEST_TIME } = require('./model.cjs');
 
-// Longest pause and slowest job a program must be able to stand, in milliseconds.
+// Longest pause, longest sum of pauses shortly after each other, and slowest job a
+// program must be able to stand, in milliseconds.
 // More than the perturbed runs of interpret.cjs do, as machines add their own.
 const LONGEST_PAUSE = 16;
+const MOST_IN_ONE_PLACE = 24;
 const SLOWEST_JOB = 9;
 const LONGEST_TRACE = 160;
 
@@ -29,7 +31,7 @@ function judge(main, random, { trials, longestTime = LONGEST_TIME, everyPoint = 
   for (let trial = 0; trial < trials; trial += 1) {
     if (!stands(randomDisturbance(random, ideal.points, trial))) return null;
   }
-  if (everyPoint && ideal.duration > 0) {
+  if (everyPoint) {
     const step = Math.max(1, Math.floor(ideal.points / 80));
     for (let point = random.below(step); point < ideal.points; point += step) {
       if (!stands(pauseAt(random, new Map([[point, LONGEST_PAUSE]]), 0.05))) return null;
@@ -41,8 +43,13 @@ function judge(main, random, { trials, longestTime = LONGEST_TIME, everyPoint = 
 function randomDisturbance(random, points, trial) {
   const pauses = new Map();
   const count = trial === 0 ? 0 : random.between(1, 4);
+  const near = random.chance(0.4);
+  const first = random.below(points);
+  let left = near ? MOST_IN_ONE_PLACE : Infinity;
   for (let pause = 0; pause < count; pause += 1) {
-    pauses.set(random.below(points), 2 + random.fraction() * (LONGEST_PAUSE - 2));
+    const length = Math.min(2 + random.fraction() * (LONGEST_PAUSE - 2), left);
+    left -= length;
+    pauses.set(near ? first + random.below(10) : random.below(points), length);
   }
   return pauseAt(random, pauses, random.pick([0.02, 0.1, 0.4]));
 }

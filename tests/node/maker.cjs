@@ -55,6 +55,10 @@ class Maker {
       return { statements: MOTIFS[name](this), last: false };
     }
     const name = place.steps && this.random.chance(0.5) ? this.stepName() : this.statementName();
+    // A job is best followed by enough time for it to be done before the next poll.
+    if (name === 'io' && this.random.chance(0.6)) {
+      return { statements: [this.make(name), ['spin', this.spinTime()]], last: false };
+    }
     if (!TERMINAL.has(name)) return { statements: [this.make(name)], last: false };
     if (ended) return { statements: [['log', this.label('L')]], last: false };
     return { statements: [this.make(name)], last: true };

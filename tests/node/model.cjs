@@ -383,7 +383,7 @@ class Timers {
 
   // R22, R56: the phase is entered anew, with the same `now`, after each error.
   runDueLists() {
-    const now = this.run.loopTime;
+    const now = this.readClock();
     let next;
     while (!this.run.guarded(() => { next = this.serveLists(now); }));
     if (next === null) {
