@@ -16,7 +16,11 @@
 //! it. A panic inside a task resumes in whoever awaits its promise; `settled()` awaits without
 //! ever panicking. A panic in a task whose promise nobody has polled is an unhandled rejection.
 
+mod combinators;
+mod next;
+mod reactions;
 mod resolvers;
+mod shared;
 mod state;
 mod task;
 
@@ -32,12 +36,18 @@ use futures::future::FusedFuture;
 use crate::current::current;
 use crate::rejection::Reason;
 
+pub use combinators::{
+    AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
+    resolve,
+};
+pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected};
 pub use resolvers::{Resolver, Resolvers, with_resolver, with_resolvers};
+pub use shared::{SharedPromise, SharedSettled, SharedTryPromise};
 use state::Awaiting;
-pub use state::Failure;
+pub use state::{Failure, SelfResolution};
 pub(crate) use state::{Outcome, Source, State};
 pub use task::MAX_SPAWN_DEPTH;
-use task::{start_eagerly, start_lazily};
+use task::{start_eagerly, start_lazily, with_output};
 
 /// Polls a future at once and returns its promise: what calling an `async` function is in
 /// JavaScript (R46).
@@ -71,7 +81,7 @@ where
     F::Output: 'static,
 {
     let state = State::new(current("spawn"), Location::caller(), no_reason);
-    start_eagerly(future, &state);
+    start_eagerly(future, with_output, &state);
     Promise::new(state)
 }
 
@@ -87,7 +97,7 @@ where
     F::Output: 'static,
 {
     let state = State::new(current("spawn_lazy"), Location::caller(), no_reason);
-    start_lazily(future, &state);
+    start_lazily(future, with_output, &state);
     Promise::new(state)
 }
 
@@ -116,7 +126,7 @@ where
     E: Reason,
 {
     let state = State::new(current("try_spawn"), Location::caller(), error_of);
-    start_eagerly(future, &state);
+    start_eagerly(future, with_output, &state);
     TryPromise::new(state)
 }
 
@@ -133,7 +143,7 @@ where
     E: Reason,
 {
     let state = State::new(current("try_spawn_lazy"), Location::caller(), error_of);
-    start_lazily(future, &state);
+    start_lazily(future, with_output, &state);
     TryPromise::new(state)
 }
 
@@ -195,6 +205,13 @@ impl<O: 'static> Drop for Inner<O> {
     }
 }
 
+impl<O: 'static> Inner<O> {
+    /// The promise without its awaiting side.
+    fn into_state(self) -> Rc<State<O>> {
+        self.state.clone()
+    }
+}
+
 /// What awaiting gives when there is no value.
 fn resume<O>(outcome: Outcome<O>) -> O {
     match outcome {
@@ -213,6 +230,10 @@ impl<T: 'static> Promise<T> {
 
     pub(crate) fn state(&self) -> &Rc<State<T>> {
         &self.inner.state
+    }
+
+    fn into_state(self) -> Rc<State<T>> {
+        self.inner.into_state()
     }
 
     /// Asks what stands behind the promise to stop.
@@ -249,6 +270,10 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
 
     pub(crate) fn state(&self) -> &Rc<State<Result<T, E>>> {
         &self.inner.state
+    }
+
+    fn into_state(self) -> Rc<State<Result<T, E>>> {
+        self.inner.into_state()
     }
 
     /// As [`Promise::abort`].

@@ -5,8 +5,9 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
+use super::next::{Following, PromiseLike};
 use super::state::{Failure, Outcome, ReasonOf, Source, State};
-use super::task::start_lazily;
+use super::task::follow;
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::current::current;
 use crate::rejection::Reason;
@@ -81,25 +82,12 @@ impl<O: 'static> Resolving<O> {
         }
     }
 
-    /// R43: a job that awaits the other promise, then one that settles this one with it.
-    fn adopt(&self, other: Rc<State<O>>, outcome: impl Future<Output = Outcome<O>> + 'static) {
-        if self.is_resolved.replace(true) {
-            return;
+    /// R43, R44.
+    fn follow(&self, following: Following<O>) {
+        if !self.is_resolved.replace(true) {
+            follow(&self.state, following);
         }
-        if Rc::ptr_eq(&self.state, &other) {
-            return self.state.settle(Err(Failure::SelfResolution));
-        }
-        adopt(self.state.clone(), outcome);
     }
-}
-
-/// R43: `state` follows another promise, two turns behind it.
-pub(super) fn adopt<O: 'static>(
-    state: Rc<State<O>>,
-    outcome: impl Future<Output = Outcome<O>> + 'static,
-) {
-    let follower = State::new(state.owner().clone(), state.place(), no_reason);
-    start_lazily(async move { state.settle(outcome.await) }, &follower);
 }
 
 /// Resolves a [`Promise`] made by [`with_resolver`].
@@ -117,10 +105,12 @@ impl<T: 'static> Resolver<T> {
     }
 
     /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
-    /// itself is [`Failure::SelfResolution`].
+    /// itself is [`Failure::SelfResolution`](super::Failure::SelfResolution).
     pub fn resolve_with(&self, promise: Promise<T>) {
-        let other = promise.state().clone();
-        self.resolving.adopt(other, promise.settled());
+        self.resolving.follow(Following::output(
+            promise.state().clone(),
+            promise.settled(),
+        ));
     }
 }
 
@@ -148,11 +138,22 @@ impl<T: 'static, E: Reason> Resolvers<T, E> {
         self.resolving.settle(result);
     }
 
+    /// Rejects the promise without an error of its type.
+    pub(super) fn fail(&self, failure: Failure) {
+        self.conclude(Err(failure));
+    }
+
+    /// Settles the promise as another one ended.
+    pub(super) fn conclude(&self, outcome: Outcome<Result<T, E>>) {
+        if !self.resolving.is_resolved.replace(true) {
+            self.resolving.state.settle(outcome);
+        }
+    }
+
     /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
-    /// itself is [`Failure::SelfResolution`].
-    pub fn resolve_with(&self, promise: TryPromise<T, E>) {
-        let other = promise.state().clone();
-        self.resolving.adopt(other, promise.settled());
+    /// itself is [`Failure::SelfResolution`](super::Failure::SelfResolution).
+    pub fn resolve_with(&self, promise: impl PromiseLike<Value = T, Error = E>) {
+        self.resolving.follow(promise.into_following());
     }
 }
 

@@ -46,6 +46,18 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same failure for one more reaction of a shared promise. A payload can't be cloned;
+    /// its text can.
+    pub(crate) fn for_another(&self) -> Failure {
+        match self {
+            Failure::Panicked(payload) => Failure::Panicked(Box::new(payload_text(&**payload))),
+            Failure::Aborted => Failure::Aborted,
+            Failure::SelfResolution => Failure::SelfResolution,
+        }
+    }
+}
+
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -103,7 +115,7 @@ pub(crate) struct State<O> {
     pub(crate) source: Cell<Source>,
     abort_requested: Cell<bool>,
     /// The reason in an output that is a rejection.
-    reason_of: ReasonOf<O>,
+    reason_of: Cell<ReasonOf<O>>,
     /// The reason of a rejection without an output.
     failure_reason: RefCell<Option<Box<dyn Reason>>>,
 }
@@ -111,12 +123,19 @@ pub(crate) struct State<O> {
 /// Finds the error in an output: an `Err` for the fallible promises, nothing for the others.
 pub(crate) type ReasonOf<O> = fn(&O) -> Option<&dyn Reason>;
 
-/// The wakers of those who wait, in order. Nearly always there is one.
+/// Those who wait, in order. Nearly always there is one.
 #[derive(Default)]
 struct Reactions {
-    first: Option<(u64, Waker)>,
-    more: Vec<(u64, Waker)>,
+    first: Option<(u64, Reaction)>,
+    more: Vec<(u64, Reaction)>,
     next_id: u64,
+}
+
+enum Reaction {
+    /// A task that awaits: one turn.
+    Wake(Waker),
+    /// A conversion of the output's type: no turn.
+    Convert(Box<dyn FnOnce()>),
 }
 
 /// How far an awaiting side has come.
@@ -141,7 +160,7 @@ impl<O: 'static> State<O> {
             tracking: Cell::new(Tracking::Untracked),
             source: Cell::new(Source::None),
             abort_requested: Cell::new(false),
-            reason_of,
+            reason_of: Cell::new(reason_of),
             failure_reason: RefCell::new(None),
         })
     }
@@ -164,7 +183,7 @@ impl<O: 'static> State<O> {
             return drop_quietly(outcome);
         }
         let rejected = match &outcome {
-            Ok(output) => (self.reason_of)(output).is_some(),
+            Ok(output) => self.reason_of.get()(output).is_some(),
             Err(Failure::Aborted) => false, // somebody wanted it so
             Err(Failure::Panicked(payload)) => {
                 let reason = PanicReason {
@@ -174,7 +193,7 @@ impl<O: 'static> State<O> {
                 true
             }
             Err(Failure::SelfResolution) => {
-                *self.failure_reason.borrow_mut() = Some(Box::new(SelfResolutionReason));
+                *self.failure_reason.borrow_mut() = Some(Box::new(SelfResolution));
                 true
             }
         };
@@ -184,8 +203,39 @@ impl<O: 'static> State<O> {
             self.owner.rejections.rejected(self.clone());
         }
         let reactions = std::mem::take(&mut *self.reactions.borrow_mut());
-        for (_, waker) in reactions.first.into_iter().chain(reactions.more) {
-            waker.wake();
+        for (_, reaction) in reactions.first.into_iter().chain(reactions.more) {
+            match reaction {
+                Reaction::Wake(waker) => waker.wake(),
+                Reaction::Convert(convert) => convert(),
+            }
+        }
+    }
+
+    /// Calls `convert` within the settling, or now if that has been.
+    pub(crate) fn when_settled(self: &Rc<Self>, convert: impl FnOnce() + 'static) {
+        self.mark_handled();
+        if self.is_settled() {
+            convert();
+        } else {
+            self.reactions
+                .borrow_mut()
+                .add(Reaction::Convert(Box::new(convert)));
+        }
+    }
+
+    /// Changes which outputs count as rejections. One that has settled is looked at again.
+    pub(crate) fn set_reason_of(self: &Rc<Self>, reason_of: ReasonOf<O>) {
+        self.reason_of.set(reason_of);
+        let rejected = match &*self.settlement.borrow() {
+            Settlement::Settled(Ok(output)) => reason_of(output).is_some(),
+            _ => return,
+        };
+        match (rejected, self.tracking.get()) {
+            (true, Tracking::Untracked) if !self.handled.get() => {
+                self.owner.rejections.rejected(self.clone());
+            }
+            (false, Tracking::Fresh) => self.owner.rejections.handled(self.clone()),
+            _ => {}
         }
     }
 
@@ -210,7 +260,10 @@ impl<O: 'static> State<O> {
                     *awaiting = Awaiting::TurnQueued;
                     cx.waker().wake_by_ref();
                 } else {
-                    let id = self.reactions.borrow_mut().add(cx.waker().clone());
+                    let id = self
+                        .reactions
+                        .borrow_mut()
+                        .add(Reaction::Wake(cx.waker().clone()));
                     *awaiting = Awaiting::Registered(id);
                 }
                 Poll::Pending
@@ -301,7 +354,7 @@ impl<O: 'static> Tracked for State<O> {
             return look(&**reason);
         }
         if let Settlement::Settled(Ok(output)) = &*self.settlement.borrow()
-            && let Some(reason) = (self.reason_of)(output)
+            && let Some(reason) = self.reason_of.get()(output)
         {
             return look(reason);
         }
@@ -309,14 +362,17 @@ impl<O: 'static> Tracked for State<O> {
     }
 }
 
-/// The reason in a promise resolved with itself.
-struct SelfResolutionReason;
+/// The [`Reason`] of a promise that was resolved with itself, JavaScript's `TypeError` (R44).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelfResolution;
 
-impl fmt::Debug for SelfResolutionReason {
+impl fmt::Display for SelfResolution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the promise was resolved with itself")
     }
 }
+
+impl std::error::Error for SelfResolution {}
 
 /// Stands for a reason that whoever handled the promise has taken.
 struct TakenReason;
@@ -328,34 +384,42 @@ impl fmt::Debug for TakenReason {
 }
 
 impl Reactions {
-    fn add(&mut self, waker: Waker) -> u64 {
+    fn add(&mut self, reaction: Reaction) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         if self.first.is_none() && self.more.is_empty() {
-            self.first = Some((id, waker));
+            self.first = Some((id, reaction));
         } else {
-            self.more.push((id, waker));
+            self.more.push((id, reaction));
         }
         id
     }
 
-    fn replace(&mut self, id: u64, waker: &Waker) -> Option<Waker> {
+    fn replace(&mut self, id: u64, waker: &Waker) -> Option<Reaction> {
         let entry = self
             .first
             .iter_mut()
             .chain(&mut self.more)
             .find(|(known, _)| *known == id)?;
-        if entry.1.will_wake(waker) {
-            return None;
+        match &entry.1 {
+            Reaction::Wake(known) if known.will_wake(waker) => None,
+            _ => Some(std::mem::replace(
+                &mut entry.1,
+                Reaction::Wake(waker.clone()),
+            )),
         }
-        Some(std::mem::replace(&mut entry.1, waker.clone()))
     }
 
-    fn remove(&mut self, id: u64) -> Option<Waker> {
-        if let Some((_, waker)) = self.first.take_if(|(known, _)| *known == id) {
-            return Some(waker);
+    fn remove(&mut self, id: u64) -> Option<Reaction> {
+        if let Some((_, reaction)) = self.first.take_if(|(known, _)| *known == id) {
+            return Some(reaction);
         }
         let index = self.more.iter().position(|(known, _)| *known == id)?;
         Some(self.more.remove(index).1)
     }
+}
+
+/// What tells one promise from another.
+pub(crate) fn identity_of<O>(state: &Rc<State<O>>) -> *const () {
+    Rc::as_ptr(state).cast()
 }

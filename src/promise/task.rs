@@ -15,7 +15,8 @@ use std::task::{Context, Poll};
 use async_task::Runnable;
 use pin_project_lite::pin_project;
 
-use super::state::{Failure, Outcome, Source, State};
+use super::next::Following;
+use super::state::{Failure, Outcome, Source, State, identity_of};
 use crate::current::{LiveTask, LoopState, schedule};
 use crate::queues::Microtask;
 use crate::remote::TaskMeta;
@@ -27,19 +28,27 @@ pub const MAX_SPAWN_DEPTH: usize = 1_000;
 /// How much of the stack is left to the future that is spawned, at least.
 const STACK_RESERVE: usize = 128 * 1024;
 
+/// How a task ends: its promise settles, or follows another one.
+pub(super) enum Conclusion<O> {
+    Settled(Outcome<O>),
+    Follow(Following<O>),
+}
+
 pin_project! {
-    /// The future of a task: the user's, and the promise it settles.
-    struct TaskFuture<F: Future> {
+    /// The future of a task: the user's, the promise it settles, and how.
+    struct TaskFuture<F, O, C> {
         #[pin]
         future: Option<F>,
-        promise: Rc<State<F::Output>>,
+        promise: Rc<State<O>>,
+        conclude: Option<C>,
     }
 }
 
-impl<F> Future for TaskFuture<F>
+impl<F, O, C> Future for TaskFuture<F, O, C>
 where
-    F: Future + 'static,
-    F::Output: 'static,
+    F: Future,
+    O: 'static,
+    C: FnOnce(F::Output) -> Conclusion<O>,
 {
     type Output = ();
 
@@ -50,7 +59,7 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
-        let mut outcome = if must_stop(promise) {
+        let mut output = if must_stop(promise) {
             Err(Failure::Aborted)
         } else {
             match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
@@ -73,16 +82,32 @@ where
         // The future goes before its promise settles, as a function's locals go before its
         // caller continues.
         let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-        if let Err(payload) = dropped {
-            outcome = merge_destructor_panic(outcome, payload);
+        if let Err(payload) = dropped
+            && !matches!(output, Err(Failure::Panicked(_)))
+        {
+            output = Err(Failure::Panicked(payload)); // it takes the place of the output
         }
-        if let Source::Task(key) = promise.source.get() {
+        if let Source::Task(key) = promise.source.replace(Source::None) {
             let task = owner.tasks.borrow_mut().remove(key);
             drop(task); // outside of the borrow
         }
-        promise.settle(outcome);
+        let conclude = this.conclude.take().expect("a task concludes once");
+        match output.map(conclude) {
+            Ok(Conclusion::Settled(outcome)) => promise.settle(outcome),
+            Ok(Conclusion::Follow(following)) => follow(promise, following),
+            Err(failure) => promise.settle(Err(failure)),
+        }
         Poll::Ready(())
     }
+}
+
+/// R43: the promise follows another one. A job awaits that, one more settles this one with it.
+/// Following itself is an error at once (R44).
+pub(super) fn follow<O: 'static>(promise: &Rc<State<O>>, following: Following<O>) {
+    if following.identity == identity_of(promise) {
+        return promise.settle(Err(Failure::SelfResolution));
+    }
+    start_lazily(following.outcome, Conclusion::Settled, promise);
 }
 
 /// Whether the task is to drop its future instead of polling it.
@@ -90,57 +115,54 @@ fn must_stop<O: 'static>(promise: &Rc<State<O>>) -> bool {
     promise.abort_requested() || !promise.owner().is_open()
 }
 
-/// A destructor's panic takes the place of the output; the first panic stays.
-fn merge_destructor_panic<O>(
-    outcome: Outcome<O>,
-    payload: Box<dyn std::any::Any + Send>,
-) -> Outcome<O> {
-    match outcome {
-        Err(Failure::Panicked(first)) => Err(Failure::Panicked(first)),
-        Ok(_) | Err(_) => Err(Failure::Panicked(payload)),
-    }
-}
-
 /// Polls the future of a new task at once.
 #[track_caller]
-pub(crate) fn start_eagerly<F>(future: F, promise: &Rc<State<F::Output>>)
+pub(super) fn start_eagerly<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>)
 where
     F: Future + 'static,
-    F::Output: 'static,
-{
-    let owner = promise.owner().clone();
-    if !owner.is_open() {
-        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
-    }
-    let _depth = Depth::enter(&owner);
-    let runnable = task(future, promise);
-    runnable.run();
-}
-
-/// Polls the future of a new task in a microtask of its own.
-pub(crate) fn start_lazily<F>(future: F, promise: &Rc<State<F::Output>>)
-where
-    F: Future + 'static,
-    F::Output: 'static,
+    O: 'static,
+    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
     if !promise.owner().is_open() {
         return promise.settle(Err(Failure::Aborted)); // and the future is dropped
     }
-    let runnable = task(future, promise);
+    let owner = promise.owner().clone();
+    let _depth = Depth::enter(&owner);
+    task(future, conclude, promise).run();
+}
+
+/// Polls the future of a new task in a microtask of its own.
+pub(super) fn start_lazily<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>)
+where
+    F: Future + 'static,
+    O: 'static,
+    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
+{
+    if !promise.owner().is_open() {
+        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
+    }
+    let runnable = task(future, conclude, promise);
     promise
         .owner()
         .queues
         .push_microtask(Microtask::Task(runnable));
 }
 
-fn task<F>(future: F, promise: &Rc<State<F::Output>>) -> Runnable<TaskMeta>
+/// How the task of a plain `spawn` concludes.
+pub(super) fn with_output<O>(output: O) -> Conclusion<O> {
+    Conclusion::Settled(Ok(output))
+}
+
+fn task<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>) -> Runnable<TaskMeta>
 where
     F: Future + 'static,
-    F::Output: 'static,
+    O: 'static,
+    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
     let future = TaskFuture {
         future: Some(future),
         promise: promise.clone(),
+        conclude: Some(conclude),
     };
     let meta = TaskMeta {
         door: promise.owner().door.clone(),

@@ -1,0 +1,512 @@
+//! Runs the programs of the case format through the public API and compares traces with those
+//! that the real Node printed.
+//!
+//! The recorded cases are in `tests/node/cases`; the format is in `tests/node/FORMAT.md`. When
+//! `NODELOOP_CASES` names directories (separated by `:`), every `*.json` in them is run as well.
+//! The last line says `N of M cases match`; a case that can't be read is an error.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use nodeloop::promise::{
+    self, AggregateError, Failure, Next, Rejected, Resolvers, SelfResolution, SharedTryPromise,
+};
+use nodeloop::{EventLoop, Immediate, Timeout, time};
+use serde_json::Value as Json;
+
+fn main() -> ExitCode {
+    let (mut matching, mut total, mut unreadable) = (0, 0, 0);
+    for file in case_files() {
+        total += 1;
+        let case = match read_case(&file) {
+            Ok(case) => case,
+            Err(error) => {
+                println!("{}: can't be read: {error}", file.display());
+                unreadable += 1;
+                continue;
+            }
+        };
+        match run_case(&case.main) {
+            Ok(trace) if trace == case.expect => matching += 1,
+            Ok(trace) => report(&file, &case.expect, &trace),
+            Err(error) => println!("{}: {error}", file.display()),
+        }
+    }
+    println!("{matching} of {total} cases match");
+    if matching == total && unreadable == 0 && total > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+struct Case {
+    main: Json,
+    expect: Vec<String>,
+}
+
+/// The recorded cases, and those of `NODELOOP_CASES`, sorted by name within a directory.
+fn case_files() -> Vec<PathBuf> {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/cases");
+    let more = std::env::var("NODELOOP_CASES").unwrap_or_default();
+    let more = more
+        .split(':')
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from);
+    let mut files = Vec::new();
+    for directory in std::iter::once(recorded).chain(more) {
+        let entries = std::fs::read_dir(&directory)
+            .unwrap_or_else(|error| panic!("no cases in {}: {error}", directory.display()));
+        let mut here: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        here.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        });
+        here.sort();
+        files.append(&mut here);
+    }
+    files
+}
+
+fn read_case(file: &Path) -> Result<Case, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let json: Json = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    if json["format"] != 1 {
+        return Err(format!("format {} is not known", json["format"]));
+    }
+    let labels = json["expect"].as_array().ok_or("no list `expect`")?;
+    let expect = labels.iter().map(|label| label.as_str().map(str::to_owned));
+    let expect = expect
+        .collect::<Option<Vec<_>>>()
+        .ok_or("`expect` is no list of strings")?;
+    Ok(Case {
+        main: json["main"].clone(),
+        expect,
+    })
+}
+
+fn report(file: &Path, expected: &[String], actual: &[String]) {
+    let first = expected
+        .iter()
+        .zip(actual)
+        .take_while(|(a, b)| a == b)
+        .count();
+    println!("{}: differs at label {}", file.display(), first + 1);
+    println!("  Node:     {}", marked(expected, first));
+    println!("  nodeloop: {}", marked(actual, first));
+}
+
+fn marked(trace: &[String], first: usize) -> String {
+    let labels = trace.iter().enumerate();
+    let marked = labels.map(|(i, label)| {
+        if i == first {
+            format!(">>{label}<<")
+        } else {
+            label.clone()
+        }
+    });
+    marked.collect::<Vec<_>>().join(" ")
+}
+
+/// One run: a fresh loop with a fresh virtual clock, the listeners, the main script.
+fn run_case(main: &Json) -> Result<Vec<String>, String> {
+    let program = Rc::new(Program::default());
+    let mut event_loop = EventLoop::builder()
+        .virtual_time()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let (running, main) = (program.clone(), main.clone());
+    let result = event_loop.run_script(move || {
+        running.listen();
+        throwing(running.body(&main));
+    });
+    result.map_err(|error| error.to_string())?;
+    drop(event_loop);
+    Ok(program.trace.take())
+}
+
+/// A JavaScript value, as far as the format has them.
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    Undefined,
+    Int(i64),
+    Text(String),
+    List(Vec<Value>),
+    Fulfilled(Box<Value>),
+    Rejected(Box<Value>),
+    Aggregate(Vec<Value>),
+    TypeError,
+}
+
+impl Value {
+    fn of(json: &Json) -> Value {
+        match json {
+            Json::Number(number) => Value::Int(number.as_i64().expect("an integer")),
+            Json::String(text) => Value::Text(text.clone()),
+            other => panic!("{other} is no value of the format"),
+        }
+    }
+
+    /// `fmt` of the format.
+    fn fmt(&self) -> String {
+        let list = |values: &[Value]| values.iter().map(Value::fmt).collect::<Vec<_>>().join(",");
+        match self {
+            Value::Undefined => "undefined".into(),
+            Value::Int(number) => number.to_string(),
+            Value::Text(text) => text.clone(),
+            Value::List(values) => format!("[{}]", list(values)),
+            Value::Fulfilled(value) => format!("{{ok:{}}}", value.fmt()),
+            Value::Rejected(reason) => format!("{{err:{}}}", reason.fmt()),
+            Value::Aggregate(errors) => format!("AggregateError[{}]", list(errors)),
+            Value::TypeError => "TypeError".into(),
+        }
+    }
+}
+
+type Promise = SharedTryPromise<Value, Value>;
+
+/// A throw that is on its way up.
+type Thrown<T> = Result<T, Value>;
+
+/// Turns a throw that reached the top of a callback into an uncaught error.
+fn throwing(result: Thrown<()>) {
+    if let Err(value) = result {
+        resume_unwind(Box::new(Throw(value)));
+    }
+}
+
+/// The payload of a throw.
+struct Throw(Value);
+
+fn reason(rejected: Rejected<Value>) -> Value {
+    match rejected {
+        Rejected::Error(value) => value,
+        Rejected::Failure(Failure::SelfResolution) => Value::TypeError,
+        Rejected::Failure(failure) => panic!("no case panics or aborts: {failure}"),
+    }
+}
+
+#[derive(Default)]
+struct Program {
+    trace: RefCell<Vec<String>>,
+    promises: RefCell<HashMap<i64, Promise>>,
+    resolvers: RefCell<HashMap<i64, Resolvers<Value, Value>>>,
+    timers: RefCell<HashMap<i64, Timeout>>,
+    immediates: RefCell<HashMap<i64, Immediate>>,
+}
+
+/// How the steps of an async function were left.
+enum Left {
+    AtTheEnd,
+    Return(Value),
+    ReturnPromise(Promise),
+}
+
+impl Program {
+    fn log(&self, label: impl Into<String>) {
+        self.trace.borrow_mut().push(label.into());
+    }
+
+    fn listen(self: &Rc<Self>) {
+        let program = self.clone();
+        nodeloop::on_unhandled_rejection(move |rejection| {
+            let text = rejection.with_reason(|reason| {
+                if let Some(value) = reason.as_any().downcast_ref::<Value>() {
+                    value.fmt()
+                } else if reason.as_any().is::<SelfResolution>() {
+                    Value::TypeError.fmt()
+                } else {
+                    format!("?{reason:?}")
+                }
+            });
+            program.log(format!("unhandled:{text}"));
+        });
+        let program = self.clone();
+        nodeloop::on_rejection_handled(move |_| program.log("handled"));
+        let program = self.clone();
+        nodeloop::on_uncaught(move |error| match error.payload().downcast_ref::<Throw>() {
+            Some(Throw(value)) => program.log(format!("uncaught:{}", value.fmt())),
+            None => program.log(format!("uncaught:?{error}")),
+        });
+        let program = self.clone();
+        let first = Cell::new(true);
+        nodeloop::on_before_exit(move || {
+            if first.replace(false) {
+                program.log("beforeExit");
+            }
+        });
+        let program = self.clone();
+        nodeloop::on_exit(move |_| program.log("exit"));
+    }
+
+    /// The statements of a body, one after the other.
+    fn body(self: &Rc<Self>, body: &Json) -> Thrown<()> {
+        for statement in body.as_array().expect("a body is a list") {
+            self.statement(statement)?;
+        }
+        Ok(())
+    }
+
+    /// `() => { …body… }`
+    fn callback(self: &Rc<Self>, body: &Json) -> impl FnMut() + 'static {
+        let (program, body) = (self.clone(), body.clone());
+        move || throwing(program.body(&body))
+    }
+
+    fn statement(self: &Rc<Self>, statement: &Json) -> Thrown<()> {
+        let at = |index: usize| &statement[index];
+        let id = |index: usize| statement[index].as_i64().expect("an id");
+        match statement[0]
+            .as_str()
+            .expect("a statement begins with its name")
+        {
+            "log" => self.log(at(1).as_str().expect("a label")),
+            "tick" => nodeloop::next_tick(self.callback(at(1))),
+            "micro" => nodeloop::queue_microtask(self.callback(at(1))),
+            "timeout" => {
+                let timer = nodeloop::set_timeout_mut(delay(at(2)), self.callback(at(3)));
+                self.timers.borrow_mut().insert(id(1), timer);
+            }
+            "interval" => self.interval(id(1), delay(at(2)), id(3), at(4)),
+            "clearTimeout" | "clearInterval" => self.with_timer(id(1), |timer| timer.clear()),
+            "refresh" => self.with_timer(id(1), |timer| _ = timer.refresh()),
+            "ref" => self.with_timer(id(1), |timer| _ = timer.ref_()),
+            "unref" => self.with_timer(id(1), |timer| _ = timer.unref()),
+            "immediate" => {
+                let immediate = nodeloop::set_immediate(self.callback(at(2)));
+                self.immediates.borrow_mut().insert(id(1), immediate);
+            }
+            "clearImmediate" => self.with_immediate(id(1), |immediate| immediate.clear()),
+            "refImmediate" => self.with_immediate(id(1), |immediate| _ = immediate.ref_()),
+            "unrefImmediate" => self.with_immediate(id(1), |immediate| _ = immediate.unref()),
+            "spin" => time::block_for(Duration::from_millis(id(1) as u64)),
+            "io" => time::simulate_completion(Duration::ZERO, self.callback(at(1))),
+            "throw" => return Err(Value::of(at(1))),
+            "defer" => {
+                let (promise, resolvers) = promise::with_resolvers();
+                self.resolvers.borrow_mut().insert(id(1), resolvers);
+                self.put(id(1), promise.shared());
+            }
+            "resolve" => {
+                self.with_resolvers(id(1), |resolvers| resolvers.resolve(Value::of(at(2))))
+            }
+            "reject" => self.with_resolvers(id(1), |resolvers| resolvers.reject(Value::of(at(2)))),
+            "adopt" => {
+                self.with_resolvers(id(1), |resolvers| resolvers.resolve_with(self.get(id(2))));
+            }
+            "resolved" => self.put(id(1), promise::resolve(Value::of(at(2))).shared()),
+            "rejected" => self.put(id(1), promise::reject(Value::of(at(2))).shared()),
+            "then" => self.then(id(1), id(2), at(3), at(4)),
+            "finally" => {
+                let handler = self.handler(at(3), false);
+                let handler = move || handler(Value::Undefined);
+                self.put(id(1), self.get(id(2)).finally(handler).shared());
+            }
+            "all" => {
+                let all = promise::all(self.members(at(2)));
+                self.put(
+                    id(1),
+                    all.convert(|result| result.map(Value::List)).shared(),
+                );
+            }
+            "allSettled" => {
+                let settled = promise::all_settled(self.members(at(2))).convert(|entries| {
+                    let entry = |entry| match entry {
+                        Ok(value) => Value::Fulfilled(Box::new(value)),
+                        Err(rejected) => Value::Rejected(Box::new(reason(rejected))),
+                    };
+                    Ok(Value::List(entries.into_iter().map(entry).collect()))
+                });
+                self.put(id(1), settled.tracked().shared());
+            }
+            "race" => self.put(id(1), promise::race(self.members(at(2))).shared()),
+            "any" => {
+                let any = promise::any(self.members(at(2))).convert(|result| {
+                    result.map_err(|AggregateError { errors }| {
+                        Value::Aggregate(errors.into_iter().map(reason).collect())
+                    })
+                });
+                self.put(id(1), any.shared());
+            }
+            "async" => self.call_async(id(1), at(2)),
+            other => panic!("`{other}` is no statement of the format"),
+        }
+        Ok(())
+    }
+
+    fn interval(self: &Rc<Self>, id: i64, period: Duration, times: i64, body: &Json) {
+        let timer: Rc<RefCell<Option<Timeout>>> = Rc::default();
+        let own = timer.clone();
+        let mut callback = self.callback(body);
+        let mut calls = 0;
+        let interval = nodeloop::set_interval(period, move || {
+            calls += 1;
+            if calls == times {
+                own.borrow().as_ref().expect("it is running").clear();
+            }
+            callback();
+        });
+        *timer.borrow_mut() = Some(interval.clone());
+        self.timers.borrow_mut().insert(id, interval);
+    }
+
+    fn then(self: &Rc<Self>, id: i64, source: i64, on_ok: &Json, on_err: &Json) {
+        let on_ok = (!on_ok.is_null()).then(|| self.handler(on_ok, true));
+        let on_err = (!on_err.is_null()).then(|| self.handler(on_err, true));
+        let fulfilled = move |value| match on_ok {
+            Some(handler) => handler(value),
+            None => Next::Fulfil(value),
+        };
+        let rejected = move |rejected| match on_err {
+            Some(handler) => handler(reason(rejected)),
+            None => Next::Reject(reason(rejected)),
+        };
+        self.put(
+            id,
+            self.get(source)
+                .then_or_else_any(fulfilled, rejected)
+                .shared(),
+        );
+    }
+
+    /// `H` (with its argument in the label) and `F` of the format.
+    fn handler(
+        self: &Rc<Self>,
+        handler: &Json,
+        with_argument: bool,
+    ) -> impl FnOnce(Value) -> Next<Value, Value> + 'static {
+        let (program, handler) = (self.clone(), handler.clone());
+        move |argument| {
+            let label = handler["label"].as_str().expect("a label");
+            if with_argument {
+                program.log(format!("{label}:{}", argument.fmt()));
+            } else {
+                program.log(label);
+            }
+            if let Err(value) = program.body(&handler["body"]) {
+                return Next::Reject(value);
+            }
+            let ret = &handler["ret"];
+            match ret[0].as_str() {
+                Some("value") => Next::Fulfil(Value::of(&ret[1])),
+                Some("promise") => Next::follow(program.get(ret[1].as_i64().expect("an id"))),
+                Some("throw") => Next::Reject(Value::of(&ret[1])),
+                _ => panic!("`{ret}` is no way to leave a handler"),
+            }
+        }
+    }
+
+    /// `P[id] = (async () => { …steps… })()`
+    fn call_async(self: &Rc<Self>, id: i64, steps: &Json) {
+        let (promise, resolvers) = promise::with_resolvers();
+        let (program, steps) = (self.clone(), steps.clone());
+        drop(nodeloop::spawn(async move {
+            match program.steps(&steps).await {
+                Ok(Left::AtTheEnd) => resolvers.resolve(Value::Undefined),
+                Ok(Left::Return(value)) => resolvers.resolve(value),
+                Ok(Left::ReturnPromise(promise)) => resolvers.resolve_with(promise),
+                Err(reason) => resolvers.reject(reason),
+            }
+        }));
+        self.put(id, promise.shared());
+    }
+
+    fn steps<'a>(self: &'a Rc<Self>, steps: &'a Json) -> LocalBoxFuture<'a, Thrown<Left>> {
+        async move {
+            for step in steps.as_array().expect("steps are a list") {
+                let id = |index: usize| step[index].as_i64().expect("an id");
+                let label = || step[1].as_str().expect("a label");
+                match step[0].as_str().expect("a step begins with its name") {
+                    "await" => {
+                        let value = match self.get(id(2)).settled().await {
+                            Ok(result) => result?,
+                            Err(failure) => return Err(reason(Rejected::Failure(failure))),
+                        };
+                        self.log(format!("{}:{}", label(), value.fmt()));
+                    }
+                    "awaitValue" => {
+                        let value = promise::ready(Value::of(&step[2])).await;
+                        self.log(format!("{}:{}", label(), value.fmt()));
+                    }
+                    "sleep" => {
+                        time::sleep(delay(&step[2])).await;
+                        self.log(label());
+                    }
+                    "yieldImmediate" => {
+                        nodeloop::yield_now().await;
+                        self.log(label());
+                    }
+                    "try" => {
+                        let left = match self.steps(&step[2]).await {
+                            Ok(left) => left,
+                            Err(value) => {
+                                self.log(format!("{}:{}", label(), value.fmt()));
+                                self.steps(&step[3]).await?
+                            }
+                        };
+                        if !matches!(left, Left::AtTheEnd) {
+                            return Ok(left);
+                        }
+                    }
+                    "return" => return Ok(Left::Return(Value::of(&step[1]))),
+                    "returnPromise" => return Ok(Left::ReturnPromise(self.get(id(1)))),
+                    _ => self.statement(step)?,
+                }
+            }
+            Ok(Left::AtTheEnd)
+        }
+        .boxed_local()
+    }
+
+    fn get(&self, id: i64) -> Promise {
+        self.promises
+            .borrow()
+            .get(&id)
+            .expect("a promise is made before it is used")
+            .clone()
+    }
+
+    fn put(&self, id: i64, promise: Promise) {
+        let before = self.promises.borrow_mut().insert(id, promise);
+        drop(before);
+    }
+
+    fn members(&self, ids: &Json) -> Vec<Promise> {
+        let ids = ids.as_array().expect("a list of ids").iter();
+        ids.map(|id| self.get(id.as_i64().expect("an id")))
+            .collect()
+    }
+
+    fn with_timer(&self, id: i64, act: impl FnOnce(&Timeout)) {
+        let timer = self.timers.borrow().get(&id).cloned();
+        if let Some(timer) = timer {
+            act(&timer);
+        }
+    }
+
+    fn with_immediate(&self, id: i64, act: impl FnOnce(&Immediate)) {
+        let immediate = self.immediates.borrow().get(&id).cloned();
+        if let Some(immediate) = immediate {
+            act(&immediate);
+        }
+    }
+
+    fn with_resolvers(&self, id: i64, act: impl FnOnce(&Resolvers<Value, Value>)) {
+        let resolvers = self.resolvers.borrow().get(&id).cloned();
+        if let Some(resolvers) = resolvers {
+            act(&resolvers);
+        }
+    }
+}
+
+/// Milliseconds as the format has them: fractional, zero or negative.
+fn delay(ms: &Json) -> Duration {
+    Duration::from_millis(ms.as_f64().expect("milliseconds").trunc().max(0.0) as u64)
+}
