@@ -317,9 +317,12 @@ impl Timers {
         macrotask: Macrotask,
         called_at_ms: u64,
     ) -> (Option<Work>, Option<Work>) {
-        self.last_reading_ms = self.last_reading_ms.max(called_at_ms);
         let timer = &mut self.timers[key];
         timer.is_running = false;
+        if timer.is_interval {
+            // Only an interval reads the clock at its call, and R27 is about readings.
+            self.last_reading_ms = self.last_reading_ms.max(called_at_ms);
+        }
         let leftover = if timer.has_callback {
             timer.work = macrotask.work;
             None
