@@ -114,9 +114,16 @@ impl LoopState {
     }
 
     fn timers_phase(self: &Rc<Self>) {
-        if self.is_stopping() || !self.timers.borrow_mut().begin(self.clock.now_ms()) {
-            return;
+        self.timers.borrow_mut().note_time(self.clock.now_ms());
+        // A drain at the end of a pass that arms a timer brings the time up to date, and what is
+        // due by that runs in this very phase (`uv__run_timers`). Nothing else repeats a pass (R25).
+        while !self.is_stopping() && self.timers.borrow().is_due() {
+            self.timers_pass();
         }
+    }
+
+    fn timers_pass(self: &Rc<Self>) {
+        self.timers.borrow_mut().begin(self.clock.now_ms()); // R24: read once
         while !self.is_stopping() {
             let step = self.timers.borrow_mut().step();
             let thrown = match step {

@@ -304,6 +304,7 @@ impl Program {
             "resolved" => self.put(id(1), promise::resolve(Value::of(at(2))).shared()),
             "rejected" => self.put(id(1), promise::reject(Value::of(at(2))).shared()),
             "then" => self.then(id(1), id(2), at(3), at(4)),
+            "finally" if at(3).is_null() => self.then(id(1), id(2), at(3), at(3)),
             "finally" => {
                 let handler = self.handler(at(3), false);
                 let handler = move || handler(Value::Undefined);

@@ -241,12 +241,19 @@ impl Timers {
         self.loop_timer_ms
     }
 
-    /// The first lines of R22: starts the phase if the loop timer is due.
-    pub(crate) fn begin(&mut self, now_ms: u64) -> bool {
+    /// The loop's time is brought up to date (`uv__update_time`).
+    pub(crate) fn note_time(&mut self, now_ms: u64) {
         self.last_reading_ms = now_ms;
-        if self.loop_timer_ms.is_none_or(|due_ms| due_ms > now_ms) {
-            return false;
-        }
+    }
+
+    /// Whether the loop timer is due by the last reading of the clock (`uv__run_timers`).
+    pub(crate) fn is_due(&self) -> bool {
+        self.loop_timer_ms.is_some_and(|due_ms| due_ms <= self.last_reading_ms)
+    }
+
+    /// The first lines of R22: a pass begins, and the loop timer has fired.
+    pub(crate) fn begin(&mut self, now_ms: u64) {
+        self.last_reading_ms = now_ms;
         self.loop_timer_ms = None;
         self.next_expiry_ms = u64::MAX;
         self.pass = Some(Pass {
@@ -256,7 +263,6 @@ impl Timers {
             ran_a_timer: false,
             picked: None,
         });
-        true
     }
 
     /// R22, R23, R34: what comes next in this phase (`processTimers` and `listOnTimeout`).
