@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod abort;
 mod blocking;
 mod checkpoint;
 mod clock;
@@ -24,6 +25,9 @@ pub mod time;
 mod uncaught;
 mod yield_now;
 
+pub use abort::{
+    AbortController, AbortListener, AbortReason, AbortSignal, Aborted, FutureExt, WithSignal,
+};
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
 pub use checkpoint::UnhandledRejection;
 pub use entry::{

@@ -272,6 +272,12 @@ impl Immediate {
         self.set_refed(false)
     }
 
+    /// Whether the immediate has neither run nor been cleared.
+    pub fn is_pending(&self) -> bool {
+        self.id
+            .is_some_and(|id| self.state.check.borrow().is_pending(id))
+    }
+
     /// Whether the immediate is pending and keeps the loop alive.
     pub fn has_ref(&self) -> bool {
         self.id

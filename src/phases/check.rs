@@ -88,9 +88,11 @@ impl Check {
     }
 
     pub(crate) fn has_ref(&self, id: ImmediateId) -> bool {
-        let index = id.checked_sub(self.first);
-        let slot = index.and_then(|index| self.queue.get(index as usize));
-        matches!(slot, Some(Some(immediate)) if immediate.refed)
+        self.pending(id).is_some_and(|immediate| immediate.refed)
+    }
+
+    pub(crate) fn is_pending(&self, id: ImmediateId) -> bool {
+        self.pending(id).is_some()
     }
 
     /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait.
@@ -102,6 +104,11 @@ impl Check {
     pub(crate) fn take_all(&mut self) -> Vec<Macrotask> {
         self.begin_round();
         std::iter::from_fn(|| self.next()).collect()
+    }
+
+    fn pending(&self, id: ImmediateId) -> Option<&Immediate> {
+        let index = id.checked_sub(self.first)?;
+        self.queue.get(index as usize)?.as_ref()
     }
 
     fn slot(&mut self, id: ImmediateId) -> Option<&mut Option<Immediate>> {
