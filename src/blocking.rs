@@ -76,6 +76,11 @@ pub fn queue_work<T: Send + 'static>(
         Ok(value) => done(unerase(value)),
         Err(payload) => resume_unwind(payload),
     };
+    let (context, owner) = (state.context.get(), state.clone());
+    let done = move |result: JobResult| {
+        owner.context.set(context);
+        done(result);
+    };
     let id = state.pool.submit(
         Box::new(|| Box::new(job())),
         Box::new(done),

@@ -32,7 +32,10 @@ impl LoopState {
             }
             while let Some(microtask) = self.queues.pop_microtask() {
                 match microtask {
-                    Microtask::Task(runnable) => drop(runnable.run()),
+                    Microtask::Task(runnable) => {
+                        runnable.run();
+                        self.context.set(None);
+                    }
                     Microtask::Callback(job) => drop(self.guard(job.place, job.callback)),
                 }
                 if self.is_stopping() {
@@ -51,13 +54,16 @@ impl LoopState {
 
     /// Calls into the user's code. A panic ends at this point and is told at once (R51).
     pub(crate) fn guard(&self, place: Place, callback: impl FnOnce()) -> Result<(), Thrown> {
-        match catch_unwind(AssertUnwindSafe(callback)) {
-            Ok(()) if !self.is_stopping() => Ok(()),
-            Ok(()) => Err(Thrown),
-            Err(payload) => {
-                self.uncaught(Uncaught { payload, place });
-                Err(Thrown)
-            }
+        let result = catch_unwind(AssertUnwindSafe(callback));
+        let thrown = result.is_err();
+        if let Err(payload) = result {
+            self.uncaught(Uncaught { payload, place });
+        }
+        self.context.set(None);
+        if thrown || self.is_stopping() {
+            Err(Thrown)
+        } else {
+            Ok(())
         }
     }
 
@@ -96,6 +102,7 @@ impl LoopState {
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
             let place = promise.place();
+            self.context.set(promise.context());
             let rejection = Rejection { promise };
             if !self.hooks.unhandled_rejection.is_empty() {
                 self.guard(place, || self.hooks.unhandled_rejection.call(&rejection))?;

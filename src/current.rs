@@ -15,6 +15,7 @@ use async_task::Runnable;
 use slab::Slab;
 
 use crate::clock::Clock;
+use crate::context::ContextCell;
 use crate::macrotask::{Macrotask, Place, Work};
 use crate::phases::check::Check;
 use crate::phases::close::Close;
@@ -44,6 +45,8 @@ pub(crate) struct LoopState {
     pub(crate) pool: Pool,
     pub(crate) rejections: Rejections,
     pub(crate) hooks: Hooks,
+    /// The values that follow the flow of what runs now; empty between two callbacks.
+    pub(crate) context: ContextCell,
     /// The tasks that are pending, so that the end of the loop can cancel them.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
     /// How deep eager spawns are nested right now.
@@ -130,6 +133,7 @@ impl LoopState {
                 before_exit: Listeners::new(),
                 exit: Listeners::new(),
             },
+            context: ContextCell::default(),
             tasks: RefCell::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),

@@ -4,9 +4,11 @@
 #![deny(missing_docs)]
 
 mod abort;
+mod async_local;
 mod blocking;
 mod checkpoint;
 mod clock;
+mod context;
 mod current;
 mod entry;
 mod event_loop;
@@ -28,8 +30,10 @@ mod yield_now;
 pub use abort::{
     AbortController, AbortListener, AbortReason, AbortSignal, Aborted, FutureExt, WithSignal,
 };
+pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
 pub use checkpoint::UnhandledRejection;
+
 pub use entry::{
     Builder, Entry, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
 };

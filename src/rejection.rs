@@ -20,6 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use crate::context::AsyncContext;
 use crate::macrotask::Place;
 
 /// Where a promise stands in the tracking of rejections.
@@ -38,6 +39,8 @@ pub(crate) trait Tracked {
     fn tracking(&self) -> &Cell<Tracking>;
     /// Where the promise was made.
     fn place(&self) -> Place;
+    /// The context in which it was made.
+    fn context(&self) -> AsyncContext;
     /// Calls `look` with the reason of the rejection.
     fn with_reason(&self, look: &mut dyn FnMut(&dyn Reason));
 }

@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::async_local::{bind, bind_repeating};
 use crate::current::{LoopState, current};
 use crate::macrotask::Work;
 use crate::phases::check::ImmediateId;
@@ -26,11 +27,12 @@ pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
 #[doc(alias = "nextTick")]
 #[track_caller]
 pub fn next_tick(callback: impl FnOnce() + 'static) {
-    let tick = Job {
-        callback: Box::new(callback),
+    let state = current("next_tick");
+    let callback = bind(&state, callback);
+    state.push_tick(Job {
+        callback,
         place: Location::caller(),
-    };
-    current("next_tick").push_tick(tick);
+    });
 }
 
 /// Calls `callback` in a microtask: behind all ticks, in line with promise jobs (R10, R13).
@@ -41,11 +43,12 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
 #[doc(alias = "queueMicrotask")]
 #[track_caller]
 pub fn queue_microtask(callback: impl FnOnce() + 'static) {
-    let job = Job {
-        callback: Box::new(callback),
+    let state = current("queue_microtask");
+    let callback = bind(&state, callback);
+    state.push_microtask(Job {
+        callback,
         place: Location::caller(),
-    };
-    current("queue_microtask").push_microtask(job);
+    });
 }
 
 /// Calls `callback` once, in the first timers phase that finds `delay` passed (R20–R25).
@@ -67,7 +70,7 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeou
     Timeout::arm(
         "set_timeout",
         delay,
-        Work::Once(Some(Box::new(callback))),
+        |state| Work::Once(Some(bind(state, callback))),
         false,
     )
 }
@@ -83,7 +86,7 @@ pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Tim
     Timeout::arm(
         "set_timeout_mut",
         delay,
-        Work::Repeating(Box::new(callback)),
+        |state| Work::Repeating(bind_repeating(state, callback)),
         false,
     )
 }
@@ -103,7 +106,7 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
     Timeout::arm(
         "set_interval",
         period,
-        Work::Repeating(Box::new(callback)),
+        |state| Work::Repeating(bind_repeating(state, callback)),
         true,
     )
 }
@@ -123,7 +126,7 @@ pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
     if !state.is_open() {
         return Immediate { state, id: None };
     }
-    let work = Work::Once(Some(Box::new(callback)));
+    let work = Work::Once(Some(bind(&state, callback)));
     let id = state.check.borrow_mut().push(work, Location::caller());
     Immediate {
         state,
@@ -143,8 +146,14 @@ pub struct Timeout {
 
 impl Timeout {
     #[track_caller]
-    fn arm(verb: &str, delay: Duration, work: Work, is_interval: bool) -> Timeout {
+    fn arm(
+        verb: &str,
+        delay: Duration,
+        work: impl FnOnce(&Rc<LoopState>) -> Work,
+        is_interval: bool,
+    ) -> Timeout {
         let state = current(verb);
+        let work = work(&state);
         let key = state.arm_timer(work, clamp_ms(delay), is_interval, Location::caller());
         Timeout { state, key }
     }

@@ -27,6 +27,7 @@ use futures::Stream;
 use futures::future::FusedFuture;
 use pin_project_lite::pin_project;
 
+use crate::async_local::bind;
 use crate::clock::machine_now;
 use crate::current::{LoopState, current, try_current};
 use crate::macrotask::{Macrotask, Work};
@@ -476,9 +477,10 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
     let state = current("time::simulate_completion");
     if state.is_open() {
         let due = state.clock.now().saturating_add(duration);
-        state
-            .poll
-            .simulate(due, Macrotask::callback(callback, Location::caller()));
+        state.poll.simulate(
+            due,
+            Macrotask::callback(bind(&state, callback), Location::caller()),
+        );
     }
 }
 

@@ -18,6 +18,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::context::AsyncContext;
 use crate::current::LoopState;
 use crate::macrotask::Place;
 use crate::pool::JobId;
@@ -112,6 +113,7 @@ pub(crate) struct State<O> {
     /// Whether it has ever had a reaction (R17).
     handled: Cell<bool>,
     tracking: Cell<Tracking>,
+    context: AsyncContext,
     pub(crate) source: Cell<Source>,
     abort_requested: Cell<bool>,
     /// The reason in an output that is a rejection.
@@ -151,6 +153,7 @@ pub(crate) enum Awaiting {
 
 impl<O: 'static> State<O> {
     pub(crate) fn new(owner: Rc<LoopState>, place: Place, reason_of: ReasonOf<O>) -> Rc<State<O>> {
+        let context = owner.context.get();
         Rc::new(State {
             owner,
             place,
@@ -158,6 +161,7 @@ impl<O: 'static> State<O> {
             reactions: RefCell::default(),
             handled: Cell::new(false),
             tracking: Cell::new(Tracking::Untracked),
+            context,
             source: Cell::new(Source::None),
             abort_requested: Cell::new(false),
             reason_of: Cell::new(reason_of),
@@ -347,6 +351,10 @@ impl<O: 'static> Tracked for State<O> {
 
     fn place(&self) -> Place {
         self.place
+    }
+
+    fn context(&self) -> AsyncContext {
+        self.context.clone()
     }
 
     fn with_reason(&self, look: &mut dyn FnMut(&dyn Reason)) {

@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 
 use super::next::Following;
 use super::state::{Failure, Outcome, Source, State, identity_of};
+use crate::context::AsyncContext;
 use crate::current::{LiveTask, LoopState, schedule};
 use crate::queues::Microtask;
 use crate::remote::TaskMeta;
@@ -41,6 +42,10 @@ pin_project! {
         future: Option<F>,
         promise: Rc<State<O>>,
         conclude: Option<C>,
+        // The values that follow the flow of this task, between two of its polls.
+        context: AsyncContext,
+        // Whether the next poll is on the spawner's stack, and so in the spawner's context.
+        is_in_place: bool,
     }
 }
 
@@ -59,6 +64,9 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
+        if !std::mem::replace(this.is_in_place, false) {
+            owner.context.set(this.context.take());
+        }
         let mut output = if must_stop(promise) {
             Err(Failure::Aborted)
         } else {
@@ -75,6 +83,7 @@ where
                         let key = owner.tasks.borrow_mut().insert(task);
                         promise.source.set(Source::Task(key));
                     }
+                    *this.context = owner.context.get();
                     return Poll::Pending;
                 }
             }
@@ -128,7 +137,7 @@ where
     }
     let owner = promise.owner().clone();
     let _depth = Depth::enter(&owner);
-    task(future, conclude, promise).run();
+    task(future, conclude, promise, None, true).run();
 }
 
 /// Polls the future of a new task in a microtask of its own.
@@ -141,7 +150,8 @@ where
     if !promise.owner().is_open() {
         return promise.settle(Err(Failure::Aborted)); // and the future is dropped
     }
-    let runnable = task(future, conclude, promise);
+    let context = promise.owner().context.get();
+    let runnable = task(future, conclude, promise, context, false);
     promise
         .owner()
         .queues
@@ -153,7 +163,13 @@ pub(super) fn with_output<O>(output: O) -> Conclusion<O> {
     Conclusion::Settled(Ok(output))
 }
 
-fn task<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>) -> Runnable<TaskMeta>
+fn task<F, O, C>(
+    future: F,
+    conclude: C,
+    promise: &Rc<State<O>>,
+    context: AsyncContext,
+    is_in_place: bool,
+) -> Runnable<TaskMeta>
 where
     F: Future + 'static,
     O: 'static,
@@ -163,6 +179,8 @@ where
         future: Some(future),
         promise: promise.clone(),
         conclude: Some(conclude),
+        context,
+        is_in_place,
     };
     let meta = TaskMeta {
         door: promise.owner().door.clone(),
