@@ -101,7 +101,10 @@ pub fn throw(text: impl Display) -> ! {
 pub fn text_of(payload: &(dyn Any + Send)) -> String {
     match payload.downcast_ref::<String>() {
         Some(text) => text.clone(),
-        None => (*payload.downcast_ref::<&str>().expect("a payload that is text")).to_owned(),
+        None => (*payload
+            .downcast_ref::<&str>()
+            .expect("a payload that is text"))
+        .to_owned(),
     }
 }
 
