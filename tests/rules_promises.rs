@@ -94,7 +94,7 @@ fn a_promise_resolved_with_itself_is_rejected() {
         resolve_a.resolve_with(b);
         resolve_b.resolve_with(a);
     })
-    .assert(["the promise was resolved with itself"]);
+    .assert(["SelfResolution"]);
 }
 
 /// R45: `61-await-one-turn.js`. Rust has no `await` of a plain value: that of a ready future costs
