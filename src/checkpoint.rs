@@ -10,7 +10,7 @@
 //!
 //! User code is called from here and from `event_loop.rs` only.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::current::{LoopState, Stop};
 use crate::macrotask::{Place, Work};
@@ -88,16 +88,10 @@ impl LoopState {
     /// whole list of fresh ones. Both queues are empty at the start, and what the listeners
     /// queue waits for the end of the round.
     fn rejection_round(&self) -> Result<(), Thrown> {
-        loop {
-            let late = self.rejections.take_late();
-            if late.is_empty() {
-                break;
-            }
-            for promise in late {
-                let place = promise.place();
-                let rejection = Rejection { promise };
-                self.guard(place, || self.hooks.rejection_handled.call(&rejection))?;
-            }
+        while let Some(promise) = self.rejections.take_late() {
+            let place = promise.place();
+            let rejection = Rejection { promise };
+            self.guard(place, || self.hooks.rejection_handled.call(&rejection))?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
@@ -108,8 +102,8 @@ impl LoopState {
                 self.guard(place, || self.hooks.unhandled_rejection.call(&rejection))?;
             } else if !self.hooks.uncaught.is_empty() {
                 // R18: without a listener it becomes an uncaught error, which ends nothing here.
-                let reason = UnhandledRejection(rejection.reason_text());
-                let _ = self.guard(place, || panic_any(reason));
+                let payload = Box::new(UnhandledRejection(rejection.reason_text()));
+                self.uncaught(Uncaught { payload, place });
             } else {
                 self.stop(Stop::Unhandled {
                     reason: rejection.reason_text(),

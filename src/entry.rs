@@ -156,26 +156,7 @@ impl EventLoop {
         let place = Location::caller();
         let main = self.start_main(place, || spawn(future));
         let stuck = self.run_to_the_end(&|| main.as_ref().is_none_or(Promise::is_finished));
-        let early = self.state.take_stop();
-        if early.is_some() {
-            self.state.cancel_all();
-        }
-        let failed = match main {
-            Some(main) if main.is_finished() => match main.state().take() {
-                Ok(output) if early.is_none() => return Ok(output),
-                Err(Failure::Panicked(payload)) if !matches!(early, Some(Stop::Exit(_))) => {
-                    return Err(RunError::Uncaught(Uncaught { payload, place }));
-                }
-                _ => None,
-            },
-            Some(main) => {
-                main.abort();
-                let _ = self.state.checkpoint();
-                stuck
-            }
-            None => None,
-        };
-        Err(RunError::from_stop(early, failed))
+        self.result(main, place, stuck)
     }
 
     /// Runs `script` as the main script, then the loop until nothing keeps it alive.
@@ -239,21 +220,46 @@ impl EventLoop {
                 break;
             }
         }
-        let early = self.state.take_stop();
-        if let (Some(Stop::Done), Some(value)) = (&early, output.take()) {
-            return Ok(value);
+        if matches!(*self.state.stop.borrow(), Some(Stop::Done)) {
+            let _ = self.state.take_stop();
+            return Ok(output.take().expect("the value comes before the stop"));
         }
+        match self.result(main, place, stuck) {
+            Ok(()) => unreachable!("a main future that finishes stops the run"),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The end of a run: what the main future gave, or why there is nothing. A run that ended
+    /// early leaves nothing behind, and a main future that is stuck is dropped.
+    fn result<T>(
+        &self,
+        main: Option<Promise<T>>,
+        place: Place,
+        stuck: Option<Stuck>,
+    ) -> Result<T, RunError> {
+        let mut early = self.state.take_stop();
         if early.is_some() {
             self.state.cancel_all();
         }
         if let Some(main) = main {
             if main.is_finished() {
-                if let Err(Failure::Panicked(payload)) = main.state().take() {
-                    return Err(RunError::Uncaught(Uncaught { payload, place }));
+                match (main.state().take(), &early) {
+                    (Ok(output), None) => return Ok(output),
+                    (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
+                    (Err(Failure::Panicked(payload)), _) => {
+                        return Err(RunError::Uncaught(Uncaught { payload, place }));
+                    }
+                    _ => {}
                 }
             } else {
                 main.abort();
                 let _ = self.state.checkpoint();
+                // What the destructors set off may end the run in its turn: not the next one.
+                if let Some(stop) = self.state.take_stop() {
+                    self.state.cancel_all();
+                    early.get_or_insert(stop);
+                }
             }
         }
         Err(RunError::from_stop(early, stuck))
@@ -371,9 +377,10 @@ impl LoopState {
     /// R9: once. Ticks are refused from now on; microtasks of the listeners run only if the loop
     /// has ended by itself.
     pub(crate) fn emit_exit(&self, code: i32) {
-        if self.life.replace(Life::Exiting) == Life::Exiting {
-            return;
+        if self.life.get() != Life::Open {
+            return; // told already, or everything is being cancelled
         }
+        self.life.set(Life::Exiting);
         let place = Location::caller();
         let _ = self.guard(place, || self.hooks.exit.call(&code));
         if !self.is_stopping() {

@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 
-use crate::current::{Stop, current};
+use crate::current::{Life, Stop, current};
 use crate::uncaught::{ExitUnwind, Rejection, Uncaught};
 
 /// Calls `listener` whenever the loop has run dry, as a macrotask with a drain behind it (R2).
@@ -95,6 +95,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) {
 ///
 /// It leaves the running callback by unwinding, without printing anything, so it needs
 /// `panic = "unwind"`. A `catch_unwind` on the way delays it only to the end of the callback.
+/// Called by an [`on_exit`] listener it changes the code, and the listeners behind are not called.
 ///
 /// # Panics
 ///
@@ -103,6 +104,9 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) {
 #[track_caller]
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
+    if state.life.get() == Life::Exiting {
+        *state.stop.borrow_mut() = None; // R9: the code of the last call counts
+    }
     state.stop(Stop::Exit(code));
     state.emit_exit(code);
     resume_unwind(Box::new(ExitUnwind))

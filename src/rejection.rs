@@ -17,6 +17,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
@@ -62,7 +63,7 @@ impl<T: Any + fmt::Debug> Reason for T {
 #[derive(Default)]
 pub(crate) struct Rejections {
     fresh: RefCell<Vec<Rc<dyn Tracked>>>,
-    late: RefCell<Vec<Rc<dyn Tracked>>>,
+    late: RefCell<VecDeque<Rc<dyn Tracked>>>,
     /// How many of `fresh` are still [`Tracking::Fresh`].
     open: Cell<usize>,
 }
@@ -85,7 +86,7 @@ impl Rejections {
                     drop(std::mem::take(&mut *self.fresh.borrow_mut()));
                 }
             }
-            Tracking::Reported => self.late.borrow_mut().push(promise),
+            Tracking::Reported => self.late.borrow_mut().push_back(promise),
         }
     }
 
@@ -94,9 +95,10 @@ impl Rejections {
         self.open.get() == 0 && self.late.borrow().is_empty()
     }
 
-    /// The promises handled after they had been reported, in that order.
-    pub(crate) fn take_late(&self) -> Vec<Rc<dyn Tracked>> {
-        std::mem::take(&mut *self.late.borrow_mut())
+    /// The next of the promises that were handled after they had been reported. They are taken
+    /// one by one: behind a listener that throws the rest waits for the next drain.
+    pub(crate) fn take_late(&self) -> Option<Rc<dyn Tracked>> {
+        self.late.borrow_mut().pop_front()
     }
 
     /// The whole list of fresh rejections, in order of rejection. One that a listener of this

@@ -57,7 +57,9 @@ impl LoopState {
         let closed = self.close.borrow_mut().take_all();
         closed.into_iter().for_each(drop_quietly);
         drop_quietly(self.pool.take_all());
-        drop_quietly((self.rejections.take_late(), self.rejections.take_round()));
+        let late = std::iter::from_fn(|| self.rejections.take_late());
+        late.for_each(drop_quietly);
+        drop_quietly(self.rejections.take_round());
         while let Some(tick) = self.queues.pop_tick() {
             drop_quietly(tick.callback);
         }

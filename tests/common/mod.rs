@@ -1,0 +1,166 @@
+//! The ordered log, the one oracle of the tests of order, and a loop on the virtual clock.
+
+#![allow(dead_code)] // every test binary uses a part of it
+
+use std::any::Any;
+use std::cell::{OnceCell, RefCell};
+use std::fmt::Display;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nodeloop::{EventLoop, RunError, StuckPolicy, Uncaught, on_uncaught};
+
+/// What happened, in order. Clones write to the same log.
+#[derive(Clone, Default)]
+pub struct Log {
+    lines: Rc<RefCell<Vec<String>>>,
+}
+
+impl Log {
+    pub fn new() -> Log {
+        Log::default()
+    }
+
+    /// Writes a line: `console.log`.
+    pub fn add(&self, line: impl Display) {
+        self.lines.borrow_mut().push(line.to_string());
+    }
+
+    /// A callback that writes a line: `() => console.log(line)`.
+    pub fn will(&self, line: impl Display) -> impl FnMut() + 'static {
+        let (log, line) = (self.clone(), line.to_string());
+        move || log.add(&line)
+    }
+
+    /// Every line so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.borrow().clone()
+    }
+
+    /// The whole log, line by line; both are printed when they differ.
+    #[track_caller]
+    pub fn assert<const N: usize>(&self, expected: [&str; N]) {
+        let actual = self.lines();
+        if actual != expected {
+            let join = |lines: &[String]| lines.join("\n  ");
+            let expected = expected.map(str::to_owned);
+            panic!(
+                "the order is wrong\nexpected:\n  {}\nactual:\n  {}",
+                join(&expected),
+                join(&actual)
+            );
+        }
+    }
+}
+
+/// A loop on the virtual clock that calls a stuck main future an error.
+pub fn virtual_loop() -> EventLoop {
+    EventLoop::builder()
+        .virtual_time()
+        .stuck(StuckPolicy::Error)
+        .build()
+        .expect("the system has a descriptor left")
+}
+
+/// Runs `script` as a CommonJS main script in virtual time until nothing is alive; its log.
+#[track_caller]
+pub fn trace(script: impl FnOnce(Log) + 'static) -> Log {
+    let (result, log) = try_trace(script);
+    if let Err(error) = result {
+        panic!("{error}; so far:\n  {}", log.lines().join("\n  "));
+    }
+    log
+}
+
+/// As [`trace`], for a script that ends early.
+pub fn try_trace(script: impl FnOnce(Log) + 'static) -> (Result<(), RunError>, Log) {
+    let log = Log::new();
+    let scripts = log.clone();
+    let result = virtual_loop().run_script(move || script(scripts));
+    (result, log)
+}
+
+pub fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// The loop's clock, which began at zero, in milliseconds: `performance.now()`.
+pub fn now_ms() -> u128 {
+    use nodeloop::time::Instant;
+    // A virtual clock starts at the earliest moment that there is.
+    (Instant::now() - (Instant::now() - Duration::MAX)).as_millis()
+}
+
+/// `throw text`. Nothing is printed.
+pub fn throw(text: impl Display) -> ! {
+    resume_unwind(Box::new(text.to_string()))
+}
+
+/// The text given to [`throw`] or to `panic!`.
+pub fn text_of(payload: &(dyn Any + Send)) -> String {
+    match payload.downcast_ref::<String>() {
+        Some(text) => text.clone(),
+        None => (*payload
+            .downcast_ref::<&str>()
+            .expect("a payload that is text"))
+        .to_owned(),
+    }
+}
+
+/// `process.on('uncaughtException', (e) => console.log('uncaught', e))`
+pub fn log_uncaught(log: &Log) {
+    let log = log.clone();
+    on_uncaught(move |error: &Uncaught| {
+        log.add(format_args!("uncaught {}", text_of(error.payload())));
+    });
+}
+
+/// What a callback needs and what exists only behind it: `const t = setTimeout(() => t…)`.
+pub struct Later<T>(Rc<OnceCell<T>>);
+
+impl<T> Later<T> {
+    pub fn new() -> Later<T> {
+        Later(Rc::new(OnceCell::new()))
+    }
+
+    pub fn set(&self, value: T) {
+        assert!(self.0.set(value).is_ok(), "set twice");
+    }
+
+    pub fn get(&self) -> &T {
+        self.0.get().expect("set before it is used")
+    }
+}
+
+impl<T> Clone for Later<T> {
+    fn clone(&self) -> Self {
+        Later(self.0.clone())
+    }
+}
+
+/// `Promise.resolve()`
+pub fn resolved() -> nodeloop::Promise<()> {
+    let (promise, resolver) = nodeloop::promise::with_resolver();
+    resolver.resolve(());
+    promise
+}
+
+/// `Promise.reject(reason)`
+#[track_caller]
+pub fn rejected<E: nodeloop::Reason>(reason: E) -> nodeloop::TryPromise<(), E> {
+    let (promise, resolvers) = nodeloop::promise::with_resolvers();
+    resolvers.reject(reason);
+    promise
+}
+
+/// The ruler of SEMANTICS §5: a line for each turn of the microtask queue, from now on.
+pub fn ruler(log: &Log, turns: usize) {
+    let log = log.clone();
+    drop(nodeloop::spawn(async move {
+        for turn in 1..=turns {
+            resolved().await;
+            log.add(turn);
+        }
+    }));
+}

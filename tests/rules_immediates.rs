@@ -1,0 +1,102 @@
+//! Chapter 4 of the rules, immediates: R37–R41. Each test is a recorded program of Node v20.20.2;
+//! the program stands in `probes/` under the name given, and its output is what the test expects.
+
+mod common;
+
+use common::{Later, ms, now_ms, trace};
+use nodeloop::time::{block_for, sleep};
+use nodeloop::{Immediate, next_tick, set_immediate, set_timeout, spawn, yield_now};
+
+/// R37: `52-immediate-snapshot.js`.
+#[test]
+fn an_immediate_of_an_immediate_waits_for_the_next_check_phase() {
+    trace(|log| {
+        let line = log.clone();
+        set_immediate(move || {
+            line.add("A");
+            set_immediate(line.will("A2"));
+            set_timeout(ms(1), line.will("timer"));
+            block_for(ms(10));
+        });
+        set_immediate(log.will("B"));
+    })
+    .assert([
+        "A", "B", "timer", // due by now, and timers end the turn
+        "A2",
+    ]);
+}
+
+/// R37: an immediate made by the drain between two immediates waits, too.
+#[test]
+fn an_immediate_of_a_drain_waits_for_the_next_check_phase() {
+    trace(|log| {
+        let line = log.clone();
+        set_immediate(move || {
+            line.add("A");
+            next_tick(move || drop(set_immediate(line.will("of the tick"))));
+        });
+        set_immediate(log.will("B"));
+    })
+    .assert(["A", "B", "of the tick"]);
+}
+
+/// R38: `53-immediate-clear.js`.
+#[test]
+fn clearing_reaches_into_the_running_snapshot() {
+    trace(|log| {
+        let (b, c) = (Later::<Immediate>::new(), Later::<Immediate>::new());
+        let (line, clear_b, clear_c) = (log.clone(), b.clone(), c.clone());
+        set_immediate(move || {
+            line.add("A");
+            clear_b.get().clear();
+            next_tick(move || {
+                line.add("tick");
+                clear_c.get().clear();
+            });
+        });
+        b.set(set_immediate(log.will("B")));
+        c.set(set_immediate(log.will("C")));
+        set_immediate(log.will("D"));
+    })
+    .assert(["A", "tick", "D"]);
+}
+
+/// R39: `10-unref-immediate-rides-along.js`.
+#[test]
+fn an_unrefd_immediate_neither_wakes_the_poll_nor_is_lost() {
+    trace(|log| {
+        let line = log.clone();
+        set_immediate(move || {
+            line.add(format_args!("unref immediate {}", now_ms() > 35));
+        })
+        .unref();
+        set_timeout(ms(40), log.will("timer"));
+    })
+    .assert(["unref immediate true", "timer"]); // poll waits for 40, check, timers
+}
+
+/// R41: `72-timers-promises.js`.
+#[test]
+fn sleeps_and_yields_stand_in_the_same_lists() {
+    trace(|log| {
+        let line = log.clone();
+        spawn(async move {
+            sleep(ms(10)).await;
+            line.add("sleep v");
+        });
+        set_timeout(ms(10), log.will("timer behind"));
+        let line = log.clone();
+        spawn(async move {
+            yield_now().await;
+            line.add("yield w");
+        });
+        set_immediate(log.will("immediate behind"));
+        block_for(ms(30));
+    })
+    .assert([
+        "sleep v", // in the drain behind its timer
+        "timer behind",
+        "yield w", // in the drain behind its immediate
+        "immediate behind",
+    ]);
+}
