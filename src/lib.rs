@@ -9,6 +9,7 @@ mod clock;
 mod current;
 mod entry;
 mod event_loop;
+pub mod fs;
 mod handle;
 mod hooks;
 mod macrotask;
