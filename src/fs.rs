@@ -41,7 +41,7 @@
 //! | Node's `fs.promises` | here |
 //! |---|---|
 //! | `readFile` | [`read`], [`read_to_string`] |
-//! | `writeFile` | [`write`] |
+//! | `writeFile` | [`write()`] |
 //! | `copyFile`, `rename`, `link`, `symlink` | [`copy`], [`rename`], [`hard_link`], [`symlink`] |
 //! | `mkdir`, with `{ recursive: true }` | [`create_dir`], [`create_dir_all`] |
 //! | `unlink`, `rmdir`, `rm` | [`remove_file`], [`remove_dir`], [`remove_dir_all`] |

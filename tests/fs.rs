@@ -41,9 +41,15 @@ struct Plug {
 }
 
 impl Plug {
+    /// Returns when the thread is in its hands.
     fn new() -> Plug {
         let (pull, pulled) = mpsc::channel();
-        let job = spawn_blocking(move || pulled.recv().unwrap());
+        let (start, started) = mpsc::channel();
+        let job = spawn_blocking(move || {
+            start.send(()).unwrap();
+            pulled.recv().unwrap();
+        });
+        started.recv().unwrap();
         Plug { pull, job }
     }
 
@@ -712,5 +718,5 @@ fn operations_hold_a_virtual_clock() {
 #[test]
 #[should_panic(expected = "`fs::read` was called outside of an event loop")]
 fn outside_of_a_loop_the_message_names_the_function() {
-    let _ = fs::read("anything");
+    drop(fs::read("anything"));
 }

@@ -248,7 +248,8 @@ impl Timers {
 
     /// Whether the loop timer is due by the last reading of the clock (`uv__run_timers`).
     pub(crate) fn is_due(&self) -> bool {
-        self.loop_timer_ms.is_some_and(|due_ms| due_ms <= self.last_reading_ms)
+        self.loop_timer_ms
+            .is_some_and(|due_ms| due_ms <= self.last_reading_ms)
     }
 
     /// The first lines of R22: a pass begins, and the loop timer has fired.
