@@ -1,5 +1,7 @@
 //! Promise jobs come before timers: the drain behind the main script.
 //!
+//! Compared with Node: exactly
+//!
 //! ```js
 //! console.log('Script start');
 //! setTimeout(() => console.log('setTimeout'), 0);

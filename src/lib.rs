@@ -12,6 +12,7 @@ mod context;
 mod current;
 mod entry;
 mod event_loop;
+pub mod fs;
 mod handle;
 mod hooks;
 mod macrotask;

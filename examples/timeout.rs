@@ -1,0 +1,27 @@
+//! A timer does not stop the script: its callback comes when the time is over.
+//!
+//! The clock is virtual, so the two seconds take no time: it jumps to the timer as soon as nothing
+//! else can run. Without `.virtual_time()` the output is the same, two seconds later.
+//!
+//! Compared with Node: exactly
+//!
+//! ```js
+//! console.log('Start');
+//! setTimeout(() => console.log('Async Code'), 2000);
+//! console.log('End.. or is it!');
+//! ```
+
+use std::error::Error;
+use std::time::Duration;
+
+use nodeloop::{EventLoop, set_timeout};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut event_loop = EventLoop::builder().virtual_time().build()?;
+    event_loop.run_script(|| {
+        println!("Start");
+        set_timeout(Duration::from_millis(2_000), || println!("Async Code"));
+        println!("End.. or is it!");
+    })?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Errors that say what was done to which path.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What stands inside of an error of [`fs`](crate::fs): the operation, the path, and the
+/// system's own error.
+///
+/// The `io::Error` around it has the kind of the original. Its `raw_os_error()` is empty,
+/// because the standard library has no error with both a code and a text; the code is here.
+///
+/// ```
+/// use nodeloop::fs::{self, PathError};
+///
+/// let error = nodeloop::block_on(async { fs::read("not/there").await.unwrap_err() });
+/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+/// assert!(error.to_string().starts_with("read of \"not/there\": "));
+///
+/// let details = PathError::of(&error).unwrap();
+/// assert_eq!(details.path(), "not/there");
+/// assert!(details.raw_os_error().is_some());
+/// ```
+#[derive(Debug)]
+pub struct PathError {
+    operation: &'static str,
+    path: PathBuf,
+    other_path: Option<PathBuf>,
+    source: io::Error,
+}
+
+impl PathError {
+    /// The details of an error that came from [`fs`](crate::fs).
+    pub fn of(error: &io::Error) -> Option<&PathError> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// What was tried: the name of the function, such as `read`.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The path it was tried with; the first one if there are two.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The second path of an operation that takes two, such as `rename`.
+    pub fn other_path(&self) -> Option<&Path> {
+        self.other_path.as_deref()
+    }
+
+    /// The system's error code, if the error came from the system.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.source.raw_os_error()
+    }
+
+    /// Puts the operation and the path around `source`. `verb` is the operation with its module
+    /// or type in front, such as `fs::read`.
+    pub(super) fn wrap(
+        verb: &'static str,
+        path: &Path,
+        other_path: Option<&Path>,
+        source: io::Error,
+    ) -> io::Error {
+        let operation = verb.rsplit("::").next().unwrap_or(verb);
+        let kind = source.kind();
+        let error = PathError {
+            operation,
+            path: path.to_owned(),
+            other_path: other_path.map(Path::to_owned),
+            source,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {:?}", self.operation, self.path)?;
+        if let Some(other_path) = &self.other_path {
+            write!(f, " to {other_path:?}")?;
+        }
+        write!(f, ": {}", self.source)
+    }
+}
+
+impl Error for PathError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}

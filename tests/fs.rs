@@ -1,0 +1,722 @@
+//! `nodeloop::fs`: every operation, its errors, and what happens when nobody waits.
+//!
+//! No test sleeps. Where an operation has to be under way for a while, the loop has one thread
+//! and a job in front of it waits for a channel ([`Plug`]).
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::future::Future;
+use std::io::{ErrorKind, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
+use nodeloop::fs::{self, File, PathError};
+use nodeloop::{EventLoop, Promise, RunError, promise, queue_work, set_timeout, spawn_blocking};
+use tempfile::TempDir;
+
+type Log = Rc<RefCell<Vec<&'static str>>>;
+
+fn tempdir() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Runs in a loop whose pool has one thread, so that operations take place one by one.
+fn one_by_one<F: Future + 'static>(future: F) -> F::Output {
+    let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
+    event_loop.run(future).unwrap()
+}
+
+/// Runs in a loop with Node's four threads.
+fn run<F: Future + 'static>(future: F) -> F::Output {
+    EventLoop::builder().build().unwrap().run(future).unwrap()
+}
+
+/// Keeps the only thread of a pool busy until it is pulled.
+struct Plug {
+    pull: mpsc::Sender<()>,
+    job: Promise<()>,
+}
+
+impl Plug {
+    /// Returns when the thread is in its hands.
+    fn new() -> Plug {
+        let (pull, pulled) = mpsc::channel();
+        let (start, started) = mpsc::channel();
+        let job = spawn_blocking(move || {
+            start.send(()).unwrap();
+            pulled.recv().unwrap();
+        });
+        started.recv().unwrap();
+        Plug { pull, job }
+    }
+
+    async fn pull(self) {
+        self.pull.send(()).unwrap();
+        self.job.await;
+    }
+}
+
+#[test]
+fn whole_files_are_written_read_and_copied() {
+    let directory = tempdir();
+    let (file, copy) = (directory.path().join("file"), directory.path().join("copy"));
+    run(async move {
+        fs::write(&file, "one").await.unwrap();
+        assert_eq!(fs::read(&file).await.unwrap(), b"one");
+        fs::write(&file, [b'x', 0xff]).await.unwrap(); // replaces the contents
+        assert_eq!(fs::read(&file).await.unwrap(), [b'x', 0xff]);
+        let not_text = fs::read_to_string(&file).await.unwrap_err();
+        assert_eq!(not_text.kind(), ErrorKind::InvalidData);
+        assert_eq!(fs::copy(&file, &copy).await.unwrap(), 2);
+        assert_eq!(fs::read(&copy).await.unwrap(), [b'x', 0xff]);
+        fs::write(&copy, String::from("text")).await.unwrap();
+        assert_eq!(fs::read_to_string(copy).await.unwrap(), "text");
+    });
+}
+
+#[test]
+fn directories_are_made_and_removed() {
+    let directory = tempdir();
+    let root = directory.path().to_owned();
+    run(async move {
+        let deep = root.join("a/b/c");
+        let no_parent = fs::create_dir(&deep).await.unwrap_err();
+        assert_eq!(no_parent.kind(), ErrorKind::NotFound);
+        fs::create_dir_all(&deep).await.unwrap();
+        fs::create_dir_all(&deep).await.unwrap(); // it is there: no error
+        let is_there = fs::create_dir(&deep).await.unwrap_err();
+        assert_eq!(is_there.kind(), ErrorKind::AlreadyExists);
+        let not_empty = fs::remove_dir(root.join("a")).await.unwrap_err();
+        assert_eq!(not_empty.kind(), ErrorKind::DirectoryNotEmpty);
+        fs::remove_dir(&deep).await.unwrap();
+        assert!(!fs::try_exists(&deep).await.unwrap());
+        fs::remove_dir_all(root.join("a")).await.unwrap();
+        assert!(!fs::try_exists(root.join("a")).await.unwrap());
+        assert!(fs::try_exists(&root).await.unwrap());
+    });
+}
+
+#[test]
+fn names_are_changed_and_looked_at() {
+    let directory = tempdir();
+    let root = directory.path().to_owned();
+    run(async move {
+        let (first, second) = (root.join("first"), root.join("second"));
+        fs::write(&first, "12345").await.unwrap();
+        fs::rename(&first, &second).await.unwrap();
+        assert!(!fs::try_exists(&first).await.unwrap());
+        assert_eq!(fs::metadata(&second).await.unwrap().len(), 5);
+
+        fs::hard_link(&second, &first).await.unwrap();
+        fs::write(&second, "123").await.unwrap();
+        assert_eq!(fs::read(&first).await.unwrap(), b"123"); // one file, two names
+        fs::remove_file(&second).await.unwrap();
+        assert_eq!(fs::read(&first).await.unwrap(), b"123");
+
+        let real = fs::canonicalize(&root).await.unwrap();
+        let detour = root.join(".").join("..").join(root.file_name().unwrap());
+        assert_eq!(fs::canonicalize(detour).await.unwrap(), real);
+
+        let mut permissions = fs::metadata(&first).await.unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&first, permissions).await.unwrap();
+        let changed = fs::metadata(&first).await.unwrap().permissions();
+        assert!(changed.readonly());
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn symbolic_links_are_made_read_and_followed() {
+    let directory = tempdir();
+    let root = directory.path().to_owned();
+    run(async move {
+        let (file, link) = (root.join("file"), root.join("link"));
+        fs::symlink("file", &link).await.unwrap();
+        assert_eq!(fs::read_link(&link).await.unwrap(), Path::new("file"));
+        assert!(!fs::try_exists(&link).await.unwrap()); // it leads nowhere yet
+        fs::write(&link, "x").await.unwrap();
+        assert!(fs::metadata(&link).await.unwrap().is_file());
+        assert!(fs::symlink_metadata(&link).await.unwrap().is_symlink());
+        fs::remove_file(&link).await.unwrap();
+        assert_eq!(fs::read(&file).await.unwrap(), b"x");
+        let no_link = fs::read_link(&file).await.unwrap_err();
+        assert_eq!(no_link.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn errors_keep_their_kind_and_name_operation_and_path() {
+    let directory = tempdir();
+    let root = directory.path().to_owned();
+    run(async move {
+        let missing = root.join("missing");
+        let error = fs::read(&missing).await.unwrap_err();
+        let original = std::fs::read(&missing).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(
+            error.to_string(),
+            format!("read of {missing:?}: {original}")
+        );
+        let details = PathError::of(&error).unwrap();
+        assert_eq!(details.operation(), "read");
+        assert_eq!(details.path(), missing);
+        assert_eq!(details.other_path(), None);
+        assert_eq!(details.raw_os_error(), original.raw_os_error());
+        // The system's own error is the source, for those who walk the chain.
+        let source: &std::io::Error = error.source().unwrap().downcast_ref().unwrap();
+        assert_eq!(source.raw_os_error(), original.raw_os_error());
+
+        let target = root.join("target");
+        let error = fs::rename(&missing, &target).await.unwrap_err();
+        let details = PathError::of(&error).unwrap();
+        assert_eq!(details.other_path(), Some(&*target));
+        let start = format!("rename of {missing:?} to {target:?}: ");
+        assert!(error.to_string().starts_with(&start), "{error}");
+
+        let error = File::open(&missing).await.unwrap_err();
+        assert!(error.to_string().starts_with("open of "), "{error}");
+        let error = fs::read_dir(&missing).await.unwrap_err();
+        assert!(error.to_string().starts_with("read_dir of "), "{error}");
+    });
+}
+
+#[test]
+fn a_directory_is_no_file_and_a_file_no_directory() {
+    let directory = tempdir();
+    let root = directory.path().to_owned();
+    run(async move {
+        let file = root.join("file");
+        fs::write(&file, "x").await.unwrap();
+        let directory = std::fs::read(&root).unwrap_err().kind();
+        assert_eq!(fs::read(&root).await.unwrap_err().kind(), directory);
+        assert!(fs::write(&root, "x").await.is_err());
+        assert!(fs::remove_file(&root).await.is_err());
+        let no_directory = ErrorKind::NotADirectory;
+        assert_eq!(fs::read_dir(&file).await.unwrap_err().kind(), no_directory);
+        let below = fs::read(file.join("below")).await.unwrap_err();
+        assert_eq!(below.kind(), no_directory);
+        assert_eq!(
+            fs::remove_dir(&file).await.unwrap_err().kind(),
+            no_directory
+        );
+    });
+}
+
+#[test]
+fn a_directory_of_a_thousand_entries_comes_whole() {
+    let directory = tempdir();
+    let mut names: Vec<String> = (0..1_000).map(|number| format!("{number:04}")).collect();
+    for name in &names {
+        std::fs::write(directory.path().join(name), name).unwrap();
+    }
+    std::fs::create_dir(directory.path().join("z")).unwrap();
+    names.push("z".to_owned());
+    let root = directory.path().to_owned();
+    run(async move {
+        let mut entries = fs::read_dir(&root).await.unwrap();
+        let mut found = Vec::new();
+        while let Some(entry) = entries.next_entry().await.unwrap() {
+            let name = entry.file_name().into_string().unwrap();
+            assert_eq!(entry.path(), root.join(&name));
+            assert_eq!(entry.file_type().unwrap().is_dir(), name == "z");
+            if name.ends_with("77") {
+                assert_eq!(entry.metadata().await.unwrap().len(), 4);
+            }
+            found.push(name);
+        }
+        assert!(entries.next_entry().await.unwrap().is_none()); // and stays at its end
+        found.sort();
+        assert_eq!(found, names);
+
+        let as_stream = fs::read_dir(&root).await.unwrap();
+        let count = as_stream.try_fold(0, async |count, _| Ok(count + 1)).await;
+        assert_eq!(count.unwrap(), 1_001);
+    });
+}
+
+#[test]
+fn a_dropped_wait_for_an_entry_loses_none() {
+    let directory = tempdir();
+    for number in 0..100 {
+        std::fs::write(directory.path().join(number.to_string()), "").unwrap();
+    }
+    let root = directory.path().to_owned();
+    one_by_one(async move {
+        let mut entries = fs::read_dir(root).await.unwrap();
+        let mut count = 0;
+        loop {
+            let plug = Plug::new(); // the next batch, if one is needed, has to wait
+            let first_poll = entries.next_entry().now_or_never();
+            plug.pull().await;
+            let entry = match first_poll {
+                Some(entry) => entry,
+                None => entries.next_entry().await, // the first wait was dropped
+            };
+            match entry.unwrap() {
+                Some(_) => count += 1,
+                None => break,
+            }
+        }
+        assert_eq!(count, 100);
+    });
+}
+
+#[test]
+fn a_big_file_goes_through_in_parts() {
+    let directory = tempdir();
+    let path = directory.path().join("big");
+    let contents: Vec<u8> = (0..10_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    run(async move {
+        let mut file = File::create(&path).await.unwrap();
+        file.write_all(&contents).await.unwrap();
+        file.close().await.unwrap();
+        assert!(fs::read(&path).await.unwrap() == contents);
+
+        let mut file = File::open(&path).await.unwrap();
+        let mut read = Vec::new();
+        file.read_to_end(&mut read).await.unwrap();
+        assert!(read == contents);
+
+        let mut copy = File::create(path.with_extension("copy")).await.unwrap();
+        file.seek(SeekFrom::Start(0)).await.unwrap();
+        let count = futures::io::copy(&mut file, &mut copy).await.unwrap();
+        assert_eq!(count, 10_000_000);
+        assert_eq!(copy.metadata().await.unwrap().len(), 10_000_000); // `copy` has flushed
+    });
+}
+
+#[test]
+fn the_cursor_is_where_the_user_knows_it() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    run(async move {
+        fs::write(&path, "0123456789").await.unwrap();
+        let mut options = File::options();
+        let mut file = options.read(true).write(true).open(&path).await.unwrap();
+        let mut two = [0; 2];
+
+        assert_eq!(file.seek(SeekFrom::End(-3)).await.unwrap(), 7);
+        file.read_exact(&mut two).await.unwrap();
+        assert_eq!(&two, b"78");
+        assert_eq!(file.seek(SeekFrom::Current(-5)).await.unwrap(), 4);
+        file.read_exact(&mut two).await.unwrap();
+        assert_eq!(&two, b"45");
+        assert_eq!(file.stream_position().await.unwrap(), 6);
+
+        let before_start = file.seek(SeekFrom::Current(-7)).await.unwrap_err();
+        assert_eq!(before_start.kind(), ErrorKind::InvalidInput);
+        let before_start = file.seek(SeekFrom::End(-11)).await.unwrap_err();
+        assert_eq!(before_start.kind(), ErrorKind::InvalidInput);
+        assert_eq!(file.stream_position().await.unwrap(), 6); // an error moves nothing
+
+        file.write_all(b"ab").await.unwrap();
+        file.read_exact(&mut two).await.unwrap(); // behind the write, not beside it
+        assert_eq!(&two, b"89");
+        assert_eq!(file.read(&mut two).await.unwrap(), 0); // the end
+        assert_eq!(file.read(&mut []).await.unwrap(), 0);
+        file.flush().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"012345ab89");
+    });
+}
+
+/// Starts reading `count` bytes and drops the read while it is under way.
+async fn drop_a_read(file: &mut File, count: usize) {
+    let plug = Plug::new();
+    assert!(file.read(&mut vec![0; count]).now_or_never().is_none());
+    plug.pull().await;
+}
+
+#[test]
+fn a_dropped_read_loses_nothing() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    one_by_one(async move {
+        fs::write(&path, "0123456789").await.unwrap();
+        let mut options = File::options();
+        let mut file = options.read(true).write(true).open(&path).await.unwrap();
+        let mut byte = [0];
+
+        drop_a_read(&mut file, 4).await; // the system's cursor is at 4, the user's at 0
+        file.read_exact(&mut byte).await.unwrap();
+        assert_eq!(&byte, b"0");
+        assert_eq!(file.stream_position().await.unwrap(), 1);
+        file.read_exact(&mut byte).await.unwrap();
+        assert_eq!(&byte, b"1");
+
+        drop_a_read(&mut file, 4).await; // 6 and 2
+        file.write_all(b"ab").await.unwrap();
+        file.flush().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"01ab456789");
+
+        drop_a_read(&mut file, 4).await; // 8 and 4
+        assert_eq!(file.seek(SeekFrom::Current(1)).await.unwrap(), 5);
+        drop_a_read(&mut file, 2).await; // 7 and 5
+        assert_eq!(file.seek(SeekFrom::End(0)).await.unwrap(), 10);
+        file.seek(SeekFrom::Start(3)).await.unwrap();
+        drop_a_read(&mut file, 5).await; // 8 and 3
+        let mut plain = file.into_std().await.unwrap();
+        let position = std::io::Seek::stream_position(&mut plain).unwrap();
+        assert_eq!(position, 3);
+    });
+}
+
+#[test]
+fn a_dropped_seek_can_be_called_again() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    one_by_one(async move {
+        fs::write(&path, "0123456789").await.unwrap();
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .await
+            .unwrap();
+        let plug = Plug::new();
+        assert!(file.seek(SeekFrom::End(-2)).now_or_never().is_none());
+        plug.pull().await;
+        assert_eq!(file.seek(SeekFrom::End(-2)).await.unwrap(), 8);
+        // From the cursor it would move twice if a dropped one had moved it.
+        let plug = Plug::new();
+        file.write_all(b"x").await.unwrap(); // under way: the seek has to wait
+        assert!(file.seek(SeekFrom::Current(-4)).now_or_never().is_none());
+        plug.pull().await;
+        assert_eq!(file.seek(SeekFrom::Current(-4)).await.unwrap(), 5);
+        // Another target than the one under way: both take place, the last one counts.
+        let plug = Plug::new();
+        assert!(file.seek(SeekFrom::End(0)).now_or_never().is_none());
+        plug.pull().await;
+        assert_eq!(file.seek(SeekFrom::Start(1)).await.unwrap(), 1);
+        assert_eq!(file.stream_position().await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn files_are_opened_as_the_options_say() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    run(async move {
+        let new = |path: &Path| File::options().write(true).create_new(true).open(path);
+        let mut file = new(&path).await.unwrap();
+        file.write_all(b"one").await.unwrap();
+        file.close().await.unwrap();
+        assert_eq!(
+            new(&path).await.unwrap_err().kind(),
+            ErrorKind::AlreadyExists
+        );
+
+        let mut file = File::options().append(true).open(&path).await.unwrap();
+        file.write_all(b" two").await.unwrap();
+        file.close().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"one two");
+
+        let contradiction = File::options().open(&path).await.unwrap_err();
+        assert_eq!(contradiction.kind(), ErrorKind::InvalidInput);
+        drop(File::create(&path).await.unwrap());
+        assert_eq!(fs::read(&path).await.unwrap(), b"");
+    });
+}
+
+#[test]
+fn the_other_operations_of_a_file() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    run(async move {
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .open(&path)
+            .await
+            .unwrap();
+        file.write_all(b"0123456789").await.unwrap();
+        file.set_len(4).await.unwrap(); // behind the write
+        assert_eq!(file.metadata().await.unwrap().len(), 4);
+        file.set_len(6).await.unwrap();
+        file.sync_all().await.unwrap();
+        file.sync_data().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"0123\0\0");
+
+        let mut permissions = file.metadata().await.unwrap().permissions();
+        permissions.set_readonly(true);
+        file.set_permissions(permissions).await.unwrap();
+        assert!(fs::metadata(&path).await.unwrap().permissions().readonly());
+
+        let mut clone = file.try_clone().await.unwrap();
+        clone.seek(SeekFrom::Start(1)).await.unwrap();
+        let mut byte = [0];
+        file.read_exact(&mut byte).await.unwrap(); // one cursor for both
+        assert_eq!(&byte, b"1");
+
+        let plain = file.into_std().await.unwrap();
+        let mut file = File::from_std(plain);
+        file.read_exact(&mut byte).await.unwrap();
+        assert_eq!(&byte, b"2");
+        drop(clone);
+    });
+}
+
+/// A file whose writes fail: it is open to read only.
+async fn unwritable(path: &Path) -> File {
+    fs::write(path, "x").await.unwrap();
+    File::open(path).await.unwrap()
+}
+
+#[test]
+fn the_error_of_a_write_comes_with_the_next_operation_that_writes() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    run(async move {
+        let mut file = unwritable(&path).await;
+        file.write_all(b"a").await.unwrap(); // given to a job
+        let error = file.flush().await.unwrap_err();
+        assert_eq!(PathError::of(&error).unwrap().operation(), "write");
+        assert_eq!(PathError::of(&error).unwrap().path(), path);
+        file.flush().await.unwrap(); // an error is told once
+
+        file.write_all(b"a").await.unwrap();
+        assert!(file.write_all(b"b").await.is_err());
+        file.write_all(b"a").await.unwrap();
+        assert!(file.close().await.is_err());
+        file.write_all(b"a").await.unwrap();
+        assert!(file.sync_all().await.is_err());
+        file.write_all(b"a").await.unwrap();
+        let mut byte = [0];
+        file.read_exact(&mut byte).await.unwrap(); // a read does not take the error
+        assert!(file.into_std().await.is_err());
+    });
+}
+
+#[test]
+fn the_error_of_a_write_that_nobody_can_be_told_is_an_unhandled_rejection() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    let mut event_loop = EventLoop::builder().build().unwrap();
+    let result = event_loop.run(async move {
+        let mut file = unwritable(&path).await;
+        file.write_all(b"a").await.unwrap();
+    });
+    match result {
+        Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("write"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_write_under_way_outlives_its_file_and_keeps_the_loop_alive() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    let in_loop = path.clone();
+    one_by_one(async move {
+        let mut file = File::create(in_loop).await.unwrap();
+        let plug = Plug::new();
+        file.write_all(b"all of it").await.unwrap();
+        drop(file);
+        plug.pull.send(()).unwrap();
+    });
+    assert_eq!(std::fs::read(path).unwrap(), b"all of it");
+}
+
+#[test]
+fn a_dropped_promise_detaches_its_operation() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    let in_loop = path.clone();
+    one_by_one(async move {
+        let plug = Plug::new();
+        drop(fs::write(in_loop, "written all the same"));
+        plug.pull.send(()).unwrap();
+    });
+    assert_eq!(std::fs::read(path).unwrap(), b"written all the same");
+}
+
+#[test]
+fn an_aborted_operation_that_has_not_started_does_not_take_place() {
+    let directory = tempdir();
+    let paths = ["write", "create"].map(|name| directory.path().join(name));
+    let [write, create] = paths.clone();
+    one_by_one(async move {
+        let plug = Plug::new();
+        let (write, create) = (fs::write(write, "x"), File::create(create));
+        write.abort();
+        create.abort();
+        plug.pull().await;
+        assert!(write.settled().await.unwrap_err().is_aborted());
+        assert!(create.settled().await.unwrap_err().is_aborted());
+    });
+    assert!(!paths[0].exists() && !paths[1].exists());
+}
+
+#[test]
+fn a_loop_that_ends_early_drops_what_has_not_started() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    let in_loop = path.clone();
+    let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
+    let plug = event_loop.block_on(async move {
+        let plug = Plug::new();
+        drop(fs::write(in_loop, "never"));
+        plug
+    });
+    drop(event_loop);
+    plug.unwrap().pull.send(()).unwrap();
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_job_is_submitted_when_the_function_is_called() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    one_by_one(async move {
+        // One thread takes the jobs in the order of the calls, whoever is awaited first (R60).
+        let write = fs::write(&path, "1");
+        let read = fs::read(&path);
+        let remove = fs::remove_file(&path);
+        let read_again = fs::read(&path);
+        assert_eq!(read_again.await.unwrap_err().kind(), ErrorKind::NotFound);
+        remove.await.unwrap();
+        assert_eq!(read.await.unwrap(), b"1");
+        write.await.unwrap();
+    });
+}
+
+#[test]
+fn each_completion_is_a_macrotask_of_its_own() {
+    let directory = tempdir();
+    let path = directory.path().to_owned();
+    let log = Log::default();
+    let seen = log.clone();
+    one_by_one(async move {
+        let push = |text| {
+            let log = log.clone();
+            move || log.borrow_mut().push(text)
+        };
+        let (after_first, in_work) = (push("awaited"), push("callback"));
+        let (tick, microtask) = (
+            push("tick of the callback"),
+            push("microtask of the callback"),
+        );
+        let first = fs::metadata(&path);
+        nodeloop::spawn(async move {
+            first.await.unwrap();
+            after_first();
+        });
+        queue_work(
+            move || std::fs::metadata(path),
+            move |metadata| {
+                assert!(metadata.unwrap().is_dir());
+                nodeloop::queue_microtask(microtask);
+                nodeloop::next_tick(tick);
+                in_work();
+            },
+        );
+        nodeloop::time::wait_for_jobs(); // both are there when the poll phase looks
+    });
+    let expected = [
+        "awaited",                   // the drain behind the first completion (R61)
+        "callback",                  // the second completion is the macrotask itself
+        "tick of the callback",      // so its ticks …
+        "microtask of the callback", // … precede its promise jobs (R12)
+    ];
+    assert_eq!(*seen.borrow(), expected);
+}
+
+#[test]
+fn awaiting_costs_one_turn() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    std::fs::write(&path, "x").unwrap();
+    let log = Log::default();
+    let seen = log.clone();
+    one_by_one(async move {
+        // Opened is a value made on the loop's thread; it must not cost a turn more.
+        let (open, read) = (File::open(&path), fs::read(&path));
+        let ruler = async |ruled: Log, text: [&'static str; 2]| {
+            for line in text {
+                let (turn, resolver) = promise::with_resolver();
+                resolver.resolve(());
+                turn.await;
+                ruled.borrow_mut().push(line);
+            }
+        };
+        nodeloop::time::wait_for_jobs();
+        let in_open = log.clone();
+        nodeloop::spawn(async move {
+            drop(open.await.unwrap());
+            in_open.borrow_mut().push("opened");
+            ruler(in_open, ["turn 1 behind it", "turn 2 behind it"]).await;
+        });
+        nodeloop::spawn(async move {
+            read.await.unwrap();
+            log.borrow_mut().push("read");
+        });
+    });
+    let expected = [
+        "opened",
+        "turn 1 behind it",
+        "turn 2 behind it",
+        "read", // the next macrotask
+    ];
+    assert_eq!(*seen.borrow(), expected);
+}
+
+#[test]
+fn a_hundred_operations_at_once() {
+    let directory = tempdir();
+    let root = directory.path().to_owned();
+    run(async move {
+        let path = |number: usize| -> PathBuf { root.join(number.to_string()) };
+        let writes: Vec<_> = (0..100)
+            .map(|number| fs::write(path(number), number.to_string()))
+            .collect();
+        for write in writes {
+            write.await.unwrap();
+        }
+        let reads: Vec<_> = (0..100).map(|number| fs::read(path(number))).collect();
+        let results = futures::future::join_all(reads).await;
+        for (number, result) in results.into_iter().enumerate() {
+            assert_eq!(result.unwrap(), number.to_string().as_bytes());
+        }
+        let files = futures::stream::iter(0..100)
+            .map(|number| File::open(path(number)))
+            .buffer_unordered(10)
+            .try_collect::<Vec<_>>();
+        assert_eq!(files.await.unwrap().len(), 100);
+    });
+}
+
+#[test]
+fn operations_hold_a_virtual_clock() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    let log = Log::default();
+    let seen = log.clone();
+    let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
+    let run = event_loop.run(async move {
+        let start = nodeloop::time::Instant::now();
+        let in_timer = log.clone();
+        set_timeout(Duration::from_millis(1), move || {
+            in_timer.borrow_mut().push("timer")
+        });
+        let mut file = File::create(&path).await.unwrap();
+        file.write_all(&vec![7; 5_000_000]).await.unwrap();
+        file.sync_all().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap().len(), 5_000_000);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        log.borrow_mut().push("files");
+    });
+    run.unwrap();
+    assert_eq!(*seen.borrow(), ["files", "timer"]);
+}
+
+#[test]
+#[should_panic(expected = "`fs::read` was called outside of an event loop")]
+fn outside_of_a_loop_the_message_names_the_function() {
+    drop(fs::read("anything"));
+}
