@@ -159,6 +159,17 @@ impl LoopState {
         self.life.get() != Life::Cancelling
     }
 
+    /// Whether this is the loop that runs on this thread.
+    pub(crate) fn is_current(self: &Rc<Self>) -> bool {
+        let is_this = |current: &RefCell<Option<Rc<LoopState>>>| {
+            let current = current.borrow();
+            current
+                .as_ref()
+                .is_some_and(|state| Rc::ptr_eq(state, self))
+        };
+        CURRENT.try_with(is_this).unwrap_or(false)
+    }
+
     /// Ends the run at the next point between two callbacks. The first reason counts.
     pub(crate) fn stop(&self, stop: Stop) {
         self.is_stopping.set(true);

@@ -7,7 +7,9 @@
 //! has arrived, so an empty registry means that no [`Runnable`](async_task::Runnable) is left
 //! anywhere, and the door can close.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::task::Waker;
 
 use crate::current::{Life, LoopState, enter};
 use crate::phases::poll::Wait;
@@ -22,6 +24,7 @@ impl LoopState {
         self.life.set(Life::Cancelling);
         loop {
             self.drop_callbacks();
+            self.wake_waiting();
             self.wake_all_tasks();
             self.run_cancelled_tasks();
             self.drop_messages();
@@ -65,6 +68,12 @@ impl LoopState {
         }
     }
 
+    /// Whoever waits for a source without being a task of this loop learns of the end.
+    fn wake_waiting(&self) {
+        let waiting = self.poll.sources.borrow_mut().take_waiting();
+        waiting.into_iter().for_each(wake_quietly);
+    }
+
     fn wake_all_tasks(&self) {
         let tasks = self.tasks.borrow();
         // A wake only pushes to the microtask queue, so the borrow may last.
@@ -100,4 +109,8 @@ impl LoopState {
             self.poll.take_all();
         }
     }
+}
+
+fn wake_quietly(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }

@@ -9,7 +9,8 @@
 //! It makes no system call when nothing is registered and there is nothing to wait for: a
 //! message rings a bell that can be read without one.
 //!
-//! Invariant: what arrives while the phase hands out waits for the next poll phase.
+//! Invariant: what arrives while the phase hands out waits for the next poll phase. If the run is
+//! stopped meanwhile, the poll phase of the next run begins with what is left.
 
 pub(crate) mod sources;
 
@@ -106,10 +107,9 @@ impl PollPhase {
         jobs_out: bool,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<()> {
-        debug_assert!(
-            self.batch.borrow().is_empty(),
-            "the last poll phase was handed out"
-        );
+        if !self.batch.borrow().is_empty() {
+            return Ok(()); // a run was stopped in the middle of its poll phase
+        }
         if clock.is_virtual() {
             self.look(clock, door, Some(Duration::ZERO), || true)?;
             let idle = self.batch.borrow().is_empty() && door.is_empty();
@@ -168,9 +168,12 @@ impl PollPhase {
     pub(crate) fn take_all(&self) -> Vec<Macrotask> {
         let batch = std::mem::take(&mut *self.batch.borrow_mut());
         let simulated = std::mem::take(&mut *self.simulated.borrow_mut());
+        let mut sources = self.sources.borrow_mut();
         let batched = batch.into_iter().filter_map(|one| match one {
             Batched::Simulated(macrotask) => Some(macrotask),
-            Batched::InDoor | Batched::Ready(..) => None,
+            Batched::InDoor => None,
+            // The system won't tell it again, and the source may outlive this run.
+            Batched::Ready(token, readiness) => sources.deliver(token, readiness),
         });
         batched.chain(simulated.into_values()).collect()
     }
@@ -203,21 +206,21 @@ impl PollPhase {
         door.get_up();
         self.take_simulated(clock);
         let mut batch = self.batch.borrow_mut();
-        for token in cut_off {
-            batch.push_back(Batched::Ready(token, Readiness::READABLE));
+        let mut events = self.events.borrow_mut();
+        let told = events.iter().filter(|event| event.token() != BELL);
+        let told = told.map(|event| (event.token(), Readiness::of(event)));
+        for token in &cut_off {
+            let event = told.clone().find(|(of, _)| of == token);
+            let readiness = Readiness::served_again(event.map(|(_, readiness)| readiness));
+            batch.push_back(Batched::Ready(*token, readiness));
         }
-        for event in self
-            .events
-            .borrow()
-            .iter()
-            .filter(|event| event.token() != BELL)
-        {
-            let readiness = Readiness::of(event);
-            for half in readiness.halves() {
-                batch.push_back(Batched::Ready(event.token(), half));
-            }
+        for (token, readiness) in told {
+            let halves = readiness.halves();
+            // A source that was cut off is served already, and once is enough for one phase.
+            let fresh = halves.filter(|half| !half.is_readable() || !cut_off.contains(&token));
+            batch.extend(fresh.map(|half| Batched::Ready(token, half)));
         }
-        self.events.borrow_mut().clear();
+        events.clear();
         asked
     }
 

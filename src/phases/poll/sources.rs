@@ -14,13 +14,18 @@
 //!       └──── cut off ◀──────────┘
 //! ```
 //!
-//! 1 [`Sources::deliver`], 2 [`Sources::spend`], 3 [`Sources::would_block`].
+//! 1 [`Sources::deliver`], 2 [`Sources::spend`], 3 [`Sources::would_block`] and
+//! [`Sources::spend`].
+//!
+//! It never asks the kernel (the phase does that) and never reads or writes a source (its owner
+//! does that).
 //!
 //! Invariants: a token carries the generation of its slot, so an event for a source that is gone
-//! reaches nobody; `refed_waiters` counts the waiters of ref'd sources.
+//! reaches nobody; a half that is ready has no waiters; `refed_waiters` counts the waiters of
+//! ref'd sources.
 
 use std::io;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
@@ -48,12 +53,18 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    pub(crate) const READABLE: Readiness = Readiness {
-        readable: true,
-        writable: false,
-        read_closed: false,
-        write_closed: false,
-    };
+    /// What a source is told that was cut off; `event` is what the system says of it by now.
+    pub(crate) fn served_again(event: Option<Readiness>) -> Readiness {
+        Readiness {
+            readable: true,
+            read_closed: event.is_some_and(|event| event.read_closed),
+            ..Readiness::default()
+        }
+    }
+
+    pub(crate) fn is_readable(self) -> bool {
+        self.readable
+    }
 
     pub(crate) fn of(event: &Event) -> Readiness {
         let read_closed = event.is_read_closed() || event.is_error();
@@ -88,9 +99,26 @@ impl Readiness {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SourceKey(Token);
 
+/// What a token is made of: the index of the slot in the lower bits, above it as much of the
+/// slot's generation as there is room for. A narrow machine has room for a million sources and
+/// for a slot to be used anew 2,048 times before an old token means something again.
+const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+const GENERATION_MASK: usize = usize::MAX >> INDEX_BITS;
+
+/// What a source answers to whoever wants to use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Ready,
+    /// Not ready: the task is remembered and will be woken.
+    Waiting,
+    /// It is watched no more.
+    Gone,
+}
+
 struct Slot {
-    /// Odd while a source lives in it.
-    generation: u32,
+    /// Odd while a source lives in it. Only the bits that have room in a token are kept.
+    generation: usize,
     read: Half,
     write: Half,
     refed: bool,
@@ -122,7 +150,7 @@ pub(crate) type WaiterId = Option<u64>;
 pub(crate) struct Sources {
     registry: Registry,
     slots: Vec<Slot>,
-    free: Vec<u32>,
+    free: Vec<usize>,
     registered: usize,
     refed_waiters: usize,
     next_waiter: u64,
@@ -149,7 +177,10 @@ impl Sources {
         place: Place,
     ) -> io::Result<SourceKey> {
         let index = match self.free.pop() {
-            Some(index) => index as usize,
+            Some(index) => index,
+            None if self.slots.len() == INDEX_MASK => {
+                return Err(io::Error::other("the loop watches too many sources"));
+            }
             None => {
                 let (read, write) = (Half::default(), Half::default());
                 self.slots.push(Slot {
@@ -162,11 +193,11 @@ impl Sources {
                 self.slots.len() - 1
             }
         };
-        let generation = self.slots[index].generation.wrapping_add(1);
-        let token = Token(index | (generation as usize) << 32);
+        let generation = next_generation(self.slots[index].generation);
+        let token = Token(generation << INDEX_BITS | index);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.registry.register(source, token, interest) {
-            self.free.push(index as u32);
+            self.free.push(index);
             return Err(error);
         }
         let write = Half {
@@ -195,13 +226,13 @@ impl Sources {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return (result, Vec::new());
         };
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = next_generation(slot.generation);
         let waiting = slot.read.waiting() + slot.write.waiting();
         let mut wakers = take_waiting(&mut slot.read);
         wakers.append(&mut take_waiting(&mut slot.write));
         self.refed_waiters -= if slot.refed { waiting } else { 0 };
         self.registered -= 1;
-        self.free.push(index_of(key.0) as u32);
+        self.free.push(index_of(key.0));
         (result, wakers)
     }
 
@@ -211,16 +242,6 @@ impl Sources {
 
     pub(crate) fn has_refed_waiters(&self) -> bool {
         self.refed_waiters > 0
-    }
-
-    /// Where the sources that somebody waits for were made.
-    pub(crate) fn waiting_places(&self) -> Vec<Place> {
-        let waiting = |slot: &&Slot| slot.refed && slot.read.waiting() + slot.write.waiting() > 0;
-        self.slots
-            .iter()
-            .filter(waiting)
-            .map(|slot| slot.place)
-            .collect()
     }
 
     /// Whether waits on this source keep the loop alive.
@@ -236,6 +257,10 @@ impl Sources {
         }
     }
 
+    pub(crate) fn has_ref(&mut self, key: SourceKey) -> bool {
+        Self::slot(&mut self.slots, key.0).is_some_and(|slot| slot.refed)
+    }
+
     /// For `poll_*` methods: ready, or the task is remembered as the one that polls.
     /// The caller drops the second half outside of any borrow.
     pub(crate) fn poll_ready(
@@ -243,27 +268,27 @@ impl Sources {
         key: SourceKey,
         direction: Direction,
         cx: &Context<'_>,
-    ) -> (Poll<()>, Option<Waker>) {
+    ) -> (Answer, Option<Waker>) {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
-            return (Poll::Ready(()), None);
+            return (Answer::Gone, None);
         };
         let refed = slot.refed;
         let half = half_of(slot, direction);
         if half.ready {
-            return (Poll::Ready(()), None);
+            return (Answer::Ready, None);
         }
         if half
             .poller
             .as_ref()
             .is_some_and(|poller| poller.will_wake(cx.waker()))
         {
-            return (Poll::Pending, None);
+            return (Answer::Waiting, None);
         }
         let replaced = half.poller.replace(cx.waker().clone());
         if replaced.is_none() && refed {
             self.refed_waiters += 1;
         }
-        (Poll::Pending, replaced)
+        (Answer::Waiting, replaced)
     }
 
     /// For futures, any number of them: ready, or the task is remembered under `id`.
@@ -274,32 +299,30 @@ impl Sources {
         direction: Direction,
         id: &mut WaiterId,
         cx: &Context<'_>,
-    ) -> (Poll<()>, Option<Waker>) {
+    ) -> (Answer, Option<Waker>) {
         let next_waiter = self.next_waiter;
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
-            return (Poll::Ready(()), None);
+            return (Answer::Gone, None);
         };
         let refed = slot.refed;
         let half = half_of(slot, direction);
         let known = id.and_then(|id| half.waiters.iter().position(|(waiter, _)| *waiter == id));
         match known {
-            _ if half.ready => (Poll::Ready(()), self.forget_waiter(key, direction, id)),
+            _ if half.ready => (Answer::Ready, self.forget_waiter(key, direction, id)),
             Some(index) => {
                 let waker = &mut half.waiters[index].1;
                 if waker.will_wake(cx.waker()) {
-                    return (Poll::Pending, None);
+                    return (Answer::Waiting, None);
                 }
-                (
-                    Poll::Pending,
-                    Some(std::mem::replace(waker, cx.waker().clone())),
-                )
+                let replaced = std::mem::replace(waker, cx.waker().clone());
+                (Answer::Waiting, Some(replaced))
             }
             None => {
                 *id = Some(next_waiter);
                 half.waiters.push((next_waiter, cx.waker().clone()));
                 self.next_waiter += 1;
                 self.refed_waiters += usize::from(refed);
-                (Poll::Pending, None)
+                (Answer::Waiting, None)
             }
         }
     }
@@ -321,30 +344,26 @@ impl Sources {
         Some(half.waiters.remove(index).1)
     }
 
-    /// An operation would have blocked, or a read came back short: wait for the next event.
+    /// An operation would have blocked: wait for the next event.
     pub(crate) fn would_block(&mut self, key: SourceKey, direction: Direction) {
         if let Some(slot) = Self::slot(&mut self.slots, key.0) {
             half_of(slot, direction).ready = false;
         }
     }
 
-    /// A read filled only a part of its buffer: nothing is left, unless the end is near.
-    pub(crate) fn short_read(&mut self, key: SourceKey) {
-        if let Some(slot) = Self::slot(&mut self.slots, key.0)
-            && !slot.read.closed
-        {
-            slot.read.ready = false;
-        }
-    }
-
-    /// A read or an accept succeeded: one less of what this event allows.
-    pub(crate) fn spend(&mut self, key: SourceKey) {
+    /// A read or an accept was done: one less of what this event allows. If it has `drained` the
+    /// source (it filled only a part of its buffer), nothing is left, unless the end is near.
+    pub(crate) fn spend(&mut self, key: SourceKey, drained: bool) {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return;
         };
-        slot.read.left = slot.read.left.saturating_sub(1);
-        if slot.read.left == 0 && slot.read.ready {
-            slot.read.ready = false;
+        let half = &mut slot.read;
+        half.left = half.left.saturating_sub(1);
+        if drained && !half.closed {
+            half.ready = false;
+        }
+        if half.ready && half.left == 0 {
+            half.ready = false;
             self.cut_off.push(key.0);
         }
     }
@@ -380,15 +399,28 @@ impl Sources {
         }
     }
 
+    /// Takes out whoever waits, for the end of the loop. The caller wakes them outside of any
+    /// borrow.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waker> {
+        self.refed_waiters = 0;
+        let halves = self.slots.iter_mut();
+        let halves = halves.flat_map(|slot| [&mut slot.read, &mut slot.write]);
+        halves.flat_map(take_waiting).collect()
+    }
+
     /// The slot of a source that is still there.
     fn slot(slots: &mut [Slot], token: Token) -> Option<&mut Slot> {
         let slot = slots.get_mut(index_of(token))?;
-        (slot.generation == (token.0 >> 32) as u32).then_some(slot)
+        (slot.generation == token.0 >> INDEX_BITS).then_some(slot)
     }
 }
 
 fn index_of(token: Token) -> usize {
-    token.0 & u32::MAX as usize
+    token.0 & INDEX_MASK
+}
+
+fn next_generation(generation: usize) -> usize {
+    generation.wrapping_add(1) & GENERATION_MASK
 }
 
 fn half_of(slot: &mut Slot, direction: Direction) -> &mut Half {

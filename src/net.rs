@@ -1,0 +1,43 @@
+//! Sockets: TCP everywhere, and Unix domain sockets on Unix.
+//!
+//! Streams are `futures`' [`AsyncRead`] and [`AsyncWrite`], also by reference, so that one task
+//! may read while another writes. Nothing is buffered: a write goes to the system at once. When
+//! they become ready, how often, and what keeps the loop alive is said in [`io`](crate::io).
+//!
+//! | Node | nodeloop |
+//! |---|---|
+//! | `server.listen(port)` | [`TcpListener::bind`] |
+//! | `server.on('connection', …)` | [`TcpListener::accept`], [`TcpListener::incoming`] |
+//! | `net.connect(port, host)` | [`TcpStream::connect`] |
+//! | `socket.end()` | [`TcpStream::shutdown`], [`AsyncWrite::poll_close`] |
+//! | `socket.destroy()` and its `'close'` event | [`TcpStream::close`] with its callback |
+//! | `socket.resetAndDestroy()` | [`TcpStream::reset`] |
+//! | `socket.ref()`, `socket.unref()` | [`TcpStream::ref_`], [`TcpStream::unref`] |
+//!
+//! **Connecting.** A connection that is refused at once (a Unix path that does not exist, say) is
+//! reported by the pending phase, of this turn or the next, not by the call (R63); any other
+//! outcome that has to be waited for comes with an event of the poll phase.
+//!
+//! **Closing.** `close(callback)` closes the descriptor at once, and the callback comes in the
+//! close phase of this turn, behind the immediates and before the timers (R62). The phase is a
+//! stack: of two sockets closed in one turn the one closed *last* calls back first. Whoever waits
+//! for a socket that is closed is woken right before its callback, and sees an error. Dropping a
+//! socket closes it, too, and calls nothing.
+//!
+//! [`AsyncRead`]: futures::io::AsyncRead
+//! [`AsyncWrite`]: futures::io::AsyncWrite
+//! [`AsyncWrite::poll_close`]: futures::io::AsyncWrite::poll_close
+
+mod accept;
+mod address;
+mod connect;
+mod split;
+mod tcp;
+#[cfg(unix)]
+mod unix;
+
+pub use address::ToSocketAddrs;
+pub use split::{ReadHalf, WriteHalf};
+pub use tcp::{Accept, Incoming, TcpListener, TcpStream};
+#[cfg(unix)]
+pub use unix::{UnixAccept, UnixIncoming, UnixListener, UnixStream};

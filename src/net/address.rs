@@ -1,0 +1,178 @@
+//! What can be given as an address, and how it becomes socket addresses.
+//!
+//! Literal addresses never touch the worker pool; names are looked up there, by the system's
+//! resolver, which blocks. Nothing is cached.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::panic::resume_unwind;
+
+use crate::blocking::spawn_blocking;
+use crate::io::loop_ended;
+use crate::promise::Failure;
+
+/// What [`TcpListener::bind`](super::TcpListener::bind) and
+/// [`TcpStream::connect`](super::TcpStream::connect) take: socket addresses, pairs of host and
+/// port, and strings like `"localhost:8080"` or `"[::1]:0"`.
+///
+/// Unlike `std`'s trait of the same name it does not block: a literal address is known at once, a
+/// name is looked up by a job of the loop's pool ([`spawn_blocking`](crate::spawn_blocking)). It
+/// can't be implemented outside of this crate.
+pub trait ToSocketAddrs: Sealed {}
+
+impl<A: Sealed + ?Sized> ToSocketAddrs for A {}
+
+/// An address as far as it is known without asking anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Known(Vec<SocketAddr>),
+    Name(String, u16),
+}
+
+pub trait Sealed {
+    fn target(&self) -> io::Result<Target>;
+}
+
+impl Target {
+    /// The addresses, in the order in which they are to be tried; at least one.
+    pub(super) async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
+        let addresses = match self {
+            Target::Known(addresses) => addresses,
+            Target::Name(host, port) => look_up(host, port).await?,
+        };
+        if addresses.is_empty() {
+            return Err(invalid("could not resolve to any address"));
+        }
+        Ok(addresses)
+    }
+}
+
+async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let job = move || {
+        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port))?;
+        io::Result::Ok(addresses.collect())
+    };
+    match spawn_blocking(job).settled().await {
+        Ok(result) => result,
+        Err(Failure::Panicked(payload)) => resume_unwind(payload),
+        Err(_) => Err(loop_ended()),
+    }
+}
+
+fn invalid(text: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+fn host_and_port(host: &str, port: u16) -> Target {
+    match host.parse::<IpAddr>() {
+        Ok(ip) => Target::Known(vec![SocketAddr::new(ip, port)]),
+        Err(_) => Target::Name(host.to_owned(), port),
+    }
+}
+
+impl Sealed for str {
+    fn target(&self) -> io::Result<Target> {
+        if let Ok(address) = self.parse() {
+            return Ok(Target::Known(vec![address]));
+        }
+        let Some((host, port)) = self.rsplit_once(':') else {
+            return Err(invalid("an address needs a port, as in `localhost:80`"));
+        };
+        let port = port.parse().map_err(|_| invalid("invalid port"))?;
+        Ok(host_and_port(host, port))
+    }
+}
+
+impl Sealed for String {
+    fn target(&self) -> io::Result<Target> {
+        self.as_str().target()
+    }
+}
+
+impl Sealed for (&str, u16) {
+    fn target(&self) -> io::Result<Target> {
+        Ok(host_and_port(self.0, self.1))
+    }
+}
+
+impl Sealed for (String, u16) {
+    fn target(&self) -> io::Result<Target> {
+        Ok(host_and_port(&self.0, self.1))
+    }
+}
+
+impl Sealed for (IpAddr, u16) {
+    fn target(&self) -> io::Result<Target> {
+        SocketAddr::from(*self).target()
+    }
+}
+
+impl Sealed for (Ipv4Addr, u16) {
+    fn target(&self) -> io::Result<Target> {
+        SocketAddr::from(*self).target()
+    }
+}
+
+impl Sealed for (Ipv6Addr, u16) {
+    fn target(&self) -> io::Result<Target> {
+        SocketAddr::from(*self).target()
+    }
+}
+
+impl Sealed for SocketAddr {
+    fn target(&self) -> io::Result<Target> {
+        Ok(Target::Known(vec![*self]))
+    }
+}
+
+impl Sealed for SocketAddrV4 {
+    fn target(&self) -> io::Result<Target> {
+        SocketAddr::from(*self).target()
+    }
+}
+
+impl Sealed for SocketAddrV6 {
+    fn target(&self) -> io::Result<Target> {
+        SocketAddr::from(*self).target()
+    }
+}
+
+impl Sealed for [SocketAddr] {
+    fn target(&self) -> io::Result<Target> {
+        Ok(Target::Known(self.to_vec()))
+    }
+}
+
+impl<A: Sealed + ?Sized> Sealed for &A {
+    fn target(&self) -> io::Result<Target> {
+        (**self).target()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_known_and_names_are_not() {
+        let known = |text: &str| Target::Known(vec![text.parse().unwrap()]);
+        assert_eq!("127.0.0.1:80".target().unwrap(), known("127.0.0.1:80"));
+        assert_eq!("[::1]:80".target().unwrap(), known("[::1]:80"));
+        assert_eq!(("::1", 80).target().unwrap(), known("[::1]:80"));
+        assert_eq!(
+            ("10.0.0.1".to_owned(), 1).target().unwrap(),
+            known("10.0.0.1:1")
+        );
+        let name = Target::Name("localhost".to_owned(), 80);
+        assert_eq!("localhost:80".target().unwrap(), name);
+        assert_eq!(("localhost", 80).target().unwrap(), name);
+    }
+
+    #[test]
+    fn what_is_no_address_says_so() {
+        for text in ["localhost", "localhost:http", "localhost:65536", ""] {
+            let error = text.target().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Connecting, for streams of any kind: waiting for the outcome, and where a failure is reported.
+
+use std::io;
+use std::rc::Rc;
+
+use mio::event::Source;
+
+use crate::current::LoopState;
+use crate::io::{Direction, Watched, check_loop};
+use crate::macrotask::{Macrotask, Place};
+use crate::promise::with_resolver;
+
+/// Waits for the first event that says writable, and asks the socket how it went.
+pub(super) async fn connected<S: Source>(
+    stream: &Watched<S>,
+    take_error: impl FnOnce(&S) -> io::Result<Option<io::Error>>,
+) -> io::Result<()> {
+    // A fresh source counts as writable; here that is what is waited for.
+    stream.registration().would_block(Direction::Write);
+    stream.registration().ready(Direction::Write).await?;
+    stream.with(take_error)?.map_or(Ok(()), Err)
+}
+
+/// R63: a connection that failed at once is reported by the pending phase (libuv's `tcp.c`
+/// `uv__tcp_connect` and `pipe.c` `uv_pipe_connect`, which feed the request to the loop).
+pub(super) async fn report_in_pending_phase(
+    state: &Rc<LoopState>,
+    error: io::Error,
+    place: Place,
+) -> io::Error {
+    if let Err(error) = check_loop(state) {
+        return error;
+    }
+    let (promise, resolver) = with_resolver();
+    state.push_pending(Macrotask::callback(move || resolver.resolve(()), place));
+    promise.await;
+    error
+}
