@@ -1,0 +1,145 @@
+//! nodeloop beside tokio, measured in one run.
+//!
+//! ```text
+//! cargo run --release -p nodeloop-peers [-- [--quick] [--check] [--rounds N] [part of a name]]
+//! ```
+//!
+//! Each round measures every row on both sides, one directly behind the other and in turns the
+//! one or the other first, so that whatever else the machine does meets both. What is said of a
+//! row is the median of the rounds, and how far they spread.
+
+mod nodeloop_side;
+mod rows;
+mod statistics;
+mod tokio_side;
+
+use std::process::ExitCode;
+
+use rows::{ROWS, Row};
+use statistics::{Samples, Summary};
+
+/// A row fails the check if the median of its ratios is not above this: nodeloop is to be faster,
+/// and the median of the rounds is what the noise of a single one is averaged out of.
+const MUST_EXCEED: f64 = 1.0;
+
+/// What a row does is repeated this often less under `--quick`.
+const QUICK_DIVISOR: u64 = 10;
+
+struct Options {
+    quick: bool,
+    check: bool,
+    rounds: usize,
+    part_of_name: String,
+}
+
+fn main() -> ExitCode {
+    let options = match Options::from_arguments() {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}\noptions: [--quick] [--check] [--rounds N] [part of a name]");
+            return ExitCode::from(2);
+        }
+    };
+    let rows: Vec<&Row> = ROWS
+        .iter()
+        .filter(|row| row.name.contains(&options.part_of_name))
+        .collect();
+    let summaries: Vec<Summary> = measure(&rows, &options)
+        .iter()
+        .map(Samples::summary)
+        .collect();
+    print_table(&rows, &summaries, &options);
+    let mut behind = 0;
+    for (row, summary) in rows.iter().zip(&summaries) {
+        if summary.ratio.median <= MUST_EXCEED {
+            println!("behind: {} ({:.2})", row.name, summary.ratio.median);
+            behind += 1;
+        }
+    }
+    ExitCode::from(u8::from(options.check && behind > 0))
+}
+
+impl Options {
+    fn from_arguments() -> Result<Options, String> {
+        let mut options = Options {
+            quick: false,
+            check: false,
+            rounds: 0,
+            part_of_name: String::new(),
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--quick" => options.quick = true,
+                "--check" => options.check = true,
+                "--rounds" => {
+                    let number = arguments.next().and_then(|number| number.parse().ok());
+                    options.rounds = number.ok_or("`--rounds` needs a number")?;
+                }
+                name if !name.starts_with('-') => options.part_of_name = name.to_owned(),
+                unknown => return Err(format!("unknown option `{unknown}`")),
+            }
+        }
+        if options.rounds == 0 {
+            options.rounds = if options.quick { 7 } else { 15 };
+        }
+        Ok(options)
+    }
+}
+
+/// The first round only warms up: it counts for nothing.
+fn measure(rows: &[&Row], options: &Options) -> Vec<Samples> {
+    let mut samples: Vec<Samples> = rows.iter().map(|_| Samples::default()).collect();
+    for round in 0..=options.rounds {
+        for (row, samples) in rows.iter().zip(&mut samples) {
+            let count = if options.quick {
+                row.count / QUICK_DIVISOR
+            } else {
+                row.count
+            };
+            let (ours, theirs);
+            if round % 2 == 0 {
+                ours = (row.nodeloop)(count);
+                theirs = (row.tokio)(count);
+            } else {
+                theirs = (row.tokio)(count);
+                ours = (row.nodeloop)(count);
+            }
+            if round > 0 {
+                samples.push(ours, theirs, count);
+            }
+        }
+    }
+    samples
+}
+
+fn print_table(rows: &[&Row], summaries: &[Summary], options: &Options) {
+    println!(
+        "{} rounds{}; ns for one operation (median), and how many times as long tokio takes",
+        options.rounds,
+        if options.quick { ", quick" } else { "" }
+    );
+    println!(
+        "| {:<42} | {:>9} | {:>9} | {:>7} | {:>15} |",
+        "row", "nodeloop", "tokio", "ratio", "min..max"
+    );
+    println!("|:{:-<42}-|-{0:->9}:|-{0:->9}:|-{0:->7}:|-{0:->15}:|", "");
+    for (row, summary) in rows.iter().zip(summaries) {
+        println!(
+            "| {:<42} | {:>9.1} | {:>9.1} | {:>7.2} | {:>15} |",
+            row.name,
+            summary.nodeloop_ns,
+            summary.tokio_ns,
+            summary.ratio.median,
+            format!("{:.2}..{:.2}", summary.ratio.min, summary.ratio.max)
+        );
+    }
+    let total = |ns: fn(&Summary) -> f64| summaries.iter().map(ns).sum::<f64>();
+    let (ours, theirs) = (total(|row| row.nodeloop_ns), total(|row| row.tokio_ns));
+    let logarithms = summaries.iter().map(|row| row.ratio.median.ln());
+    let mean = (logarithms.sum::<f64>() / summaries.len() as f64).exp();
+    println!(
+        "| {:<42} | {ours:>9.1} | {theirs:>9.1} | {mean:>7.2} | {:>15} |",
+        "total (ratio: geometric mean of the rows)", ""
+    );
+}
