@@ -29,8 +29,4 @@ impl ContextCell {
         // The old one is dropped outside of the cell: it may hold the last reference to a value.
         drop(self.context.replace(context));
     }
-
-    pub(crate) fn take(&self) -> AsyncContext {
-        self.context.take()
-    }
 }

@@ -122,15 +122,6 @@ impl Pool {
         !self.outstanding.borrow().is_empty()
     }
 
-    /// Where the jobs that are not back yet were made.
-    pub(crate) fn outstanding_places(&self) -> Vec<Place> {
-        self.outstanding
-            .borrow()
-            .values()
-            .map(|job| job.place)
-            .collect()
-    }
-
     /// Blocks this thread until every job has finished; nothing is delivered meanwhile.
     pub(crate) fn wait_for_jobs(&self) {
         let mut queue = self.workers.lock();

@@ -40,7 +40,7 @@ pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
 };
-pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected};
+pub use next::{Ended, Followed, IntoNext, Next, PromiseLike, Rejected};
 pub use resolvers::{Resolver, Resolvers, with_resolver, with_resolvers};
 pub use shared::{SharedPromise, SharedSettled, SharedTryPromise};
 use state::Awaiting;

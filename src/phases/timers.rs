@@ -276,10 +276,10 @@ impl Timers {
 
     fn step_in(&mut self, pass: &mut Pass) -> Step {
         loop {
-            if let Some(key) = pass.picked.take() {
-                if let Some(macrotask) = self.take(key) {
-                    return Step::Run(key, macrotask);
-                }
+            if let Some(key) = pass.picked.take()
+                && let Some(macrotask) = self.take(key)
+            {
+                return Step::Run(key, macrotask);
             }
             let Some(list) = pass.list else {
                 let Some(&(expiry_ms, _, list)) = self.queue.first() else {

@@ -10,9 +10,9 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::next::{AbortHandle, PromiseLike, Rejected};
+use super::next::{AbortHandle, Ended, PromiseLike, Rejected};
 use super::resolvers::{Resolvers, with_resolvers};
-use super::state::{Failure, Outcome, State};
+use super::state::{Outcome, State};
 use super::task::{start_eagerly, with_output};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::current::current;
@@ -93,9 +93,7 @@ where
 ///
 /// Outside of an event loop.
 #[track_caller]
-pub fn all_settled<P: PromiseLike>(
-    members: impl IntoIterator<Item = P>,
-) -> Promise<Vec<Result<P::Value, Rejected<P::Error>>>> {
+pub fn all_settled<P: PromiseLike>(members: impl IntoIterator<Item = P>) -> Promise<Vec<Ended<P>>> {
     let (result, resolvers) = with_resolvers::<_, Infallible>();
     let values = Collected::new();
     let whole = resolvers.clone();

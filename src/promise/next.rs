@@ -164,10 +164,16 @@ pub trait PromiseLike: sealed::Sealed + 'static {
     fn abort_handle(&self) -> AbortHandle;
 }
 
+/// How a promise ended: its value, or why it was rejected; see [`all_settled`](super::all_settled).
+pub type Ended<P> = Result<<P as PromiseLike>::Value, Rejected<<P as PromiseLike>::Error>>;
+
+/// The outcome of a promise whose type is forgotten.
+pub(super) type BoxedOutcome<O> = Pin<Box<dyn Future<Output = Outcome<O>>>>;
+
 /// A promise seen from one that follows it.
 pub struct Following<O> {
     pub(super) identity: *const (),
-    pub(super) outcome: Pin<Box<dyn Future<Output = Outcome<O>>>>,
+    pub(super) outcome: BoxedOutcome<O>,
 }
 
 impl<O: 'static> Following<O> {

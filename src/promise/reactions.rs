@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::next::{Followed, Following, IntoNext, Next, Rejected};
+use super::next::{BoxedOutcome, Followed, Following, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
 use super::state::{Failure, Outcome, State};
 use super::task::{Conclusion, start_eagerly};
@@ -77,15 +77,14 @@ where
     V: 'static,
 {
     move |outcome| {
-        let waiting: Pin<Box<dyn Future<Output = Outcome<Result<V, E>>>>> =
-            match handler().into_next() {
-                Next::Reject(reason) => return Ok(Next::Reject(reason)),
-                Next::Fulfil(value) => Box::pin(SettledNow {
-                    value: Some(Ok(Ok(value))),
-                    turn_is_queued: false,
-                }),
-                Next::Follow(followed) => followed.following.outcome,
-            };
+        let waiting: BoxedOutcome<Result<V, E>> = match handler().into_next() {
+            Next::Reject(reason) => return Ok(Next::Reject(reason)),
+            Next::Fulfil(value) => Box::pin(SettledNow {
+                value: Some(Ok(Ok(value))),
+                turn_is_queued: false,
+            }),
+            Next::Follow(followed) => followed.following.outcome,
+        };
         let kept = State::new(owner, place, error_of);
         let keep = async move {
             match waiting.await {
