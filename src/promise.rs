@@ -5,16 +5,39 @@
 //! microtask queue behind the moment it settles, or behind the `await` if it has settled by then
 //! (R45). A foreign future that is ready costs none: awaiting it is an inlined call.
 //!
-//! | JavaScript | nodeloop |
-//! |---|---|
-//! | calling an `async function` | [`spawn`](crate::spawn), [`try_spawn`](crate::try_spawn) |
-//! | `await promise` | `promise.await` |
-//! | `Promise.withResolvers()` | [`with_resolvers`], [`with_resolver`] |
-//! | `resolve(promise)` | [`Resolvers::resolve_with`] |
+//! | JavaScript | nodeloop | turns |
+//! |---|---|---|
+//! | calling an `async function` | [`spawn`], [`try_spawn`] | 0: the first part runs at once (R46) |
+//! | `await promise` | `promise.await`, `promise.settled().await` | 1 (R45) |
+//! | `new Promise(…)`, `Promise.withResolvers()` | [`with_resolvers`], [`with_resolver`] | 0 |
+//! | `Promise.resolve(v)`, `Promise.reject(e)` | [`resolve`], [`reject`], [`ready`] | 0 |
+//! | `resolve(promise)` | [`Resolvers::resolve_with`] | 2 more than `promise` (R43) |
+//! | `.then(f)`, `.then(f, g)` | [`then`](TryPromise::then), [`then_or_else`](TryPromise::then_or_else), [`then_or_else_any`](TryPromise::then_or_else_any) | 1, also where there is no handler (R42) |
+//! | `.catch(g)` | [`catch`](TryPromise::catch), [`catch_any`](TryPromise::catch_any) | 1 |
+//! | a handler that returns a value, or throws | `Ok(v)`, `Err(e)`, [`Next::Fulfil`], [`Next::Reject`] | 0 more |
+//! | a handler that returns a promise | the promise, or [`Next::follow`] | 2 more than that promise (R43) |
+//! | `.finally(f)` | [`finally`](TryPromise::finally) | 1 to `f`, 2 more to the derived promise (R47) |
+//! | `Promise.all`, `allSettled`, `race`, `any` | [`all`], [`all_settled`], [`race`], [`any`] | 1 behind the member that decides (R48, R49) |
+//! | several reactions on one promise | [`shared`](TryPromise::shared) | 0 |
+//! | — | [`convert`](TryPromise::convert), [`err_into`](TryPromise::err_into), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
 //!
 //! Dropping a promise detaches what stands behind it: the task runs on. [`Promise::abort`] ends
-//! it. A panic inside a task resumes in whoever awaits its promise; `settled()` awaits without
-//! ever panicking. A panic in a task whose promise nobody has polled is an unhandled rejection.
+//! it. Dropping the resolvers leaves their promise pending. A panic inside a task resumes in
+//! whoever awaits its promise; `settled()` awaits without ever panicking. A panic in a task whose
+//! promise nobody has polled is an unhandled rejection.
+//!
+//! ```
+//! use nodeloop::promise;
+//!
+//! let text = nodeloop::block_on(async {
+//!     promise::reject::<u32, _>("no luck")
+//!         .then(|value| Ok(value + 1)) // passed by
+//!         .catch(|error| Ok::<_, std::convert::Infallible>(error.len() as u32))
+//!         .finally(|| println!("over"))
+//!         .await
+//! });
+//! assert_eq!(text, Ok(7));
+//! ```
 
 mod combinators;
 mod next;
