@@ -216,7 +216,6 @@ impl Sources {
     }
 
     /// Forgets a source. The caller drops what comes back outside of any borrow.
-    #[must_use]
     pub(crate) fn deregister(
         &mut self,
         key: SourceKey,
