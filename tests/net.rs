@@ -254,7 +254,7 @@ fn both_directions_at_once_with_backpressure() {
     block_on(async {
         let (mut client, mut server) = pair().await;
         let both = [(&mut client, 1), (&mut server, 2)].map(|(stream, seed)| {
-            let (mut reader, mut writer) = stream.split();
+            let (mut reader, mut writer) = stream.halves();
             let write = async move {
                 let mut sizes = Random(seed);
                 let bytes = Random(seed + 10).bytes(TOTAL);

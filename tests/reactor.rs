@@ -34,9 +34,9 @@ fn pair() -> (UnixStream, StdStream) {
 }
 
 /// Writes until the system takes no more, and gives what comes then.
-async fn fill(mut stream: &UnixStream) -> io::Result<usize> {
+async fn fill(mut stream: &UnixStream) -> io::Result<()> {
     loop {
-        stream.write(&[0; 4096]).await?;
+        stream.write_all(&[0; 4096]).await?;
     }
 }
 
@@ -83,7 +83,7 @@ fn one_event_for_reader_and_writer_is_two_macrotasks_the_reader_first() {
             next_tick(move || log(&writer, "tick of the writer"));
         });
         spawn(async move {
-            (&*reading).read(&mut [0; 8]).await.unwrap();
+            let _length = (&*reading).read(&mut [0; 8]).await.unwrap();
             log(&reader, "reader");
             next_tick(move || log(&reader, "tick of the reader"));
         });
@@ -165,7 +165,7 @@ fn a_fresh_source_is_read_in_the_next_poll_phase_only() {
         peer.write_all(b"x").unwrap();
         let reader = lines.clone();
         spawn(async move {
-            ours.read(&mut [0; 8]).await.unwrap();
+            let _length = ours.read(&mut [0; 8]).await.unwrap();
             log(&reader, "read");
         });
         log(&lines, "main");
@@ -207,12 +207,12 @@ fn a_short_read_waits_for_the_next_event() {
             peer.set_nodelay(true).unwrap();
             peer.write_all(b"a").unwrap();
             let mut buffer = vec![0; size];
-            ours.read(&mut buffer).await.unwrap();
+            let _length = ours.read(&mut buffer).await.unwrap();
             log(&lines, "a");
             peer.write_all(b"b").unwrap();
             let check = lines.clone();
             set_immediate(move || log(&check, "check"));
-            ours.read(&mut buffer).await.unwrap();
+            let _length = ours.read(&mut buffer).await.unwrap();
             log(&lines, "b");
         });
         assert_eq!(*seen.borrow(), expected, "with a buffer of {size}");
@@ -430,7 +430,7 @@ fn r6_a_wait_keeps_the_loop_alive() {
         let (mut ours, mut peer) = pair();
         let reader = lines.clone();
         spawn(async move {
-            ours.read(&mut [0; 8]).await.unwrap();
+            let _length = ours.read(&mut [0; 8]).await.unwrap();
             log(&reader, "read");
         });
         let write = move || {
@@ -536,7 +536,7 @@ fn virtual_time_can_be_held_by_sockets() {
         let (mut ours, mut peer) = pair();
         let reader = lines.clone();
         spawn(async move {
-            ours.read(&mut [0; 8]).await.unwrap();
+            let _length = ours.read(&mut [0; 8]).await.unwrap();
             log(&reader, "read");
         });
         let writer = std::thread::spawn(move || {
@@ -670,7 +670,7 @@ fn a_panic_in_a_reader_leaves_the_others_alone() {
         let (mut first, mut peer_of_first) = pair();
         let (mut second, mut peer_of_second) = pair();
         let panicking = spawn(async move {
-            first.read(&mut [0; 8]).await.unwrap();
+            let _length = first.read(&mut [0; 8]).await.unwrap();
             panic!("on purpose");
         });
         let reading = spawn(async move { second.read(&mut [0; 8]).await.unwrap() });

@@ -55,7 +55,7 @@ fn connects_accepts_and_talks() {
             let mut stream = UnixStream::connect(&path.0).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap().as_pathname(), Some(&*path.0));
             assert!(stream.take_error().unwrap().is_none());
-            let (mut reader, mut writer) = stream.split();
+            let (mut reader, mut writer) = stream.halves();
             writer.write_all(text.as_bytes()).await.unwrap();
             AsyncWriteExt::close(&mut writer).await.unwrap();
             let mut echo = String::new();
