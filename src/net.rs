@@ -31,13 +31,13 @@
 mod accept;
 mod address;
 mod connect;
-mod split;
+mod halves;
 mod tcp;
 #[cfg(unix)]
 mod unix;
 
 pub use address::ToSocketAddrs;
-pub use split::{ReadHalf, WriteHalf};
+pub use halves::{ReadHalf, WriteHalf};
 pub use tcp::{Accept, Incoming, TcpListener, TcpStream};
 #[cfg(unix)]
 pub use unix::{UnixAccept, UnixIncoming, UnixListener, UnixStream};

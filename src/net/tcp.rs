@@ -17,7 +17,7 @@ use socket2::SockRef;
 use super::accept::Accepting;
 use super::address::ToSocketAddrs;
 use super::connect::{connected, report_in_pending_phase};
-use super::split::{ReadHalf, WriteHalf, split};
+use super::halves::{ReadHalf, WriteHalf, halves};
 use crate::current::{LoopState, current};
 use crate::io::platform::SHORT_READ_DRAINS;
 use crate::io::{Direction, Ready, Watched, check_loop};
@@ -353,9 +353,13 @@ impl TcpStream {
             .await
     }
 
-    /// Splits the stream in a half that reads and one that writes, both borrowing it.
-    pub fn split(&mut self) -> (ReadHalf<'_, TcpStream>, WriteHalf<'_, TcpStream>) {
-        split(self)
+    /// Lends the stream as a half that reads and a half that writes, for two futures of one task.
+    ///
+    /// It is not called `split` because the method of that name of `AsyncReadExt`, which takes the
+    /// stream and puts a lock between the halves, would be called in its place.
+    #[doc(alias = "split")]
+    pub fn halves(&mut self) -> (ReadHalf<'_, TcpStream>, WriteHalf<'_, TcpStream>) {
+        halves(self)
     }
 
     /// The address of this end.

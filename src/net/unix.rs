@@ -15,7 +15,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 
 use super::accept::Accepting;
 use super::connect::{connected, report_in_pending_phase};
-use super::split::{ReadHalf, WriteHalf, split};
+use super::halves::{ReadHalf, WriteHalf, halves};
 use crate::current::current;
 use crate::io::{Direction, Ready, Watched, check_loop};
 use crate::macrotask::Place;
@@ -298,9 +298,13 @@ impl UnixStream {
         self.socket.registration().ready(Direction::Write)
     }
 
-    /// Splits the stream in a half that reads and one that writes, both borrowing it.
-    pub fn split(&mut self) -> (ReadHalf<'_, UnixStream>, WriteHalf<'_, UnixStream>) {
-        split(self)
+    /// Lends the stream as a half that reads and a half that writes, for two futures of one task.
+    ///
+    /// It is not called `split` because the method of that name of `AsyncReadExt`, which takes the
+    /// stream and puts a lock between the halves, would be called in its place.
+    #[doc(alias = "split")]
+    pub fn halves(&mut self) -> (ReadHalf<'_, UnixStream>, WriteHalf<'_, UnixStream>) {
+        halves(self)
     }
 
     /// The address of this end.

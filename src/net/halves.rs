@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 
 use futures::io::{AsyncRead, AsyncWrite};
 
-/// The half of a stream that reads, from its `split`.
+/// The half of a stream that reads, from its `halves`.
 ///
 /// It borrows the stream; dropping it does nothing.
 pub struct ReadHalf<'a, S> {
     stream: &'a S,
 }
 
-/// The half of a stream that writes, from its `split`.
+/// The half of a stream that writes, from its `halves`.
 ///
 /// It borrows the stream. Dropping it does not end the writing direction:
 /// [`poll_close`](AsyncWrite::poll_close) does.
@@ -22,7 +22,7 @@ pub struct WriteHalf<'a, S> {
     stream: &'a S,
 }
 
-pub(super) fn split<S>(stream: &S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
+pub(super) fn halves<S>(stream: &S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
     (ReadHalf { stream }, WriteHalf { stream })
 }
 

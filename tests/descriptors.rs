@@ -1,0 +1,147 @@
+//! What becomes of descriptors: none is leaked, and running out of them ends no server.
+//!
+//! One test, in a program of its own: it counts and limits the descriptors of the process.
+
+#![cfg(target_os = "linux")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use nodeloop::net::{TcpListener, TcpStream, UnixStream};
+use nodeloop::time::sleep;
+use nodeloop::{EventLoop, block_on, spawn, yield_now};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn descriptors() {
+    block_on(async {}); // whatever is made once is made now
+    let before = open_descriptors();
+    a_loop_dropped_with_open_sockets_closes_them();
+    assert_eq!(open_descriptors(), before);
+    sockets_that_outlive_their_loop_close_when_dropped();
+    assert_eq!(open_descriptors(), before);
+    abandoned_attempts_leave_nothing();
+    assert_eq!(open_descriptors(), before);
+    a_server_out_of_descriptors_recovers();
+    assert_eq!(open_descriptors(), before);
+}
+
+fn a_loop_dropped_with_open_sockets_closes_them() {
+    let mut event_loop = EventLoop::builder().build().unwrap();
+    let before = open_descriptors();
+    let opened = event_loop.block_on(async {
+        let listener = Rc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        for _ in 0..10 {
+            let connecting = TcpStream::connect(listener.local_addr().unwrap());
+            let (connected, accepted) = futures::join!(connecting, listener.accept());
+            let (mut connected, (mut accepted, _)) = (connected.unwrap(), accepted.unwrap());
+            spawn(async move {
+                loop {
+                    connected.read_exact(&mut [0; 1000]).await.unwrap();
+                    yield_now().await; // the writer is faster
+                }
+            });
+            spawn(async move {
+                loop {
+                    accepted.write_all(&[0; 65536]).await.unwrap();
+                    yield_now().await;
+                }
+            });
+        }
+        let accepting = listener.clone();
+        spawn(async move { accepting.accept().await.map(drop) });
+        // Closed, and the loop ends before its close phase.
+        listener.close(|| unreachable!("the loop has ended"));
+        open_descriptors()
+    });
+    assert_eq!(opened.unwrap(), before + 20);
+    drop(event_loop);
+}
+
+fn sockets_that_outlive_their_loop_close_when_dropped() {
+    let kept = block_on(async {
+        let (one, other) = UnixStream::pair().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        (one, other, listener)
+    });
+    drop(kept);
+}
+
+fn abandoned_attempts_leave_nothing() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut connecting = Box::pin(TcpStream::connect(listener.local_addr().unwrap()));
+        assert!(futures::poll!(&mut connecting).is_pending());
+        drop(connecting);
+        let mut connecting = Box::pin(TcpStream::connect(listener.local_addr().unwrap()));
+        assert!(futures::poll!(&mut connecting).is_pending());
+        nodeloop::set_immediate(|| ());
+        let mut accepting = Box::pin(listener.accept());
+        assert!(futures::poll!(&mut accepting).is_pending());
+        drop(accepting); // it loses no connection
+        drop(listener.accept().await.unwrap());
+        drop(listener.accept().await.unwrap());
+    });
+}
+
+/// EMFILE: the listener backs off without spinning, the rest of the program goes on, and when
+/// there are descriptors again it serves who has waited.
+fn a_server_out_of_descriptors_recovers() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = Rc::new(RefCell::new(0));
+        let counted = served.clone();
+        let server = spawn(async move {
+            for _ in 0..3 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                *counted.borrow_mut() += 1;
+                spawn(async move {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).await.unwrap();
+                    stream.write_all(&byte).await.unwrap();
+                });
+            }
+        });
+        let clients: Vec<_> = (0..3)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        let old = getrlimit(Resource::Nofile);
+        let limit = |current| Rlimit {
+            current,
+            maximum: old.maximum,
+        };
+        setrlimit(Resource::Nofile, limit(Some(0))).unwrap();
+        let (start, cpu) = (Instant::now(), cpu_time());
+        sleep(Duration::from_millis(350)).await;
+        let busy = cpu_time() - cpu;
+        assert!(start.elapsed() >= Duration::from_millis(350));
+        assert_eq!(*served.borrow(), 0, "there was no descriptor for it");
+        assert!(
+            busy < Duration::from_millis(100),
+            "it was busy for {busy:?}"
+        );
+        setrlimit(Resource::Nofile, old).unwrap();
+        for client in clients {
+            let mut client = TcpStream::from_std(client).unwrap();
+            client.write_all(&[7]).await.unwrap();
+            let mut byte = [0];
+            client.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [7]);
+        }
+        server.await;
+    });
+}
+
+/// The processor time of this process.
+fn cpu_time() -> Duration {
+    let clock = rustix::time::ClockId::ProcessCPUTime;
+    let time = rustix::time::clock_gettime(clock);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}

@@ -1,0 +1,206 @@
+//! Unix domain sockets, and the phases in which connecting and closing are reported.
+
+#![cfg(unix)]
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use nodeloop::net::{UnixListener, UnixStream};
+use nodeloop::time::block_for;
+use nodeloop::{block_on, next_tick, queue_work, run_script, set_immediate, set_timeout, spawn};
+
+type Log = Rc<RefCell<Vec<String>>>;
+
+fn log(log: &Log, line: impl Into<String>) {
+    log.borrow_mut().push(line.into());
+}
+
+/// A path of this test's own; what is there goes with the guard.
+struct SocketPath(PathBuf);
+
+impl SocketPath {
+    fn new(name: &str) -> SocketPath {
+        let file = format!("nodeloop-{}-{name}.sock", std::process::id());
+        let path = std::env::temp_dir().join(file);
+        let _ = std::fs::remove_file(&path);
+        SocketPath(path)
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn connects_accepts_and_talks() {
+    let path = SocketPath::new("talk");
+    block_on(async move {
+        let listener = UnixListener::bind(&path.0).unwrap();
+        assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(&*path.0));
+        let serving = spawn(async move {
+            let mut incoming = listener.incoming().take(2);
+            while let Some(stream) = incoming.next().await {
+                let stream = stream.unwrap();
+                futures::io::copy(&stream, &mut &stream).await.unwrap();
+            }
+        });
+        for text in ["first", "second"] {
+            let mut stream = UnixStream::connect(&path.0).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap().as_pathname(), Some(&*path.0));
+            assert!(stream.take_error().unwrap().is_none());
+            let (mut reader, mut writer) = stream.halves();
+            writer.write_all(text.as_bytes()).await.unwrap();
+            AsyncWriteExt::close(&mut writer).await.unwrap();
+            let mut echo = String::new();
+            reader.read_to_string(&mut echo).await.unwrap();
+            assert_eq!(echo, text);
+        }
+        serving.await;
+    });
+}
+
+#[test]
+fn a_path_in_use_is_an_error() {
+    let path = SocketPath::new("in-use");
+    block_on(async move {
+        let _listener = UnixListener::bind(&path.0).unwrap();
+        let again = UnixListener::bind(&path.0);
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::AddrInUse);
+    });
+}
+
+#[test]
+fn a_path_at_which_nobody_listens_refuses() {
+    let path = SocketPath::new("refused");
+    block_on(async move {
+        drop(UnixListener::bind(&path.0).unwrap()); // the path stays
+        let refused = UnixStream::connect(&path.0).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn a_pair_goes_to_std_and_back() {
+    block_on(async {
+        let (mut one, other) = UnixStream::pair().unwrap();
+        let mut other = UnixStream::from_std(other.into_std().unwrap()).unwrap();
+        one.write_all(b"hello").await.unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(other.read(&mut buffer).await.unwrap(), 5);
+        other.shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(one.read(&mut buffer).await.unwrap(), 0);
+        let listener = SocketPath::new("std");
+        let std_listener = std::os::unix::net::UnixListener::bind(&listener.0).unwrap();
+        let ours = UnixListener::from_std(std_listener).unwrap();
+        let connecting = UnixStream::connect(&listener.0);
+        let (stream, accepted) = futures::join!(connecting, ours.accept());
+        assert!(stream.is_ok() && accepted.unwrap().1.is_unnamed());
+        ours.into_std().unwrap();
+    });
+}
+
+fn connect_nowhere(lines: &Log) {
+    let lines = lines.clone();
+    spawn(async move {
+        let error = UnixStream::connect("/nonexistent/socket")
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        log(&lines, "pending ENOENT");
+    });
+}
+
+/// R63 (probe 90): a connect that fails at once is reported by the pending phase of the first
+/// turn, behind the timers that are due and before poll and check.
+#[test]
+fn r63_a_connect_that_fails_at_once_is_pending() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    run_script(move || {
+        let (check, timers) = (lines.clone(), lines.clone());
+        set_immediate(move || log(&check, "check"));
+        set_timeout(Duration::from_millis(1), move || log(&timers, "timers"));
+        connect_nowhere(&lines);
+        block_for(Duration::from_millis(20));
+    });
+    assert_eq!(*seen.borrow(), ["timers", "pending ENOENT", "check"]);
+}
+
+/// R63 (probe 91): fed during the poll phase, it is reported before the check phase.
+#[test]
+fn r63_a_connect_that_fails_in_poll_is_pending_behind_poll() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    run_script(move || {
+        let done = move |()| {
+            let check = lines.clone();
+            set_immediate(move || log(&check, "check"));
+            connect_nowhere(&lines);
+            log(&lines, "poll");
+        };
+        queue_work(|| (), done); // a macrotask of the poll phase, as `fs.stat`'s callback
+    });
+    assert_eq!(*seen.borrow(), ["poll", "pending ENOENT", "check"]);
+}
+
+/// R63, R12: each report is a macrotask with a drain; two of them in the order of connecting.
+#[test]
+fn r63_each_report_is_a_macrotask() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    run_script(move || {
+        for name in ["A", "B"] {
+            let lines = lines.clone();
+            spawn(async move {
+                UnixStream::connect("/nonexistent/socket")
+                    .await
+                    .unwrap_err();
+                log(&lines, name);
+                next_tick(move || log(&lines, format!("tick of {name}")));
+            });
+        }
+    });
+    assert_eq!(*seen.borrow(), ["A", "tick of A", "B", "tick of B"]);
+}
+
+/// A connect that succeeds, which a Unix socket knows at once, comes in the poll phase all the
+/// same.
+#[test]
+fn r63_success_comes_in_the_poll_phase() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    let path = SocketPath::new("phase");
+    run_script(move || {
+        let listener = UnixListener::bind(&path.0).unwrap();
+        connect_nowhere(&lines);
+        let connecting = lines.clone();
+        spawn(async move {
+            let (path, _listener) = (path, listener);
+            UnixStream::connect(&path.0).await.unwrap();
+            log(&connecting, "poll connected");
+        });
+        set_immediate(move || log(&lines, "check"));
+    });
+    assert_eq!(
+        *seen.borrow(),
+        ["pending ENOENT", "poll connected", "check"]
+    );
+}
+
+/// Abandoning a connect that has failed already changes nothing.
+#[test]
+fn a_connect_may_be_dropped_before_its_report() {
+    block_on(async {
+        let mut connecting = Box::pin(UnixStream::connect("/nonexistent/socket"));
+        assert!(futures::poll!(&mut connecting).is_pending());
+        drop(connecting);
+        nodeloop::yield_now().await;
+    });
+}
