@@ -948,6 +948,9 @@ fn spawns_nested_too_deep_name_the_way_out() {
         .unwrap()
         .join()
         .unwrap();
-    assert!(result.contains("nested 1000 deep"), "{result}");
+    assert!(
+        result.contains(&format!("nested {MAX_SPAWN_DEPTH} deep")),
+        "{result}"
+    );
     assert!(result.contains("use `spawn_lazy`"), "{result}");
 }
