@@ -50,7 +50,10 @@ impl Clock {
     /// The time in whole milliseconds, the unit in which Node's timers count.
     pub(crate) fn now_ms(&self) -> u64 {
         let now = self.now();
-        now.as_secs() * 1_000 + u64::from(now.subsec_millis())
+        // A virtual clock can be moved to the end of time, where the milliseconds are not counted.
+        now.as_secs()
+            .saturating_mul(1_000)
+            .saturating_add(u64::from(now.subsec_millis()))
     }
 
     /// Moves a virtual clock to `target`; one that is there already, or past it, stays.

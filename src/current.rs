@@ -231,8 +231,11 @@ impl LoopState {
 
 /// Makes `state` the loop of this thread until the guard is dropped, in place of any other.
 pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
+    // A loop that is kept in a thread-local may be dropped behind this one. Its end needs no
+    // current loop: wakes go through the door then, and what destructors call panics.
+    let previous = CURRENT.try_with(|current| current.replace(Some(state.clone())));
     Entered {
-        previous: CURRENT.with(|current| current.replace(Some(state.clone()))),
+        previous: previous.ok().flatten(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::event_loop::Patience;
 use crate::handle::Handle;
 use crate::macrotask::Place;
 use crate::phases::poll::PollPhase;
-use crate::promise::{Failure, Promise, spawn};
+use crate::promise::{Failure, Promise, spawn_at};
 use crate::remote::Door;
 use crate::uncaught::Uncaught;
 
@@ -154,7 +154,7 @@ impl EventLoop {
     {
         let _entered = self.enter("run");
         let place = Location::caller();
-        let main = self.start_main(place, || spawn(future));
+        let main = self.start_main(place, move || spawn_at(place, future));
         let stuck = self.run_to_the_end(&|| main.as_ref().is_none_or(Promise::is_finished));
         self.result(main, place, stuck)
     }
@@ -202,8 +202,8 @@ impl EventLoop {
         let place = Location::caller();
         let (output, state) = (Rc::new(RefCell::new(None)), self.state.clone());
         let slot = output.clone();
-        let main = self.start_main(place, || {
-            spawn(async move {
+        let main = self.start_main(place, move || {
+            spawn_at(place, async move {
                 let value = future.await;
                 *slot.borrow_mut() = Some(value);
                 state.stop(Stop::Done);

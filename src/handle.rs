@@ -34,7 +34,7 @@ pub fn handle() -> Handle {
 /// Outside of an event loop.
 #[track_caller]
 pub fn keep_alive() -> KeepAlive {
-    handle().keep_alive()
+    Handle::new(current("keep_alive").door.clone()).keep_alive()
 }
 
 /// Sends work to a loop from any thread.

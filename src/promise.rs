@@ -57,6 +57,7 @@ use std::task::{Context, Poll};
 use futures::future::FusedFuture;
 
 use crate::current::current;
+use crate::macrotask::Place;
 use crate::rejection::Reason;
 
 pub use combinators::{
@@ -103,7 +104,17 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let state = State::new(current("spawn"), Location::caller(), no_reason);
+    spawn_at(Location::caller(), future)
+}
+
+/// [`spawn`] on behalf of somebody else.
+#[track_caller]
+pub(crate) fn spawn_at<F>(place: Place, future: F) -> Promise<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let state = State::new(current("spawn"), place, no_reason);
     start_eagerly(future, with_output, &state);
     Promise::new(state)
 }

@@ -118,11 +118,7 @@ impl Sub for Instant {
 /// Outside of an event loop.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let state = current("time::sleep");
-    let deadline = Instant {
-        since_base: state.clock.now(),
-    } + duration;
-    Sleep::arm(state, duration, deadline)
+    Sleep::after(current("time::sleep"), duration)
 }
 
 /// Waits until `deadline`; at once, which is one millisecond, if it has passed. As [`sleep`].
@@ -160,6 +156,13 @@ enum Progress {
 }
 
 impl Sleep {
+    #[track_caller]
+    fn after(state: Rc<LoopState>, duration: Duration) -> Sleep {
+        let since_base = state.clock.now();
+        let deadline = Instant { since_base } + duration;
+        Sleep::arm(state, duration, deadline)
+    }
+
     #[track_caller]
     fn arm(state: Rc<LoopState>, duration: Duration, deadline: Instant) -> Sleep {
         let key = state.arm_timer(
@@ -275,9 +278,10 @@ impl fmt::Debug for Sleep {
 /// Outside of an event loop.
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    let state = current("time::timeout");
     Timeout {
         future,
-        sleep: sleep(duration),
+        sleep: Sleep::after(state, duration),
     }
 }
 

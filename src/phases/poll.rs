@@ -93,7 +93,10 @@ impl PollPhase {
 
     /// Whether anything in here keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
-        !self.simulated.borrow().is_empty() || self.sources.borrow().has_refed_waiters()
+        let left_behind = |one: &Batched| !matches!(one, Batched::InDoor);
+        !self.simulated.borrow().is_empty()
+            || self.batch.borrow().iter().any(left_behind) // by a run that was stopped
+            || self.sources.borrow().has_refed_waiters()
     }
 
     /// Looks at what is there and waits if `wait` says so and nothing is. `jobs_out` says that

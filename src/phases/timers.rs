@@ -303,7 +303,7 @@ impl Timers {
             let duration_ms = self.lists[list].duration_ms;
             let due_ms = self.timers[key].start_ms.saturating_add(duration_ms);
             if due_ms > pass.now_ms {
-                self.put_back(list, due_ms.max(pass.now_ms + 1));
+                self.put_back(list, due_ms.max(pass.now_ms.saturating_add(1)));
                 self.leave_list(pass);
                 continue;
             }
@@ -361,7 +361,7 @@ impl Timers {
             self.leave_thrown_list(&mut pass);
         }
         if let Some(&(expiry_ms, _, _)) = self.queue.first() {
-            self.loop_timer_ms = Some(expiry_ms.max(self.last_reading_ms + 1));
+            self.loop_timer_ms = Some(expiry_ms.max(self.last_reading_ms.saturating_add(1)));
         }
     }
 
@@ -374,6 +374,10 @@ impl Timers {
             works.extend(self.clear(key));
             works.extend(self.free_if_unused(key));
         }
+        self.lists.clear(); // those of unref'd timers are still there (R29)
+        self.by_duration.clear();
+        self.queue.clear();
+        self.next_expiry_ms = u64::MAX;
         self.loop_timer_ms = None;
         works
     }

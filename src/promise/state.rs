@@ -203,8 +203,8 @@ impl<O: 'static> State<O> {
         };
         *self.settlement.borrow_mut() = Settlement::Settled(outcome);
         self.source.set(Source::None);
-        if rejected && !self.handled.get() {
-            self.owner.rejections.rejected(self.clone());
+        if rejected && !self.handled.get() && self.owner.is_open() {
+            self.owner.rejections.rejected(self.clone()); // a loop that ends tells nobody
         }
         let reactions = std::mem::take(&mut *self.reactions.borrow_mut());
         for (_, reaction) in reactions.first.into_iter().chain(reactions.more) {
@@ -341,6 +341,19 @@ impl<O: 'static> State<O> {
 
     pub(crate) fn abort_requested(&self) -> bool {
         self.abort_requested.get()
+    }
+}
+
+impl<O> Drop for State<O> {
+    /// An outcome that nobody took goes here, perhaps inside a task: async-task ends the process
+    /// when a destructor panics there.
+    fn drop(&mut self) {
+        if std::mem::needs_drop::<O>()
+            && let Settlement::Settled(outcome) =
+                std::mem::replace(self.settlement.get_mut(), Settlement::Taken)
+        {
+            drop_quietly(outcome);
+        }
     }
 }
 
