@@ -1,0 +1,10 @@
+//! `src/remote/bell.rs` with its fences taken out, to show that the model misses them.
+
+mod atomic {
+    pub(super) use loom::sync::atomic::{AtomicU8, Ordering};
+
+    pub(super) fn fence(_: Ordering) {}
+}
+
+#[path = "../../../src/remote/bell.rs"]
+pub(crate) mod bell;

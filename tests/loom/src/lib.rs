@@ -1,0 +1,156 @@
+//! The remote door under every interleaving and every order that memory allows.
+//!
+//! ```text
+//! cargo test -p nodeloop-loom
+//! ```
+//!
+//! `bell.rs` is the library's own file; `door.rs` is a model of what stands around it. Each
+//! property is proved by a test, and each step that is needed for it by a test that leaves the
+//! step out and must fail. A loop that sleeps for ever is a deadlock to loom.
+//!
+//! Where exploring everything takes too long, a thread is interrupted at most four times in one
+//! execution ([`explore`]); the tests of the end explore everything.
+
+#![cfg(test)]
+#![allow(clippy::duplicate_mod)] // on purpose: the bell, and the bell without its fences
+
+mod door;
+mod fenced;
+mod fenceless;
+mod teardown;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use door::{Bell, Loop, Recheck};
+
+type Fenced = fenced::bell::Bell;
+type Fenceless = fenceless::bell::Bell;
+
+/// Every execution with at most four preemptions.
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(4);
+    builder.check(model);
+}
+
+/// Two threads send a message each; the loop sleeps until it has both.
+fn receive_two<B: Bell>(recheck: Recheck) {
+    let the_loop = Loop::<B>::new(0, recheck);
+    let senders = [1, 2].map(|message| {
+        let door = the_loop.door.clone();
+        thread::spawn(move || door.push(message).unwrap())
+    });
+    let received = RefCell::new(Vec::new());
+    while received.borrow().len() < 2 {
+        the_loop.wait(|| true);
+        received
+            .borrow_mut()
+            .extend(std::iter::from_fn(|| the_loop.pop()));
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    received.borrow_mut().sort_unstable();
+    assert_eq!(*received.borrow(), [1, 2]);
+}
+
+#[test]
+fn no_wake_is_lost() {
+    explore(|| receive_two::<Fenced>(Recheck::MessagesAndTokens));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn without_the_fences_a_wake_is_lost() {
+    explore(|| receive_two::<Fenceless>(Recheck::MessagesAndTokens));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn without_the_second_look_a_wake_is_lost() {
+    explore(|| receive_two::<Fenced>(Recheck::Nothing));
+}
+
+/// One thread sends two messages: the second may fall into the loop's getting up from the first.
+#[test]
+fn no_wake_is_lost_between_two_sleeps() {
+    explore(|| {
+        let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
+        let door = the_loop.door.clone();
+        let sender = thread::spawn(move || {
+            door.push(1).unwrap();
+            door.push(2).unwrap();
+        });
+        for expected in [1, 2] {
+            while the_loop.is_empty() {
+                the_loop.wait(|| true);
+            }
+            assert_eq!(the_loop.pop(), Some(expected)); // and in the order of one sender
+        }
+        sender.join().unwrap();
+    });
+}
+
+/// A thread holds a keep-alive token, sends a message and lets go. The loop runs while it is
+/// alive, as `run_while_alive` does.
+fn run_until_the_token_is_gone(recheck: Recheck, is_alive: fn(&Loop<Fenced>) -> bool) {
+    let the_loop = Loop::<Fenced>::new(1, recheck);
+    let door = the_loop.door.clone();
+    let holder = thread::spawn(move || {
+        door.push(1).unwrap();
+        door.drop_token();
+    });
+    let mut received = 0;
+    while is_alive(&the_loop) {
+        the_loop.wait(|| is_alive(&the_loop));
+        received += std::iter::from_fn(|| the_loop.pop()).count();
+    }
+    assert_eq!(received, 1, "the run ended in front of a message");
+    holder.join().unwrap();
+}
+
+#[test]
+fn a_dropped_token_ends_the_run_behind_what_was_sent_before_it() {
+    explore(|| run_until_the_token_is_gone(Recheck::MessagesAndTokens, Loop::is_alive));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn without_the_second_look_at_the_tokens_the_drop_of_one_is_missed() {
+    explore(|| run_until_the_token_is_gone(Recheck::Messages, Loop::is_alive));
+}
+
+#[test]
+#[should_panic(expected = "the run ended in front of a message")]
+fn asking_for_messages_before_tokens_misses_one() {
+    let wrong_order = |the_loop: &Loop<_>| !the_loop.is_empty() || the_loop.has_tokens();
+    explore(move || run_until_the_token_is_gone(Recheck::MessagesAndTokens, wrong_order));
+}
+
+/// What was accepted before the end is seen by the teardown, and nothing is accepted behind it.
+#[test]
+fn nothing_accepted_is_lost_at_the_end() {
+    loom::model(|| {
+        let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let senders = [1, 2].map(|message| {
+            let (door, accepted) = (the_loop.door.clone(), accepted.clone());
+            thread::spawn(move || match door.push(message) {
+                Ok(()) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
+                Err(refused) => assert_eq!(refused, message),
+            })
+        });
+        the_loop.close();
+        let seen = std::iter::from_fn(|| the_loop.pop()).count();
+        assert_eq!(the_loop.door.push(3), Err(3));
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        assert_eq!(seen, accepted.load(Ordering::Relaxed));
+        assert!(the_loop.pop().is_none());
+    });
+}

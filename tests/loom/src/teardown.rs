@@ -1,0 +1,94 @@
+//! The race of a wake with the end of the loop: `src/teardown.rs` around one task.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicU8, Ordering};
+use loom::thread;
+
+use crate::Fenced;
+use crate::door::{Door, Loop, Recheck};
+
+const IDLE: u8 = 0;
+const SCHEDULED: u8 = 1;
+const DONE: u8 = 2;
+
+/// async-task's header, as far as it matters: whoever marks the task as scheduled has its one
+/// runnable, and pushes it.
+struct Task {
+    state: AtomicU8,
+}
+
+impl Task {
+    /// True for the one who now has the runnable.
+    fn schedule(&self) -> bool {
+        self.state
+            .compare_exchange(IDLE, SCHEDULED, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+const RUNNABLE: u32 = 7;
+
+/// A waker of the task, used by another thread; false if the door refused the runnable, which is
+/// forgotten then.
+fn wake(task: &Task, door: &Door<Fenced>) -> bool {
+    !task.schedule() || door.push(RUNNABLE).is_ok()
+}
+
+/// `cancel_all`, then the close of `shut_down`. Gives how often the future was dropped.
+fn tear_down(the_loop: &Loop<Fenced>, task: &Task, waits_for_wakes_in_flight: bool) -> u32 {
+    let dropped = Cell::new(0);
+    let is_registered = || dropped.get() == 0;
+    let run_cancelled = || {
+        task.state.store(DONE, Ordering::Release);
+        dropped.set(dropped.get() + 1);
+    };
+    loop {
+        if is_registered() && task.schedule() {
+            run_cancelled(); // by way of the microtask queue, which only this thread sees
+        }
+        while the_loop.pop().is_some() {
+            run_cancelled();
+        }
+        if !waits_for_wakes_in_flight || (!is_registered() && the_loop.is_empty()) {
+            break;
+        }
+        if is_registered() && the_loop.is_empty() {
+            the_loop.wait(|| true);
+        }
+    }
+    the_loop.close();
+    while the_loop.pop().is_some() {
+        run_cancelled();
+    }
+    dropped.get()
+}
+
+fn wake_at_the_end(waits_for_wakes_in_flight: bool) {
+    let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
+    let state = AtomicU8::new(IDLE);
+    let task = Arc::new(Task { state });
+    let wakers = [(); 2].map(|()| {
+        let (task, door) = (task.clone(), the_loop.door.clone());
+        thread::spawn(move || wake(&task, &door))
+    });
+    let dropped = tear_down(&the_loop, &task, waits_for_wakes_in_flight);
+    let accepted = wakers.map(|waker| waker.join().unwrap());
+    assert_eq!(
+        dropped, 1,
+        "the future is dropped once, on the loop's thread"
+    );
+    assert_eq!(accepted, [true; 2], "no runnable was refused and forgotten");
+}
+
+#[test]
+fn the_end_waits_for_a_wake_in_flight() {
+    loom::model(|| wake_at_the_end(true));
+}
+
+#[test]
+#[should_panic(expected = "the future is dropped once")]
+fn an_end_that_does_not_wait_leaks_the_task() {
+    loom::model(|| wake_at_the_end(false));
+}
