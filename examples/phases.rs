@@ -1,46 +1,82 @@
 //! One turn of the loop: one line from each of its queues and phases.
 //!
 //! Everything is started inside of an I/O callback, in the poll phase, because only from there
-//! the order is guaranteed: a turn goes on from poll to check to timers. Started in the main
-//! script, it would depend on the machine whether the timer or the immediate is first.
+//! the order is guaranteed: a turn goes on from poll to check to close to timers. Started in the
+//! main script, it would depend on the machine whether the timer or the immediate is first.
 //!
 //! Compared with Node: exactly
 //!
 //! ```js
 //! const fs = require('node:fs');
+//! const net = require('node:net');
 //!
-//! fs.stat('.', () => {
+//! const server = net.createServer((peer) => peer.on('error', () => {}).resume());
+//! server.listen(0, '127.0.0.1', () => {
+//!   const socket = net.connect(server.address().port, '127.0.0.1', () => {
+//!     fs.stat('.', () => oneTurn(socket));
+//!   });
+//! });
+//!
+//! function oneTurn(socket) {
 //!   console.log('poll: the callback itself');
 //!   setTimeout(() => console.log('timers: the end of the turn'), 1);
+//!   socket.on('close', () => console.log('close: behind the immediates')).destroy();
 //!   setImmediate(() => console.log('check: behind the poll phase'));
-//!   Promise.resolve().then(() => console.log('microtask: behind all ticks'));
+//!   net.connect('/nonexistent/socket').on('error', () => {
+//!     console.log('pending: a connection that failed at once');
+//!   });
+//!   queueMicrotask(() => console.log('microtask: behind all ticks'));
 //!   process.nextTick(() => console.log('tick: behind the callback'));
 //!   // The timer is due when the turn ends.
 //!   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-//! });
+//!   server.close();
+//! }
 //! ```
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
-use nodeloop::{EventLoop, next_tick, queue_work, set_immediate, set_timeout, spawn_lazy, time};
+use nodeloop::net::{TcpListener, TcpStream};
+use nodeloop::{EventLoop, next_tick, queue_microtask, queue_work};
+use nodeloop::{set_immediate, set_timeout, spawn, time};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
-    event_loop.run_script(|| {
-        queue_work(|| std::fs::metadata("."), |_| one_turn());
-    })?;
+    event_loop.run(async {
+        let server = TcpListener::bind("127.0.0.1:0").await?;
+        let socket = TcpStream::connect(server.local_addr()?).await?;
+        queue_work(|| std::fs::metadata("."), move |_| one_turn(&socket));
+        Ok::<(), io::Error>(())
+    })??;
     Ok(())
 }
 
-fn one_turn() {
+fn one_turn(socket: &TcpStream) {
     println!("poll: the callback itself");
     set_timeout(Duration::from_millis(1), || {
         println!("timers: the end of the turn");
     });
+    socket.close(|| println!("close: behind the immediates"));
     set_immediate(|| println!("check: behind the poll phase"));
-    spawn_lazy(async { println!("microtask: behind all ticks") });
+    spawn(async {
+        fail_to_connect().await;
+        println!("pending: a connection that failed at once");
+    });
+    queue_microtask(|| println!("microtask: behind all ticks"));
     next_tick(|| println!("tick: behind the callback"));
     // The timer is due when the turn ends.
     time::block_for(Duration::from_millis(5));
+}
+
+#[cfg(unix)]
+async fn fail_to_connect() {
+    let connected = nodeloop::net::UnixStream::connect("/nonexistent/socket").await;
+    connected.expect_err("nobody listens there");
+}
+
+/// Only a Unix socket tells at once that nobody listens.
+#[cfg(not(unix))]
+async fn fail_to_connect() {
+    std::future::pending().await
 }

@@ -22,9 +22,10 @@
 //! ```
 //!
 //! **Drop.** Dropping a promise detaches its operation, which takes place all the same and keeps
-//! the loop alive meanwhile; its result is dropped, an error too. [`Promise::abort`] takes an
-//! operation that no thread has started out of the queue. When the loop ends early, operations
-//! that have not started do not take place.
+//! the loop alive meanwhile; its result is dropped, an error too. With
+//! [`tracked`](Promise::tracked) an error that nobody looks at is an unhandled rejection, as in
+//! Node. [`Promise::abort`] takes an operation that no thread has started out of the queue. When
+//! the loop ends early, operations that have not started do not take place.
 //!
 //! **Cancel safety.** The promises can be polled in a `select!` again and again; nothing is
 //! started twice and nothing is lost. [`File`] says the same of its own futures, one by one.
@@ -32,9 +33,9 @@
 //! **Virtual time.** An operation holds a [virtual clock](crate::Builder::virtual_time): no timer
 //! overtakes it.
 //!
-//! **Errors** are the system's, with the operation and the path in front:
-//! ``read of "notes.txt": No such file or directory (os error 2)``. The kind stays what it was; the rest
-//! is in a [`PathError`].
+//! **Errors** are the system's, with the operation and the path in front: ``read of "notes.txt":
+//! No such file or directory (os error 2)``. The kind stays what it was; the rest is in a
+//! [`PathError`].
 //!
 //! **Panics.** Every function panics when it is called outside of an event loop.
 //!
@@ -45,7 +46,8 @@
 //! | `copyFile`, `rename`, `link`, `symlink` | [`copy`], [`rename`], [`hard_link`], [`symlink`] |
 //! | `mkdir`, with `{ recursive: true }` | [`create_dir`], [`create_dir_all`] |
 //! | `unlink`, `rmdir`, `rm` | [`remove_file`], [`remove_dir`], [`remove_dir_all`] |
-//! | `stat`, `lstat`, `access`, `chmod` | [`metadata`], [`symlink_metadata`], [`try_exists`], [`set_permissions`] |
+//! | `stat`, `lstat` | [`metadata`], [`symlink_metadata`] |
+//! | `access`, `chmod` | [`try_exists`], [`set_permissions`] |
 //! | `realpath`, `readlink` | [`canonicalize`], [`read_link`] |
 //! | `opendir`, `open` | [`read_dir`], [`File`] |
 //!

@@ -176,7 +176,8 @@ impl Comparison {
             return Ok(());
         }
         Err(format!(
-            "compared with {whose} ({self:?}), it differs\nexpected:\n{expected}\nprinted:\n{printed}"
+            "compared with {whose} ({self:?}), it differs\n\
+             expected:\n{expected}\nprinted:\n{printed}"
         ))
     }
 

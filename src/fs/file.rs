@@ -48,14 +48,15 @@ const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 ///
 /// **Drop.** A write under way, or in the pool's queue, still takes place and keeps the loop
 /// alive, and the descriptor is closed behind it; only a loop that ends early
-/// ([`block_on`](crate::block_on)) drops it if no thread has started it. An error of a write that can't be
-/// given out any more, because the file was dropped, is an unhandled rejection: errors do not
-/// pass silently.
+/// ([`block_on`](crate::block_on)) drops it if no thread has started it. An error of a write that
+/// can't be given out any more, because the file was dropped, is an unhandled rejection: errors
+/// do not pass silently.
 ///
-/// **Cancel safety.** A dropped `read` loses nothing: its bytes come with the next read. A dropped `write`
-/// has either given its bytes to a job or taken none. `flush` can be dropped and called again. A
-/// dropped `seek` has moved the cursor or not, and can be called again. `read_exact`,
-/// `read_to_end`, `write_all` and the like are made of several operations and are not safe.
+/// **Cancel safety.** A dropped `read` loses nothing: its bytes come with the next read. A
+/// dropped `write` has either given its bytes to a job or taken none. `flush` can be dropped and
+/// called again. So can `seek`: a dropped one has moved the cursor only if it was from the end.
+/// `read_exact`, `read_to_end`, `write_all` and the like are made of several operations and are
+/// not safe.
 ///
 /// The methods with `&self` submit their job when they are called, as the functions of
 /// [`fs`](crate::fs) do, beside whatever is under way. Those with `&mut self` first await what is

@@ -2,8 +2,9 @@
 //!
 //! It is [`spawn_blocking`](crate::spawn_blocking) with one step more: `finish` makes the value
 //! of the promise out of the job's result, on the loop's thread and inside of the completion's
-//! macrotask. A [`File`](super::File) belongs to its loop and cannot come from another thread;
-//! mapping the promise instead would cost a turn.
+//! macrotask. A [`File`](super::File) belongs to its loop and cannot come from another thread. A
+//! promise changed with [`convert`](Promise::convert) would not know the job any more, and
+//! [`abort`](Promise::abort) could not take it out of the queue.
 
 use std::io;
 use std::panic::Location;

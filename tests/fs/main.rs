@@ -3,16 +3,18 @@
 //! No test sleeps. Where an operation has to be under way for a while, the loop has one thread
 //! and a job in front of it waits for a channel ([`Plug`]).
 
+mod file;
+
 use std::cell::RefCell;
 use std::error::Error;
 use std::future::Future;
-use std::io::{ErrorKind, SeekFrom};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
+use futures::{AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
 use nodeloop::fs::{self, File, PathError};
 use nodeloop::{EventLoop, Promise, RunError, promise, queue_work, set_timeout, spawn_blocking};
 use tempfile::TempDir;
@@ -266,264 +268,6 @@ fn a_dropped_wait_for_an_entry_loses_none() {
 }
 
 #[test]
-fn a_big_file_goes_through_in_parts() {
-    let directory = tempdir();
-    let path = directory.path().join("big");
-    let contents: Vec<u8> = (0..10_000_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
-    run(async move {
-        let mut file = File::create(&path).await.unwrap();
-        file.write_all(&contents).await.unwrap();
-        file.close().await.unwrap();
-        assert!(fs::read(&path).await.unwrap() == contents);
-
-        let mut file = File::open(&path).await.unwrap();
-        let mut read = Vec::new();
-        file.read_to_end(&mut read).await.unwrap();
-        assert!(read == contents);
-
-        let mut copy = File::create(path.with_extension("copy")).await.unwrap();
-        file.seek(SeekFrom::Start(0)).await.unwrap();
-        let count = futures::io::copy(&mut file, &mut copy).await.unwrap();
-        assert_eq!(count, 10_000_000);
-        assert_eq!(copy.metadata().await.unwrap().len(), 10_000_000); // `copy` has flushed
-    });
-}
-
-#[test]
-fn the_cursor_is_where_the_user_knows_it() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    run(async move {
-        fs::write(&path, "0123456789").await.unwrap();
-        let mut options = File::options();
-        let mut file = options.read(true).write(true).open(&path).await.unwrap();
-        let mut two = [0; 2];
-
-        assert_eq!(file.seek(SeekFrom::End(-3)).await.unwrap(), 7);
-        file.read_exact(&mut two).await.unwrap();
-        assert_eq!(&two, b"78");
-        assert_eq!(file.seek(SeekFrom::Current(-5)).await.unwrap(), 4);
-        file.read_exact(&mut two).await.unwrap();
-        assert_eq!(&two, b"45");
-        assert_eq!(file.stream_position().await.unwrap(), 6);
-
-        let before_start = file.seek(SeekFrom::Current(-7)).await.unwrap_err();
-        assert_eq!(before_start.kind(), ErrorKind::InvalidInput);
-        let before_start = file.seek(SeekFrom::End(-11)).await.unwrap_err();
-        assert_eq!(before_start.kind(), ErrorKind::InvalidInput);
-        assert_eq!(file.stream_position().await.unwrap(), 6); // an error moves nothing
-
-        file.write_all(b"ab").await.unwrap();
-        file.read_exact(&mut two).await.unwrap(); // behind the write, not beside it
-        assert_eq!(&two, b"89");
-        assert_eq!(file.read(&mut two).await.unwrap(), 0); // the end
-        assert_eq!(file.read(&mut []).await.unwrap(), 0);
-        file.flush().await.unwrap();
-        assert_eq!(fs::read(&path).await.unwrap(), b"012345ab89");
-    });
-}
-
-/// Starts reading `count` bytes and drops the read while it is under way.
-async fn drop_a_read(file: &mut File, count: usize) {
-    let plug = Plug::new();
-    assert!(file.read(&mut vec![0; count]).now_or_never().is_none());
-    plug.pull().await;
-}
-
-#[test]
-fn a_dropped_read_loses_nothing() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    one_by_one(async move {
-        fs::write(&path, "0123456789").await.unwrap();
-        let mut options = File::options();
-        let mut file = options.read(true).write(true).open(&path).await.unwrap();
-        let mut byte = [0];
-
-        drop_a_read(&mut file, 4).await; // the system's cursor is at 4, the user's at 0
-        file.read_exact(&mut byte).await.unwrap();
-        assert_eq!(&byte, b"0");
-        assert_eq!(file.stream_position().await.unwrap(), 1);
-        file.read_exact(&mut byte).await.unwrap();
-        assert_eq!(&byte, b"1");
-
-        drop_a_read(&mut file, 4).await; // 6 and 2
-        file.write_all(b"ab").await.unwrap();
-        file.flush().await.unwrap();
-        assert_eq!(fs::read(&path).await.unwrap(), b"01ab456789");
-
-        drop_a_read(&mut file, 4).await; // 8 and 4
-        assert_eq!(file.seek(SeekFrom::Current(1)).await.unwrap(), 5);
-        drop_a_read(&mut file, 2).await; // 7 and 5
-        assert_eq!(file.seek(SeekFrom::End(0)).await.unwrap(), 10);
-        file.seek(SeekFrom::Start(3)).await.unwrap();
-        drop_a_read(&mut file, 5).await; // 8 and 3
-        let mut plain = file.into_std().await.unwrap();
-        let position = std::io::Seek::stream_position(&mut plain).unwrap();
-        assert_eq!(position, 3);
-    });
-}
-
-#[test]
-fn a_dropped_seek_can_be_called_again() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    one_by_one(async move {
-        fs::write(&path, "0123456789").await.unwrap();
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .await
-            .unwrap();
-        let plug = Plug::new();
-        assert!(file.seek(SeekFrom::End(-2)).now_or_never().is_none());
-        plug.pull().await;
-        assert_eq!(file.seek(SeekFrom::End(-2)).await.unwrap(), 8);
-        // From the cursor it would move twice if a dropped one had moved it.
-        let plug = Plug::new();
-        file.write_all(b"x").await.unwrap(); // under way: the seek has to wait
-        assert!(file.seek(SeekFrom::Current(-4)).now_or_never().is_none());
-        plug.pull().await;
-        assert_eq!(file.seek(SeekFrom::Current(-4)).await.unwrap(), 5);
-        // Another target than the one under way: both take place, the last one counts.
-        let plug = Plug::new();
-        assert!(file.seek(SeekFrom::End(0)).now_or_never().is_none());
-        plug.pull().await;
-        assert_eq!(file.seek(SeekFrom::Start(1)).await.unwrap(), 1);
-        assert_eq!(file.stream_position().await.unwrap(), 1);
-    });
-}
-
-#[test]
-fn files_are_opened_as_the_options_say() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    run(async move {
-        let new = |path: &Path| File::options().write(true).create_new(true).open(path);
-        let mut file = new(&path).await.unwrap();
-        file.write_all(b"one").await.unwrap();
-        file.close().await.unwrap();
-        assert_eq!(
-            new(&path).await.unwrap_err().kind(),
-            ErrorKind::AlreadyExists
-        );
-
-        let mut file = File::options().append(true).open(&path).await.unwrap();
-        file.write_all(b" two").await.unwrap();
-        file.close().await.unwrap();
-        assert_eq!(fs::read(&path).await.unwrap(), b"one two");
-
-        let contradiction = File::options().open(&path).await.unwrap_err();
-        assert_eq!(contradiction.kind(), ErrorKind::InvalidInput);
-        drop(File::create(&path).await.unwrap());
-        assert_eq!(fs::read(&path).await.unwrap(), b"");
-    });
-}
-
-#[test]
-fn the_other_operations_of_a_file() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    run(async move {
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .open(&path)
-            .await
-            .unwrap();
-        file.write_all(b"0123456789").await.unwrap();
-        file.set_len(4).await.unwrap(); // behind the write
-        assert_eq!(file.metadata().await.unwrap().len(), 4);
-        file.set_len(6).await.unwrap();
-        file.sync_all().await.unwrap();
-        file.sync_data().await.unwrap();
-        assert_eq!(fs::read(&path).await.unwrap(), b"0123\0\0");
-
-        let mut permissions = file.metadata().await.unwrap().permissions();
-        permissions.set_readonly(true);
-        file.set_permissions(permissions).await.unwrap();
-        assert!(fs::metadata(&path).await.unwrap().permissions().readonly());
-
-        let mut clone = file.try_clone().await.unwrap();
-        clone.seek(SeekFrom::Start(1)).await.unwrap();
-        let mut byte = [0];
-        file.read_exact(&mut byte).await.unwrap(); // one cursor for both
-        assert_eq!(&byte, b"1");
-
-        let plain = file.into_std().await.unwrap();
-        let mut file = File::from_std(plain);
-        file.read_exact(&mut byte).await.unwrap();
-        assert_eq!(&byte, b"2");
-        drop(clone);
-    });
-}
-
-/// A file whose writes fail: it is open to read only.
-async fn unwritable(path: &Path) -> File {
-    fs::write(path, "x").await.unwrap();
-    File::open(path).await.unwrap()
-}
-
-#[test]
-fn the_error_of_a_write_comes_with_the_next_operation_that_writes() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    run(async move {
-        let mut file = unwritable(&path).await;
-        file.write_all(b"a").await.unwrap(); // given to a job
-        let error = file.flush().await.unwrap_err();
-        assert_eq!(PathError::of(&error).unwrap().operation(), "write");
-        assert_eq!(PathError::of(&error).unwrap().path(), path);
-        file.flush().await.unwrap(); // an error is told once
-
-        file.write_all(b"a").await.unwrap();
-        assert!(file.write_all(b"b").await.is_err());
-        file.write_all(b"a").await.unwrap();
-        assert!(file.close().await.is_err());
-        file.write_all(b"a").await.unwrap();
-        assert!(file.sync_all().await.is_err());
-        file.write_all(b"a").await.unwrap();
-        let mut byte = [0];
-        file.read_exact(&mut byte).await.unwrap(); // a read does not take the error
-        assert!(file.into_std().await.is_err());
-    });
-}
-
-#[test]
-fn the_error_of_a_write_that_nobody_can_be_told_is_an_unhandled_rejection() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    let mut event_loop = EventLoop::builder().build().unwrap();
-    let result = event_loop.run(async move {
-        let mut file = unwritable(&path).await;
-        file.write_all(b"a").await.unwrap();
-    });
-    match result {
-        Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("write"), "{reason}"),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_write_under_way_outlives_its_file_and_keeps_the_loop_alive() {
-    let directory = tempdir();
-    let path = directory.path().join("file");
-    let in_loop = path.clone();
-    one_by_one(async move {
-        let mut file = File::create(in_loop).await.unwrap();
-        let plug = Plug::new();
-        file.write_all(b"all of it").await.unwrap();
-        drop(file);
-        plug.pull.send(()).unwrap();
-    });
-    assert_eq!(std::fs::read(path).unwrap(), b"all of it");
-}
-
-#[test]
 fn a_dropped_promise_detaches_its_operation() {
     let directory = tempdir();
     let path = directory.path().join("file");
@@ -534,6 +278,18 @@ fn a_dropped_promise_detaches_its_operation() {
         plug.pull.send(()).unwrap();
     });
     assert_eq!(std::fs::read(path).unwrap(), b"written all the same");
+}
+
+#[test]
+fn a_tracked_error_that_nobody_looks_at_is_an_unhandled_rejection() {
+    let directory = tempdir();
+    let missing = directory.path().join("missing");
+    let mut event_loop = EventLoop::builder().build().unwrap();
+    let result = event_loop.run(async move { drop(fs::read(missing).tracked()) });
+    match result {
+        Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("read"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
