@@ -26,15 +26,15 @@ const PROMISE_MOTIFS = {
   ruler: 3, adoptionChain: 1, lateHandler: 1, combinatorMix: 1, returnedPromise: 1, cycle: 0.5,
 };
 const TIMER_MOTIFS = {
-  sameList: 2, overdueLists: 3, staleExpiry: 1.5, emptyList: 1.5, slowInterval: 1,
-  refreshFired: 1.5, intervalCompany: 1, selfRefresh: 1, latePhase: 1, shortTimers: 1,
-  pickedTimer: 1.5,
+  sameList: 2, overdueLists: 3, staleExpiry: 2, emptyList: 2, slowInterval: 1,
+  refreshFired: 2, intervalCompany: 1.5, selfRefresh: 1, latePhase: 1.5, shortTimers: 1,
+  pickedTimer: 1.5, ridingAlong: 0.5,
 };
-const IMMEDIATE_MOTIFS = { snapshot: 3, ridingAlong: 1, immediateFromTimer: 1 };
+const IMMEDIATE_MOTIFS = { snapshot: 3, ridingAlong: 1.5, immediateFromTimer: 1 };
 const POOL_MOTIFS = { jobs: 3, jobAndImmediate: 1, jobDuringTimer: 1 };
 const ERROR_MOTIFS = {
   throwingTimers: 3, throwingImmediates: 2, throwingJobs: 1.5, throwingDrain: 2,
-  throwingTicks: 2, rejectionRound: 2, throwingInterval: 1,
+  throwingTicks: 2, rejectionRound: 2, throwingInterval: 1, throwingWithoutList: 1.5,
 };
 
 const FAMILIES = {
@@ -75,7 +75,7 @@ const FAMILIES = {
       ...DRAINED, ...TIMERS, spin: 3, immediate: 1, clearImmediate: 0.2, throw: 0.1, async: 0.3,
     },
     steps: TIMED_STEPS,
-    motifShare: 0.4,
+    motifShare: 0.5,
     motifs: TIMER_MOTIFS,
   },
   immediate: {
@@ -128,7 +128,7 @@ const FAMILIES = {
       rejected: 2.5, reject: 2, then: 2, interval: 0.7,
     },
     steps: TIMED_STEPS,
-    motifShare: 0.45,
+    motifShare: 0.5,
     motifs: {
       ...ERROR_MOTIFS, overdueLists: 1, snapshot: 0.7, jobs: 0.7, lateHandler: 1.5, latePhase: 0.5,
       slowInterval: 0.5,

@@ -18,6 +18,8 @@ const TRIALS_WHILE_GROWING = 6;
 const TRIALS_AT_THE_END = 40;
 // How often a program that had to be cut back by more than half grows anew.
 const MOST_ROUNDS = 4;
+// Additions tried in one round; many fail once a program has used up its time.
+const MOST_ATTEMPTS = 60;
 
 // Returns { main, trace, duration }: the program and what the model makes of it.
 function grow(familyName, seed) {
@@ -41,7 +43,7 @@ function grow(familyName, seed) {
 function extendToSize(program, maker, limits) {
   const { random, family } = maker;
   const stages = [program];
-  for (let attempt = 0; attempt < limits.size; attempt += 1) {
+  for (let attempt = 0; attempt < Math.min(limits.size, MOST_ATTEMPTS); attempt += 1) {
     const current = stages[stages.length - 1];
     if (countStatements(current.main) >= limits.size) break;
     const main = maker.extend(current.main);

@@ -513,12 +513,12 @@ class Immediates {
   }
 
   serve() {
+    this.dropCleared();
     if (this.outstanding.length === 0) {
       this.outstanding = this.pending;
       this.pending = [];
     }
     let first = true;
-    this.dropCleared();
     while (this.outstanding.length > 0) {
       const immediate = this.outstanding[0];
       if (!first) this.drainBefore(immediate);

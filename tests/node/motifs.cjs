@@ -147,37 +147,42 @@ const MOTIFS = {
     return list;
   },
 
-  // The first timer of a list goes away or moves behind, and the list is served at
-  // the old time: too early for the others, too early among the lists.
+  // The first timer of a list goes away or moves behind, and the list keeps its old
+  // expiry: it is served too early for the others, and if the thread is blocked over
+  // all of their due times, too early among the lists.
   staleExpiry(maker) {
-    const ms = maker.random.pick([90, 100, 110, 130, 150]);
-    const [first, second, other, early] = [0, 0, 0, 0].map(() => maker.newId('T'));
-    const gone = maker.random.pick([['clearTimeout', first], ['refresh', first]]);
-    return [
+    const early = maker.random.pick([30, 40]);
+    const ms = early + maker.random.pick([70, 80, 90]);
+    const [first, second, other, blocker] = [0, 0, 0, 0].map(() => maker.newId('T'));
+    const gone = [maker.random.pick(['clearTimeout', 'refresh']), first];
+    const list = [
       ['timeout', first, ms, maker.body('T')],
-      ['timeout', early, maker.random.pick([20, 25, 30]), maker.body('T',
+      ['timeout', maker.newId('T'), early, maker.body('T',
         ['timeout', second, ms, maker.body('T')], gone)],
-      ['timeout', other, ms + maker.random.pick([20, 25, 60]), maker.body('T')],
-      ...maker.random.pick([[], [['timeout', maker.newId('T'), ms - 20, maker.body('T',
-        ['spin', maker.random.pick([60, 80, 100])])]]]),
+      ['timeout', other, ms + maker.random.pick([10, 15, 20]), maker.body('T')],
     ];
+    if (maker.random.chance(0.75)) {
+      list.push(['timeout', blocker, ms - 35, maker.body('T', ['spin', early + 70])]);
+    }
+    return shuffled(maker, list);
   },
 
-  // The last timer of a list is cleared: referenced or not makes a difference for
-  // the next timer of that duration.
+  // The last timer of a list is cleared. If it was unref'd the empty list stays,
+  // with its old expiry, for the next timer of that duration.
   emptyList(maker) {
-    const ms = maker.random.pick([60, 70, 80, 90]);
+    const ms = maker.random.pick([50, 60, 70]);
+    const between = maker.random.pick([30, 40]);
     const first = maker.newId('T');
     const list = [['timeout', first, ms, maker.body('T')]];
     if (maker.random.chance(0.6)) list.push(['unref', first]);
-    if (maker.random.chance(0.6)) list.push(['spin', maker.spinTime()]);
-    list.push(['clearTimeout', first]);
-    list.push([maker.random.pick(['timeout', 'interval']), maker.newId('T'), ms]);
-    const last = list[list.length - 1];
-    if (last[0] === 'interval') last.push(maker.random.between(1, 3));
-    last.push(maker.body('T'));
-    list.push(['timeout', maker.newId('T'), maker.otherDuration(), maker.body('T')]);
-    if (maker.random.chance(0.4)) list.push(['spin', ms + 20]);
+    list.push(...shuffled(maker, [['clearTimeout', first], ['spin', between]]));
+    list.push(...shuffled(maker, [
+      maker.random.chance(0.7)
+        ? ['timeout', maker.newId('T'), ms, maker.body('T')]
+        : ['interval', maker.newId('T'), ms, maker.random.between(1, 3), maker.body('V')],
+      ['timeout', maker.newId('T'), ms - 15, maker.body('T')],
+    ]));
+    if (maker.random.chance(0.75)) list.push(['spin', ms + 25]);
     return list;
   },
 
@@ -199,11 +204,19 @@ const MOTIFS = {
       [['refresh', id], ['clearTimeout', id], ['refresh', id]],
       [['refresh', id], ['refresh', id]],
     ]);
-    const ms = maker.random.pick([20, 25, 30, 40]);
-    return [
+    const ms = maker.random.pick([50, 60]);
+    const gap = maker.random.pick([25, 30]);
+    const list = [
       ['timeout', id, ms, maker.body('T')],
-      ['timeout', maker.newId('T'), ms + maker.random.pick([25, 40, 60]), maker.body('T', ...again)],
+      ['timeout', maker.newId('T'), ms + gap, maker.body('T', ...again)],
     ];
+    // What does not keep the loop alive shows how long something else does.
+    if (maker.random.chance(0.7)) {
+      const observer = maker.newId('T');
+      list.push(['timeout', observer, ms + gap + maker.random.pick([25, 30, 80]), maker.body('T')]);
+      list.push(['unref', observer]);
+    }
+    return list;
   },
 
   // Timers of the duration of an interval, armed by its callback.
@@ -242,8 +255,12 @@ const MOTIFS = {
       ['spin', maker.random.pick([60, 80])],
       ['immediate', maker.newId('I'), maker.body('I')],
     ];
-    if (maker.random.chance(0.75)) statements.push(drained(maker, armLate()));
-    else statements.push(armLate());
+    const blocking = maker.random.chance(0.4) ? [['spin', maker.random.pick([40, 60])]] : [];
+    if (maker.random.chance(0.75)) {
+      statements.push(drained(maker, armLate(), ...shuffled(maker, [armLate(), ...blocking])));
+    } else {
+      statements.push(armLate(), ...blocking);
+    }
     return [
       ['timeout', maker.newId('T'), ms, maker.body('T', ...shuffled(maker, statements))],
       ['timeout', maker.newId('T'), ms + maker.random.pick([20, 25]), maker.body('T')],
@@ -304,6 +321,12 @@ const MOTIFS = {
       list.push(['timeout', timer, maker.duration(), maker.body('T')], ['unref', timer]);
     }
     if (maker.random.chance(0.3)) list.push(['refImmediate', immediate]);
+    // A timer that comes due in what would be the last iteration.
+    if (maker.random.chance(0.4)) {
+      const timer = maker.newId('T');
+      list.push(['timeout', timer, maker.random.pick([20, 30]), maker.body('T')], ['unref', timer]);
+      list.push(['immediate', maker.newId('I'), maker.body('I', ['spin', 60])]);
+    }
     return list;
   },
 
@@ -365,8 +388,35 @@ const MOTIFS = {
 
   throwingImmediates(maker) {
     const count = maker.random.between(1, 4);
-    return Array.from({ length: count }, () => ['immediate', maker.newId('I'),
+    const list = Array.from({ length: count }, () => ['immediate', maker.newId('I'),
       maker.random.chance(0.55) ? throwing(maker, 'I') : maker.body('I')]);
+    // New immediates and a timer that is due, to show where the check phase ends.
+    if (maker.random.chance(0.6)) {
+      list.splice(maker.random.below(list.length + 1), 0, ['immediate', maker.newId('I'), maker.body('I',
+        ['timeout', maker.newId('T'), maker.shortDuration(), maker.body('T')],
+        ['immediate', maker.newId('I'), maker.body('I')],
+        ['spin', 20])]);
+    }
+    return list;
+  },
+
+  // A timer that clears itself, or the last of its list, and throws: its list is
+  // gone, unless what was cleared was unref'd.
+  throwingWithoutList(maker) {
+    const [ms, other] = [maker.duration(), maker.otherDuration()];
+    const [first, second] = [maker.newId('T'), maker.newId('T')];
+    const body = maker.body('T', ['clearTimeout', maker.random.pick([first, second])],
+      () => drained(maker, () => maker.statement()));
+    if (maker.random.chance(0.3)) {
+      body.push(['timeout', maker.newId('T'), ms, maker.body('T')]);
+    }
+    body.push(['throw', maker.value()]);
+    const list = [['timeout', first, ms, body]];
+    if (maker.random.chance(0.5)) list.push(['timeout', second, ms, maker.body('T')]);
+    if (maker.random.chance(0.4)) list.push(['unref', maker.random.pick([first, second])]);
+    list.push(['timeout', maker.newId('T'), other, maker.body('T')]);
+    list.push(['spin', Math.ceil(Math.max(ms, other, 1)) + 20]);
+    return list;
   },
 
   throwingJobs(maker) {
