@@ -159,7 +159,7 @@ function readOptions() {
         count: { type: 'string', default: '50' },
         families: { type: 'string', default: 'all' },
         out: { type: 'string' },
-        jobs: { type: 'string', default: '4' },
+        jobs: { type: 'string', default: '6' },
         perturbed: { type: 'string', default: '2' },
         dropped: { type: 'string' },
         'most-dropped': { type: 'string', default: '15' },

@@ -15,7 +15,7 @@ const { Random } = require('./random.cjs');
 
 // Disturbed runs for a program that goes on growing, and for one that is done.
 const TRIALS_WHILE_GROWING = 6;
-const TRIALS_AT_THE_END = 40;
+const TRIALS_AT_THE_END = 100;
 // How often a program that had to be cut back by more than half grows anew.
 const MOST_ROUNDS = 4;
 // Additions tried in one round; many fail once a program has used up its time.

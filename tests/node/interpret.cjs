@@ -79,7 +79,7 @@ function makeDisturber(list) {
   const { Random } = require('./random.cjs');
   const random = new Random(Number(seed));
   const slowFiles = optionValue(list, '--slow-files')?.split(',') ?? [];
-  let millisecondsLeft = 20;
+  let millisecondsLeft = 16;
   let pointsUntilPause = random.below(12);
   return {
     pause() {
