@@ -133,7 +133,9 @@ fn a_loop_inside_a_loop_says_what_to_do() {
 
 #[test]
 fn a_pool_without_threads_is_refused() {
-    let (text, file) = panic_of(|| drop(EventLoop::builder().blocking_threads(0)));
+    let (text, file) = panic_of(|| {
+        let _ = EventLoop::builder().blocking_threads(0);
+    });
     assert!(text.contains("at least one blocking thread"), "{text}");
     assert_eq!(file, file!());
 }
@@ -856,7 +858,8 @@ fn handles_of_a_cancelled_run_do_nothing_in_the_next() {
             assert!(new.has_ref());
             assert!(!work.cancel());
             set_timeout(ms(1), line.will("the timer of this run"));
-            (timeout.clear(), interval.clear());
+            timeout.clear();
+            interval.clear();
         })
         .unwrap();
     log.assert(["the immediate of this run", "the timer of this run"]);

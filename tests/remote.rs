@@ -287,7 +287,9 @@ fn what_is_sent_before_the_token_goes_is_run() {
                 let (remote, token) = (handle(), keep_alive());
                 thread::spawn(move || {
                     remote
-                        .post(move || drop(ran_here.fetch_add(1, Ordering::SeqCst)))
+                        .post(move || {
+                            ran_here.fetch_add(1, Ordering::SeqCst);
+                        })
                         .unwrap();
                     drop(token);
                 });

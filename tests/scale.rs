@@ -1,4 +1,5 @@
-//! A million timers, promises and callbacks, on the stack of a test's thread, and nests of eager spawns.
+//! A million timers, promises and callbacks, on the stack of a test's thread, and nests of eager
+//! spawns.
 
 mod common;
 
