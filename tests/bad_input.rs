@@ -898,11 +898,19 @@ fn a_loop_can_be_dropped_by_the_end_of_its_thread() {
     }
 }
 
-/// A hook that throws ends the run, as Node's process would end with code 7.
+/// A hook that throws ends the run. Checked against Node, whose process ends with code 7 and calls
+/// no `exit` listener:
+///
+/// ```js
+/// process.on('exit', (code) => console.log('never'));
+/// process.on('uncaughtException', (e) => { throw 'in the hook'; });
+/// setImmediate(() => { throw 'first'; });
+/// ```
 #[test]
 fn an_uncaught_hook_that_panics_ends_the_run() {
     let error = common::virtual_loop()
         .run_script(|| {
+            on_exit(|_| unreachable!());
             on_uncaught(|_| throw("in the hook"));
             set_immediate(|| throw("first"));
             set_immediate(|| unreachable!());
