@@ -12,7 +12,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::current::{LoopState, Stop};
+use crate::current::{Life, LoopState, Stop};
 use crate::macrotask::{Place, Work};
 use crate::queues::Microtask;
 use crate::rejection::Tracking;
@@ -80,7 +80,10 @@ impl LoopState {
         match catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error))) {
             Ok(()) => drop(self.check.borrow_mut().push(Work::Nothing, place)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
-            Err(payload) => self.stop(Stop::Uncaught(Uncaught { payload, place })),
+            Err(payload) => {
+                self.life.set(Life::Exiting); // Node calls no `exit` listener then (code 7)
+                self.stop(Stop::Uncaught(Uncaught { payload, place }));
+            }
         }
     }
 

@@ -7,6 +7,8 @@
 //! anything of the user's runs, and that includes wakers and destructors.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -55,6 +57,9 @@ pub(crate) struct LoopState {
     /// Why the run is to end before the loop has run dry.
     pub(crate) stop: RefCell<Option<Stop>>,
     is_stopping: Cell<bool>,
+    /// What [`do_in_a_row`](LoopState::do_in_a_row) still has to do, and whether it is at it.
+    in_a_row: RefCell<VecDeque<Box<dyn FnOnce()>>>,
+    is_in_a_row: Cell<bool>,
 }
 
 /// Whether a loop takes work.
@@ -139,6 +144,8 @@ impl LoopState {
             life: Cell::new(Life::Open),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
+            in_a_row: RefCell::default(),
+            is_in_a_row: Cell::new(false),
         }
     }
 
@@ -195,6 +202,20 @@ impl LoopState {
         if self.is_open() {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
+    }
+
+    /// Does `step` now, or behind the running step if it comes from inside of one: what settles
+    /// or drops the next of a chain of promises would else take the stack once for each.
+    pub(crate) fn do_in_a_row(&self, step: Box<dyn FnOnce()>) {
+        self.in_a_row.borrow_mut().push_back(step);
+        if self.is_in_a_row.replace(true) {
+            return;
+        }
+        let next = || self.in_a_row.borrow_mut().pop_front();
+        while let Some(step) = next() {
+            let _ = catch_unwind(AssertUnwindSafe(step)); // the steps catch what is the user's
+        }
+        self.is_in_a_row.set(false);
     }
 
     /// Arms a timer with one handle, or gives the work back if the loop takes none.

@@ -382,8 +382,7 @@ impl LoopState {
         }
         self.life.set(Life::Exiting);
         let place = Location::caller();
-        let _ = self.guard(place, || self.hooks.exit.call(&code));
-        if !self.is_stopping() {
+        if self.guard(place, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();
         }
     }

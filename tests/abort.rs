@@ -197,7 +197,12 @@ fn everything_takes_a_signal() {
         let receiver = std::sync::Arc::new(std::sync::Mutex::new(receiver));
         for _ in 0..4 {
             let receiver = receiver.clone();
-            queue_work(move || drop(receiver.lock().unwrap().recv()), |()| {});
+            queue_work(
+                move || {
+                    let _ = receiver.lock().unwrap().recv();
+                },
+                |()| {},
+            );
         }
         let job = spawn_blocking(|| panic!("it must not start")).abort_on(&signal);
         let own = log.clone();

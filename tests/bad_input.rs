@@ -133,7 +133,9 @@ fn a_loop_inside_a_loop_says_what_to_do() {
 
 #[test]
 fn a_pool_without_threads_is_refused() {
-    let (text, file) = panic_of(|| drop(EventLoop::builder().blocking_threads(0)));
+    let (text, file) = panic_of(|| {
+        let _ = EventLoop::builder().blocking_threads(0);
+    });
     assert!(text.contains("at least one blocking thread"), "{text}");
     assert_eq!(file, file!());
 }
@@ -856,7 +858,8 @@ fn handles_of_a_cancelled_run_do_nothing_in_the_next() {
             assert!(new.has_ref());
             assert!(!work.cancel());
             set_timeout(ms(1), line.will("the timer of this run"));
-            (timeout.clear(), interval.clear());
+            timeout.clear();
+            interval.clear();
         })
         .unwrap();
     log.assert(["the immediate of this run", "the timer of this run"]);
@@ -895,11 +898,19 @@ fn a_loop_can_be_dropped_by_the_end_of_its_thread() {
     }
 }
 
-/// A hook that throws ends the run, as Node's process would end with code 7.
+/// A hook that throws ends the run. Checked against Node, whose process ends with code 7 and calls
+/// no `exit` listener:
+///
+/// ```js
+/// process.on('exit', (code) => console.log('never'));
+/// process.on('uncaughtException', (e) => { throw 'in the hook'; });
+/// setImmediate(() => { throw 'first'; });
+/// ```
 #[test]
 fn an_uncaught_hook_that_panics_ends_the_run() {
     let error = common::virtual_loop()
         .run_script(|| {
+            on_exit(|_| unreachable!());
             on_uncaught(|_| throw("in the hook"));
             set_immediate(|| throw("first"));
             set_immediate(|| unreachable!());

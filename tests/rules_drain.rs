@@ -1,5 +1,6 @@
 //! Chapter 2 of the rules, draining: R10–R13. Each test is a recorded program of Node v20.20.2; the
-//! program stands in `probes/` under the name given, and its output is what the test expects.
+//! program stands in `tests/node/probes/` under the name given, and its output is what the test
+//! expects.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Chapters 2 and 6 of the rules, rejections and thrown errors: R14–R18, R51–R58. Each test is a
-//! recorded program of Node v20.20.2; the program stands in `probes/` under the name given, and
-//! its output is what the test expects. To throw is to unwind with a payload.
+//! recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under the name
+//! given, and its output is what the test expects. To throw is to unwind with a payload.
 
 mod common;
 
@@ -37,6 +37,11 @@ fn catch(promise: nodeloop::TryPromise<(), i32>, log: &Log, line: &'static str) 
         promise.await.expect_err("it was rejected");
         log.add(line);
     });
+}
+
+/// `async (promise) => { await promise; }`
+async fn following<E>(promise: nodeloop::TryPromise<(), E>) -> Result<(), E> {
+    promise.await
 }
 
 /// R14: `19-rejection-after-drain.js`.
@@ -261,9 +266,9 @@ fn a_listener_that_throws_ends_its_round() {
 fn only_the_end_of_a_chain_is_told() {
     trace(|log| {
         let first = rejected("x");
-        let middle = try_spawn(async move { first.await });
+        let middle = try_spawn(following(first));
         let last_line = Location::caller().line() + 1;
-        drop(try_spawn(async move { middle.await }));
+        drop(try_spawn(following(middle)));
         on_unhandled_rejection(move |rejection| {
             let is_last = rejection.place().line() == last_line;
             log.add(format_args!(
@@ -301,7 +306,7 @@ fn awaiting_moves_a_rejection_to_the_async_function() {
     trace(|log| {
         let p = rejected("x");
         let f_line = Location::caller().line() + 1;
-        let _f = try_spawn(async move { p.await });
+        let _f = try_spawn(following(p));
         on_unhandled_rejection(move |rejection| {
             let is_f = rejection.place().line() == f_line;
             log.add(format_args!("unhandled {} {is_f}", rejection.reason_text()));

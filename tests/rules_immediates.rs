@@ -1,5 +1,6 @@
 //! Chapter 4 of the rules, immediates: R37–R41. Each test is a recorded program of Node v20.20.2;
-//! the program stands in `probes/` under the name given, and its output is what the test expects.
+//! the program stands in `tests/node/probes/` under the name given, and its output is what the test
+//! expects.
 
 mod common;
 

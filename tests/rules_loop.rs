@@ -1,5 +1,6 @@
 //! Chapter 1 of the rules, the loop: R1–R9. Each test is a recorded program of Node v20.20.2; the
-//! program stands in `probes/` under the name given, and its output is what the test expects.
+//! program stands in `tests/node/probes/` under the name given, and its output is what the test
+//! expects.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Chapter 7 of the rules, the worker pool: R60, R61. Each test is a recorded program of Node
-//! v20.20.2; the program stands in `probes/` under the name given, and its output is what the test
-//! expects. A job that is to last waits for a message.
+//! v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output is
+//! what the test expects. A job that is to last waits for a message.
 
 mod common;
 
@@ -35,7 +35,9 @@ fn four_jobs_run_at_once() {
             });
         }
         let (line, stat_done, open_pipe) = (log.clone(), stat.clone(), open[0].clone());
-        let job = move || drop(started.send(())); // nobody listens by then
+        let job = move || {
+            let _ = started.send(()); // nobody listens by then
+        };
         queue_work(job, move |()| {
             stat_done.set(true);
             line.add("stat");

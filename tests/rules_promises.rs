@@ -1,6 +1,6 @@
-//! Chapter 5 of the rules, promises: R42–R46, without reactions. Each test is a recorded program
-//! of Node v20.20.2; the program stands in `probes/` under the name given, and its output is what
-//! the test expects. The numbers are the ruler of SEMANTICS §5: one line per turn.
+//! Chapter 5 of the rules, promises: R42–R46, without reactions. Each test is a recorded program of
+//! Node v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output
+//! is what the test expects. The numbers are the ruler of SEMANTICS §5: one line per turn.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Chapter 3 of the rules, timers: R20–R36. Each test is a recorded program of Node v20.20.2; the
-//! program stands in `probes/` under the name given, and its output is what the test expects.
-//! `due` in a line is the millisecond at which the timer's own time is over.
+//! program stands in `tests/node/probes/` under the name given, and its output is what the test
+//! expects. `due` in a line is the millisecond at which the timer's own time is over.
 
 mod common;
 
@@ -392,7 +392,8 @@ fn a_timer_that_has_fired_can_be_armed_again() {
     .assert(["A", "refresh", "A"]);
 }
 
-/// R35: a listed deviation from `48-refresh-after-fired.js`: an `FnOnce` is gone when it was called.
+/// R35: a listed deviation from `48-refresh-after-fired.js`: an `FnOnce` is gone when it was
+/// called.
 #[test]
 fn a_timer_that_could_be_called_once_is_over() {
     trace(|log| {
@@ -502,6 +503,214 @@ fn a_list_cleared_and_refilled_in_a_callback_is_a_fresh_one() {
         set_timeout(ms(65), log.will("B due 65"));
     })
     .assert(["A", "B due 65", "C due 80"]);
+}
+
+/// R33, R34: `114-picked-timer-replaced.js`.
+#[test]
+fn a_list_emptied_behind_the_pick_is_not_the_new_one_of_its_duration() {
+    trace(|log| {
+        let b = Later::<Timeout>::new();
+        let (line, clear_b) = (log.clone(), b.clone());
+        set_timeout(ms(100), move || {
+            line.add("A");
+            next_tick(move || {
+                clear_b.get().clear();
+                set_timeout(ms(100), line.will("new one of that duration"));
+                set_timeout(ms(50), line.will("X"));
+            });
+        });
+        b.set(set_timeout(ms(100), log.will("never")));
+        set_timeout(ms(120), log.will("Y, overdue too"));
+        set_immediate(log.will("immediate"));
+        block_for(ms(160));
+    })
+    .assert([
+        "A",
+        "Y, overdue too",
+        "immediate",
+        "X",
+        "new one of that duration",
+    ]);
+}
+
+/// R29, R34: `115-picked-timer-replaced-unref.js`.
+#[test]
+fn an_emptied_list_that_stays_takes_the_new_timer() {
+    trace(|log| {
+        let b = Later::<Timeout>::new();
+        let (line, clear_b) = (log.clone(), b.clone());
+        set_timeout(ms(100), move || {
+            line.add("A");
+            next_tick(move || {
+                clear_b.get().clear();
+                set_timeout(ms(100), line.will("new one of that duration"));
+                set_timeout(ms(50), line.will("X"));
+            });
+        });
+        b.set(set_timeout(ms(100), log.will("never")).unref().clone());
+        set_timeout(ms(120), log.will("Y, overdue too"));
+        set_immediate(log.will("immediate"));
+        block_for(ms(160));
+    })
+    .assert([
+        "A",
+        "Y, overdue too",
+        "immediate",
+        "X",
+        "new one of that duration",
+    ]);
+}
+
+/// R24: `118-timers-phase-again.js`.
+#[test]
+fn a_last_drain_that_arms_a_timer_repeats_the_pass() {
+    trace(|log| {
+        let line = log.clone();
+        set_timeout(ms(20), move || {
+            line.add("A");
+            set_immediate(line.will("immediate"));
+            block_for(ms(60));
+            next_tick(move || {
+                line.add("tick");
+                set_timeout(ms(100), line.will("C"));
+            });
+        });
+        set_timeout(ms(50), log.will("B"));
+    })
+    .assert([
+        "A",
+        "tick", // reads the clock, and B is due by now
+        "B",
+        "immediate",
+        "C",
+    ]);
+}
+
+/// R24: `119-timers-phase-again-callback-reads.js`.
+#[test]
+fn a_callback_that_arms_a_timer_does_not_repeat_the_pass() {
+    trace(|log| {
+        let line = log.clone();
+        set_timeout(ms(20), move || {
+            line.add("A");
+            set_immediate(line.will("immediate 1"));
+            set_timeout(ms(100), || ());
+            block_for(ms(60));
+            set_timeout(ms(100), || ());
+            next_tick(line.will("tick 1"));
+        });
+        set_timeout(ms(50), log.will("B"));
+        set_timeout(ms(300), move || {
+            let line = log.clone();
+            set_timeout(ms(20), move || {
+                line.add("A2");
+                set_immediate(line.will("immediate 2"));
+                queue_microtask(move || {
+                    line.add("micro 2");
+                    block_for(ms(60));
+                    set_timeout(ms(100), || ());
+                });
+            });
+            set_timeout(ms(50), log.will("B2"));
+        });
+    })
+    .assert([
+        "A",
+        "tick 1",
+        "immediate 1", // the loop timer stands a millisecond behind the last reading
+        "B",
+        "A2",
+        "micro 2",
+        "B2", // here the last drain has read it
+        "immediate 2",
+    ]);
+}
+
+/// R24, R25: `120-timers-phase-again-one-millisecond.js`.
+#[test]
+fn a_timer_of_the_last_drain_may_run_in_the_repeated_pass() {
+    trace(|log| {
+        let line = log.clone();
+        set_timeout(ms(20), move || {
+            set_immediate(line.will("immediate 1"));
+            next_tick(move || {
+                set_timeout(ms(1), line.will("timer 1"));
+                block_for(ms(30));
+            });
+        });
+        set_timeout(ms(100), move || {
+            set_immediate(log.will("immediate 2"));
+            next_tick(move || {
+                set_timeout(ms(1), log.will("timer 2"));
+                block_for(ms(30));
+                set_timeout(ms(10), || ());
+            });
+        });
+    })
+    .assert(["immediate 1", "timer 1", "timer 2", "immediate 2"]);
+}
+
+/// R24, R41: `121-sleep-in-last-drain.js`.
+#[test]
+fn a_sleep_reads_the_clock_as_a_timer_does() {
+    trace(|log| {
+        let line = log.clone();
+        set_timeout(ms(20), move || {
+            line.add("A");
+            set_immediate(line.will("immediate"));
+            block_for(ms(60));
+            queue_microtask(move || {
+                drop(nodeloop::spawn(async move {
+                    line.add("micro");
+                    nodeloop::time::sleep(ms(100)).await;
+                    line.add("slept");
+                }));
+            });
+        });
+        set_timeout(ms(50), log.will("B"));
+    })
+    .assert(["A", "micro", "B", "immediate", "slept"]);
+}
+
+/// R24, R35: `122-refresh-in-last-drain.js`.
+#[test]
+fn a_refresh_reads_the_clock_as_a_timer_does() {
+    trace(|log| {
+        let other = set_timeout(ms(200), log.will("other"));
+        let line = log.clone();
+        set_timeout(ms(20), move || {
+            line.add("A");
+            set_immediate(line.will("immediate"));
+            block_for(ms(60));
+            next_tick(move || {
+                line.add("tick");
+                other.refresh();
+            });
+        });
+        set_timeout(ms(50), log.will("B"));
+    })
+    .assert(["A", "tick", "B", "immediate", "other"]);
+}
+
+/// R33: `128-cleared-timer-of-other-list.js`.
+#[test]
+fn a_drain_may_clear_the_list_that_was_chosen() {
+    trace(|log| {
+        let b = Later::<Timeout>::new();
+        let (line, clear_b) = (log.clone(), b.clone());
+        set_timeout(ms(40), move || {
+            line.add("A");
+            next_tick(move || {
+                clear_b.get().clear();
+                set_timeout(ms(80), line.will("C"));
+            });
+        });
+        b.set(set_timeout(ms(80), log.will("never")));
+        set_timeout(ms(100), log.will("D"));
+        set_immediate(log.will("immediate"));
+        block_for(ms(140));
+    })
+    .assert(["A", "D", "immediate", "C"]);
 }
 
 /// R33: the callback of a cleared timer is dropped at once, and its destructor may use the loop.

@@ -1,4 +1,5 @@
-//! A million timers, promises and callbacks, on the stack of a test's thread, and nests of eager spawns.
+//! A million timers, promises and callbacks, on the stack of a test's thread, and nests of eager
+//! spawns.
 
 mod common;
 
@@ -88,6 +89,50 @@ fn a_long_chain_of_adoptions_completes() {
         last.await
     });
     assert_eq!(value.unwrap(), 7);
+}
+
+/// A conversion costs no turn: the whole chain settles within the settling of the first.
+#[test]
+fn a_long_chain_of_conversions_needs_no_stack() {
+    fn convert_all(mut last: Promise<u64>, held: &Rc<()>) -> Promise<u64> {
+        for _ in 0..MILLION / 4 {
+            let held = held.clone();
+            last = last.convert(move |n| n + Rc::strong_count(&held) as u64 / MILLION + 1);
+        }
+        last
+    }
+    let held = Rc::new(());
+    let mine = held.clone();
+    let sum = virtual_loop().run(async move {
+        let (first, resolver) = with_resolver();
+        let last = convert_all(first, &mine);
+        resolver.resolve(0);
+        assert!(last.is_finished());
+        last.await
+    });
+    assert_eq!(sum.unwrap(), MILLION / 4);
+    for drops_the_end_first in [true, false] {
+        let mine = held.clone();
+        let mut event_loop = virtual_loop();
+        event_loop
+            .block_on(async move {
+                let (first, resolver) = with_resolver();
+                let last = convert_all(first, &mine);
+                if drops_the_end_first {
+                    drop(last);
+                    drop(resolver);
+                } else {
+                    drop(resolver);
+                    drop(last);
+                }
+            })
+            .unwrap();
+        assert_eq!(
+            Rc::strong_count(&held),
+            1,
+            "a promise that never settles is freed"
+        );
+    }
 }
 
 #[test]

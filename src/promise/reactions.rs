@@ -247,9 +247,9 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         let source = self.into_state();
         let converted = State::new(source.owner().clone(), Location::caller(), error_of);
         converted.source.set(super::Source::Resolvers);
-        let (from, to) = (source.clone(), converted.clone());
-        source.when_settled(move || {
-            let outcome = from.take().and_then(|result| {
+        let to = converted.clone();
+        source.when_settled(move |outcome| {
+            let outcome = outcome.and_then(|result| {
                 catch_unwind(AssertUnwindSafe(|| convert(result))).map_err(Failure::Panicked)
             });
             to.settle(outcome);
@@ -401,9 +401,9 @@ impl<T: 'static> Promise<T> {
         let source = self.into_state();
         let converted = State::new(source.owner().clone(), Location::caller(), no_reason);
         converted.source.set(super::Source::Resolvers);
-        let (from, to) = (source.clone(), converted.clone());
-        source.when_settled(move || {
-            let outcome = from.take().and_then(|value| {
+        let to = converted.clone();
+        source.when_settled(move |outcome| {
+            let outcome = outcome.and_then(|value| {
                 catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(Failure::Panicked)
             });
             to.settle(outcome);

@@ -210,17 +210,29 @@ impl<O: 'static> State<O> {
         for (_, reaction) in reactions.first.into_iter().chain(reactions.more) {
             match reaction {
                 Reaction::Wake(waker) => waker.wake(),
-                Reaction::Convert(convert) => convert(),
+                Reaction::Convert(convert) => {
+                    let settled = self.clone(); // it is looked for when its turn has come
+                    self.owner.do_in_a_row(Box::new(move || {
+                        convert();
+                        drop(settled);
+                    }));
+                }
             }
         }
     }
 
-    /// Calls `convert` within the settling, or now if that has been.
-    pub(crate) fn when_settled(self: &Rc<Self>, convert: impl FnOnce() + 'static) {
+    /// Gives the outcome to `convert` within the settling, or now if that has been.
+    pub(crate) fn when_settled(self: &Rc<Self>, convert: impl FnOnce(Outcome<O>) + 'static) {
         self.mark_handled();
         if self.is_settled() {
-            convert();
+            convert(self.take());
         } else {
+            let settled = Rc::downgrade(self); // a promise must not hold itself
+            let convert = move || {
+                if let Some(settled) = settled.upgrade() {
+                    convert(settled.take());
+                }
+            };
             self.reactions
                 .borrow_mut()
                 .add(Reaction::Convert(Box::new(convert)));
@@ -346,8 +358,12 @@ impl<O: 'static> State<O> {
 
 impl<O> Drop for State<O> {
     /// An outcome that nobody took goes here, perhaps inside a task: async-task ends the process
-    /// when a destructor panics there.
+    /// when a destructor panics there. A conversion that never came holds the next promise.
     fn drop(&mut self) {
+        if let Some((_, Reaction::Convert(convert))) = self.reactions.get_mut().first.take() {
+            self.owner
+                .do_in_a_row(Box::new(move || drop_quietly(convert)));
+        }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =
                 std::mem::replace(self.settlement.get_mut(), Settlement::Taken)
