@@ -40,8 +40,9 @@ use mio::event::Source;
 #[cfg(unix)]
 pub use async_fd::AsyncFd;
 
+use crate::async_local::bind;
 use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Place};
+use crate::macrotask::{Macrotask, Place, Work};
 pub(crate) use crate::phases::poll::sources::Direction;
 use crate::phases::poll::sources::{Answer, SourceKey, WaiterId};
 
@@ -283,7 +284,8 @@ impl<S: Source> Watched<S> {
         let (source, waiting) = self.take();
         drop(source);
         let state = self.state();
-        state.push_close(Macrotask::callback(callback, place));
+        let callback = Work::Once(Some(bind(state, callback)));
+        state.push_close(Macrotask::new(callback, place));
         if !waiting.is_empty() {
             // As libuv does (`core.c` `uv__finish_close`), what was pending on the source ends
             // right before its close callback. The phase is a stack: pushed last, called first.

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream, UnixStream};
@@ -118,10 +118,9 @@ fn a_server_out_of_descriptors_recovers() {
             maximum: old.maximum,
         };
         setrlimit(Resource::Nofile, limit(Some(0))).unwrap();
-        let (start, cpu) = (Instant::now(), cpu_time());
+        let cpu = cpu_time();
         sleep(Duration::from_millis(350)).await;
         let busy = cpu_time() - cpu;
-        assert!(start.elapsed() >= Duration::from_millis(350));
         assert_eq!(*served.borrow(), 0, "there was no descriptor for it");
         assert!(
             busy < Duration::from_millis(100),

@@ -19,7 +19,9 @@ use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::io::AsyncFd;
 use nodeloop::net::{TcpListener, TcpStream, UnixStream};
 use nodeloop::time::{Instant, block_for, sleep, timeout};
-use nodeloop::{EventLoop, next_tick, run, run_script, set_immediate, set_timeout, spawn};
+use nodeloop::{
+    AsyncLocalStorage, EventLoop, next_tick, run, run_script, set_immediate, set_timeout, spawn,
+};
 
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -400,6 +402,22 @@ fn r62_the_source_closed_last_calls_back_first() {
     });
     let expected = ["reader of C", "C", "reader of B", "B", "reader of A", "A"];
     assert_eq!(*seen.borrow(), expected);
+}
+
+/// A close callback runs in the context in which it was given, as every callback does.
+#[test]
+fn a_close_callback_keeps_its_context() {
+    let seen = Rc::new(Cell::new(None));
+    let inside = seen.clone();
+    run(async move {
+        let (stream, _peer) = pair();
+        let storage = Rc::new(AsyncLocalStorage::new());
+        let asked = storage.clone();
+        storage.run(7, || {
+            stream.close(move || inside.set(asked.get().map(|value| *value)))
+        });
+    });
+    assert_eq!(seen.get(), Some(7));
 }
 
 /// A closed source: every use is an error, and closing it again calls back again.
