@@ -115,6 +115,8 @@ pub(crate) struct State<O> {
     tracking: Cell<Tracking>,
     context: AsyncContext,
     pub(crate) source: Cell<Source>,
+    /// Whether one of its resolvers has been called: only their first call counts (R44).
+    pub(super) is_resolved: Cell<bool>,
     abort_requested: Cell<bool>,
     /// The reason in an output that is a rejection.
     reason_of: Cell<ReasonOf<O>>,
@@ -140,6 +142,15 @@ enum Reaction {
     Convert(Box<dyn FnOnce()>),
 }
 
+impl Reaction {
+    fn start(self) {
+        match self {
+            Reaction::Wake(waker) => waker.wake(),
+            Reaction::Convert(convert) => convert(),
+        }
+    }
+}
+
 /// How far an awaiting side has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Awaiting {
@@ -163,6 +174,7 @@ impl<O: 'static> State<O> {
             tracking: Cell::new(Tracking::Untracked),
             context,
             source: Cell::new(Source::None),
+            is_resolved: Cell::new(false),
             abort_requested: Cell::new(false),
             reason_of: Cell::new(reason_of),
             failure_reason: RefCell::new(None),
@@ -206,12 +218,12 @@ impl<O: 'static> State<O> {
         if rejected && !self.handled.get() && self.owner.is_open() {
             self.owner.rejections.rejected(self.clone()); // a loop that ends tells nobody
         }
-        let reactions = std::mem::take(&mut *self.reactions.borrow_mut());
-        for (_, reaction) in reactions.first.into_iter().chain(reactions.more) {
-            match reaction {
-                Reaction::Wake(waker) => waker.wake(),
-                Reaction::Convert(convert) => convert(),
-            }
+        let Reactions { first, more, .. } = std::mem::take(&mut *self.reactions.borrow_mut());
+        if let Some((_, reaction)) = first {
+            reaction.start();
+        }
+        for (_, reaction) in more {
+            reaction.start();
         }
     }
 
