@@ -10,11 +10,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use async_task::Runnable;
 use slab::Slab;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, whole_ms};
 use crate::context::ContextCell;
 use crate::macrotask::{Macrotask, Place, Work};
 use crate::phases::check::Check;
@@ -197,18 +198,20 @@ impl LoopState {
         }
     }
 
-    /// Arms a timer with one handle, or gives the work back if the loop takes none.
+    /// Arms a timer with one handle, or gives the work back if the loop takes none. `now` is the
+    /// clock as it was read for this timer (R26).
     pub(crate) fn arm_timer(
         &self,
         work: Work,
         duration_ms: u64,
         is_interval: bool,
         place: Place,
+        now: Duration,
     ) -> Option<TimerKey> {
         if !self.is_open() {
             return None;
         }
-        let now_ms = self.clock.now_ms();
+        let now_ms = whole_ms(now);
         Some(
             self.timers
                 .borrow_mut()
