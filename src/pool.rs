@@ -33,6 +33,9 @@ type JobDone = Box<dyn FnOnce(JobResult)>;
 /// How many jobs a thread runs before it lets another loop have it.
 const JOBS_IN_A_ROW: usize = 64;
 
+/// How often a thread that has found the queue empty looks again: some microseconds in all.
+const LOOKS_BEFORE_LEAVING: usize = 16;
+
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
@@ -57,8 +60,11 @@ struct Workers {
 
 struct Queue {
     waiting: VecDeque<(JobId, JobWork)>,
-    /// Threads at work, or asked for.
+    /// Threads at work, asked for, or lingering.
     threads: usize,
+    /// Whether one of them has found the queue empty and will look again. A single job in the
+    /// queue is its to take.
+    one_lingers: bool,
 }
 
 impl Pool {
@@ -66,6 +72,7 @@ impl Pool {
         let queue = Mutex::new(Queue {
             waiting: VecDeque::new(),
             threads: 0,
+            one_lingers: false,
         });
         Pool {
             workers: Arc::new(Workers {
@@ -152,7 +159,8 @@ impl Workers {
     fn add(workers: &Arc<Workers>, id: JobId, work: JobWork) {
         let mut queue = workers.lock();
         queue.waiting.push_back((id, work));
-        if queue.threads < workers.limit {
+        let lingering_takes_it = queue.one_lingers && queue.waiting.len() == 1;
+        if queue.threads < workers.limit && !lingering_takes_it {
             queue.threads += 1;
             drop(queue);
             Workers::start_thread(workers.clone());
@@ -162,15 +170,9 @@ impl Workers {
     fn start_thread(workers: Arc<Workers>) {
         blocking::unblock(move || {
             for _ in 0..JOBS_IN_A_ROW {
-                let mut queue = workers.lock();
-                let Some((id, work)) = queue.waiting.pop_front() else {
-                    queue.threads -= 1;
-                    if queue.threads == 0 {
-                        workers.quiet.notify_all();
-                    }
+                let Some((id, work)) = workers.next_job() else {
                     return;
                 };
-                drop(queue);
                 let result: JobResult = catch_unwind(AssertUnwindSafe(work));
                 // A loop that has ended refuses the message: the result is dropped here.
                 if let Err(message) = workers.door.push(Message::JobDone(id, result)) {
@@ -180,5 +182,33 @@ impl Workers {
             Workers::start_thread(workers);
         })
         .detach();
+    }
+
+    /// The next job for a thread, or nothing: then the thread is no longer counted.
+    ///
+    /// A loop that submits one short job after the other would wake a thread for each, because
+    /// each finds the queue empty again. So one thread looks a few times more before it leaves.
+    fn next_job(&self) -> Option<(JobId, JobWork)> {
+        let mut queue = self.lock();
+        if queue.waiting.is_empty() && !queue.one_lingers {
+            queue.one_lingers = true;
+            for _ in 0..LOOKS_BEFORE_LEAVING {
+                drop(queue);
+                std::thread::yield_now();
+                queue = self.lock();
+                if !queue.waiting.is_empty() {
+                    break;
+                }
+            }
+            queue.one_lingers = false;
+        }
+        let job = queue.waiting.pop_front();
+        if job.is_none() {
+            queue.threads -= 1;
+            if queue.threads == 0 {
+                self.quiet.notify_all();
+            }
+        }
+        job
     }
 }
