@@ -156,6 +156,7 @@ impl LoopState {
     }
 
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.
+    #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.life.get() != Life::Cancelling
     }
@@ -282,6 +283,7 @@ pub(crate) fn current(verb: &str) -> Rc<LoopState> {
 ///
 /// A wake while its loop runs on this thread is a microtask. Any other wake goes through the
 /// remote door and is a macrotask of the poll phase.
+#[inline]
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
     let id = runnable.metadata().door.id();
     let mut runnable = Some(runnable);
