@@ -15,9 +15,11 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::macrotask::Place;
 use crate::remote::{Door, Message};
@@ -40,7 +42,7 @@ const LOOKS_BEFORE_LEAVING: usize = 16;
 pub(crate) struct Pool {
     workers: Arc<Workers>,
     /// What to call with the results of the jobs that are not back yet.
-    outstanding: RefCell<BTreeMap<JobId, Outstanding>>,
+    outstanding: RefCell<FxHashMap<JobId, Outstanding>>,
     next_id: std::cell::Cell<JobId>,
 }
 
@@ -62,9 +64,9 @@ struct Queue {
     waiting: VecDeque<(JobId, JobWork)>,
     /// Threads at work, asked for, or lingering.
     threads: usize,
-    /// Whether one of them has found the queue empty and will look again. A single job in the
-    /// queue is its to take.
-    one_lingers: bool,
+    /// Those of them that have found the queue empty and will look again: as many jobs of the
+    /// queue are theirs to take.
+    lingering: usize,
 }
 
 impl Pool {
@@ -72,7 +74,7 @@ impl Pool {
         let queue = Mutex::new(Queue {
             waiting: VecDeque::new(),
             threads: 0,
-            one_lingers: false,
+            lingering: 0,
         });
         Pool {
             workers: Arc::new(Workers {
@@ -81,7 +83,7 @@ impl Pool {
                 queue,
                 quiet: Condvar::new(),
             }),
-            outstanding: RefCell::new(BTreeMap::new()),
+            outstanding: RefCell::default(),
             next_id: std::cell::Cell::new(0),
         }
     }
@@ -146,6 +148,8 @@ impl Pool {
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         let waiting = std::mem::take(&mut self.workers.lock().waiting);
         let outstanding = std::mem::take(&mut *self.outstanding.borrow_mut());
+        let mut outstanding: Vec<(JobId, Outstanding)> = outstanding.into_iter().collect();
+        outstanding.sort_unstable_by_key(|(id, _)| *id); // dropped in order of submission
         (waiting, outstanding)
     }
 }
@@ -159,8 +163,7 @@ impl Workers {
     fn add(workers: &Arc<Workers>, id: JobId, work: JobWork) {
         let mut queue = workers.lock();
         queue.waiting.push_back((id, work));
-        let lingering_takes_it = queue.one_lingers && queue.waiting.len() == 1;
-        if queue.threads < workers.limit && !lingering_takes_it {
+        if queue.threads < workers.limit && queue.waiting.len() > queue.lingering {
             queue.threads += 1;
             drop(queue);
             Workers::start_thread(workers.clone());
@@ -187,11 +190,11 @@ impl Workers {
     /// The next job for a thread, or nothing: then the thread is no longer counted.
     ///
     /// A loop that submits one short job after the other would wake a thread for each, because
-    /// each finds the queue empty again. So one thread looks a few times more before it leaves.
+    /// each finds the queue empty again. So a thread looks a few times more before it leaves.
     fn next_job(&self) -> Option<(JobId, JobWork)> {
         let mut queue = self.lock();
-        if queue.waiting.is_empty() && !queue.one_lingers {
-            queue.one_lingers = true;
+        if queue.waiting.is_empty() {
+            queue.lingering += 1;
             for _ in 0..LOOKS_BEFORE_LEAVING {
                 drop(queue);
                 std::thread::yield_now();
@@ -200,7 +203,7 @@ impl Workers {
                     break;
                 }
             }
-            queue.one_lingers = false;
+            queue.lingering -= 1;
         }
         let job = queue.waiting.pop_front();
         if job.is_none() {
