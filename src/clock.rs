@@ -73,6 +73,11 @@ impl Clock {
     }
 }
 
+/// A reading of a clock in the unit in which Node's timers count.
+pub(crate) fn whole_ms(now: Duration) -> u64 {
+    now.as_secs() * 1_000 + u64::from(now.subsec_millis())
+}
+
 /// The time of the machine outside of any loop, on the scale of every real [`Clock`].
 pub(crate) fn machine_now() -> Duration {
     base().elapsed()

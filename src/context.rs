@@ -19,12 +19,14 @@ pub(crate) struct ContextCell {
 }
 
 impl ContextCell {
+    #[inline]
     pub(crate) fn get(&self) -> AsyncContext {
         let context = self.context.take();
         self.context.set(context.clone());
         context
     }
 
+    #[inline]
     pub(crate) fn set(&self, context: AsyncContext) {
         // The old one is dropped outside of the cell: it may hold the last reference to a value.
         drop(self.context.replace(context));

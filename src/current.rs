@@ -12,11 +12,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use async_task::Runnable;
 use slab::Slab;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, whole_ms};
 use crate::context::ContextCell;
 use crate::macrotask::{Macrotask, Place, Work};
 use crate::phases::check::Check;
@@ -162,6 +163,7 @@ impl LoopState {
     }
 
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.
+    #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.life.get() != Life::Cancelling
     }
@@ -218,18 +220,20 @@ impl LoopState {
         self.is_in_a_row.set(false);
     }
 
-    /// Arms a timer with one handle, or gives the work back if the loop takes none.
+    /// Arms a timer with one handle, or gives the work back if the loop takes none. `now` is the
+    /// clock as it was read for this timer (R26).
     pub(crate) fn arm_timer(
         &self,
         work: Work,
         duration_ms: u64,
         is_interval: bool,
         place: Place,
+        now: Duration,
     ) -> Option<TimerKey> {
         if !self.is_open() {
             return None;
         }
-        let now_ms = self.clock.now_ms();
+        let now_ms = whole_ms(now);
         Some(
             self.timers
                 .borrow_mut()
@@ -300,6 +304,7 @@ pub(crate) fn current(verb: &str) -> Rc<LoopState> {
 ///
 /// A wake while its loop runs on this thread is a microtask. Any other wake goes through the
 /// remote door and is a macrotask of the poll phase.
+#[inline]
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
     let id = runnable.metadata().door.id();
     let mut runnable = Some(runnable);

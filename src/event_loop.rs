@@ -114,6 +114,9 @@ impl LoopState {
     }
 
     fn timers_phase(self: &Rc<Self>) {
+        if self.timers.borrow().loop_timer_ms().is_none() {
+            return; // no timer at all, and what arms one reads the clock itself (R26)
+        }
         self.timers.borrow_mut().note_time(self.clock.now_ms());
         // A drain at the end of a pass that arms a timer brings the time up to date, and what is
         // due by that runs in this very phase (`uv__run_timers`). Nothing else repeats a pass (R25).

@@ -15,9 +15,11 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::macrotask::Place;
 use crate::remote::{Door, Message};
@@ -33,11 +35,14 @@ type JobDone = Box<dyn FnOnce(JobResult)>;
 /// How many jobs a thread runs before it lets another loop have it.
 const JOBS_IN_A_ROW: usize = 64;
 
+/// How often a thread that has found the queue empty looks again: some microseconds in all.
+const LOOKS_BEFORE_LEAVING: usize = 16;
+
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
     /// What to call with the results of the jobs that are not back yet.
-    outstanding: RefCell<BTreeMap<JobId, Outstanding>>,
+    outstanding: RefCell<FxHashMap<JobId, Outstanding>>,
     next_id: std::cell::Cell<JobId>,
 }
 
@@ -57,8 +62,11 @@ struct Workers {
 
 struct Queue {
     waiting: VecDeque<(JobId, JobWork)>,
-    /// Threads at work, or asked for.
+    /// Threads at work, asked for, or lingering.
     threads: usize,
+    /// Those of them that have found the queue empty and will look again: as many jobs of the
+    /// queue are theirs to take.
+    lingering: usize,
 }
 
 impl Pool {
@@ -66,6 +74,7 @@ impl Pool {
         let queue = Mutex::new(Queue {
             waiting: VecDeque::new(),
             threads: 0,
+            lingering: 0,
         });
         Pool {
             workers: Arc::new(Workers {
@@ -74,7 +83,7 @@ impl Pool {
                 queue,
                 quiet: Condvar::new(),
             }),
-            outstanding: RefCell::new(BTreeMap::new()),
+            outstanding: RefCell::default(),
             next_id: std::cell::Cell::new(0),
         }
     }
@@ -139,6 +148,8 @@ impl Pool {
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         let waiting = std::mem::take(&mut self.workers.lock().waiting);
         let outstanding = std::mem::take(&mut *self.outstanding.borrow_mut());
+        let mut outstanding: Vec<(JobId, Outstanding)> = outstanding.into_iter().collect();
+        outstanding.sort_unstable_by_key(|(id, _)| *id); // dropped in order of submission
         (waiting, outstanding)
     }
 }
@@ -152,7 +163,7 @@ impl Workers {
     fn add(workers: &Arc<Workers>, id: JobId, work: JobWork) {
         let mut queue = workers.lock();
         queue.waiting.push_back((id, work));
-        if queue.threads < workers.limit {
+        if queue.threads < workers.limit && queue.waiting.len() > queue.lingering {
             queue.threads += 1;
             drop(queue);
             Workers::start_thread(workers.clone());
@@ -162,15 +173,9 @@ impl Workers {
     fn start_thread(workers: Arc<Workers>) {
         blocking::unblock(move || {
             for _ in 0..JOBS_IN_A_ROW {
-                let mut queue = workers.lock();
-                let Some((id, work)) = queue.waiting.pop_front() else {
-                    queue.threads -= 1;
-                    if queue.threads == 0 {
-                        workers.quiet.notify_all();
-                    }
+                let Some((id, work)) = workers.next_job() else {
                     return;
                 };
-                drop(queue);
                 let result: JobResult = catch_unwind(AssertUnwindSafe(work));
                 // A loop that has ended refuses the message: the result is dropped here.
                 if let Err(message) = workers.door.push(Message::JobDone(id, result)) {
@@ -180,5 +185,33 @@ impl Workers {
             Workers::start_thread(workers);
         })
         .detach();
+    }
+
+    /// The next job for a thread, or nothing: then the thread is no longer counted.
+    ///
+    /// A loop that submits one short job after the other would wake a thread for each, because
+    /// each finds the queue empty again. So a thread looks a few times more before it leaves.
+    fn next_job(&self) -> Option<(JobId, JobWork)> {
+        let mut queue = self.lock();
+        if queue.waiting.is_empty() {
+            queue.lingering += 1;
+            for _ in 0..LOOKS_BEFORE_LEAVING {
+                drop(queue);
+                std::thread::yield_now();
+                queue = self.lock();
+                if !queue.waiting.is_empty() {
+                    break;
+                }
+            }
+            queue.lingering -= 1;
+        }
+        let job = queue.waiting.pop_front();
+        if job.is_none() {
+            queue.threads -= 1;
+            if queue.threads == 0 {
+                self.quiet.notify_all();
+            }
+        }
+        job
     }
 }

@@ -27,7 +27,10 @@ pub(crate) enum Microtask {
 #[derive(Default)]
 pub(crate) struct Queues {
     ticks: RefCell<VecDeque<Job>>,
-    microtasks: RefCell<VecDeque<Microtask>>,
+    /// The line of microtasks: a task, or nothing where the next of `callbacks` stands. An entry
+    /// is one word, because most are tasks, and moving a wider one costs a fifth of a turn.
+    microtasks: RefCell<VecDeque<Option<Runnable<TaskMeta>>>>,
+    callbacks: RefCell<VecDeque<Job>>,
 }
 
 impl Queues {
@@ -35,8 +38,16 @@ impl Queues {
         self.ticks.borrow_mut().push_back(tick);
     }
 
+    #[inline]
     pub(crate) fn push_microtask(&self, microtask: Microtask) {
-        self.microtasks.borrow_mut().push_back(microtask);
+        let task = match microtask {
+            Microtask::Task(runnable) => Some(runnable),
+            Microtask::Callback(job) => {
+                self.callbacks.borrow_mut().push_back(job);
+                None
+            }
+        };
+        self.microtasks.borrow_mut().push_back(task);
     }
 
     pub(crate) fn pop_tick(&self) -> Option<Job> {
@@ -44,7 +55,14 @@ impl Queues {
     }
 
     pub(crate) fn pop_microtask(&self) -> Option<Microtask> {
-        self.microtasks.borrow_mut().pop_front()
+        match self.microtasks.borrow_mut().pop_front()? {
+            Some(runnable) => Some(Microtask::Task(runnable)),
+            None => self
+                .callbacks
+                .borrow_mut()
+                .pop_front()
+                .map(Microtask::Callback),
+        }
     }
 
     pub(crate) fn has_ticks(&self) -> bool {

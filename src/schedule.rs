@@ -154,7 +154,8 @@ impl Timeout {
     ) -> Timeout {
         let state = current(verb);
         let work = work(&state);
-        let key = state.arm_timer(work, clamp_ms(delay), is_interval, Location::caller());
+        let (place, now) = (Location::caller(), state.clock.now());
+        let key = state.arm_timer(work, clamp_ms(delay), is_interval, place, now);
         Timeout { state, key }
     }
 

@@ -129,8 +129,8 @@ pub fn sleep(duration: Duration) -> Sleep {
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let state = current("time::sleep_until");
-    let duration = deadline.since_base.saturating_sub(state.clock.now());
-    Sleep::arm(state, duration, deadline)
+    let now = state.clock.now();
+    Sleep::arm(state, now, deadline)
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -158,19 +158,16 @@ enum Progress {
 impl Sleep {
     #[track_caller]
     fn after(state: Rc<LoopState>, duration: Duration) -> Sleep {
-        let since_base = state.clock.now();
-        let deadline = Instant { since_base } + duration;
-        Sleep::arm(state, duration, deadline)
+        let now = state.clock.now();
+        let deadline = Instant { since_base: now } + duration;
+        Sleep::arm(state, now, deadline)
     }
 
     #[track_caller]
-    fn arm(state: Rc<LoopState>, duration: Duration, deadline: Instant) -> Sleep {
-        let key = state.arm_timer(
-            Work::Wake(None),
-            ceil_ms(duration),
-            false,
-            Location::caller(),
-        );
+    fn arm(state: Rc<LoopState>, now: Duration, deadline: Instant) -> Sleep {
+        let duration_ms = ceil_ms(deadline.since_base.saturating_sub(now));
+        let (work, place) = (Work::Wake(None), Location::caller());
+        let key = state.arm_timer(work, duration_ms, false, place, now);
         Sleep {
             state,
             key,
@@ -193,8 +190,8 @@ impl Sleep {
     /// Arms the sleep anew for another deadline, whether or not it has elapsed.
     #[track_caller]
     pub fn reset(&mut self, deadline: Instant) {
-        let duration = deadline.since_base.saturating_sub(self.state.clock.now());
-        *self = Sleep::arm(self.state.clone(), duration, deadline);
+        let now = self.state.clock.now();
+        *self = Sleep::arm(self.state.clone(), now, deadline);
     }
 
     /// A sleep that does not keep the loop alive, Node's `{ ref: false }`.
@@ -354,7 +351,8 @@ pub fn interval(period: Duration) -> Interval {
         }
     };
     let work = Work::Repeating(Box::new(callback));
-    let key = state.arm_timer(work, ceil_ms(period), true, Location::caller());
+    let (place, now) = (Location::caller(), state.clock.now());
+    let key = state.arm_timer(work, ceil_ms(period), true, place, now);
     Interval { state, key, ticks }
 }
 

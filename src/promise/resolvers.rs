@@ -1,6 +1,5 @@
 //! Promises that are settled from outside: `with_resolvers` (R43, R44).
 
-use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -28,7 +27,10 @@ use crate::rejection::Reason;
 /// Outside of an event loop.
 #[track_caller]
 pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
-    let (state, resolving) = pending(no_reason, "promise::with_resolver");
+    let state = pending(no_reason, "promise::with_resolver");
+    let resolving = Resolving {
+        state: state.clone(),
+    };
     (Promise::new(state), Resolver { resolving })
 }
 
@@ -54,38 +56,44 @@ where
     T: 'static,
     E: Reason,
 {
-    let (state, resolving) = pending(error_of, "promise::with_resolvers");
+    let state = pending(error_of, "promise::with_resolvers");
+    let resolving = Resolving {
+        state: state.clone(),
+    };
     (TryPromise::new(state), Resolvers { resolving })
 }
 
 #[track_caller]
-fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> (Rc<State<O>>, Rc<Resolving<O>>) {
+fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> Rc<State<O>> {
     let state = State::new(current(verb), Location::caller(), reason_of);
     state.source.set(Source::Resolvers);
-    let resolving = Rc::new(Resolving {
-        state: state.clone(),
-        is_resolved: Cell::new(false),
-    });
-    (state, resolving)
+    state
 }
 
-/// The two resolving functions of one promise share this: only their first call counts (R44).
+/// The two resolving functions of one promise: only their first call counts (R44).
 struct Resolving<O> {
     state: Rc<State<O>>,
-    is_resolved: Cell<bool>,
 }
 
 impl<O: 'static> Resolving<O> {
-    fn settle(&self, output: O) {
-        if !self.is_resolved.replace(true) {
-            self.state.settle(Ok(output));
+    fn conclude(&self, outcome: Outcome<O>) {
+        if !self.state.is_resolved.replace(true) {
+            self.state.settle(outcome);
         }
     }
 
     /// R43, R44.
     fn follow(&self, following: Following<O>) {
-        if !self.is_resolved.replace(true) {
+        if !self.state.is_resolved.replace(true) {
             follow(&self.state, following);
+        }
+    }
+}
+
+impl<O> Clone for Resolving<O> {
+    fn clone(&self) -> Self {
+        Resolving {
+            state: self.state.clone(),
         }
     }
 }
@@ -95,13 +103,13 @@ impl<O: 'static> Resolving<O> {
 /// Clones resolve the same promise; only the first call of any of them counts. Dropping all of
 /// them leaves the promise pending, as in JavaScript.
 pub struct Resolver<T> {
-    resolving: Rc<Resolving<T>>,
+    resolving: Resolving<T>,
 }
 
 impl<T: 'static> Resolver<T> {
     /// Fulfils the promise with a value; its reactions are queued at once.
     pub fn resolve(&self, value: T) {
-        self.resolving.settle(value);
+        self.resolving.conclude(Ok(value));
     }
 
     /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
@@ -119,23 +127,23 @@ impl<T: 'static> Resolver<T> {
 /// Clones stand for the same promise; only the first call of any of them counts, also while an
 /// adoption is under way. Dropping all of them leaves the promise pending, as in JavaScript.
 pub struct Resolvers<T, E> {
-    resolving: Rc<Resolving<Result<T, E>>>,
+    resolving: Resolving<Result<T, E>>,
 }
 
 impl<T: 'static, E: Reason> Resolvers<T, E> {
     /// Fulfils the promise with a value; its reactions are queued at once.
     pub fn resolve(&self, value: T) {
-        self.resolving.settle(Ok(value));
+        self.resolving.conclude(Ok(Ok(value)));
     }
 
     /// Rejects the promise with a reason; its reactions are queued at once.
     pub fn reject(&self, reason: E) {
-        self.resolving.settle(Err(reason));
+        self.resolving.conclude(Ok(Err(reason)));
     }
 
     /// Fulfils or rejects the promise with a result.
     pub fn settle(&self, result: Result<T, E>) {
-        self.resolving.settle(result);
+        self.resolving.conclude(Ok(result));
     }
 
     /// Rejects the promise without an error of its type.
@@ -145,9 +153,7 @@ impl<T: 'static, E: Reason> Resolvers<T, E> {
 
     /// Settles the promise as another one ended.
     pub(super) fn conclude(&self, outcome: Outcome<Result<T, E>>) {
-        if !self.resolving.is_resolved.replace(true) {
-            self.resolving.state.settle(outcome);
-        }
+        self.resolving.conclude(outcome);
     }
 
     /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
@@ -176,7 +182,7 @@ impl<T, E> Clone for Resolvers<T, E> {
 impl<T> fmt::Debug for Resolver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver")
-            .field("is_resolved", &self.resolving.is_resolved.get())
+            .field("is_resolved", &self.resolving.state.is_resolved.get())
             .finish_non_exhaustive()
     }
 }
@@ -184,7 +190,7 @@ impl<T> fmt::Debug for Resolver<T> {
 impl<T, E> fmt::Debug for Resolvers<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolvers")
-            .field("is_resolved", &self.resolving.is_resolved.get())
+            .field("is_resolved", &self.resolving.state.is_resolved.get())
             .finish_non_exhaustive()
     }
 }

@@ -115,6 +115,8 @@ pub(crate) struct State<O> {
     tracking: Cell<Tracking>,
     context: AsyncContext,
     pub(crate) source: Cell<Source>,
+    /// Whether one of its resolvers has been called: only their first call counts (R44).
+    pub(super) is_resolved: Cell<bool>,
     abort_requested: Cell<bool>,
     /// The reason in an output that is a rejection.
     reason_of: Cell<ReasonOf<O>>,
@@ -163,6 +165,7 @@ impl<O: 'static> State<O> {
             tracking: Cell::new(Tracking::Untracked),
             context,
             source: Cell::new(Source::None),
+            is_resolved: Cell::new(false),
             abort_requested: Cell::new(false),
             reason_of: Cell::new(reason_of),
             failure_reason: RefCell::new(None),
@@ -206,17 +209,24 @@ impl<O: 'static> State<O> {
         if rejected && !self.handled.get() && self.owner.is_open() {
             self.owner.rejections.rejected(self.clone()); // a loop that ends tells nobody
         }
-        let reactions = std::mem::take(&mut *self.reactions.borrow_mut());
-        for (_, reaction) in reactions.first.into_iter().chain(reactions.more) {
-            match reaction {
-                Reaction::Wake(waker) => waker.wake(),
-                Reaction::Convert(convert) => {
-                    let settled = self.clone(); // it is looked for when its turn has come
-                    self.owner.do_in_a_row(Box::new(move || {
-                        convert();
-                        drop(settled);
-                    }));
-                }
+        let Reactions { first, more, .. } = std::mem::take(&mut *self.reactions.borrow_mut());
+        if let Some((_, reaction)) = first {
+            self.react(reaction);
+        }
+        for (_, reaction) in more {
+            self.react(reaction);
+        }
+    }
+
+    fn react(self: &Rc<Self>, reaction: Reaction) {
+        match reaction {
+            Reaction::Wake(waker) => waker.wake(),
+            Reaction::Convert(convert) => {
+                let settled = self.clone(); // it is looked for when its turn has come
+                self.owner.do_in_a_row(Box::new(move || {
+                    convert();
+                    drop(settled);
+                }));
             }
         }
     }

@@ -22,11 +22,7 @@ use statistics::{Samples, Summary};
 /// and the median of the rounds is what the noise of a single one is averaged out of.
 const MUST_EXCEED: f64 = 1.0;
 
-/// What a row does is repeated this often less under `--quick`.
-const QUICK_DIVISOR: u64 = 10;
-
 struct Options {
-    quick: bool,
     check: bool,
     rounds: usize,
     part_of_name: String,
@@ -62,15 +58,14 @@ fn main() -> ExitCode {
 impl Options {
     fn from_arguments() -> Result<Options, String> {
         let mut options = Options {
-            quick: false,
             check: false,
-            rounds: 0,
+            rounds: 61,
             part_of_name: String::new(),
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--quick" => options.quick = true,
+                "--quick" => options.rounds = 15,
                 "--check" => options.check = true,
                 "--rounds" => {
                     let number = arguments.next().and_then(|number| number.parse().ok());
@@ -79,9 +74,6 @@ impl Options {
                 name if !name.starts_with('-') => options.part_of_name = name.to_owned(),
                 unknown => return Err(format!("unknown option `{unknown}`")),
             }
-        }
-        if options.rounds == 0 {
-            options.rounds = if options.quick { 7 } else { 15 };
         }
         Ok(options)
     }
@@ -92,11 +84,7 @@ fn measure(rows: &[&Row], options: &Options) -> Vec<Samples> {
     let mut samples: Vec<Samples> = rows.iter().map(|_| Samples::default()).collect();
     for round in 0..=options.rounds {
         for (row, samples) in rows.iter().zip(&mut samples) {
-            let count = if options.quick {
-                row.count / QUICK_DIVISOR
-            } else {
-                row.count
-            };
+            let count = row.count;
             let (ours, theirs);
             if round % 2 == 0 {
                 ours = (row.nodeloop)(count);
@@ -115,9 +103,8 @@ fn measure(rows: &[&Row], options: &Options) -> Vec<Samples> {
 
 fn print_table(rows: &[&Row], summaries: &[Summary], options: &Options) {
     println!(
-        "{} rounds{}; ns for one operation (median), and how many times as long tokio takes",
-        options.rounds,
-        if options.quick { ", quick" } else { "" }
+        "{} rounds; ns for one operation (median), and how many times as long tokio takes",
+        options.rounds
     );
     println!(
         "| {:<42} | {:>9} | {:>9} | {:>7} | {:>15} |",

@@ -11,11 +11,18 @@ use crate::{nodeloop_side as ours, tokio_side as theirs};
 /// the last of it (building and dropping the runtime is not in it) and panic if less was done.
 pub struct Row {
     pub name: &'static str,
-    /// How often; divisible by 10,000.
+    /// How often.
     pub count: u64,
     pub nodeloop: fn(u64) -> Duration,
     pub tokio: fn(u64) -> Duration,
 }
+
+/// How often a round does a thing: a millisecond or two, so that on a busy machine most rounds
+/// come through without losing their core. Divisible by [`TASKS`].
+const COUNT: u64 = 20_000;
+
+/// The same for the blocking rows; divisible by [`BATCH`].
+const BLOCKING_COUNT: u64 = 4_000;
 
 /// How many tasks take turns in the rows that have many.
 pub const TASKS: u64 = 1_000;
@@ -58,13 +65,13 @@ pub const ROWS: &[Row] = &[
     // it resumes; it is measured below, against the `yield_now` of nodeloop that does so, too.
     Row {
         name: "a turn of the queue, 1 task",
-        count: 1_000_000,
+        count: COUNT,
         nodeloop: |count| ours::turns(1, count),
         tokio: |count| theirs::turns(1, count),
     },
     Row {
         name: "a turn of the queue, 1,000 tasks",
-        count: 1_000_000,
+        count: COUNT,
         nodeloop: |count| ours::turns(TASKS, count),
         tokio: |count| theirs::turns(TASKS, count),
     },
@@ -72,13 +79,13 @@ pub const ROWS: &[Row] = &[
     // nodeloop's in the next check phase, tokio's behind the next visit to its driver.
     Row {
         name: "yield_now, 1 task",
-        count: 200_000,
+        count: COUNT,
         nodeloop: |count| ours::yields(1, count),
         tokio: |count| theirs::yields(1, count),
     },
     Row {
         name: "yield_now, 1,000 tasks",
-        count: 1_000_000,
+        count: COUNT,
         nodeloop: |count| ours::yields(TASKS, count),
         tokio: |count| theirs::yields(TASKS, count),
     },
@@ -86,14 +93,14 @@ pub const ROWS: &[Row] = &[
     // promise costs the turn; tokio queues the task, and awaiting its handle waits for that.
     Row {
         name: "spawn and await",
-        count: 500_000,
+        count: COUNT,
         nodeloop: ours::spawn_ready,
         tokio: theirs::spawn_ready,
     },
     // The future waits once, so that the task is queued and registered on both sides.
     Row {
         name: "spawn and await, the task waits once",
-        count: 500_000,
+        count: COUNT,
         nodeloop: ours::spawn_waiting,
         tokio: theirs::spawn_waiting,
     },
@@ -101,7 +108,7 @@ pub const ROWS: &[Row] = &[
     // waits already.
     Row {
         name: "resolve what a task awaits",
-        count: 500_000,
+        count: COUNT,
         nodeloop: ours::resolve,
         tokio: theirs::resolve,
     },
@@ -110,26 +117,26 @@ pub const ROWS: &[Row] = &[
     // nothing; the callback of `set_timeout` captures a counter and is boxed.
     Row {
         name: "arm and disarm a timer",
-        count: 500_000,
+        count: COUNT,
         nodeloop: |count| ours::timers(0, count),
         tokio: |count| theirs::timers(0, count),
     },
     Row {
         name: "arm and disarm a timer, 200,000 pending",
-        count: 500_000,
+        count: COUNT,
         nodeloop: |count| ours::timers(PENDING_TIMERS, count),
         tokio: |count| theirs::timers(PENDING_TIMERS, count),
     },
     // The same thing on both sides, to the letter.
     Row {
         name: "poll a sleep once and drop it",
-        count: 500_000,
+        count: COUNT,
         nodeloop: |count| ours::sleeps(0, count),
         tokio: |count| theirs::sleeps(0, count),
     },
     Row {
         name: "poll a sleep and drop it, 200,000 pending",
-        count: 500_000,
+        count: COUNT,
         nodeloop: |count| ours::sleeps(PENDING_TIMERS, count),
         tokio: |count| theirs::sleeps(PENDING_TIMERS, count),
     },
@@ -138,19 +145,19 @@ pub const ROWS: &[Row] = &[
     // immediate of nodeloop goes once round the wheel. (Its `yield_now` is in the rows above.)
     Row {
         name: "immediate chain / spawn_local chain",
-        count: 500_000,
+        count: COUNT,
         nodeloop: ours::immediate_chain,
         tokio: theirs::spawn_chain,
     },
     Row {
         name: "tick chain / spawn_local chain",
-        count: 500_000,
+        count: COUNT,
         nodeloop: ours::tick_chain,
         tokio: theirs::spawn_chain,
     },
     Row {
         name: "microtask chain / spawn_local chain",
-        count: 500_000,
+        count: COUNT,
         nodeloop: ours::microtask_chain,
         tokio: theirs::spawn_chain,
     },
@@ -158,13 +165,13 @@ pub const ROWS: &[Row] = &[
     // 512 are slower here). First against nodeloop's callback form, then like against like.
     Row {
         name: "blocking jobs, queue_work / spawn_blocking",
-        count: 50_000,
+        count: BLOCKING_COUNT,
         nodeloop: ours::queued_work,
         tokio: theirs::blocking,
     },
     Row {
         name: "blocking jobs, spawn_blocking",
-        count: 50_000,
+        count: BLOCKING_COUNT,
         nodeloop: ours::blocking,
         tokio: theirs::blocking,
     },

@@ -239,6 +239,11 @@ impl Sources {
         self.registered == 0
     }
 
+    /// Whether nothing is watched and nothing was cut off.
+    pub(crate) fn has_nothing_to_ask(&self) -> bool {
+        self.is_empty() && self.cut_off.is_empty()
+    }
+
     pub(crate) fn has_refed_waiters(&self) -> bool {
         self.refed_waiters > 0
     }
