@@ -102,14 +102,12 @@ impl Rejections {
     }
 
     /// The whole list of fresh rejections, in order of rejection. One that a listener of this
-    /// very round handles is told all the same, as in Node.
+    /// very round handles is told all the same, as in Node. One that was made untracked and
+    /// tracked again stands in the list twice, and comes once.
     pub(crate) fn take_round(&self) -> Vec<Rc<dyn Tracked>> {
         self.open.set(0);
         let mut round = std::mem::take(&mut *self.fresh.borrow_mut());
-        round.retain(|promise| promise.tracking().get() == Tracking::Fresh);
-        for promise in &round {
-            promise.tracking().set(Tracking::Untracked);
-        }
+        round.retain(|promise| promise.tracking().replace(Tracking::Untracked) == Tracking::Fresh);
         round
     }
 }

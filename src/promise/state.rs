@@ -257,7 +257,7 @@ impl<O: 'static> State<O> {
             _ => return,
         };
         match (rejected, self.tracking.get()) {
-            (true, Tracking::Untracked) if !self.handled.get() => {
+            (true, Tracking::Untracked) if !self.handled.get() && self.owner.is_open() => {
                 self.owner.rejections.rejected(self.clone());
             }
             (false, Tracking::Fresh) => self.owner.rejections.handled(self.clone()),

@@ -164,3 +164,26 @@ pub fn ruler(log: &Log, turns: usize) {
         }
     }));
 }
+
+/// `(v) => { console.log(line); return v; }`, as a handler of a promise that cannot be rejected.
+pub fn tag<T>(log: &Log, line: impl Display) -> impl FnOnce(T) -> T + 'static {
+    let (log, line) = (log.clone(), line.to_string());
+    move |value| {
+        log.add(line);
+        value
+    }
+}
+
+/// `() => console.log(line)`, as a handler of a promise that can be rejected.
+pub fn say<T, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<(), E> + 'static {
+    let (log, line) = (log.clone(), line.to_string());
+    move |_| {
+        log.add(line);
+        Ok(())
+    }
+}
+
+/// The same ruler, of plain `then`s.
+pub fn then_ruler(log: &Log, turns: usize) {
+    (1..=turns).fold(resolved(), |promise, turn| promise.then(tag(log, turn)));
+}
