@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Later, ms, now_ms, trace};
+use common::{Later, log_uncaught, ms, now_ms, throw, trace};
 use nodeloop::time::{block_for, sleep};
 use nodeloop::{Immediate, next_tick, set_immediate, set_timeout, spawn, yield_now};
 
@@ -100,4 +100,58 @@ fn sleeps_and_yields_stand_in_the_same_lists() {
         "yield w", // in the drain behind its immediate
         "immediate behind",
     ]);
+}
+
+/// R38, R57: `132-immediate-throw-rest-cleared.js`.
+#[test]
+fn a_throw_with_only_cleared_ones_behind_it_is_that_of_the_last() {
+    trace(|log| {
+        log_uncaught(&log);
+        let c = Later::<Immediate>::new();
+        let (line, last) = (log.clone(), c.clone());
+        set_immediate(move || {
+            line.add("A");
+            last.get().clear();
+            set_immediate(line.will("new"));
+            set_timeout(ms(1), line.will("timer"));
+            block_for(ms(30));
+        });
+        let line = log.clone();
+        set_immediate(move || {
+            next_tick(line.will("tick of B"));
+            throw("B")
+        });
+        c.set(set_immediate(log.will("never")));
+    })
+    .assert([
+        "A",
+        "uncaught B",
+        "new", // the new round of the same check phase
+        "tick of B",
+        "timer",
+    ]);
+}
+
+/// R38, R57: `133-immediate-throw-tick-clears-rest.js`.
+#[test]
+fn a_rest_cleared_behind_the_throw_ends_the_check_phase() {
+    trace(|log| {
+        log_uncaught(&log);
+        let c = Later::<Immediate>::new();
+        let (line, last) = (log.clone(), c.clone());
+        set_immediate(move || {
+            let tick = line.clone();
+            next_tick(move || {
+                tick.add("tick of A");
+                last.get().clear();
+            });
+            set_immediate(line.will("new"));
+            set_timeout(ms(1), line.will("timer"));
+            block_for(ms(30));
+            throw("A")
+        });
+        set_immediate(log.will("B"));
+        c.set(set_immediate(log.will("never")));
+    })
+    .assert(["uncaught A", "B", "tick of A", "timer", "new"]);
 }

@@ -4,11 +4,13 @@
 
 mod common;
 
-use common::{Log, ms, now_ms, resolved, trace, try_trace};
+use common::{
+    Log, log_uncaught, ms, now_ms, reason_of, rejected, resolved, throw, trace, try_trace,
+};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    Entry, EventLoop, RunError, exit, next_tick, on_before_exit, on_exit, queue_microtask,
-    set_immediate, set_interval, set_timeout, spawn,
+    Entry, EventLoop, RunError, exit, next_tick, on_before_exit, on_exit, on_unhandled_rejection,
+    queue_microtask, set_immediate, set_interval, set_timeout, spawn,
 };
 
 /// R1: `01-main-first.js`.
@@ -270,6 +272,53 @@ fn exit_ends_a_run_from_inside_a_task() {
         exit(6)
     });
     assert!(matches!(result, Err(RunError::Exit(6))), "{result:?}");
+}
+
+/// R9: the drain behind `exit` is a whole one, but for the ticks. Checked against Node:
+///
+/// ```js
+/// process.on('uncaughtException', (e) => console.log('uncaught', e));
+/// process.on('unhandledRejection', (r) => console.log('unhandled', r));
+/// process.on('exit', () => {
+///   console.log('exit');
+///   queueMicrotask(() => { throw 'x'; });
+///   queueMicrotask(() => console.log('micro'));
+///   Promise.reject('r');
+/// });
+/// ```
+#[test]
+fn the_drain_behind_exit_tells_errors_and_rejections() {
+    trace(|log| {
+        log_uncaught(&log);
+        let line = log.clone();
+        on_unhandled_rejection(move |rejection| {
+            line.add(format_args!("unhandled {}", reason_of(rejection)));
+        });
+        on_exit(move |_| {
+            log.add("exit");
+            queue_microtask(|| throw("x"));
+            queue_microtask(log.will("micro"));
+            rejected("r");
+        });
+    })
+    .assert(["exit", "uncaught x", "micro", "unhandled r"]);
+}
+
+/// A deviation: in Node the error takes the place of the exit, and the loop goes on.
+#[test]
+fn exit_ends_the_run_also_if_its_listener_throws() {
+    let (result, log) = try_trace(|log| {
+        log_uncaught(&log);
+        let line = log.clone();
+        on_exit(move |code| {
+            line.add(format_args!("exit {code}"));
+            throw("x")
+        });
+        set_immediate(|| exit(3));
+        set_immediate(log.will("never"));
+    });
+    log.assert(["exit 3", "uncaught x"]);
+    assert!(matches!(result, Err(RunError::Exit(3))), "{result:?}");
 }
 
 /// R19: `93-esm-main.js`.
