@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::{EventLoop, RunError, StuckPolicy, Uncaught, on_uncaught};
+use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, on_uncaught};
 
 /// What happened, in order. Clones write to the same log.
 #[derive(Clone, Default)]
@@ -114,6 +114,14 @@ pub fn log_uncaught(log: &Log) {
     on_uncaught(move |error: &Uncaught| {
         log.add(format_args!("uncaught {}", text_of(error.payload())));
     });
+}
+
+/// The reason of a rejection as `console.log` prints it.
+pub fn reason_of(rejection: &Rejection) -> String {
+    rejection.with_reason(|reason| match reason.as_any().downcast_ref::<&str>() {
+        Some(text) => (*text).to_owned(),
+        None => format!("{reason:?}"),
+    })
 }
 
 /// What a callback needs and what exists only behind it: `const t = setTimeout(() => t…)`.
