@@ -6,20 +6,21 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 
-use crate::clock::Clock;
 use crate::current::{Entered, Life, LoopState, Stop, enter, try_current};
 use crate::event_loop::Patience;
 use crate::handle::Handle;
 use crate::macrotask::Place;
-use crate::phases::poll::PollPhase;
 use crate::promise::{Failure, Promise, spawn_at};
-use crate::remote::Door;
 use crate::uncaught::Uncaught;
+
+mod builder;
+mod run_error;
+
+pub use builder::{Builder, Entry, StuckPolicy};
+pub use run_error::{RunError, Stuck};
 
 /// Runs `future` and everything it starts, until the future has finished *and* nothing keeps the
 /// loop alive; gives the future's output.
@@ -394,191 +395,5 @@ impl LoopState {
             .iter()
             .map(|(_, task)| task.place)
             .collect()
-    }
-}
-
-/// Settings of an [`EventLoop`].
-#[derive(Debug, Clone)]
-pub struct Builder {
-    blocking_threads: usize,
-    virtual_time: bool,
-    io_holds_time: bool,
-    entry: Entry,
-    stuck: StuckPolicy,
-}
-
-/// How the main script is entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Entry {
-    /// A macrotask of its own: ticks before promise jobs (R1, R10).
-    #[default]
-    CommonJs,
-    /// A promise job, as the body of an ES module: promise jobs before ticks (R19).
-    Module,
-}
-
-/// What a run does when its main future is pending and nothing keeps the loop alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StuckPolicy {
-    /// Wait for a wake from another thread. If no other thread holds a waker it waits for ever.
-    #[default]
-    Wait,
-    /// End the run with [`RunError::Stuck`].
-    Error,
-}
-
-impl Default for Builder {
-    fn default() -> Builder {
-        Builder {
-            blocking_threads: 4,
-            virtual_time: false,
-            io_holds_time: false,
-            entry: Entry::default(),
-            stuck: StuckPolicy::default(),
-        }
-    }
-}
-
-impl Builder {
-    /// How many jobs of this loop's pool run at once (R60); 4 by default, as in Node.
-    ///
-    /// The threads belong to the `blocking` crate, which shares them among all loops of the
-    /// process and starts at most `BLOCKING_MAX_THREADS` (an environment variable, 500 by
-    /// default). With fewer threads than jobs, loops take turns.
-    ///
-    /// # Panics
-    ///
-    /// If `count` is zero.
-    #[track_caller]
-    pub fn blocking_threads(mut self, count: usize) -> Builder {
-        assert!(
-            count > 0,
-            "a loop needs at least one blocking thread; `blocking_threads(0)`"
-        );
-        self.blocking_threads = count;
-        self
-    }
-
-    /// Gives the loop a clock that moves only when nothing else can run: straight to the next
-    /// timer. It starts at zero. Jobs of the pool hold it, waits on sockets do not.
-    pub fn virtual_time(mut self) -> Builder {
-        self.virtual_time = true;
-        self
-    }
-
-    /// Whether waits on sockets hold virtual time, too: the clock then jumps only when nobody
-    /// waits for a socket. Off by default, or a listening socket would freeze time for ever.
-    pub fn io_holds_time(mut self, holds: bool) -> Builder {
-        self.io_holds_time = holds;
-        self
-    }
-
-    /// How the main script is entered; as CommonJS by default.
-    pub fn entry(mut self, entry: Entry) -> Builder {
-        self.entry = entry;
-        self
-    }
-
-    /// What a stuck run does; it waits by default.
-    pub fn stuck(mut self, policy: StuckPolicy) -> Builder {
-        self.stuck = policy;
-        self
-    }
-
-    /// Builds the loop.
-    ///
-    /// # Errors
-    ///
-    /// The system's, when it has no descriptor left for the poll.
-    pub fn build(self) -> io::Result<EventLoop> {
-        let clock = if self.virtual_time {
-            Clock::virtual_time()
-        } else {
-            Clock::real()
-        };
-        let (poll, waker) = PollPhase::new(self.io_holds_time)?;
-        let door = Arc::new(Door::new(waker));
-        let state = Rc::new(LoopState::new(clock, poll, door, self.blocking_threads));
-        Ok(EventLoop {
-            state,
-            entry: self.entry,
-            stuck: self.stuck,
-        })
-    }
-}
-
-/// Why a run ended without a value.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The main future is pending, and nothing keeps the loop alive.
-    Stuck(Stuck),
-    /// A promise was rejected, and nobody handled it.
-    Unhandled {
-        /// The reason as `Debug` prints it.
-        reason: String,
-        /// Where the promise was made.
-        place: Place,
-    },
-    /// A panic left a callback, or the main future panicked.
-    Uncaught(Uncaught),
-    /// The program called [`exit`](crate::exit) with this code.
-    Exit(i32),
-}
-
-impl RunError {
-    fn from_stop(stop: Option<Stop>, stuck: Option<Stuck>) -> RunError {
-        match (stop, stuck) {
-            (Some(Stop::Exit(code)), _) => RunError::Exit(code),
-            (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
-            (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
-            (_, Some(stuck)) => RunError::Stuck(stuck),
-            (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck {
-                pending: Vec::new(),
-            }),
-        }
-    }
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RunError::Stuck(stuck) => stuck.fmt(f),
-            RunError::Unhandled { reason, place } => write!(
-                f,
-                "unhandled rejection of the promise made at {place}: {reason}; await it, give it \
-                 a reaction, or install `on_unhandled_rejection`"
-            ),
-            RunError::Uncaught(error) => error.fmt(f),
-            RunError::Exit(code) => write!(f, "the program called `exit({code})`"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {}
-
-/// The report of a run that can never finish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stuck {
-    pending: Vec<Place>,
-}
-
-impl Stuck {
-    /// Where the tasks that are pending were spawned.
-    pub fn pending(&self) -> &[Place] {
-        &self.pending
-    }
-}
-
-impl fmt::Display for Stuck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the main future is pending and nothing keeps the loop alive: no timer, immediate, \
-             job, I/O wait or keep-alive token is left to wake it",
-        )?;
-        for place in &self.pending {
-            write!(f, "\n  a task spawned at {place} is pending")?;
-        }
-        Ok(())
     }
 }
