@@ -2,7 +2,8 @@
 //!
 //! An [`Observer`] is told every [`Event`] of its loop, at fixed points: turns, phases, waits,
 //! steps, drains, what is queued and by whom, promises, throws. Install it with
-//! [`Builder::observer`](crate::Builder::observer) or, from inside, with [`install`].
+//! [`Builder::observer`](crate::Builder::observer), from inside with [`install`], or with
+//! [`every_loop`] for loops that somebody else builds.
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -40,6 +41,11 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use crate::current::{self, LoopState, current};
+
+mod every_loop;
+
+pub(crate) use every_loop::of_new_loop;
+pub use every_loop::{EveryLoop, every_loop};
 
 pub use crate::macrotask::StepKind;
 pub use crate::watch::{

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::current::LoopState;
 use crate::entry::EventLoop;
 use crate::macrotask::Place;
-use crate::observe::{Installed, Observer};
+use crate::observe::{Installed, Observer, of_new_loop};
 use crate::phases::poll::PollPhase;
 use crate::remote::Door;
 
@@ -126,7 +126,7 @@ impl Builder {
         let (poll, waker) = PollPhase::new(self.io_holds_time)?;
         let door = Arc::new(Door::new(waker));
         let state = Rc::new(LoopState::new(clock, poll, door, self.blocking_threads));
-        for (observer, place) in self.observers {
+        for (observer, place) in of_new_loop().into_iter().chain(self.observers) {
             Installed::new(state.clone(), observer, place).keep();
         }
         Ok(EventLoop {
