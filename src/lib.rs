@@ -146,6 +146,7 @@ mod macrotask;
 pub mod net;
 pub mod observe;
 mod phases;
+pub mod picture;
 mod pool;
 pub mod promise;
 mod queues;

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["watch"],
     &["current"], // where the API and the loop meet
     &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "yield_now"],
-    &["event_loop", "handle", "schedule", "time"],
+    &["event_loop", "handle", "picture", "schedule", "time"],
     &["abort", "blocking", "entry", "io"],
     &["fs", "net"],
 ];
