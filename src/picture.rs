@@ -80,8 +80,8 @@ pub use arguments::{Picture, from_arguments, take};
 use record::Record;
 
 /// How many events a recording keeps if nothing else is said. A page with that many has about
-/// two megabytes.
-pub const DEFAULT_LIMIT: usize = 20_000;
+/// three megabytes.
+pub const DEFAULT_LIMIT: usize = 50_000;
 
 thread_local! {
     /// The recordings whose loop runs on this thread.

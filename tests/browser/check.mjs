@@ -1,6 +1,6 @@
 // The page of a recorded run, in a real browser: `node tests/browser/check.mjs [folder]`.
 //
-// It makes the pages of `job_queue` and `tour` with the examples themselves, opens them in a headless
+// It makes the pages with the examples themselves, opens them in a headless
 // Chromium at the size of a desktop and of a phone, and goes through them as a reader does. The
 // screenshots go into the folder, or into one that is thrown away.
 
@@ -16,7 +16,8 @@ import { Browser, findBrowser } from './chromium.mjs';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844, mobile: true };
-const JOB_QUEUE = fs.readFileSync(path.join(ROOT, 'examples/expected/job_queue.txt'), 'utf8').trimEnd().split('\n');
+const expected = (example) => fs.readFileSync(path.join(ROOT, `examples/expected/${example}.txt`), 'utf8').trimEnd().split('\n');
+const JOB_QUEUE = expected('job_queue');
 
 /** The page that an example writes of itself. */
 function picture(example, folder) {
@@ -88,7 +89,6 @@ async function jobQueue(browser, url, name, size, folder) {
   assert.match(at('Promise 1 resolved').line, /first\.await/, 'the place in the source');
   assert.equal(at('setTimeout').stop, 'timers');
   assert.ok(seen.some(({ stack, what }) => stack.length === 0 && /call stack is empty/.test(what)));
-  assert.deepEqual(new Set(seen.map(({ stop }) => stop)), new Set([null, 'timers', 'pending', 'poll', 'check', 'close']));
   assert.deepEqual([last.stack.length, last.ticks, last.microtasks, last.waiting], [0, 0, 0, 0]);
 
   for (let step = seen.length - 2; step >= 0; step--) { // and the same way back
@@ -135,6 +135,8 @@ async function tour(browser, url, name, size, folder) {
   for (const stop of ['SCRIPT', 'TIMERS', 'PENDING', 'POLL', 'CHECK', 'CLOSE']) {
     assert.match(text, new RegExp(`^${stop} `, 'm'), `the page has the tour's ${stop}`);
   }
+  const stops = new Set(seen.map(({ stop }) => stop));
+  assert.deepEqual(stops, new Set([null, 'timers', 'pending', 'poll', 'check', 'close']), 'the wheel stops everywhere');
   await isFitForItsScreen(page, size);
   const shots = [0.1, 0.35, 0.6, 0.85].map((part) => Math.round(part * seen.length));
   for (const step of shots) {
@@ -146,17 +148,34 @@ async function tour(browser, url, name, size, folder) {
   console.log(`tour, ${name}: ${seen.length} steps`);
 }
 
+/** A recording with thousands of steps. */
+async function starvation(browser, url, size) {
+  const page = await browser.page(size);
+  await page.open(url);
+  const { steps } = await see(page);
+  assert.ok(steps > 3000, `${steps} steps`);
+  await page.press('End');
+  assert.deepEqual((await see(page)).log, expected('starvation'));
+  await page.press('ArrowLeft');
+  await page.press('Home');
+  assert.deepEqual((await see(page)).log, []);
+  isQuiet(page, url);
+  await page.close();
+  console.log(`starvation: ${steps + 1} steps`);
+}
+
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'nodeloop-pages-'));
 const folder = process.argv[2] ?? temporary;
 fs.mkdirSync(folder, { recursive: true });
 try {
-  const pages = { job_queue: picture('job_queue', folder), tour: picture('tour', folder) };
+  const pages = Object.fromEntries(['job_queue', 'tour', 'starvation'].map((name) => [name, picture(name, folder)]));
   const browser = await Browser.start(findBrowser());
   try {
     await jobQueue(browser, pages.job_queue, 'desktop', DESKTOP, folder);
     await jobQueue(browser, pages.job_queue, 'phone', PHONE, folder);
     await tour(browser, pages.tour, 'desktop-dark', { ...DESKTOP, dark: true }, folder);
     await tour(browser, pages.tour, 'phone-dark', { ...PHONE, dark: true }, folder);
+    await starvation(browser, pages.starvation, DESKTOP);
   } finally {
     await browser.close();
   }
