@@ -25,7 +25,9 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) {
 /// Calls `listener` once, with the exit code, when the run ends (R2, R9).
 ///
 /// It can make no new loop work: what it schedules does not run, except for microtasks when the
-/// loop ended by itself. Listeners stay until the loop is dropped.
+/// loop ended by itself. (A timer or an immediate is kept, though: it belongs to the next run of
+/// the same [`EventLoop`](crate::EventLoop), if there is one.) Listeners stay until the loop is
+/// dropped.
 ///
 /// # Panics
 ///

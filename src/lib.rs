@@ -157,7 +157,7 @@ mod uncaught;
 mod yield_now;
 
 pub use abort::{
-    AbortController, AbortListener, AbortReason, AbortSignal, Aborted, FutureExt, WithSignal,
+    AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};

@@ -396,10 +396,7 @@ impl Sources {
         match wakers.len() {
             0 => None,
             1 => wakers.pop().map(|waker| Macrotask::wake(waker, place)),
-            _ => Some(Macrotask::callback(
-                || wakers.into_iter().for_each(Waker::wake),
-                place,
-            )),
+            _ => Some(Macrotask::wake_all(wakers, place)),
         }
     }
 
