@@ -168,7 +168,8 @@ pub use entry::{
 };
 pub use handle::{Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive};
 pub use hooks::{
-    exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught, on_unhandled_rejection,
+    Listener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection,
 };
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use rejection::Reason;
