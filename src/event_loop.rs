@@ -165,6 +165,9 @@ impl LoopState {
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
         let place = macrotask.place;
+        if let Work::Wake(Some(waker)) = macrotask.work {
+            return self.guard(place, || waker.wake()).is_ok(); // the shortest way
+        }
         self.guard(place, move || {
             macrotask.call();
             drop(macrotask);
