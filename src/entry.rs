@@ -344,7 +344,7 @@ impl EventLoop {
         stuck
     }
 
-    /// The loop has run dry and the main future is pending: only another thread can wake it now.
+    /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only another thread can wake it now.
     fn wait_or_give_up(&self) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {

@@ -79,8 +79,8 @@
 //!   silently.
 //! * A pending promise alone keeps nothing alive (R50).
 //!
-//! Each rule has its id where the code keeps it and where a test proves it. What is exact, what
-//! is not, and what Node itself does not promise: [`guide::exactness`].
+//! All of them, with where each is kept and proved: [`guide::rules`]. What is exact, what is not,
+//! and what Node itself does not promise: [`guide::exactness`].
 //!
 //! # JavaScript on the left, nodeloop on the right
 //!
