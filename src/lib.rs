@@ -144,6 +144,7 @@ mod hooks;
 pub mod io;
 mod macrotask;
 pub mod net;
+pub mod observe;
 mod phases;
 mod pool;
 pub mod promise;
@@ -154,6 +155,7 @@ mod schedule;
 mod teardown;
 pub mod time;
 mod uncaught;
+mod watch;
 mod yield_now;
 
 pub use abort::{

@@ -23,8 +23,7 @@ use crate::phases::check::ImmediateId;
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
     let stage = if state.is_open() {
-        let mut check = state.check.borrow_mut();
-        Stage::Queued(check.push(Work::Wake(None), Location::caller()))
+        Stage::Queued(state.push_immediate(Work::Wake(None), Location::caller()))
     } else {
         Stage::Refused
     };
@@ -82,8 +81,7 @@ impl Future for YieldNow {
 impl Drop for YieldNow {
     fn drop(&mut self) {
         if let Stage::Queued(id) = self.stage {
-            let macrotask = self.state.check.borrow_mut().clear(id);
-            drop(macrotask); // outside of the borrow
+            self.state.clear_immediate(id);
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::macrotask::Place;
 use crate::pool::JobId;
 use crate::rejection::{Reason, Tracked, Tracking};
 use crate::uncaught::{PanicReason, drop_quietly, payload_text};
+use crate::watch::{Event, PromiseId, Settled};
 
 /// Why a promise has no value.
 pub enum Failure {
@@ -118,6 +119,7 @@ pub(crate) struct State<O> {
     tracking: Cell<Tracking>,
     settlement: RefCell<Settlement<O>>,
     reactions: RefCell<Reactions>,
+    id: PromiseId,
     place: Place,
     context: AsyncContext,
     /// The reason in an output that is a rejection.
@@ -158,8 +160,10 @@ pub(crate) enum Awaiting {
 impl<O: 'static> State<O> {
     pub(crate) fn new(owner: Rc<LoopState>, place: Place, reason_of: ReasonOf<O>) -> Rc<State<O>> {
         let context = owner.context.get();
+        let id = owner.new_promise(place);
         Rc::new(State {
             owner,
+            id,
             place,
             settlement: RefCell::new(Settlement::Pending),
             reactions: RefCell::default(),
@@ -178,6 +182,10 @@ impl<O: 'static> State<O> {
         &self.owner
     }
 
+    pub(crate) fn id(&self) -> PromiseId {
+        self.id
+    }
+
     pub(crate) fn place(&self) -> Place {
         self.place
     }
@@ -191,6 +199,7 @@ impl<O: 'static> State<O> {
         if self.is_settled() {
             return drop_quietly(outcome);
         }
+        self.owner.tell(|| self.settled_event(&outcome));
         let rejected = match &outcome {
             Ok(output) => self.reason_of.get()(output).is_some(),
             Err(Failure::Aborted) => false, // somebody wanted it so
@@ -217,6 +226,21 @@ impl<O: 'static> State<O> {
         }
         for (_, reaction) in more {
             self.react(reaction);
+        }
+    }
+
+    fn settled_event(&self, outcome: &Outcome<O>) -> Event {
+        let settled = match outcome {
+            Ok(output) if self.reason_of.get()(output).is_some() => Settled::Rejected,
+            Ok(_) => Settled::Fulfilled,
+            Err(Failure::Aborted) => Settled::Aborted,
+            Err(Failure::Panicked(_)) => Settled::Panicked,
+            Err(Failure::SelfResolution) => Settled::Rejected,
+        };
+        Event::PromiseSettled {
+            promise: self.id,
+            place: self.place,
+            settled,
         }
     }
 
@@ -339,6 +363,7 @@ impl<O: 'static> State<O> {
     /// Asks whatever stands behind the promise to stop. The promise settles as
     /// [`Failure::Aborted`] when it has.
     pub(crate) fn abort(self: &Rc<Self>) {
+        self.owner.refuse_if_observer();
         if self.is_settled() || self.abort_requested.replace(true) {
             return;
         }
@@ -355,7 +380,7 @@ impl<O: 'static> State<O> {
                 }
             }
             Source::Job(id) => {
-                drop_quietly(self.owner.pool.cancel(id));
+                self.owner.cancel_job(id);
                 self.settle(Err(Failure::Aborted));
             }
             Source::Resolvers => self.settle(Err(Failure::Aborted)),
@@ -392,6 +417,10 @@ impl<O: 'static> Tracked for State<O> {
 
     fn place(&self) -> Place {
         self.place
+    }
+
+    fn id(&self) -> u64 {
+        self.id.get()
     }
 
     fn context(&self) -> AsyncContext {
