@@ -175,6 +175,9 @@ impl LoopState {
 
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
+        if let Work::Wake(Some(waker)) = macrotask.work {
+            return self.step(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
+        }
         self.step(macrotask.origin, move || {
             macrotask.call();
             drop(macrotask);
