@@ -171,7 +171,7 @@ try {
   const pages = Object.fromEntries(['job_queue', 'tour', 'starvation'].map((name) => [name, picture(name, folder)]));
   const browser = await Browser.start(findBrowser());
   try {
-    await jobQueue(browser, pages.job_queue, 'desktop', DESKTOP, folder);
+    await jobQueue(browser, pages.job_queue, 'desktop', { ...DESKTOP, calm: false }, folder);
     await jobQueue(browser, pages.job_queue, 'phone', PHONE, folder);
     await tour(browser, pages.tour, 'desktop-dark', { ...DESKTOP, dark: true }, folder);
     await tour(browser, pages.tour, 'phone-dark', { ...PHONE, dark: true }, folder);

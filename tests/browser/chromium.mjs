@@ -157,6 +157,7 @@ class Page {
   }
 
   async screenshot(file) {
+    await this.value('Promise.allSettled(document.getAnimations().map((animation) => animation.finished)).then(() => 0)');
     const { data } = await this.send('Page.captureScreenshot', { format: 'png' });
     fs.writeFileSync(file, Buffer.from(data, 'base64'));
   }

@@ -12,7 +12,7 @@ function emptyState() {
     log: [], // the indices of the log's events
     items: new Map(), // whatever waits or runs, by its number
     stop: null, turn: 0, way: 0, // `way`: how many fifths of a circle the marker has gone
-    time: 0, place: null, near: null, asleep: false, draining: false, ended: false, threw: false,
+    time: 0, place: null, near: null, asleep: false, draining: false, ended: false, failed: null,
   };
 }
 
@@ -38,7 +38,7 @@ function goTo(state, stop) {
 }
 
 const changes = {
-  begin(state) { Object.assign(state, { ended: false, threw: false, stop: null, turn: 0 }); },
+  begin(state) { Object.assign(state, { ended: false, failed: null, stop: null, turn: 0 }); },
   add(state, event) {
     takeOut(state, event.id); // a timer that is set anew
     const item = { id: event.id, kind: event.k, place: event.p, due: event.due, in: event.to };
@@ -56,6 +56,11 @@ const changes = {
     state.items.set(event.id, item);
     item.as = event.as;
     item.since = event.t;
+    if (item.kind === "error listener") { // somebody is told of it
+      state.failed = null;
+      const below = state.stack[state.stack.length - 1];
+      if (below) below.isTold = true;
+    }
     item.kind = event.k || item.kind || event.as;
     item.place = event.p ?? item.place;
     state.stack.push(item);
@@ -63,7 +68,7 @@ const changes = {
   },
   return(state, event) {
     const item = state.stack.pop();
-    state.threw = event.how === "threw";
+    if (event.how === "threw" && !item?.isTold) state.failed = "panic";
     if (item && item.in === null) state.items.delete(item.id);
     const below = state.stack[state.stack.length - 1];
     state.place = below ? below.place : null;
@@ -72,6 +77,7 @@ const changes = {
   phase(state, event) { goTo(state, event.name); state.asleep = false; state.place = null; },
   sleep(state) { state.asleep = true; state.place = null; },
   wake(state) { state.asleep = false; },
+  unhandled(state) { state.failed = "rejection"; },
   drain(state) { state.draining = true; },
   drained(state) { state.draining = false; state.place = null; },
   log(state, event, index) { state.log.push(index); state.place = event.p ?? state.place; },

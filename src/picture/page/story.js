@@ -58,9 +58,14 @@ function stepLength(from, state) {
   const skip = (...kinds) => { const found = is(...kinds); if (found) at++; return found; };
   // What a step settles is told with what comes of it.
   while (is("begin") || (is("promise") && events[at].how === "fulfilled" && at + 1 < events.length)) at++;
+  if (state.failed && is("phase", "turn", "drain", "drained", "wake", "end")) { // nothing is called any more
+    while (skip("phase", "turn", "drain", "drained", "wake")) ;
+    return Math.max(1, at + is("end") - from);
+  }
   const silent = at;
   if (is("return") && state.stack.length === 1) {
     at++; // the stack is empty: what the loop does next belongs to it
+    skip("add"); // an interval
     if (tookOf(events[silent], state.stack[0])) {
       if (skip("drain")) skip("drained");
       return at - from;
@@ -127,9 +132,18 @@ const tellers = {
   cancel(event, state, item) {
     return [`The ${item ? labelOf(item) : "callback"} is cleared.`, "It will never be called."];
   },
-  log(event) {
+  log(event, state) {
     const text = shorten(event.text);
-    return [`It prints “${text}”${/[.!?…]$/.test(text) ? "" : "."}`, ""];
+    const top = state.stack[state.stack.length - 1] || {};
+    const why = {
+      main: "The main script runs from its first line to its last, before anything else.",
+      task: "A spawned task runs at once, up to its first wait.",
+      tick: "It is a tick's turn: before all microtasks.",
+      microtask: top.kind === "task" ? "The task goes on behind its `await`, from the microtask queue." : "It is a microtask's turn: no tick is left.",
+      macrotask: { set_timeout: "The time has come, and the wheel is at the stop of the timers.", set_immediate: "Immediates have their turn right behind poll." }[top.kind]
+        || "The callback runs from its first line to its last.",
+    }[top.as] || "";
+    return [`It prints “${text}”${/[.!?…]$/.test(text) ? "" : "."}`, why];
   },
   promise(event) {
     if (event.how === "fulfilled") return ["A promise is fulfilled.", ""];
@@ -157,7 +171,8 @@ const tellers = {
   },
   end(event, state) {
     const left = [state.ticks, state.microtasks, ...Object.values(state.stops)].some((queue) => queue.length > 0);
-    if (state.threw) return ["Nobody catches the panic: the run ends here.", left ? "What still waits is never called." : ""];
+    if (state.failed) return [`Nobody ${state.failed === "panic" ? "catches the panic" : "has handled the rejection"}: the run ends here.`,
+      left ? "What still waits is never called." : "Errors never pass silently."];
     if (left) return ["The run ends here.", "What still waits does not keep the loop alive, or is never called."];
     return ["Nothing is left to wait for: the wheel stops, and the program ends.", ""];
   },
@@ -235,6 +250,8 @@ function tellReturn(event, group, state) {
     return ["The task has to wait, so it leaves the stack.", once("waits",
       "Its caller goes on. What is behind the `await` comes back as a microtask.", "Its caller goes on.")];
   }
+  const again = group.find((other) => other.e === "add");
+  if (again) return [`It has returned, and is set for its next time, in ${whole(again.ms)}.`, took];
   return ["It has returned.", state.stack.length ? "Its caller goes on." : took];
 }
 
@@ -242,6 +259,7 @@ function tellReturn(event, group, state) {
 function tell(group, state) {
   const last = group[group.length - 1];
   const item = state.items.get(last.id);
+  if (last.e === "end") return tellers.end(last, state);
   if (last.e === "call") return tellCall(last, state, item, group);
   if (group.some((event) => event.e === "phase")) return tellPhase(group, state);
   const back = group.find((event) => event.e === "return");

@@ -10,7 +10,8 @@ const make = (tag, className, text) => {
 const steps = allSteps();
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const narrow = matchMedia("(max-width: 820px)");
-const shownOf = (list) => (!narrow.matches ? 7 : list === "stack" || list === "waiting" ? 3 : 4); // cards of a queue
+// How many cards of a list are shown when there are many.
+const shownOf = (list) => (narrow.matches ? { stack: 3 }[list] || 2 : { stack: 5, waiting: 4 }[list] || 3);
 let current = 0;
 
 // Sentences with `code` and *names*, as nodes.
@@ -100,13 +101,15 @@ function drawCards(state) {
   ];
   const used = new Map();
   for (const [id, items, kind] of lists) {
-    const shown = id === "stack" ? items.slice(-shownOf(id)) : items.slice(0, shownOf(id));
+    const count = items.length <= shownOf(id) + 1 ? items.length : shownOf(id);
+    const shown = id === "stack" ? items.slice(items.length - count) : items.slice(0, count);
     const nodes = shown.map((item) => {
       const card = cardOf(item, kind(item), state.time);
       used.set(item.id, card);
       return card;
     });
-    if (items.length > shown.length) nodes.push(make("li", "more", `and ${items.length - shown.length} more`));
+    const rest = make("li", "more", `and ${items.length - count} more`);
+    if (items.length > count) id === "stack" ? nodes.unshift(rest) : nodes.push(rest);
     const list = $(id);
     if (nodes.length !== list.children.length || nodes.some((node, at) => node !== list.children[at])) list.replaceChildren(...nodes);
   }
