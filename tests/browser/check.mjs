@@ -164,6 +164,12 @@ async function starvation(browser, url, size) {
   console.log(`starvation: ${steps + 1} steps`);
 }
 
+// Far above what it needs: a browser that says nothing any more is a failure, too.
+setTimeout(() => {
+  console.error('the browser does not answer');
+  process.exit(1);
+}, 600_000).unref();
+
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'nodeloop-pages-'));
 const folder = process.argv[2] ?? temporary;
 fs.mkdirSync(folder, { recursive: true });

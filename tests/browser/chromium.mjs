@@ -43,6 +43,8 @@ export class Browser {
     ];
     if (process.getuid?.() === 0) options.push('--no-sandbox'); // root has no sandbox
     self.#child = spawn(browser, [...options, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });
+    const child = self.#child;
+    process.once('exit', () => child.kill('SIGKILL')); // whatever happens, it does not stay behind
     let complaints = '';
     self.#child.stderr.on('data', (data) => { complaints = (complaints + data).slice(-4000); });
     self.#child.on('exit', (code) => {
