@@ -11,8 +11,8 @@ use crate::blocking::spawn_blocking;
 use crate::io::loop_ended;
 use crate::promise::Failure;
 
-/// What [`TcpListener::bind`](super::TcpListener::bind) and
-/// [`TcpStream::connect`](super::TcpStream::connect) take: socket addresses, pairs of host and
+/// What [`TcpListener::bind`](crate::net::TcpListener::bind) and
+/// [`TcpStream::connect`](crate::net::TcpStream::connect) take: socket addresses, pairs of host and
 /// port, and strings like `"localhost:8080"` or `"[::1]:0"`.
 ///
 /// Unlike `std`'s trait of the same name it does not block: a literal address is known at once, a
