@@ -38,6 +38,6 @@ mod unix;
 
 pub use address::ToSocketAddrs;
 pub use halves::{ReadHalf, WriteHalf};
-pub use tcp::{Accept, Incoming, TcpListener, TcpStream};
+pub use tcp::{Accept, Incoming, TcpListener, TcpSocket, TcpStream};
 #[cfg(unix)]
 pub use unix::{UnixAccept, UnixIncoming, UnixListener, UnixStream};
