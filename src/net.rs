@@ -31,13 +31,18 @@
 mod accept;
 mod address;
 mod connect;
+mod error;
 mod halves;
+mod options;
 mod tcp;
+mod ttl;
 #[cfg(unix)]
 mod unix;
 
-pub use address::ToSocketAddrs;
-pub use halves::{ReadHalf, WriteHalf};
+pub use address::{ToSocketAddrs, lookup_host};
+pub use error::{FailedAttempt, NetError};
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use options::ConnectOptions;
 pub use tcp::{Accept, Incoming, TcpListener, TcpSocket, TcpStream};
 #[cfg(unix)]
 pub use unix::{UnixAccept, UnixIncoming, UnixListener, UnixStream};

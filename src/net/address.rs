@@ -7,9 +7,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::panic::resume_unwind;
 
+use super::error::FailedAttempt;
 use crate::blocking::spawn_blocking;
 use crate::io::loop_ended;
-use crate::promise::Failure;
+use crate::promise::{self, Failure, Promise};
 
 /// What [`TcpListener::bind`](crate::net::TcpListener::bind) and
 /// [`TcpStream::connect`](crate::net::TcpStream::connect) take: socket addresses, pairs of host and
@@ -38,7 +39,11 @@ impl Target {
     pub(super) async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
         let addresses = match self {
             Target::Known(addresses) => addresses,
-            Target::Name(host, port) => look_up(host, port).await?,
+            Target::Name(host, port) => match look_up(host, port).settled().await {
+                Ok(addresses) => addresses?,
+                Err(Failure::Panicked(payload)) => resume_unwind(payload),
+                Err(_) => return Err(loop_ended()),
+            },
         };
         if addresses.is_empty() {
             return Err(invalid("could not resolve to any address"));
@@ -47,16 +52,48 @@ impl Target {
     }
 }
 
-async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let job = move || {
-        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port))?;
-        io::Result::Ok(addresses.collect())
-    };
-    match spawn_blocking(job).settled().await {
-        Ok(result) => result,
-        Err(Failure::Panicked(payload)) => resume_unwind(payload),
-        Err(_) => Err(loop_ended()),
+/// The addresses that `address` stands for, in the order of the system's resolver: `dns.lookup`
+/// with `{ all: true }`.
+///
+/// A name is looked up by a job of the pool, which is submitted now (R60), as Node calls
+/// `getaddrinfo` in libuv's pool: with the default of four threads, four slow look-ups hold up
+/// every file and every other name. What stands for itself is known at once.
+///
+/// Dropping the promise detaches the job; [`Promise::abort`] takes one that no thread has started
+/// out of the queue.
+///
+/// ```
+/// let addresses = nodeloop::block_on(async { nodeloop::net::lookup_host("localhost:80").await });
+/// assert!(addresses.unwrap().iter().all(|address| address.ip().is_loopback()));
+/// ```
+///
+/// # Errors
+///
+/// A [`NetError`](super::NetError) with the name, such as `getaddrinfo nowhere.invalid: failed to
+/// lookup address information: Name or service not known`; `InvalidInput` for what is no address.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[doc(alias = "getaddrinfo")]
+#[track_caller]
+pub fn lookup_host(address: impl ToSocketAddrs) -> Promise<io::Result<Vec<SocketAddr>>> {
+    match address.target() {
+        Ok(Target::Known(addresses)) => promise::ready(Ok(addresses)),
+        Ok(Target::Name(host, port)) => look_up(host, port),
+        Err(error) => promise::ready(Err(error)),
     }
+}
+
+#[track_caller]
+fn look_up(host: String, port: u16) -> Promise<io::Result<Vec<SocketAddr>>> {
+    spawn_blocking(move || {
+        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
+        match addresses {
+            Ok(addresses) => Ok(addresses.collect()),
+            Err(error) => Err(FailedAttempt::named("getaddrinfo", host, error).alone()),
+        }
+    })
 }
 
 fn invalid(text: &'static str) -> io::Error {

@@ -10,12 +10,14 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 
-use super::{TcpStream, first_success};
+use super::TcpStream;
 use crate::current::current;
 use crate::io::Watched;
 use crate::macrotask::Place;
 use crate::net::accept::Accepting;
 use crate::net::address::ToSocketAddrs;
+use crate::net::error::{FailedAttempt, NetError};
+use crate::promise::Promise;
 
 /// A TCP socket that accepts connections.
 ///
@@ -56,7 +58,8 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// That of the address tried last (in use, not ours, …), or of looking up the name.
+    /// A [`NetError`] that lists what was tried, such as `listen EADDRINUSE: address already in
+    /// use 127.0.0.1:80`, with the kind of the first; that of looking up the name.
     ///
     /// # Panics
     ///
@@ -66,12 +69,17 @@ impl TcpListener {
         let state = current("TcpListener::bind");
         let (target, place) = (address.target(), Location::caller());
         async move {
-            let bind = |address| {
-                let socket = mio::net::TcpListener::bind(address)?;
-                let socket = Watched::new(state.clone(), socket, place)?;
-                Ok(TcpListener { socket })
-            };
-            first_success(target?.resolve().await?, async |address| bind(address)).await
+            let mut failed = Vec::new();
+            for address in target?.resolve().await? {
+                match mio::net::TcpListener::bind(address) {
+                    Ok(socket) => {
+                        let socket = Watched::new(state, socket, place)?;
+                        return Ok(TcpListener { socket });
+                    }
+                    Err(error) => failed.push(FailedAttempt::at("listen", address, error)),
+                }
+            }
+            Err(NetError::wrap(failed))
         }
     }
 
@@ -151,6 +159,27 @@ impl TcpListener {
     #[track_caller]
     pub fn close(&self, callback: impl FnOnce() + 'static) {
         self.socket.close(callback, Location::caller());
+    }
+
+    /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
+    /// [`close`](TcpListener::close) would call back. Dropping the promise changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an event loop.
+    #[track_caller]
+    pub fn close_now(&self) -> Promise<()> {
+        self.socket.close_now()
+    }
+
+    /// Lends the descriptor, for options that have no method here.
+    ///
+    /// # Errors
+    ///
+    /// If the socket was closed.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> io::Result<crate::io::Descriptor<'_>> {
+        self.socket.descriptor()
     }
 
     /// Makes waits for a connection keep the loop alive again (R6). They do at first.

@@ -11,9 +11,9 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::{TcpListener, TcpStream};
 use crate::current::current;
-use crate::io::platform::is_in_progress;
-use crate::io::{Watched, check_loop};
-use crate::net::connect::{connected, report_in_pending_phase};
+use crate::io::Watched;
+use crate::net::connect::connect_socket;
+use crate::net::error::FailedAttempt;
 
 /// A TCP socket to set options on before it [listens](TcpSocket::listen) or
 /// [connects](TcpSocket::connect).
@@ -263,20 +263,23 @@ impl TcpSocket {
         let state = current("TcpSocket::connect");
         let place = Location::caller();
         async move {
-            check_loop(&state)?;
-            self.socket.set_nonblocking(true)?;
-            match self.socket.connect(&address.into()) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    return Err(report_in_pending_phase(&state, error, place).await);
-                }
-                Err(error) if !is_in_progress(&error) => return Err(error),
-                _ => {}
-            }
-            let socket = mio::net::TcpStream::from_std(self.socket.into());
-            let socket = Watched::new(state, socket, place)?;
-            connected(&socket, |socket| socket.take_error()).await?;
-            Ok(TcpStream { socket })
+            let connecting = connect_socket(&state, self.socket, address, place);
+            let failed = |error| FailedAttempt::at("connect", address, error).alone();
+            connecting.await.map_err(failed)
         }
+    }
+}
+
+impl From<TcpSocket> for Socket {
+    fn from(socket: TcpSocket) -> Socket {
+        socket.socket
+    }
+}
+
+impl From<Socket> for TcpSocket {
+    /// Takes over a TCP socket that is neither listening nor connected.
+    fn from(socket: Socket) -> TcpSocket {
+        TcpSocket { socket }
     }
 }
 

@@ -6,21 +6,24 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
-use super::first_success;
-use crate::current::{LoopState, current};
+use super::socket::set_keepalive;
+use crate::current::current;
 use crate::io::platform::SHORT_READ_DRAINS;
-use crate::io::{Direction, Ready, Watched, check_loop};
-use crate::macrotask::Place;
+use crate::io::{Direction, Ready, Watched};
 use crate::net::address::ToSocketAddrs;
-use crate::net::connect::{connected, report_in_pending_phase};
-use crate::net::halves::{ReadHalf, WriteHalf, halves};
+use crate::net::halves::{
+    EndWriting, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf, halves,
+    into_split, reunite,
+};
+use crate::net::options::ConnectOptions;
+use crate::net::ttl::{set_ttl, ttl};
+use crate::promise::Promise;
 
 /// A TCP connection.
 ///
@@ -42,7 +45,13 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to `address`; if it stands for several, one after the other until it succeeds.
+    pub(in crate::net) fn new(socket: Watched<mio::net::TcpStream>) -> TcpStream {
+        TcpStream { socket }
+    }
+
+    /// Connects to `address`; if it stands for several, one after the other until it succeeds,
+    /// the families in turn, each for 250 ms at most, as Node does. [`ConnectOptions`] can change
+    /// that.
     ///
     /// A name is looked up by a job of the pool. The outcome comes with an event of the poll
     /// phase, a refusal that is known at once with the pending phase (R63). What the system
@@ -51,7 +60,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// That of the address tried last, or of looking up the name; and if the loop ends.
+    /// A [`NetError`](crate::net::NetError) that lists what was tried, such as `connect
+    /// ECONNREFUSED 127.0.0.1:80`, with the kind of the first; and if the loop ends.
     ///
     /// # Panics
     ///
@@ -59,31 +69,7 @@ impl TcpStream {
     #[track_caller]
     pub fn connect(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpStream>> {
         let state = current("TcpStream::connect");
-        let (target, place) = (address.target(), Location::caller());
-        async move {
-            let addresses = target?.resolve().await?;
-            first_success(addresses, async |address| {
-                TcpStream::connect_one(&state, address, place).await
-            })
-            .await
-        }
-    }
-
-    async fn connect_one(
-        state: &Rc<LoopState>,
-        address: SocketAddr,
-        place: Place,
-    ) -> io::Result<TcpStream> {
-        check_loop(state)?;
-        let socket = match mio::net::TcpStream::connect(address) {
-            Ok(socket) => Watched::new(state.clone(), socket, place)?,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                return Err(report_in_pending_phase(state, error, place).await);
-            }
-            Err(error) => return Err(error),
-        };
-        connected(&socket, |socket| socket.take_error()).await?;
-        Ok(TcpStream { socket })
+        ConnectOptions::new().connect_in(state, address, Location::caller())
     }
 
     /// Takes over a connected socket of `std`. It becomes non-blocking.
@@ -156,6 +142,26 @@ impl TcpStream {
         halves(self)
     }
 
+    /// Takes the stream apart into a half that reads and a half that writes, for two tasks.
+    ///
+    /// Dropping the half that writes ends the writing direction, as
+    /// [`poll_close`](AsyncWrite::poll_close) does; the socket is closed when both are gone.
+    pub fn into_split(self) -> (OwnedReadHalf<TcpStream>, OwnedWriteHalf<TcpStream>) {
+        into_split(self)
+    }
+
+    /// Puts two halves together again.
+    ///
+    /// # Errors
+    ///
+    /// If they are not of the same stream; both come back.
+    pub fn reunite(
+        reader: OwnedReadHalf<TcpStream>,
+        writer: OwnedWriteHalf<TcpStream>,
+    ) -> Result<TcpStream, ReuniteError<TcpStream>> {
+        reunite(reader, writer)
+    }
+
     /// The address of this end.
     ///
     /// # Errors
@@ -213,6 +219,47 @@ impl TcpStream {
             .with(|socket| SockRef::from(socket).set_linger(linger))
     }
 
+    /// Asks a silent peer now and then whether it is still there (`SO_KEEPALIVE`), the first time
+    /// when nothing came for `idle` (whole seconds); `None` for never, which is so at first. A peer
+    /// that does not answer is an error of reading, by and by.
+    ///
+    /// # Errors
+    ///
+    /// The system's; and if the stream was closed.
+    #[doc(alias = "setKeepAlive")]
+    pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
+        self.socket
+            .with(|socket| set_keepalive(&SockRef::from(socket), idle))
+    }
+
+    /// Whether the system asks a silent peer now and then whether it is still there.
+    ///
+    /// # Errors
+    ///
+    /// The system's; and if the stream was closed.
+    pub fn keepalive(&self) -> io::Result<bool> {
+        self.socket.with(|socket| SockRef::from(socket).keepalive())
+    }
+
+    /// Over how many hops what is sent may go (`IP_TTL`, for IPv6 `IPV6_UNICAST_HOPS`).
+    ///
+    /// # Errors
+    ///
+    /// The system's; and if the stream was closed.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.socket.with(|socket| ttl(&SockRef::from(socket)))
+    }
+
+    /// Over how many hops what is sent may go (`IP_TTL`, for IPv6 `IPV6_UNICAST_HOPS`).
+    ///
+    /// # Errors
+    ///
+    /// The system's; and if the stream was closed.
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.socket
+            .with(|socket| set_ttl(&SockRef::from(socket), hops))
+    }
+
     /// Ends one direction, or both. The peer reads the end of the stream behind what was written.
     ///
     /// # Errors
@@ -240,6 +287,27 @@ impl TcpStream {
     #[track_caller]
     pub fn close(&self, callback: impl FnOnce() + 'static) {
         self.socket.close(callback, Location::caller());
+    }
+
+    /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
+    /// [`close`](TcpStream::close) would call back. Dropping the promise changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an event loop.
+    #[track_caller]
+    pub fn close_now(&self) -> Promise<()> {
+        self.socket.close_now()
+    }
+
+    /// Lends the descriptor, for options that have no method here.
+    ///
+    /// # Errors
+    ///
+    /// If the socket was closed.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> io::Result<crate::io::Descriptor<'_>> {
+        self.socket.descriptor()
     }
 
     /// Like [`close`](TcpStream::close), but what was not sent is thrown away and the peer gets a
@@ -273,6 +341,12 @@ impl TcpStream {
     /// Whether waits for this stream keep the loop alive; not any more when it was closed.
     pub fn has_ref(&self) -> bool {
         self.socket.registration().has_ref()
+    }
+}
+
+impl EndWriting for TcpStream {
+    fn end_writing(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 }
 

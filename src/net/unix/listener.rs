@@ -13,9 +13,11 @@ use futures::Stream;
 
 use super::UnixStream;
 use crate::current::current;
-use crate::io::Watched;
+use crate::io::{Descriptor, Watched};
 use crate::macrotask::Place;
 use crate::net::accept::Accepting;
+use crate::net::error::FailedAttempt;
+use crate::promise::Promise;
 
 /// A Unix domain socket that accepts connections.
 ///
@@ -32,7 +34,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// The system's, as when the path exists; and if the loop is ending.
+    /// The system's, as when the path exists, in a [`NetError`](crate::net::NetError) such as
+    /// `listen EADDRINUSE: address already in use /tmp/socket`; and if the loop is ending.
     ///
     /// # Panics
     ///
@@ -40,7 +43,9 @@ impl UnixListener {
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let state = current("UnixListener::bind");
-        let socket = mio::net::UnixListener::bind(path)?;
+        let path = path.as_ref();
+        let socket = mio::net::UnixListener::bind(path)
+            .map_err(|error| FailedAttempt::at_path("listen", path, error).alone())?;
         let socket = Watched::new(state, socket, Location::caller())?;
         Ok(UnixListener { socket })
     }
@@ -121,6 +126,26 @@ impl UnixListener {
     #[track_caller]
     pub fn close(&self, callback: impl FnOnce() + 'static) {
         self.socket.close(callback, Location::caller());
+    }
+
+    /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
+    /// [`close`](UnixListener::close) would call back. Dropping the promise changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an event loop.
+    #[track_caller]
+    pub fn close_now(&self) -> Promise<()> {
+        self.socket.close_now()
+    }
+
+    /// Lends the descriptor, for options that have no method here.
+    ///
+    /// # Errors
+    ///
+    /// If the socket was closed.
+    pub fn descriptor(&self) -> io::Result<Descriptor<'_>> {
+        self.socket.descriptor()
     }
 
     /// Makes waits for a connection keep the loop alive again (R6). They do at first.

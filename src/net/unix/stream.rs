@@ -13,9 +13,14 @@ use std::task::{Context, Poll};
 use futures::io::{AsyncRead, AsyncWrite};
 
 use crate::current::current;
-use crate::io::{Direction, Ready, Watched, check_loop};
+use crate::io::{Descriptor, Direction, Ready, Watched, check_loop};
 use crate::net::connect::{connected, report_in_pending_phase};
-use crate::net::halves::{ReadHalf, WriteHalf, halves};
+use crate::net::error::FailedAttempt;
+use crate::net::halves::{
+    EndWriting, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf, halves,
+    into_split, reunite,
+};
+use crate::promise::Promise;
 
 /// A Unix domain connection.
 ///
@@ -35,7 +40,8 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// The system's; and if the loop ends.
+    /// The system's, in a [`NetError`](crate::net::NetError) such as `connect ENOENT /tmp/socket`;
+    /// and if the loop ends.
     ///
     /// # Panics
     ///
@@ -46,11 +52,18 @@ impl UnixStream {
         let place = Location::caller();
         async move {
             check_loop(&state)?;
+            let path = path.as_ref();
+            let failed = |error| FailedAttempt::at_path("connect", path, error).alone();
             let socket = match mio::net::UnixStream::connect(path) {
                 Ok(socket) => Watched::new(state, socket, place)?,
-                Err(error) => return Err(report_in_pending_phase(&state, error, place).await),
+                Err(error) => {
+                    let error = report_in_pending_phase(&state, error, place).await;
+                    check_loop(&state)?;
+                    return Err(failed(error));
+                }
             };
-            connected(&socket, |socket| socket.take_error()).await?;
+            let connecting = connected(&socket, |socket| socket.take_error());
+            connecting.await.map_err(failed)?;
             Ok(UnixStream { socket })
         }
     }
@@ -129,6 +142,26 @@ impl UnixStream {
         halves(self)
     }
 
+    /// Takes the stream apart into a half that reads and a half that writes, for two tasks.
+    ///
+    /// Dropping the half that writes ends the writing direction, as
+    /// [`poll_close`](AsyncWrite::poll_close) does; the socket is closed when both are gone.
+    pub fn into_split(self) -> (OwnedReadHalf<UnixStream>, OwnedWriteHalf<UnixStream>) {
+        into_split(self)
+    }
+
+    /// Puts two halves together again.
+    ///
+    /// # Errors
+    ///
+    /// If they are not of the same stream; both come back.
+    pub fn reunite(
+        reader: OwnedReadHalf<UnixStream>,
+        writer: OwnedWriteHalf<UnixStream>,
+    ) -> Result<UnixStream, ReuniteError<UnixStream>> {
+        reunite(reader, writer)
+    }
+
     /// The address of this end.
     ///
     /// # Errors
@@ -176,6 +209,26 @@ impl UnixStream {
         self.socket.close(callback, Location::caller());
     }
 
+    /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
+    /// [`close`](UnixStream::close) would call back. Dropping the promise changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an event loop.
+    #[track_caller]
+    pub fn close_now(&self) -> Promise<()> {
+        self.socket.close_now()
+    }
+
+    /// Lends the descriptor, for options that have no method here.
+    ///
+    /// # Errors
+    ///
+    /// If the socket was closed.
+    pub fn descriptor(&self) -> io::Result<Descriptor<'_>> {
+        self.socket.descriptor()
+    }
+
     /// Makes waits for this stream keep the loop alive again (R6). They do at first.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &UnixStream {
@@ -192,6 +245,12 @@ impl UnixStream {
     /// Whether waits for this stream keep the loop alive; not any more when it was closed.
     pub fn has_ref(&self) -> bool {
         self.socket.registration().has_ref()
+    }
+}
+
+impl EndWriting for UnixStream {
+    fn end_writing(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 }
 
