@@ -36,6 +36,7 @@ mod halves;
 mod options;
 mod tcp;
 mod ttl;
+mod udp;
 #[cfg(unix)]
 mod unix;
 
@@ -44,5 +45,6 @@ pub use error::{FailedAttempt, NetError};
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use options::ConnectOptions;
 pub use tcp::{Accept, Incoming, TcpListener, TcpSocket, TcpStream};
+pub use udp::{UdpOptions, UdpSocket};
 #[cfg(unix)]
-pub use unix::{UnixAccept, UnixIncoming, UnixListener, UnixStream};
+pub use unix::{UnixAccept, UnixDatagram, UnixIncoming, UnixListener, UnixStream};

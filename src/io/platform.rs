@@ -19,6 +19,15 @@ const IN_PROGRESS: i32 = if cfg!(windows) {
     36 // the systems that come from BSD
 };
 
+/// `EMSGSIZE`: a datagram is longer than can be sent.
+pub(crate) const TOO_LONG: i32 = if cfg!(windows) {
+    10040
+} else if cfg!(any(target_os = "linux", target_os = "android")) {
+    90
+} else {
+    40
+};
+
 /// Whether a connection is under way, in spite of what looks like an error.
 pub(crate) fn is_in_progress(error: &std::io::Error) -> bool {
     error.raw_os_error() == Some(IN_PROGRESS)

@@ -26,6 +26,7 @@ impl<A: Sealed + ?Sized> ToSocketAddrs for A {}
 /// An address as far as it is known without asking anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
+    One(SocketAddr),
     Known(Vec<SocketAddr>),
     Name(String, u16),
 }
@@ -35,9 +36,18 @@ pub trait Sealed {
 }
 
 impl Target {
+    /// The first of the addresses.
+    pub(super) async fn first(self) -> io::Result<SocketAddr> {
+        match self {
+            Target::One(address) => Ok(address), // no list for a datagram
+            other => Ok(other.resolve().await?[0]),
+        }
+    }
+
     /// The addresses, in the order in which they are to be tried; at least one.
     pub(super) async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
         let addresses = match self {
+            Target::One(address) => return Ok(vec![address]),
             Target::Known(addresses) => addresses,
             Target::Name(host, port) => match look_up(host, port).settled().await {
                 Ok(addresses) => addresses?,
@@ -79,6 +89,7 @@ impl Target {
 #[track_caller]
 pub fn lookup_host(address: impl ToSocketAddrs) -> Promise<io::Result<Vec<SocketAddr>>> {
     match address.target() {
+        Ok(Target::One(address)) => promise::ready(Ok(vec![address])),
         Ok(Target::Known(addresses)) => promise::ready(Ok(addresses)),
         Ok(Target::Name(host, port)) => look_up(host, port),
         Err(error) => promise::ready(Err(error)),
@@ -102,7 +113,7 @@ fn invalid(text: &'static str) -> io::Error {
 
 fn host_and_port(host: &str, port: u16) -> Target {
     match host.parse::<IpAddr>() {
-        Ok(ip) => Target::Known(vec![SocketAddr::new(ip, port)]),
+        Ok(ip) => Target::One(SocketAddr::new(ip, port)),
         Err(_) => Target::Name(host.to_owned(), port),
     }
 }
@@ -110,7 +121,7 @@ fn host_and_port(host: &str, port: u16) -> Target {
 impl Sealed for str {
     fn target(&self) -> io::Result<Target> {
         if let Ok(address) = self.parse() {
-            return Ok(Target::Known(vec![address]));
+            return Ok(Target::One(address));
         }
         let Some((host, port)) = self.rsplit_once(':') else {
             return Err(invalid("an address needs a port, as in `localhost:80`"));
@@ -158,7 +169,7 @@ impl Sealed for (Ipv6Addr, u16) {
 
 impl Sealed for SocketAddr {
     fn target(&self) -> io::Result<Target> {
-        Ok(Target::Known(vec![*self]))
+        Ok(Target::One(*self))
     }
 }
 
@@ -192,7 +203,7 @@ mod tests {
 
     #[test]
     fn literals_are_known_and_names_are_not() {
-        let known = |text: &str| Target::Known(vec![text.parse().unwrap()]);
+        let known = |text: &str| Target::One(text.parse().unwrap());
         assert_eq!("127.0.0.1:80".target().unwrap(), known("127.0.0.1:80"));
         assert_eq!("[::1]:80".target().unwrap(), known("[::1]:80"));
         assert_eq!(("::1", 80).target().unwrap(), known("[::1]:80"));

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::io::platform::TOO_LONG;
+
 /// What stands inside of an error of connecting, listening, binding or looking up a name: what
 /// was tried, in words of Node, and the system's own errors.
 ///
@@ -165,6 +167,7 @@ fn code_and_text(error: &io::Error) -> Option<(&'static str, &'static str)> {
         }
         ErrorKind::PermissionDenied => ("EACCES", "permission denied"),
         ErrorKind::TimedOut => ("ETIMEDOUT", "connection timed out"),
+        _ if error.raw_os_error() == Some(TOO_LONG) => ("EMSGSIZE", "message too long"),
         _ => return None,
     })
 }

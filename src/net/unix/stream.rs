@@ -26,6 +26,21 @@ use crate::promise::Promise;
 ///
 /// What is said of [`TcpStream`](crate::net::TcpStream) about reading and writing, about waits that are
 /// abandoned and about closing and dropping holds for it, too.
+///
+/// Who is at the other end is not told in one way by all systems; the crate of your choice can ask
+/// by the [`descriptor`](UnixStream::descriptor):
+///
+/// ```
+/// # #[cfg(target_os = "linux")] {
+/// use nodeloop::net::UnixStream;
+///
+/// let peer = nodeloop::block_on(async {
+///     let (one, _other) = UnixStream::pair()?;
+///     std::io::Result::Ok(rustix::net::sockopt::socket_peercred(one.descriptor()?)?)
+/// });
+/// assert_eq!(peer.unwrap().pid, rustix::process::getpid());
+/// # }
+/// ```
 pub struct UnixStream {
     pub(super) socket: Watched<mio::net::UnixStream>,
 }
