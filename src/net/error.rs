@@ -16,16 +16,21 @@ use crate::io::platform::TOO_LONG;
 /// library has no error with both a code and a text; the code is here.
 ///
 /// ```
-/// use nodeloop::net::{NetError, TcpStream};
+/// use nodeloop::net::{NetError, TcpSocket, TcpStream};
 ///
-/// // Nobody listens on the first port of this machine, we hope.
-/// let error = nodeloop::block_on(TcpStream::connect("127.0.0.1:1")).unwrap_err();
+/// // A port that nobody listens on.
+/// let closed = TcpSocket::new_v4()?;
+/// closed.bind("127.0.0.1:0".parse().unwrap())?;
+/// let address = closed.local_addr()?;
+///
+/// let error = nodeloop::block_on(async { TcpStream::connect(address).await }).unwrap_err();
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-/// assert_eq!(error.to_string(), "connect ECONNREFUSED 127.0.0.1:1");
+/// assert_eq!(error.to_string(), format!("connect ECONNREFUSED {address}"));
 ///
 /// let details = NetError::of(&error).unwrap();
-/// assert_eq!(details.attempts()[0].address(), "127.0.0.1:1".parse().ok());
+/// assert_eq!(details.attempts()[0].address(), Some(address));
 /// assert!(details.raw_os_error().is_some());
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
 #[doc(alias = "AggregateError")]

@@ -77,6 +77,10 @@ impl ConnectOptions {
 
     /// How long one of several addresses may take until the next is tried: 250 ms if nothing is
     /// said, and 10 ms at least. The last one, or an only one, has no such limit.
+    ///
+    /// It counts on the clock of the loop. A [virtual](crate::Builder::virtual_time) one jumps to
+    /// its end if nothing else is to be done, unless
+    /// [sockets hold it](crate::Builder::io_holds_time).
     #[doc(alias = "autoSelectFamilyAttemptTimeout")]
     pub fn attempt_timeout(&mut self, timeout: Duration) -> &mut ConnectOptions {
         self.attempt_timeout = timeout.max(LEAST_ATTEMPT_TIMEOUT);
