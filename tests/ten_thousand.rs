@@ -40,13 +40,17 @@ fn ten_thousand_connections() {
     let token = Rc::new(());
     let before = open_descriptors();
     round(connections, &token);
-    assert_eq!(open_descriptors(), before, "descriptors are back");
+    assert_eq!(descriptors_left(before), before, "descriptors are back");
     // The allocator keeps what it once had for later, so memory is compared from the second round.
     let again = connections.min(3_000);
     round(again, &token);
     let memory = resident_bytes();
     round(again, &token);
-    assert_eq!(open_descriptors(), before, "descriptors are back again");
+    assert_eq!(
+        descriptors_left(before),
+        before,
+        "descriptors are back again"
+    );
     let more = resident_bytes().saturating_sub(memory);
     assert!(more < 2 << 20, "another round needed {more} bytes more");
 }
@@ -136,6 +140,16 @@ fn clients() {
     });
     assert_eq!(served.get(), connections);
     println!("all were served");
+}
+
+/// How many descriptors are open when those of `before` are left. A thread of the pool that has
+/// found nothing more to do may outlive its loop for a moment, and has a hand on its bell until then.
+fn descriptors_left(before: usize) -> usize {
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while open_descriptors() > before && std::time::Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    open_descriptors()
 }
 
 fn open_descriptors() -> usize {
