@@ -30,7 +30,7 @@ use pin_project_lite::pin_project;
 use crate::async_local::bind;
 use crate::clock::machine_now;
 use crate::current::{LoopState, current, try_current};
-use crate::macrotask::{Macrotask, Work};
+use crate::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::timers::TimerKey;
 use crate::promise::with_resolver;
 
@@ -111,7 +111,9 @@ impl Sub for Instant {
 /// Waits for `duration`: `timersPromises.setTimeout` (R41).
 ///
 /// The timer is armed now, not at the first poll, and dropping the future disarms it. It counts
-/// in whole milliseconds, rounded up, at least one.
+/// in whole milliseconds, rounded up, at least one. As every timer of Node it counts from the
+/// loop's time, which is the clock's without its fraction of a millisecond: measured with a finer
+/// clock it may end that fraction early.
 ///
 /// # Panics
 ///
@@ -250,6 +252,7 @@ impl FusedFuture for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
+            self.state.timer_cleared(key);
             let work = self.state.timers.borrow_mut().clear(key);
             let freed = self.state.timers.borrow_mut().drop_handle(key);
             drop((work, freed)); // outside of the borrow
@@ -402,6 +405,7 @@ impl Stream for Interval {
 impl Drop for Interval {
     fn drop(&mut self) {
         if let Some(key) = self.key {
+            self.state.timer_cleared(key);
             let work = self.state.timers.borrow_mut().clear(key);
             let freed = self.state.timers.borrow_mut().drop_handle(key);
             drop((work, freed)); // outside of the borrow
@@ -479,10 +483,10 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
     let state = current("time::simulate_completion");
     if state.is_open() {
         let due = state.clock.now().saturating_add(duration);
-        state.poll.simulate(
-            due,
-            Macrotask::callback(bind(&state, callback), Location::caller()),
-        );
+        let mut origin = Origin::new(StepKind::Simulated, Location::caller());
+        origin.entry = state.enqueued(origin, Some(due));
+        let macrotask = Macrotask::callback(bind(&state, callback), origin);
+        state.poll.simulate(due, macrotask);
     }
 }
 

@@ -11,7 +11,7 @@ use super::tcp::TcpStream;
 use crate::current::LoopState;
 use crate::io::platform::is_in_progress;
 use crate::io::{Direction, Watched, check_loop};
-use crate::macrotask::{Macrotask, Place};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::promise::with_resolver;
 
 /// Connects a TCP socket that is not watched yet.
@@ -58,7 +58,8 @@ pub(super) async fn report_in_pending_phase(
         return error;
     }
     let (promise, resolver) = with_resolver();
-    state.push_pending(Macrotask::callback(move || resolver.resolve(()), place));
+    let origin = Origin::new(StepKind::Pending, place);
+    state.push_pending(Macrotask::callback(move || resolver.resolve(()), origin));
     promise.await;
     error
 }
