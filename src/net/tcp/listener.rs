@@ -133,7 +133,8 @@ impl TcpListener {
     }
 
     /// The connections as a stream without end. It is [`accept`](TcpListener::accept) again and
-    /// again, without the addresses; behind an error it can be asked for the next one.
+    /// again, without the addresses (a stream tells its own by `peer_addr`); behind an error it can
+    /// be asked for the next one.
     #[track_caller]
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming {

@@ -100,7 +100,8 @@ impl UnixListener {
     }
 
     /// The connections as a stream without end. It is [`accept`](UnixListener::accept) again and
-    /// again, without the addresses; behind an error it can be asked for the next one.
+    /// again, without the addresses (a stream tells its own by `peer_addr`); behind an error it can
+    /// be asked for the next one.
     #[track_caller]
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming {
