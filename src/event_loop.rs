@@ -181,6 +181,10 @@ impl LoopState {
         loop {
             return Some(match self.poll.next(&self.door)? {
                 Arrival::Macrotask(macrotask) => macrotask,
+                Arrival::Signal(number) => {
+                    self.poll.put_first(self.signals.arrived(number));
+                    continue;
+                }
                 Arrival::Message(Message::Post(callback, place)) => {
                     Macrotask::callback(callback, place)
                 }

@@ -11,11 +11,12 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "context", "macrotask"],
     &["rejection", "remote"],
     &["phases", "pool", "queues", "uncaught"],
+    &["signals"],
     &["current"], // where the API and the loop meet
     &["async_local", "checkpoint", "hooks", "promise", "teardown", "yield_now"],
     &["event_loop", "handle", "schedule", "time"],
     &["abort", "blocking", "entry", "io"],
-    &["fs", "net"],
+    &["fs", "net", "signal"],
 ];
 
 /// The longest file.

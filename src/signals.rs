@@ -1,0 +1,180 @@
+//! The signals that a loop listens to, and what they bring (R64).
+//!
+//! The handler of a signal writes a byte into a pipe, and the poll phase watches its other end: a
+//! pipe for each loop and each number. Every byte is a macrotask of the poll phase, behind all
+//! other events of that phase, as in libuv (`signal.c` `uv__signal_event`).
+//!
+//! It never calls a listener: it hands out macrotasks, as a phase does. The API is in `signal.rs`.
+//!
+//! Invariants: a number is watched as long as it has a listener; a signal is counted unless 65,536
+//! of its number are there already.
+
+mod disposition;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::io::{self, Read};
+use std::rc::{Rc, Weak};
+
+use mio::unix::pipe::Receiver;
+
+use crate::macrotask::{Macrotask, Place};
+use crate::phases::poll::sources::{SignalNumber, Sources};
+use crate::uncaught::Listeners;
+use disposition::Listening;
+
+#[derive(Default)]
+pub(crate) struct Signals {
+    watches: RefCell<BTreeMap<SignalNumber, Watch>>,
+    /// How many listeners keep the loop alive.
+    refed: Cell<usize>,
+}
+
+struct Watch {
+    pipe: Receiver,
+    listeners: Rc<Listeners<()>>,
+    /// The listeners that keep the loop alive.
+    refed: BTreeSet<u64>,
+    /// Calls the listeners, in the context in which the first of them was added.
+    call: Rc<dyn Fn()>,
+    place: Place,
+    _listening: Listening,
+}
+
+/// Which listener of a signal. It means nothing any more when the listener was taken out.
+#[derive(Clone)]
+pub(crate) struct ListenerKey {
+    number: SignalNumber,
+    listeners: Weak<Listeners<()>>,
+    id: u64,
+}
+
+impl Signals {
+    /// Adds a listener. `call` makes what calls a list of them; it is asked for the first one.
+    pub(crate) fn add(
+        &self,
+        sources: &RefCell<Sources>,
+        number: SignalNumber,
+        place: Place,
+        listener: impl FnMut(&()) + 'static,
+        call: impl FnOnce(Rc<Listeners<()>>) -> Rc<dyn Fn()>,
+    ) -> io::Result<ListenerKey> {
+        let mut watches = self.watches.borrow_mut();
+        let watch = match watches.entry(number) {
+            Entry::Occupied(watch) => watch.into_mut(),
+            Entry::Vacant(vacant) => {
+                let (writer, mut pipe) = mio::unix::pipe::new()?;
+                let listening = Listening::new(number, writer)?;
+                sources.borrow_mut().watch_signal(&mut pipe, number)?;
+                let listeners = Rc::new(Listeners::new());
+                vacant.insert(Watch {
+                    pipe,
+                    call: call(listeners.clone()),
+                    listeners,
+                    refed: BTreeSet::new(),
+                    place,
+                    _listening: listening,
+                })
+            }
+        };
+        Ok(ListenerKey {
+            number,
+            id: watch.listeners.add(listener),
+            listeners: Rc::downgrade(&watch.listeners),
+        })
+    }
+
+    /// Removes a listener, and watches the signal no more if it was the last one. The caller drops
+    /// what comes back outside of any borrow.
+    #[must_use]
+    pub(crate) fn remove(
+        &self,
+        sources: &RefCell<Sources>,
+        key: &ListenerKey,
+    ) -> Option<impl Sized + use<>> {
+        self.set_refed(key, false);
+        let mut watches = self.watches.borrow_mut();
+        let watch = watch_of(&mut watches, key)?;
+        let listener = watch.listeners.remove(key.id)?;
+        if !watch.listeners.is_empty() {
+            return Some((listener, None));
+        }
+        sources.borrow_mut().unwatch_signal(&mut watch.pipe);
+        Some((listener, watches.remove(&key.number)))
+    }
+
+    /// Whether a listener is still there.
+    pub(crate) fn contains(&self, key: &ListenerKey) -> bool {
+        watch_of(&mut self.watches.borrow_mut(), key).is_some()
+    }
+
+    /// Whether a listener keeps the loop alive. None does at first.
+    pub(crate) fn set_refed(&self, key: &ListenerKey, refed: bool) {
+        let mut watches = self.watches.borrow_mut();
+        if let Some(watch) = watch_of(&mut watches, key) {
+            if refed && watch.refed.insert(key.id) {
+                self.refed.set(self.refed.get() + 1);
+            } else if !refed && watch.refed.remove(&key.id) {
+                self.refed.set(self.refed.get() - 1);
+            }
+        }
+    }
+
+    pub(crate) fn has_ref(&self, key: &ListenerKey) -> bool {
+        watch_of(&mut self.watches.borrow_mut(), key)
+            .is_some_and(|watch| watch.refed.contains(&key.id))
+    }
+
+    pub(crate) fn has_refed(&self) -> bool {
+        self.refed.get() > 0
+    }
+
+    /// What the signals of a number bring that have come by now: a macrotask for each.
+    pub(crate) fn arrived(&self, number: SignalNumber) -> Vec<Macrotask> {
+        let watches = self.watches.borrow();
+        let Some(watch) = watches.get(&number) else {
+            return Vec::new(); // the last listener has gone since
+        };
+        let macrotask = |_| {
+            let call = watch.call.clone();
+            Macrotask::callback(move || call(), watch.place)
+        };
+        (0..drain(&watch.pipe)).map(macrotask).collect()
+    }
+
+    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    pub(crate) fn take_all(&self, sources: &RefCell<Sources>) -> impl Sized + use<> {
+        let mut watches = std::mem::take(&mut *self.watches.borrow_mut());
+        let mut sources = sources.borrow_mut();
+        self.refed.set(0);
+        for watch in watches.values_mut() {
+            sources.unwatch_signal(&mut watch.pipe);
+        }
+        watches
+    }
+}
+
+/// The watch of a listener that is still there.
+fn watch_of<'a>(
+    watches: &'a mut BTreeMap<SignalNumber, Watch>,
+    key: &ListenerKey,
+) -> Option<&'a mut Watch> {
+    let watch = watches.get_mut(&key.number)?;
+    let is_the_same = key.listeners.as_ptr() == Rc::as_ptr(&watch.listeners);
+    (is_the_same && watch.listeners.contains(key.id)).then_some(watch)
+}
+
+/// How many bytes are in the pipe, which is empty then.
+fn drain(mut pipe: &Receiver) -> usize {
+    let mut buffer = [0; 512];
+    let mut count = 0;
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return count,
+            Ok(length) => count += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return count, // nothing is left
+        }
+    }
+}
