@@ -182,7 +182,8 @@ impl LoopState {
             return Some(match self.poll.next(&self.door)? {
                 Arrival::Macrotask(macrotask) => macrotask,
                 Arrival::Signal(number) => {
-                    self.poll.put_first(self.signals.arrived(number));
+                    let brought = self.signals.arrived(&self.poll.sources, number);
+                    self.poll.put_first(brought);
                     continue;
                 }
                 Arrival::Message(Message::Post(callback, place)) => {

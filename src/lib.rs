@@ -147,6 +147,8 @@ mod macrotask;
 pub mod net;
 mod phases;
 mod pool;
+#[cfg(unix)]
+pub mod process;
 pub mod promise;
 mod queues;
 mod rejection;

@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["event_loop", "handle", "schedule", "time"],
     &["abort", "blocking", "entry", "io"],
     &["fs", "net", "signal"],
+    &["process"],
 ];
 
 /// The longest file.

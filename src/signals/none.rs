@@ -13,7 +13,7 @@ impl Signals {
         false
     }
 
-    pub(crate) fn arrived(&self, _: SignalNumber) -> Vec<Macrotask> {
+    pub(crate) fn arrived(&self, _: &RefCell<Sources>, _: SignalNumber) -> Vec<Macrotask> {
         Vec::new()
     }
 
