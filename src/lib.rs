@@ -79,8 +79,8 @@
 //!   silently.
 //! * A pending promise alone keeps nothing alive (R50).
 //!
-//! Each rule has its id where the code keeps it and where a test proves it. What is exact, what
-//! is not, and what Node itself does not promise: [`guide::exactness`].
+//! All of them, with where each is kept and proved: [`guide::rules`]. What is exact, what is not,
+//! and what Node itself does not promise: [`guide::exactness`].
 //!
 //! # JavaScript on the left, nodeloop on the right
 //!
@@ -145,6 +145,7 @@ mod hooks;
 pub mod io;
 mod macrotask;
 pub mod net;
+pub mod observe;
 mod phases;
 mod pool;
 #[cfg(unix)]
@@ -161,6 +162,7 @@ mod signals;
 mod teardown;
 pub mod time;
 mod uncaught;
+mod watch;
 mod yield_now;
 
 pub use abort::{

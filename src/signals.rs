@@ -23,7 +23,7 @@ use std::rc::{Rc, Weak};
 use mio::unix::pipe::Receiver;
 use signal_hook::consts::SIGCHLD;
 
-use crate::macrotask::{Macrotask, Place};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::phases::poll::sources::{SignalNumber, Sources};
 use crate::uncaught::Listeners;
 pub(crate) use children::{ChildKey, Started};
@@ -32,13 +32,13 @@ use disposition::Listening;
 
 #[derive(Default)]
 pub(crate) struct Signals {
-    watches: RefCell<BTreeMap<SignalNumber, Watch>>,
+    watches: RefCell<BTreeMap<SignalNumber, Listened>>,
     children: RefCell<Children>,
     /// How many listeners and children keep the loop alive.
     refed: Cell<usize>,
 }
 
-struct Watch {
+struct Listened {
     pipe: Receiver,
     listeners: Rc<Listeners<()>>,
     /// The listeners that keep the loop alive.
@@ -101,10 +101,10 @@ impl Signals {
     /// Forgets a number that nobody needs any more.
     fn unwatch(
         &self,
-        watches: &mut BTreeMap<SignalNumber, Watch>,
+        watches: &mut BTreeMap<SignalNumber, Listened>,
         sources: &RefCell<Sources>,
         number: SignalNumber,
-    ) -> Option<Watch> {
+    ) -> Option<Listened> {
         let needed = number == SIGCHLD && !self.children.borrow().is_empty();
         let watch = watches.get_mut(&number)?;
         if needed || !watch.listeners.is_empty() {
@@ -205,7 +205,7 @@ impl Signals {
         if let Some((call, place)) = &watch.call {
             let macrotask = |_| {
                 let call = call.clone();
-                Macrotask::callback(move || call(), place)
+                Macrotask::callback(move || call(), Origin::new(StepKind::Signal, place))
             };
             brought.extend((0..count).map(macrotask));
         }
@@ -228,17 +228,17 @@ impl Signals {
 
 /// The watch of a number, which begins now if it is the first of its number.
 fn watch<'a>(
-    watches: &'a mut BTreeMap<SignalNumber, Watch>,
+    watches: &'a mut BTreeMap<SignalNumber, Listened>,
     sources: &RefCell<Sources>,
     number: SignalNumber,
-) -> io::Result<&'a mut Watch> {
+) -> io::Result<&'a mut Listened> {
     match watches.entry(number) {
         Entry::Occupied(watch) => Ok(watch.into_mut()),
         Entry::Vacant(vacant) => {
             let (writer, mut pipe) = mio::unix::pipe::new()?;
             let listening = Listening::new(number, writer)?;
             sources.borrow_mut().watch_signal(&mut pipe, number)?;
-            Ok(vacant.insert(Watch {
+            Ok(vacant.insert(Listened {
                 pipe,
                 listeners: Rc::new(Listeners::new()),
                 refed: BTreeSet::new(),
@@ -251,9 +251,9 @@ fn watch<'a>(
 
 /// The watch of a listener that is still there.
 fn watch_of<'a>(
-    watches: &'a mut BTreeMap<SignalNumber, Watch>,
+    watches: &'a mut BTreeMap<SignalNumber, Listened>,
     key: &ListenerKey,
-) -> Option<&'a mut Watch> {
+) -> Option<&'a mut Listened> {
     let watch = watches.get_mut(&key.number)?;
     let is_the_same = key.listeners.as_ptr() == Rc::as_ptr(&watch.listeners);
     (is_the_same && watch.listeners.contains(key.id)).then_some(watch)

@@ -11,11 +11,11 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "context", "macrotask"],
     &["rejection", "remote"],
     &["phases", "pool", "queues", "uncaught"],
-    &["signals"],
+    &["signals", "watch"],
     &["current"], // where the API and the loop meet
-    &["async_local", "checkpoint", "hooks", "promise", "teardown", "yield_now"],
-    &["event_loop", "handle", "schedule", "time"],
-    &["abort", "blocking", "entry", "io"],
+    &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "yield_now"],
+    &["blocking", "event_loop", "handle", "schedule", "time"],
+    &["abort", "entry", "io"],
     &["fs", "net", "signal"],
     &["process"],
 ];

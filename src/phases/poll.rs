@@ -1,4 +1,4 @@
-//! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61).
+//! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61, R64).
 //!
 //! [`PollPhase::gather`] looks, and waits if it may; [`PollPhase::next`] then hands out what was
 //! present when the wait ended, and only that: simulated completions, messages of the remote

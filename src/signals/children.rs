@@ -15,7 +15,7 @@ use std::io;
 use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
-use crate::macrotask::{Macrotask, Place};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 
 /// Which child of a loop. Numbers are not used again.
 pub(crate) type ChildKey = u64;
@@ -90,7 +90,8 @@ impl Children {
             let Running {
                 done, refed, place, ..
             } = self.running.remove(&key)?;
-            Some((Macrotask::callback(move || done(status), place), refed))
+            let origin = Origin::of(StepKind::ChildExit, place, key);
+            Some((Macrotask::callback(move || done(status), origin), refed))
         };
         ended.into_iter().filter_map(macrotask).collect()
     }
