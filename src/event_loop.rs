@@ -196,6 +196,11 @@ impl LoopState {
         loop {
             return Some(match self.poll.next(&self.door)? {
                 Arrival::Macrotask(macrotask) => macrotask,
+                Arrival::Signal(number) => {
+                    let brought = self.signals.arrived(&self.poll.sources, number);
+                    self.poll.put_first(brought);
+                    continue;
+                }
                 Arrival::Message(Message::Post(callback, place)) => {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, place))
                 }

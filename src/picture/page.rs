@@ -205,6 +205,8 @@ pub(super) fn kind_of(kind: StepKind) -> &'static str {
         StepKind::Immediate => "set_immediate",
         StepKind::JobDone => "job",
         StepKind::Readiness => "readiness",
+        StepKind::Signal => "signal",
+        StepKind::ChildExit => "child",
         StepKind::Message => "message",
         StepKind::RemoteWake => "wake",
         StepKind::Simulated => "completion",

@@ -9,6 +9,7 @@ const LABELS = {
 const CALLS = {
   set_timeout: "a timer is due, and the loop calls it", set_interval: "an interval is due, and the loop calls it",
   readiness: "a socket is ready, and whoever waits for it is woken", job: "a job is done, and the loop calls what was to come next",
+  signal: "a signal has come, and whoever waits for it is told", child: "a child process has ended, and whoever waits for it is told",
   message: "a message from another thread has come, and the loop calls it", wake: "another thread has woken a task",
   pending: "a result is there already, and whoever waits for it is woken", completion: "something is completed, and the loop calls what was to come next",
   close: "something is closed now, and the loop calls its last callback", exit: "the listeners of the exit", before_exit: "the listeners of `before_exit`", "error listener": "the listeners of an error",
