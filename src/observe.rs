@@ -84,6 +84,7 @@ impl Installed {
         place: &'static Location<'static>,
     ) -> Installed {
         let id = state.watch.install(observer, place, &state.queues);
+        state.note_plain();
         Installed {
             state,
             id: Some(id),
@@ -102,6 +103,7 @@ impl Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         let removed = self.id.and_then(|id| self.state.watch.remove(id));
+        self.state.note_plain();
         drop(removed); // outside of the borrow
     }
 }

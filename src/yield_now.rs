@@ -22,9 +22,7 @@ use crate::phases::check::ImmediateId;
 #[track_caller]
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
-    let open = state.is_open();
-    let push = || state.push_immediate(Work::Wake(None), Location::caller());
-    let id = open.then(push);
+    let id = state.push_immediate(Work::Wake(None), Location::caller());
     YieldNow {
         state,
         id,
