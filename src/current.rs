@@ -171,6 +171,8 @@ impl LoopState {
             || self.poll.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
+            // The tokens first: what their threads sent before they let go is here by then. Asked
+            // the other way round, a message that comes in between would be overlooked.
             || self.door.has_tokens()
             || !self.door.is_empty()
     }

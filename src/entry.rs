@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
@@ -132,6 +133,15 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
+    /// A loop with the settings of [`Builder::default`]: real time, as [`run`] takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<EventLoop> {
+        EventLoop::builder().build()
+    }
+
     /// Settings for a new loop.
     pub fn builder() -> Builder {
         Builder::default()
@@ -345,7 +355,7 @@ impl EventLoop {
         stuck
     }
 
-    /// The loop has run dry and the main future is pending: only another thread can wake it now.
+    /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only another thread can wake it now.
     fn wait_or_give_up(&self) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {

@@ -179,6 +179,9 @@ impl LoopState {
 
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
+        if let Work::Wake(Some(waker)) = macrotask.work {
+            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
+        }
         self.enter(macrotask.origin, || {
             macrotask.call();
             drop(std::mem::replace(&mut macrotask.work, Work::Nothing));

@@ -4,7 +4,7 @@
 //! `event_loop.rs`, where the only call of [`Macrotask::call`] stands.
 
 use std::num::NonZeroU64;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 /// A place in the user's source.
@@ -133,6 +133,11 @@ impl Macrotask {
         Macrotask::new(Work::Wake(Some(waker)), origin)
     }
 
+    /// Wakes several, in order, as one macrotask.
+    pub(crate) fn wake_all(wakers: Vec<Waker>, origin: Origin) -> Macrotask {
+        Macrotask::callback(move || wake_each(wakers), origin)
+    }
+
     /// Enters the user's code. Must not be called while any part of the loop is borrowed.
     pub(crate) fn call(&mut self) {
         match &mut self.work {
@@ -149,5 +154,15 @@ impl Macrotask {
             }
             Work::Nothing => {}
         }
+    }
+}
+
+/// A waker that is not of this crate may panic. Those behind it are woken all the same, or what
+/// waits there would wait for ever; the first panic goes on.
+fn wake_each(wakers: Vec<Waker>) {
+    let wake = |waker: Waker| catch_unwind(AssertUnwindSafe(|| waker.wake())).err();
+    let thrown: Vec<_> = wakers.into_iter().filter_map(wake).collect();
+    if let Some(first) = thrown.into_iter().next() {
+        resume_unwind(first);
     }
 }

@@ -41,7 +41,7 @@ pub enum StuckPolicy {
     /// Wait for a wake from another thread. If no other thread holds a waker it waits for ever.
     #[default]
     Wait,
-    /// End the run with [`RunError::Stuck`].
+    /// End the run with [`RunError::Stuck`](crate::RunError::Stuck).
     Error,
 }
 
