@@ -30,7 +30,7 @@ use crate::queues::{Job, Microtask, Queues};
 use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
 use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
-use crate::watch::{Position, Watch};
+use crate::watch::{Position, Starving, Watch};
 
 mod tell;
 
@@ -95,6 +95,7 @@ pub(crate) enum Stop {
         reason: String,
         place: Place,
     },
+    Starving(Starving),
 }
 
 /// What the program wants to be told.

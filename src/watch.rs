@@ -20,9 +20,11 @@ use crate::queues::Queues;
 
 mod event;
 mod position;
+mod starving;
 
 pub use event::{Event, Phase, PromiseId, Settled, Step, StepId};
 pub use position::{Position, Queue};
+pub use starving::{Link, Starving};
 
 /// Is told what happens in a loop, at the moment at which it happens.
 ///
