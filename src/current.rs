@@ -31,7 +31,7 @@ use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
 use crate::signals::Signals;
 use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
-use crate::watch::{Position, Watch};
+use crate::watch::{Position, Starving, Watch};
 
 mod tell;
 
@@ -63,7 +63,9 @@ pub(crate) struct LoopState {
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
-    pub(crate) life: Cell<Life>,
+    life: Cell<Life>,
+    /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
+    is_plain: Cell<bool>,
     /// Why the run is to end before the loop has run dry.
     pub(crate) stop: RefCell<Option<Stop>>,
     is_stopping: Cell<bool>,
@@ -95,6 +97,7 @@ pub(crate) enum Stop {
         reason: String,
         place: Place,
     },
+    Starving(Starving),
 }
 
 /// What the program wants to be told.
@@ -155,6 +158,7 @@ impl LoopState {
             tasks: RefCell::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
+            is_plain: Cell::new(true),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
             in_a_row: RefCell::default(),
@@ -178,10 +182,25 @@ impl LoopState {
             || !self.door.is_empty()
     }
 
+    pub(crate) fn life(&self) -> Life {
+        self.life.get()
+    }
+
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.set(life);
+        self.note_plain();
+    }
+
+    /// To be called whenever one of the two has changed.
+    pub(crate) fn note_plain(&self) {
+        let is_plain = self.life() == Life::Open && !self.watch.is_on();
+        self.is_plain.set(is_plain);
+    }
+
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.life.get() != Life::Cancelling
+        self.life() != Life::Cancelling
     }
 
     /// Whether this is the loop that runs on this thread.
@@ -221,17 +240,28 @@ impl LoopState {
     }
 
     pub(crate) fn push_tick(&self, tick: Job) {
-        if self.life.get() == Life::Open {
-            self.enqueued(Origin::new(StepKind::Tick, tick.place), None);
+        if self.is_plain.get() || self.may_queue(StepKind::Tick, tick.place) {
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
-        if self.is_open() {
-            self.enqueued(Origin::new(StepKind::Microtask, callback.place), None);
+        if self.is_plain.get() || self.may_queue(StepKind::Microtask, callback.place) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
+    }
+
+    /// Whether the loop takes it; if so, the observers are told. Ticks are refused earlier (R9).
+    #[cold]
+    fn may_queue(&self, kind: StepKind, place: Place) -> bool {
+        let takes = match kind {
+            StepKind::Tick => self.life() == Life::Open,
+            _ => self.is_open(),
+        };
+        if takes {
+            self.enqueued(Origin::new(kind, place), None);
+        }
+        takes
     }
 
     /// Puts a task at the end of the microtask queue.
@@ -243,12 +273,16 @@ impl LoopState {
         self.queues.push_microtask(Microtask::Task(runnable));
     }
 
-    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> ImmediateId {
-        let entry = match self.watch.is_on() {
-            true => self.tell_immediate(place),
-            false => 0,
-        };
-        self.check.borrow_mut().push(work, place, entry)
+    /// Queues an immediate. A loop that takes none drops the work.
+    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> Option<ImmediateId> {
+        let mut entry = 0;
+        if !self.is_plain.get() {
+            if !self.is_open() {
+                return None;
+            }
+            entry = self.tell_immediate(place);
+        }
+        Some(self.check.borrow_mut().push(work, place, entry))
     }
 
     /// Takes an immediate out and drops it.

@@ -293,7 +293,7 @@ impl EventLoop {
     #[track_caller]
     fn enter(&self, verb: &str) -> Entered {
         refuse_nesting(verb);
-        self.state.life.set(Life::Open);
+        self.state.set_life(Life::Open);
         let entered = enter(&self.state);
         self.state.begin_run(Location::caller());
         entered
@@ -303,7 +303,7 @@ impl EventLoop {
     fn start_script(&self, place: Place, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            Entry::CommonJs => state.step(Origin::new(StepKind::MainScript, place), script),
+            Entry::CommonJs => state.enter(Origin::new(StepKind::MainScript, place), script),
             Entry::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
@@ -360,6 +360,7 @@ impl EventLoop {
         match self.stuck {
             StuckPolicy::Wait => {
                 self.state.turn(Patience::EvenIfIdle);
+                self.state.leave_phase();
                 None
             }
             StuckPolicy::Error => Some(Stuck {
@@ -388,7 +389,7 @@ impl LoopState {
     /// R2: one macrotask, with a drain behind it.
     fn emit_before_exit(&self) {
         let origin = Origin::new(StepKind::BeforeExit, Location::caller());
-        let called = self.step(origin, || self.hooks.before_exit.call(&()));
+        let called = self.enter(origin, || self.hooks.before_exit.call(&()));
         if called.is_ok() {
             let _ = self.checkpoint();
         }
@@ -397,12 +398,12 @@ impl LoopState {
     /// R9: once. Ticks are refused from now on; microtasks of the listeners run only if the loop
     /// has ended by itself.
     pub(crate) fn emit_exit(&self, code: i32) {
-        if self.life.get() != Life::Open {
+        if self.life() != Life::Open {
             return; // told already, or everything is being cancelled
         }
-        self.life.set(Life::Exiting);
+        self.set_life(Life::Exiting);
         let origin = Origin::new(StepKind::Exit, Location::caller());
-        if self.step(origin, || self.hooks.exit.call(&code)).is_ok() {
+        if self.enter(origin, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();
         }
     }

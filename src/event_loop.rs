@@ -46,11 +46,13 @@ impl LoopState {
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is asked (R4)
-        self.end_turn();
     }
 
     fn pending_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Pending);
+        if self.pending.borrow().is_empty() {
+            return;
+        }
         self.pending.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -74,11 +76,10 @@ impl LoopState {
         let wait = self.poll_wait(patience);
         let jobs_out = self.pool.has_outstanding();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
-        let waiting = self.begin_wait(wait);
-        let gathered = self
-            .poll
-            .gather(&self.clock, &self.door, wait, jobs_out, must_wait);
-        self.end_wait(waiting);
+        let gathered = self.waiting(wait, || {
+            self.poll
+                .gather(&self.clock, &self.door, wait, jobs_out, must_wait)
+        });
         if let Err(error) = gathered {
             panic!("the system's poll failed: {error}"); // libuv aborts: nothing can go on
         }
@@ -118,6 +119,9 @@ impl LoopState {
 
     fn close_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Close);
+        if self.close.borrow().is_empty() {
+            return;
+        }
         self.close.borrow_mut().begin();
         while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -148,7 +152,7 @@ impl LoopState {
                     let origin = macrotask.origin;
                     let repeats = matches!(macrotask.work, Work::Repeating(_));
                     let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
-                    let thrown = self.step(origin, || macrotask.call()).is_err();
+                    let thrown = self.enter(origin, || macrotask.call()).is_err();
                     let spent = self
                         .timers
                         .borrow_mut()
@@ -178,11 +182,11 @@ impl LoopState {
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
         if let Work::Wake(Some(waker)) = macrotask.work {
-            return self.step(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
+            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
         }
-        self.step(macrotask.origin, move || {
+        self.enter(macrotask.origin, || {
             macrotask.call();
-            drop(macrotask);
+            drop(std::mem::replace(&mut macrotask.work, Work::Nothing));
         })
         .is_ok()
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::current::Stop;
 use crate::macrotask::Place;
 use crate::uncaught::Uncaught;
+use crate::watch::Starving;
 
 /// Why a run ended without a value.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub enum RunError {
     },
     /// A panic left a callback, or the main future panicked.
     Uncaught(Uncaught),
+    /// A drain has passed the bound of [`Builder::drain_limit`](crate::Builder::drain_limit).
+    Starving(Starving),
     /// The program called [`exit`](crate::exit) with this code.
     Exit(i32),
 }
@@ -31,6 +34,7 @@ impl RunError {
             (Some(Stop::Exit(code)), _) => RunError::Exit(code),
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
             (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
+            (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
             (_, Some(stuck)) => RunError::Stuck(stuck),
             (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck {
                 pending: Vec::new(),
@@ -49,6 +53,7 @@ impl fmt::Display for RunError {
                  a reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),
+            RunError::Starving(starving) => starving.fmt(f),
             RunError::Exit(code) => write!(f, "the program called `exit({code})`"),
         }
     }
