@@ -30,6 +30,7 @@ use crate::queues::{Job, Microtask, Queues};
 use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
 use crate::uncaught::{Listeners, Rejection, Uncaught};
+use crate::waits::{Awaited, PendingPromise};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<LoopState>>> = const { RefCell::new(None) };
@@ -52,6 +53,8 @@ pub(crate) struct LoopState {
     pub(crate) context: ContextCell,
     /// The tasks that are pending, so that the end of the loop can cancel them.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The promises without a task that somebody waits for, for the reports.
+    pub(crate) awaited: Awaited,
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
     pub(crate) life: Cell<Life>,
@@ -111,7 +114,8 @@ impl Hooks {
 /// A task that is pending.
 pub(crate) struct LiveTask {
     pub(crate) waker: Waker,
-    pub(crate) place: Place,
+    /// What it settles.
+    pub(crate) promise: Rc<dyn PendingPromise>,
 }
 
 impl LoopState {
@@ -141,6 +145,7 @@ impl LoopState {
             },
             context: ContextCell::default(),
             tasks: RefCell::default(),
+            awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
             stop: RefCell::new(None),

@@ -15,6 +15,7 @@ use crate::handle::Handle;
 use crate::macrotask::Place;
 use crate::promise::{Failure, Promise, spawn_at};
 use crate::uncaught::Uncaught;
+use crate::why_alive::{PendingTask, WhyAlive};
 
 mod builder;
 mod run_error;
@@ -156,7 +157,7 @@ impl EventLoop {
         let _entered = self.enter("run");
         let place = Location::caller();
         let main = self.start_main(place, move || spawn_at(place, future));
-        let stuck = self.run_to_the_end(&|| main.as_ref().is_none_or(Promise::is_finished));
+        let stuck = self.run_to_the_end(place, &|| main.as_ref().is_none_or(Promise::is_finished));
         self.result(main, place, stuck)
     }
 
@@ -172,8 +173,9 @@ impl EventLoop {
     #[track_caller]
     pub fn run_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
         let _entered = self.enter("run_script");
-        self.start_script(Location::caller(), script);
-        self.run_to_the_end(&|| true);
+        let place = Location::caller();
+        self.start_script(place, script);
+        self.run_to_the_end(place, &|| true);
         match self.state.take_stop() {
             None => Ok(()),
             stop => {
@@ -216,7 +218,7 @@ impl EventLoop {
             if !self.state.is_stopping() && main.as_ref().is_none_or(Promise::is_finished) {
                 break; // it panicked, and a hook has been told
             }
-            stuck = self.wait_or_give_up();
+            stuck = self.wait_or_give_up(place);
             if stuck.is_some() {
                 break;
             }
@@ -307,7 +309,7 @@ impl EventLoop {
     }
 
     /// R2. What comes back says why the main future can never finish.
-    fn run_to_the_end(&self, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
+    fn run_to_the_end(&self, main: Place, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
         let state = &self.state;
         let stuck = loop {
             state.run_while_alive();
@@ -321,7 +323,7 @@ impl EventLoop {
             if main_is_done() || state.is_stopping() {
                 break None;
             }
-            if let Some(stuck) = self.wait_or_give_up() {
+            if let Some(stuck) = self.wait_or_give_up(main) {
                 break Some(stuck);
             }
         };
@@ -335,16 +337,30 @@ impl EventLoop {
     }
 
     /// The loop has run dry and the main future is pending: only another thread can wake it now.
-    fn wait_or_give_up(&self) -> Option<Stuck> {
+    fn wait_or_give_up(&self, main: Place) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {
                 self.state.turn(Patience::EvenIfIdle);
                 None
             }
-            StuckPolicy::Error => Some(Stuck {
-                pending: self.state.pending_places(),
-            }),
+            StuckPolicy::Error => Some(self.stuck_report(main)),
         }
+    }
+}
+
+impl EventLoop {
+    fn stuck_report(&self, main: Place) -> Stuck {
+        let report = WhyAlive::of(&self.state);
+        Stuck {
+            main: Some(main),
+            pending: report.tasks().iter().map(PendingTask::place).collect(),
+            report,
+        }
+    }
+
+    /// What this loop waits for, as [`why_alive`](crate::why_alive) says it from inside.
+    pub fn why_alive(&self) -> WhyAlive {
+        WhyAlive::of(&self.state)
     }
 }
 
@@ -386,14 +402,5 @@ impl LoopState {
         if self.guard(place, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();
         }
-    }
-
-    /// What is pending, for the report of a run that is stuck.
-    fn pending_places(&self) -> Vec<Place> {
-        self.tasks
-            .borrow()
-            .iter()
-            .map(|(_, task)| task.place)
-            .collect()
     }
 }

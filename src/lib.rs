@@ -154,6 +154,8 @@ mod schedule;
 mod teardown;
 pub mod time;
 mod uncaught;
+mod waits;
+mod why_alive;
 mod yield_now;
 
 pub use abort::{
@@ -177,4 +179,6 @@ pub use schedule::{
     set_timeout, set_timeout_mut,
 };
 pub use uncaught::{PanicReason, Rejection, Uncaught};
+pub use waits::OperationKind;
+pub use why_alive::{Operation, PendingTask, WaitsFor, WhyAlive, why_alive};
 pub use yield_now::{YieldNow, yield_now};

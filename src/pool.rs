@@ -23,6 +23,7 @@ use rustc_hash::FxHashMap;
 
 use crate::macrotask::Place;
 use crate::remote::{Door, Message};
+use crate::waits::{Listed, OperationKind};
 
 pub(crate) type JobId = u64;
 
@@ -129,6 +130,20 @@ impl Pool {
     /// time.
     pub(crate) fn has_outstanding(&self) -> bool {
         !self.outstanding.borrow().is_empty()
+    }
+
+    /// The jobs that have not been delivered yet, in order of submission, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let outstanding = self.outstanding.borrow();
+        let mut jobs: Vec<(JobId, Place)> = outstanding
+            .iter()
+            .map(|(id, job)| (*id, job.place))
+            .collect();
+        jobs.sort_unstable_by_key(|(id, _)| *id);
+        let listed = jobs.into_iter();
+        listed
+            .map(|(_, place)| Listed::new(OperationKind::Job, Some(place)))
+            .collect()
     }
 
     /// Blocks this thread until every job has finished; nothing is delivered meanwhile.

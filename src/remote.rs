@@ -20,11 +20,12 @@ mod atomic {
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
+use slab::Slab;
 
 use crate::macrotask::Place;
 use bell::Bell;
@@ -52,6 +53,8 @@ pub(crate) struct Door {
     waker: mio::Waker,
     /// Keep-alive tokens that are out.
     tokens: AtomicUsize,
+    /// Where they were made, for reports. Only the number above decides anything.
+    token_places: Mutex<Slab<Place>>,
 }
 
 impl Door {
@@ -67,6 +70,7 @@ impl Door {
             bell: Bell::new(),
             waker,
             tokens: AtomicUsize::new(0),
+            token_places: Mutex::default(),
         }
     }
 
@@ -93,14 +97,16 @@ impl Door {
         }
     }
 
-    /// Any thread: one keep-alive token more.
-    pub(crate) fn add_token(&self) {
+    /// Any thread: one keep-alive token more. What comes back goes to [`Door::drop_token`].
+    pub(crate) fn add_token(&self, place: Place) -> usize {
         // Relaxed: whoever adds one runs on the loop or holds what keeps it alive.
         self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.places_of_tokens().insert(place)
     }
 
     /// Any thread: one keep-alive token less.
-    pub(crate) fn drop_token(&self) {
+    pub(crate) fn drop_token(&self, key: usize) {
+        self.places_of_tokens().remove(key);
         // Release pairs with the Acquire in `has_tokens`.
         self.tokens.fetch_sub(1, Ordering::Release);
         self.ring(); // the loop may be waiting for nothing but this
@@ -124,6 +130,19 @@ impl Door {
         // Acquire pairs with the Release of a token's drop: what its thread sent before is
         // here when the token is seen to be gone.
         self.tokens.load(Ordering::Acquire) > 0
+    }
+
+    /// Where the tokens that are out were made.
+    pub(crate) fn token_places(&self) -> Vec<Place> {
+        let places = self.places_of_tokens();
+        places.iter().map(|(_, place)| *place).collect()
+    }
+
+    fn places_of_tokens(&self) -> MutexGuard<'_, Slab<Place>> {
+        // No user code runs under the lock, so a poisoned one is still whole.
+        self.token_places
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The loop is about to wait. Behind this call it must look once more at what another

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const LAYERS: &[&[&str]] = &[
     &["clock", "context", "macrotask"],
-    &["rejection", "remote"],
+    &["rejection", "remote", "waits"],
     &["phases", "pool", "queues", "uncaught"],
     &["current"], // where the API and the loop meet
-    &["async_local", "checkpoint", "hooks", "promise", "teardown", "yield_now"],
+    &["async_local", "checkpoint", "hooks", "promise", "teardown", "why_alive", "yield_now"],
     &["event_loop", "handle", "schedule", "time"],
     &["abort", "blocking", "entry", "io"],
     &["fs", "net"],

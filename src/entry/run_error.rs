@@ -5,6 +5,7 @@ use std::fmt;
 use crate::current::Stop;
 use crate::macrotask::Place;
 use crate::uncaught::Uncaught;
+use crate::why_alive::WhyAlive;
 
 /// Why a run ended without a value.
 #[derive(Debug)]
@@ -32,9 +33,7 @@ impl RunError {
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
             (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
             (_, Some(stuck)) => RunError::Stuck(stuck),
-            (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck {
-                pending: Vec::new(),
-            }),
+            (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck::default()),
         }
     }
 }
@@ -57,15 +56,25 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 /// The report of a run that can never finish.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// `Display` prints what the main future waits for, and everything else that is pending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
+    pub(super) main: Option<Place>,
     pub(super) pending: Vec<Place>,
+    pub(super) report: WhyAlive,
 }
 
 impl Stuck {
     /// Where the tasks that are pending were spawned.
     pub fn pending(&self) -> &[Place] {
         &self.pending
+    }
+
+    /// What the tasks wait for, as far as known, and which operations are out without keeping
+    /// the loop alive.
+    pub fn report(&self) -> &WhyAlive {
+        &self.report
     }
 }
 
@@ -75,9 +84,11 @@ impl fmt::Display for Stuck {
             "the main future is pending and nothing keeps the loop alive: no timer, immediate, \
              job, I/O wait or keep-alive token is left to wake it",
         )?;
-        for place in &self.pending {
-            write!(f, "\n  a task spawned at {place} is pending")?;
+        let mut tasks = self.report.tasks().iter();
+        if let Some(main) = tasks.find(|task| Some(task.place()) == self.main) {
+            write!(f, "\n  the main future, run at {}", main.place())?;
+            main.write_waits(f)?;
         }
-        Ok(())
+        self.report.write_without(self.main, f)
     }
 }

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::macrotask::{Macrotask, Place, Work};
+use crate::waits::{Listed, OperationKind};
 
 /// The number of an immediate. Never used twice by one loop.
 pub(crate) type ImmediateId = u64;
@@ -98,6 +99,23 @@ impl Check {
     /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait.
     pub(crate) fn has_refed(&self) -> bool {
         self.refed > 0
+    }
+
+    /// The immediates that are pending, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let pending = self.queue.iter().flatten();
+        let listed = pending.map(|immediate| Listed {
+            refed: immediate.refed,
+            wakers: immediate
+                .macrotask
+                .work
+                .waker()
+                .cloned()
+                .into_iter()
+                .collect(),
+            ..Listed::new(OperationKind::Immediate, Some(immediate.macrotask.place))
+        });
+        listed.collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

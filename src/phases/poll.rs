@@ -24,6 +24,7 @@ use mio::{Events, Poll, Token};
 use crate::clock::Clock;
 use crate::macrotask::Macrotask;
 use crate::remote::{Door, Message};
+use crate::waits::{Listed, OperationKind};
 use sources::{Readiness, Sources};
 
 /// How long the poll phase may wait.
@@ -171,6 +172,26 @@ impl PollPhase {
                 }
             }
         }
+    }
+
+    /// Completions to come and waits on sources, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let completion =
+            |macrotask: &Macrotask| Listed::new(OperationKind::Completion, Some(macrotask.place));
+        let mut listed = Vec::new();
+        for one in self.batch.borrow().iter() {
+            if let Batched::Simulated(macrotask) = one {
+                listed.push(completion(macrotask));
+            }
+        }
+        for ((due, _), macrotask) in self.simulated.borrow().iter() {
+            listed.push(Listed {
+                due: Some(*due),
+                ..completion(macrotask)
+            });
+        }
+        listed.append(&mut self.sources.borrow().list());
+        listed
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

@@ -27,11 +27,13 @@
 //! and lives only as long as the running pass looks at it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::macrotask::{Macrotask, Place, Work};
+use crate::waits::{Listed, OperationKind};
 
 pub(crate) type TimerKey = usize;
 type ListKey = usize;
@@ -66,6 +68,24 @@ struct Timer {
     link: Option<Link>,
     /// Handles outside that know the key: while there are any, the key is not given away.
     handles: usize,
+}
+
+impl Timer {
+    fn listed(&self) -> (u64, Listed) {
+        let due_ms = self.start_ms.saturating_add(self.duration_ms.unwrap_or(0));
+        let kind = if self.is_interval {
+            OperationKind::Interval
+        } else {
+            OperationKind::Timer
+        };
+        let listed = Listed {
+            refed: self.refed,
+            due: self.link.map(|_| Duration::from_millis(due_ms)),
+            wakers: self.work.waker().cloned().into_iter().collect(),
+            ..Listed::new(kind, Some(self.place))
+        };
+        (due_ms, listed)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -363,6 +383,14 @@ impl Timers {
         if let Some(&(expiry_ms, _, _)) = self.queue.first() {
             self.loop_timer_ms = Some(expiry_ms.max(self.last_reading_ms.saturating_add(1)));
         }
+    }
+
+    /// The timers that are armed, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let armed = self.timers.iter().filter(|(_, timer)| !timer.destroyed);
+        let mut armed: Vec<(u64, Listed)> = armed.map(|(_, timer)| timer.listed()).collect();
+        armed.sort_by_key(|(due_ms, _)| *due_ms);
+        armed.into_iter().map(|(_, listed)| listed).collect()
     }
 
     /// Takes every callback out, to be dropped by the caller outside of any borrow. Handles stay

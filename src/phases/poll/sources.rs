@@ -31,6 +31,7 @@ use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
 use crate::macrotask::{Macrotask, Place};
+use crate::waits::{Listed, OperationKind};
 
 /// libuv's bound on the reads behind one event.
 pub(crate) const READS_PER_EVENT: u32 = 32;
@@ -139,6 +140,11 @@ struct Half {
 }
 
 impl Half {
+    fn wakers(&self) -> impl Iterator<Item = &Waker> {
+        let waiters = self.waiters.iter().map(|(_, waker)| waker);
+        self.poller.iter().chain(waiters)
+    }
+
     fn waiting(&self) -> usize {
         usize::from(self.poller.is_some()) + self.waiters.len()
     }
@@ -410,6 +416,23 @@ impl Sources {
         let halves = self.slots.iter_mut();
         let halves = halves.flat_map(|slot| [&mut slot.read, &mut slot.write]);
         halves.flat_map(take_waiting).collect()
+    }
+
+    /// The waits on sources, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let halves = self.slots.iter().flat_map(|slot| {
+            [
+                (slot, &slot.read, OperationKind::Read),
+                (slot, &slot.write, OperationKind::Write),
+            ]
+        });
+        let waiting = halves.filter(|(_, half, _)| half.waiting() > 0);
+        let listed = waiting.map(|(slot, half, kind)| Listed {
+            refed: slot.refed,
+            wakers: half.wakers().cloned().collect(),
+            ..Listed::new(kind, Some(slot.place))
+        });
+        listed.collect()
     }
 
     /// The slot of a source that is still there.
