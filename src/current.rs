@@ -58,6 +58,10 @@ pub(crate) struct LoopState {
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
     pub(crate) life: Cell<Life>,
+    /// Who waits for the loop to run dry.
+    pub(crate) idle: RefCell<Vec<Macrotask>>,
+    /// How many macrotasks have been entered.
+    pub(crate) entered: Cell<u64>,
     /// Why the run is to end before the loop has run dry.
     pub(crate) stop: RefCell<Option<Stop>>,
     is_stopping: Cell<bool>,
@@ -82,6 +86,8 @@ pub(crate) enum Stop {
     /// The future of a `block_on` has finished.
     Done,
     Exit(i32),
+    /// Only a clock that is held by hand could wake anybody.
+    Frozen,
     Uncaught(Uncaught),
     Unhandled {
         reason: String,
@@ -148,6 +154,8 @@ impl LoopState {
             awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
+            idle: RefCell::default(),
+            entered: Cell::new(0),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
             in_a_row: RefCell::default(),

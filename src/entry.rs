@@ -3,11 +3,12 @@
 //! What a run is (R1, R2): the main script as the first macrotask, with its drain; the loop until
 //! nothing keeps it alive; `before_exit`, and the loop again if that made work; `exit`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::current::{Entered, Life, LoopState, Stop, enter, try_current};
 use crate::event_loop::Patience;
@@ -18,10 +19,16 @@ use crate::uncaught::Uncaught;
 use crate::why_alive::{PendingTask, WhyAlive};
 
 mod builder;
+#[cfg(unix)]
+mod descriptor;
+mod hosted;
 mod run_error;
 
 pub use builder::{Builder, Entry, StuckPolicy};
 pub use run_error::{RunError, Stuck};
+
+/// How long, in real time, a main future may wait for another thread before that is told.
+const WORTH_A_REPORT: Duration = Duration::from_secs(1);
 
 /// Runs `future` and everything it starts, until the future has finished *and* nothing keeps the
 /// loop alive; gives the future's output.
@@ -130,6 +137,10 @@ pub struct EventLoop {
     state: Rc<LoopState>,
     entry: Entry,
     stuck: StuckPolicy,
+    /// Whether the running run has told that it waits for another thread.
+    has_reported: Cell<bool>,
+    /// Whether a host has started something and given no turn yet.
+    at_first_turn: bool,
 }
 
 impl EventLoop {
@@ -174,13 +185,14 @@ impl EventLoop {
     pub fn run_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
         let _entered = self.enter("run_script");
         let place = Location::caller();
-        self.start_script(place, script);
+        self.run_main(place, script);
         self.run_to_the_end(place, &|| true);
         match self.state.take_stop() {
             None => Ok(()),
             stop => {
+                let stuck = self.stuck_report(None);
                 self.state.cancel_all();
-                Err(RunError::from_stop(stop, None))
+                Err(RunError::from_stop(stop, Some(stuck)))
             }
         }
     }
@@ -214,7 +226,7 @@ impl EventLoop {
         });
         let mut stuck = None;
         while !self.state.is_stopping() {
-            self.state.run_while_alive();
+            self.run_dry();
             if !self.state.is_stopping() && main.as_ref().is_none_or(Promise::is_finished) {
                 break; // it panicked, and a hook has been told
             }
@@ -242,6 +254,10 @@ impl EventLoop {
         stuck: Option<Stuck>,
     ) -> Result<T, RunError> {
         let mut early = self.state.take_stop();
+        let stuck = match early {
+            Some(Stop::Frozen) => Some(self.stuck_report(Some(place))),
+            _ => stuck,
+        };
         if early.is_some() {
             self.state.cancel_all();
         }
@@ -277,11 +293,12 @@ impl EventLoop {
     fn enter(&self, verb: &str) -> Entered {
         refuse_nesting(verb);
         self.state.life.set(Life::Open);
+        self.has_reported.set(false);
         enter(&self.state)
     }
 
     /// R1: the main macrotask and its drain. A throw in it does not keep the drain away (R52).
-    fn start_script(&self, place: Place, script: impl FnOnce() + 'static) {
+    fn run_main(&self, place: Place, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
             Entry::CommonJs => state.guard(place, script),
@@ -304,7 +321,7 @@ impl EventLoop {
     ) -> Option<Promise<T>> {
         let main = Rc::new(RefCell::new(None));
         let slot = main.clone();
-        self.start_script(place, move || *slot.borrow_mut() = Some(start()));
+        self.run_main(place, move || *slot.borrow_mut() = Some(start()));
         main.take()
     }
 
@@ -312,7 +329,7 @@ impl EventLoop {
     fn run_to_the_end(&self, main: Place, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
         let state = &self.state;
         let stuck = loop {
-            state.run_while_alive();
+            self.run_dry();
             if state.is_stopping() {
                 break None;
             }
@@ -336,23 +353,39 @@ impl EventLoop {
         stuck
     }
 
+    /// Runs until nothing keeps the loop alive, and nobody waits for just that.
+    fn run_dry(&self) {
+        loop {
+            self.state.run_while_alive();
+            if self.state.is_stopping() || !self.state.call_idle() {
+                break;
+            }
+        }
+    }
+
     /// The loop has run dry and the main future is pending: only another thread can wake it now.
     fn wait_or_give_up(&self, main: Place) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {
-                self.state.turn(Patience::EvenIfIdle);
+                if !self.state.turn_within(WORTH_A_REPORT) && !self.state.is_stopping() {
+                    if !self.has_reported.replace(true) {
+                        eprintln!("nodeloop: still waiting: {}", self.stuck_report(Some(main)));
+                    }
+                    self.state.turn(Patience::EvenIfIdle);
+                }
                 None
             }
-            StuckPolicy::Error => Some(self.stuck_report(main)),
+            StuckPolicy::Error => Some(self.stuck_report(Some(main))),
         }
     }
 }
 
 impl EventLoop {
-    fn stuck_report(&self, main: Place) -> Stuck {
+    fn stuck_report(&self, main: Option<Place>) -> Stuck {
         let report = WhyAlive::of(&self.state);
         Stuck {
-            main: Some(main),
+            is_frozen: false,
+            main,
             pending: report.tasks().iter().map(PendingTask::place).collect(),
             report,
         }

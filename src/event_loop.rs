@@ -5,18 +5,22 @@
 
 use std::rc::Rc;
 
-use crate::current::LoopState;
+use crate::current::{LoopState, Stop};
 use crate::macrotask::{Macrotask, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, Wait};
+use crate::phases::poll::{Arrival, Gathered, Wait};
 use crate::phases::timers::Step;
 use crate::queues::Microtask;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
 
+mod hosted;
+
 /// How long a turn may wait when nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
+    /// Not at all, and no clock jumps: somebody else waits.
+    Never,
     /// Not at all (R5).
     WhileAlive,
     /// Until something comes from another thread: the main future waits for that.
@@ -70,8 +74,10 @@ impl LoopState {
         let gathered = self
             .poll
             .gather(&self.clock, &self.door, wait, jobs_out, must_wait);
-        if let Err(error) = gathered {
-            panic!("the system's poll failed: {error}"); // libuv aborts: nothing can go on
+        match gathered {
+            Ok(Gathered::Arrivals) => {}
+            Ok(Gathered::Frozen) => return self.stop(Stop::Frozen),
+            Err(error) => panic!("the system's poll failed: {error}"), // libuv aborts, too
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
             self.run_macrotask(macrotask);
@@ -80,7 +86,8 @@ impl LoopState {
 
     /// R5: how long the poll phase may wait.
     fn poll_wait(&self, patience: Patience) -> Wait {
-        let no_wait = self.check.borrow().has_refed()
+        let no_wait = patience == Patience::Never
+            || self.check.borrow().has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
             || (patience == Patience::WhileAlive && !self.is_alive());
@@ -133,6 +140,7 @@ impl LoopState {
                 Step::Done => break,
                 Step::Drain => self.checkpoint().is_err(), // R12, R34
                 Step::Run(key, mut macrotask) => {
+                    self.entered.set(self.entered.get() + 1);
                     let place = macrotask.place;
                     let repeats = matches!(macrotask.work, Work::Repeating(_));
                     let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
@@ -164,6 +172,7 @@ impl LoopState {
 
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
+        self.entered.set(self.entered.get() + 1);
         let place = macrotask.place;
         self.guard(place, move || {
             macrotask.call();

@@ -172,6 +172,7 @@ pub use handle::{Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, hand
 pub use hooks::{
     exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught, on_unhandled_rejection,
 };
+pub use phases::Phase;
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use rejection::Reason;
 pub use schedule::{

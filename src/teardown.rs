@@ -59,6 +59,8 @@ impl LoopState {
         immediates.into_iter().for_each(drop_quietly);
         let closed = self.close.borrow_mut().take_all();
         closed.into_iter().for_each(drop_quietly);
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        idle.into_iter().for_each(drop_quietly);
         drop_quietly(self.pool.take_all());
         let late = std::iter::from_fn(|| self.rejections.take_late());
         late.for_each(drop_quietly);

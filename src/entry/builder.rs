@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::current::LoopState;
 use crate::entry::EventLoop;
-use crate::phases::poll::PollPhase;
+use crate::phases::poll::{PollPhase, TimeRules};
 use crate::remote::Door;
 
 /// Settings of an [`EventLoop`].
@@ -16,6 +16,8 @@ pub struct Builder {
     blocking_threads: usize,
     virtual_time: bool,
     io_holds_time: bool,
+    jobs_hold_time: bool,
+    auto_advance: bool,
     entry: Entry,
     stuck: StuckPolicy,
 }
@@ -33,7 +35,9 @@ pub enum Entry {
 /// What a run does when its main future is pending and nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StuckPolicy {
-    /// Wait for a wake from another thread. If no other thread holds a waker it waits for ever.
+    /// Wait for a wake from another thread. If no other thread holds a waker it waits for ever;
+    /// so the report of [`RunError::Stuck`](crate::RunError::Stuck) is printed on stderr, once in a
+    /// run, when such a wait has lasted for a second.
     #[default]
     Wait,
     /// End the run with [`RunError::Stuck`].
@@ -46,6 +50,8 @@ impl Default for Builder {
             blocking_threads: 4,
             virtual_time: false,
             io_holds_time: false,
+            jobs_hold_time: true,
+            auto_advance: true,
             entry: Entry::default(),
             stuck: StuckPolicy::default(),
         }
@@ -86,6 +92,25 @@ impl Builder {
         self
     }
 
+    /// Whether jobs of the pool hold virtual time, as they do by default: the clock then stands
+    /// still while one is out, however long its thread takes. Without it a job takes no virtual
+    /// time that is known: the clock may jump while it runs, and a timeout around it fires at
+    /// once. That is for jobs that never end, or that wait for a timer themselves.
+    pub fn jobs_hold_time(mut self, hold: bool) -> Builder {
+        self.jobs_hold_time = hold;
+        self
+    }
+
+    /// Whether virtual time jumps to the next timer by itself when nothing else can run, as it
+    /// does by default. Without it the clock moves only by hand:
+    /// [`time::advance`](crate::time::advance), [`time::block_for`](crate::time::block_for) and
+    /// [`EventLoop::advance`]. A run in which only time could wake anybody then ends with
+    /// [`RunError::Stuck`](crate::RunError::Stuck), whatever the [`StuckPolicy`].
+    pub fn auto_advance(mut self, advance: bool) -> Builder {
+        self.auto_advance = advance;
+        self
+    }
+
     /// How the main script is entered; as CommonJS by default.
     pub fn entry(mut self, entry: Entry) -> Builder {
         self.entry = entry;
@@ -109,13 +134,19 @@ impl Builder {
         } else {
             Clock::real()
         };
-        let (poll, waker) = PollPhase::new(self.io_holds_time)?;
+        let (poll, waker) = PollPhase::new(TimeRules::new(
+            self.io_holds_time,
+            self.jobs_hold_time,
+            self.auto_advance,
+        ))?;
         let door = Arc::new(Door::new(waker));
         let state = Rc::new(LoopState::new(clock, poll, door, self.blocking_threads));
         Ok(EventLoop {
             state,
             entry: self.entry,
             stuck: self.stuck,
+            has_reported: std::cell::Cell::new(false),
+            at_first_turn: false,
         })
     }
 }

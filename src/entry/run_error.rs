@@ -32,6 +32,10 @@ impl RunError {
             (Some(Stop::Exit(code)), _) => RunError::Exit(code),
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
             (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
+            (Some(Stop::Frozen), stuck) => RunError::Stuck(Stuck {
+                is_frozen: true,
+                ..stuck.unwrap_or_default()
+            }),
             (_, Some(stuck)) => RunError::Stuck(stuck),
             (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck::default()),
         }
@@ -60,6 +64,7 @@ impl std::error::Error for RunError {}
 /// `Display` prints what the main future waits for, and everything else that is pending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
+    pub(super) is_frozen: bool,
     pub(super) main: Option<Place>,
     pub(super) pending: Vec<Place>,
     pub(super) report: WhyAlive,
@@ -80,10 +85,12 @@ impl Stuck {
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
+        f.write_str(if self.is_frozen {
+            "nothing can run unless time passes, and the virtual clock is held by hand: advance it"
+        } else {
             "the main future is pending and nothing keeps the loop alive: no timer, immediate, \
-             job, I/O wait or keep-alive token is left to wake it",
-        )?;
+             job, I/O wait or keep-alive token is left to wake it"
+        })?;
         let mut tasks = self.report.tasks().iter();
         if let Some(main) = tasks.find(|task| Some(task.place()) == self.main) {
             write!(f, "\n  the main future, run at {}", main.place())?;

@@ -13,19 +13,22 @@
 //! stopped meanwhile, the poll phase of the next run begins with what is left.
 
 pub(crate) mod sources;
+mod time_rules;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Registry, Token};
 
 use crate::clock::Clock;
 use crate::macrotask::Macrotask;
 use crate::remote::{Door, Message};
 use crate::waits::{Listed, OperationKind};
 use sources::{Readiness, Sources};
+pub(crate) use time_rules::TimeRules;
 
 /// How long the poll phase may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +61,24 @@ pub(crate) struct PollPhase {
     /// Completions of the virtual world, by their time, then in the order of their making.
     simulated: RefCell<BTreeMap<(Duration, u64), Macrotask>>,
     simulated_count: Cell<u64>,
-    /// Whether waits on sources hold virtual time, too.
-    io_holds_time: bool,
+    /// When a virtual clock may jump.
+    pub(crate) time: TimeRules,
+    /// Who wants to go on as soon as nothing else can without time passing.
+    stalled: RefCell<Vec<Macrotask>>,
+    /// The longest real wait of one look, while somebody wants to be back soon.
+    pub(crate) longest_wait: Cell<Option<Duration>>,
+    /// A host waits on the descriptor: what the system has for it must be taken.
+    pub(crate) must_ask: Cell<bool>,
+    /// Another handle to what the system watches for this loop, for a host to wait on.
+    pub(crate) registry: Rc<Registry>,
+}
+
+/// What became of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gathered {
+    Arrivals,
+    /// Nothing can run unless a clock moves that is held by hand.
+    Frozen,
 }
 
 /// The token of the remote door's bell; no source gets it.
@@ -69,18 +88,22 @@ const BELL: Token = Token(usize::MAX);
 const EVENTS_PER_LOOK: usize = 1024;
 
 impl PollPhase {
-    pub(crate) fn new(io_holds_time: bool) -> io::Result<(PollPhase, mio::Waker)> {
+    pub(crate) fn new(time: TimeRules) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), BELL)?;
-        let registry = poll.registry().try_clone()?;
+        let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_LOOK)),
-            sources: RefCell::new(Sources::new(registry)),
+            sources: RefCell::new(Sources::new(registry.clone())),
             batch: RefCell::default(),
             simulated: RefCell::default(),
             simulated_count: Cell::new(0),
-            io_holds_time,
+            time,
+            stalled: RefCell::default(),
+            longest_wait: Cell::new(None),
+            must_ask: Cell::new(false),
+            registry,
         };
         Ok((phase, waker))
     }
@@ -92,10 +115,30 @@ impl PollPhase {
         self.simulated.borrow_mut().insert((due, count), macrotask);
     }
 
+    /// Calls `macrotask` in the first poll phase that would have to wait: nothing else can run
+    /// then unless time passes or the world answers.
+    pub(crate) fn when_stalled(&self, macrotask: Macrotask) {
+        self.stalled.borrow_mut().push(macrotask);
+    }
+
+    /// When the first simulated completion is due.
+    pub(crate) fn next_simulated(&self) -> Option<Duration> {
+        let simulated = self.simulated.borrow();
+        simulated.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Whether something is here that needs no look at the system.
+    pub(crate) fn has_arrivals(&self, now: Duration) -> bool {
+        !self.batch.borrow().is_empty()
+            || self.next_simulated().is_some_and(|due| due <= now)
+            || self.sources.borrow().has_cut_off()
+    }
+
     /// Whether anything in here keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
         let left_behind = |one: &Batched| !matches!(one, Batched::InDoor);
         !self.simulated.borrow().is_empty()
+            || !self.stalled.borrow().is_empty()
             || self.batch.borrow().iter().any(left_behind) // by a run that was stopped
             || self.sources.borrow().has_refed_waiters()
     }
@@ -110,25 +153,21 @@ impl PollPhase {
         wait: Wait,
         jobs_out: bool,
         must_wait: impl Fn() -> bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<Gathered> {
         if !self.batch.borrow().is_empty() {
-            return Ok(()); // a run was stopped in the middle of its poll phase
+            return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
         }
         if wait == Wait::Zero && self.has_nothing_to_ask(door) {
-            return Ok(()); // the turn of a loop that runs on immediates alone
+            return Ok(Gathered::Arrivals); // the turn of a loop that runs on immediates alone
         }
-        if clock.is_virtual() {
+        if clock.is_virtual() || !self.stalled.borrow().is_empty() {
             self.look(clock, door, Some(Duration::ZERO), || true)?;
             let idle = self.batch.borrow().is_empty() && door.is_empty();
-            let sources_hold = self.io_holds_time && self.sources.borrow().has_refed_waiters();
-            let target = self.first_due(wait);
-            match target {
-                _ if !idle || wait == Wait::Zero => {}
-                Some(target) if !jobs_out && !sources_hold => {
-                    clock.jump_to(target);
-                    self.take_simulated(clock);
+            if idle && wait != Wait::Zero && !self.take_stalled() {
+                let frozen = self.wait_in_virtual_time(clock, door, wait, jobs_out, must_wait)?;
+                if frozen {
+                    return Ok(Gathered::Frozen);
                 }
-                _ => self.look(clock, door, None, must_wait)?,
             }
         } else {
             let timeout = match (wait, self.first_due(wait)) {
@@ -140,7 +179,7 @@ impl PollPhase {
         }
         let messages = (0..door.len()).map(|_| Batched::InDoor);
         if messages.len() == 0 {
-            return Ok(());
+            return Ok(Gathered::Arrivals);
         }
         let mut batch = self.batch.borrow_mut();
         let simulated = batch
@@ -150,7 +189,39 @@ impl PollPhase {
         let rest = batch.split_off(simulated);
         batch.extend(messages);
         batch.extend(rest);
-        Ok(())
+        Ok(Gathered::Arrivals)
+    }
+
+    /// Nothing has arrived, and nothing can run: the clock jumps, or the world has to answer.
+    /// True if neither can be: the clock is held by hand, and nobody is out there.
+    fn wait_in_virtual_time(
+        &self,
+        clock: &Clock,
+        door: &Door,
+        wait: Wait,
+        jobs_out: bool,
+        must_wait: impl Fn() -> bool,
+    ) -> io::Result<bool> {
+        let sources_wait = self.sources.borrow().has_refed_waiters();
+        let is_held = (jobs_out && self.time.jobs_hold) || (sources_wait && self.time.io_holds);
+        match self.first_due(wait) {
+            Some(target) if !is_held && self.time.allow(target) => {
+                clock.jump_to(target);
+                self.take_simulated(clock);
+            }
+            Some(_) if !jobs_out && !sources_wait && !door.has_tokens() => return Ok(true),
+            _ => self.look(clock, door, None, must_wait)?,
+        }
+        Ok(false)
+    }
+
+    /// Hands out those who wait for this moment; false if there are none.
+    fn take_stalled(&self) -> bool {
+        let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
+        let any = !stalled.is_empty();
+        let mut batch = self.batch.borrow_mut();
+        batch.extend(stalled.into_iter().map(Batched::Simulated));
+        any
     }
 
     /// The next of what was present when the wait ended.
@@ -198,6 +269,7 @@ impl PollPhase {
     pub(crate) fn take_all(&self) -> Vec<Macrotask> {
         let batch = std::mem::take(&mut *self.batch.borrow_mut());
         let simulated = std::mem::take(&mut *self.simulated.borrow_mut());
+        let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
         let mut sources = self.sources.borrow_mut();
         let batched = batch.into_iter().filter_map(|one| match one {
             Batched::Simulated(macrotask) => Some(macrotask),
@@ -205,12 +277,16 @@ impl PollPhase {
             // The system won't tell it again, and the source may outlive this run.
             Batched::Ready(token, readiness) => sources.deliver(token, readiness),
         });
-        batched.chain(simulated.into_values()).collect()
+        batched
+            .chain(simulated.into_values())
+            .chain(stalled)
+            .collect()
     }
 
     /// Whether a look that does not wait would find nothing, whatever the system says.
     fn has_nothing_to_ask(&self, door: &Door) -> bool {
-        self.sources.borrow().has_nothing_to_ask()
+        !self.must_ask.get()
+            && self.sources.borrow().has_nothing_to_ask()
             && self.simulated.borrow().is_empty()
             && door.is_empty()
     }
@@ -235,7 +311,8 @@ impl PollPhase {
                 timeout = Some(Duration::ZERO);
             }
         }
-        let asked = if timeout == Some(Duration::ZERO) && self.sources.borrow().is_empty() {
+        let must_ask = self.must_ask.take() || !self.sources.borrow().is_empty();
+        let asked = if timeout == Some(Duration::ZERO) && !must_ask {
             Ok(())
         } else {
             self.ask(clock, timeout)
@@ -263,8 +340,11 @@ impl PollPhase {
 
     /// One wait. A signal that interrupts it does not end it early.
     fn ask(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeout = match (timeout, self.longest_wait.get()) {
+            (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
+            (timeout, longest) => timeout.or(longest),
+        };
         let until = timeout.map(|timeout| clock.now().saturating_add(timeout));
-        let mut timeout = timeout;
         loop {
             match self
                 .poll
@@ -285,12 +365,7 @@ impl PollPhase {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms)),
             Wait::Zero | Wait::Forever => None,
         };
-        let simulated = self
-            .simulated
-            .borrow()
-            .first_key_value()
-            .map(|((due, _), _)| *due);
-        timer.into_iter().chain(simulated).min()
+        timer.into_iter().chain(self.next_simulated()).min()
     }
 
     fn take_simulated(&self, clock: &Clock) {

@@ -25,6 +25,7 @@
 //! ref'd sources.
 
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use mio::event::{Event, Source};
@@ -154,7 +155,7 @@ impl Half {
 pub(crate) type WaiterId = Option<u64>;
 
 pub(crate) struct Sources {
-    registry: Registry,
+    registry: Rc<Registry>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     registered: usize,
@@ -164,7 +165,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    pub(crate) fn new(registry: Registry) -> Sources {
+    pub(crate) fn new(registry: Rc<Registry>) -> Sources {
         Sources {
             registry,
             slots: Vec::new(),
@@ -243,6 +244,11 @@ impl Sources {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.registered == 0
+    }
+
+    /// Whether a source is to be served again without asking the system.
+    pub(crate) fn has_cut_off(&self) -> bool {
+        !self.cut_off.is_empty()
     }
 
     /// Whether nothing is watched and nothing was cut off.
