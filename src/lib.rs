@@ -144,6 +144,7 @@ mod hooks;
 pub mod io;
 mod macrotask;
 pub mod net;
+pub mod observe;
 mod phases;
 mod pool;
 pub mod promise;
@@ -155,6 +156,7 @@ mod teardown;
 pub mod time;
 mod uncaught;
 mod waits;
+mod watch;
 mod why_alive;
 mod yield_now;
 
@@ -172,7 +174,6 @@ pub use handle::{Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, hand
 pub use hooks::{
     exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught, on_unhandled_rejection,
 };
-pub use phases::Phase;
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use rejection::Reason;
 pub use schedule::{

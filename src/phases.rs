@@ -19,18 +19,3 @@ pub(crate) mod close;
 pub(crate) mod pending;
 pub(crate) mod poll;
 pub(crate) mod timers;
-
-/// A phase of the loop, in the order of a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Phase {
-    /// Results that were known without waiting (R63).
-    Pending,
-    /// Completions, messages and sockets; the only wait (R5–R8, R61).
-    Poll,
-    /// Immediates (R37–R40).
-    Check,
-    /// Callbacks of closed sources (R62).
-    Close,
-    /// Timers that are due (R20–R36).
-    Timers,
-}

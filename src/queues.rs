@@ -69,6 +69,14 @@ impl Queues {
         !self.ticks.borrow().is_empty()
     }
 
+    pub(crate) fn tick_count(&self) -> usize {
+        self.ticks.borrow().len()
+    }
+
+    pub(crate) fn microtask_count(&self) -> usize {
+        self.microtasks.borrow().len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.has_ticks() && self.microtasks.borrow().is_empty()
     }

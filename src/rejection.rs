@@ -40,6 +40,8 @@ pub(crate) trait Tracked {
     fn tracking(&self) -> &Cell<Tracking>;
     /// Where the promise was made.
     fn place(&self) -> Place;
+    /// The number of the promise.
+    fn id(&self) -> u64;
     /// The context in which it was made.
     fn context(&self) -> AsyncContext;
     /// Calls `look` with the reason of the rejection.

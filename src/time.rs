@@ -30,7 +30,7 @@ use pin_project_lite::pin_project;
 use crate::async_local::bind;
 use crate::clock::machine_now;
 use crate::current::{LoopState, current, try_current};
-use crate::macrotask::{Macrotask, Work};
+use crate::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::timers::TimerKey;
 use crate::promise::with_resolver;
 
@@ -250,6 +250,7 @@ impl FusedFuture for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
+            self.state.timer_cleared(key);
             let work = self.state.timers.borrow_mut().clear(key);
             let freed = self.state.timers.borrow_mut().drop_handle(key);
             drop((work, freed)); // outside of the borrow
@@ -402,6 +403,7 @@ impl Stream for Interval {
 impl Drop for Interval {
     fn drop(&mut self) {
         if let Some(key) = self.key {
+            self.state.timer_cleared(key);
             let work = self.state.timers.borrow_mut().clear(key);
             let freed = self.state.timers.borrow_mut().drop_handle(key);
             drop((work, freed)); // outside of the borrow
@@ -481,10 +483,10 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
     let state = current("time::simulate_completion");
     if state.is_open() {
         let due = state.clock.now().saturating_add(duration);
-        state.poll.simulate(
-            due,
-            Macrotask::callback(bind(&state, callback), Location::caller()),
-        );
+        let mut origin = Origin::new(StepKind::Simulated, Location::caller());
+        origin.entry = state.enqueued(origin, Some(due));
+        let macrotask = Macrotask::callback(bind(&state, callback), origin);
+        state.poll.simulate(due, macrotask);
     }
 }
 

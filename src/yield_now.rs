@@ -23,12 +23,7 @@ use crate::phases::check::ImmediateId;
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
     let open = state.is_open();
-    let push = || {
-        state
-            .check
-            .borrow_mut()
-            .push(Work::Wake(None), Location::caller())
-    };
+    let push = || state.push_immediate(Work::Wake(None), Location::caller());
     let id = open.then(push);
     YieldNow {
         state,
@@ -73,8 +68,7 @@ impl Future for YieldNow {
 impl Drop for YieldNow {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            let macrotask = self.state.check.borrow_mut().clear(id);
-            drop(macrotask); // outside of the borrow
+            self.state.clear_immediate(id);
         }
     }
 }

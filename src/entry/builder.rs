@@ -1,17 +1,21 @@
 //! The settings of a loop, and the loop built from them.
 
+use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::current::LoopState;
 use crate::entry::EventLoop;
+use crate::macrotask::Place;
+use crate::observe::{Installed, Observer};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::remote::Door;
 
 /// Settings of an [`EventLoop`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Builder {
     blocking_threads: usize,
     virtual_time: bool,
@@ -20,6 +24,7 @@ pub struct Builder {
     auto_advance: bool,
     entry: Entry,
     stuck: StuckPolicy,
+    observers: Vec<(Rc<dyn Observer>, Place)>,
 }
 
 /// How the main script is entered.
@@ -54,6 +59,7 @@ impl Default for Builder {
             auto_advance: true,
             entry: Entry::default(),
             stuck: StuckPolicy::default(),
+            observers: Vec::new(),
         }
     }
 }
@@ -123,6 +129,14 @@ impl Builder {
         self
     }
 
+    /// Has `observer` told everything that happens in the loop. Call it again for another one; each
+    /// is told in its turn. See [`observe`](crate::observe).
+    #[track_caller]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Builder {
+        self.observers.push((Rc::new(observer), Location::caller()));
+        self
+    }
+
     /// Builds the loop.
     ///
     /// # Errors
@@ -141,12 +155,29 @@ impl Builder {
         ))?;
         let door = Arc::new(Door::new(waker));
         let state = Rc::new(LoopState::new(clock, poll, door, self.blocking_threads));
+        for (observer, place) in self.observers {
+            Installed::new(state.clone(), observer, place).keep();
+        }
         Ok(EventLoop {
             state,
             entry: self.entry,
             stuck: self.stuck,
             has_reported: std::cell::Cell::new(false),
+            is_hosted: std::cell::Cell::new(false),
             at_first_turn: false,
         })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("blocking_threads", &self.blocking_threads)
+            .field("virtual_time", &self.virtual_time)
+            .field("io_holds_time", &self.io_holds_time)
+            .field("entry", &self.entry)
+            .field("stuck", &self.stuck)
+            .field("observers", &self.observers.len())
+            .finish()
     }
 }

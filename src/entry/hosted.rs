@@ -7,7 +7,8 @@ use std::future::Future;
 use std::panic::Location;
 use std::time::Duration;
 
-use super::{EventLoop, RunError};
+use super::{EventLoop, RunError, refuse_nesting};
+use crate::current::{Life, enter};
 use crate::promise::{Promise, spawn_at};
 
 /// The turns of a host.
@@ -176,15 +177,29 @@ impl EventLoop {
         verb: &str,
         what: impl FnOnce(&mut EventLoop),
     ) -> Result<(), RunError> {
-        let _entered = self.enter(verb);
+        refuse_nesting(verb);
+        self.state.life.set(Life::Open);
+        let _entered = enter(&self.state);
+        if !self.is_hosted.replace(true) {
+            self.state.begin_run(Location::caller());
+        }
         what(self);
+        self.state.leave_phase();
         match self.state.take_stop() {
             None => Ok(()),
             stop => {
+                self.end_hosting();
                 let stuck = self.stuck_report(None);
                 self.state.cancel_all();
                 Err(RunError::from_stop(stop, Some(stuck)))
             }
+        }
+    }
+
+    /// The run of a host is over: it has ended early, or another run begins.
+    pub(super) fn end_hosting(&self) {
+        if self.is_hosted.replace(false) {
+            self.state.end_run();
         }
     }
 

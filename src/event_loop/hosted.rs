@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::Patience;
 use crate::current::LoopState;
-use crate::phases::Phase;
 use crate::phases::poll::Wait;
+use crate::watch::Phase;
 
 impl LoopState {
     /// One turn that does not wait.
@@ -22,7 +22,7 @@ impl LoopState {
     }
 
     /// One phase, for those who go round the wheel by hand.
-    pub(crate) fn step(self: &Rc<Self>, phase: Phase) {
+    pub(crate) fn step_phase(self: &Rc<Self>, phase: Phase) {
         self.door.get_up();
         match phase {
             Phase::Pending => self.pending_phase(),

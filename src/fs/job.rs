@@ -6,6 +6,7 @@
 //! promise changed with [`convert`](Promise::convert) would not know the job any more, and
 //! [`abort`](Promise::abort) could not take it out of the queue.
 
+use std::any::Any;
 use std::io;
 use std::panic::Location;
 use std::path::Path;
@@ -37,11 +38,8 @@ pub(super) fn job<R: Send + 'static, T: 'static>(
         });
         settled.settle(outcome);
     };
-    let id = owner.pool.submit(
-        Box::new(|| Box::new(work())),
-        Box::new(done),
-        Location::caller(),
-    );
+    let work = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
+    let id = owner.submit_job(work, Box::new(done), Location::caller());
     state.source.set(Source::Job(id));
     Promise::new(state)
 }

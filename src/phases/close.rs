@@ -36,7 +36,7 @@ impl Close {
     /// What is queued, for a report.
     pub(crate) fn list(&self) -> Vec<Listed> {
         let listed =
-            |macrotask: &Macrotask| Listed::new(OperationKind::Close, Some(macrotask.place));
+            |macrotask: &Macrotask| Listed::new(OperationKind::Close, Some(macrotask.origin.place));
         self.running
             .iter()
             .chain(&self.stack)

@@ -42,8 +42,9 @@ impl Pending {
 
     /// What is queued, for a report.
     pub(crate) fn list(&self) -> Vec<Listed> {
-        let listed =
-            |macrotask: &Macrotask| Listed::new(OperationKind::Pending, Some(macrotask.place));
+        let listed = |macrotask: &Macrotask| {
+            Listed::new(OperationKind::Pending, Some(macrotask.origin.place))
+        };
         self.queue.iter().map(listed).collect()
     }
 

@@ -247,8 +247,9 @@ impl PollPhase {
 
     /// Completions to come and waits on sources, for a report.
     pub(crate) fn list(&self) -> Vec<Listed> {
-        let completion =
-            |macrotask: &Macrotask| Listed::new(OperationKind::Completion, Some(macrotask.place));
+        let completion = |macrotask: &Macrotask| {
+            Listed::new(OperationKind::Completion, Some(macrotask.origin.place))
+        };
         let mut listed = Vec::new();
         for one in self.batch.borrow().iter() {
             if let Batched::Simulated(macrotask) = one {

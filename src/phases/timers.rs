@@ -32,7 +32,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::macrotask::{Macrotask, Place, Work};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 use crate::waits::{Listed, OperationKind};
 
 pub(crate) type TimerKey = usize;
@@ -51,6 +51,8 @@ pub(crate) enum Step {
 struct Timer {
     work: Work,
     place: Place,
+    /// The number of the pending entry for observers.
+    entry: u32,
     /// The clock when it was armed, in milliseconds (`_idleStart`).
     start_ms: u64,
     /// In whole milliseconds; `None` once it was cleared while pending (`_idleTimeout` = -1).
@@ -71,6 +73,17 @@ struct Timer {
 }
 
 impl Timer {
+    fn origin(&self, key: TimerKey) -> Origin {
+        let source = match self.is_interval {
+            true => StepKind::Interval,
+            false => StepKind::Timeout,
+        };
+        Origin {
+            entry: self.entry,
+            ..Origin::of(source, self.place, key as u64)
+        }
+    }
+
     fn listed(&self) -> (u64, Listed) {
         let due_ms = self.start_ms.saturating_add(self.duration_ms.unwrap_or(0));
         let kind = if self.is_interval {
@@ -160,6 +173,7 @@ impl Timers {
         let key = self.timers.insert(Timer {
             work,
             place,
+            entry: 0,
             start_ms: now_ms,
             duration_ms: Some(duration_ms),
             is_interval,
@@ -233,6 +247,21 @@ impl Timers {
     /// Whether the timer is still to come.
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
         self.timers[key].link.is_some()
+    }
+
+    /// A pending timer as observers see it, and when it is due.
+    pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {
+        let timer = &self.timers[key];
+        let duration_ms = timer.link.and(timer.duration_ms)?;
+        Some((
+            timer.origin(key),
+            timer.start_ms.saturating_add(duration_ms),
+        ))
+    }
+
+    /// Observers were told of a pending timer under this number.
+    pub(crate) fn set_entry(&mut self, key: TimerKey, entry: u32) {
+        self.timers[key].entry = entry;
     }
 
     /// Changes what a pending timer wakes.
@@ -545,7 +574,9 @@ impl Timers {
             return None;
         }
         timer.is_running = true;
-        Some(Macrotask::new(timer.work.take(), timer.place))
+        let origin = timer.origin(key);
+        timer.entry = 0;
+        Some(Macrotask::new(timer.work.take(), origin))
     }
 
     fn destroy(&mut self, key: TimerKey) {

@@ -25,6 +25,7 @@ use crate::pool::JobId;
 use crate::rejection::{Reason, Tracked, Tracking};
 use crate::uncaught::{PanicReason, drop_quietly, payload_text};
 use crate::waits::PendingPromise;
+use crate::watch::{Event, PromiseId, Settled};
 
 /// Why a promise has no value.
 pub enum Failure {
@@ -108,6 +109,7 @@ pub(crate) enum Source {
 
 pub(crate) struct State<O> {
     owner: Rc<LoopState>,
+    id: PromiseId,
     place: Place,
     settlement: RefCell<Settlement<O>>,
     reactions: RefCell<Reactions>,
@@ -164,8 +166,10 @@ pub(crate) enum Awaiting {
 impl<O: 'static> State<O> {
     pub(crate) fn new(owner: Rc<LoopState>, place: Place, reason_of: ReasonOf<O>) -> Rc<State<O>> {
         let context = owner.context.get();
+        let id = owner.new_promise(place);
         Rc::new(State {
             owner,
+            id,
             place,
             settlement: RefCell::new(Settlement::Pending),
             reactions: RefCell::default(),
@@ -186,6 +190,10 @@ impl<O: 'static> State<O> {
         &self.owner
     }
 
+    pub(crate) fn id(&self) -> PromiseId {
+        self.id
+    }
+
     pub(crate) fn place(&self) -> Place {
         self.place
     }
@@ -199,6 +207,7 @@ impl<O: 'static> State<O> {
         if self.is_settled() {
             return drop_quietly(outcome);
         }
+        self.owner.tell(|| self.settled_event(&outcome));
         let rejected = match &outcome {
             Ok(output) => self.reason_of.get()(output).is_some(),
             Err(Failure::Aborted) => false, // somebody wanted it so
@@ -226,6 +235,21 @@ impl<O: 'static> State<O> {
         }
         for (_, reaction) in more {
             self.react(reaction);
+        }
+    }
+
+    fn settled_event(&self, outcome: &Outcome<O>) -> Event {
+        let settled = match outcome {
+            Ok(output) if self.reason_of.get()(output).is_some() => Settled::Rejected,
+            Ok(_) => Settled::Fulfilled,
+            Err(Failure::Aborted) => Settled::Aborted,
+            Err(Failure::Panicked(_)) => Settled::Panicked,
+            Err(Failure::SelfResolution) => Settled::Rejected,
+        };
+        Event::PromiseSettled {
+            promise: self.id,
+            place: self.place,
+            settled,
         }
     }
 
@@ -353,6 +377,7 @@ impl<O: 'static> State<O> {
     /// Asks whatever stands behind the promise to stop. The promise settles as
     /// [`Failure::Aborted`] when it has.
     pub(crate) fn abort(self: &Rc<Self>) {
+        self.owner.refuse_if_observer();
         if self.is_settled() || self.abort_requested.replace(true) {
             return;
         }
@@ -369,7 +394,7 @@ impl<O: 'static> State<O> {
                 }
             }
             Source::Job(id) => {
-                drop_quietly(self.owner.pool.cancel(id));
+                self.owner.cancel_job(id);
                 self.settle(Err(Failure::Aborted));
             }
             Source::Resolvers => self.settle(Err(Failure::Aborted)),
@@ -416,6 +441,10 @@ impl<O: 'static> Tracked for State<O> {
 
     fn place(&self) -> Place {
         self.place
+    }
+
+    fn id(&self) -> u64 {
+        self.id.get()
     }
 
     fn context(&self) -> AsyncContext {

@@ -19,8 +19,8 @@ use super::next::Following;
 use super::state::{Failure, Outcome, Source, State, identity_of};
 use crate::context::AsyncContext;
 use crate::current::{LiveTask, LoopState, schedule};
-use crate::queues::Microtask;
 use crate::remote::TaskMeta;
+use crate::watch::Event;
 
 /// How deep eager spawns may nest: a task that spawns a task that spawns a task, each inside the
 /// first poll of the one before. A debug build takes three kilobytes of stack for each, so that a
@@ -138,7 +138,10 @@ where
     }
     let owner = promise.owner().clone();
     let _depth = Depth::enter(&owner);
+    let (id, place) = (promise.id(), promise.place());
+    owner.tell(|| Event::EagerBegin { promise: id, place });
     task(future, conclude, promise, None, true).run();
+    owner.tell(|| Event::EagerEnd { promise: id, place });
 }
 
 /// Polls the future of a new task in a microtask of its own.
@@ -153,10 +156,7 @@ where
     }
     let context = promise.owner().context.get();
     let runnable = task(future, conclude, promise, context, false);
-    promise
-        .owner()
-        .queues
-        .push_microtask(Microtask::Task(runnable));
+    promise.owner().push_task(runnable);
 }
 
 /// How the task of a plain `spawn` concludes.
@@ -186,6 +186,7 @@ where
     let meta = TaskMeta {
         door: promise.owner().door.clone(),
         place: promise.place(),
+        promise: promise.id().get(),
     };
     let (runnable, task) = async_task::Builder::new()
         .metadata(meta)

@@ -31,7 +31,7 @@ use std::task::{Context, Waker};
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
-use crate::macrotask::{Macrotask, Place};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::waits::{Listed, OperationKind};
 
 /// libuv's bound on the reads behind one event.
@@ -403,14 +403,15 @@ impl Sources {
         half.ready = true;
         let waiting = half.waiting();
         let mut wakers = take_waiting(half);
-        let (place, refed) = (slot.place, slot.refed);
+        let origin = Origin::of(StepKind::Readiness, slot.place, index_of(token) as u64);
+        let refed = slot.refed;
         self.refed_waiters -= if refed { waiting } else { 0 };
         match wakers.len() {
             0 => None,
-            1 => wakers.pop().map(|waker| Macrotask::wake(waker, place)),
+            1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
             _ => Some(Macrotask::callback(
                 || wakers.into_iter().for_each(Waker::wake),
-                place,
+                origin,
             )),
         }
     }
