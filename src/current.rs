@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_task::Runnable;
 use slab::Slab;
 
+use crate::chance::Chance;
 use crate::clock::{Clock, whole_ms};
 use crate::context::ContextCell;
 use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
@@ -33,7 +34,10 @@ use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
 use crate::waits::{Awaited, PendingPromise};
 use crate::watch::{Position, Watch};
 
+mod arrived;
 mod tell;
+
+pub(crate) use arrived::{Arrived, Lane};
 
 thread_local! {
     static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
@@ -46,6 +50,8 @@ type Current = Rc<LoopState>;
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
     pub(crate) clock: Clock,
+    /// What decides where Node promises no order, in an exploration.
+    pub(crate) chance: Chance,
     pub(crate) door: Arc<Door>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
@@ -65,6 +71,8 @@ pub(crate) struct LoopState {
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
     pub(crate) life: Cell<Life>,
+    /// What has arrived and was not handed out yet, in an exploration.
+    pub(crate) arrived: RefCell<Arrived>,
     /// Who waits for the loop to run dry.
     pub(crate) idle: RefCell<Vec<Macrotask>>,
     /// How many macrotasks have been entered.
@@ -136,12 +144,14 @@ pub(crate) struct LiveTask {
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
+        chance: Chance,
         poll: PollPhase,
         door: Arc<Door>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
+            chance,
             pool: Pool::new(door.clone(), blocking_threads),
             door,
             queues: Queues::default(),
@@ -163,6 +173,7 @@ impl LoopState {
             awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
+            arrived: RefCell::default(),
             idle: RefCell::default(),
             entered: Cell::new(0),
             stop: RefCell::new(None),
@@ -183,6 +194,7 @@ impl LoopState {
             || !self.close.borrow().is_empty()
             || self.door.has_tokens()
             || !self.door.is_empty()
+            || (self.chance.is_on() && self.arrived.borrow().is_holding())
     }
 
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.

@@ -14,6 +14,7 @@ use crate::remote::Message;
 use crate::uncaught::drop_quietly;
 use crate::watch::Phase;
 
+mod explore;
 mod hosted;
 
 /// How long a turn may wait when nothing keeps the loop alive.
@@ -77,9 +78,12 @@ impl LoopState {
         let jobs_out = self.pool.has_outstanding();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
         let waiting = self.begin_wait(wait);
-        let gathered = self
-            .poll
-            .gather(&self.clock, &self.door, wait, jobs_out, must_wait);
+        let gathered = if self.chance.is_on() {
+            self.gather_by_chance(patience)
+        } else {
+            self.poll
+                .gather(&self.clock, &self.door, wait, jobs_out, must_wait)
+        };
         self.end_wait(waiting);
         match gathered {
             Ok(Gathered::Arrivals) => {}
@@ -133,6 +137,9 @@ impl LoopState {
         self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer at all, and what arms one reads the clock itself (R26)
+        }
+        if self.chance.is_on() {
+            self.a_millisecond_may_have_passed();
         }
         self.timers.borrow_mut().note_time(self.clock.now_ms());
         // A drain at the end of a pass that arms a timer brings the time up to date, and what is

@@ -131,6 +131,7 @@
 mod abort;
 mod async_local;
 mod blocking;
+mod chance;
 mod checkpoint;
 mod clock;
 mod context;
@@ -165,6 +166,7 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use chance::{InvalidSeed, Seed};
 pub use checkpoint::UnhandledRejection;
 
 pub use entry::{

@@ -23,6 +23,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use std::thread::ThreadId;
+
 use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
 use slab::Slab;
@@ -54,9 +56,17 @@ impl TaskMeta {
     }
 }
 
+/// A message, and the thread that sent it if that is noted.
+struct Letter {
+    message: Message,
+    sender: Option<ThreadId>,
+}
+
 pub(crate) struct Door {
     id: u64,
-    messages: ConcurrentQueue<Message>,
+    messages: ConcurrentQueue<Letter>,
+    /// Whether it is noted who sends what: an exploration keeps the order of each thread.
+    notes_senders: bool,
     bell: Bell,
     waker: mio::Waker,
     /// Keep-alive tokens that are out.
@@ -66,7 +76,7 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(waker: mio::Waker) -> Door {
+    pub(crate) fn new(waker: mio::Waker, notes_senders: bool) -> Door {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Door {
             // Relaxed: only uniqueness counts.
@@ -75,6 +85,7 @@ impl Door {
             // wake must not fail. Wakes are bounded by the number of tasks, completions by the
             // number of jobs; what is posted is the sender's to bound.
             messages: ConcurrentQueue::unbounded(),
+            notes_senders,
             bell: Bell::new(),
             waker,
             tokens: AtomicUsize::new(0),
@@ -89,12 +100,13 @@ impl Door {
 
     /// Any thread: leaves a message, or gives it back when the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
-        match self.messages.push(message) {
+        let sender = self.notes_senders.then(|| std::thread::current().id());
+        match self.messages.push(Letter { message, sender }) {
             Ok(()) => {
                 self.ring();
                 Ok(())
             }
-            Err(PushError::Closed(message) | PushError::Full(message)) => Err(message),
+            Err(PushError::Closed(letter) | PushError::Full(letter)) => Err(letter.message),
         }
     }
 
@@ -130,7 +142,13 @@ impl Door {
     }
 
     pub(crate) fn pop(&self) -> Option<Message> {
-        self.messages.pop().ok()
+        self.messages.pop().ok().map(|letter| letter.message)
+    }
+
+    /// The next message and who sent it, if that is noted.
+    pub(crate) fn pop_with_sender(&self) -> Option<(Message, Option<ThreadId>)> {
+        let letter = self.messages.pop().ok()?;
+        Some((letter.message, letter.sender))
     }
 
     /// Whether a keep-alive token is out.

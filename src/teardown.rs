@@ -55,6 +55,8 @@ impl LoopState {
         timers.into_iter().for_each(drop_quietly);
         let pending = self.pending.borrow_mut().take_all();
         pending.into_iter().for_each(drop_quietly);
+        let messages = self.poll.take_messages();
+        self.arrived.borrow_mut().keep(messages);
         let arrived = self.poll.take_all();
         arrived.into_iter().for_each(drop_quietly);
         let immediates = self.check.borrow_mut().take_all();
@@ -94,11 +96,15 @@ impl LoopState {
     }
 
     fn drop_messages(&self) {
+        let drop_message = |message| match message {
+            Message::Wake(runnable) => drop(runnable.run()),
+            message => drop_quietly(message),
+        };
+        let (held, others) = self.arrived.borrow_mut().take_all();
+        held.into_iter().for_each(drop_message);
+        drop_quietly(others);
         while let Some(message) = self.door.pop() {
-            match message {
-                Message::Wake(runnable) => drop(runnable.run()),
-                message => drop_quietly(message),
-            }
+            drop_message(message);
         }
     }
 

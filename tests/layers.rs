@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// (those below it in the house), never from its own layer. `lib.rs` and the guide stand above all.
 #[rustfmt::skip]
 const LAYERS: &[&[&str]] = &[
-    &["clock", "context", "macrotask"],
+    &["chance", "clock", "context", "macrotask"],
     &["rejection", "remote", "waits"],
     &["phases", "pool", "queues", "uncaught"],
     &["watch"],

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::chance::{Chance, Seed};
 use crate::clock::Clock;
 use crate::current::LoopState;
 use crate::entry::EventLoop;
@@ -22,6 +23,7 @@ pub struct Builder {
     io_holds_time: bool,
     jobs_hold_time: bool,
     auto_advance: bool,
+    seed: Option<Seed>,
     entry: Entry,
     stuck: StuckPolicy,
     observers: Vec<(Rc<dyn Observer>, Place)>,
@@ -57,6 +59,7 @@ impl Default for Builder {
             io_holds_time: false,
             jobs_hold_time: true,
             auto_advance: true,
+            seed: None,
             entry: Entry::default(),
             stuck: StuckPolicy::default(),
             observers: Vec::new(),
@@ -117,6 +120,15 @@ impl Builder {
         self
     }
 
+    /// Decides by a seed what Node does not promise: see [`test::explore`](crate::test::explore),
+    /// which runs a test under many of them.
+    ///
+    /// The loop needs a [virtual clock](Builder::virtual_time) for it.
+    pub fn seed(mut self, seed: Seed) -> Builder {
+        self.seed = Some(seed);
+        self
+    }
+
     /// How the main script is entered; as CommonJS by default.
     pub fn entry(mut self, entry: Entry) -> Builder {
         self.entry = entry;
@@ -139,6 +151,10 @@ impl Builder {
 
     /// Builds the loop.
     ///
+    /// # Panics
+    ///
+    /// If there is a [seed](Builder::seed) and no virtual clock.
+    ///
     /// # Errors
     ///
     /// The system's, when it has no descriptor left for the poll.
@@ -153,8 +169,14 @@ impl Builder {
             self.jobs_hold_time,
             self.auto_advance,
         ))?;
-        let door = Arc::new(Door::new(waker));
-        let state = Rc::new(LoopState::new(clock, poll, door, self.blocking_threads));
+        assert!(
+            self.virtual_time || self.seed.is_none(),
+            "a loop with a seed needs a virtual clock: call `virtual_time()`, too"
+        );
+        let chance = Chance::new(self.seed);
+        let door = Arc::new(Door::new(waker, chance.is_on()));
+        let threads = self.blocking_threads;
+        let state = Rc::new(LoopState::new(clock, chance, poll, door, threads));
         for (observer, place) in self.observers {
             Installed::new(state.clone(), observer, place).keep();
         }

@@ -24,6 +24,9 @@ impl LoopState {
     /// One phase, for those who go round the wheel by hand.
     pub(crate) fn step_phase(self: &Rc<Self>, phase: Phase) {
         self.door.get_up();
+        if phase == Phase::Pending {
+            self.begin_turn();
+        }
         match phase {
             Phase::Pending => self.pending_phase(),
             Phase::Poll => {
@@ -32,7 +35,10 @@ impl LoopState {
             }
             Phase::Check => self.check_phase(),
             Phase::Close => self.close_phase(),
-            Phase::Timers => self.timers_phase(),
+            Phase::Timers => {
+                self.timers_phase();
+                self.end_turn();
+            }
         }
     }
 
@@ -48,7 +54,8 @@ impl LoopState {
         loop {
             let entered = self.entered.get();
             self.turn_without_waiting();
-            if self.entered.get() == entered || self.is_stopping() {
+            let is_quiet = self.entered.get() == entered && !self.arrived.borrow().is_holding();
+            if is_quiet || self.is_stopping() {
                 break;
             }
         }

@@ -46,10 +46,13 @@ pub(crate) enum Arrival {
     Message(Message),
 }
 
-enum Batched {
+/// Something that has arrived and waits to be handed out.
+pub(crate) enum Batched {
     Simulated(Macrotask),
     /// A message that is still in the door's queue.
     InDoor,
+    /// A message that was taken out of the door's queue, by an exploration.
+    Message(Message),
     Ready(Token, Readiness),
 }
 
@@ -125,6 +128,54 @@ impl PollPhase {
     pub(crate) fn next_simulated(&self) -> Option<Duration> {
         let simulated = self.simulated.borrow();
         simulated.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Whether somebody waits for the moment at which nothing else can run.
+    pub(crate) fn has_stalled(&self) -> bool {
+        !self.stalled.borrow().is_empty()
+    }
+
+    /// Whether something waits to be handed out.
+    pub(crate) fn has_batch(&self) -> bool {
+        !self.batch.borrow().is_empty()
+    }
+
+    /// Takes out the messages of an exploration, for the end of the loop.
+    pub(crate) fn take_messages(&self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut batch = self.batch.borrow_mut();
+        for one in std::mem::take(&mut *batch) {
+            match one {
+                Batched::Message(message) => messages.push(message),
+                other => batch.push_back(other),
+            }
+        }
+        messages
+    }
+
+    /// Takes what is to be handed out, for an exploration to reorder.
+    pub(crate) fn take_batch(&self) -> VecDeque<Batched> {
+        std::mem::take(&mut *self.batch.borrow_mut())
+    }
+
+    /// Gives it back.
+    pub(crate) fn set_batch(&self, batch: VecDeque<Batched>) {
+        *self.batch.borrow_mut() = batch;
+    }
+
+    /// Waits until something arrives, and no clock jumps; for `limit` of real time at most.
+    pub(crate) fn wait_for_the_world(
+        &self,
+        clock: &Clock,
+        door: &Door,
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        let longest = self.longest_wait.replace(limit);
+        let looked = self.look(clock, door, None, || true);
+        self.longest_wait.set(longest);
+        let messages = (0..door.len()).map(|_| Batched::InDoor);
+        self.batch.borrow_mut().extend(messages);
+        looked
     }
 
     /// Whether something is here that needs no look at the system.
@@ -235,6 +286,7 @@ impl PollPhase {
                         return Some(Arrival::Message(message));
                     }
                 }
+                Batched::Message(message) => return Some(Arrival::Message(message)),
                 Batched::Ready(token, readiness) => {
                     let waiting = self.sources.borrow_mut().deliver(token, readiness);
                     if let Some(macrotask) = waiting {
@@ -274,7 +326,7 @@ impl PollPhase {
         let mut sources = self.sources.borrow_mut();
         let batched = batch.into_iter().filter_map(|one| match one {
             Batched::Simulated(macrotask) => Some(macrotask),
-            Batched::InDoor => None,
+            Batched::InDoor | Batched::Message(_) => None,
             // The system won't tell it again, and the source may outlive this run.
             Batched::Ready(token, readiness) => sources.deliver(token, readiness),
         });
@@ -361,7 +413,7 @@ impl PollPhase {
     }
 
     /// The end of the wait: the loop timer or a simulated completion.
-    fn first_due(&self, wait: Wait) -> Option<Duration> {
+    pub(crate) fn first_due(&self, wait: Wait) -> Option<Duration> {
         let timer = match wait {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms)),
             Wait::Zero | Wait::Forever => None,

@@ -27,13 +27,13 @@
 //! and lives only as long as the running pass looks at it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
-use crate::waits::{Listed, OperationKind};
+
+mod listed;
 
 pub(crate) type TimerKey = usize;
 type ListKey = usize;
@@ -82,22 +82,6 @@ impl Timer {
             entry: self.entry,
             ..Origin::of(source, self.place, key as u64)
         }
-    }
-
-    fn listed(&self) -> (u64, Listed) {
-        let due_ms = self.start_ms.saturating_add(self.duration_ms.unwrap_or(0));
-        let kind = if self.is_interval {
-            OperationKind::Interval
-        } else {
-            OperationKind::Timer
-        };
-        let listed = Listed {
-            refed: self.refed,
-            due: self.link.map(|_| Duration::from_millis(due_ms)),
-            wakers: self.work.waker().cloned().into_iter().collect(),
-            ..Listed::new(kind, Some(self.place))
-        };
-        (due_ms, listed)
     }
 }
 
@@ -290,6 +274,16 @@ impl Timers {
         self.loop_timer_ms
     }
 
+    /// The first timer of the first list that is due at this very millisecond.
+    pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<Place> {
+        let (_, _, list) = self
+            .queue
+            .range((at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX))
+            .next()?;
+        let first = self.lists[*list].head?;
+        Some(self.timers[first].place)
+    }
+
     /// The loop's time is brought up to date (`uv__update_time`).
     pub(crate) fn note_time(&mut self, now_ms: u64) {
         self.last_reading_ms = now_ms;
@@ -412,14 +406,6 @@ impl Timers {
         if let Some(&(expiry_ms, _, _)) = self.queue.first() {
             self.loop_timer_ms = Some(expiry_ms.max(self.last_reading_ms.saturating_add(1)));
         }
-    }
-
-    /// The timers that are armed, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
-        let armed = self.timers.iter().filter(|(_, timer)| !timer.destroyed);
-        let mut armed: Vec<(u64, Listed)> = armed.map(|(_, timer)| timer.listed()).collect();
-        armed.sort_by_key(|(due_ms, _)| *due_ms);
-        armed.into_iter().map(|(_, listed)| listed).collect()
     }
 
     /// Takes every callback out, to be dropped by the caller outside of any borrow. Handles stay

@@ -425,6 +425,12 @@ impl Sources {
         halves.flat_map(take_waiting).collect()
     }
 
+    /// Where a source that is still there was made.
+    pub(crate) fn place(&self, token: Token) -> Option<Place> {
+        let slot = self.slots.get(index_of(token))?;
+        (slot.generation == token.0 >> INDEX_BITS).then_some(slot.place)
+    }
+
     /// The waits on sources, for a report.
     pub(crate) fn list(&self) -> Vec<Listed> {
         let halves = self.slots.iter().flat_map(|slot| {

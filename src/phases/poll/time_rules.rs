@@ -42,6 +42,11 @@ impl TimeRules {
         self.free_until.set(self.free_until.get().max(target));
     }
 
+    /// Whether nobody holds the clock.
+    pub(crate) fn is_free(&self) -> bool {
+        self.holds.get() == 0
+    }
+
     /// Whether the clock may go to `target` by itself, or because somebody moves it there.
     pub(crate) fn allow(&self, target: Duration) -> bool {
         self.holds.get() == 0 || target <= self.free_until.get()
