@@ -233,9 +233,9 @@ impl Timers {
         self.timers[key].link.is_some()
     }
 
-    /// A pending timer as observers see it, and when it is due.
+    /// A pending timer as observers see it, and when it is due. The key may be free.
     pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {
-        let timer = &self.timers[key];
+        let timer = self.timers.get(key)?;
         let duration_ms = timer.link.and(timer.duration_ms)?;
         Some((
             timer.origin(key),
