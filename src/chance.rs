@@ -116,6 +116,11 @@ impl Chance {
         }
     }
 
+    /// The seed, if there is one.
+    pub(crate) fn seed(&self) -> Option<Seed> {
+        self.seed.clone()
+    }
+
     /// Whether anything is decided here.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {

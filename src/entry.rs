@@ -167,8 +167,17 @@ impl EventLoop {
         F: Future + 'static,
         F::Output: 'static,
     {
+        self.run_at(Location::caller(), future)
+    }
+
+    /// [`run`](EventLoop::run) on behalf of somebody else.
+    #[track_caller]
+    pub(crate) fn run_at<F>(&mut self, place: Place, future: F) -> Result<F::Output, RunError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         let _entered = self.enter("run");
-        let place = Location::caller();
         let main = self.start_main(place, move || spawn_at(place, future));
         let stuck = self.run_to_the_end(place, &|| main.as_ref().is_none_or(Promise::is_finished));
         let main = self.wind_up(main);
@@ -186,8 +195,17 @@ impl EventLoop {
     /// If a loop is running on this thread.
     #[track_caller]
     pub fn run_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
+        self.run_script_at(Location::caller(), script)
+    }
+
+    /// [`run_script`](EventLoop::run_script) on behalf of somebody else.
+    #[track_caller]
+    pub(crate) fn run_script_at(
+        &mut self,
+        place: Place,
+        script: impl FnOnce() + 'static,
+    ) -> Result<(), RunError> {
         let _entered = self.enter("run_script");
-        let place = Location::caller();
         self.run_main(place, script);
         self.run_to_the_end(place, &|| true);
         self.state.end_run();

@@ -154,6 +154,7 @@ mod rejection;
 mod remote;
 mod schedule;
 mod teardown;
+pub mod test;
 pub mod time;
 mod uncaught;
 mod waits;

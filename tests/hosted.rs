@@ -267,3 +267,39 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
     }
     assert!(!event_loop.why_alive().is_alive());
 }
+
+/// Waits for a thread that never answers; run by the test below.
+#[test]
+#[ignore = "never ends, as a child of `a_run_that_waits_for_ever_says_so`"]
+fn a_run_that_waits_for_ever() {
+    nodeloop::run(std::future::pending::<()>());
+}
+
+#[test]
+fn a_run_that_waits_for_ever_says_so() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "a_run_that_waits_for_ever",
+            "--ignored",
+            "--nocapture",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told: Vec<String> = lines.map(Result::unwrap).take(2).collect(); // waits for them
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        told[0].starts_with("nodeloop: still waiting: the main future is pending"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].contains("the main future, run at tests/hosted.rs:"),
+        "{told:?}"
+    );
+}

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "why_alive", "yield_now"],
     &["event_loop", "handle", "schedule", "time"],
     &["abort", "blocking", "entry", "io"],
-    &["fs", "net"],
+    &["fs", "net", "test"],
 ];
 
 /// The longest file.

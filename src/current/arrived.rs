@@ -27,7 +27,8 @@ pub(crate) enum Lane {
     Simulated,
     Thread(Option<ThreadId>),
     Source(Token),
-    Job(JobId),
+    /// The jobs of one poll phase, in the order of the seed already.
+    Jobs,
 }
 
 impl Arrived {

@@ -5,10 +5,11 @@
 
 use std::future::Future;
 use std::panic::Location;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{EventLoop, RunError, refuse_nesting};
-use crate::current::{Life, enter};
+use crate::current::{Life, LoopState, enter};
 use crate::promise::{Promise, spawn_at};
 
 /// The turns of a host.
@@ -204,9 +205,16 @@ impl EventLoop {
     }
 
     /// R3: the timers phase in front of the first turn.
-    pub(crate) fn before_a_turn(&mut self) {
-        if std::mem::take(&mut self.at_first_turn) {
+    /// True if it has been run.
+    pub(crate) fn before_a_turn(&mut self) -> bool {
+        let is_first = std::mem::take(&mut self.at_first_turn) && self.state.is_alive();
+        if is_first {
             self.state.timers_before_the_first_turn();
         }
+        is_first
+    }
+
+    pub(crate) fn state(&self) -> &Rc<LoopState> {
+        &self.state
     }
 }

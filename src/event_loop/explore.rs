@@ -27,7 +27,7 @@ use crate::uncaught::drop_quietly;
 
 /// How long, in real time, a job is waited for that need not have come yet. Only one that waits
 /// for the loop takes so long; it then counts as not there.
-const PATIENCE_WITH_A_JOB: Duration = Duration::from_millis(500);
+const PATIENCE_WITH_A_JOB: Duration = Duration::from_secs(2);
 
 impl LoopState {
     /// [`PollPhase::gather`](crate::phases::poll::PollPhase::gather), in an order of the seed's.
@@ -55,7 +55,7 @@ impl LoopState {
         for id in jobs {
             if let Some(result) = arrived.finished.remove(&id) {
                 let message = Batched::Message(Message::JobDone(id, result));
-                arrived.held.push_back((Lane::Job(id), message));
+                arrived.held.push_back((Lane::Jobs, message));
             }
         }
         let held = std::mem::take(&mut arrived.held);
@@ -210,7 +210,7 @@ impl LoopState {
             }
             now.extend(lanes.remove(heads[next]).map(|(_, one)| one));
         }
-        let is_due = |lane: &Lane| matches!(lane, Lane::Simulated | Lane::Job(_));
+        let is_due = |lane: &Lane| matches!(lane, Lane::Simulated | Lane::Jobs);
         let (due, later): (VecDeque<_>, VecDeque<_>) =
             lanes.into_iter().partition(|(lane, _)| is_due(lane));
         now.extend(due.into_iter().map(|(_, one)| one));

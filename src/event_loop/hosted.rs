@@ -44,9 +44,8 @@ impl LoopState {
 
     /// R3: once in front of the first turn.
     pub(crate) fn timers_before_the_first_turn(self: &Rc<Self>) {
-        if self.is_alive() {
-            self.timers_phase();
-        }
+        self.timers_phase();
+        self.leave_phase();
     }
 
     /// Turns until a turn finds nothing to call; ends early if the run is to end.

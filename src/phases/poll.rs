@@ -214,7 +214,9 @@ impl PollPhase {
         if clock.is_virtual() || !self.stalled.borrow().is_empty() {
             self.look(clock, door, Some(Duration::ZERO), || true)?;
             let idle = self.batch.borrow().is_empty() && door.is_empty();
-            if idle && wait != Wait::Zero && !self.take_stalled() {
+            let now = clock.now();
+            let is_due = self.first_due(wait).is_some_and(|due| due <= now);
+            if idle && wait != Wait::Zero && (is_due || !self.take_stalled()) {
                 let frozen = self.wait_in_virtual_time(clock, door, wait, jobs_out, must_wait)?;
                 if frozen {
                     return Ok(Gathered::Frozen);
