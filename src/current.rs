@@ -51,7 +51,7 @@ type Current = Rc<LoopState>;
 pub(crate) struct LoopState {
     pub(crate) clock: Clock,
     /// What decides where Node promises no order, in an exploration.
-    pub(crate) chance: Chance,
+    pub(crate) chance: Rc<Chance>,
     pub(crate) door: Arc<Door>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
@@ -144,7 +144,7 @@ pub(crate) struct LiveTask {
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
-        chance: Chance,
+        chance: Rc<Chance>,
         poll: PollPhase,
         door: Arc<Door>,
         blocking_threads: usize,

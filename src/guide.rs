@@ -2,3 +2,6 @@
 
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}

@@ -365,3 +365,53 @@ fn the_environment_replays_one_seed() {
         "{told}"
     );
 }
+
+#[cfg(unix)]
+mod sockets {
+    use std::collections::BTreeSet;
+
+    use futures::io::{AsyncReadExt, AsyncWriteExt};
+    use nodeloop::net::UnixStream;
+    use nodeloop::spawn;
+
+    use super::orders;
+
+    #[test]
+    fn sockets_that_are_ready_together_come_in_any_order() {
+        let found = orders(async |t| {
+            let (mut reading, mut writing) = (Vec::new(), Vec::new());
+            for name in ["a", "b"] {
+                let (mut here, there) = UnixStream::pair().unwrap();
+                let log = t.log();
+                reading.push(spawn(async move {
+                    here.read_exact(&mut [0; 1]).await.unwrap();
+                    log.add(name);
+                }));
+                writing.push(there);
+            }
+            for there in &mut writing {
+                there.write_all(b"!").await.unwrap();
+            }
+            for reader in reading {
+                reader.await;
+            }
+        });
+        assert_eq!(found, BTreeSet::from(["a b", "b a"].map(str::to_owned)));
+    }
+
+    #[test]
+    fn a_write_is_done_at_once_or_in_the_poll_phase() {
+        let found = orders(async |t| {
+            let (mut here, _there) = UnixStream::pair().unwrap();
+            let log = t.log();
+            let writing = spawn(async move {
+                here.write_all(b"!").await.unwrap();
+                log.add("written");
+            });
+            t.log().add("behind the call");
+            writing.await;
+        });
+        let both = ["behind the call written", "written behind the call"];
+        assert_eq!(found, BTreeSet::from(both.map(str::to_owned)));
+    }
+}

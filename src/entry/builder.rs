@@ -159,21 +159,18 @@ impl Builder {
     ///
     /// The system's, when it has no descriptor left for the poll.
     pub fn build(self) -> io::Result<EventLoop> {
+        assert!(
+            self.virtual_time || self.seed.is_none(),
+            "a loop with a seed needs a virtual clock: call `virtual_time()`, too"
+        );
         let clock = if self.virtual_time {
             Clock::virtual_time()
         } else {
             Clock::real()
         };
-        let (poll, waker) = PollPhase::new(TimeRules::new(
-            self.io_holds_time,
-            self.jobs_hold_time,
-            self.auto_advance,
-        ))?;
-        assert!(
-            self.virtual_time || self.seed.is_none(),
-            "a loop with a seed needs a virtual clock: call `virtual_time()`, too"
-        );
-        let chance = Chance::new(self.seed);
+        let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
+        let chance = Rc::new(Chance::new(self.seed));
+        let (poll, waker) = PollPhase::new(time, chance.clone())?;
         let door = Arc::new(Door::new(waker, chance.is_on()));
         let threads = self.blocking_threads;
         let state = Rc::new(LoopState::new(clock, chance, poll, door, threads));

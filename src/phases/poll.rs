@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Registry, Token};
 
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::macrotask::Macrotask;
 use crate::remote::{Door, Message};
@@ -91,14 +92,14 @@ const BELL: Token = Token(usize::MAX);
 const EVENTS_PER_LOOK: usize = 1024;
 
 impl PollPhase {
-    pub(crate) fn new(time: TimeRules) -> io::Result<(PollPhase, mio::Waker)> {
+    pub(crate) fn new(time: TimeRules, chance: Rc<Chance>) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), BELL)?;
         let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_LOOK)),
-            sources: RefCell::new(Sources::new(registry.clone())),
+            sources: RefCell::new(Sources::new(registry.clone(), chance)),
             batch: RefCell::default(),
             simulated: RefCell::default(),
             simulated_count: Cell::new(0),
@@ -356,6 +357,10 @@ impl PollPhase {
     ) -> io::Result<()> {
         self.take_simulated(clock);
         let cut_off = self.sources.borrow_mut().take_cut_off();
+        for token in self.sources.borrow_mut().take_put_off() {
+            let ready = Batched::Ready(token, Readiness::writable());
+            self.batch.borrow_mut().push_back(ready);
+        }
         let mut timeout = timeout;
         if !cut_off.is_empty() || !self.batch.borrow().is_empty() || !door.is_empty() {
             timeout = Some(Duration::ZERO);

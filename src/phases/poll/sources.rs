@@ -31,6 +31,7 @@ use std::task::{Context, Waker};
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
+use crate::chance::Chance;
 use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::waits::{Listed, OperationKind};
 
@@ -60,6 +61,14 @@ impl Readiness {
         Readiness {
             readable: true,
             read_closed: event.is_some_and(|event| event.read_closed),
+            ..Readiness::default()
+        }
+    }
+
+    /// What a source is told that was put off.
+    pub(crate) fn writable() -> Readiness {
+        Readiness {
+            writable: true,
             ..Readiness::default()
         }
     }
@@ -130,6 +139,8 @@ struct Slot {
 #[derive(Default)]
 struct Half {
     ready: bool,
+    /// An exploration has put it off: next time it is ready.
+    is_put_off: bool,
     /// Never blocks again.
     closed: bool,
     /// Operations that the last event still allows; writing is not counted.
@@ -141,6 +152,17 @@ struct Half {
 }
 
 impl Half {
+    /// Whether it is ready and, in an exploration, is to be found so by the poll phase only
+    /// (SEMANTICS.md §8).
+    fn is_to_be_put_off(&mut self, chance: &Chance, place: Place) -> bool {
+        if !chance.is_on() || !self.ready || std::mem::take(&mut self.is_put_off) {
+            return false;
+        }
+        self.is_put_off = chance.flip(|| format!("a write to the source of {place} had to wait"));
+        self.ready = !self.is_put_off;
+        self.is_put_off
+    }
+
     fn wakers(&self) -> impl Iterator<Item = &Waker> {
         let waiters = self.waiters.iter().map(|(_, waker)| waker);
         self.poller.iter().chain(waiters)
@@ -156,24 +178,29 @@ pub(crate) type WaiterId = Option<u64>;
 
 pub(crate) struct Sources {
     registry: Rc<Registry>,
+    chance: Rc<Chance>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     registered: usize,
     refed_waiters: usize,
     next_waiter: u64,
     cut_off: Vec<Token>,
+    /// Sources that could have been written to, and wait for a poll phase all the same.
+    put_off: Vec<Token>,
 }
 
 impl Sources {
-    pub(crate) fn new(registry: Rc<Registry>) -> Sources {
+    pub(crate) fn new(registry: Rc<Registry>, chance: Rc<Chance>) -> Sources {
         Sources {
             registry,
+            chance,
             slots: Vec::new(),
             free: Vec::new(),
             registered: 0,
             refed_waiters: 0,
             next_waiter: 0,
             cut_off: Vec::new(),
+            put_off: Vec::new(),
         }
     }
 
@@ -246,14 +273,19 @@ impl Sources {
         self.registered == 0
     }
 
+    /// The sources that a poll phase has to find ready without asking the system.
+    pub(crate) fn take_put_off(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.put_off)
+    }
+
     /// Whether a source is to be served again without asking the system.
     pub(crate) fn has_cut_off(&self) -> bool {
-        !self.cut_off.is_empty()
+        !self.cut_off.is_empty() || !self.put_off.is_empty()
     }
 
     /// Whether nothing is watched and nothing was cut off.
     pub(crate) fn has_nothing_to_ask(&self) -> bool {
-        self.is_empty() && self.cut_off.is_empty()
+        self.is_empty() && !self.has_cut_off()
     }
 
     pub(crate) fn has_refed_waiters(&self) -> bool {
@@ -288,8 +320,11 @@ impl Sources {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return (Answer::Gone, None);
         };
-        let refed = slot.refed;
+        let (refed, place) = (slot.refed, slot.place);
         let half = half_of(slot, direction);
+        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+            self.put_off.push(key.0);
+        }
         if half.ready {
             return (Answer::Ready, None);
         }
@@ -320,8 +355,11 @@ impl Sources {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return (Answer::Gone, None);
         };
-        let refed = slot.refed;
+        let (refed, place) = (slot.refed, slot.place);
         let half = half_of(slot, direction);
+        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+            self.put_off.push(key.0);
+        }
         let known = id.and_then(|id| half.waiters.iter().position(|(waiter, _)| *waiter == id));
         match known {
             _ if half.ready => (Answer::Ready, self.forget_waiter(key, direction, id)),
