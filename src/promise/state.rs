@@ -476,7 +476,8 @@ impl<O: 'static> PendingPromise for State<O> {
     }
 
     fn is_out_of_reach(&self) -> bool {
-        self.source.get() == Source::Resolvers && self.resolvers.get() == Some(0)
+        let by_hand = self.source.get() == Source::Resolvers && !self.is_resolved.get();
+        by_hand && self.resolvers.get() == Some(0)
     }
 
     fn is_job(&self) -> bool {
