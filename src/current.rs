@@ -32,7 +32,7 @@ use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
 use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
 use crate::waits::{Awaited, PendingPromise};
-use crate::watch::{Position, Watch};
+use crate::watch::{Position, Starving, Watch};
 
 mod arrived;
 mod tell;
@@ -70,7 +70,9 @@ pub(crate) struct LoopState {
     pub(crate) awaited: Awaited,
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
-    pub(crate) life: Cell<Life>,
+    life: Cell<Life>,
+    /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
+    is_plain: Cell<bool>,
     /// What has arrived and was not handed out yet, in an exploration.
     pub(crate) arrived: RefCell<Arrived>,
     /// Who waits for the loop to run dry.
@@ -110,6 +112,7 @@ pub(crate) enum Stop {
         reason: String,
         place: Place,
     },
+    Starving(Starving),
 }
 
 /// What the program wants to be told.
@@ -173,6 +176,7 @@ impl LoopState {
             awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
+            is_plain: Cell::new(true),
             arrived: RefCell::default(),
             idle: RefCell::default(),
             entered: Cell::new(0),
@@ -192,15 +196,32 @@ impl LoopState {
             || self.poll.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
+            // The tokens first: what their threads sent before they let go is here by then. Asked
+            // the other way round, a message that comes in between would be overlooked.
             || self.door.has_tokens()
             || !self.door.is_empty()
             || (self.chance.is_on() && self.arrived.borrow().is_holding())
     }
 
+    pub(crate) fn life(&self) -> Life {
+        self.life.get()
+    }
+
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.set(life);
+        self.note_plain();
+    }
+
+    /// To be called whenever one of the two has changed.
+    pub(crate) fn note_plain(&self) {
+        let is_plain = self.life() == Life::Open && !self.watch.is_on();
+        self.is_plain.set(is_plain);
+    }
+
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.life.get() != Life::Cancelling
+        self.life() != Life::Cancelling
     }
 
     /// Whether this is the loop that runs on this thread.
@@ -240,17 +261,28 @@ impl LoopState {
     }
 
     pub(crate) fn push_tick(&self, tick: Job) {
-        if self.life.get() == Life::Open {
-            self.enqueued(Origin::new(StepKind::Tick, tick.place), None);
+        if self.is_plain.get() || self.may_queue(StepKind::Tick, tick.place) {
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
-        if self.is_open() {
-            self.enqueued(Origin::new(StepKind::Microtask, callback.place), None);
+        if self.is_plain.get() || self.may_queue(StepKind::Microtask, callback.place) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
+    }
+
+    /// Whether the loop takes it; if so, the observers are told. Ticks are refused earlier (R9).
+    #[cold]
+    fn may_queue(&self, kind: StepKind, place: Place) -> bool {
+        let takes = match kind {
+            StepKind::Tick => self.life() == Life::Open,
+            _ => self.is_open(),
+        };
+        if takes {
+            self.enqueued(Origin::new(kind, place), None);
+        }
+        takes
     }
 
     /// Puts a task at the end of the microtask queue.
@@ -262,12 +294,16 @@ impl LoopState {
         self.queues.push_microtask(Microtask::Task(runnable));
     }
 
-    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> ImmediateId {
-        let entry = match self.watch.is_on() {
-            true => self.tell_immediate(place),
-            false => 0,
-        };
-        self.check.borrow_mut().push(work, place, entry)
+    /// Queues an immediate. A loop that takes none drops the work.
+    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> Option<ImmediateId> {
+        let mut entry = 0;
+        if !self.is_plain.get() {
+            if !self.is_open() {
+                return None;
+            }
+            entry = self.tell_immediate(place);
+        }
+        Some(self.check.borrow_mut().push(work, place, entry))
     }
 
     /// Takes an immediate out and drops it.

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -146,6 +147,15 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
+    /// A loop with the settings of [`Builder::default`]: real time, as [`run`] takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<EventLoop> {
+        EventLoop::builder().build()
+    }
+
     /// Settings for a new loop.
     pub fn builder() -> Builder {
         Builder::default()
@@ -321,7 +331,7 @@ impl EventLoop {
     #[track_caller]
     fn enter(&self, verb: &str) -> Entered {
         refuse_nesting(verb);
-        self.state.life.set(Life::Open);
+        self.state.set_life(Life::Open);
         self.has_reported.set(false);
         let entered = enter(&self.state);
         self.end_hosting();
@@ -333,7 +343,7 @@ impl EventLoop {
     fn run_main(&self, place: Place, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            Entry::CommonJs => state.step(Origin::new(StepKind::MainScript, place), script),
+            Entry::CommonJs => state.enter(Origin::new(StepKind::MainScript, place), script),
             Entry::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
@@ -395,7 +405,8 @@ impl EventLoop {
         }
     }
 
-    /// The loop has run dry and the main future is pending: only another thread can wake it now.
+    /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only
+    /// another thread can wake it now.
     fn wait_or_give_up(&self, main: Place) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {
@@ -405,6 +416,7 @@ impl EventLoop {
                     }
                     self.state.turn(Patience::EvenIfIdle);
                 }
+                self.state.leave_phase();
                 None
             }
             StuckPolicy::Error => Some(self.stuck_report(Some(main))),
@@ -449,7 +461,7 @@ impl LoopState {
     /// R2: one macrotask, with a drain behind it.
     fn emit_before_exit(&self) {
         let origin = Origin::new(StepKind::BeforeExit, Location::caller());
-        let called = self.step(origin, || self.hooks.before_exit.call(&()));
+        let called = self.enter(origin, || self.hooks.before_exit.call(&()));
         if called.is_ok() {
             let _ = self.checkpoint();
         }
@@ -458,12 +470,12 @@ impl LoopState {
     /// R9: once. Ticks are refused from now on; microtasks of the listeners run only if the loop
     /// has ended by itself.
     pub(crate) fn emit_exit(&self, code: i32) {
-        if self.life.get() != Life::Open {
+        if self.life() != Life::Open {
             return; // told already, or everything is being cancelled
         }
-        self.life.set(Life::Exiting);
+        self.set_life(Life::Exiting);
         let origin = Origin::new(StepKind::Exit, Location::caller());
-        if self.step(origin, || self.hooks.exit.call(&code)).is_ok() {
+        if self.enter(origin, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();
         }
     }

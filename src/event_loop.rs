@@ -49,11 +49,13 @@ impl LoopState {
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is asked (R4)
-        self.end_turn();
     }
 
     fn pending_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Pending);
+        if self.pending.borrow().is_empty() {
+            return;
+        }
         self.pending.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -77,14 +79,13 @@ impl LoopState {
         let wait = self.poll_wait(patience);
         let jobs_out = self.pool.has_outstanding();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
-        let waiting = self.begin_wait(wait);
-        let gathered = if self.chance.is_on() {
-            self.gather_by_chance(patience)
-        } else {
+        let gathered = self.waiting(wait, || {
+            if self.chance.is_on() {
+                return self.gather_by_chance(patience);
+            }
             self.poll
                 .gather(&self.clock, &self.door, wait, jobs_out, must_wait)
-        };
-        self.end_wait(waiting);
+        });
         match gathered {
             Ok(Gathered::Arrivals) => {}
             Ok(Gathered::Frozen) => return self.stop(Stop::Frozen),
@@ -127,6 +128,9 @@ impl LoopState {
 
     fn close_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Close);
+        if self.close.borrow().is_empty() {
+            return;
+        }
         self.close.borrow_mut().begin();
         while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -161,7 +165,7 @@ impl LoopState {
                     let origin = macrotask.origin;
                     let repeats = matches!(macrotask.work, Work::Repeating(_));
                     let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
-                    let thrown = self.step(origin, || macrotask.call()).is_err();
+                    let thrown = self.enter(origin, || macrotask.call()).is_err();
                     let spent = self
                         .timers
                         .borrow_mut()
@@ -191,9 +195,12 @@ impl LoopState {
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
         self.entered.set(self.entered.get() + 1);
-        self.step(macrotask.origin, move || {
+        if let Work::Wake(Some(waker)) = macrotask.work {
+            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
+        }
+        self.enter(macrotask.origin, || {
             macrotask.call();
-            drop(macrotask);
+            drop(std::mem::replace(&mut macrotask.work, Work::Nothing));
         })
         .is_ok()
     }

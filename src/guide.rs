@@ -1,5 +1,8 @@
 //! Chapters that belong to no single item.
 
+#[doc = include_str!("guide/rules.md")]
+pub mod rules {}
+
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}
 

@@ -155,7 +155,8 @@ impl std::error::Error for LoopClosed {}
 /// The result of [`Handle::spawn`], awaitable on any thread.
 ///
 /// Dropping it detaches the task. It is cancel safe: it can be polled again after any other
-/// branch won.
+/// branch won. Polled once more after it has given its result it gives
+/// [`RemoteError::Closed`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled; the task itself runs anyway"]
 pub struct RemotePromise<T> {

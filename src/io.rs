@@ -290,8 +290,7 @@ impl<S: Source> Watched<S> {
         if !waiting.is_empty() {
             // As libuv does (`core.c` `uv__finish_close`), what was pending on the source ends
             // right before its close callback. The phase is a stack: pushed last, called first.
-            let wake = || waiting.into_iter().for_each(Waker::wake);
-            state.push_close(Macrotask::callback(wake, origin));
+            state.push_close(Macrotask::wake_all(waiting, origin));
         }
     }
 

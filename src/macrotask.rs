@@ -3,7 +3,8 @@
 //! A macrotask knows what to do and where it was made, never when it runs: that is decided in
 //! `event_loop.rs`, where the only call of [`Macrotask::call`] stands.
 
-use std::panic::Location;
+use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 /// A place in the user's source.
@@ -20,7 +21,7 @@ pub(crate) struct Macrotask {
 pub(crate) struct Origin {
     pub(crate) place: Place,
     /// The number of the timer, immediate, job, source or promise behind it.
-    pub(crate) resource: Option<u64>,
+    pub(crate) resource: Option<NonZeroU64>,
     /// The number under which observers were told that it was queued; 0 if they were not.
     pub(crate) entry: u32,
     pub(crate) kind: StepKind,
@@ -80,11 +81,11 @@ impl Origin {
         }
     }
 
-    /// With the number of what stands behind it.
+    /// With the number of what stands behind it, told from 1 on.
     #[inline]
-    pub(crate) fn of(kind: StepKind, place: Place, resource: u64) -> Origin {
+    pub(crate) fn of(kind: StepKind, place: Place, index: u64) -> Origin {
         Origin {
-            resource: Some(resource),
+            resource: NonZeroU64::new(index.wrapping_add(1)),
             ..Origin::new(kind, place)
         }
     }
@@ -140,6 +141,11 @@ impl Macrotask {
         Macrotask::new(Work::Wake(Some(waker)), origin)
     }
 
+    /// Wakes several, in order, as one macrotask.
+    pub(crate) fn wake_all(wakers: Vec<Waker>, origin: Origin) -> Macrotask {
+        Macrotask::callback(move || wake_each(wakers), origin)
+    }
+
     /// Enters the user's code. Must not be called while any part of the loop is borrowed.
     pub(crate) fn call(&mut self) {
         match &mut self.work {
@@ -156,5 +162,15 @@ impl Macrotask {
             }
             Work::Nothing => {}
         }
+    }
+}
+
+/// A waker that is not of this crate may panic. Those behind it are woken all the same, or what
+/// waits there would wait for ever; the first panic goes on.
+fn wake_each(wakers: Vec<Waker>) {
+    let wake = |waker: Waker| catch_unwind(AssertUnwindSafe(|| waker.wake())).err();
+    let thrown: Vec<_> = wakers.into_iter().filter_map(wake).collect();
+    if let Some(first) = thrown.into_iter().next() {
+        resume_unwind(first);
     }
 }

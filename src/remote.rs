@@ -20,6 +20,7 @@ mod atomic {
 
 use std::any::Any;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -52,7 +53,10 @@ pub(crate) struct TaskMeta {
 
 impl TaskMeta {
     pub(crate) fn origin(&self, kind: StepKind) -> Origin {
-        Origin::of(kind, self.place, self.promise)
+        Origin {
+            resource: NonZeroU64::new(self.promise),
+            ..Origin::new(kind, self.place)
+        }
     }
 }
 

@@ -21,7 +21,7 @@ impl LoopState {
     /// Cancels every task and drops every callback. The loop can be used again afterwards.
     pub(crate) fn cancel_all(self: &Rc<Self>) {
         let _entered = enter(self);
-        self.life.set(Life::Cancelling);
+        self.set_life(Life::Cancelling);
         loop {
             self.drop_callbacks();
             self.wake_waiting();
@@ -35,14 +35,14 @@ impl LoopState {
         }
         self.watch.forget_entries();
         let _ = self.take_stop();
-        self.life.set(Life::Open);
+        self.set_life(Life::Open);
     }
 
     /// The end: cancels everything and lets nothing in any more.
     pub(crate) fn shut_down(self: &Rc<Self>) {
         self.cancel_all();
         let _entered = enter(self);
-        self.life.set(Life::Cancelling); // for good
+        self.set_life(Life::Cancelling); // for good
         self.door.close();
         self.drop_messages(); // what came in between
         drop_quietly(self.hooks.take_all());

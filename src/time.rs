@@ -111,7 +111,9 @@ impl Sub for Instant {
 /// Waits for `duration`: `timersPromises.setTimeout` (R41).
 ///
 /// The timer is armed now, not at the first poll, and dropping the future disarms it. It counts
-/// in whole milliseconds, rounded up, at least one.
+/// in whole milliseconds, rounded up, at least one. As every timer of Node it counts from the
+/// loop's time, which is the clock's without its fraction of a millisecond: measured with a finer
+/// clock it may end that fraction early.
 ///
 /// # Panics
 ///

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::chance::{Chance, Seed};
 use crate::clock::Clock;
-use crate::current::LoopState;
+use crate::current::{LoopState, Stop};
 use crate::entry::EventLoop;
 use crate::macrotask::Place;
-use crate::observe::{Installed, Observer};
+use crate::observe::{Installed, Observer, Starving, long_drains};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::remote::Door;
 
@@ -27,6 +27,7 @@ pub struct Builder {
     entry: Entry,
     stuck: StuckPolicy,
     observers: Vec<(Rc<dyn Observer>, Place)>,
+    drain_limit: Option<(u64, Place)>,
 }
 
 /// How the main script is entered.
@@ -47,7 +48,7 @@ pub enum StuckPolicy {
     /// run, when such a wait has lasted for a second.
     #[default]
     Wait,
-    /// End the run with [`RunError::Stuck`].
+    /// End the run with [`RunError::Stuck`](crate::RunError::Stuck).
     Error,
 }
 
@@ -63,6 +64,7 @@ impl Default for Builder {
             entry: Entry::default(),
             stuck: StuckPolicy::default(),
             observers: Vec::new(),
+            drain_limit: None,
         }
     }
 }
@@ -149,6 +151,32 @@ impl Builder {
         self
     }
 
+    /// Ends a run with [`RunError::Starving`](crate::RunError::Starving) as soon as one drain has
+    /// run more than `limit` ticks and microtasks: a chain of them that never ends keeps the loop
+    /// from moving (R11), and in Node nobody says so. The error lists where the links were made.
+    ///
+    /// Without a limit, the default, it runs on, as in Node. The limit is an observer
+    /// ([`long_drains`](crate::observe::long_drains), which only tells), with the price of one.
+    ///
+    /// ```
+    /// use nodeloop::{EventLoop, RunError, next_tick};
+    ///
+    /// fn for_ever() {
+    ///     next_tick(for_ever);
+    /// }
+    /// let mut event_loop = EventLoop::builder().drain_limit(10_000).build()?;
+    /// match event_loop.run_script(for_ever) {
+    ///     Err(RunError::Starving(starving)) => assert_eq!(starving.ticks, 10_001),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn drain_limit(mut self, limit: u64) -> Builder {
+        self.drain_limit = Some((limit, Location::caller()));
+        self
+    }
+
     /// Builds the loop.
     ///
     /// # Panics
@@ -177,6 +205,15 @@ impl Builder {
         for (observer, place) in self.observers {
             Installed::new(state.clone(), observer, place).keep();
         }
+        if let Some((limit, place)) = self.drain_limit {
+            let starved = Rc::downgrade(&state); // a loop must not hold itself
+            let end = move |starving: &Starving| {
+                if let Some(state) = starved.upgrade() {
+                    state.stop(Stop::Starving(starving.clone()));
+                }
+            };
+            Installed::new(state.clone(), Rc::new(long_drains(limit, end)), place).keep();
+        }
         Ok(EventLoop {
             state,
             entry: self.entry,
@@ -197,6 +234,7 @@ impl fmt::Debug for Builder {
             .field("entry", &self.entry)
             .field("stuck", &self.stuck)
             .field("observers", &self.observers.len())
+            .field("drain_limit", &self.drain_limit.map(|(limit, _)| limit))
             .finish()
     }
 }

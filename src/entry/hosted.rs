@@ -179,13 +179,12 @@ impl EventLoop {
         what: impl FnOnce(&mut EventLoop),
     ) -> Result<(), RunError> {
         refuse_nesting(verb);
-        self.state.life.set(Life::Open);
+        self.state.set_life(Life::Open);
         let _entered = enter(&self.state);
         if !self.is_hosted.replace(true) {
             self.state.begin_run(Location::caller());
         }
         what(self);
-        self.state.leave_phase();
         match self.state.take_stop() {
             None => Ok(()),
             stop => {

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::current::Stop;
 use crate::macrotask::Place;
 use crate::uncaught::Uncaught;
+use crate::watch::Starving;
 use crate::why_alive::WhyAlive;
 
 /// Why a run ended without a value.
@@ -22,6 +23,8 @@ pub enum RunError {
     },
     /// A panic left a callback, or the main future panicked.
     Uncaught(Uncaught),
+    /// A drain has passed the bound of [`Builder::drain_limit`](crate::Builder::drain_limit).
+    Starving(Starving),
     /// The program called [`exit`](crate::exit) with this code.
     Exit(i32),
 }
@@ -32,6 +35,7 @@ impl RunError {
             (Some(Stop::Exit(code)), _) => RunError::Exit(code),
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
             (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
+            (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
             (Some(Stop::Frozen), stuck) => RunError::Stuck(Stuck {
                 is_frozen: true,
                 ..stuck.unwrap_or_default()
@@ -52,6 +56,7 @@ impl fmt::Display for RunError {
                  a reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),
+            RunError::Starving(starving) => starving.fmt(f),
             RunError::Exit(code) => write!(f, "the program called `exit({code})`"),
         }
     }

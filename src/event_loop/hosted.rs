@@ -19,6 +19,7 @@ impl LoopState {
     pub(crate) fn turn_without_waiting(self: &Rc<Self>) {
         self.door.get_up();
         self.turn(Patience::Never);
+        self.leave_phase();
     }
 
     /// One phase, for those who go round the wheel by hand.
@@ -37,7 +38,7 @@ impl LoopState {
             Phase::Close => self.close_phase(),
             Phase::Timers => {
                 self.timers_phase();
-                self.end_turn();
+                self.leave_phase(); // the end of the turn
             }
         }
     }
@@ -119,6 +120,7 @@ impl LoopState {
                 self.poll.time.io_holds && self.poll.sources.borrow().has_refed_waiters();
             if jobs_hold || io_holds {
                 self.turn(Patience::WhileAlive);
+                self.leave_phase();
             } else if let Some(due) = due {
                 self.clock.jump_to(due);
             } else if self.clock.now() < target {

@@ -117,7 +117,8 @@ impl Check {
         self.pending(id).is_some()
     }
 
-    /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait.
+    /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait; an
+    /// unref'd one does neither (R39).
     pub(crate) fn has_refed(&self) -> bool {
         self.refed > 0
     }

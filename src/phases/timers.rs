@@ -144,7 +144,8 @@ impl Timers {
         }
     }
 
-    /// Arms a new timer with one handle (R26: `now_ms` is read at this moment).
+    /// Arms a new timer with one handle (R26: `now_ms` is read at this moment). It starts no
+    /// earlier than the running pass and lasts a millisecond, so it is not due in it (R25, R31).
     pub(crate) fn arm(
         &mut self,
         work: Work,

@@ -107,24 +107,26 @@ pub(crate) enum Source {
     Job(JobId),
 }
 
+/// In this order: what every poll of a task looks at comes first, on one line of the cache.
+#[repr(C)]
 pub(crate) struct State<O> {
     owner: Rc<LoopState>,
-    id: PromiseId,
-    place: Place,
-    settlement: RefCell<Settlement<O>>,
-    reactions: RefCell<Reactions>,
+    pub(crate) source: Cell<Source>,
+    abort_requested: Cell<bool>,
+    /// Whether one of its resolvers has been called: only their first call counts (R44).
+    pub(super) is_resolved: Cell<bool>,
     /// Whether it has ever had a reaction (R17).
     handled: Cell<bool>,
     tracking: Cell<Tracking>,
+    settlement: RefCell<Settlement<O>>,
+    reactions: RefCell<Reactions>,
+    id: PromiseId,
+    place: Place,
     context: AsyncContext,
-    pub(crate) source: Cell<Source>,
     /// How many resolvers there are; nothing if it is not resolved by hand.
     pub(super) resolvers: Cell<Option<u32>>,
     /// Its key in the list of the promises that somebody waits for; [`UNLISTED`] without.
     listed: Cell<usize>,
-    /// Whether one of its resolvers has been called: only their first call counts (R44).
-    pub(super) is_resolved: Cell<bool>,
-    abort_requested: Cell<bool>,
     /// The reason in an output that is a rejection.
     reason_of: Cell<ReasonOf<O>>,
     /// The reason of a rejection without an output.

@@ -65,7 +65,8 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
-        if !std::mem::replace(this.is_in_place, false) {
+        let is_in_place = std::mem::replace(this.is_in_place, false);
+        if !is_in_place {
             owner.context.set(this.context.take());
         }
         let mut output = if must_stop(promise) {
@@ -84,7 +85,10 @@ where
                         let key = owner.tasks.borrow_mut().insert(task);
                         promise.source.set(Source::Task(key));
                     }
-                    *this.context = owner.context.get();
+                    *this.context = match is_in_place {
+                        true => owner.context.get(), // the spawner goes on in it
+                        false => owner.context.take(),
+                    };
                     return Poll::Pending;
                 }
             }

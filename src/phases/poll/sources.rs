@@ -447,10 +447,7 @@ impl Sources {
         match wakers.len() {
             0 => None,
             1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
-            _ => Some(Macrotask::callback(
-                || wakers.into_iter().for_each(Waker::wake),
-                origin,
-            )),
+            _ => Some(Macrotask::wake_all(wakers, origin)),
         }
     }
 
