@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::current::{LoopState, Stop};
 use crate::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, Gathered, Wait};
+use crate::phases::poll::{Arrival, Gathered, Outside, Wait};
 use crate::phases::timers::Step;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
@@ -31,11 +31,13 @@ pub(crate) enum Patience {
 impl LoopState {
     /// Turns the wheel as long as anything keeps the loop alive (R3).
     pub(crate) fn run_while_alive(self: &Rc<Self>) {
-        if self.is_alive() {
-            self.timers_phase(); // R3: once in front of the first turn
+        let mut alive = self.is_alive();
+        if alive {
+            self.timers_phase(); // R3: once in front of the first turn, which comes in any case
         }
-        while self.is_alive() && !self.is_stopping() {
+        while alive && !self.is_stopping() {
             self.turn(Patience::WhileAlive);
+            alive = self.is_alive();
         }
         self.leave_phase();
     }
@@ -77,14 +79,14 @@ impl LoopState {
             return;
         }
         let wait = self.poll_wait(patience);
-        let jobs_out = self.pool.has_outstanding();
+        let outside = self.outside();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
         let gathered = self.waiting(wait, || {
             if self.chance.is_on() {
                 return self.gather_by_chance(patience);
             }
             self.poll
-                .gather(&self.clock, &self.door, wait, jobs_out, must_wait)
+                .gather(&self.clock, &self.door, wait, outside, must_wait)
         });
         match gathered {
             Ok(Gathered::Arrivals) => {}
@@ -93,6 +95,13 @@ impl LoopState {
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
             self.run_macrotask(macrotask);
+        }
+    }
+
+    fn outside(&self) -> Outside {
+        Outside {
+            jobs: self.pool.has_outstanding(),
+            signals: self.signals.has_refed(),
         }
     }
 
@@ -214,6 +223,11 @@ impl LoopState {
         loop {
             return Some(match self.poll.next(&self.door)? {
                 Arrival::Macrotask(macrotask) => macrotask,
+                Arrival::Signal(number) => {
+                    let brought = self.signals.arrived(&self.poll.sources, number);
+                    self.poll.put_first(brought);
+                    continue;
+                }
                 Arrival::Message(Message::Post(callback, place)) => {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, place))
                 }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use crate::current::{Life, LoopState, enter};
-use crate::phases::poll::Wait;
+use crate::phases::poll::{Outside, Wait};
 use crate::queues::Microtask;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
@@ -66,6 +66,7 @@ impl LoopState {
         let idle = std::mem::take(&mut *self.idle.borrow_mut());
         idle.into_iter().for_each(drop_quietly);
         drop_quietly(self.pool.take_all());
+        drop_quietly(self.signals.take_all(&self.poll.sources));
         let late = std::iter::from_fn(|| self.rejections.take_late());
         late.for_each(drop_quietly);
         drop_quietly(self.rejections.take_round());
@@ -113,9 +114,13 @@ impl LoopState {
     fn wait_for_wakes_in_flight(&self) {
         if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.door.is_empty() {
             let wait = Wait::Forever;
+            let outside = Outside {
+                jobs: true,
+                signals: true,
+            };
             let _ = self
                 .poll
-                .gather(&self.clock, &self.door, wait, true, || true);
+                .gather(&self.clock, &self.door, wait, outside, || true);
             self.poll.take_all();
         }
     }

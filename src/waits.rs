@@ -38,6 +38,10 @@ pub enum OperationKind {
     Pending,
     /// The callback of a closed source.
     Close,
+    /// A child process that has not ended.
+    Child,
+    /// Listeners to a signal.
+    Signal,
     /// A [`KeepAlive`](crate::KeepAlive) token that is out.
     KeepAlive,
     /// Something that another thread has sent and that has not been handed out yet.
@@ -56,6 +60,8 @@ impl fmt::Display for OperationKind {
             OperationKind::Completion => "a simulated completion",
             OperationKind::Pending => "a callback of the pending phase",
             OperationKind::Close => "a close callback",
+            OperationKind::Child => "a child process",
+            OperationKind::Signal => "listeners to a signal",
             OperationKind::KeepAlive => "a keep-alive token",
             OperationKind::Message => "a message from outside",
         })

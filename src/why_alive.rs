@@ -174,6 +174,7 @@ fn listed(state: &LoopState) -> Vec<Listed> {
     all.append(&mut state.check.borrow().list());
     all.append(&mut state.pool.list());
     all.append(&mut state.poll.list());
+    all.append(&mut state.signals.list());
     all.append(&mut state.pending.borrow().list());
     all.append(&mut state.close.borrow().list());
     let tokens = state.door.token_places().into_iter();

@@ -11,12 +11,13 @@ const LAYERS: &[&[&str]] = &[
     &["chance", "clock", "context", "macrotask"],
     &["rejection", "remote", "waits"],
     &["phases", "pool", "queues", "uncaught"],
-    &["watch"],
+    &["signals", "watch"],
     &["current"], // where the API and the loop meet
     &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "why_alive", "yield_now"],
-    &["event_loop", "handle", "schedule", "time"],
-    &["abort", "blocking", "entry", "io"],
-    &["fs", "net", "test"],
+    &["blocking", "event_loop", "handle", "schedule", "time"],
+    &["abort", "entry", "io"],
+    &["fs", "net", "signal", "test"],
+    &["process"],
 ];
 
 /// The longest file.

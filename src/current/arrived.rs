@@ -25,6 +25,8 @@ pub(crate) struct Arrived {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
     Simulated,
+    /// Signals, behind everything else of their poll phase (R64).
+    Signals,
     Thread(Option<ThreadId>),
     Source(Token),
     /// The jobs of one poll phase, in the order of the seed already.

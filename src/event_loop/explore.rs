@@ -74,10 +74,10 @@ impl LoopState {
 
     /// Takes what is there into the lanes; waits for it if `wait` says so.
     fn pull(&self, wait: Wait) -> io::Result<Gathered> {
-        let jobs_out = self.pool.has_outstanding();
+        let outside = self.outside();
         let gathered = self
             .poll
-            .gather(&self.clock, &self.door, wait, jobs_out, || true)?;
+            .gather(&self.clock, &self.door, wait, outside, || true)?;
         self.take_batch();
         Ok(gathered)
     }
@@ -88,6 +88,7 @@ impl LoopState {
             let lane = match &one {
                 Batched::Simulated(_) | Batched::Message(_) => Lane::Simulated,
                 Batched::Ready(token, _) => Lane::Source(*token),
+                Batched::Signal(_) | Batched::Brought(_) => Lane::Signals,
                 Batched::InDoor => {
                     let Some((message, sender)) = self.door.pop_with_sender() else {
                         continue;
@@ -185,6 +186,9 @@ impl LoopState {
         mut lanes: VecDeque<(Lane, Batched)>,
         has_waited: bool,
     ) -> (VecDeque<Batched>, VecDeque<(Lane, Batched)>) {
+        let is_signal = |lane: &Lane| *lane == Lane::Signals;
+        let (signals, mut lanes): (VecDeque<_>, VecDeque<_>) =
+            lanes.drain(..).partition(|(lane, _)| is_signal(lane));
         let mut now = VecDeque::new();
         while !lanes.is_empty() {
             let mut heads: Vec<usize> = Vec::new();
@@ -213,7 +217,8 @@ impl LoopState {
         let is_due = |lane: &Lane| matches!(lane, Lane::Simulated | Lane::Jobs);
         let (due, later): (VecDeque<_>, VecDeque<_>) =
             lanes.into_iter().partition(|(lane, _)| is_due(lane));
-        now.extend(due.into_iter().map(|(_, one)| one));
+        let last = due.into_iter().chain(signals); // R64: signals behind everything else
+        now.extend(last.map(|(_, one)| one));
         (now, later)
     }
 
@@ -230,6 +235,8 @@ impl LoopState {
                 Some(place) => format!("the job of {place}"),
                 None => "a job".to_owned(),
             },
+            Batched::Brought(macrotask) => format!("the signal of {}", macrotask.origin.place),
+            Batched::Signal(_) => "a signal".to_owned(),
             Batched::InDoor => "a message".to_owned(),
             Batched::Ready(token, _) => match self.poll.sources.borrow().place(*token) {
                 Some(place) => format!("the readiness of the source of {place}"),

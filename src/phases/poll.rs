@@ -1,10 +1,11 @@
-//! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61).
+//! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61, R64).
 //!
 //! [`PollPhase::gather`] looks, and waits if it may; [`PollPhase::next`] then hands out what was
 //! present when the wait ended, and only that: simulated completions, messages of the remote
-//! door in the order of arrival, sources that were cut off at their bound, then the readiness
-//! events in the order in which the system tells them. Node promises no order between these
-//! kinds (SEMANTICS §8); this one is fixed so that a run can be repeated.
+//! door in the order of arrival, sources that were cut off at their bound, the readiness events in
+//! the order in which the system tells them, and signals. Node promises no order between the
+//! first kinds (SEMANTICS §8); this one is fixed so that a run can be repeated. That signals come
+//! last is libuv's choice (`linux.c` `uv__io_poll`: `have_signals`).
 //!
 //! It makes no system call when nothing is registered and there is nothing to wait for: a
 //! message rings a bell that can be read without one.
@@ -28,7 +29,7 @@ use crate::clock::Clock;
 use crate::macrotask::Macrotask;
 use crate::remote::{Door, Message};
 use crate::waits::{Listed, OperationKind};
-use sources::{Readiness, Sources};
+use sources::{Readiness, SignalNumber, Sources, signal_of};
 pub(crate) use time_rules::TimeRules;
 
 /// How long the poll phase may wait.
@@ -45,6 +46,8 @@ pub(crate) enum Wait {
 pub(crate) enum Arrival {
     Macrotask(Macrotask),
     Message(Message),
+    /// Signals of this number. What they bring goes back to [`PollPhase::put_first`].
+    Signal(SignalNumber),
 }
 
 /// Something that has arrived and waits to be handed out.
@@ -55,6 +58,9 @@ pub(crate) enum Batched {
     /// A message that was taken out of the door's queue, by an exploration.
     Message(Message),
     Ready(Token, Readiness),
+    Signal(SignalNumber),
+    /// What a signal has brought.
+    Brought(Macrotask),
 }
 
 pub(crate) struct PollPhase {
@@ -75,6 +81,15 @@ pub(crate) struct PollPhase {
     pub(crate) must_ask: Cell<bool>,
     /// Another handle to what the system watches for this loop, for a host to wait on.
     pub(crate) registry: Rc<Registry>,
+}
+
+/// What is out in the real world and is no source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outside {
+    /// Jobs of the pool.
+    pub(crate) jobs: bool,
+    /// Signals and children that keep the loop alive.
+    pub(crate) signals: bool,
 }
 
 /// What became of a look.
@@ -195,15 +210,15 @@ impl PollPhase {
             || self.sources.borrow().has_refed_waiters()
     }
 
-    /// Looks at what is there and waits if `wait` says so and nothing is. `jobs_out` says that
-    /// jobs of the pool hold virtual time; `must_wait` is asked once more when the door has been
+    /// Looks at what is there and waits if `wait` says so and nothing is. `outside` says who
+    /// else is waited for, and may hold virtual time; `must_wait` is asked once more when the door has been
     /// told that the loop sleeps.
     pub(crate) fn gather(
         &self,
         clock: &Clock,
         door: &Door,
         wait: Wait,
-        jobs_out: bool,
+        outside: Outside,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<Gathered> {
         if !self.batch.borrow().is_empty() {
@@ -218,7 +233,7 @@ impl PollPhase {
             let now = clock.now();
             let is_due = self.first_due(wait).is_some_and(|due| due <= now);
             if idle && wait != Wait::Zero && (is_due || !self.take_stalled()) {
-                let frozen = self.wait_in_virtual_time(clock, door, wait, jobs_out, must_wait)?;
+                let frozen = self.wait_in_virtual_time(clock, door, wait, outside, must_wait)?;
                 if frozen {
                     return Ok(Gathered::Frozen);
                 }
@@ -253,17 +268,18 @@ impl PollPhase {
         clock: &Clock,
         door: &Door,
         wait: Wait,
-        jobs_out: bool,
+        outside: Outside,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<bool> {
         let sources_wait = self.sources.borrow().has_refed_waiters();
-        let is_held = (jobs_out && self.time.jobs_hold) || (sources_wait && self.time.io_holds);
+        let is_held = (outside.jobs && self.time.jobs_hold) || (sources_wait && self.time.io_holds);
+        let somebody_is_out = outside.jobs || outside.signals || sources_wait || door.has_tokens();
         match self.first_due(wait) {
             Some(target) if !is_held && self.time.allow(target) => {
                 clock.jump_to(target);
                 self.take_simulated(clock);
             }
-            Some(_) if !jobs_out && !sources_wait && !door.has_tokens() => return Ok(true),
+            Some(_) if !somebody_is_out => return Ok(true),
             _ => self.look(clock, door, None, must_wait)?,
         }
         Ok(false)
@@ -296,6 +312,8 @@ impl PollPhase {
                         return Some(Arrival::Macrotask(macrotask));
                     }
                 }
+                Batched::Signal(number) => return Some(Arrival::Signal(number)),
+                Batched::Brought(macrotask) => return Some(Arrival::Macrotask(macrotask)),
             }
         }
     }
@@ -321,6 +339,14 @@ impl PollPhase {
         listed
     }
 
+    /// What a signal has brought comes next, in this order.
+    pub(crate) fn put_first(&self, brought: Vec<Macrotask>) {
+        let mut batch = self.batch.borrow_mut();
+        for macrotask in brought.into_iter().rev() {
+            batch.push_front(Batched::Brought(macrotask));
+        }
+    }
+
     /// Takes everything out, to be dropped by the caller outside of any borrow.
     pub(crate) fn take_all(&self) -> Vec<Macrotask> {
         let batch = std::mem::take(&mut *self.batch.borrow_mut());
@@ -328,8 +354,9 @@ impl PollPhase {
         let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
         let mut sources = self.sources.borrow_mut();
         let batched = batch.into_iter().filter_map(|one| match one {
-            Batched::Simulated(macrotask) => Some(macrotask),
-            Batched::InDoor | Batched::Message(_) => None,
+            Batched::Simulated(macrotask) | Batched::Brought(macrotask) => Some(macrotask),
+            // With a signal go its listeners; the messages were taken out before.
+            Batched::InDoor | Batched::Message(_) | Batched::Signal(_) => None,
             // The system won't tell it again, and the source may outlive this run.
             Batched::Ready(token, readiness) => sources.deliver(token, readiness),
         });
@@ -388,12 +415,18 @@ impl PollPhase {
             let readiness = Readiness::served_again(event.map(|(_, readiness)| readiness));
             batch.push_back(Batched::Ready(*token, readiness));
         }
+        let mut signals = Vec::new();
         for (token, readiness) in told {
+            if let Some(number) = signal_of(token) {
+                signals.push(Batched::Signal(number));
+                continue;
+            }
             let halves = readiness.halves();
             // A source that was cut off is served already, and once is enough for one phase.
             let fresh = halves.filter(|half| !half.is_readable() || !cut_off.contains(&token));
             batch.extend(fresh.map(|half| Batched::Ready(token, half)));
         }
+        batch.extend(signals);
         events.clear();
         asked
     }
