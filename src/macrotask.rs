@@ -118,6 +118,14 @@ impl Work {
         }
     }
 
+    /// Whom it wakes, if that is what it does.
+    pub(crate) fn waker(&self) -> Option<&Waker> {
+        match self {
+            Work::Wake(waker) => waker.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether it could be done once only, and was handed out.
     pub(crate) fn is_spent(&self) -> bool {
         matches!(self, Work::Once(None) | Work::Wake(None))
