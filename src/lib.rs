@@ -119,7 +119,7 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends.
+//! how a run begins and ends. `observe.rs` tells what happens, `picture/` draws it.
 //!
 //! # Platforms
 //!
@@ -148,6 +148,7 @@ mod macrotask;
 pub mod net;
 pub mod observe;
 mod phases;
+pub mod picture;
 mod pool;
 #[cfg(unix)]
 pub mod process;

@@ -23,7 +23,7 @@ use crate::io::platform::TOO_LONG;
 /// closed.bind("127.0.0.1:0".parse().unwrap())?;
 /// let address = closed.local_addr()?;
 ///
-/// let error = nodeloop::block_on(async { TcpStream::connect(address).await }).unwrap_err();
+/// let error = nodeloop::block_on(async move { TcpStream::connect(address).await }).unwrap_err();
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
 /// assert_eq!(error.to_string(), format!("connect ECONNREFUSED {address}"));
 ///
