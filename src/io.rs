@@ -309,6 +309,13 @@ impl<S: Source> Watched<S> {
         promise
     }
 
+    /// Closes the source at once, if it is open; whoever waits for it is woken and sees an error.
+    pub(crate) fn shut(&self) {
+        let (source, waiting) = self.take();
+        drop(source);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
     /// Takes the source out and watches it no more; an error if it was closed.
     pub(crate) fn into_inner(self) -> io::Result<S> {
         let (source, waiting) = self.take();
@@ -333,7 +340,7 @@ impl<S: Source> Watched<S> {
 /// Streams. Their errors are the system's, and those of [`Registration::check_loop`].
 impl<S: Source> Watched<S>
 where
-    for<'a> &'a S: Read + Write,
+    for<'a> &'a S: Read,
 {
     /// `short_read_drains` says whether a read that fills only a part of the buffer leaves
     /// nothing behind.
@@ -360,7 +367,12 @@ where
             Ok((length, false))
         })
     }
+}
 
+impl<S: Source> Watched<S>
+where
+    for<'a> &'a S: Write,
+{
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.registration.poll_with(Direction::Write, cx, || {
             let length = self.with(|mut source| source.write(bytes))?;

@@ -38,7 +38,7 @@
 //!         │
 //!         ▼
 //!    ┌─▶ pending    results that were known without waiting         R63
-//!    │   poll       completions, messages, sockets; the only wait   R5–R8, R61
+//!    │   poll       completions, messages, sockets; signals last    R5–R8, R61, R64
 //!    │   (pending)  what was fed meanwhile, at most 8 rounds        R63
 //!    │   check      immediates                                      R37–R40
 //!    │   close      callbacks of closed sources, the last one first R62
@@ -97,6 +97,7 @@
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
+//! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //!
 //! # Glossary
 //!
@@ -147,11 +148,17 @@ pub mod net;
 pub mod observe;
 mod phases;
 mod pool;
+#[cfg(unix)]
+pub mod process;
 pub mod promise;
 mod queues;
 mod rejection;
 mod remote;
 mod schedule;
+#[cfg(unix)]
+pub mod signal;
+#[cfg_attr(not(unix), path = "signals/none.rs")]
+mod signals;
 mod teardown;
 pub mod time;
 mod uncaught;
