@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["async_local", "checkpoint", "hooks", "promise", "teardown", "yield_now"],
     &["event_loop", "handle", "schedule", "time"],
     &["abort", "blocking", "entry", "io"],
-    &["fs", "net"],
+    &["fs", "hyper", "net"],
 ];
 
 /// The longest file.
