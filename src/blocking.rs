@@ -9,7 +9,6 @@ use std::rc::Rc;
 use crate::current::{LoopState, current};
 use crate::pool::{JobId, JobResult};
 use crate::promise::{Failure, Promise, Source, State, no_reason};
-use crate::uncaught::drop_quietly;
 
 /// Runs `job` on a thread of the loop's worker pool and gives a promise of its result.
 ///
@@ -59,11 +58,8 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
         let outcome = outcome.map(|value| finish(unerase(value)));
         waiting.state.settle(outcome);
     };
-    let id = owner.pool.submit(
-        Box::new(|| Box::new(work())),
-        Box::new(done),
-        Location::caller(),
-    );
+    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
+    let id = owner.submit_job(job, Box::new(done), Location::caller());
     state.source.set(Source::Job(id));
     Promise::new(state)
 }
@@ -109,11 +105,8 @@ pub fn queue_work<T: Send + 'static>(
         owner.context.set(context);
         done(result);
     };
-    let id = state.pool.submit(
-        Box::new(|| Box::new(job())),
-        Box::new(done),
-        Location::caller(),
-    );
+    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(job()) });
+    let id = state.submit_job(job, Box::new(done), Location::caller());
     QueuedWork {
         state,
         id: Some(id),
@@ -131,11 +124,7 @@ impl QueuedWork {
     /// Takes the job out of the queue if no thread has started it: neither the job nor its
     /// callback will run. Returns whether that was so.
     pub fn cancel(&self) -> bool {
-        let Some(cancelled) = self.id.and_then(|id| self.state.pool.cancel(id)) else {
-            return false;
-        };
-        drop_quietly(cancelled);
-        true
+        self.id.is_some_and(|id| self.state.cancel_job(id))
     }
 }
 

@@ -13,10 +13,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::current::{Life, LoopState, Stop};
-use crate::macrotask::{Place, Work};
+use crate::macrotask::{Origin, Place, StepKind, Work};
 use crate::queues::Microtask;
 use crate::rejection::Tracking;
 use crate::uncaught::{ExitUnwind, Rejection, Uncaught};
+use crate::watch::{Event, PromiseId};
 
 /// A callback has thrown (and the hook has been told), or the run is to end.
 #[derive(Debug)]
@@ -26,17 +27,29 @@ impl LoopState {
     /// Drains both queues (R10). A tick that throws ends the drain: what is left stays queued
     /// for the next drain point, wherever that is (R53). A microtask that throws does not (R54).
     pub(crate) fn checkpoint(&self) -> Result<(), Thrown> {
+        self.tell(|| Event::DrainBegin);
+        let result = self.drain();
+        self.tell(|| Event::DrainEnd);
+        result
+    }
+
+    fn drain(&self) -> Result<(), Thrown> {
         loop {
             while let Some(tick) = self.queues.pop_tick() {
-                self.guard(tick.place, tick.callback)?;
+                self.step(Origin::new(StepKind::Tick, tick.place), tick.callback)?;
             }
             while let Some(microtask) = self.queues.pop_microtask() {
                 match microtask {
                     Microtask::Task(runnable) => {
+                        self.begin_step(runnable.metadata().origin(StepKind::Task));
                         runnable.run();
                         self.context.set(None);
+                        self.end_step();
                     }
-                    Microtask::Callback(job) => drop(self.guard(job.place, job.callback)),
+                    Microtask::Callback(job) => {
+                        let origin = Origin::new(StepKind::Microtask, job.place);
+                        let _ = self.step(origin, job.callback);
+                    }
                 }
                 if self.is_stopping() {
                     return Err(Thrown);
@@ -50,6 +63,14 @@ impl LoopState {
             }
             self.rejection_round()?;
         }
+    }
+
+    /// One step: the loop enters the user's code.
+    pub(crate) fn step(&self, origin: Origin, callback: impl FnOnce()) -> Result<(), Thrown> {
+        self.begin_step(origin);
+        let result = self.guard(origin.place, callback);
+        self.end_step();
+        result
     }
 
     /// Calls into the user's code. A panic ends at this point and is told at once (R51).
@@ -73,12 +94,16 @@ impl LoopState {
         if error.payload.is::<ExitUnwind>() {
             return; // `exit` has said already what is to happen
         }
+        self.tell_thrown();
         if self.hooks.uncaught.is_empty() {
             return self.stop(Stop::Uncaught(error));
         }
         let place = error.place;
-        match catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error))) {
-            Ok(()) => drop(self.check.borrow_mut().push(Work::Nothing, place)),
+        self.begin_step(Origin::new(StepKind::ErrorListener, place));
+        let called = catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error)));
+        self.end_step();
+        match called {
+            Ok(()) => drop(self.push_immediate(Work::Nothing, place)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
                 self.life.set(Life::Exiting); // Node calls no `exit` listener then (code 7)
@@ -93,16 +118,22 @@ impl LoopState {
     fn rejection_round(&self) -> Result<(), Thrown> {
         while let Some(promise) = self.rejections.take_late() {
             let place = promise.place();
+            let id = PromiseId(promise.id());
+            self.tell(|| Event::RejectionHandled { promise: id, place });
+            let origin = Origin::new(StepKind::ErrorListener, place);
             let rejection = Rejection { promise };
-            self.guard(place, || self.hooks.rejection_handled.call(&rejection))?;
+            self.step(origin, || self.hooks.rejection_handled.call(&rejection))?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
             let place = promise.place();
+            let id = PromiseId(promise.id());
+            self.tell(|| Event::RejectionReported { promise: id, place });
             self.context.set(promise.context());
             let rejection = Rejection { promise };
             if !self.hooks.unhandled_rejection.is_empty() {
-                self.guard(place, || self.hooks.unhandled_rejection.call(&rejection))?;
+                let origin = Origin::new(StepKind::ErrorListener, place);
+                self.step(origin, || self.hooks.unhandled_rejection.call(&rejection))?;
             } else if !self.hooks.uncaught.is_empty() {
                 // R18: without a listener it becomes an uncaught error, which ends nothing here.
                 let payload = Box::new(UnhandledRejection(rejection.reason_text()));

@@ -19,21 +19,28 @@ use slab::Slab;
 
 use crate::clock::{Clock, whole_ms};
 use crate::context::ContextCell;
-use crate::macrotask::{Macrotask, Place, Work};
-use crate::phases::check::Check;
+use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
 use crate::phases::timers::{TimerKey, Timers};
-use crate::pool::Pool;
+use crate::pool::{JobDone, JobId, JobWork, Pool};
 use crate::queues::{Job, Microtask, Queues};
 use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
-use crate::uncaught::{Listeners, Rejection, Uncaught};
+use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
+use crate::watch::{Position, Watch};
+
+mod tell;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<LoopState>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+    /// What is current again as soon as its observers have been told.
+    static OBSERVED: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
+
+type Current = Rc<LoopState>;
 
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
@@ -61,6 +68,8 @@ pub(crate) struct LoopState {
     /// What [`do_in_a_row`](LoopState::do_in_a_row) still has to do, and whether it is at it.
     in_a_row: RefCell<VecDeque<Box<dyn FnOnce()>>>,
     is_in_a_row: Cell<bool>,
+    /// Who observes, and where the loop is.
+    pub(crate) watch: Watch,
 }
 
 /// Whether a loop takes work.
@@ -147,6 +156,7 @@ impl LoopState {
             is_stopping: Cell::new(false),
             in_a_row: RefCell::default(),
             is_in_a_row: Cell::new(false),
+            watch: Watch::default(),
         }
     }
 
@@ -187,6 +197,16 @@ impl LoopState {
         self.stop.borrow_mut().get_or_insert(stop);
     }
 
+    /// As [`stop`](LoopState::stop), also when the run has just reached its aim.
+    fn stop_over_done(&self, stop: Stop) {
+        let done = self
+            .stop
+            .borrow_mut()
+            .take_if(|stop| matches!(stop, Stop::Done));
+        drop(done);
+        self.stop(stop);
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.get()
     }
@@ -198,14 +218,61 @@ impl LoopState {
 
     pub(crate) fn push_tick(&self, tick: Job) {
         if self.life.get() == Life::Open {
+            self.enqueued(Origin::new(StepKind::Tick, tick.place), None);
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
         if self.is_open() {
+            self.enqueued(Origin::new(StepKind::Microtask, callback.place), None);
             self.queues.push_microtask(Microtask::Callback(callback));
         }
+    }
+
+    /// Puts a task at the end of the microtask queue.
+    #[inline]
+    pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
+        if self.watch.is_on() {
+            self.enqueued(runnable.metadata().origin(StepKind::Task), None);
+        }
+        self.queues.push_microtask(Microtask::Task(runnable));
+    }
+
+    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> ImmediateId {
+        let entry = match self.watch.is_on() {
+            true => self.tell_immediate(place),
+            false => 0,
+        };
+        self.check.borrow_mut().push(work, place, entry)
+    }
+
+    /// Takes an immediate out and drops it.
+    pub(crate) fn clear_immediate(&self, id: ImmediateId) {
+        let macrotask = self.check.borrow_mut().clear(id);
+        if let Some(macrotask) = macrotask {
+            self.cleared(macrotask.origin); // it drops outside of the borrow
+        }
+    }
+
+    /// Gives a job to the pool.
+    pub(crate) fn submit_job(&self, work: JobWork, done: JobDone, place: Place) -> JobId {
+        let mut origin = Origin::of(StepKind::JobDone, place, self.pool.next_id());
+        origin.entry = self.enqueued(origin, None);
+        self.pool.submit(work, done, origin)
+    }
+
+    /// Takes a job that no thread has started out of the queue; whether that was so.
+    pub(crate) fn cancel_job(&self, id: JobId) -> bool {
+        self.refuse_if_observer();
+        let Some((cancelled, origin)) = self.pool.cancel(id) else {
+            return false;
+        };
+        drop_quietly(cancelled);
+        if let Some(origin) = origin {
+            self.cleared(origin);
+        }
+        true
     }
 
     /// Does `step` now, or behind the running step if it comes from inside of one: what settles
@@ -236,21 +303,24 @@ impl LoopState {
             return None;
         }
         let now_ms = whole_ms(now);
-        Some(
-            self.timers
-                .borrow_mut()
-                .arm(work, duration_ms, is_interval, place, now_ms),
-        )
+        let key = self
+            .timers
+            .borrow_mut()
+            .arm(work, duration_ms, is_interval, place, now_ms);
+        self.timer_armed(key);
+        Some(key)
     }
 
-    pub(crate) fn push_pending(&self, macrotask: Macrotask) {
+    pub(crate) fn push_pending(&self, mut macrotask: Macrotask) {
         if self.is_open() {
+            macrotask.origin.entry = self.enqueued(macrotask.origin, None);
             self.pending.borrow_mut().push(macrotask);
         }
     }
 
-    pub(crate) fn push_close(&self, macrotask: Macrotask) {
+    pub(crate) fn push_close(&self, mut macrotask: Macrotask) {
         if self.is_open() {
+            macrotask.origin.entry = self.enqueued(macrotask.origin, None);
             self.close.borrow_mut().push(macrotask);
         }
     }
@@ -260,9 +330,8 @@ impl LoopState {
 pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
     // A loop that is kept in a thread-local may be dropped behind this one. Its end needs no
     // current loop: wakes go through the door then, and what destructors call panics.
-    let previous = CURRENT.try_with(|current| current.replace(Some(state.clone())));
     Entered {
-        previous: previous.ok().flatten(),
+        previous: set_current(Some(state.clone())),
     }
 }
 
@@ -273,11 +342,35 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let previous = self.previous.take();
-        // Without a thread-local (its thread is ending) there is nothing to restore.
-        let left = CURRENT.try_with(|current| current.replace(previous));
+        let left = set_current(self.previous.take());
         drop(left);
     }
+}
+
+/// Puts another loop, or none, in the place of the current one; that one. Without a thread-local
+/// (its thread is ending) there is none.
+fn set_current(state: Option<Current>) -> Option<Current> {
+    let previous = CURRENT.try_with(|current| current.replace(state));
+    previous.ok().flatten()
+}
+
+/// Where the loop of this thread is. For an observer, that is the loop it observes.
+pub(crate) fn position() -> Position {
+    let of = |state: &RefCell<Option<Current>>| {
+        let state = state.borrow();
+        let position = |state: &Current| state.watch.position(state.clock.now());
+        state.as_ref().map(position)
+    };
+    let current = CURRENT.try_with(of).ok().flatten();
+    let observed = || OBSERVED.try_with(of).ok().flatten();
+    current.or_else(observed).unwrap_or_else(Position::outside)
+}
+
+/// Whether the running code is an observer.
+pub(crate) fn is_observer() -> bool {
+    OBSERVED
+        .try_with(|observed| observed.borrow().is_some())
+        .unwrap_or(false)
 }
 
 /// The loop that runs on this thread, if one does.
@@ -293,6 +386,10 @@ pub(crate) fn try_current() -> Option<Rc<LoopState>> {
 pub(crate) fn current(verb: &str) -> Rc<LoopState> {
     match try_current() {
         Some(state) => state,
+        None if is_observer() => panic!(
+            "`{verb}` was called by an observer, and an observer stands outside of the loop that \
+             it observes: it may look, note and print; work belongs into a callback of the loop"
+        ),
         None => panic!(
             "`{verb}` was called outside of an event loop: call it from inside \
              `nodeloop::run(async {{ … }})` or `nodeloop::run_script(|| {{ … }})`, on the loop's \
@@ -310,16 +407,23 @@ pub(crate) fn current(verb: &str) -> Rc<LoopState> {
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
     let id = runnable.metadata().door.id();
     let mut runnable = Some(runnable);
-    let _ = CURRENT.try_with(|current| {
+    let observed = CURRENT.try_with(|current| {
         if let Some(state) = &*current.borrow()
             && state.door.id() == id
-            && let Some(runnable) = runnable.take()
         {
-            state.queues.push_microtask(Microtask::Task(runnable));
+            if state.watch.is_on() {
+                return Some(state.clone()); // telling needs an end of this borrow
+            }
+            if let Some(runnable) = runnable.take() {
+                state.queues.push_microtask(Microtask::Task(runnable));
+            }
         }
+        None
     });
     if let Some(runnable) = runnable {
-        let door = runnable.metadata().door.clone();
-        door.wake(runnable);
+        match observed {
+            Ok(Some(state)) => state.push_task(runnable),
+            _ => runnable.metadata().door.clone().wake(runnable),
+        }
     }
 }

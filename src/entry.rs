@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::current::{Entered, Life, LoopState, Stop, enter, try_current};
 use crate::event_loop::Patience;
 use crate::handle::Handle;
-use crate::macrotask::Place;
+use crate::macrotask::{Origin, Place, StepKind};
 use crate::promise::{Failure, Promise, spawn_at};
 use crate::uncaught::Uncaught;
 
@@ -167,6 +167,7 @@ impl EventLoop {
         let place = Location::caller();
         let main = self.start_main(place, move || spawn_at(place, future));
         let stuck = self.run_to_the_end(&|| main.as_ref().is_none_or(Promise::is_finished));
+        let main = self.wind_up(main);
         self.result(main, place, stuck)
     }
 
@@ -184,6 +185,7 @@ impl EventLoop {
         let _entered = self.enter("run_script");
         self.start_script(Location::caller(), script);
         self.run_to_the_end(&|| true);
+        self.state.end_run();
         match self.state.take_stop() {
             None => Ok(()),
             stop => {
@@ -231,6 +233,7 @@ impl EventLoop {
                 break;
             }
         }
+        let main = self.wind_up(main);
         if matches!(*self.state.stop.borrow(), Some(Stop::Done)) {
             let _ = self.state.take_stop();
             return Ok(output.take().expect("the value comes before the stop"));
@@ -241,36 +244,42 @@ impl EventLoop {
         }
     }
 
+    /// The last things of a run: a main future that is stuck is dropped. What its destructors set
+    /// off may end the run in its turn: not the next one. The main future, if it has finished.
+    fn wind_up<T>(&self, main: Option<Promise<T>>) -> Option<Promise<T>> {
+        let state = &self.state;
+        let finished = main.filter(|main| {
+            let finished = main.is_finished();
+            if !finished && !state.is_stopping() {
+                main.abort();
+                let _ = state.checkpoint();
+            }
+            finished
+        });
+        state.end_run();
+        finished
+    }
+
     /// The end of a run: what the main future gave, or why there is nothing. A run that ended
-    /// early leaves nothing behind, and a main future that is stuck is dropped.
+    /// early leaves nothing behind.
     fn result<T>(
         &self,
         main: Option<Promise<T>>,
         place: Place,
         stuck: Option<Stuck>,
     ) -> Result<T, RunError> {
-        let mut early = self.state.take_stop();
+        let early = self.state.take_stop();
         if early.is_some() {
             self.state.cancel_all();
         }
         if let Some(main) = main {
-            if main.is_finished() {
-                match (main.state().take(), &early) {
-                    (Ok(output), None) => return Ok(output),
-                    (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
-                    (Err(Failure::Panicked(payload)), _) => {
-                        return Err(RunError::Uncaught(Uncaught { payload, place }));
-                    }
-                    _ => {}
+            match (main.state().take(), &early) {
+                (Ok(output), None) => return Ok(output),
+                (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
+                (Err(Failure::Panicked(payload)), _) => {
+                    return Err(RunError::Uncaught(Uncaught { payload, place }));
                 }
-            } else {
-                main.abort();
-                let _ = self.state.checkpoint();
-                // What the destructors set off may end the run in its turn: not the next one.
-                if let Some(stop) = self.state.take_stop() {
-                    self.state.cancel_all();
-                    early.get_or_insert(stop);
-                }
+                _ => {}
             }
         }
         Err(RunError::from_stop(early, stuck))
@@ -285,14 +294,16 @@ impl EventLoop {
     fn enter(&self, verb: &str) -> Entered {
         refuse_nesting(verb);
         self.state.life.set(Life::Open);
-        enter(&self.state)
+        let entered = enter(&self.state);
+        self.state.begin_run(Location::caller());
+        entered
     }
 
     /// R1: the main macrotask and its drain. A throw in it does not keep the drain away (R52).
     fn start_script(&self, place: Place, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            Entry::CommonJs => state.guard(place, script),
+            Entry::CommonJs => state.step(Origin::new(StepKind::MainScript, place), script),
             Entry::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
@@ -344,7 +355,7 @@ impl EventLoop {
         stuck
     }
 
-    /// The loop has run dry and the main future is pending: only another thread can wake it now.
+    /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only another thread can wake it now.
     fn wait_or_give_up(&self) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {
@@ -376,11 +387,9 @@ impl fmt::Debug for EventLoop {
 impl LoopState {
     /// R2: one macrotask, with a drain behind it.
     fn emit_before_exit(&self) {
-        let place = Location::caller();
-        if self
-            .guard(place, || self.hooks.before_exit.call(&()))
-            .is_ok()
-        {
+        let origin = Origin::new(StepKind::BeforeExit, Location::caller());
+        let called = self.step(origin, || self.hooks.before_exit.call(&()));
+        if called.is_ok() {
             let _ = self.checkpoint();
         }
     }
@@ -392,8 +401,8 @@ impl LoopState {
             return; // told already, or everything is being cancelled
         }
         self.life.set(Life::Exiting);
-        let place = Location::caller();
-        if self.guard(place, || self.hooks.exit.call(&code)).is_ok() {
+        let origin = Origin::new(StepKind::Exit, Location::caller());
+        if self.step(origin, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();
         }
     }

@@ -6,13 +6,13 @@
 use std::rc::Rc;
 
 use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Work};
+use crate::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
 use crate::phases::poll::{Arrival, Wait};
 use crate::phases::timers::Step;
-use crate::queues::Microtask;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
+use crate::watch::Phase;
 
 /// How long a turn may wait when nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,19 +32,23 @@ impl LoopState {
         while self.is_alive() && !self.is_stopping() {
             self.turn(Patience::WhileAlive);
         }
+        self.leave_phase();
     }
 
     /// One turn.
     pub(crate) fn turn(self: &Rc<Self>, patience: Patience) {
+        self.begin_turn();
         self.pending_phase(); // R63
         self.poll_phase(patience); // R5–R8, R61
         self.pending_after_poll(); // R63: what was fed meanwhile
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is asked (R4)
+        self.end_turn();
     }
 
     fn pending_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Pending);
         self.pending.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -61,15 +65,18 @@ impl LoopState {
     }
 
     fn poll_phase(self: &Rc<Self>, patience: Patience) {
+        self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
         }
         let wait = self.poll_wait(patience);
         let jobs_out = self.pool.has_outstanding();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
+        let waiting = self.begin_wait(wait);
         let gathered = self
             .poll
             .gather(&self.clock, &self.door, wait, jobs_out, must_wait);
+        self.end_wait(waiting);
         if let Err(error) = gathered {
             panic!("the system's poll failed: {error}"); // libuv aborts: nothing can go on
         }
@@ -92,6 +99,7 @@ impl LoopState {
     }
 
     fn check_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Check);
         if self.is_stopping() {
             return;
         }
@@ -107,6 +115,7 @@ impl LoopState {
     }
 
     fn close_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Close);
         self.close.borrow_mut().begin();
         while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -114,6 +123,7 @@ impl LoopState {
     }
 
     fn timers_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer at all, and what arms one reads the clock itself (R26)
         }
@@ -133,15 +143,16 @@ impl LoopState {
                 Step::Done => break,
                 Step::Drain => self.checkpoint().is_err(), // R12, R34
                 Step::Run(key, mut macrotask) => {
-                    let place = macrotask.place;
+                    let origin = macrotask.origin;
                     let repeats = matches!(macrotask.work, Work::Repeating(_));
                     let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
-                    let thrown = self.guard(place, || macrotask.call()).is_err();
+                    let thrown = self.step(origin, || macrotask.call()).is_err();
                     let spent = self
                         .timers
                         .borrow_mut()
                         .finished(key, macrotask, called_at_ms);
-                    thrown | self.guard(place, || drop(spent)).is_err()
+                    self.timer_armed(key); // again, if it is an interval
+                    thrown | self.guard(origin.place, || drop(spent)).is_err()
                 }
             };
             if thrown {
@@ -164,8 +175,10 @@ impl LoopState {
 
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
-        let place = macrotask.place;
-        self.guard(place, move || {
+        if let Work::Wake(Some(waker)) = macrotask.work {
+            return self.step(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
+        }
+        self.step(macrotask.origin, move || {
             macrotask.call();
             drop(macrotask);
         })
@@ -182,20 +195,19 @@ impl LoopState {
             return Some(match self.poll.next(&self.door)? {
                 Arrival::Macrotask(macrotask) => macrotask,
                 Arrival::Message(Message::Post(callback, place)) => {
-                    Macrotask::callback(callback, place)
+                    Macrotask::callback(callback, Origin::new(StepKind::Message, place))
                 }
                 Arrival::Message(Message::Wake(runnable)) => {
                     let state = self.clone();
-                    let place = runnable.metadata().place;
-                    let wake = move || state.queues.push_microtask(Microtask::Task(runnable));
-                    Macrotask::callback(wake, place)
+                    let origin = runnable.metadata().origin(StepKind::RemoteWake);
+                    Macrotask::callback(move || state.push_task(runnable), origin)
                 }
                 Arrival::Message(Message::JobDone(id, result)) => {
-                    let Some((done, place)) = self.pool.take_done(id) else {
+                    let Some((done, origin)) = self.pool.take_done(id) else {
                         drop_quietly(result); // aborted while it ran
                         continue;
                     };
-                    Macrotask::callback(move || done(result), place)
+                    Macrotask::callback(move || done(result), origin)
                 }
             });
         }

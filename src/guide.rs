@@ -1,4 +1,7 @@
 //! Chapters that belong to no single item.
 
+#[doc = include_str!("guide/rules.md")]
+pub mod rules {}
+
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}

@@ -42,7 +42,7 @@ pub use async_fd::AsyncFd;
 
 use crate::async_local::bind;
 use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Place, Work};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 pub(crate) use crate::phases::poll::sources::Direction;
 use crate::phases::poll::sources::{Answer, SourceKey, WaiterId};
 
@@ -285,11 +285,12 @@ impl<S: Source> Watched<S> {
         drop(source);
         let state = self.state();
         let callback = Work::Once(Some(bind(state, callback)));
-        state.push_close(Macrotask::new(callback, place));
+        let origin = Origin::new(StepKind::Close, place);
+        state.push_close(Macrotask::new(callback, origin));
         if !waiting.is_empty() {
             // As libuv does (`core.c` `uv__finish_close`), what was pending on the source ends
             // right before its close callback. The phase is a stack: pushed last, called first.
-            state.push_close(Macrotask::wake_all(waiting, place));
+            state.push_close(Macrotask::wake_all(waiting, origin));
         }
     }
 

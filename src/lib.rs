@@ -79,8 +79,8 @@
 //!   silently.
 //! * A pending promise alone keeps nothing alive (R50).
 //!
-//! Each rule has its id where the code keeps it and where a test proves it. What is exact, what
-//! is not, and what Node itself does not promise: [`guide::exactness`].
+//! All of them, with where each is kept and proved: [`guide::rules`]. What is exact, what is not,
+//! and what Node itself does not promise: [`guide::exactness`].
 //!
 //! # JavaScript on the left, nodeloop on the right
 //!
@@ -146,6 +146,7 @@ pub mod hyper;
 pub mod io;
 mod macrotask;
 pub mod net;
+pub mod observe;
 mod phases;
 mod pool;
 pub mod promise;
@@ -156,6 +157,7 @@ mod schedule;
 mod teardown;
 pub mod time;
 mod uncaught;
+mod watch;
 mod yield_now;
 
 pub use abort::{
@@ -170,7 +172,8 @@ pub use entry::{
 };
 pub use handle::{Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive};
 pub use hooks::{
-    exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught, on_unhandled_rejection,
+    Listener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection,
 };
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use rejection::Reason;

@@ -12,7 +12,82 @@ pub(crate) type Place = &'static Location<'static>;
 /// One piece of the user's code, entered from the loop.
 pub(crate) struct Macrotask {
     pub(crate) work: Work,
+    pub(crate) origin: Origin,
+}
+
+/// Where a piece of the user's code comes from. Only observers look at more than the place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
     pub(crate) place: Place,
+    /// The number of the timer, immediate, job, source or promise behind it.
+    pub(crate) resource: Option<u64>,
+    /// The number under which observers were told that it was queued; 0 if they were not.
+    pub(crate) entry: u32,
+    pub(crate) kind: StepKind,
+}
+
+/// What kind of entry the loop makes into the user's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// The main script or the start of the main future (R1).
+    MainScript,
+    /// [`next_tick`](crate::next_tick).
+    Tick,
+    /// [`queue_microtask`](crate::queue_microtask), or the body of a module (R19).
+    Microtask,
+    /// A task that was woken: a promise job.
+    Task,
+    /// [`set_timeout`](crate::set_timeout), [`time::sleep`](crate::time::sleep) and the like.
+    Timeout,
+    /// [`set_interval`](crate::set_interval), [`time::interval`](crate::time::interval()).
+    Interval,
+    /// [`set_immediate`](crate::set_immediate), [`yield_now`](crate::yield_now).
+    Immediate,
+    /// A job of the worker pool has finished.
+    JobDone,
+    /// A socket or another descriptor is ready.
+    Readiness,
+    /// [`Handle::post`](crate::Handle::post), [`Handle::spawn`](crate::Handle::spawn).
+    Message,
+    /// A task was woken from outside of the running loop. This only queues it; it runs as a
+    /// [`Task`](StepKind::Task) of the drain.
+    RemoteWake,
+    /// [`time::simulate_completion`](crate::time::simulate_completion).
+    Simulated,
+    /// A result that was known without waiting, in the pending phase (R63).
+    Pending,
+    /// The callback of a closed source (R62).
+    Close,
+    /// A listener of [`on_uncaught`](crate::on_uncaught),
+    /// [`on_unhandled_rejection`](crate::on_unhandled_rejection) or
+    /// [`on_rejection_handled`](crate::on_rejection_handled).
+    ErrorListener,
+    /// The listeners of [`on_before_exit`](crate::on_before_exit).
+    BeforeExit,
+    /// The listeners of [`on_exit`](crate::on_exit).
+    Exit,
+}
+
+impl Origin {
+    #[inline]
+    pub(crate) fn new(kind: StepKind, place: Place) -> Origin {
+        Origin {
+            place,
+            resource: None,
+            entry: 0,
+            kind,
+        }
+    }
+
+    /// With the number of what stands behind it.
+    #[inline]
+    pub(crate) fn of(kind: StepKind, place: Place, resource: u64) -> Origin {
+        Origin {
+            resource: Some(resource),
+            ..Origin::new(kind, place)
+        }
+    }
 }
 
 /// The ways in which the user's code is kept until its phase.
@@ -45,21 +120,21 @@ impl Work {
 }
 
 impl Macrotask {
-    pub(crate) fn new(work: Work, place: Place) -> Macrotask {
-        Macrotask { work, place }
+    pub(crate) fn new(work: Work, origin: Origin) -> Macrotask {
+        Macrotask { work, origin }
     }
 
-    pub(crate) fn callback(callback: impl FnOnce() + 'static, place: Place) -> Macrotask {
-        Macrotask::new(Work::Once(Some(Box::new(callback))), place)
+    pub(crate) fn callback(callback: impl FnOnce() + 'static, origin: Origin) -> Macrotask {
+        Macrotask::new(Work::Once(Some(Box::new(callback))), origin)
     }
 
-    pub(crate) fn wake(waker: Waker, place: Place) -> Macrotask {
-        Macrotask::new(Work::Wake(Some(waker)), place)
+    pub(crate) fn wake(waker: Waker, origin: Origin) -> Macrotask {
+        Macrotask::new(Work::Wake(Some(waker)), origin)
     }
 
     /// Wakes several, in order, as one macrotask.
-    pub(crate) fn wake_all(wakers: Vec<Waker>, place: Place) -> Macrotask {
-        Macrotask::callback(move || wake_each(wakers), place)
+    pub(crate) fn wake_all(wakers: Vec<Waker>, origin: Origin) -> Macrotask {
+        Macrotask::callback(move || wake_each(wakers), origin)
     }
 
     /// Enters the user's code. Must not be called while any part of the loop is borrowed.

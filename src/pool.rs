@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::macrotask::Place;
+use crate::macrotask::Origin;
 use crate::remote::{Door, Message};
 
 pub(crate) type JobId = u64;
@@ -29,8 +29,8 @@ pub(crate) type JobId = u64;
 /// What a job gives back: its value, or the payload of its panic.
 pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 
-type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
-type JobDone = Box<dyn FnOnce(JobResult)>;
+pub(crate) type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
 
 /// How many jobs a thread runs before it lets another loop have it.
 const JOBS_IN_A_ROW: usize = 64;
@@ -48,7 +48,7 @@ pub(crate) struct Pool {
 
 struct Outstanding {
     done: JobDone,
-    place: Place,
+    origin: Origin,
 }
 
 /// The threads' side of the pool.
@@ -88,21 +88,26 @@ impl Pool {
         }
     }
 
+    /// The number that the next job will have.
+    pub(crate) fn next_id(&self) -> JobId {
+        self.next_id.get()
+    }
+
     /// Puts a job at the end of the queue. `done` is called on the loop's thread, in the poll
     /// phase.
-    pub(crate) fn submit(&self, work: JobWork, done: JobDone, place: Place) -> JobId {
+    pub(crate) fn submit(&self, work: JobWork, done: JobDone, origin: Origin) -> JobId {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         self.outstanding
             .borrow_mut()
-            .insert(id, Outstanding { done, place });
+            .insert(id, Outstanding { done, origin });
         Workers::add(&self.workers, id, work);
         id
     }
 
     /// Takes a job that no thread has started out of the queue; what comes back is to be
     /// dropped outside of any borrow.
-    pub(crate) fn cancel(&self, id: JobId) -> Option<impl Sized + use<>> {
+    pub(crate) fn cancel(&self, id: JobId) -> Option<(impl Sized + use<>, Option<Origin>)> {
         let mut queue = self.workers.lock();
         let index = queue
             .waiting
@@ -110,19 +115,15 @@ impl Pool {
             .ok()?;
         let work = queue.waiting.remove(index);
         drop(queue);
-        Some((
-            work,
-            self.outstanding
-                .borrow_mut()
-                .remove(&id)
-                .map(|job| job.done),
-        ))
+        let job = self.outstanding.borrow_mut().remove(&id);
+        let origin = job.as_ref().map(|job| job.origin);
+        Some(((work, job), origin))
     }
 
     /// The callback of a finished job, and where the job was made.
-    pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Place)> {
+    pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
         let outstanding = self.outstanding.borrow_mut().remove(&id)?;
-        Some((outstanding.done, outstanding.place))
+        Some((outstanding.done, outstanding.origin))
     }
 
     /// Whether a job has not been delivered yet: it keeps the loop alive (R6) and holds virtual

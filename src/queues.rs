@@ -1,6 +1,6 @@
 //! The nextTick queue and the microtask queue.
 //!
-//! Two plain queues; the order in which they are emptied is in `checkpoint.rs`. Both are
+//! Two plain queues, first in, first out (R13); the order in which they are emptied is in `checkpoint.rs`. Both are
 //! unbounded: a drain that never ends is Node's intent (R11), and the bound on it is memory.
 
 use std::cell::RefCell;
@@ -67,6 +67,14 @@ impl Queues {
 
     pub(crate) fn has_ticks(&self) -> bool {
         !self.ticks.borrow().is_empty()
+    }
+
+    pub(crate) fn tick_count(&self) -> usize {
+        self.ticks.borrow().len()
+    }
+
+    pub(crate) fn microtask_count(&self) -> usize {
+        self.microtasks.borrow().len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
 
-use crate::macrotask::Place;
+use crate::macrotask::{Origin, Place, StepKind};
 use bell::Bell;
 
 /// Something that came in through the door.
@@ -43,6 +43,14 @@ pub(crate) enum Message {
 pub(crate) struct TaskMeta {
     pub(crate) door: Arc<Door>,
     pub(crate) place: Place,
+    /// The number of its promise.
+    pub(crate) promise: u64,
+}
+
+impl TaskMeta {
+    pub(crate) fn origin(&self, kind: StepKind) -> Origin {
+        Origin::of(kind, self.place, self.promise)
+    }
 }
 
 pub(crate) struct Door {

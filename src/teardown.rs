@@ -33,6 +33,7 @@ impl LoopState {
             }
             self.wait_for_wakes_in_flight();
         }
+        self.watch.forget_entries();
         let _ = self.take_stop();
         self.life.set(Life::Open);
     }
@@ -45,6 +46,7 @@ impl LoopState {
         self.door.close();
         self.drop_messages(); // what came in between
         drop_quietly(self.hooks.take_all());
+        self.watch.take_all().into_iter().for_each(drop_quietly);
     }
 
     fn drop_callbacks(&self) {

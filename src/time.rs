@@ -30,7 +30,7 @@ use pin_project_lite::pin_project;
 use crate::async_local::bind;
 use crate::clock::machine_now;
 use crate::current::{LoopState, current, try_current};
-use crate::macrotask::{Macrotask, Work};
+use crate::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::timers::TimerKey;
 use crate::promise::with_resolver;
 
@@ -257,6 +257,7 @@ pub(crate) fn poll_timer(
 
 /// Disarms a timer and gives its handle up.
 pub(crate) fn release_timer(state: &LoopState, key: TimerKey) {
+    state.timer_cleared(key);
     let work = state.timers.borrow_mut().clear(key);
     let freed = state.timers.borrow_mut().drop_handle(key);
     drop((work, freed)); // outside of the borrow
@@ -496,10 +497,10 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
     let state = current("time::simulate_completion");
     if state.is_open() {
         let due = state.clock.now().saturating_add(duration);
-        state.poll.simulate(
-            due,
-            Macrotask::callback(bind(&state, callback), Location::caller()),
-        );
+        let mut origin = Origin::new(StepKind::Simulated, Location::caller());
+        origin.entry = state.enqueued(origin, Some(due));
+        let macrotask = Macrotask::callback(bind(&state, callback), origin);
+        state.poll.simulate(due, macrotask);
     }
 }
 

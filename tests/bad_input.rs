@@ -67,11 +67,11 @@ fn a_call_outside_of_a_loop_says_what_to_do() {
         ("yield_now", || drop(yield_now())),
         ("handle", || drop(handle())),
         ("keep_alive", || drop(keep_alive())),
-        ("on_before_exit", || on_before_exit(|| ())),
-        ("on_exit", || on_exit(|_| ())),
-        ("on_uncaught", || on_uncaught(|_| ())),
-        ("on_unhandled_rejection", || on_unhandled_rejection(|_| ())),
-        ("on_rejection_handled", || on_rejection_handled(|_| ())),
+        ("on_before_exit", || drop(on_before_exit(|| ()))),
+        ("on_exit", || drop(on_exit(|_| ()))),
+        ("on_uncaught", || drop(on_uncaught(|_| ()))),
+        ("on_unhandled_rejection", || drop(on_unhandled_rejection(|_| ()))),
+        ("on_rejection_handled", || drop(on_rejection_handled(|_| ()))),
         ("exit", || exit(0)),
         ("promise::with_resolver", || drop(with_resolver::<()>())),
         ("promise::with_resolvers", || drop(with_resolvers::<(), ()>())),
@@ -980,7 +980,9 @@ fn the_promise_of_a_job_that_went_down_with_its_run_is_aborted() {
     let promises = Rc::new(RefCell::new(Vec::new()));
     let kept = promises.clone();
     let ended = event_loop.run(async move {
-        let running = spawn_blocking(move || drop(released.recv()));
+        let running = spawn_blocking(move || {
+            let _ = released.recv();
+        });
         let waiting = spawn_blocking(|| panic!("its thread is busy"));
         kept.borrow_mut().extend([running, waiting]);
         nodeloop::exit(3);

@@ -11,8 +11,9 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "context", "macrotask"],
     &["rejection", "remote"],
     &["phases", "pool", "queues", "uncaught"],
+    &["watch"],
     &["current"], // where the API and the loop meet
-    &["async_local", "checkpoint", "hooks", "promise", "teardown", "yield_now"],
+    &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "yield_now"],
     &["event_loop", "handle", "schedule", "time"],
     &["abort", "blocking", "entry", "io"],
     &["fs", "hyper", "net"],

@@ -1,23 +1,28 @@
 //! The settings of a loop, and the loop built from them.
 
+use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::current::LoopState;
 use crate::entry::EventLoop;
+use crate::macrotask::Place;
+use crate::observe::{Installed, Observer};
 use crate::phases::poll::PollPhase;
 use crate::remote::Door;
 
 /// Settings of an [`EventLoop`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Builder {
     blocking_threads: usize,
     virtual_time: bool,
     io_holds_time: bool,
     entry: Entry,
     stuck: StuckPolicy,
+    observers: Vec<(Rc<dyn Observer>, Place)>,
 }
 
 /// How the main script is entered.
@@ -36,7 +41,7 @@ pub enum StuckPolicy {
     /// Wait for a wake from another thread. If no other thread holds a waker it waits for ever.
     #[default]
     Wait,
-    /// End the run with [`RunError::Stuck`].
+    /// End the run with [`RunError::Stuck`](crate::RunError::Stuck).
     Error,
 }
 
@@ -48,6 +53,7 @@ impl Default for Builder {
             io_holds_time: false,
             entry: Entry::default(),
             stuck: StuckPolicy::default(),
+            observers: Vec::new(),
         }
     }
 }
@@ -98,6 +104,14 @@ impl Builder {
         self
     }
 
+    /// Has `observer` told everything that happens in the loop. Call it again for another one; each
+    /// is told in its turn. See [`observe`](crate::observe).
+    #[track_caller]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Builder {
+        self.observers.push((Rc::new(observer), Location::caller()));
+        self
+    }
+
     /// Builds the loop.
     ///
     /// # Errors
@@ -112,10 +126,26 @@ impl Builder {
         let (poll, waker) = PollPhase::new(self.io_holds_time)?;
         let door = Arc::new(Door::new(waker));
         let state = Rc::new(LoopState::new(clock, poll, door, self.blocking_threads));
+        for (observer, place) in self.observers {
+            Installed::new(state.clone(), observer, place).keep();
+        }
         Ok(EventLoop {
             state,
             entry: self.entry,
             stuck: self.stuck,
         })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("blocking_threads", &self.blocking_threads)
+            .field("virtual_time", &self.virtual_time)
+            .field("io_holds_time", &self.io_holds_time)
+            .field("entry", &self.entry)
+            .field("stuck", &self.stuck)
+            .field("observers", &self.observers.len())
+            .finish()
     }
 }

@@ -7,7 +7,7 @@ use mio::event::Source;
 
 use crate::current::LoopState;
 use crate::io::{Direction, Watched, check_loop};
-use crate::macrotask::{Macrotask, Place};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::promise::with_resolver;
 
 /// Waits for the first event that says writable, and asks the socket how it went.
@@ -32,7 +32,8 @@ pub(super) async fn report_in_pending_phase(
         return error;
     }
     let (promise, resolver) = with_resolver();
-    state.push_pending(Macrotask::callback(move || resolver.resolve(()), place));
+    let origin = Origin::new(StepKind::Pending, place);
+    state.push_pending(Macrotask::callback(move || resolver.resolve(()), origin));
     promise.await;
     error
 }

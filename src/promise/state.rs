@@ -24,6 +24,7 @@ use crate::macrotask::Place;
 use crate::pool::JobId;
 use crate::rejection::{Reason, Tracked, Tracking};
 use crate::uncaught::{PanicReason, drop_quietly, payload_text};
+use crate::watch::{Event, PromiseId, Settled};
 
 /// Why a promise has no value.
 pub enum Failure {
@@ -105,19 +106,22 @@ pub(crate) enum Source {
     Job(JobId),
 }
 
+/// In this order: what every poll of a task looks at comes first, on one line of the cache.
+#[repr(C)]
 pub(crate) struct State<O> {
     owner: Rc<LoopState>,
-    place: Place,
-    settlement: RefCell<Settlement<O>>,
-    reactions: RefCell<Reactions>,
+    pub(crate) source: Cell<Source>,
+    abort_requested: Cell<bool>,
+    /// Whether one of its resolvers has been called: only their first call counts (R44).
+    pub(super) is_resolved: Cell<bool>,
     /// Whether it has ever had a reaction (R17).
     handled: Cell<bool>,
     tracking: Cell<Tracking>,
+    settlement: RefCell<Settlement<O>>,
+    reactions: RefCell<Reactions>,
+    id: PromiseId,
+    place: Place,
     context: AsyncContext,
-    pub(crate) source: Cell<Source>,
-    /// Whether one of its resolvers has been called: only their first call counts (R44).
-    pub(super) is_resolved: Cell<bool>,
-    abort_requested: Cell<bool>,
     /// The reason in an output that is a rejection.
     reason_of: Cell<ReasonOf<O>>,
     /// The reason of a rejection without an output.
@@ -156,8 +160,10 @@ pub(crate) enum Awaiting {
 impl<O: 'static> State<O> {
     pub(crate) fn new(owner: Rc<LoopState>, place: Place, reason_of: ReasonOf<O>) -> Rc<State<O>> {
         let context = owner.context.get();
+        let id = owner.new_promise(place);
         Rc::new(State {
             owner,
+            id,
             place,
             settlement: RefCell::new(Settlement::Pending),
             reactions: RefCell::default(),
@@ -176,6 +182,10 @@ impl<O: 'static> State<O> {
         &self.owner
     }
 
+    pub(crate) fn id(&self) -> PromiseId {
+        self.id
+    }
+
     pub(crate) fn place(&self) -> Place {
         self.place
     }
@@ -189,6 +199,7 @@ impl<O: 'static> State<O> {
         if self.is_settled() {
             return drop_quietly(outcome);
         }
+        self.owner.tell(|| self.settled_event(&outcome));
         let rejected = match &outcome {
             Ok(output) => self.reason_of.get()(output).is_some(),
             Err(Failure::Aborted) => false, // somebody wanted it so
@@ -215,6 +226,21 @@ impl<O: 'static> State<O> {
         }
         for (_, reaction) in more {
             self.react(reaction);
+        }
+    }
+
+    fn settled_event(&self, outcome: &Outcome<O>) -> Event {
+        let settled = match outcome {
+            Ok(output) if self.reason_of.get()(output).is_some() => Settled::Rejected,
+            Ok(_) => Settled::Fulfilled,
+            Err(Failure::Aborted) => Settled::Aborted,
+            Err(Failure::Panicked(_)) => Settled::Panicked,
+            Err(Failure::SelfResolution) => Settled::Rejected,
+        };
+        Event::PromiseSettled {
+            promise: self.id,
+            place: self.place,
+            settled,
         }
     }
 
@@ -337,6 +363,7 @@ impl<O: 'static> State<O> {
     /// Asks whatever stands behind the promise to stop. The promise settles as
     /// [`Failure::Aborted`] when it has.
     pub(crate) fn abort(self: &Rc<Self>) {
+        self.owner.refuse_if_observer();
         if self.is_settled() || self.abort_requested.replace(true) {
             return;
         }
@@ -353,7 +380,7 @@ impl<O: 'static> State<O> {
                 }
             }
             Source::Job(id) => {
-                drop_quietly(self.owner.pool.cancel(id));
+                self.owner.cancel_job(id);
                 self.settle(Err(Failure::Aborted));
             }
             Source::Resolvers => self.settle(Err(Failure::Aborted)),
@@ -390,6 +417,10 @@ impl<O: 'static> Tracked for State<O> {
 
     fn place(&self) -> Place {
         self.place
+    }
+
+    fn id(&self) -> u64 {
+        self.id.get()
     }
 
     fn context(&self) -> AsyncContext {

@@ -30,7 +30,7 @@ use std::task::{Context, Waker};
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
-use crate::macrotask::{Macrotask, Place};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 
 /// libuv's bound on the reads behind one event.
 pub(crate) const READS_PER_EVENT: u32 = 32;
@@ -391,12 +391,13 @@ impl Sources {
         half.ready = true;
         let waiting = half.waiting();
         let mut wakers = take_waiting(half);
-        let (place, refed) = (slot.place, slot.refed);
+        let origin = Origin::of(StepKind::Readiness, slot.place, index_of(token) as u64);
+        let refed = slot.refed;
         self.refed_waiters -= if refed { waiting } else { 0 };
         match wakers.len() {
             0 => None,
-            1 => wakers.pop().map(|waker| Macrotask::wake(waker, place)),
-            _ => Some(Macrotask::wake_all(wakers, place)),
+            1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
+            _ => Some(Macrotask::wake_all(wakers, origin)),
         }
     }
 
