@@ -1,4 +1,4 @@
-//! Streams for hyper: the `futures` traits as hyper's, and hyper's as those of `futures`.
+//! Streams for hyper: the `futures` traits as hyper's.
 //!
 //! hyper lends a buffer that need not be initialized, and to say how much of it was filled
 //! without unsafe code the bytes have to be copied into it. They are read into a scratch buffer
@@ -13,7 +13,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use ::hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use ::hyper::rt::{Read, ReadBufCursor, Write};
 use futures::io::{AsyncRead, AsyncWrite};
 use pin_project_lite::pin_project;
 
@@ -25,11 +25,13 @@ thread_local! {
 }
 
 pin_project! {
-    /// A stream of the `futures` traits as one of hyper's, and the other way round.
+    /// A stream of the `futures` traits, `AsyncRead + AsyncWrite`, as one of hyper's.
     ///
-    /// Around `AsyncRead + AsyncWrite` it is `hyper::rt::Read + Write`: what hyper's connections
-    /// are made of. Around `hyper::rt::Read + Write`, such as hyper's `Upgraded`, it is
-    /// `AsyncRead + AsyncWrite`. It buffers nothing, so it can be taken off at any time.
+    /// It buffers nothing, so it can be taken off at any time.
+    ///
+    /// **Upgrades:** hyper's `with_upgrades` asks for a stream that is `Send`, and the loop's are
+    /// not. Await `without_shutdown` of the connection instead: behind an answer that switches
+    /// protocols it hands back this stream and what was read too much.
     ///
     /// **What it costs:** every byte that hyper reads is copied once (`benches/serve` has the
     /// measurement). Writes are handed on as they are.
@@ -135,44 +137,6 @@ impl<T: AsyncWrite> Write for HyperIo<T> {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.project().stream.poll_write_vectored(cx, buffers)
-    }
-}
-
-impl<T: Read> AsyncRead for HyperIo<T> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(bytes);
-        ready!(self.project().stream.poll_read(cx, buffer.unfilled()))?;
-        Poll::Ready(Ok(buffer.filled().len()))
-    }
-}
-
-impl<T: Write> AsyncWrite for HyperIo<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.project().stream.poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.project().stream.poll_write_vectored(cx, buffers)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().stream.poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().stream.poll_shutdown(cx)
     }
 }
 
