@@ -29,6 +29,7 @@ use crate::pool::{JobDone, JobId, JobWork, Pool};
 use crate::queues::{Job, Microtask, Queues};
 use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
+use crate::signals::Signals;
 use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
 use crate::watch::{Position, Watch};
 
@@ -50,6 +51,7 @@ pub(crate) struct LoopState {
     pub(crate) timers: RefCell<Timers>,
     pub(crate) pending: RefCell<Pending>,
     pub(crate) poll: PollPhase,
+    pub(crate) signals: Signals,
     pub(crate) check: RefCell<Check>,
     pub(crate) close: RefCell<Close>,
     pub(crate) pool: Pool,
@@ -140,6 +142,7 @@ impl LoopState {
             timers: RefCell::new(Timers::new()),
             pending: RefCell::default(),
             poll,
+            signals: Signals::default(),
             check: RefCell::default(),
             close: RefCell::default(),
             rejections: Rejections::default(),
@@ -170,6 +173,7 @@ impl LoopState {
             || self.timers.borrow().has_refed()
             || self.check.borrow().has_refed()
             || self.pool.has_outstanding()
+            || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
             // The tokens first: what their threads sent before they let go is here by then. Asked

@@ -26,11 +26,13 @@ pub(crate) enum Patience {
 impl LoopState {
     /// Turns the wheel as long as anything keeps the loop alive (R3).
     pub(crate) fn run_while_alive(self: &Rc<Self>) {
-        if self.is_alive() {
-            self.timers_phase(); // R3: once in front of the first turn
+        let mut alive = self.is_alive();
+        if alive {
+            self.timers_phase(); // R3: once in front of the first turn, which comes in any case
         }
-        while self.is_alive() && !self.is_stopping() {
+        while alive && !self.is_stopping() {
             self.turn(Patience::WhileAlive);
+            alive = self.is_alive();
         }
         self.leave_phase();
     }
@@ -194,6 +196,11 @@ impl LoopState {
         loop {
             return Some(match self.poll.next(&self.door)? {
                 Arrival::Macrotask(macrotask) => macrotask,
+                Arrival::Signal(number) => {
+                    let brought = self.signals.arrived(&self.poll.sources, number);
+                    self.poll.put_first(brought);
+                    continue;
+                }
                 Arrival::Message(Message::Post(callback, place)) => {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, place))
                 }

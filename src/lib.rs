@@ -38,7 +38,7 @@
 //!         │
 //!         ▼
 //!    ┌─▶ pending    results that were known without waiting         R63
-//!    │   poll       completions, messages, sockets; the only wait   R5–R8, R61
+//!    │   poll       completions, messages, sockets; signals last    R5–R8, R61, R64
 //!    │   (pending)  what was fed meanwhile, at most 8 rounds        R63
 //!    │   check      immediates                                      R37–R40
 //!    │   close      callbacks of closed sources, the last one first R62
@@ -93,10 +93,11 @@
 //! | promises | [`promise`] (a table with the turns) |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`] |
-//! | `net` | [`net`] |
+//! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
+//! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //!
 //! # Glossary
 //!
@@ -149,11 +150,17 @@ pub mod net;
 pub mod observe;
 mod phases;
 mod pool;
+#[cfg(unix)]
+pub mod process;
 pub mod promise;
 mod queues;
 mod rejection;
 mod remote;
 mod schedule;
+#[cfg(unix)]
+pub mod signal;
+#[cfg_attr(not(unix), path = "signals/none.rs")]
+mod signals;
 mod teardown;
 pub mod time;
 mod uncaught;

@@ -48,6 +48,10 @@ pub enum StepKind {
     JobDone,
     /// A socket or another descriptor is ready.
     Readiness,
+    /// A signal has come, see [`signal`](crate::signal) (R64).
+    Signal,
+    /// A child has ended, see [`process`](crate::process) (R65).
+    ChildExit,
     /// [`Handle::post`](crate::Handle::post), [`Handle::spawn`](crate::Handle::spawn).
     Message,
     /// A task was woken from outside of the running loop. This only queues it; it runs as a

@@ -62,6 +62,7 @@ impl LoopState {
         let closed = self.close.borrow_mut().take_all();
         closed.into_iter().for_each(drop_quietly);
         drop_quietly(self.pool.take_all());
+        drop_quietly(self.signals.take_all(&self.poll.sources));
         let late = std::iter::from_fn(|| self.rejections.take_late());
         late.for_each(drop_quietly);
         drop_quietly(self.rejections.take_round());

@@ -11,12 +11,13 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "context", "macrotask"],
     &["rejection", "remote"],
     &["phases", "pool", "queues", "uncaught"],
-    &["watch"],
+    &["signals", "watch"],
     &["current"], // where the API and the loop meet
     &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "yield_now"],
-    &["event_loop", "handle", "schedule", "time"],
-    &["abort", "blocking", "entry", "io"],
-    &["fs", "hyper", "net"],
+    &["blocking", "event_loop", "handle", "schedule", "time"],
+    &["abort", "entry", "io"],
+    &["fs", "hyper", "net", "signal"],
+    &["process"],
 ];
 
 /// The longest file.

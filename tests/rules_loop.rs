@@ -109,6 +109,38 @@ fn timers_end_a_turn_before_aliveness_is_asked() {
     ]);
 }
 
+/// R3: `141-first-turn-comes.js`.
+#[test]
+fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
+    trace(|log| {
+        set_timeout(ms(20), log.will("timer"));
+        let line = log.clone();
+        set_immediate(move || {
+            line.add("unref immediate");
+            set_immediate(line.will("next unref immediate")).unref();
+        })
+        .unref();
+        let mut first = true;
+        on_before_exit(move || {
+            if std::mem::replace(&mut first, false) {
+                log.add("beforeExit");
+                set_timeout(ms(5), log.will("timer again"));
+                set_immediate(log.will("unref immediate again")).unref();
+                block_for(ms(20));
+            }
+        });
+        block_for(ms(50));
+    })
+    .assert([
+        "timer",
+        "unref immediate", // nothing is alive any more, but the turn has begun
+        "beforeExit",
+        "timer again",
+        "next unref immediate", // the same when the loop goes on
+        "unref immediate again",
+    ]);
+}
+
 /// R7: `05-late-wait-is-corrected.js`. The recorded line is "about 100".
 #[test]
 fn a_wait_is_not_late_because_a_callback_blocked() {

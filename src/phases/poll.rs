@@ -1,10 +1,11 @@
-//! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61).
+//! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61, R64).
 //!
 //! [`PollPhase::gather`] looks, and waits if it may; [`PollPhase::next`] then hands out what was
 //! present when the wait ended, and only that: simulated completions, messages of the remote
-//! door in the order of arrival, sources that were cut off at their bound, then the readiness
-//! events in the order in which the system tells them. Node promises no order between these
-//! kinds (SEMANTICS §8); this one is fixed so that a run can be repeated.
+//! door in the order of arrival, sources that were cut off at their bound, the readiness events in
+//! the order in which the system tells them, and signals. Node promises no order between the
+//! first kinds (SEMANTICS §8); this one is fixed so that a run can be repeated. That signals come
+//! last is libuv's choice (`linux.c` `uv__io_poll`: `have_signals`).
 //!
 //! It makes no system call when nothing is registered and there is nothing to wait for: a
 //! message rings a bell that can be read without one.
@@ -24,7 +25,7 @@ use mio::{Events, Poll, Token};
 use crate::clock::Clock;
 use crate::macrotask::Macrotask;
 use crate::remote::{Door, Message};
-use sources::{Readiness, Sources};
+use sources::{Readiness, SignalNumber, Sources, signal_of};
 
 /// How long the poll phase may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) enum Wait {
 pub(crate) enum Arrival {
     Macrotask(Macrotask),
     Message(Message),
+    /// Signals of this number. What they bring goes back to [`PollPhase::put_first`].
+    Signal(SignalNumber),
 }
 
 enum Batched {
@@ -47,6 +50,9 @@ enum Batched {
     /// A message that is still in the door's queue.
     InDoor,
     Ready(Token, Readiness),
+    Signal(SignalNumber),
+    /// What a signal has brought.
+    Brought(Macrotask),
 }
 
 pub(crate) struct PollPhase {
@@ -169,7 +175,17 @@ impl PollPhase {
                         return Some(Arrival::Macrotask(macrotask));
                     }
                 }
+                Batched::Signal(number) => return Some(Arrival::Signal(number)),
+                Batched::Brought(macrotask) => return Some(Arrival::Macrotask(macrotask)),
             }
+        }
+    }
+
+    /// What a signal has brought comes next, in this order.
+    pub(crate) fn put_first(&self, brought: Vec<Macrotask>) {
+        let mut batch = self.batch.borrow_mut();
+        for macrotask in brought.into_iter().rev() {
+            batch.push_front(Batched::Brought(macrotask));
         }
     }
 
@@ -179,8 +195,10 @@ impl PollPhase {
         let next = || self.batch.borrow_mut().pop_front();
         while let Some(one) = next() {
             match one {
-                Batched::Simulated(macrotask) => taken.push(macrotask),
-                Batched::InDoor => {}
+                Batched::Simulated(macrotask) | Batched::Brought(macrotask) => {
+                    taken.push(macrotask);
+                }
+                Batched::InDoor | Batched::Signal(_) => {} // with these go their listeners
                 // The system won't tell it again, and the source may outlive this run.
                 Batched::Ready(token, readiness) => taken.extend(self.deliver(token, readiness)),
             }
@@ -243,7 +261,12 @@ impl PollPhase {
             let readiness = Readiness::served_again(event.map(|(_, readiness)| readiness));
             batch.push_back(Batched::Ready(*token, readiness));
         }
+        let mut signals = Vec::new();
         for (token, readiness) in told {
+            if let Some(number) = signal_of(token) {
+                signals.push(Batched::Signal(number));
+                continue;
+            }
             // A source that was cut off is served already, and once is enough for one phase.
             let served = cut_off.contains(&token);
             let fresh = if served {
@@ -253,6 +276,7 @@ impl PollPhase {
             };
             batch.extend(fresh.map(|fresh| Batched::Ready(token, fresh)));
         }
+        batch.extend(signals);
         events.clear();
         asked
     }

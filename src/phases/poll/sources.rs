@@ -94,6 +94,15 @@ const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK: usize = usize::MAX >> INDEX_BITS;
 
+/// The number of a signal, as the system counts them.
+pub(crate) type SignalNumber = i32;
+
+/// Which signal an event tells of, if it is one: the index of its token is that of no source.
+pub(crate) fn signal_of(token: Token) -> Option<SignalNumber> {
+    let number = (token.0 >> INDEX_BITS) as SignalNumber;
+    (index_of(token) == INDEX_MASK).then_some(number)
+}
+
 /// What a source answers to whoever wants to use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -221,6 +230,25 @@ impl Sources {
         self.registered -= 1;
         self.free.push(index_of(key.0));
         (result, wakers)
+    }
+
+    /// Watches what tells of the signals of a number, under a token that says which.
+    pub(crate) fn watch_signal(
+        &mut self,
+        source: &mut impl Source,
+        number: SignalNumber,
+    ) -> io::Result<()> {
+        let token = Token((number as usize) << INDEX_BITS | INDEX_MASK);
+        self.registry.register(source, token, Interest::READABLE)?;
+        self.registered += 1;
+        Ok(())
+    }
+
+    /// Ends [`watch_signal`](Sources::watch_signal). An event that is in the batch still comes.
+    pub(crate) fn unwatch_signal(&mut self, source: &mut impl Source) {
+        // An error says that the system has forgotten the source already.
+        let _ = self.registry.deregister(source);
+        self.registered -= 1;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
