@@ -143,6 +143,8 @@ pub mod fs;
 pub mod guide;
 mod handle;
 mod hooks;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod io;
 mod macrotask;
 pub mod net;

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "why_alive", "yield_now"],
     &["blocking", "event_loop", "handle", "picture", "schedule", "time"],
     &["abort", "entry", "io"],
-    &["fs", "net", "signal", "test"],
+    &["fs", "hyper", "net", "signal", "test"],
     &["process"],
 ];
 
