@@ -132,6 +132,7 @@
 mod abort;
 mod async_local;
 mod blocking;
+mod chance;
 mod checkpoint;
 mod clock;
 mod context;
@@ -142,6 +143,8 @@ pub mod fs;
 pub mod guide;
 mod handle;
 mod hooks;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod io;
 mod macrotask;
 pub mod net;
@@ -161,9 +164,12 @@ pub mod signal;
 #[cfg_attr(not(unix), path = "signals/none.rs")]
 mod signals;
 mod teardown;
+pub mod test;
 pub mod time;
 mod uncaught;
+mod waits;
 mod watch;
+mod why_alive;
 mod yield_now;
 
 pub use abort::{
@@ -171,6 +177,7 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use chance::{InvalidSeed, Seed};
 pub use checkpoint::UnhandledRejection;
 
 pub use entry::{
@@ -188,4 +195,6 @@ pub use schedule::{
     set_timeout, set_timeout_mut,
 };
 pub use uncaught::{PanicReason, Rejection, Uncaught};
+pub use waits::OperationKind;
+pub use why_alive::{Operation, PendingTask, WaitsFor, WhyAlive, why_alive};
 pub use yield_now::{YieldNow, yield_now};

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::Path;
 
 use crate::io::platform::TOO_LONG;
 
@@ -85,7 +84,11 @@ impl FailedAttempt {
     }
 
     #[cfg(unix)]
-    pub(super) fn at_path(operation: &'static str, path: &Path, error: io::Error) -> Self {
+    pub(super) fn at_path(
+        operation: &'static str,
+        path: &std::path::Path,
+        error: io::Error,
+    ) -> Self {
         FailedAttempt::named(operation, path.display().to_string(), error)
     }
 
