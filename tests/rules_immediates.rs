@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Later, log_uncaught, ms, now_ms, throw, trace};
-use nodeloop::time::{block_for, sleep};
+use nodeloop::time::{block_for, simulate_completion, sleep};
 use nodeloop::{Immediate, next_tick, set_immediate, set_timeout, spawn, yield_now};
 
 /// R37: `52-immediate-snapshot.js`.
@@ -39,6 +39,25 @@ fn an_immediate_of_a_drain_waits_for_the_next_check_phase() {
         set_immediate(log.will("B"));
     })
     .assert(["A", "B", "of the tick"]);
+}
+
+/// R37, R55: `165-immediate-of-the-opening-drain.js`.
+#[test]
+fn an_immediate_of_the_drain_that_opens_the_check_phase_belongs_to_it() {
+    trace(|log| {
+        log_uncaught(&log);
+        simulate_completion(ms(0), move || {
+            log.add("poll");
+            set_timeout(ms(1), log.will("timer"));
+            next_tick(move || {
+                log.add("tick");
+                set_immediate(log.will("immediate"));
+            });
+            block_for(ms(20));
+            throw("x");
+        });
+    })
+    .assert(["poll", "uncaught x", "tick", "immediate", "timer"]);
 }
 
 /// R38: `53-immediate-clear.js`.
