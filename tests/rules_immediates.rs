@@ -60,6 +60,24 @@ fn an_immediate_of_the_drain_that_opens_the_check_phase_belongs_to_it() {
     .assert(["poll", "uncaught x", "tick", "immediate", "timer"]);
 }
 
+/// R38: an immediate is pending until it is called or cleared, also inside the running snapshot.
+#[test]
+fn an_immediate_is_pending_until_it_runs_or_is_cleared() {
+    trace(|log| {
+        let (line, next) = (log.clone(), Later::<Immediate>::new());
+        let (b, clear) = (next.clone(), next.clone());
+        let a = set_immediate(move || {
+            line.add(format_args!("B {}", b.get().is_pending()));
+            clear.get().clear();
+            line.add(format_args!("B {}", b.get().is_pending()));
+        });
+        next.set(set_immediate(log.will("cleared")));
+        log.add(format_args!("A {}", a.is_pending()));
+        set_immediate(move || log.add(format_args!("A {}", a.is_pending())));
+    })
+    .assert(["A true", "B true", "B false", "A false"]);
+}
+
 /// R38: `53-immediate-clear.js`.
 #[test]
 fn clearing_reaches_into_the_running_snapshot() {
