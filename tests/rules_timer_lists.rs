@@ -6,7 +6,7 @@ mod common;
 
 use common::{Later, ms, trace};
 use nodeloop::time::block_for;
-use nodeloop::{Timeout, next_tick, set_immediate, set_timeout};
+use nodeloop::{Timeout, next_tick, set_immediate, set_timeout, set_timeout_mut};
 
 /// R22: `160-list-put-back-expiry.js`.
 #[test]
@@ -114,4 +114,21 @@ fn a_refresh_between_two_lists_counts() {
         block_for(ms(150));
     })
     .assert(["A", "tick", "C", "immediate", "B"]);
+}
+
+/// R33, R35: a timer is pending until it is called or cleared, and again when it was refreshed.
+#[test]
+fn a_timer_is_pending_until_it_runs_or_is_cleared() {
+    trace(|log| {
+        let a = set_timeout_mut(ms(10), || ());
+        let b = set_timeout(ms(30), || ());
+        log.add(format_args!("{} {}", a.is_pending(), b.is_pending()));
+        set_timeout(ms(20), move || {
+            log.add(format_args!("{} {}", a.is_pending(), b.is_pending()));
+            a.refresh();
+            b.clear();
+            log.add(format_args!("{} {}", a.is_pending(), b.is_pending()));
+        });
+    })
+    .assert(["true true", "false true", "true false"]);
 }
