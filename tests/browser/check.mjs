@@ -101,6 +101,14 @@ async function jobQueue(browser, url, name, size, folder) {
   assert.deepEqual(await see(page), seen[0]);
   await page.value(`document.getElementById('next').click()`);
   assert.deepEqual(await see(page), seen[1]);
+  await page.press('End');
+  await page.value(`document.querySelector('#log li').click()`);
+  assert.deepEqual(await see(page), at('Script start'), 'a line of the output leads to its step');
+  await page.value(`document.getElementById('theme').click()`);
+  assert.notEqual(await page.value(`getComputedStyle(document.body).backgroundColor`), 'rgb(250, 248, 244)', 'dark');
+  await page.value(`document.getElementById('theme').click()`);
+  await page.press('Home');
+  await page.press('ArrowRight');
   if (size.mobile) {
     await page.swipe([300, 700], [120, 690]);
     assert.deepEqual(await see(page), seen[2], 'a swipe to the left is a step');
