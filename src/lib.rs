@@ -97,6 +97,7 @@
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
+//! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
 //!
 //! # Glossary
 //!
@@ -118,7 +119,8 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends.
+//! how a run begins and ends. `watch.rs` knows where the loop is and who observes it, `observe.rs` is the
+//! way in ([`guide::observing`]).
 //!
 //! # Platforms
 //!
