@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_task::Runnable;
 use slab::Slab;
 
+use crate::chance::Chance;
 use crate::clock::{Clock, whole_ms};
 use crate::context::ContextCell;
 use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
@@ -29,10 +30,15 @@ use crate::pool::{JobDone, JobId, JobWork, Pool};
 use crate::queues::{Job, Microtask, Queues};
 use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
+use crate::signals::Signals;
 use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
+use crate::waits::{Awaited, PendingPromise};
 use crate::watch::{Position, Starving, Watch};
 
+mod arrived;
 mod tell;
+
+pub(crate) use arrived::{Arrived, Lane};
 
 thread_local! {
     static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
@@ -51,11 +57,14 @@ enum Current {
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
     pub(crate) clock: Clock,
+    /// What decides where Node promises no order, in an exploration.
+    pub(crate) chance: Rc<Chance>,
     pub(crate) door: Arc<Door>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) pending: RefCell<Pending>,
     pub(crate) poll: PollPhase,
+    pub(crate) signals: Signals,
     pub(crate) check: RefCell<Check>,
     pub(crate) close: RefCell<Close>,
     pub(crate) pool: Pool,
@@ -65,11 +74,19 @@ pub(crate) struct LoopState {
     pub(crate) context: ContextCell,
     /// The tasks that are pending, so that the end of the loop can cancel them.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The promises without a task that somebody waits for, for the reports.
+    pub(crate) awaited: Awaited,
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
     life: Cell<Life>,
     /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
     is_plain: Cell<bool>,
+    /// What has arrived and was not handed out yet, in an exploration.
+    pub(crate) arrived: RefCell<Arrived>,
+    /// Who waits for the loop to run dry.
+    pub(crate) idle: RefCell<Vec<Macrotask>>,
+    /// How many macrotasks have been entered.
+    pub(crate) entered: Cell<u64>,
     /// Why the run is to end before the loop has run dry.
     pub(crate) stop: RefCell<Option<Stop>>,
     is_stopping: Cell<bool>,
@@ -96,6 +113,8 @@ pub(crate) enum Stop {
     /// The future of a `block_on` has finished.
     Done,
     Exit(i32),
+    /// Only a clock that is held by hand could wake anybody.
+    Frozen,
     Uncaught(Uncaught),
     Unhandled {
         reason: String,
@@ -129,24 +148,28 @@ impl Hooks {
 /// A task that is pending.
 pub(crate) struct LiveTask {
     pub(crate) waker: Waker,
-    pub(crate) place: Place,
+    /// What it settles.
+    pub(crate) promise: Rc<dyn PendingPromise>,
 }
 
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
+        chance: Rc<Chance>,
         poll: PollPhase,
         door: Arc<Door>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
+            chance,
             pool: Pool::new(door.clone(), blocking_threads),
             door,
             queues: Queues::default(),
             timers: RefCell::new(Timers::new()),
             pending: RefCell::default(),
             poll,
+            signals: Signals::default(),
             check: RefCell::default(),
             close: RefCell::default(),
             rejections: Rejections::default(),
@@ -159,9 +182,13 @@ impl LoopState {
             },
             context: ContextCell::default(),
             tasks: RefCell::default(),
+            awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
             is_plain: Cell::new(true),
+            arrived: RefCell::default(),
+            idle: RefCell::default(),
+            entered: Cell::new(0),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
             in_a_row: RefCell::default(),
@@ -176,12 +203,14 @@ impl LoopState {
             || self.timers.borrow().has_refed()
             || self.pool.has_outstanding()
             || self.poll.has_refed()
+            || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
             // The tokens first: what their threads sent before they let go is here by then. Asked
             // the other way round, a message that comes in between would be overlooked.
             || self.door.has_tokens()
             || !self.door.is_empty()
+            || (self.chance.is_on() && self.arrived.borrow().is_holding())
     }
 
     pub(crate) fn life(&self) -> Life {

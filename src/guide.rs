@@ -8,3 +8,6 @@ pub mod observing {}
 
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}

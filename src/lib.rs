@@ -38,7 +38,7 @@
 //!         │
 //!         ▼
 //!    ┌─▶ pending    results that were known without waiting         R63
-//!    │   poll       completions, messages, sockets; the only wait   R5–R8, R61
+//!    │   poll       completions, messages, sockets; signals last    R5–R8, R61, R64
 //!    │   (pending)  what was fed meanwhile, at most 8 rounds        R63
 //!    │   check      immediates                                      R37–R40
 //!    │   close      callbacks of closed sources, the last one first R62
@@ -93,10 +93,11 @@
 //! | promises | [`promise`] (a table with the turns) |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`] |
-//! | `net` | [`net`] |
+//! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
+//! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
 //!
 //! # Glossary
@@ -133,6 +134,7 @@
 mod abort;
 mod async_local;
 mod blocking;
+mod chance;
 mod checkpoint;
 mod clock;
 mod context;
@@ -149,15 +151,24 @@ pub mod net;
 pub mod observe;
 mod phases;
 mod pool;
+#[cfg(unix)]
+pub mod process;
 pub mod promise;
 mod queues;
 mod rejection;
 mod remote;
 mod schedule;
+#[cfg(unix)]
+pub mod signal;
+#[cfg_attr(not(unix), path = "signals/none.rs")]
+mod signals;
 mod teardown;
+pub mod test;
 pub mod time;
 mod uncaught;
+mod waits;
 mod watch;
+mod why_alive;
 mod yield_now;
 
 pub use abort::{
@@ -165,6 +176,7 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use chance::{InvalidSeed, Seed};
 pub use checkpoint::UnhandledRejection;
 
 pub use entry::{
@@ -182,4 +194,6 @@ pub use schedule::{
     set_timeout, set_timeout_mut,
 };
 pub use uncaught::{PanicReason, Rejection, Uncaught};
+pub use waits::OperationKind;
+pub use why_alive::{Operation, PendingTask, WaitsFor, WhyAlive, why_alive};
 pub use yield_now::{YieldNow, yield_now};

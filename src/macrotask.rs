@@ -49,6 +49,10 @@ pub enum StepKind {
     JobDone,
     /// A socket or another descriptor is ready.
     Readiness,
+    /// A signal has come, see [`signal`](crate::signal) (R64).
+    Signal,
+    /// A child has ended, see [`process`](crate::process) (R65).
+    ChildExit,
     /// [`Handle::post`](crate::Handle::post), [`Handle::spawn`](crate::Handle::spawn).
     Message,
     /// A task was woken from outside of the running loop. This only queues it; it runs as a
@@ -111,6 +115,14 @@ impl Work {
             Work::Once(callback) => Work::Once(callback.take()),
             Work::Wake(waker) => Work::Wake(waker.take()),
             Work::Repeating(_) | Work::Nothing => std::mem::replace(self, Work::Nothing),
+        }
+    }
+
+    /// Whom it wakes, if that is what it does.
+    pub(crate) fn waker(&self) -> Option<&Waker> {
+        match self {
+            Work::Wake(waker) => waker.as_ref(),
+            _ => None,
         }
     }
 

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use crate::current::{Life, LoopState, enter};
-use crate::phases::poll::Wait;
+use crate::phases::poll::{Outside, Wait};
 use crate::queues::Microtask;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
@@ -55,13 +55,18 @@ impl LoopState {
         timers.into_iter().for_each(drop_quietly);
         let pending = self.pending.borrow_mut().take_all();
         pending.into_iter().for_each(drop_quietly);
+        let messages = self.poll.take_messages();
+        self.arrived.borrow_mut().keep(messages);
         let arrived = self.poll.take_all();
         arrived.into_iter().for_each(drop_quietly);
         let immediates = self.check.borrow_mut().take_all();
         immediates.into_iter().for_each(drop_quietly);
         let closed = self.close.borrow_mut().take_all();
         closed.into_iter().for_each(drop_quietly);
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        idle.into_iter().for_each(drop_quietly);
         drop_quietly(self.pool.take_all());
+        drop_quietly(self.signals.take_all(&self.poll.sources));
         let late = std::iter::from_fn(|| self.rejections.take_late());
         late.for_each(drop_quietly);
         drop_quietly(self.rejections.take_round());
@@ -92,11 +97,15 @@ impl LoopState {
     }
 
     fn drop_messages(&self) {
+        let drop_message = |message| match message {
+            Message::Wake(runnable) => drop(runnable.run()),
+            message => drop_quietly(message),
+        };
+        let (held, others) = self.arrived.borrow_mut().take_all();
+        held.into_iter().for_each(drop_message);
+        drop_quietly(others);
         while let Some(message) = self.door.pop() {
-            match message {
-                Message::Wake(runnable) => drop(runnable.run()),
-                message => drop_quietly(message),
-            }
+            drop_message(message);
         }
     }
 
@@ -105,9 +114,13 @@ impl LoopState {
     fn wait_for_wakes_in_flight(&self) {
         if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.door.is_empty() {
             let wait = Wait::Forever;
+            let outside = Outside {
+                jobs: true,
+                signals: true,
+            };
             let _ = self
                 .poll
-                .gather(&self.clock, &self.door, wait, true, || true);
+                .gather(&self.clock, &self.door, wait, outside, || true);
             self.poll.take_all();
         }
     }

@@ -168,6 +168,11 @@ impl<T: ?Sized> Listeners<T> {
         Some(list.remove(index).1)
     }
 
+    #[cfg(unix)]
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.list.borrow().iter().any(|(other, _)| *other == id)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()
     }

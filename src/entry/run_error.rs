@@ -6,6 +6,7 @@ use crate::current::Stop;
 use crate::macrotask::Place;
 use crate::uncaught::Uncaught;
 use crate::watch::Starving;
+use crate::why_alive::WhyAlive;
 
 /// Why a run ended without a value.
 #[derive(Debug)]
@@ -35,10 +36,12 @@ impl RunError {
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
             (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
             (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
-            (_, Some(stuck)) => RunError::Stuck(stuck),
-            (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck {
-                pending: Vec::new(),
+            (Some(Stop::Frozen), stuck) => RunError::Stuck(Stuck {
+                is_frozen: true,
+                ..stuck.unwrap_or_default()
             }),
+            (_, Some(stuck)) => RunError::Stuck(stuck),
+            (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck::default()),
         }
     }
 }
@@ -62,9 +65,14 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 /// The report of a run that can never finish.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// `Display` prints what the main future waits for, and everything else that is pending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
+    pub(super) is_frozen: bool,
+    pub(super) main: Option<Place>,
     pub(super) pending: Vec<Place>,
+    pub(super) report: WhyAlive,
 }
 
 impl Stuck {
@@ -72,17 +80,27 @@ impl Stuck {
     pub fn pending(&self) -> &[Place] {
         &self.pending
     }
+
+    /// What the tasks wait for, as far as known, and which operations are out without keeping
+    /// the loop alive.
+    pub fn report(&self) -> &WhyAlive {
+        &self.report
+    }
 }
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
+        f.write_str(if self.is_frozen {
+            "nothing can run unless time passes, and the virtual clock is held by hand: advance it"
+        } else {
             "the main future is pending and nothing keeps the loop alive: no timer, immediate, \
-             job, I/O wait or keep-alive token is left to wake it",
-        )?;
-        for place in &self.pending {
-            write!(f, "\n  a task spawned at {place} is pending")?;
+             job, I/O wait or keep-alive token is left to wake it"
+        })?;
+        let mut tasks = self.report.tasks().iter();
+        if let Some(main) = tasks.find(|task| Some(task.place()) == self.main) {
+            write!(f, "\n  the main future, run at {}", main.place())?;
+            main.write_waits(f)?;
         }
-        Ok(())
+        self.report.write_without(self.main, f)
     }
 }

@@ -44,6 +44,8 @@ impl fmt::Display for StepKind {
             StepKind::Immediate => "immediate",
             StepKind::JobDone => "job done",
             StepKind::Readiness => "readiness",
+            StepKind::Signal => "signal",
+            StepKind::ChildExit => "child exit",
             StepKind::Message => "message",
             StepKind::RemoteWake => "remote wake",
             StepKind::Simulated => "simulated completion",
