@@ -98,6 +98,7 @@
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
+//! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
 //!
 //! # Glossary
 //!
@@ -119,7 +120,8 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends. `observe.rs` tells what happens, `picture/` draws it.
+//! how a run begins and ends. `watch.rs` knows where the loop is and who observes it,
+//! `observe.rs` is the way in ([`guide::observing`]); `picture/` draws what it tells.
 //!
 //! # Platforms
 //!
