@@ -30,7 +30,7 @@ use crate::schedule::{Immediate, Timeout, next_tick, set_timeout};
 ///
 /// ```
 /// use std::time::Duration;
-/// use nodeloop::{AbortController, FutureExt, set_timeout, time};
+/// use nodeloop::{AbortController, AbortExt, set_timeout, time};
 ///
 /// let result = nodeloop::EventLoop::builder().virtual_time().build().unwrap().run(async {
 ///     let controller = AbortController::new();
@@ -324,6 +324,17 @@ impl fmt::Display for Aborted {
 
 impl std::error::Error for Aborted {}
 
+/// Of the kind `TimedOut` for a timeout, `Other` for every other reason; the reason as text.
+impl From<Aborted> for std::io::Error {
+    fn from(aborted: Aborted) -> std::io::Error {
+        let kind = match aborted.is_timeout() {
+            true => std::io::ErrorKind::TimedOut,
+            false => std::io::ErrorKind::Other,
+        };
+        std::io::Error::new(kind, aborted.to_string())
+    }
+}
+
 impl fmt::Debug for AbortSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AbortSignal")
@@ -339,7 +350,7 @@ impl fmt::Debug for SignalState {
 }
 
 /// What this crate adds to every future.
-pub trait FutureExt: Future + Sized {
+pub trait AbortExt: Future + Sized {
     /// Gives the future up when `signal` is aborted: it is dropped, and the error comes one turn
     /// behind the abort. A signal that is aborted already lets the future not be polled at all;
     /// the error then costs one turn, too.
@@ -351,10 +362,10 @@ pub trait FutureExt: Future + Sized {
     }
 }
 
-impl<F: Future> FutureExt for F {}
+impl<F: Future> AbortExt for F {}
 
 pin_project! {
-    /// A future that is given up when its signal is aborted; see [`FutureExt::with_signal`].
+    /// A future that is given up when its signal is aborted; see [`AbortExt::with_signal`].
     ///
     /// It is cancel safe if the future in it is.
     #[must_use = "futures do nothing unless polled"]

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use crate::current::{LoopState, current};
 use crate::pool::{JobId, JobResult};
 use crate::promise::{Failure, Promise, Source, State, no_reason};
-use crate::uncaught::drop_quietly;
 
 /// Runs `job` on a thread of the loop's worker pool and gives a promise of its result.
 ///
@@ -33,23 +32,48 @@ use crate::uncaught::drop_quietly;
 /// Outside of an event loop.
 #[track_caller]
 pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Promise<T> {
-    let owner = current("spawn_blocking");
+    job_with("spawn_blocking", job, |value| value)
+}
+
+/// [`spawn_blocking`] with one step more: `finish` makes the value of the promise out of the
+/// job's result, on the loop's thread and inside of the completion's macrotask. It must not run
+/// any code of the user's.
+#[track_caller]
+pub(crate) fn job_with<R: Send + 'static, T: 'static>(
+    verb: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> T + 'static,
+) -> Promise<T> {
+    let owner = current(verb);
     let state = State::new(owner.clone(), Location::caller(), no_reason);
     if !owner.is_open() {
         state.settle(Err(Failure::Aborted));
         return Promise::new(state);
     }
-    let settled = state.clone();
-    let done = move |result: JobResult| {
-        settled.settle(result.map(unerase).map_err(Failure::Panicked));
+    let waiting = AbortedIfDropped {
+        state: state.clone(),
     };
-    let id = owner.pool.submit(
-        Box::new(|| Box::new(job())),
-        Box::new(done),
-        Location::caller(),
-    );
+    let done = move |result: JobResult| {
+        let outcome = result.map_err(Failure::Panicked);
+        let outcome = outcome.map(|value| finish(unerase(value)));
+        waiting.state.settle(outcome);
+    };
+    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
+    let id = owner.submit_job(job, Box::new(done), Location::caller());
     state.source.set(Source::Job(id));
     Promise::new(state)
+}
+
+/// A job whose callback is dropped (the loop has ended, or it was taken out of the queue) will
+/// never have a result: whoever awaits learns it.
+struct AbortedIfDropped<T: 'static> {
+    state: Rc<State<T>>,
+}
+
+impl<T: 'static> Drop for AbortedIfDropped<T> {
+    fn drop(&mut self) {
+        self.state.settle(Err(Failure::Aborted)); // nothing if it has settled
+    }
 }
 
 /// Runs `job` on a thread of the worker pool, and then `done` with its result: libuv's
@@ -81,11 +105,8 @@ pub fn queue_work<T: Send + 'static>(
         owner.context.set(context);
         done(result);
     };
-    let id = state.pool.submit(
-        Box::new(|| Box::new(job())),
-        Box::new(done),
-        Location::caller(),
-    );
+    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(job()) });
+    let id = state.submit_job(job, Box::new(done), Location::caller());
     QueuedWork {
         state,
         id: Some(id),
@@ -103,11 +124,7 @@ impl QueuedWork {
     /// Takes the job out of the queue if no thread has started it: neither the job nor its
     /// callback will run. Returns whether that was so.
     pub fn cancel(&self) -> bool {
-        let Some(cancelled) = self.id.and_then(|id| self.state.pool.cancel(id)) else {
-            return false;
-        };
-        drop_quietly(cancelled);
-        true
+        self.id.is_some_and(|id| self.state.cancel_job(id))
     }
 }
 

@@ -12,11 +12,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use async_task::Runnable;
+
 use crate::current::{Life, LoopState, Stop};
-use crate::macrotask::{Place, Work};
-use crate::queues::Microtask;
+use crate::macrotask::{Origin, Place, StepKind, Work};
+use crate::queues::{Job, Microtask};
 use crate::rejection::Tracking;
+use crate::remote::TaskMeta;
 use crate::uncaught::{ExitUnwind, Rejection, Uncaught};
+use crate::watch::{Event, PromiseId};
 
 /// A callback has thrown (and the hook has been told), or the run is to end.
 #[derive(Debug)]
@@ -26,17 +30,32 @@ impl LoopState {
     /// Drains both queues (R10). A tick that throws ends the drain: what is left stays queued
     /// for the next drain point, wherever that is (R53). A microtask that throws does not (R54).
     pub(crate) fn checkpoint(&self) -> Result<(), Thrown> {
+        if self.watch.is_on() {
+            return self.told_drain();
+        }
+        if self.queues.is_empty() && self.rejections.is_empty() {
+            return Ok(()); // nearly every drain between two macrotasks
+        }
+        self.drain()
+    }
+
+    #[cold]
+    fn told_drain(&self) -> Result<(), Thrown> {
+        self.tell(|| Event::DrainBegin);
+        let result = self.drain();
+        self.tell(|| Event::DrainEnd);
+        result
+    }
+
+    fn drain(&self) -> Result<(), Thrown> {
         loop {
             while let Some(tick) = self.queues.pop_tick() {
-                self.guard(tick.place, tick.callback)?;
+                self.run_job(StepKind::Tick, tick)?;
             }
             while let Some(microtask) = self.queues.pop_microtask() {
                 match microtask {
-                    Microtask::Task(runnable) => {
-                        runnable.run();
-                        self.context.set(None);
-                    }
-                    Microtask::Callback(job) => drop(self.guard(job.place, job.callback)),
+                    Microtask::Task(runnable) => self.run_task(runnable),
+                    Microtask::Callback(job) => drop(self.run_job(StepKind::Microtask, job)),
                 }
                 if self.is_stopping() {
                     return Err(Thrown);
@@ -50,6 +69,32 @@ impl LoopState {
             }
             self.rejection_round()?;
         }
+    }
+
+    #[inline]
+    fn run_task(&self, runnable: Runnable<TaskMeta>) {
+        if self.watch.is_on() {
+            let origin = runnable.metadata().origin(StepKind::Task);
+            self.told_step(origin, || runnable.run());
+        } else {
+            self.watch.note(StepKind::Task, runnable.metadata().place);
+            runnable.run();
+        }
+        self.context.set(None);
+    }
+
+    #[inline]
+    fn run_job(&self, kind: StepKind, job: Job) -> Result<(), Thrown> {
+        if self.watch.is_on() {
+            return self.enter(Origin::new(kind, job.place), job.callback);
+        }
+        self.watch.note(kind, job.place);
+        self.guard(job.place, job.callback)
+    }
+
+    /// Calls the user's code, as a step of its own.
+    pub(crate) fn enter(&self, origin: Origin, callback: impl FnOnce()) -> Result<(), Thrown> {
+        self.step(origin, || self.guard(origin.place, callback))
     }
 
     /// Calls into the user's code. A panic ends at this point and is told at once (R51).
@@ -73,15 +118,17 @@ impl LoopState {
         if error.payload.is::<ExitUnwind>() {
             return; // `exit` has said already what is to happen
         }
+        self.tell_thrown();
         if self.hooks.uncaught.is_empty() {
             return self.stop(Stop::Uncaught(error));
         }
         let place = error.place;
-        match catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error))) {
-            Ok(()) => drop(self.check.borrow_mut().push(Work::Nothing, place)),
+        let call = || catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error)));
+        match self.step(Origin::new(StepKind::ErrorListener, place), call) {
+            Ok(()) => drop(self.push_immediate(Work::Nothing, place)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
-                self.life.set(Life::Exiting); // Node calls no `exit` listener then (code 7)
+                self.set_life(Life::Exiting); // Node calls no `exit` listener then (code 7)
                 self.stop(Stop::Uncaught(Uncaught { payload, place }));
             }
         }
@@ -93,16 +140,22 @@ impl LoopState {
     fn rejection_round(&self) -> Result<(), Thrown> {
         while let Some(promise) = self.rejections.take_late() {
             let place = promise.place();
+            let id = PromiseId(promise.id());
+            self.tell(|| Event::RejectionHandled { promise: id, place });
+            let origin = Origin::new(StepKind::ErrorListener, place);
             let rejection = Rejection { promise };
-            self.guard(place, || self.hooks.rejection_handled.call(&rejection))?;
+            self.enter(origin, || self.hooks.rejection_handled.call(&rejection))?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
             let place = promise.place();
+            let id = PromiseId(promise.id());
+            self.tell(|| Event::RejectionReported { promise: id, place });
             self.context.set(promise.context());
             let rejection = Rejection { promise };
             if !self.hooks.unhandled_rejection.is_empty() {
-                self.guard(place, || self.hooks.unhandled_rejection.call(&rejection))?;
+                let origin = Origin::new(StepKind::ErrorListener, place);
+                self.enter(origin, || self.hooks.unhandled_rejection.call(&rejection))?;
             } else if !self.hooks.uncaught.is_empty() {
                 // R18: without a listener it becomes an uncaught error, which ends nothing here.
                 let payload = Box::new(UnhandledRejection(rejection.reason_text()));

@@ -26,6 +26,12 @@ impl ContextCell {
         context
     }
 
+    /// The context of a task that leaves: nobody else runs in it.
+    #[inline]
+    pub(crate) fn take(&self) -> AsyncContext {
+        self.context.take()
+    }
+
     #[inline]
     pub(crate) fn set(&self, context: AsyncContext) {
         // The old one is dropped outside of the cell: it may hold the last reference to a value.

@@ -17,32 +17,48 @@ use std::time::Duration;
 use async_task::Runnable;
 use slab::Slab;
 
+use crate::chance::Chance;
 use crate::clock::{Clock, whole_ms};
 use crate::context::ContextCell;
-use crate::macrotask::{Macrotask, Place, Work};
-use crate::phases::check::Check;
+use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
 use crate::phases::timers::{TimerKey, Timers};
-use crate::pool::Pool;
+use crate::pool::{JobDone, JobId, JobWork, Pool};
 use crate::queues::{Job, Microtask, Queues};
 use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
-use crate::uncaught::{Listeners, Rejection, Uncaught};
+use crate::signals::Signals;
+use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
+use crate::waits::{Awaited, PendingPromise};
+use crate::watch::{Position, Starving, Watch};
+
+mod arrived;
+mod tell;
+
+pub(crate) use arrived::{Arrived, Lane};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<LoopState>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+    /// What is current again as soon as its observers have been told.
+    static OBSERVED: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
+
+type Current = Rc<LoopState>;
 
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
     pub(crate) clock: Clock,
+    /// What decides where Node promises no order, in an exploration.
+    pub(crate) chance: Rc<Chance>,
     pub(crate) door: Arc<Door>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) pending: RefCell<Pending>,
     pub(crate) poll: PollPhase,
+    pub(crate) signals: Signals,
     pub(crate) check: RefCell<Check>,
     pub(crate) close: RefCell<Close>,
     pub(crate) pool: Pool,
@@ -52,15 +68,29 @@ pub(crate) struct LoopState {
     pub(crate) context: ContextCell,
     /// The tasks that are pending, so that the end of the loop can cancel them.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The promises without a task that somebody waits for, for the reports.
+    pub(crate) awaited: Awaited,
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
-    pub(crate) life: Cell<Life>,
+    life: Cell<Life>,
+    /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
+    is_plain: Cell<bool>,
+    /// What has arrived and was not handed out yet, in an exploration.
+    pub(crate) arrived: RefCell<Arrived>,
+    /// Who waits for the loop to run dry.
+    pub(crate) idle: RefCell<Vec<Macrotask>>,
+    /// How many macrotasks have been entered.
+    pub(crate) entered: Cell<u64>,
     /// Why the run is to end before the loop has run dry.
     pub(crate) stop: RefCell<Option<Stop>>,
     is_stopping: Cell<bool>,
+    /// Whether this is the loop that runs on this thread, the one in [`CURRENT`].
+    is_current: Cell<bool>,
     /// What [`do_in_a_row`](LoopState::do_in_a_row) still has to do, and whether it is at it.
     in_a_row: RefCell<VecDeque<Box<dyn FnOnce()>>>,
     is_in_a_row: Cell<bool>,
+    /// Who observes, and where the loop is.
+    pub(crate) watch: Watch,
 }
 
 /// Whether a loop takes work.
@@ -79,11 +109,14 @@ pub(crate) enum Stop {
     /// The future of a `block_on` has finished.
     Done,
     Exit(i32),
+    /// Only a clock that is held by hand could wake anybody.
+    Frozen,
     Uncaught(Uncaught),
     Unhandled {
         reason: String,
         place: Place,
     },
+    Starving(Starving),
 }
 
 /// What the program wants to be told.
@@ -111,24 +144,28 @@ impl Hooks {
 /// A task that is pending.
 pub(crate) struct LiveTask {
     pub(crate) waker: Waker,
-    pub(crate) place: Place,
+    /// What it settles.
+    pub(crate) promise: Rc<dyn PendingPromise>,
 }
 
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
+        chance: Rc<Chance>,
         poll: PollPhase,
         door: Arc<Door>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
+            chance,
             pool: Pool::new(door.clone(), blocking_threads),
             door,
             queues: Queues::default(),
             timers: RefCell::new(Timers::new()),
             pending: RefCell::default(),
             poll,
+            signals: Signals::default(),
             check: RefCell::default(),
             close: RefCell::default(),
             rejections: Rejections::default(),
@@ -141,48 +178,79 @@ impl LoopState {
             },
             context: ContextCell::default(),
             tasks: RefCell::default(),
+            awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
+            is_plain: Cell::new(true),
+            arrived: RefCell::default(),
+            idle: RefCell::default(),
+            entered: Cell::new(0),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
+            is_current: Cell::new(false),
             in_a_row: RefCell::default(),
             is_in_a_row: Cell::new(false),
+            watch: Watch::default(),
         }
     }
 
     /// Whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do not.
     pub(crate) fn is_alive(&self) -> bool {
-        self.check.borrow().has_refed()
+        // What a server nearly always has stands first.
+        self.poll.has_refed()
             || self.timers.borrow().has_refed()
+            || self.check.borrow().has_refed()
             || self.pool.has_outstanding()
-            || self.poll.has_refed()
+            || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
+            // The tokens first: what their threads sent before they let go is here by then. Asked
+            // the other way round, a message that comes in between would be overlooked.
             || self.door.has_tokens()
             || !self.door.is_empty()
+            || (self.chance.is_on() && self.arrived.borrow().is_holding())
+    }
+
+    pub(crate) fn life(&self) -> Life {
+        self.life.get()
+    }
+
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.set(life);
+        self.note_plain();
+    }
+
+    /// To be called whenever one of the two has changed.
+    pub(crate) fn note_plain(&self) {
+        let is_plain = self.life() == Life::Open && !self.watch.is_on();
+        self.is_plain.set(is_plain);
     }
 
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.life.get() != Life::Cancelling
+        self.life() != Life::Cancelling
     }
 
     /// Whether this is the loop that runs on this thread.
-    pub(crate) fn is_current(self: &Rc<Self>) -> bool {
-        let is_this = |current: &RefCell<Option<Rc<LoopState>>>| {
-            let current = current.borrow();
-            current
-                .as_ref()
-                .is_some_and(|state| Rc::ptr_eq(state, self))
-        };
-        CURRENT.try_with(is_this).unwrap_or(false)
+    pub(crate) fn is_current(&self) -> bool {
+        self.is_current.get()
     }
 
     /// Ends the run at the next point between two callbacks. The first reason counts.
     pub(crate) fn stop(&self, stop: Stop) {
         self.is_stopping.set(true);
         self.stop.borrow_mut().get_or_insert(stop);
+    }
+
+    /// As [`stop`](LoopState::stop), also when the run has just reached its aim.
+    fn stop_over_done(&self, stop: Stop) {
+        let done = self
+            .stop
+            .borrow_mut()
+            .take_if(|stop| matches!(stop, Stop::Done));
+        drop(done);
+        self.stop(stop);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -195,15 +263,77 @@ impl LoopState {
     }
 
     pub(crate) fn push_tick(&self, tick: Job) {
-        if self.life.get() == Life::Open {
+        if self.is_plain.get() || self.may_queue(StepKind::Tick, tick.place) {
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
-        if self.is_open() {
+        if self.is_plain.get() || self.may_queue(StepKind::Microtask, callback.place) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
+    }
+
+    /// Whether the loop takes it; if so, the observers are told. Ticks are refused earlier (R9).
+    #[cold]
+    fn may_queue(&self, kind: StepKind, place: Place) -> bool {
+        let takes = match kind {
+            StepKind::Tick => self.life() == Life::Open,
+            _ => self.is_open(),
+        };
+        if takes {
+            self.enqueued(Origin::new(kind, place), None);
+        }
+        takes
+    }
+
+    /// Puts a task at the end of the microtask queue.
+    #[inline]
+    pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
+        if self.watch.is_on() {
+            self.enqueued(runnable.metadata().origin(StepKind::Task), None);
+        }
+        self.queues.push_microtask(Microtask::Task(runnable));
+    }
+
+    /// Queues an immediate. A loop that takes none drops the work.
+    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> Option<ImmediateId> {
+        let mut entry = 0;
+        if !self.is_plain.get() {
+            if !self.is_open() {
+                return None;
+            }
+            entry = self.tell_immediate(place);
+        }
+        Some(self.check.borrow_mut().push(work, place, entry))
+    }
+
+    /// Takes an immediate out and drops it.
+    pub(crate) fn clear_immediate(&self, id: ImmediateId) {
+        let macrotask = self.check.borrow_mut().clear(id);
+        if let Some(macrotask) = macrotask {
+            self.cleared(macrotask.origin); // it drops outside of the borrow
+        }
+    }
+
+    /// Gives a job to the pool.
+    pub(crate) fn submit_job(&self, work: JobWork, done: JobDone, place: Place) -> JobId {
+        let mut origin = Origin::of(StepKind::JobDone, place, self.pool.next_id());
+        origin.entry = self.enqueued(origin, None);
+        self.pool.submit(work, done, origin)
+    }
+
+    /// Takes a job that no thread has started out of the queue; whether that was so.
+    pub(crate) fn cancel_job(&self, id: JobId) -> bool {
+        self.refuse_if_observer();
+        let Some((cancelled, origin)) = self.pool.cancel(id) else {
+            return false;
+        };
+        drop_quietly(cancelled);
+        if let Some(origin) = origin {
+            self.cleared(origin);
+        }
+        true
     }
 
     /// Does `step` now, or behind the running step if it comes from inside of one: what settles
@@ -234,21 +364,24 @@ impl LoopState {
             return None;
         }
         let now_ms = whole_ms(now);
-        Some(
-            self.timers
-                .borrow_mut()
-                .arm(work, duration_ms, is_interval, place, now_ms),
-        )
+        let key = self
+            .timers
+            .borrow_mut()
+            .arm(work, duration_ms, is_interval, place, now_ms);
+        self.timer_armed(key);
+        Some(key)
     }
 
-    pub(crate) fn push_pending(&self, macrotask: Macrotask) {
+    pub(crate) fn push_pending(&self, mut macrotask: Macrotask) {
         if self.is_open() {
+            macrotask.origin.entry = self.enqueued(macrotask.origin, None);
             self.pending.borrow_mut().push(macrotask);
         }
     }
 
-    pub(crate) fn push_close(&self, macrotask: Macrotask) {
+    pub(crate) fn push_close(&self, mut macrotask: Macrotask) {
         if self.is_open() {
+            macrotask.origin.entry = self.enqueued(macrotask.origin, None);
             self.close.borrow_mut().push(macrotask);
         }
     }
@@ -258,9 +391,8 @@ impl LoopState {
 pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
     // A loop that is kept in a thread-local may be dropped behind this one. Its end needs no
     // current loop: wakes go through the door then, and what destructors call panics.
-    let previous = CURRENT.try_with(|current| current.replace(Some(state.clone())));
     Entered {
-        previous: previous.ok().flatten(),
+        previous: set_current(Some(state.clone())),
     }
 }
 
@@ -271,11 +403,43 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let previous = self.previous.take();
-        // Without a thread-local (its thread is ending) there is nothing to restore.
-        let left = CURRENT.try_with(|current| current.replace(previous));
+        let left = set_current(self.previous.take());
         drop(left);
     }
+}
+
+/// Puts another loop, or none, in the place of the current one; that one. Without a thread-local
+/// (its thread is ending) there is none.
+fn set_current(state: Option<Current>) -> Option<Current> {
+    let previous = CURRENT.try_with(|current| {
+        if let Some(previous) = &*current.borrow() {
+            previous.is_current.set(false);
+        }
+        if let Some(state) = &state {
+            state.is_current.set(true);
+        }
+        current.replace(state)
+    });
+    previous.ok().flatten()
+}
+
+/// Where the loop of this thread is. For an observer, that is the loop it observes.
+pub(crate) fn position() -> Position {
+    let of = |state: &RefCell<Option<Current>>| {
+        let state = state.borrow();
+        let position = |state: &Current| state.watch.position(state.clock.now());
+        state.as_ref().map(position)
+    };
+    let current = CURRENT.try_with(of).ok().flatten();
+    let observed = || OBSERVED.try_with(of).ok().flatten();
+    current.or_else(observed).unwrap_or_else(Position::outside)
+}
+
+/// Whether the running code is an observer.
+pub(crate) fn is_observer() -> bool {
+    OBSERVED
+        .try_with(|observed| observed.borrow().is_some())
+        .unwrap_or(false)
 }
 
 /// The loop that runs on this thread, if one does.
@@ -291,6 +455,10 @@ pub(crate) fn try_current() -> Option<Rc<LoopState>> {
 pub(crate) fn current(verb: &str) -> Rc<LoopState> {
     match try_current() {
         Some(state) => state,
+        None if is_observer() => panic!(
+            "`{verb}` was called by an observer, and an observer stands outside of the loop that \
+             it observes: it may look, note and print; work belongs into a callback of the loop"
+        ),
         None => panic!(
             "`{verb}` was called outside of an event loop: call it from inside \
              `nodeloop::run(async {{ … }})` or `nodeloop::run_script(|| {{ … }})`, on the loop's \
@@ -308,16 +476,23 @@ pub(crate) fn current(verb: &str) -> Rc<LoopState> {
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
     let id = runnable.metadata().door.id();
     let mut runnable = Some(runnable);
-    let _ = CURRENT.try_with(|current| {
+    let observed = CURRENT.try_with(|current| {
         if let Some(state) = &*current.borrow()
             && state.door.id() == id
-            && let Some(runnable) = runnable.take()
         {
-            state.queues.push_microtask(Microtask::Task(runnable));
+            if state.watch.is_on() {
+                return Some(state.clone()); // telling needs an end of this borrow
+            }
+            if let Some(runnable) = runnable.take() {
+                state.queues.push_microtask(Microtask::Task(runnable));
+            }
         }
+        None
     });
     if let Some(runnable) = runnable {
-        let door = runnable.metadata().door.clone();
-        door.wake(runnable);
+        match observed {
+            Ok(Some(state)) => state.push_task(runnable),
+            _ => runnable.metadata().door.clone().wake(runnable),
+        }
     }
 }

@@ -3,24 +3,33 @@
 //! What a run is (R1, R2): the main script as the first macrotask, with its drain; the loop until
 //! nothing keeps it alive; `before_exit`, and the loop again if that made work; `exit`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::current::{Entered, Life, LoopState, Stop, enter, try_current};
 use crate::event_loop::Patience;
 use crate::handle::Handle;
-use crate::macrotask::Place;
+use crate::macrotask::{Origin, Place, StepKind};
 use crate::promise::{Failure, Promise, spawn_at};
 use crate::uncaught::Uncaught;
+use crate::why_alive::{PendingTask, WhyAlive};
 
 mod builder;
+#[cfg(unix)]
+mod descriptor;
+mod hosted;
 mod run_error;
 
 pub use builder::{Builder, Entry, StuckPolicy};
 pub use run_error::{RunError, Stuck};
+
+/// How long, in real time, a main future may wait for another thread before that is told.
+const WORTH_A_REPORT: Duration = Duration::from_secs(1);
 
 /// Runs `future` and everything it starts, until the future has finished *and* nothing keeps the
 /// loop alive; gives the future's output.
@@ -129,9 +138,24 @@ pub struct EventLoop {
     state: Rc<LoopState>,
     entry: Entry,
     stuck: StuckPolicy,
+    /// Whether the running run has told that it waits for another thread.
+    has_reported: Cell<bool>,
+    /// Whether a host drives the loop: its run goes on between the calls.
+    is_hosted: Cell<bool>,
+    /// Whether a host has started something and given no turn yet.
+    at_first_turn: bool,
 }
 
 impl EventLoop {
+    /// A loop with the settings of [`Builder::default`]: real time, as [`run`] takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<EventLoop> {
+        EventLoop::builder().build()
+    }
+
     /// Settings for a new loop.
     pub fn builder() -> Builder {
         Builder::default()
@@ -153,10 +177,20 @@ impl EventLoop {
         F: Future + 'static,
         F::Output: 'static,
     {
+        self.run_at(Location::caller(), future)
+    }
+
+    /// [`run`](EventLoop::run) on behalf of somebody else.
+    #[track_caller]
+    pub(crate) fn run_at<F>(&mut self, place: Place, future: F) -> Result<F::Output, RunError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         let _entered = self.enter("run");
-        let place = Location::caller();
         let main = self.start_main(place, move || spawn_at(place, future));
-        let stuck = self.run_to_the_end(&|| main.as_ref().is_none_or(Promise::is_finished));
+        let stuck = self.run_to_the_end(place, &|| main.as_ref().is_none_or(Promise::is_finished));
+        let main = self.wind_up(main);
         self.result(main, place, stuck)
     }
 
@@ -171,14 +205,26 @@ impl EventLoop {
     /// If a loop is running on this thread.
     #[track_caller]
     pub fn run_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
+        self.run_script_at(Location::caller(), script)
+    }
+
+    /// [`run_script`](EventLoop::run_script) on behalf of somebody else.
+    #[track_caller]
+    pub(crate) fn run_script_at(
+        &mut self,
+        place: Place,
+        script: impl FnOnce() + 'static,
+    ) -> Result<(), RunError> {
         let _entered = self.enter("run_script");
-        self.start_script(Location::caller(), script);
-        self.run_to_the_end(&|| true);
+        self.run_main(place, script);
+        self.run_to_the_end(place, &|| true);
+        self.state.end_run();
         match self.state.take_stop() {
             None => Ok(()),
             stop => {
+                let stuck = self.stuck_report(None);
                 self.state.cancel_all();
-                Err(RunError::from_stop(stop, None))
+                Err(RunError::from_stop(stop, Some(stuck)))
             }
         }
     }
@@ -212,15 +258,16 @@ impl EventLoop {
         });
         let mut stuck = None;
         while !self.state.is_stopping() {
-            self.state.run_while_alive();
+            self.run_dry();
             if !self.state.is_stopping() && main.as_ref().is_none_or(Promise::is_finished) {
                 break; // it panicked, and a hook has been told
             }
-            stuck = self.wait_or_give_up();
+            stuck = self.wait_or_give_up(place);
             if stuck.is_some() {
                 break;
             }
         }
+        let main = self.wind_up(main);
         if matches!(*self.state.stop.borrow(), Some(Stop::Done)) {
             let _ = self.state.take_stop();
             return Ok(output.take().expect("the value comes before the stop"));
@@ -231,36 +278,46 @@ impl EventLoop {
         }
     }
 
+    /// The last things of a run: a main future that is stuck is dropped. What its destructors set
+    /// off may end the run in its turn: not the next one. The main future, if it has finished.
+    fn wind_up<T>(&self, main: Option<Promise<T>>) -> Option<Promise<T>> {
+        let state = &self.state;
+        let finished = main.filter(|main| {
+            let finished = main.is_finished();
+            if !finished && !state.is_stopping() {
+                main.abort();
+                let _ = state.checkpoint();
+            }
+            finished
+        });
+        state.end_run();
+        finished
+    }
+
     /// The end of a run: what the main future gave, or why there is nothing. A run that ended
-    /// early leaves nothing behind, and a main future that is stuck is dropped.
+    /// early leaves nothing behind.
     fn result<T>(
         &self,
         main: Option<Promise<T>>,
         place: Place,
         stuck: Option<Stuck>,
     ) -> Result<T, RunError> {
-        let mut early = self.state.take_stop();
+        let early = self.state.take_stop();
+        let stuck = match early {
+            Some(Stop::Frozen) => Some(self.stuck_report(Some(place))),
+            _ => stuck,
+        };
         if early.is_some() {
             self.state.cancel_all();
         }
         if let Some(main) = main {
-            if main.is_finished() {
-                match (main.state().take(), &early) {
-                    (Ok(output), None) => return Ok(output),
-                    (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
-                    (Err(Failure::Panicked(payload)), _) => {
-                        return Err(RunError::Uncaught(Uncaught { payload, place }));
-                    }
-                    _ => {}
+            match (main.state().take(), &early) {
+                (Ok(output), None) => return Ok(output),
+                (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
+                (Err(Failure::Panicked(payload)), _) => {
+                    return Err(RunError::Uncaught(Uncaught { payload, place }));
                 }
-            } else {
-                main.abort();
-                let _ = self.state.checkpoint();
-                // What the destructors set off may end the run in its turn: not the next one.
-                if let Some(stop) = self.state.take_stop() {
-                    self.state.cancel_all();
-                    early.get_or_insert(stop);
-                }
+                _ => {}
             }
         }
         Err(RunError::from_stop(early, stuck))
@@ -274,15 +331,19 @@ impl EventLoop {
     #[track_caller]
     fn enter(&self, verb: &str) -> Entered {
         refuse_nesting(verb);
-        self.state.life.set(Life::Open);
-        enter(&self.state)
+        self.state.set_life(Life::Open);
+        self.has_reported.set(false);
+        let entered = enter(&self.state);
+        self.end_hosting();
+        self.state.begin_run(Location::caller());
+        entered
     }
 
     /// R1: the main macrotask and its drain. A throw in it does not keep the drain away (R52).
-    fn start_script(&self, place: Place, script: impl FnOnce() + 'static) {
+    fn run_main(&self, place: Place, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            Entry::CommonJs => state.guard(place, script),
+            Entry::CommonJs => state.enter(Origin::new(StepKind::MainScript, place), script),
             Entry::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
@@ -302,15 +363,15 @@ impl EventLoop {
     ) -> Option<Promise<T>> {
         let main = Rc::new(RefCell::new(None));
         let slot = main.clone();
-        self.start_script(place, move || *slot.borrow_mut() = Some(start()));
+        self.run_main(place, move || *slot.borrow_mut() = Some(start()));
         main.take()
     }
 
     /// R2. What comes back says why the main future can never finish.
-    fn run_to_the_end(&self, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
+    fn run_to_the_end(&self, main: Place, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
         let state = &self.state;
         let stuck = loop {
-            state.run_while_alive();
+            self.run_dry();
             if state.is_stopping() {
                 break None;
             }
@@ -321,7 +382,7 @@ impl EventLoop {
             if main_is_done() || state.is_stopping() {
                 break None;
             }
-            if let Some(stuck) = self.wait_or_give_up() {
+            if let Some(stuck) = self.wait_or_give_up(main) {
                 break Some(stuck);
             }
         };
@@ -334,22 +395,55 @@ impl EventLoop {
         stuck
     }
 
-    /// The loop has run dry and the main future is pending: only another thread can wake it now.
-    fn wait_or_give_up(&self) -> Option<Stuck> {
+    /// Runs until nothing keeps the loop alive, and nobody waits for just that.
+    fn run_dry(&self) {
+        loop {
+            self.state.run_while_alive();
+            if self.state.is_stopping() || !self.state.call_idle() {
+                break;
+            }
+        }
+    }
+
+    /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only
+    /// another thread can wake it now.
+    fn wait_or_give_up(&self, main: Place) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {
-                self.state.turn(Patience::EvenIfIdle);
+                if !self.state.turn_within(WORTH_A_REPORT) && !self.state.is_stopping() {
+                    if !self.has_reported.replace(true) {
+                        eprintln!("nodeloop: still waiting: {}", self.stuck_report(Some(main)));
+                    }
+                    self.state.turn(Patience::EvenIfIdle);
+                }
+                self.state.leave_phase();
                 None
             }
-            StuckPolicy::Error => Some(Stuck {
-                pending: self.state.pending_places(),
-            }),
+            StuckPolicy::Error => Some(self.stuck_report(Some(main))),
         }
+    }
+}
+
+impl EventLoop {
+    fn stuck_report(&self, main: Option<Place>) -> Stuck {
+        let report = WhyAlive::of(&self.state);
+        Stuck {
+            is_frozen: false,
+            main,
+            pending: report.tasks().iter().map(PendingTask::place).collect(),
+            report,
+        }
+    }
+
+    /// What this loop waits for, as [`why_alive`](crate::why_alive) says it from inside.
+    pub fn why_alive(&self) -> WhyAlive {
+        WhyAlive::of(&self.state)
     }
 }
 
 impl Drop for EventLoop {
     fn drop(&mut self) {
+        self.end_hosting();
         self.state.shut_down();
     }
 }
@@ -366,11 +460,9 @@ impl fmt::Debug for EventLoop {
 impl LoopState {
     /// R2: one macrotask, with a drain behind it.
     fn emit_before_exit(&self) {
-        let place = Location::caller();
-        if self
-            .guard(place, || self.hooks.before_exit.call(&()))
-            .is_ok()
-        {
+        let origin = Origin::new(StepKind::BeforeExit, Location::caller());
+        let called = self.enter(origin, || self.hooks.before_exit.call(&()));
+        if called.is_ok() {
             let _ = self.checkpoint();
         }
     }
@@ -378,22 +470,13 @@ impl LoopState {
     /// R9: once. Ticks are refused from now on; microtasks of the listeners run only if the loop
     /// has ended by itself.
     pub(crate) fn emit_exit(&self, code: i32) {
-        if self.life.get() != Life::Open {
+        if self.life() != Life::Open {
             return; // told already, or everything is being cancelled
         }
-        self.life.set(Life::Exiting);
-        let place = Location::caller();
-        if self.guard(place, || self.hooks.exit.call(&code)).is_ok() {
+        self.set_life(Life::Exiting);
+        let origin = Origin::new(StepKind::Exit, Location::caller());
+        if self.enter(origin, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();
         }
-    }
-
-    /// What is pending, for the report of a run that is stuck.
-    fn pending_places(&self) -> Vec<Place> {
-        self.tasks
-            .borrow()
-            .iter()
-            .map(|(_, task)| task.place)
-            .collect()
     }
 }

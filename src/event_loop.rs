@@ -5,18 +5,23 @@
 
 use std::rc::Rc;
 
-use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Work};
+use crate::current::{LoopState, Stop};
+use crate::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, Wait};
+use crate::phases::poll::{Arrival, Gathered, Outside, Wait};
 use crate::phases::timers::Step;
-use crate::queues::Microtask;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
+use crate::watch::Phase;
+
+mod explore;
+mod hosted;
 
 /// How long a turn may wait when nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
+    /// Not at all, and no clock jumps: somebody else waits.
+    Never,
     /// Not at all (R5).
     WhileAlive,
     /// Until something comes from another thread: the main future waits for that.
@@ -26,16 +31,20 @@ pub(crate) enum Patience {
 impl LoopState {
     /// Turns the wheel as long as anything keeps the loop alive (R3).
     pub(crate) fn run_while_alive(self: &Rc<Self>) {
-        if self.is_alive() {
-            self.timers_phase(); // R3: once in front of the first turn
+        let mut alive = self.is_alive();
+        if alive {
+            self.timers_phase(); // R3: once in front of the first turn, which comes in any case
         }
-        while self.is_alive() && !self.is_stopping() {
+        while alive && !self.is_stopping() {
             self.turn(Patience::WhileAlive);
+            alive = self.is_alive();
         }
+        self.leave_phase();
     }
 
     /// One turn.
     pub(crate) fn turn(self: &Rc<Self>, patience: Patience) {
+        self.begin_turn();
         self.pending_phase(); // R63
         self.poll_phase(patience); // R5–R8, R61
         self.pending_after_poll(); // R63: what was fed meanwhile
@@ -45,6 +54,10 @@ impl LoopState {
     }
 
     fn pending_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Pending);
+        if self.pending.borrow().is_empty() {
+            return;
+        }
         self.pending.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -61,26 +74,41 @@ impl LoopState {
     }
 
     fn poll_phase(self: &Rc<Self>, patience: Patience) {
+        self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
         }
         let wait = self.poll_wait(patience);
-        let jobs_out = self.pool.has_outstanding();
+        let outside = self.outside();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
-        let gathered = self
-            .poll
-            .gather(&self.clock, &self.door, wait, jobs_out, must_wait);
-        if let Err(error) = gathered {
-            panic!("the system's poll failed: {error}"); // libuv aborts: nothing can go on
+        let gathered = self.waiting(wait, || {
+            if self.chance.is_on() {
+                return self.gather_by_chance(patience);
+            }
+            self.poll
+                .gather(&self.clock, &self.door, wait, outside, must_wait)
+        });
+        match gathered {
+            Ok(Gathered::Arrivals) => {}
+            Ok(Gathered::Frozen) => return self.stop(Stop::Frozen),
+            Err(error) => panic!("the system's poll failed: {error}"), // libuv aborts, too
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
             self.run_macrotask(macrotask);
         }
     }
 
+    fn outside(&self) -> Outside {
+        Outside {
+            jobs: self.pool.has_outstanding(),
+            signals: self.signals.has_refed(),
+        }
+    }
+
     /// R5: how long the poll phase may wait.
     fn poll_wait(&self, patience: Patience) -> Wait {
-        let no_wait = self.check.borrow().has_refed()
+        let no_wait = patience == Patience::Never
+            || self.check.borrow().has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
             || (patience == Patience::WhileAlive && !self.is_alive());
@@ -92,6 +120,7 @@ impl LoopState {
     }
 
     fn check_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Check);
         if self.is_stopping() {
             return;
         }
@@ -107,6 +136,10 @@ impl LoopState {
     }
 
     fn close_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Close);
+        if self.close.borrow().is_empty() {
+            return;
+        }
         self.close.borrow_mut().begin();
         while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -114,8 +147,12 @@ impl LoopState {
     }
 
     fn timers_phase(self: &Rc<Self>) {
+        self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer at all, and what arms one reads the clock itself (R26)
+        }
+        if self.chance.is_on() {
+            self.a_millisecond_may_have_passed();
         }
         self.timers.borrow_mut().note_time(self.clock.now_ms());
         // A drain at the end of a pass that arms a timer brings the time up to date, and what is
@@ -133,15 +170,17 @@ impl LoopState {
                 Step::Done => break,
                 Step::Drain => self.checkpoint().is_err(), // R12, R34
                 Step::Run(key, mut macrotask) => {
-                    let place = macrotask.place;
+                    self.entered.set(self.entered.get() + 1);
+                    let origin = macrotask.origin;
                     let repeats = matches!(macrotask.work, Work::Repeating(_));
                     let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
-                    let thrown = self.guard(place, || macrotask.call()).is_err();
+                    let thrown = self.enter(origin, || macrotask.call()).is_err();
                     let spent = self
                         .timers
                         .borrow_mut()
                         .finished(key, macrotask, called_at_ms);
-                    thrown | self.guard(place, || drop(spent)).is_err()
+                    self.timer_armed(key); // again, if it is an interval
+                    thrown | self.guard(origin.place, || drop(spent)).is_err()
                 }
             };
             if thrown {
@@ -164,10 +203,13 @@ impl LoopState {
 
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
-        let place = macrotask.place;
-        self.guard(place, move || {
+        self.entered.set(self.entered.get() + 1);
+        if let Work::Wake(Some(waker)) = macrotask.work {
+            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
+        }
+        self.enter(macrotask.origin, || {
             macrotask.call();
-            drop(macrotask);
+            drop(std::mem::replace(&mut macrotask.work, Work::Nothing));
         })
         .is_ok()
     }
@@ -181,21 +223,25 @@ impl LoopState {
         loop {
             return Some(match self.poll.next(&self.door)? {
                 Arrival::Macrotask(macrotask) => macrotask,
+                Arrival::Signal(number) => {
+                    let brought = self.signals.arrived(&self.poll.sources, number);
+                    self.poll.put_first(brought);
+                    continue;
+                }
                 Arrival::Message(Message::Post(callback, place)) => {
-                    Macrotask::callback(callback, place)
+                    Macrotask::callback(callback, Origin::new(StepKind::Message, place))
                 }
                 Arrival::Message(Message::Wake(runnable)) => {
                     let state = self.clone();
-                    let place = runnable.metadata().place;
-                    let wake = move || state.queues.push_microtask(Microtask::Task(runnable));
-                    Macrotask::callback(wake, place)
+                    let origin = runnable.metadata().origin(StepKind::RemoteWake);
+                    Macrotask::callback(move || state.push_task(runnable), origin)
                 }
                 Arrival::Message(Message::JobDone(id, result)) => {
-                    let Some((done, place)) = self.pool.take_done(id) else {
+                    let Some((done, origin)) = self.pool.take_done(id) else {
                         drop_quietly(result); // aborted while it ran
                         continue;
                     };
-                    Macrotask::callback(move || done(result), place)
+                    Macrotask::callback(move || done(result), origin)
                 }
             });
         }

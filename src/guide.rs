@@ -1,4 +1,13 @@
 //! Chapters that belong to no single item.
 
+#[doc = include_str!("guide/rules.md")]
+pub mod rules {}
+
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("guide/picture.md")]
+pub mod picture {}

@@ -104,9 +104,10 @@ impl Handle {
     }
 
     /// A token that keeps the loop alive until it is dropped, on whatever thread.
+    #[track_caller]
     pub fn keep_alive(&self) -> KeepAlive {
-        self.door.add_token();
         KeepAlive {
+            key: self.door.add_token(Location::caller()),
             door: self.door.clone(),
         }
     }
@@ -130,11 +131,12 @@ impl fmt::Debug for Handle {
 #[must_use = "dropping the token is what ends it"]
 pub struct KeepAlive {
     door: Arc<Door>,
+    key: usize,
 }
 
 impl Drop for KeepAlive {
     fn drop(&mut self) {
-        self.door.drop_token();
+        self.door.drop_token(self.key);
     }
 }
 
@@ -153,7 +155,8 @@ impl std::error::Error for LoopClosed {}
 /// The result of [`Handle::spawn`], awaitable on any thread.
 ///
 /// Dropping it detaches the task. It is cancel safe: it can be polled again after any other
-/// branch won.
+/// branch won. Polled once more after it has given its result it gives
+/// [`RemoteError::Closed`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled; the task itself runs anyway"]
 pub struct RemotePromise<T> {

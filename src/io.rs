@@ -25,12 +25,15 @@
 
 #[cfg(unix)]
 mod async_fd;
+#[cfg(unix)]
+mod descriptor;
 pub(crate) mod platform;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -39,12 +42,15 @@ use mio::event::Source;
 
 #[cfg(unix)]
 pub use async_fd::AsyncFd;
+#[cfg(unix)]
+pub use descriptor::Descriptor;
 
 use crate::async_local::bind;
 use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Place, Work};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 pub(crate) use crate::phases::poll::sources::Direction;
 use crate::phases::poll::sources::{Answer, SourceKey, WaiterId};
+use crate::promise::{Promise, with_resolver};
 
 /// A place in the poll phase's table of sources. Whoever has it sees to deregistering.
 pub(crate) struct Registration {
@@ -153,20 +159,26 @@ impl Registration {
         mut operation: impl FnMut() -> io::Result<(R, bool)>,
     ) -> Option<io::Result<R>> {
         match operation() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.would_block(direction);
-                None
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
             Ok((result, drained)) => {
                 self.done(direction, drained);
                 Some(Ok(result))
             }
-            Err(error) => {
+            Err(error) => self.failed(direction, error).map(Err),
+        }
+    }
+
+    /// The error to report; none if the operation is to be done again.
+    #[cold]
+    fn failed(&self, direction: Direction, error: io::Error) -> Option<io::Error> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.would_block(direction),
+            io::ErrorKind::Interrupted => {}
+            _ => {
                 self.done(direction, false);
-                Some(Err(error))
+                return Some(error);
             }
         }
+        None
     }
 
     pub(crate) fn would_block(&self, direction: Direction) {
@@ -280,18 +292,34 @@ impl<S: Source> Watched<S> {
     }
 
     /// Closes the source at once and queues `callback` for the close phase (R62).
+    #[track_caller]
     pub(crate) fn close(&self, callback: impl FnOnce() + 'static, place: Place) {
         let (source, waiting) = self.take();
         drop(source);
         let state = self.state();
         let callback = Work::Once(Some(bind(state, callback)));
-        state.push_close(Macrotask::new(callback, place));
+        let origin = Origin::new(StepKind::Close, place);
+        state.push_close(Macrotask::new(callback, origin));
         if !waiting.is_empty() {
             // As libuv does (`core.c` `uv__finish_close`), what was pending on the source ends
             // right before its close callback. The phase is a stack: pushed last, called first.
-            let wake = || waiting.into_iter().for_each(Waker::wake);
-            state.push_close(Macrotask::callback(wake, place));
+            state.push_close(Macrotask::wake_all(waiting, origin));
         }
+    }
+
+    /// The same as a promise of the callback: it is settled in the close phase.
+    #[track_caller]
+    pub(crate) fn close_now(&self) -> Promise<()> {
+        let (promise, resolver) = with_resolver();
+        self.close(move || resolver.resolve(()), Location::caller());
+        promise
+    }
+
+    /// Closes the source at once, if it is open; whoever waits for it is woken and sees an error.
+    pub(crate) fn shut(&self) {
+        let (source, waiting) = self.take();
+        drop(source);
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Takes the source out and watches it no more; an error if it was closed.
@@ -302,8 +330,12 @@ impl<S: Source> Watched<S> {
     }
 
     #[must_use]
+    #[track_caller]
     fn take(&self) -> (Option<S>, Vec<Waker>) {
-        let mut source = self.source.borrow_mut().take();
+        let Ok(mut source) = self.source.try_borrow_mut() else {
+            panic!("a socket was closed while its `Descriptor` was lent: drop that first");
+        };
+        let mut source = source.take();
         let wakers = source
             .as_mut()
             .map_or_else(Vec::new, |source| self.registration.deregister(source));
@@ -314,7 +346,7 @@ impl<S: Source> Watched<S> {
 /// Streams. Their errors are the system's, and those of [`Registration::check_loop`].
 impl<S: Source> Watched<S>
 where
-    for<'a> &'a S: Read + Write,
+    for<'a> &'a S: Read,
 {
     /// `short_read_drains` says whether a read that fills only a part of the buffer leaves
     /// nothing behind.
@@ -341,7 +373,12 @@ where
             Ok((length, false))
         })
     }
+}
 
+impl<S: Source> Watched<S>
+where
+    for<'a> &'a S: Write,
+{
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.registration.poll_with(Direction::Write, cx, || {
             let length = self.with(|mut source| source.write(bytes))?;

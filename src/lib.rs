@@ -38,7 +38,7 @@
 //!         │
 //!         ▼
 //!    ┌─▶ pending    results that were known without waiting         R63
-//!    │   poll       completions, messages, sockets; the only wait   R5–R8, R61
+//!    │   poll       completions, messages, sockets; signals last    R5–R8, R61, R64
 //!    │   (pending)  what was fed meanwhile, at most 8 rounds        R63
 //!    │   check      immediates                                      R37–R40
 //!    │   close      callbacks of closed sources, the last one first R62
@@ -79,8 +79,8 @@
 //!   silently.
 //! * A pending promise alone keeps nothing alive (R50).
 //!
-//! Each rule has its id where the code keeps it and where a test proves it. What is exact, what
-//! is not, and what Node itself does not promise: [`guide::exactness`].
+//! All of them, with where each is kept and proved: [`guide::rules`]. What is exact, what is not,
+//! and what Node itself does not promise: [`guide::exactness`].
 //!
 //! # JavaScript on the left, nodeloop on the right
 //!
@@ -93,10 +93,11 @@
 //! | promises | [`promise`] (a table with the turns) |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`] |
-//! | `net` | [`net`] |
+//! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
+//! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //!
 //! # Glossary
 //!
@@ -118,7 +119,7 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends.
+//! how a run begins and ends. `observe.rs` tells what happens, `picture/` draws it.
 //!
 //! # Platforms
 //!
@@ -131,6 +132,7 @@
 mod abort;
 mod async_local;
 mod blocking;
+mod chance;
 mod checkpoint;
 mod clock;
 mod context;
@@ -141,26 +143,41 @@ pub mod fs;
 pub mod guide;
 mod handle;
 mod hooks;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod io;
 mod macrotask;
 pub mod net;
+pub mod observe;
 mod phases;
+pub mod picture;
 mod pool;
+#[cfg(unix)]
+pub mod process;
 pub mod promise;
 mod queues;
 mod rejection;
 mod remote;
 mod schedule;
+#[cfg(unix)]
+pub mod signal;
+#[cfg_attr(not(unix), path = "signals/none.rs")]
+mod signals;
 mod teardown;
+pub mod test;
 pub mod time;
 mod uncaught;
+mod waits;
+mod watch;
+mod why_alive;
 mod yield_now;
 
 pub use abort::{
-    AbortController, AbortListener, AbortReason, AbortSignal, Aborted, FutureExt, WithSignal,
+    AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use chance::{InvalidSeed, Seed};
 pub use checkpoint::UnhandledRejection;
 
 pub use entry::{
@@ -168,7 +185,8 @@ pub use entry::{
 };
 pub use handle::{Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive};
 pub use hooks::{
-    exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught, on_unhandled_rejection,
+    Listener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection,
 };
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use rejection::Reason;
@@ -177,4 +195,6 @@ pub use schedule::{
     set_timeout, set_timeout_mut,
 };
 pub use uncaught::{PanicReason, Rejection, Uncaught};
+pub use waits::OperationKind;
+pub use why_alive::{Operation, PendingTask, WaitsFor, WhyAlive, why_alive};
 pub use yield_now::{YieldNow, yield_now};

@@ -21,16 +21,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::macrotask::Place;
+use crate::macrotask::{Origin, Place};
 use crate::remote::{Door, Message};
+use crate::waits::{Listed, OperationKind};
 
 pub(crate) type JobId = u64;
 
 /// What a job gives back: its value, or the payload of its panic.
 pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 
-type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
-type JobDone = Box<dyn FnOnce(JobResult)>;
+pub(crate) type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
 
 /// How many jobs a thread runs before it lets another loop have it.
 const JOBS_IN_A_ROW: usize = 64;
@@ -44,11 +45,13 @@ pub(crate) struct Pool {
     /// What to call with the results of the jobs that are not back yet.
     outstanding: RefCell<FxHashMap<JobId, Outstanding>>,
     next_id: std::cell::Cell<JobId>,
+    /// The jobs below this number have been waited for.
+    waited_for: std::cell::Cell<JobId>,
 }
 
 struct Outstanding {
     done: JobDone,
-    place: Place,
+    origin: Origin,
 }
 
 /// The threads' side of the pool.
@@ -85,24 +88,30 @@ impl Pool {
             }),
             outstanding: RefCell::default(),
             next_id: std::cell::Cell::new(0),
+            waited_for: std::cell::Cell::new(0),
         }
+    }
+
+    /// The number that the next job will have.
+    pub(crate) fn next_id(&self) -> JobId {
+        self.next_id.get()
     }
 
     /// Puts a job at the end of the queue. `done` is called on the loop's thread, in the poll
     /// phase.
-    pub(crate) fn submit(&self, work: JobWork, done: JobDone, place: Place) -> JobId {
+    pub(crate) fn submit(&self, work: JobWork, done: JobDone, origin: Origin) -> JobId {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         self.outstanding
             .borrow_mut()
-            .insert(id, Outstanding { done, place });
+            .insert(id, Outstanding { done, origin });
         Workers::add(&self.workers, id, work);
         id
     }
 
     /// Takes a job that no thread has started out of the queue; what comes back is to be
     /// dropped outside of any borrow.
-    pub(crate) fn cancel(&self, id: JobId) -> Option<impl Sized + use<>> {
+    pub(crate) fn cancel(&self, id: JobId) -> Option<(impl Sized + use<>, Option<Origin>)> {
         let mut queue = self.workers.lock();
         let index = queue
             .waiting
@@ -110,19 +119,15 @@ impl Pool {
             .ok()?;
         let work = queue.waiting.remove(index);
         drop(queue);
-        Some((
-            work,
-            self.outstanding
-                .borrow_mut()
-                .remove(&id)
-                .map(|job| job.done),
-        ))
+        let job = self.outstanding.borrow_mut().remove(&id);
+        let origin = job.as_ref().map(|job| job.origin);
+        Some(((work, job), origin))
     }
 
     /// The callback of a finished job, and where the job was made.
-    pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Place)> {
+    pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
         let outstanding = self.outstanding.borrow_mut().remove(&id)?;
-        Some((outstanding.done, outstanding.place))
+        Some((outstanding.done, outstanding.origin))
     }
 
     /// Whether a job has not been delivered yet: it keeps the loop alive (R6) and holds virtual
@@ -131,8 +136,50 @@ impl Pool {
         !self.outstanding.borrow().is_empty()
     }
 
+    /// The jobs below this number have finished: somebody has waited for them.
+    pub(crate) fn waited_for(&self) -> JobId {
+        self.waited_for.get()
+    }
+
+    /// Whether a job has not been delivered yet.
+    pub(crate) fn is_outstanding(&self, id: JobId) -> bool {
+        self.outstanding.borrow().contains_key(&id)
+    }
+
+    /// Where a job was made that has not been delivered yet.
+    pub(crate) fn place(&self, id: JobId) -> Option<Place> {
+        let outstanding = self.outstanding.borrow();
+        outstanding.get(&id).map(|job| job.origin.place)
+    }
+
+    /// The jobs that can be running once those in `over` have finished: the first of those that
+    /// are left, as many as there are threads (R60).
+    pub(crate) fn running(&self, over: &[JobId]) -> Vec<JobId> {
+        let outstanding = self.outstanding.borrow();
+        let mut left: Vec<JobId> = outstanding.keys().copied().collect();
+        left.retain(|id| !over.contains(id));
+        left.sort_unstable();
+        left.truncate(self.workers.limit);
+        left
+    }
+
+    /// The jobs that have not been delivered yet, in order of submission, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let outstanding = self.outstanding.borrow();
+        let mut jobs: Vec<(JobId, Place)> = outstanding
+            .iter()
+            .map(|(id, job)| (*id, job.origin.place))
+            .collect();
+        jobs.sort_unstable_by_key(|(id, _)| *id);
+        let listed = jobs.into_iter();
+        listed
+            .map(|(_, place)| Listed::new(OperationKind::Job, Some(place)))
+            .collect()
+    }
+
     /// Blocks this thread until every job has finished; nothing is delivered meanwhile.
     pub(crate) fn wait_for_jobs(&self) {
+        self.waited_for.set(self.next_id.get());
         let mut queue = self.workers.lock();
         while queue.threads > 0 {
             queue = self

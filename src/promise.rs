@@ -77,8 +77,11 @@ use task::{start_eagerly, start_lazily, with_output};
 /// JavaScript (R46).
 ///
 /// The future runs on the caller's stack up to its first wait, and from then on whenever it is
-/// woken. Dropping the promise detaches the task. For a future that gives a `Result`, take
-/// [`try_spawn`], which reports an `Err` that nobody looks at.
+/// woken. Dropping the promise detaches the task.
+///
+/// **An `Err` in the output is a value like any other here: drop the promise, and it is gone
+/// without a word.** For a future that gives a `Result` take [`try_spawn`], which reports an `Err`
+/// that nobody looks at.
 ///
 /// ```
 /// use std::{cell::RefCell, rc::Rc};
@@ -247,11 +250,14 @@ impl<O: 'static> Inner<O> {
 }
 
 /// What awaiting gives when there is no value.
-fn resume<O>(outcome: Outcome<O>) -> O {
+fn resume<O>(outcome: Outcome<O>, place: Place) -> O {
     match outcome {
         Ok(output) => output,
         Err(Failure::Panicked(payload)) => resume_unwind(payload),
-        Err(failure) => panic!("awaited a promise without a value: {failure}"),
+        Err(failure) => panic!(
+            "awaited the promise made at {place}, which has no value: {failure}; await \
+             `promise.settled()` to get this as an error"
+        ),
     }
 }
 
@@ -335,7 +341,8 @@ impl<T: 'static> Future for Promise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.inner.poll(cx).map(resume)
+        let place = self.inner.state.place();
+        self.inner.poll(cx).map(|outcome| resume(outcome, place))
     }
 }
 
@@ -343,7 +350,8 @@ impl<T: 'static, E: 'static> Future for TryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        self.inner.poll(cx).map(resume)
+        let place = self.inner.state.place();
+        self.inner.poll(cx).map(|outcome| resume(outcome, place))
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) trait Tracked {
     fn tracking(&self) -> &Cell<Tracking>;
     /// Where the promise was made.
     fn place(&self) -> Place;
+    /// The number of the promise.
+    fn id(&self) -> u64;
     /// The context in which it was made.
     fn context(&self) -> AsyncContext;
     /// Calls `look` with the reason of the rejection.
@@ -76,14 +78,15 @@ impl Rejections {
         self.open.set(self.open.get() + 1);
     }
 
-    /// A rejected promise got its first reaction.
+    /// A rejected promise got its first reaction: nothing is told if that was in time (R16).
     pub(crate) fn handled(&self, promise: Rc<dyn Tracked>) {
         match promise.tracking().replace(Tracking::Untracked) {
             Tracking::Untracked => {}
             Tracking::Fresh => {
                 self.open.set(self.open.get() - 1);
                 if self.open.get() == 0 {
-                    drop(std::mem::take(&mut *self.fresh.borrow_mut()));
+                    let handled = std::mem::take(&mut *self.fresh.borrow_mut());
+                    drop(handled); // outside of the borrow: it may drop what is the user's
                 }
             }
             Tracking::Reported => self.late.borrow_mut().push_back(promise),

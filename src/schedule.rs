@@ -123,15 +123,9 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
 #[track_caller]
 pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
     let state = current("set_immediate");
-    if !state.is_open() {
-        return Immediate { state, id: None };
-    }
     let work = Work::Once(Some(bind(&state, callback)));
-    let id = state.check.borrow_mut().push(work, Location::caller());
-    Immediate {
-        state,
-        id: Some(id),
-    }
+    let id = state.push_immediate(work, Location::caller());
+    Immediate { state, id }
 }
 
 /// The timer made by [`set_timeout`], [`set_timeout_mut`] or [`set_interval`].
@@ -165,6 +159,8 @@ impl Timeout {
     #[doc(alias = "clearInterval")]
     pub fn clear(&self) {
         if let Some(key) = self.key {
+            self.state.refuse_if_observer();
+            self.state.timer_cleared(key);
             let work = self.state.timers.borrow_mut().clear(key);
             drop(work); // outside of the borrow: a destructor may arm a timer
         }
@@ -180,7 +176,9 @@ impl Timeout {
             && self.state.is_open()
         {
             let now_ms = self.state.clock.now_ms();
+            self.state.refuse_if_observer();
             self.state.timers.borrow_mut().refresh(key, now_ms);
+            self.state.timer_armed(key);
         }
         self
     }
@@ -212,6 +210,7 @@ impl Timeout {
 
     fn set_refed(&self, refed: bool) -> &Timeout {
         if let Some(key) = self.key {
+            self.state.refuse_if_observer();
             self.state.timers.borrow_mut().set_refed(key, refed);
         }
         self
@@ -265,8 +264,8 @@ impl Immediate {
     #[doc(alias = "clearImmediate")]
     pub fn clear(&self) {
         if let Some(id) = self.id {
-            let macrotask = self.state.check.borrow_mut().clear(id);
-            drop(macrotask); // outside of the borrow
+            self.state.refuse_if_observer();
+            self.state.clear_immediate(id);
         }
     }
 
@@ -296,6 +295,7 @@ impl Immediate {
 
     fn set_refed(&self, refed: bool) -> &Immediate {
         if let Some(id) = self.id {
+            self.state.refuse_if_observer();
             self.state.check.borrow_mut().set_refed(id, refed);
         }
         self

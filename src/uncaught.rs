@@ -3,7 +3,7 @@
 //! Bottom of the error path: it knows payloads and listeners, not the loop.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -139,30 +139,49 @@ impl fmt::Debug for PanicReason {
 
 /// One list of listeners, called in the order in which they were added.
 pub(crate) struct Listeners<T: ?Sized> {
-    list: RefCell<Vec<Listener<T>>>,
+    list: RefCell<Vec<(u64, Callback<T>)>>,
+    next_id: Cell<u64>,
 }
 
-type Listener<T> = Rc<RefCell<dyn FnMut(&T)>>;
+type Callback<T> = Rc<RefCell<dyn FnMut(&T)>>;
 
 impl<T: ?Sized> Listeners<T> {
     pub(crate) fn new() -> Listeners<T> {
         Listeners {
             list: RefCell::new(Vec::new()),
+            next_id: Cell::new(0),
         }
     }
 
-    pub(crate) fn add(&self, listener: impl FnMut(&T) + 'static) {
-        self.list.borrow_mut().push(Rc::new(RefCell::new(listener)));
+    pub(crate) fn add(&self, listener: impl FnMut(&T) + 'static) -> u64 {
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        let listener = Rc::new(RefCell::new(listener));
+        self.list.borrow_mut().push((id, listener));
+        id
+    }
+
+    /// Takes a listener out, to be dropped by the caller outside of any borrow.
+    pub(crate) fn remove(&self, id: u64) -> Option<Callback<T>> {
+        let mut list = self.list.borrow_mut();
+        let index = list.iter().position(|(other, _)| *other == id)?;
+        Some(list.remove(index).1)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.list.borrow().iter().any(|(other, _)| *other == id)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()
     }
 
-    /// Calls every listener that is there now; one that is running already is passed over.
+    /// Calls every listener that is there now, also one that another of them removes meanwhile;
+    /// one that is running already is passed over.
     pub(crate) fn call(&self, event: &T) {
         let listeners = self.list.borrow().clone();
-        for listener in listeners {
+        for (_, listener) in listeners {
             if let Ok(mut listener) = listener.try_borrow_mut() {
                 listener(event);
             }
@@ -170,7 +189,7 @@ impl<T: ?Sized> Listeners<T> {
     }
 
     /// Takes all out, to be dropped by the caller outside of any borrow.
-    pub(crate) fn take_all(&self) -> Vec<Listener<T>> {
+    pub(crate) fn take_all(&self) -> impl Sized + use<T> {
         std::mem::take(&mut *self.list.borrow_mut())
     }
 }

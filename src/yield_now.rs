@@ -22,17 +22,11 @@ use crate::phases::check::ImmediateId;
 #[track_caller]
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
-    let open = state.is_open();
-    let push = || {
-        state
-            .check
-            .borrow_mut()
-            .push(Work::Wake(None), Location::caller())
-    };
-    let id = open.then(push);
+    let queued = state.push_immediate(Work::Wake(None), Location::caller());
+    let stage = queued.map_or(Stage::Refused, Stage::Queued);
     YieldNow {
         state,
-        id,
+        stage,
         polled: false,
     }
 }
@@ -41,17 +35,27 @@ pub fn yield_now() -> YieldNow {
 #[must_use = "futures do nothing unless polled"]
 pub struct YieldNow {
     state: Rc<LoopState>,
-    /// `None` if the loop took no immediate any more: it never ends then.
-    id: Option<ImmediateId>,
+    stage: Stage,
     polled: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The loop took no immediate any more: it never ends.
+    Refused,
+    /// In the check queue, or handed out since.
+    Queued(ImmediateId),
+    Resumed,
 }
 
 impl Future for YieldNow {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(id) = self.id else {
-            return Poll::Pending;
+        let id = match self.stage {
+            Stage::Queued(id) => id,
+            Stage::Refused => return Poll::Pending,
+            Stage::Resumed => panic!("`yield_now` was polled after it had resumed"),
         };
         let mut check = self.state.check.borrow_mut();
         if let Some(work) = check.pending_work(id) {
@@ -66,15 +70,15 @@ impl Future for YieldNow {
             cx.waker().wake_by_ref(); // it came before the first poll: one turn all the same
             return Poll::Pending;
         }
+        self.stage = Stage::Resumed;
         Poll::Ready(())
     }
 }
 
 impl Drop for YieldNow {
     fn drop(&mut self) {
-        if let Some(id) = self.id {
-            let macrotask = self.state.check.borrow_mut().clear(id);
-            drop(macrotask); // outside of the borrow
+        if let Stage::Queued(id) = self.stage {
+            self.state.clear_immediate(id);
         }
     }
 }
@@ -82,7 +86,7 @@ impl Drop for YieldNow {
 impl std::fmt::Debug for YieldNow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("YieldNow")
-            .field("polled", &self.polled)
+            .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nodeloop::{
-    AbortController, AbortReason, AbortSignal, EventLoop, FutureExt, StuckPolicy, next_tick,
+    AbortController, AbortExt, AbortReason, AbortSignal, EventLoop, StuckPolicy, next_tick,
     on_uncaught, promise, queue_microtask, queue_work, set_immediate, set_timeout, spawn,
     spawn_blocking, time,
 };

@@ -67,11 +67,11 @@ fn a_call_outside_of_a_loop_says_what_to_do() {
         ("yield_now", || drop(yield_now())),
         ("handle", || drop(handle())),
         ("keep_alive", || drop(keep_alive())),
-        ("on_before_exit", || on_before_exit(|| ())),
-        ("on_exit", || on_exit(|_| ())),
-        ("on_uncaught", || on_uncaught(|_| ())),
-        ("on_unhandled_rejection", || on_unhandled_rejection(|_| ())),
-        ("on_rejection_handled", || on_rejection_handled(|_| ())),
+        ("on_before_exit", || drop(on_before_exit(|| ()))),
+        ("on_exit", || drop(on_exit(|_| ()))),
+        ("on_uncaught", || drop(on_uncaught(|_| ()))),
+        ("on_unhandled_rejection", || drop(on_unhandled_rejection(|_| ()))),
+        ("on_rejection_handled", || drop(on_rejection_handled(|_| ()))),
         ("exit", || exit(0)),
         ("promise::with_resolver", || drop(with_resolver::<()>())),
         ("promise::with_resolvers", || drop(with_resolvers::<(), ()>())),
@@ -629,6 +629,8 @@ fn run_panics_on_an_unhandled_rejection() {
 
 #[test]
 fn awaiting_an_aborted_promise_says_so() {
+    let line = line!() + 3;
+    let place = format!("{}:{line}:23", file!());
     trace(|log| {
         let aborted = spawn(pending::<()>());
         aborted.abort();
@@ -637,7 +639,10 @@ fn awaiting_an_aborted_promise_says_so() {
             log.add(text);
         });
     })
-    .assert(["awaited a promise without a value: the promise was aborted, or its loop has ended"]);
+    .assert([&*format!(
+        "awaited the promise made at {place}, which has no value: the promise was aborted, or its \
+         loop has ended; await `promise.settled()` to get this as an error"
+    )]);
 }
 
 /// Awaits a promise and gives the text of the panic.
@@ -982,4 +987,29 @@ fn spawns_nested_too_deep_name_the_way_out() {
         "{result}"
     );
     assert!(result.contains("use `spawn_lazy`"), "{result}");
+}
+
+/// A run that is cut short takes the jobs with it, waiting or running, and whoever holds one of
+/// their promises learns it.
+#[test]
+fn the_promise_of_a_job_that_went_down_with_its_run_is_aborted() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
+    let promises = Rc::new(RefCell::new(Vec::new()));
+    let kept = promises.clone();
+    let ended = event_loop.run(async move {
+        let running = spawn_blocking(move || {
+            let _ = released.recv();
+        });
+        let waiting = spawn_blocking(|| panic!("its thread is busy"));
+        kept.borrow_mut().extend([running, waiting]);
+        nodeloop::exit(3);
+    });
+    assert!(matches!(ended, Err(RunError::Exit(3))));
+    for promise in promises.take() {
+        assert!(promise.is_finished());
+        let settled = event_loop.block_on(promise.settled()).unwrap();
+        assert!(settled.unwrap_err().is_aborted());
+    }
+    drop(release);
 }

@@ -1,5 +1,6 @@
 //! Every program recorded from Node has its counterpart in a test, and every program that a test
-//! names exists.
+//! names exists. The same for the rules of the guide, which name their probes and the files that
+//! keep them.
 //!
 //! A test names a probe in its own comment, by its file, `16-drain-between-lists.js`, or as "probe
 //! 16", and the lines that Node printed stand in it, in their order.
@@ -164,6 +165,62 @@ fn every_probe_that_is_named_exists() {
     assert!(strangers.is_empty(), "no such probe: {strangers:?}");
 }
 
+#[test]
+fn every_rule_has_a_test_a_probe_and_a_file_that_keeps_it() {
+    let tests = texts_of_tests();
+    let known = probes();
+    let mut problems = Vec::new();
+    let mut next = 1;
+    for row in include_str!("../src/guide/rules.md").lines() {
+        let Some(cells) = row.strip_prefix("| **R") else {
+            continue;
+        };
+        let cells: Vec<&str> = cells.split(" | ").collect();
+        let rule = cells[0].trim_end_matches("**");
+        let (files, numbers) = (cells[cells.len() - 2], cells[cells.len() - 1]);
+        assert_eq!(rule, next.to_string(), "the rules stand in order");
+        next += 1;
+        if files == "—" {
+            continue; // a rule that is not kept
+        }
+        if !tests.iter().any(|text| names_rule(text, rule)) {
+            problems.push(format!("R{rule} has no test that names it"));
+        }
+        for file in files.split(", ").map(|file| file.trim_matches('`')) {
+            if !names_rule(&read("src", file), rule) {
+                problems.push(format!("R{rule} is not named in {file}"));
+            }
+        }
+        for range in numbers.trim_end_matches(" |").split(", ") {
+            let (first, last) = range.split_once('–').unwrap_or((range, range));
+            for number in [first, last] {
+                if !known.contains_key(number) {
+                    problems.push(format!("R{rule}: there is no probe {number}"));
+                }
+            }
+        }
+    }
+    assert_eq!(next, 66, "the guide has the rules up to R65");
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Whether a text names the rule, alone or inside of a range (`R20–R36`).
+fn names_rule(text: &str, rule: &str) -> bool {
+    let wanted: u32 = rule.parse().expect("a number");
+    let number = |text: &str| -> Option<u32> {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    text.split('R').skip(1).any(|rest| {
+        let Some(first) = number(rest) else {
+            return false;
+        };
+        let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let last = behind.strip_prefix("–R").and_then(number);
+        (first..=last.unwrap_or(first)).contains(&wanted)
+    })
+}
+
 /// Whether a text names the probe.
 fn names(text: &str, number: &str, file: &str) -> bool {
     let by_number = format!("probe {number}");
@@ -200,6 +257,13 @@ fn texts_of_tests() -> Vec<String> {
     paths.retain(|path| !path.ends_with(file!()));
     let read = |path: PathBuf| fs::read_to_string(path).expect("a test can be read");
     paths.into_iter().map(read).collect()
+}
+
+fn read(folder: &str, file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn files_of(directory: &str, extension: &str) -> Vec<PathBuf> {

@@ -855,3 +855,47 @@ fn a_writer_waits_for_its_peer() {
         lines[2]
     );
 }
+
+/// A waker that is not of this crate.
+struct PanickingWaker;
+
+impl std::task::Wake for PanickingWaker {
+    fn wake(self: std::sync::Arc<Self>) {
+        std::panic::resume_unwind(Box::new("a foreign waker"));
+    }
+}
+
+/// Several tasks that wait for one event are woken in one macrotask. A waker in it that panics is
+/// an uncaught error, and those behind it are woken all the same.
+#[test]
+fn a_waker_that_panics_keeps_nobody_from_waking() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    run(async move {
+        let (ours, mut peer) = pair();
+        let ours = Rc::new(ours);
+        let told = lines.clone();
+        nodeloop::on_uncaught(move |error| {
+            let text = error.payload().downcast_ref::<&str>().unwrap();
+            log(&told, format!("uncaught: {text}"));
+        });
+        let mut foreign = Box::pin({
+            let ours = ours.clone();
+            async move { ours.readable().await }
+        });
+        let waker = std::task::Waker::from(std::sync::Arc::new(PanickingWaker));
+        let polled = foreign
+            .as_mut()
+            .poll(&mut std::task::Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let waiting = ours.clone();
+        let told = lines.clone();
+        spawn(async move {
+            waiting.readable().await.unwrap();
+            log(&told, "woken");
+        });
+        peer.write_all(b"x").unwrap();
+        ours.readable().await.unwrap();
+    });
+    assert_eq!(*seen.borrow(), ["uncaught: a foreign waker", "woken"]);
+}

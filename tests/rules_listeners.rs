@@ -4,14 +4,15 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use common::{Later, Log, log_uncaught, ms, rejected, text_of, throw, trace};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    Timeout, TryPromise, next_tick, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection, queue_microtask, set_immediate, set_interval, set_timeout, spawn,
+    Listener, Timeout, TryPromise, next_tick, on_before_exit, on_exit, on_rejection_handled,
+    on_uncaught, on_unhandled_rejection, queue_microtask, set_immediate, set_interval, set_timeout,
+    spawn,
 };
 
 /// `promise.catch(() => console.log(line))`
@@ -693,5 +694,51 @@ fn all_rounds_of_a_drain_come_before_the_next_timer() {
         "tick of 3",
         "tick of 4",
         "B",
+    ]);
+}
+
+/// R2, R51: `140-removed-listeners.js`.
+#[test]
+fn a_listener_removed_while_its_event_is_told_is_called_this_once() {
+    trace(|log| {
+        let listeners = Rc::new(RefCell::new(Vec::<Listener>::new()));
+        let (line, ours) = (log.clone(), listeners.clone());
+        let first = on_before_exit(move || {
+            line.add("first");
+            ours.take().iter().for_each(|listener| {
+                assert!(listener.remove());
+                assert!(!listener.remove());
+            });
+            set_timeout(ms(1), line.will("timeout"));
+        });
+        let second = on_before_exit(log.will("second"));
+        listeners.borrow_mut().extend([second, first]);
+        let (line, mut turns) = (log.clone(), 0);
+        on_before_exit(move || {
+            turns += 1;
+            line.add(format_args!("third {turns}"));
+        });
+
+        let line = log.clone();
+        let told = on_uncaught(move |error| {
+            line.add(format_args!("uncaught {}", text_of(error.payload())));
+        });
+        let line = log.clone();
+        on_uncaught(move |error| {
+            line.add(format_args!("also {}", text_of(error.payload())));
+            told.remove();
+        });
+        set_immediate(|| throw("1"));
+        set_immediate(|| throw("2"));
+    })
+    .assert([
+        "uncaught 1",
+        "also 1",
+        "also 2",
+        "first",
+        "second",
+        "third 1",
+        "timeout",
+        "third 2",
     ]);
 }

@@ -10,14 +10,29 @@
 
 use std::collections::VecDeque;
 
-use crate::macrotask::{Macrotask, Place, Work};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::waits::{Listed, OperationKind};
 
 /// The number of an immediate. Never used twice by one loop.
 pub(crate) type ImmediateId = u64;
 
+/// Not a [`Macrotask`] yet, to keep the entry at five words.
 struct Immediate {
-    macrotask: Macrotask,
+    work: Work,
+    place: Place,
+    /// The number of the entry for observers.
+    entry: u32,
     refed: bool,
+}
+
+impl Immediate {
+    fn into_macrotask(self, id: ImmediateId) -> Macrotask {
+        let origin = Origin {
+            entry: self.entry,
+            ..Origin::of(StepKind::Immediate, self.place, id)
+        };
+        Macrotask::new(self.work, origin)
+    }
 }
 
 #[derive(Default)]
@@ -32,11 +47,17 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(crate) fn push(&mut self, work: Work, place: Place) -> ImmediateId {
-        let id = self.first + self.queue.len() as u64;
-        let macrotask = Macrotask::new(work, place);
+    /// The number that the next immediate will have.
+    pub(crate) fn next_id(&self) -> ImmediateId {
+        self.first + self.queue.len() as u64
+    }
+
+    pub(crate) fn push(&mut self, work: Work, place: Place, entry: u32) -> ImmediateId {
+        let id = self.next_id();
         self.queue.push_back(Some(Immediate {
-            macrotask,
+            work,
+            place,
+            entry,
             refed: true,
         }));
         self.refed += 1;
@@ -45,15 +66,16 @@ impl Check {
 
     /// Takes the snapshot that the coming round runs (R37).
     pub(crate) fn begin_round(&mut self) {
-        self.end_of_round = self.first + self.queue.len() as u64;
+        self.end_of_round = self.next_id();
     }
 
     pub(crate) fn next(&mut self) -> Option<Macrotask> {
         while self.first < self.end_of_round {
+            let id = self.first;
             self.first += 1;
             if let Some(immediate) = self.queue.pop_front().flatten() {
                 self.refed -= usize::from(immediate.refed);
-                return Some(immediate.macrotask);
+                return Some(immediate.into_macrotask(id));
             }
         }
         None
@@ -69,12 +91,12 @@ impl Check {
     pub(crate) fn clear(&mut self, id: ImmediateId) -> Option<Macrotask> {
         let immediate = self.slot(id)?.take()?;
         self.refed -= usize::from(immediate.refed);
-        Some(immediate.macrotask)
+        Some(immediate.into_macrotask(id))
     }
 
     /// Changes what a pending immediate wakes; used by a `yield_now` polled with another waker.
     pub(crate) fn pending_work(&mut self, id: ImmediateId) -> Option<&mut Work> {
-        Some(&mut self.slot(id)?.as_mut()?.macrotask.work)
+        Some(&mut self.slot(id)?.as_mut()?.work)
     }
 
     pub(crate) fn set_refed(&mut self, id: ImmediateId, refed: bool) {
@@ -95,9 +117,21 @@ impl Check {
         self.pending(id).is_some()
     }
 
-    /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait.
+    /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait; an
+    /// unref'd one does neither (R39).
     pub(crate) fn has_refed(&self) -> bool {
         self.refed > 0
+    }
+
+    /// The immediates that are pending, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let pending = self.queue.iter().flatten();
+        let listed = pending.map(|immediate| Listed {
+            refed: immediate.refed,
+            wakers: immediate.work.waker().cloned().into_iter().collect(),
+            ..Listed::new(OperationKind::Immediate, Some(immediate.place))
+        });
+        listed.collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

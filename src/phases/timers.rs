@@ -31,7 +31,9 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::macrotask::{Macrotask, Place, Work};
+use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+
+mod listed;
 
 pub(crate) type TimerKey = usize;
 type ListKey = usize;
@@ -49,6 +51,8 @@ pub(crate) enum Step {
 struct Timer {
     work: Work,
     place: Place,
+    /// The number of the pending entry for observers.
+    entry: u32,
     /// The clock when it was armed, in milliseconds (`_idleStart`).
     start_ms: u64,
     /// In whole milliseconds; `None` once it was cleared while pending (`_idleTimeout` = -1).
@@ -66,6 +70,19 @@ struct Timer {
     link: Option<Link>,
     /// Handles outside that know the key: while there are any, the key is not given away.
     handles: usize,
+}
+
+impl Timer {
+    fn origin(&self, key: TimerKey) -> Origin {
+        let source = match self.is_interval {
+            true => StepKind::Interval,
+            false => StepKind::Timeout,
+        };
+        Origin {
+            entry: self.entry,
+            ..Origin::of(source, self.place, key as u64)
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -127,7 +144,8 @@ impl Timers {
         }
     }
 
-    /// Arms a new timer with one handle (R26: `now_ms` is read at this moment).
+    /// Arms a new timer with one handle (R26: `now_ms` is read at this moment). It starts no
+    /// earlier than the running pass and lasts a millisecond, so it is not due in it (R25, R31).
     pub(crate) fn arm(
         &mut self,
         work: Work,
@@ -140,6 +158,7 @@ impl Timers {
         let key = self.timers.insert(Timer {
             work,
             place,
+            entry: 0,
             start_ms: now_ms,
             duration_ms: Some(duration_ms),
             is_interval,
@@ -215,6 +234,21 @@ impl Timers {
         self.timers[key].link.is_some()
     }
 
+    /// A pending timer as observers see it, and when it is due. The key may be free.
+    pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {
+        let timer = self.timers.get(key)?;
+        let duration_ms = timer.link.and(timer.duration_ms)?;
+        Some((
+            timer.origin(key),
+            timer.start_ms.saturating_add(duration_ms),
+        ))
+    }
+
+    /// Observers were told of a pending timer under this number.
+    pub(crate) fn set_entry(&mut self, key: TimerKey, entry: u32) {
+        self.timers[key].entry = entry;
+    }
+
     /// Changes what a pending timer wakes.
     pub(crate) fn pending_work(&mut self, key: TimerKey) -> &mut Work {
         &mut self.timers[key].work
@@ -239,6 +273,16 @@ impl Timers {
     /// When the poll phase has to end at the latest (R5, R27).
     pub(crate) fn loop_timer_ms(&self) -> Option<u64> {
         self.loop_timer_ms
+    }
+
+    /// The first timer of the first list that is due at this very millisecond.
+    pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<Place> {
+        let (_, _, list) = self
+            .queue
+            .range((at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX))
+            .next()?;
+        let first = self.lists[*list].head?;
+        Some(self.timers[first].place)
     }
 
     /// The loop's time is brought up to date (`uv__update_time`).
@@ -517,7 +561,9 @@ impl Timers {
             return None;
         }
         timer.is_running = true;
-        Some(Macrotask::new(timer.work.take(), timer.place))
+        let origin = timer.origin(key);
+        timer.entry = 0;
+        Some(Macrotask::new(timer.work.take(), origin))
     }
 
     fn destroy(&mut self, key: TimerKey) {

@@ -154,7 +154,8 @@ impl<T: Clone + 'static> Future for SharedPromise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.inner.poll(cx).map(resume)
+        let place = self.inner.state.place();
+        self.inner.poll(cx).map(|outcome| resume(outcome, place))
     }
 }
 
@@ -162,7 +163,8 @@ impl<T: Clone + 'static, E: Clone + 'static> Future for SharedTryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        self.inner.poll(cx).map(resume)
+        let place = self.inner.state.place();
+        self.inner.poll(cx).map(|outcome| resume(outcome, place))
     }
 }
 

@@ -19,8 +19,8 @@ use super::next::Following;
 use super::state::{Failure, Outcome, Source, State, identity_of};
 use crate::context::AsyncContext;
 use crate::current::{LiveTask, LoopState, schedule};
-use crate::queues::Microtask;
 use crate::remote::TaskMeta;
+use crate::watch::Event;
 
 /// How deep eager spawns may nest: a task that spawns a task that spawns a task, each inside the
 /// first poll of the one before. A debug build takes three kilobytes of stack for each, so that a
@@ -65,7 +65,8 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
-        if !std::mem::replace(this.is_in_place, false) {
+        let is_in_place = std::mem::replace(this.is_in_place, false);
+        if !is_in_place {
             owner.context.set(this.context.take());
         }
         let mut output = if must_stop(promise) {
@@ -79,12 +80,15 @@ where
                     if promise.source.get() == Source::None {
                         let task = LiveTask {
                             waker: cx.waker().clone(),
-                            place: promise.place(),
+                            promise: promise.clone(),
                         };
                         let key = owner.tasks.borrow_mut().insert(task);
                         promise.source.set(Source::Task(key));
                     }
-                    *this.context = owner.context.get();
+                    *this.context = match is_in_place {
+                        true => owner.context.get(), // the spawner goes on in it
+                        false => owner.context.take(),
+                    };
                     return Poll::Pending;
                 }
             }
@@ -138,7 +142,10 @@ where
     }
     let owner = promise.owner().clone();
     let _depth = Depth::enter(&owner);
+    let (id, place) = (promise.id(), promise.place());
+    owner.tell(|| Event::EagerBegin { promise: id, place });
     task(future, conclude, promise, None, true).run();
+    owner.tell(|| Event::EagerEnd { promise: id, place });
 }
 
 /// Polls the future of a new task in a microtask of its own.
@@ -153,10 +160,7 @@ where
     }
     let context = promise.owner().context.get();
     let runnable = task(future, conclude, promise, context, false);
-    promise
-        .owner()
-        .queues
-        .push_microtask(Microtask::Task(runnable));
+    promise.owner().push_task(runnable);
 }
 
 /// How the task of a plain `spawn` concludes.
@@ -186,6 +190,7 @@ where
     let meta = TaskMeta {
         door: promise.owner().door.clone(),
         place: promise.place(),
+        promise: promise.id().get(),
     };
     let (runnable, task) = async_task::Builder::new()
         .metadata(meta)

@@ -1,0 +1,22 @@
+// R2, R51: a listener that is removed while the listeners of its event are being called is still
+// called this once.
+let turns = 0;
+const second = () => console.log('second');
+const first = () => {
+  console.log('first');
+  process.off('beforeExit', second);
+  process.off('beforeExit', first);
+  setTimeout(() => console.log('timeout'), 1);
+};
+process.on('beforeExit', first);
+process.on('beforeExit', second);
+process.on('beforeExit', () => console.log('third', ++turns));
+
+const told = (error) => console.log('uncaught', error);
+process.on('uncaughtException', told);
+process.on('uncaughtException', (error) => {
+  console.log('also', error);
+  process.off('uncaughtException', told);
+});
+setImmediate(() => { throw 1; });
+setImmediate(() => { throw 2; });
