@@ -64,6 +64,23 @@ fn every_probe_has_a_test() {
     assert!(missing.is_empty(), "\n{}", missing.join("\n"));
 }
 
+/// What the deliberate breaks and the mutants are tried on has to be complete.
+#[test]
+fn the_rules_are_all_in_the_one_binary() {
+    let one_binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/breaks/every_rule.rs");
+    let one_binary = fs::read_to_string(one_binary).expect("it exists");
+    let files = files_of("tests", "rs").into_iter();
+    let names = files.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+    let is_missing = |name: &String| {
+        name.starts_with("rules_") && !one_binary.contains(&format!("\"../{name}\""))
+    };
+    let missing: Vec<String> = names.filter(is_missing).collect();
+    assert!(
+        missing.is_empty(),
+        "name them in every_rule.rs: {missing:?}"
+    );
+}
+
 /// A `#[test]` with the comment above it.
 struct Test {
     name: String,

@@ -496,6 +496,92 @@ fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
     event_loop.run_script(script).unwrap();
 }
 
+/// R6: the same for who polls, and for a reader and a writer at once; each is counted once.
+#[test]
+fn r6_every_wait_is_counted_once() {
+    let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
+    let script = || {
+        spawn(async move {
+            let (unrefed, _peer) = pair();
+            unrefed.unref();
+            (&unrefed).read(&mut [0; 8]).await
+        });
+        spawn(async move {
+            // Polled again and again by another waker each time.
+            let (stream, _peer) = pair();
+            let stream = Rc::new(stream);
+            for _ in 0..3 {
+                let reader = stream.clone();
+                spawn(async move { (&*reader).read(&mut [0; 8]).await });
+            }
+            stream.unref();
+        });
+        spawn(async move {
+            let (stream, _peer) = pair();
+            let stream = Rc::new(stream);
+            let reader = stream.clone();
+            spawn(async move { reader.readable().await });
+            let late = stream.clone();
+            set_immediate(move || {
+                late.unref().ref_().unref();
+            });
+            fill(&stream).await
+        });
+        spawn(async move {
+            let (stream, _peer) = pair();
+            let stream = Rc::new(stream);
+            let reader = stream.clone();
+            spawn(async move { reader.readable().await });
+            let late = stream.clone();
+            set_immediate(move || late.close(|| ()));
+            fill(&stream).await
+        });
+    };
+    event_loop.run_script(script).unwrap();
+}
+
+/// Of several who wait for a source, the one that gives up leaves, and no other.
+#[test]
+fn a_waiter_that_gives_up_is_the_one_that_leaves() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    run_script(move || {
+        let (stream, mut peer) = pair();
+        let stream = Rc::new(stream);
+        let waiting = ["a", "b", "c"].map(|name| {
+            let (stream, lines) = (stream.clone(), lines.clone());
+            spawn(async move {
+                stream.readable().await.unwrap();
+                log(&lines, name);
+            })
+        });
+        waiting[1].abort();
+        set_immediate(move || {
+            peer.write_all(b"x").unwrap();
+            std::mem::forget(peer);
+        });
+    });
+    assert_eq!(*seen.borrow(), ["a", "c"]);
+}
+
+/// The end of a stream that arrives together with its last bytes is read behind them, though no
+/// further event tells it.
+#[test]
+fn an_end_that_comes_with_the_data_is_read() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    run(async move {
+        let (mut stream, mut peer) = pair();
+        peer.write_all(b"last").unwrap();
+        drop(peer);
+        for _ in 0..2 {
+            let length = stream.read(&mut [0; 64]).await.unwrap();
+            log(&lines, length.to_string());
+        }
+    });
+    assert_eq!(*seen.borrow(), ["4", "0"]);
+}
+
 /// A read that lost a `select` can't tell; the stream is unref'd, and the loop ends.
 #[test]
 fn an_abandoned_read_ends_with_its_stream() {
