@@ -336,6 +336,21 @@ the log is
 }
 
 #[test]
+fn a_drain_without_end_fails_the_test_instead_of_hanging_it() {
+    fn for_ever() {
+        queue_microtask(for_ever);
+    }
+    let failure = test::Builder::new()
+        .drain_limit(1_000)
+        .try_run(async |_| for_ever());
+    let failure = failure.unwrap_err();
+    let Some(RunError::Starving(starving)) = failure.error() else {
+        panic!("{failure}")
+    };
+    assert_eq!(starving.microtasks, 1_001);
+}
+
+#[test]
 fn advance_is_exact_and_runs_what_is_due_at_its_own_time() {
     test::run(async |t| {
         let times = Rc::new(RefCell::new(Vec::new()));
