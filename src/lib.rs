@@ -128,8 +128,8 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends. `test/` is the kit for tests of order, `chance.rs` what decides in an
-//! exploration.
+//! how a run begins and ends. `observe.rs` tells what happens, `picture/` draws it. `test/` is the kit
+//! for tests of order, `chance.rs` what decides in an exploration.
 //!
 //! # Platforms
 //!
@@ -153,11 +153,14 @@ pub mod fs;
 pub mod guide;
 mod handle;
 mod hooks;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod io;
 mod macrotask;
 pub mod net;
 pub mod observe;
 mod phases;
+pub mod picture;
 mod pool;
 #[cfg(unix)]
 pub mod process;

@@ -111,25 +111,27 @@ impl Drain {
     }
 }
 
+/// An exit listener that a tick calls is not.
+fn is_of_drain(step: &Step) -> bool {
+    matches!(step.kind.queue(), Queue::Tick | Queue::Microtask)
+}
+
 impl<R: Fn(&Starving)> LongDrains<R> {
     /// The report, if the step is the first beyond the limit.
     fn note(&self, event: &Event) -> Option<Starving> {
         let mut drain = self.drain.borrow_mut();
+        let run = match event {
+            Event::StepBegin(step) if drain.is_under_way && is_of_drain(step) => drain.note(step),
+            _ => 0,
+        };
         match event {
             Event::DrainBegin => drain.begin(),
             Event::DrainEnd | Event::RunBegin { .. } => *drain = Drain::default(),
-            Event::StepBegin(step) if drain.is_under_way => {
-                if matches!(step.kind.queue(), Queue::Tick | Queue::Microtask)
-                    && drain.note(step) == self.limit.saturating_add(1)
-                {
-                    return Some(drain.report());
-                }
-            }
             Event::StepEnd(step) if !drain.is_under_way => drain.behind = Some(*step),
             Event::PhaseBegin(_) => drain.behind = None,
             _ => {}
         }
-        None
+        (run == self.limit.saturating_add(1)).then(|| drain.report())
     }
 }
 
