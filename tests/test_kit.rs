@@ -254,7 +254,7 @@ fn a_stuck_body_fails_and_says_what_it_waits_for() {
             let (promise, resolver) = promise::with_resolver::<()>();
             drop(resolver);
             let (lost, kept) = promise::with_resolver::<()>();
-            drop(spawn(async move { lost.await }));
+            drop(spawn(lost));
             set_timeout(ms(5), || ()).unref();
             std::mem::forget(kept);
             promise.await
