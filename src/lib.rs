@@ -110,9 +110,18 @@
 //! | drain, checkpoint | emptying both queues behind a macrotask |
 //! | turn | of the loop: once through all phases; of a promise: one microtask |
 //! | phase | one of pending, poll, check, close, timers |
+//! | stalled | nothing can run unless time passes or the outside world answers |
+//! | seed | names one way in which the world may answer where Node promises no order |
 //! | ref'd | keeps the loop alive while it is pending |
 //! | rejected, handled | ended with an error or a panic; polled, reacted to or followed at least once |
 //! | remote door | the one way in from other threads |
+//!
+//! # Testing
+//!
+//! [`test::run`] runs a test on virtual time, its log remembers where each entry ran, and
+//! [`test::explore`] permutes what is *not* guaranteed: [`guide::testing`] has worked tests.
+//! [`why_alive`] says at any time what a loop waits for. A loop can live inside of another one:
+//! [`EventLoop::turn`], [`EventLoop::poll_timeout`].
 //!
 //! # The map of the code
 //!
@@ -121,7 +130,8 @@
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
 //! how a run begins and ends. `watch.rs` knows where the loop is and who observes it,
-//! `observe.rs` is the way in ([`guide::observing`]); `picture/` draws what it tells.
+//! `observe.rs` is the way in ([`guide::observing`]); `picture/` draws what it tells. `test/` is the
+//! kit for tests of order, `chance.rs` what decides in an exploration.
 //!
 //! # Platforms
 //!

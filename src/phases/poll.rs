@@ -324,10 +324,24 @@ impl PollPhase {
             Listed::new(OperationKind::Completion, Some(macrotask.origin.place))
         };
         let mut listed = Vec::new();
+        let sources = self.sources.borrow();
         for one in self.batch.borrow().iter() {
-            if let Batched::Simulated(macrotask) = one {
-                listed.push(completion(macrotask));
+            match one {
+                Batched::Simulated(macrotask) => listed.push(completion(macrotask)),
+                Batched::Ready(token, _) => {
+                    listed.push(Listed::new(OperationKind::Read, sources.place(*token)));
+                }
+                Batched::InDoor => {} // is counted there
+                Batched::Message(_) | Batched::Signal(_) | Batched::Brought(_) => {
+                    listed.push(Listed::new(OperationKind::Message, None));
+                }
             }
+        }
+        for macrotask in self.stalled.borrow().iter() {
+            listed.push(Listed::new(
+                OperationKind::Stall,
+                Some(macrotask.origin.place),
+            ));
         }
         for ((due, _), macrotask) in self.simulated.borrow().iter() {
             listed.push(Listed {
@@ -335,7 +349,7 @@ impl PollPhase {
                 ..completion(macrotask)
             });
         }
-        listed.append(&mut self.sources.borrow().list());
+        listed.append(&mut sources.list());
         listed
     }
 
