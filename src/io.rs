@@ -18,6 +18,9 @@
 //!
 //! A source belongs to its loop: outside of it, and after its end, using it is an error.
 //!
+//! [`stdin`], [`stdout`] and [`stderr`] are the streams of the process, without changing anything
+//! for others who have them.
+//!
 //! Nothing in here buffers, and nothing reads or writes on its own.
 //!
 //! Invariant: the table of sources is borrowed neither while an operation of the user's runs, nor
@@ -26,6 +29,7 @@
 #[cfg(unix)]
 mod async_fd;
 pub(crate) mod platform;
+mod stdio;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -39,6 +43,7 @@ use mio::event::Source;
 
 #[cfg(unix)]
 pub use async_fd::AsyncFd;
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 use crate::async_local::bind;
 use crate::current::LoopState;
