@@ -98,6 +98,9 @@
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
+//! | `child_process` | [`process`] |
+//! | `process.stdin`, `.stdout`, `.stderr` | [`io::stdin`], [`io::stdout`], [`io::stderr`] |
+//! | `worker_threads`, `cluster` | [`worker`] |
 //!
 //! # Glossary
 //!
@@ -163,6 +166,7 @@ mod teardown;
 pub mod time;
 mod uncaught;
 mod watch;
+pub mod worker;
 mod yield_now;
 
 pub use abort::{

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["blocking", "event_loop", "handle", "schedule", "time"],
     &["abort", "entry", "io"],
     &["fs", "net", "signal"],
-    &["process"],
+    &["process", "worker"],
 ];
 
 /// The longest file.
