@@ -43,13 +43,15 @@
 //! |---|---|
 //! | `readFile` | [`read`], [`read_to_string`] |
 //! | `writeFile` | [`write()`] |
-//! | `copyFile`, `rename`, `link`, `symlink` | [`copy`], [`rename`], [`hard_link`], [`symlink`] |
-//! | `mkdir`, with `{ recursive: true }` | [`create_dir`], [`create_dir_all`] |
+//! | `appendFile`, `truncate`, `utimes` | [`File`] with `append(true)`, [`File::set_len`], [`File::set_times`] |
+//! | `copyFile`, `rename`, `link`, `symlink` | [`copy`], [`rename`], [`hard_link`], `symlink` |
+//! | `mkdir`, with `{ recursive: true }`, with a mode | [`create_dir`], [`create_dir_all`], [`DirBuilder`] |
 //! | `unlink`, `rmdir`, `rm` | [`remove_file`], [`remove_dir`], [`remove_dir_all`] |
 //! | `stat`, `lstat` | [`metadata`], [`symlink_metadata`] |
-//! | `access`, `chmod` | [`try_exists`], [`set_permissions`] |
+//! | `access`, `chmod`, `chown`, `lchown` | [`try_exists`], [`set_permissions`], `chown`, `lchown` |
 //! | `realpath`, `readlink` | [`canonicalize`], [`read_link`] |
 //! | `opendir`, `open` | [`read_dir`], [`File`] |
+//! | `fileHandle.read` and `.write` with a position | `File::read_at`, `File::write_all_at` (Unix) |
 //!
 //! ```
 //! use nodeloop::fs;
@@ -66,11 +68,14 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod dir_builder;
 mod error;
 mod file;
 mod job;
 mod open_options;
 mod read_dir;
+#[cfg(unix)]
+mod unix;
 
 use std::fs::{Metadata, Permissions};
 use std::io;
@@ -78,11 +83,14 @@ use std::path::{Path, PathBuf};
 
 use crate::promise::Promise;
 
+pub use dir_builder::DirBuilder;
 pub use error::PathError;
 pub use file::File;
 use job::{path_job, two_path_job};
 pub use open_options::OpenOptions;
 pub use read_dir::{DirEntry, ReadDir, read_dir};
+#[cfg(unix)]
+pub use unix::{chown, lchown, symlink};
 
 /// Reads a whole file.
 #[doc(alias = "readFile")]
@@ -196,12 +204,21 @@ pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<
     })
 }
 
-/// Makes the symbolic link `link`, which says `original`. That need not be there.
-#[cfg(unix)]
+/// Makes the symbolic link `link` to the file `original`.
+#[cfg(windows)]
 #[track_caller]
-pub fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    two_path_job("fs::symlink", original, link, |original, link| {
-        std::os::unix::fs::symlink(original, link)
+pub fn symlink_file(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
+    two_path_job("fs::symlink_file", original, link, |original, link| {
+        std::os::windows::fs::symlink_file(original, link)
+    })
+}
+
+/// Makes the symbolic link `link` to the directory `original`.
+#[cfg(windows)]
+#[track_caller]
+pub fn symlink_dir(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
+    two_path_job("fs::symlink_dir", original, link, |original, link| {
+        std::os::windows::fs::symlink_dir(original, link)
     })
 }
 
@@ -223,8 +240,9 @@ pub fn set_permissions(
     })
 }
 
-/// Whether there is anything at the path. An error says that it could not be found out.
+/// Whether there is anything at the path: `std::fs::exists`. An error says that it could not be found out.
 #[doc(alias = "access")]
+#[doc(alias = "exists")]
 #[track_caller]
 pub fn try_exists(path: impl AsRef<Path>) -> Promise<io::Result<bool>> {
     path_job("fs::try_exists", path, |path| path.try_exists())

@@ -5,3 +5,6 @@ pub mod rules {}
 
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}

@@ -28,6 +28,8 @@
 
 #[cfg(unix)]
 mod async_fd;
+#[cfg(unix)]
+mod descriptor;
 pub(crate) mod platform;
 mod stdio;
 
@@ -35,6 +37,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -43,6 +46,8 @@ use mio::event::Source;
 
 #[cfg(unix)]
 pub use async_fd::AsyncFd;
+#[cfg(unix)]
+pub use descriptor::Descriptor;
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 use crate::async_local::bind;
@@ -50,6 +55,7 @@ use crate::current::LoopState;
 use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 pub(crate) use crate::phases::poll::sources::Direction;
 use crate::phases::poll::sources::{Answer, SourceKey, WaiterId};
+use crate::promise::{Promise, with_resolver};
 
 /// A place in the poll phase's table of sources. Whoever has it sees to deregistering.
 pub(crate) struct Registration {
@@ -285,6 +291,7 @@ impl<S: Source> Watched<S> {
     }
 
     /// Closes the source at once and queues `callback` for the close phase (R62).
+    #[track_caller]
     pub(crate) fn close(&self, callback: impl FnOnce() + 'static, place: Place) {
         let (source, waiting) = self.take();
         drop(source);
@@ -297,6 +304,14 @@ impl<S: Source> Watched<S> {
             // right before its close callback. The phase is a stack: pushed last, called first.
             state.push_close(Macrotask::wake_all(waiting, origin));
         }
+    }
+
+    /// The same as a promise of the callback: it is settled in the close phase.
+    #[track_caller]
+    pub(crate) fn close_now(&self) -> Promise<()> {
+        let (promise, resolver) = with_resolver();
+        self.close(move || resolver.resolve(()), Location::caller());
+        promise
     }
 
     /// Closes the source at once, if it is open; whoever waits for it is woken and sees an error.
@@ -314,8 +329,12 @@ impl<S: Source> Watched<S> {
     }
 
     #[must_use]
+    #[track_caller]
     fn take(&self) -> (Option<S>, Vec<Waker>) {
-        let mut source = self.source.borrow_mut().take();
+        let Ok(mut source) = self.source.try_borrow_mut() else {
+            panic!("a socket was closed while its `Descriptor` was lent: drop that first");
+        };
+        let mut source = source.take();
         let wakers = source
             .as_mut()
             .map_or_else(Vec::new, |source| self.registration.deregister(source));

@@ -93,7 +93,7 @@
 //! | promises | [`promise`] (a table with the turns) |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`] |
-//! | `net` | [`net`] |
+//! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
@@ -135,6 +135,7 @@
 mod abort;
 mod async_local;
 mod blocking;
+mod chance;
 mod checkpoint;
 mod clock;
 mod context;
@@ -163,9 +164,12 @@ pub mod signal;
 #[cfg_attr(not(unix), path = "signals/none.rs")]
 mod signals;
 mod teardown;
+pub mod test;
 pub mod time;
 mod uncaught;
+mod waits;
 mod watch;
+mod why_alive;
 pub mod worker;
 mod yield_now;
 
@@ -174,6 +178,7 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use chance::{InvalidSeed, Seed};
 pub use checkpoint::UnhandledRejection;
 
 pub use entry::{
@@ -191,4 +196,6 @@ pub use schedule::{
     set_timeout, set_timeout_mut,
 };
 pub use uncaught::{PanicReason, Rejection, Uncaught};
+pub use waits::OperationKind;
+pub use why_alive::{Operation, PendingTask, WaitsFor, WhyAlive, why_alive};
 pub use yield_now::{YieldNow, yield_now};

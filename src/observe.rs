@@ -41,9 +41,24 @@ use std::rc::Rc;
 
 use crate::current::{self, LoopState, current};
 
+mod histogram;
+mod metrics;
+mod slow;
+mod starving;
+#[cfg(feature = "tracing")]
+mod traced;
+
+pub use histogram::Histogram;
+pub use metrics::{Counts, Metrics, Utilization};
+pub use slow::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
+pub use starving::{LongDrains, long_drains};
+#[cfg(feature = "tracing")]
+pub use traced::Traced;
+
 pub use crate::macrotask::StepKind;
 pub use crate::watch::{
-    Event, Moment, Observer, Phase, Position, PromiseId, Queue, Settled, Step, StepId,
+    Event, Link, Moment, Observer, Phase, Position, PromiseId, Queue, Settled, Starving, Step,
+    StepId,
 };
 
 /// Where the running code is: turn, phase, queue, time, and the place where the running callback
@@ -84,6 +99,7 @@ impl Installed {
         place: &'static Location<'static>,
     ) -> Installed {
         let id = state.watch.install(observer, place, &state.queues);
+        state.note_plain();
         Installed {
             state,
             id: Some(id),
@@ -102,6 +118,7 @@ impl Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         let removed = self.id.and_then(|id| self.state.watch.remove(id));
+        self.state.note_plain();
         drop(removed); // outside of the borrow
     }
 }

@@ -5,7 +5,8 @@
 mod common;
 
 use common::{
-    Log, log_uncaught, ms, now_ms, reason_of, rejected, resolved, throw, trace, try_trace,
+    Log, log_uncaught, ms, now_ms, reason_of, rejected, resolved, throw, trace,
+    trace_with_leftovers, try_trace,
 };
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
@@ -109,6 +110,38 @@ fn timers_end_a_turn_before_aliveness_is_asked() {
     ]);
 }
 
+/// R3: `141-first-turn-comes.js`.
+#[test]
+fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
+    trace(|log| {
+        set_timeout(ms(20), log.will("timer"));
+        let line = log.clone();
+        set_immediate(move || {
+            line.add("unref immediate");
+            set_immediate(line.will("next unref immediate")).unref();
+        })
+        .unref();
+        let mut first = true;
+        on_before_exit(move || {
+            if std::mem::replace(&mut first, false) {
+                log.add("beforeExit");
+                set_timeout(ms(5), log.will("timer again"));
+                set_immediate(log.will("unref immediate again")).unref();
+                block_for(ms(20));
+            }
+        });
+        block_for(ms(50));
+    })
+    .assert([
+        "timer",
+        "unref immediate", // nothing is alive any more, but the turn has begun
+        "beforeExit",
+        "timer again",
+        "next unref immediate", // the same when the loop goes on
+        "unref immediate again",
+    ]);
+}
+
 /// R7: `05-late-wait-is-corrected.js`. The recorded line is "about 100".
 #[test]
 fn a_wait_is_not_late_because_a_callback_blocked() {
@@ -179,7 +212,7 @@ fn an_unrefd_timer_ends_a_wait() {
 /// R6, R39: `09-alive.js`.
 #[test]
 fn what_keeps_nothing_alive_does_not_run() {
-    trace(|log| {
+    trace_with_leftovers(|log| {
         set_timeout(ms(20), log.will("never")).unref();
         set_immediate(log.will("never")).unref();
         set_interval(ms(10), log.will("never")).unref();
@@ -345,5 +378,5 @@ fn the_body_of_a_module_is_a_promise_job() {
 fn a_main_future_that_never_settles_is_stuck() {
     let result = common::virtual_loop().run(std::future::pending::<()>());
     assert!(matches!(result, Err(RunError::Stuck(_))), "{result:?}");
-    trace(|_| drop(spawn(std::future::pending::<()>()))).assert([]);
+    trace_with_leftovers(|_| drop(spawn(std::future::pending::<()>()))).assert([]);
 }

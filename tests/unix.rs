@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
-use nodeloop::net::{UnixListener, UnixStream};
+use nodeloop::net::{UnixDatagram, UnixListener, UnixStream};
 use nodeloop::time::block_for;
 use nodeloop::{block_on, next_tick, queue_work, run_script, set_immediate, set_timeout, spawn};
 
@@ -202,5 +202,144 @@ fn a_connect_may_be_dropped_before_its_report() {
         assert!(futures::poll!(&mut connecting).is_pending());
         drop(connecting);
         nodeloop::yield_now().await;
+    });
+}
+
+/// The texts are those of Node.
+#[test]
+fn errors_say_the_path() {
+    let path = SocketPath::new("texts");
+    block_on(async move {
+        let error = UnixStream::connect("/nonexistent/socket")
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "connect ENOENT /nonexistent/socket");
+        let _listener = UnixListener::bind(&path.0).unwrap();
+        let error = UnixListener::bind(&path.0).unwrap_err();
+        let path = path.0.display();
+        let text = format!("listen EADDRINUSE: address already in use {path}");
+        assert_eq!(error.to_string(), text);
+        let datagrams = UnixDatagram::unbound().unwrap();
+        let error = datagrams.connect("/nonexistent/socket").unwrap_err();
+        assert_eq!(error.to_string(), "connect ENOENT /nonexistent/socket");
+        let error = datagrams
+            .send_to(b"x", "/nonexistent/socket")
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "send ENOENT /nonexistent/socket");
+    });
+}
+
+#[test]
+fn halves_are_owned_and_come_together_again() {
+    block_on(async {
+        let (one, mut other) = UnixStream::pair().unwrap();
+        let (reader, mut writer) = one.into_split();
+        writer.write_all(b"whole").await.unwrap();
+        let one = UnixStream::reunite(reader, writer).unwrap();
+        let mut buffer = [0; 5];
+        other.read_exact(&mut buffer).await.unwrap();
+        let (mut reader, writer) = one.into_split();
+        drop(writer);
+        assert_eq!(
+            other.read(&mut buffer).await.unwrap(),
+            0,
+            "that direction has ended"
+        );
+        other.write_all(b"alive").await.unwrap();
+        reader.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"alive");
+        reader.as_ref().close_now().await;
+        assert!(reader.read(&mut buffer).await.is_err());
+    });
+}
+
+#[test]
+fn datagrams_arrive_whole_and_say_where_they_come_from() {
+    let (here, there) = (SocketPath::new("here"), SocketPath::new("there"));
+    block_on(async move {
+        let one = UnixDatagram::bind(&here.0).unwrap();
+        let other = UnixDatagram::bind(&there.0).unwrap();
+        let nameless = UnixDatagram::unbound().unwrap();
+        for text in ["first", ""] {
+            one.send_to(text.as_bytes(), &there.0).await.unwrap();
+        }
+        nameless.connect(&there.0).unwrap();
+        assert_eq!(nameless.peer_addr().unwrap().as_pathname(), Some(&*there.0));
+        nameless.send(b"nameless").await.unwrap();
+        let mut buffer = [0; 16];
+        for text in ["first", ""] {
+            let (length, from) = other.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..length], text.as_bytes());
+            assert_eq!(from.as_pathname(), Some(&*here.0));
+        }
+        let (length, from) = other.recv_from(&mut buffer).await.unwrap();
+        assert_eq!(&buffer[..length], b"nameless");
+        assert!(from.is_unnamed());
+        assert_eq!(other.local_addr().unwrap().as_pathname(), Some(&*there.0));
+        assert!(UnixDatagram::bind(&here.0).is_err());
+    });
+}
+
+/// A receiver that is slow loses nothing: both ways of sending wait for it.
+#[test]
+fn datagrams_wait_for_a_slow_receiver() {
+    const COUNT: usize = 3_000;
+    let path = SocketPath::new("slow");
+    block_on(async move {
+        let receiver = UnixDatagram::bind(&path.0).unwrap();
+        let sender = UnixDatagram::unbound().unwrap();
+        let connected = UnixDatagram::unbound().unwrap();
+        connected.connect(&path.0).unwrap();
+        let sending = spawn(async move {
+            for _ in 0..COUNT {
+                connected.send(b"connected").await.unwrap();
+            }
+        });
+        let sending_to = spawn(async move {
+            for _ in 0..COUNT {
+                sender.send_to(b"to a path", &path.0).await.unwrap();
+            }
+        });
+        nodeloop::yield_now().await;
+        assert!(
+            !sending.is_finished() && !sending_to.is_finished(),
+            "they wait"
+        );
+        for received in 0..2 * COUNT {
+            assert_eq!(receiver.recv(&mut [0; 16]).await.unwrap(), 9);
+            if received % 100 == 0 {
+                nodeloop::yield_now().await;
+            }
+        }
+        sending.await;
+        sending_to.await;
+    });
+}
+
+#[test]
+fn datagram_sockets_pair_go_to_std_and_close() {
+    block_on(async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let other = UnixDatagram::from_std(other.into_std().unwrap()).unwrap();
+        one.send(b"hello").await.unwrap();
+        other.readable().await.unwrap();
+        other.writable().await.unwrap();
+        assert_eq!(other.recv(&mut [0; 8]).await.unwrap(), 5);
+        assert!(other.take_error().unwrap().is_none());
+        assert!(other.has_ref() && !other.unref().has_ref() && other.ref_().has_ref());
+        other.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(other.send(b"no more").await.is_err());
+        let other = Rc::new(other);
+        let waiting = other.clone();
+        let waiting = spawn(async move { waiting.recv(&mut [0; 8]).await.unwrap_err().kind() });
+        other.close_now().await;
+        assert_eq!(waiting.await, ErrorKind::NotConnected);
+        assert!(other.descriptor().is_err());
+        assert!(one.send(b"gone").await.is_err());
+        let (closes, _peer) = UnixDatagram::pair().unwrap();
+        let (promise, resolver) = nodeloop::promise::with_resolver();
+        closes.close(move || resolver.resolve(()));
+        promise.await;
     });
 }

@@ -14,7 +14,7 @@
 //! is the system's minus the unread bytes in the buffer; an error of a write is given out once.
 
 use std::fmt;
-use std::fs::{Metadata, Permissions};
+use std::fs::{FileTimes, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::pin::Pin;
@@ -80,7 +80,7 @@ const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 /// ```
 #[doc(alias = "FileHandle")]
 pub struct File {
-    file: Arc<std::fs::File>,
+    pub(super) file: Arc<std::fs::File>,
     /// For errors; unknown behind [`File::from_std`].
     path: Option<Arc<Path>>,
     state: State,
@@ -167,6 +167,24 @@ impl File {
             .write(true)
             .create(true)
             .truncate(true)
+            .open(path)
+    }
+
+    /// Makes a file that is not there yet, to read and to write.
+    ///
+    /// # Errors
+    ///
+    /// The system's, as when it is there.
+    ///
+    /// # Panics
+    ///
+    /// Outside of an event loop.
+    #[track_caller]
+    pub fn create_new(path: impl AsRef<Path>) -> Promise<io::Result<File>> {
+        File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
             .open(path)
     }
 
@@ -257,6 +275,21 @@ impl File {
         })
     }
 
+    /// Sets when the file was changed and read, behind what is under way (a later write changes it
+    /// again).
+    ///
+    /// # Errors
+    ///
+    /// That of the last write, or the system's.
+    #[doc(alias = "utimes")]
+    #[doc(alias = "set_modified")]
+    pub async fn set_times(&mut self, times: FileTimes) -> io::Result<()> {
+        self.flush().await?;
+        self.settle_cursor().await?;
+        self.job("File::set_times", move |file| file.set_times(times))
+            .await
+    }
+
     /// Cuts the file to `size` bytes, or fills it with zeros, behind what is under way. The
     /// cursor stays.
     ///
@@ -294,7 +327,7 @@ impl File {
     }
 
     #[track_caller]
-    fn job<T: Send + 'static>(
+    pub(super) fn job<T: Send + 'static>(
         &self,
         verb: &'static str,
         work: impl FnOnce(&std::fs::File) -> io::Result<T> + Send + 'static,

@@ -1,14 +1,40 @@
 //! Connecting, for streams of any kind: waiting for the outcome, and where a failure is reported.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use mio::event::Source;
+use socket2::Socket;
 
+use super::tcp::TcpStream;
 use crate::current::LoopState;
+use crate::io::platform::is_in_progress;
 use crate::io::{Direction, Watched, check_loop};
 use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::promise::with_resolver;
+
+/// Connects a TCP socket that is not watched yet.
+pub(super) async fn connect_socket(
+    state: &Rc<LoopState>,
+    socket: Socket,
+    address: SocketAddr,
+    place: Place,
+) -> io::Result<TcpStream> {
+    check_loop(state)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            return Err(report_in_pending_phase(state, error, place).await);
+        }
+        Err(error) if !is_in_progress(&error) => return Err(error),
+        _ => {}
+    }
+    let socket = mio::net::TcpStream::from_std(socket.into());
+    let socket = Watched::new(state.clone(), socket, place)?;
+    connected(&socket, |socket| socket.take_error()).await?;
+    Ok(TcpStream::new(socket))
+}
 
 /// Waits for the first event that says writable, and asks the socket how it went.
 pub(super) async fn connected<S: Source>(

@@ -3,6 +3,8 @@
 //! No test sleeps. Where an operation has to be under way for a while, the loop has one thread
 //! and a job in front of it waits for a channel ([`Plug`]).
 
+#[cfg(target_os = "linux")]
+mod faults;
 mod file;
 
 use std::cell::RefCell;

@@ -1,0 +1,306 @@
+//! Names and addresses: looking up in the pool (R60), and which of several addresses are tried, in
+//! which order, with which errors: what the real `net.connect` does with the same ones.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use nodeloop::net::{ConnectOptions, NetError, TcpListener, TcpSocket, TcpStream, lookup_host};
+use nodeloop::{EventLoop, block_on, queue_work, run_script, spawn};
+
+#[path = "common/node.rs"]
+mod node;
+
+/// An address of the given host where nobody listens and nobody else will.
+struct Closed {
+    _socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Closed {
+    fn at(host: &str, port: u16) -> io::Result<Closed> {
+        let address = SocketAddr::new(host.parse().unwrap(), port);
+        let socket = TcpSocket::new_for(address)?;
+        socket.bind(address)?;
+        let address = socket.local_addr()?;
+        Ok(Closed {
+            _socket: socket,
+            address,
+        })
+    }
+}
+
+/// An address that answers nobody: its queue is full, so the system drops who knocks.
+struct Silent {
+    _listener: std::net::TcpListener,
+    _queued: Vec<std::net::TcpStream>,
+}
+
+impl Silent {
+    /// On the given host with the given port.
+    fn at(address: SocketAddr) -> Silent {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            None,
+        )
+        .unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket.listen(0).unwrap();
+        let listener: std::net::TcpListener = socket.into();
+        let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200));
+        let queued = std::iter::from_fn(|| knock().ok()).take(64).collect();
+        Silent {
+            _listener: listener,
+            _queued: queued,
+        }
+    }
+}
+
+/// What `connect` of ours prints that `tests/node/connect.mjs` prints for the same addresses.
+fn ours(options: ConnectOptions, addresses: Vec<SocketAddr>) -> Vec<String> {
+    // Real time would do; in virtual time nobody waits for an attempt to time out.
+    let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
+    let connecting = async move { options.connect(&addresses[..]).await };
+    match event_loop.block_on(connecting).unwrap() {
+        Ok(stream) => {
+            let peer = stream.peer_addr().unwrap().ip();
+            vec![format!("connected to {peer}")]
+        }
+        Err(error) => {
+            let details = NetError::of(&error).expect("it says what was tried");
+            let attempts = details.attempts().iter();
+            let lines = attempts.map(|attempt| attempt_line(&error, attempt));
+            let code = details.attempts()[0].to_string();
+            let code = code.split(' ').nth(1).unwrap();
+            lines.chain([format!("code {code}")]).collect()
+        }
+    }
+}
+
+fn attempt_line(whole: &io::Error, attempt: &nodeloop::net::FailedAttempt) -> String {
+    let line = attempt.to_string();
+    assert!(whole.to_string().contains(&line), "{whole}");
+    line
+}
+
+fn nodes(port: u16, timeout: &str, addresses: &[SocketAddr]) -> Vec<String> {
+    let mut arguments = vec![port.to_string(), timeout.to_owned()];
+    arguments.extend(addresses.iter().map(|address| address.ip().to_string()));
+    node::Node::start("connect.mjs", &arguments).finish()
+}
+
+/// The same addresses on both sides: `expected`, whether Node is there to ask or not.
+#[track_caller]
+fn check(timeout: &str, addresses: &[SocketAddr], expected: &[String]) {
+    let mut options = ConnectOptions::new();
+    match timeout.parse() {
+        Ok(ms) => options.attempt_timeout(Duration::from_millis(ms)),
+        Err(_) => options.auto_select_family(false),
+    };
+    assert_eq!(ours(options, addresses.to_vec()), expected);
+    if node::is_here() {
+        let port = addresses[0].port();
+        assert_eq!(nodes(port, timeout, addresses), expected, "Node says");
+    }
+}
+
+fn on(host: &str, port: u16) -> SocketAddr {
+    SocketAddr::new(host.parse::<IpAddr>().unwrap(), port)
+}
+
+#[test]
+fn refused_by_one_and_by_all() {
+    let closed = Closed::at("127.0.0.1", 0).unwrap();
+    let port = closed.address.port();
+    let refused = |host: &str| format!("connect ECONNREFUSED {host}:{port}");
+    let code = || "code ECONNREFUSED".to_owned();
+    check("250", &[closed.address], &[refused("127.0.0.1"), code()]);
+    // One of them alone comes back as if there had been no other.
+    check(
+        "250",
+        &[closed.address, closed.address],
+        &[refused("127.0.0.1"), code()],
+    );
+    let Ok(_second) = Closed::at("127.0.0.2", port) else {
+        return println!("127.0.0.2 is no address of this machine");
+    };
+    let both = [closed.address, on("127.0.0.2", port)];
+    check(
+        "250",
+        &both,
+        &[refused("127.0.0.1"), refused("127.0.0.2"), code()],
+    );
+    check("off", &both, &[refused("127.0.0.1"), code()]);
+    let Ok(_third) = Closed::at("::1", port) else {
+        return println!("this machine has no IPv6");
+    };
+    let three = [closed.address, on("127.0.0.2", port), on("::1", port)];
+    check(
+        "250",
+        &three,
+        &[
+            refused("127.0.0.1"),
+            refused("::1"),
+            refused("127.0.0.2"),
+            code(),
+        ],
+    );
+}
+
+#[test]
+fn the_next_address_is_tried_when_one_is_refused() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let good = listener.local_addr().unwrap();
+    let Ok(_closed) = Closed::at("127.0.0.2", good.port()) else {
+        return println!("127.0.0.2 is no address of this machine");
+    };
+    let connected = ["connected to 127.0.0.1".to_owned()];
+    check("250", &[on("127.0.0.2", good.port()), good], &connected);
+    // What the system refuses to try takes no time and leaves no trace.
+    check("250", &[on("240.0.0.1", good.port()), good], &connected);
+}
+
+/// An attempt that takes too long is given up; the last one has all the time there is.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_next_address_is_tried_when_one_does_not_answer() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let good = listener.local_addr().unwrap();
+    let silent = on("127.0.0.2", good.port());
+    let _silent = Silent::at(silent);
+    let connected = ["connected to 127.0.0.1".to_owned()];
+    check("10", &[silent, good], &connected);
+    let port = good.port();
+    let Ok(_closed) = Closed::at("127.0.0.3", port) else {
+        return println!("127.0.0.3 is no address of this machine");
+    };
+    let late = [
+        format!("connect ETIMEDOUT 127.0.0.2:{port}"),
+        format!("connect ECONNREFUSED 127.0.0.3:{port}"),
+        "code ETIMEDOUT".to_owned(),
+    ];
+    check("10", &[silent, on("127.0.0.3", port)], &late);
+}
+
+#[test]
+fn options_are_set_on_the_connection() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut options = ConnectOptions::new();
+        options
+            .nodelay(true)
+            .keepalive(Some(Duration::from_secs(60)));
+        options.local_address("127.0.0.1:0".parse().unwrap());
+        let stream = options.connect(address).await.unwrap();
+        assert!(stream.nodelay().unwrap());
+        assert!(stream.keepalive().unwrap());
+        let not_ours = "192.0.2.55:0".parse().unwrap();
+        let error = options.local_address(not_ours).connect(address).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+        assert_eq!(error.to_string(), "bind EADDRNOTAVAIL 192.0.2.55:0");
+    });
+}
+
+#[test]
+fn errors_of_listening_say_the_address() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let error = TcpListener::bind(address).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let text = format!("listen EADDRINUSE: address already in use {address}");
+        assert_eq!(error.to_string(), text);
+        let attempt = &NetError::of(&error).unwrap().attempts()[0];
+        assert_eq!(
+            (attempt.operation(), attempt.address()),
+            ("listen", Some(address))
+        );
+        assert_eq!(attempt.target(), address.to_string());
+        assert!(std::error::Error::source(error.get_ref().unwrap()).is_some());
+    });
+}
+
+#[test]
+fn names_are_looked_up() {
+    block_on(async {
+        let literal = lookup_host("127.0.0.1:80").await.unwrap();
+        assert_eq!(literal, ["127.0.0.1:80".parse().unwrap()]);
+        let names = lookup_host(("localhost", 81)).await.unwrap();
+        assert!(
+            names
+                .iter()
+                .all(|one| one.ip().is_loopback() && one.port() == 81)
+        );
+        let nothing = lookup_host("no port").await.unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn a_name_that_does_not_resolve_says_the_name() {
+    block_on(async {
+        for result in [
+            lookup_host("nowhere.invalid:80").await.map(drop),
+            TcpStream::connect("nowhere.invalid:80").await.map(drop),
+        ] {
+            let error = result.unwrap_err();
+            let text = error.to_string();
+            assert!(text.starts_with("getaddrinfo nowhere.invalid: "), "{text}");
+            let attempt = &NetError::of(&error).unwrap().attempts()[0];
+            assert_eq!(
+                (attempt.operation(), attempt.address()),
+                ("getaddrinfo", None)
+            );
+        }
+    });
+}
+
+/// R60: with one thread, a look-up waits for the job in front of it, and the one behind waits for
+/// the look-up. What is known needs no job.
+#[test]
+fn r60_look_ups_are_jobs_of_the_pool() {
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let will = |line: &'static str| {
+        let log = log.clone();
+        move || log.borrow_mut().push(line)
+    };
+    let (first, last, looked_up, known) = (
+        will("job"),
+        will("job behind"),
+        will("name"),
+        will("literal"),
+    );
+    let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
+    let script = move || {
+        queue_work(|| (), move |()| first());
+        spawn(async move {
+            lookup_host("localhost:1").await.unwrap();
+            looked_up();
+        });
+        queue_work(|| (), move |()| last());
+        spawn(async move {
+            lookup_host("[::1]:1").await.unwrap();
+            known();
+        });
+    };
+    event_loop.run_script(script).unwrap();
+    assert_eq!(*log.borrow(), ["literal", "job", "name", "job behind"]);
+}
+
+/// A look-up that nobody waits for any more goes on, and is no harm.
+#[test]
+fn a_look_up_may_be_dropped() {
+    run_script(|| {
+        drop(lookup_host("localhost:80"));
+        let connecting = Box::pin(TcpStream::connect("localhost:1"));
+        spawn(async move {
+            let mut connecting = connecting;
+            assert!(futures::poll!(&mut connecting).is_pending());
+        });
+    });
+}

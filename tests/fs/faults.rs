@@ -1,0 +1,213 @@
+//! What goes wrong with files: they vanish, the disk is full, a directory stands in place of a file.
+//! After each of them the descriptors are back where they were.
+
+use std::io::SeekFrom;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+use std::time::SystemTime;
+
+use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use nodeloop::fs::DirBuilder;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::*;
+
+#[test]
+fn a_file_that_vanishes_while_it_is_open_is_still_read() {
+    let directory = tempdir();
+    let path = directory.path().join("vanishes");
+    run(async move {
+        fs::write(&path, "first").await.unwrap();
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .await
+            .unwrap();
+        fs::remove_file(&path).await.unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "first");
+        file.write_all(b" and second").await.unwrap();
+        file.flush().await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().nlink(), 0);
+        let again = File::open(&path).await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::NotFound);
+        assert!(!fs::try_exists(&path).await.unwrap());
+    });
+}
+
+/// The directory of an open stream of entries goes away, and one whose file went before it was
+/// looked at.
+#[test]
+fn a_directory_that_vanishes_ends_its_entries() {
+    let directory = tempdir();
+    let path = directory.path().join("vanishes");
+    run(async move {
+        fs::create_dir(&path).await.unwrap();
+        for name in 0..100 {
+            fs::write(path.join(name.to_string()), "").await.unwrap();
+        }
+        let mut entries = fs::read_dir(&path).await.unwrap();
+        let first = entries.next_entry().await.unwrap().unwrap();
+        fs::remove_dir_all(&path).await.unwrap();
+        // What was read ahead is given out; behind it there is an end, or an error and the end.
+        let mut count = 1;
+        while let Ok(Some(_)) = entries.next_entry().await {
+            count += 1;
+        }
+        assert!(count <= 100);
+        assert!(entries.next_entry().await.unwrap().is_none());
+        let error = first.metadata().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn a_directory_in_place_of_a_file() {
+    let directory = tempdir();
+    let path = directory.path().to_owned();
+    run(async move {
+        let error = fs::read(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IsADirectory);
+        assert!(error.to_string().starts_with("read of "), "{error}");
+        let error = fs::write(&path, "x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IsADirectory);
+        let error = File::create(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IsADirectory);
+        // It can be opened to read, and then not read.
+        let mut file = File::open(&path).await.unwrap();
+        for _ in 0..2 {
+            let error = file.read(&mut [0; 8]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::IsADirectory);
+        }
+        let inside = path.join("file");
+        fs::write(&inside, "x").await.unwrap();
+        let error = fs::read(inside.join("below")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
+    });
+}
+
+/// A full disk, as far as a process sees one: a limit on the size of files, in a process of its own
+/// (this test, run by [`a_full_disk_is_an_error_of_the_next_operation`]).
+#[test]
+#[ignore = "is run in a process of its own, with a limit"]
+fn with_a_full_disk() {
+    let Some(path) = std::env::var_os("NODELOOP_FULL_DISK").map(PathBuf::from) else {
+        return println!("run without a limit, there is nothing to see");
+    };
+    let old = getrlimit(Resource::Fsize);
+    let limit = Rlimit {
+        current: Some(1 << 20),
+        maximum: old.maximum,
+    };
+    setrlimit(Resource::Fsize, limit).unwrap();
+    run(async move {
+        let before = descriptors();
+        let mut file = File::create(&path).await.unwrap();
+        let chunk = vec![7; 64 * 1024];
+        let mut error = None;
+        for _ in 0..100 {
+            if let Err(found) = file.write_all(&chunk).await {
+                error = Some(found);
+                break;
+            }
+        }
+        let error = error.expect("the limit is 1 MiB, and 6 were written");
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+        assert!(error.to_string().starts_with("write of "), "{error}");
+        // It was told once, and the file is as far as it goes.
+        file.flush().await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().len(), 1 << 20);
+        file.seek(SeekFrom::Start(0)).await.unwrap();
+        file.write_all(b"over what is there").await.unwrap();
+        file.flush().await.unwrap();
+        drop(file);
+        let error = fs::write(&path, vec![0; 2 << 20]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+        fs::remove_file(&path).await.unwrap();
+        assert_eq!(descriptors(), before);
+    });
+    println!("the disk was full");
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// The shell ignores `SIGXFSZ`, which is inherited; else the system would end the process.
+#[test]
+fn a_full_disk_is_an_error_of_the_next_operation() {
+    let directory = tempdir();
+    let this = std::env::current_exe().unwrap();
+    let name = "faults::with_a_full_disk";
+    let script = format!("trap '' XFSZ; exec \"$0\" --exact {name} --ignored --nocapture");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .arg(this)
+        .env("NODELOOP_FULL_DISK", directory.path().join("full"))
+        .output()
+        .expect("there is a shell");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert!(text.contains("the disk was full"), "{text}\n{errors}");
+}
+
+#[test]
+fn directories_are_built_as_the_options_say() {
+    let directory = tempdir();
+    let path = directory.path().to_owned();
+    run(async move {
+        let mut builder = DirBuilder::new();
+        let error = builder.create(path.join("a/b")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        builder.recursive(true).mode(0o700);
+        builder.create(path.join("a/b")).await.unwrap();
+        builder.create(path.join("a/b")).await.unwrap();
+        let mode = fs::metadata(path.join("a/b")).await.unwrap().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    });
+}
+
+#[test]
+fn what_only_unix_has() {
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    run(async move {
+        let mut file = File::create_new(&path).await.unwrap();
+        let again = File::create_new(&path).await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+        file.write_all(b"0123456789").await.unwrap();
+        file.flush().await.unwrap();
+        // Beside each other, and the cursor stays at the end.
+        let (one, other) = (file.read_at(3, 2), file.read_at(100, 8));
+        assert_eq!(one.await.unwrap(), b"234");
+        assert_eq!(other.await.unwrap(), b"89");
+        file.write_all_at(*b"xx", 4).await.unwrap();
+        assert_eq!(file.stream_position().await.unwrap(), 10);
+        assert_eq!(fs::read(&path).await.unwrap(), b"0123xx6789");
+
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let times = std::fs::FileTimes::new()
+            .set_modified(moment)
+            .set_accessed(moment);
+        file.set_times(times).await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().modified().unwrap(), moment);
+
+        // To whom it belongs already, which everybody may.
+        let (user, group) = {
+            let metadata = file.metadata().await.unwrap();
+            (Some(metadata.uid()), Some(metadata.gid()))
+        };
+        file.chown(user, None).await.unwrap();
+        fs::chown(&path, None, group).await.unwrap();
+        let link = path.with_extension("link");
+        fs::symlink("nowhere", &link).await.unwrap();
+        fs::lchown(&link, user, group).await.unwrap();
+        let error = fs::chown(&link, user, group).await.unwrap_err();
+        assert!(error.to_string().starts_with("chown of "), "{error}");
+        let size = rustix::fs::fstat(&file).unwrap().st_size;
+        assert_eq!(size, 10, "the descriptor is lent");
+    });
+}

@@ -1,0 +1,67 @@
+// One conversation, and the order of things in it, told by the side that is asked for:
+//
+//     node net_order.mjs server          prints its port, then its log
+//     node net_order.mjs client <port>   prints its log
+//
+// The code is written with `await`, as the Rust beside it (tests/net_node.rs): what stands behind
+// an `await` runs in a promise job of the macrotask that the event is.
+
+import net from 'node:net';
+
+const log = [];
+
+/// What was queued at this moment, and the end of its check phase.
+function around(name) {
+  log.push(name);
+  process.nextTick(() => log.push(`${name} tick`));
+  queueMicrotask(() => log.push(`${name} microtask`));
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      log.push(`${name} check`);
+      resolve();
+    });
+  });
+}
+
+function next(emitter, event) {
+  return new Promise((resolve) => emitter.once(event, resolve));
+}
+
+async function client(port) {
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  await next(socket, 'connect');
+  await around('connect');
+  socket.write('hi');
+  log.push(`data ${await next(socket, 'data')}`);
+  await around('data');
+  const [bye, end, close] = ['data', 'end', 'close'].map((event) => next(socket, event));
+  socket.end();
+  log.push(`data ${await bye}`);
+  await end;
+  around('end');
+  await close;
+  log.push('close');
+}
+
+async function server() {
+  const listener = net.createServer({ allowHalfOpen: true });
+  listener.listen(0, '127.0.0.1');
+  await next(listener, 'listening');
+  console.log(listener.address().port);
+  const socket = await next(listener, 'connection');
+  listener.close();
+  const [hi, end, close] = ['data', 'end', 'close'].map((event) => next(socket, event));
+  await around('connection');
+  log.push(`data ${await hi}`);
+  await around('data');
+  socket.write('hello');
+  await end;
+  await around('end');
+  socket.end('bye');
+  await close;
+  log.push('close');
+}
+
+const [role, port] = process.argv.slice(2);
+await (role === 'server' ? server() : client(Number(port)));
+for (const line of log) console.log(line);
