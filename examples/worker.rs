@@ -65,7 +65,7 @@ async fn count_primes(mut port: Port<usize, Range>) {
         }
         let is_prime = |number: &u32| {
             let mut divisors = (2..).take_while(|divisor| divisor * divisor <= *number);
-            *number > 1 && divisors.all(|divisor| number % divisor != 0)
+            *number > 1 && divisors.all(|divisor| !number.is_multiple_of(divisor))
         };
         let count = (first..=last).filter(is_prime).count();
         if port.post(count).is_err() {

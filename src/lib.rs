@@ -121,8 +121,8 @@
 //! `event_loop.rs` is the wheel on one screen, `checkpoint.rs` the drain. `phases/` are passive
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
-//! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends.
+//! for other threads, `pool.rs` the worker pool, `signals.rs` where signals and the ends of children
+//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends.
 //!
 //! # Platforms
 //!

@@ -74,7 +74,7 @@ pub struct Worker<S: Send + 'static, R: Send + 'static, T: 'static> {
 pub enum Ended<T> {
     /// Its main future has finished with this value, and nothing kept its loop alive.
     Finished(T),
-    /// It has called [`exit`](crate::exit) with this code; with 1 if it was
+    /// It has called [`exit`] with this code; with 1 if it was
     /// [terminated](Worker::terminate).
     Exited(i32),
 }
@@ -179,7 +179,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         self.end
     }
 
-    /// Ends the worker at the next poll phase of its loop, as if it called [`exit`](crate::exit)
+    /// Ends the worker at the next poll phase of its loop, as if it called [`exit`]
     /// with the code 1 there: its `on_exit` listeners are called, and destructors run.
     ///
     /// A callback that is running is not interrupted, unlike in Node: nothing can do that to a

@@ -98,8 +98,7 @@ impl Read for &Channel {
 impl Write for &Channel {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_socket {
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            return Ok(send(&self.descriptor, bytes, flags)?);
+            return Ok(send(&self.descriptor, bytes, SendFlags::DONTWAIT)?);
         }
         Ok(rustix::io::write(&self.descriptor, bytes)?)
     }
