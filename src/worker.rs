@@ -8,7 +8,7 @@
 //! | `'exit'` and `'error'` events | [`Worker::join`] |
 //! | `worker.terminate()` | [`Worker::terminate`] |
 //! | `cluster`, round robin | connections posted to workers, see the example `cluster` |
-//! | `cluster`, `SCHED_NONE` | a listener with `SO_REUSEPORT` in each worker |
+//! | `cluster`, `SCHED_NONE` | a listener in each worker, with [`TcpSocket::set_reuse_port`](crate::net::TcpSocket::set_reuse_port) |
 //!
 //! Nothing is shared: what is sent moves, so it has to be `Send`, and is not copied. A single job
 //! that takes long needs no worker but [`spawn_blocking`](crate::spawn_blocking).

@@ -4,14 +4,18 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+#[cfg(target_os = "linux")]
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc;
 
 use common::{Log, text_of, trace};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
+#[cfg(target_os = "linux")]
+use nodeloop::net::TcpSocket;
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::worker::{Ended, Port, Worker};
 use nodeloop::{
@@ -278,7 +282,7 @@ async fn serve(stream: std::net::TcpStream, number: u8) {
     }
 }
 
-async fn ask(address: std::net::SocketAddr) -> u8 {
+async fn ask(address: SocketAddr) -> u8 {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"?").await.unwrap();
     let mut byte = [0];
@@ -321,50 +325,45 @@ fn connections_are_handed_over_to_other_loops() {
 fn loops_share_a_port() {
     // The system chooses by the address of the client; with many of them everybody is chosen.
     let served = block_on(async {
-        let first = shared_listener("127.0.0.1:0".parse().unwrap());
-        let address = first.local_addr().unwrap();
-        let counts = Rc::new(RefCell::new(BTreeMap::<u8, usize>::new()));
-        let mut listeners = vec![first];
-        listeners.extend((1..3).map(|_| shared_listener(address)));
-        let workers: Vec<_> = listeners
-            .into_iter()
-            .zip(0..)
-            .map(|(listener, number)| {
-                Worker::<(), (), ()>::spawn(move |mut port| async move {
-                    let listener = TcpListener::from_std(listener).unwrap();
-                    let serving = spawn(async move {
-                        loop {
-                            let (stream, _) = listener.accept().await.unwrap();
-                            spawn(serve(stream.into_std().unwrap(), number));
-                        }
-                    });
-                    port.recv().await; // until the port is closed
-                    serving.abort();
-                })
-                .unwrap()
-            })
-            .collect();
+        let first = Worker::spawn(|port| listen_too(port, 0)).unwrap();
+        let mut workers = vec![first];
+        workers[0].post("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = workers[0].recv().await.unwrap();
+        for number in 1..3 {
+            let mut worker = Worker::spawn(move |port| listen_too(port, number)).unwrap();
+            worker.post(address).unwrap();
+            assert_eq!(worker.recv().await, Some(address));
+            workers.push(worker);
+        }
+        let mut counts = BTreeMap::<u8, usize>::new();
         for _ in 0..200 {
-            *counts.borrow_mut().entry(ask(address).await).or_default() += 1;
+            *counts.entry(ask(address).await).or_default() += 1;
         }
         for worker in workers {
             worker.join().await.unwrap();
         }
-        counts.take()
+        counts
     });
     assert_eq!(served.values().sum::<usize>(), 200);
     assert_eq!(served.len(), 3, "{served:?}");
 }
 
-/// A listener that lets others listen on the same address.
+/// Serves at the address that comes first, with others, until its port is closed.
 #[cfg(target_os = "linux")]
-fn shared_listener(address: std::net::SocketAddr) -> std::net::TcpListener {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
-    rustix::net::sockopt::set_socket_reuseport(&socket, true).unwrap();
-    socket.bind(&address.into()).unwrap();
-    socket.listen(128).unwrap();
-    socket.into()
+async fn listen_too(mut port: Port<SocketAddr, SocketAddr>, number: u8) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(port.recv().await.unwrap()).unwrap();
+    let listener = socket.listen(128).unwrap();
+    port.post(listener.local_addr().unwrap()).unwrap();
+    let serving = spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            spawn(serve(stream.into_std().unwrap(), number));
+        }
+    });
+    assert_eq!(port.recv().await, None);
+    serving.abort();
 }
 
 #[test]
