@@ -99,6 +99,9 @@
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
+//! | `child_process` | [`process`] |
+//! | `process.stdin`, `.stdout`, `.stderr` | [`io::stdin`], [`io::stdout`], [`io::stderr`] |
+//! | `worker_threads`, `cluster` | [`worker`] |
 //!
 //! # Glossary
 //!
@@ -128,10 +131,11 @@
 //! `event_loop.rs` is the wheel on one screen, `checkpoint.rs` the drain. `phases/` are passive
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
-//! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends. `watch.rs` knows where the loop is and who observes it,
-//! `observe.rs` is the way in ([`guide::observing`]); `picture/` draws what it tells. `test/` is the
-//! kit for tests of order, `chance.rs` what decides in an exploration.
+//! for other threads, `pool.rs` the worker pool, `signals.rs` where signals and the ends of children
+//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `watch.rs`
+//! knows where the loop is and who observes it, `observe.rs` is the way in ([`guide::observing`]);
+//! `picture/` draws what it tells. `test/` is the kit for tests of order, `chance.rs` what decides
+//! in an exploration.
 //!
 //! # Platforms
 //!
@@ -182,6 +186,7 @@ mod uncaught;
 mod waits;
 mod watch;
 mod why_alive;
+pub mod worker;
 mod yield_now;
 
 pub use abort::{

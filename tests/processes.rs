@@ -504,3 +504,16 @@ fn a_child_that_outlives_its_loop_knows_nothing_more() {
     let waited = futures::executor::block_on(child.wait());
     assert!(waited.unwrap_err().to_string().contains("has ended"));
 }
+
+#[test]
+fn a_child_holds_virtual_time_if_that_was_said() {
+    let settings = EventLoop::builder().virtual_time().io_holds_time(true);
+    let mut event_loop = settings.build().unwrap();
+    event_loop
+        .run(async {
+            let mut child = sh("exit 6");
+            let ended = timeout(Duration::from_millis(1), child.wait()).await;
+            assert_eq!(ended.unwrap().unwrap().code(), Some(6));
+        })
+        .unwrap();
+}

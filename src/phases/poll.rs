@@ -272,8 +272,9 @@ impl PollPhase {
         must_wait: impl Fn() -> bool,
     ) -> io::Result<bool> {
         let sources_wait = self.sources.borrow().has_refed_waiters();
-        let is_held = (outside.jobs && self.time.jobs_hold) || (sources_wait && self.time.io_holds);
-        let somebody_is_out = outside.jobs || outside.signals || sources_wait || door.has_tokens();
+        let io_waits = sources_wait || outside.signals;
+        let is_held = (outside.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
+        let somebody_is_out = outside.jobs || io_waits || door.has_tokens();
         match self.first_due(wait) {
             Some(target) if !is_held && self.time.allow(target) => {
                 clock.jump_to(target);
