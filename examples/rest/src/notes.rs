@@ -1,7 +1,10 @@
 //! The notes in SQLite.
 //!
-//! SQLite blocks, so every call is a job of the pool. There is one connection behind a lock:
+//! SQLite blocks, so every call is a job of a pool. There is one connection behind a lock:
 //! SQLite writes one at a time anyway.
+//!
+//! axum asks its handlers to be `Send`, and a promise of the loop belongs to its thread. So a job
+//! answers through a channel, and all that is asked of a pool is to run it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,15 +29,25 @@ pub struct Draft {
     pub text: String,
 }
 
+/// A call of the database.
+pub type Job = Box<dyn FnOnce() + Send>;
+
 /// The notes. Clones are the same notes.
 #[derive(Clone)]
 pub struct Notes {
     connection: Arc<Mutex<Connection>>,
+    run: fn(Job),
+}
+
+/// Runs a job on the pool of the loop.
+pub fn on_the_loops_pool(job: Job) {
+    // Settled, so that a panic in the job fails one request and nothing else.
+    nodeloop::spawn(nodeloop::spawn_blocking(job).settled());
 }
 
 impl Notes {
-    /// Opens a database, or one in memory; blocks.
-    pub fn open(file: Option<&str>) -> rusqlite::Result<Notes> {
+    /// Opens a database, or one in memory; blocks. `run` runs the calls, off the loop's thread.
+    pub fn open(file: Option<&str>, run: fn(Job)) -> rusqlite::Result<Notes> {
         let connection = match file {
             Some(file) => Connection::open(file)?,
             None => Connection::open_in_memory()?,
@@ -49,6 +62,7 @@ impl Notes {
         )?;
         Ok(Notes {
             connection: Arc::new(Mutex::new(connection)),
+            run,
         })
     }
 
@@ -105,13 +119,16 @@ impl Notes {
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
         let connection = self.connection.clone();
-        blocking(move || {
+        let (sender, receiver) = oneshot::channel();
+        (self.run)(Box::new(move || {
             // A job that panicked has left no half of a statement behind.
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            job(&connection)
-        })
-        .await?
-        .map_err(|error| Failure(error.to_string()))
+            let _ = sender.send(job(&connection)); // whoever asked may have gone
+        }));
+        match receiver.await {
+            Ok(result) => result.map_err(|error| Failure(error.to_string())),
+            Err(oneshot::Canceled) => Err(Failure("a job did not come to its end".to_owned())),
+        }
     }
 }
 
@@ -132,26 +149,3 @@ fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
 /// The database did not do it.
 #[derive(Debug)]
 pub struct Failure(pub String);
-
-/// Runs a job on the loop's pool, for a future that has to be `Send`.
-///
-/// axum asks that of its handlers, and a promise of the loop belongs to its thread. So a task of
-/// the loop awaits the promise, and the handler awaits a channel.
-async fn blocking<T: Send + 'static>(
-    job: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
-    let receiver = {
-        let (sender, receiver) = oneshot::channel();
-        nodeloop::spawn(async move {
-            // Settled, so that a panic in the job fails this request and nothing else. Whoever
-            // asked may have gone.
-            let _ = sender.send(nodeloop::spawn_blocking(job).settled().await);
-        });
-        receiver
-    };
-    match receiver.await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(failure)) => Err(Failure(format!("a job failed: {failure:?}"))),
-        Err(oneshot::Canceled) => Err(Failure("the loop is ending".to_owned())),
-    }
-}

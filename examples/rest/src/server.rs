@@ -28,7 +28,7 @@ use nodeloop::{set_timeout, spawn, spawn_blocking};
 use tower::ServiceExt;
 
 use crate::Settings;
-use crate::notes::Notes;
+use crate::notes::{Notes, on_the_loops_pool};
 use crate::routes::{Problem, router};
 
 /// Serves until SIGINT or SIGTERM. Prints where it listens.
@@ -38,7 +38,7 @@ use crate::routes::{Problem, router};
 /// If the database can't be opened, or the address is taken.
 pub async fn serve(settings: Settings) -> io::Result<()> {
     let database = settings.database.clone();
-    let notes = spawn_blocking(move || Notes::open(database.as_deref())).await;
+    let notes = spawn_blocking(move || Notes::open(database.as_deref(), on_the_loops_pool)).await;
     let notes = notes.map_err(io::Error::other)?;
     let router = router(notes, settings.body_limit);
     let stop = spawn(stop_signal()?).shared();
