@@ -10,6 +10,9 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+/// For signatures that are not ours.
+pub(crate) type MachineInstant = Instant;
+
 /// The time of one loop, counted from an arbitrary start.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -81,6 +84,20 @@ pub(crate) fn whole_ms(now: Duration) -> u64 {
 /// The time of the machine outside of any loop, on the scale of every real [`Clock`].
 pub(crate) fn machine_now() -> Duration {
     base().elapsed()
+}
+
+/// The machine's `Instant` for a reading of a clock, for interfaces that want that type. Readings of
+/// a virtual clock become moments as if it had started with the process.
+pub(crate) fn machine_instant(since_base: Duration) -> MachineInstant {
+    // What can't be represented is so far away that nobody waits for it.
+    const FAR: Duration = Duration::from_secs(1 << 32);
+    let base = base();
+    base.checked_add(since_base).unwrap_or_else(|| base + FAR)
+}
+
+/// The other way; zero for what was before.
+pub(crate) fn since_base(instant: MachineInstant) -> Duration {
+    instant.saturating_duration_since(base())
 }
 
 /// The moment from which the real clocks of this process count.

@@ -90,6 +90,8 @@ pub(crate) struct LoopState {
     /// Why the run is to end before the loop has run dry.
     pub(crate) stop: RefCell<Option<Stop>>,
     is_stopping: Cell<bool>,
+    /// Whether this is the loop that runs on this thread, the one in [`CURRENT`].
+    is_current: Cell<bool>,
     /// What [`do_in_a_row`](LoopState::do_in_a_row) still has to do, and whether it is at it.
     in_a_row: RefCell<VecDeque<Box<dyn FnOnce()>>>,
     is_in_a_row: Cell<bool>,
@@ -191,6 +193,7 @@ impl LoopState {
             entered: Cell::new(0),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
+            is_current: Cell::new(false),
             in_a_row: RefCell::default(),
             is_in_a_row: Cell::new(false),
             watch: Watch::default(),
@@ -199,10 +202,11 @@ impl LoopState {
 
     /// Whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do not.
     pub(crate) fn is_alive(&self) -> bool {
-        self.check.borrow().has_refed()
+        // What a server nearly always has stands first.
+        self.poll.has_refed()
             || self.timers.borrow().has_refed()
+            || self.check.borrow().has_refed()
             || self.pool.has_outstanding()
-            || self.poll.has_refed()
             || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
@@ -235,12 +239,8 @@ impl LoopState {
     }
 
     /// Whether this is the loop that runs on this thread.
-    pub(crate) fn is_current(self: &Rc<Self>) -> bool {
-        let is_this = |current: &RefCell<Current>| match &*current.borrow() {
-            Current::Running(state) => Rc::ptr_eq(state, self),
-            _ => false,
-        };
-        CURRENT.try_with(is_this).unwrap_or(false)
+    pub(crate) fn is_current(&self) -> bool {
+        self.is_current.get()
     }
 
     /// Ends the run at the next point between two callbacks. The first reason counts.
@@ -416,10 +416,17 @@ impl Drop for Entered {
 
 /// Puts another loop, or none, in the place of the current one; that one. Without a thread-local
 /// (its thread is ending) there is none.
-fn set_current(current: Current) -> Current {
-    CURRENT
-        .try_with(|place| place.replace(current))
-        .unwrap_or_default()
+fn set_current(next: Current) -> Current {
+    let replace = |current: &RefCell<Current>| {
+        if let Current::Running(previous) = &*current.borrow() {
+            previous.is_current.set(false);
+        }
+        if let Current::Running(next) = &next {
+            next.is_current.set(true);
+        }
+        current.replace(next)
+    };
+    CURRENT.try_with(replace).unwrap_or_default()
 }
 
 /// Where the loop of this thread is. For an observer, that is the loop it observes.

@@ -11,3 +11,6 @@ pub mod exactness {}
 
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("guide/picture.md")]
+pub mod picture {}

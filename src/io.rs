@@ -159,20 +159,26 @@ impl Registration {
         mut operation: impl FnMut() -> io::Result<(R, bool)>,
     ) -> Option<io::Result<R>> {
         match operation() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.would_block(direction);
-                None
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
             Ok((result, drained)) => {
                 self.done(direction, drained);
                 Some(Ok(result))
             }
-            Err(error) => {
+            Err(error) => self.failed(direction, error).map(Err),
+        }
+    }
+
+    /// The error to report; none if the operation is to be done again.
+    #[cold]
+    fn failed(&self, direction: Direction, error: io::Error) -> Option<io::Error> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.would_block(direction),
+            io::ErrorKind::Interrupted => {}
+            _ => {
                 self.done(direction, false);
-                Some(Err(error))
+                return Some(error);
             }
         }
+        None
     }
 
     pub(crate) fn would_block(&self, direction: Direction) {

@@ -121,7 +121,7 @@
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
 //! how a run begins and ends. `watch.rs` knows where the loop is and who observes it, `observe.rs` is the
-//! way in ([`guide::observing`]).
+//! way in ([`guide::observing`]), `picture/` draws it.
 //!
 //! # Platforms
 //!
@@ -145,11 +145,14 @@ pub mod fs;
 pub mod guide;
 mod handle;
 mod hooks;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod io;
 mod macrotask;
 pub mod net;
 pub mod observe;
 mod phases;
+pub mod picture;
 mod pool;
 #[cfg(unix)]
 pub mod process;

@@ -2,7 +2,8 @@
 //!
 //! An [`Observer`] is told every [`Event`] of its loop, at fixed points: turns, phases, waits,
 //! steps, drains, what is queued and by whom, promises, throws. Install it with
-//! [`Builder::observer`](crate::Builder::observer) or, from inside, with [`install`].
+//! [`Builder::observer`](crate::Builder::observer), from inside with [`install`], or with
+//! [`every_loop`] for loops that somebody else builds.
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -41,6 +42,7 @@ use std::rc::Rc;
 
 use crate::current::{self, LoopState, current};
 
+mod every_loop;
 mod histogram;
 mod metrics;
 mod slow;
@@ -48,6 +50,8 @@ mod starving;
 #[cfg(feature = "tracing")]
 mod traced;
 
+pub(crate) use every_loop::of_new_loop;
+pub use every_loop::{EveryLoop, every_loop};
 pub use histogram::Histogram;
 pub use metrics::{Counts, Metrics, Utilization};
 pub use slow::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};

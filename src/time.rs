@@ -147,8 +147,9 @@ pub struct Sleep {
     progress: Progress,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+/// How far a future that waits for a timer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
     /// Not polled yet.
     Armed,
     Waiting,
@@ -209,38 +210,57 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(key) = self.key else {
-            return Poll::Pending;
-        };
-        let mut timers = self.state.timers.borrow_mut();
-        if timers.is_pending(key) {
-            let waiting = timers.pending_work(key);
-            let replaced = match waiting {
-                Work::Wake(Some(waker)) if waker.will_wake(cx.waker()) => None,
-                _ => Some(std::mem::replace(
-                    waiting,
-                    Work::Wake(Some(cx.waker().clone())),
-                )),
-            };
-            drop(timers);
-            drop(replaced);
-            self.progress = Progress::Waiting;
-            return Poll::Pending;
-        }
-        drop(timers);
-        match self.progress {
-            Progress::Armed => {
-                self.progress = Progress::TurnQueued;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Progress::Waiting | Progress::TurnQueued => {
-                self.progress = Progress::Done;
-                Poll::Ready(())
-            }
-            Progress::Done => panic!("a `Sleep` was polled after it had ended"),
+        let this = &mut *self;
+        match this.key {
+            Some(key) => poll_timer(&this.state, key, &mut this.progress, cx),
+            None => Poll::Pending,
         }
     }
+}
+
+/// Waits for the timer at `key`, whose work is a wake.
+pub(crate) fn poll_timer(
+    state: &LoopState,
+    key: TimerKey,
+    progress: &mut Progress,
+    cx: &Context<'_>,
+) -> Poll<()> {
+    let mut timers = state.timers.borrow_mut();
+    if timers.is_pending(key) {
+        let waiting = timers.pending_work(key);
+        let replaced = match waiting {
+            Work::Wake(Some(waker)) if waker.will_wake(cx.waker()) => None,
+            _ => Some(std::mem::replace(
+                waiting,
+                Work::Wake(Some(cx.waker().clone())),
+            )),
+        };
+        drop(timers);
+        drop(replaced);
+        *progress = Progress::Waiting;
+        return Poll::Pending;
+    }
+    drop(timers);
+    match *progress {
+        Progress::Armed => {
+            *progress = Progress::TurnQueued;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Progress::Waiting | Progress::TurnQueued => {
+            *progress = Progress::Done;
+            Poll::Ready(())
+        }
+        Progress::Done => panic!("a `Sleep` was polled after it had ended"),
+    }
+}
+
+/// Disarms a timer and gives its handle up.
+pub(crate) fn release_timer(state: &LoopState, key: TimerKey) {
+    state.timer_cleared(key);
+    let work = state.timers.borrow_mut().clear(key);
+    let freed = state.timers.borrow_mut().drop_handle(key);
+    drop((work, freed)); // outside of the borrow
 }
 
 impl FusedFuture for Sleep {
@@ -252,10 +272,7 @@ impl FusedFuture for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.state.timer_cleared(key);
-            let work = self.state.timers.borrow_mut().clear(key);
-            let freed = self.state.timers.borrow_mut().drop_handle(key);
-            drop((work, freed)); // outside of the borrow
+            release_timer(&self.state, key);
         }
     }
 }
@@ -405,10 +422,7 @@ impl Stream for Interval {
 impl Drop for Interval {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.state.timer_cleared(key);
-            let work = self.state.timers.borrow_mut().clear(key);
-            let freed = self.state.timers.borrow_mut().drop_handle(key);
-            drop((work, freed)); // outside of the borrow
+            release_timer(&self.state, key);
         }
     }
 }
@@ -493,7 +507,7 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
 }
 
 /// Whole milliseconds, rounded up, at least one.
-fn ceil_ms(duration: Duration) -> u64 {
+pub(crate) fn ceil_ms(duration: Duration) -> u64 {
     let ms = duration.as_nanos().div_ceil(1_000_000);
     u64::try_from(ms).unwrap_or(u64::MAX).clamp(1, u64::MAX / 4)
 }

@@ -14,9 +14,9 @@ const LAYERS: &[&[&str]] = &[
     &["signals", "watch"],
     &["current"], // where the API and the loop meet
     &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "why_alive", "yield_now"],
-    &["blocking", "event_loop", "handle", "schedule", "time"],
+    &["blocking", "event_loop", "handle", "picture", "schedule", "time"],
     &["abort", "entry", "io"],
-    &["fs", "net", "signal", "test"],
+    &["fs", "hyper", "net", "signal", "test"],
     &["process"],
 ];
 

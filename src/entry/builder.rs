@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::current::{LoopState, Stop};
 use crate::entry::EventLoop;
 use crate::macrotask::Place;
-use crate::observe::{Installed, Observer, Starving, long_drains};
+use crate::observe::{Installed, Observer, Starving, long_drains, of_new_loop};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::remote::Door;
 
@@ -202,7 +202,7 @@ impl Builder {
         let door = Arc::new(Door::new(waker, chance.is_on()));
         let threads = self.blocking_threads;
         let state = Rc::new(LoopState::new(clock, chance, poll, door, threads));
-        for (observer, place) in self.observers {
+        for (observer, place) in of_new_loop().into_iter().chain(self.observers) {
             Installed::new(state.clone(), observer, place).keep();
         }
         if let Some((limit, place)) = self.drain_limit {

@@ -204,15 +204,15 @@ impl PollPhase {
     /// Whether anything in here keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
         let left_behind = |one: &Batched| !matches!(one, Batched::InDoor);
-        !self.simulated.borrow().is_empty()
+        self.sources.borrow().has_refed_waiters()
+            || !self.simulated.borrow().is_empty()
             || !self.stalled.borrow().is_empty()
             || self.batch.borrow().iter().any(left_behind) // by a run that was stopped
-            || self.sources.borrow().has_refed_waiters()
     }
 
     /// Looks at what is there and waits if `wait` says so and nothing is. `outside` says who
-    /// else is waited for, and may hold virtual time; `must_wait` is asked once more when the door has been
-    /// told that the loop sleeps.
+    /// else is waited for, and may hold virtual time; `must_wait` is asked once more when the door
+    /// has been told that the loop sleeps.
     pub(crate) fn gather(
         &self,
         clock: &Clock,
@@ -307,7 +307,7 @@ impl PollPhase {
                 }
                 Batched::Message(message) => return Some(Arrival::Message(message)),
                 Batched::Ready(token, readiness) => {
-                    let waiting = self.sources.borrow_mut().deliver(token, readiness);
+                    let waiting = self.deliver(token, readiness);
                     if let Some(macrotask) = waiting {
                         return Some(Arrival::Macrotask(macrotask));
                     }
@@ -349,21 +349,33 @@ impl PollPhase {
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.
     pub(crate) fn take_all(&self) -> Vec<Macrotask> {
-        let batch = std::mem::take(&mut *self.batch.borrow_mut());
+        let mut taken = Vec::new();
+        let next = || self.batch.borrow_mut().pop_front();
+        while let Some(one) = next() {
+            match one {
+                Batched::Simulated(macrotask) | Batched::Brought(macrotask) => {
+                    taken.push(macrotask);
+                }
+                // With a signal go its listeners; the messages were taken out before.
+                Batched::InDoor | Batched::Message(_) | Batched::Signal(_) => {}
+                // The system won't tell it again, and the source may outlive this run.
+                Batched::Ready(token, readiness) => taken.extend(self.deliver(token, readiness)),
+            }
+        }
         let simulated = std::mem::take(&mut *self.simulated.borrow_mut());
-        let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
-        let mut sources = self.sources.borrow_mut();
-        let batched = batch.into_iter().filter_map(|one| match one {
-            Batched::Simulated(macrotask) | Batched::Brought(macrotask) => Some(macrotask),
-            // With a signal go its listeners; the messages were taken out before.
-            Batched::InDoor | Batched::Message(_) | Batched::Signal(_) => None,
-            // The system won't tell it again, and the source may outlive this run.
-            Batched::Ready(token, readiness) => sources.deliver(token, readiness),
-        });
-        batched
-            .chain(simulated.into_values())
-            .chain(stalled)
-            .collect()
+        taken.extend(simulated.into_values());
+        taken.append(&mut *self.stalled.borrow_mut());
+        taken
+    }
+
+    /// An event reaches its source. What it says to a writer behind a reader stays in the batch.
+    fn deliver(&self, token: Token, readiness: Readiness) -> Option<Macrotask> {
+        let (waiting, rest) = self.sources.borrow_mut().deliver(token, readiness);
+        if let Some(rest) = rest {
+            let mut batch = self.batch.borrow_mut();
+            batch.push_front(Batched::Ready(token, rest));
+        }
+        waiting
     }
 
     /// Whether a look that does not wait would find nothing, whatever the system says.
@@ -421,10 +433,14 @@ impl PollPhase {
                 signals.push(Batched::Signal(number));
                 continue;
             }
-            let halves = readiness.halves();
             // A source that was cut off is served already, and once is enough for one phase.
-            let fresh = halves.filter(|half| !half.is_readable() || !cut_off.contains(&token));
-            batch.extend(fresh.map(|half| Batched::Ready(token, half)));
+            let served = cut_off.contains(&token);
+            let fresh = if served {
+                readiness.write_half()
+            } else {
+                Some(readiness)
+            };
+            batch.extend(fresh.map(|fresh| Batched::Ready(token, fresh)));
         }
         batch.extend(signals);
         events.clear();

@@ -73,10 +73,6 @@ impl Readiness {
         }
     }
 
-    pub(crate) fn is_readable(self) -> bool {
-        self.readable
-    }
-
     pub(crate) fn of(event: &Event) -> Readiness {
         let read_closed = event.is_read_closed() || event.is_error();
         let write_closed = event.is_write_closed() || event.is_error();
@@ -88,21 +84,13 @@ impl Readiness {
         }
     }
 
-    /// One event that wakes a reader and a writer is two macrotasks, the reader's first.
-    pub(crate) fn halves(self) -> impl Iterator<Item = Readiness> {
-        let read = Readiness {
-            writable: false,
-            write_closed: false,
-            ..self
-        };
-        let write = Readiness {
+    /// What is left of an event when its reader has been served.
+    pub(crate) fn write_half(self) -> Option<Readiness> {
+        self.writable.then_some(Readiness {
             readable: false,
             read_closed: false,
             ..self
-        };
-        let read = self.readable.then_some(read);
-        let write = self.writable.then_some(write);
-        read.into_iter().chain(write)
+        })
     }
 }
 
@@ -456,27 +444,47 @@ impl Sources {
     }
 
     /// An event reaches its source: readiness is noted, and whoever waits becomes a macrotask.
-    pub(crate) fn deliver(&mut self, token: Token, readiness: Readiness) -> Option<Macrotask> {
-        let slot = Self::slot(&mut self.slots, token)?;
-        let half = if readiness.readable {
+    ///
+    /// One event that wakes a reader and a writer is two macrotasks, the reader's first: what
+    /// comes back in the second place is to be delivered behind the first. There is none if the
+    /// source counts as writable already, as nearly always.
+    pub(crate) fn deliver(
+        &mut self,
+        token: Token,
+        readiness: Readiness,
+    ) -> (Option<Macrotask>, Option<Readiness>) {
+        let Some(slot) = Self::slot(&mut self.slots, token) else {
+            return (None, None);
+        };
+        let (half, rest) = if readiness.readable {
             slot.read.closed |= readiness.read_closed;
             slot.read.left = READS_PER_EVENT;
-            &mut slot.read
+            let rest = if slot.write.ready {
+                slot.write.closed |= readiness.write_closed;
+                None
+            } else {
+                readiness.write_half()
+            };
+            (&mut slot.read, rest)
         } else {
             slot.write.closed |= readiness.write_closed;
-            &mut slot.write
+            (&mut slot.write, None)
         };
         half.ready = true;
-        let waiting = half.waiting();
-        let mut wakers = take_waiting(half);
+        let refed = usize::from(slot.refed);
         let origin = Origin::of(StepKind::Readiness, slot.place, index_of(token) as u64);
-        let refed = slot.refed;
-        self.refed_waiters -= if refed { waiting } else { 0 };
-        match wakers.len() {
-            0 => None,
+        if half.waiters.is_empty() {
+            let poller = half.poller.take();
+            self.refed_waiters -= if poller.is_some() { refed } else { 0 };
+            return (poller.map(|waker| Macrotask::wake(waker, origin)), rest);
+        }
+        let mut wakers = take_waiting(half);
+        self.refed_waiters -= wakers.len() * refed;
+        let macrotask = match wakers.len() {
             1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
             _ => Some(Macrotask::wake_all(wakers, origin)),
-        }
+        };
+        (macrotask, rest)
     }
 
     /// Takes out whoever waits, for the end of the loop. The caller wakes them outside of any

@@ -1,0 +1,205 @@
+//! Servers on nodeloop beside the same ones on other runtimes, measured in one run.
+//!
+//! ```text
+//! cargo run --release -p nodeloop-serve -- hello [--rounds N] [--seconds S]     needs `wrk`
+//! cargo run --release -p nodeloop-serve -- echo [--rounds N] [--messages M]
+//! cargo run --release -p nodeloop-serve -- check        the answers only, in a moment
+//! ```
+//!
+//! Every server is a process of its own. In each round every one of them gets its load, one after
+//! the other, each round beginning with another one, so that whatever else the machine does meets
+//! all; what counts is the processor time it has taken meanwhile (user and system, all threads).
+//! The answers are checked.
+
+mod echo_load;
+mod http_load;
+mod process;
+mod servers;
+mod table;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use process::ServerProcess;
+use servers::{Server, servers};
+use table::Table;
+
+/// The connections of every load.
+const CONNECTIONS: usize = 64;
+
+struct Options {
+    rounds: usize,
+    seconds: u64,
+    messages: usize,
+    only: Option<String>,
+}
+
+/// What a load has done to a server.
+struct Sample {
+    operations: u64,
+    cpu: Duration,
+    wall: Duration,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.split_first() {
+        Some((&"serve", [kind, name])) => serve(kind, name),
+        Some((&"check", [])) => check(),
+        Some((&kind, rest)) if !servers(kind).is_empty() => match Options::parse(rest) {
+            Ok(options) => measure(kind, &options),
+            Err(message) => return usage(&message),
+        },
+        _ => return usage("say what to measure"),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(message: &str) -> ExitCode {
+    eprintln!(
+        "{message}\n\
+         hello [--rounds N] [--seconds S] [--only NAME]\n\
+         echo [--rounds N] [--messages M] [--only NAME]\n\
+         check"
+    );
+    ExitCode::from(2)
+}
+
+impl Options {
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        let mut options = Options {
+            rounds: 3,
+            seconds: 3,
+            messages: 2_000,
+            only: None,
+        };
+        for pair in arguments.chunks(2) {
+            let [name, value] = pair else {
+                return Err(format!("`{}` needs a value", pair[0]));
+            };
+            let number = value.parse().map_err(|_| format!("`{value}` is no number"));
+            match *name {
+                "--rounds" => options.rounds = number?,
+                "--seconds" => options.seconds = number? as u64,
+                "--messages" => options.messages = number?,
+                "--only" => options.only = Some((*value).to_owned()),
+                _ => return Err(format!("unknown option `{name}`")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// The process of a server.
+fn serve(kind: &str, name: &str) -> io::Result<()> {
+    match servers(kind).into_iter().find(|(other, _)| *other == name) {
+        Some((_, Server::Here(run))) => run(),
+        _ => Err(io::Error::other(format!("no such server: {kind} {name}"))),
+    }
+}
+
+/// A server, and what puts the load on it.
+struct Measured {
+    name: &'static str,
+    process: ServerProcess,
+    load: Load,
+}
+
+enum Load {
+    Echo {
+        load: echo_load::Load,
+        messages: usize,
+    },
+    Http {
+        seconds: u64,
+    },
+}
+
+fn measure(kind: &str, options: &Options) -> io::Result<()> {
+    let mut measured = Vec::new();
+    for (name, server) in servers(kind) {
+        if options.only.as_deref().is_none_or(|only| only == name) {
+            let started = Measured::start(kind, name, &server, options);
+            measured.push(started.map_err(|error| io::Error::other(format!("{name}: {error}")))?);
+        }
+    }
+    let names: Vec<&str> = measured.iter().map(|one| one.name).collect();
+    let mut table = Table::new(&names);
+    let count = measured.len();
+    for round in 0..options.rounds {
+        for turn in 0..count {
+            let index = (round + turn) % count;
+            let one = &mut measured[index];
+            let sample = one.run();
+            let sample =
+                sample.map_err(|error| io::Error::other(format!("{}: {error}", one.name)))?;
+            table.add(index, &sample);
+        }
+    }
+    let what = if kind == "echo" { "message" } else { "request" };
+    table.print(kind, what, options.rounds);
+    Ok(())
+}
+
+impl Measured {
+    fn start(
+        kind: &str,
+        name: &'static str,
+        server: &Server,
+        options: &Options,
+    ) -> io::Result<Measured> {
+        let process = ServerProcess::start(kind, name, server)?;
+        let load = if kind == "echo" {
+            Load::Echo {
+                load: echo_load::Load::new(&process, CONNECTIONS)?,
+                messages: options.messages,
+            }
+        } else {
+            http_load::warm_up(&process, CONNECTIONS)?;
+            Load::Http {
+                seconds: options.seconds,
+            }
+        };
+        Ok(Measured {
+            name,
+            process,
+            load,
+        })
+    }
+
+    fn run(&mut self) -> io::Result<Sample> {
+        match &mut self.load {
+            Load::Echo { load, messages } => load.run(&self.process, *messages),
+            Load::Http { seconds } => http_load::run(&self.process, CONNECTIONS, *seconds),
+        }
+    }
+}
+
+/// Every server that is there answers as it should.
+fn check() -> io::Result<()> {
+    for kind in ["hello", "echo"] {
+        for (name, server) in servers(kind) {
+            if matches!(server, Server::Node(_)) && !process::has_node() {
+                println!("{kind} on {name}: there is no `node`");
+                continue;
+            }
+            let process = ServerProcess::start(kind, name, &server)?;
+            let answers = if kind == "echo" {
+                echo_load::Load::new(&process, CONNECTIONS).map(drop)
+            } else {
+                http_load::check(process.address())
+            };
+            answers.map_err(|error| io::Error::other(format!("{kind} on {name}: {error}")))?;
+            println!("{kind} on {name}: every answer is right");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! mio and nothing around it: the least that a server of its kind can cost.
+//!
+//! Edge-triggered, one registration for each connection, and a read that does not fill its buffer
+//! is the last one, so that a message costs one read, one write and its share of a wait.
+
+use std::io::{self, Read, Write};
+
+use ::mio::net::{TcpListener, TcpStream};
+use ::mio::{Events, Interest, Poll, Token};
+
+use super::{ECHO_BUFFER, listen};
+
+const LISTENER: Token = Token(usize::MAX);
+
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// What is read and not yet written.
+    pending: std::ops::Range<usize>,
+}
+
+pub fn echo() -> io::Result<()> {
+    let mut listener = TcpListener::from_std(listen()?);
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1024);
+    let mut connections: Vec<Option<Connection>> = Vec::new();
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    loop {
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result?,
+        }
+        for event in &events {
+            if event.token() == LISTENER {
+                accept(&listener, &poll, &mut connections)?;
+                continue;
+            }
+            let slot = &mut connections[event.token().0];
+            if let Some(connection) = slot
+                && !matches!(connection.serve(), Ok(true))
+            {
+                *slot = None; // the client has gone
+            }
+        }
+    }
+}
+
+fn accept(
+    listener: &TcpListener,
+    poll: &Poll,
+    connections: &mut Vec<Option<Connection>>,
+) -> io::Result<()> {
+    loop {
+        let mut stream = match listener.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            accepted => accepted?.0,
+        };
+        stream.set_nodelay(true)?;
+        let token = Token(connections.len());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(&mut stream, token, interest)?;
+        connections.push(Some(Connection {
+            stream,
+            buffer: vec![0; ECHO_BUFFER],
+            pending: 0..0,
+        }));
+    }
+}
+
+impl Connection {
+    /// Whether the client is still there.
+    fn serve(&mut self) -> io::Result<bool> {
+        loop {
+            while !self.pending.is_empty() {
+                match self.stream.write(&self.buffer[self.pending.clone()]) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                    written => self.pending.start += written?,
+                }
+            }
+            if 0 < self.pending.end && self.pending.end < self.buffer.len() {
+                self.pending = 0..0;
+                return Ok(true); // it was a short read: nothing is left
+            }
+            match self.stream.read(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                read => match read? {
+                    0 => return Ok(false),
+                    length => self.pending = 0..length,
+                },
+            }
+        }
+    }
+}

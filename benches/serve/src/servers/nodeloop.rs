@@ -1,0 +1,51 @@
+//! nodeloop.
+
+use std::io;
+
+use ::nodeloop::hyper::{HyperIo, HyperTimer};
+use ::nodeloop::net::{TcpListener, TcpStream};
+use ::nodeloop::spawn;
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+
+use super::{ECHO_BUFFER, answer, listen};
+
+pub fn hello() -> io::Result<()> {
+    ::nodeloop::run(async {
+        let listener = TcpListener::from_std(listen()?)?;
+        let mut http = http1::Builder::new();
+        http.timer(HyperTimer::new());
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let connection = http.serve_connection(HyperIo::new(stream), service_fn(answer));
+            spawn(async move {
+                let _ = connection.await; // the client has gone
+            });
+        }
+    })
+}
+
+pub fn echo() -> io::Result<()> {
+    ::nodeloop::run(async {
+        let listener = TcpListener::from_std(listen()?)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            spawn(async move {
+                let _ = echo_all(stream).await; // the client has gone
+            });
+        }
+    })
+}
+
+async fn echo_all(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; ECHO_BUFFER];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            length => stream.write_all(&buffer[..length]).await?,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Node's clients against hyper's server on the loop, and hyper's client against Node's server.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use nodeloop::net::TcpListener;
+use nodeloop::{block_on, spawn, spawn_blocking};
+use nodeloop_hyper::{
+    LARGE, NodeServer, Seen, connect, connect_and_keep, empty, full, has_node, http, large,
+    large_bytes, request, run_node, serve,
+};
+
+#[test]
+fn nodes_clients_get_what_they_should() {
+    if !has_node() {
+        return;
+    }
+    let (report, seen) = block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Rc::new(Seen::default());
+        spawn(serve(listener, http(), seen.clone()));
+        let report = spawn_blocking(move || run_node("client.mjs", &[port.to_string()])).await;
+        (report, seen)
+    });
+    assert_eq!(report["keepAlive"], 1, "one connection serves them all");
+    assert_eq!(report["large"], LARGE);
+    assert_eq!(report["fetch"], true);
+    assert_eq!(report["pipelined"], "1234", "in order");
+    assert_eq!(
+        seen.broken.get(),
+        1,
+        "the client that went away was noticed"
+    );
+}
+
+#[test]
+fn nodes_server_gets_what_it_should() {
+    if !has_node() {
+        return;
+    }
+    let server = NodeServer::start("server.mjs");
+    let port = server.port;
+    block_on(async move {
+        let mut client = connect(port).await;
+        for path in ["/stream", "/whole"] {
+            let bodies = [full("short"), large(), full(large_bytes()), empty()];
+            let expected = ["short".into(), large_bytes(), large_bytes(), "".into()];
+            for (body, expected) in bodies.into_iter().zip(expected) {
+                client.ready().await.unwrap();
+                let sent = client.send_request(request("POST", path, body));
+                let answer = sent.await.unwrap().into_body().collect().await.unwrap();
+                assert!(answer.to_bytes() == expected, "{path} changes a body");
+            }
+        }
+        client.ready().await.unwrap();
+        let answer = client.send_request(request("GET", "/large", empty()));
+        let body = answer.await.unwrap().into_body().collect().await.unwrap();
+        assert!(body.to_bytes() == large_bytes());
+
+        // The server goes away in the middle of its answer.
+        client.ready().await.unwrap();
+        let answer = client.send_request(request("GET", "/half", empty()));
+        let error = answer
+            .await
+            .unwrap()
+            .into_body()
+            .collect()
+            .await
+            .unwrap_err();
+        assert!(format!("{error:?}").contains("IncompleteBody"), "{error:?}");
+
+        // The client goes away in the middle of its body, when its beginning has come back.
+        let (mut client, connection) = connect_and_keep(port).await;
+        let beginning = Ok(Frame::data(Bytes::from_static(b"a beginning")));
+        let chunks = stream::iter([beginning]).chain(stream::pending());
+        let body = BodyExt::boxed(StreamBody::new(chunks));
+        let answer = client.send_request(request("POST", "/stream", body));
+        let echo = answer.await.unwrap().into_body().frame().await;
+        assert_eq!(echo.unwrap().unwrap().into_data().unwrap(), "a beginning");
+        connection.abort();
+
+        let mut client = connect(port).await;
+        let answer = client.send_request(request("GET", "/when-aborted", empty()));
+        let body = answer.await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes(), "aborted");
+    });
+    let report = server.end();
+    // The first connection has served ten requests and gone down with the last.
+    assert_eq!(report["connections"], 3);
+    assert_eq!(report["requests"], 12);
+    assert_eq!(report["aborted"], 1);
+}

@@ -1,0 +1,169 @@
+//! hyper's server and client on one loop, over sockets and over pipes of memory.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use nodeloop::hyper::{HyperExecutor, HyperIo, HyperTimer};
+use nodeloop::net::{TcpListener, UnixStream};
+use nodeloop::time::Instant;
+use nodeloop::{EventLoop, block_on, spawn};
+use nodeloop_hyper::{LARGE, Seen, connect, empty, full, http, large, large_bytes, request, serve};
+
+/// Two requests wait in one pipeline; the connection serves one after the other.
+#[test]
+fn a_server_and_a_client_share_a_loop() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Rc::new(Seen::default());
+        spawn(serve(listener, http(), seen.clone()));
+        let mut client = connect(port).await;
+        for number in 0..3 {
+            client.ready().await.unwrap();
+            let sent = client.send_request(request("GET", &format!("/number/{number}"), empty()));
+            let body = sent.await.unwrap().into_body().collect().await.unwrap();
+            assert_eq!(body.to_bytes(), number.to_string());
+        }
+        client.ready().await.unwrap();
+        let sent = client.send_request(request("POST", "/stream", large()));
+        let body = sent.await.unwrap().into_body().collect().await.unwrap();
+        assert!(body.to_bytes() == large_bytes());
+        assert_eq!((seen.connections.get(), seen.requests.get()), (1, 4));
+    });
+}
+
+/// Scattered writes give the same bytes.
+#[test]
+fn a_vectored_stream_writes_the_same() {
+    block_on(async {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let answer = service_fn(|_| async { Ok::<_, hyper::Error>(Response::new(large())) });
+        let http = hyper::server::conn::http1::Builder::new();
+        spawn(async move {
+            let io = HyperIo::new(ours).vectored();
+            http.serve_connection(io, answer).await.unwrap();
+        });
+        let io = HyperIo::new(theirs).vectored();
+        let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        spawn(connection);
+        let sent = client.send_request(request("POST", "/", full(large_bytes())));
+        let body = sent.await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes().len(), LARGE);
+    });
+}
+
+/// A head that does not come to its end is given up after exactly its time. The clock is virtual:
+/// nothing else can run, so it jumps.
+#[test]
+fn the_head_of_a_request_has_its_time() {
+    let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
+    event_loop
+        .run(async {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            let mut http = http();
+            http.header_read_timeout(Duration::from_secs(7));
+            let answer = service_fn(|_| async { Ok::<_, hyper::Error>(Response::new(empty())) });
+            let start = Instant::now();
+            theirs.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+            let served = http.serve_connection(HyperIo::new(ours), answer).await;
+            let error = served.unwrap_err();
+            assert!(error.is_timeout(), "{error:?}");
+            assert_eq!(start.elapsed(), Duration::from_secs(7));
+            let mut rest = String::new();
+            theirs.read_to_string(&mut rest).await.unwrap();
+            println!("the client gets: {rest:?}");
+        })
+        .unwrap();
+}
+
+/// A connection that hyper has given up is given back, on both sides.
+#[test]
+fn an_upgraded_connection_is_given_back() {
+    block_on(async {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        spawn(async move {
+            let answer = service_fn(|_| async {
+                let mut response = Response::new(Full::new(Bytes::new()));
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                let upgrade = hyper::header::HeaderValue::from_static("reverse");
+                response
+                    .headers_mut()
+                    .insert(hyper::header::UPGRADE, upgrade);
+                Ok::<_, hyper::Error>(response)
+            });
+            let http = hyper::server::conn::http1::Builder::new();
+            let connection = http.serve_connection(HyperIo::new(ours), answer);
+            let parts = connection.without_shutdown().await.unwrap();
+            let mut stream = parts.read_buf.chain(parts.io.into_inner());
+            let mut word = [0; 5];
+            stream.read_exact(&mut word).await.unwrap();
+            word.reverse();
+            let (_, mut stream) = stream.into_inner();
+            stream.write_all(&word).await.unwrap();
+        });
+
+        let io = HyperIo::new(theirs);
+        let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        let connection = spawn(connection.without_shutdown());
+        let mut wish = request("GET", "/", empty());
+        let headers = wish.headers_mut();
+        headers.insert("connection", "upgrade".parse().unwrap());
+        headers.insert("upgrade", "reverse".parse().unwrap());
+        let answer = client.send_request(wish).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+        let mut stream = connection.await.unwrap().io.into_inner();
+        stream.write_all(b"hello").await.unwrap();
+        let mut back = String::new();
+        stream.read_to_string(&mut back).await.unwrap();
+        assert_eq!(back, "olleh");
+    });
+}
+
+/// HTTP/2 needs the executor: every stream is a task, and need not be `Send`.
+#[test]
+fn http2_runs_its_streams_as_tasks_of_the_loop() {
+    block_on(async {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let not_send = Rc::new(Seen::default());
+        let seen = not_send.clone();
+        let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let seen = seen.clone();
+            async move {
+                seen.requests.set(seen.requests.get() + 1);
+                Ok::<_, hyper::Error>(Response::new(request.into_body().boxed()))
+            }
+        });
+        let mut http = hyper::server::conn::http2::Builder::new(HyperExecutor);
+        http.timer(HyperTimer::new());
+        let served = http.serve_connection(HyperIo::new(ours), answer);
+        spawn(async move {
+            let _ = served.await;
+        });
+
+        let mut http = hyper::client::conn::http2::Builder::new(HyperExecutor);
+        http.timer(HyperTimer::new());
+        let (client, connection) = http.handshake(HyperIo::new(theirs)).await.unwrap();
+        spawn(async move {
+            let _ = connection.await;
+        });
+        let answers = (0..10).map(|number| {
+            let mut client = client.clone();
+            spawn(async move {
+                let body = full(format!("stream {number}"));
+                let request = Request::post("http://localhost/").body(body).unwrap();
+                let answer = client.send_request(request).await.unwrap();
+                answer.into_body().collect().await.unwrap().to_bytes()
+            })
+        });
+        let answers: Vec<_> = answers.collect();
+        for (number, answer) in answers.into_iter().enumerate() {
+            assert_eq!(answer.await, format!("stream {number}"));
+        }
+        assert_eq!(not_send.requests.get(), 10);
+    });
+}
