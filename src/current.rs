@@ -416,18 +416,17 @@ impl Drop for Entered {
 
 /// Puts another loop, or none, in the place of the current one; that one. Without a thread-local
 /// (its thread is ending) there is none.
-fn set_current(current: Current) -> Current {
-    let note = |current: &Current, is_current| {
-        if let Current::Running(state) = current {
-            state.is_current.set(is_current);
+fn set_current(next: Current) -> Current {
+    let replace = |current: &RefCell<Current>| {
+        if let Current::Running(previous) = &*current.borrow() {
+            previous.is_current.set(false);
         }
+        if let Current::Running(next) = &next {
+            next.is_current.set(true);
+        }
+        current.replace(next)
     };
-    let replaced = CURRENT.try_with(|place| {
-        note(&place.borrow(), false);
-        note(&current, true);
-        place.replace(current)
-    });
-    replaced.unwrap_or_default()
+    CURRENT.try_with(replace).unwrap_or_default()
 }
 
 /// Where the loop of this thread is. For an observer, that is the loop it observes.

@@ -289,7 +289,10 @@ impl<'a> Telling<'a> {
         let leave = |current: &RefCell<Current>| {
             let mut current = current.borrow_mut();
             match std::mem::take(&mut *current) {
-                Current::Running(state) => *current = Current::Telling(state),
+                Current::Running(state) => {
+                    state.is_current.set(false);
+                    *current = Current::Telling(state);
+                }
                 other => {
                     *current = other; // an observer of another loop does this, or nothing runs
                     return false;
@@ -309,6 +312,7 @@ impl Drop for Telling<'_> {
             let _ = CURRENT.try_with(|current| {
                 let mut current = current.borrow_mut();
                 if let Current::Telling(state) = std::mem::take(&mut *current) {
+                    state.is_current.set(true);
                     *current = Current::Running(state);
                 }
             });
