@@ -19,9 +19,11 @@
 //! first();
 //! ```
 
+use nodeloop::picture::println;
 use nodeloop::{run, spawn};
 
 fn main() {
+    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
     run(first());
 }
 

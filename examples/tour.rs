@@ -113,6 +113,7 @@ use std::time::Duration;
 
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream};
+use nodeloop::picture::println;
 use nodeloop::{
     next_tick, on_exit, queue_microtask, queue_work, run_script, set_immediate, set_timeout, spawn,
     spawn_blocking, time,
@@ -132,6 +133,7 @@ const WHEEL: &str = "
   queues are emptied: first all ticks, then all microtasks. Then the next.";
 
 fn main() {
+    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
     println!("{WHEEL}");
     run_script(script);
 }
@@ -235,10 +237,12 @@ async fn second_timer(source: String) {
     say(&format!("  {lines} lines and {words} words."));
 }
 
+#[track_caller] // so that the picture shows who says it
 fn heading(stop: &str, what: &str) {
     println!("\n{stop:8} {what}");
 }
 
+#[track_caller]
 fn say(text: &str) {
     println!("         {text}");
 }

@@ -12,10 +12,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use async_task::Runnable;
+
 use crate::current::{Life, LoopState, Stop};
 use crate::macrotask::{Origin, Place, StepKind, Work};
-use crate::queues::Microtask;
+use crate::queues::{Job, Microtask};
 use crate::rejection::Tracking;
+use crate::remote::TaskMeta;
 use crate::uncaught::{ExitUnwind, Rejection, Uncaught};
 use crate::watch::{Event, PromiseId};
 
@@ -27,6 +30,17 @@ impl LoopState {
     /// Drains both queues (R10). A tick that throws ends the drain: what is left stays queued
     /// for the next drain point, wherever that is (R53). A microtask that throws does not (R54).
     pub(crate) fn checkpoint(&self) -> Result<(), Thrown> {
+        if self.watch.is_on() {
+            return self.told_drain();
+        }
+        if self.queues.is_empty() && self.rejections.is_empty() {
+            return Ok(()); // nearly every drain between two macrotasks
+        }
+        self.drain()
+    }
+
+    #[cold]
+    fn told_drain(&self) -> Result<(), Thrown> {
         self.tell(|| Event::DrainBegin);
         let result = self.drain();
         self.tell(|| Event::DrainEnd);
@@ -36,20 +50,12 @@ impl LoopState {
     fn drain(&self) -> Result<(), Thrown> {
         loop {
             while let Some(tick) = self.queues.pop_tick() {
-                self.step(Origin::new(StepKind::Tick, tick.place), tick.callback)?;
+                self.run_job(StepKind::Tick, tick)?;
             }
             while let Some(microtask) = self.queues.pop_microtask() {
                 match microtask {
-                    Microtask::Task(runnable) => {
-                        self.begin_step(runnable.metadata().origin(StepKind::Task));
-                        runnable.run();
-                        self.context.set(None);
-                        self.end_step();
-                    }
-                    Microtask::Callback(job) => {
-                        let origin = Origin::new(StepKind::Microtask, job.place);
-                        let _ = self.step(origin, job.callback);
-                    }
+                    Microtask::Task(runnable) => self.run_task(runnable),
+                    Microtask::Callback(job) => drop(self.run_job(StepKind::Microtask, job)),
                 }
                 if self.is_stopping() {
                     return Err(Thrown);
@@ -65,12 +71,30 @@ impl LoopState {
         }
     }
 
-    /// One step: the loop enters the user's code.
-    pub(crate) fn step(&self, origin: Origin, callback: impl FnOnce()) -> Result<(), Thrown> {
-        self.begin_step(origin);
-        let result = self.guard(origin.place, callback);
-        self.end_step();
-        result
+    #[inline]
+    fn run_task(&self, runnable: Runnable<TaskMeta>) {
+        if self.watch.is_on() {
+            let origin = runnable.metadata().origin(StepKind::Task);
+            self.told_step(origin, || runnable.run());
+        } else {
+            self.watch.note(StepKind::Task, runnable.metadata().place);
+            runnable.run();
+        }
+        self.context.set(None);
+    }
+
+    #[inline]
+    fn run_job(&self, kind: StepKind, job: Job) -> Result<(), Thrown> {
+        if self.watch.is_on() {
+            return self.enter(Origin::new(kind, job.place), job.callback);
+        }
+        self.watch.note(kind, job.place);
+        self.guard(job.place, job.callback)
+    }
+
+    /// Calls the user's code, as a step of its own.
+    pub(crate) fn enter(&self, origin: Origin, callback: impl FnOnce()) -> Result<(), Thrown> {
+        self.step(origin, || self.guard(origin.place, callback))
     }
 
     /// Calls into the user's code. A panic ends at this point and is told at once (R51).
@@ -99,14 +123,12 @@ impl LoopState {
             return self.stop(Stop::Uncaught(error));
         }
         let place = error.place;
-        self.begin_step(Origin::new(StepKind::ErrorListener, place));
-        let called = catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error)));
-        self.end_step();
-        match called {
+        let call = || catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error)));
+        match self.step(Origin::new(StepKind::ErrorListener, place), call) {
             Ok(()) => drop(self.push_immediate(Work::Nothing, place)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
-                self.life.set(Life::Exiting); // Node calls no `exit` listener then (code 7)
+                self.set_life(Life::Exiting); // Node calls no `exit` listener then (code 7)
                 self.stop(Stop::Uncaught(Uncaught { payload, place }));
             }
         }
@@ -122,7 +144,7 @@ impl LoopState {
             self.tell(|| Event::RejectionHandled { promise: id, place });
             let origin = Origin::new(StepKind::ErrorListener, place);
             let rejection = Rejection { promise };
-            self.step(origin, || self.hooks.rejection_handled.call(&rejection))?;
+            self.enter(origin, || self.hooks.rejection_handled.call(&rejection))?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
@@ -133,7 +155,7 @@ impl LoopState {
             let rejection = Rejection { promise };
             if !self.hooks.unhandled_rejection.is_empty() {
                 let origin = Origin::new(StepKind::ErrorListener, place);
-                self.step(origin, || self.hooks.unhandled_rejection.call(&rejection))?;
+                self.enter(origin, || self.hooks.unhandled_rejection.call(&rejection))?;
             } else if !self.hooks.uncaught.is_empty() {
                 // R18: without a listener it becomes an uncaught error, which ends nothing here.
                 let payload = Box::new(UnhandledRejection(rejection.reason_text()));

@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_task::Runnable;
 use slab::Slab;
 
+use crate::chance::Chance;
 use crate::clock::{Clock, whole_ms};
 use crate::context::ContextCell;
 use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
@@ -31,9 +32,13 @@ use crate::rejection::Rejections;
 use crate::remote::{Door, TaskMeta};
 use crate::signals::Signals;
 use crate::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
-use crate::watch::{Position, Watch};
+use crate::waits::{Awaited, PendingPromise};
+use crate::watch::{Position, Starving, Watch};
 
+mod arrived;
 mod tell;
+
+pub(crate) use arrived::{Arrived, Lane};
 
 thread_local! {
     static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
@@ -46,6 +51,8 @@ type Current = Rc<LoopState>;
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
     pub(crate) clock: Clock,
+    /// What decides where Node promises no order, in an exploration.
+    pub(crate) chance: Rc<Chance>,
     pub(crate) door: Arc<Door>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
@@ -61,9 +68,19 @@ pub(crate) struct LoopState {
     pub(crate) context: ContextCell,
     /// The tasks that are pending, so that the end of the loop can cancel them.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The promises without a task that somebody waits for, for the reports.
+    pub(crate) awaited: Awaited,
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
-    pub(crate) life: Cell<Life>,
+    life: Cell<Life>,
+    /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
+    is_plain: Cell<bool>,
+    /// What has arrived and was not handed out yet, in an exploration.
+    pub(crate) arrived: RefCell<Arrived>,
+    /// Who waits for the loop to run dry.
+    pub(crate) idle: RefCell<Vec<Macrotask>>,
+    /// How many macrotasks have been entered.
+    pub(crate) entered: Cell<u64>,
     /// Why the run is to end before the loop has run dry.
     pub(crate) stop: RefCell<Option<Stop>>,
     is_stopping: Cell<bool>,
@@ -92,11 +109,14 @@ pub(crate) enum Stop {
     /// The future of a `block_on` has finished.
     Done,
     Exit(i32),
+    /// Only a clock that is held by hand could wake anybody.
+    Frozen,
     Uncaught(Uncaught),
     Unhandled {
         reason: String,
         place: Place,
     },
+    Starving(Starving),
 }
 
 /// What the program wants to be told.
@@ -124,18 +144,21 @@ impl Hooks {
 /// A task that is pending.
 pub(crate) struct LiveTask {
     pub(crate) waker: Waker,
-    pub(crate) place: Place,
+    /// What it settles.
+    pub(crate) promise: Rc<dyn PendingPromise>,
 }
 
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
+        chance: Rc<Chance>,
         poll: PollPhase,
         door: Arc<Door>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
+            chance,
             pool: Pool::new(door.clone(), blocking_threads),
             door,
             queues: Queues::default(),
@@ -155,8 +178,13 @@ impl LoopState {
             },
             context: ContextCell::default(),
             tasks: RefCell::default(),
+            awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
+            is_plain: Cell::new(true),
+            arrived: RefCell::default(),
+            idle: RefCell::default(),
+            entered: Cell::new(0),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
             is_current: Cell::new(false),
@@ -180,12 +208,28 @@ impl LoopState {
             // the other way round, a message that comes in between would be overlooked.
             || self.door.has_tokens()
             || !self.door.is_empty()
+            || (self.chance.is_on() && self.arrived.borrow().is_holding())
+    }
+
+    pub(crate) fn life(&self) -> Life {
+        self.life.get()
+    }
+
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.set(life);
+        self.note_plain();
+    }
+
+    /// To be called whenever one of the two has changed.
+    pub(crate) fn note_plain(&self) {
+        let is_plain = self.life() == Life::Open && !self.watch.is_on();
+        self.is_plain.set(is_plain);
     }
 
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.life.get() != Life::Cancelling
+        self.life() != Life::Cancelling
     }
 
     /// Whether this is the loop that runs on this thread.
@@ -219,17 +263,28 @@ impl LoopState {
     }
 
     pub(crate) fn push_tick(&self, tick: Job) {
-        if self.life.get() == Life::Open {
-            self.enqueued(Origin::new(StepKind::Tick, tick.place), None);
+        if self.is_plain.get() || self.may_queue(StepKind::Tick, tick.place) {
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
-        if self.is_open() {
-            self.enqueued(Origin::new(StepKind::Microtask, callback.place), None);
+        if self.is_plain.get() || self.may_queue(StepKind::Microtask, callback.place) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
+    }
+
+    /// Whether the loop takes it; if so, the observers are told. Ticks are refused earlier (R9).
+    #[cold]
+    fn may_queue(&self, kind: StepKind, place: Place) -> bool {
+        let takes = match kind {
+            StepKind::Tick => self.life() == Life::Open,
+            _ => self.is_open(),
+        };
+        if takes {
+            self.enqueued(Origin::new(kind, place), None);
+        }
+        takes
     }
 
     /// Puts a task at the end of the microtask queue.
@@ -241,12 +296,16 @@ impl LoopState {
         self.queues.push_microtask(Microtask::Task(runnable));
     }
 
-    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> ImmediateId {
-        let entry = match self.watch.is_on() {
-            true => self.tell_immediate(place),
-            false => 0,
-        };
-        self.check.borrow_mut().push(work, place, entry)
+    /// Queues an immediate. A loop that takes none drops the work.
+    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> Option<ImmediateId> {
+        let mut entry = 0;
+        if !self.is_plain.get() {
+            if !self.is_open() {
+                return None;
+            }
+            entry = self.tell_immediate(place);
+        }
+        Some(self.check.borrow_mut().push(work, place, entry))
     }
 
     /// Takes an immediate out and drops it.

@@ -3,12 +3,13 @@
 //! What a run is (R1, R2): the main script as the first macrotask, with its drain; the loop until
 //! nothing keeps it alive; `before_exit`, and the loop again if that made work; `exit`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::current::{Entered, Life, LoopState, Stop, enter, try_current};
 use crate::event_loop::Patience;
@@ -16,12 +17,19 @@ use crate::handle::Handle;
 use crate::macrotask::{Origin, Place, StepKind};
 use crate::promise::{Failure, Promise, spawn_at};
 use crate::uncaught::Uncaught;
+use crate::why_alive::{PendingTask, WhyAlive};
 
 mod builder;
+#[cfg(unix)]
+mod descriptor;
+mod hosted;
 mod run_error;
 
 pub use builder::{Builder, Entry, StuckPolicy};
 pub use run_error::{RunError, Stuck};
+
+/// How long, in real time, a main future may wait for another thread before that is told.
+const WORTH_A_REPORT: Duration = Duration::from_secs(1);
 
 /// Runs `future` and everything it starts, until the future has finished *and* nothing keeps the
 /// loop alive; gives the future's output.
@@ -130,6 +138,12 @@ pub struct EventLoop {
     state: Rc<LoopState>,
     entry: Entry,
     stuck: StuckPolicy,
+    /// Whether the running run has told that it waits for another thread.
+    has_reported: Cell<bool>,
+    /// Whether a host drives the loop: its run goes on between the calls.
+    is_hosted: Cell<bool>,
+    /// Whether a host has started something and given no turn yet.
+    at_first_turn: bool,
 }
 
 impl EventLoop {
@@ -163,10 +177,19 @@ impl EventLoop {
         F: Future + 'static,
         F::Output: 'static,
     {
+        self.run_at(Location::caller(), future)
+    }
+
+    /// [`run`](EventLoop::run) on behalf of somebody else.
+    #[track_caller]
+    pub(crate) fn run_at<F>(&mut self, place: Place, future: F) -> Result<F::Output, RunError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         let _entered = self.enter("run");
-        let place = Location::caller();
         let main = self.start_main(place, move || spawn_at(place, future));
-        let stuck = self.run_to_the_end(&|| main.as_ref().is_none_or(Promise::is_finished));
+        let stuck = self.run_to_the_end(place, &|| main.as_ref().is_none_or(Promise::is_finished));
         let main = self.wind_up(main);
         self.result(main, place, stuck)
     }
@@ -182,15 +205,26 @@ impl EventLoop {
     /// If a loop is running on this thread.
     #[track_caller]
     pub fn run_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
+        self.run_script_at(Location::caller(), script)
+    }
+
+    /// [`run_script`](EventLoop::run_script) on behalf of somebody else.
+    #[track_caller]
+    pub(crate) fn run_script_at(
+        &mut self,
+        place: Place,
+        script: impl FnOnce() + 'static,
+    ) -> Result<(), RunError> {
         let _entered = self.enter("run_script");
-        self.start_script(Location::caller(), script);
-        self.run_to_the_end(&|| true);
+        self.run_main(place, script);
+        self.run_to_the_end(place, &|| true);
         self.state.end_run();
         match self.state.take_stop() {
             None => Ok(()),
             stop => {
+                let stuck = self.stuck_report(None);
                 self.state.cancel_all();
-                Err(RunError::from_stop(stop, None))
+                Err(RunError::from_stop(stop, Some(stuck)))
             }
         }
     }
@@ -224,11 +258,11 @@ impl EventLoop {
         });
         let mut stuck = None;
         while !self.state.is_stopping() {
-            self.state.run_while_alive();
+            self.run_dry();
             if !self.state.is_stopping() && main.as_ref().is_none_or(Promise::is_finished) {
                 break; // it panicked, and a hook has been told
             }
-            stuck = self.wait_or_give_up();
+            stuck = self.wait_or_give_up(place);
             if stuck.is_some() {
                 break;
             }
@@ -269,6 +303,10 @@ impl EventLoop {
         stuck: Option<Stuck>,
     ) -> Result<T, RunError> {
         let early = self.state.take_stop();
+        let stuck = match early {
+            Some(Stop::Frozen) => Some(self.stuck_report(Some(place))),
+            _ => stuck,
+        };
         if early.is_some() {
             self.state.cancel_all();
         }
@@ -293,17 +331,19 @@ impl EventLoop {
     #[track_caller]
     fn enter(&self, verb: &str) -> Entered {
         refuse_nesting(verb);
-        self.state.life.set(Life::Open);
+        self.state.set_life(Life::Open);
+        self.has_reported.set(false);
         let entered = enter(&self.state);
+        self.end_hosting();
         self.state.begin_run(Location::caller());
         entered
     }
 
     /// R1: the main macrotask and its drain. A throw in it does not keep the drain away (R52).
-    fn start_script(&self, place: Place, script: impl FnOnce() + 'static) {
+    fn run_main(&self, place: Place, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            Entry::CommonJs => state.step(Origin::new(StepKind::MainScript, place), script),
+            Entry::CommonJs => state.enter(Origin::new(StepKind::MainScript, place), script),
             Entry::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
@@ -323,15 +363,15 @@ impl EventLoop {
     ) -> Option<Promise<T>> {
         let main = Rc::new(RefCell::new(None));
         let slot = main.clone();
-        self.start_script(place, move || *slot.borrow_mut() = Some(start()));
+        self.run_main(place, move || *slot.borrow_mut() = Some(start()));
         main.take()
     }
 
     /// R2. What comes back says why the main future can never finish.
-    fn run_to_the_end(&self, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
+    fn run_to_the_end(&self, main: Place, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
         let state = &self.state;
         let stuck = loop {
-            state.run_while_alive();
+            self.run_dry();
             if state.is_stopping() {
                 break None;
             }
@@ -342,7 +382,7 @@ impl EventLoop {
             if main_is_done() || state.is_stopping() {
                 break None;
             }
-            if let Some(stuck) = self.wait_or_give_up() {
+            if let Some(stuck) = self.wait_or_give_up(main) {
                 break Some(stuck);
             }
         };
@@ -355,22 +395,55 @@ impl EventLoop {
         stuck
     }
 
-    /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only another thread can wake it now.
-    fn wait_or_give_up(&self) -> Option<Stuck> {
+    /// Runs until nothing keeps the loop alive, and nobody waits for just that.
+    fn run_dry(&self) {
+        loop {
+            self.state.run_while_alive();
+            if self.state.is_stopping() || !self.state.call_idle() {
+                break;
+            }
+        }
+    }
+
+    /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only
+    /// another thread can wake it now.
+    fn wait_or_give_up(&self, main: Place) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {
-                self.state.turn(Patience::EvenIfIdle);
+                if !self.state.turn_within(WORTH_A_REPORT) && !self.state.is_stopping() {
+                    if !self.has_reported.replace(true) {
+                        eprintln!("nodeloop: still waiting: {}", self.stuck_report(Some(main)));
+                    }
+                    self.state.turn(Patience::EvenIfIdle);
+                }
+                self.state.leave_phase();
                 None
             }
-            StuckPolicy::Error => Some(Stuck {
-                pending: self.state.pending_places(),
-            }),
+            StuckPolicy::Error => Some(self.stuck_report(Some(main))),
         }
+    }
+}
+
+impl EventLoop {
+    fn stuck_report(&self, main: Option<Place>) -> Stuck {
+        let report = WhyAlive::of(&self.state);
+        Stuck {
+            is_frozen: false,
+            main,
+            pending: report.tasks().iter().map(PendingTask::place).collect(),
+            report,
+        }
+    }
+
+    /// What this loop waits for, as [`why_alive`](crate::why_alive) says it from inside.
+    pub fn why_alive(&self) -> WhyAlive {
+        WhyAlive::of(&self.state)
     }
 }
 
 impl Drop for EventLoop {
     fn drop(&mut self) {
+        self.end_hosting();
         self.state.shut_down();
     }
 }
@@ -388,7 +461,7 @@ impl LoopState {
     /// R2: one macrotask, with a drain behind it.
     fn emit_before_exit(&self) {
         let origin = Origin::new(StepKind::BeforeExit, Location::caller());
-        let called = self.step(origin, || self.hooks.before_exit.call(&()));
+        let called = self.enter(origin, || self.hooks.before_exit.call(&()));
         if called.is_ok() {
             let _ = self.checkpoint();
         }
@@ -397,22 +470,13 @@ impl LoopState {
     /// R9: once. Ticks are refused from now on; microtasks of the listeners run only if the loop
     /// has ended by itself.
     pub(crate) fn emit_exit(&self, code: i32) {
-        if self.life.get() != Life::Open {
+        if self.life() != Life::Open {
             return; // told already, or everything is being cancelled
         }
-        self.life.set(Life::Exiting);
+        self.set_life(Life::Exiting);
         let origin = Origin::new(StepKind::Exit, Location::caller());
-        if self.step(origin, || self.hooks.exit.call(&code)).is_ok() {
+        if self.enter(origin, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();
         }
-    }
-
-    /// What is pending, for the report of a run that is stuck.
-    fn pending_places(&self) -> Vec<Place> {
-        self.tasks
-            .borrow()
-            .iter()
-            .map(|(_, task)| task.place)
-            .collect()
     }
 }

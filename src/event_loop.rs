@@ -5,18 +5,23 @@
 
 use std::rc::Rc;
 
-use crate::current::LoopState;
+use crate::current::{LoopState, Stop};
 use crate::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, Wait};
+use crate::phases::poll::{Arrival, Gathered, Outside, Wait};
 use crate::phases::timers::Step;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
 use crate::watch::Phase;
 
+mod explore;
+mod hosted;
+
 /// How long a turn may wait when nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
+    /// Not at all, and no clock jumps: somebody else waits.
+    Never,
     /// Not at all (R5).
     WhileAlive,
     /// Until something comes from another thread: the main future waits for that.
@@ -46,11 +51,13 @@ impl LoopState {
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is asked (R4)
-        self.end_turn();
     }
 
     fn pending_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Pending);
+        if self.pending.borrow().is_empty() {
+            return;
+        }
         self.pending.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -72,24 +79,36 @@ impl LoopState {
             return;
         }
         let wait = self.poll_wait(patience);
-        let jobs_out = self.pool.has_outstanding();
+        let outside = self.outside();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
-        let waiting = self.begin_wait(wait);
-        let gathered = self
-            .poll
-            .gather(&self.clock, &self.door, wait, jobs_out, must_wait);
-        self.end_wait(waiting);
-        if let Err(error) = gathered {
-            panic!("the system's poll failed: {error}"); // libuv aborts: nothing can go on
+        let gathered = self.waiting(wait, || {
+            if self.chance.is_on() {
+                return self.gather_by_chance(patience);
+            }
+            self.poll
+                .gather(&self.clock, &self.door, wait, outside, must_wait)
+        });
+        match gathered {
+            Ok(Gathered::Arrivals) => {}
+            Ok(Gathered::Frozen) => return self.stop(Stop::Frozen),
+            Err(error) => panic!("the system's poll failed: {error}"), // libuv aborts, too
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
             self.run_macrotask(macrotask);
         }
     }
 
+    fn outside(&self) -> Outside {
+        Outside {
+            jobs: self.pool.has_outstanding(),
+            signals: self.signals.has_refed(),
+        }
+    }
+
     /// R5: how long the poll phase may wait.
     fn poll_wait(&self, patience: Patience) -> Wait {
-        let no_wait = self.check.borrow().has_refed()
+        let no_wait = patience == Patience::Never
+            || self.check.borrow().has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
             || (patience == Patience::WhileAlive && !self.is_alive());
@@ -118,6 +137,9 @@ impl LoopState {
 
     fn close_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Close);
+        if self.close.borrow().is_empty() {
+            return;
+        }
         self.close.borrow_mut().begin();
         while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
             self.run_macrotask(macrotask);
@@ -128,6 +150,9 @@ impl LoopState {
         self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer at all, and what arms one reads the clock itself (R26)
+        }
+        if self.chance.is_on() {
+            self.a_millisecond_may_have_passed();
         }
         self.timers.borrow_mut().note_time(self.clock.now_ms());
         // A drain at the end of a pass that arms a timer brings the time up to date, and what is
@@ -145,10 +170,11 @@ impl LoopState {
                 Step::Done => break,
                 Step::Drain => self.checkpoint().is_err(), // R12, R34
                 Step::Run(key, mut macrotask) => {
+                    self.entered.set(self.entered.get() + 1);
                     let origin = macrotask.origin;
                     let repeats = matches!(macrotask.work, Work::Repeating(_));
                     let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
-                    let thrown = self.step(origin, || macrotask.call()).is_err();
+                    let thrown = self.enter(origin, || macrotask.call()).is_err();
                     let spent = self
                         .timers
                         .borrow_mut()
@@ -177,12 +203,13 @@ impl LoopState {
 
     /// Enters the user's code; false if it threw.
     fn call(&self, mut macrotask: Macrotask) -> bool {
+        self.entered.set(self.entered.get() + 1);
         if let Work::Wake(Some(waker)) = macrotask.work {
-            return self.step(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
+            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
         }
-        self.step(macrotask.origin, move || {
+        self.enter(macrotask.origin, || {
             macrotask.call();
-            drop(macrotask);
+            drop(std::mem::replace(&mut macrotask.work, Work::Nothing));
         })
         .is_ok()
     }

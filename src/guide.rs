@@ -5,3 +5,9 @@ pub mod rules {}
 
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("guide/picture.md")]
+pub mod picture {}

@@ -104,9 +104,10 @@ impl Handle {
     }
 
     /// A token that keeps the loop alive until it is dropped, on whatever thread.
+    #[track_caller]
     pub fn keep_alive(&self) -> KeepAlive {
-        self.door.add_token();
         KeepAlive {
+            key: self.door.add_token(Location::caller()),
             door: self.door.clone(),
         }
     }
@@ -130,11 +131,12 @@ impl fmt::Debug for Handle {
 #[must_use = "dropping the token is what ends it"]
 pub struct KeepAlive {
     door: Arc<Door>,
+    key: usize,
 }
 
 impl Drop for KeepAlive {
     fn drop(&mut self) {
-        self.door.drop_token();
+        self.door.drop_token(self.key);
     }
 }
 

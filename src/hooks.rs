@@ -107,7 +107,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Liste
 #[track_caller]
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
-    if state.life.get() == Life::Exiting {
+    if state.life() == Life::Exiting {
         *state.stop.borrow_mut() = None; // R9: the code of the last call counts
     }
     state.stop(Stop::Exit(code));

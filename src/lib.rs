@@ -119,7 +119,7 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends.
+//! how a run begins and ends. `observe.rs` tells what happens, `picture/` draws it.
 //!
 //! # Platforms
 //!
@@ -132,6 +132,7 @@
 mod abort;
 mod async_local;
 mod blocking;
+mod chance;
 mod checkpoint;
 mod clock;
 mod context;
@@ -149,6 +150,7 @@ mod macrotask;
 pub mod net;
 pub mod observe;
 mod phases;
+pub mod picture;
 mod pool;
 #[cfg(unix)]
 pub mod process;
@@ -162,9 +164,12 @@ pub mod signal;
 #[cfg_attr(not(unix), path = "signals/none.rs")]
 mod signals;
 mod teardown;
+pub mod test;
 pub mod time;
 mod uncaught;
+mod waits;
 mod watch;
+mod why_alive;
 mod yield_now;
 
 pub use abort::{
@@ -172,6 +177,7 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use chance::{InvalidSeed, Seed};
 pub use checkpoint::UnhandledRejection;
 
 pub use entry::{
@@ -189,4 +195,6 @@ pub use schedule::{
     set_timeout, set_timeout_mut,
 };
 pub use uncaught::{PanicReason, Rejection, Uncaught};
+pub use waits::OperationKind;
+pub use why_alive::{Operation, PendingTask, WaitsFor, WhyAlive, why_alive};
 pub use yield_now::{YieldNow, yield_now};

@@ -3,6 +3,7 @@
 //! A macrotask knows what to do and where it was made, never when it runs: that is decided in
 //! `event_loop.rs`, where the only call of [`Macrotask::call`] stands.
 
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::task::Waker;
 
@@ -20,7 +21,7 @@ pub(crate) struct Macrotask {
 pub(crate) struct Origin {
     pub(crate) place: Place,
     /// The number of the timer, immediate, job, source or promise behind it.
-    pub(crate) resource: Option<u64>,
+    pub(crate) resource: Option<NonZeroU64>,
     /// The number under which observers were told that it was queued; 0 if they were not.
     pub(crate) entry: u32,
     pub(crate) kind: StepKind,
@@ -84,11 +85,11 @@ impl Origin {
         }
     }
 
-    /// With the number of what stands behind it.
+    /// With the number of what stands behind it, told from 1 on.
     #[inline]
-    pub(crate) fn of(kind: StepKind, place: Place, resource: u64) -> Origin {
+    pub(crate) fn of(kind: StepKind, place: Place, index: u64) -> Origin {
         Origin {
-            resource: Some(resource),
+            resource: NonZeroU64::new(index.wrapping_add(1)),
             ..Origin::new(kind, place)
         }
     }
@@ -114,6 +115,14 @@ impl Work {
             Work::Once(callback) => Work::Once(callback.take()),
             Work::Wake(waker) => Work::Wake(waker.take()),
             Work::Repeating(_) | Work::Nothing => std::mem::replace(self, Work::Nothing),
+        }
+    }
+
+    /// Whom it wakes, if that is what it does.
+    pub(crate) fn waker(&self) -> Option<&Waker> {
+        match self {
+            Work::Wake(waker) => waker.as_ref(),
+            _ => None,
         }
     }
 

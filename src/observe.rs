@@ -2,7 +2,8 @@
 //!
 //! An [`Observer`] is told every [`Event`] of its loop, at fixed points: turns, phases, waits,
 //! steps, drains, what is queued and by whom, promises, throws. Install it with
-//! [`Builder::observer`](crate::Builder::observer) or, from inside, with [`install`].
+//! [`Builder::observer`](crate::Builder::observer), from inside with [`install`], or with
+//! [`every_loop`] for loops that somebody else builds.
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -41,9 +42,27 @@ use std::rc::Rc;
 
 use crate::current::{self, LoopState, current};
 
+mod every_loop;
+mod histogram;
+mod metrics;
+mod slow;
+mod starving;
+#[cfg(feature = "tracing")]
+mod traced;
+
+pub(crate) use every_loop::of_new_loop;
+pub use every_loop::{EveryLoop, every_loop};
+pub use histogram::Histogram;
+pub use metrics::{Counts, Metrics, Utilization};
+pub use slow::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
+pub use starving::{LongDrains, long_drains};
+#[cfg(feature = "tracing")]
+pub use traced::Traced;
+
 pub use crate::macrotask::StepKind;
 pub use crate::watch::{
-    Event, Moment, Observer, Phase, Position, PromiseId, Queue, Settled, Step, StepId,
+    Event, Link, Moment, Observer, Phase, Position, PromiseId, Queue, Settled, Starving, Step,
+    StepId,
 };
 
 /// Where the running code is: turn, phase, queue, time, and the place where the running callback
@@ -84,6 +103,7 @@ impl Installed {
         place: &'static Location<'static>,
     ) -> Installed {
         let id = state.watch.install(observer, place, &state.queues);
+        state.note_plain();
         Installed {
             state,
             id: Some(id),
@@ -102,6 +122,7 @@ impl Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         let removed = self.id.and_then(|id| self.state.watch.remove(id));
+        self.state.note_plain();
         drop(removed); // outside of the borrow
     }
 }

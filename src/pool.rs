@@ -21,8 +21,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::macrotask::Origin;
+use crate::macrotask::{Origin, Place};
 use crate::remote::{Door, Message};
+use crate::waits::{Listed, OperationKind};
 
 pub(crate) type JobId = u64;
 
@@ -44,6 +45,8 @@ pub(crate) struct Pool {
     /// What to call with the results of the jobs that are not back yet.
     outstanding: RefCell<FxHashMap<JobId, Outstanding>>,
     next_id: std::cell::Cell<JobId>,
+    /// The jobs below this number have been waited for.
+    waited_for: std::cell::Cell<JobId>,
 }
 
 struct Outstanding {
@@ -85,6 +88,7 @@ impl Pool {
             }),
             outstanding: RefCell::default(),
             next_id: std::cell::Cell::new(0),
+            waited_for: std::cell::Cell::new(0),
         }
     }
 
@@ -132,8 +136,50 @@ impl Pool {
         !self.outstanding.borrow().is_empty()
     }
 
+    /// The jobs below this number have finished: somebody has waited for them.
+    pub(crate) fn waited_for(&self) -> JobId {
+        self.waited_for.get()
+    }
+
+    /// Whether a job has not been delivered yet.
+    pub(crate) fn is_outstanding(&self, id: JobId) -> bool {
+        self.outstanding.borrow().contains_key(&id)
+    }
+
+    /// Where a job was made that has not been delivered yet.
+    pub(crate) fn place(&self, id: JobId) -> Option<Place> {
+        let outstanding = self.outstanding.borrow();
+        outstanding.get(&id).map(|job| job.origin.place)
+    }
+
+    /// The jobs that can be running once those in `over` have finished: the first of those that
+    /// are left, as many as there are threads (R60).
+    pub(crate) fn running(&self, over: &[JobId]) -> Vec<JobId> {
+        let outstanding = self.outstanding.borrow();
+        let mut left: Vec<JobId> = outstanding.keys().copied().collect();
+        left.retain(|id| !over.contains(id));
+        left.sort_unstable();
+        left.truncate(self.workers.limit);
+        left
+    }
+
+    /// The jobs that have not been delivered yet, in order of submission, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let outstanding = self.outstanding.borrow();
+        let mut jobs: Vec<(JobId, Place)> = outstanding
+            .iter()
+            .map(|(id, job)| (*id, job.origin.place))
+            .collect();
+        jobs.sort_unstable_by_key(|(id, _)| *id);
+        let listed = jobs.into_iter();
+        listed
+            .map(|(_, place)| Listed::new(OperationKind::Job, Some(place)))
+            .collect()
+    }
+
     /// Blocks this thread until every job has finished; nothing is delivered meanwhile.
     pub(crate) fn wait_for_jobs(&self) {
+        self.waited_for.set(self.next_id.get());
         let mut queue = self.workers.lock();
         while queue.threads > 0 {
             queue = self

@@ -27,10 +27,15 @@ pub(crate) enum Microtask {
 #[derive(Default)]
 pub(crate) struct Queues {
     ticks: RefCell<VecDeque<Job>>,
-    /// The line of microtasks: a task, or nothing where the next of `callbacks` stands. An entry
-    /// is one word, because most are tasks, and moving a wider one costs a fifth of a turn.
-    microtasks: RefCell<VecDeque<Option<Runnable<TaskMeta>>>>,
-    callbacks: RefCell<VecDeque<Job>>,
+    microtasks: RefCell<Microtasks>,
+}
+
+#[derive(Default)]
+struct Microtasks {
+    /// A task, or nothing where the next of `callbacks` stands. An entry is one word, because most
+    /// are tasks, and moving a wider one costs a fifth of a turn.
+    line: VecDeque<Option<Runnable<TaskMeta>>>,
+    callbacks: VecDeque<Job>,
 }
 
 impl Queues {
@@ -40,14 +45,15 @@ impl Queues {
 
     #[inline]
     pub(crate) fn push_microtask(&self, microtask: Microtask) {
+        let mut microtasks = self.microtasks.borrow_mut();
         let task = match microtask {
             Microtask::Task(runnable) => Some(runnable),
             Microtask::Callback(job) => {
-                self.callbacks.borrow_mut().push_back(job);
+                microtasks.callbacks.push_back(job);
                 None
             }
         };
-        self.microtasks.borrow_mut().push_back(task);
+        microtasks.line.push_back(task);
     }
 
     pub(crate) fn pop_tick(&self) -> Option<Job> {
@@ -55,13 +61,10 @@ impl Queues {
     }
 
     pub(crate) fn pop_microtask(&self) -> Option<Microtask> {
-        match self.microtasks.borrow_mut().pop_front()? {
+        let mut microtasks = self.microtasks.borrow_mut();
+        match microtasks.line.pop_front()? {
             Some(runnable) => Some(Microtask::Task(runnable)),
-            None => self
-                .callbacks
-                .borrow_mut()
-                .pop_front()
-                .map(Microtask::Callback),
+            None => microtasks.callbacks.pop_front().map(Microtask::Callback),
         }
     }
 
@@ -74,10 +77,10 @@ impl Queues {
     }
 
     pub(crate) fn microtask_count(&self) -> usize {
-        self.microtasks.borrow().len()
+        self.microtasks.borrow().line.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        !self.has_ticks() && self.microtasks.borrow().is_empty()
+        !self.has_ticks() && self.microtasks.borrow().line.is_empty()
     }
 }

@@ -21,11 +21,15 @@ mod atomic {
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use std::thread::ThreadId;
 
 use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
+use slab::Slab;
 
 use crate::macrotask::{Origin, Place, StepKind};
 use bell::Bell;
@@ -50,21 +54,34 @@ pub(crate) struct TaskMeta {
 
 impl TaskMeta {
     pub(crate) fn origin(&self, kind: StepKind) -> Origin {
-        Origin::of(kind, self.place, self.promise)
+        Origin {
+            resource: NonZeroU64::new(self.promise),
+            ..Origin::new(kind, self.place)
+        }
     }
+}
+
+/// A message, and the thread that sent it if that is noted.
+struct Letter {
+    message: Message,
+    sender: Option<ThreadId>,
 }
 
 pub(crate) struct Door {
     id: u64,
-    messages: ConcurrentQueue<Message>,
+    messages: ConcurrentQueue<Letter>,
+    /// Whether it is noted who sends what: an exploration keeps the order of each thread.
+    notes_senders: bool,
     bell: Bell,
     waker: mio::Waker,
     /// Keep-alive tokens that are out.
     tokens: AtomicUsize,
+    /// Where they were made, for reports. Only the number above decides anything.
+    token_places: Mutex<Slab<Place>>,
 }
 
 impl Door {
-    pub(crate) fn new(waker: mio::Waker) -> Door {
+    pub(crate) fn new(waker: mio::Waker, notes_senders: bool) -> Door {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Door {
             // Relaxed: only uniqueness counts.
@@ -73,9 +90,11 @@ impl Door {
             // wake must not fail. Wakes are bounded by the number of tasks, completions by the
             // number of jobs; what is posted is the sender's to bound.
             messages: ConcurrentQueue::unbounded(),
+            notes_senders,
             bell: Bell::new(),
             waker,
             tokens: AtomicUsize::new(0),
+            token_places: Mutex::default(),
         }
     }
 
@@ -86,12 +105,13 @@ impl Door {
 
     /// Any thread: leaves a message, or gives it back when the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
-        match self.messages.push(message) {
+        let sender = self.notes_senders.then(|| std::thread::current().id());
+        match self.messages.push(Letter { message, sender }) {
             Ok(()) => {
                 self.ring();
                 Ok(())
             }
-            Err(PushError::Closed(message) | PushError::Full(message)) => Err(message),
+            Err(PushError::Closed(letter) | PushError::Full(letter)) => Err(letter.message),
         }
     }
 
@@ -102,14 +122,16 @@ impl Door {
         }
     }
 
-    /// Any thread: one keep-alive token more.
-    pub(crate) fn add_token(&self) {
+    /// Any thread: one keep-alive token more. What comes back goes to [`Door::drop_token`].
+    pub(crate) fn add_token(&self, place: Place) -> usize {
         // Relaxed: whoever adds one runs on the loop or holds what keeps it alive.
         self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.places_of_tokens().insert(place)
     }
 
     /// Any thread: one keep-alive token less.
-    pub(crate) fn drop_token(&self) {
+    pub(crate) fn drop_token(&self, key: usize) {
+        self.places_of_tokens().remove(key);
         // Release pairs with the Acquire in `has_tokens`.
         self.tokens.fetch_sub(1, Ordering::Release);
         self.ring(); // the loop may be waiting for nothing but this
@@ -125,7 +147,13 @@ impl Door {
     }
 
     pub(crate) fn pop(&self) -> Option<Message> {
-        self.messages.pop().ok()
+        self.messages.pop().ok().map(|letter| letter.message)
+    }
+
+    /// The next message and who sent it, if that is noted.
+    pub(crate) fn pop_with_sender(&self) -> Option<(Message, Option<ThreadId>)> {
+        let letter = self.messages.pop().ok()?;
+        Some((letter.message, letter.sender))
     }
 
     /// Whether a keep-alive token is out.
@@ -133,6 +161,19 @@ impl Door {
         // Acquire pairs with the Release of a token's drop: what its thread sent before is
         // here when the token is seen to be gone.
         self.tokens.load(Ordering::Acquire) > 0
+    }
+
+    /// Where the tokens that are out were made.
+    pub(crate) fn token_places(&self) -> Vec<Place> {
+        let places = self.places_of_tokens();
+        places.iter().map(|(_, place)| *place).collect()
+    }
+
+    fn places_of_tokens(&self) -> MutexGuard<'_, Slab<Place>> {
+        // No user code runs under the lock, so a poisoned one is still whole.
+        self.token_places
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The loop is about to wait. Behind this call it must look once more at what another

@@ -123,15 +123,9 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
 #[track_caller]
 pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
     let state = current("set_immediate");
-    if !state.is_open() {
-        return Immediate { state, id: None };
-    }
     let work = Work::Once(Some(bind(&state, callback)));
     let id = state.push_immediate(work, Location::caller());
-    Immediate {
-        state,
-        id: Some(id),
-    }
+    Immediate { state, id }
 }
 
 /// The timer made by [`set_timeout`], [`set_timeout_mut`] or [`set_interval`].

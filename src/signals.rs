@@ -26,6 +26,7 @@ use signal_hook::consts::SIGCHLD;
 use crate::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::phases::poll::sources::{SignalNumber, Sources};
 use crate::uncaught::Listeners;
+use crate::waits::{Listed, OperationKind};
 pub(crate) use children::{ChildKey, Started};
 use children::{Children, Running};
 use disposition::Listening;
@@ -177,6 +178,20 @@ impl Signals {
     pub(crate) fn has_ref(&self, key: &ListenerKey) -> bool {
         watch_of(&mut self.watches.borrow_mut(), key)
             .is_some_and(|watch| watch.refed.contains(&key.id))
+    }
+
+    /// The children, and the numbers that are listened to, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let mut listed = self.children.borrow().list();
+        for watch in self.watches.borrow().values() {
+            if let Some((_, place)) = &watch.call {
+                listed.push(Listed {
+                    refed: !watch.refed.is_empty(),
+                    ..Listed::new(OperationKind::Signal, Some(place))
+                });
+            }
+        }
+        listed
     }
 
     pub(crate) fn has_refed(&self) -> bool {

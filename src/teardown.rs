@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use crate::current::{Life, LoopState, enter};
-use crate::phases::poll::Wait;
+use crate::phases::poll::{Outside, Wait};
 use crate::queues::Microtask;
 use crate::remote::Message;
 use crate::uncaught::drop_quietly;
@@ -21,7 +21,7 @@ impl LoopState {
     /// Cancels every task and drops every callback. The loop can be used again afterwards.
     pub(crate) fn cancel_all(self: &Rc<Self>) {
         let _entered = enter(self);
-        self.life.set(Life::Cancelling);
+        self.set_life(Life::Cancelling);
         loop {
             self.drop_callbacks();
             self.wake_waiting();
@@ -35,14 +35,14 @@ impl LoopState {
         }
         self.watch.forget_entries();
         let _ = self.take_stop();
-        self.life.set(Life::Open);
+        self.set_life(Life::Open);
     }
 
     /// The end: cancels everything and lets nothing in any more.
     pub(crate) fn shut_down(self: &Rc<Self>) {
         self.cancel_all();
         let _entered = enter(self);
-        self.life.set(Life::Cancelling); // for good
+        self.set_life(Life::Cancelling); // for good
         self.door.close();
         self.drop_messages(); // what came in between
         drop_quietly(self.hooks.take_all());
@@ -55,12 +55,16 @@ impl LoopState {
         timers.into_iter().for_each(drop_quietly);
         let pending = self.pending.borrow_mut().take_all();
         pending.into_iter().for_each(drop_quietly);
+        let messages = self.poll.take_messages();
+        self.arrived.borrow_mut().keep(messages);
         let arrived = self.poll.take_all();
         arrived.into_iter().for_each(drop_quietly);
         let immediates = self.check.borrow_mut().take_all();
         immediates.into_iter().for_each(drop_quietly);
         let closed = self.close.borrow_mut().take_all();
         closed.into_iter().for_each(drop_quietly);
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        idle.into_iter().for_each(drop_quietly);
         drop_quietly(self.pool.take_all());
         drop_quietly(self.signals.take_all(&self.poll.sources));
         let late = std::iter::from_fn(|| self.rejections.take_late());
@@ -93,11 +97,15 @@ impl LoopState {
     }
 
     fn drop_messages(&self) {
+        let drop_message = |message| match message {
+            Message::Wake(runnable) => drop(runnable.run()),
+            message => drop_quietly(message),
+        };
+        let (held, others) = self.arrived.borrow_mut().take_all();
+        held.into_iter().for_each(drop_message);
+        drop_quietly(others);
         while let Some(message) = self.door.pop() {
-            match message {
-                Message::Wake(runnable) => drop(runnable.run()),
-                message => drop_quietly(message),
-            }
+            drop_message(message);
         }
     }
 
@@ -106,9 +114,13 @@ impl LoopState {
     fn wait_for_wakes_in_flight(&self) {
         if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.door.is_empty() {
             let wait = Wait::Forever;
+            let outside = Outside {
+                jobs: true,
+                signals: true,
+            };
             let _ = self
                 .poll
-                .gather(&self.clock, &self.door, wait, true, || true);
+                .gather(&self.clock, &self.door, wait, outside, || true);
             self.poll.take_all();
         }
     }

@@ -474,6 +474,8 @@ pub fn advance(duration: Duration) -> impl Future<Output = ()> {
         "`time::advance` needs a virtual clock: build the loop with \
          `EventLoop::builder().virtual_time()`, or await `time::sleep` instead"
     );
+    let target = state.clock.now().saturating_add(duration);
+    state.poll.time.allow_until(target);
     let (promise, resolver) = with_resolver();
     // The timers phase stands between two poll phases: what is due at the target has run when
     // the second completion comes.

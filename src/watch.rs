@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,9 +20,11 @@ use crate::queues::Queues;
 
 mod event;
 mod position;
+mod starving;
 
 pub use event::{Event, Phase, PromiseId, Settled, Step, StepId};
 pub use position::{Position, Queue};
+pub use starving::{Link, Starving};
 
 /// Is told what happens in a loop, at the moment at which it happens.
 ///
@@ -120,6 +123,8 @@ pub(crate) struct Watch {
     observers: RefCell<Vec<Installed>>,
     next_observer: Cell<u64>,
     turn: Cell<u64>,
+    /// The turn of which observers know that it has begun and not that it is over.
+    pub(crate) told_turn: Cell<Option<u64>>,
     phase: Cell<Option<Phase>>,
     kind: Cell<Option<StepKind>>,
     place: Cell<Option<Place>>,
@@ -176,6 +181,7 @@ impl Watch {
         if none {
             self.is_on.set(false);
             self.steps.borrow_mut().clear();
+            self.told_turn.set(None);
             self.forget_entries();
         }
     }
@@ -219,16 +225,6 @@ impl Watch {
         StepId(id)
     }
 
-    /// The step of something that is about to run.
-    pub(crate) fn step_of(&self, origin: Origin) -> Step {
-        let entry = match origin.kind {
-            StepKind::Tick => self.ticks.borrow_mut().pop_front(),
-            StepKind::Microtask | StepKind::Task => self.microtasks.borrow_mut().pop_front(),
-            _ => Some(origin.entry),
-        };
-        self.numbered(origin, entry.unwrap_or(0))
-    }
-
     /// An entry keeps the lower half of its number. The upper half is that of the latest number
     /// that ends so: four billion are not given while one entry waits.
     pub(crate) fn numbered(&self, origin: Origin, entry: u32) -> Step {
@@ -241,7 +237,7 @@ impl Watch {
             id,
             kind: origin.kind,
             place: origin.place,
-            resource: origin.resource,
+            resource: origin.resource.map(NonZeroU64::get),
         }
     }
 
@@ -257,12 +253,21 @@ impl Watch {
         self.steps.borrow().last().copied()
     }
 
-    pub(crate) fn push_step(&self, step: Step) {
+    /// What is about to run, as a step.
+    pub(crate) fn begin_step(&self, origin: Origin) -> Step {
+        let entry = match origin.kind {
+            StepKind::Tick => self.ticks.borrow_mut().pop_front(),
+            StepKind::Microtask | StepKind::Task => self.microtasks.borrow_mut().pop_front(),
+            _ => Some(origin.entry),
+        };
+        let step = self.numbered(origin, entry.unwrap_or(0));
         self.steps.borrow_mut().push(step);
+        self.note(step.kind, step.place);
+        step
     }
 
     /// Goes back to the step inside of which the last one was.
-    pub(crate) fn pop_step(&self) {
+    pub(crate) fn end_step(&self) {
         self.steps.borrow_mut().pop();
         self.note_outer(self.step());
     }

@@ -22,11 +22,8 @@ use crate::phases::check::ImmediateId;
 #[track_caller]
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
-    let stage = if state.is_open() {
-        Stage::Queued(state.push_immediate(Work::Wake(None), Location::caller()))
-    } else {
-        Stage::Refused
-    };
+    let queued = state.push_immediate(Work::Wake(None), Location::caller());
+    let stage = queued.map_or(Stage::Refused, Stage::Queued);
     YieldNow {
         state,
         stage,

@@ -310,6 +310,24 @@ fn panics_when_dropped(text: &'static str) -> OnDrop {
     OnDrop::new(move || throw(text))
 }
 
+/// R56: a timer that throws both when it is called and when it is dropped starts the phase over.
+#[test]
+fn a_timer_may_throw_twice() {
+    trace(|log| {
+        log_uncaught(&log);
+        let (line, guard) = (log.clone(), panics_when_dropped("drop"));
+        drop(set_timeout_mut(ms(1), move || {
+            let _ = &guard; // dropped behind the call, because nobody has a handle
+            next_tick(line.will("tick"));
+            throw("call");
+        }));
+        set_timeout(ms(1), log.will("B"));
+        set_timeout(ms(1), log.will("C"));
+        block_for(ms(5));
+    })
+    .assert(["uncaught call", "uncaught drop", "B", "tick", "C"]);
+}
+
 #[test]
 fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
     trace(|log| {

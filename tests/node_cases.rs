@@ -3,6 +3,9 @@
 //!
 //! The recorded cases are in `tests/node/cases`; the format is in `tests/node/FORMAT.md`. When
 //! `NODELOOP_CASES` names directories (separated by `:`), every `*.json` in them is run as well.
+//! Every case is then run again under some seeds of an exploration: what Node guarantees must not
+//! change under any of them. `NODELOOP_SEEDS` says how many (3 by default).
+//!
 //! The last line says `N of M cases match`; a case that can't be read is an error.
 
 use std::cell::{Cell, RefCell};
@@ -18,10 +21,11 @@ use futures::future::LocalBoxFuture;
 use nodeloop::promise::{
     self, AggregateError, Failure, Next, Rejected, Resolvers, SelfResolution, SharedTryPromise,
 };
-use nodeloop::{EventLoop, Immediate, Timeout, time};
+use nodeloop::{EventLoop, Immediate, Seed, Timeout, time};
 use serde_json::Value as Json;
 
 fn main() -> ExitCode {
+    let seeds = std::env::var("NODELOOP_SEEDS").map_or(3, |count| count.parse().unwrap());
     let (mut matching, mut total, mut unreadable) = (0, 0, 0);
     for file in case_files() {
         total += 1;
@@ -33,11 +37,20 @@ fn main() -> ExitCode {
                 continue;
             }
         };
-        match run_case(&case.main) {
-            Ok(trace) if trace == case.expect => matching += 1,
-            Ok(trace) => report(&file, &case.expect, &trace),
-            Err(error) => println!("{}: {error}", file.display()),
-        }
+        let plain = std::iter::once(None);
+        let outcomes = plain.chain((1..=seeds).map(Some)).map(|seed| {
+            let name = match seed {
+                None => file.display().to_string(),
+                Some(seed) => format!("{}, seed {seed}", file.display()),
+            };
+            match run_case(&case.main, seed.map(Seed::new)) {
+                Ok(trace) if trace == case.expect => return true,
+                Ok(trace) => report(&name, &case.expect, &trace),
+                Err(error) => println!("{name}: {error}"),
+            }
+            false
+        });
+        matching += usize::from(outcomes.fold(true, |all, matches| all & matches));
     }
     println!("{matching} of {total} cases match");
     if matching == total && unreadable == 0 && total > 0 {
@@ -92,13 +105,13 @@ fn read_case(file: &Path) -> Result<Case, String> {
     })
 }
 
-fn report(file: &Path, expected: &[String], actual: &[String]) {
+fn report(name: &str, expected: &[String], actual: &[String]) {
     let first = expected
         .iter()
         .zip(actual)
         .take_while(|(a, b)| a == b)
         .count();
-    println!("{}: differs at label {}", file.display(), first + 1);
+    println!("{name}: differs at label {}", first + 1);
     println!("  Node:     {}", marked(expected, first));
     println!("  nodeloop: {}", marked(actual, first));
 }
@@ -115,13 +128,14 @@ fn marked(trace: &[String], first: usize) -> String {
     marked.collect::<Vec<_>>().join(" ")
 }
 
-/// One run: a fresh loop with a fresh virtual clock, the listeners, the main script.
-fn run_case(main: &Json) -> Result<Vec<String>, String> {
+/// One run, perhaps under a seed: a fresh loop with a fresh virtual clock, the listeners, the main script.
+fn run_case(main: &Json, seed: Option<Seed>) -> Result<Vec<String>, String> {
     let program = Rc::new(Program::default());
-    let mut event_loop = EventLoop::builder()
-        .virtual_time()
-        .build()
-        .map_err(|e| e.to_string())?;
+    let mut builder = EventLoop::builder().virtual_time();
+    if let Some(seed) = seed {
+        builder = builder.seed(seed);
+    }
+    let mut event_loop = builder.build().map_err(|e| e.to_string())?;
     let (running, main) = (program.clone(), main.clone());
     let result = event_loop.run_script(move || {
         running.listen();

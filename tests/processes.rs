@@ -396,7 +396,7 @@ fn a_child_that_has_closed_its_input_breaks_the_pipe() {
             .stdout
             .as_mut()
             .unwrap()
-            .read(&mut [0; 1])
+            .read_exact(&mut [0; 1])
             .await
             .unwrap();
         // A child that another test is starting may hold the other end for a moment.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use common::{
     Log, ms, reason_of, rejected, resolved, say, tag, text_of, then_ruler as ruler, throw, trace,
-    virtual_loop,
+    trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{
     Failure, Next, Rejected, Resolvers, all, all_settled, any, any_and_abort, race, race_and_abort,
@@ -622,8 +622,13 @@ fn a_loser_of_select_that_is_dropped_leaves_no_reaction() {
             resolver.resolve(());
         });
     }
-    trace(|log| script(log, false)).assert(["polled", "polled", "winner", "the loser settles"]);
-    trace(|log| script(log, true)).assert([
+    trace_with_leftovers(|log| script(log, false)).assert([
+        "polled",
+        "polled",
+        "winner",
+        "the loser settles",
+    ]);
+    trace_with_leftovers(|log| script(log, true)).assert([
         "polled",
         "polled",
         "winner",
@@ -654,7 +659,7 @@ fn a_promise_that_was_polled_or_marked_is_not_told() {
 /// R50: nobody can settle it any more, so it is pending for ever. That is no error by itself.
 #[test]
 fn dropping_the_resolvers_leaves_the_promise_pending() {
-    trace(|log| {
+    trace_with_leftovers(|log| {
         let (promise, resolvers) = with_resolvers::<(), Never>();
         drop(resolvers);
         let line = log.clone();

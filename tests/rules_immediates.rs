@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Later, log_uncaught, ms, now_ms, throw, trace};
-use nodeloop::time::{block_for, sleep};
+use nodeloop::time::{block_for, simulate_completion, sleep};
 use nodeloop::{Immediate, next_tick, set_immediate, set_timeout, spawn, yield_now};
 
 /// R37: `52-immediate-snapshot.js`.
@@ -39,6 +39,43 @@ fn an_immediate_of_a_drain_waits_for_the_next_check_phase() {
         set_immediate(log.will("B"));
     })
     .assert(["A", "B", "of the tick"]);
+}
+
+/// R37, R55: `165-immediate-of-the-opening-drain.js`.
+#[test]
+fn an_immediate_of_the_drain_that_opens_the_check_phase_belongs_to_it() {
+    trace(|log| {
+        log_uncaught(&log);
+        simulate_completion(ms(0), move || {
+            log.add("poll");
+            set_timeout(ms(1), log.will("timer"));
+            next_tick(move || {
+                log.add("tick");
+                set_immediate(log.will("immediate"));
+            });
+            block_for(ms(20));
+            throw("x");
+        });
+    })
+    .assert(["poll", "uncaught x", "tick", "immediate", "timer"]);
+}
+
+/// R38: an immediate is pending until it is called or cleared, also inside the running snapshot.
+#[test]
+fn an_immediate_is_pending_until_it_runs_or_is_cleared() {
+    trace(|log| {
+        let (line, next) = (log.clone(), Later::<Immediate>::new());
+        let (b, clear) = (next.clone(), next.clone());
+        let a = set_immediate(move || {
+            line.add(format_args!("B {}", b.get().is_pending()));
+            clear.get().clear();
+            line.add(format_args!("B {}", b.get().is_pending()));
+        });
+        next.set(set_immediate(log.will("cleared")));
+        log.add(format_args!("A {}", a.is_pending()));
+        set_immediate(move || log.add(format_args!("A {}", a.is_pending())));
+    })
+    .assert(["A true", "B true", "B false", "A false"]);
 }
 
 /// R38: `53-immediate-clear.js`.

@@ -5,7 +5,8 @@
 mod common;
 
 use common::{
-    Log, log_uncaught, ms, now_ms, reason_of, rejected, resolved, throw, trace, try_trace,
+    Log, log_uncaught, ms, now_ms, reason_of, rejected, resolved, throw, trace,
+    trace_with_leftovers, try_trace,
 };
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
@@ -211,7 +212,7 @@ fn an_unrefd_timer_ends_a_wait() {
 /// R6, R39: `09-alive.js`.
 #[test]
 fn what_keeps_nothing_alive_does_not_run() {
-    trace(|log| {
+    trace_with_leftovers(|log| {
         set_timeout(ms(20), log.will("never")).unref();
         set_immediate(log.will("never")).unref();
         set_interval(ms(10), log.will("never")).unref();
@@ -377,5 +378,5 @@ fn the_body_of_a_module_is_a_promise_job() {
 fn a_main_future_that_never_settles_is_stuck() {
     let result = common::virtual_loop().run(std::future::pending::<()>());
     assert!(matches!(result, Err(RunError::Stuck(_))), "{result:?}");
-    trace(|_| drop(spawn(std::future::pending::<()>()))).assert([]);
+    trace_with_leftovers(|_| drop(spawn(std::future::pending::<()>()))).assert([]);
 }

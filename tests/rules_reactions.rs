@@ -11,6 +11,7 @@ use std::panic::Location;
 
 use common::{
     Later, Log, reason_of, rejected, resolved, say, tag, then_ruler as ruler, throw, trace,
+    trace_with_leftovers,
 };
 use nodeloop::promise::{
     AggregateError, Failure, Next, Rejected, SharedTryPromise, all, all_settled, any, race, ready,
@@ -229,7 +230,7 @@ fn a_handler_that_returns_a_promise_costs_two_turns() {
 /// R44: `60-self-resolution.js`.
 #[test]
 fn a_promise_resolved_with_itself_is_rejected() {
-    trace(|log| {
+    trace_with_leftovers(|log| {
         let (p, y) = with_resolvers::<(), &str>();
         let p = p.shared();
         y.resolve_with(p.clone());
@@ -284,7 +285,7 @@ fn a_handler_that_returns_its_own_promise_rejects_it() {
 /// ```
 #[test]
 fn a_cycle_of_three_stays_pending() {
-    trace(|log| {
+    trace_with_leftovers(|log| {
         let made: [_; 3] = std::array::from_fn(|_| with_resolvers::<(), &str>());
         let (promises, resolvers): (Vec<_>, Vec<_>) = made.into_iter().unzip();
         let promises: Vec<_> = promises
@@ -440,7 +441,7 @@ fn all_settled_gives_every_outcome() {
 /// R49: `70-race.js`.
 #[test]
 fn race_ends_as_the_first_member_to_settle() {
-    trace(|log| {
+    trace_with_leftovers(|log| {
         let (pending, _) = with_resolvers();
         race([pending, resolve(1), reject("x")]).then(tell::<_, (), _>(&log, "race"));
         let nothing = Vec::<TryPromise<(), Never>>::new();

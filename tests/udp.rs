@@ -8,6 +8,9 @@ use std::rc::Rc;
 use nodeloop::net::{NetError, UdpOptions, UdpSocket};
 use nodeloop::{block_on, next_tick, run_script, set_immediate, spawn, yield_now};
 
+#[path = "common/node.rs"]
+mod node;
+
 async fn local() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").await.unwrap()
 }
@@ -79,7 +82,8 @@ fn peeking_takes_nothing_and_a_short_buffer_cuts_off() {
     });
 }
 
-/// libuv reads 32 datagrams for one event (`udp.c` `uv__udp_recvmsg`), then the loop goes on.
+/// libuv reads 32 datagrams for one event (`udp.c` `uv__udp_recvmsg`), then the loop goes on: what
+/// `tests/node/dgram_portions.mjs` prints.
 #[test]
 fn a_flood_is_received_in_portions_of_32() {
     let portions = Rc::new(RefCell::new(Vec::new()));
@@ -107,6 +111,10 @@ fn a_flood_is_received_in_portions_of_32() {
         }
     });
     assert_eq!(*seen.borrow(), [32, 32, 16]);
+    if node::is_here() {
+        let portions = node::Node::start::<u8>("dgram_portions.mjs", &[]).finish();
+        assert_eq!(portions, ["32", "32", "16"], "Node says");
+    }
 }
 
 /// As in Node: what a datagram queues runs behind it, ticks behind the microtask that received it,

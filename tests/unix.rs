@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{UnixDatagram, UnixListener, UnixStream};
-use nodeloop::time::block_for;
+use nodeloop::time::{block_for, wait_for_jobs};
 use nodeloop::{block_on, next_tick, queue_work, run_script, set_immediate, set_timeout, spawn};
 
 type Log = Rc<RefCell<Vec<String>>>;
@@ -148,6 +148,30 @@ fn r63_a_connect_that_fails_in_poll_is_pending_behind_poll() {
         queue_work(|| (), done); // a macrotask of the poll phase, as `fs.stat`'s callback
     });
     assert_eq!(*seen.borrow(), ["poll", "pending ENOENT", "check"]);
+}
+
+/// R63: `167-pending-feeds-pending.js`.
+#[test]
+fn r63_what_a_pending_callback_feeds_waits_for_the_next_round() {
+    let lines = Log::default();
+    let seen = lines.clone();
+    run_script(move || {
+        let (poll, check) = (lines.clone(), lines.clone());
+        queue_work(|| (), move |()| log(&poll, "poll"));
+        set_immediate(move || log(&check, "check"));
+        spawn(async move {
+            for pending in ["pending 1 ENOENT", "pending 2 ENOENT"] {
+                let error = UnixStream::connect("/nonexistent/socket").await;
+                assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+                log(&lines, pending);
+            }
+        });
+        wait_for_jobs();
+    });
+    assert_eq!(
+        *seen.borrow(),
+        ["pending 1 ENOENT", "poll", "pending 2 ENOENT", "check"]
+    );
 }
 
 /// R63, R12: each report is a macrotask with a drain; two of them in the order of connecting.

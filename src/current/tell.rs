@@ -46,6 +46,7 @@ impl LoopState {
             let call = || installed.observer.observe(event, &moment);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
                 drop_quietly(self.watch.remove(installed.id));
+                self.note_plain();
                 let place = installed.place;
                 self.stop_over_done(Stop::Uncaught(Uncaught { payload, place }));
             }
@@ -75,6 +76,7 @@ impl LoopState {
 
     pub(crate) fn begin_run(&self, place: Place) {
         self.watch.set_turn(0);
+        self.watch.told_turn.set(None);
         self.tell(|| Event::RunBegin { place });
     }
 
@@ -84,102 +86,100 @@ impl LoopState {
         self.watch.note_nothing();
     }
 
+    /// One turn more.
     #[inline]
     pub(crate) fn begin_turn(&self) {
-        self.leave_phase();
         self.watch.set_turn(self.watch.turn() + 1);
-        self.tell(|| Event::TurnBegin);
     }
 
-    #[inline]
-    pub(crate) fn end_turn(&self) {
-        self.leave_phase();
-        self.tell(|| Event::TurnEnd);
-    }
-
-    /// The phase before is over, and `phase` begins.
+    /// The phase before is over, and `phase` begins; with the first phase of a turn, the turn.
     #[inline]
     pub(crate) fn enter_phase(&self, phase: Phase) {
         if self.watch.is_on() {
-            self.leave_phase();
+            self.tell_phase(Some(phase));
         }
         self.watch.set_phase(Some(phase));
-        self.tell(|| Event::PhaseBegin(phase));
     }
 
-    /// No phase is under way any more.
-    #[inline]
+    /// The wheel stands still: no phase and no turn is under way any more.
     pub(crate) fn leave_phase(&self) {
-        if self.watch.is_on()
-            && let Some(phase) = self.watch.phase()
-        {
-            self.tell(|| Event::PhaseEnd(phase));
+        if self.watch.is_on() {
+            self.tell_phase(None);
         }
         self.watch.set_phase(None);
     }
 
-    /// The poll phase is about to wait; the clock, if anybody wants to know for how long.
-    #[inline]
-    pub(crate) fn begin_wait(&self, wait: Wait) -> Option<Duration> {
-        if wait == Wait::Zero || !self.watch.is_on() {
-            return None;
+    #[cold]
+    #[inline(never)]
+    fn tell_phase(&self, next: Option<Phase>) {
+        if let Some(phase) = self.watch.phase() {
+            self.tell_each(&Event::PhaseEnd(phase));
+            self.watch.set_phase(None);
         }
-        let now = self.clock.now();
+        let (told, turn) = (self.watch.told_turn.get(), self.watch.turn());
+        let goes_on = next.is_some() && told == Some(turn);
+        if told.is_some() && !goes_on {
+            self.watch.told_turn.set(None);
+            self.tell_each(&Event::TurnEnd);
+        }
+        if let Some(phase) = next {
+            if turn > 0 && !goes_on {
+                self.watch.told_turn.set(Some(turn));
+                self.tell_each(&Event::TurnBegin);
+            }
+            self.watch.set_phase(next);
+            self.tell_each(&Event::PhaseBegin(phase));
+        }
+    }
+
+    /// Looks at what has come, and waits for it if `wait` says so.
+    #[inline]
+    pub(crate) fn waiting<R>(&self, wait: Wait, gather: impl FnOnce() -> R) -> R {
+        if self.watch.is_on() && wait != Wait::Zero {
+            return self.told_waiting(wait, gather);
+        }
+        gather()
+    }
+
+    #[cold]
+    fn told_waiting<R>(&self, wait: Wait, gather: impl FnOnce() -> R) -> R {
+        let began = self.clock.now();
         let at_most = match wait {
-            Wait::Until(due_ms) => Some(Duration::from_millis(due_ms).saturating_sub(now)),
+            Wait::Until(due_ms) => Some(Duration::from_millis(due_ms).saturating_sub(began)),
             _ => None,
         };
         self.tell(|| Event::WaitBegin { at_most });
-        Some(now)
+        let result = gather();
+        let waited = self.clock.now().saturating_sub(began);
+        self.tell(|| Event::WaitEnd { waited });
+        result
     }
 
+    /// The loop enters the user's code and comes back.
     #[inline]
-    pub(crate) fn end_wait(&self, began: Option<Duration>) {
-        if let Some(began) = began {
-            let waited = self.clock.now().saturating_sub(began);
-            self.tell(|| Event::WaitEnd { waited });
+    pub(crate) fn step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
+        if self.watch.is_on() {
+            return self.told_step(origin, enter);
         }
-    }
-
-    /// The loop is about to enter the user's code.
-    #[inline]
-    pub(crate) fn begin_step(&self, origin: Origin) {
         self.watch.note(origin.kind, origin.place);
-        if self.watch.is_on() {
-            self.tell_begin_step(origin);
-        }
+        enter()
     }
 
     #[cold]
-    #[inline(never)]
-    fn tell_begin_step(&self, origin: Origin) {
-        let step = self.watch.step_of(origin);
-        self.watch.push_step(step);
+    pub(crate) fn told_step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
+        let step = self.watch.begin_step(origin);
         self.tell_each(&Event::StepBegin(step));
-    }
-
-    /// The user's code has come back.
-    #[inline]
-    pub(crate) fn end_step(&self) {
-        if self.watch.is_on() {
-            self.tell_end_step();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn tell_end_step(&self) {
-        if let Some(step) = self.watch.step() {
-            self.tell_each(&Event::StepEnd(step));
-            self.watch.pop_step();
-        }
+        let result = enter();
+        self.tell(|| Event::StepEnd(step));
+        self.watch.end_step();
+        result
     }
 
     /// The user's code has thrown.
     #[cold]
     pub(crate) fn tell_thrown(&self) {
         if let Some(step) = self.watch.step() {
-            self.tell_each(&Event::Thrown(step));
+            self.tell(|| Event::Thrown(step));
         }
     }
 
@@ -213,7 +213,7 @@ impl LoopState {
     #[cold]
     pub(super) fn tell_immediate(&self, place: Place) -> u32 {
         let id = self.check.borrow().next_id();
-        self.tell_enqueued(Origin::of(StepKind::Immediate, place, id), None)
+        self.enqueued(Origin::of(StepKind::Immediate, place, id), None)
     }
 
     /// A timer was armed: for the first time, behind its call, or by a refresh.

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::current::Stop;
 use crate::macrotask::Place;
 use crate::uncaught::Uncaught;
+use crate::watch::Starving;
+use crate::why_alive::WhyAlive;
 
 /// Why a run ended without a value.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub enum RunError {
     },
     /// A panic left a callback, or the main future panicked.
     Uncaught(Uncaught),
+    /// A drain has passed the bound of [`Builder::drain_limit`](crate::Builder::drain_limit).
+    Starving(Starving),
     /// The program called [`exit`](crate::exit) with this code.
     Exit(i32),
 }
@@ -31,10 +35,13 @@ impl RunError {
             (Some(Stop::Exit(code)), _) => RunError::Exit(code),
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
             (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
-            (_, Some(stuck)) => RunError::Stuck(stuck),
-            (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck {
-                pending: Vec::new(),
+            (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
+            (Some(Stop::Frozen), stuck) => RunError::Stuck(Stuck {
+                is_frozen: true,
+                ..stuck.unwrap_or_default()
             }),
+            (_, Some(stuck)) => RunError::Stuck(stuck),
+            (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck::default()),
         }
     }
 }
@@ -49,6 +56,7 @@ impl fmt::Display for RunError {
                  a reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),
+            RunError::Starving(starving) => starving.fmt(f),
             RunError::Exit(code) => write!(f, "the program called `exit({code})`"),
         }
     }
@@ -57,9 +65,14 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 /// The report of a run that can never finish.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// `Display` prints what the main future waits for, and everything else that is pending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
+    pub(super) is_frozen: bool,
+    pub(super) main: Option<Place>,
     pub(super) pending: Vec<Place>,
+    pub(super) report: WhyAlive,
 }
 
 impl Stuck {
@@ -67,17 +80,27 @@ impl Stuck {
     pub fn pending(&self) -> &[Place] {
         &self.pending
     }
+
+    /// What the tasks wait for, as far as known, and which operations are out without keeping
+    /// the loop alive.
+    pub fn report(&self) -> &WhyAlive {
+        &self.report
+    }
 }
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
+        f.write_str(if self.is_frozen {
+            "nothing can run unless time passes, and the virtual clock is held by hand: advance it"
+        } else {
             "the main future is pending and nothing keeps the loop alive: no timer, immediate, \
-             job, I/O wait or keep-alive token is left to wake it",
-        )?;
-        for place in &self.pending {
-            write!(f, "\n  a task spawned at {place} is pending")?;
+             job, I/O wait or keep-alive token is left to wake it"
+        })?;
+        let mut tasks = self.report.tasks().iter();
+        if let Some(main) = tasks.find(|task| Some(task.place()) == self.main) {
+            write!(f, "\n  the main future, run at {}", main.place())?;
+            main.write_waits(f)?;
         }
-        Ok(())
+        self.report.write_without(self.main, f)
     }
 }

@@ -164,7 +164,7 @@ impl fmt::Debug for ReadDir {
 #[derive(Debug, Clone)]
 #[doc(alias = "Dirent")]
 pub struct DirEntry {
-    entry: Arc<std::fs::DirEntry>,
+    pub(super) entry: Arc<std::fs::DirEntry>,
     /// Read by the job, because a few file systems have to be asked again for it.
     file_type: Option<FileType>,
 }

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirEntryExt, FileExt};
 use std::path::Path;
 
-use super::File;
 use super::job::{path_job, two_path_job};
+use super::{DirEntry, File};
 use crate::promise::Promise;
 
 /// Makes the symbolic link `link`, which says `original`. That need not be there.
@@ -109,5 +109,12 @@ impl AsFd for File {
     /// The descriptor; its cursor may be further than the user knows, by what was read ahead.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+impl DirEntry {
+    /// The number of the file in its file system; it came with the entry and costs nothing.
+    pub fn ino(&self) -> u64 {
+        self.entry.ino()
     }
 }

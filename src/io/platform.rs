@@ -15,6 +15,8 @@ const IN_PROGRESS: i32 = if cfg!(windows) {
     10035 // WSAEWOULDBLOCK
 } else if cfg!(any(target_os = "linux", target_os = "android")) {
     115
+} else if cfg!(any(target_os = "illumos", target_os = "solaris")) {
+    150
 } else {
     36 // the systems that come from BSD
 };
@@ -24,6 +26,8 @@ pub(crate) const TOO_LONG: i32 = if cfg!(windows) {
     10040
 } else if cfg!(any(target_os = "linux", target_os = "android")) {
     90
+} else if cfg!(any(target_os = "illumos", target_os = "solaris")) {
+    97
 } else {
     40
 };

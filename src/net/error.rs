@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::Path;
 
 use crate::io::platform::TOO_LONG;
 
@@ -23,7 +22,7 @@ use crate::io::platform::TOO_LONG;
 /// closed.bind("127.0.0.1:0".parse().unwrap())?;
 /// let address = closed.local_addr()?;
 ///
-/// let error = nodeloop::block_on(async { TcpStream::connect(address).await }).unwrap_err();
+/// let error = nodeloop::block_on(async move { TcpStream::connect(address).await }).unwrap_err();
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
 /// assert_eq!(error.to_string(), format!("connect ECONNREFUSED {address}"));
 ///
@@ -85,7 +84,11 @@ impl FailedAttempt {
     }
 
     #[cfg(unix)]
-    pub(super) fn at_path(operation: &'static str, path: &Path, error: io::Error) -> Self {
+    pub(super) fn at_path(
+        operation: &'static str,
+        path: &std::path::Path,
+        error: io::Error,
+    ) -> Self {
         FailedAttempt::named(operation, path.display().to_string(), error)
     }
 

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::waits::{Listed, OperationKind};
 
 /// The number of an immediate. Never used twice by one loop.
 pub(crate) type ImmediateId = u64;
@@ -120,6 +121,17 @@ impl Check {
     /// unref'd one does neither (R39).
     pub(crate) fn has_refed(&self) -> bool {
         self.refed > 0
+    }
+
+    /// The immediates that are pending, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let pending = self.queue.iter().flatten();
+        let listed = pending.map(|immediate| Listed {
+            refed: immediate.refed,
+            wakers: immediate.work.waker().cloned().into_iter().collect(),
+            ..Listed::new(OperationKind::Immediate, Some(immediate.place))
+        });
+        listed.collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

@@ -5,6 +5,7 @@
 //! another source feeds the next turn.
 
 use crate::macrotask::Macrotask;
+use crate::waits::{Listed, OperationKind};
 
 #[derive(Default)]
 pub(crate) struct Close {
@@ -30,6 +31,18 @@ impl Close {
 
     pub(crate) fn next(&mut self) -> Option<Macrotask> {
         self.running.pop()
+    }
+
+    /// What is queued, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let listed =
+            |macrotask: &Macrotask| Listed::new(OperationKind::Close, Some(macrotask.origin.place));
+        self.running
+            .iter()
+            .chain(&self.stack)
+            .rev()
+            .map(listed)
+            .collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::macrotask::Macrotask;
+use crate::waits::{Listed, OperationKind};
 
 /// How many rounds follow the poll phase at most (`core.c` `uv_run`: "a small fixed number of
 /// times to avoid loop starvation").
@@ -37,6 +38,14 @@ impl Pending {
         }
         self.left_in_round -= 1;
         self.queue.pop_front()
+    }
+
+    /// What is queued, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let listed = |macrotask: &Macrotask| {
+            Listed::new(OperationKind::Pending, Some(macrotask.origin.place))
+        };
+        self.queue.iter().map(listed).collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

@@ -14,18 +14,23 @@
 //! stopped meanwhile, the poll phase of the next run begins with what is left.
 
 pub(crate) mod sources;
+mod time_rules;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Registry, Token};
 
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::macrotask::Macrotask;
 use crate::remote::{Door, Message};
+use crate::waits::{Listed, OperationKind};
 use sources::{Readiness, SignalNumber, Sources, signal_of};
+pub(crate) use time_rules::TimeRules;
 
 /// How long the poll phase may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +50,13 @@ pub(crate) enum Arrival {
     Signal(SignalNumber),
 }
 
-enum Batched {
+/// Something that has arrived and waits to be handed out.
+pub(crate) enum Batched {
     Simulated(Macrotask),
     /// A message that is still in the door's queue.
     InDoor,
+    /// A message that was taken out of the door's queue, by an exploration.
+    Message(Message),
     Ready(Token, Readiness),
     Signal(SignalNumber),
     /// What a signal has brought.
@@ -63,8 +71,33 @@ pub(crate) struct PollPhase {
     /// Completions of the virtual world, by their time, then in the order of their making.
     simulated: RefCell<BTreeMap<(Duration, u64), Macrotask>>,
     simulated_count: Cell<u64>,
-    /// Whether waits on sources hold virtual time, too.
-    io_holds_time: bool,
+    /// When a virtual clock may jump.
+    pub(crate) time: TimeRules,
+    /// Who wants to go on as soon as nothing else can without time passing.
+    stalled: RefCell<Vec<Macrotask>>,
+    /// The longest real wait of one look, while somebody wants to be back soon.
+    pub(crate) longest_wait: Cell<Option<Duration>>,
+    /// A host waits on the descriptor: what the system has for it must be taken.
+    pub(crate) must_ask: Cell<bool>,
+    /// Another handle to what the system watches for this loop, for a host to wait on.
+    pub(crate) registry: Rc<Registry>,
+}
+
+/// What is out in the real world and is no source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outside {
+    /// Jobs of the pool.
+    pub(crate) jobs: bool,
+    /// Signals and children that keep the loop alive.
+    pub(crate) signals: bool,
+}
+
+/// What became of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gathered {
+    Arrivals,
+    /// Nothing can run unless a clock moves that is held by hand.
+    Frozen,
 }
 
 /// The token of the remote door's bell; no source gets it.
@@ -74,18 +107,22 @@ const BELL: Token = Token(usize::MAX);
 const EVENTS_PER_LOOK: usize = 1024;
 
 impl PollPhase {
-    pub(crate) fn new(io_holds_time: bool) -> io::Result<(PollPhase, mio::Waker)> {
+    pub(crate) fn new(time: TimeRules, chance: Rc<Chance>) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), BELL)?;
-        let registry = poll.registry().try_clone()?;
+        let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_LOOK)),
-            sources: RefCell::new(Sources::new(registry)),
+            sources: RefCell::new(Sources::new(registry.clone(), chance)),
             batch: RefCell::default(),
             simulated: RefCell::default(),
             simulated_count: Cell::new(0),
-            io_holds_time,
+            time,
+            stalled: RefCell::default(),
+            longest_wait: Cell::new(None),
+            must_ask: Cell::new(false),
+            registry,
         };
         Ok((phase, waker))
     }
@@ -97,43 +134,109 @@ impl PollPhase {
         self.simulated.borrow_mut().insert((due, count), macrotask);
     }
 
+    /// Calls `macrotask` in the first poll phase that would have to wait: nothing else can run
+    /// then unless time passes or the world answers.
+    pub(crate) fn when_stalled(&self, macrotask: Macrotask) {
+        self.stalled.borrow_mut().push(macrotask);
+    }
+
+    /// When the first simulated completion is due.
+    pub(crate) fn next_simulated(&self) -> Option<Duration> {
+        let simulated = self.simulated.borrow();
+        simulated.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Whether somebody waits for the moment at which nothing else can run.
+    pub(crate) fn has_stalled(&self) -> bool {
+        !self.stalled.borrow().is_empty()
+    }
+
+    /// Whether something waits to be handed out.
+    pub(crate) fn has_batch(&self) -> bool {
+        !self.batch.borrow().is_empty()
+    }
+
+    /// Takes out the messages of an exploration, for the end of the loop.
+    pub(crate) fn take_messages(&self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut batch = self.batch.borrow_mut();
+        for one in std::mem::take(&mut *batch) {
+            match one {
+                Batched::Message(message) => messages.push(message),
+                other => batch.push_back(other),
+            }
+        }
+        messages
+    }
+
+    /// Takes what is to be handed out, for an exploration to reorder.
+    pub(crate) fn take_batch(&self) -> VecDeque<Batched> {
+        std::mem::take(&mut *self.batch.borrow_mut())
+    }
+
+    /// Gives it back.
+    pub(crate) fn set_batch(&self, batch: VecDeque<Batched>) {
+        *self.batch.borrow_mut() = batch;
+    }
+
+    /// Waits until something arrives, and no clock jumps; for `limit` of real time at most.
+    pub(crate) fn wait_for_the_world(
+        &self,
+        clock: &Clock,
+        door: &Door,
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        let longest = self.longest_wait.replace(limit);
+        let looked = self.look(clock, door, None, || true);
+        self.longest_wait.set(longest);
+        let messages = (0..door.len()).map(|_| Batched::InDoor);
+        self.batch.borrow_mut().extend(messages);
+        looked
+    }
+
+    /// Whether something is here that needs no look at the system.
+    pub(crate) fn has_arrivals(&self, now: Duration) -> bool {
+        !self.batch.borrow().is_empty()
+            || self.next_simulated().is_some_and(|due| due <= now)
+            || self.sources.borrow().has_cut_off()
+    }
+
     /// Whether anything in here keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
         let left_behind = |one: &Batched| !matches!(one, Batched::InDoor);
         self.sources.borrow().has_refed_waiters()
             || !self.simulated.borrow().is_empty()
+            || !self.stalled.borrow().is_empty()
             || self.batch.borrow().iter().any(left_behind) // by a run that was stopped
     }
 
-    /// Looks at what is there and waits if `wait` says so and nothing is. `jobs_out` says that
-    /// jobs of the pool hold virtual time; `must_wait` is asked once more when the door has been
-    /// told that the loop sleeps.
+    /// Looks at what is there and waits if `wait` says so and nothing is. `outside` says who
+    /// else is waited for, and may hold virtual time; `must_wait` is asked once more when the door
+    /// has been told that the loop sleeps.
     pub(crate) fn gather(
         &self,
         clock: &Clock,
         door: &Door,
         wait: Wait,
-        jobs_out: bool,
+        outside: Outside,
         must_wait: impl Fn() -> bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<Gathered> {
         if !self.batch.borrow().is_empty() {
-            return Ok(()); // a run was stopped in the middle of its poll phase
+            return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
         }
         if wait == Wait::Zero && self.has_nothing_to_ask(door) {
-            return Ok(()); // the turn of a loop that runs on immediates alone
+            return Ok(Gathered::Arrivals); // the turn of a loop that runs on immediates alone
         }
-        if clock.is_virtual() {
+        if clock.is_virtual() || !self.stalled.borrow().is_empty() {
             self.look(clock, door, Some(Duration::ZERO), || true)?;
             let idle = self.batch.borrow().is_empty() && door.is_empty();
-            let sources_hold = self.io_holds_time && self.sources.borrow().has_refed_waiters();
-            let target = self.first_due(wait);
-            match target {
-                _ if !idle || wait == Wait::Zero => {}
-                Some(target) if !jobs_out && !sources_hold => {
-                    clock.jump_to(target);
-                    self.take_simulated(clock);
+            let now = clock.now();
+            let is_due = self.first_due(wait).is_some_and(|due| due <= now);
+            if idle && wait != Wait::Zero && (is_due || !self.take_stalled()) {
+                let frozen = self.wait_in_virtual_time(clock, door, wait, outside, must_wait)?;
+                if frozen {
+                    return Ok(Gathered::Frozen);
                 }
-                _ => self.look(clock, door, None, must_wait)?,
             }
         } else {
             let timeout = match (wait, self.first_due(wait)) {
@@ -145,7 +248,7 @@ impl PollPhase {
         }
         let messages = (0..door.len()).map(|_| Batched::InDoor);
         if messages.len() == 0 {
-            return Ok(());
+            return Ok(Gathered::Arrivals);
         }
         let mut batch = self.batch.borrow_mut();
         let simulated = batch
@@ -155,7 +258,40 @@ impl PollPhase {
         let rest = batch.split_off(simulated);
         batch.extend(messages);
         batch.extend(rest);
-        Ok(())
+        Ok(Gathered::Arrivals)
+    }
+
+    /// Nothing has arrived, and nothing can run: the clock jumps, or the world has to answer.
+    /// True if neither can be: the clock is held by hand, and nobody is out there.
+    fn wait_in_virtual_time(
+        &self,
+        clock: &Clock,
+        door: &Door,
+        wait: Wait,
+        outside: Outside,
+        must_wait: impl Fn() -> bool,
+    ) -> io::Result<bool> {
+        let sources_wait = self.sources.borrow().has_refed_waiters();
+        let is_held = (outside.jobs && self.time.jobs_hold) || (sources_wait && self.time.io_holds);
+        let somebody_is_out = outside.jobs || outside.signals || sources_wait || door.has_tokens();
+        match self.first_due(wait) {
+            Some(target) if !is_held && self.time.allow(target) => {
+                clock.jump_to(target);
+                self.take_simulated(clock);
+            }
+            Some(_) if !somebody_is_out => return Ok(true),
+            _ => self.look(clock, door, None, must_wait)?,
+        }
+        Ok(false)
+    }
+
+    /// Hands out those who wait for this moment; false if there are none.
+    fn take_stalled(&self) -> bool {
+        let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
+        let any = !stalled.is_empty();
+        let mut batch = self.batch.borrow_mut();
+        batch.extend(stalled.into_iter().map(Batched::Simulated));
+        any
     }
 
     /// The next of what was present when the wait ended.
@@ -169,6 +305,7 @@ impl PollPhase {
                         return Some(Arrival::Message(message));
                     }
                 }
+                Batched::Message(message) => return Some(Arrival::Message(message)),
                 Batched::Ready(token, readiness) => {
                     let waiting = self.deliver(token, readiness);
                     if let Some(macrotask) = waiting {
@@ -179,6 +316,27 @@ impl PollPhase {
                 Batched::Brought(macrotask) => return Some(Arrival::Macrotask(macrotask)),
             }
         }
+    }
+
+    /// Completions to come and waits on sources, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let completion = |macrotask: &Macrotask| {
+            Listed::new(OperationKind::Completion, Some(macrotask.origin.place))
+        };
+        let mut listed = Vec::new();
+        for one in self.batch.borrow().iter() {
+            if let Batched::Simulated(macrotask) = one {
+                listed.push(completion(macrotask));
+            }
+        }
+        for ((due, _), macrotask) in self.simulated.borrow().iter() {
+            listed.push(Listed {
+                due: Some(*due),
+                ..completion(macrotask)
+            });
+        }
+        listed.append(&mut self.sources.borrow().list());
+        listed
     }
 
     /// What a signal has brought comes next, in this order.
@@ -198,13 +356,15 @@ impl PollPhase {
                 Batched::Simulated(macrotask) | Batched::Brought(macrotask) => {
                     taken.push(macrotask);
                 }
-                Batched::InDoor | Batched::Signal(_) => {} // with these go their listeners
+                // With a signal go its listeners; the messages were taken out before.
+                Batched::InDoor | Batched::Message(_) | Batched::Signal(_) => {}
                 // The system won't tell it again, and the source may outlive this run.
                 Batched::Ready(token, readiness) => taken.extend(self.deliver(token, readiness)),
             }
         }
         let simulated = std::mem::take(&mut *self.simulated.borrow_mut());
         taken.extend(simulated.into_values());
+        taken.append(&mut *self.stalled.borrow_mut());
         taken
     }
 
@@ -220,7 +380,8 @@ impl PollPhase {
 
     /// Whether a look that does not wait would find nothing, whatever the system says.
     fn has_nothing_to_ask(&self, door: &Door) -> bool {
-        self.sources.borrow().has_nothing_to_ask()
+        !self.must_ask.get()
+            && self.sources.borrow().has_nothing_to_ask()
             && self.simulated.borrow().is_empty()
             && door.is_empty()
     }
@@ -235,6 +396,10 @@ impl PollPhase {
     ) -> io::Result<()> {
         self.take_simulated(clock);
         let cut_off = self.sources.borrow_mut().take_cut_off();
+        for token in self.sources.borrow_mut().take_put_off() {
+            let ready = Batched::Ready(token, Readiness::writable());
+            self.batch.borrow_mut().push_back(ready);
+        }
         let mut timeout = timeout;
         if !cut_off.is_empty() || !self.batch.borrow().is_empty() || !door.is_empty() {
             timeout = Some(Duration::ZERO);
@@ -245,7 +410,8 @@ impl PollPhase {
                 timeout = Some(Duration::ZERO);
             }
         }
-        let asked = if timeout == Some(Duration::ZERO) && self.sources.borrow().is_empty() {
+        let must_ask = self.must_ask.take() || !self.sources.borrow().is_empty();
+        let asked = if timeout == Some(Duration::ZERO) && !must_ask {
             Ok(())
         } else {
             self.ask(clock, timeout)
@@ -283,8 +449,11 @@ impl PollPhase {
 
     /// One wait. A signal that interrupts it does not end it early.
     fn ask(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeout = match (timeout, self.longest_wait.get()) {
+            (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
+            (timeout, longest) => timeout.or(longest),
+        };
         let until = timeout.map(|timeout| clock.now().saturating_add(timeout));
-        let mut timeout = timeout;
         loop {
             match self
                 .poll
@@ -300,17 +469,12 @@ impl PollPhase {
     }
 
     /// The end of the wait: the loop timer or a simulated completion.
-    fn first_due(&self, wait: Wait) -> Option<Duration> {
+    pub(crate) fn first_due(&self, wait: Wait) -> Option<Duration> {
         let timer = match wait {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms)),
             Wait::Zero | Wait::Forever => None,
         };
-        let simulated = self
-            .simulated
-            .borrow()
-            .first_key_value()
-            .map(|((due, _), _)| *due);
-        timer.into_iter().chain(simulated).min()
+        timer.into_iter().chain(self.next_simulated()).min()
     }
 
     fn take_simulated(&self, clock: &Clock) {

@@ -33,6 +33,8 @@ use slab::Slab;
 
 use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 
+mod listed;
+
 pub(crate) type TimerKey = usize;
 type ListKey = usize;
 
@@ -271,6 +273,16 @@ impl Timers {
     /// When the poll phase has to end at the latest (R5, R27).
     pub(crate) fn loop_timer_ms(&self) -> Option<u64> {
         self.loop_timer_ms
+    }
+
+    /// The first timer of the first list that is due at this very millisecond.
+    pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<Place> {
+        let (_, _, list) = self
+            .queue
+            .range((at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX))
+            .next()?;
+        let first = self.lists[*list].head?;
+        Some(self.timers[first].place)
     }
 
     /// The loop's time is brought up to date (`uv__update_time`).

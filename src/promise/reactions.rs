@@ -7,9 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use super::next::{BoxedOutcome, Followed, Following, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
@@ -79,10 +77,9 @@ where
     move |outcome| {
         let waiting: BoxedOutcome<Result<V, E>> = match handler().into_next() {
             Next::Reject(reason) => return Ok(Next::Reject(reason)),
-            Next::Fulfil(value) => Box::pin(SettledNow {
-                value: Some(Ok(Ok(value))),
-                turn_is_queued: false,
-            }),
+            // JavaScript awaits a wrapped result for a turn, which is over before that of the job
+            // by which the derived promise follows; leaving it out changes nothing.
+            Next::Fulfil(value) => Box::pin(std::future::ready(Ok(Ok(value)))),
             Next::Follow(followed) => followed.following.outcome,
         };
         let kept = State::new(owner, place, error_of);
@@ -97,26 +94,6 @@ where
         let kept = TryPromise::new(kept);
         let following = Following::output(kept.state().clone(), kept.settled());
         Ok(Next::Follow(Followed { following }))
-    }
-}
-
-/// What awaiting a settled promise is: one turn, then the value.
-struct SettledNow<O> {
-    value: Option<O>,
-    turn_is_queued: bool,
-}
-
-impl<O> Unpin for SettledNow<O> {}
-
-impl<O> Future for SettledNow<O> {
-    type Output = O;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O> {
-        if !std::mem::replace(&mut self.turn_is_queued, true) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(self.value.take().expect("polled again after it was ready"))
     }
 }
 

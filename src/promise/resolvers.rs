@@ -28,9 +28,7 @@ use crate::rejection::Reason;
 #[track_caller]
 pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
     let state = pending(no_reason, "promise::with_resolver");
-    let resolving = Resolving {
-        state: state.clone(),
-    };
+    let resolving = Resolving::new(state.clone());
     (Promise::new(state), Resolver { resolving })
 }
 
@@ -57,9 +55,7 @@ where
     E: Reason,
 {
     let state = pending(error_of, "promise::with_resolvers");
-    let resolving = Resolving {
-        state: state.clone(),
-    };
+    let resolving = Resolving::new(state.clone());
     (TryPromise::new(state), Resolvers { resolving })
 }
 
@@ -76,6 +72,11 @@ struct Resolving<O> {
 }
 
 impl<O: 'static> Resolving<O> {
+    fn new(state: Rc<State<O>>) -> Resolving<O> {
+        state.resolvers.set(Some(1));
+        Resolving { state }
+    }
+
     fn conclude(&self, outcome: Outcome<O>) {
         if !self.state.is_resolved.replace(true) {
             self.state.settle(outcome);
@@ -92,9 +93,19 @@ impl<O: 'static> Resolving<O> {
 
 impl<O> Clone for Resolving<O> {
     fn clone(&self) -> Self {
+        let resolvers = &self.state.resolvers;
+        resolvers.set(resolvers.get().map(|count| count.saturating_add(1)));
         Resolving {
             state: self.state.clone(),
         }
+    }
+}
+
+impl<O> Drop for Resolving<O> {
+    /// One less who could resolve the promise, for the reports.
+    fn drop(&mut self) {
+        let resolvers = &self.state.resolvers;
+        resolvers.set(resolvers.get().map(|count| count.saturating_sub(1)));
     }
 }
 

@@ -15,7 +15,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::context::AsyncContext;
@@ -24,6 +24,7 @@ use crate::macrotask::Place;
 use crate::pool::JobId;
 use crate::rejection::{Reason, Tracked, Tracking};
 use crate::uncaught::{PanicReason, drop_quietly, payload_text};
+use crate::waits::PendingPromise;
 use crate::watch::{Event, PromiseId, Settled};
 
 /// Why a promise has no value.
@@ -122,11 +123,18 @@ pub(crate) struct State<O> {
     id: PromiseId,
     place: Place,
     context: AsyncContext,
+    /// How many resolvers there are; nothing if it is not resolved by hand.
+    pub(super) resolvers: Cell<Option<u32>>,
+    /// Its key in the list of the promises that somebody waits for; [`UNLISTED`] without.
+    listed: Cell<usize>,
     /// The reason in an output that is a rejection.
     reason_of: Cell<ReasonOf<O>>,
     /// The reason of a rejection without an output.
     failure_reason: RefCell<Option<Box<dyn Reason>>>,
 }
+
+/// The key of a promise that is in no list.
+const UNLISTED: usize = usize::MAX;
 
 /// Finds the error in an output: an `Err` for the fallible promises, nothing for the others.
 pub(crate) type ReasonOf<O> = fn(&O) -> Option<&dyn Reason>;
@@ -171,6 +179,8 @@ impl<O: 'static> State<O> {
             tracking: Cell::new(Tracking::Untracked),
             context,
             source: Cell::new(Source::None),
+            resolvers: Cell::new(None),
+            listed: Cell::new(UNLISTED),
             is_resolved: Cell::new(false),
             abort_requested: Cell::new(false),
             reason_of: Cell::new(reason_of),
@@ -217,6 +227,7 @@ impl<O: 'static> State<O> {
         };
         *self.settlement.borrow_mut() = Settlement::Settled(outcome);
         self.source.set(Source::None);
+        self.unlist();
         if rejected && !self.handled.get() && self.owner.is_open() {
             self.owner.rejections.rejected(self.clone()); // a loop that ends tells nobody
         }
@@ -269,9 +280,7 @@ impl<O: 'static> State<O> {
                     convert(settled.take());
                 }
             };
-            self.reactions
-                .borrow_mut()
-                .add(Reaction::Convert(Box::new(convert)));
+            self.add_reaction(Reaction::Convert(Box::new(convert)));
         }
     }
 
@@ -312,10 +321,7 @@ impl<O: 'static> State<O> {
                     *awaiting = Awaiting::TurnQueued;
                     cx.waker().wake_by_ref();
                 } else {
-                    let id = self
-                        .reactions
-                        .borrow_mut()
-                        .add(Reaction::Wake(cx.waker().clone()));
+                    let id = self.add_reaction(Reaction::Wake(cx.waker().clone()));
                     *awaiting = Awaiting::Registered(id);
                 }
                 Poll::Pending
@@ -332,6 +338,16 @@ impl<O: 'static> State<O> {
             Awaiting::TurnQueued => unreachable!("a settled promise stays settled"),
             Awaiting::Done => panic!("a promise was polled after it had given its value"),
         }
+    }
+
+    /// Somebody waits from now on. A promise with a task is listed with the tasks already.
+    fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
+        let is_by_hand = matches!(self.source.get(), Source::Resolvers | Source::Job(_));
+        if is_by_hand && self.listed.get() == UNLISTED {
+            let promise: Weak<State<O>> = Rc::downgrade(self);
+            self.listed.set(self.owner.awaited.add(promise));
+        }
+        self.reactions.borrow_mut().add(reaction)
     }
 
     /// Somebody who awaited is gone.
@@ -393,10 +409,20 @@ impl<O: 'static> State<O> {
     }
 }
 
+impl<O> State<O> {
+    fn unlist(&self) {
+        let key = self.listed.replace(UNLISTED);
+        if key != UNLISTED {
+            self.owner.awaited.remove(key);
+        }
+    }
+}
+
 impl<O> Drop for State<O> {
     /// An outcome that nobody took goes here, perhaps inside a task: async-task ends the process
     /// when a destructor panics there. A conversion that never came holds the next promise.
     fn drop(&mut self) {
+        self.unlist();
         if let Some((_, Reaction::Convert(convert))) = self.reactions.get_mut().first.take() {
             self.owner
                 .do_in_a_row(Box::new(move || drop_quietly(convert)));
@@ -437,6 +463,27 @@ impl<O: 'static> Tracked for State<O> {
             return look(reason);
         }
         look(&TakenReason);
+    }
+}
+
+impl<O: 'static> PendingPromise for State<O> {
+    fn made_at(&self) -> Place {
+        self.place
+    }
+
+    fn is_awaited_by(&self, task: &Waker) -> bool {
+        let reactions = self.reactions.borrow();
+        let mut all = reactions.first.iter().chain(&reactions.more);
+        all.any(|(_, reaction)| matches!(reaction, Reaction::Wake(waker) if waker.will_wake(task)))
+    }
+
+    fn is_out_of_reach(&self) -> bool {
+        let by_hand = self.source.get() == Source::Resolvers && !self.is_resolved.get();
+        by_hand && self.resolvers.get() == Some(0)
+    }
+
+    fn is_job(&self) -> bool {
+        matches!(self.source.get(), Source::Job(_))
     }
 }
 

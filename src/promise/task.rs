@@ -80,7 +80,7 @@ where
                     if promise.source.get() == Source::None {
                         let task = LiveTask {
                             waker: cx.waker().clone(),
-                            place: promise.place(),
+                            promise: promise.clone(),
                         };
                         let key = owner.tasks.borrow_mut().insert(task);
                         promise.source.set(Source::Task(key));

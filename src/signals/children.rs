@@ -16,6 +16,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
 use crate::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::waits::{Listed, OperationKind};
 
 /// Which child of a loop. Numbers are not used again.
 pub(crate) type ChildKey = u64;
@@ -94,6 +95,15 @@ impl Children {
             Some((Macrotask::callback(move || done(status), origin), refed))
         };
         ended.into_iter().filter_map(macrotask).collect()
+    }
+
+    /// The children that are running, for a report.
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let listed = self.running.values().map(|running| Listed {
+            refed: running.refed,
+            ..Listed::new(OperationKind::Child, Some(running.place))
+        });
+        listed.collect()
     }
 
     /// The end of the loop. The caller drops what comes back outside of any borrow.

@@ -105,8 +105,8 @@ pub struct Step {
     /// Where the callback or the task was made.
     pub place: Place,
     /// The number of the timer, immediate, job or watched source behind it, which stays the same
-    /// from one call of an interval to the next. Each kind counts by itself, and numbers of timers
-    /// and sources are used again. For a [`StepKind::Task`] it is the number of its promise.
+    /// from one call of an interval to the next. Each kind counts by itself, from 1, and numbers of
+    /// timers and sources are used again. For a [`StepKind::Task`] it is the number of its promise.
     pub resource: Option<u64>,
 }
 

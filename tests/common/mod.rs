@@ -1,21 +1,22 @@
-//! The ordered log, the one oracle of the tests of order, and a loop on the virtual clock.
+//! The kit as the tests of the rules use it: programs that read as their JavaScript originals, the
+//! ordered log, which is the one oracle of order, and a loop on the virtual clock.
 
 #![allow(dead_code)] // every test binary uses a part of it
 
 use std::any::Any;
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::fmt::Display;
+use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, on_uncaught};
+use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, on_uncaught, test};
 
-/// What happened, in order. Clones write to the same log.
+/// The kit's log, under the names of the programs that it stands for. When an order is wrong,
+/// the difference says where each line ran.
 #[derive(Clone, Default)]
-pub struct Log {
-    lines: Rc<RefCell<Vec<String>>>,
-}
+pub struct Log(test::Log);
 
 impl Log {
     pub fn new() -> Log {
@@ -23,34 +24,35 @@ impl Log {
     }
 
     /// Writes a line: `console.log`.
+    #[track_caller]
     pub fn add(&self, line: impl Display) {
-        self.lines.borrow_mut().push(line.to_string());
+        self.0.add(line);
     }
 
     /// A callback that writes a line: `() => console.log(line)`.
+    #[track_caller]
     pub fn will(&self, line: impl Display) -> impl FnMut() + 'static {
-        let (log, line) = (self.clone(), line.to_string());
-        move || log.add(&line)
+        self.0.will(line)
     }
 
     /// Every line so far.
     pub fn lines(&self) -> Vec<String> {
-        self.lines.borrow().clone()
+        self.0.labels()
     }
 
-    /// The whole log, line by line; both are printed when they differ.
+    /// The whole log, line by line.
     #[track_caller]
     pub fn assert<const N: usize>(&self, expected: [&str; N]) {
-        let actual = self.lines();
-        if actual != expected {
-            let join = |lines: &[String]| lines.join("\n  ");
-            let expected = expected.map(str::to_owned);
-            panic!(
-                "the order is wrong\nexpected:\n  {}\nactual:\n  {}",
-                join(&expected),
-                join(&actual)
-            );
-        }
+        self.0.assert_order(expected);
+    }
+}
+
+/// The partial orders.
+impl Deref for Log {
+    type Target = test::Log;
+
+    fn deref(&self) -> &test::Log {
+        &self.0
     }
 }
 
@@ -63,13 +65,23 @@ pub fn virtual_loop() -> EventLoop {
         .expect("the system has a descriptor left")
 }
 
-/// Runs `script` as a CommonJS main script in virtual time until nothing is alive; its log.
+/// Runs `script` as a CommonJS main script in virtual time until nothing is left; its log. What
+/// the kit fails a test for fails it.
 #[track_caller]
 pub fn trace(script: impl FnOnce(Log) + 'static) -> Log {
-    let (result, log) = try_trace(script);
-    if let Err(error) = result {
-        panic!("{error}; so far:\n  {}", log.lines().join("\n  "));
-    }
+    let log = Log::new();
+    let scripts = log.clone();
+    test::run_script(move |_| script(scripts));
+    log
+}
+
+/// As [`trace`], for a script that leaves tasks behind which nothing will ever wake.
+#[track_caller]
+pub fn trace_with_leftovers(script: impl FnOnce(Log) + 'static) -> Log {
+    let log = Log::new();
+    let scripts = log.clone();
+    let kit = test::Builder::new().allow_leftovers();
+    kit.run_script(move |_| script(scripts));
     log
 }
 

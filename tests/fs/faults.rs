@@ -50,6 +50,7 @@ fn a_directory_that_vanishes_ends_its_entries() {
         }
         let mut entries = fs::read_dir(&path).await.unwrap();
         let first = entries.next_entry().await.unwrap().unwrap();
+        assert_eq!(first.ino(), first.metadata().await.unwrap().ino());
         fs::remove_dir_all(&path).await.unwrap();
         // What was read ahead is given out; behind it there is an end, or an error and the end.
         let mut count = 1;
@@ -93,6 +94,21 @@ fn a_directory_in_place_of_a_file() {
 #[test]
 #[ignore = "is run in a process of its own, with a limit"]
 fn with_a_full_disk() {
+    let before = descriptors();
+    write_to_a_full_disk();
+    // Here nobody else opens files, so those of the other faults can be counted, too.
+    a_file_that_vanishes_while_it_is_open_is_still_read();
+    a_directory_that_vanishes_ends_its_entries();
+    a_directory_in_place_of_a_file();
+    // The last thread of a pool holds the bell of its loop for a moment longer.
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while descriptors() > before && std::time::Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    assert_eq!(descriptors(), before);
+}
+
+fn write_to_a_full_disk() {
     let Some(path) = std::env::var_os("NODELOOP_FULL_DISK").map(PathBuf::from) else {
         return println!("run without a limit, there is nothing to see");
     };
@@ -103,7 +119,6 @@ fn with_a_full_disk() {
     };
     setrlimit(Resource::Fsize, limit).unwrap();
     run(async move {
-        let before = descriptors();
         let mut file = File::create(&path).await.unwrap();
         let chunk = vec![7; 64 * 1024];
         let mut error = None;
@@ -126,7 +141,6 @@ fn with_a_full_disk() {
         let error = fs::write(&path, vec![0; 2 << 20]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
         fs::remove_file(&path).await.unwrap();
-        assert_eq!(descriptors(), before);
     });
     println!("the disk was full");
 }

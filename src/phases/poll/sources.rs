@@ -25,12 +25,15 @@
 //! ref'd sources.
 
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
+use crate::chance::Chance;
 use crate::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::waits::{Listed, OperationKind};
 
 /// libuv's bound on the reads behind one event.
 pub(crate) const READS_PER_EVENT: u32 = 32;
@@ -58,6 +61,14 @@ impl Readiness {
         Readiness {
             readable: true,
             read_closed: event.is_some_and(|event| event.read_closed),
+            ..Readiness::default()
+        }
+    }
+
+    /// What a source is told that was put off.
+    pub(crate) fn writable() -> Readiness {
+        Readiness {
+            writable: true,
             ..Readiness::default()
         }
     }
@@ -125,6 +136,8 @@ struct Slot {
 #[derive(Default)]
 struct Half {
     ready: bool,
+    /// An exploration has put it off: next time it is ready.
+    is_put_off: bool,
     /// Never blocks again.
     closed: bool,
     /// Operations that the last event still allows; writing is not counted.
@@ -136,6 +149,22 @@ struct Half {
 }
 
 impl Half {
+    /// Whether it is ready and, in an exploration, is to be found so by the poll phase only
+    /// (SEMANTICS.md §8).
+    fn is_to_be_put_off(&mut self, chance: &Chance, place: Place) -> bool {
+        if !chance.is_on() || !self.ready || std::mem::take(&mut self.is_put_off) {
+            return false;
+        }
+        self.is_put_off = chance.flip(|| format!("a write to the source of {place} had to wait"));
+        self.ready = !self.is_put_off;
+        self.is_put_off
+    }
+
+    fn wakers(&self) -> impl Iterator<Item = &Waker> {
+        let waiters = self.waiters.iter().map(|(_, waker)| waker);
+        self.poller.iter().chain(waiters)
+    }
+
     fn waiting(&self) -> usize {
         usize::from(self.poller.is_some()) + self.waiters.len()
     }
@@ -145,25 +174,30 @@ impl Half {
 pub(crate) type WaiterId = Option<u64>;
 
 pub(crate) struct Sources {
-    registry: Registry,
+    registry: Rc<Registry>,
+    chance: Rc<Chance>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     registered: usize,
     refed_waiters: usize,
     next_waiter: u64,
     cut_off: Vec<Token>,
+    /// Sources that could have been written to, and wait for a poll phase all the same.
+    put_off: Vec<Token>,
 }
 
 impl Sources {
-    pub(crate) fn new(registry: Registry) -> Sources {
+    pub(crate) fn new(registry: Rc<Registry>, chance: Rc<Chance>) -> Sources {
         Sources {
             registry,
+            chance,
             slots: Vec::new(),
             free: Vec::new(),
             registered: 0,
             refed_waiters: 0,
             next_waiter: 0,
             cut_off: Vec::new(),
+            put_off: Vec::new(),
         }
     }
 
@@ -255,9 +289,19 @@ impl Sources {
         self.registered == 0
     }
 
+    /// The sources that a poll phase has to find ready without asking the system.
+    pub(crate) fn take_put_off(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.put_off)
+    }
+
+    /// Whether a source is to be served again without asking the system.
+    pub(crate) fn has_cut_off(&self) -> bool {
+        !self.cut_off.is_empty() || !self.put_off.is_empty()
+    }
+
     /// Whether nothing is watched and nothing was cut off.
     pub(crate) fn has_nothing_to_ask(&self) -> bool {
-        self.is_empty() && self.cut_off.is_empty()
+        self.is_empty() && !self.has_cut_off()
     }
 
     pub(crate) fn has_refed_waiters(&self) -> bool {
@@ -292,8 +336,11 @@ impl Sources {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return (Answer::Gone, None);
         };
-        let refed = slot.refed;
+        let (refed, place) = (slot.refed, slot.place);
         let half = half_of(slot, direction);
+        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+            self.put_off.push(key.0);
+        }
         if half.ready {
             return (Answer::Ready, None);
         }
@@ -324,8 +371,11 @@ impl Sources {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return (Answer::Gone, None);
         };
-        let refed = slot.refed;
+        let (refed, place) = (slot.refed, slot.place);
         let half = half_of(slot, direction);
+        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+            self.put_off.push(key.0);
+        }
         let known = id.and_then(|id| half.waiters.iter().position(|(waiter, _)| *waiter == id));
         match known {
             _ if half.ready => (Answer::Ready, self.forget_waiter(key, direction, id)),
@@ -444,6 +494,29 @@ impl Sources {
         let halves = self.slots.iter_mut();
         let halves = halves.flat_map(|slot| [&mut slot.read, &mut slot.write]);
         halves.flat_map(take_waiting).collect()
+    }
+
+    /// Where a source that is still there was made.
+    pub(crate) fn place(&self, token: Token) -> Option<Place> {
+        let slot = self.slots.get(index_of(token))?;
+        (slot.generation == token.0 >> INDEX_BITS).then_some(slot.place)
+    }
+
+    /// The waits on sources, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let halves = self.slots.iter().flat_map(|slot| {
+            [
+                (slot, &slot.read, OperationKind::Read),
+                (slot, &slot.write, OperationKind::Write),
+            ]
+        });
+        let waiting = halves.filter(|(_, half, _)| half.waiting() > 0);
+        let listed = waiting.map(|(slot, half, kind)| Listed {
+            refed: slot.refed,
+            wakers: half.wakers().cloned().collect(),
+            ..Listed::new(kind, Some(slot.place))
+        });
+        listed.collect()
     }
 
     /// The slot of a source that is still there.

@@ -1,0 +1,267 @@
+//! The poll phase of an exploration: what has arrived is handed out in an order that a seed
+//! chooses among the legal ones.
+//!
+//! | what Node does not promise (SEMANTICS.md §8) | what is permuted here | what is not |
+//! |---|---|---|
+//! | the order of jobs that run at the same time | which of the first N jobs comes next | a job before one that has to end for it to get a thread (R60) |
+//! | whether a completion has arrived when a poll phase that does not wait looks | a job comes now or later | jobs behind `wait_for_jobs`, which are there |
+//! | the order of descriptors in one poll phase, of messages of different threads | lanes are merged | a lane: one descriptor, one thread |
+//! | the number of poll phases that an operation needs | the rest waits for the next one | |
+//! | whether a millisecond has passed when the timers phase reads the clock | a timer due within one is due | a held clock, an `advance`, the order of timers |
+//!
+//! To be repeatable, jobs are not taken as they come: the seed says which is next, and the loop
+//! waits until that one has really finished. Simulated completions are promised for the first
+//! poll phase at their time, in their order, so they are one lane that never waits.
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Patience;
+use crate::current::{Lane, LoopState};
+use crate::phases::poll::{Batched, Gathered, Wait};
+use crate::pool::JobId;
+use crate::remote::Message;
+use crate::uncaught::drop_quietly;
+
+/// How long, in real time, a job is waited for that need not have come yet. Only one that waits
+/// for the loop takes so long; it then counts as not there.
+const PATIENCE_WITH_A_JOB: Duration = Duration::from_secs(2);
+
+impl LoopState {
+    /// [`PollPhase::gather`](crate::phases::poll::PollPhase::gather), in an order of the seed's.
+    pub(super) fn gather_by_chance(self: &Rc<Self>, patience: Patience) -> io::Result<Gathered> {
+        if self.poll.has_batch() {
+            return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
+        }
+        self.pull(Wait::Zero)?;
+        let is_holding = || self.arrived.borrow().is_holding();
+        let mut wait = self.poll_wait(patience);
+        if is_holding() {
+            wait = Wait::Zero;
+        }
+        let must = wait != Wait::Zero && self.only_jobs_can_come(wait);
+        let mut jobs = self.jobs_that_come(must)?;
+        if wait != Wait::Zero && jobs.is_empty() && !is_holding() {
+            if self.pull(wait)? == Gathered::Frozen {
+                return Ok(Gathered::Frozen);
+            }
+            if !is_holding() && self.only_jobs_can_come(wait) {
+                jobs = self.jobs_that_come(true)?;
+            }
+        }
+        let mut arrived = self.arrived.borrow_mut();
+        for id in jobs {
+            if let Some(result) = arrived.finished.remove(&id) {
+                let message = Batched::Message(Message::JobDone(id, result));
+                arrived.held.push_back((Lane::Jobs, message));
+            }
+        }
+        let held = std::mem::take(&mut arrived.held);
+        drop(arrived);
+        let (now, later) = self.merged(held, wait != Wait::Zero);
+        self.arrived.borrow_mut().held = later;
+        self.poll.set_batch(now);
+        Ok(Gathered::Arrivals)
+    }
+
+    /// Whether nothing but a job can end a wait: it holds the clock, or no clock would wake.
+    fn only_jobs_can_come(&self, wait: Wait) -> bool {
+        let jobs_hold = self.poll.time.jobs_hold || self.poll.first_due(wait).is_none();
+        self.pool.has_outstanding() && jobs_hold && !self.poll.has_stalled()
+    }
+
+    /// Takes what is there into the lanes; waits for it if `wait` says so.
+    fn pull(&self, wait: Wait) -> io::Result<Gathered> {
+        let outside = self.outside();
+        let gathered = self
+            .poll
+            .gather(&self.clock, &self.door, wait, outside, || true)?;
+        self.take_batch();
+        Ok(gathered)
+    }
+
+    fn take_batch(&self) {
+        let mut unwanted = Vec::new();
+        for one in self.poll.take_batch() {
+            let lane = match &one {
+                Batched::Simulated(_) | Batched::Message(_) => Lane::Simulated,
+                Batched::Ready(token, _) => Lane::Source(*token),
+                Batched::Signal(_) | Batched::Brought(_) => Lane::Signals,
+                Batched::InDoor => {
+                    let Some((message, sender)) = self.door.pop_with_sender() else {
+                        continue;
+                    };
+                    let mut arrived = self.arrived.borrow_mut();
+                    match message {
+                        Message::JobDone(id, result) if self.pool.is_outstanding(id) => {
+                            arrived.finished.insert(id, result);
+                        }
+                        Message::JobDone(_, result) => unwanted.push(result), // it was aborted
+                        message => {
+                            let message = Batched::Message(message);
+                            arrived.held.push_back((Lane::Thread(sender), message));
+                        }
+                    }
+                    continue;
+                }
+            };
+            self.arrived.borrow_mut().held.push_back((lane, one));
+        }
+        unwanted.into_iter().for_each(drop_quietly);
+    }
+
+    /// The jobs that come in this poll phase, in their order; they have finished. One of them at
+    /// least if one `must` come.
+    fn jobs_that_come(&self, must: bool) -> io::Result<Vec<JobId>> {
+        let mut come: Vec<JobId> = Vec::new();
+        loop {
+            let is_due = |id: &JobId| *id < self.pool.waited_for();
+            let mut running = self.pool.running(&come);
+            let one_is_due = running.iter().any(is_due);
+            let must_come = one_is_due || (must && come.is_empty());
+            if one_is_due {
+                running.retain(is_due);
+            } else if !must_come {
+                let arrived = self.arrived.borrow();
+                running
+                    .retain(|id| arrived.finished.contains_key(id) || !arrived.slow.contains(id));
+            }
+            if running.is_empty() {
+                return Ok(come);
+            }
+            let job = |id: JobId| match self.pool.place(id) {
+                Some(place) => format!("the job of {place}"),
+                None => "a job".to_owned(),
+            };
+            let picked = if must_come {
+                self.chance.pick(running.len(), |picked| {
+                    let (picked, first) = (job(running[picked]), job(running[0]));
+                    format!("{picked} finished before {first}")
+                })
+            } else {
+                let come_or_not = self.chance.pick(1 + running.len(), |picked| {
+                    let picked = job(running[picked - 1]);
+                    format!("{picked} had finished when the poll phase looked")
+                });
+                match come_or_not.checked_sub(1) {
+                    Some(picked) => picked,
+                    None => return Ok(come),
+                }
+            };
+            if self.wait_for_job(running[picked], must_come)? {
+                come.push(running[picked]);
+            } else if !must_come {
+                self.arrived.borrow_mut().slow.push(running[picked]);
+            }
+        }
+    }
+
+    /// Waits until a job has really finished; false if it was given up, or nobody wants it any
+    /// more.
+    fn wait_for_job(&self, id: JobId, must: bool) -> io::Result<bool> {
+        loop {
+            if self.arrived.borrow().finished.contains_key(&id) {
+                return Ok(true);
+            }
+            if !self.pool.is_outstanding(id) {
+                return Ok(false);
+            }
+            let limit = (!must).then_some(PATIENCE_WITH_A_JOB);
+            self.poll
+                .wait_for_the_world(&self.clock, &self.door, limit)?;
+            let before = self.arrived.borrow().finished.len();
+            self.take_batch();
+            if !must && self.arrived.borrow().finished.len() == before {
+                return Ok(self.arrived.borrow().finished.contains_key(&id));
+            }
+        }
+    }
+
+    /// Merges the lanes: what is handed out now, in order, and what waits for the next poll
+    /// phase. A phase that has waited hands out something.
+    fn merged(
+        &self,
+        mut lanes: VecDeque<(Lane, Batched)>,
+        has_waited: bool,
+    ) -> (VecDeque<Batched>, VecDeque<(Lane, Batched)>) {
+        let is_signal = |lane: &Lane| *lane == Lane::Signals;
+        let (signals, mut lanes): (VecDeque<_>, VecDeque<_>) =
+            lanes.drain(..).partition(|(lane, _)| is_signal(lane));
+        let mut now = VecDeque::new();
+        while !lanes.is_empty() {
+            let mut heads: Vec<usize> = Vec::new();
+            for (index, (lane, _)) in lanes.iter().enumerate() {
+                if heads.iter().all(|head| lanes[*head].0 != *lane) {
+                    heads.push(index);
+                }
+            }
+            let next = self.chance.pick(heads.len(), |picked| {
+                let (picked, first) = (&lanes[heads[picked]].1, &lanes[heads[0]].1);
+                format!("{} came before {}", self.name(picked), self.name(first))
+            });
+            // A job has been chosen for this phase; what was simulated is due in it.
+            let may_wait = matches!(lanes[heads[next]].0, Lane::Thread(_) | Lane::Source(_));
+            let one = &lanes[heads[next]].1;
+            if may_wait
+                && (!has_waited || !now.is_empty())
+                && self
+                    .chance
+                    .flip(|| format!("{} came a poll phase later", self.name(one)))
+            {
+                break;
+            }
+            now.extend(lanes.remove(heads[next]).map(|(_, one)| one));
+        }
+        let is_due = |lane: &Lane| matches!(lane, Lane::Simulated | Lane::Jobs);
+        let (due, later): (VecDeque<_>, VecDeque<_>) =
+            lanes.into_iter().partition(|(lane, _)| is_due(lane));
+        let last = due.into_iter().chain(signals); // R64: signals behind everything else
+        now.extend(last.map(|(_, one)| one));
+        (now, later)
+    }
+
+    fn name(&self, one: &Batched) -> String {
+        match one {
+            Batched::Simulated(macrotask) => {
+                format!("the completion of {}", macrotask.origin.place)
+            }
+            Batched::Message(Message::Post(_, place)) => format!("the message of {place}"),
+            Batched::Message(Message::Wake(runnable)) => {
+                format!("the wake of the task of {}", runnable.metadata().place)
+            }
+            Batched::Message(Message::JobDone(id, _)) => match self.pool.place(*id) {
+                Some(place) => format!("the job of {place}"),
+                None => "a job".to_owned(),
+            },
+            Batched::Brought(macrotask) => format!("the signal of {}", macrotask.origin.place),
+            Batched::Signal(_) => "a signal".to_owned(),
+            Batched::InDoor => "a message".to_owned(),
+            Batched::Ready(token, _) => match self.poll.sources.borrow().place(*token) {
+                Some(place) => format!("the readiness of the source of {place}"),
+                None => "the readiness of a source".to_owned(),
+            },
+        }
+    }
+
+    /// Perhaps a millisecond has passed when the timers phase reads the clock, so that the next
+    /// timer is due (SEMANTICS.md §8).
+    pub(super) fn a_millisecond_may_have_passed(&self) {
+        let now_ms = self.clock.now_ms();
+        let target = Duration::from_millis(now_ms + 1);
+        let a_job_holds = self.poll.time.jobs_hold && self.pool.has_outstanding();
+        let exact = self.poll.next_simulated().is_some_and(|due| due < target);
+        let is_free = self.clock.is_virtual() && !a_job_holds && !exact;
+        if !is_free || !self.poll.time.allow(target) || !self.poll.time.is_free() {
+            return;
+        }
+        let Some(place) = self.timers.borrow().first_due_at(now_ms + 1) else {
+            return;
+        };
+        let tell = || format!("a millisecond passed, and the timer of {place} was due");
+        if self.chance.flip(tell) {
+            self.clock.jump_to(target);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Observers of loops that are not built yet.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::Observer;
+
+thread_local! {
+    static OBSERVERS: RefCell<Vec<(Rc<dyn Observer>, &'static Location<'static>)>> =
+        const { RefCell::new(Vec::new()) };
+}
+
+/// Has `observer` told what happens in every loop that is built on this thread from now on, until
+/// the returned handle is dropped. It is for loops that somebody else builds, as
+/// [`run`](crate::run) does.
+///
+/// A loop that has been built keeps the observer until it is dropped itself. Observers of the loop's
+/// own builder are told behind these.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use nodeloop::observe::{self, Event, Moment};
+///
+/// let turns = Rc::new(Cell::new(0));
+/// let seen = turns.clone();
+/// let counting = observe::every_loop(move |event: &Event, _: &Moment<'_>| {
+///     if let Event::TurnBegin = event {
+///         seen.set(seen.get() + 1);
+///     }
+/// });
+/// nodeloop::run(async { nodeloop::yield_now().await });
+/// drop(counting);
+/// nodeloop::run(async { nodeloop::yield_now().await });
+/// assert_eq!(turns.get(), 1);
+/// ```
+#[track_caller]
+pub fn every_loop(observer: impl Observer + 'static) -> EveryLoop {
+    let observer: Rc<dyn Observer> = Rc::new(observer);
+    let place = Location::caller();
+    let kept = observer.clone();
+    OBSERVERS.with(|all| all.borrow_mut().push((kept, place)));
+    EveryLoop {
+        observer,
+        here: PhantomData,
+    }
+}
+
+/// An observer of the loops to come, as [`every_loop`] has installed it.
+#[must_use = "dropping it removes the observer"]
+pub struct EveryLoop {
+    observer: Rc<dyn Observer>,
+    /// It belongs to its thread.
+    here: PhantomData<Rc<()>>,
+}
+
+impl Drop for EveryLoop {
+    fn drop(&mut self) {
+        let removed = OBSERVERS.try_with(|all| {
+            let mut all = all.borrow_mut();
+            let index = all
+                .iter()
+                .position(|(known, _)| Rc::ptr_eq(known, &self.observer))?;
+            Some(all.remove(index))
+        });
+        drop(removed); // outside of the borrow
+    }
+}
+
+impl fmt::Debug for EveryLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EveryLoop").finish_non_exhaustive()
+    }
+}
+
+/// The observers of a loop that is built now.
+pub(crate) fn of_new_loop() -> Vec<(Rc<dyn Observer>, &'static Location<'static>)> {
+    OBSERVERS
+        .try_with(|all| all.borrow().clone())
+        .unwrap_or_default()
+}

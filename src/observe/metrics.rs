@@ -1,0 +1,256 @@
+//! Numbers about a loop: how much it does, how long its queues are, how busy and how late it is.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Event, Histogram, Moment, Observer, Phase, Queue, StepKind};
+use crate::current;
+
+/// An observer that counts. Clones share one count: give one to the loop and keep the other.
+///
+/// ```
+/// use std::time::Duration;
+/// use nodeloop::observe::Metrics;
+/// use nodeloop::{EventLoop, next_tick, set_timeout, time};
+///
+/// let metrics = Metrics::new();
+/// let mut event_loop = EventLoop::builder().virtual_time().observer(metrics.clone()).build()?;
+/// event_loop.run_script(|| {
+///     next_tick(|| {});
+///     set_timeout(Duration::from_millis(90), || time::block_for(Duration::from_millis(10)));
+/// })?;
+/// let counts = metrics.counts();
+/// assert_eq!((counts.turns, counts.ticks, counts.timers), (1, 1, 1));
+/// let utilization = metrics.event_loop_utilization();
+/// assert_eq!(utilization.idle, Duration::from_millis(90));
+/// assert_eq!(utilization.active, Duration::from_millis(10));
+/// assert_eq!(utilization.utilization, 0.1);
+/// assert_eq!(metrics.delay().max(), Duration::from_millis(10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Metrics {
+    inner: Rc<RefCell<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    counts: Counts,
+    delay: Histogram,
+    idle: Duration,
+    /// How long the loop ran in the runs that are over.
+    ran: Duration,
+    /// Whether a run is under way, and since when its loop turns.
+    is_running: bool,
+    turning_since: Option<Duration>,
+    /// When the poll phase last handed out what had come.
+    looked_at: Option<Duration>,
+}
+
+/// What [`Metrics`] has counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Turns of the wheel.
+    pub turns: u64,
+    /// Callbacks entered from a phase; the main script and the listeners are not among them.
+    pub macrotasks: u64,
+    /// Timeouts and intervals among them.
+    pub timers: u64,
+    /// Immediates among them.
+    pub immediates: u64,
+    /// Ticks.
+    pub ticks: u64,
+    /// Microtasks: callbacks and tasks.
+    pub microtasks: u64,
+    /// Promises made.
+    pub promises: u64,
+    /// Callbacks that have thrown.
+    pub throws: u64,
+    /// Rejections that were reported because nobody had handled them.
+    pub rejections: u64,
+    /// Waits of the poll phase.
+    pub waits: u64,
+    /// Ticks queued now.
+    pub queued_ticks: usize,
+    /// The longest that the nextTick queue has been.
+    pub max_queued_ticks: usize,
+    /// Microtasks queued now.
+    pub queued_microtasks: usize,
+    /// The longest that the microtask queue has been.
+    pub max_queued_microtasks: usize,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Metrics {
+        Metrics::default()
+    }
+
+    /// What was counted since the observer was installed.
+    pub fn counts(&self) -> Counts {
+        self.inner.borrow().counts
+    }
+
+    /// How long what comes from outside had to wait at most: for each turn, the time from one
+    /// look of the poll phase (the end of its wait) to the next, which is how long callbacks and
+    /// drains have kept the loop. The main script is a part of the first, and the end of a run
+    /// counts as a look.
+    ///
+    /// Node's `monitorEventLoopDelay` samples the same with a timer; here every turn counts.
+    #[doc(alias = "monitorEventLoopDelay")]
+    pub fn delay(&self) -> Histogram {
+        self.inner.borrow().delay.clone()
+    }
+
+    /// Empties the histogram of [`delay`](Metrics::delay).
+    pub fn reset_delay(&self) {
+        self.inner.borrow_mut().delay = Histogram::new();
+    }
+
+    /// How busy the loop is: Node's `performance.eventLoopUtilization()`.
+    ///
+    /// As in Node, the clock starts when the loop does, behind the main script; before that all
+    /// is zero. Time between two runs does not count.
+    #[doc(alias = "eventLoopUtilization")]
+    pub fn event_loop_utilization(&self) -> Utilization {
+        let inner = self.inner.borrow();
+        let here = current::position();
+        let current_run = match inner.turning_since {
+            Some(since) if inner.is_running && here.queue() != Queue::Outside => {
+                here.time.saturating_sub(since)
+            }
+            _ => Duration::ZERO,
+        };
+        let active = (inner.ran + current_run).saturating_sub(inner.idle);
+        Utilization::new(inner.idle, active)
+    }
+}
+
+impl Inner {
+    fn count(&mut self, kind: StepKind) {
+        let counts = &mut self.counts;
+        match kind {
+            StepKind::Tick => counts.ticks += 1,
+            StepKind::Microtask | StepKind::Task => counts.microtasks += 1,
+            StepKind::MainScript
+            | StepKind::BeforeExit
+            | StepKind::Exit
+            | StepKind::ErrorListener => {}
+            _ => counts.macrotasks += 1,
+        }
+        match kind {
+            StepKind::Timeout | StepKind::Interval => counts.timers += 1,
+            StepKind::Immediate => counts.immediates += 1,
+            _ => {}
+        }
+    }
+
+    fn note_queues(&mut self, moment: &Moment<'_>, more: Option<StepKind>) {
+        let more = |queue| usize::from(more.is_some_and(|kind| kind.queue() == queue));
+        let counts = &mut self.counts;
+        counts.queued_ticks = moment.queued_ticks() + more(Queue::Tick);
+        counts.max_queued_ticks = counts.max_queued_ticks.max(counts.queued_ticks);
+        counts.queued_microtasks = moment.queued_microtasks() + more(Queue::Microtask);
+        counts.max_queued_microtasks = counts.max_queued_microtasks.max(counts.queued_microtasks);
+    }
+
+    /// The poll phase looks: what came since the last look has waited until now.
+    fn note_look(&mut self, now: Duration) {
+        if let Some(looked_at) = self.looked_at.replace(now) {
+            self.delay.record(now.saturating_sub(looked_at));
+        }
+    }
+
+    fn end_run(&mut self, now: Duration) {
+        self.note_look(now);
+        self.is_running = false;
+        self.looked_at = None;
+        if let Some(since) = self.turning_since.take() {
+            self.ran += now.saturating_sub(since);
+        }
+    }
+}
+
+impl Observer for Metrics {
+    fn observe(&self, event: &Event, moment: &Moment<'_>) {
+        let mut inner = self.inner.borrow_mut();
+        match event {
+            Event::RunBegin { .. } => {
+                inner.is_running = true;
+                inner.looked_at = Some(moment.time());
+            }
+            Event::RunEnd => inner.end_run(moment.time()),
+            Event::TurnBegin => inner.counts.turns += 1,
+            Event::PhaseBegin(phase) => {
+                let now = moment.time();
+                inner.turning_since.get_or_insert(now);
+                inner.is_running = true;
+                if *phase == Phase::Poll {
+                    inner.note_look(now);
+                }
+            }
+            Event::WaitBegin { .. } => inner.counts.waits += 1,
+            Event::WaitEnd { waited, .. } => {
+                inner.idle += *waited;
+                inner.looked_at = Some(moment.time());
+            }
+            Event::Enqueued { step, .. } => inner.note_queues(moment, Some(step.kind)),
+            Event::StepBegin(step) => {
+                inner.count(step.kind);
+                inner.note_queues(moment, None);
+            }
+            Event::PromiseMade { .. } => inner.counts.promises += 1,
+            Event::Thrown(_) => inner.counts.throws += 1,
+            Event::RejectionReported { .. } => inner.counts.rejections += 1,
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("counts", &self.counts())
+            .field("delay", &self.delay())
+            .field("utilization", &self.event_loop_utilization())
+            .finish()
+    }
+}
+
+/// How busy a loop was: what Node's `performance.eventLoopUtilization()` gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Utilization {
+    /// How long the poll phase has waited.
+    pub idle: Duration,
+    /// The rest.
+    pub active: Duration,
+    /// The part of `active` in both, between 0 and 1; 0 if both are zero.
+    pub utilization: f64,
+}
+
+impl Utilization {
+    fn new(idle: Duration, active: Duration) -> Utilization {
+        let both = idle + active;
+        let utilization = if both.is_zero() {
+            0.0
+        } else {
+            active.as_nanos() as f64 / both.as_nanos() as f64
+        };
+        Utilization {
+            idle,
+            active,
+            utilization,
+        }
+    }
+
+    /// How busy the loop was since an `earlier` reading: `eventLoopUtilization(this, earlier)`.
+    pub fn since(&self, earlier: &Utilization) -> Utilization {
+        Utilization::new(
+            self.idle.saturating_sub(earlier.idle),
+            self.active.saturating_sub(earlier.active),
+        )
+    }
+}

@@ -1,0 +1,146 @@
+//! Spans and events of the `tracing` crate (feature `tracing`).
+
+use std::cell::RefCell;
+use std::fmt;
+
+use tracing::span::EnteredSpan;
+use tracing::{debug, debug_span, error, info_span, trace, trace_span, warn};
+
+use super::{Event, Moment, Observer, Settled};
+
+/// An observer that emits spans and events of the `tracing` crate, with the target
+/// `nodeloop::observe::traced`.
+///
+/// A span is entered for as long as what it stands for is under way, so whatever the program
+/// itself traces in a callback stands inside of the callback's span.
+///
+/// | | level | fields |
+/// |---|---|---|
+/// | span `run` | info | `place` |
+/// | span `step` | debug | `kind`, `id`, `place` |
+/// | spans `turn`, `phase`, `wait`, `drain`, `poll` (of a task by its spawner) | trace | `number`; `name`; `at_most`; none; `promise`, `place` |
+/// | event `enqueued` | debug | `kind`, `id`, `place`, `by` |
+/// | events `cleared`, `promise made`, `promise settled` | trace | `id`; `promise`, `place`; and `settled` |
+/// | event `rejection reported` | warn | `promise`, `place` |
+/// | event `rejection handled` | debug | `promise`, `place` |
+/// | event `thrown` | error | `kind`, `id`, `place` |
+///
+/// The subscriber is an observer, too: it must not call into the loop.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use nodeloop::EventLoop;
+/// use nodeloop::observe::Traced;
+///
+/// let mut event_loop = EventLoop::builder().observer(Traced::new()).build()?;
+/// # event_loop.run_script(|| {}).unwrap();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Traced {
+    /// The spans under way, the innermost last.
+    spans: RefCell<Vec<EnteredSpan>>,
+}
+
+impl Traced {
+    /// An observer that tells the current subscriber.
+    pub fn new() -> Traced {
+        Traced::default()
+    }
+
+    fn enter(&self, span: tracing::Span) {
+        let entered = span.entered();
+        self.spans.borrow_mut().push(entered);
+    }
+
+    fn leave(&self) {
+        let left = self.spans.borrow_mut().pop(); // none if it began before the observer came
+        drop(left); // outside of the borrow: the subscriber is told
+    }
+
+    fn leave_all(&self) {
+        while !self.spans.borrow().is_empty() {
+            self.leave();
+        }
+    }
+
+    fn begin(&self, event: &Event, moment: &Moment<'_>) -> bool {
+        let span = match event {
+            Event::RunBegin { place } => {
+                self.leave_all();
+                info_span!("run", %place)
+            }
+            Event::TurnBegin => trace_span!("turn", number = moment.turn()),
+            Event::PhaseBegin(phase) => trace_span!("phase", name = %phase),
+            Event::WaitBegin { at_most } => trace_span!("wait", ?at_most),
+            Event::StepBegin(step) => {
+                debug_span!("step", kind = %step.kind, id = step.id.get(), place = %step.place)
+            }
+            Event::DrainBegin => trace_span!("drain"),
+            Event::EagerBegin { promise, place } => {
+                trace_span!("poll", promise = promise.get(), %place)
+            }
+            _ => return false,
+        };
+        self.enter(span);
+        true
+    }
+
+    fn tell(event: &Event) {
+        match event {
+            Event::Enqueued { step, by, .. } => {
+                let by = by.map(|by| by.id.get());
+                debug!(kind = %step.kind, id = step.id.get(), place = %step.place, by, "enqueued");
+            }
+            Event::Cleared(id) => trace!(id = id.get(), "cleared"),
+            Event::PromiseMade { promise, place } => {
+                trace!(promise = promise.get(), %place, "promise made");
+            }
+            Event::PromiseSettled {
+                promise,
+                place,
+                settled,
+            } => {
+                let settled: &Settled = settled;
+                trace!(promise = promise.get(), %place, ?settled, "promise settled");
+            }
+            Event::RejectionReported { promise, place } => {
+                warn!(promise = promise.get(), %place, "rejection reported");
+            }
+            Event::RejectionHandled { promise, place } => {
+                debug!(promise = promise.get(), %place, "rejection handled");
+            }
+            Event::Thrown(step) => {
+                error!(kind = %step.kind, id = step.id.get(), place = %step.place, "thrown");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer for Traced {
+    fn observe(&self, event: &Event, moment: &Moment<'_>) {
+        if self.begin(event, moment) {
+            return;
+        }
+        match event {
+            Event::RunEnd => self.leave_all(),
+            Event::TurnEnd
+            | Event::PhaseEnd(_)
+            | Event::WaitEnd { .. }
+            | Event::StepEnd(_)
+            | Event::DrainEnd
+            | Event::EagerEnd { .. } => self.leave(),
+            _ => Traced::tell(event),
+        }
+    }
+}
+
+impl fmt::Debug for Traced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traced")
+            .field("open_spans", &self.spans.borrow().len())
+            .finish()
+    }
+}

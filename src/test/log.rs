@@ -1,0 +1,396 @@
+//! The ordered log: what a test of order writes, and compares.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use super::diff;
+use crate::macrotask::{Place, StepKind};
+use crate::observe::position;
+use crate::watch::{Phase, Position};
+
+/// What happened, in order, and where in the loop each of it happened.
+///
+/// Clones write to the same log, from callbacks, from futures, and from other threads, too: a
+/// `Log` is `Send`. What several threads write at the same time comes in an order that nobody
+/// promises, so compare that with the partial orders.
+///
+/// Each entry remembers the phase, the turn, the queue, the virtual time, the place where the
+/// running callback was made, and the place where it was logged. A comparison that fails says all
+/// of it:
+///
+/// ```text
+/// the order is not the one expected
+///     1 "tick"       tick, before the first turn, t=0 ms, queued at src/x.rs:11
+///   - 2 "immediate"  it came as 3
+///   + 2 "timeout"    timers, turn 0, t=1 ms, set at src/x.rs:12
+///     3 "immediate"  check, turn 1, t=1 ms, set at src/x.rs:13
+/// ```
+///
+/// A `-` is what was expected, a `+` what came instead.
+///
+/// ```
+/// use std::time::Duration;
+/// use nodeloop::{next_tick, set_immediate, set_timeout};
+///
+/// nodeloop::test::run(async |t| {
+///     let log = t.log();
+///     set_timeout(Duration::from_millis(20), log.will("timeout"));
+///     set_immediate(log.will("immediate"));
+///     next_tick(log.will("tick"));
+///     t.until_idle().await;
+///     log.assert_order(["tick", "immediate", "timeout"]);
+///     log.assert_before("immediate", "timeout");
+///     log.assert_never("a second tick");
+/// });
+/// ```
+#[derive(Clone, Default)]
+pub struct Log {
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+/// One entry of a [`Log`]. `Display` prints where it ran.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub(super) label: String,
+    pub(super) position: Position,
+    pub(super) logged_at: Place,
+    /// The thread, if it is not one that runs a loop.
+    pub(super) thread: Option<(ThreadId, String)>,
+}
+
+impl Log {
+    /// An empty log.
+    pub fn new() -> Log {
+        Log::default()
+    }
+
+    /// Writes an entry, at the position of the running code.
+    #[track_caller]
+    pub fn add(&self, label: impl fmt::Display) {
+        self.add_at(label.to_string(), Location::caller());
+    }
+
+    /// A callback that writes an entry when it is called.
+    #[track_caller]
+    pub fn will(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
+        let (log, label, place) = (self.clone(), label.to_string(), Location::caller());
+        move || log.add_at(label.clone(), place)
+    }
+
+    fn add_at(&self, label: String, logged_at: Place) {
+        let position = position();
+        let outside = position.kind.is_none();
+        let thread = outside.then(|| {
+            let current = thread::current();
+            (current.id(), current.name().unwrap_or("unnamed").to_owned())
+        });
+        self.push(Entry {
+            label,
+            position,
+            logged_at,
+            thread,
+        });
+    }
+
+    pub(super) fn push(&self, entry: Entry) {
+        self.lock().push(entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        // No user code runs under the lock, so a poisoned one is still whole.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every entry so far.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.lock().clone()
+    }
+
+    /// The label of every entry so far.
+    pub fn labels(&self) -> Vec<String> {
+        let entries = self.lock();
+        entries.iter().map(|entry| entry.label.clone()).collect()
+    }
+
+    /// Whether nothing has been logged.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Forgets every entry, for a test with several parts.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// The whole log is `expected`: these labels in this order, and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// If it is not, with a difference in which each line says where it ran.
+    #[track_caller]
+    pub fn assert_order<'a>(&self, expected: impl AsRef<[&'a str]>) {
+        let (entries, expected) = (self.entries(), expected.as_ref());
+        if !entries
+            .iter()
+            .map(Entry::label)
+            .eq(expected.iter().copied())
+        {
+            let difference = diff::difference(expected, &entries);
+            panic!("the order is not the one expected\n{difference}");
+        }
+    }
+
+    /// These labels come in this order, with anything in between: some entry of the first one,
+    /// behind it some entry of the second one, and so on.
+    ///
+    /// # Panics
+    ///
+    /// If they do not.
+    #[track_caller]
+    pub fn assert_in_order<'a>(&self, labels: impl AsRef<[&'a str]>) {
+        let (entries, labels) = (self.entries(), labels.as_ref());
+        let mut rest = entries.iter().enumerate();
+        let mut previous: Option<usize> = None;
+        for label in labels {
+            let Some((index, _)) = rest.find(|(_, entry)| entry.label == **label) else {
+                self.must_have(&entries, label);
+                let behind = match previous {
+                    Some(index) => format!("no {label:?} comes behind{}", line(&entries, index)),
+                    None => format!("no {label:?} is left"),
+                };
+                panic!("{behind}\n{}", whole(&entries));
+            };
+            previous = Some(index);
+        }
+    }
+
+    /// Every entry of `first` comes before every entry of `second`, and there are both.
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    #[doc(alias = "assert_after")]
+    #[track_caller]
+    pub fn assert_before(&self, first: &str, second: &str) {
+        let entries = self.entries();
+        self.must_have(&entries, first);
+        self.must_have(&entries, second);
+        let last_of_first = entries.iter().rposition(|entry| entry.label == first);
+        let first_of_second = entries.iter().position(|entry| entry.label == second);
+        if let (Some(first), Some(second)) = (last_of_first, first_of_second)
+            && first >= second
+        {
+            let (first_line, second_line) = (line(&entries, first), line(&entries, second));
+            panic!(
+                "{:?} must come before {:?}, and came behind it{second_line}{first_line}",
+                entries[first].label, entries[second].label
+            );
+        }
+    }
+
+    /// These labels come one right behind the other, with nothing in between, somewhere in the
+    /// log.
+    ///
+    /// # Panics
+    ///
+    /// If they do not.
+    #[track_caller]
+    pub fn assert_contiguous<'a>(&self, labels: impl AsRef<[&'a str]>) {
+        let (entries, labels) = (self.entries(), labels.as_ref());
+        labels
+            .iter()
+            .for_each(|label| self.must_have(&entries, label));
+        let is_run = |window: &[Entry]| window.iter().map(Entry::label).eq(labels.iter().copied());
+        if labels.is_empty() || entries.windows(labels.len()).any(is_run) {
+            return;
+        }
+        // From the first of them to the last.
+        let is_one = |entry: &Entry| labels.contains(&entry.label());
+        let first = entries.iter().position(is_one).unwrap_or(0);
+        let last = entries.iter().rposition(is_one).unwrap_or(first);
+        let part = &entries[first..=last];
+        let difference = diff::difference_from(labels, part, first);
+        panic!("{labels:?} must come one right behind the other\n{difference}");
+    }
+
+    /// Every entry of these labels ran in one phase of one turn, drains behind its callbacks
+    /// included; or all of them before the first turn.
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    #[track_caller]
+    pub fn assert_same_phase<'a>(&self, labels: impl AsRef<[&'a str]>) {
+        let (entries, labels) = (self.entries(), labels.as_ref());
+        labels
+            .iter()
+            .for_each(|label| self.must_have(&entries, label));
+        let of_labels = |entry: &Entry| labels.contains(&entry.label());
+        let mut phases: Vec<(u64, Option<Phase>, Option<ThreadId>)> = entries
+            .iter()
+            .filter(|entry| of_labels(entry))
+            .map(Entry::phase_and_turn)
+            .collect();
+        phases.dedup();
+        if phases.len() > 1 {
+            let numbered = entries.iter().enumerate();
+            let lines = numbered.filter(|(_, entry)| of_labels(entry));
+            let lines: String = lines.map(|(index, _)| line(&entries, index)).collect();
+            panic!("these must run in the same phase of the same turn, and did not{lines}");
+        }
+    }
+
+    /// There is exactly one entry of `label`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or there are several.
+    #[track_caller]
+    pub fn assert_once(&self, label: &str) {
+        let entries = self.entries();
+        self.must_have(&entries, label);
+        let found = all_of(&entries, label);
+        if found.len() > 1 {
+            let lines: String = found.iter().map(|index| line(&entries, *index)).collect();
+            panic!(
+                "{label:?} must come once, and came {} times{lines}",
+                found.len()
+            );
+        }
+    }
+
+    /// There is no entry of `label`.
+    ///
+    /// # Panics
+    ///
+    /// If there is one.
+    #[track_caller]
+    pub fn assert_never(&self, label: &str) {
+        let entries = self.entries();
+        let found = all_of(&entries, label);
+        if !found.is_empty() {
+            let lines: String = found.iter().map(|index| line(&entries, *index)).collect();
+            panic!("{label:?} must never come, and came{lines}");
+        }
+    }
+
+    #[track_caller]
+    fn must_have(&self, entries: &[Entry], label: &str) {
+        if entries.iter().all(|entry| entry.label != label) {
+            panic!("{label:?} never came\n{}", whole(entries));
+        }
+    }
+}
+
+impl Entry {
+    /// What was logged.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Where the loop was: turn, phase, queue, time, and where the running callback was made.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Where it was logged: the line of [`Log::add`], or of [`Log::will`].
+    pub fn logged_at(&self) -> &'static Location<'static> {
+        self.logged_at
+    }
+
+    fn phase_and_turn(&self) -> (u64, Option<Phase>, Option<ThreadId>) {
+        let thread = self.thread.as_ref().map(|(id, _)| *id);
+        (self.position.turn, self.position.phase, thread)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let here = &self.position;
+        let Some(kind) = here.kind else {
+            let (_, name) = self.thread.as_ref().ok_or(fmt::Error)?;
+            write!(f, "outside of the loop, on thread {name:?}")?;
+            return write!(f, ", logged at {}", short(self.logged_at));
+        };
+        match here.phase {
+            Some(_) if is_of_a_phase(kind) => {}
+            _ => write!(f, "{kind}, ")?,
+        }
+        match here.phase {
+            Some(phase) => write!(f, "{phase}, turn {}", here.turn)?,
+            None if here.turn == 0 => f.write_str("before the first turn")?,
+            None => write!(f, "behind turn {}", here.turn)?,
+        }
+        write!(f, ", t={} ms", here.time.as_secs_f64() * 1_000.0)?;
+        if let Some(place) = here.place {
+            write!(f, ", {} at {}", made(kind), short(place))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.labels()).finish()
+    }
+}
+
+/// The whole log, a numbered line for each entry, with where it ran.
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&whole(&self.entries()))
+    }
+}
+
+/// Whether the phase says it all.
+fn is_of_a_phase(kind: StepKind) -> bool {
+    let is_plain = |kind| {
+        matches!(
+            kind,
+            StepKind::Timeout | StepKind::Immediate | StepKind::Pending | StepKind::Close
+        )
+    };
+    is_plain(kind)
+}
+
+/// What one does to have it run.
+fn made(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::MainScript => "run",
+        StepKind::Tick | StepKind::Microtask => "queued",
+        StepKind::Task | StepKind::RemoteWake => "spawned",
+        StepKind::Timeout | StepKind::Interval | StepKind::Immediate => "set",
+        StepKind::JobDone => "submitted",
+        StepKind::Message => "sent",
+        StepKind::Simulated => "begun",
+        _ => "made",
+    }
+}
+
+/// The file and the line.
+pub(super) fn short(place: Place) -> String {
+    format!("{}:{}", place.file(), place.line())
+}
+
+fn all_of(entries: &[Entry], label: &str) -> Vec<usize> {
+    let numbered = entries.iter().enumerate();
+    let found = numbered.filter(|(_, entry)| entry.label == label);
+    found.map(|(index, _)| index).collect()
+}
+
+fn line(entries: &[Entry], index: usize) -> String {
+    let entry = &entries[index];
+    format!("\n    {} {:?}  {entry}", index + 1, entry.label)
+}
+
+pub(super) fn whole(entries: &[Entry]) -> String {
+    if entries.is_empty() {
+        return "the log is empty".to_owned();
+    }
+    let lines: String = (0..entries.len())
+        .map(|index| line(entries, index))
+        .collect();
+    format!("the log is{lines}")
+}
