@@ -178,12 +178,20 @@ setTimeout(() => {
   process.exit(1);
 }, 600_000).unref();
 
+let program;
+try {
+  program = findBrowser();
+} catch (error) {
+  console.error(error.message);
+  process.exit(77); // not tested, which is not the same as failed
+}
+
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'nodeloop-pages-'));
 const folder = process.argv[2] ?? temporary;
 fs.mkdirSync(folder, { recursive: true });
 try {
   const pages = Object.fromEntries(['job_queue', 'tour', 'starvation'].map((name) => [name, picture(name, folder)]));
-  const browser = await Browser.start(findBrowser());
+  const browser = await Browser.start(program);
   try {
     await jobQueue(browser, pages.job_queue, 'desktop', { ...DESKTOP, calm: false }, folder);
     await jobQueue(browser, pages.job_queue, 'phone', PHONE, folder);
