@@ -2,7 +2,7 @@
 //! names exists. The same for the rules of the guide, which name their probes and the files that
 //! keep them.
 //!
-//! A test names a probe in its own comment, by its file, `16-drain-between-lists.js`, or as "probe
+//! A test names a probe in a comment, by its file, `16-drain-between-lists.js`, or as "probe
 //! 16", and the lines that Node printed stand in it, in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +41,7 @@ fn every_probe_has_a_test() {
     let mut missing = Vec::new();
     for (number, file) in probes() {
         let named: Vec<&Test> = (tests.iter())
-            .filter(|test| names(&test.comment, &number, &file))
+            .filter(|test| test.names(&number, &file))
             .collect();
         let exception = EXCEPTIONS.iter().find(|(known, _)| *known == number);
         match (named.is_empty(), exception) {
@@ -89,6 +89,11 @@ struct Test {
 }
 
 impl Test {
+    /// Whether it names the probe, above or inside.
+    fn names(&self, number: &str, file: &str) -> bool {
+        names(&self.comment, number, file) || names(&self.body, number, file)
+    }
+
     /// Whether these lines stand in the test as texts, in this order. Quotation marks do not
     /// count: `Debug` writes some where `console.log` writes none.
     fn expects(&self, lines: &[String]) -> bool {
