@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// For signatures that are not ours.
+#[cfg(feature = "hyper")]
 pub(crate) type MachineInstant = Instant;
 
 /// The time of one loop, counted from an arbitrary start.
@@ -88,6 +89,7 @@ pub(crate) fn machine_now() -> Duration {
 
 /// The machine's `Instant` for a reading of a clock, for interfaces that want that type. Readings of
 /// a virtual clock become moments as if it had started with the process.
+#[cfg(feature = "hyper")]
 pub(crate) fn machine_instant(since_base: Duration) -> MachineInstant {
     // What can't be represented is so far away that nobody waits for it.
     const FAR: Duration = Duration::from_secs(1 << 32);
@@ -96,6 +98,7 @@ pub(crate) fn machine_instant(since_base: Duration) -> MachineInstant {
 }
 
 /// The other way; zero for what was before.
+#[cfg(feature = "hyper")]
 pub(crate) fn since_base(instant: MachineInstant) -> Duration {
     instant.saturating_duration_since(base())
 }

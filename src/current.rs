@@ -41,12 +41,18 @@ mod tell;
 pub(crate) use arrived::{Arrived, Lane};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
-    /// What is current again as soon as its observers have been told.
-    static OBSERVED: RefCell<Option<Current>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
 }
 
-type Current = Rc<LoopState>;
+/// Which loop runs on this thread.
+#[derive(Default)]
+enum Current {
+    #[default]
+    None,
+    Running(Rc<LoopState>),
+    /// This one does, and tells its observers something: for them no loop runs.
+    Telling(Rc<LoopState>),
+}
 
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
@@ -392,62 +398,62 @@ pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
     // A loop that is kept in a thread-local may be dropped behind this one. Its end needs no
     // current loop: wakes go through the door then, and what destructors call panics.
     Entered {
-        previous: set_current(Some(state.clone())),
+        previous: set_current(Current::Running(state.clone())),
     }
 }
 
 /// See [`enter`].
 pub(crate) struct Entered {
-    previous: Option<Rc<LoopState>>,
+    previous: Current,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let left = set_current(self.previous.take());
+        let left = set_current(std::mem::take(&mut self.previous));
         drop(left);
     }
 }
 
 /// Puts another loop, or none, in the place of the current one; that one. Without a thread-local
 /// (its thread is ending) there is none.
-fn set_current(state: Option<Current>) -> Option<Current> {
-    let previous = CURRENT.try_with(|current| {
-        if let Some(previous) = &*current.borrow() {
+fn set_current(next: Current) -> Current {
+    let replace = |current: &RefCell<Current>| {
+        if let Current::Running(previous) = &*current.borrow() {
             previous.is_current.set(false);
         }
-        if let Some(state) = &state {
-            state.is_current.set(true);
+        if let Current::Running(next) = &next {
+            next.is_current.set(true);
         }
-        current.replace(state)
-    });
-    previous.ok().flatten()
+        current.replace(next)
+    };
+    CURRENT.try_with(replace).unwrap_or_default()
 }
 
 /// Where the loop of this thread is. For an observer, that is the loop it observes.
 pub(crate) fn position() -> Position {
-    let of = |state: &RefCell<Option<Current>>| {
-        let state = state.borrow();
-        let position = |state: &Current| state.watch.position(state.clock.now());
-        state.as_ref().map(position)
+    let position = |current: &RefCell<Current>| match &*current.borrow() {
+        Current::None => Position::outside(),
+        Current::Running(state) | Current::Telling(state) => {
+            state.watch.position(state.clock.now())
+        }
     };
-    let current = CURRENT.try_with(of).ok().flatten();
-    let observed = || OBSERVED.try_with(of).ok().flatten();
-    current.or_else(observed).unwrap_or_else(Position::outside)
+    let position = CURRENT.try_with(position);
+    position.unwrap_or_else(|_| Position::outside())
 }
 
 /// Whether the running code is an observer.
 pub(crate) fn is_observer() -> bool {
-    OBSERVED
-        .try_with(|observed| observed.borrow().is_some())
-        .unwrap_or(false)
+    let is_telling = |current: &RefCell<Current>| matches!(*current.borrow(), Current::Telling(_));
+    CURRENT.try_with(is_telling).unwrap_or(false)
 }
 
 /// The loop that runs on this thread, if one does.
 pub(crate) fn try_current() -> Option<Rc<LoopState>> {
-    CURRENT
-        .try_with(|current| current.borrow().clone())
-        .ok()
-        .flatten()
+    let running = |current: &RefCell<Current>| match &*current.borrow() {
+        Current::Running(state) => Some(state.clone()),
+        _ => None,
+    };
+    CURRENT.try_with(running).ok().flatten()
 }
 
 /// The loop that runs on this thread; panics with a message that says what to do if none does.
@@ -477,7 +483,7 @@ pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
     let id = runnable.metadata().door.id();
     let mut runnable = Some(runnable);
     let observed = CURRENT.try_with(|current| {
-        if let Some(state) = &*current.borrow()
+        if let Current::Running(state) = &*current.borrow()
             && state.door.id() == id
         {
             if state.watch.is_on() {

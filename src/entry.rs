@@ -11,7 +11,7 @@ use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::current::{Entered, Life, LoopState, Stop, enter, try_current};
+use crate::current::{Entered, Life, LoopState, Stop, enter, is_observer, try_current};
 use crate::event_loop::Patience;
 use crate::handle::Handle;
 use crate::macrotask::{Origin, Place, StepKind};
@@ -118,7 +118,7 @@ fn loudly<T>(result: Result<T, RunError>) -> T {
 #[track_caller]
 fn refuse_nesting(verb: &str) {
     assert!(
-        try_current().is_none(),
+        try_current().is_none() && !is_observer(),
         "`{verb}` was called inside a running event loop, and a thread runs one at a time: await \
          or spawn the future here, or start the other loop on a thread of its own"
     );

@@ -3,6 +3,9 @@
 #[doc = include_str!("guide/rules.md")]
 pub mod rules {}
 
+#[doc = include_str!("guide/observing.md")]
+pub mod observing {}
+
 #[doc = include_str!("guide/exactness.md")]
 pub mod exactness {}
 

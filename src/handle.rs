@@ -43,7 +43,7 @@ pub fn keep_alive() -> KeepAlive {
 /// [`EventLoop::handle`](crate::EventLoop::handle), clone it freely, and give the clones to
 /// other threads. A handle does not keep its loop alive (that is what [`KeepAlive`] is for), and
 /// everything that is sent arrives in the poll phase, in the order of arrival, each message a
-/// macrotask with a drain of its own. After the end of the loop every call fails with
+/// macrotask with a drain of its own (R66). After the end of the loop every call fails with
 /// [`LoopClosed`].
 #[derive(Clone)]
 pub struct Handle {

@@ -18,6 +18,9 @@
 //!
 //! A source belongs to its loop: outside of it, and after its end, using it is an error.
 //!
+//! [`stdin`], [`stdout`] and [`stderr`] are the streams of the process, without changing anything
+//! for others who have them.
+//!
 //! Nothing in here buffers, and nothing reads or writes on its own.
 //!
 //! Invariant: the table of sources is borrowed neither while an operation of the user's runs, nor
@@ -28,6 +31,7 @@ mod async_fd;
 #[cfg(unix)]
 mod descriptor;
 pub(crate) mod platform;
+mod stdio;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -44,6 +48,7 @@ use mio::event::Source;
 pub use async_fd::AsyncFd;
 #[cfg(unix)]
 pub use descriptor::Descriptor;
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 use crate::async_local::bind;
 use crate::current::LoopState;

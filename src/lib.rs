@@ -93,11 +93,16 @@
 //! | promises | [`promise`] (a table with the turns) |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`] |
+//! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
+//! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
+//! | `child_process` | [`process`] |
+//! | `process.stdin`, `.stdout`, `.stderr` | [`io::stdin`], [`io::stdout`], [`io::stderr`] |
+//! | `worker_threads`, `cluster` | [`worker`] |
 //!
 //! # Glossary
 //!
@@ -109,17 +114,29 @@
 //! | drain, checkpoint | emptying both queues behind a macrotask |
 //! | turn | of the loop: once through all phases; of a promise: one microtask |
 //! | phase | one of pending, poll, check, close, timers |
+//! | stalled | nothing can run unless time passes or the outside world answers |
+//! | seed | names one way in which the world may answer where Node promises no order |
 //! | ref'd | keeps the loop alive while it is pending |
 //! | rejected, handled | ended with an error or a panic; polled, reacted to or followed at least once |
 //! | remote door | the one way in from other threads |
+//!
+//! # Testing
+//!
+//! [`test::run`] runs a test on virtual time, its log remembers where each entry ran, and
+//! [`test::explore`] permutes what is *not* guaranteed: [`guide::testing`] has worked tests.
+//! [`why_alive`] says at any time what a loop waits for. A loop can live inside of another one:
+//! [`EventLoop::turn`], [`EventLoop::poll_timeout`].
 //!
 //! # The map of the code
 //!
 //! `event_loop.rs` is the wheel on one screen, `checkpoint.rs` the drain. `phases/` are passive
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
-//! for other threads, `pool.rs` the worker pool, `teardown.rs` the end of a loop. `entry.rs` is
-//! how a run begins and ends. `observe.rs` tells what happens, `picture/` draws it.
+//! for other threads, `pool.rs` the worker pool, `signals.rs` where signals and the ends of children
+//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `watch.rs`
+//! knows where the loop is and who observes it, `observe.rs` is the way in ([`guide::observing`]);
+//! `picture/` draws what it tells. `test/` is the kit for tests of order, `chance.rs` what decides
+//! in an exploration.
 //!
 //! # Platforms
 //!
@@ -170,6 +187,7 @@ mod uncaught;
 mod waits;
 mod watch;
 mod why_alive;
+pub mod worker;
 mod yield_now;
 
 pub use abort::{

@@ -121,9 +121,10 @@ impl Installed {
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        let removed = self.id.and_then(|id| self.state.watch.remove(id));
-        self.state.note_plain();
-        drop(removed); // outside of the borrow
+        if let Some(id) = self.id {
+            self.state.watch.remove(id); // and drops it, outside of any borrow
+            self.state.note_plain();
+        }
     }
 }
 

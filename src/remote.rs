@@ -5,8 +5,8 @@
 //! message a macrotask of its own. Also a wake on the loop's own thread comes this way while
 //! the loop is not running (between two runs, or while another loop runs).
 //!
-//! All atomics of the library are in this module, in `pool.rs`, and one that a signal handler reads
-//! in `signals/`.
+//! All atomics and locks of the library are in this module and in `pool.rs`, but for those of
+//! `signals/`, which are the process's, and of `worker.rs`, which only carry messages of the user's.
 //!
 //! Invariants: a message accepted is handed out or, at the loop's end, dropped on the loop's
 //! thread; after the end nothing is accepted. A [`Runnable`] that is refused is forgotten, not

@@ -9,8 +9,8 @@
 //! - Every signal is a macrotask of the poll phase, with a drain behind it, **behind all other
 //!   events of that phase**. It calls the listeners in the order in which they were added.
 //! - **Listening does not keep the loop alive**, as in Node; `ref_` changes that.
-//! - As long as nobody listens, a signal does what it does by default, also after the last
-//!   listener has gone: Ctrl-C then ends the process again.
+//! - As long as nobody listens, a signal does what it did before, also after the last listener has
+//!   gone: Ctrl-C then ends the process again.
 //! - Every loop of the process that listens is told, each on its own thread.
 //! - Signals of one kind are counted: a thousand that are raised one by one are a thousand
 //!   macrotasks. The system itself merges those that are on their way to a process at once, so

@@ -46,7 +46,7 @@ impl LoopState {
         self.door.close();
         self.drop_messages(); // what came in between
         drop_quietly(self.hooks.take_all());
-        self.watch.take_all().into_iter().for_each(drop_quietly);
+        drop_quietly(self.watch.take_all());
     }
 
     fn drop_callbacks(&self) {

@@ -21,8 +21,9 @@
 //!
 //! * [`run`] runs the body on a fresh loop with a virtual clock, until the body has finished *and*
 //!   nothing is left. It fails, naming places, when the body can never finish, when a rejection or
-//!   a panic of a callback is left to nobody, when the program calls [`exit`](crate::exit), and
-//!   when a task is left behind that nothing will ever wake. What the body returns comes back, so
+//!   a panic of a callback is left to nobody, when the program calls [`exit`](crate::exit), when
+//!   ticks or microtasks follow each other without end, and when a task is left behind that nothing
+//!   will ever wake. What the body returns comes back, so
 //!   a `Result` can be returned from the test, and `?` be used in it.
 //! * [`Log`] is what happened, with where each of it happened, and the comparisons.
 //! * [`Test`] moves time from inside of the body; [`Stepper`] goes round the wheel from outside of
@@ -139,6 +140,9 @@ pub fn run_script(script: impl FnOnce(Test) + 'static) {
     Builder::new().run_script(script);
 }
 
+/// How many ticks and microtasks one drain of a test may run by default.
+const DRAIN_LIMIT: u64 = 1_000_000;
+
 /// Settings of a test.
 #[derive(Debug)]
 #[must_use = "settings do nothing until a test is run with them"]
@@ -166,7 +170,7 @@ impl Builder {
     pub fn new() -> Builder {
         let settings = LoopBuilder::default().virtual_time();
         Builder {
-            settings: settings.stuck(StuckPolicy::Error),
+            settings: settings.stuck(StuckPolicy::Error).drain_limit(DRAIN_LIMIT),
             leftovers: false,
             seed: None,
         }
@@ -212,6 +216,15 @@ impl Builder {
     #[track_caller]
     pub fn blocking_threads(mut self, count: usize) -> Builder {
         self.settings = self.settings.blocking_threads(count);
+        self
+    }
+
+    /// How many ticks and microtasks one drain may run before the test fails: a chain of them that
+    /// never ends would hang it (R11). A million by default; see
+    /// [`Builder::drain_limit`](crate::Builder::drain_limit).
+    #[track_caller]
+    pub fn drain_limit(mut self, limit: u64) -> Builder {
+        self.settings = self.settings.drain_limit(limit);
         self
     }
 

@@ -38,6 +38,9 @@ pub enum OperationKind {
     Pending,
     /// The callback of a closed source.
     Close,
+    /// A test waits until nothing can run without time passing
+    /// ([`Test::until_stalled`](crate::test::Test::until_stalled)).
+    Stall,
     /// A child process that has not ended.
     Child,
     /// Listeners to a signal.
@@ -60,6 +63,7 @@ impl fmt::Display for OperationKind {
             OperationKind::Completion => "a simulated completion",
             OperationKind::Pending => "a callback of the pending phase",
             OperationKind::Close => "a close callback",
+            OperationKind::Stall => "a test that waits for a stall",
             OperationKind::Child => "a child process",
             OperationKind::Signal => "listeners to a signal",
             OperationKind::KeepAlive => "a keep-alive token",

@@ -107,11 +107,11 @@ impl fmt::Debug for Moment<'_> {
 }
 
 /// An observer, and the number under which it is removed.
-#[derive(Clone)]
 pub(crate) struct Installed {
     pub(crate) id: u64,
     pub(crate) observer: Rc<dyn Observer>,
     pub(crate) place: Place,
+    pub(crate) is_removed: Cell<bool>,
 }
 
 /// Who observes a loop, and where the loop is.
@@ -120,7 +120,8 @@ pub(crate) struct Watch {
     is_on: Cell<bool>,
     /// Whether an observer is being told something.
     pub(crate) is_telling: Cell<bool>,
-    observers: RefCell<Vec<Installed>>,
+    /// Replaced as a whole: it may be under way when one comes or goes.
+    observers: RefCell<Rc<[Rc<Installed>]>>,
     next_observer: Cell<u64>,
     turn: Cell<u64>,
     /// The turn of which observers know that it has begun and not that it is over.
@@ -153,28 +154,35 @@ impl Watch {
         }
         let id = self.next_observer.get();
         self.next_observer.set(id + 1);
-        self.observers.borrow_mut().push(Installed {
+        let installed = Rc::new(Installed {
             id,
             observer,
             place,
+            is_removed: Cell::new(false),
         });
+        let others = self.observers();
+        let all = others.iter().cloned().chain([installed]).collect();
+        drop(self.observers.replace(all));
         id
     }
 
-    /// Takes an observer out, to be dropped by the caller outside of any borrow.
-    #[must_use]
-    pub(crate) fn remove(&self, id: u64) -> Option<Installed> {
-        let mut observers = self.observers.borrow_mut();
-        let index = observers.iter().position(|known| known.id == id)?;
-        let removed = observers.remove(index);
-        self.off_if_none(observers.is_empty());
-        Some(removed)
+    /// Takes an observer out. It is dropped at the end of what is being told.
+    pub(crate) fn remove(&self, id: u64) {
+        let before = self.observers();
+        let removed = |known: &&Rc<Installed>| known.id == id;
+        if let Some(installed) = before.iter().find(removed) {
+            installed.is_removed.set(true);
+        }
+        let left = before.iter().filter(|known| known.id != id).cloned();
+        let left: Rc<[Rc<Installed>]> = left.collect();
+        self.off_if_none(left.is_empty());
+        drop(self.observers.replace(left)); // `before` is the one that drops it
     }
 
     /// Takes all observers out, to be dropped by the caller outside of any borrow.
-    pub(crate) fn take_all(&self) -> Vec<Installed> {
+    pub(crate) fn take_all(&self) -> impl Sized + use<> {
         self.off_if_none(true);
-        std::mem::take(&mut *self.observers.borrow_mut())
+        self.observers.replace(Rc::new([]))
     }
 
     fn off_if_none(&self, none: bool) {
@@ -186,10 +194,10 @@ impl Watch {
         }
     }
 
-    /// The first observer with this number or a higher one.
-    pub(crate) fn observer_from(&self, id: u64) -> Option<Installed> {
-        let observers = self.observers.borrow();
-        observers.iter().find(|known| known.id >= id).cloned()
+    /// Who observes now, in order.
+    #[inline]
+    pub(crate) fn observers(&self) -> Rc<[Rc<Installed>]> {
+        self.observers.borrow().clone()
     }
 
     /// The queues were emptied behind the back of the observers.

@@ -134,8 +134,8 @@ fn messages_of_different_threads_come_in_any_order_and_those_of_one_in_theirs() 
             let (handle, log) = (handle(), log.clone());
             let thread = std::thread::spawn(move || {
                 for number in 1..=2 {
-                    let mut will = log.will(format_args!("{name}{number}"));
-                    handle.post(move || will()).unwrap();
+                    let will = log.will(format_args!("{name}{number}"));
+                    handle.post(will).unwrap();
                 }
             });
             thread.join().unwrap(); // so that they arrive in the same order every time

@@ -268,6 +268,20 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
     assert!(!event_loop.why_alive().is_alive());
 }
 
+#[test]
+fn why_alive_agrees_with_the_loop_on_children() {
+    let mut event_loop = EventLoop::builder().build().unwrap();
+    drop(event_loop.start(async {
+        let mut child = nodeloop::process::Command::new("true").spawn().unwrap();
+        child.wait().await.unwrap();
+    }));
+    let why = event_loop.why_alive();
+    let kinds: Vec<_> = why.keeping_alive().map(nodeloop::Operation::kind).collect();
+    assert_eq!(kinds, [nodeloop::OperationKind::Child], "{why}");
+    event_loop.run_script(|| ()).unwrap();
+    assert!(!event_loop.why_alive().is_alive());
+}
+
 /// Waits for a thread that never answers; run by the test below.
 #[test]
 #[ignore = "never ends, as a child of `a_run_that_waits_for_ever_says_so`"]

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["blocking", "event_loop", "handle", "picture", "schedule", "time"],
     &["abort", "entry", "io"],
     &["fs", "hyper", "net", "signal", "test"],
-    &["process"],
+    &["process", "worker"],
 ];
 
 /// The longest file.

@@ -44,41 +44,66 @@ fn around(log: &Log, name: &str) -> Promise<()> {
     promise
 }
 
-async fn read(stream: &TcpStream) -> String {
+/// What both kinds of streams have.
+trait Stream: futures::AsyncRead + futures::AsyncWrite + Unpin {
+    fn close_now(&self) -> Promise<()>;
+}
+
+impl Stream for TcpStream {
+    fn close_now(&self) -> Promise<()> {
+        self.close_now()
+    }
+}
+
+#[cfg(unix)]
+impl Stream for nodeloop::net::UnixStream {
+    fn close_now(&self) -> Promise<()> {
+        self.close_now()
+    }
+}
+
+async fn read(stream: &mut impl Stream) -> String {
     let mut buffer = [0; 64];
-    let length = (&mut &*stream).read(&mut buffer).await.unwrap();
+    let length = stream.read(&mut buffer).await.unwrap();
     String::from_utf8(buffer[..length].to_vec()).unwrap()
 }
 
-/// `client` of `net_order.mjs`.
-async fn tcp_client(log: Log, port: u16) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+/// `client` of `net_order.mjs`, from where it is connected.
+async fn client(log: Log, mut stream: impl Stream) {
     around(&log, "connect").await;
     stream.write_all(b"hi").await.unwrap();
-    add(&log, format!("data {}", read(&stream).await));
+    add(&log, format!("data {}", read(&mut stream).await));
     around(&log, "data").await;
     AsyncWriteExt::close(&mut stream).await.unwrap();
-    add(&log, format!("data {}", read(&stream).await));
-    assert_eq!(read(&stream).await, "");
+    add(&log, format!("data {}", read(&mut stream).await));
+    assert_eq!(read(&mut stream).await, "");
     drop(around(&log, "end"));
     stream.close_now().await;
     add(&log, "close");
 }
 
-/// `server` of `net_order.mjs`.
-async fn tcp_server(log: Log, listener: TcpListener) {
-    let (mut stream, _) = listener.accept().await.unwrap();
-    drop(listener);
+async fn tcp_client(log: Log, port: u16) {
+    client(log, TcpStream::connect(("127.0.0.1", port)).await.unwrap()).await;
+}
+
+/// `server` of `net_order.mjs`, from where it has a connection.
+async fn server(log: Log, mut stream: impl Stream) {
     around(&log, "connection").await;
-    add(&log, format!("data {}", read(&stream).await));
+    add(&log, format!("data {}", read(&mut stream).await));
     around(&log, "data").await;
     stream.write_all(b"hello").await.unwrap();
-    assert_eq!(read(&stream).await, "");
+    assert_eq!(read(&mut stream).await, "");
     around(&log, "end").await;
     stream.write_all(b"bye").await.unwrap();
     AsyncWriteExt::close(&mut stream).await.unwrap();
     stream.close_now().await;
     add(&log, "close");
+}
+
+async fn tcp_server(log: Log, listener: TcpListener) {
+    let (stream, _) = listener.accept().await.unwrap();
+    drop(listener);
+    server(log, stream).await;
 }
 
 #[rustfmt::skip]
@@ -156,6 +181,45 @@ fn tcp_between_nodes_and_us_tells_the_same() {
         let port = listener.local_addr().unwrap().port();
         let client = Node::start("net_order.mjs", &["client".to_owned(), port.to_string()]);
         tcp_server(log, listener).await;
+        *seen.borrow_mut() = spawn_blocking(move || client.finish()).await;
+    });
+    assert_eq!(ours, TCP_SERVER, "our server");
+    assert_eq!(*theirs.borrow(), TCP_CLIENT, "with Node's client");
+}
+
+/// The same over a Unix domain socket.
+#[test]
+#[cfg(unix)]
+fn unix_between_nodes_and_us_tells_the_same() {
+    use nodeloop::net::{UnixListener, UnixStream};
+
+    if !node::is_here() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let theirs = Rc::new(RefCell::new(Vec::new()));
+    let (seen, address) = (theirs.clone(), path.clone());
+    let ours = told(|log| async move {
+        let mut server = Node::start("net_order.mjs", &["server", address.to_str().unwrap()]);
+        let server = spawn_blocking(move || {
+            server.line();
+            server
+        });
+        let server = server.await;
+        client(log, UnixStream::connect(&address).await.unwrap()).await;
+        *seen.borrow_mut() = spawn_blocking(move || server.finish()).await;
+    });
+    assert_eq!(ours, TCP_CLIENT, "our client");
+    assert_eq!(*theirs.borrow(), TCP_SERVER, "with Node's server");
+
+    let seen = theirs.clone();
+    let ours = told(|log| async move {
+        let listener = UnixListener::bind(&path).unwrap(); // Node has removed the path
+        let client = Node::start("net_order.mjs", &["client", path.to_str().unwrap()]);
+        let (stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        server(log, stream).await;
         *seen.borrow_mut() = spawn_blocking(move || client.finish()).await;
     });
     assert_eq!(ours, TCP_SERVER, "our server");

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::process::{Command, Stdio};
+use nodeloop::worker::Worker;
 use nodeloop::{EventLoop, block_on, set_immediate, spawn, yield_now};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
@@ -66,6 +67,8 @@ fn process_faults() {
     assert_as_before("a kill");
     many_children_at_once();
     assert_as_before("many children");
+    many_workers();
+    wait_until(|| held() == before); // their threads end behind their loops
 }
 
 /// For what another thread brings about; the test hangs if that never is.
@@ -250,6 +253,23 @@ fn many_children_at_once() {
         let children: Vec<_> = children.collect();
         for child in children {
             child.await;
+        }
+    });
+}
+
+fn many_workers() {
+    block_on(async {
+        for _ in 0..5 {
+            let workers = (0..10).map(|_| {
+                Worker::<(), (), ()>::spawn(|mut port| async move {
+                    port.recv().await;
+                })
+            });
+            let workers: Vec<_> = workers.collect::<Result<_, _>>().unwrap();
+            workers[0].terminate();
+            for worker in workers {
+                worker.join().await.unwrap();
+            }
         }
     });
 }

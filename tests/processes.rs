@@ -396,7 +396,7 @@ fn a_child_that_has_closed_its_input_breaks_the_pipe() {
             .stdout
             .as_mut()
             .unwrap()
-            .read(&mut [0; 1])
+            .read_exact(&mut [0; 1])
             .await
             .unwrap();
         // A child that another test is starting may hold the other end for a moment.
@@ -503,4 +503,17 @@ fn a_child_that_outlives_its_loop_knows_nothing_more() {
     assert!(child.try_wait().is_err() && child.id().is_none() && !child.has_ref());
     let waited = futures::executor::block_on(child.wait());
     assert!(waited.unwrap_err().to_string().contains("has ended"));
+}
+
+#[test]
+fn a_child_holds_virtual_time_if_that_was_said() {
+    let settings = EventLoop::builder().virtual_time().io_holds_time(true);
+    let mut event_loop = settings.build().unwrap();
+    event_loop
+        .run(async {
+            let mut child = sh("exit 6");
+            let ended = timeout(Duration::from_millis(1), child.wait()).await;
+            assert_eq!(ended.unwrap().unwrap().code(), Some(6));
+        })
+        .unwrap();
 }

@@ -318,6 +318,11 @@ fn child_that_ends_by_a_signal() {
                     waiting.await.unwrap();
                     raise(interrupt); // not taken
                 }
+                "ignored" => {
+                    drop(signal(SignalKind::pipe()).unwrap());
+                    raise(SignalKind::pipe()); // ignored, as from the start
+                    raise(interrupt);
+                }
                 _ => {
                     let (one, other) = (signal(interrupt).unwrap(), signal(interrupt).unwrap());
                     drop(one);
@@ -333,7 +338,7 @@ fn child_that_ends_by_a_signal() {
 #[test]
 fn the_default_is_back_without_listeners() {
     let _alone = alone();
-    for mode in ["ctrl_c", "streams"] {
+    for mode in ["ctrl_c", "streams", "ignored"] {
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_ends_by_a_signal"])
             .env("NODELOOP_SIGNAL_CHILD", mode)

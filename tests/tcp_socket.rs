@@ -110,6 +110,24 @@ fn listeners_share_a_port() {
     });
 }
 
+/// As many as Node lets wait: none of them is turned away or has to knock again.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_burst_of_connections_waits_for_being_accepted() {
+    const BURST: usize = 400;
+    block_on(async {
+        let listener = TcpListener::bind(ANY).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let patience = Duration::from_secs(60); // for one that would not be let in
+        let connect = |_| std::net::TcpStream::connect_timeout(&address, patience).unwrap();
+        let clients: Vec<_> = (0..BURST).map(connect).collect();
+        for client in clients {
+            let (_, peer) = listener.accept().await.unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+    });
+}
+
 #[test]
 fn options_of_a_connection() {
     block_on(async {

@@ -254,7 +254,7 @@ fn a_stuck_body_fails_and_says_what_it_waits_for() {
             let (promise, resolver) = promise::with_resolver::<()>();
             drop(resolver);
             let (lost, kept) = promise::with_resolver::<()>();
-            drop(spawn(async move { lost.await }));
+            drop(spawn(lost));
             set_timeout(ms(5), || ()).unref();
             std::mem::forget(kept);
             promise.await
@@ -333,6 +333,21 @@ the log is
     let failure = test::Builder::new().try_run(async |_| nodeloop::exit(3));
     let text = failure.unwrap_err().to_string();
     assert_eq!(text, "the program called `exit(3)`\nthe log is empty");
+}
+
+#[test]
+fn a_drain_without_end_fails_the_test_instead_of_hanging_it() {
+    fn for_ever() {
+        queue_microtask(for_ever);
+    }
+    let failure = test::Builder::new()
+        .drain_limit(1_000)
+        .try_run(async |_| for_ever());
+    let failure = failure.unwrap_err();
+    let Some(RunError::Starving(starving)) = failure.error() else {
+        panic!("{failure}")
+    };
+    assert_eq!(starving.microtasks, 1_001);
 }
 
 #[test]

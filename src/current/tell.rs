@@ -4,15 +4,17 @@
 //! out of the way of the loop. Observers are the user's code: nothing is borrowed when they are
 //! called, no loop is current for them, and a panic that leaves one ends the run.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::{LoopState, OBSERVED, Stop, set_current};
+use super::{CURRENT, Current, LoopState, Stop};
 use crate::macrotask::{Origin, Place, StepKind};
 use crate::phases::poll::Wait;
 use crate::phases::timers::TimerKey;
 use crate::uncaught::{Uncaught, drop_quietly};
-use crate::watch::{Event, Moment, Phase, PromiseId};
+use crate::watch::{Event, Moment, Phase, PromiseId, Watch};
 
 impl LoopState {
     /// Tells every observer what happens now.
@@ -34,23 +36,27 @@ impl LoopState {
         if !self.is_open() {
             return;
         }
-        let _telling = Telling::begin(self);
-        let mut next = 0;
-        while let Some(installed) = self.watch.observer_from(next) {
-            next = installed.id + 1;
-            let moment = Moment {
-                watch: &self.watch,
-                clock: &self.clock,
-                queues: &self.queues,
-            };
+        let _telling = Telling::begin(&self.watch);
+        let moment = Moment {
+            watch: &self.watch,
+            clock: &self.clock,
+            queues: &self.queues,
+        };
+        let observers = self.watch.observers();
+        for installed in &*observers {
+            if installed.is_removed.get() {
+                continue; // by one of those that were told before it
+            }
             let call = || installed.observer.observe(event, &moment);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-                drop_quietly(self.watch.remove(installed.id));
+                self.watch.remove(installed.id);
                 self.note_plain();
                 let place = installed.place;
                 self.stop_over_done(Stop::Uncaught(Uncaught { payload, place }));
             }
-            drop_quietly(installed); // perhaps the last reference, if it has removed itself
+        }
+        if Rc::strong_count(&observers) == 1 {
+            drop_quietly(observers); // one has gone meanwhile
         }
     }
 
@@ -272,27 +278,44 @@ impl LoopState {
 
 /// For the time of telling no loop is current.
 struct Telling<'a> {
-    state: &'a LoopState,
-    outer: Option<super::Current>,
+    watch: &'a Watch,
+    /// Whether a loop was.
+    left: bool,
 }
 
 impl<'a> Telling<'a> {
-    fn begin(state: &'a LoopState) -> Telling<'a> {
-        state.watch.is_telling.set(true);
-        let left = set_current(None);
-        let outer = OBSERVED.try_with(|observed| observed.replace(left));
-        Telling {
-            state,
-            outer: outer.ok().flatten(),
-        }
+    fn begin(watch: &'a Watch) -> Telling<'a> {
+        watch.is_telling.set(true);
+        let leave = |current: &RefCell<Current>| {
+            let mut current = current.borrow_mut();
+            match std::mem::take(&mut *current) {
+                Current::Running(state) => {
+                    state.is_current.set(false);
+                    *current = Current::Telling(state);
+                }
+                other => {
+                    *current = other; // an observer of another loop does this, or nothing runs
+                    return false;
+                }
+            }
+            true
+        };
+        let left = CURRENT.try_with(leave).unwrap_or(false);
+        Telling { watch, left }
     }
 }
 
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
-        let outer = self.outer.take();
-        let left = OBSERVED.try_with(|observed| observed.replace(outer));
-        set_current(left.ok().flatten());
-        self.state.watch.is_telling.set(false);
+        self.watch.is_telling.set(false);
+        if self.left {
+            let _ = CURRENT.try_with(|current| {
+                let mut current = current.borrow_mut();
+                if let Current::Telling(state) = std::mem::take(&mut *current) {
+                    state.is_current.set(true);
+                    *current = Current::Running(state);
+                }
+            });
+        }
     }
 }

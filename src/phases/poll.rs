@@ -272,8 +272,9 @@ impl PollPhase {
         must_wait: impl Fn() -> bool,
     ) -> io::Result<bool> {
         let sources_wait = self.sources.borrow().has_refed_waiters();
-        let is_held = (outside.jobs && self.time.jobs_hold) || (sources_wait && self.time.io_holds);
-        let somebody_is_out = outside.jobs || outside.signals || sources_wait || door.has_tokens();
+        let io_waits = sources_wait || outside.signals;
+        let is_held = (outside.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
+        let somebody_is_out = outside.jobs || io_waits || door.has_tokens();
         match self.first_due(wait) {
             Some(target) if !is_held && self.time.allow(target) => {
                 clock.jump_to(target);
@@ -324,10 +325,24 @@ impl PollPhase {
             Listed::new(OperationKind::Completion, Some(macrotask.origin.place))
         };
         let mut listed = Vec::new();
+        let sources = self.sources.borrow();
         for one in self.batch.borrow().iter() {
-            if let Batched::Simulated(macrotask) = one {
-                listed.push(completion(macrotask));
+            match one {
+                Batched::Simulated(macrotask) => listed.push(completion(macrotask)),
+                Batched::Ready(token, _) => {
+                    listed.push(Listed::new(OperationKind::Read, sources.place(*token)));
+                }
+                Batched::InDoor => {} // is counted there
+                Batched::Message(_) | Batched::Signal(_) | Batched::Brought(_) => {
+                    listed.push(Listed::new(OperationKind::Message, None));
+                }
             }
+        }
+        for macrotask in self.stalled.borrow().iter() {
+            listed.push(Listed::new(
+                OperationKind::Stall,
+                Some(macrotask.origin.place),
+            ));
         }
         for ((due, _), macrotask) in self.simulated.borrow().iter() {
             listed.push(Listed {
@@ -335,7 +350,7 @@ impl PollPhase {
                 ..completion(macrotask)
             });
         }
-        listed.append(&mut self.sources.borrow().list());
+        listed.append(&mut sources.list());
         listed
     }
 

@@ -129,7 +129,12 @@ impl Trace<'_> {
 
     fn begin(&mut self, span: Span, name: &str, place: Option<&str>) {
         self.open.push(span);
-        self.event("B", name, |object| {
+        let short = place.map(|place| place.rsplit(['/', '\\']).next().unwrap_or(place));
+        let name = match short {
+            Some(place) => format!("{name} {place}"),
+            None => name.to_owned(),
+        };
+        self.event("B", &name, |object| {
             if let Some(place) = place {
                 Object::new(object.value("args")).text("place", place).end();
             }

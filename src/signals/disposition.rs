@@ -2,7 +2,9 @@
 //!
 //! A handler that was installed once stays, because other libraries may hang on it. So the first
 //! one that is installed for a signal does what the system would have done, as long as nobody
-//! listens. Node puts the default back when the last listener goes; so does this, to the eye.
+//! listens. Node puts the default back when the last listener goes; so does this, to the eye. A
+//! signal that was ignored before (`SIGPIPE` is by every Rust program, `SIGHUP` under `nohup`) is
+//! ignored again.
 //!
 //! One table for the process, behind a lock that is held for a look-up or for a system call; the
 //! handler itself reads one atomic, and takes no lock.
@@ -13,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::SigId;
-use signal_hook::consts::FORBIDDEN;
+use signal_hook::consts::{FORBIDDEN, SIGPIPE};
 use signal_hook::low_level::{pipe, signal_name, unregister};
 
 use crate::phases::poll::sources::SignalNumber;
@@ -52,7 +54,7 @@ impl Listening {
             Entry::Vacant(vacant) => {
                 let nobody_listens = Arc::new(AtomicBool::new(true));
                 // A real-time signal has no name; nothing stands in for its default.
-                if signal_name(number).is_some() {
+                if signal_name(number).is_some() && !is_ignored(number) {
                     let condition = nobody_listens.clone();
                     signal_hook::flag::register_conditional_default(number, condition)?;
                 }
@@ -67,6 +69,18 @@ impl Listening {
         disposition.nobody_listens.store(false, Ordering::SeqCst);
         Ok(Listening { number, id })
     }
+}
+
+/// Whether the process ignores a signal that no loop has listened to yet.
+fn is_ignored(number: SignalNumber) -> bool {
+    // Only Linux tells without unsafe code; elsewhere what a Rust program does from the start.
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return number == SIGPIPE;
+    };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let bit = u32::try_from(number - 1).unwrap_or(u32::MAX);
+    ignored.is_some_and(|mask| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
 }
 
 impl Drop for Listening {

@@ -101,6 +101,14 @@ async function jobQueue(browser, url, name, size, folder) {
   assert.deepEqual(await see(page), seen[0]);
   await page.value(`document.getElementById('next').click()`);
   assert.deepEqual(await see(page), seen[1]);
+  await page.press('End');
+  await page.value(`document.querySelector('#log li').click()`);
+  assert.deepEqual(await see(page), at('Script start'), 'a line of the output leads to its step');
+  await page.value(`document.getElementById('theme').click()`);
+  assert.notEqual(await page.value(`getComputedStyle(document.body).backgroundColor`), 'rgb(250, 248, 244)', 'dark');
+  await page.value(`document.getElementById('theme').click()`);
+  await page.press('Home');
+  await page.press('ArrowRight');
   if (size.mobile) {
     await page.swipe([300, 700], [120, 690]);
     assert.deepEqual(await see(page), seen[2], 'a swipe to the left is a step');
@@ -170,12 +178,20 @@ setTimeout(() => {
   process.exit(1);
 }, 600_000).unref();
 
+let program;
+try {
+  program = findBrowser();
+} catch (error) {
+  console.error(error.message);
+  process.exit(77); // not tested, which is not the same as failed
+}
+
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'nodeloop-pages-'));
 const folder = process.argv[2] ?? temporary;
 fs.mkdirSync(folder, { recursive: true });
 try {
   const pages = Object.fromEntries(['job_queue', 'tour', 'starvation'].map((name) => [name, picture(name, folder)]));
-  const browser = await Browser.start(findBrowser());
+  const browser = await Browser.start(program);
   try {
     await jobQueue(browser, pages.job_queue, 'desktop', { ...DESKTOP, calm: false }, folder);
     await jobQueue(browser, pages.job_queue, 'phone', PHONE, folder);

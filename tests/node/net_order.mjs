@@ -1,7 +1,7 @@
 // One conversation, and the order of things in it, told by the side that is asked for:
 //
-//     node net_order.mjs server          prints its port, then its log
-//     node net_order.mjs client <port>   prints its log
+//     node net_order.mjs server [<path>]          prints its port or path, then its log
+//     node net_order.mjs client <port or path>    prints its log
 //
 // The code is written with `await`, as the Rust beside it (tests/net_node.rs): what stands behind
 // an `await` runs in a promise job of the macrotask that the event is.
@@ -27,8 +27,10 @@ function next(emitter, event) {
   return new Promise((resolve) => emitter.once(event, resolve));
 }
 
-async function client(port) {
-  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+async function client(where) {
+  const port = Number(where);
+  const address = Number.isNaN(port) ? { path: where } : { port, host: '127.0.0.1' };
+  const socket = net.connect({ ...address, allowHalfOpen: true });
   await next(socket, 'connect');
   await around('connect');
   socket.write('hi');
@@ -43,11 +45,12 @@ async function client(port) {
   log.push('close');
 }
 
-async function server() {
+async function server(path) {
   const listener = net.createServer({ allowHalfOpen: true });
-  listener.listen(0, '127.0.0.1');
+  if (path) listener.listen(path);
+  else listener.listen(0, '127.0.0.1');
   await next(listener, 'listening');
-  console.log(listener.address().port);
+  console.log(path ?? listener.address().port);
   const socket = await next(listener, 'connection');
   listener.close();
   const [hi, end, close] = ['data', 'end', 'close'].map((event) => next(socket, event));
@@ -62,6 +65,6 @@ async function server() {
   log.push('close');
 }
 
-const [role, port] = process.argv.slice(2);
-await (role === 'server' ? server() : client(Number(port)));
+const [role, where] = process.argv.slice(2);
+await (role === 'server' ? server(where) : client(where));
 for (const line of log) console.log(line);

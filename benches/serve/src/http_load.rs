@@ -9,67 +9,129 @@ use crate::Sample;
 use crate::process::ServerProcess;
 use crate::servers::HELLO;
 
-/// `seconds` of load, between two looks at the answer.
-pub fn run(server: &ServerProcess, connections: usize, seconds: u64) -> io::Result<Sample> {
-    check(server.address())?;
-    let before = server.cpu()?;
-    let (operations, wall) = wrk(server.address(), connections, seconds)?;
-    let cpu = server.cpu()? - before;
-    check(server.address())?;
-    Ok(Sample {
-        operations,
-        cpu,
-        wall,
-    })
+/// What is asked for, and what has to come back.
+#[derive(Clone, Copy)]
+pub struct Page {
+    path: &'static str,
+    content_type: &'static str,
+    body: &'static [u8],
+    /// What is posted in front of all, if it has to be there first.
+    post: Option<(&'static str, &'static str)>,
 }
 
-/// A second that does not count.
-pub fn warm_up(server: &ServerProcess, connections: usize) -> io::Result<()> {
-    wrk(server.address(), connections, 1).map(drop)
-}
-
-/// Two requests on one connection; both answers are looked at byte by byte, but for the date.
-pub fn check(address: SocketAddr) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address)?;
-    for _ in 0..2 {
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while !answer.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte)?;
-            answer.push(byte[0]);
-        }
-        let head = String::from_utf8_lossy(&answer).to_lowercase();
-        let mut body = vec![0; HELLO.len()];
-        stream.read_exact(&mut body)?;
-        let right = head.starts_with("http/1.1 200 ok\r\n")
-            && head.contains("\r\ncontent-type: text/plain\r\n")
-            && head.contains(&format!("\r\ncontent-length: {}\r\n", HELLO.len()))
-            && body == HELLO;
-        if !right {
-            let body = String::from_utf8_lossy(&body);
-            return Err(io::Error::other(format!("a wrong answer: {head}{body}")));
-        }
+/// The page of a kind of server.
+pub fn page(kind: &str) -> Page {
+    match kind {
+        "rest" => Page {
+            path: "/notes/1",
+            content_type: "application/json",
+            body: br#"{"id":1,"title":"a note","text":"with some text"}"#,
+            post: Some(("/notes", r#"{"title":"a note","text":"with some text"}"#)),
+        },
+        _ => Page {
+            path: "/",
+            content_type: "text/plain",
+            body: HELLO,
+            post: None,
+        },
     }
-    Ok(())
 }
 
-/// The number of requests, and the time they took.
-fn wrk(address: SocketAddr, connections: usize, seconds: u64) -> io::Result<(u64, Duration)> {
-    let output = Command::new("wrk")
-        .args(["-t", "1", "-c", &connections.to_string()])
-        .args(["-d", &format!("{seconds}s"), &format!("http://{address}/")])
-        .output()
-        .map_err(|error| io::Error::other(format!("`wrk` (apt-get install wrk): {error}")))?;
-    let report = String::from_utf8_lossy(&output.stdout);
-    let failed = report.contains("Non-2xx") || report.contains("Socket errors");
-    let counted = report.lines().find_map(|line| {
-        let (requests, rest) = line.trim().split_once(" requests in ")?;
-        let seconds = rest.split_once("s,")?.0.parse().ok()?;
-        Some((requests.parse().ok()?, Duration::from_secs_f64(seconds)))
-    });
-    match counted {
-        Some(counted) if output.status.success() && !failed => Ok(counted),
-        _ => Err(io::Error::other(format!("`wrk` reports:\n{report}"))),
+impl Page {
+    /// Puts there what has to be there, and looks at the answer.
+    pub fn prepare(&self, address: SocketAddr) -> io::Result<()> {
+        if let Some((path, body)) = self.post {
+            let mut stream = TcpStream::connect(address)?;
+            let length = body.len();
+            write!(
+                stream,
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                 content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            if !answer.starts_with("HTTP/1.1 201 Created\r\n") {
+                return Err(io::Error::other(format!("a wrong answer: {answer}")));
+            }
+        }
+        self.check(address)
+    }
+
+    /// A second that does not count.
+    pub fn warm_up(&self, server: &ServerProcess, connections: usize) -> io::Result<()> {
+        self.prepare(server.address())?;
+        self.wrk(server.address(), connections, 1).map(drop)
+    }
+
+    /// `seconds` of load, between two looks at the answer.
+    pub fn run(
+        &self,
+        server: &ServerProcess,
+        connections: usize,
+        seconds: u64,
+    ) -> io::Result<Sample> {
+        self.check(server.address())?;
+        let before = server.cpu()?;
+        let (operations, wall) = self.wrk(server.address(), connections, seconds)?;
+        let cpu = server.cpu()? - before;
+        self.check(server.address())?;
+        Ok(Sample {
+            operations,
+            cpu,
+            wall,
+        })
+    }
+
+    /// Two requests on one connection; of both answers all is looked at that matters.
+    fn check(&self, address: SocketAddr) -> io::Result<()> {
+        let mut stream = TcpStream::connect(address)?;
+        for _ in 0..2 {
+            let path = self.path;
+            write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") {
+                stream.read_exact(&mut byte)?;
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).to_lowercase();
+            let mut body = vec![0; self.body.len()];
+            stream.read_exact(&mut body)?;
+            let right = head.starts_with("http/1.1 200 ok\r\n")
+                && head.contains(&format!("\r\ncontent-type: {}\r\n", self.content_type))
+                && head.contains(&format!("\r\ncontent-length: {}\r\n", body.len()))
+                && body == self.body;
+            if !right {
+                let body = String::from_utf8_lossy(&body);
+                return Err(io::Error::other(format!("a wrong answer: {head}{body}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of requests, and the time they took.
+    fn wrk(
+        &self,
+        address: SocketAddr,
+        connections: usize,
+        seconds: u64,
+    ) -> io::Result<(u64, Duration)> {
+        let output = Command::new("wrk")
+            .args(["-t", "1", "-c", &connections.to_string()])
+            .args(["-d", &format!("{seconds}s")])
+            .arg(format!("http://{address}{}", self.path))
+            .output()
+            .map_err(|error| io::Error::other(format!("`wrk` (apt-get install wrk): {error}")))?;
+        let report = String::from_utf8_lossy(&output.stdout);
+        let failed = report.contains("Non-2xx") || report.contains("Socket errors");
+        let counted = report.lines().find_map(|line| {
+            let (requests, rest) = line.trim().split_once(" requests in ")?;
+            let seconds = rest.split_once("s,")?.0.parse().ok()?;
+            Some((requests.parse().ok()?, Duration::from_secs_f64(seconds)))
+        });
+        match counted {
+            Some(counted) if output.status.success() && !failed => Ok(counted),
+            _ => Err(io::Error::other(format!("`wrk` reports:\n{report}"))),
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Servers on nodeloop beside the same ones on other runtimes, measured in one run.
 //!
 //! ```text
-//! cargo run --release -p nodeloop-serve -- hello [--rounds N] [--seconds S]     needs `wrk`
-//! cargo run --release -p nodeloop-serve -- echo [--rounds N] [--messages M]
-//! cargo run --release -p nodeloop-serve -- check        the answers only, in a moment
+//! cargo run --profile bench -p nodeloop-serve -- hello [--rounds N] [--seconds S]  needs `wrk`
+//! cargo run --profile bench -p nodeloop-serve -- rest [--rounds N] [--seconds S]   needs `wrk`
+//! cargo run --profile bench -p nodeloop-serve -- echo [--rounds N] [--messages M]
+//! cargo run -p nodeloop-serve -- check          the answers only, in a moment
 //! ```
 //!
 //! Every server is a process of its own. In each round every one of them gets its load, one after
@@ -67,6 +68,7 @@ fn usage(message: &str) -> ExitCode {
     eprintln!(
         "{message}\n\
          hello [--rounds N] [--seconds S] [--only NAME]\n\
+         rest [--rounds N] [--seconds S] [--only NAME]\n\
          echo [--rounds N] [--messages M] [--only NAME]\n\
          check"
     );
@@ -119,6 +121,7 @@ enum Load {
         messages: usize,
     },
     Http {
+        page: http_load::Page,
         seconds: u64,
     },
 }
@@ -163,8 +166,10 @@ impl Measured {
                 messages: options.messages,
             }
         } else {
-            http_load::warm_up(&process, CONNECTIONS)?;
+            let page = http_load::page(kind);
+            page.warm_up(&process, CONNECTIONS)?;
             Load::Http {
+                page,
                 seconds: options.seconds,
             }
         };
@@ -178,14 +183,14 @@ impl Measured {
     fn run(&mut self) -> io::Result<Sample> {
         match &mut self.load {
             Load::Echo { load, messages } => load.run(&self.process, *messages),
-            Load::Http { seconds } => http_load::run(&self.process, CONNECTIONS, *seconds),
+            Load::Http { page, seconds } => page.run(&self.process, CONNECTIONS, *seconds),
         }
     }
 }
 
 /// Every server that is there answers as it should.
 fn check() -> io::Result<()> {
-    for kind in ["hello", "echo"] {
+    for kind in ["hello", "rest", "echo"] {
         for (name, server) in servers(kind) {
             if matches!(server, Server::Node(_)) && !process::has_node() {
                 println!("{kind} on {name}: there is no `node`");
@@ -195,7 +200,7 @@ fn check() -> io::Result<()> {
             let answers = if kind == "echo" {
                 echo_load::Load::new(&process, CONNECTIONS).map(drop)
             } else {
-                http_load::check(process.address())
+                http_load::page(kind).prepare(process.address())
             };
             answers.map_err(|error| io::Error::other(format!("{kind} on {name}: {error}")))?;
             println!("{kind} on {name}: every answer is right");

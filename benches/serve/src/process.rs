@@ -37,7 +37,8 @@ impl ServerProcess {
             .spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line)?;
-        let port = line.trim().parse();
+        // A number, or an address that ends in it.
+        let port = line.trim().rsplit(':').next().unwrap_or_default().parse();
         let mut process = ServerProcess { child, port: 0 };
         process.port = port.map_err(|_| {
             io::Error::other(format!("{kind} on {name} did not start; it said `{line}`"))

@@ -3,6 +3,9 @@
 //! A server listens on a port that the system chooses, prints it, and serves until it is killed.
 //! What is compared does the same work in the same way: one thread, `TCP_NODELAY`, one read and
 //! one write for a message; hyper's HTTP/1 with a timer that bounds the time for a request's head.
+//! The REST service is `examples/rest` without its log; on tokio it is the same router and database
+//! with the same time limits. Node has no SQLite of its own in this version: its notes are in a
+//! map, which is less work.
 
 mod mio;
 #[cfg(target_os = "linux")]
@@ -38,6 +41,11 @@ pub fn servers(kind: &str) -> Vec<(&'static str, Server)> {
             ("nodeloop", Server::Here(nodeloop::hello)),
             ("tokio", Server::Here(tokio::hello)),
             ("node", Server::Node("hello.mjs")),
+        ],
+        "rest" => vec![
+            ("nodeloop", Server::Here(nodeloop::rest)),
+            ("tokio", Server::Here(tokio::rest)),
+            ("node", Server::Node("rest.mjs")),
         ],
         "echo" => vec![
             ("nodeloop", Server::Here(nodeloop::echo)),

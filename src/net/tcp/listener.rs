@@ -10,14 +10,17 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 
-use super::TcpStream;
+use super::{TcpSocket, TcpStream};
 use crate::current::current;
-use crate::io::Watched;
+use crate::io::{Watched, check_loop};
 use crate::macrotask::Place;
 use crate::net::accept::Accepting;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::promise::Promise;
+
+/// How many connections wait for being accepted: Node's `server.listen` (`lib/net.js`).
+const BACKLOG: u32 = 511;
 
 /// A TCP socket that accepts connections.
 ///
@@ -53,8 +56,9 @@ impl TcpListener {
     /// the system choose one, see [`local_addr`](TcpListener::local_addr).
     ///
     /// A name is looked up by a job of the pool, a literal address costs no wait. As Node does, it
-    /// sets `SO_REUSEADDR` on Unix; up to 1,024 connections wait for being accepted. Dropping the
-    /// future before it is done leaves nothing behind.
+    /// sets `SO_REUSEADDR` on Unix; up to 511 connections wait for being accepted (Node's number too;
+    /// [`TcpSocket::listen`] takes another). Dropping the future before it is done leaves nothing
+    /// behind.
     ///
     /// # Errors
     ///
@@ -71,14 +75,13 @@ impl TcpListener {
         async move {
             let mut failed = Vec::new();
             for address in target?.resolve().await? {
-                match mio::net::TcpListener::bind(address) {
-                    Ok(socket) => {
-                        let socket = Watched::new(state, socket, place)?;
-                        return Ok(TcpListener { socket });
-                    }
+                let listening = |socket: TcpSocket| socket.listen_in(state.clone(), BACKLOG, place);
+                match bound(address).and_then(listening) {
+                    Ok(listener) => return Ok(listener),
                     Err(error) => failed.push(FailedAttempt::at("listen", address, error)),
                 }
             }
+            check_loop(&state)?; // its end is no fault of any address
             Err(NetError::wrap(failed))
         }
     }
@@ -200,6 +203,15 @@ impl TcpListener {
     pub fn has_ref(&self) -> bool {
         self.socket.registration().has_ref()
     }
+}
+
+/// A socket with that address, and the options that Node gives it.
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_for(address)?;
+    // On Windows it would let two sockets have the same address at the same time.
+    socket.set_reuse_address(cfg!(unix))?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 impl fmt::Debug for TcpListener {

@@ -5,13 +5,15 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::{TcpListener, TcpStream};
-use crate::current::current;
+use crate::current::{LoopState, current};
 use crate::io::Watched;
+use crate::macrotask::Place;
 use crate::net::connect::connect_socket;
 use crate::net::error::FailedAttempt;
 
@@ -240,11 +242,20 @@ impl TcpSocket {
     #[track_caller]
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         let state = current("TcpSocket::listen");
+        self.listen_in(state, backlog, Location::caller())
+    }
+
+    pub(super) fn listen_in(
+        self,
+        state: Rc<LoopState>,
+        backlog: u32,
+        place: Place,
+    ) -> io::Result<TcpListener> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         self.socket.listen(backlog)?;
         self.socket.set_nonblocking(true)?;
         let socket = mio::net::TcpListener::from_std(self.socket.into());
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = Watched::new(state, socket, place)?;
         Ok(TcpListener { socket })
     }
 

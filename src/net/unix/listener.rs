@@ -30,7 +30,8 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Listens on `path`, which must not exist. Up to 1,024 connections wait for being accepted.
+    /// Listens on `path`, which must not exist. As many connections wait for being accepted as the
+    /// system allows.
     ///
     /// # Errors
     ///

@@ -40,8 +40,8 @@ function goTo(state, stop) {
 const changes = {
   begin(state) { Object.assign(state, { ended: false, failed: null, stop: null, turn: 0 }); },
   add(state, event) {
-    takeOut(state, event.id); // a timer that is set anew
-    const item = { id: event.id, kind: event.k, place: event.p, due: event.due, in: event.to };
+    const again = Boolean(takeOut(state, event.id)); // a timer that is set anew
+    const item = { again, id: event.id, kind: event.k, place: event.p, due: event.due, in: event.to };
     state.items.set(event.id, item);
     queueOf(state, event.to).push(item);
     if (event.to === "timers") state.stops.timers.sort((a, b) => a.due - b.due || a.id - b.id);
@@ -69,7 +69,7 @@ const changes = {
   return(state, event) {
     const item = state.stack.pop();
     if (event.how === "threw" && !item?.isTold) state.failed = "panic";
-    if (item && item.in === null) state.items.delete(item.id);
+    if (item && state.items.get(item.id) === item && !item.in) state.items.delete(item.id);
     const below = state.stack[state.stack.length - 1];
     state.place = below ? below.place : null;
   },

@@ -112,7 +112,8 @@ const tellers = {
     }
     if (event.to === "timers") {
       const delay = event.ms === undefined ? "" : ` for ${whole(event.ms)}`;
-      return [`A timer is set${delay}.`, once("timers",
+      if (item.again) return [`The timer is set anew${delay}.`, "It counts from now on."];
+      return [`${item.kind === "set_interval" ? "An interval" : "A timer"} is set${delay}.`, once("timers",
         "Its callback waits at the stop *timers*. The program goes on at once; the time is a lower bound.",
         "The program goes on at once.")];
     }

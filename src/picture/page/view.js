@@ -76,8 +76,8 @@ function codeOf(index) {
   return line ? line[1].trim() : "";
 }
 const cards = new Map();
-function cardOf(item, kind, now) {
-  let card = cards.get(item.id);
+function cardOf(item, key, kind, now) {
+  let card = cards.get(key);
   if (!card) {
     card = make("li");
     card.append(make("b"), make("code"), make("i"));
@@ -104,8 +104,9 @@ function drawCards(state) {
     const count = items.length <= shownOf(id) + 1 ? items.length : shownOf(id);
     const shown = id === "stack" ? items.slice(items.length - count) : items.slice(0, count);
     const nodes = shown.map((item) => {
-      const card = cardOf(item, kind(item), state.time);
-      used.set(item.id, card);
+      const key = used.has(item.id) ? `${item.id} again` : item.id; // a timer that is set anew while it runs
+      const card = cardOf(item, key, kind(item), state.time);
+      used.set(key, card);
       return card;
     });
     const rest = make("li", "more", `and ${items.length - count} more`);

@@ -27,6 +27,14 @@ pub fn hello() -> io::Result<()> {
     })
 }
 
+pub fn rest() -> io::Result<()> {
+    let settings = nodeloop_rest::Settings {
+        log: false,
+        ..nodeloop_rest::Settings::default()
+    };
+    ::nodeloop::run(nodeloop_rest::serve(settings))
+}
+
 pub fn echo() -> io::Result<()> {
     ::nodeloop::run(async {
         let listener = TcpListener::from_std(listen()?)?;

@@ -1,0 +1,25 @@
+// The notes of `examples/rest` that the benchmark asks for, in a map.
+import { createServer } from 'node:http';
+
+const notes = new Map();
+const send = (response, status, value) => {
+  const body = JSON.stringify(value);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+};
+const server = createServer(async (request, response) => {
+  const [, what, id] = request.url.split('/');
+  const note = notes.get(Number(id));
+  if (request.method === 'POST' && what === 'notes') {
+    let text = '';
+    for await (const chunk of request.setEncoding('utf8')) text += chunk;
+    const added = { id: notes.size + 1, text: '', ...JSON.parse(text) };
+    notes.set(added.id, added);
+    send(response, 201, added);
+  } else if (request.method === 'GET' && what === 'notes' && note) {
+    send(response, 200, note);
+  } else {
+    send(response, 404, { error: 'there is no such thing' });
+  }
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));

@@ -1,0 +1,151 @@
+//! The notes in SQLite.
+//!
+//! SQLite blocks, so every call is a job of a pool. There is one connection behind a lock:
+//! SQLite writes one at a time anyway.
+//!
+//! axum asks its handlers to be `Send`, and a promise of the loop belongs to its thread. So a job
+//! answers through a channel, and all that is asked of a pool is to run it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::oneshot;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+/// A note as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Note {
+    pub id: i64,
+    pub title: String,
+    pub text: String,
+}
+
+/// A note as it is sent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    pub title: String,
+    #[serde(default)]
+    pub text: String,
+}
+
+/// A call of the database.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// The notes. Clones are the same notes.
+#[derive(Clone)]
+pub struct Notes {
+    connection: Arc<Mutex<Connection>>,
+    run: fn(Job),
+}
+
+/// Runs a job on the pool of the loop.
+pub fn on_the_loops_pool(job: Job) {
+    // Settled, so that a panic in the job fails one request and nothing else.
+    nodeloop::spawn(nodeloop::spawn_blocking(job).settled());
+}
+
+impl Notes {
+    /// Opens a database, or one in memory; blocks. `run` runs the calls, off the loop's thread.
+    pub fn open(file: Option<&str>, run: fn(Job)) -> rusqlite::Result<Notes> {
+        let connection = match file {
+            Some(file) => Connection::open(file)?,
+            None => Connection::open_in_memory()?,
+        };
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE IF NOT EXISTS notes (
+                 id INTEGER PRIMARY KEY,
+                 title TEXT NOT NULL,
+                 text TEXT NOT NULL
+             ) STRICT;",
+        )?;
+        Ok(Notes {
+            connection: Arc::new(Mutex::new(connection)),
+            run,
+        })
+    }
+
+    pub async fn add(&self, draft: Draft) -> Result<Note, Failure> {
+        self.call(move |connection| {
+            let insert = "INSERT INTO notes (title, text) VALUES (?1, ?2)";
+            let values = params![draft.title, draft.text];
+            connection.prepare_cached(insert)?.execute(values)?;
+            Ok(Note {
+                id: connection.last_insert_rowid(),
+                title: draft.title,
+                text: draft.text,
+            })
+        })
+        .await
+    }
+
+    pub async fn all(&self) -> Result<Vec<Note>, Failure> {
+        self.call(|connection| {
+            let select = "SELECT id, title, text FROM notes ORDER BY id DESC";
+            let mut select = connection.prepare_cached(select)?;
+            select.query_map([], note)?.collect()
+        })
+        .await
+    }
+
+    /// Nothing if there is no such note.
+    pub async fn get(&self, id: i64) -> Result<Option<Note>, Failure> {
+        self.call(move |connection| select(connection, id)).await
+    }
+
+    /// Nothing if there is no such note.
+    pub async fn change(&self, id: i64, draft: Draft) -> Result<Option<Note>, Failure> {
+        self.call(move |connection| {
+            let update = "UPDATE notes SET title = ?2, text = ?3 WHERE id = ?1";
+            let values = params![id, draft.title, draft.text];
+            connection.prepare_cached(update)?.execute(values)?;
+            select(connection, id)
+        })
+        .await
+    }
+
+    /// Whether there was such a note.
+    pub async fn remove(&self, id: i64) -> Result<bool, Failure> {
+        self.call(move |connection| {
+            let delete = "DELETE FROM notes WHERE id = ?1";
+            Ok(connection.prepare_cached(delete)?.execute([id])? > 0)
+        })
+        .await
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let connection = self.connection.clone();
+        let (sender, receiver) = oneshot::channel();
+        (self.run)(Box::new(move || {
+            // A job that panicked has left no half of a statement behind.
+            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = sender.send(job(&connection)); // whoever asked may have gone
+        }));
+        match receiver.await {
+            Ok(result) => result.map_err(|error| Failure(error.to_string())),
+            Err(oneshot::Canceled) => Err(Failure("a job did not come to its end".to_owned())),
+        }
+    }
+}
+
+fn select(connection: &Connection, id: i64) -> rusqlite::Result<Option<Note>> {
+    let select = "SELECT id, title, text FROM notes WHERE id = ?1";
+    let mut select = connection.prepare_cached(select)?;
+    select.query_row([id], note).optional()
+}
+
+fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
+    Ok(Note {
+        id: row.get(0)?,
+        title: row.get(1)?,
+        text: row.get(2)?,
+    })
+}
+
+/// The database did not do it.
+#[derive(Debug)]
+pub struct Failure(pub String);

@@ -1,0 +1,104 @@
+//! What is answered: axum's router and handlers. Nothing in here knows the loop.
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::notes::{Draft, Failure, Note, Notes};
+
+pub fn router(notes: Notes, body_limit: usize) -> Router {
+    let note = get(show).put(change).delete(remove);
+    Router::new()
+        .route("/notes", get(list).post(add))
+        .route("/notes/{id}", note)
+        .route("/health", get(|| async { StatusCode::NO_CONTENT }))
+        .fallback(|| async { Problem::NotFound })
+        .layer(DefaultBodyLimit::max(body_limit))
+        .with_state(notes)
+}
+
+async fn list(State(notes): State<Notes>) -> Result<Json<Vec<Note>>, Problem> {
+    Ok(Json(notes.all().await?))
+}
+
+async fn add(
+    State(notes): State<Notes>,
+    draft: Result<Json<Draft>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let note = notes.add(draft?.0).await?;
+    let location = [(LOCATION, format!("/notes/{}", note.id))];
+    Ok((StatusCode::CREATED, location, Json(note)).into_response())
+}
+
+async fn show(State(notes): State<Notes>, Path(id): Path<i64>) -> Result<Json<Note>, Problem> {
+    notes.get(id).await?.map(Json).ok_or(Problem::NotFound)
+}
+
+async fn change(
+    State(notes): State<Notes>,
+    Path(id): Path<i64>,
+    draft: Result<Json<Draft>, JsonRejection>,
+) -> Result<Json<Note>, Problem> {
+    let changed = notes.change(id, draft?.0).await?;
+    changed.map(Json).ok_or(Problem::NotFound)
+}
+
+async fn remove(State(notes): State<Notes>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+    match notes.remove(id).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::NotFound),
+    }
+}
+
+/// Every answer that is no success, as JSON: `{"error": …}`.
+#[derive(Debug)]
+pub enum Problem {
+    NotFound,
+    /// The body is too large, or not the JSON that was expected.
+    Body(StatusCode, String),
+    /// It took too long.
+    Late,
+    /// It is the service's fault; what happened is in its log only.
+    Internal,
+}
+
+#[derive(Serialize)]
+struct ProblemBody {
+    error: String,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Problem::NotFound => (StatusCode::NOT_FOUND, "there is no such thing".to_owned()),
+            Problem::Body(status, text) => (status, text),
+            Problem::Late => {
+                let text = "it took too long".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, text)
+            }
+            Problem::Internal => {
+                let text = "something went wrong".to_owned();
+                (StatusCode::INTERNAL_SERVER_ERROR, text)
+            }
+        };
+        (status, Json(ProblemBody { error })).into_response()
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        eprintln!("{}", failure.0);
+        Problem::Internal
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Problem {
+        Problem::Body(rejection.status(), rejection.body_text())
+    }
+}

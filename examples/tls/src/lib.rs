@@ -1,0 +1,107 @@
+//! HTTPS on the loop: `futures-rustls` wraps any stream of the `futures` traits, and what it makes
+//! is one itself. So TLS stands between the socket and [`HyperIo`], and nothing else changes.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use futures_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use futures_rustls::{TlsAcceptor, TlsConnector};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use nodeloop::hyper::{HyperIo, HyperTimer};
+use nodeloop::net::{TcpListener, TcpStream};
+use nodeloop::spawn;
+
+/// A certificate that nobody but its maker trusts, and its key.
+pub struct Identity {
+    pub certificate: CertificateDer<'static>,
+    pub key: PrivateKeyDer<'static>,
+    /// The certificate as text, for clients that read it from a file.
+    pub pem: String,
+}
+
+/// Makes an identity for these names.
+pub fn self_signed(names: &[&str]) -> Result<Identity, rcgen::Error> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names)?;
+    Ok(Identity {
+        certificate: made.cert.der().clone(),
+        key: PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()),
+        pem: made.cert.pem(),
+    })
+}
+
+/// Serves HTTPS for ever. A client that fails its handshake ends nothing but its own connection.
+pub async fn serve(listener: TcpListener, identity: Identity) -> Result<(), Box<dyn Error>> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.certificate], identity.key)?;
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let mut http = http1::Builder::new();
+    http.timer(HyperTimer::new());
+    loop {
+        let (stream, client) = listener.accept().await?;
+        let (acceptor, http) = (acceptor.clone(), http.clone());
+        spawn(async move {
+            let served = async {
+                let stream = acceptor.accept(stream).await?;
+                let answer = service_fn(answer);
+                let served = http.serve_connection(HyperIo::new(stream), answer).await;
+                served.map_err(io::Error::other)
+            };
+            if let Err(error) = served.await {
+                eprintln!("{client}: {error}");
+            }
+        });
+    }
+}
+
+/// The body comes back; without one there is a greeting.
+async fn answer(
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let mut body = request.into_body().collect().await?.to_bytes();
+    if body.is_empty() {
+        body = Bytes::from_static(b"hello over TLS");
+    }
+    Ok(Response::new(Full::new(body)))
+}
+
+/// Gets the page of a server that has to be `name` and to be vouched for by `trusted`.
+pub async fn get(
+    port: u16,
+    name: &str,
+    trusted: CertificateDer<'static>,
+) -> Result<Bytes, Box<dyn Error>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted)?;
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let name = ServerName::try_from(name.to_owned())?;
+    let stream = connector.connect(name, stream).await?;
+    let (mut client, connection) =
+        hyper::client::conn::http1::handshake(HyperIo::new(stream)).await?;
+    let connection = spawn(connection);
+    let request = Request::get("/")
+        .header("host", "localhost")
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new())?;
+    let response = client.send_request(request).await?;
+    let body = response.into_body().collect().await?.to_bytes();
+    connection.await?;
+    Ok(body)
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
