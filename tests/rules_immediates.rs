@@ -41,7 +41,7 @@ fn an_immediate_of_a_drain_waits_for_the_next_check_phase() {
     .assert(["A", "B", "of the tick"]);
 }
 
-/// R37, R55: `165-immediate-of-the-opening-drain.js`.
+/// R37, R55: `265-immediate-of-the-opening-drain.js`.
 #[test]
 fn an_immediate_of_the_drain_that_opens_the_check_phase_belongs_to_it() {
     trace(|log| {

@@ -16,9 +16,9 @@ use common::{Log, log_uncaught, ms, throw, trace};
 use futures::task::{ArcWake, waker};
 use nodeloop::net::UnixStream;
 use nodeloop::time::{block_for, simulate_completion};
-use nodeloop::{next_tick, set_immediate, set_timeout, spawn};
+use nodeloop::{RunError, exit, next_tick, set_immediate, set_timeout, spawn};
 
-/// R55: `168-uncaught-close.js`.
+/// R55: `268-uncaught-close.js`.
 #[test]
 fn behind_a_throwing_close_callback_comes_no_drain() {
     trace(|log| {
@@ -74,7 +74,7 @@ impl ArcWake for Throws {
     }
 }
 
-/// R55: `171-uncaught-pending.js`.
+/// R55: `271-uncaught-pending.js`.
 #[test]
 fn behind_a_throwing_pending_callback_comes_no_drain() {
     trace(|log| {
@@ -104,7 +104,7 @@ fn behind_a_throwing_pending_callback_comes_no_drain() {
     ]);
 }
 
-/// R56: `169-uncaught-timer-same-now.js`.
+/// R56: `269-uncaught-timer-same-now.js`.
 #[test]
 fn behind_a_throwing_timer_the_clock_is_not_read_again() {
     trace(|log| {
@@ -120,7 +120,7 @@ fn behind_a_throwing_timer_the_clock_is_not_read_again() {
     .assert(["uncaught A", "immediate", "B due 300"]);
 }
 
-/// R56: `170-uncaught-timer-last-then-poll.js`.
+/// R56: `270-uncaught-timer-last-then-poll.js`.
 #[test]
 fn what_the_last_timer_queued_is_drained_before_the_poll_phase() {
     trace(|log| {
@@ -133,4 +133,28 @@ fn what_the_last_timer_queued_is_drained_before_the_poll_phase() {
         block_for(ms(60));
     })
     .assert(["uncaught A", "tick of A", "poll"]);
+}
+
+/// R9: what a run that ended early has queued is not called by the next run of the loop.
+#[test]
+fn what_an_early_end_leaves_behind_is_gone() {
+    let log = Log::new();
+    let (close, connected) = (log.clone(), log.clone());
+    let mut event_loop = common::virtual_loop();
+    let result = event_loop.run_script(move || {
+        let (socket, _) = StdStream::pair().unwrap();
+        let socket = UnixStream::from_std(socket).unwrap();
+        socket.close(move || close.add("close"));
+        spawn(async move {
+            let _ = UnixStream::connect("/nonexistent/socket").await;
+            connected.add("pending");
+        });
+        exit(3);
+    });
+    assert!(matches!(result, Err(RunError::Exit(3))), "{result:?}");
+    let line = log.clone();
+    event_loop
+        .run_script(move || drop(set_immediate(line.will("next run"))))
+        .unwrap();
+    log.assert(["next run"]);
 }

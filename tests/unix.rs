@@ -150,7 +150,7 @@ fn r63_a_connect_that_fails_in_poll_is_pending_behind_poll() {
     assert_eq!(*seen.borrow(), ["poll", "pending ENOENT", "check"]);
 }
 
-/// R63: `167-pending-feeds-pending.js`.
+/// R63: `267-pending-feeds-pending.js`.
 #[test]
 fn r63_what_a_pending_callback_feeds_waits_for_the_next_round() {
     let lines = Log::default();
