@@ -69,7 +69,7 @@ fn log_stream(
 
 #[test]
 fn what_was_written_then_the_end_then_the_exit_then_close() {
-    // 170-child.js, without its event `spawn`
+    // 210-child.js, without its event `spawn`
     trace(|log| {
         let mut child = sh("echo out; exit 3");
         let status = Rc::new(Cell::new(None));
@@ -104,7 +104,7 @@ fn what_was_written_then_the_end_then_the_exit_then_close() {
 
 #[test]
 fn output_comes_when_node_tells_close() {
-    // 170-child.js: behind the immediate of `exit`, in the close phase
+    // 210-child.js: behind the immediate of `exit`, in the close phase
     trace(|log| {
         let child = sh("echo out; exit 3");
         let exits = log.clone();
@@ -124,7 +124,7 @@ fn output_comes_when_node_tells_close() {
 
 #[test]
 fn children_that_have_ended_are_told_in_the_order_of_their_start() {
-    // 171-children-in-order.js
+    // 211-children-in-order.js
     trace(|log| {
         let mut children = Vec::new();
         for name in 1..=3 {
@@ -154,7 +154,7 @@ fn children_that_have_ended_are_told_in_the_order_of_their_start() {
 
 #[test]
 fn output_waits_for_a_grandchild_that_holds_the_pipe_open() {
-    // 172-grandchild-holds-pipe.js
+    // 212-grandchild-holds-pipe.js
     trace(|log| {
         let script = "exec 3>&1; (read line; echo late) <&0 & exit 0";
         let mut child = Command::new("bash");
@@ -173,7 +173,7 @@ fn output_waits_for_a_grandchild_that_holds_the_pipe_open() {
 
 #[test]
 fn a_child_that_was_killed_tells_the_signal() {
-    // 173-child-killed.js
+    // 213-child-killed.js
     trace(|log| {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
         let killed = child.signal(SignalKind::terminate()).is_ok();
@@ -209,7 +209,7 @@ fn a_child_that_was_killed_tells_the_signal() {
 
 #[test]
 fn a_child_keeps_the_loop_alive_unless_it_is_unrefed() {
-    // 174-child-unref.js
+    // 214-child-unref.js
     let log = Log::new();
     let logs = log.clone();
     let mut event_loop = virtual_loop();
@@ -228,7 +228,7 @@ fn a_child_keeps_the_loop_alive_unless_it_is_unrefed() {
 
 #[test]
 fn a_callback_of_the_exit_that_throws_ends_its_macrotask() {
-    // 175-child-exit-throws.js
+    // 215-child-exit-throws.js
     trace(|log| {
         log_uncaught(&log);
         for name in [1, 2] {
@@ -255,7 +255,7 @@ fn a_callback_of_the_exit_that_throws_ends_its_macrotask() {
 
 #[test]
 fn the_exit_is_told_in_the_context_of_the_start() {
-    // 176-child-context.js
+    // 216-child-context.js
     trace(|log| {
         let storage = AsyncLocalStorage::new();
         let child = storage.run("start", || Command::new("true").spawn().unwrap());
@@ -269,7 +269,7 @@ fn the_exit_is_told_in_the_context_of_the_start() {
 
 #[test]
 fn the_end_of_a_child_comes_before_the_listeners_of_its_signal() {
-    // 177-child-and-signals.js. Other tests have children, too: their signals come as well.
+    // 217-child-and-signals.js. Other tests have children, too: their signals come as well.
     let log = trace(|log| {
         let told = Rc::new(Cell::new(false));
         let tells = told.clone();

@@ -46,7 +46,7 @@ fn log_on(log: &Log, kind: SignalKind, line: &str) -> SignalListener {
 #[test]
 fn a_signal_is_a_macrotask_that_calls_all_listeners() {
     let _alone = alone();
-    // 160-signals.js
+    // 200-signals.js
     trace(|log| {
         let first = log.clone();
         on_signal(USR2, move || {
@@ -76,7 +76,7 @@ fn a_signal_is_a_macrotask_that_calls_all_listeners() {
 #[test]
 fn signals_come_behind_the_other_events_of_their_phase() {
     let _alone = alone();
-    // 161-signals-last.js
+    // 201-signals-last.js
     trace(|log| {
         spawn(async move {
             let (mut socket, mut peer) = UnixStream::pair().unwrap();
@@ -99,7 +99,7 @@ fn signals_come_behind_the_other_events_of_their_phase() {
 #[test]
 fn a_listener_that_throws_ends_its_macrotask() {
     let _alone = alone();
-    // 162-signal-throws.js
+    // 202-signal-throws.js
     trace(|log| {
         log_uncaught(&log);
         let first = log.clone();
@@ -128,7 +128,7 @@ fn a_listener_that_throws_ends_its_macrotask() {
 #[test]
 fn who_listens_is_asked_for_every_signal() {
     let _alone = alone();
-    // 163-signal-listeners-change.js
+    // 203-signal-listeners-change.js
     trace(|log| {
         let (once, logs) = (Later::<SignalListener>::new(), log.clone());
         let itself = once.clone();
@@ -167,7 +167,7 @@ fn who_listens_is_asked_for_every_signal() {
 #[test]
 fn the_listeners_of_a_signal_share_the_context_of_the_first() {
     let _alone = alone();
-    // 164-signal-context.js
+    // 204-signal-context.js
     trace(|log| {
         let storage = AsyncLocalStorage::new();
         let print = |name: &'static str| {
@@ -189,7 +189,7 @@ fn the_listeners_of_a_signal_share_the_context_of_the_first() {
 #[test]
 fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
     let _alone = alone();
-    // 165-signals-burst.js
+    // 205-signals-burst.js
     trace(|log| {
         let count = Rc::new(Cell::new(0));
         let counts = count.clone();
