@@ -23,9 +23,9 @@ use nodeloop::{
     queue_microtask, run, set_immediate, spawn, yield_now,
 };
 
+/// `220-worker-messages.js`
 #[test]
 fn each_message_is_a_macrotask() {
-    // 220-worker-messages.js
     trace(|log| {
         let (sent, all_sent) = mpsc::channel();
         let mut worker = Worker::spawn(move |mut port: Port<u32, &'static str>| async move {
@@ -74,9 +74,9 @@ async fn listen(mut port: Port<u32, u32>) {
     }
 }
 
+/// `221-worker-ends.js`
 #[test]
 fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
-    // 221-worker-ends.js
     trace(|log| {
         spawn(async move {
             let mut worker = Worker::spawn(listen).unwrap();
