@@ -39,7 +39,7 @@ use crate::promise::spawn_lazy;
 /// Spawns what hyper hands out as tasks of the loop that runs on this thread.
 ///
 /// The future need not be `Send`. It is polled for the first time in a microtask of its own
-/// ([`spawn_lazy`](crate::spawn_lazy)), because hyper does not expect that handing it over runs
+/// ([`spawn_lazy`]), because hyper does not expect that handing it over runs
 /// it. Its promise is detached: if it panics, that is an unhandled rejection.
 ///
 /// # Panics

@@ -121,6 +121,8 @@ fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
             set_immediate(line.will("next unref immediate")).unref();
         })
         .unref();
+        let exits = log.clone();
+        nodeloop::on_exit(move |_| exits.add("exit"));
         let mut first = true;
         on_before_exit(move || {
             if std::mem::replace(&mut first, false) {
@@ -139,6 +141,7 @@ fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
         "timer again",
         "next unref immediate", // the same when the loop goes on
         "unref immediate again",
+        "exit",
     ]);
 }
 

@@ -43,10 +43,10 @@ fn log_on(log: &Log, kind: SignalKind, line: &str) -> SignalListener {
     on_signal(kind, log.will(line)).unwrap()
 }
 
+/// `200-signals.js`
 #[test]
 fn a_signal_is_a_macrotask_that_calls_all_listeners() {
     let _alone = alone();
-    // 160-signals.js
     trace(|log| {
         let first = log.clone();
         on_signal(USR2, move || {
@@ -73,10 +73,10 @@ fn a_signal_is_a_macrotask_that_calls_all_listeners() {
     ]);
 }
 
+/// `201-signals-last.js`
 #[test]
 fn signals_come_behind_the_other_events_of_their_phase() {
     let _alone = alone();
-    // 161-signals-last.js
     trace(|log| {
         spawn(async move {
             let (mut socket, mut peer) = UnixStream::pair().unwrap();
@@ -96,10 +96,10 @@ fn signals_come_behind_the_other_events_of_their_phase() {
     .assert(["data", "signal", "immediate"]);
 }
 
+/// `202-signal-throws.js`
 #[test]
 fn a_listener_that_throws_ends_its_macrotask() {
     let _alone = alone();
-    // 162-signal-throws.js
     trace(|log| {
         log_uncaught(&log);
         let first = log.clone();
@@ -125,10 +125,10 @@ fn a_listener_that_throws_ends_its_macrotask() {
     ]);
 }
 
+/// `203-signal-listeners-change.js`
 #[test]
 fn who_listens_is_asked_for_every_signal() {
     let _alone = alone();
-    // 163-signal-listeners-change.js
     trace(|log| {
         let (once, logs) = (Later::<SignalListener>::new(), log.clone());
         let itself = once.clone();
@@ -164,10 +164,10 @@ fn who_listens_is_asked_for_every_signal() {
     ]);
 }
 
+/// `204-signal-context.js`
 #[test]
 fn the_listeners_of_a_signal_share_the_context_of_the_first() {
     let _alone = alone();
-    // 164-signal-context.js
     trace(|log| {
         let storage = AsyncLocalStorage::new();
         let print = |name: &'static str| {
@@ -186,10 +186,10 @@ fn the_listeners_of_a_signal_share_the_context_of_the_first() {
     .assert(["first one", "second one", "immediate undefined"]);
 }
 
+/// `205-signals-burst.js`
 #[test]
 fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
     let _alone = alone();
-    // 165-signals-burst.js
     trace(|log| {
         let count = Rc::new(Cell::new(0));
         let counts = count.clone();

@@ -23,9 +23,9 @@ use nodeloop::{
     queue_microtask, run, set_immediate, spawn, yield_now,
 };
 
+/// `220-worker-messages.js`
 #[test]
 fn each_message_is_a_macrotask() {
-    // 180-worker-messages.js
     trace(|log| {
         let (sent, all_sent) = mpsc::channel();
         let mut worker = Worker::spawn(move |mut port: Port<u32, &'static str>| async move {
@@ -63,7 +63,7 @@ fn each_message_is_a_macrotask() {
     ]);
 }
 
-/// `parentPort.on('message', …)` of 181-worker-ends.js.
+/// `parentPort.on('message', …)` of 221-worker-ends.js.
 async fn listen(mut port: Port<u32, u32>) {
     port.post(0).unwrap();
     while let Some(message) = port.recv().await {
@@ -74,9 +74,9 @@ async fn listen(mut port: Port<u32, u32>) {
     }
 }
 
+/// `221-worker-ends.js`
 #[test]
 fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
-    // 181-worker-ends.js
     trace(|log| {
         spawn(async move {
             let mut worker = Worker::spawn(listen).unwrap();

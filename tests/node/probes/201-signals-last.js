@@ -3,7 +3,7 @@ const net = require('net');
 const os = require('os');
 const path = require('path');
 const server = net.createServer((peer) => peer.on('data', () => console.log('data')));
-server.listen(path.join(os.tmpdir(), `probe-161-${process.pid}`), () => {
+server.listen(path.join(os.tmpdir(), `probe-201-${process.pid}`), () => {
   const socket = net.connect(server.address(), () => {
     setImmediate(() => setImmediate(() => {
       process.on('SIGUSR2', () => {
