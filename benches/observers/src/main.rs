@@ -18,8 +18,11 @@ use std::time::{Duration, Instant};
 use nodeloop::observe::{self, Event, Metrics, Moment};
 use nodeloop::{Builder, EventLoop, next_tick, queue_microtask, set_immediate};
 
+type Start = fn(Rc<Chain>);
+type Observe = fn(Builder) -> Builder;
+
 /// A callback that queues the next one; an immediate is a whole turn of the wheel.
-const CHAINS: [(&str, fn(Rc<Chain>)); 3] = [
+const CHAINS: [(&str, Start); 3] = [
     ("tick", |chain| next_tick(move || chain.link())),
     ("microtask", |chain| queue_microtask(move || chain.link())),
     ("immediate", |chain| {
@@ -27,7 +30,7 @@ const CHAINS: [(&str, fn(Rc<Chain>)); 3] = [
     }),
 ];
 
-const OBSERVERS: [(&str, fn(Builder) -> Builder); 5] = [
+const OBSERVERS: [(&str, Observe); 5] = [
     ("none", |builder| builder),
     ("no-op", |builder| {
         builder.observer(|_: &Event, _: &Moment<'_>| {})
