@@ -19,7 +19,7 @@ const EXCEPTIONS: [(&str, &str); 2] = [
 ];
 
 /// Probes whose test expects something else than what was recorded, and why.
-const IN_OTHER_WORDS: [(&str, &str); 12] = [
+const IN_OTHER_WORDS: [(&str, &str); 11] = [
     ("05", "real time is \"about\" what virtual time is"),
     ("26", "the origin and the code are one type of payload"),
     (
@@ -32,7 +32,6 @@ const IN_OTHER_WORDS: [(&str, &str); 12] = [
         "a listed deviation: an error in place of an exit code",
     ),
     ("93", "recorded as one line"),
-    ("141", "the line of `exit` is left out"),
     ("170", "there is no event `spawn`"),
     ("172", "the line with the data says so"),
     ("173", "a signal is told by its number"),

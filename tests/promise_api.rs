@@ -18,8 +18,8 @@ use nodeloop::promise::{
 };
 use nodeloop::time::sleep;
 use nodeloop::{
-    Promise, RunError, TryPromise, exit, on_unhandled_rejection, set_immediate, set_timeout, spawn,
-    try_spawn,
+    AsyncLocalStorage, Promise, RunError, TryPromise, exit, on_unhandled_rejection, set_immediate,
+    set_timeout, spawn, try_spawn,
 };
 
 type Never = Infallible;
@@ -767,4 +767,32 @@ fn what_waits_for_ever_goes_with_the_loop() {
             assert_eq!(left, 0, "{name}, in a circle: {in_a_circle}");
         }
     }
+}
+
+/// A promise that follows one that never settles is let go with its loop, and can be aborted.
+#[test]
+fn a_promise_that_follows_for_ever_is_freed_with_its_loop() {
+    let token = Rc::new(());
+    let held = token.clone();
+    let mut event_loop = virtual_loop();
+    let result = event_loop.run_script(move || {
+        // The promises remember the context in which they are made, and with it the token.
+        AsyncLocalStorage::new().run(held, || {
+            let (followed, _) = with_resolvers::<(), ()>();
+            let (follower, resolvers) = with_resolvers();
+            resolvers.resolve_with(followed);
+            drop(follower);
+            let (followed, _) = with_resolvers::<(), ()>();
+            let (aborted, resolvers) = with_resolvers();
+            resolvers.resolve_with(followed);
+            aborted.abort();
+            spawn(async move {
+                let settled = aborted.settled().await;
+                assert!(settled.unwrap_err().is_aborted());
+            });
+        });
+    });
+    assert!(result.is_ok(), "{result:?}");
+    drop(event_loop);
+    assert_eq!(Rc::strong_count(&token), 1);
 }

@@ -121,6 +121,7 @@ pub(super) fn follow<O: 'static>(promise: &Rc<State<O>>, following: Following<O>
     if following.identity == identity_of(promise) {
         return promise.settle(Err(Failure::SelfResolution));
     }
+    promise.source.set(Source::None); // from now on a task stands behind it
     start_lazily(following.outcome, Conclusion::Settled, promise);
 }
 
