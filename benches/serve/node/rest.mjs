@@ -13,7 +13,8 @@ const server = createServer(async (request, response) => {
   if (request.method === 'POST' && what === 'notes') {
     let text = '';
     for await (const chunk of request.setEncoding('utf8')) text += chunk;
-    const added = { id: notes.size + 1, text: '', ...JSON.parse(text) };
+    const { title, text: body = '' } = JSON.parse(text);
+    const added = { id: notes.size + 1, title, text: body };
     notes.set(added.id, added);
     send(response, 201, added);
   } else if (request.method === 'GET' && what === 'notes' && note) {
