@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{rejected, resolved, ruler, trace};
+use common::{rejected, resolved, ruler, trace, trace_with_leftovers};
 use nodeloop::promise::{with_resolver, with_resolvers};
 use nodeloop::{on_unhandled_rejection, queue_microtask, spawn, spawn_lazy, try_spawn};
 
@@ -83,7 +83,7 @@ fn an_adoption_in_progress_is_the_first_resolution() {
 /// only be reported.
 #[test]
 fn a_promise_resolved_with_itself_is_rejected() {
-    trace(|log| {
+    trace_with_leftovers(|log| {
         let line = log.clone();
         on_unhandled_rejection(move |rejection| line.add(rejection.reason_text()));
         let (promise, resolver) = with_resolver::<()>();
