@@ -33,8 +33,8 @@ pin_project! {
     /// not. Await `without_shutdown` of the connection instead: behind an answer that switches
     /// protocols it hands back this stream and what was read too much.
     ///
-    /// **What it costs:** every byte that hyper reads is copied once (`benches/serve` has the
-    /// measurement). Writes are handed on as they are.
+    /// **What it costs:** every byte that hyper reads is copied once, from a buffer that the streams
+    /// of a thread share. Writes are handed on as they are.
     ///
     /// ```
     /// use futures::io::Cursor;
@@ -69,8 +69,8 @@ impl<T> HyperIo<T> {
     }
 
     /// Says that the stream takes several buffers in one write, as sockets do. hyper then hands
-    /// over the head and the body of an answer as two buffers instead of copying them into one:
-    /// less work for bodies of more than a few kilobytes, more for smaller ones.
+    /// over the head and the body of an answer as two buffers instead of copying them into one,
+    /// which saves a copy of the body and costs a longer list for the system.
     pub fn vectored(mut self) -> HyperIo<T> {
         self.is_vectored = true;
         self
