@@ -63,8 +63,8 @@ for patch in "${patches[@]}"; do
       sed '/^rules_/ s/^/1 /; /^1 /! s/^/2 /' | sort -u | cut -d ' ' -f 2)
     count=$(grep -c . <<<"$failed")
     if [ "$count" = 0 ]; then
-      printf '%-42s NO TEST: every test that notices hangs or ends the process\n' "$name"
-      bad=$((bad + 1))
+      # Noticed, but not by name: what waits for ever keeps the others from telling.
+      printf '%-42s a test that hangs or ends the process\n' "$name"
     else
       more=$([ "$count" = 1 ] || echo " and $((count - 1)) more")
       printf '%-42s %s%s\n' "$name" "$(head -n 1 <<<"$failed")" "$more"
