@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The test binaries.
+const FOLDERS: [&str; 6] = ["fs", "house", "kit", "net", "process", "rules"];
+
 /// Probes without a test, and why.
 const EXCEPTIONS: [(&str, &str); 2] = [
     (
@@ -26,7 +29,7 @@ const IN_OTHER_WORDS: [(&str, &str); 11] = [
         "27",
         "a `Duration` is never NaN, undefined, text or negative",
     ),
-    ("86", "what was freed is told by the order of the lines"),
+    ("86", "the order of the lines shows what was freed"),
     (
         "92",
         "a listed deviation: an error in place of an exit code",
@@ -34,7 +37,7 @@ const IN_OTHER_WORDS: [(&str, &str); 11] = [
     ("93", "recorded as one line"),
     ("170", "there is no event `spawn`"),
     ("172", "the line with the data says so"),
-    ("173", "a signal is told by its number"),
+    ("173", "a signal is reported by its number"),
     ("177", "children of other tests bring signals, too"),
     ("106", "a reason that was handled meanwhile has been taken"),
 ];
@@ -68,21 +71,20 @@ fn every_probe_has_a_test() {
     assert!(missing.is_empty(), "\n{}", missing.join("\n"));
 }
 
-/// What the deliberate breaks and the mutants are tried on has to be complete.
+/// A file that no `mod` line names is not compiled, and its tests do not run.
 #[test]
-fn the_rules_are_all_in_the_one_binary() {
-    let one_binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/breaks/every_rule.rs");
-    let one_binary = fs::read_to_string(one_binary).expect("it exists");
-    let files = files_of("tests", "rs").into_iter();
-    let names = files.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
-    let is_missing = |name: &String| {
-        name.starts_with("rules_") && !one_binary.contains(&format!("\"../{name}\""))
-    };
-    let missing: Vec<String> = names.filter(is_missing).collect();
-    assert!(
-        missing.is_empty(),
-        "name them in every_rule.rs: {missing:?}"
-    );
+fn every_file_is_a_module_of_its_binary() {
+    let mut missing = Vec::new();
+    for folder in FOLDERS {
+        let main = read(&format!("tests/{folder}"), "main.rs");
+        for path in files_of(&format!("tests/{folder}"), "rs") {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if name != "main" && !main.contains(&format!("mod {name};\n")) {
+                missing.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "name them in main.rs: {missing:?}");
 }
 
 /// A `#[test]` with the comment above it.
@@ -197,7 +199,7 @@ fn every_rule_has_a_test_a_probe_and_a_file_that_keeps_it() {
     let known = probes();
     let mut problems = Vec::new();
     let mut next = 1;
-    for row in include_str!("../src/guide/rules.md").lines() {
+    for row in include_str!("../../src/guide/rules.md").lines() {
         let Some(cells) = row.strip_prefix("| **R") else {
             continue;
         };
@@ -241,8 +243,8 @@ fn names_rule(text: &str, rule: &str) -> bool {
         let Some(first) = number(rest) else {
             return false;
         };
-        let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        let last = behind.strip_prefix("–R").and_then(number);
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let last = after.strip_prefix("–R").and_then(number);
         (first..=last.unwrap_or(first)).contains(&wanted)
     })
 }
@@ -277,9 +279,12 @@ fn number_of(file: &str) -> Option<&str> {
     number.parse::<u32>().is_ok().then_some(number)
 }
 
-/// What stands in the tests, this file aside.
+/// The sources of the tests, this file aside.
 fn texts_of_tests() -> Vec<String> {
     let mut paths = files_of("tests", "rs");
+    for folder in FOLDERS {
+        paths.extend(files_of(&format!("tests/{folder}"), "rs"));
+    }
     paths.retain(|path| !path.ends_with(file!()));
     let read = |path: PathBuf| fs::read_to_string(path).expect("a test can be read");
     paths.into_iter().map(read).collect()

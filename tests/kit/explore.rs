@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::limit::limit;
+use crate::common::process::command_of;
 use nodeloop::test::{self, Builder, Test};
 use nodeloop::{
     Seed, handle, keep_alive, next_tick, promise, queue_microtask, queue_work, set_immediate,
@@ -34,6 +35,7 @@ fn work(t: &Test, label: &str) {
 
 #[test]
 fn jobs_that_run_at_the_same_time_finish_in_any_order() {
+    let _limit = limit();
     let found = orders(async |t| {
         work(&t, "a");
         work(&t, "b");
@@ -46,6 +48,7 @@ fn jobs_that_run_at_the_same_time_finish_in_any_order() {
 
 #[test]
 fn a_job_waits_for_its_thread_under_every_seed() {
+    let _limit = limit();
     // R60: with one thread there is one order.
     let explored = Builder::new().blocking_threads(1).explore(30, async |t| {
         work(&t, "a");
@@ -68,6 +71,7 @@ fn a_job_waits_for_its_thread_under_every_seed() {
 
 #[test]
 fn a_job_may_have_finished_when_the_poll_phase_looks_or_not() {
+    let _limit = limit();
     let found = orders(async |t| {
         work(&t, "job");
         set_immediate(t.log().will("immediate"));
@@ -81,6 +85,7 @@ fn a_job_may_have_finished_when_the_poll_phase_looks_or_not() {
 
 #[test]
 fn jobs_that_were_waited_for_are_there() {
+    let _limit = limit();
     let found = orders(async |t| {
         work(&t, "job");
         time::wait_for_jobs();
@@ -92,6 +97,7 @@ fn jobs_that_were_waited_for_are_there() {
 
 #[test]
 fn a_millisecond_may_pass_before_an_immediate() {
+    let _limit = limit();
     let found = orders(async |t| {
         set_timeout(Duration::ZERO, t.log().will("timeout"));
         set_immediate(t.log().will("immediate"));
@@ -110,6 +116,7 @@ fn a_millisecond_may_pass_before_an_immediate() {
 
 #[test]
 fn two_timers_within_a_millisecond_may_share_a_phase() {
+    let _limit = limit();
     let found = orders(async |t| {
         let (log, between) = (t.log(), t.log().will("immediate"));
         let mut first = log.will("10 ms");
@@ -127,6 +134,7 @@ fn two_timers_within_a_millisecond_may_share_a_phase() {
 
 #[test]
 fn messages_of_different_threads_come_in_any_order_and_those_of_one_in_theirs() {
+    let _limit = limit();
     let found = orders(async |t| {
         let log = t.log();
         let token = keep_alive();
@@ -150,6 +158,7 @@ fn messages_of_different_threads_come_in_any_order_and_those_of_one_in_theirs() 
 
 #[test]
 fn what_is_guaranteed_is_the_same_under_every_seed() {
+    let _limit = limit();
     let found = orders(async |t| {
         let log = t.log();
         set_timeout(ms(30), log.will("30 ms"));
@@ -172,6 +181,7 @@ fn what_is_guaranteed_is_the_same_under_every_seed() {
 
 #[test]
 fn a_held_clock_is_held_under_every_seed() {
+    let _limit = limit();
     orders(async |t| {
         let held = t.hold_time();
         set_timeout(ms(1), t.log().will("timeout"));
@@ -186,6 +196,7 @@ fn a_held_clock_is_held_under_every_seed() {
 
 #[test]
 fn a_seed_gives_the_same_run_again() {
+    let _limit = limit();
     let body = async |t: Test| {
         for label in ["a", "b", "c", "d", "e"] {
             work(&t, label);
@@ -211,7 +222,8 @@ fn failure_of(body: impl AsyncFn(Test) + 'static) -> String {
 }
 
 #[test]
-fn a_race_is_told_with_the_decisions_that_make_it() {
+fn a_race_is_reported_with_the_decisions_that_make_it() {
+    let _limit = limit();
     let line = line!();
     let message = failure_of(async |t| {
         let log = t.log();
@@ -232,7 +244,7 @@ fn a_race_is_told_with_the_decisions_that_make_it() {
     let (of, decision) = (word(" of its "), word("decisions:\n"));
     let expected = format!(
         r#"seed {number} of 20 fails; replay it with
-    NODELOOP_SEED={seed} cargo test a_race_is_told_with_the_decisions_that_make_it
+    NODELOOP_SEED={seed} cargo test explore::a_race_is_reported_with_the_decisions_that_make_it
 It takes 1 of its {of} decisions:
   {decision:>4}  the job of {user}:9 had finished when the poll phase looked
 Then the test fails:
@@ -256,6 +268,7 @@ The plain order (-), which passes, and what came instead (+):
 
 #[test]
 fn a_test_that_always_fails_is_no_matter_of_seeds() {
+    let _limit = limit();
     let message = failure_of(async |t| t.log().assert_once("nothing"));
     let expected = "the test fails in the plain order, without any exploration: \"nothing\" never \
                     came\nthe log is empty";
@@ -263,7 +276,8 @@ fn a_test_that_always_fails_is_no_matter_of_seeds() {
 }
 
 #[test]
-fn what_a_seed_leaves_behind_or_leaves_unhandled_fails_it() {
+fn a_task_or_rejection_that_a_seed_leaves_fails_it() {
+    let _limit = limit();
     let message = failure_of(async |t| {
         let is_there = Rc::new(std::cell::Cell::new(false));
         let (set, seen) = (is_there.clone(), is_there);
@@ -287,6 +301,7 @@ fn what_a_seed_leaves_behind_or_leaves_unhandled_fails_it() {
 
 #[test]
 fn a_seed_is_read_as_it_is_written() {
+    let _limit = limit();
     for text in ["0", "17", "17:2", "17:2,5"] {
         assert_eq!(text.parse::<Seed>().unwrap().to_string(), text);
     }
@@ -298,11 +313,13 @@ fn a_seed_is_read_as_it_is_written() {
 #[test]
 #[should_panic(expected = "a loop with a seed needs a virtual clock")]
 fn a_seed_without_virtual_time_is_refused() {
+    let _limit = limit();
     let _ = nodeloop::EventLoop::builder().seed(Seed::new(1)).build();
 }
 
 #[test]
 fn a_job_that_waits_for_the_loop_does_not_hang_an_exploration() {
+    let _limit = limit();
     let explored = test::explore(2, async |t| {
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
         let mut done = t.log().will("job");
@@ -318,6 +335,7 @@ fn a_job_that_waits_for_the_loop_does_not_hang_an_exploration() {
 #[test]
 #[ignore = "fails on purpose, as a child of `the_environment_replays_one_seed`"]
 fn a_race() {
+    let _limit = limit();
     test::explore(20, async |t| {
         work(&t, "config");
         work(&t, "user");
@@ -328,9 +346,9 @@ fn a_race() {
 
 #[test]
 fn the_environment_replays_one_seed() {
+    let _limit = limit();
     let run = |seed: Option<&str>| {
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "a_race", "--ignored", "--nocapture"]);
+        let mut child = command_of(a_race);
         match seed {
             Some(seed) => child.env("NODELOOP_SEED", seed),
             None => child.env_remove("NODELOOP_SEED"),
@@ -342,7 +360,10 @@ fn the_environment_replays_one_seed() {
     let (passed, told) = run(None);
     assert!(!passed);
     let seed = told.split_once("NODELOOP_SEED=").expect(&told).1;
-    let seed = seed.split_once(" cargo test a_race\n").expect(&told).0;
+    let seed = seed
+        .split_once(" cargo test explore::a_race\n")
+        .expect(&told)
+        .0;
     let (passed, replayed) = run(Some(seed));
     assert!(!passed, "{replayed}");
     assert!(
@@ -374,10 +395,11 @@ mod sockets {
     use nodeloop::net::UnixStream;
     use nodeloop::spawn;
 
-    use super::orders;
+    use super::{limit, orders};
 
     #[test]
     fn sockets_that_are_ready_together_come_in_any_order() {
+        let _limit = limit();
         let found = orders(async |t| {
             let (mut reading, mut writing) = (Vec::new(), Vec::new());
             for name in ["a", "b"] {
@@ -401,6 +423,7 @@ mod sockets {
 
     #[test]
     fn a_write_is_done_at_once_or_in_the_poll_phase() {
+        let _limit = limit();
         let found = orders(async |t| {
             let (mut here, _there) = UnixStream::pair().unwrap();
             let log = t.log();

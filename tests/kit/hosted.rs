@@ -1,14 +1,12 @@
 //! A loop that a host drives turn by turn, and time that is moved by hand.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Log, ms, now_ms};
+use crate::common::limit::limit;
+use crate::common::process::command_of;
+use crate::common::{Log, ms, now_ms};
 use nodeloop::{
     EventLoop, RunError, StuckPolicy, handle, keep_alive, queue_microtask, set_immediate,
     set_interval, set_timeout, spawn_blocking, time,
@@ -21,6 +19,7 @@ fn hosted() -> EventLoop {
 
 #[test]
 fn a_turn_runs_each_phase_once_and_does_not_wait() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = hosted();
     let script = log.clone();
@@ -49,6 +48,7 @@ fn a_turn_runs_each_phase_once_and_does_not_wait() {
 
 #[test]
 fn timers_that_are_due_run_in_front_of_the_first_turn() {
+    let _limit = limit();
     // R3: as in a run of its own, so that a host changes no order.
     let script = |log: Log| {
         move || {
@@ -68,6 +68,7 @@ fn timers_that_are_due_run_in_front_of_the_first_turn() {
 
 #[test]
 fn run_until_stalled_stops_where_time_would_have_to_pass() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = hosted();
     let script = log.clone();
@@ -88,6 +89,7 @@ fn run_until_stalled_stops_where_time_would_have_to_pass() {
 
 #[test]
 fn advance_stops_at_each_timer_on_the_way_and_never_overshoots() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = hosted();
     let script = log.clone();
@@ -109,6 +111,7 @@ fn advance_stops_at_each_timer_on_the_way_and_never_overshoots() {
 
 #[test]
 fn jobs_hold_the_clock_of_a_host_that_advances() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = hosted();
     let (timers, jobs) = (log.clone(), log.clone());
@@ -123,6 +126,7 @@ fn jobs_hold_the_clock_of_a_host_that_advances() {
 
 #[test]
 fn jobs_that_do_not_hold_the_clock_let_it_jump() {
+    let _limit = limit();
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
     let mut event_loop = EventLoop::builder()
         .virtual_time()
@@ -142,6 +146,7 @@ fn jobs_that_do_not_hold_the_clock_let_it_jump() {
 
 #[test]
 fn a_message_makes_the_descriptor_of_a_waiting_host_readable() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let seen = Rc::new(Cell::new(0));
     event_loop.start_script(|| ()).unwrap();
@@ -163,6 +168,7 @@ fn a_message_makes_the_descriptor_of_a_waiting_host_readable() {
 
 #[test]
 fn a_bell_that_rang_for_nothing_is_taken_by_the_next_turn() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     event_loop.start_script(|| ()).unwrap();
     let token = event_loop.handle().keep_alive();
@@ -183,10 +189,11 @@ fn is_readable(event_loop: &EventLoop) -> bool {
 
 #[test]
 fn an_uncaught_panic_ends_the_turn_and_empties_the_loop() {
+    let _limit = limit();
     let mut event_loop = hosted();
     event_loop
         .start_script(|| {
-            set_immediate(|| common::throw("out"));
+            set_immediate(|| crate::common::throw("out"));
             set_timeout(ms(1), || unreachable!("it is cancelled"));
         })
         .unwrap();
@@ -198,6 +205,7 @@ fn an_uncaught_panic_ends_the_turn_and_empties_the_loop() {
 
 #[test]
 fn a_clock_that_is_held_by_hand_does_not_jump() {
+    let _limit = limit();
     let manual = || {
         let builder = EventLoop::builder().virtual_time();
         builder.auto_advance(false).build().unwrap()
@@ -221,15 +229,16 @@ fn a_clock_that_is_held_by_hand_does_not_jump() {
         stuck.to_string(),
         format!(
             "nothing can run unless time passes, and the virtual clock is held by hand: advance \
-             it\n  the main future, run at tests/hosted.rs:{line}:26\n    it waits for a timer, \
-             due in 20ms, made at tests/hosted.rs:{line}:38\n  a timer, due in 20ms, made at \
-             tests/hosted.rs:{line}:38"
+             it\n  the main future, run at tests/kit/hosted.rs:{line}:26\n    it waits for a timer, \
+             due in 20ms, made at tests/kit/hosted.rs:{line}:38\n  a timer, due in 20ms, made at \
+             tests/kit/hosted.rs:{line}:38"
         )
     );
 }
 
 #[test]
 fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
+    let _limit = limit();
     let report = Rc::new(Cell::new(String::new()));
     let slot = report.clone();
     let line = line!() - 1;
@@ -251,7 +260,7 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
             drop(token);
         })
         .unwrap();
-    let at = |below: u32, column: u32| format!("tests/hosted.rs:{}:{column}", line + below);
+    let at = |below: u32, column: u32| format!("tests/kit/hosted.rs:{}:{column}", line + below);
     let expected = [
         "the loop is alive:".to_owned(),
         format!("a timer, due in 20ms, made at {}, unref'd", at(5, 25)),
@@ -270,6 +279,7 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
 
 #[test]
 fn why_alive_agrees_with_the_loop_on_children() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     drop(event_loop.start(async {
         let mut child = nodeloop::process::Command::new("true").spawn().unwrap();
@@ -284,22 +294,18 @@ fn why_alive_agrees_with_the_loop_on_children() {
 
 /// Waits for a thread that never answers; run by the test below.
 #[test]
-#[ignore = "never ends, as a child of `a_run_that_waits_for_ever_says_so`"]
-fn a_run_that_waits_for_ever() {
+#[ignore = "never ends, as a child of `a_run_that_waits_forever_says_so`"]
+fn a_run_that_waits_forever() {
+    let _limit = limit();
     nodeloop::run(std::future::pending::<()>());
 }
 
 #[test]
-fn a_run_that_waits_for_ever_says_so() {
+fn a_run_that_waits_forever_says_so() {
+    let _limit = limit();
     use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "a_run_that_waits_for_ever",
-            "--ignored",
-            "--nocapture",
-        ])
+    use std::process::Stdio;
+    let mut child = command_of(a_run_that_waits_forever)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -313,7 +319,7 @@ fn a_run_that_waits_for_ever_says_so() {
         "{told:?}"
     );
     assert!(
-        told[1].contains("the main future, run at tests/hosted.rs:"),
+        told[1].contains("the main future, run at tests/kit/hosted.rs:"),
         "{told:?}"
     );
 }

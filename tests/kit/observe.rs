@@ -1,13 +1,12 @@
 //! What observers are told, in which order, and what they may not do.
 
-mod common;
-
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Later, Log, ms, text_of, throw, virtual_loop};
+use crate::common::limit::limit;
+use crate::common::{Later, Log, ms, text_of, throw, virtual_loop};
 use nodeloop::observe::{self, position};
 use nodeloop::observe::{Event, Installed, Moment, Observer, Phase, Queue, Settled, StepKind};
 use nodeloop::{
@@ -93,7 +92,8 @@ fn events_of(script: impl FnOnce() + 'static) -> Log {
 }
 
 #[test]
-fn every_fixed_point_is_told_in_order() {
+fn every_fixed_point_is_observed_in_order() {
+    let _limit = limit();
     let log = events_of(|| {
         set_timeout(ms(20), || next_tick(|| {}));
         set_immediate(|| {});
@@ -141,7 +141,8 @@ fn every_fixed_point_is_told_in_order() {
 }
 
 #[test]
-fn promises_tasks_and_their_causes_are_told() {
+fn promises_tasks_and_their_causes_are_observed() {
+    let _limit = limit();
     let log = events_of(|| {
         drop(spawn(async {
             promise::ready(1).await;
@@ -166,7 +167,8 @@ fn promises_tasks_and_their_causes_are_told() {
 }
 
 #[test]
-fn throws_and_rejections_are_told() {
+fn throws_and_rejections_are_observed() {
+    let _limit = limit();
     let log = events_of(|| {
         on_uncaught(|_| {});
         on_unhandled_rejection(|_| {});
@@ -198,6 +200,7 @@ fn throws_and_rejections_are_told() {
 /// cleared; an interval that is armed again has a new number each time.
 #[test]
 fn numbers_join_queue_and_run() {
+    let _limit = limit();
     let open = Rc::new(RefCell::new(Vec::new()));
     let known = open.clone();
     let join = move |event: &Event, _: &Moment<'_>| {
@@ -256,6 +259,7 @@ fn numbers_join_queue_and_run() {
 
 #[test]
 fn an_observer_installed_from_inside_sees_the_rest() {
+    let _limit = limit();
     let log = Log::new();
     let lines = log.clone();
     virtual_loop()
@@ -283,6 +287,7 @@ fn an_observer_installed_from_inside_sees_the_rest() {
 /// What runs beside an observer runs as it does without.
 #[test]
 fn the_order_is_the_same_with_and_without() {
+    let _limit = limit();
     let program = |log: Log| {
         move || {
             for delay in [3, 1, 2] {
@@ -327,6 +332,7 @@ fn with_meddler(what: impl Fn() + 'static, script: impl FnOnce() + 'static) -> R
 
 #[test]
 fn an_observer_is_refused_every_verb() {
+    let _limit = limit();
     let verbs: [(&str, fn()); 6] = [
         ("next_tick", || next_tick(|| {})),
         ("queue_microtask", || queue_microtask(|| {})),
@@ -349,6 +355,7 @@ fn an_observer_is_refused_every_verb() {
 
 #[test]
 fn an_observer_is_refused_what_it_holds() {
+    let _limit = limit();
     let timer: Later<nodeloop::Timeout> = Later::new();
     let (inside, outside) = (timer.clone(), timer);
     let error = with_meddler(
@@ -385,6 +392,7 @@ fn an_observer_is_refused_what_it_holds() {
 
 #[test]
 fn a_panic_of_an_observer_ends_the_run_past_the_hooks() {
+    let _limit = limit();
     let error = with_meddler(
         || throw("the observer's"),
         || {
@@ -403,6 +411,7 @@ fn a_panic_of_an_observer_ends_the_run_past_the_hooks() {
 
 #[test]
 fn an_observer_may_remove_itself() {
+    let _limit = limit();
     let log = Log::new();
     let lines = log.clone();
     virtual_loop()
@@ -422,6 +431,7 @@ fn an_observer_may_remove_itself() {
 
 #[test]
 fn the_position_is_known_without_an_observer() {
+    let _limit = limit();
     assert_eq!(position().queue(), Queue::Outside);
     let log = Log::new();
     let here = move |log: &Log| {
@@ -467,6 +477,7 @@ fn the_position_is_known_without_an_observer() {
 
 #[test]
 fn an_observer_knows_its_position_too() {
+    let _limit = limit();
     let at = Rc::new(RefCell::new(None));
     let slot = at.clone();
     let see = move |event: &Event, moment: &Moment<'_>| {
@@ -489,7 +500,8 @@ fn an_observer_knows_its_position_too() {
 }
 
 #[test]
-fn a_panicked_and_an_aborted_promise_are_told_apart() {
+fn a_panicked_and_an_aborted_promise_are_distinguished() {
+    let _limit = limit();
     let outcomes = Rc::new(RefCell::new(Vec::new()));
     let told = outcomes.clone();
     let see = move |event: &Event, _: &Moment<'_>| {

@@ -1,13 +1,12 @@
 //! Metrics, slow callbacks and starving drains.
 
-mod common;
-
 use std::cell::RefCell;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Later, Log, ms};
+use crate::common::limit::limit;
+use crate::common::{Later, Log, ms};
 use nodeloop::observe::{Histogram, Metrics, Starving, StepKind, long_drains, slow_callbacks};
 use nodeloop::{
     Builder, EventLoop, RunError, next_tick, promise, queue_microtask, run_script, set_immediate,
@@ -29,6 +28,7 @@ fn counted(script: impl FnOnce(Metrics) + 'static) -> Metrics {
 
 #[test]
 fn everything_is_counted_once() {
+    let _limit = limit();
     let metrics = counted(|_| {
         next_tick(|| next_tick(|| {}));
         queue_microtask(|| {});
@@ -46,6 +46,7 @@ fn everything_is_counted_once() {
 
 #[test]
 fn the_longest_queues_are_known() {
+    let _limit = limit();
     let now = Rc::new(RefCell::new(Vec::new()));
     let seen = now.clone();
     let metrics = counted(move |metrics| {
@@ -71,6 +72,7 @@ fn the_longest_queues_are_known() {
 /// The fields and formulas of `lib/internal/perf/event_loop_utilization.js`, v20.
 #[test]
 fn utilization_is_nodes() {
+    let _limit = limit();
     let log = Log::new();
     let lines = log.clone();
     let metrics = counted(move |metrics| {
@@ -107,6 +109,7 @@ fn utilization_is_nodes() {
 
 #[test]
 fn time_between_two_runs_does_not_count() {
+    let _limit = limit();
     let metrics = Metrics::new();
     let mut event_loop = virtual_builder().observer(metrics.clone()).build().unwrap();
     for _ in 0..2 {
@@ -123,6 +126,7 @@ fn time_between_two_runs_does_not_count() {
 
 #[test]
 fn the_delay_is_what_callbacks_cost_those_who_wait() {
+    let _limit = limit();
     let metrics = counted(|_| {
         time::block_for(ms(7));
         let interval: Later<nodeloop::Timeout> = Later::new();
@@ -145,6 +149,7 @@ fn the_delay_is_what_callbacks_cost_those_who_wait() {
 
 #[test]
 fn percentiles_are_close() {
+    let _limit = limit();
     let mut histogram = Histogram::new();
     for us in 1..=10_000 {
         histogram.record(Duration::from_micros(us));
@@ -157,7 +162,8 @@ fn percentiles_are_close() {
 }
 
 #[test]
-fn slow_steps_are_told_with_their_place() {
+fn slow_steps_are_reported_with_their_location() {
+    let _limit = limit();
     let log = Log::new();
     let lines = log.clone();
     let here = Location::caller().file();
@@ -204,7 +210,8 @@ fn pong(left: u32) {
 }
 
 #[test]
-fn a_starving_drain_is_told_once_with_its_links() {
+fn a_starving_drain_is_reported_once_with_its_links() {
+    let _limit = limit();
     let told: Rc<RefCell<Vec<Starving>>> = Rc::default();
     let sink = told.clone();
     let watch = long_drains(1_000, move |starving| {
@@ -234,12 +241,13 @@ fn a_starving_drain_is_told_once_with_its_links() {
     );
     assert!(!starving.has_more_links);
     let text = starving.to_string();
-    assert!(text.contains("it began behind the timeout made at tests/observe_tools.rs:"));
-    assert!(text.contains("501 × a tick made at tests/observe_tools.rs:"));
+    assert!(text.contains("it began behind the timeout made at tests/kit/observe_tools.rs:"));
+    assert!(text.contains("501 × a tick made at tests/kit/observe_tools.rs:"));
 }
 
 #[test]
 fn many_immediates_starve_nobody() {
+    let _limit = limit();
     fn link(left: u32) {
         if left > 0 {
             set_immediate(move || link(left - 1));
@@ -252,6 +260,7 @@ fn many_immediates_starve_nobody() {
 
 #[test]
 fn a_drain_limit_ends_the_run() {
+    let _limit = limit();
     let log = Log::new();
     let lines = log.clone();
     let error = virtual_builder()
@@ -280,6 +289,7 @@ fn a_drain_limit_ends_the_run() {
 /// Beyond sixteen places the ones seen last are kept, and it is said that there were more.
 #[test]
 fn a_chain_of_many_places_lists_the_last() {
+    let _limit = limit();
     macro_rules! one {
         () => {
             queue_microtask(|| {})
@@ -291,8 +301,8 @@ fn a_chain_of_many_places_lists_the_last() {
         (one!(), one!(), one!(), one!(), one!());
         (one!(), one!(), one!(), one!(), one!());
     }
-    fn for_ever() {
-        queue_microtask(for_ever);
+    fn forever() {
+        queue_microtask(forever);
     }
     let error = virtual_builder()
         .drain_limit(500)
@@ -300,7 +310,7 @@ fn a_chain_of_many_places_lists_the_last() {
         .unwrap()
         .run_script(|| {
             twenty();
-            for_ever();
+            forever();
         })
         .unwrap_err();
     let RunError::Starving(starving) = error else {
@@ -314,6 +324,7 @@ fn a_chain_of_many_places_lists_the_last() {
 
 #[test]
 fn a_run_without_a_limit_drains_as_node_does() {
+    let _limit = limit();
     fn link(left: u32) {
         if left > 0 {
             next_tick(move || link(left - 1));

@@ -1,24 +1,26 @@
 //! A million timers, promises and callbacks, on the stack of a test's thread, and nests of eager
 //! spawns.
 
-mod common;
-
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
-use common::{ms, text_of, trace, virtual_loop};
+use crate::common::limit::limit_of;
+use crate::common::{ms, text_of, trace, virtual_loop};
 use nodeloop::promise::{Failure, MAX_SPAWN_DEPTH, with_resolver};
 use nodeloop::{
     Promise, next_tick, queue_microtask, set_immediate, set_timeout, spawn, spawn_lazy,
 };
 
 const MILLION: u64 = 1_000_000;
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// R21, R33: by duration, then in the order of arming; every third is cleared.
 #[test]
 fn a_million_timers_fire_in_order() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     trace(|log| {
         let fired = Rc::new(RefCell::new(Vec::new()));
         let mut expected = Vec::new();
@@ -55,6 +57,7 @@ fn chain(count: u64) -> (nodeloop::promise::Resolver<u64>, Promise<u64>) {
 
 #[test]
 fn a_chain_of_a_million_promises_completes() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     let sum = virtual_loop().run(async {
         let (resolver, last) = chain(MILLION);
         resolver.resolve(0);
@@ -65,6 +68,7 @@ fn a_chain_of_a_million_promises_completes() {
 
 #[test]
 fn a_chain_of_a_million_reactions_completes() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     let sum = virtual_loop().run(async {
         let (mut last, resolver) = with_resolver();
         for _ in 0..MILLION {
@@ -78,6 +82,7 @@ fn a_chain_of_a_million_reactions_completes() {
 
 #[test]
 fn a_long_chain_of_adoptions_completes() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     let value = virtual_loop().run(async {
         let (mut last, resolver) = with_resolver();
         for _ in 0..MILLION / 4 {
@@ -94,6 +99,7 @@ fn a_long_chain_of_adoptions_completes() {
 /// A conversion costs no turn: the whole chain settles within the settling of the first.
 #[test]
 fn a_long_chain_of_conversions_needs_no_stack() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     fn convert_all(mut last: Promise<u64>, held: &Rc<()>) -> Promise<u64> {
         for _ in 0..MILLION / 4 {
             let held = held.clone();
@@ -137,6 +143,7 @@ fn a_long_chain_of_conversions_needs_no_stack() {
 
 #[test]
 fn a_chain_of_a_million_promises_is_dropped_unfinished() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     let mut event_loop = virtual_loop();
     let kept = event_loop.block_on(async { chain(MILLION) }).unwrap();
     drop(event_loop);
@@ -146,6 +153,7 @@ fn a_chain_of_a_million_promises_is_dropped_unfinished() {
 
 #[test]
 fn a_long_chain_of_reactions_is_dropped_unfinished() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     for keeps_the_end in [true, false] {
         let mut event_loop = virtual_loop();
         let kept = event_loop
@@ -165,6 +173,7 @@ fn a_long_chain_of_reactions_is_dropped_unfinished() {
 /// The end of the chain is aborted while the loop runs: nothing in front of it is.
 #[test]
 fn the_end_of_a_long_chain_can_be_aborted() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     let first = virtual_loop().run(async {
         let (resolver, last) = chain(MILLION / 10);
         last.abort();
@@ -176,6 +185,7 @@ fn the_end_of_a_long_chain_can_be_aborted() {
 
 #[test]
 fn a_million_of_each_queue() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     trace(|log| {
         let count = Rc::new(Cell::new(0));
         let one = || {
@@ -242,6 +252,7 @@ fn assert_refused(result: Result<usize, String>) {
 
 #[test]
 fn spawns_nest_as_deep_as_promised_on_a_thread_of_two_megabytes() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     // The main future is the first.
     let deepest = MAX_SPAWN_DEPTH - 1;
     assert_eq!(nested(2 << 20, move || nest(deepest)), Ok(deepest));
@@ -251,6 +262,7 @@ fn spawns_nest_as_deep_as_promised_on_a_thread_of_two_megabytes() {
 
 #[test]
 fn spawns_that_the_stack_cannot_hold_are_refused() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     for stack_size in [256 << 10, 512 << 10] {
         assert_refused(nested(stack_size, || nest(MAX_SPAWN_DEPTH)));
         assert_refused(nested(stack_size, || nest_wide(MAX_SPAWN_DEPTH)));
@@ -261,6 +273,7 @@ fn spawns_that_the_stack_cannot_hold_are_refused() {
 /// The lazy form does not nest at all.
 #[test]
 fn lazy_spawns_nest_without_end() {
+    let _limit = limit_of(LIMIT, "a million steps without optimization");
     fn nest_lazily(left: u64, deepest: Rc<Cell<u64>>) -> Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(async move {
             if left > 0 {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::limit::limit;
 use nodeloop::observe::Phase;
 use nodeloop::test::{self, Log, Stepper};
 use nodeloop::{
@@ -65,6 +66,7 @@ fn sample() -> (Log, u32) {
 
 #[test]
 fn every_entry_says_where_it_ran() {
+    let _limit = limit();
     let (log, line) = sample();
     let expected = placed(
         line,
@@ -83,7 +85,8 @@ fn every_entry_says_where_it_ran() {
 }
 
 #[test]
-fn an_order_that_differs_is_told_as_a_difference() {
+fn an_order_that_differs_is_reported_as_a_difference() {
+    let _limit = limit();
     let line = line!();
     let log = test::run(async |t| {
         let log = t.log();
@@ -134,6 +137,7 @@ fn an_order_that_differs_is_told_as_a_difference() {
 
 #[test]
 fn what_is_far_from_a_difference_is_left_out() {
+    let _limit = limit();
     let log = Log::new();
     let labels: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     labels.iter().for_each(|label| log.add(label));
@@ -150,6 +154,7 @@ fn what_is_far_from_a_difference_is_left_out() {
 
 #[test]
 fn partial_orders_say_which_entries_break_them() {
+    let _limit = limit();
     let line = line!();
     let log = test::run(async |t| {
         let log = t.log();
@@ -215,6 +220,7 @@ fn partial_orders_say_which_entries_break_them() {
 
 #[test]
 fn other_threads_write_to_the_same_log() {
+    let _limit = limit();
     let log = test::run(async |t| {
         let log = t.log();
         let from_thread = log.clone();
@@ -242,11 +248,13 @@ fn a_body_gives_its_value_and_its_errors_back() -> Result<(), std::num::ParseInt
 #[test]
 #[should_panic(expected = "the body itself")]
 fn a_panic_of_the_body_fails_the_test_as_it_is() {
+    let _limit = limit();
     test::run(async |_| panic!("the body itself"));
 }
 
 #[test]
 fn a_stuck_body_fails_and_says_what_it_waits_for() {
+    let _limit = limit();
     let line = line!();
     let failure = test::Builder::new()
         .try_run(async |t| {
@@ -291,7 +299,8 @@ the log is
 }
 
 #[test]
-fn a_task_that_is_left_behind_fails_the_test() {
+fn a_task_that_is_left_fails_the_test() {
+    let _limit = limit();
     let line = line!();
     let left = async |_t: test::Test| {
         let (promise, resolver) = promise::with_resolver::<()>();
@@ -312,6 +321,7 @@ the log is empty"#;
 
 #[test]
 fn what_nobody_handles_fails_the_test() {
+    let _limit = limit();
     let line = line!();
     let failure = test::Builder::new().try_run(async |t| {
         let log = t.log();
@@ -337,12 +347,13 @@ the log is
 
 #[test]
 fn a_drain_without_end_fails_the_test_instead_of_hanging_it() {
-    fn for_ever() {
-        queue_microtask(for_ever);
+    let _limit = limit();
+    fn forever() {
+        queue_microtask(forever);
     }
     let failure = test::Builder::new()
         .drain_limit(1_000)
-        .try_run(async |_| for_ever());
+        .try_run(async |_| forever());
     let failure = failure.unwrap_err();
     let Some(RunError::Starving(starving)) = failure.error() else {
         panic!("{failure}")
@@ -352,6 +363,7 @@ fn a_drain_without_end_fails_the_test_instead_of_hanging_it() {
 
 #[test]
 fn advance_is_exact_and_runs_what_is_due_at_its_own_time() {
+    let _limit = limit();
     test::run(async |t| {
         let times = Rc::new(RefCell::new(Vec::new()));
         let (seen, clock) = (times.clone(), t.clone());
@@ -370,6 +382,7 @@ fn advance_is_exact_and_runs_what_is_due_at_its_own_time() {
 
 #[test]
 fn block_wait_and_advance_are_three_things() {
+    let _limit = limit();
     test::run(async |t| {
         let log = t.log();
         set_timeout(ms(10), log.will("timer"));
@@ -390,6 +403,7 @@ fn block_wait_and_advance_are_three_things() {
 
 #[test]
 fn time_can_be_held_while_the_test_waits_for_something_real() {
+    let _limit = limit();
     test::run(async |t| {
         let log = t.log();
         set_interval(ms(1), log.will("interval")).unref();
@@ -411,6 +425,7 @@ fn time_can_be_held_while_the_test_waits_for_something_real() {
 
 #[test]
 fn a_test_that_waits_for_time_that_is_held_fails() {
+    let _limit = limit();
     let line = line!();
     let failure = test::Builder::new().try_run(async |t| {
         let _held = t.hold_time();
@@ -426,6 +441,7 @@ the log is empty"#;
 
 #[test]
 fn the_body_can_wait_for_a_turn_for_a_stall_and_for_the_end() {
+    let _limit = limit();
     test::run(async |t| {
         let log = t.log();
         let (outer, inner) = (log.clone(), log.clone());
@@ -451,6 +467,7 @@ fn the_body_can_wait_for_a_turn_for_a_stall_and_for_the_end() {
 
 #[test]
 fn a_timeout_around_a_job_does_not_fire_while_the_job_runs() {
+    let _limit = limit();
     // tokio issue 4614
     test::run(async |t| {
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
@@ -466,6 +483,7 @@ fn a_timeout_around_a_job_does_not_fire_while_the_job_runs() {
 
 #[test]
 fn a_job_that_never_ends_need_not_stop_the_clock() {
+    let _limit = limit();
     // tokio issue 6242
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
     test::Builder::new().jobs_hold_time(false).run(async |t| {
@@ -478,6 +496,7 @@ fn a_job_that_never_ends_need_not_stop_the_clock() {
 
 #[test]
 fn a_stepper_goes_phase_by_phase() {
+    let _limit = limit();
     let mut stepper = Stepper::start(|log| {
         set_timeout(ms(1), log.will("timer"));
         set_immediate(log.will("immediate"));
@@ -504,6 +523,7 @@ fn a_stepper_goes_phase_by_phase() {
 
 #[test]
 fn a_stepper_runs_until_idle_over_jobs_and_timers() {
+    let _limit = limit();
     let mut stepper = Stepper::start(|log| {
         drop(spawn(async move {
             spawn_blocking(|| ()).await;
@@ -520,6 +540,7 @@ fn a_stepper_runs_until_idle_over_jobs_and_timers() {
 
 #[test]
 fn a_stepper_fails_at_the_step_that_throws() {
+    let _limit = limit();
     let line = line!();
     let mut stepper = Stepper::start(|_| {
         set_immediate(|| std::panic::resume_unwind(Box::new("thrown")));
@@ -530,7 +551,8 @@ fn a_stepper_fails_at_the_step_that_throws() {
 }
 
 #[test]
-fn a_stepper_that_is_finished_leaves_no_task_behind() {
+fn a_finished_stepper_leaves_no_task() {
+    let _limit = limit();
     let stepper = Stepper::start(|_| drop(spawn(std::future::pending::<()>())));
     let message = message_of(|| stepper.finish());
     assert!(
@@ -545,6 +567,7 @@ fn a_stepper_that_is_finished_leaves_no_task_behind() {
 
 #[test]
 fn the_script_form_runs_a_main_script() {
+    let _limit = limit();
     let seen = Rc::new(Cell::new(false));
     let flag = seen.clone();
     test::run_script(move |t| {

@@ -7,54 +7,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::net::{ConnectOptions, NetError, TcpListener, TcpSocket, TcpStream, lookup_host};
-use nodeloop::{EventLoop, block_on, queue_work, run_script, spawn};
+use crate::common::limit::{limit, watch};
+use crate::common::net::{Refusing, Silent};
+use crate::common::skip::skip;
+use crate::common::{block_on, run_script};
+use nodeloop::net::{ConnectOptions, NetError, TcpListener, TcpStream, lookup_host};
+use nodeloop::{EventLoop, queue_work, spawn};
 
-#[path = "common/node.rs"]
-mod node;
+use crate::common::node;
 
-/// An address of the given host where nobody listens and nobody else will.
-struct Closed {
-    _socket: TcpSocket,
-    address: SocketAddr,
-}
-
-impl Closed {
-    fn at(host: &str, port: u16) -> io::Result<Closed> {
-        let address = SocketAddr::new(host.parse().unwrap(), port);
-        let socket = TcpSocket::new_for(address)?;
-        socket.bind(address)?;
-        let address = socket.local_addr()?;
-        Ok(Closed {
-            _socket: socket,
-            address,
-        })
-    }
-}
-
-/// An address that answers nobody: its queue is full, so the system drops who knocks.
-struct Silent {
-    _listener: std::net::TcpListener,
-    _queued: Vec<std::net::TcpStream>,
-}
-
-impl Silent {
-    /// On the given host with the given port.
-    fn at(address: SocketAddr) -> Silent {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(address),
-            socket2::Type::STREAM,
-            None,
-        )
-        .unwrap();
-        socket.bind(&address.into()).unwrap();
-        socket.listen(0).unwrap();
-        let listener: std::net::TcpListener = socket.into();
-        let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200));
-        let queued = std::iter::from_fn(|| knock().ok()).take(64).collect();
-        Silent {
-            _listener: listener,
-            _queued: queued,
+/// Binds an address that refuses, or skips the test if this machine does not have it.
+#[track_caller]
+fn refusing_or_skip(address: SocketAddr) -> Option<Refusing> {
+    match Refusing::tcp_at(address) {
+        Ok(refusing) => Some(refusing),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => panic!("{address}: {error}"),
+        Err(error) => {
+            skip(format_args!(
+                "this machine has no {}: {error}",
+                address.ip()
+            ));
+            None
         }
     }
 }
@@ -63,6 +36,7 @@ impl Silent {
 fn ours(options: ConnectOptions, addresses: Vec<SocketAddr>) -> Vec<String> {
     // Real time would do; in virtual time nobody waits for an attempt to time out.
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
+    watch(event_loop.handle());
     let connecting = async move { options.connect(&addresses[..]).await };
     match event_loop.block_on(connecting).unwrap() {
         Ok(stream) => {
@@ -103,7 +77,7 @@ fn check(timeout: &str, addresses: &[SocketAddr], expected: &[String]) {
     assert_eq!(ours(options, addresses.to_vec()), expected);
     if node::is_here() {
         let port = addresses[0].port();
-        assert_eq!(nodes(port, timeout, addresses), expected, "Node says");
+        assert_eq!(nodes(port, timeout, addresses), expected, "in Node");
     }
 }
 
@@ -113,31 +87,32 @@ fn on(host: &str, port: u16) -> SocketAddr {
 
 #[test]
 fn refused_by_one_and_by_all() {
-    let closed = Closed::at("127.0.0.1", 0).unwrap();
-    let port = closed.address.port();
+    let _limit = limit();
+    let refusing = Refusing::tcp();
+    let port = refusing.address.port();
     let refused = |host: &str| format!("connect ECONNREFUSED {host}:{port}");
     let code = || "code ECONNREFUSED".to_owned();
-    check("250", &[closed.address], &[refused("127.0.0.1"), code()]);
+    check("250", &[refusing.address], &[refused("127.0.0.1"), code()]);
     // One of them alone comes back as if there had been no other.
     check(
         "250",
-        &[closed.address, closed.address],
+        &[refusing.address, refusing.address],
         &[refused("127.0.0.1"), code()],
     );
-    let Ok(_second) = Closed::at("127.0.0.2", port) else {
-        return println!("127.0.0.2 is no address of this machine");
+    let Some(_second) = refusing_or_skip(on("127.0.0.2", port)) else {
+        return;
     };
-    let both = [closed.address, on("127.0.0.2", port)];
+    let both = [refusing.address, on("127.0.0.2", port)];
     check(
         "250",
         &both,
         &[refused("127.0.0.1"), refused("127.0.0.2"), code()],
     );
     check("off", &both, &[refused("127.0.0.1"), code()]);
-    let Ok(_third) = Closed::at("::1", port) else {
-        return println!("this machine has no IPv6");
+    let Some(_third) = refusing_or_skip(on("::1", port)) else {
+        return;
     };
-    let three = [closed.address, on("127.0.0.2", port), on("::1", port)];
+    let three = [refusing.address, on("127.0.0.2", port), on("::1", port)];
     check(
         "250",
         &three,
@@ -152,10 +127,11 @@ fn refused_by_one_and_by_all() {
 
 #[test]
 fn the_next_address_is_tried_when_one_is_refused() {
+    let _limit = limit();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let good = listener.local_addr().unwrap();
-    let Ok(_closed) = Closed::at("127.0.0.2", good.port()) else {
-        return println!("127.0.0.2 is no address of this machine");
+    let Some(_closed) = refusing_or_skip(on("127.0.0.2", good.port())) else {
+        return;
     };
     let connected = ["connected to 127.0.0.1".to_owned()];
     check("250", &[on("127.0.0.2", good.port()), good], &connected);
@@ -167,6 +143,7 @@ fn the_next_address_is_tried_when_one_is_refused() {
 #[test]
 #[cfg(target_os = "linux")]
 fn the_next_address_is_tried_when_one_does_not_answer() {
+    let _limit = limit();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let good = listener.local_addr().unwrap();
     let silent = on("127.0.0.2", good.port());
@@ -174,8 +151,8 @@ fn the_next_address_is_tried_when_one_does_not_answer() {
     let connected = ["connected to 127.0.0.1".to_owned()];
     check("10", &[silent, good], &connected);
     let port = good.port();
-    let Ok(_closed) = Closed::at("127.0.0.3", port) else {
-        return println!("127.0.0.3 is no address of this machine");
+    let Some(_closed) = refusing_or_skip(on("127.0.0.3", port)) else {
+        return;
     };
     let late = [
         format!("connect ETIMEDOUT 127.0.0.2:{port}"),
@@ -187,6 +164,7 @@ fn the_next_address_is_tried_when_one_does_not_answer() {
 
 #[test]
 fn options_are_set_on_the_connection() {
+    let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -208,6 +186,7 @@ fn options_are_set_on_the_connection() {
 
 #[test]
 fn errors_of_listening_say_the_address() {
+    let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -227,6 +206,7 @@ fn errors_of_listening_say_the_address() {
 
 #[test]
 fn names_are_looked_up() {
+    let _limit = limit();
     block_on(async {
         let literal = lookup_host("127.0.0.1:80").await.unwrap();
         assert_eq!(literal, ["127.0.0.1:80".parse().unwrap()]);
@@ -243,6 +223,7 @@ fn names_are_looked_up() {
 
 #[test]
 fn a_name_that_does_not_resolve_says_the_name() {
+    let _limit = limit();
     block_on(async {
         for result in [
             lookup_host("nowhere.invalid:80").await.map(drop),
@@ -260,10 +241,11 @@ fn a_name_that_does_not_resolve_says_the_name() {
     });
 }
 
-/// R60: with one thread, a look-up waits for the job in front of it, and the one behind waits for
-/// the look-up. What is known needs no job.
+/// R60: with one thread, a lookup waits for the job before it, and the job after it waits for the
+/// lookup. A literal address needs no job.
 #[test]
 fn r60_look_ups_are_jobs_of_the_pool() {
+    let _limit = limit();
     let log = Rc::new(RefCell::new(Vec::new()));
     let will = |line: &'static str| {
         let log = log.clone();
@@ -295,6 +277,7 @@ fn r60_look_ups_are_jobs_of_the_pool() {
 /// A look-up that nobody waits for any more goes on, and is no harm.
 #[test]
 fn a_look_up_may_be_dropped() {
+    let _limit = limit();
     run_script(|| {
         drop(lookup_host("localhost:80"));
         let connecting = Box::pin(TcpStream::connect("localhost:1"));

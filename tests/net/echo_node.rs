@@ -4,19 +4,21 @@
 //! `NODELOOP_ECHO_MESSAGES` chooses another number (1,000 for the long run: 3.3 GB each way).
 //! Without `node` on the `PATH` it only says so; with `NODELOOP_REQUIRE_NODE` set, it fails.
 
+use crate::common::block_on;
+use crate::common::limit::limit;
 use nodeloop::net::TcpListener;
-use nodeloop::{block_on, spawn, spawn_blocking};
+use nodeloop::{spawn, spawn_blocking};
 
 #[allow(dead_code)]
-#[path = "../examples/echo.rs"]
+#[path = "../../examples/echo.rs"]
 mod echo;
-#[path = "common/node.rs"]
-mod node;
+use crate::common::node;
 
 const CONNECTIONS: u64 = 100;
 
 #[test]
 fn every_byte_comes_back() {
+    let _limit = limit();
     if !node::is_here() {
         return;
     }

@@ -8,17 +8,17 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::common::limit::limit;
+use crate::common::{block_on, run};
 use futures::future::join_all;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream, UdpSocket};
 use nodeloop::{
-    Promise, block_on, next_tick, promise, queue_microtask, run, set_immediate, spawn,
-    spawn_blocking,
+    Promise, next_tick, promise, queue_microtask, set_immediate, spawn, spawn_blocking,
 };
 
-#[path = "common/node.rs"]
-mod node;
-use node::Node;
+use crate::common::node;
+use crate::common::node::Node;
 
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -142,6 +142,7 @@ async fn node_server<A: ToString>(script: &'static str, arguments: &[A]) -> (Nod
 
 #[test]
 fn tcp_tells_the_same_on_both_sides() {
+    let _limit = limit();
     let servers = Log::default();
     let log = servers.clone();
     let clients = told(|clients| async move {
@@ -156,6 +157,7 @@ fn tcp_tells_the_same_on_both_sides() {
 
 #[test]
 fn tcp_between_nodes_and_us_tells_the_same() {
+    let _limit = limit();
     if !node::is_here() {
         return;
     }
@@ -191,6 +193,7 @@ fn tcp_between_nodes_and_us_tells_the_same() {
 #[test]
 #[cfg(unix)]
 fn unix_between_nodes_and_us_tells_the_same() {
+    let _limit = limit();
     use nodeloop::net::{UnixListener, UnixStream};
 
     if !node::is_here() {
@@ -230,6 +233,7 @@ fn unix_between_nodes_and_us_tells_the_same() {
 /// once, and the writing direction ends before the reading one.
 #[test]
 fn every_byte_comes_back_from_nodes_server() {
+    let _limit = limit();
     const CONNECTIONS: usize = 20;
     const BYTES: usize = 300_000;
     if !node::is_here() {
@@ -332,6 +336,7 @@ const UDP_SERVER: &[&str] = &[
 
 #[test]
 fn udp_tells_the_same_on_both_sides() {
+    let _limit = limit();
     let servers = Log::default();
     let log = servers.clone();
     let clients = told(|clients| async move {
@@ -346,6 +351,7 @@ fn udp_tells_the_same_on_both_sides() {
 
 #[test]
 fn udp_between_nodes_and_us_tells_the_same() {
+    let _limit = limit();
     if !node::is_here() {
         return;
     }

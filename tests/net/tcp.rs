@@ -2,39 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, IoSlice, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::limit::limit;
+use crate::common::net::{Refusing, tcp_pair};
+use crate::common::{block_on, run};
 use futures::StreamExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream};
-use socket2::{Domain, Socket, Type};
 
-use nodeloop::{block_on, queue_microtask, run, set_immediate, set_timeout, spawn, yield_now};
+use nodeloop::{queue_microtask, set_immediate, set_timeout, spawn, yield_now};
 
 type Log = Rc<RefCell<Vec<String>>>;
 
 fn log(log: &Log, line: impl Into<String>) {
     log.borrow_mut().push(line.into());
-}
-
-/// Two streams that are connected with each other.
-async fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let connecting = TcpStream::connect(listener.local_addr().unwrap());
-    let (connected, accepted) = futures::join!(connecting, listener.accept());
-    (connected.unwrap(), accepted.unwrap().0)
-}
-
-/// An address at which nobody listens, and nobody else will: it stays bound.
-fn closed_port() -> SocketAddr {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    socket.bind(&any_port.into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    std::mem::forget(socket);
-    address
 }
 
 /// Numbers that look random, and are the same in every run.
@@ -56,6 +40,7 @@ impl Random {
 
 #[test]
 fn both_ends_know_each_other() {
+    let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -76,6 +61,7 @@ fn both_ends_know_each_other() {
 
 #[test]
 fn a_port_in_use_is_an_error() {
+    let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let again = TcpListener::bind(listener.local_addr().unwrap()).await;
@@ -85,22 +71,26 @@ fn a_port_in_use_is_an_error() {
 
 #[test]
 fn a_refused_connection_is_an_error() {
-    block_on(async {
-        let refused = TcpStream::connect(closed_port()).await;
+    let _limit = limit();
+    let refusing = Refusing::tcp();
+    block_on(async move {
+        let refused = TcpStream::connect(refusing.address).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     });
 }
 
 /// A refusal of the loopback network is no failure at once: it comes with an event, as in Node
-/// (the pending phase of R63 is for those that are; see `tests/unix.rs`).
+/// (the pending phase of R63 is for those that are; see `tests/rules/pending.rs`).
 #[test]
 fn a_refusal_by_the_network_comes_in_the_poll_phase() {
+    let _limit = limit();
+    let refusing = Refusing::tcp();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
         let connecting = lines.clone();
         spawn(async move {
-            let refused = TcpStream::connect(closed_port()).await;
+            let refused = TcpStream::connect(refusing.address).await;
             log(&connecting, format!("{:?}", refused.unwrap_err().kind()));
         });
         queue_microtask(move || log(&lines, "microtask"));
@@ -110,10 +100,12 @@ fn a_refusal_by_the_network_comes_in_the_poll_phase() {
 
 #[test]
 fn addresses_are_tried_one_after_the_other() {
+    let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
-        let addresses = [closed_port(), closed_port(), good];
+        let refusing = [Refusing::tcp(), Refusing::tcp()];
+        let addresses = [refusing[0].address, refusing[1].address, good];
         let stream = TcpStream::connect(&addresses[..]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
         let refused = TcpStream::connect(&addresses[..2]).await;
@@ -131,6 +123,7 @@ fn addresses_are_tried_one_after_the_other() {
 
 #[test]
 fn names_are_looked_up_and_literals_are_not() {
+    let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -151,6 +144,7 @@ fn names_are_looked_up_and_literals_are_not() {
 /// Tasks are woken in the order in which they came to wait.
 #[test]
 fn two_tasks_accept_on_one_listener() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -176,6 +170,7 @@ fn two_tasks_accept_on_one_listener() {
 /// DESIGN §4.5: at most 32 for an event, and the rest in the next poll phase.
 #[test]
 fn an_event_allows_32_connections() {
+    let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -203,6 +198,7 @@ fn an_event_allows_32_connections() {
 
 #[test]
 fn a_listener_that_is_closed_ends_its_waits() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -215,11 +211,13 @@ fn a_listener_that_is_closed_ends_its_waits() {
         let check = lines.clone();
         set_immediate(move || {
             log(&check, "check");
-            let address = listener.local_addr().unwrap();
+            // It waits for being accepted, and is reset once the listener is closed.
+            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let close = check.clone();
             listener.close(move || {
                 log(&close, "close");
-                assert!(std::net::TcpStream::connect(address).is_err());
+                let error = peer.read(&mut [0; 1]).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset);
             });
         });
     });
@@ -228,8 +226,9 @@ fn a_listener_that_is_closed_ends_its_waits() {
 
 #[test]
 fn one_direction_can_end_before_the_other() {
+    let _limit = limit();
     block_on(async {
-        let (mut client, mut server) = pair().await;
+        let (mut client, mut server) = tcp_pair().await;
         let serving = spawn(async move {
             let mut question = String::new();
             server.read_to_string(&mut question).await.unwrap();
@@ -250,9 +249,10 @@ fn one_direction_can_end_before_the_other() {
 /// Sizes at random, both directions of both ends at once, each with a buffer that is often full.
 #[test]
 fn both_directions_at_once_with_backpressure() {
+    let _limit = limit();
     const TOTAL: usize = 3 << 20;
     block_on(async {
-        let (mut client, mut server) = pair().await;
+        let (mut client, mut server) = tcp_pair().await;
         let both = [(&mut client, 1), (&mut server, 2)].map(|(stream, seed)| {
             let (mut reader, mut writer) = stream.halves();
             let write = async move {
@@ -294,8 +294,9 @@ fn both_directions_at_once_with_backpressure() {
 
 #[test]
 fn two_tasks_share_a_stream_by_reference() {
+    let _limit = limit();
     block_on(async {
-        let (client, mut server) = pair().await;
+        let (client, mut server) = tcp_pair().await;
         let client = Rc::new(client);
         let reading = client.clone();
         let reader = spawn(async move {
@@ -314,8 +315,9 @@ fn two_tasks_share_a_stream_by_reference() {
 
 #[test]
 fn several_buffers_are_read_and_written_at_once() {
+    let _limit = limit();
     block_on(async {
-        let (mut client, mut server) = pair().await;
+        let (mut client, mut server) = tcp_pair().await;
         let parts = [IoSlice::new(b"one "), IoSlice::new(b"two")];
         assert_eq!(client.write_vectored(&parts).await.unwrap(), 7);
         let (mut first, mut second) = ([0; 4], [0; 8]);
@@ -330,13 +332,14 @@ fn several_buffers_are_read_and_written_at_once() {
 
 #[test]
 fn a_peer_that_resets_is_an_error_and_then_the_end() {
+    let _limit = limit();
     block_on(async {
-        let (mut client, server) = pair().await;
+        let (mut client, server) = tcp_pair().await;
         let reading = spawn(async move {
             let error = client.read(&mut [0; 8]).await.unwrap_err();
-            let behind = client.read(&mut [0; 8]).await;
+            let again = client.read(&mut [0; 8]).await;
             let write = client.write(b"x").await;
-            (error.kind(), behind.unwrap(), write.is_err())
+            (error.kind(), again.unwrap(), write.is_err())
         });
         let called = Rc::new(Cell::new(false));
         let callback = called.clone();
@@ -351,17 +354,21 @@ fn a_peer_that_resets_is_an_error_and_then_the_end() {
 /// A stream dropped with bytes that nobody has read resets; the writer at the other end sees it.
 #[test]
 fn a_peer_that_goes_away_ends_the_writer() {
+    let _limit = limit();
     block_on(async {
-        let (mut client, mut server) = pair().await;
+        let (mut client, mut server) = tcp_pair().await;
         client.write_all(&[1; 1000]).await.unwrap();
         server.read_exact(&mut [0; 10]).await.unwrap();
         drop(server);
         let bytes = vec![0; 1 << 16];
-        let error = loop {
-            if let Err(error) = client.write_all(&bytes).await {
-                break error;
+        let mut result = Ok(());
+        for _ in 0..10_000 {
+            result = client.write_all(&bytes).await;
+            if result.is_err() {
+                break;
             }
-        };
+        }
+        let error = result.expect_err("the peer has gone");
         let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
         assert!(kinds.contains(&error.kind()), "{error}");
     });
@@ -369,8 +376,9 @@ fn a_peer_that_goes_away_ends_the_writer() {
 
 #[test]
 fn peeking_takes_nothing() {
+    let _limit = limit();
     block_on(async {
-        let (mut client, mut server) = pair().await;
+        let (mut client, mut server) = tcp_pair().await;
         client.write_all(b"once").await.unwrap();
         let mut buffer = [0; 8];
         assert_eq!(server.peek(&mut buffer).await.unwrap(), 4);
@@ -382,6 +390,7 @@ fn peeking_takes_nothing() {
 
 #[test]
 fn sockets_of_std_come_and_go() {
+    let _limit = limit();
     block_on(async {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
@@ -413,8 +422,9 @@ fn sockets_of_std_come_and_go() {
 /// reads is ready at once.
 #[test]
 fn a_fast_peer_starves_nobody() {
+    let _limit = limit();
     block_on(async {
-        let (mut client, server) = pair().await;
+        let (mut client, server) = tcp_pair().await;
         let server = server.into_std().unwrap();
         let flood = std::thread::spawn(move || {
             server.set_nonblocking(false).unwrap();
@@ -454,6 +464,7 @@ fn a_fast_peer_starves_nobody() {
 /// R6: an open listener that somebody accepts from keeps the loop alive, unref'd it does not.
 #[test]
 fn r6_an_unrefed_listener_does_not_keep_the_loop_alive() {
+    let _limit = limit();
     let accepted = Rc::new(Cell::new(false));
     let seen = accepted.clone();
     nodeloop::run_script(move || {

@@ -1,27 +1,20 @@
-//! TCP: options before and behind connecting, owned halves, closing that is awaited, and
-//! backpressure.
+//! TCP: options before and after connecting, owned halves, awaited closing, and backpressure.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::limit::limit;
+use crate::common::net::{ANY, Refusing, tcp_pair};
+use crate::common::{block_on, run};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{NetError, TcpListener, TcpSocket, TcpStream};
-use nodeloop::{block_on, run, set_immediate, set_timeout, spawn, yield_now};
-
-const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-async fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind(ANY).await.unwrap();
-    let connecting = TcpStream::connect(listener.local_addr().unwrap());
-    let (connected, accepted) = futures::join!(connecting, listener.accept());
-    (connected.unwrap(), accepted.unwrap().0)
-}
+use nodeloop::{set_immediate, set_timeout, spawn, yield_now};
 
 #[test]
 fn a_socket_listens_and_another_connects() {
+    let _limit = limit();
     block_on(async {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuse_address(true).unwrap();
@@ -54,11 +47,11 @@ fn a_socket_listens_and_another_connects() {
 }
 
 #[test]
-fn what_a_socket_is_refused_says_the_address() {
+fn errors_name_the_address() {
+    let _limit = limit();
     block_on(async {
-        let closed = TcpSocket::new_v4().unwrap();
-        closed.bind(ANY).unwrap();
-        let address = closed.local_addr().unwrap();
+        let refusing = Refusing::tcp();
+        let address = refusing.address;
         let error = TcpSocket::new_v4()
             .unwrap()
             .connect(address)
@@ -79,6 +72,7 @@ fn what_a_socket_is_refused_says_the_address() {
 #[test]
 #[cfg(target_os = "linux")]
 fn listeners_share_a_port() {
+    let _limit = limit();
     const CONNECTIONS: usize = 32;
     block_on(async {
         let listen = |address| {
@@ -110,15 +104,16 @@ fn listeners_share_a_port() {
     });
 }
 
-/// As many as Node lets wait: none of them is turned away or has to knock again.
+/// The backlog is as long as Node's: no connection is dropped or has to be tried again.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_burst_of_connections_waits_for_being_accepted() {
+    let _limit = limit();
     const BURST: usize = 400;
     block_on(async {
         let listener = TcpListener::bind(ANY).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let patience = Duration::from_secs(60); // for one that would not be let in
+        let patience = Duration::from_secs(5); // for one that would be dropped
         let connect = |_| std::net::TcpStream::connect_timeout(&address, patience).unwrap();
         let clients: Vec<_> = (0..BURST).map(connect).collect();
         for client in clients {
@@ -130,8 +125,9 @@ fn a_burst_of_connections_waits_for_being_accepted() {
 
 #[test]
 fn options_of_a_connection() {
+    let _limit = limit();
     block_on(async {
-        let (stream, _other) = pair().await;
+        let (stream, _other) = tcp_pair().await;
         assert!(!stream.keepalive().unwrap());
         stream.set_keepalive(Some(Duration::from_secs(10))).unwrap();
         assert!(stream.keepalive().unwrap());
@@ -150,8 +146,9 @@ fn options_of_a_connection() {
 
 #[test]
 fn two_tasks_own_a_half_each() {
+    let _limit = limit();
     block_on(async {
-        let (client, server) = pair().await;
+        let (client, server) = tcp_pair().await;
         let (mut reader, mut writer) = client.into_split();
         assert_eq!(
             reader.as_ref().peer_addr().unwrap(),
@@ -179,9 +176,10 @@ fn two_tasks_own_a_half_each() {
 
 #[test]
 fn halves_come_together_again() {
+    let _limit = limit();
     block_on(async {
-        let (client, mut server) = pair().await;
-        let (other, _) = pair().await;
+        let (client, mut server) = tcp_pair().await;
+        let (other, _) = tcp_pair().await;
         let (reader, writer) = client.into_split();
         let (other_reader, other_writer) = other.into_split();
         let error = TcpStream::reunite(reader, other_writer).unwrap_err();
@@ -211,10 +209,11 @@ fn halves_come_together_again() {
     });
 }
 
-/// R62: the promise is settled in the close phase: behind the immediates and before the timers.
+/// R62: the promise is settled in the close phase: after the immediates and before the timers.
 /// Of two sockets the one closed last comes first.
 #[test]
 fn r62_closing_can_be_awaited() {
+    let _limit = limit();
     let log = Rc::new(RefCell::new(Vec::new()));
     let seen = log.clone();
     run(async move {
@@ -222,7 +221,7 @@ fn r62_closing_can_be_awaited() {
             let log = log.clone();
             move || log.borrow_mut().push(line)
         };
-        let (one, other) = pair().await;
+        let (one, other) = tcp_pair().await;
         yield_now().await;
         let (first, second) = (one.close_now(), other.close_now());
         for (closing, log) in [(first, will("first")), (second, will("second"))] {
@@ -247,11 +246,13 @@ fn r62_closing_can_be_awaited() {
 /// nothing of its own. When somebody reads at last, all is there.
 #[test]
 fn a_slow_reader_makes_the_writer_wait() {
+    let _limit = limit();
     block_on(async {
-        let (mut client, server) = pair().await;
+        let (mut client, server) = tcp_pair().await;
         let chunk = vec![7; 64 * 1024];
         let mut sent = 0;
-        loop {
+        // Both buffers of the system together are a few megabytes at most.
+        while sent < 64 << 20 {
             let mut writing = Box::pin(client.write(&chunk));
             match futures::poll!(&mut writing) {
                 std::task::Poll::Ready(length) => sent += length.unwrap(),
@@ -269,7 +270,6 @@ fn a_slow_reader_makes_the_writer_wait() {
                 }
             }
         }
-        // Both buffers of the system together are a few megabytes at most.
         assert!(sent < 64 << 20, "{sent} bytes were taken, and nobody reads");
         drop(client);
         let mut server = server.into_std().unwrap();
@@ -282,6 +282,7 @@ fn a_slow_reader_makes_the_writer_wait() {
 
 #[test]
 fn sockets_of_socket2_are_taken_over() {
+    let _limit = limit();
     block_on(async {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
         let socket = TcpSocket::from(socket.unwrap());

@@ -1,23 +1,25 @@
-//! What becomes of children and of descriptors when things go wrong: nothing is left behind.
+//! Faults of children and workers: no child, descriptor or allocation is left.
 //!
-//! One test, in a program of its own: it counts the children, the descriptors and the memory of
-//! the process.
-
-#![cfg(target_os = "linux")]
+//! One test, in a process of its own, because it counts what the process has.
 
 use std::cell::Cell;
 use std::fs;
 use std::io::{PipeReader, PipeWriter, pipe};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
+use crate::common::block_on;
+use crate::common::limit::limit_of;
+use crate::common::process::{in_own_process, open_descriptors};
+use crate::memory::live_bytes;
 use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::process::{Command, Stdio};
 use nodeloop::worker::Worker;
-use nodeloop::{EventLoop, block_on, set_immediate, spawn, yield_now};
+use nodeloop::{EventLoop, set_immediate, spawn, yield_now};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
-/// What must be the same behind each part: descriptors, and children, ended ones too.
+/// What must be the same after each part: descriptors, and children, ended ones included.
 #[derive(Debug, PartialEq)]
 struct Held {
     descriptors: usize,
@@ -25,7 +27,7 @@ struct Held {
 }
 
 fn held() -> Held {
-    let descriptors = fs::read_dir("/proc/self/fd").unwrap().count();
+    let descriptors = open_descriptors();
     let mut children = Vec::new();
     for thread in fs::read_dir("/proc/self/task").unwrap() {
         // A thread of the pool may end meanwhile.
@@ -39,25 +41,25 @@ fn held() -> Held {
     }
 }
 
-/// The memory that this process has in use, in bytes.
-fn memory() -> usize {
-    let pages = fs::read_to_string("/proc/self/statm").unwrap();
-    let resident = pages.split_whitespace().nth(1).unwrap();
-    resident.parse::<usize>().unwrap() * rustix::param::page_size()
-}
-
 #[test]
 fn process_faults() {
+    if in_own_process(process_faults) {
+        return;
+    }
+    let _limit = limit_of(
+        Duration::from_secs(60),
+        "a hundred children and fifty workers",
+    );
     block_on(async { Command::new("true").status().await.unwrap() }); // what is made once
     let before = held();
-    let assert_as_before = |part: &str| assert_eq!(held(), before, "behind {part}");
+    let assert_as_before = |part: &str| assert_eq!(held(), before, "after {part}");
     a_child_that_floods_its_pipe_is_held_back();
     assert_as_before("a flood");
     a_program_that_is_missing_leaves_nothing();
     assert_as_before("a missing program");
     a_process_out_of_descriptors_starts_no_child();
     assert_as_before("no descriptors");
-    a_loop_that_ends_kills_what_is_not_to_outlive_it();
+    a_loop_that_ends_kills_children_with_kill_on_drop();
     wait_until(|| held() == before);
     a_child_outlives_its_loop_and_is_waited_for_by_another();
     assert_as_before("a child that outlived its loop");
@@ -68,17 +70,20 @@ fn process_faults() {
     many_children_at_once();
     assert_as_before("many children");
     many_workers();
-    wait_until(|| held() == before); // their threads end behind their loops
+    wait_until(|| held() == before); // their threads end after their loops
 }
 
-/// For what another thread brings about; the test hangs if that never is.
+/// Waits for what another thread or process brings about.
+#[track_caller]
 fn wait_until(condition: impl Fn() -> bool) {
+    let ends = Instant::now() + Duration::from_secs(10);
     while !condition() {
+        assert!(Instant::now() < ends, "it has not come about within 10 s");
         std::thread::yield_now();
     }
 }
 
-/// Nothing reads, so the child waits in its write, and nothing gathers in this process.
+/// Nothing reads, so the child waits in its write, and nothing accumulates in this process.
 fn a_child_that_floods_its_pipe_is_held_back() {
     block_on(async {
         let mut yes = Command::new("yes");
@@ -89,7 +94,7 @@ fn a_child_that_floods_its_pipe_is_held_back() {
             .unwrap();
         let mut stdout = child.stdout.take().unwrap();
         stdout.read_exact(&mut [0; 2]).await.unwrap();
-        let memory_before = memory();
+        let memory_before = live_bytes();
         wait_until(|| is_asleep(&child)); // the pipe is full
         // Turns go on meanwhile.
         for _ in 0..1000 {
@@ -106,10 +111,10 @@ fn a_child_that_floods_its_pipe_is_held_back() {
             "a flood gives way to others: {}",
             turns.get()
         );
-        let grown = memory().saturating_sub(memory_before);
-        assert!(grown < 10_000_000, "{grown} bytes more");
+        let grown = live_bytes().saturating_sub(memory_before);
+        assert!(grown < 1 << 20, "{grown} bytes are kept");
         child.start_kill().unwrap();
-        // What is in the pipe can be read behind the end of the child.
+        // What is in the pipe can be read after the end of the child.
         assert!(!child.wait().await.unwrap().success());
         let rest = stdout.read_to_end(&mut Vec::new()).await.unwrap();
         assert!(rest <= 1 << 20, "no more than a pipe holds: {rest}");
@@ -140,7 +145,7 @@ fn a_program_that_is_missing_leaves_nothing() {
 fn a_process_out_of_descriptors_starts_no_child() {
     block_on(async {
         let old = getrlimit(Resource::Nofile);
-        let open = fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+        let open = open_descriptors() as u64;
         let limit = |current| Rlimit {
             current: Some(current),
             maximum: old.maximum,
@@ -167,7 +172,7 @@ fn a_process_out_of_descriptors_starts_no_child() {
     });
 }
 
-fn a_loop_that_ends_kills_what_is_not_to_outlive_it() {
+fn a_loop_that_ends_kills_children_with_kill_on_drop() {
     let mut event_loop = EventLoop::builder().build().unwrap();
     event_loop
         .block_on(async {
@@ -197,7 +202,10 @@ fn a_child_outlives_its_loop_and_is_waited_for_by_another() {
     assert!(exists(id), "nobody has killed it");
     drop(writer);
     block_on(async move {
+        // The end of any child makes this loop collect that of the other loop.
+        let ends = Instant::now() + Duration::from_secs(10);
         while exists(id) {
+            assert!(Instant::now() < ends, "nothing waits for the child");
             Command::new("true").status().await.unwrap();
         }
     });

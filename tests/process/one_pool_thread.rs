@@ -1,34 +1,23 @@
-//! Two loops with a single thread between them (`BLOCKING_MAX_THREADS=1`). The variable is read
-//! once in a process, so the test runs itself again as a child that has it set.
+//! Two loops that share a single thread (`BLOCKING_MAX_THREADS=1`). The variable is read once in a
+//! process, so each test runs in a process of its own that has it set.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use nodeloop::{EventLoop, block_on, spawn_blocking, time};
+use crate::common::block_on;
+use crate::common::limit::limit;
+use crate::common::process::in_own_process_with;
+use nodeloop::{EventLoop, spawn_blocking, time};
 
-const VARIABLE: &str = "BLOCKING_MAX_THREADS";
-
-/// Runs the test of this name in a process that has one thread for blocking calls; false in that.
-fn runs_in_a_child(test: &str) -> bool {
-    if std::env::var(VARIABLE).as_deref() == Ok("1") {
-        return false;
-    }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(VARIABLE, "1")
-        .status()
-        .unwrap();
-    assert!(child.success(), "the child failed: {child}");
-    true
-}
+const ONE_THREAD: [(&str, &str); 1] = [("BLOCKING_MAX_THREADS", "1")];
 
 /// A thread takes a number of jobs of a loop and then lets the other loop have it.
 #[test]
 fn two_loops_take_turns_with_one_thread() {
-    if runs_in_a_child("two_loops_take_turns_with_one_thread") {
+    let _limit = limit();
+    if in_own_process_with(two_loops_take_turns_with_one_thread, &ONE_THREAD) {
         return;
     }
     let done = Arc::new(AtomicUsize::new(0));
@@ -70,7 +59,8 @@ fn two_loops_take_turns_with_one_thread() {
 /// Four jobs at once are allowed, one thread is there: they run one after the other, in order.
 #[test]
 fn jobs_keep_their_order_with_one_thread() {
-    if runs_in_a_child("jobs_keep_their_order_with_one_thread") {
+    let _limit = limit();
+    if in_own_process_with(jobs_keep_their_order_with_one_thread, &ONE_THREAD) {
         return;
     }
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();

@@ -1,7 +1,5 @@
 //! Other threads: wakes, handles, tokens and jobs, also while the loop sleeps, ends, or has ended.
 
-mod common;
-
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
@@ -12,7 +10,8 @@ use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use common::{Log, ms, text_of, throw, virtual_loop};
+use crate::common::limit::limit;
+use crate::common::{Log, ms, text_of, throw, virtual_loop};
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on as elsewhere;
@@ -70,6 +69,7 @@ impl Drop for Guard {
 
 #[test]
 fn no_wake_of_many_threads_is_lost() {
+    let _limit = limit();
     const THREADS: usize = 8;
     const EACH: usize = 5_000;
     for mut event_loop in [
@@ -103,6 +103,7 @@ fn no_wake_of_many_threads_is_lost() {
 
 #[test]
 fn one_task_woken_by_many_threads_runs_for_each_change() {
+    let _limit = limit();
     const THREADS: usize = 4;
     let total = THREADS * 10_000;
     let (count, waker) = (
@@ -138,6 +139,7 @@ fn one_task_woken_by_many_threads_runs_for_each_change() {
 
 #[test]
 fn a_wake_after_the_end_of_the_loop_does_nothing() {
+    let _limit = limit();
     let (drops, kept) = (Drops::default(), Rc::new(RefCell::new(Vec::new())));
     let mut event_loop = real_loop();
     let (guard, keep) = (drops.guard(), kept.clone());
@@ -164,6 +166,7 @@ fn a_wake_after_the_end_of_the_loop_does_nothing() {
 
 #[test]
 fn what_is_sent_arrives_in_order_each_with_its_drain() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = real_loop();
     let remote = event_loop.handle();
@@ -231,6 +234,7 @@ fn what_is_sent_arrives_in_order_each_with_its_drain() {
 
 #[test]
 fn a_thread_wakes_a_loop_that_sleeps() {
+    let _limit = limit();
     let mut event_loop = real_loop();
     event_loop
         .run_script(|| {
@@ -255,6 +259,7 @@ thread_local! {
 
 #[test]
 fn a_token_dropped_on_another_thread_ends_the_run() {
+    let _limit = limit();
     let mut event_loop = real_loop();
     let (sender, tokens) = channel();
     let dropping = thread::spawn(move || {
@@ -278,6 +283,7 @@ fn a_token_dropped_on_another_thread_ends_the_run() {
 /// What a thread sends before it drops its token is run by the same run.
 #[test]
 fn what_is_sent_before_the_token_goes_is_run() {
+    let _limit = limit();
     let mut event_loop = real_loop();
     let ran = Arc::new(AtomicUsize::new(0));
     for round in 1..=2_000 {
@@ -301,6 +307,7 @@ fn what_is_sent_before_the_token_goes_is_run() {
 
 #[test]
 fn a_handle_refuses_after_the_end_of_the_loop() {
+    let _limit = limit();
     let drops = Drops::default();
     let event_loop = real_loop();
     let remote = event_loop.handle();
@@ -337,6 +344,7 @@ fn a_handle_refuses_after_the_end_of_the_loop() {
 
 #[test]
 fn a_remote_task_tells_how_it_ended() {
+    let _limit = limit();
     let mut event_loop = real_loop();
     let remote = event_loop.handle();
     let asking = thread::spawn(move || {
@@ -370,6 +378,7 @@ fn a_remote_task_tells_how_it_ended() {
 /// Threads wake, send and drop what they can reach while loop after loop comes to its end.
 #[test]
 fn a_loop_can_end_while_threads_wake_it() {
+    let _limit = limit();
     const LOOPS: usize = 3_000;
     const TASKS: usize = 6;
     let wakers = Arc::new(Mutex::new(Vec::<Waker>::new()));
@@ -443,6 +452,7 @@ fn a_loop_can_end_while_threads_wake_it() {
 
 #[test]
 fn an_aborted_job_that_no_thread_has_started_leaves_the_queue() {
+    let _limit = limit();
     let drops = Drops::default();
     let (mut event_loop, check) = (
         EventLoop::builder().blocking_threads(1).build().unwrap(),
@@ -488,6 +498,7 @@ fn an_aborted_job_that_no_thread_has_started_leaves_the_queue() {
 
 #[test]
 fn a_running_job_that_was_aborted_runs_on_and_its_result_is_dropped() {
+    let _limit = limit();
     let mut event_loop = real_loop();
     event_loop
         .run(async {
@@ -514,6 +525,7 @@ fn a_running_job_that_was_aborted_runs_on_and_its_result_is_dropped() {
 
 #[test]
 fn a_job_that_outlives_its_loop_drops_its_result_on_its_own_thread() {
+    let _limit = limit();
     let (open, opened) = channel::<()>();
     let (started, starts) = channel();
     let (dropped, drops) = channel();
@@ -549,7 +561,8 @@ impl Drop for SendsThread {
 }
 
 #[test]
-fn a_panic_in_a_job_reaches_whoever_awaits() {
+fn a_panic_in_a_job_reaches_its_awaiter() {
+    let _limit = limit();
     let mut event_loop = virtual_loop();
     event_loop
         .run(async {
@@ -577,6 +590,7 @@ fn a_panic_in_a_job_reaches_whoever_awaits() {
 
 #[test]
 fn at_most_n_jobs_run_at_a_time_and_n_of_them_do() {
+    let _limit = limit();
     for limit in [1, 3, 4, 9] {
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let seen = most.clone();
@@ -617,6 +631,7 @@ fn at_most_n_jobs_run_at_a_time_and_n_of_them_do() {
 /// R60: with one thread the order is that of submission, of jobs and of completions.
 #[test]
 fn jobs_are_taken_in_the_order_of_submission() {
+    let _limit = limit();
     let log = Log::new();
     let line = log.clone();
     EventLoop::builder()
@@ -641,6 +656,7 @@ fn jobs_are_taken_in_the_order_of_submission() {
 /// Virtual time does not jump over a job, and a job that waits for the loop does not hang.
 #[test]
 fn a_job_holds_virtual_time_and_may_wait_for_the_loop() {
+    let _limit = limit();
     let log = Log::new();
     let line = log.clone();
     virtual_loop()

@@ -4,18 +4,15 @@
 //! A signal that is raised reaches every loop of this process that listens, so the tests take
 //! turns.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::cell::{Cell, RefCell};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use common::{Later, Log, log_uncaught, throw, trace, virtual_loop};
+use crate::common::limit::limit;
+use crate::common::process::{command_of, in_own_process, open_descriptors};
+use crate::common::{Later, Log, log_uncaught, throw, trace, virtual_loop};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
 use nodeloop::net::UnixStream;
@@ -46,6 +43,7 @@ fn log_on(log: &Log, kind: SignalKind, line: &str) -> SignalListener {
 /// `200-signals.js`
 #[test]
 fn a_signal_is_a_macrotask_that_calls_all_listeners() {
+    let _limit = limit();
     let _alone = alone();
     trace(|log| {
         let first = log.clone();
@@ -75,7 +73,8 @@ fn a_signal_is_a_macrotask_that_calls_all_listeners() {
 
 /// `201-signals-last.js`
 #[test]
-fn signals_come_behind_the_other_events_of_their_phase() {
+fn signals_come_after_the_other_events_of_their_phase() {
+    let _limit = limit();
     let _alone = alone();
     trace(|log| {
         spawn(async move {
@@ -99,6 +98,7 @@ fn signals_come_behind_the_other_events_of_their_phase() {
 /// `202-signal-throws.js`
 #[test]
 fn a_listener_that_throws_ends_its_macrotask() {
+    let _limit = limit();
     let _alone = alone();
     trace(|log| {
         log_uncaught(&log);
@@ -127,7 +127,8 @@ fn a_listener_that_throws_ends_its_macrotask() {
 
 /// `203-signal-listeners-change.js`
 #[test]
-fn who_listens_is_asked_for_every_signal() {
+fn listeners_are_looked_up_for_every_signal() {
+    let _limit = limit();
     let _alone = alone();
     trace(|log| {
         let (once, logs) = (Later::<SignalListener>::new(), log.clone());
@@ -167,6 +168,7 @@ fn who_listens_is_asked_for_every_signal() {
 /// `204-signal-context.js`
 #[test]
 fn the_listeners_of_a_signal_share_the_context_of_the_first() {
+    let _limit = limit();
     let _alone = alone();
     trace(|log| {
         let storage = AsyncLocalStorage::new();
@@ -189,6 +191,7 @@ fn the_listeners_of_a_signal_share_the_context_of_the_first() {
 /// `205-signals-burst.js`
 #[test]
 fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
+    let _limit = limit();
     let _alone = alone();
     trace(|log| {
         let count = Rc::new(Cell::new(0));
@@ -204,6 +207,7 @@ fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
 
 #[test]
 fn a_stream_counts_what_nobody_has_received() {
+    let _limit = limit();
     let _alone = alone();
     virtual_loop()
         .block_on(async {
@@ -221,6 +225,7 @@ fn a_stream_counts_what_nobody_has_received() {
 
 #[test]
 fn a_stream_that_is_refed_keeps_the_loop_alive() {
+    let _limit = limit();
     let _alone = alone();
     let result = virtual_loop().run(async {
         let mut stream = signal(USR2).unwrap();
@@ -244,7 +249,8 @@ fn a_stream_that_is_refed_keeps_the_loop_alive() {
 }
 
 #[test]
-fn every_loop_that_listens_is_told_on_its_own_thread() {
+fn every_listening_loop_is_notified_on_its_own_thread() {
+    let _limit = limit();
     let _alone = alone();
     let (ready, is_ready) = mpsc::channel();
     let loops: Vec<_> = (0..3)
@@ -268,6 +274,7 @@ fn every_loop_that_listens_is_told_on_its_own_thread() {
 
 #[test]
 fn a_stream_that_outlives_its_loop_ends() {
+    let _limit = limit();
     let _alone = alone();
     let mut event_loop = virtual_loop();
     let (mut stream, listener) = event_loop
@@ -289,6 +296,7 @@ fn a_stream_that_outlives_its_loop_ends() {
 
 #[test]
 fn what_cannot_be_listened_to_is_an_error() {
+    let _limit = limit();
     let _alone = alone();
     nodeloop::run(async {
         // 9 and 19 can't be caught, 11 can't be survived, 0 and 1,000 are none.
@@ -303,6 +311,7 @@ fn what_cannot_be_listened_to_is_an_error() {
 /// What this program does when it is run by [`the_default_is_back_without_listeners`].
 #[test]
 fn child_that_ends_by_a_signal() {
+    let _limit = limit();
     let Ok(mode) = std::env::var("NODELOOP_SIGNAL_CHILD") else {
         return;
     };
@@ -337,10 +346,10 @@ fn child_that_ends_by_a_signal() {
 
 #[test]
 fn the_default_is_back_without_listeners() {
+    let _limit = limit();
     let _alone = alone();
     for mode in ["ctrl_c", "streams", "ignored"] {
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_ends_by_a_signal"])
+        let status = command_of(child_that_ends_by_a_signal)
             .env("NODELOOP_SIGNAL_CHILD", mode)
             .stdout(std::process::Stdio::null())
             .status()
@@ -350,20 +359,23 @@ fn the_default_is_back_without_listeners() {
 }
 
 #[test]
-fn listening_leaves_no_descriptor_behind() {
+fn listening_leaks_no_descriptor() {
+    if in_own_process(listening_leaks_no_descriptor) {
+        return;
+    }
+    let _limit = limit();
     let _alone = alone();
     let kept = Rc::new(RefCell::new(Vec::new()));
     let keep = kept.clone();
     virtual_loop()
         .run(async move {
-            let open = || std::fs::read_dir("/dev/fd").unwrap().count();
-            let before = open();
+            let before = open_descriptors();
             let (one, other) = (signal(USR2).unwrap(), signal(USR2).unwrap());
             let listener = on_signal(HUP, || ()).unwrap();
-            assert_eq!(open(), before + 4, "a pipe for each kind");
+            assert_eq!(open_descriptors(), before + 4, "a pipe for each kind");
             drop((one, other));
             listener.remove();
-            assert_eq!(open(), before);
+            assert_eq!(open_descriptors(), before);
             keep.borrow_mut().push(signal(USR2).unwrap());
         })
         .unwrap();

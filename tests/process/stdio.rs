@@ -1,25 +1,26 @@
-//! The standard streams. This program runs itself as a child, with streams of every kind.
-
-#![cfg(unix)]
+//! The standard streams: the test program runs itself as a child, with streams of every kind.
 
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{PipeReader, Read, Write, pipe};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::rc::Rc;
 
+use crate::common::limit::limit;
+use crate::common::process::command_of;
 use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt, copy};
 use nodeloop::io::{stderr, stdin, stdout};
-use nodeloop::{EventLoop, RunError, exit, on_exit, set_immediate, spawn};
+use nodeloop::{EventLoop, RunError, exit, on_exit, set_immediate, spawn, yield_now};
 use rustix::fs::OFlags;
 
-/// What this program does as a child. What it writes stands between two marks, because the test
+/// What the test program does as a child. Its output stands between two marks, because the test
 /// harness writes, too.
 #[test]
 fn child() {
+    let _limit = limit();
     let Ok(mode) = std::env::var("NODELOOP_STDIO") else {
         return;
     };
@@ -84,12 +85,12 @@ fn child() {
             stdout().write_all(b"ready").await.unwrap();
             stdin().read_exact(&mut [0; 1]).await.unwrap(); // the reader has gone
             // A child that another test is starting may hold it for a moment.
-            let error = loop {
-                if let Err(error) = stdout().write_all(b"text").await {
-                    break error;
-                }
-            };
-            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            let mut result = Ok(());
+            while result.is_ok() {
+                result = stdout().write_all(b"text").await;
+                yield_now().await;
+            }
+            assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
             assert!(stdout().write(b"text").now_or_never().unwrap().is_err());
             exit(4)
         }),
@@ -102,7 +103,7 @@ fn child() {
     }
 }
 
-/// After ten turns the parent is told that the loop goes on.
+/// After ten turns the parent is notified that the loop goes on.
 fn count_turns(turns: Rc<Cell<usize>>) {
     turns.set(turns.get() + 1);
     if turns.get() == 10 {
@@ -113,8 +114,8 @@ fn count_turns(turns: Rc<Cell<usize>>) {
 }
 
 fn start(mode: &str, input: impl Into<Stdio>, output: impl Into<Stdio>) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+    command_of(child)
+        .arg("--test-threads=1")
         .env("NODELOOP_STDIO", mode)
         .stdin(input)
         .stdout(output)
@@ -161,6 +162,7 @@ fn pipe_of(text: String) -> PipeReader {
 
 #[test]
 fn a_pipe_a_file_a_socket_and_nothing_can_be_read() {
+    let _limit = limit();
     let text = long_text();
     assert_copied(pipe_of(text.clone()), &text);
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -175,6 +177,7 @@ fn a_pipe_a_file_a_socket_and_nothing_can_be_read() {
 
 #[test]
 fn a_file_and_a_socket_can_be_written() {
+    let _limit = limit();
     let text = long_text();
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut child = start(
@@ -195,6 +198,7 @@ fn a_file_and_a_socket_can_be_written() {
 
 #[test]
 fn a_terminal_can_be_read_and_written() {
+    let _limit = limit();
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
@@ -217,12 +221,14 @@ fn a_terminal_can_be_read_and_written() {
 
 #[test]
 fn lines_of_the_loop_and_of_print_come_in_order() {
+    let _limit = limit();
     let child = start("order", Stdio::null(), Stdio::piped());
     assert_eq!(written(child).1, "abc\nde");
 }
 
 #[test]
 fn nothing_is_read_ahead() {
+    let _limit = limit();
     let child = start("hand over", pipe_of("12345".to_owned()), Stdio::piped());
     assert_eq!(written(child).1, "12|345");
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -237,6 +243,7 @@ fn nothing_is_read_ahead() {
 
 #[test]
 fn a_read_that_waits_keeps_the_loop_alive() {
+    let _limit = limit();
     let (reader, mut writer) = pipe().unwrap();
     let child = start("wait", reader, Stdio::piped());
     writer.write_all(b"1234").unwrap();
@@ -245,6 +252,7 @@ fn a_read_that_waits_keeps_the_loop_alive() {
 
 #[test]
 fn a_read_that_waits_does_not_hang_the_exit() {
+    let _limit = limit();
     let modes = [
         ("block_on", "done", 0),
         ("exit", "", 3),
@@ -259,8 +267,9 @@ fn a_read_that_waits_does_not_hang_the_exit() {
 
 #[test]
 fn a_full_pipe_does_not_stop_the_loop() {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+    let _limit = limit();
+    let mut command = command_of(child);
+    command.arg("--test-threads=1");
     command.env("NODELOOP_STDIO", "full").stdin(Stdio::null());
     let mut child = command
         .stdout(Stdio::piped())
@@ -278,6 +287,7 @@ fn a_full_pipe_does_not_stop_the_loop() {
 
 #[test]
 fn a_reader_that_has_gone_is_an_error() {
+    let _limit = limit();
     let (reader, mut writer) = pipe().unwrap();
     let mut child = start("broken", reader, Stdio::piped());
     let mut output = child.stdout.take().unwrap();

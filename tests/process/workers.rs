@@ -2,8 +2,6 @@
 //! v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output is
 //! what the test expects.
 
-mod common;
-
 use std::cell::Cell;
 #[cfg(target_os = "linux")]
 use std::collections::BTreeMap;
@@ -11,7 +9,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc;
 
-use common::{Log, text_of, trace};
+use crate::common::limit::limit;
+use crate::common::{Log, text_of, trace};
+use crate::common::{block_on, run};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
 #[cfg(target_os = "linux")]
@@ -19,13 +19,14 @@ use nodeloop::net::TcpSocket;
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::worker::{Ended, Port, Worker};
 use nodeloop::{
-    EventLoop, RunError, block_on, exit, next_tick, on_exit, on_unhandled_rejection,
-    queue_microtask, run, set_immediate, spawn, yield_now,
+    EventLoop, RunError, exit, next_tick, on_exit, on_unhandled_rejection, queue_microtask,
+    set_immediate, spawn, yield_now,
 };
 
 /// `220-worker-messages.js`
 #[test]
 fn each_message_is_a_macrotask() {
+    let _limit = limit();
     trace(|log| {
         let (sent, all_sent) = mpsc::channel();
         let mut worker = Worker::spawn(move |mut port: Port<u32, &'static str>| async move {
@@ -77,6 +78,7 @@ async fn listen(mut port: Port<u32, u32>) {
 /// `221-worker-ends.js`
 #[test]
 fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
+    let _limit = limit();
     trace(|log| {
         spawn(async move {
             let mut worker = Worker::spawn(listen).unwrap();
@@ -97,7 +99,7 @@ fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
             let worker = Worker::<(), (), ()>::spawn(ends_itself).unwrap();
             log_end(&log, "exited", worker.join().await);
 
-            let throws = |_: Port<(), ()>| async { common::throw("RangeError") };
+            let throws = |_: Port<(), ()>| async { crate::common::throw("RangeError") };
             let worker = Worker::<(), (), ()>::spawn(throws).unwrap();
             match worker.join().await {
                 Err(RunError::Uncaught(error)) => log.add(text_of(error.payload())),
@@ -127,8 +129,9 @@ fn log_end(log: &Log, name: &str, ended: Result<Ended<()>, RunError>) {
 
 #[test]
 fn the_failure_of_a_worker_that_was_forgotten_does_not_pass_silently() {
+    let _limit = limit();
     let worker = || {
-        let throws = |_: Port<(), ()>| async { common::throw("lost") };
+        let throws = |_: Port<(), ()>| async { crate::common::throw("lost") };
         drop(Worker::<(), (), ()>::spawn(throws).unwrap());
     };
     let mut event_loop = EventLoop::builder().build().unwrap();
@@ -149,6 +152,7 @@ fn the_failure_of_a_worker_that_was_forgotten_does_not_pass_silently() {
 
 #[test]
 fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
+    let _limit = limit();
     let (give_up, given_up) = mpsc::channel::<()>();
     let ended = run(async move {
         let (go, may_go) = mpsc::channel();
@@ -177,6 +181,7 @@ fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
 
 #[test]
 fn a_worker_whose_handle_is_dropped_comes_to_its_end() {
+    let _limit = limit();
     let (ended, has_ended) = mpsc::channel();
     run(async move {
         drop(Worker::<u32, (), ()>::spawn(|mut port| async move {
@@ -192,6 +197,7 @@ fn a_worker_whose_handle_is_dropped_comes_to_its_end() {
 
 #[test]
 fn what_was_sent_is_received_though_the_sender_is_gone() {
+    let _limit = limit();
     block_on(async {
         let mut worker = Worker::<(), u32, ()>::spawn(|port| async move {
             (0..1000).for_each(|number| port.post(number).unwrap());
@@ -210,6 +216,7 @@ fn what_was_sent_is_received_though_the_sender_is_gone() {
 
 #[test]
 fn a_receive_that_is_dropped_loses_nothing_and_holds_nothing() {
+    let _limit = limit();
     run(async {
         let (go, may_go) = mpsc::channel();
         let mut worker = Worker::<(), u32, ()>::spawn(move |port| async move {
@@ -230,6 +237,7 @@ fn a_receive_that_is_dropped_loses_nothing_and_holds_nothing() {
 
 #[test]
 fn termination_runs_listeners_and_destructors() {
+    let _limit = limit();
     struct Tells(mpsc::Sender<&'static str>);
     impl Drop for Tells {
         fn drop(&mut self) {
@@ -255,6 +263,7 @@ fn termination_runs_listeners_and_destructors() {
 
 #[test]
 fn workers_have_workers() {
+    let _limit = limit();
     let sum = block_on(async {
         let worker = Worker::<(), (), _>::spawn(|_| async {
             let inner = (1..=4_u64)
@@ -292,6 +301,7 @@ async fn ask(address: SocketAddr) -> u8 {
 
 #[test]
 fn connections_are_handed_over_to_other_loops() {
+    let _limit = limit();
     let served = block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -323,6 +333,7 @@ fn connections_are_handed_over_to_other_loops() {
 #[cfg(target_os = "linux")]
 #[test]
 fn loops_share_a_port() {
+    let _limit = limit();
     // The system chooses by the address of the client; with many of them everybody is chosen.
     let served = block_on(async {
         let first = Worker::spawn(|port| listen_too(port, 0)).unwrap();
@@ -368,6 +379,7 @@ async fn listen_too(mut port: Port<SocketAddr, SocketAddr>, number: u8) {
 
 #[test]
 fn a_loop_is_turning_while_a_worker_computes() {
+    let _limit = limit();
     let turns = block_on(async {
         let (enough, is_enough) = mpsc::channel();
         let worker = Worker::<(), (), u32>::spawn(move |_| async move {
@@ -394,5 +406,6 @@ fn count_turns(turns: Rc<Cell<u32>>, enough: mpsc::Sender<()>) {
 #[test]
 #[should_panic(expected = "outside of an event loop")]
 fn a_worker_needs_a_loop_that_starts_it() {
+    let _limit = limit();
     let _ = Worker::<(), (), ()>::spawn(|_| async {});
 }

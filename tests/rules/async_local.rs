@@ -51,7 +51,7 @@ fn the_value_follows_the_flow() {
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
     let script = move || program(&storage, &log);
     event_loop.run_script(script).unwrap();
-    let expected = include_str!("node/async_local.out");
+    let expected = include_str!("../node/async_local.out");
     assert_eq!(entries.borrow().join("\n"), expected.trim_end());
 }
 

@@ -1,7 +1,5 @@
 //! Misuse, and programs that go wrong: what is said, where, and what is left behind.
 
-mod common;
-
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, panic_any};
@@ -11,7 +9,9 @@ use std::sync::Once;
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
+use crate::common;
+use crate::common::limit::limit;
+use crate::common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
 use nodeloop::promise::{MAX_SPAWN_DEPTH, with_resolver, with_resolvers};
 use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
@@ -49,6 +49,7 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
 
 #[test]
 fn a_call_outside_of_a_loop_says_what_to_do() {
+    let _limit = limit();
     type Verb = (&'static str, fn());
     #[rustfmt::skip]
     let verbs: &[Verb] = &[
@@ -101,6 +102,7 @@ fn a_call_outside_of_a_loop_says_what_to_do() {
 
 #[test]
 fn a_loop_inside_a_loop_says_what_to_do() {
+    let _limit = limit();
     type Verb = (&'static str, fn());
     let verbs: &[Verb] = &[
         ("run", || run(async {})),
@@ -133,6 +135,7 @@ fn a_loop_inside_a_loop_says_what_to_do() {
 
 #[test]
 fn a_pool_without_threads_is_refused() {
+    let _limit = limit();
     let (text, file) = panic_of(|| {
         let _ = EventLoop::builder().blocking_threads(0);
     });
@@ -142,6 +145,7 @@ fn a_pool_without_threads_is_refused() {
 
 #[test]
 fn advance_needs_a_virtual_clock() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     event_loop
         .run_script(|| {
@@ -155,6 +159,7 @@ fn advance_needs_a_virtual_clock() {
 /// R20 binds the verbs of Node; `time::*` takes any delay, rounded up.
 #[test]
 fn zero_and_huge_delays() {
+    let _limit = limit();
     trace(|log| {
         spawn(async move {
             sleep(Duration::ZERO).await;
@@ -179,6 +184,7 @@ fn zero_and_huge_delays() {
 
 #[test]
 fn the_end_of_time_can_be_reached() {
+    let _limit = limit();
     trace(|log| {
         spawn(async move {
             sleep(Duration::MAX).await;
@@ -195,6 +201,7 @@ fn the_end_of_time_can_be_reached() {
 
 #[test]
 fn a_future_polled_after_its_end_says_so() {
+    let _limit = limit();
     async fn poll_once<F: Future + Unpin>(future: &mut F) -> String {
         poll_fn(|cx| {
             let (text, _) = panic_of(|| assert!(Pin::new(&mut *future).poll(cx).is_pending()));
@@ -217,6 +224,7 @@ fn a_future_polled_after_its_end_says_so() {
 
 #[test]
 fn two_loops_on_one_thread_take_turns() {
+    let _limit = limit();
     let log = Log::new();
     let (mut a, mut b) = (common::virtual_loop(), common::virtual_loop());
     // A task of each waits for a promise of the other.
@@ -258,6 +266,7 @@ fn two_loops_on_one_thread_take_turns() {
 
 #[test]
 fn a_loop_can_be_dropped_inside_another() {
+    let _limit = limit();
     let log = Log::new();
     let inner_log = log.clone();
     let mut outer = common::virtual_loop();
@@ -313,6 +322,7 @@ fn panics_when_dropped(text: &'static str) -> OnDrop {
 /// R56: a timer that throws both when it is called and when it is dropped starts the phase over.
 #[test]
 fn a_timer_may_throw_twice() {
+    let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
         let (line, guard) = (log.clone(), panics_when_dropped("drop"));
@@ -330,6 +340,7 @@ fn a_timer_may_throw_twice() {
 
 #[test]
 fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
+    let _limit = limit();
     trace(|log| {
         let completed = spawn(async {
             let _guard = panics_when_dropped("completed");
@@ -369,6 +380,7 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
 
 #[test]
 fn an_output_that_nobody_takes_may_panic_when_dropped() {
+    let _limit = limit();
     trace(|log| {
         drop(spawn(async {
             yield_now().await;
@@ -394,6 +406,7 @@ impl Drop for SendsPanic {
 
 #[test]
 fn destructors_that_panic_at_the_end_of_the_loop_stop_nothing() {
+    let _limit = limit();
     let log = Log::new();
     let line = log.clone();
     let mut event_loop = common::virtual_loop();
@@ -442,6 +455,7 @@ fn destructors_that_panic_at_the_end_of_the_loop_stop_nothing() {
 
 #[test]
 fn destructors_at_the_end_of_the_loop_may_call_into_it() {
+    let _limit = limit();
     let log = Log::new();
     let line = log.clone();
     let mut event_loop = common::virtual_loop();
@@ -496,6 +510,7 @@ impl std::fmt::Debug for OnDrop {
 /// A rejection after the end of the loop has nobody to be told to, and must not hold the loop.
 #[test]
 fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = common::virtual_loop();
     let resolvers = event_loop
@@ -513,6 +528,7 @@ fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
 
 #[test]
 fn exit_in_a_destructor_at_the_end_of_the_loop_does_nothing() {
+    let _limit = limit();
     let mut event_loop = common::virtual_loop();
     event_loop
         .block_on(async {
@@ -530,6 +546,7 @@ fn exit_in_a_destructor_at_the_end_of_the_loop_does_nothing() {
 
 #[test]
 fn a_task_that_never_ends_is_in_the_report_and_cancelled_at_the_end() {
+    let _limit = limit();
     let log = Log::new();
     let line = log.clone();
     let mut event_loop = common::virtual_loop();
@@ -561,6 +578,7 @@ fn a_task_that_never_ends_is_in_the_report_and_cancelled_at_the_end() {
 
 #[test]
 fn a_stuck_block_on_says_so_too() {
+    let _limit = limit();
     let result = common::virtual_loop().block_on(async {
         set_timeout(ms(1), || ());
         pending::<()>().await;
@@ -571,6 +589,7 @@ fn a_stuck_block_on_says_so_too() {
 /// What the destructors of a stuck main future set off does not end the next run.
 #[test]
 fn the_end_of_a_stuck_main_future_may_throw() {
+    let _limit = limit();
     let mut event_loop = common::virtual_loop();
     let result = event_loop.run(async {
         let _guard = OnDrop::new(|| queue_microtask(|| throw("x")));
@@ -582,6 +601,7 @@ fn the_end_of_a_stuck_main_future_may_throw() {
 
 #[test]
 fn a_panic_in_a_callback_is_the_error_of_the_run() {
+    let _limit = limit();
     let line = Location::caller().line() + 3;
     let error = common::virtual_loop()
         .run_script(|| {
@@ -603,6 +623,7 @@ fn a_panic_in_a_callback_is_the_error_of_the_run() {
 
 #[test]
 fn run_and_block_on_resume_the_panic_of_their_future() {
+    let _limit = limit();
     for entry in [
         || run(async { throw("x") }),
         || block_on(async { throw("x") }),
@@ -618,6 +639,7 @@ fn run_and_block_on_resume_the_panic_of_their_future() {
 
 #[test]
 fn run_panics_on_an_unhandled_rejection() {
+    let _limit = limit();
     let (text, file) = panic_of(|| run(async { drop(rejected("no")) }));
     assert!(
         text.contains("unhandled rejection of the promise made at"),
@@ -629,6 +651,7 @@ fn run_panics_on_an_unhandled_rejection() {
 
 #[test]
 fn awaiting_an_aborted_promise_says_so() {
+    let _limit = limit();
     let line = line!() + 3;
     let place = format!("{}:{line}:23", file!());
     trace(|log| {
@@ -666,6 +689,7 @@ impl Future for AssertCatch {
 
 #[test]
 fn after_a_good_run_what_is_pending_stays() {
+    let _limit = limit();
     let log = Log::new();
     let line = log.clone();
     let mut event_loop = common::virtual_loop();
@@ -707,6 +731,7 @@ fn after_a_good_run_what_is_pending_stays() {
 
 #[test]
 fn after_a_block_on_the_rest_of_its_turn_stays() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = common::virtual_loop();
     let line = log.clone();
@@ -742,6 +767,7 @@ fn after_a_block_on_the_rest_of_its_turn_stays() {
 /// What is left of a poll phase keeps the loop alive by itself.
 #[test]
 fn after_a_block_on_a_completion_that_has_arrived_is_delivered() {
+    let _limit = limit();
     let log = Log::new();
     let mut event_loop = common::virtual_loop();
     let line = log.clone();
@@ -759,6 +785,7 @@ fn after_a_block_on_a_completion_that_has_arrived_is_delivered() {
 
 #[test]
 fn after_a_run_that_ended_early_nothing_stays() {
+    let _limit = limit();
     type End = (&'static str, fn());
     let ends: [End; 3] = [
         ("Exit", || exit(1)),
@@ -810,6 +837,7 @@ fn after_a_run_that_ended_early_nothing_stays() {
 
 #[test]
 fn handles_of_a_loop_that_has_ended_do_nothing() {
+    let _limit = limit();
     let log = Log::new();
     let line = log.clone();
     let mut event_loop = common::virtual_loop();
@@ -855,6 +883,7 @@ fn handles_of_a_loop_that_has_ended_do_nothing() {
 /// Handles of two runs of one loop, the first of which ended early.
 #[test]
 fn handles_of_a_cancelled_run_do_nothing_in_the_next() {
+    let _limit = limit();
     let kept = Rc::new(RefCell::new(None));
     let mut event_loop = common::virtual_loop();
     let keep = kept.clone();
@@ -895,6 +924,7 @@ thread_local! {
 /// A loop in a thread-local is dropped when other thread-locals may be gone already.
 #[test]
 fn a_loop_can_be_dropped_by_the_end_of_its_thread() {
+    let _limit = limit();
     let (sender, dropped) = std::sync::mpsc::channel();
     for used_first in [false, true] {
         let sender = sender.clone();
@@ -931,6 +961,7 @@ fn a_loop_can_be_dropped_by_the_end_of_its_thread() {
 /// ```
 #[test]
 fn an_uncaught_hook_that_panics_ends_the_run() {
+    let _limit = limit();
     let error = common::virtual_loop()
         .run_script(|| {
             on_exit(|_| unreachable!());
@@ -944,6 +975,7 @@ fn an_uncaught_hook_that_panics_ends_the_run() {
 
 #[test]
 fn a_listener_may_add_listeners_and_fail() {
+    let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
         let (line, times) = (log.clone(), Cell::new(0));
@@ -963,6 +995,7 @@ fn a_listener_may_add_listeners_and_fail() {
 
 #[test]
 fn spawns_nested_too_deep_name_the_way_out() {
+    let _limit = limit();
     fn nest(left: usize) -> Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(async move {
             if left > 0 {
@@ -993,6 +1026,7 @@ fn spawns_nested_too_deep_name_the_way_out() {
 /// their promises learns it.
 #[test]
 fn the_promise_of_a_job_that_went_down_with_its_run_is_aborted() {
+    let _limit = limit();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
     let promises = Rc::new(RefCell::new(Vec::new()));

@@ -2,12 +2,10 @@
 //! program stands in `tests/node/probes/` under the name given, and its output is what the test
 //! expects.
 
-mod common;
-
 use std::cell::Cell;
 use std::rc::Rc;
 
-use common::{Log, ms, trace};
+use crate::common::{Log, ms, trace};
 use nodeloop::time::{block_for, simulate_completion, wait_for_jobs};
 use nodeloop::{next_tick, queue_microtask, queue_work, set_immediate, set_timeout};
 

@@ -2,12 +2,12 @@
 //! recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under the name
 //! given, and its output is what the test expects. To throw is to unwind with a payload.
 
-mod common;
-
 use std::cell::Cell;
 use std::panic::Location;
 
-use common::{Later, Log, log_uncaught, ms, rejected, resolved, text_of, throw, trace, try_trace};
+use crate::common::{
+    Later, Log, log_uncaught, ms, rejected, resolved, text_of, throw, trace, try_trace,
+};
 use nodeloop::promise::with_resolvers;
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
@@ -46,7 +46,7 @@ async fn following<E>(promise: nodeloop::TryPromise<(), E>) -> Result<(), E> {
 
 /// R14: `19-rejection-after-drain.js`.
 #[test]
-fn a_rejection_is_told_when_both_queues_are_empty() {
+fn a_rejection_is_reported_when_both_queues_are_empty() {
     trace(|log| {
         log_unhandled(&log);
         drop(rejected(1));
@@ -63,7 +63,7 @@ fn a_rejection_is_told_when_both_queues_are_empty() {
 
 /// R14: `20-rejection-order.js`.
 #[test]
-fn rejections_are_told_in_their_order() {
+fn rejections_are_reported_in_their_order() {
     trace(|log| {
         log_unhandled(&log);
         drop(rejected('a'));
@@ -118,7 +118,7 @@ fn a_rejection_round_is_not_interrupted() {
 
 /// R14: `22-rejection-handled.js`.
 #[test]
-fn a_rejection_handled_late_is_told_before_new_ones() {
+fn a_rejection_handled_late_is_reported_before_new_ones() {
     trace(|log| {
         log_unhandled(&log);
         log_handled(&log);
@@ -142,7 +142,7 @@ fn a_rejection_handled_late_is_told_before_new_ones() {
 
 /// R16: `23-rejection-same-drain.js`.
 #[test]
-fn a_rejection_handled_in_the_same_drain_is_not_told() {
+fn a_rejection_handled_in_the_same_drain_is_not_reported() {
     trace(|log| {
         log_unhandled(&log);
         log_handled(&log);
@@ -263,7 +263,7 @@ fn a_listener_that_throws_ends_its_round() {
 
 /// R17: `24-rejection-propagates.js`, with async functions for `then`: awaiting marks its source.
 #[test]
-fn only_the_end_of_a_chain_is_told() {
+fn only_the_end_of_a_chain_is_reported() {
     trace(|log| {
         let first = rejected("x");
         let middle = try_spawn(following(first));
@@ -517,7 +517,7 @@ fn a_throwing_interval_goes_on() {
 
 /// R57: `54-immediate-throw.js`.
 #[test]
-fn behind_a_throwing_immediate_comes_no_drain() {
+fn no_drain_follows_a_throwing_immediate() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -533,7 +533,7 @@ fn behind_a_throwing_immediate_comes_no_drain() {
 
 /// R57: `55-immediate-throw-last.js`.
 #[test]
-fn behind_the_last_immediate_a_throw_takes_the_new_ones() {
+fn a_throw_of_the_last_immediate_takes_the_new_ones() {
     trace(|log| {
         log_uncaught(&log);
         set_immediate(move || {
@@ -554,7 +554,7 @@ fn behind_the_last_immediate_a_throw_takes_the_new_ones() {
 
 /// R55: `80-uncaught-io.js`.
 #[test]
-fn behind_a_throwing_completion_comes_no_drain() {
+fn no_drain_follows_a_throwing_completion() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();

@@ -2,9 +2,7 @@
 //! program stands in `tests/node/probes/` under the name given, and its output is what the test
 //! expects.
 
-mod common;
-
-use common::{
+use crate::common::{
     Log, log_uncaught, ms, now_ms, reason_of, rejected, resolved, throw, trace,
     trace_with_leftovers, try_trace,
 };
@@ -299,11 +297,11 @@ fn an_exit_listener_can_change_the_code() {
 fn exit_ends_a_run_from_inside_a_task() {
     let (result, _) = try_trace(|_| drop(spawn(async { exit(3) })));
     assert!(matches!(result, Err(RunError::Exit(3))), "{result:?}");
-    let result = common::virtual_loop().run(async { exit(4) });
+    let result = crate::common::virtual_loop().run(async { exit(4) });
     assert!(matches!(result, Err(RunError::Exit(4))), "{result:?}");
-    let result = common::virtual_loop().block_on(async { exit(5) });
+    let result = crate::common::virtual_loop().block_on(async { exit(5) });
     assert!(matches!(result, Err(RunError::Exit(5))), "{result:?}");
-    let result = common::virtual_loop().block_on(async {
+    let result = crate::common::virtual_loop().block_on(async {
         nodeloop::yield_now().await;
         exit(6)
     });
@@ -323,7 +321,7 @@ fn exit_ends_a_run_from_inside_a_task() {
 /// });
 /// ```
 #[test]
-fn the_drain_behind_exit_tells_errors_and_rejections() {
+fn the_drain_after_exit_reports_errors_and_rejections() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -379,7 +377,7 @@ fn the_body_of_a_module_is_a_promise_job() {
 /// script. A listed deviation: here a main future is stuck whatever the entry.
 #[test]
 fn a_main_future_that_never_settles_is_stuck() {
-    let result = common::virtual_loop().run(std::future::pending::<()>());
+    let result = crate::common::virtual_loop().run(std::future::pending::<()>());
     assert!(matches!(result, Err(RunError::Stuck(_))), "{result:?}");
     trace_with_leftovers(|_| drop(spawn(std::future::pending::<()>()))).assert([]);
 }

@@ -2,9 +2,7 @@
 //! the program stands in `tests/node/probes/` under the name given, and its output is what the test
 //! expects.
 
-mod common;
-
-use common::{Later, log_uncaught, ms, now_ms, throw, trace};
+use crate::common::{Later, log_uncaught, ms, now_ms, throw, trace};
 use nodeloop::time::{block_for, simulate_completion, sleep};
 use nodeloop::{Immediate, next_tick, set_immediate, set_timeout, spawn, yield_now};
 
@@ -141,7 +139,7 @@ fn sleeps_and_yields_stand_in_the_same_lists() {
 
 /// R38, R57: `132-immediate-throw-rest-cleared.js`.
 #[test]
-fn a_throw_with_only_cleared_ones_behind_it_is_that_of_the_last() {
+fn a_throw_with_only_cleared_ones_after_it_is_that_of_the_last() {
     trace(|log| {
         log_uncaught(&log);
         let c = Later::<Immediate>::new();
@@ -171,7 +169,7 @@ fn a_throw_with_only_cleared_ones_behind_it_is_that_of_the_last() {
 
 /// R38, R57: `133-immediate-throw-tick-clears-rest.js`.
 #[test]
-fn a_rest_cleared_behind_the_throw_ends_the_check_phase() {
+fn a_rest_cleared_after_the_throw_ends_the_check_phase() {
     trace(|log| {
         log_uncaught(&log);
         let c = Later::<Immediate>::new();

@@ -2,12 +2,10 @@
 //! test is a recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under
 //! the name given, and its output is what the test expects.
 
-mod common;
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use common::{Later, Log, log_uncaught, ms, rejected, text_of, throw, trace};
+use crate::common::{Later, Log, log_uncaught, ms, rejected, text_of, throw, trace};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
     Listener, Timeout, TryPromise, next_tick, on_before_exit, on_exit, on_rejection_handled,
@@ -51,7 +49,7 @@ fn throwing(log: &Log, name: &'static str) -> impl FnOnce() + 'static {
 
 /// R56: `101-uncaught-timer-then-next-list.js`.
 #[test]
-fn behind_a_throwing_timer_its_emptied_list_is_visited_first() {
+fn after_a_throwing_timer_its_emptied_list_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -75,7 +73,7 @@ fn behind_a_throwing_timer_its_emptied_list_is_visited_first() {
 
 /// R56: `102-uncaught-interval-then-next-list.js`.
 #[test]
-fn behind_a_throwing_interval_its_list_is_visited_first() {
+fn after_a_throwing_interval_its_list_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
         let (interval, calls) = (Later::<Timeout>::new(), Cell::new(0));
@@ -144,7 +142,7 @@ fn a_throwing_microtask_does_not_end_the_drain_between_lists() {
 
 /// R14, R15: `105-unhandled-listener-throws.js`.
 #[test]
-fn behind_a_listener_that_throws_the_rest_of_the_round_is_lost() {
+fn after_a_listener_that_throws_the_rest_of_the_round_is_lost() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -235,7 +233,7 @@ fn a_listener_may_handle_and_reject_others() {
 
 /// R14: `107-rejection-handled-listener-throws.js`.
 #[test]
-fn behind_a_listener_of_late_ones_that_throws_the_rest_is_kept() {
+fn after_a_listener_of_late_ones_that_throws_the_rest_is_kept() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -428,7 +426,7 @@ fn what_a_listener_queues_for_a_completion_waits_past_the_next_one() {
 
 /// R57: `116-listener-immediate-last-threw.js`.
 #[test]
-fn an_immediate_of_the_listener_runs_in_the_round_behind_the_last() {
+fn an_immediate_of_the_listener_runs_in_the_round_after_the_last() {
     trace(|log| {
         let line = log.clone();
         on_uncaught(move |error| {
@@ -517,7 +515,7 @@ fn the_last_drain_of_the_timers_phase_may_throw() {
 
 /// R56: `124-uncaught-timer-rest-not-due.js`.
 #[test]
-fn behind_a_throwing_timer_a_list_that_is_not_due_is_visited_first() {
+fn after_a_throwing_timer_a_list_that_is_not_due_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
         set_timeout(ms(100), throwing(&log, "A"));
@@ -531,7 +529,7 @@ fn behind_a_throwing_timer_a_list_that_is_not_due_is_visited_first() {
 
 /// R29, R56: `125-uncaught-timer-cleared-list.js`.
 #[test]
-fn a_list_that_is_gone_is_not_visited_behind_a_throw() {
+fn a_list_that_is_gone_is_not_visited_after_a_throw() {
     fn round(log: &Log, unref: bool) {
         let second = Later::<Timeout>::new();
         let (line, clear) = (log.clone(), second.clone());
@@ -699,7 +697,7 @@ fn all_rounds_of_a_drain_come_before_the_next_timer() {
 
 /// R2, R51: `140-removed-listeners.js`.
 #[test]
-fn a_listener_removed_while_its_event_is_told_is_called_this_once() {
+fn a_listener_removed_while_its_event_is_dispatched_is_called_this_once() {
     trace(|log| {
         let listeners = Rc::new(RefCell::new(Vec::<Listener>::new()));
         let (line, ours) = (log.clone(), listeners.clone());

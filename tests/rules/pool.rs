@@ -2,18 +2,18 @@
 //! v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output is
 //! what the test expects. A job that is to last waits for a message.
 
-mod common;
-
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::mpsc::channel;
 
-use common::{ms, trace};
+use crate::common::limit::limit;
+use crate::common::{ms, trace};
 use nodeloop::{on_before_exit, queue_work, set_immediate, set_timeout};
 
 /// R60: `86-pool-four-threads.js`, where timers open the pipes; here each opens the next.
 #[test]
 fn four_jobs_run_at_once() {
+    let _limit = limit();
     trace(|log| {
         let (started, starts) = channel();
         let pipes: Vec<_> = (0..4).map(|_| channel::<()>()).collect();
@@ -64,6 +64,7 @@ fn four_jobs_run_at_once() {
 /// R61: `87-pool-completion-order.js`.
 #[test]
 fn completions_come_in_the_order_in_which_jobs_finished() {
+    let _limit = limit();
     trace(|log| {
         let (open, opened) = channel::<()>();
         let line = log.clone();
@@ -85,6 +86,7 @@ fn completions_come_in_the_order_in_which_jobs_finished() {
 /// R61, R6: `88-pool-keeps-alive.js`.
 #[test]
 fn a_job_keeps_the_loop_alive() {
+    let _limit = limit();
     trace(|log| {
         queue_work(|| (), {
             let log = log.clone();

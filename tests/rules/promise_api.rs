@@ -1,14 +1,12 @@
 //! What the crate adds to JavaScript's promises: conversions, failures, aborting, sharing, and
 //! what is freed when. The numbers are the ruler of SEMANTICS §5, one line per turn.
 
-mod common;
-
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 
-use common::{
+use crate::common::{
     Log, ms, reason_of, rejected, resolved, say, tag, text_of, then_ruler as ruler, throw, trace,
     trace_with_leftovers, virtual_loop,
 };
@@ -125,7 +123,7 @@ fn conversions_of_a_pending_promise_take_no_turn() {
 
 /// Whether a rejection is reported follows the last conversion.
 #[test]
-fn conversions_decide_what_is_told() {
+fn conversions_decide_what_is_reported() {
     trace(|log| {
         log_unhandled(&log);
         rejected("untracked, never told").untracked();
@@ -145,7 +143,7 @@ fn conversions_decide_what_is_told() {
 
 /// A loop that ends tells nobody, and leaves nothing for the next run to tell.
 #[test]
-fn what_is_tracked_while_the_loop_ends_is_not_told() {
+fn what_is_tracked_while_the_loop_ends_is_not_reported() {
     struct Tracks;
     impl Drop for Tracks {
         fn drop(&mut self) {
@@ -639,7 +637,7 @@ fn a_loser_of_select_that_is_dropped_leaves_no_reaction() {
 
 /// Polled once counts as handled, and so does `mark_handled`.
 #[test]
-fn a_promise_that_was_polled_or_marked_is_not_told() {
+fn a_promise_that_was_polled_or_marked_is_not_reported() {
     trace(|log| {
         log_unhandled(&log);
         rejected("marked").mark_handled();
@@ -696,7 +694,7 @@ fn let_go<T, E>(held: Held) -> impl FnOnce(T) -> Result<(), E> + 'static {
 
 /// Whatever waits for ever goes with its loop.
 #[test]
-fn what_waits_for_ever_goes_with_the_loop() {
+fn what_waits_forever_is_dropped_with_the_loop() {
     let ways: [Way; 16] = [
         ("then", |p, held| drop(p.then(let_go(held)))),
         ("catch", |p, held| drop(p.catch(let_go::<_, Never>(held)))),
@@ -771,7 +769,7 @@ fn what_waits_for_ever_goes_with_the_loop() {
 
 /// A promise that follows one that never settles is let go with its loop, and can be aborted.
 #[test]
-fn a_promise_that_follows_for_ever_is_freed_with_its_loop() {
+fn a_promise_that_follows_forever_is_freed_with_its_loop() {
     let token = Rc::new(());
     let held = token.clone();
     let mut event_loop = virtual_loop();

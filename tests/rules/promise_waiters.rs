@@ -1,15 +1,13 @@
 //! Who waits for a promise, and what becomes of a waiter that gives up, moves, or ends itself:
 //! R13 for what has no counterpart in JavaScript.
 
-mod common;
-
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use futures::future::FusedFuture;
 
-use common::{Later, Log, ms, tag, throw, trace};
+use crate::common::{Later, Log, ms, tag, throw, trace};
 use nodeloop::promise::{Failure, ready, resolve, with_resolver, with_resolvers};
 use nodeloop::time::sleep;
 use nodeloop::{Promise, queue_microtask, set_immediate, spawn};

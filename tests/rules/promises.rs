@@ -2,9 +2,7 @@
 //! Node v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output
 //! is what the test expects. The numbers are the ruler of SEMANTICS §5: one line per turn.
 
-mod common;
-
-use common::{rejected, resolved, ruler, trace, trace_with_leftovers};
+use crate::common::{rejected, resolved, ruler, trace, trace_with_leftovers};
 use nodeloop::promise::{with_resolver, with_resolvers};
 use nodeloop::{on_unhandled_rejection, queue_microtask, spawn, spawn_lazy, try_spawn};
 
@@ -32,7 +30,7 @@ fn resolving_with_a_promise_costs_two_turns() {
 /// queueMicrotask(() => { queueMicrotask(() => { y(); ruler(3); }); });
 /// ```
 #[test]
-fn adopting_a_pending_promise_costs_one_turn_behind_its_settling() {
+fn adopting_a_pending_promise_costs_one_turn_after_its_settling() {
     trace(|log| {
         let (inner, settle) = with_resolver();
         let (promise, resolver) = with_resolver();

@@ -3,13 +3,11 @@
 //! `tests/node/probes/` under the name given, and its output is what the test expects. The numbers
 //! are the ruler of SEMANTICS §5, here of plain `then`s.
 
-mod common;
-
 use std::convert::Infallible;
 use std::fmt::{Debug, Display};
 use std::panic::Location;
 
-use common::{
+use crate::common::{
     Later, Log, reason_of, rejected, resolved, say, tag, then_ruler as ruler, throw, trace,
     trace_with_leftovers,
 };
@@ -58,7 +56,7 @@ fn log_unhandled(log: &Log) {
 
 /// R17: `24-rejection-propagates.js`.
 #[test]
-fn only_the_last_promise_of_a_chain_is_told() {
+fn only_the_last_promise_of_a_chain_is_reported() {
     trace(|log| {
         let middle = rejected("x").then(Ok);
         let last_line = Location::caller().line() + 1;
@@ -73,7 +71,7 @@ fn only_the_last_promise_of_a_chain_is_told() {
 
 /// R17: `25-rejected-twice-tracking.js`, with a handler that returns the rejected promise.
 #[test]
-fn a_followed_rejection_is_told_of_the_follower() {
+fn a_followed_rejection_is_reported_for_the_follower() {
     trace(|log| {
         let inner = rejected("x");
         let outer_line = Location::caller().line() + 1;
@@ -331,7 +329,7 @@ fn a_handler_that_throws_rejects_its_promise() {
 
 /// R47: `66-finally-turns.js`.
 #[test]
-fn the_promise_of_finally_settles_two_turns_behind_its_handler() {
+fn the_promise_of_finally_settles_two_turns_after_its_handler() {
     trace(|log| {
         let done = resolve::<_, Never>("v").shared();
         let line = log.clone();
@@ -498,7 +496,7 @@ fn the_errors_of_any_come_in_the_order_of_the_list() {
 /// setImmediate(() => no('too late')); // rejects late
 /// ```
 #[test]
-fn a_loser_that_is_rejected_later_is_not_told() {
+fn a_loser_that_is_rejected_later_is_not_reported() {
     trace(|log| {
         log_unhandled(&log);
         let (late, no) = with_resolvers::<i32, &str>();

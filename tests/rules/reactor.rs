@@ -3,8 +3,6 @@
 //! Unix socket pairs are used throughout: what is written to one end can be read at the other
 //! when the write returns, so every poll phase sees exactly what the test has put there.
 
-#![cfg(unix)]
-
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -15,13 +13,13 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::common::limit::limit;
+use crate::common::{run, run_script};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::io::AsyncFd;
 use nodeloop::net::{TcpListener, TcpStream, UnixStream};
 use nodeloop::time::{Instant, block_for, sleep, timeout};
-use nodeloop::{
-    AsyncLocalStorage, EventLoop, next_tick, run, run_script, set_immediate, set_timeout, spawn,
-};
+use nodeloop::{AsyncLocalStorage, EventLoop, next_tick, set_immediate, set_timeout, spawn};
 
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -51,6 +49,7 @@ fn drain(peer: &mut StdStream) {
 /// DESIGN §4.5: one event that wakes a reader and a writer is two macrotasks, the reader first.
 #[test]
 fn one_event_for_reader_and_writer_is_two_macrotasks_the_reader_first() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -107,6 +106,7 @@ fn one_event_for_reader_and_writer_is_two_macrotasks_the_reader_first() {
 /// DESIGN §4.5: at most 32 reads for an event, then the other phases get their turn.
 #[test]
 fn an_event_allows_32_reads_and_the_next_poll_phase_goes_on() {
+    let _limit = limit();
     let counts = Rc::new(RefCell::new(Vec::new()));
     let seen = counts.clone();
     run(async move {
@@ -134,6 +134,7 @@ fn an_event_allows_32_reads_and_the_next_poll_phase_goes_on() {
 /// The same for a source whose events go on: cut off and told again at once, it is served once.
 #[test]
 fn a_source_that_was_cut_off_and_has_an_event_is_served_once_a_phase() {
+    let _limit = limit();
     let counts = Rc::new(RefCell::new(Vec::new()));
     let seen = counts.clone();
     run(async move {
@@ -160,6 +161,7 @@ fn a_source_that_was_cut_off_and_has_an_event_is_served_once_a_phase() {
 /// A source is not readable before the poll phase has said so, whatever the kernel knows.
 #[test]
 fn a_fresh_source_is_read_in_the_next_poll_phase_only() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -182,6 +184,7 @@ fn a_fresh_source_is_read_in_the_next_poll_phase_only() {
 /// Writes are tried at once: no event is needed for a fresh source.
 #[test]
 fn a_write_is_tried_at_once() {
+    let _limit = limit();
     run(async {
         let (mut ours, mut peer) = pair();
         let mut write = Box::pin(ours.write(b"now"));
@@ -195,6 +198,7 @@ fn a_write_is_tried_at_once() {
 /// A short read of a TCP stream ends its readiness; one that fills its buffer does not.
 #[test]
 fn a_short_read_waits_for_the_next_event() {
+    let _limit = limit();
     for (size, expected) in [
         (8, ["a", "check", "b"]), // short: the next poll phase brings the rest
         (1, ["a", "b", "check"]), // full: there may be more, and there is
@@ -224,6 +228,7 @@ fn a_short_read_waits_for_the_next_event() {
 /// The end of the stream that arrives with the data, before it, and behind it.
 #[test]
 fn the_end_of_a_stream_is_never_missed() {
+    let _limit = limit();
     run(async {
         let (mut ours, mut peer) = pair();
         peer.write_all(b"data").unwrap();
@@ -255,6 +260,7 @@ fn the_end_of_a_stream_is_never_missed() {
 /// Both tasks' descriptors are told; one finds nothing, and waits instead of asking on and on.
 #[test]
 fn a_spurious_readiness_does_not_spin() {
+    let _limit = limit();
     let attempts = Rc::new(Cell::new((0, 0)));
     let seen = attempts.clone();
     run(async move {
@@ -294,6 +300,7 @@ fn a_spurious_readiness_does_not_spin() {
 /// again by then.
 #[test]
 fn an_event_of_a_dropped_source_does_not_reach_the_next_one_in_its_slot() {
+    let _limit = limit();
     run(async {
         let (first, mut peer_of_first) = pair();
         let (second, mut peer_of_second) = pair();
@@ -315,6 +322,7 @@ fn an_event_of_a_dropped_source_does_not_reach_the_next_one_in_its_slot() {
 /// not of the event.
 #[test]
 fn a_source_closed_while_its_event_is_in_the_batch() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -339,7 +347,8 @@ fn a_source_closed_while_its_event_is_in_the_batch() {
 /// R62 (probe 89): close callbacks come behind the check phase, before the timers, each with a
 /// drain.
 #[test]
-fn r62_close_callbacks_come_behind_the_check_phase() {
+fn r62_close_callbacks_come_after_the_check_phase() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run_script(move || {
@@ -364,6 +373,7 @@ fn r62_close_callbacks_come_behind_the_check_phase() {
 /// R62 (probe 02): from the poll phase it is check, then close, then timers.
 #[test]
 fn r62_from_poll_it_is_check_close_timer() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -384,6 +394,7 @@ fn r62_from_poll_it_is_check_close_timer() {
 /// (libuv's `uv__finish_close`).
 #[test]
 fn r62_the_source_closed_last_calls_back_first() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run_script(move || {
@@ -407,6 +418,7 @@ fn r62_the_source_closed_last_calls_back_first() {
 /// A close callback runs in the context in which it was given, as every callback does.
 #[test]
 fn a_close_callback_keeps_its_context() {
+    let _limit = limit();
     let seen = Rc::new(Cell::new(None));
     let inside = seen.clone();
     run(async move {
@@ -423,6 +435,7 @@ fn a_close_callback_keeps_its_context() {
 /// A closed source: every use is an error, and closing it again calls back again.
 #[test]
 fn a_closed_source_says_so() {
+    let _limit = limit();
     run(async {
         let (mut stream, _peer) = pair();
         stream.close(|| {});
@@ -442,6 +455,7 @@ fn a_closed_source_says_so() {
 /// R6: a task that waits for a source keeps the loop alive, through timers that do not.
 #[test]
 fn r6_a_wait_keeps_the_loop_alive() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run_script(move || {
@@ -464,6 +478,7 @@ fn r6_a_wait_keeps_the_loop_alive() {
 /// R6: an unref'd source does not, nor one that nobody waits for (any more).
 #[test]
 fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
     let script = || {
         let (unrefed, _peer) = pair();
@@ -499,6 +514,7 @@ fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
 /// R6: the same for who polls, and for a reader and a writer at once; each is counted once.
 #[test]
 fn r6_every_wait_is_counted_once() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
     let script = || {
         spawn(async move {
@@ -543,6 +559,7 @@ fn r6_every_wait_is_counted_once() {
 /// Of several who wait for a source, the one that gives up leaves, and no other.
 #[test]
 fn a_waiter_that_gives_up_is_the_one_that_leaves() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run_script(move || {
@@ -568,6 +585,7 @@ fn a_waiter_that_gives_up_is_the_one_that_leaves() {
 /// further event tells it.
 #[test]
 fn an_end_that_comes_with_the_data_is_read() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -585,6 +603,7 @@ fn an_end_that_comes_with_the_data_is_read() {
 /// A read that lost a `select` can't tell; the stream is unref'd, and the loop ends.
 #[test]
 fn an_abandoned_read_ends_with_its_stream() {
+    let _limit = limit();
     run(async {
         let (mut ours, _peer) = pair();
         let read = timeout(Duration::from_millis(1), ours.read(&mut [0; 8])).await;
@@ -603,6 +622,7 @@ fn an_abandoned_read_ends_with_its_stream() {
 /// Virtual time does not wait for sockets: it looks, and jumps; what is there comes first.
 #[test]
 fn virtual_time_looks_at_sockets_and_jumps() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
@@ -632,6 +652,7 @@ fn virtual_time_looks_at_sockets_and_jumps() {
 /// `io_holds_time`: as long as a task waits for a socket, the clock stands still.
 #[test]
 fn virtual_time_can_be_held_by_sockets() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     let builder = EventLoop::builder().virtual_time().io_holds_time(true);
@@ -660,6 +681,7 @@ fn virtual_time_can_be_held_by_sockets() {
 /// won't tell those events again.
 #[test]
 fn what_a_stopped_run_did_not_hand_out_comes_in_the_next_run() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let result = event_loop.block_on(async {
         let (first, mut peer_of_first) = pair();
@@ -681,6 +703,7 @@ fn what_a_stopped_run_did_not_hand_out_comes_in_the_next_run() {
 /// that lives outside of it keeps its readiness.
 #[test]
 fn what_a_cancelled_run_did_not_hand_out_is_not_lost() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let kept = Rc::new(RefCell::new(None));
     let slot = kept.clone();
@@ -702,6 +725,7 @@ fn what_a_cancelled_run_did_not_hand_out_is_not_lost() {
 /// After the end of its loop a source gives an error instead of waiting for ever.
 #[test]
 fn a_source_of_a_loop_that_has_ended_says_so() {
+    let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let built = event_loop.block_on(async {
         let (stream, peer) = pair();
@@ -735,6 +759,7 @@ fn a_source_of_a_loop_that_has_ended_says_so() {
 /// A task of another executor that waits for a source is told of the loop's end.
 #[test]
 fn a_foreign_waiter_is_woken_at_the_end() {
+    let _limit = limit();
     let mut pool = futures::executor::LocalPool::new();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let spawner = pool.spawner();
@@ -759,6 +784,7 @@ fn a_foreign_waiter_is_woken_at_the_end() {
 /// Outside of any loop a source can't be made.
 #[test]
 fn outside_of_a_loop_it_panics_with_advice() {
+    let _limit = limit();
     let made = catch_unwind(|| drop(AsyncFd::new(StdStream::pair().unwrap().0)));
     let message = *made.unwrap_err().downcast::<String>().unwrap();
     assert!(message.contains("`io::AsyncFd::new` was called outside of an event loop"));
@@ -770,6 +796,7 @@ fn outside_of_a_loop_it_panics_with_advice() {
 /// A task that panics when its event comes: its socket is closed, and the others go on.
 #[test]
 fn a_panic_in_a_reader_leaves_the_others_alone() {
+    let _limit = limit();
     run(async {
         let (mut first, mut peer_of_first) = pair();
         let (mut second, mut peer_of_second) = pair();
@@ -789,6 +816,7 @@ fn a_panic_in_a_reader_leaves_the_others_alone() {
 /// A regular file is not for the reactor, and says so at once.
 #[test]
 fn a_regular_file_is_refused() {
+    let _limit = limit();
     run(async {
         let file = std::fs::File::open("Cargo.toml").unwrap();
         assert!(AsyncFd::new(file).is_err());
@@ -798,6 +826,7 @@ fn a_regular_file_is_refused() {
 /// Pipes, readiness of one's own, and getting the descriptor back.
 #[test]
 fn any_descriptor_can_be_awaited() {
+    let _limit = limit();
     run(async {
         let (reader, writer) = std::io::pipe().unwrap();
         let (reader, writer) = (AsyncFd::new(reader).unwrap(), AsyncFd::new(writer).unwrap());
@@ -829,6 +858,7 @@ fn any_descriptor_can_be_awaited() {
 /// Backpressure: a writer waits until its peer has read.
 #[test]
 fn a_writer_waits_for_its_peer() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {
@@ -869,6 +899,7 @@ impl std::task::Wake for PanickingWaker {
 /// an uncaught error, and those behind it are woken all the same.
 #[test]
 fn a_waker_that_panics_keeps_nobody_from_waking() {
+    let _limit = limit();
     let lines = Log::default();
     let seen = lines.clone();
     run(async move {

@@ -2,17 +2,14 @@
 //! recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under the name
 //! given, and its output is what the test expects.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::cell::RefCell;
 use std::future::Future;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::task::Context;
 
-use common::{Log, log_uncaught, ms, throw, trace};
+use crate::common::limit::limit;
+use crate::common::{Log, log_uncaught, ms, throw, trace};
 use futures::task::{ArcWake, waker};
 use nodeloop::net::UnixStream;
 use nodeloop::time::{block_for, simulate_completion};
@@ -20,7 +17,8 @@ use nodeloop::{RunError, exit, next_tick, set_immediate, set_timeout, spawn};
 
 /// R55: `268-uncaught-close.js`.
 #[test]
-fn behind_a_throwing_close_callback_comes_no_drain() {
+fn no_drain_follows_a_throwing_close_callback() {
+    let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
         set_immediate(move || {
@@ -76,7 +74,8 @@ impl ArcWake for Throws {
 
 /// R55: `271-uncaught-pending.js`.
 #[test]
-fn behind_a_throwing_pending_callback_comes_no_drain() {
+fn no_drain_follows_a_throwing_pending_callback() {
+    let _limit = limit();
     trace(|log| {
         LOG.set(Some(log.clone()));
         log_uncaught(&log);
@@ -106,7 +105,8 @@ fn behind_a_throwing_pending_callback_comes_no_drain() {
 
 /// R56: `269-uncaught-timer-same-now.js`.
 #[test]
-fn behind_a_throwing_timer_the_clock_is_not_read_again() {
+fn the_clock_is_not_read_again_after_a_throwing_timer() {
+    let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -123,6 +123,7 @@ fn behind_a_throwing_timer_the_clock_is_not_read_again() {
 /// R56: `270-uncaught-timer-last-then-poll.js`.
 #[test]
 fn what_the_last_timer_queued_is_drained_before_the_poll_phase() {
+    let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
         simulate_completion(ms(0), log.will("poll"));
@@ -137,10 +138,11 @@ fn what_the_last_timer_queued_is_drained_before_the_poll_phase() {
 
 /// R9: what a run that ended early has queued is not called by the next run of the loop.
 #[test]
-fn what_an_early_end_leaves_behind_is_gone() {
+fn what_an_early_end_leaves_is_dropped() {
+    let _limit = limit();
     let log = Log::new();
     let (close, connected) = (log.clone(), log.clone());
-    let mut event_loop = common::virtual_loop();
+    let mut event_loop = crate::common::virtual_loop();
     let result = event_loop.run_script(move || {
         let (socket, _) = StdStream::pair().unwrap();
         let socket = UnixStream::from_std(socket).unwrap();

@@ -2,9 +2,7 @@
 //! timer is picked: R21, R22, R28, R34. Each test is a recorded program of Node v20.20.2; the program
 //! stands in `tests/node/probes/` under the name given, and its output is what the test expects.
 
-mod common;
-
-use common::{Later, ms, trace};
+use crate::common::{Later, ms, trace};
 use nodeloop::time::block_for;
 use nodeloop::{Timeout, next_tick, set_immediate, set_timeout, set_timeout_mut};
 
@@ -32,7 +30,7 @@ fn a_list_goes_back_with_the_expiry_of_its_next_timer() {
 
 /// R22: `261-list-put-back-number.js`.
 #[test]
-fn a_list_goes_back_behind_those_with_the_same_expiry() {
+fn a_list_is_requeued_after_those_with_the_same_expiry() {
     trace(|log| {
         set_timeout(ms(300), log.will("A1 due 300"));
         block_for(ms(250));

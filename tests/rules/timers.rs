@@ -2,13 +2,11 @@
 //! program stands in `tests/node/probes/` under the name given, and its output is what the test
 //! expects. `due` in a line is the millisecond at which the timer's own time is over.
 
-mod common;
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Later, ms, now_ms, trace};
+use crate::common::{Later, ms, now_ms, trace};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
     Timeout, next_tick, on_exit, queue_microtask, set_immediate, set_interval, set_timeout,
@@ -286,7 +284,7 @@ fn an_interval_slower_than_its_period_lets_the_other_phases_run() {
 
 /// R32: `43-interval-behind-timer-of-callback.js`.
 #[test]
-fn an_interval_stands_behind_the_timers_of_its_callback() {
+fn an_interval_comes_after_the_timers_of_its_callback() {
     trace(|log| {
         let (interval, n) = (Later::<Timeout>::new(), Cell::new(0));
         let own = interval.clone();
@@ -507,7 +505,7 @@ fn a_list_cleared_and_refilled_in_a_callback_is_a_fresh_one() {
 
 /// R33, R34: `114-picked-timer-replaced.js`.
 #[test]
-fn a_list_emptied_behind_the_pick_is_not_the_new_one_of_its_duration() {
+fn a_list_emptied_after_the_pick_is_not_the_new_one_of_its_duration() {
     trace(|log| {
         let b = Later::<Timeout>::new();
         let (line, clear_b) = (log.clone(), b.clone());
@@ -716,7 +714,7 @@ fn a_drain_may_clear_the_list_that_was_chosen() {
 /// R33: the callback of a cleared timer is dropped at once, and its destructor may use the loop.
 #[test]
 fn clearing_drops_the_callback_outside_of_any_borrow() {
-    struct ArmsWhenDropped(common::Log);
+    struct ArmsWhenDropped(crate::common::Log);
     impl Drop for ArmsWhenDropped {
         fn drop(&mut self) {
             self.0.add("dropped");

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::limit::limit;
 use nodeloop::picture::{self, Recording, say};
 use nodeloop::{EventLoop, RunError, next_tick, on_uncaught, set_immediate, set_timeout, spawn};
 use serde_json::Value;
@@ -57,6 +58,7 @@ fn all<'a>(events: &'a Value, field: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_data_of_a_small_program_is_as_recorded() {
+    let _limit = limit();
     let recording = Recording::new("a small program").without_sources();
     let json = text(|out| record(recording, program::script).write_json(out));
     let expected = include_str!("expected.json");
@@ -64,7 +66,7 @@ fn the_data_of_a_small_program_is_as_recorded() {
         let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join("picture.json");
         std::fs::write(&actual, &json).unwrap();
         panic!(
-            "the recording differs: diff tests/picture/expected.json {}",
+            "the recording differs: diff tests/kit/picture/expected.json {}",
             actual.display()
         );
     }
@@ -72,6 +74,7 @@ fn the_data_of_a_small_program_is_as_recorded() {
 
 #[test]
 fn what_is_queued_is_called_or_cleared_once() {
+    let _limit = limit();
     let data = data(&record(Recording::new("queues"), program::script));
     let mut waiting: HashMap<i64, &Value> = HashMap::new();
     let mut stack = Vec::new();
@@ -98,6 +101,7 @@ fn what_is_queued_is_called_or_cleared_once() {
 
 #[test]
 fn the_page_is_one_file_that_refers_to_nothing() {
+    let _limit = limit();
     let recording = record(Recording::new("<i>title</i>"), program::script);
     let page = page(&recording);
     for reference in [
@@ -129,6 +133,7 @@ fn the_page_is_one_file_that_refers_to_nothing() {
 
 #[test]
 fn nothing_that_is_printed_can_leave_the_data() {
+    let _limit = limit();
     let evil = "</script><script>alert('{{title}}')</script><!--";
     let recording = record(Recording::new(evil), move || say(evil));
     let page = page(&recording);
@@ -142,6 +147,7 @@ fn nothing_that_is_printed_can_leave_the_data() {
 
 #[test]
 fn the_lines_of_the_program_are_in_the_page_unless_they_are_not_wanted() {
+    let _limit = limit();
     let recording = record(Recording::new("sources"), program::script);
     let lines = |data: &Value| -> Vec<String> {
         let files = data["sources"].as_object().unwrap();
@@ -157,6 +163,7 @@ fn the_lines_of_the_program_are_in_the_page_unless_they_are_not_wanted() {
 
 #[test]
 fn a_trace_nests_and_its_times_grow() {
+    let _limit = limit();
     let recording = record(Recording::new("trace"), program::script);
     let events = trace(&recording);
     let (mut open, mut last) = (Vec::new(), -1.0);
@@ -202,6 +209,7 @@ fn a_trace_nests_and_its_times_grow() {
 
 #[test]
 fn a_recording_stops_at_its_limit_and_says_so() {
+    let _limit = limit();
     let chain = || {
         fn link(left: u32) {
             if left > 0 {
@@ -226,6 +234,7 @@ fn a_recording_stops_at_its_limit_and_says_so() {
 
 #[test]
 fn a_panic_is_recorded_and_what_it_leaves_open_is_closed() {
+    let _limit = limit();
     let recording = Recording::new("panic");
     let result = run(&recording, || {
         set_timeout(Duration::from_millis(1), || panic!("as planned"));
@@ -251,6 +260,7 @@ fn a_panic_is_recorded_and_what_it_leaves_open_is_closed() {
 
 #[test]
 fn a_task_returns_as_done_or_to_wait() {
+    let _limit = limit();
     let recording = record(Recording::new("tasks"), || {
         spawn(async {});
         spawn(async { nodeloop::yield_now().await });
@@ -268,6 +278,7 @@ fn a_task_returns_as_done_or_to_wait() {
 
 #[test]
 fn only_what_the_recorded_loop_says_is_in_its_recording() {
+    let _limit = limit();
     let (first, second) = (Recording::new("first"), Recording::new("second"));
     say("before any loop");
     record(first.clone(), || say("in the first"));
@@ -285,6 +296,7 @@ fn only_what_the_recorded_loop_says_is_in_its_recording() {
 
 #[test]
 fn a_recording_goes_on_with_the_next_run() {
+    let _limit = limit();
     let recording = Recording::new("two runs");
     let event_loop = EventLoop::builder().observer(recording.clone());
     let mut event_loop = event_loop.build().unwrap();
@@ -300,6 +312,7 @@ fn a_recording_goes_on_with_the_next_run() {
 /// Formatting calls the user's code, and so may spawn, print or panic.
 #[test]
 fn nothing_is_borrowed_while_a_text_is_formatted() {
+    let _limit = limit();
     struct Nested(Rc<Cell<u32>>);
     impl std::fmt::Display for Nested {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -317,6 +330,7 @@ fn nothing_is_borrowed_while_a_text_is_formatted() {
 
 #[test]
 fn files_are_written() {
+    let _limit = limit();
     let folder = tempfile::tempdir().unwrap();
     let (html, json) = (folder.path().join("a.html"), folder.path().join("a.json"));
     let recording = record(Recording::new("files"), program::script);
@@ -337,6 +351,7 @@ fn files_are_written() {
 
 #[test]
 fn each_run_of_this_thread_is_saved_while_a_picture_is_taken() {
+    let _limit = limit();
     let folder = tempfile::tempdir().unwrap();
     let (html, json) = (folder.path().join("a.html"), folder.path().join("a.json"));
     let nothing = picture::take("nothing", None, None);
@@ -359,6 +374,7 @@ fn each_run_of_this_thread_is_saved_while_a_picture_is_taken() {
 
 #[test]
 fn what_came_before_the_process_ends_is_saved() {
+    let _limit = limit();
     let folder = tempfile::tempdir().unwrap();
     let html = folder.path().join("a.html");
     let taken = picture::take("exit", Some(&html), None);
