@@ -57,7 +57,13 @@ thread_local! {
 /// Limits the calling test to 10 seconds.
 #[track_caller]
 pub fn limit() -> Limit {
-    Limit::start(DEFAULT)
+    Limit::start(current_name(), DEFAULT)
+}
+
+/// Limits one of many cases that a test runs, of the given name, to 10 seconds.
+#[track_caller]
+pub fn limit_of_case(name: &str) -> Limit {
+    Limit::start(name.to_owned(), DEFAULT)
 }
 
 /// Limits the calling test to 10 seconds, unless its thread has a limit already. For helpers.
@@ -71,7 +77,7 @@ pub fn default_limit() -> Option<Limit> {
 #[track_caller]
 pub fn limit_of(limit: Duration, reason: &str) -> Limit {
     assert!(!reason.is_empty(), "give a reason for another limit");
-    Limit::start(limit)
+    Limit::start(current_name(), limit)
 }
 
 /// Adds a loop to the calling test: its report becomes part of the failure. Without a limit on
@@ -96,14 +102,14 @@ pub fn forget_ended_loops() {
 
 impl Limit {
     #[track_caller]
-    fn start(limit: Duration) -> Limit {
+    fn start(name: String, limit: Duration) -> Limit {
         static WATCHER: std::sync::Once = std::sync::Once::new();
         WATCHER.call_once(|| {
             let watcher = thread::Builder::new().name("time limits".to_owned());
             watcher.spawn(watch_tests).expect("a thread can be started");
         });
         let test = Arc::new(Test {
-            name: thread::current().name().unwrap_or("unnamed").to_owned(),
+            name,
             location: Location::caller(),
             limit,
             deadline: Instant::now() + limit,
@@ -124,6 +130,11 @@ impl Drop for Limit {
         lock(&TESTS).retain(|test| !Arc::ptr_eq(test, &self.test));
         CURRENT.with_borrow_mut(|tests| tests.retain(|test| !Arc::ptr_eq(test, &self.test)));
     }
+}
+
+/// The harness names the thread of a test after the test.
+fn current_name() -> String {
+    thread::current().name().unwrap_or("unnamed").to_owned()
 }
 
 /// The watching thread: waits for the next deadline, and fails the tests whose time is over.

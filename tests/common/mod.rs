@@ -10,7 +10,7 @@ pub mod process;
 pub mod skip;
 
 use std::any::Any;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
 use std::ops::Deref;
 use std::panic::resume_unwind;
@@ -145,6 +145,14 @@ pub fn try_trace(script: impl FnOnce(Log) + 'static) -> (Result<(), RunError>, L
     let scripts = log.clone();
     let result = virtual_loop().run_script(move || script(scripts));
     (result, log)
+}
+
+/// The lines of a log that is compared as a vector.
+pub type Lines = Rc<RefCell<Vec<String>>>;
+
+/// Adds a line.
+pub fn log(lines: &Lines, line: impl Into<String>) {
+    lines.borrow_mut().push(line.into());
 }
 
 pub fn ms(count: u64) -> Duration {

@@ -18,7 +18,8 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::common::limit::limit;
+use crate::common::limit::{limit, watch};
+use crate::common::real_loop;
 use futures::{AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
 use nodeloop::fs::{self, File, PathError};
 use nodeloop::{EventLoop, Promise, RunError, promise, queue_work, set_timeout, spawn_blocking};
@@ -33,12 +34,13 @@ fn tempdir() -> TempDir {
 /// Runs in a loop whose pool has one thread, so that operations take place one by one.
 fn one_by_one<F: Future + 'static>(future: F) -> F::Output {
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
+    watch(event_loop.handle());
     event_loop.run(future).unwrap()
 }
 
 /// Runs in a loop with Node's four threads.
 fn run<F: Future + 'static>(future: F) -> F::Output {
-    EventLoop::builder().build().unwrap().run(future).unwrap()
+    real_loop().run(future).unwrap()
 }
 
 /// Keeps the only thread of a pool busy until it is pulled.

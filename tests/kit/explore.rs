@@ -6,16 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit;
+use crate::common::ms;
 use crate::common::process::command_of;
 use nodeloop::test::{self, Builder, Test};
 use nodeloop::{
     Seed, handle, keep_alive, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_timeout, spawn, time,
 };
-
-fn ms(count: u64) -> Duration {
-    Duration::from_millis(count)
-}
 
 /// The different orders under the plain order and 60 seeds, sorted.
 fn orders(body: impl AsyncFn(Test) + 'static) -> BTreeSet<String> {

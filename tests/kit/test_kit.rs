@@ -7,16 +7,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit;
+use crate::common::ms;
 use nodeloop::observe::Phase;
 use nodeloop::test::{self, Log, Stepper};
 use nodeloop::{
     RunError, Seed, WaitsFor, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_interval, set_timeout, spawn, spawn_blocking, time,
 };
-
-fn ms(count: u64) -> Duration {
-    Duration::from_millis(count)
-}
 
 /// What `assertion` panics with.
 fn message_of(assertion: impl FnOnce()) -> String {

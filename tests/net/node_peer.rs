@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::common::limit::limit;
+use crate::common::{Lines, log as add};
 use crate::common::{block_on, run};
 use futures::future::join_all;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,14 +21,8 @@ use nodeloop::{
 use crate::common::node;
 use crate::common::node::Node;
 
-type Log = Rc<RefCell<Vec<String>>>;
-
-fn add(log: &Log, line: impl Into<String>) {
-    log.borrow_mut().push(line.into());
-}
-
 /// The function of the same name in the scripts.
-fn around(log: &Log, name: &str) -> Promise<()> {
+fn around(log: &Lines, name: &str) -> Promise<()> {
     add(log, name);
     let will = |what: &str| {
         let (log, line) = (log.clone(), format!("{name} {what}"));
@@ -69,7 +64,7 @@ async fn read(stream: &mut impl Stream) -> String {
 }
 
 /// `client` of `net_order.mjs`, from where it is connected.
-async fn client(log: Log, mut stream: impl Stream) {
+async fn client(log: Lines, mut stream: impl Stream) {
     around(&log, "connect").await;
     stream.write_all(b"hi").await.unwrap();
     add(&log, format!("data {}", read(&mut stream).await));
@@ -82,12 +77,12 @@ async fn client(log: Log, mut stream: impl Stream) {
     add(&log, "close");
 }
 
-async fn tcp_client(log: Log, port: u16) {
+async fn tcp_client(log: Lines, port: u16) {
     client(log, TcpStream::connect(("127.0.0.1", port)).await.unwrap()).await;
 }
 
 /// `server` of `net_order.mjs`, from where it has a connection.
-async fn server(log: Log, mut stream: impl Stream) {
+async fn server(log: Lines, mut stream: impl Stream) {
     around(&log, "connection").await;
     add(&log, format!("data {}", read(&mut stream).await));
     around(&log, "data").await;
@@ -100,7 +95,7 @@ async fn server(log: Log, mut stream: impl Stream) {
     add(&log, "close");
 }
 
-async fn tcp_server(log: Log, listener: TcpListener) {
+async fn tcp_server(log: Lines, listener: TcpListener) {
     let (stream, _) = listener.accept().await.unwrap();
     drop(listener);
     server(log, stream).await;
@@ -124,8 +119,8 @@ const TCP_SERVER: &[&str] = &[
 ];
 
 /// Runs our side of a conversation; its log.
-fn told<F: Future<Output = ()> + 'static>(side: impl FnOnce(Log) -> F) -> Vec<String> {
-    let log = Log::default();
+fn told<F: Future<Output = ()> + 'static>(side: impl FnOnce(Lines) -> F) -> Vec<String> {
+    let log = Lines::default();
     run(side(log.clone()));
     log.take()
 }
@@ -143,7 +138,7 @@ async fn node_server<A: ToString>(script: &'static str, arguments: &[A]) -> (Nod
 #[test]
 fn tcp_tells_the_same_on_both_sides() {
     let _limit = limit();
-    let servers = Log::default();
+    let servers = Lines::default();
     let log = servers.clone();
     let clients = told(|clients| async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -277,7 +272,7 @@ async fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
 }
 
 /// `client` of `dgram_order.mjs`.
-async fn udp_client(log: Log, port: u16) {
+async fn udp_client(log: Lines, port: u16) {
     let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
     socket.connect(("127.0.0.1", port)).await.unwrap();
     socket.send(b"hi").await.unwrap();
@@ -303,7 +298,7 @@ async fn udp_client(log: Log, port: u16) {
 }
 
 /// `server` of `dgram_order.mjs`.
-async fn udp_server(log: Log, socket: UdpSocket) {
+async fn udp_server(log: Lines, socket: UdpSocket) {
     let (hi, from) = receive(&socket).await;
     around(&log, &format!("message {hi}")).await;
     socket.send_to(b"hello", from).await.unwrap();
@@ -337,7 +332,7 @@ const UDP_SERVER: &[&str] = &[
 #[test]
 fn udp_tells_the_same_on_both_sides() {
     let _limit = limit();
-    let servers = Log::default();
+    let servers = Lines::default();
     let log = servers.clone();
     let clients = told(|clients| async move {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

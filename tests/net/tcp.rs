@@ -8,18 +8,13 @@ use std::time::Duration;
 
 use crate::common::limit::limit;
 use crate::common::net::{Refusing, tcp_pair};
+use crate::common::{Lines, log};
 use crate::common::{block_on, run};
 use futures::StreamExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream};
 
 use nodeloop::{queue_microtask, set_immediate, set_timeout, spawn, yield_now};
-
-type Log = Rc<RefCell<Vec<String>>>;
-
-fn log(log: &Log, line: impl Into<String>) {
-    log.borrow_mut().push(line.into());
-}
 
 /// Numbers that look random, and are the same in every run.
 struct Random(u64);
@@ -85,7 +80,7 @@ fn a_refused_connection_is_an_error() {
 fn a_refusal_by_the_network_comes_in_the_poll_phase() {
     let _limit = limit();
     let refusing = Refusing::tcp();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let connecting = lines.clone();
@@ -145,7 +140,7 @@ fn names_are_looked_up_and_literals_are_not() {
 #[test]
 fn two_tasks_accept_on_one_listener() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let listener = Rc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -199,7 +194,7 @@ fn an_event_allows_32_connections() {
 #[test]
 fn a_listener_that_is_closed_ends_its_waits() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let listener = Rc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());

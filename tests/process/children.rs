@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::common::block_on;
 use crate::common::limit::limit;
+use crate::common::real_loop;
 use crate::common::{Log, log_uncaught, throw, trace, try_trace, virtual_loop};
 use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
@@ -427,7 +428,7 @@ fn a_child_outlives_its_handle_and_is_waited_for() {
 }
 
 fn block_on_until_idle(future: impl Future<Output = ()> + 'static) {
-    EventLoop::builder().build().unwrap().run(future).unwrap();
+    real_loop().run(future).unwrap();
 }
 
 #[test]

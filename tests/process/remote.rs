@@ -11,6 +11,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::common::limit::limit;
+use crate::common::real_loop;
 use crate::common::{Log, ms, text_of, throw, virtual_loop};
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
@@ -20,10 +21,6 @@ use nodeloop::{
     EventLoop, RemoteError, handle, keep_alive, next_tick, queue_microtask, queue_work,
     set_immediate, set_timeout, spawn, spawn_blocking, time,
 };
-
-fn real_loop() -> EventLoop {
-    EventLoop::builder().build().unwrap()
-}
 
 /// Counts its drops, and remembers those on a thread other than its own.
 #[derive(Debug, Clone, Default)]

@@ -1,35 +1,26 @@
 //! `AbortController` and what takes its signal; the order is Node's, printed with `node`.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::limit::default_limit;
+use crate::common::{Lines, ms, virtual_loop};
 use nodeloop::{
-    AbortController, AbortExt, AbortReason, AbortSignal, EventLoop, StuckPolicy, next_tick,
-    on_uncaught, promise, queue_microtask, queue_work, set_immediate, set_timeout, spawn,
-    spawn_blocking, time,
+    AbortController, AbortExt, AbortReason, AbortSignal, next_tick, on_uncaught, promise,
+    queue_microtask, queue_work, set_immediate, set_timeout, spawn, spawn_blocking, time,
 };
 
-type Log = Rc<RefCell<Vec<String>>>;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
 /// Runs a script on virtual time and gives what it logged.
-fn trace(script: impl FnOnce(Log) + 'static) -> Vec<String> {
-    let log = Log::default();
+fn trace(script: impl FnOnce(Lines) + 'static) -> Vec<String> {
+    let log = Lines::default();
     let inner = log.clone();
-    let builder = EventLoop::builder()
-        .virtual_time()
-        .stuck(StuckPolicy::Error);
-    let mut event_loop = builder.build().unwrap();
+    let _limit = default_limit();
+    let mut event_loop = virtual_loop();
     event_loop.run_script(move || script(inner)).unwrap();
     drop(event_loop);
     log.take()
 }
 
-fn say(log: &Log, text: &str) -> impl FnOnce() + 'static {
+fn say(log: &Lines, text: &str) -> impl FnOnce() + 'static {
     let (log, text) = (log.clone(), text.to_owned());
     move || log.borrow_mut().push(text)
 }

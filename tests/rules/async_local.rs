@@ -5,14 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::ms;
 use nodeloop::{
     AsyncLocalStorage, EventLoop, next_tick, on_uncaught, on_unhandled_rejection, promise,
     queue_microtask, set_immediate, set_interval, set_timeout, spawn, time, try_spawn,
 };
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
 
 /// A log whose entries say the value of the storage at that moment.
 #[derive(Clone)]

@@ -1,24 +1,17 @@
 //! The pending phase, R63: connects that fail at once.
 
-use std::cell::RefCell;
 use std::io::ErrorKind;
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit;
 use crate::common::net::SocketPath;
 use crate::common::run_script;
+use crate::common::{Lines, log};
 use nodeloop::net::{UnixListener, UnixStream};
 use nodeloop::time::{block_for, wait_for_jobs};
 use nodeloop::{next_tick, queue_work, set_immediate, set_timeout, spawn};
 
-type Log = Rc<RefCell<Vec<String>>>;
-
-fn log(log: &Log, line: impl Into<String>) {
-    log.borrow_mut().push(line.into());
-}
-
-fn connect_nowhere(lines: &Log) {
+fn connect_nowhere(lines: &Lines) {
     let lines = lines.clone();
     spawn(async move {
         let error = UnixStream::connect("/nonexistent/socket")
@@ -34,7 +27,7 @@ fn connect_nowhere(lines: &Log) {
 #[test]
 fn r63_a_connect_that_fails_at_once_is_pending() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         let (check, timers) = (lines.clone(), lines.clone());
@@ -50,7 +43,7 @@ fn r63_a_connect_that_fails_at_once_is_pending() {
 #[test]
 fn r63_a_connect_that_fails_in_poll_is_pending_after_poll() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         let done = move |()| {
@@ -68,7 +61,7 @@ fn r63_a_connect_that_fails_in_poll_is_pending_after_poll() {
 #[test]
 fn r63_what_a_pending_callback_feeds_waits_for_the_next_round() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         let (poll, check) = (lines.clone(), lines.clone());
@@ -93,7 +86,7 @@ fn r63_what_a_pending_callback_feeds_waits_for_the_next_round() {
 #[test]
 fn r63_each_report_is_a_macrotask() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         for name in ["A", "B"] {
@@ -115,7 +108,7 @@ fn r63_each_report_is_a_macrotask() {
 #[test]
 fn r63_success_comes_in_the_poll_phase() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     let path = SocketPath::new();
     run_script(move || {

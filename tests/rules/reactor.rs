@@ -14,18 +14,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::limit::limit;
+use crate::common::{Lines, log};
 use crate::common::{run, run_script};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::io::AsyncFd;
 use nodeloop::net::{TcpListener, TcpStream, UnixStream};
 use nodeloop::time::{Instant, block_for, sleep, timeout};
 use nodeloop::{AsyncLocalStorage, EventLoop, next_tick, set_immediate, set_timeout, spawn};
-
-type Log = Rc<RefCell<Vec<String>>>;
-
-fn log(log: &Log, line: impl Into<String>) {
-    log.borrow_mut().push(line.into());
-}
 
 /// One end for the loop, and one that is used by plain system calls.
 fn pair() -> (UnixStream, StdStream) {
@@ -50,7 +45,7 @@ fn drain(peer: &mut StdStream) {
 #[test]
 fn one_event_for_reader_and_writer_is_two_macrotasks_the_reader_first() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let (ours, mut peer) = pair();
@@ -162,7 +157,7 @@ fn a_source_that_was_cut_off_and_has_an_event_is_served_once_a_phase() {
 #[test]
 fn a_fresh_source_is_read_in_the_next_poll_phase_only() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let (mut ours, mut peer) = pair();
@@ -203,7 +198,7 @@ fn a_short_read_waits_for_the_next_event() {
         (8, ["a", "check", "b"]), // short: the next poll phase brings the rest
         (1, ["a", "b", "check"]), // full: there may be more, and there is
     ] {
-        let lines = Log::default();
+        let lines = Lines::default();
         let seen = lines.clone();
         run(async move {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -323,7 +318,7 @@ fn an_event_of_a_dropped_source_does_not_reach_the_next_one_in_its_slot() {
 #[test]
 fn a_source_closed_while_its_event_is_in_the_batch() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let (first, mut peer_of_first) = pair();
@@ -349,7 +344,7 @@ fn a_source_closed_while_its_event_is_in_the_batch() {
 #[test]
 fn r62_close_callbacks_come_after_the_check_phase() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         let (stream, _peer) = pair();
@@ -374,7 +369,7 @@ fn r62_close_callbacks_come_after_the_check_phase() {
 #[test]
 fn r62_from_poll_it_is_check_close_timer() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let (stream, mut peer) = pair();
@@ -395,7 +390,7 @@ fn r62_from_poll_it_is_check_close_timer() {
 #[test]
 fn r62_the_source_closed_last_calls_back_first() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         for name in ["A", "B", "C"] {
@@ -456,7 +451,7 @@ fn a_closed_source_says_so() {
 #[test]
 fn r6_a_wait_keeps_the_loop_alive() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         let (mut ours, mut peer) = pair();
@@ -560,7 +555,7 @@ fn r6_every_wait_is_counted_once() {
 #[test]
 fn a_waiter_that_gives_up_is_the_one_that_leaves() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run_script(move || {
         let (stream, mut peer) = pair();
@@ -586,7 +581,7 @@ fn a_waiter_that_gives_up_is_the_one_that_leaves() {
 #[test]
 fn an_end_that_comes_with_the_data_is_read() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let (mut stream, mut peer) = pair();
@@ -623,7 +618,7 @@ fn an_abandoned_read_ends_with_its_stream() {
 #[test]
 fn virtual_time_looks_at_sockets_and_jumps() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
     let result = event_loop.block_on(async move {
@@ -653,7 +648,7 @@ fn virtual_time_looks_at_sockets_and_jumps() {
 #[test]
 fn virtual_time_can_be_held_by_sockets() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     let builder = EventLoop::builder().virtual_time().io_holds_time(true);
     let mut event_loop = builder.build().unwrap();
@@ -859,7 +854,7 @@ fn any_descriptor_can_be_awaited() {
 #[test]
 fn a_writer_waits_for_its_peer() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let (ours, mut peer) = pair();
@@ -900,7 +895,7 @@ impl std::task::Wake for PanickingWaker {
 #[test]
 fn a_waker_that_panics_keeps_nobody_from_waking() {
     let _limit = limit();
-    let lines = Log::default();
+    let lines = Lines::default();
     let seen = lines.clone();
     run(async move {
         let (ours, mut peer) = pair();
