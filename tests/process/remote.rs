@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use crate::common::limit::limit;
+use crate::common::limit::{limit, limit_of};
 use crate::common::real_loop;
 use crate::common::{Log, ms, text_of, throw, virtual_loop};
 use futures::StreamExt;
@@ -375,7 +375,8 @@ fn a_remote_task_tells_how_it_ended() {
 /// Threads wake, send and drop what they can reach while loop after loop comes to its end.
 #[test]
 fn a_loop_can_end_while_threads_wake_it() {
-    let _limit = limit();
+    let reason = "thousands of loops, and three threads that compete for their locks";
+    let _limit = limit_of(Duration::from_secs(60), reason);
     const LOOPS: usize = 3_000;
     const TASKS: usize = 6;
     let wakers = Arc::new(Mutex::new(Vec::<Waker>::new()));
@@ -392,12 +393,13 @@ fn a_loop_can_end_while_threads_wake_it() {
                     let clones = wakers.lock().unwrap().clone();
                     clones.iter().for_each(Waker::wake_by_ref);
                     clones.into_iter().rev().for_each(Waker::wake);
-                    // Not each time: what is sent piles up, and each loop has to take it down.
+                    // Not each time: messages accumulate, and each loop has to run them.
                     let remote = remote.lock().unwrap().clone();
                     if let Some(remote) = remote.filter(|_| n % 32 == 0) {
                         let _ = remote.post(|| ());
                         drop(remote.spawn(pending::<()>));
                     }
+                    thread::yield_now(); // the locks are not fair
                 }
             })
         })
