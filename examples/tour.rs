@@ -113,7 +113,7 @@ use std::time::Duration;
 
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{
     next_tick, on_exit, queue_microtask, queue_work, run_script, set_immediate, set_timeout, spawn,
     spawn_blocking, time,
@@ -133,7 +133,7 @@ const WHEEL: &str = "
   queues are emptied: first all ticks, then all microtasks. Then the next.";
 
 fn main() {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     println!("{WHEEL}");
     run_script(script);
 }

@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use crate::hooks::rejection::Reason;
 use crate::promise::{Promise, TryPromise};
-use crate::rejection::Reason;
 use crate::schedule::{Immediate, Timeout, next_tick, set_timeout};
 
 /// Aborts what was given its [`signal`](AbortController::signal).
@@ -268,7 +268,7 @@ impl SignalState {
 /// Calls a listener; a panic in it is raised again in a tick, as Node's `EventTarget` does.
 fn tell(listener: Box<dyn FnOnce()>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(listener)) {
-        if crate::current::try_current().is_none() {
+        if crate::event_loop::current::try_current().is_none() {
             resume_unwind(payload);
         }
         next_tick(move || resume_unwind(payload));

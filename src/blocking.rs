@@ -2,12 +2,15 @@
 //!
 //! The order is made in `pool.rs`; here are the two faces of it.
 
+pub(crate) mod pool;
+
 use std::any::Any;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
-use crate::current::{LoopState, current};
-use crate::pool::{JobId, JobResult};
+use crate::blocking::pool::{JobId, JobResult};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::promise::{Failure, Promise, Source, State, no_reason};
 
 /// Runs `job` on a thread of the loop's worker pool and gives a promise of its result.

@@ -5,17 +5,22 @@
 
 use std::rc::Rc;
 
-use crate::current::{LoopState, Stop};
-use crate::macrotask::{Macrotask, Origin, StepKind, Work};
+use crate::event_loop::state::{LoopState, Stop};
+use crate::hooks::uncaught::drop_quietly;
+use crate::observe::event::Phase;
+use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
 use crate::phases::poll::{Arrival, Gathered, Outside, Wait};
 use crate::phases::timers::Step;
-use crate::remote::Message;
-use crate::uncaught::drop_quietly;
-use crate::watch::Phase;
+use crate::reactor::inbox::Message;
 
+pub(crate) mod checkpoint;
+pub(crate) mod current;
+mod embed;
 mod explore;
-mod hosted;
+mod notify;
+mod shutdown;
+pub(crate) mod state;
 
 /// How long a turn may wait when nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

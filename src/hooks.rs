@@ -1,11 +1,15 @@
 //! What a program can be told: errors, rejections, and the end of the loop; and how it ends it.
 
+pub(crate) mod rejection;
+pub(crate) mod uncaught;
+
 use std::fmt;
 use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
 
-use crate::current::{Life, LoopState, Stop, current};
-use crate::uncaught::{ExitUnwind, Listeners, Rejection, Uncaught, drop_quietly};
+use crate::event_loop::current::current;
+use crate::event_loop::state::{Life, LoopState, Stop};
+use crate::hooks::uncaught::{ExitUnwind, Listeners, Rejection, Uncaught, drop_quietly};
 
 /// Calls `listener` whenever the loop has run dry, as a macrotask with a drain behind it (R2).
 ///

@@ -51,11 +51,11 @@ pub use descriptor::Descriptor;
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 use crate::async_local::bind;
-use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
-pub(crate) use crate::phases::poll::sources::Direction;
-use crate::phases::poll::sources::{Answer, SourceKey, WaiterId};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 use crate::promise::{Promise, with_resolver};
+pub(crate) use crate::reactor::registrations::Direction;
+use crate::reactor::registrations::{Answer, SourceKey, WaiterId};
 
 /// A place in the poll phase's table of sources. Whoever has it sees to deregistering.
 pub(crate) struct Registration {
@@ -191,7 +191,7 @@ impl Registration {
         sources.would_block(self.key, direction);
     }
 
-    /// An operation was done; see [`Sources::spend`](crate::phases::poll::sources::Sources::spend).
+    /// An operation was done; see [`Sources::spend`](crate::reactor::registrations::Sources::spend).
     pub(crate) fn done(&self, direction: Direction, drained: bool) {
         if direction == Direction::Read {
             self.state

@@ -40,30 +40,37 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use crate::current::{self, LoopState, current};
+use crate::event_loop::current::{self, current};
+use crate::event_loop::state::LoopState;
 
+pub(crate) mod active_resource;
+pub(crate) mod event;
 mod every_loop;
 mod histogram;
 mod metrics;
-mod slow;
-mod starving;
+pub(crate) mod position;
+pub(crate) mod registry;
+mod slow_callbacks;
+pub(crate) mod starvation;
+mod starvation_detector;
 #[cfg(feature = "tracing")]
 mod traced;
+pub(crate) mod why_alive;
 
 pub(crate) use every_loop::of_new_loop;
 pub use every_loop::{EveryLoop, every_loop};
 pub use histogram::Histogram;
 pub use metrics::{Counts, Metrics, Utilization};
-pub use slow::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
-pub use starving::{LongDrains, long_drains};
+pub use slow_callbacks::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
+pub use starvation_detector::{LongDrains, long_drains};
 #[cfg(feature = "tracing")]
 pub use traced::Traced;
 
-pub use crate::macrotask::StepKind;
-pub use crate::watch::{
-    Event, Link, Moment, Observer, Phase, Position, PromiseId, Queue, Settled, Starving, Step,
-    StepId,
-};
+pub use crate::phases::macrotask::StepKind;
+pub use event::{Event, Phase, PromiseId, Settled, Step, StepId};
+pub use position::{Position, Queue};
+pub use registry::{Moment, Observer};
+pub use starvation::{Link, Starving};
 
 /// Where the running code is: turn, phase, queue, time, and the place where the running callback
 /// was made.

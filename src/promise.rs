@@ -56,9 +56,9 @@ use std::task::{Context, Poll};
 
 use futures::future::FusedFuture;
 
-use crate::current::current;
-use crate::macrotask::Place;
-use crate::rejection::Reason;
+use crate::event_loop::current::current;
+use crate::hooks::rejection::Reason;
+use crate::phases::macrotask::Place;
 
 pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,

@@ -2,17 +2,20 @@
 //!
 //! They fill queues and never run anything; when what they queue runs is in `event_loop.rs`.
 
+pub(crate) mod yield_now;
+
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::async_local::{bind, bind_repeating};
-use crate::current::{LoopState, current};
-use crate::macrotask::Work;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::phases::check::ImmediateId;
+use crate::phases::macrotask::Work;
+use crate::phases::queues::Job;
 use crate::phases::timers::TimerKey;
-use crate::queues::Job;
 
 /// The longest delay of [`set_timeout`] and [`set_interval`]: 2³¹−1 ms, about 24.8 days (R20).
 pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);

@@ -32,6 +32,9 @@
 //!
 //! It never blocks a signal, starts no thread, and allocates nothing in a handler.
 
+pub(crate) mod dispatch;
+mod disposition;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -45,11 +48,12 @@ use futures::Stream;
 use futures::future::poll_fn;
 use signal_hook::consts as system;
 
-use crate::current::{LoopState, current};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
-use crate::macrotask::Place;
-use crate::signals::ListenerKey;
-use crate::uncaught::drop_quietly;
+use crate::phases::macrotask::Place;
+use crate::signal::dispatch::ListenerKey;
 
 /// A kind of signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -395,7 +399,7 @@ fn add_listener(
     }
     let (context, owner) = (state.context.get(), Rc::downgrade(state));
     let sources = &state.poll.sources;
-    let call = |listeners: Rc<crate::uncaught::Listeners<()>>| -> Rc<dyn Fn()> {
+    let call = |listeners: Rc<crate::hooks::uncaught::Listeners<()>>| -> Rc<dyn Fn()> {
         Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());

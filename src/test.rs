@@ -85,10 +85,10 @@ use std::future::Future;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
-use crate::chance::{Decision, Seed};
-use crate::current::LoopState;
-use crate::entry::{Builder as LoopBuilder, Entry, EventLoop, RunError, StuckPolicy};
-use crate::macrotask::Place;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::Place;
+use crate::phases::poll::explorer::{Decision, Seed};
+use crate::runtime::{Builder as LoopBuilder, Entry, EventLoop, RunError, StuckPolicy};
 
 pub use explore::{Explored, explore};
 pub use failure::Failure;

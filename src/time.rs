@@ -28,11 +28,12 @@ use futures::future::FusedFuture;
 use pin_project_lite::pin_project;
 
 use crate::async_local::bind;
-use crate::clock::machine_now;
-use crate::current::{LoopState, current, try_current};
-use crate::macrotask::{Macrotask, Origin, StepKind, Work};
+use crate::event_loop::current::{current, try_current};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::timers::TimerKey;
 use crate::promise::with_resolver;
+use crate::reactor::clock::machine_now;
 
 /// A moment on the clock of the loop that runs on this thread.
 ///

@@ -47,13 +47,13 @@ use std::task::{Context, Poll};
 use futures::Stream;
 use futures::channel::oneshot;
 
-use crate::current::current;
-use crate::entry::{EventLoop, RunError};
-use crate::handle::{Handle, KeepAlive};
+use crate::event_loop::current::current;
 use crate::hooks::exit;
-use crate::macrotask::Place;
+use crate::hooks::uncaught::Uncaught;
+use crate::phases::macrotask::Place;
 use crate::promise::{TryPromise, try_spawn};
-use crate::uncaught::Uncaught;
+use crate::runtime::handle::{Handle, KeepAlive};
+use crate::runtime::{EventLoop, RunError};
 use lane::Lane;
 
 /// A loop on a thread of its own, seen from the loop that has started it. It is sent `S`, sends

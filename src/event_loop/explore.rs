@@ -19,11 +19,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Patience;
-use crate::current::{Lane, LoopState};
+use crate::blocking::pool::JobId;
+use crate::event_loop::state::LoopState;
+use crate::hooks::uncaught::drop_quietly;
+use crate::phases::poll::held_back::Lane;
 use crate::phases::poll::{Batched, Gathered, Wait};
-use crate::pool::JobId;
-use crate::remote::Message;
-use crate::uncaught::drop_quietly;
+use crate::reactor::inbox::Message;
 
 /// How long, in real time, a job is waited for that need not have come yet. Only one that waits
 /// for the loop takes so long; it then counts as not there.

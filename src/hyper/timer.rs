@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use ::hyper::rt::{Sleep, Timer};
 
-use crate::clock::{MachineInstant, machine_instant, machine_now, since_base};
-use crate::current::{LoopState, current, try_current};
-use crate::macrotask::{Place, Work};
+use crate::event_loop::current::{current, try_current};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Place, Work};
 use crate::phases::timers::TimerKey;
-use crate::remote::{Door, Message};
+use crate::reactor::clock::{MachineInstant, machine_instant, machine_now, since_base};
+use crate::reactor::inbox::{Door, Message};
 use crate::time::{Progress, ceil_ms, poll_timer, release_timer};
 
 /// The loop's timers and its clock, real or virtual, for hyper.

@@ -12,7 +12,7 @@ use mio::unix::SourceFd;
 use socket2::SockRef;
 
 use super::{Direction, Ready, Registration};
-use crate::current::current;
+use crate::event_loop::current::current;
 
 /// Waits for the readiness of a descriptor: a pipe, a terminal, an `eventfd`, an `inotify`, or a
 /// socket of another library.

@@ -20,8 +20,9 @@ mod system;
 
 use super::{Watched, check_loop};
 use crate::blocking::spawn_blocking;
-use crate::current::{LoopState, current};
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::Place;
 use crate::promise::Promise;
 use system::Channel;
 

@@ -15,7 +15,7 @@ use mio::event::Source;
 
 use crate::io::platform::OUT_OF_DESCRIPTORS;
 use crate::io::{Direction, Watched};
-use crate::phases::poll::sources::WaiterId;
+use crate::reactor::registrations::WaiterId;
 use crate::time::{Sleep, sleep};
 
 /// How long a listener waits for descriptors to become free.

@@ -8,10 +8,10 @@ use mio::event::Source;
 use socket2::Socket;
 
 use super::tcp::TcpStream;
-use crate::current::LoopState;
+use crate::event_loop::state::LoopState;
 use crate::io::platform::is_in_progress;
 use crate::io::{Direction, Watched, check_loop};
-use crate::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::promise::with_resolver;
 
 /// Connects a TCP socket that is not watched yet.

@@ -19,9 +19,10 @@ use super::address::ToSocketAddrs;
 use super::connect::connect_socket;
 use super::error::{FailedAttempt, NetError};
 use super::tcp::{TcpSocket, TcpStream};
-use crate::current::{LoopState, current};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::io::check_loop;
-use crate::macrotask::Place;
+use crate::phases::macrotask::Place;
 use crate::time::timeout;
 
 /// Node's default (`--network-family-autoselection-attempt-timeout`), and its least.

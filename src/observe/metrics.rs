@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Event, Histogram, Moment, Observer, Phase, Queue, StepKind};
-use crate::current;
+use crate::event_loop::current;
 
 /// An observer that counts. Clones share one count: give one to the loop and keep the other.
 ///

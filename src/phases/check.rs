@@ -10,8 +10,8 @@
 
 use std::collections::VecDeque;
 
-use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
-use crate::waits::{Listed, OperationKind};
+use crate::observe::active_resource::{Listed, OperationKind};
+use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 
 /// The number of an immediate. Never used twice by one loop.
 pub(crate) type ImmediateId = u64;

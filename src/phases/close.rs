@@ -4,8 +4,8 @@
 //! sources closed in one turn **the one closed last calls back first**. A callback that closes
 //! another source feeds the next turn.
 
-use crate::macrotask::Macrotask;
-use crate::waits::{Listed, OperationKind};
+use crate::observe::active_resource::{Listed, OperationKind};
+use crate::phases::macrotask::Macrotask;
 
 #[derive(Default)]
 pub(crate) struct Close {

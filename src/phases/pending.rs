@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::macrotask::Macrotask;
-use crate::waits::{Listed, OperationKind};
+use crate::observe::active_resource::{Listed, OperationKind};
+use crate::phases::macrotask::Macrotask;
 
 /// How many rounds follow the poll phase at most (`core.c` `uv_run`: "a small fixed number of
 /// times to avoid loop starvation").

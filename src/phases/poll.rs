@@ -13,7 +13,8 @@
 //! Invariant: what arrives while the phase hands out waits for the next poll phase. If the run is
 //! stopped meanwhile, the poll phase of the next run begins with what is left.
 
-pub(crate) mod sources;
+pub(crate) mod explorer;
+pub(crate) mod held_back;
 mod time_rules;
 
 use std::cell::{Cell, RefCell};
@@ -24,12 +25,12 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Registry, Token};
 
-use crate::chance::Chance;
-use crate::clock::Clock;
-use crate::macrotask::Macrotask;
-use crate::remote::{Door, Message};
-use crate::waits::{Listed, OperationKind};
-use sources::{Readiness, SignalNumber, Sources, signal_of};
+use crate::observe::active_resource::{Listed, OperationKind};
+use crate::phases::macrotask::Macrotask;
+use crate::reactor::clock::Clock;
+use crate::reactor::inbox::{Door, Message};
+use crate::reactor::registrations::{Readiness, SignalNumber, Sources, signal_of};
+use explorer::Chance;
 pub(crate) use time_rules::TimeRules;
 
 /// How long the poll phase may wait.

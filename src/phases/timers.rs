@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 
 mod listed;
 

@@ -11,11 +11,11 @@ use std::task::{Context, Poll, Waker};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
-use crate::current::LoopState;
+use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
-use crate::macrotask::Place;
+use crate::phases::macrotask::Place;
 use crate::signal::SignalKind;
-use crate::signals::{ChildKey, Started};
+use crate::signal::dispatch::{ChildKey, Started};
 
 /// A child process, from [`Command::spawn`](super::Command::spawn).
 ///

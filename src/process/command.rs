@@ -9,8 +9,9 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::rc::Rc;
 
 use super::child::{Child, start};
-use crate::current::{LoopState, current};
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::Place;
 
 /// A program to be started, and how: `std`'s [`Command`](std::process::Command) for the loop.
 ///

@@ -13,9 +13,9 @@ use futures::channel::oneshot;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use mio::unix::pipe::{Receiver, Sender};
 
-use crate::current::LoopState;
+use crate::event_loop::state::LoopState;
 use crate::io::Watched;
-use crate::macrotask::Place;
+use crate::phases::macrotask::Place;
 
 /// Where a child reads from.
 ///

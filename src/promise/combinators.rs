@@ -15,8 +15,8 @@ use super::resolvers::{Resolvers, with_resolvers};
 use super::state::{Outcome, State};
 use super::task::{start_eagerly, with_output};
 use super::{Promise, TryPromise, error_of, no_reason};
-use crate::current::current;
-use crate::rejection::Reason;
+use crate::event_loop::current::current;
+use crate::hooks::rejection::Reason;
 
 /// A promise that is fulfilled and cannot be rejected. Awaiting it costs one turn (R45).
 ///

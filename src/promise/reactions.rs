@@ -14,9 +14,9 @@ use super::shared::{SharedPromise, SharedTryPromise};
 use super::state::{Failure, Outcome, State};
 use super::task::{Conclusion, start_eagerly};
 use super::{Promise, TryPromise, error_of, no_reason};
-use crate::current::LoopState;
-use crate::macrotask::Place;
-use crate::rejection::Reason;
+use crate::event_loop::state::LoopState;
+use crate::hooks::rejection::Reason;
+use crate::phases::macrotask::Place;
 
 /// How a handler was left.
 type Left<T, E> = Result<Next<T, E>, Failure>;

@@ -8,8 +8,8 @@ use super::next::{Following, PromiseLike};
 use super::state::{Failure, Outcome, ReasonOf, Source, State};
 use super::task::follow;
 use super::{Promise, TryPromise, error_of, no_reason};
-use crate::current::current;
-use crate::rejection::Reason;
+use crate::event_loop::current::current;
+use crate::hooks::rejection::Reason;
 
 /// Makes a pending promise that cannot be rejected, and what resolves it.
 ///

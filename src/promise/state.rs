@@ -18,14 +18,14 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use crate::context::AsyncContext;
-use crate::current::LoopState;
-use crate::macrotask::Place;
-use crate::pool::JobId;
-use crate::rejection::{Reason, Tracked, Tracking};
-use crate::uncaught::{PanicReason, drop_quietly, payload_text};
-use crate::waits::PendingPromise;
-use crate::watch::{Event, PromiseId, Settled};
+use crate::async_local::context::AsyncContext;
+use crate::blocking::pool::JobId;
+use crate::event_loop::state::LoopState;
+use crate::hooks::rejection::{Reason, Tracked, Tracking};
+use crate::hooks::uncaught::{PanicReason, drop_quietly, payload_text};
+use crate::observe::active_resource::PendingPromise;
+use crate::observe::event::{Event, PromiseId, Settled};
+use crate::phases::macrotask::Place;
 
 /// Why a promise has no value.
 pub enum Failure {

@@ -17,10 +17,11 @@ use pin_project_lite::pin_project;
 
 use super::next::Following;
 use super::state::{Failure, Outcome, Source, State, identity_of};
-use crate::context::AsyncContext;
-use crate::current::{LiveTask, LoopState, schedule};
-use crate::remote::TaskMeta;
-use crate::watch::Event;
+use crate::async_local::context::AsyncContext;
+use crate::event_loop::current::schedule;
+use crate::event_loop::state::{LiveTask, LoopState};
+use crate::observe::event::Event;
+use crate::reactor::inbox::TaskMeta;
 
 /// How deep eager spawns may nest: a task that spawns a task that spawns a task, each inside the
 /// first poll of the one before. A debug build takes three kilobytes of stack for each, so that a

@@ -10,7 +10,7 @@ use std::thread;
 
 use super::log::{Entry, Log};
 use super::{Builder, Failure, Ran, Test, diff};
-use crate::chance::{Decision, Seed};
+use crate::phases::poll::explorer::{Decision, Seed};
 
 /// The environment variable that has one seed replayed.
 const REPLAY: &str = "NODELOOP_SEED";

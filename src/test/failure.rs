@@ -4,10 +4,10 @@ use std::any::Any;
 use std::fmt;
 
 use super::log::Log;
-use crate::entry::RunError;
-use crate::macrotask::Place;
-use crate::uncaught::payload_text;
-use crate::why_alive::WhyAlive;
+use crate::hooks::uncaught::payload_text;
+use crate::observe::why_alive::WhyAlive;
+use crate::phases::macrotask::Place;
+use crate::runtime::RunError;
 
 /// Why a test has failed. `Display` prints the report: what happened, where what had to do with it
 /// was made, and the log so far.

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::diff;
-use crate::macrotask::{Place, StepKind};
+use crate::observe::event::Phase;
 use crate::observe::position;
-use crate::watch::{Phase, Position};
+use crate::observe::position::Position;
+use crate::phases::macrotask::{Place, StepKind};
 
 /// What happened, in order, and where in the loop each of it happened.
 ///

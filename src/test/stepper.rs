@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::log::Log;
 use super::loudly;
-use crate::entry::{EventLoop, RunError};
-use crate::macrotask::Place;
-use crate::watch::Phase;
+use crate::observe::event::Phase;
+use crate::phases::macrotask::Place;
+use crate::runtime::{EventLoop, RunError};
 
 /// Goes round the wheel by hand, from outside of the loop. Between two steps nothing runs, so a
 /// test can look at everything.

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::log::Log;
-use crate::chance::Seed;
-use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Origin, StepKind};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Macrotask, Origin, StepKind};
+use crate::phases::poll::explorer::Seed;
 use crate::promise::with_resolver;
 use crate::time::{advance, simulate_completion};
 

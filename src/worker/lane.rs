@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::handle::Handle;
+use crate::runtime::handle::Handle;
 
 pub(super) struct Lane<T> {
     state: Mutex<State<T>>,

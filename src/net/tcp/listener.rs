@@ -11,12 +11,12 @@ use std::task::{Context, Poll};
 use futures::Stream;
 
 use super::{TcpSocket, TcpStream};
-use crate::current::current;
+use crate::event_loop::current::current;
 use crate::io::{Watched, check_loop};
-use crate::macrotask::Place;
 use crate::net::accept::Accepting;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
+use crate::phases::macrotask::Place;
 use crate::promise::Promise;
 
 /// How many connections wait for being accepted: Node's `server.listen` (`lib/net.js`).

@@ -11,11 +11,12 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::{TcpListener, TcpStream};
-use crate::current::{LoopState, current};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::io::Watched;
-use crate::macrotask::Place;
 use crate::net::connect::connect_socket;
 use crate::net::error::FailedAttempt;
+use crate::phases::macrotask::Place;
 
 /// A TCP socket to set options on before it [listens](TcpSocket::listen) or
 /// [connects](TcpSocket::connect).

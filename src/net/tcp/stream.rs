@@ -13,7 +13,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
 use super::socket::set_keepalive;
-use crate::current::current;
+use crate::event_loop::current::current;
 use crate::io::platform::SHORT_READ_DRAINS;
 use crate::io::{Direction, Ready, Watched};
 use crate::net::address::ToSocketAddrs;

@@ -9,11 +9,12 @@ use std::rc::Rc;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::UdpSocket;
-use crate::current::{LoopState, current};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::io::Watched;
-use crate::macrotask::Place;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
+use crate::phases::macrotask::Place;
 
 /// How a UDP socket is made: the options of Node's `dgram.createSocket`.
 ///

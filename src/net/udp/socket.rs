@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use socket2::SockRef;
 
 use super::UdpOptions;
-use crate::current::current;
+use crate::event_loop::current::current;
 use crate::io::{Direction, Ready, Watched};
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
-use crate::current::current;
+use crate::event_loop::current::current;
 use crate::io::{Descriptor, Direction, Ready, Watched, check_loop};
 use crate::net::error::FailedAttempt;
 use crate::promise::Promise;

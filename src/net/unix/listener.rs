@@ -12,11 +12,11 @@ use std::task::{Context, Poll};
 use futures::Stream;
 
 use super::UnixStream;
-use crate::current::current;
+use crate::event_loop::current::current;
 use crate::io::{Descriptor, Watched};
-use crate::macrotask::Place;
 use crate::net::accept::Accepting;
 use crate::net::error::FailedAttempt;
+use crate::phases::macrotask::Place;
 use crate::promise::Promise;
 
 /// A Unix domain socket that accepts connections.

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use futures::io::{AsyncRead, AsyncWrite};
 
-use crate::current::current;
+use crate::event_loop::current::current;
 use crate::io::{Descriptor, Direction, Ready, Watched, check_loop};
 use crate::net::connect::{connected, report_in_pending_phase};
 use crate::net::error::FailedAttempt;

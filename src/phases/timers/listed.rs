@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Timer, Timers};
-use crate::waits::{Listed, OperationKind};
+use crate::observe::active_resource::{Listed, OperationKind};
 
 impl Timers {
     /// The timers that are armed, for a report.

@@ -4,7 +4,7 @@
 //! cargo test -p nodeloop-loom
 //! ```
 //!
-//! `bell.rs` is the library's own file; `door.rs` is a model of what stands around it. Each
+//! `notifier.rs` is the library's own file; `door.rs` is a model of what stands around it. Each
 //! property is proved by a test, and each step that is needed for it by a test that leaves the
 //! step out and must fail. A loop that sleeps for ever is a deadlock to loom.
 //!
@@ -27,8 +27,8 @@ use loom::thread;
 
 use door::{Bell, Loop, Recheck};
 
-type Fenced = fenced::bell::Bell;
-type Fenceless = fenceless::bell::Bell;
+type Fenced = fenced::notifier::Bell;
+type Fenceless = fenceless::notifier::Bell;
 
 /// Every execution with at most four preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {

@@ -1,0 +1,297 @@
+//! Why a loop is alive, and what its tasks wait for: the report behind [`why_alive`] and
+//! [`RunError::Stuck`](crate::RunError::Stuck).
+//!
+//! A report is made when somebody asks, from what the parts of the loop hold; nothing is counted
+//! or recorded for it beforehand. It never runs user code and changes nothing.
+
+use std::fmt;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::observe::active_resource::{Listed, OperationKind};
+use crate::phases::macrotask::Place;
+
+/// What the loop of this thread waits for, and which of it keeps the loop alive.
+///
+/// Meant for a program that does not end, or a test that wants to know what is still out. It
+/// costs nothing until it is called.
+///
+/// ```
+/// # nodeloop::run(async {
+/// let timer = nodeloop::set_timeout(std::time::Duration::from_millis(1), || {});
+/// assert_eq!(nodeloop::why_alive().keeping_alive().count(), 1);
+/// timer.unref();
+/// assert!(!nodeloop::why_alive().is_alive());
+/// println!("{}", nodeloop::why_alive()); // the timer, with the place where it was set
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// Outside of an event loop; [`EventLoop::why_alive`](crate::EventLoop::why_alive) asks a loop
+/// that does not run.
+#[track_caller]
+pub fn why_alive() -> WhyAlive {
+    WhyAlive::of(&current("why_alive"))
+}
+
+/// What a loop waits for: operations, and tasks with what they await.
+///
+/// `Display` prints all of it, a line for each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WhyAlive {
+    operations: Vec<Operation>,
+    tasks: Vec<PendingTask>,
+}
+
+/// An operation that has not come back yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    kind: OperationKind,
+    place: Option<Place>,
+    keeps_alive: bool,
+    due_in: Option<Duration>,
+}
+
+/// A task that is pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingTask {
+    place: Place,
+    waits_for: Vec<WaitsFor>,
+}
+
+/// What a task waits for, as far as the loop knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// An operation.
+    Operation(Operation),
+    /// A promise of this crate that is pending.
+    Promise {
+        /// Where it was made.
+        place: Place,
+        /// Whether it can never settle: it is to be resolved by hand, and every resolver has
+        /// been dropped.
+        out_of_reach: bool,
+    },
+}
+
+impl WhyAlive {
+    pub(crate) fn of(state: &LoopState) -> WhyAlive {
+        let now = state.clock.now();
+        let listed = listed(state);
+        let tasks = pending_tasks(state, &listed, now);
+        let operations = listed.iter().map(|one| Operation::new(one, now)).collect();
+        WhyAlive { operations, tasks }
+    }
+
+    /// Whether anything keeps the loop alive (R6).
+    pub fn is_alive(&self) -> bool {
+        self.keeping_alive().next().is_some()
+    }
+
+    /// The operations that keep the loop alive.
+    pub fn keeping_alive(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().filter(|one| one.keeps_alive)
+    }
+
+    /// All operations, those that do not keep the loop alive included.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The tasks that are pending, in no particular order, and what each of them awaits. A task
+    /// that runs while it asks is one of them if it has been pending before.
+    pub fn tasks(&self) -> &[PendingTask] {
+        &self.tasks
+    }
+
+    /// The lines on everything but the task that was made at `place`.
+    pub(crate) fn write_without(
+        &self,
+        place: Option<Place>,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        for operation in &self.operations {
+            write!(f, "\n  {operation}")?;
+        }
+        let others = self.tasks.iter().filter(|task| Some(task.place) != place);
+        for task in others {
+            write!(f, "\n  {task}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Operation {
+    fn new(listed: &Listed, now: Duration) -> Operation {
+        Operation {
+            kind: listed.kind,
+            place: listed.place,
+            keeps_alive: listed.refed,
+            due_in: listed.due.map(|due| due.saturating_sub(now)),
+        }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> OperationKind {
+        self.kind
+    }
+
+    /// Where it was made; unknown for a message, which another thread has sent.
+    pub fn place(&self) -> Option<Place> {
+        self.place
+    }
+
+    /// Whether it keeps the loop alive: it is ref'd.
+    pub fn keeps_alive(&self) -> bool {
+        self.keeps_alive
+    }
+
+    /// The time that it still takes, if that is known: of timers and simulated completions.
+    pub fn due_in(&self) -> Option<Duration> {
+        self.due_in
+    }
+}
+
+impl PendingTask {
+    /// Where it was spawned.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// What it awaits. Empty if the loop does not know: a channel, another thread, a waker that
+    /// was wrapped by a combinator, or nothing because the task is running.
+    pub fn waits_for(&self) -> &[WaitsFor] {
+        &self.waits_for
+    }
+}
+
+/// Every operation there is, what keeps the loop alive and what does not.
+fn listed(state: &LoopState) -> Vec<Listed> {
+    let mut all = state.timers.borrow().list();
+    all.append(&mut state.check.borrow().list());
+    all.append(&mut state.pool.list());
+    all.append(&mut state.poll.list());
+    all.append(&mut state.signals.list());
+    all.append(&mut state.pending.borrow().list());
+    all.append(&mut state.close.borrow().list());
+    let tokens = state.door.token_places().into_iter();
+    all.extend(tokens.map(|place| Listed::new(OperationKind::KeepAlive, Some(place))));
+    let messages = 0..state.door.len() + state.arrived.borrow().held.len();
+    all.extend(messages.map(|_| Listed::new(OperationKind::Message, None)));
+    all
+}
+
+fn pending_tasks(state: &LoopState, listed: &[Listed], now: Duration) -> Vec<PendingTask> {
+    let tasks = state.tasks.borrow();
+    let waits_of = |task: &Waker| {
+        let woken = listed
+            .iter()
+            .filter(|one| one.wakers.iter().any(|waker| waker.will_wake(task)));
+        let mut waits: Vec<WaitsFor> = woken
+            .map(|one| WaitsFor::Operation(Operation::new(one, now)))
+            .collect();
+        for (_, other) in tasks.iter() {
+            if other.promise.is_awaited_by(task) {
+                waits.push(WaitsFor::Promise {
+                    place: other.promise.made_at(),
+                    out_of_reach: false,
+                });
+            }
+        }
+        state.awaited.for_each(|promise| {
+            if !promise.is_awaited_by(task) {
+                return;
+            }
+            waits.push(if promise.is_job() {
+                let job = Listed::new(OperationKind::Job, Some(promise.made_at()));
+                WaitsFor::Operation(Operation::new(&job, now))
+            } else {
+                WaitsFor::Promise {
+                    place: promise.made_at(),
+                    out_of_reach: promise.is_out_of_reach(),
+                }
+            });
+        });
+        waits
+    };
+    let pending = tasks.iter().map(|(_, task)| PendingTask {
+        place: task.promise.made_at(),
+        waits_for: waits_of(&task.waker),
+    });
+    pending.collect()
+}
+
+impl fmt::Display for WhyAlive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_alive() {
+            "the loop is alive:"
+        } else {
+            "nothing keeps the loop alive:"
+        })?;
+        if self.operations.is_empty() && self.tasks.is_empty() {
+            return f.write_str(" nothing is pending");
+        }
+        self.write_without(None, f)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if let Some(due_in) = self.due_in {
+            write!(f, ", due in {due_in:?}")?;
+        }
+        if let Some(place) = self.place {
+            write!(f, ", made at {place}")?;
+        }
+        if self.keeps_alive {
+            Ok(())
+        } else {
+            f.write_str(", unref'd")
+        }
+    }
+}
+
+impl fmt::Display for PendingTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a task spawned at {} is pending", self.place)?;
+        self.write_waits(f)
+    }
+}
+
+impl PendingTask {
+    pub(crate) fn write_waits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.waits_for.is_empty() {
+            return f.write_str(
+                "; it waits for nothing that the loop knows of: a channel, another thread, or a \
+                 waker that was lost",
+            );
+        }
+        for wait in &self.waits_for {
+            write!(f, "\n    it waits for {wait}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for WaitsFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitsFor::Operation(operation) => operation.fmt(f),
+            WaitsFor::Promise {
+                place,
+                out_of_reach,
+            } => {
+                write!(f, "the promise made at {place}")?;
+                if *out_of_reach {
+                    f.write_str(", whose resolvers have all been dropped: it can never settle")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

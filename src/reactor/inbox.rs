@@ -1,0 +1,211 @@
+//! The remote door: the only way into a loop from another thread.
+//!
+//! A queue that any thread may push to, and a bell that wakes the loop out of its poll phase.
+//! What comes through the door is handed out by the poll phase in the order of arrival, each
+//! message a macrotask of its own. Also a wake on the loop's own thread comes this way while
+//! the loop is not running (between two runs, or while another loop runs).
+//!
+//! All atomics and locks of the library are in this module and in `pool.rs`, but for those of
+//! `signals/`, which are the process's, and of `worker.rs`, which only carry messages of the user's.
+//!
+//! Invariants: a message accepted is handed out or, at the loop's end, dropped on the loop's
+//! thread; after the end nothing is accepted. A [`Runnable`] that is refused is forgotten, not
+//! dropped: its future belongs to the loop's thread.
+
+mod notifier;
+
+/// What `bell.rs` is built on; the loom model gives it loom's.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU8, Ordering, fence};
+}
+
+use std::any::Any;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use std::thread::ThreadId;
+
+use async_task::Runnable;
+use concurrent_queue::{ConcurrentQueue, PushError};
+use slab::Slab;
+
+use crate::phases::macrotask::{Origin, Place, StepKind};
+use notifier::Bell;
+
+/// Something that came in through the door.
+pub(crate) enum Message {
+    /// A task was woken from outside.
+    Wake(Runnable<TaskMeta>),
+    /// A callback was sent by a handle.
+    Post(Box<dyn FnOnce() + Send>, Place),
+    /// A job of the pool has finished.
+    JobDone(u64, std::thread::Result<Box<dyn Any + Send>>),
+}
+
+/// What every task carries, readable on any thread: the door of its loop, and where it was made.
+pub(crate) struct TaskMeta {
+    pub(crate) door: Arc<Door>,
+    pub(crate) place: Place,
+    /// The number of its promise.
+    pub(crate) promise: u64,
+}
+
+impl TaskMeta {
+    pub(crate) fn origin(&self, kind: StepKind) -> Origin {
+        Origin {
+            resource: NonZeroU64::new(self.promise),
+            ..Origin::new(kind, self.place)
+        }
+    }
+}
+
+/// A message, and the thread that sent it if that is noted.
+struct Letter {
+    message: Message,
+    sender: Option<ThreadId>,
+}
+
+pub(crate) struct Door {
+    id: u64,
+    messages: ConcurrentQueue<Letter>,
+    /// Whether it is noted who sends what: an exploration keeps the order of each thread.
+    notes_senders: bool,
+    bell: Bell,
+    waker: mio::Waker,
+    /// Keep-alive tokens that are out.
+    tokens: AtomicUsize,
+    /// Where they were made, for reports. Only the number above decides anything.
+    token_places: Mutex<Slab<Place>>,
+}
+
+impl Door {
+    pub(crate) fn new(waker: mio::Waker, notes_senders: bool) -> Door {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        Door {
+            // Relaxed: only uniqueness counts.
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            // Unbounded: a sender must not block on a loop that may be waiting for it, and a
+            // wake must not fail. Wakes are bounded by the number of tasks, completions by the
+            // number of jobs; what is posted is the sender's to bound.
+            messages: ConcurrentQueue::unbounded(),
+            notes_senders,
+            bell: Bell::new(),
+            waker,
+            tokens: AtomicUsize::new(0),
+            token_places: Mutex::default(),
+        }
+    }
+
+    /// The identity of the loop behind the door.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Any thread: leaves a message, or gives it back when the loop has ended.
+    pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
+        let sender = self.notes_senders.then(|| std::thread::current().id());
+        match self.messages.push(Letter { message, sender }) {
+            Ok(()) => {
+                self.ring();
+                Ok(())
+            }
+            Err(PushError::Closed(letter) | PushError::Full(letter)) => Err(letter.message),
+        }
+    }
+
+    /// Any thread: a task of this loop was woken elsewhere.
+    pub(crate) fn wake(&self, runnable: Runnable<TaskMeta>) {
+        if let Err(Message::Wake(runnable)) = self.push(Message::Wake(runnable)) {
+            std::mem::forget(runnable);
+        }
+    }
+
+    /// Any thread: one keep-alive token more. What comes back goes to [`Door::drop_token`].
+    pub(crate) fn add_token(&self, place: Place) -> usize {
+        // Relaxed: whoever adds one runs on the loop or holds what keeps it alive.
+        self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.places_of_tokens().insert(place)
+    }
+
+    /// Any thread: one keep-alive token less.
+    pub(crate) fn drop_token(&self, key: usize) {
+        self.places_of_tokens().remove(key);
+        // Release pairs with the Acquire in `has_tokens`.
+        self.tokens.fetch_sub(1, Ordering::Release);
+        self.ring(); // the loop may be waiting for nothing but this
+    }
+
+    /// The loop: how many messages are here now.
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(crate) fn pop(&self) -> Option<Message> {
+        self.messages.pop().ok().map(|letter| letter.message)
+    }
+
+    /// The next message and who sent it, if that is noted.
+    pub(crate) fn pop_with_sender(&self) -> Option<(Message, Option<ThreadId>)> {
+        let letter = self.messages.pop().ok()?;
+        Some((letter.message, letter.sender))
+    }
+
+    /// Whether a keep-alive token is out.
+    pub(crate) fn has_tokens(&self) -> bool {
+        // Acquire pairs with the Release of a token's drop: what its thread sent before is
+        // here when the token is seen to be gone.
+        self.tokens.load(Ordering::Acquire) > 0
+    }
+
+    /// Where the tokens that are out were made.
+    pub(crate) fn token_places(&self) -> Vec<Place> {
+        let places = self.places_of_tokens();
+        places.iter().map(|(_, place)| *place).collect()
+    }
+
+    fn places_of_tokens(&self) -> MutexGuard<'_, Slab<Place>> {
+        // No user code runs under the lock, so a poisoned one is still whole.
+        self.token_places
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The loop is about to wait. Behind this call it must look once more at what another
+    /// thread may have changed: the messages and the tokens.
+    pub(crate) fn lie_down(&self) {
+        self.bell.lie_down();
+    }
+
+    pub(crate) fn get_up(&self) {
+        self.bell.get_up();
+    }
+
+    /// The end: nothing is accepted any more.
+    pub(crate) fn close(&self) {
+        self.messages.close();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.messages.is_closed()
+    }
+
+    fn ring(&self) {
+        if self.bell.must_ring() {
+            // The only way for this to fail is a kernel out of memory; the loop then notices
+            // the message at its next turn.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Door({})", self.id)
+    }
+}

@@ -1,0 +1,547 @@
+//! The sources the poll phase watches, what is known of their readiness, and who waits for them.
+//!
+//! Every source is registered once, edge-triggered, for both directions, and its readiness is
+//! remembered here. Reading (and accepting) starts as *not ready* and becomes ready by an event
+//! of the poll phase only, so that order does not hang on the kernel's timing. One event allows
+//! at most [`READS_PER_EVENT`] reads, as in libuv (`stream.c` `uv__read`); then the source is
+//! *cut off* and served again by the next poll phase, without asking the kernel. Writing starts
+//! as ready: it is tried at once, as libuv does.
+//!
+//! ```text
+//!               1 deliver                        3 would_block, or a short read
+//!   not ready ─────────────▶ ready, N reads left ──────────────────────▶ not ready
+//!       ▲                        │ 2 spend: none left
+//!       └──── cut off ◀──────────┘
+//! ```
+//!
+//! 1 [`Sources::deliver`], 2 [`Sources::spend`], 3 [`Sources::would_block`] and
+//! [`Sources::spend`].
+//!
+//! It never asks the kernel (the phase does that) and never reads or writes a source (its owner
+//! does that).
+//!
+//! Invariants: a token carries the generation of its slot, so an event for a source that is gone
+//! reaches nobody; a half that is ready has no waiters; `refed_waiters` counts the waiters of
+//! ref'd sources.
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use mio::event::{Event, Source};
+use mio::{Interest, Registry, Token};
+
+use crate::observe::active_resource::{Listed, OperationKind};
+use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::phases::poll::explorer::Chance;
+
+/// libuv's bound on the reads behind one event.
+pub(crate) const READS_PER_EVENT: u32 = 32;
+
+/// The direction of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// What an event says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Readiness {
+    readable: bool,
+    writable: bool,
+    /// The peer will send no more, or an error is pending: reading never blocks again.
+    read_closed: bool,
+    write_closed: bool,
+}
+
+impl Readiness {
+    /// What a source is told that was cut off; `event` is what the system says of it by now.
+    pub(crate) fn served_again(event: Option<Readiness>) -> Readiness {
+        Readiness {
+            readable: true,
+            read_closed: event.is_some_and(|event| event.read_closed),
+            ..Readiness::default()
+        }
+    }
+
+    /// What a source is told that was put off.
+    pub(crate) fn writable() -> Readiness {
+        Readiness {
+            writable: true,
+            ..Readiness::default()
+        }
+    }
+
+    pub(crate) fn of(event: &Event) -> Readiness {
+        let read_closed = event.is_read_closed() || event.is_error();
+        let write_closed = event.is_write_closed() || event.is_error();
+        Readiness {
+            readable: event.is_readable() || read_closed,
+            writable: event.is_writable() || write_closed,
+            read_closed,
+            write_closed,
+        }
+    }
+
+    /// What is left of an event when its reader has been served.
+    pub(crate) fn write_half(self) -> Option<Readiness> {
+        self.writable.then_some(Readiness {
+            readable: false,
+            read_closed: false,
+            ..self
+        })
+    }
+}
+
+/// Where a source stands in the table: slot and generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SourceKey(Token);
+
+/// What a token is made of: the index of the slot in the lower bits, above it as much of the
+/// slot's generation as there is room for. A narrow machine has room for a million sources and
+/// for a slot to be used anew 2,048 times before an old token means something again.
+const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+const GENERATION_MASK: usize = usize::MAX >> INDEX_BITS;
+
+/// The number of a signal, as the system counts them.
+pub(crate) type SignalNumber = i32;
+
+/// Which signal an event tells of, if it is one: the index of its token is that of no source.
+pub(crate) fn signal_of(token: Token) -> Option<SignalNumber> {
+    let number = (token.0 >> INDEX_BITS) as SignalNumber;
+    (index_of(token) == INDEX_MASK).then_some(number)
+}
+
+/// What a source answers to whoever wants to use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Ready,
+    /// Not ready: the task is remembered and will be woken.
+    Waiting,
+    /// It is watched no more.
+    Gone,
+}
+
+struct Slot {
+    /// Odd while a source lives in it. Only the bits that have room in a token are kept.
+    generation: usize,
+    read: Half,
+    write: Half,
+    refed: bool,
+    place: Place,
+}
+
+#[derive(Default)]
+struct Half {
+    ready: bool,
+    /// An exploration has put it off: next time it is ready.
+    is_put_off: bool,
+    /// Never blocks again.
+    closed: bool,
+    /// Operations that the last event still allows; writing is not counted.
+    left: u32,
+    /// The task that polls, as in `AsyncRead::poll_read`.
+    poller: Option<Waker>,
+    /// Tasks that hold a future, as of `accept`, in the order in which they came.
+    waiters: Vec<(u64, Waker)>,
+}
+
+impl Half {
+    /// Whether it is ready and, in an exploration, is to be found so by the poll phase only
+    /// (SEMANTICS.md §8).
+    fn is_to_be_put_off(&mut self, chance: &Chance, place: Place) -> bool {
+        if !chance.is_on() || !self.ready || std::mem::take(&mut self.is_put_off) {
+            return false;
+        }
+        self.is_put_off = chance.flip(|| format!("a write to the source of {place} had to wait"));
+        self.ready = !self.is_put_off;
+        self.is_put_off
+    }
+
+    fn wakers(&self) -> impl Iterator<Item = &Waker> {
+        let waiters = self.waiters.iter().map(|(_, waker)| waker);
+        self.poller.iter().chain(waiters)
+    }
+
+    fn waiting(&self) -> usize {
+        usize::from(self.poller.is_some()) + self.waiters.len()
+    }
+}
+
+/// Which waiter of a source a future is; none before its first poll.
+pub(crate) type WaiterId = Option<u64>;
+
+pub(crate) struct Sources {
+    registry: Rc<Registry>,
+    chance: Rc<Chance>,
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+    registered: usize,
+    refed_waiters: usize,
+    next_waiter: u64,
+    cut_off: Vec<Token>,
+    /// Sources that could have been written to, and wait for a poll phase all the same.
+    put_off: Vec<Token>,
+}
+
+impl Sources {
+    pub(crate) fn new(registry: Rc<Registry>, chance: Rc<Chance>) -> Sources {
+        Sources {
+            registry,
+            chance,
+            slots: Vec::new(),
+            free: Vec::new(),
+            registered: 0,
+            refed_waiters: 0,
+            next_waiter: 0,
+            cut_off: Vec::new(),
+            put_off: Vec::new(),
+        }
+    }
+
+    /// Watches a source in both directions until [`deregister`](Sources::deregister).
+    pub(crate) fn register(
+        &mut self,
+        source: &mut impl Source,
+        place: Place,
+    ) -> io::Result<SourceKey> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.slots.len() == INDEX_MASK => {
+                return Err(io::Error::other("the loop watches too many sources"));
+            }
+            None => {
+                let (read, write) = (Half::default(), Half::default());
+                self.slots.push(Slot {
+                    generation: 0,
+                    read,
+                    write,
+                    refed: true,
+                    place,
+                });
+                self.slots.len() - 1
+            }
+        };
+        let generation = next_generation(self.slots[index].generation);
+        let token = Token(generation << INDEX_BITS | index);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.registry.register(source, token, interest) {
+            self.free.push(index);
+            return Err(error);
+        }
+        let write = Half {
+            ready: true,
+            ..Half::default()
+        };
+        self.slots[index] = Slot {
+            generation,
+            read: Half::default(),
+            write,
+            refed: true,
+            place,
+        };
+        self.registered += 1;
+        Ok(SourceKey(token))
+    }
+
+    /// Forgets a source. The caller drops what comes back outside of any borrow.
+    pub(crate) fn deregister(
+        &mut self,
+        key: SourceKey,
+        source: &mut impl Source,
+    ) -> (io::Result<()>, Vec<Waker>) {
+        let result = self.registry.deregister(source);
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return (result, Vec::new());
+        };
+        slot.generation = next_generation(slot.generation);
+        let waiting = slot.read.waiting() + slot.write.waiting();
+        let mut wakers = take_waiting(&mut slot.read);
+        wakers.append(&mut take_waiting(&mut slot.write));
+        self.refed_waiters -= if slot.refed { waiting } else { 0 };
+        self.registered -= 1;
+        self.free.push(index_of(key.0));
+        (result, wakers)
+    }
+
+    /// Watches what tells of the signals of a number, under a token that says which.
+    pub(crate) fn watch_signal(
+        &mut self,
+        source: &mut impl Source,
+        number: SignalNumber,
+    ) -> io::Result<()> {
+        let token = Token((number as usize) << INDEX_BITS | INDEX_MASK);
+        self.registry.register(source, token, Interest::READABLE)?;
+        self.registered += 1;
+        Ok(())
+    }
+
+    /// Ends [`watch_signal`](Sources::watch_signal). An event that is in the batch still comes.
+    pub(crate) fn unwatch_signal(&mut self, source: &mut impl Source) {
+        // An error says that the system has forgotten the source already.
+        let _ = self.registry.deregister(source);
+        self.registered -= 1;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.registered == 0
+    }
+
+    /// The sources that a poll phase has to find ready without asking the system.
+    pub(crate) fn take_put_off(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.put_off)
+    }
+
+    /// Whether a source is to be served again without asking the system.
+    pub(crate) fn has_cut_off(&self) -> bool {
+        !self.cut_off.is_empty() || !self.put_off.is_empty()
+    }
+
+    /// Whether nothing is watched and nothing was cut off.
+    pub(crate) fn has_nothing_to_ask(&self) -> bool {
+        self.is_empty() && !self.has_cut_off()
+    }
+
+    pub(crate) fn has_refed_waiters(&self) -> bool {
+        self.refed_waiters > 0
+    }
+
+    /// Whether waits on this source keep the loop alive.
+    pub(crate) fn set_refed(&mut self, key: SourceKey, refed: bool) {
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return;
+        };
+        let waiting = slot.read.waiting() + slot.write.waiting();
+        match (std::mem::replace(&mut slot.refed, refed), refed) {
+            (false, true) => self.refed_waiters += waiting,
+            (true, false) => self.refed_waiters -= waiting,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn has_ref(&mut self, key: SourceKey) -> bool {
+        Self::slot(&mut self.slots, key.0).is_some_and(|slot| slot.refed)
+    }
+
+    /// For `poll_*` methods: ready, or the task is remembered as the one that polls.
+    /// The caller drops the second half outside of any borrow.
+    pub(crate) fn poll_ready(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> (Answer, Option<Waker>) {
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return (Answer::Gone, None);
+        };
+        let (refed, place) = (slot.refed, slot.place);
+        let half = half_of(slot, direction);
+        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+            self.put_off.push(key.0);
+        }
+        if half.ready {
+            return (Answer::Ready, None);
+        }
+        if half
+            .poller
+            .as_ref()
+            .is_some_and(|poller| poller.will_wake(cx.waker()))
+        {
+            return (Answer::Waiting, None);
+        }
+        let replaced = half.poller.replace(cx.waker().clone());
+        if replaced.is_none() && refed {
+            self.refed_waiters += 1;
+        }
+        (Answer::Waiting, replaced)
+    }
+
+    /// For futures, any number of them: ready, or the task is remembered under `id`.
+    /// The caller drops the second half outside of any borrow.
+    pub(crate) fn poll_waiter(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        id: &mut WaiterId,
+        cx: &Context<'_>,
+    ) -> (Answer, Option<Waker>) {
+        let next_waiter = self.next_waiter;
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return (Answer::Gone, None);
+        };
+        let (refed, place) = (slot.refed, slot.place);
+        let half = half_of(slot, direction);
+        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+            self.put_off.push(key.0);
+        }
+        let known = id.and_then(|id| half.waiters.iter().position(|(waiter, _)| *waiter == id));
+        match known {
+            _ if half.ready => (Answer::Ready, self.forget_waiter(key, direction, id)),
+            Some(index) => {
+                let waker = &mut half.waiters[index].1;
+                if waker.will_wake(cx.waker()) {
+                    return (Answer::Waiting, None);
+                }
+                let replaced = std::mem::replace(waker, cx.waker().clone());
+                (Answer::Waiting, Some(replaced))
+            }
+            None => {
+                *id = Some(next_waiter);
+                half.waiters.push((next_waiter, cx.waker().clone()));
+                self.next_waiter += 1;
+                self.refed_waiters += usize::from(refed);
+                (Answer::Waiting, None)
+            }
+        }
+    }
+
+    /// A future that waited is gone. The caller drops what comes back outside of any borrow.
+    #[must_use]
+    pub(crate) fn forget_waiter(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        id: &mut WaiterId,
+    ) -> Option<Waker> {
+        let id = id.take()?;
+        let slot = Self::slot(&mut self.slots, key.0)?;
+        let refed = slot.refed;
+        let half = half_of(slot, direction);
+        let index = half.waiters.iter().position(|(waiter, _)| *waiter == id)?;
+        self.refed_waiters -= usize::from(refed);
+        Some(half.waiters.remove(index).1)
+    }
+
+    /// An operation would have blocked: wait for the next event.
+    pub(crate) fn would_block(&mut self, key: SourceKey, direction: Direction) {
+        if let Some(slot) = Self::slot(&mut self.slots, key.0) {
+            half_of(slot, direction).ready = false;
+        }
+    }
+
+    /// A read or an accept was done: one less of what this event allows. If it has `drained` the
+    /// source (it filled only a part of its buffer), nothing is left, unless the end is near.
+    pub(crate) fn spend(&mut self, key: SourceKey, drained: bool) {
+        let Some(slot) = Self::slot(&mut self.slots, key.0) else {
+            return;
+        };
+        let half = &mut slot.read;
+        half.left = half.left.saturating_sub(1);
+        if drained && !half.closed {
+            half.ready = false;
+        }
+        if half.ready && half.left == 0 {
+            half.ready = false;
+            self.cut_off.push(key.0);
+        }
+    }
+
+    /// The sources that are to be served again without asking the kernel.
+    pub(crate) fn take_cut_off(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.cut_off)
+    }
+
+    /// An event reaches its source: readiness is noted, and whoever waits becomes a macrotask.
+    ///
+    /// One event that wakes a reader and a writer is two macrotasks, the reader's first: what
+    /// comes back in the second place is to be delivered behind the first. There is none if the
+    /// source counts as writable already, as nearly always.
+    pub(crate) fn deliver(
+        &mut self,
+        token: Token,
+        readiness: Readiness,
+    ) -> (Option<Macrotask>, Option<Readiness>) {
+        let Some(slot) = Self::slot(&mut self.slots, token) else {
+            return (None, None);
+        };
+        let (half, rest) = if readiness.readable {
+            slot.read.closed |= readiness.read_closed;
+            slot.read.left = READS_PER_EVENT;
+            let rest = if slot.write.ready {
+                slot.write.closed |= readiness.write_closed;
+                None
+            } else {
+                readiness.write_half()
+            };
+            (&mut slot.read, rest)
+        } else {
+            slot.write.closed |= readiness.write_closed;
+            (&mut slot.write, None)
+        };
+        half.ready = true;
+        let refed = usize::from(slot.refed);
+        let origin = Origin::of(StepKind::Readiness, slot.place, index_of(token) as u64);
+        if half.waiters.is_empty() {
+            let poller = half.poller.take();
+            self.refed_waiters -= if poller.is_some() { refed } else { 0 };
+            return (poller.map(|waker| Macrotask::wake(waker, origin)), rest);
+        }
+        let mut wakers = take_waiting(half);
+        self.refed_waiters -= wakers.len() * refed;
+        let macrotask = match wakers.len() {
+            1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
+            _ => Some(Macrotask::wake_all(wakers, origin)),
+        };
+        (macrotask, rest)
+    }
+
+    /// Takes out whoever waits, for the end of the loop. The caller wakes them outside of any
+    /// borrow.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waker> {
+        self.refed_waiters = 0;
+        let halves = self.slots.iter_mut();
+        let halves = halves.flat_map(|slot| [&mut slot.read, &mut slot.write]);
+        halves.flat_map(take_waiting).collect()
+    }
+
+    /// Where a source that is still there was made.
+    pub(crate) fn place(&self, token: Token) -> Option<Place> {
+        let slot = self.slots.get(index_of(token))?;
+        (slot.generation == token.0 >> INDEX_BITS).then_some(slot.place)
+    }
+
+    /// The waits on sources, for a report.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let halves = self.slots.iter().flat_map(|slot| {
+            [
+                (slot, &slot.read, OperationKind::Read),
+                (slot, &slot.write, OperationKind::Write),
+            ]
+        });
+        let waiting = halves.filter(|(_, half, _)| half.waiting() > 0);
+        let listed = waiting.map(|(slot, half, kind)| Listed {
+            refed: slot.refed,
+            wakers: half.wakers().cloned().collect(),
+            ..Listed::new(kind, Some(slot.place))
+        });
+        listed.collect()
+    }
+
+    /// The slot of a source that is still there.
+    fn slot(slots: &mut [Slot], token: Token) -> Option<&mut Slot> {
+        let slot = slots.get_mut(index_of(token))?;
+        (slot.generation == token.0 >> INDEX_BITS).then_some(slot)
+    }
+}
+
+fn index_of(token: Token) -> usize {
+    token.0 & INDEX_MASK
+}
+
+fn next_generation(generation: usize) -> usize {
+    generation.wrapping_add(1) & GENERATION_MASK
+}
+
+fn half_of(slot: &mut Slot, direction: Direction) -> &mut Half {
+    match direction {
+        Direction::Read => &mut slot.read,
+        Direction::Write => &mut slot.write,
+    }
+}
+
+fn take_waiting(half: &mut Half) -> Vec<Waker> {
+    let waiters = half.waiters.drain(..).map(|(_, waker)| waker);
+    half.poller.take().into_iter().chain(waiters).collect()
+}

@@ -1,0 +1,28 @@
+//! Where there are no signals.
+
+pub(crate) mod dispatch {
+    use std::cell::RefCell;
+
+    use crate::observe::active_resource::Listed;
+    use crate::phases::macrotask::Macrotask;
+    use crate::reactor::registrations::{SignalNumber, Sources};
+
+    #[derive(Default)]
+    pub(crate) struct Signals;
+
+    impl Signals {
+        pub(crate) fn has_refed(&self) -> bool {
+            false
+        }
+
+        pub(crate) fn list(&self) -> Vec<Listed> {
+            Vec::new()
+        }
+
+        pub(crate) fn arrived(&self, _: &RefCell<Sources>, _: SignalNumber) -> Vec<Macrotask> {
+            Vec::new()
+        }
+
+        pub(crate) fn take_all(&self, _: &RefCell<Sources>) {}
+    }
+}
