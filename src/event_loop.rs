@@ -12,7 +12,7 @@ use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
 use crate::phases::poll::{Arrival, Gathered, Outside, Wait};
 use crate::phases::timers::Step;
-use crate::reactor::inbox::Message;
+use crate::reactor::remote_queue::Message;
 
 pub(crate) mod checkpoint;
 pub(crate) mod current;
@@ -91,7 +91,7 @@ impl LoopState {
                 return self.gather_by_chance(patience);
             }
             self.poll
-                .gather(&self.clock, &self.door, wait, outside, must_wait)
+                .gather(&self.clock, &self.remote_queue, wait, outside, must_wait)
         });
         match gathered {
             Ok(Gathered::Arrivals) => {}
@@ -226,7 +226,7 @@ impl LoopState {
     /// What arrived in the poll phase, as a macrotask.
     fn next_arrival(self: &Rc<Self>) -> Option<Macrotask> {
         loop {
-            return Some(match self.poll.next(&self.door)? {
+            return Some(match self.poll.next(&self.remote_queue)? {
                 Arrival::Macrotask(macrotask) => macrotask,
                 Arrival::Signal(number) => {
                     let brought = self.signals.arrived(&self.poll.sources, number);

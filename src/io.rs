@@ -423,7 +423,7 @@ pub(crate) fn check_loop(state: &Rc<LoopState>) -> io::Result<()> {
     let is_current = state.is_current();
     if is_current && state.is_open() {
         Ok(())
-    } else if is_current || state.door.is_closed() {
+    } else if is_current || state.remote_queue.is_closed() {
         Err(loop_ended())
     } else {
         Err(io::Error::other(

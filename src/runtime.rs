@@ -327,7 +327,7 @@ impl EventLoop {
 
     /// A handle with which other threads reach this loop, also between two runs.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.state.door.clone())
+        Handle::new(self.state.remote_queue.clone())
     }
 
     #[track_caller]

@@ -106,7 +106,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         M: FnOnce(Port<R, S>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let parent = Handle::new(current("worker::Worker::spawn").door.clone());
+        let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
         let (there, back) = (Arc::new(Lane::default()), Arc::new(Lane::default()));
         let port = Port::new(there.clone(), back.clone(), parent.clone());
         let hold = Arc::new(Mutex::new(Hold::Refed {

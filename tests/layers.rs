@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "phases::poll::explorer", "reactor", "reactor::clock"],
-    &["hooks::rejection", "observe::active_resource", "observe::event", "reactor::inbox"],
+    &["hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],

@@ -23,7 +23,7 @@ use rustc_hash::FxHashMap;
 
 use crate::observe::active_resource::{Listed, OperationKind};
 use crate::phases::macrotask::{Origin, Place};
-use crate::reactor::inbox::{Door, Message};
+use crate::reactor::remote_queue::{Message, RemoteQueue};
 
 pub(crate) type JobId = u64;
 
@@ -56,7 +56,7 @@ struct Outstanding {
 
 /// The threads' side of the pool.
 struct Workers {
-    door: Arc<Door>,
+    remote_queue: Arc<RemoteQueue>,
     limit: usize,
     queue: Mutex<Queue>,
     /// Notified when the last job has finished and none waits.
@@ -73,7 +73,7 @@ struct Queue {
 }
 
 impl Pool {
-    pub(crate) fn new(door: Arc<Door>, limit: usize) -> Pool {
+    pub(crate) fn new(remote_queue: Arc<RemoteQueue>, limit: usize) -> Pool {
         let queue = Mutex::new(Queue {
             waiting: VecDeque::new(),
             threads: 0,
@@ -81,7 +81,7 @@ impl Pool {
         });
         Pool {
             workers: Arc::new(Workers {
-                door,
+                remote_queue,
                 limit,
                 queue,
                 quiet: Condvar::new(),
@@ -225,7 +225,7 @@ impl Workers {
                 };
                 let result: JobResult = catch_unwind(AssertUnwindSafe(work));
                 // A loop that has ended refuses the message: the result is dropped here.
-                if let Err(message) = workers.door.push(Message::JobDone(id, result)) {
+                if let Err(message) = workers.remote_queue.push(Message::JobDone(id, result)) {
                     let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));
                 }
             }

@@ -20,7 +20,7 @@ use crate::hooks::uncaught::{ExitUnwind, Rejection, Uncaught};
 use crate::observe::event::{Event, PromiseId};
 use crate::phases::macrotask::{Origin, Place, StepKind, Work};
 use crate::phases::queues::{Job, Microtask};
-use crate::reactor::inbox::TaskMeta;
+use crate::reactor::remote_queue::TaskMeta;
 
 /// A callback has thrown (and the hook has been told), or the run is to end.
 #[derive(Debug)]

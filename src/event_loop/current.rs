@@ -10,7 +10,7 @@ use async_task::Runnable;
 use super::state::LoopState;
 use crate::observe::position::Position;
 use crate::phases::queues::Microtask;
-use crate::reactor::inbox::TaskMeta;
+use crate::reactor::remote_queue::TaskMeta;
 
 thread_local! {
     pub(super) static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
@@ -113,11 +113,11 @@ pub(crate) fn current(verb: &str) -> Rc<LoopState> {
 /// remote door and is a macrotask of the poll phase.
 #[inline]
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
-    let id = runnable.metadata().door.id();
+    let id = runnable.metadata().remote_queue.id();
     let mut runnable = Some(runnable);
     let observed = CURRENT.try_with(|current| {
         if let Current::Running(state) = &*current.borrow()
-            && state.door.id() == id
+            && state.remote_queue.id() == id
         {
             if state.watch.is_on() {
                 return Some(state.clone()); // telling needs an end of this borrow
@@ -131,7 +131,7 @@ pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
     if let Some(runnable) = runnable {
         match observed {
             Ok(Some(state)) => state.push_task(runnable),
-            _ => runnable.metadata().door.clone().wake(runnable),
+            _ => runnable.metadata().remote_queue.clone().wake(runnable),
         }
     }
 }

@@ -17,14 +17,14 @@ use crate::phases::poll::Wait;
 impl LoopState {
     /// One turn that does not wait.
     pub(crate) fn turn_without_waiting(self: &Rc<Self>) {
-        self.door.get_up();
+        self.remote_queue.unpark();
         self.turn(Patience::Never);
         self.leave_phase();
     }
 
     /// One phase, for those who go round the wheel by hand.
     pub(crate) fn step_phase(self: &Rc<Self>, phase: Phase) {
-        self.door.get_up();
+        self.remote_queue.unpark();
         if phase == Phase::Pending {
             self.begin_turn();
         }
@@ -87,7 +87,7 @@ impl LoopState {
     pub(crate) fn hosts_wait(&self) -> Option<Duration> {
         let now = self.clock.now();
         let must_turn = !self.queues.is_empty()
-            || !self.door.is_empty()
+            || !self.remote_queue.is_empty()
             || self.poll.has_arrivals(now)
             || self.poll_wait(Patience::EvenIfIdle) == Wait::Zero;
         if must_turn {

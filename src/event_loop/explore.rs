@@ -24,7 +24,7 @@ use crate::event_loop::state::LoopState;
 use crate::hooks::uncaught::drop_quietly;
 use crate::phases::poll::held_back::Lane;
 use crate::phases::poll::{Batched, Gathered, Wait};
-use crate::reactor::inbox::Message;
+use crate::reactor::remote_queue::Message;
 
 /// How long, in real time, a job is waited for that need not have come yet. Only one that waits
 /// for the loop takes so long; it then counts as not there.
@@ -78,7 +78,7 @@ impl LoopState {
         let outside = self.outside();
         let gathered = self
             .poll
-            .gather(&self.clock, &self.door, wait, outside, || true)?;
+            .gather(&self.clock, &self.remote_queue, wait, outside, || true)?;
         self.take_batch();
         Ok(gathered)
     }
@@ -90,8 +90,8 @@ impl LoopState {
                 Batched::Simulated(_) | Batched::Message(_) => Lane::Simulated,
                 Batched::Ready(token, _) => Lane::Source(*token),
                 Batched::Signal(_) | Batched::Brought(_) => Lane::Signals,
-                Batched::InDoor => {
-                    let Some((message, sender)) = self.door.pop_with_sender() else {
+                Batched::InRemoteQueue => {
+                    let Some((message, sender)) = self.remote_queue.pop_with_sender() else {
                         continue;
                     };
                     let mut arrived = self.arrived.borrow_mut();
@@ -171,7 +171,7 @@ impl LoopState {
             }
             let limit = (!must).then_some(PATIENCE_WITH_A_JOB);
             self.poll
-                .wait_for_the_world(&self.clock, &self.door, limit)?;
+                .wait_for_the_world(&self.clock, &self.remote_queue, limit)?;
             let before = self.arrived.borrow().finished.len();
             self.take_batch();
             if !must && self.arrived.borrow().finished.len() == before {
@@ -238,7 +238,7 @@ impl LoopState {
             },
             Batched::Brought(macrotask) => format!("the signal of {}", macrotask.origin.place),
             Batched::Signal(_) => "a signal".to_owned(),
-            Batched::InDoor => "a message".to_owned(),
+            Batched::InRemoteQueue => "a message".to_owned(),
             Batched::Ready(token, _) => match self.poll.sources.borrow().place(*token) {
                 Some(place) => format!("the readiness of the source of {place}"),
                 None => "the readiness of a source".to_owned(),

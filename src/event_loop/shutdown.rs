@@ -16,7 +16,7 @@ use crate::event_loop::state::{Life, LoopState};
 use crate::hooks::uncaught::drop_quietly;
 use crate::phases::poll::{Outside, Wait};
 use crate::phases::queues::Microtask;
-use crate::reactor::inbox::Message;
+use crate::reactor::remote_queue::Message;
 
 impl LoopState {
     /// Cancels every task and drops every callback. The loop can be used again afterwards.
@@ -29,7 +29,10 @@ impl LoopState {
             self.wake_all_tasks();
             self.run_cancelled_tasks();
             self.drop_messages();
-            if self.tasks.borrow().is_empty() && self.queues.is_empty() && self.door.is_empty() {
+            if self.tasks.borrow().is_empty()
+                && self.queues.is_empty()
+                && self.remote_queue.is_empty()
+            {
                 break;
             }
             self.wait_for_wakes_in_flight();
@@ -44,7 +47,7 @@ impl LoopState {
         self.cancel_all();
         let _entered = enter(self);
         self.set_life(Life::Cancelling); // for good
-        self.door.close();
+        self.remote_queue.close();
         self.drop_messages(); // what came in between
         drop_quietly(self.hooks.take_all());
         drop_quietly(self.watch.take_all());
@@ -105,7 +108,7 @@ impl LoopState {
         let (held, others) = self.arrived.borrow_mut().take_all();
         held.into_iter().for_each(drop_message);
         drop_quietly(others);
-        while let Some(message) = self.door.pop() {
+        while let Some(message) = self.remote_queue.pop() {
             drop_message(message);
         }
     }
@@ -113,7 +116,8 @@ impl LoopState {
     /// A task is registered and not scheduled here: another thread is between marking it as
     /// scheduled and pushing it. That thread runs no user code meanwhile, so it will arrive.
     fn wait_for_wakes_in_flight(&self) {
-        if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.door.is_empty() {
+        if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.remote_queue.is_empty()
+        {
             let wait = Wait::Forever;
             let outside = Outside {
                 jobs: true,
@@ -121,7 +125,7 @@ impl LoopState {
             };
             let _ = self
                 .poll
-                .gather(&self.clock, &self.door, wait, outside, || true);
+                .gather(&self.clock, &self.remote_queue, wait, outside, || true);
             self.poll.take_all();
         }
     }

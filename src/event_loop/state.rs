@@ -34,7 +34,7 @@ use crate::phases::poll::held_back::Arrived;
 use crate::phases::queues::{Job, Microtask, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
-use crate::reactor::inbox::{Door, TaskMeta};
+use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
 use crate::signal::dispatch::Signals;
 
 /// Everything that a loop consists of.
@@ -42,7 +42,7 @@ pub(crate) struct LoopState {
     pub(crate) clock: Clock,
     /// What decides where Node promises no order, in an exploration.
     pub(crate) chance: Rc<Chance>,
-    pub(crate) door: Arc<Door>,
+    pub(crate) remote_queue: Arc<RemoteQueue>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) pending: RefCell<Pending>,
@@ -142,14 +142,14 @@ impl LoopState {
         clock: Clock,
         chance: Rc<Chance>,
         poll: PollPhase,
-        door: Arc<Door>,
+        remote_queue: Arc<RemoteQueue>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
             chance,
-            pool: Pool::new(door.clone(), blocking_threads),
-            door,
+            pool: Pool::new(remote_queue.clone(), blocking_threads),
+            remote_queue,
             queues: Queues::default(),
             timers: RefCell::new(Timers::new()),
             pending: RefCell::default(),
@@ -195,8 +195,8 @@ impl LoopState {
             || !self.close.borrow().is_empty()
             // The tokens first: what their threads sent before they let go is here by then. Asked
             // the other way round, a message that comes in between would be overlooked.
-            || self.door.has_tokens()
-            || !self.door.is_empty()
+            || self.remote_queue.has_tokens()
+            || !self.remote_queue.is_empty()
             || (self.chance.is_on() && self.arrived.borrow().is_holding())
     }
 

@@ -22,7 +22,7 @@ use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Place, Work};
 use crate::phases::timers::TimerKey;
 use crate::reactor::clock::{MachineInstant, machine_instant, machine_now, since_base};
-use crate::reactor::inbox::{Door, Message};
+use crate::reactor::remote_queue::{Message, RemoteQueue};
 use crate::time::{Progress, ceil_ms, poll_timer, release_timer};
 
 /// The loop's timers and its clock, real or virtual, for hyper.
@@ -131,7 +131,7 @@ impl LoopSleep {
         }
         LoopSleep {
             handle: key.map(|key| TimerHandle {
-                door: state.door.clone(),
+                remote_queue: state.remote_queue.clone(),
                 key,
                 place,
             }),
@@ -171,7 +171,7 @@ impl fmt::Debug for LoopSleep {
 
 /// A timer of a loop, held on whatever thread.
 struct TimerHandle {
-    door: Arc<Door>,
+    remote_queue: Arc<RemoteQueue>,
     key: TimerKey,
     place: Place,
 }
@@ -179,7 +179,7 @@ struct TimerHandle {
 impl TimerHandle {
     /// The loop of the timer, if it is the one that runs on this thread.
     fn running_loop(&self) -> Option<Rc<LoopState>> {
-        try_current().filter(|state| state.door.id() == self.door.id())
+        try_current().filter(|state| state.remote_queue.id() == self.remote_queue.id())
     }
 }
 
@@ -187,14 +187,14 @@ impl Drop for TimerHandle {
     fn drop(&mut self) {
         if let Some(state) = self.running_loop() {
             release_timer(&state, self.key);
-        } else if !self.door.is_closed() {
+        } else if !self.remote_queue.is_closed() {
             let home = TimerHandle {
-                door: self.door.clone(),
+                remote_queue: self.remote_queue.clone(),
                 ..*self
             };
             let message = Message::Post(Box::new(move || drop(home)), self.place);
             // Refused, it comes back and is dropped in front of a closed door.
-            let _ = self.door.push(message);
+            let _ = self.remote_queue.push(message);
         }
     }
 }

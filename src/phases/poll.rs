@@ -28,8 +28,8 @@ use mio::{Events, Poll, Registry, Token};
 use crate::observe::active_resource::{Listed, OperationKind};
 use crate::phases::macrotask::Macrotask;
 use crate::reactor::clock::Clock;
-use crate::reactor::inbox::{Door, Message};
 use crate::reactor::registrations::{Readiness, SignalNumber, Sources, signal_of};
+use crate::reactor::remote_queue::{Message, RemoteQueue};
 use explorer::Chance;
 pub(crate) use time_rules::TimeRules;
 
@@ -55,7 +55,7 @@ pub(crate) enum Arrival {
 pub(crate) enum Batched {
     Simulated(Macrotask),
     /// A message that is still in the door's queue.
-    InDoor,
+    InRemoteQueue,
     /// A message that was taken out of the door's queue, by an exploration.
     Message(Message),
     Ready(Token, Readiness),
@@ -102,7 +102,7 @@ pub(crate) enum Gathered {
 }
 
 /// The token of the remote door's bell; no source gets it.
-const BELL: Token = Token(usize::MAX);
+const NOTIFIER: Token = Token(usize::MAX);
 
 /// How many readiness events one look takes from the system; the rest comes with the next.
 const EVENTS_PER_LOOK: usize = 1024;
@@ -110,7 +110,7 @@ const EVENTS_PER_LOOK: usize = 1024;
 impl PollPhase {
     pub(crate) fn new(time: TimeRules, chance: Rc<Chance>) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), BELL)?;
+        let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
         let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
@@ -184,13 +184,13 @@ impl PollPhase {
     pub(crate) fn wait_for_the_world(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         limit: Option<Duration>,
     ) -> io::Result<()> {
         let longest = self.longest_wait.replace(limit);
-        let looked = self.look(clock, door, None, || true);
+        let looked = self.look(clock, remote_queue, None, || true);
         self.longest_wait.set(longest);
-        let messages = (0..door.len()).map(|_| Batched::InDoor);
+        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         self.batch.borrow_mut().extend(messages);
         looked
     }
@@ -204,7 +204,7 @@ impl PollPhase {
 
     /// Whether anything in here keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
-        let left_behind = |one: &Batched| !matches!(one, Batched::InDoor);
+        let left_behind = |one: &Batched| !matches!(one, Batched::InRemoteQueue);
         self.sources.borrow().has_refed_waiters()
             || !self.simulated.borrow().is_empty()
             || !self.stalled.borrow().is_empty()
@@ -217,7 +217,7 @@ impl PollPhase {
     pub(crate) fn gather(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         wait: Wait,
         outside: Outside,
         must_wait: impl Fn() -> bool,
@@ -225,16 +225,17 @@ impl PollPhase {
         if !self.batch.borrow().is_empty() {
             return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
         }
-        if wait == Wait::Zero && self.has_nothing_to_ask(door) {
+        if wait == Wait::Zero && self.has_nothing_to_ask(remote_queue) {
             return Ok(Gathered::Arrivals); // the turn of a loop that runs on immediates alone
         }
         if clock.is_virtual() || !self.stalled.borrow().is_empty() {
-            self.look(clock, door, Some(Duration::ZERO), || true)?;
-            let idle = self.batch.borrow().is_empty() && door.is_empty();
+            self.look(clock, remote_queue, Some(Duration::ZERO), || true)?;
+            let idle = self.batch.borrow().is_empty() && remote_queue.is_empty();
             let now = clock.now();
             let is_due = self.first_due(wait).is_some_and(|due| due <= now);
             if idle && wait != Wait::Zero && (is_due || !self.take_stalled()) {
-                let frozen = self.wait_in_virtual_time(clock, door, wait, outside, must_wait)?;
+                let frozen =
+                    self.wait_in_virtual_time(clock, remote_queue, wait, outside, must_wait)?;
                 if frozen {
                     return Ok(Gathered::Frozen);
                 }
@@ -245,9 +246,9 @@ impl PollPhase {
                 (_, Some(due)) => Some(due.saturating_sub(floor_to_ms(clock.now()))),
                 (_, None) => None,
             };
-            self.look(clock, door, timeout, must_wait)?;
+            self.look(clock, remote_queue, timeout, must_wait)?;
         }
-        let messages = (0..door.len()).map(|_| Batched::InDoor);
+        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         if messages.len() == 0 {
             return Ok(Gathered::Arrivals);
         }
@@ -267,7 +268,7 @@ impl PollPhase {
     fn wait_in_virtual_time(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         wait: Wait,
         outside: Outside,
         must_wait: impl Fn() -> bool,
@@ -275,14 +276,14 @@ impl PollPhase {
         let sources_wait = self.sources.borrow().has_refed_waiters();
         let io_waits = sources_wait || outside.signals;
         let is_held = (outside.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
-        let somebody_is_out = outside.jobs || io_waits || door.has_tokens();
+        let somebody_is_out = outside.jobs || io_waits || remote_queue.has_tokens();
         match self.first_due(wait) {
             Some(target) if !is_held && self.time.allow(target) => {
                 clock.jump_to(target);
                 self.take_simulated(clock);
             }
             Some(_) if !somebody_is_out => return Ok(true),
-            _ => self.look(clock, door, None, must_wait)?,
+            _ => self.look(clock, remote_queue, None, must_wait)?,
         }
         Ok(false)
     }
@@ -297,13 +298,13 @@ impl PollPhase {
     }
 
     /// The next of what was present when the wait ended.
-    pub(crate) fn next(&self, door: &Door) -> Option<Arrival> {
+    pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {
             let batched = self.batch.borrow_mut().pop_front()?;
             match batched {
                 Batched::Simulated(macrotask) => return Some(Arrival::Macrotask(macrotask)),
-                Batched::InDoor => {
-                    if let Some(message) = door.pop() {
+                Batched::InRemoteQueue => {
+                    if let Some(message) = remote_queue.pop() {
                         return Some(Arrival::Message(message));
                     }
                 }
@@ -333,7 +334,7 @@ impl PollPhase {
                 Batched::Ready(token, _) => {
                     listed.push(Listed::new(OperationKind::Read, sources.place(*token)));
                 }
-                Batched::InDoor => {} // is counted there
+                Batched::InRemoteQueue => {} // is counted there
                 Batched::Message(_) | Batched::Signal(_) | Batched::Brought(_) => {
                     listed.push(Listed::new(OperationKind::Message, None));
                 }
@@ -373,7 +374,7 @@ impl PollPhase {
                     taken.push(macrotask);
                 }
                 // With a signal go its listeners; the messages were taken out before.
-                Batched::InDoor | Batched::Message(_) | Batched::Signal(_) => {}
+                Batched::InRemoteQueue | Batched::Message(_) | Batched::Signal(_) => {}
                 // The system won't tell it again, and the source may outlive this run.
                 Batched::Ready(token, readiness) => taken.extend(self.deliver(token, readiness)),
             }
@@ -395,18 +396,18 @@ impl PollPhase {
     }
 
     /// Whether a look that does not wait would find nothing, whatever the system says.
-    fn has_nothing_to_ask(&self, door: &Door) -> bool {
+    fn has_nothing_to_ask(&self, remote_queue: &RemoteQueue) -> bool {
         !self.must_ask.get()
             && self.sources.borrow().has_nothing_to_ask()
             && self.simulated.borrow().is_empty()
-            && door.is_empty()
+            && remote_queue.is_empty()
     }
 
     /// Asks the system once, if it can have anything to say.
     fn look(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         timeout: Option<Duration>,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<()> {
@@ -417,12 +418,12 @@ impl PollPhase {
             self.batch.borrow_mut().push_back(ready);
         }
         let mut timeout = timeout;
-        if !cut_off.is_empty() || !self.batch.borrow().is_empty() || !door.is_empty() {
+        if !cut_off.is_empty() || !self.batch.borrow().is_empty() || !remote_queue.is_empty() {
             timeout = Some(Duration::ZERO);
         }
         if timeout != Some(Duration::ZERO) {
-            door.lie_down();
-            if !door.is_empty() || !must_wait() {
+            remote_queue.prepare_park();
+            if !remote_queue.is_empty() || !must_wait() {
                 timeout = Some(Duration::ZERO);
             }
         }
@@ -432,11 +433,11 @@ impl PollPhase {
         } else {
             self.ask(clock, timeout)
         };
-        door.get_up();
+        remote_queue.unpark();
         self.take_simulated(clock);
         let mut batch = self.batch.borrow_mut();
         let mut events = self.events.borrow_mut();
-        let told = events.iter().filter(|event| event.token() != BELL);
+        let told = events.iter().filter(|event| event.token() != NOTIFIER);
         let told = told.map(|event| (event.token(), Readiness::of(event)));
         for token in &cut_off {
             let event = told.clone().find(|(of, _)| of == token);

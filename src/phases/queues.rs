@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use async_task::Runnable;
 
 use crate::phases::macrotask::Place;
-use crate::reactor::inbox::TaskMeta;
+use crate::reactor::remote_queue::TaskMeta;
 
 /// A callback of [`next_tick`](crate::next_tick) or [`queue_microtask`](crate::queue_microtask).
 pub(crate) struct Job {

@@ -21,7 +21,7 @@ use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
 use crate::event_loop::state::{LiveTask, LoopState};
 use crate::observe::event::Event;
-use crate::reactor::inbox::TaskMeta;
+use crate::reactor::remote_queue::TaskMeta;
 
 /// How deep eager spawns may nest: a task that spawns a task that spawns a task, each inside the
 /// first poll of the one before. A debug build takes three kilobytes of stack for each, so that a
@@ -190,7 +190,7 @@ where
         is_in_place,
     };
     let meta = TaskMeta {
-        door: promise.owner().door.clone(),
+        remote_queue: promise.owner().remote_queue.clone(),
         place: promise.place(),
         promise: promise.id().get(),
     };

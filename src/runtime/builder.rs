@@ -12,7 +12,7 @@ use crate::phases::macrotask::Place;
 use crate::phases::poll::explorer::{Chance, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
-use crate::reactor::inbox::Door;
+use crate::reactor::remote_queue::RemoteQueue;
 use crate::runtime::EventLoop;
 
 /// Settings of an [`EventLoop`].
@@ -199,9 +199,9 @@ impl Builder {
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
         let chance = Rc::new(Chance::new(self.seed));
         let (poll, waker) = PollPhase::new(time, chance.clone())?;
-        let door = Arc::new(Door::new(waker, chance.is_on()));
+        let remote_queue = Arc::new(RemoteQueue::new(waker, chance.is_on()));
         let threads = self.blocking_threads;
-        let state = Rc::new(LoopState::new(clock, chance, poll, door, threads));
+        let state = Rc::new(LoopState::new(clock, chance, poll, remote_queue, threads));
         for (observer, place) in of_new_loop().into_iter().chain(self.observers) {
             Installed::new(state.clone(), observer, place).keep();
         }

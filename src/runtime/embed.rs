@@ -138,7 +138,7 @@ impl EventLoop {
     pub fn poll_timeout(&mut self) -> Option<Duration> {
         let state = &self.state;
         state.poll.must_ask.set(true); // the bell may have rung for nothing
-        state.door.lie_down();
+        state.remote_queue.prepare_park();
         state.hosts_wait() // looks at the door behind lying down
     }
 

@@ -15,7 +15,7 @@ use futures::channel::oneshot;
 use crate::event_loop::current::current;
 use crate::hooks::uncaught::payload_text;
 use crate::promise::{Failure, spawn};
-use crate::reactor::inbox::{Door, Message};
+use crate::reactor::remote_queue::{Message, RemoteQueue};
 
 /// A handle to the loop that runs on this thread, for other threads.
 ///
@@ -24,7 +24,7 @@ use crate::reactor::inbox::{Door, Message};
 /// Outside of an event loop.
 #[track_caller]
 pub fn handle() -> Handle {
-    Handle::new(current("handle").door.clone())
+    Handle::new(current("handle").remote_queue.clone())
 }
 
 /// A token that keeps the loop of this thread alive until it is dropped, on whatever thread.
@@ -34,7 +34,7 @@ pub fn handle() -> Handle {
 /// Outside of an event loop.
 #[track_caller]
 pub fn keep_alive() -> KeepAlive {
-    Handle::new(current("keep_alive").door.clone()).keep_alive()
+    Handle::new(current("keep_alive").remote_queue.clone()).keep_alive()
 }
 
 /// Sends work to a loop from any thread.
@@ -47,12 +47,12 @@ pub fn keep_alive() -> KeepAlive {
 /// [`LoopClosed`].
 #[derive(Clone)]
 pub struct Handle {
-    door: Arc<Door>,
+    remote_queue: Arc<RemoteQueue>,
 }
 
 impl Handle {
-    pub(crate) fn new(door: Arc<Door>) -> Handle {
-        Handle { door }
+    pub(crate) fn new(remote_queue: Arc<RemoteQueue>) -> Handle {
+        Handle { remote_queue }
     }
 
     /// Runs `callback` on the loop's thread, as a macrotask of its poll phase.
@@ -66,7 +66,7 @@ impl Handle {
     #[track_caller]
     pub fn post(&self, callback: impl FnOnce() + Send + 'static) -> Result<(), LoopClosed> {
         let message = Message::Post(Box::new(callback), Location::caller());
-        self.door.push(message).map_err(|_| LoopClosed)
+        self.remote_queue.push(message).map_err(|_| LoopClosed)
     }
 
     /// Calls `make` on the loop's thread and [spawns](crate::spawn) the future it returns there.
@@ -107,20 +107,20 @@ impl Handle {
     #[track_caller]
     pub fn keep_alive(&self) -> KeepAlive {
         KeepAlive {
-            key: self.door.add_token(Location::caller()),
-            door: self.door.clone(),
+            key: self.remote_queue.add_token(Location::caller()),
+            remote_queue: self.remote_queue.clone(),
         }
     }
 
     /// Whether the loop has ended; from then on everything that is sent fails.
     pub fn is_closed(&self) -> bool {
-        self.door.is_closed()
+        self.remote_queue.is_closed()
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Handle").field(&self.door).finish()
+        f.debug_tuple("Handle").field(&self.remote_queue).finish()
     }
 }
 
@@ -130,13 +130,13 @@ impl fmt::Debug for Handle {
 #[derive(Debug)]
 #[must_use = "dropping the token is what ends it"]
 pub struct KeepAlive {
-    door: Arc<Door>,
+    remote_queue: Arc<RemoteQueue>,
     key: usize,
 }
 
 impl Drop for KeepAlive {
     fn drop(&mut self) {
-        self.door.drop_token(self.key);
+        self.remote_queue.drop_token(self.key);
     }
 }
 

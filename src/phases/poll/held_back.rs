@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::Batched;
 use crate::blocking::pool::{JobId, JobResult};
-use crate::reactor::inbox::Message;
+use crate::reactor::remote_queue::Message;
 
 /// What has arrived in a loop that is explored, and was not handed out yet.
 #[derive(Default)]

@@ -1,8 +1,8 @@
-//! `src/reactor/inbox/notifier.rs` as it is, on loom's atomics.
+//! `src/reactor/remote_queue/notifier.rs` as it is, on loom's atomics.
 
 mod atomic {
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering, fence};
 }
 
-#[path = "../../../src/reactor/inbox/notifier.rs"]
+#[path = "../../../src/reactor/remote_queue/notifier.rs"]
 pub(crate) mod notifier;

@@ -15,15 +15,15 @@ use loom::sync::{Condvar, Mutex};
 use crate::{fenced, fenceless};
 
 /// The real bell, and the one without fences.
-pub(crate) trait Bell: 'static {
+pub(crate) trait Notifier: 'static {
     fn new() -> Self;
-    fn lie_down(&self);
-    fn get_up(&self);
-    fn must_ring(&self) -> bool;
+    fn prepare_park(&self);
+    fn unpark(&self);
+    fn should_notify(&self) -> bool;
 }
 
-pub(crate) struct Door<B> {
-    bell: B,
+pub(crate) struct RemoteQueue<B> {
+    notifier: B,
     messages: Mutex<Messages>,
     /// How many messages were ever accepted.
     accepted: AtomicUsize,
@@ -39,7 +39,7 @@ struct Messages {
 
 /// The loop's side of the door.
 pub(crate) struct Loop<B> {
-    pub(crate) door: Arc<Door<B>>,
+    pub(crate) remote_queue: Arc<RemoteQueue<B>>,
     /// How many messages were ever taken out.
     taken: Cell<usize>,
     pub(crate) recheck: Recheck,
@@ -56,7 +56,7 @@ pub(crate) enum Recheck {
     Nothing,
 }
 
-impl<B: Bell> Door<B> {
+impl<B: Notifier> RemoteQueue<B> {
     pub(crate) fn push(&self, message: u32) -> Result<(), u32> {
         let mut messages = self.messages.lock().unwrap();
         if messages.is_closed {
@@ -65,50 +65,56 @@ impl<B: Bell> Door<B> {
         messages.list.push_back(message);
         self.accepted.fetch_add(1, Ordering::Relaxed);
         drop(messages);
-        self.ring();
+        self.notify_loop();
         Ok(())
     }
 
     pub(crate) fn drop_token(&self) {
         self.tokens.fetch_sub(1, Ordering::Release);
-        self.ring();
+        self.notify_loop();
     }
 
-    fn ring(&self) {
-        if self.bell.must_ring() {
+    fn notify_loop(&self) {
+        if self.notifier.should_notify() {
             self.waker.wake();
         }
     }
 }
 
-impl<B: Bell> Loop<B> {
+impl<B: Notifier> Loop<B> {
     pub(crate) fn new(tokens: usize, recheck: Recheck) -> Loop<B> {
-        let door = Door {
-            bell: B::new(),
+        let remote_queue = RemoteQueue {
+            notifier: B::new(),
             messages: Mutex::default(),
             accepted: AtomicUsize::new(0),
             tokens: AtomicUsize::new(tokens),
             waker: Waker::default(),
         };
         Loop {
-            door: Arc::new(door),
+            remote_queue: Arc::new(remote_queue),
             taken: Cell::new(0),
             recheck,
         }
     }
 
     pub(crate) fn pop(&self) -> Option<u32> {
-        let message = self.door.messages.lock().unwrap().list.pop_front()?;
+        let message = self
+            .remote_queue
+            .messages
+            .lock()
+            .unwrap()
+            .list
+            .pop_front()?;
         self.taken.set(self.taken.get() + 1);
         Some(message)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.door.accepted.load(Ordering::Relaxed) == self.taken.get()
+        self.remote_queue.accepted.load(Ordering::Relaxed) == self.taken.get()
     }
 
     pub(crate) fn has_tokens(&self) -> bool {
-        self.door.tokens.load(Ordering::Acquire) > 0
+        self.remote_queue.tokens.load(Ordering::Acquire) > 0
     }
 
     /// The end of `LoopState::is_alive`.
@@ -122,20 +128,20 @@ impl<B: Bell> Loop<B> {
         if !self.is_empty() {
             return;
         }
-        self.door.bell.lie_down();
+        self.remote_queue.notifier.prepare_park();
         let still = match self.recheck {
             Recheck::MessagesAndTokens => self.is_empty() && must_wait(),
             Recheck::Messages => self.is_empty(),
             Recheck::Nothing => true,
         };
         if still {
-            self.door.waker.wait();
+            self.remote_queue.waker.wait();
         }
-        self.door.bell.get_up();
+        self.remote_queue.notifier.unpark();
     }
 
     pub(crate) fn close(&self) {
-        self.door.messages.lock().unwrap().is_closed = true;
+        self.remote_queue.messages.lock().unwrap().is_closed = true;
     }
 }
 
@@ -162,38 +168,38 @@ impl Waker {
     }
 }
 
-impl Bell for fenced::bell::Bell {
+impl Notifier for fenced::notifier::Notifier {
     fn new() -> Self {
         Self::new()
     }
 
-    fn lie_down(&self) {
-        self.lie_down();
+    fn prepare_park(&self) {
+        self.prepare_park();
     }
 
-    fn get_up(&self) {
-        self.get_up();
+    fn unpark(&self) {
+        self.unpark();
     }
 
-    fn must_ring(&self) -> bool {
-        self.must_ring()
+    fn should_notify(&self) -> bool {
+        self.should_notify()
     }
 }
 
-impl Bell for fenceless::bell::Bell {
+impl Notifier for fenceless::notifier::Notifier {
     fn new() -> Self {
         Self::new()
     }
 
-    fn lie_down(&self) {
-        self.lie_down();
+    fn prepare_park(&self) {
+        self.prepare_park();
     }
 
-    fn get_up(&self) {
-        self.get_up();
+    fn unpark(&self) {
+        self.unpark();
     }
 
-    fn must_ring(&self) -> bool {
-        self.must_ring()
+    fn should_notify(&self) -> bool {
+        self.should_notify()
     }
 }

@@ -14,7 +14,7 @@
 
 mod notifier;
 
-/// What `bell.rs` is built on; the loom model gives it loom's.
+/// What `notifier.rs` is built on; the loom model gives it loom's.
 mod atomic {
     pub(super) use std::sync::atomic::{AtomicU8, Ordering, fence};
 }
@@ -32,7 +32,7 @@ use concurrent_queue::{ConcurrentQueue, PushError};
 use slab::Slab;
 
 use crate::phases::macrotask::{Origin, Place, StepKind};
-use notifier::Bell;
+use notifier::Notifier;
 
 /// Something that came in through the door.
 pub(crate) enum Message {
@@ -46,7 +46,7 @@ pub(crate) enum Message {
 
 /// What every task carries, readable on any thread: the door of its loop, and where it was made.
 pub(crate) struct TaskMeta {
-    pub(crate) door: Arc<Door>,
+    pub(crate) remote_queue: Arc<RemoteQueue>,
     pub(crate) place: Place,
     /// The number of its promise.
     pub(crate) promise: u64,
@@ -62,17 +62,17 @@ impl TaskMeta {
 }
 
 /// A message, and the thread that sent it if that is noted.
-struct Letter {
+struct Envelope {
     message: Message,
     sender: Option<ThreadId>,
 }
 
-pub(crate) struct Door {
+pub(crate) struct RemoteQueue {
     id: u64,
-    messages: ConcurrentQueue<Letter>,
+    messages: ConcurrentQueue<Envelope>,
     /// Whether it is noted who sends what: an exploration keeps the order of each thread.
-    notes_senders: bool,
-    bell: Bell,
+    records_senders: bool,
+    notifier: Notifier,
     waker: mio::Waker,
     /// Keep-alive tokens that are out.
     tokens: AtomicUsize,
@@ -80,18 +80,18 @@ pub(crate) struct Door {
     token_places: Mutex<Slab<Place>>,
 }
 
-impl Door {
-    pub(crate) fn new(waker: mio::Waker, notes_senders: bool) -> Door {
+impl RemoteQueue {
+    pub(crate) fn new(waker: mio::Waker, records_senders: bool) -> RemoteQueue {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        Door {
+        RemoteQueue {
             // Relaxed: only uniqueness counts.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             // Unbounded: a sender must not block on a loop that may be waiting for it, and a
             // wake must not fail. Wakes are bounded by the number of tasks, completions by the
             // number of jobs; what is posted is the sender's to bound.
             messages: ConcurrentQueue::unbounded(),
-            notes_senders,
-            bell: Bell::new(),
+            records_senders,
+            notifier: Notifier::new(),
             waker,
             tokens: AtomicUsize::new(0),
             token_places: Mutex::default(),
@@ -105,13 +105,13 @@ impl Door {
 
     /// Any thread: leaves a message, or gives it back when the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
-        let sender = self.notes_senders.then(|| std::thread::current().id());
-        match self.messages.push(Letter { message, sender }) {
+        let sender = self.records_senders.then(|| std::thread::current().id());
+        match self.messages.push(Envelope { message, sender }) {
             Ok(()) => {
-                self.ring();
+                self.notify_loop();
                 Ok(())
             }
-            Err(PushError::Closed(letter) | PushError::Full(letter)) => Err(letter.message),
+            Err(PushError::Closed(envelope) | PushError::Full(envelope)) => Err(envelope.message),
         }
     }
 
@@ -122,7 +122,7 @@ impl Door {
         }
     }
 
-    /// Any thread: one keep-alive token more. What comes back goes to [`Door::drop_token`].
+    /// Any thread: one keep-alive token more. What comes back goes to [`RemoteQueue::drop_token`].
     pub(crate) fn add_token(&self, place: Place) -> usize {
         // Relaxed: whoever adds one runs on the loop or holds what keeps it alive.
         self.tokens.fetch_add(1, Ordering::Relaxed);
@@ -134,7 +134,7 @@ impl Door {
         self.places_of_tokens().remove(key);
         // Release pairs with the Acquire in `has_tokens`.
         self.tokens.fetch_sub(1, Ordering::Release);
-        self.ring(); // the loop may be waiting for nothing but this
+        self.notify_loop(); // the loop may be waiting for nothing but this
     }
 
     /// The loop: how many messages are here now.
@@ -147,13 +147,13 @@ impl Door {
     }
 
     pub(crate) fn pop(&self) -> Option<Message> {
-        self.messages.pop().ok().map(|letter| letter.message)
+        self.messages.pop().ok().map(|envelope| envelope.message)
     }
 
     /// The next message and who sent it, if that is noted.
     pub(crate) fn pop_with_sender(&self) -> Option<(Message, Option<ThreadId>)> {
-        let letter = self.messages.pop().ok()?;
-        Some((letter.message, letter.sender))
+        let envelope = self.messages.pop().ok()?;
+        Some((envelope.message, envelope.sender))
     }
 
     /// Whether a keep-alive token is out.
@@ -178,12 +178,12 @@ impl Door {
 
     /// The loop is about to wait. Behind this call it must look once more at what another
     /// thread may have changed: the messages and the tokens.
-    pub(crate) fn lie_down(&self) {
-        self.bell.lie_down();
+    pub(crate) fn prepare_park(&self) {
+        self.notifier.prepare_park();
     }
 
-    pub(crate) fn get_up(&self) {
-        self.bell.get_up();
+    pub(crate) fn unpark(&self) {
+        self.notifier.unpark();
     }
 
     /// The end: nothing is accepted any more.
@@ -195,8 +195,8 @@ impl Door {
         self.messages.is_closed()
     }
 
-    fn ring(&self) {
-        if self.bell.must_ring() {
+    fn notify_loop(&self) {
+        if self.notifier.should_notify() {
             // The only way for this to fail is a kernel out of memory; the loop then notices
             // the message at its next turn.
             let _ = self.waker.wake();
@@ -204,7 +204,7 @@ impl Door {
     }
 }
 
-impl fmt::Debug for Door {
+impl fmt::Debug for RemoteQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Door({})", self.id)
     }

@@ -1,10 +1,10 @@
 //! The bell of the remote door: who has to wake the sleeping loop, and who need not.
 //!
 //! ```text
-//!             1 lie_down               2 must_ring (true once)
-//!   AWAKE ───────────────▶ ASLEEP ───────────────────────────▶ RUNG
+//!             1 prepare_park               2 should_notify (true once)
+//!   RUNNING ───────────────▶ PARKED ───────────────────────────▶ NOTIFIED
 //!     ▲                      │                                   │
-//!     └──────────────────────┴───────────── 3 get_up ────────────┘
+//!     └──────────────────────┴───────────── 3 unpark ────────────┘
 //! ```
 //!
 //! The two sides must not miss each other: a sender puts its message in the queue and *then*
@@ -16,42 +16,42 @@
 
 use super::atomic::{AtomicU8, Ordering, fence};
 
-const AWAKE: u8 = 0;
-const ASLEEP: u8 = 1;
-const RUNG: u8 = 2;
+const RUNNING: u8 = 0;
+const PARKED: u8 = 1;
+const NOTIFIED: u8 = 2;
 
 #[derive(Debug)]
-pub(crate) struct Bell {
+pub(crate) struct Notifier {
     state: AtomicU8,
 }
 
-impl Bell {
-    pub(crate) fn new() -> Bell {
-        Bell {
-            state: AtomicU8::new(AWAKE),
+impl Notifier {
+    pub(crate) fn new() -> Notifier {
+        Notifier {
+            state: AtomicU8::new(RUNNING),
         }
     }
 
     /// The loop is about to wait. It must look into the queue once more behind this call.
-    pub(crate) fn lie_down(&self) {
-        self.state.store(ASLEEP, Ordering::Relaxed);
-        fence(Ordering::SeqCst); // pairs with the fence in `must_ring`
+    pub(crate) fn prepare_park(&self) {
+        self.state.store(PARKED, Ordering::Relaxed);
+        fence(Ordering::SeqCst); // pairs with the fence in `should_notify`
     }
 
     /// The loop has waited, or found that it need not.
-    pub(crate) fn get_up(&self) {
+    pub(crate) fn unpark(&self) {
         // Relaxed: a sender that still sees ASLEEP rings once for nothing.
-        self.state.store(AWAKE, Ordering::Relaxed);
+        self.state.store(RUNNING, Ordering::Relaxed);
     }
 
     /// A sender asks this behind putting its message in the queue: true for the one that has
     /// to wake the loop.
-    pub(crate) fn must_ring(&self) -> bool {
-        fence(Ordering::SeqCst); // pairs with the fence in `lie_down`
-        self.state.load(Ordering::Relaxed) == ASLEEP
+    pub(crate) fn should_notify(&self) -> bool {
+        fence(Ordering::SeqCst); // pairs with the fence in `prepare_park`
+        self.state.load(Ordering::Relaxed) == PARKED
             && self
                 .state
-                .compare_exchange(ASLEEP, RUNG, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(PARKED, NOTIFIED, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
 }
