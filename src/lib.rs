@@ -133,7 +133,7 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `signals.rs` where signals and the ends of children
-//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `watch.rs`
+//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `observers.rs`
 //! knows where the loop is and who observes it, `observe.rs` is the way in ([`guide::observing`]);
 //! `picture/` draws what it tells. `test/` is the kit for tests of order, `chance.rs` what decides
 //! in an exploration.

@@ -7,14 +7,14 @@
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
-//! use nodeloop::observe::{Event, Moment};
+//! use nodeloop::observe::{Event, EventContext};
 //! use nodeloop::{EventLoop, next_tick, set_timeout};
 //!
 //! let log = Rc::new(RefCell::new(Vec::new()));
 //! let lines = log.clone();
-//! let observer = move |event: &Event, moment: &Moment<'_>| {
+//! let observer = move |event: &Event, context: &EventContext<'_>| {
 //!     if let Event::StepBegin(step) = event {
-//!         lines.borrow_mut().push(format!("{} at {:?}", step.kind, moment.time()));
+//!         lines.borrow_mut().push(format!("{} at {:?}", step.kind, context.time()));
 //!     }
 //! };
 //! EventLoop::builder().virtual_time().observer(observer).build()?.run_script(|| {
@@ -69,7 +69,7 @@ pub use traced::Traced;
 pub use crate::phases::macrotask::StepKind;
 pub use event::{Event, Phase, PromiseId, Settled, Step, StepId};
 pub use position::{Position, Queue};
-pub use registry::{Moment, Observer};
+pub use registry::{EventContext, Observer};
 pub use starvation::{Link, Starving};
 
 /// Where the running code is: turn, phase, queue, time, and the place where the running callback
@@ -89,29 +89,29 @@ pub fn position() -> Position {
 ///
 /// Outside of an event loop, and in an observer.
 #[track_caller]
-pub fn install(observer: impl Observer + 'static) -> Installed {
+pub fn install(observer: impl Observer + 'static) -> ObserverHandle {
     let state = current("observe::install");
-    Installed::new(state, Rc::new(observer), Location::caller())
+    ObserverHandle::new(state, Rc::new(observer), Location::caller())
 }
 
 /// An observer that [`install`] has installed. Dropping it removes the observer; what is under way
 /// by then is not told to its end.
 #[must_use = "dropping it removes the observer"]
-pub struct Installed {
+pub struct ObserverHandle {
     state: Rc<LoopState>,
     /// `None` if it is to stay.
     id: Option<u64>,
 }
 
-impl Installed {
+impl ObserverHandle {
     pub(crate) fn new(
         state: Rc<LoopState>,
         observer: Rc<dyn Observer>,
         place: &'static Location<'static>,
-    ) -> Installed {
-        let id = state.watch.install(observer, place, &state.queues);
+    ) -> ObserverHandle {
+        let id = state.observers.install(observer, place, &state.queues);
         state.note_plain();
-        Installed {
+        ObserverHandle {
             state,
             id: Some(id),
         }
@@ -126,16 +126,16 @@ impl Installed {
     }
 }
 
-impl Drop for Installed {
+impl Drop for ObserverHandle {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.state.watch.remove(id); // and drops it, outside of any borrow
+            self.state.observers.remove(id); // and drops it, outside of any borrow
             self.state.note_plain();
         }
     }
 }
 
-impl fmt::Debug for Installed {
+impl fmt::Debug for ObserverHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Installed").finish_non_exhaustive()
     }

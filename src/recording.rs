@@ -66,7 +66,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::rc::{Rc, Weak};
 
-use crate::observe::{Event, Moment, Observer, position};
+use crate::observe::{Event, EventContext, Observer, position};
 
 mod arguments;
 mod file;
@@ -241,8 +241,8 @@ impl Recording {
 }
 
 impl Observer for Recording {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
-        self.inner.record.borrow_mut().observe(event, moment);
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
+        self.inner.record.borrow_mut().observe(event, context);
         match event {
             Event::RunBegin { .. } => running(|all| all.push(Rc::downgrade(&self.inner))),
             Event::RunEnd => running(|all| {

@@ -30,8 +30,8 @@ impl LoopState {
     /// Drains both queues (R10). A tick that throws ends the drain: what is left stays queued
     /// for the next drain point, wherever that is (R53). A microtask that throws does not (R54).
     pub(crate) fn checkpoint(&self) -> Result<(), Thrown> {
-        if self.watch.is_on() {
-            return self.told_drain();
+        if self.observers.is_on() {
+            return self.observed_drain();
         }
         if self.queues.is_empty() && self.rejections.is_empty() {
             return Ok(()); // nearly every drain between two macrotasks
@@ -40,10 +40,10 @@ impl LoopState {
     }
 
     #[cold]
-    fn told_drain(&self) -> Result<(), Thrown> {
-        self.tell(|| Event::DrainBegin);
+    fn observed_drain(&self) -> Result<(), Thrown> {
+        self.notify_observers(|| Event::DrainBegin);
         let result = self.drain();
-        self.tell(|| Event::DrainEnd);
+        self.notify_observers(|| Event::DrainEnd);
         result
     }
 
@@ -73,11 +73,12 @@ impl LoopState {
 
     #[inline]
     fn run_task(&self, runnable: Runnable<TaskMeta>) {
-        if self.watch.is_on() {
+        if self.observers.is_on() {
             let origin = runnable.metadata().origin(StepKind::Task);
-            self.told_step(origin, || runnable.run());
+            self.observed_step(origin, || runnable.run());
         } else {
-            self.watch.note(StepKind::Task, runnable.metadata().place);
+            self.observers
+                .note(StepKind::Task, runnable.metadata().place);
             runnable.run();
         }
         self.context.set(None);
@@ -85,10 +86,10 @@ impl LoopState {
 
     #[inline]
     fn run_job(&self, kind: StepKind, job: Job) -> Result<(), Thrown> {
-        if self.watch.is_on() {
+        if self.observers.is_on() {
             return self.enter(Origin::new(kind, job.place), job.callback);
         }
-        self.watch.note(kind, job.place);
+        self.observers.note(kind, job.place);
         self.guard(job.place, job.callback)
     }
 
@@ -118,7 +119,7 @@ impl LoopState {
         if error.payload.is::<ExitUnwind>() {
             return; // `exit` has said already what is to happen
         }
-        self.tell_thrown();
+        self.notify_thrown();
         if self.hooks.uncaught.is_empty() {
             return self.stop(Stop::Uncaught(error));
         }
@@ -141,7 +142,7 @@ impl LoopState {
         while let Some(promise) = self.rejections.take_late() {
             let place = promise.place();
             let id = PromiseId(promise.id());
-            self.tell(|| Event::RejectionHandled { promise: id, place });
+            self.notify_observers(|| Event::RejectionHandled { promise: id, place });
             let origin = Origin::new(StepKind::ErrorListener, place);
             let rejection = Rejection { promise };
             self.enter(origin, || self.hooks.rejection_handled.call(&rejection))?;
@@ -150,7 +151,7 @@ impl LoopState {
             promise.tracking().set(Tracking::Reported);
             let place = promise.place();
             let id = PromiseId(promise.id());
-            self.tell(|| Event::RejectionReported { promise: id, place });
+            self.notify_observers(|| Event::RejectionReported { promise: id, place });
             self.context.set(promise.context());
             let rejection = Rejection { promise };
             if !self.hooks.unhandled_rejection.is_empty() {

@@ -23,7 +23,7 @@ pub(super) enum Current {
     None,
     Running(Rc<LoopState>),
     /// This one does, and tells its observers something: for them no loop runs.
-    Telling(Rc<LoopState>),
+    Notifying(Rc<LoopState>),
 }
 
 /// Makes `state` the loop of this thread until the guard is dropped, in place of any other.
@@ -66,8 +66,8 @@ fn set_current(next: Current) -> Current {
 pub(crate) fn position() -> Position {
     let position = |current: &RefCell<Current>| match &*current.borrow() {
         Current::None => Position::outside(),
-        Current::Running(state) | Current::Telling(state) => {
-            state.watch.position(state.clock.now())
+        Current::Running(state) | Current::Notifying(state) => {
+            state.observers.position(state.clock.now())
         }
     };
     let position = CURRENT.try_with(position);
@@ -76,8 +76,9 @@ pub(crate) fn position() -> Position {
 
 /// Whether the running code is an observer.
 pub(crate) fn is_observer() -> bool {
-    let is_telling = |current: &RefCell<Current>| matches!(*current.borrow(), Current::Telling(_));
-    CURRENT.try_with(is_telling).unwrap_or(false)
+    let is_notifying =
+        |current: &RefCell<Current>| matches!(*current.borrow(), Current::Notifying(_));
+    CURRENT.try_with(is_notifying).unwrap_or(false)
 }
 
 /// The loop that runs on this thread, if one does.
@@ -119,7 +120,7 @@ pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
         if let Current::Running(state) = &*current.borrow()
             && state.remote_queue.id() == id
         {
-            if state.watch.is_on() {
+            if state.observers.is_on() {
                 return Some(state.clone()); // telling needs an end of this borrow
             }
             if let Some(runnable) = runnable.take() {

@@ -260,8 +260,8 @@ impl LoopState {
         let Some(place) = self.timers.borrow().first_due_at(now_ms + 1) else {
             return;
         };
-        let tell = || format!("a millisecond passed, and the timer of {place} was due");
-        if self.chance.flip(tell) {
+        let notify_observers = || format!("a millisecond passed, and the timer of {place} was due");
+        if self.chance.flip(notify_observers) {
             self.clock.jump_to(target);
         }
     }

@@ -13,7 +13,7 @@ use super::current::{CURRENT, Current};
 use super::state::{LoopState, Stop};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::observe::event::{Event, Phase, PromiseId};
-use crate::observe::registry::{Moment, Watch};
+use crate::observe::registry::{EventContext, ObserverRegistry};
 use crate::phases::macrotask::{Origin, Place, StepKind};
 use crate::phases::poll::Wait;
 use crate::phases::timers::TimerKey;
@@ -21,37 +21,37 @@ use crate::phases::timers::TimerKey;
 impl LoopState {
     /// Tells every observer what happens now.
     #[inline]
-    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.watch.is_on() {
-            self.tell_all(event);
+    pub(crate) fn notify_observers(&self, event: impl FnOnce() -> Event) {
+        if self.observers.is_on() {
+            self.notify_all(event);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn tell_all(&self, event: impl FnOnce() -> Event) {
+    fn notify_all(&self, event: impl FnOnce() -> Event) {
         self.refuse_observer();
-        self.tell_each(&event());
+        self.notify_each(&event());
     }
 
-    fn tell_each(&self, event: &Event) {
+    fn notify_each(&self, event: &Event) {
         if !self.is_open() {
             return;
         }
-        let _telling = Telling::begin(&self.watch);
-        let moment = Moment {
-            watch: &self.watch,
+        let _telling = Notifying::begin(&self.observers);
+        let context = EventContext {
+            observers: &self.observers,
             clock: &self.clock,
             queues: &self.queues,
         };
-        let observers = self.watch.observers();
+        let observers = self.observers.observers();
         for installed in &*observers {
             if installed.is_removed.get() {
                 continue; // by one of those that were told before it
             }
-            let call = || installed.observer.observe(event, &moment);
+            let call = || installed.observer.observe(event, &context);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-                self.watch.remove(installed.id);
+                self.observers.remove(installed.id);
                 self.note_plain();
                 let place = installed.place;
                 self.stop_over_done(Stop::Uncaught(Uncaught { payload, place }));
@@ -66,7 +66,7 @@ impl LoopState {
     #[track_caller]
     pub(crate) fn refuse_observer(&self) {
         assert!(
-            !self.watch.is_telling.get(),
+            !self.observers.is_notifying.get(),
             "an observer changed the loop that it observes: it may look, note and print, but \
              not queue, clear, settle or abort anything there; send a message from another thread \
              if it has to"
@@ -77,125 +77,125 @@ impl LoopState {
     #[inline]
     #[track_caller]
     pub(crate) fn refuse_if_observer(&self) {
-        if self.watch.is_on() {
+        if self.observers.is_on() {
             self.refuse_observer();
         }
     }
 
     pub(crate) fn begin_run(&self, place: Place) {
-        self.watch.set_turn(0);
-        self.watch.told_turn.set(None);
-        self.tell(|| Event::RunBegin { place });
+        self.observers.set_turn(0);
+        self.observers.observed_turn.set(None);
+        self.notify_observers(|| Event::RunBegin { place });
     }
 
     pub(crate) fn end_run(&self) {
         self.leave_phase();
-        self.tell(|| Event::RunEnd);
-        self.watch.note_nothing();
+        self.notify_observers(|| Event::RunEnd);
+        self.observers.note_nothing();
     }
 
     /// One turn more.
     #[inline]
     pub(crate) fn begin_turn(&self) {
-        self.watch.set_turn(self.watch.turn() + 1);
+        self.observers.set_turn(self.observers.turn() + 1);
     }
 
     /// The phase before is over, and `phase` begins; with the first phase of a turn, the turn.
     #[inline]
     pub(crate) fn enter_phase(&self, phase: Phase) {
-        if self.watch.is_on() {
-            self.tell_phase(Some(phase));
+        if self.observers.is_on() {
+            self.notify_phase(Some(phase));
         }
-        self.watch.set_phase(Some(phase));
+        self.observers.set_phase(Some(phase));
     }
 
     /// The wheel stands still: no phase and no turn is under way any more.
     pub(crate) fn leave_phase(&self) {
-        if self.watch.is_on() {
-            self.tell_phase(None);
+        if self.observers.is_on() {
+            self.notify_phase(None);
         }
-        self.watch.set_phase(None);
+        self.observers.set_phase(None);
     }
 
     #[cold]
     #[inline(never)]
-    fn tell_phase(&self, next: Option<Phase>) {
-        if let Some(phase) = self.watch.phase() {
-            self.tell_each(&Event::PhaseEnd(phase));
-            self.watch.set_phase(None);
+    fn notify_phase(&self, next: Option<Phase>) {
+        if let Some(phase) = self.observers.phase() {
+            self.notify_each(&Event::PhaseEnd(phase));
+            self.observers.set_phase(None);
         }
-        let (told, turn) = (self.watch.told_turn.get(), self.watch.turn());
+        let (told, turn) = (self.observers.observed_turn.get(), self.observers.turn());
         let goes_on = next.is_some() && told == Some(turn);
         if told.is_some() && !goes_on {
-            self.watch.told_turn.set(None);
-            self.tell_each(&Event::TurnEnd);
+            self.observers.observed_turn.set(None);
+            self.notify_each(&Event::TurnEnd);
         }
         if let Some(phase) = next {
             if turn > 0 && !goes_on {
-                self.watch.told_turn.set(Some(turn));
-                self.tell_each(&Event::TurnBegin);
+                self.observers.observed_turn.set(Some(turn));
+                self.notify_each(&Event::TurnBegin);
             }
-            self.watch.set_phase(next);
-            self.tell_each(&Event::PhaseBegin(phase));
+            self.observers.set_phase(next);
+            self.notify_each(&Event::PhaseBegin(phase));
         }
     }
 
     /// Looks at what has come, and waits for it if `wait` says so.
     #[inline]
     pub(crate) fn waiting<R>(&self, wait: Wait, gather: impl FnOnce() -> R) -> R {
-        if self.watch.is_on() && wait != Wait::Zero {
-            return self.told_waiting(wait, gather);
+        if self.observers.is_on() && wait != Wait::Zero {
+            return self.observed_waiting(wait, gather);
         }
         gather()
     }
 
     #[cold]
-    fn told_waiting<R>(&self, wait: Wait, gather: impl FnOnce() -> R) -> R {
+    fn observed_waiting<R>(&self, wait: Wait, gather: impl FnOnce() -> R) -> R {
         let began = self.clock.now();
         let at_most = match wait {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms).saturating_sub(began)),
             _ => None,
         };
-        self.tell(|| Event::WaitBegin { at_most });
+        self.notify_observers(|| Event::WaitBegin { at_most });
         let result = gather();
         let waited = self.clock.now().saturating_sub(began);
-        self.tell(|| Event::WaitEnd { waited });
+        self.notify_observers(|| Event::WaitEnd { waited });
         result
     }
 
     /// The loop enters the user's code and comes back.
     #[inline]
     pub(crate) fn step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
-        if self.watch.is_on() {
-            return self.told_step(origin, enter);
+        if self.observers.is_on() {
+            return self.observed_step(origin, enter);
         }
-        self.watch.note(origin.kind, origin.place);
+        self.observers.note(origin.kind, origin.place);
         enter()
     }
 
     #[cold]
-    pub(crate) fn told_step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
-        let step = self.watch.begin_step(origin);
-        self.tell_each(&Event::StepBegin(step));
+    pub(crate) fn observed_step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
+        let step = self.observers.begin_step(origin);
+        self.notify_each(&Event::StepBegin(step));
         let result = enter();
-        self.tell(|| Event::StepEnd(step));
-        self.watch.end_step();
+        self.notify_observers(|| Event::StepEnd(step));
+        self.observers.end_step();
         result
     }
 
     /// The user's code has thrown.
     #[cold]
-    pub(crate) fn tell_thrown(&self) {
-        if let Some(step) = self.watch.step() {
-            self.tell(|| Event::Thrown(step));
+    pub(crate) fn notify_thrown(&self) {
+        if let Some(step) = self.observers.step() {
+            self.notify_observers(|| Event::Thrown(step));
         }
     }
 
     /// Something is about to be queued; the number for it.
     #[inline]
     pub(crate) fn enqueued(&self, origin: Origin, due: Option<Duration>) -> u32 {
-        if self.watch.is_on() {
-            self.tell_enqueued(origin, due)
+        if self.observers.is_on() {
+            self.notify_enqueued(origin, due)
         } else {
             0
         }
@@ -203,23 +203,23 @@ impl LoopState {
 
     #[cold]
     #[inline(never)]
-    fn tell_enqueued(&self, origin: Origin, due: Option<Duration>) -> u32 {
+    fn notify_enqueued(&self, origin: Origin, due: Option<Duration>) -> u32 {
         self.refuse_observer();
         let entry = match origin.entry {
-            0 => self.watch.new_entry(origin.kind),
+            0 => self.observers.new_entry(origin.kind),
             entry => entry, // a timer that moves
         };
         if self.is_open() {
-            let step = self.watch.numbered(origin, entry);
-            let by = self.watch.step();
-            self.tell_each(&Event::Enqueued { step, due, by });
+            let step = self.observers.numbered(origin, entry);
+            let by = self.observers.step();
+            self.notify_each(&Event::Enqueued { step, due, by });
         }
         entry
     }
 
     /// An immediate is about to be queued; the number for it.
     #[cold]
-    pub(super) fn tell_immediate(&self, place: Place) -> u32 {
+    pub(super) fn notify_immediate(&self, place: Place) -> u32 {
         let id = self.check.borrow().next_id();
         self.enqueued(Origin::of(StepKind::Immediate, place, id), None)
     }
@@ -227,13 +227,13 @@ impl LoopState {
     /// A timer was armed: for the first time, behind its call, or by a refresh.
     #[inline]
     pub(crate) fn timer_armed(&self, key: TimerKey) {
-        if self.watch.is_on() {
-            self.tell_armed(key);
+        if self.observers.is_on() {
+            self.notify_armed(key);
         }
     }
 
     #[cold]
-    fn tell_armed(&self, key: TimerKey) {
+    fn notify_armed(&self, key: TimerKey) {
         let pending = self.timers.borrow().pending(key);
         if let Some((origin, due_ms)) = pending {
             let entry = self.enqueued(origin, Some(Duration::from_millis(due_ms)));
@@ -244,7 +244,7 @@ impl LoopState {
     /// A timer is about to be cleared.
     #[inline]
     pub(crate) fn timer_cleared(&self, key: TimerKey) {
-        if self.watch.is_on() {
+        if self.observers.is_on() {
             let pending = self.timers.borrow().pending(key);
             if let Some((origin, _)) = pending {
                 self.cleared(origin);
@@ -255,45 +255,45 @@ impl LoopState {
     /// Something was taken out of its queue.
     #[inline]
     pub(crate) fn cleared(&self, origin: Origin) {
-        if self.watch.is_on() {
-            self.tell_cleared(origin);
+        if self.observers.is_on() {
+            self.notify_cleared(origin);
         }
     }
 
     /// By an observer, too: that drops something.
     #[cold]
-    fn tell_cleared(&self, origin: Origin) {
-        if origin.entry != 0 && !self.watch.is_telling.get() {
-            let step = self.watch.numbered(origin, origin.entry);
-            self.tell_each(&Event::Cleared(step.id));
+    fn notify_cleared(&self, origin: Origin) {
+        if origin.entry != 0 && !self.observers.is_notifying.get() {
+            let step = self.observers.numbered(origin, origin.entry);
+            self.notify_each(&Event::Cleared(step.id));
         }
     }
 
     /// A promise is made; its number.
     #[inline]
     pub(crate) fn new_promise(&self, place: Place) -> PromiseId {
-        let promise = self.watch.new_promise();
-        self.tell(|| Event::PromiseMade { promise, place });
+        let promise = self.observers.new_promise();
+        self.notify_observers(|| Event::PromiseMade { promise, place });
         promise
     }
 }
 
 /// For the time of telling no loop is current.
-struct Telling<'a> {
-    watch: &'a Watch,
+struct Notifying<'a> {
+    observers: &'a ObserverRegistry,
     /// Whether a loop was.
     left: bool,
 }
 
-impl<'a> Telling<'a> {
-    fn begin(watch: &'a Watch) -> Telling<'a> {
-        watch.is_telling.set(true);
+impl<'a> Notifying<'a> {
+    fn begin(observers: &'a ObserverRegistry) -> Notifying<'a> {
+        observers.is_notifying.set(true);
         let leave = |current: &RefCell<Current>| {
             let mut current = current.borrow_mut();
             match std::mem::take(&mut *current) {
                 Current::Running(state) => {
                     state.is_current.set(false);
-                    *current = Current::Telling(state);
+                    *current = Current::Notifying(state);
                 }
                 other => {
                     *current = other; // an observer of another loop does this, or nothing runs
@@ -303,17 +303,17 @@ impl<'a> Telling<'a> {
             true
         };
         let left = CURRENT.try_with(leave).unwrap_or(false);
-        Telling { watch, left }
+        Notifying { observers, left }
     }
 }
 
-impl Drop for Telling<'_> {
+impl Drop for Notifying<'_> {
     fn drop(&mut self) {
-        self.watch.is_telling.set(false);
+        self.observers.is_notifying.set(false);
         if self.left {
             let _ = CURRENT.try_with(|current| {
                 let mut current = current.borrow_mut();
-                if let Current::Telling(state) = std::mem::take(&mut *current) {
+                if let Current::Notifying(state) = std::mem::take(&mut *current) {
                     state.is_current.set(true);
                     *current = Current::Running(state);
                 }

@@ -37,7 +37,7 @@ impl LoopState {
             }
             self.wait_for_wakes_in_flight();
         }
-        self.watch.forget_entries();
+        self.observers.forget_entries();
         let _ = self.take_stop();
         self.set_life(Life::Open);
     }
@@ -50,7 +50,7 @@ impl LoopState {
         self.remote_queue.close();
         self.drop_messages(); // what came in between
         drop_quietly(self.hooks.take_all());
-        drop_quietly(self.watch.take_all());
+        drop_quietly(self.observers.take_all());
     }
 
     fn drop_callbacks(&self) {

@@ -22,7 +22,7 @@ use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
 use crate::hooks::rejection::Rejections;
 use crate::hooks::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
 use crate::observe::active_resource::{Awaited, PendingPromise};
-use crate::observe::registry::Watch;
+use crate::observe::registry::ObserverRegistry;
 use crate::observe::starvation::Starving;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
@@ -79,7 +79,7 @@ pub(crate) struct LoopState {
     in_a_row: RefCell<VecDeque<Box<dyn FnOnce()>>>,
     is_in_a_row: Cell<bool>,
     /// Who observes, and where the loop is.
-    pub(crate) watch: Watch,
+    pub(crate) observers: ObserverRegistry,
 }
 
 /// Whether a loop takes work.
@@ -179,7 +179,7 @@ impl LoopState {
             is_current: Cell::new(false),
             in_a_row: RefCell::default(),
             is_in_a_row: Cell::new(false),
-            watch: Watch::default(),
+            observers: ObserverRegistry::default(),
         }
     }
 
@@ -211,7 +211,7 @@ impl LoopState {
 
     /// To be called whenever one of the two has changed.
     pub(crate) fn note_plain(&self) {
-        let is_plain = self.life() == Life::Open && !self.watch.is_on();
+        let is_plain = self.life() == Life::Open && !self.observers.is_on();
         self.is_plain.set(is_plain);
     }
 
@@ -279,7 +279,7 @@ impl LoopState {
     /// Puts a task at the end of the microtask queue.
     #[inline]
     pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
-        if self.watch.is_on() {
+        if self.observers.is_on() {
             self.enqueued(runnable.metadata().origin(StepKind::Task), None);
         }
         self.queues.push_microtask(Microtask::Task(runnable));
@@ -292,7 +292,7 @@ impl LoopState {
             if !self.is_open() {
                 return None;
             }
-            entry = self.tell_immediate(place);
+            entry = self.notify_immediate(place);
         }
         Some(self.check.borrow_mut().push(work, place, entry))
     }

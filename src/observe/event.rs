@@ -150,7 +150,7 @@ pub enum Event {
     },
     /// The run is over; what it was to cancel is cancelled.
     RunEnd,
-    /// A turn of the wheel begins. Its number is in the [`Moment`](super::Moment).
+    /// A turn of the wheel begins. Its number is in the [`EventContext`](super::EventContext).
     TurnBegin,
     /// The turn is over.
     TurnEnd,

@@ -32,27 +32,27 @@ use super::position::Position;
 /// What a loop does while it cancels everything, at its end or behind a run that ended early, is
 /// not told.
 ///
-/// Closures `Fn(&Event, &Moment<'_>)` are observers.
+/// Closures `Fn(&Event, &EventContext<'_>)` are observers.
 pub trait Observer {
     /// `event` happens now. Keep it short: it runs between any two steps of the loop, and its time
     /// counts as the loop's.
-    fn observe(&self, event: &Event, moment: &Moment<'_>);
+    fn observe(&self, event: &Event, context: &EventContext<'_>);
 }
 
-impl<F: Fn(&Event, &Moment<'_>)> Observer for F {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
-        self(event, moment);
+impl<F: Fn(&Event, &EventContext<'_>)> Observer for F {
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
+        self(event, context);
     }
 }
 
 /// The moment of an event: where the loop is, and how much is queued.
-pub struct Moment<'a> {
-    pub(crate) watch: &'a Watch,
+pub struct EventContext<'a> {
+    pub(crate) observers: &'a ObserverRegistry,
     pub(crate) clock: &'a Clock,
     pub(crate) queues: &'a Queues,
 }
 
-impl Moment<'_> {
+impl EventContext<'_> {
     /// The time of the loop's clock, virtual or real, from an arbitrary start: zero for a virtual
     /// clock. A real clock is read by each call.
     pub fn time(&self) -> Duration {
@@ -66,22 +66,22 @@ impl Moment<'_> {
 
     /// Turn, phase, step and time in one.
     pub fn position(&self) -> Position {
-        self.watch.position(self.clock.now())
+        self.observers.position(self.clock.now())
     }
 
     /// The number of the turn, counted from 1 in each run; 0 in front of the first.
     pub fn turn(&self) -> u64 {
-        self.watch.turn.get()
+        self.observers.turn.get()
     }
 
     /// The phase, if one is under way.
     pub fn phase(&self) -> Option<Phase> {
-        self.watch.phase.get()
+        self.observers.phase.get()
     }
 
     /// The step that is under way: the innermost, as `exit` is called inside of another one.
     pub fn step(&self) -> Option<Step> {
-        self.watch.step()
+        self.observers.step()
     }
 
     /// How many ticks are queued.
@@ -95,14 +95,14 @@ impl Moment<'_> {
     }
 }
 
-impl fmt::Debug for Moment<'_> {
+impl fmt::Debug for EventContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Moment").field(&self.position()).finish()
     }
 }
 
 /// An observer, and the number under which it is removed.
-pub(crate) struct Installed {
+pub(crate) struct ObserverHandle {
     pub(crate) id: u64,
     pub(crate) observer: Rc<dyn Observer>,
     pub(crate) place: Place,
@@ -111,16 +111,16 @@ pub(crate) struct Installed {
 
 /// Who observes a loop, and where the loop is.
 #[derive(Default)]
-pub(crate) struct Watch {
+pub(crate) struct ObserverRegistry {
     is_on: Cell<bool>,
     /// Whether an observer is being told something.
-    pub(crate) is_telling: Cell<bool>,
+    pub(crate) is_notifying: Cell<bool>,
     /// Replaced as a whole: it may be under way when one comes or goes.
-    observers: RefCell<Rc<[Rc<Installed>]>>,
+    observers: RefCell<Rc<[Rc<ObserverHandle>]>>,
     next_observer: Cell<u64>,
     turn: Cell<u64>,
     /// The turn of which observers know that it has begun and not that it is over.
-    pub(crate) told_turn: Cell<Option<u64>>,
+    pub(crate) observed_turn: Cell<Option<u64>>,
     phase: Cell<Option<Phase>>,
     kind: Cell<Option<StepKind>>,
     place: Cell<Option<Place>>,
@@ -133,7 +133,7 @@ pub(crate) struct Watch {
     microtasks: RefCell<VecDeque<u32>>,
 }
 
-impl Watch {
+impl ObserverRegistry {
     /// Whether anybody observes.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
@@ -149,7 +149,7 @@ impl Watch {
         }
         let id = self.next_observer.get();
         self.next_observer.set(id + 1);
-        let installed = Rc::new(Installed {
+        let installed = Rc::new(ObserverHandle {
             id,
             observer,
             place,
@@ -164,12 +164,12 @@ impl Watch {
     /// Takes an observer out. It is dropped at the end of what is being told.
     pub(crate) fn remove(&self, id: u64) {
         let before = self.observers();
-        let removed = |known: &&Rc<Installed>| known.id == id;
+        let removed = |known: &&Rc<ObserverHandle>| known.id == id;
         if let Some(installed) = before.iter().find(removed) {
             installed.is_removed.set(true);
         }
         let left = before.iter().filter(|known| known.id != id).cloned();
-        let left: Rc<[Rc<Installed>]> = left.collect();
+        let left: Rc<[Rc<ObserverHandle>]> = left.collect();
         self.off_if_none(left.is_empty());
         drop(self.observers.replace(left)); // `before` is the one that drops it
     }
@@ -184,14 +184,14 @@ impl Watch {
         if none {
             self.is_on.set(false);
             self.steps.borrow_mut().clear();
-            self.told_turn.set(None);
+            self.observed_turn.set(None);
             self.forget_entries();
         }
     }
 
     /// Who observes now, in order.
     #[inline]
-    pub(crate) fn observers(&self) -> Rc<[Rc<Installed>]> {
+    pub(crate) fn observers(&self) -> Rc<[Rc<ObserverHandle>]> {
         self.observers.borrow().clone()
     }
 

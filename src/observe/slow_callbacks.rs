@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Event, Moment, Observer, Phase, Step};
+use super::{Event, EventContext, Observer, Phase, Step};
 
 /// An observer that calls `report` with every step that takes `threshold` or longer, by the clock
 /// of the loop.
@@ -82,21 +82,21 @@ impl fmt::Display for SlowCallback {
 }
 
 impl<R: Fn(&SlowCallback)> Observer for SlowCallbacks<R> {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
         match event {
-            Event::StepBegin(step) => self.running.borrow_mut().push((*step, moment.time())),
+            Event::StepBegin(step) => self.running.borrow_mut().push((*step, context.time())),
             Event::StepEnd(ended) => {
                 let last = self.running.borrow_mut().pop_if(|(step, _)| step == ended);
                 let Some((step, began)) = last else {
                     return; // it began before the observer came
                 };
-                let took = moment.time().saturating_sub(began);
+                let took = context.time().saturating_sub(began);
                 if took >= self.threshold {
                     (self.report)(&SlowCallback {
                         step,
                         took,
-                        phase: moment.phase(),
-                        turn: moment.turn(),
+                        phase: context.phase(),
+                        turn: context.turn(),
                     });
                 }
             }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use super::{Event, Moment, Observer, Queue, Step};
+use super::{Event, EventContext, Observer, Queue, Step};
 use crate::observe::starvation::{Link, Starving};
 
 /// How many places of links are remembered.
@@ -27,8 +27,8 @@ const PLACES: usize = 16;
 /// }
 /// let told = Rc::new(RefCell::new(Vec::new()));
 /// let sink = told.clone();
-/// let watch = long_drains(1_000, move |report| sink.borrow_mut().push(report.clone()));
-/// EventLoop::builder().observer(watch).build()?.run_script(|| link(5_000))?;
+/// let observers = long_drains(1_000, move |report| sink.borrow_mut().push(report.clone()));
+/// EventLoop::builder().observer(observers).build()?.run_script(|| link(5_000))?;
 /// let told = told.borrow();
 /// assert_eq!(told.len(), 1);
 /// assert_eq!(told[0].ticks, 1_001);
@@ -136,7 +136,7 @@ impl<R: Fn(&Starving)> LongDrains<R> {
 }
 
 impl<R: Fn(&Starving)> Observer for LongDrains<R> {
-    fn observe(&self, event: &Event, _: &Moment<'_>) {
+    fn observe(&self, event: &Event, _: &EventContext<'_>) {
         if let Some(starving) = self.note(event) {
             (self.report)(&starving);
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use tracing::span::EnteredSpan;
 use tracing::{debug, debug_span, error, info_span, trace, trace_span, warn};
 
-use super::{Event, Moment, Observer, Settled};
+use super::{Event, EventContext, Observer, Settled};
 
 /// An observer that emits spans and events of the `tracing` crate, with the target
 /// `nodeloop::observe::traced`.
@@ -65,13 +65,13 @@ impl Traced {
         }
     }
 
-    fn begin(&self, event: &Event, moment: &Moment<'_>) -> bool {
+    fn begin(&self, event: &Event, context: &EventContext<'_>) -> bool {
         let span = match event {
             Event::RunBegin { place } => {
                 self.leave_all();
                 info_span!("run", %place)
             }
-            Event::TurnBegin => trace_span!("turn", number = moment.turn()),
+            Event::TurnBegin => trace_span!("turn", number = context.turn()),
             Event::PhaseBegin(phase) => trace_span!("phase", name = %phase),
             Event::WaitBegin { at_most } => trace_span!("wait", ?at_most),
             Event::StepBegin(step) => {
@@ -87,7 +87,7 @@ impl Traced {
         true
     }
 
-    fn tell(event: &Event) {
+    fn emit(event: &Event) {
         match event {
             Event::Enqueued { step, by, .. } => {
                 let by = by.map(|by| by.id.get());
@@ -120,8 +120,8 @@ impl Traced {
 }
 
 impl Observer for Traced {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
-        if self.begin(event, moment) {
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
+        if self.begin(event, context) {
             return;
         }
         match event {
@@ -132,7 +132,7 @@ impl Observer for Traced {
             | Event::StepEnd(_)
             | Event::DrainEnd
             | Event::EagerEnd { .. } => self.leave(),
-            _ => Traced::tell(event),
+            _ => Traced::emit(event),
         }
     }
 }

@@ -209,7 +209,7 @@ impl<O: 'static> State<O> {
         if self.is_settled() {
             return drop_quietly(outcome);
         }
-        self.owner.tell(|| self.settled_event(&outcome));
+        self.owner.notify_observers(|| self.settled_event(&outcome));
         let rejected = match &outcome {
             Ok(output) => self.reason_of.get()(output).is_some(),
             Err(Failure::Aborted) => false, // somebody wanted it so

@@ -145,9 +145,9 @@ where
     let owner = promise.owner().clone();
     let _depth = Depth::enter(&owner);
     let (id, place) = (promise.id(), promise.place());
-    owner.tell(|| Event::EagerBegin { promise: id, place });
+    owner.notify_observers(|| Event::EagerBegin { promise: id, place });
     task(future, conclude, promise, None, true).run();
-    owner.tell(|| Event::EagerEnd { promise: id, place });
+    owner.notify_observers(|| Event::EagerEnd { promise: id, place });
 }
 
 /// Polls the future of a new task in a microtask of its own.

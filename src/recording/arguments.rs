@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Recording;
-use crate::observe::{self, Event, EveryLoop, Moment, Observer};
+use crate::observe::{self, Event, EventContext, EveryLoop, Observer};
 
 /// Records every loop that is built on this thread from now on, if the command line asks for it:
 /// `--html FILE` for the page, `--trace FILE` for the trace, or both. Without them it does
@@ -137,24 +137,24 @@ impl Wanted {
             return;
         }
         if let Some(file) = &self.html {
-            tell("page", file, self.recording.save_html(file));
+            report("page", file, self.recording.save_html(file));
         }
         if let Some(file) = &self.trace {
-            tell("trace", file, self.recording.save_trace(file));
+            report("trace", file, self.recording.save_trace(file));
         }
     }
 }
 
 impl Observer for Wanted {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
-        self.recording.observe(event, moment);
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
+        self.recording.observe(event, context);
         if *event == Event::RunEnd {
             self.save();
         }
     }
 }
 
-fn tell(what: &str, file: &Path, result: io::Result<()>) {
+fn report(what: &str, file: &Path, result: io::Result<()>) {
     match result {
         Ok(()) => eprintln!("the {what} of this run is in {}", file.display()),
         Err(error) => eprintln!(

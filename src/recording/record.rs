@@ -5,7 +5,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::observe::{Event, Moment, Phase, PromiseId, Settled, Step, StepKind};
+use crate::observe::{Event, EventContext, Phase, PromiseId, Settled, Step, StepKind};
 
 /// One thing that happened.
 pub(super) struct Entry {
@@ -112,16 +112,16 @@ impl Record {
     }
 
     /// Adds what an observer is told.
-    pub(super) fn observe(&mut self, event: &Event, moment: &Moment<'_>) {
-        self.is_virtual = moment.is_virtual();
-        self.set_time(moment.time());
+    pub(super) fn observe(&mut self, event: &Event, context: &EventContext<'_>) {
+        self.is_virtual = context.is_virtual();
+        self.set_time(context.time());
         let what = match *event {
             Event::RunBegin { .. } => {
                 self.open.clear();
                 What::RunBegin
             }
             Event::RunEnd => What::RunEnd,
-            Event::TurnBegin => What::Turn(moment.turn()),
+            Event::TurnBegin => What::Turn(context.turn()),
             Event::TurnEnd => What::TurnEnd,
             Event::PhaseBegin(phase) => What::Phase(phase),
             Event::PhaseEnd(_) => What::PhaseEnd,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::event_loop::state::{LoopState, Stop};
-use crate::observe::{Installed, Observer, Starving, long_drains, of_new_loop};
+use crate::observe::{Observer, ObserverHandle, Starving, long_drains, of_new_loop};
 use crate::phases::macrotask::Place;
 use crate::phases::poll::explorer::{Chance, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
@@ -203,7 +203,7 @@ impl Builder {
         let threads = self.blocking_threads;
         let state = Rc::new(LoopState::new(clock, chance, poll, remote_queue, threads));
         for (observer, place) in of_new_loop().into_iter().chain(self.observers) {
-            Installed::new(state.clone(), observer, place).keep();
+            ObserverHandle::new(state.clone(), observer, place).keep();
         }
         if let Some((limit, place)) = self.drain_limit {
             let starved = Rc::downgrade(&state); // a loop must not hold itself
@@ -212,7 +212,7 @@ impl Builder {
                     state.stop(Stop::Starving(starving.clone()));
                 }
             };
-            Installed::new(state.clone(), Rc::new(long_drains(limit, end)), place).keep();
+            ObserverHandle::new(state.clone(), Rc::new(long_drains(limit, end)), place).keep();
         }
         Ok(EventLoop {
             state,
