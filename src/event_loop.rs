@@ -87,8 +87,8 @@ impl LoopState {
         let outside = self.outside();
         let must_wait = || self.poll_wait(patience) != Wait::Zero;
         let gathered = self.waiting(wait, || {
-            if self.chance.is_on() {
-                return self.gather_by_chance(patience);
+            if self.explorer.is_on() {
+                return self.poll_events_explored(patience);
             }
             self.poll
                 .gather(&self.clock, &self.remote_queue, wait, outside, must_wait)
@@ -156,7 +156,7 @@ impl LoopState {
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer at all, and what arms one reads the clock itself (R26)
         }
-        if self.chance.is_on() {
+        if self.explorer.is_on() {
             self.a_millisecond_may_have_passed();
         }
         self.timers.borrow_mut().note_time(self.clock.now_ms());
@@ -229,8 +229,8 @@ impl LoopState {
             return Some(match self.poll.next(&self.remote_queue)? {
                 Arrival::Macrotask(macrotask) => macrotask,
                 Arrival::Signal(number) => {
-                    let brought = self.signals.arrived(&self.poll.sources, number);
-                    self.poll.put_first(brought);
+                    let callbacks = self.signals.arrived(&self.poll.sources, number);
+                    self.poll.put_first(callbacks);
                     continue;
                 }
                 Arrival::Message(Message::Post(callback, place)) => {

@@ -135,7 +135,7 @@
 //! for other threads, `pool.rs` the worker pool, `signals.rs` where signals and the ends of children
 //! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `observers.rs`
 //! knows where the loop is and who observes it, `observe.rs` is the way in ([`guide::observing`]);
-//! `picture/` draws what it tells. `test/` is the kit for tests of order, `chance.rs` what decides
+//! `picture/` draws what it tells. `test/` is the kit for tests of order, `explorer.rs` what decides
 //! in an exploration.
 //!
 //! # Platforms

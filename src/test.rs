@@ -325,7 +325,7 @@ impl Builder {
         Ran {
             result,
             log,
-            decisions: state.chance.decisions(),
+            decisions: state.explorer.decisions(),
         }
     }
 

@@ -54,7 +54,7 @@ impl LoopState {
         loop {
             let entered = self.entered.get();
             self.turn_without_waiting();
-            let is_quiet = self.entered.get() == entered && !self.arrived.borrow().is_holding();
+            let is_quiet = self.entered.get() == entered && !self.held_back.borrow().is_holding();
             if is_quiet || self.is_stopping() {
                 break;
             }

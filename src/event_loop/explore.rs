@@ -32,12 +32,15 @@ const PATIENCE_WITH_A_JOB: Duration = Duration::from_secs(2);
 
 impl LoopState {
     /// [`PollPhase::gather`](crate::phases::poll::PollPhase::gather), in an order of the seed's.
-    pub(super) fn gather_by_chance(self: &Rc<Self>, patience: Patience) -> io::Result<Gathered> {
+    pub(super) fn poll_events_explored(
+        self: &Rc<Self>,
+        patience: Patience,
+    ) -> io::Result<Gathered> {
         if self.poll.has_batch() {
             return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
         }
         self.pull(Wait::Zero)?;
-        let is_holding = || self.arrived.borrow().is_holding();
+        let is_holding = || self.held_back.borrow().is_holding();
         let mut wait = self.poll_wait(patience);
         if is_holding() {
             wait = Wait::Zero;
@@ -52,17 +55,17 @@ impl LoopState {
                 jobs = self.jobs_that_come(true)?;
             }
         }
-        let mut arrived = self.arrived.borrow_mut();
+        let mut held_back = self.held_back.borrow_mut();
         for id in jobs {
-            if let Some(result) = arrived.finished.remove(&id) {
+            if let Some(result) = held_back.finished.remove(&id) {
                 let message = Batched::Message(Message::JobDone(id, result));
-                arrived.held.push_back((Lane::Jobs, message));
+                held_back.held.push_back((Lane::Jobs, message));
             }
         }
-        let held = std::mem::take(&mut arrived.held);
-        drop(arrived);
+        let held = std::mem::take(&mut held_back.held);
+        drop(held_back);
         let (now, later) = self.merged(held, wait != Wait::Zero);
-        self.arrived.borrow_mut().held = later;
+        self.held_back.borrow_mut().held = later;
         self.poll.set_batch(now);
         Ok(Gathered::Arrivals)
     }
@@ -89,26 +92,26 @@ impl LoopState {
             let lane = match &one {
                 Batched::Simulated(_) | Batched::Message(_) => Lane::Simulated,
                 Batched::Ready(token, _) => Lane::Source(*token),
-                Batched::Signal(_) | Batched::Brought(_) => Lane::Signals,
+                Batched::Signal(_) | Batched::SignalCallback(_) => Lane::Signals,
                 Batched::InRemoteQueue => {
                     let Some((message, sender)) = self.remote_queue.pop_with_sender() else {
                         continue;
                     };
-                    let mut arrived = self.arrived.borrow_mut();
+                    let mut held_back = self.held_back.borrow_mut();
                     match message {
                         Message::JobDone(id, result) if self.pool.is_outstanding(id) => {
-                            arrived.finished.insert(id, result);
+                            held_back.finished.insert(id, result);
                         }
                         Message::JobDone(_, result) => unwanted.push(result), // it was aborted
                         message => {
                             let message = Batched::Message(message);
-                            arrived.held.push_back((Lane::Thread(sender), message));
+                            held_back.held.push_back((Lane::Thread(sender), message));
                         }
                     }
                     continue;
                 }
             };
-            self.arrived.borrow_mut().held.push_back((lane, one));
+            self.held_back.borrow_mut().held.push_back((lane, one));
         }
         unwanted.into_iter().for_each(drop_quietly);
     }
@@ -125,9 +128,10 @@ impl LoopState {
             if one_is_due {
                 running.retain(is_due);
             } else if !must_come {
-                let arrived = self.arrived.borrow();
-                running
-                    .retain(|id| arrived.finished.contains_key(id) || !arrived.slow.contains(id));
+                let held_back = self.held_back.borrow();
+                running.retain(|id| {
+                    held_back.finished.contains_key(id) || !held_back.slow.contains(id)
+                });
             }
             if running.is_empty() {
                 return Ok(come);
@@ -136,25 +140,25 @@ impl LoopState {
                 Some(place) => format!("the job of {place}"),
                 None => "a job".to_owned(),
             };
-            let picked = if must_come {
-                self.chance.pick(running.len(), |picked| {
-                    let (picked, first) = (job(running[picked]), job(running[0]));
-                    format!("{picked} finished before {first}")
+            let chosen = if must_come {
+                self.explorer.choose(running.len(), |chosen| {
+                    let (chosen, first) = (job(running[chosen]), job(running[0]));
+                    format!("{chosen} finished before {first}")
                 })
             } else {
-                let come_or_not = self.chance.pick(1 + running.len(), |picked| {
-                    let picked = job(running[picked - 1]);
-                    format!("{picked} had finished when the poll phase looked")
+                let come_or_not = self.explorer.choose(1 + running.len(), |chosen| {
+                    let chosen = job(running[chosen - 1]);
+                    format!("{chosen} had finished when the poll phase looked")
                 });
                 match come_or_not.checked_sub(1) {
-                    Some(picked) => picked,
+                    Some(chosen) => chosen,
                     None => return Ok(come),
                 }
             };
-            if self.wait_for_job(running[picked], must_come)? {
-                come.push(running[picked]);
+            if self.wait_for_job(running[chosen], must_come)? {
+                come.push(running[chosen]);
             } else if !must_come {
-                self.arrived.borrow_mut().slow.push(running[picked]);
+                self.held_back.borrow_mut().slow.push(running[chosen]);
             }
         }
     }
@@ -163,7 +167,7 @@ impl LoopState {
     /// more.
     fn wait_for_job(&self, id: JobId, must: bool) -> io::Result<bool> {
         loop {
-            if self.arrived.borrow().finished.contains_key(&id) {
+            if self.held_back.borrow().finished.contains_key(&id) {
                 return Ok(true);
             }
             if !self.pool.is_outstanding(id) {
@@ -172,10 +176,10 @@ impl LoopState {
             let limit = (!must).then_some(PATIENCE_WITH_A_JOB);
             self.poll
                 .wait_for_the_world(&self.clock, &self.remote_queue, limit)?;
-            let before = self.arrived.borrow().finished.len();
+            let before = self.held_back.borrow().finished.len();
             self.take_batch();
-            if !must && self.arrived.borrow().finished.len() == before {
-                return Ok(self.arrived.borrow().finished.contains_key(&id));
+            if !must && self.held_back.borrow().finished.len() == before {
+                return Ok(self.held_back.borrow().finished.contains_key(&id));
             }
         }
     }
@@ -198,9 +202,9 @@ impl LoopState {
                     heads.push(index);
                 }
             }
-            let next = self.chance.pick(heads.len(), |picked| {
-                let (picked, first) = (&lanes[heads[picked]].1, &lanes[heads[0]].1);
-                format!("{} came before {}", self.name(picked), self.name(first))
+            let next = self.explorer.choose(heads.len(), |chosen| {
+                let (chosen, first) = (&lanes[heads[chosen]].1, &lanes[heads[0]].1);
+                format!("{} came before {}", self.name(chosen), self.name(first))
             });
             // A job has been chosen for this phase; what was simulated is due in it.
             let may_wait = matches!(lanes[heads[next]].0, Lane::Thread(_) | Lane::Source(_));
@@ -208,8 +212,8 @@ impl LoopState {
             if may_wait
                 && (!has_waited || !now.is_empty())
                 && self
-                    .chance
-                    .flip(|| format!("{} came a poll phase later", self.name(one)))
+                    .explorer
+                    .choose_bool(|| format!("{} came a poll phase later", self.name(one)))
             {
                 break;
             }
@@ -236,7 +240,9 @@ impl LoopState {
                 Some(place) => format!("the job of {place}"),
                 None => "a job".to_owned(),
             },
-            Batched::Brought(macrotask) => format!("the signal of {}", macrotask.origin.place),
+            Batched::SignalCallback(macrotask) => {
+                format!("the signal of {}", macrotask.origin.place)
+            }
             Batched::Signal(_) => "a signal".to_owned(),
             Batched::InRemoteQueue => "a message".to_owned(),
             Batched::Ready(token, _) => match self.poll.sources.borrow().place(*token) {
@@ -261,7 +267,7 @@ impl LoopState {
             return;
         };
         let notify_observers = || format!("a millisecond passed, and the timer of {place} was due");
-        if self.chance.flip(notify_observers) {
+        if self.explorer.choose_bool(notify_observers) {
             self.clock.jump_to(target);
         }
     }

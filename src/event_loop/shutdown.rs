@@ -60,9 +60,9 @@ impl LoopState {
         let pending = self.pending.borrow_mut().take_all();
         pending.into_iter().for_each(drop_quietly);
         let messages = self.poll.take_messages();
-        self.arrived.borrow_mut().keep(messages);
-        let arrived = self.poll.take_all();
-        arrived.into_iter().for_each(drop_quietly);
+        self.held_back.borrow_mut().keep(messages);
+        let held_back = self.poll.take_all();
+        held_back.into_iter().for_each(drop_quietly);
         let immediates = self.check.borrow_mut().take_all();
         immediates.into_iter().for_each(drop_quietly);
         let closed = self.close.borrow_mut().take_all();
@@ -105,7 +105,7 @@ impl LoopState {
             Message::Wake(runnable) => drop(runnable.run()),
             message => drop_quietly(message),
         };
-        let (held, others) = self.arrived.borrow_mut().take_all();
+        let (held, others) = self.held_back.borrow_mut().take_all();
         held.into_iter().for_each(drop_message);
         drop_quietly(others);
         while let Some(message) = self.remote_queue.pop() {

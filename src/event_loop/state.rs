@@ -29,8 +29,8 @@ use crate::phases::close::Close;
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
-use crate::phases::poll::explorer::Chance;
-use crate::phases::poll::held_back::Arrived;
+use crate::phases::poll::explorer::Explorer;
+use crate::phases::poll::held_back::HeldBack;
 use crate::phases::queues::{Job, Microtask, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
@@ -41,7 +41,7 @@ use crate::signal::dispatch::Signals;
 pub(crate) struct LoopState {
     pub(crate) clock: Clock,
     /// What decides where Node promises no order, in an exploration.
-    pub(crate) chance: Rc<Chance>,
+    pub(crate) explorer: Rc<Explorer>,
     pub(crate) remote_queue: Arc<RemoteQueue>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
@@ -65,7 +65,7 @@ pub(crate) struct LoopState {
     /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
     is_plain: Cell<bool>,
     /// What has arrived and was not handed out yet, in an exploration.
-    pub(crate) arrived: RefCell<Arrived>,
+    pub(crate) held_back: RefCell<HeldBack>,
     /// Who waits for the loop to run dry.
     pub(crate) idle: RefCell<Vec<Macrotask>>,
     /// How many macrotasks have been entered.
@@ -140,14 +140,14 @@ pub(crate) struct LiveTask {
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
-        chance: Rc<Chance>,
+        explorer: Rc<Explorer>,
         poll: PollPhase,
         remote_queue: Arc<RemoteQueue>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
-            chance,
+            explorer,
             pool: Pool::new(remote_queue.clone(), blocking_threads),
             remote_queue,
             queues: Queues::default(),
@@ -171,7 +171,7 @@ impl LoopState {
             spawn_depth: Cell::new(0),
             life: Cell::new(Life::Open),
             is_plain: Cell::new(true),
-            arrived: RefCell::default(),
+            held_back: RefCell::default(),
             idle: RefCell::default(),
             entered: Cell::new(0),
             stop: RefCell::new(None),
@@ -197,7 +197,7 @@ impl LoopState {
             // the other way round, a message that comes in between would be overlooked.
             || self.remote_queue.has_tokens()
             || !self.remote_queue.is_empty()
-            || (self.chance.is_on() && self.arrived.borrow().is_holding())
+            || (self.explorer.is_on() && self.held_back.borrow().is_holding())
     }
 
     pub(crate) fn life(&self) -> Life {

@@ -180,7 +180,7 @@ fn listed(state: &LoopState) -> Vec<Listed> {
     all.append(&mut state.close.borrow().list());
     let tokens = state.remote_queue.token_places().into_iter();
     all.extend(tokens.map(|place| Listed::new(OperationKind::KeepAlive, Some(place))));
-    let messages = 0..state.remote_queue.len() + state.arrived.borrow().held.len();
+    let messages = 0..state.remote_queue.len() + state.held_back.borrow().held.len();
     all.extend(messages.map(|_| Listed::new(OperationKind::Message, None)));
     all
 }

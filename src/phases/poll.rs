@@ -30,7 +30,7 @@ use crate::phases::macrotask::Macrotask;
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{Readiness, SignalNumber, Sources, signal_of};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
-use explorer::Chance;
+use explorer::Explorer;
 pub(crate) use time_rules::TimeRules;
 
 /// How long the poll phase may wait.
@@ -61,7 +61,7 @@ pub(crate) enum Batched {
     Ready(Token, Readiness),
     Signal(SignalNumber),
     /// What a signal has brought.
-    Brought(Macrotask),
+    SignalCallback(Macrotask),
 }
 
 pub(crate) struct PollPhase {
@@ -108,14 +108,17 @@ const NOTIFIER: Token = Token(usize::MAX);
 const EVENTS_PER_LOOK: usize = 1024;
 
 impl PollPhase {
-    pub(crate) fn new(time: TimeRules, chance: Rc<Chance>) -> io::Result<(PollPhase, mio::Waker)> {
+    pub(crate) fn new(
+        time: TimeRules,
+        explorer: Rc<Explorer>,
+    ) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
         let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_LOOK)),
-            sources: RefCell::new(Sources::new(registry.clone(), chance)),
+            sources: RefCell::new(Sources::new(registry.clone(), explorer)),
             batch: RefCell::default(),
             simulated: RefCell::default(),
             simulated_count: Cell::new(0),
@@ -316,7 +319,7 @@ impl PollPhase {
                     }
                 }
                 Batched::Signal(number) => return Some(Arrival::Signal(number)),
-                Batched::Brought(macrotask) => return Some(Arrival::Macrotask(macrotask)),
+                Batched::SignalCallback(macrotask) => return Some(Arrival::Macrotask(macrotask)),
             }
         }
     }
@@ -335,7 +338,7 @@ impl PollPhase {
                     listed.push(Listed::new(OperationKind::Read, sources.place(*token)));
                 }
                 Batched::InRemoteQueue => {} // is counted there
-                Batched::Message(_) | Batched::Signal(_) | Batched::Brought(_) => {
+                Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
                     listed.push(Listed::new(OperationKind::Message, None));
                 }
             }
@@ -357,10 +360,10 @@ impl PollPhase {
     }
 
     /// What a signal has brought comes next, in this order.
-    pub(crate) fn put_first(&self, brought: Vec<Macrotask>) {
+    pub(crate) fn put_first(&self, callbacks: Vec<Macrotask>) {
         let mut batch = self.batch.borrow_mut();
-        for macrotask in brought.into_iter().rev() {
-            batch.push_front(Batched::Brought(macrotask));
+        for macrotask in callbacks.into_iter().rev() {
+            batch.push_front(Batched::SignalCallback(macrotask));
         }
     }
 
@@ -370,7 +373,7 @@ impl PollPhase {
         let next = || self.batch.borrow_mut().pop_front();
         while let Some(one) = next() {
             match one {
-                Batched::Simulated(macrotask) | Batched::Brought(macrotask) => {
+                Batched::Simulated(macrotask) | Batched::SignalCallback(macrotask) => {
                     taken.push(macrotask);
                 }
                 // With a signal go its listeners; the messages were taken out before.

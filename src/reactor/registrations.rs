@@ -33,7 +33,7 @@ use mio::{Interest, Registry, Token};
 
 use crate::observe::active_resource::{Listed, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
-use crate::phases::poll::explorer::Chance;
+use crate::phases::poll::explorer::Explorer;
 
 /// libuv's bound on the reads behind one event.
 pub(crate) const READS_PER_EVENT: u32 = 32;
@@ -151,11 +151,12 @@ struct Half {
 impl Half {
     /// Whether it is ready and, in an exploration, is to be found so by the poll phase only
     /// (SEMANTICS.md §8).
-    fn is_to_be_put_off(&mut self, chance: &Chance, place: Place) -> bool {
-        if !chance.is_on() || !self.ready || std::mem::take(&mut self.is_put_off) {
+    fn is_to_be_put_off(&mut self, explorer: &Explorer, place: Place) -> bool {
+        if !explorer.is_on() || !self.ready || std::mem::take(&mut self.is_put_off) {
             return false;
         }
-        self.is_put_off = chance.flip(|| format!("a write to the source of {place} had to wait"));
+        self.is_put_off =
+            explorer.choose_bool(|| format!("a write to the source of {place} had to wait"));
         self.ready = !self.is_put_off;
         self.is_put_off
     }
@@ -175,7 +176,7 @@ pub(crate) type WaiterId = Option<u64>;
 
 pub(crate) struct Sources {
     registry: Rc<Registry>,
-    chance: Rc<Chance>,
+    explorer: Rc<Explorer>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     registered: usize,
@@ -187,10 +188,10 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    pub(crate) fn new(registry: Rc<Registry>, chance: Rc<Chance>) -> Sources {
+    pub(crate) fn new(registry: Rc<Registry>, explorer: Rc<Explorer>) -> Sources {
         Sources {
             registry,
-            chance,
+            explorer,
             slots: Vec::new(),
             free: Vec::new(),
             registered: 0,
@@ -338,7 +339,7 @@ impl Sources {
         };
         let (refed, place) = (slot.refed, slot.place);
         let half = half_of(slot, direction);
-        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+        if direction == Direction::Write && half.is_to_be_put_off(&self.explorer, place) {
             self.put_off.push(key.0);
         }
         if half.ready {
@@ -373,7 +374,7 @@ impl Sources {
         };
         let (refed, place) = (slot.refed, slot.place);
         let half = half_of(slot, direction);
-        if direction == Direction::Write && half.is_to_be_put_off(&self.chance, place) {
+        if direction == Direction::Write && half.is_to_be_put_off(&self.explorer, place) {
             self.put_off.push(key.0);
         }
         let known = id.and_then(|id| half.waiters.iter().position(|(waiter, _)| *waiter == id));

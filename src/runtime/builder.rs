@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::event_loop::state::{LoopState, Stop};
 use crate::observe::{Observer, ObserverHandle, Starving, long_drains, of_new_loop};
 use crate::phases::macrotask::Place;
-use crate::phases::poll::explorer::{Chance, Seed};
+use crate::phases::poll::explorer::{Explorer, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
 use crate::reactor::remote_queue::RemoteQueue;
@@ -197,11 +197,11 @@ impl Builder {
             Clock::real()
         };
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
-        let chance = Rc::new(Chance::new(self.seed));
-        let (poll, waker) = PollPhase::new(time, chance.clone())?;
-        let remote_queue = Arc::new(RemoteQueue::new(waker, chance.is_on()));
+        let explorer = Rc::new(Explorer::new(self.seed));
+        let (poll, waker) = PollPhase::new(time, explorer.clone())?;
+        let remote_queue = Arc::new(RemoteQueue::new(waker, explorer.is_on()));
         let threads = self.blocking_threads;
-        let state = Rc::new(LoopState::new(clock, chance, poll, remote_queue, threads));
+        let state = Rc::new(LoopState::new(clock, explorer, poll, remote_queue, threads));
         for (observer, place) in of_new_loop().into_iter().chain(self.observers) {
             ObserverHandle::new(state.clone(), observer, place).keep();
         }

@@ -207,11 +207,11 @@ impl Signals {
             return Vec::new(); // the last listener has gone since
         };
         let count = drain(&watch.pipe);
-        let mut brought = Vec::new();
+        let mut callbacks = Vec::new();
         if number == SIGCHLD {
             for (macrotask, refed) in self.children.borrow_mut().take_ended() {
                 self.refed.set(self.refed.get() - usize::from(refed));
-                brought.push(macrotask);
+                callbacks.push(macrotask);
             }
         }
         if let Some((call, place)) = &watch.call {
@@ -219,11 +219,11 @@ impl Signals {
                 let call = call.clone();
                 Macrotask::callback(move || call(), Origin::new(StepKind::Signal, place))
             };
-            brought.extend((0..count).map(macrotask));
+            callbacks.extend((0..count).map(macrotask));
         }
         let unused = self.unwatch(&mut watches, sources, number);
         drop(unused); // nothing of the user's is in it
-        brought
+        callbacks
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

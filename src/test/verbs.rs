@@ -41,7 +41,7 @@ impl Test {
 
     /// The seed of an [exploration](super::explore), if this run has one.
     pub fn seed(&self) -> Option<Seed> {
-        self.state.chance.seed()
+        self.state.explorer.seed()
     }
 
     /// Lets exactly `duration` pass: behind it the clock is that much later, and everything that

@@ -102,17 +102,17 @@ pub(crate) struct Decision {
 
 /// The questions of one run and their answers.
 #[derive(Default)]
-pub(crate) struct Chance {
+pub(crate) struct Explorer {
     seed: Option<Seed>,
     questions: Cell<usize>,
     decisions: RefCell<Vec<Decision>>,
 }
 
-impl Chance {
-    pub(crate) fn new(seed: Option<Seed>) -> Chance {
-        Chance {
+impl Explorer {
+    pub(crate) fn new(seed: Option<Seed>) -> Explorer {
+        Explorer {
             seed,
-            ..Chance::default()
+            ..Explorer::default()
         }
     }
 
@@ -127,26 +127,26 @@ impl Chance {
         self.seed.is_some()
     }
 
-    /// One of `0..options`; 0 is the plain order. `tell` says what another one means.
-    pub(crate) fn pick(&self, options: usize, tell: impl FnOnce(usize) -> String) -> usize {
+    /// One of `0..options`; 0 is the plain order. `describe` says what another one means.
+    pub(crate) fn choose(&self, options: usize, describe: impl FnOnce(usize) -> String) -> usize {
         let Some(seed) = self.seed.as_ref().filter(|_| options > 1) else {
             return 0;
         };
         let question = self.questions.get();
         self.questions.set(question + 1);
-        let picked = seed.draw(question, options);
-        if picked > 0 {
-            let text = tell(picked);
+        let chosen = seed.draw(question, options);
+        if chosen > 0 {
+            let text = describe(chosen);
             self.decisions
                 .borrow_mut()
                 .push(Decision { question, text });
         }
-        picked
+        chosen
     }
 
     /// Whether to do something else than the plain thing.
-    pub(crate) fn flip(&self, tell: impl FnOnce() -> String) -> bool {
-        self.pick(2, |_| tell()) == 1
+    pub(crate) fn choose_bool(&self, describe: impl FnOnce() -> String) -> bool {
+        self.choose(2, |_| describe()) == 1
     }
 
     /// The decisions so far that were not the plain order.

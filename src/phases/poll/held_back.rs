@@ -14,7 +14,7 @@ use crate::reactor::remote_queue::Message;
 
 /// What has arrived in a loop that is explored, and was not handed out yet.
 #[derive(Default)]
-pub(crate) struct Arrived {
+pub(crate) struct HeldBack {
     pub(crate) held: VecDeque<(Lane, Batched)>,
     pub(crate) finished: FxHashMap<JobId, JobResult>,
     /// Jobs that did not come when they were waited for.
@@ -33,7 +33,7 @@ pub(crate) enum Lane {
     Jobs,
 }
 
-impl Arrived {
+impl HeldBack {
     /// Whether something is held back that would be handed out by further turns.
     pub(crate) fn is_holding(&self) -> bool {
         !self.held.is_empty()
