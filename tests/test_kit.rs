@@ -9,7 +9,7 @@ use std::time::Duration;
 use nodeloop::observe::Phase;
 use nodeloop::test::{self, Log, Stepper};
 use nodeloop::{
-    RunError, Seed, WaitsFor, next_tick, promise, queue_microtask, queue_work, set_immediate,
+    BlockedOn, RunError, Seed, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_interval, set_timeout, spawn, spawn_blocking, time,
 };
 
@@ -272,10 +272,10 @@ the log is
     let Some(RunError::Stuck(stuck)) = failure.error() else {
         panic!("{failure:?}")
     };
-    let lost = |wait: &WaitsFor| {
+    let lost = |wait: &BlockedOn| {
         matches!(
             wait,
-            WaitsFor::Promise {
+            BlockedOn::Promise {
                 out_of_reach: true,
                 ..
             }
@@ -286,7 +286,7 @@ the log is
             .report()
             .tasks()
             .iter()
-            .any(|task| task.waits_for().iter().any(lost))
+            .any(|task| task.blocked_on().iter().any(lost))
     );
 }
 

@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::observe::active_resource::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Origin, Place};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
@@ -164,16 +164,16 @@ impl Pool {
     }
 
     /// The jobs that have not been delivered yet, in order of submission, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let outstanding = self.outstanding.borrow();
         let mut jobs: Vec<(JobId, Place)> = outstanding
             .iter()
             .map(|(id, job)| (*id, job.origin.place))
             .collect();
         jobs.sort_unstable_by_key(|(id, _)| *id);
-        let listed = jobs.into_iter();
-        listed
-            .map(|(_, place)| Listed::new(OperationKind::Job, Some(place)))
+        let resources = jobs.into_iter();
+        resources
+            .map(|(_, place)| ActiveResource::new(OperationKind::Job, Some(place)))
             .collect()
     }
 

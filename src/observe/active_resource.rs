@@ -73,7 +73,7 @@ impl fmt::Display for OperationKind {
 }
 
 /// An operation as the part of the loop that holds it lists it.
-pub(crate) struct Listed {
+pub(crate) struct ActiveResource {
     pub(crate) kind: OperationKind,
     pub(crate) place: Option<Place>,
     pub(crate) refed: bool,
@@ -83,10 +83,10 @@ pub(crate) struct Listed {
     pub(crate) wakers: Vec<Waker>,
 }
 
-impl Listed {
+impl ActiveResource {
     /// One that keeps the loop alive and wakes nobody in particular.
-    pub(crate) fn new(kind: OperationKind, place: Option<Place>) -> Listed {
-        Listed {
+    pub(crate) fn new(kind: OperationKind, place: Option<Place>) -> ActiveResource {
+        ActiveResource {
             kind,
             place,
             refed: true,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::observe::active_resource::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::Place;
 
 /// What the loop of this thread waits for, and which of it keeps the loop alive.
@@ -59,13 +59,13 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingTask {
     place: Place,
-    waits_for: Vec<WaitsFor>,
+    blocked_on: Vec<BlockedOn>,
 }
 
 /// What a task waits for, as far as the loop knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WaitsFor {
+pub enum BlockedOn {
     /// An operation.
     Operation(Operation),
     /// A promise of this crate that is pending.
@@ -126,7 +126,7 @@ impl WhyAlive {
 }
 
 impl Operation {
-    fn new(listed: &Listed, now: Duration) -> Operation {
+    fn new(listed: &ActiveResource, now: Duration) -> Operation {
         Operation {
             kind: listed.kind,
             place: listed.place,
@@ -164,13 +164,13 @@ impl PendingTask {
 
     /// What it awaits. Empty if the loop does not know: a channel, another thread, a waker that
     /// was wrapped by a combinator, or nothing because the task is running.
-    pub fn waits_for(&self) -> &[WaitsFor] {
-        &self.waits_for
+    pub fn blocked_on(&self) -> &[BlockedOn] {
+        &self.blocked_on
     }
 }
 
 /// Every operation there is, what keeps the loop alive and what does not.
-fn listed(state: &LoopState) -> Vec<Listed> {
+fn listed(state: &LoopState) -> Vec<ActiveResource> {
     let mut all = state.timers.borrow().list();
     all.append(&mut state.check.borrow().list());
     all.append(&mut state.pool.list());
@@ -179,24 +179,24 @@ fn listed(state: &LoopState) -> Vec<Listed> {
     all.append(&mut state.pending.borrow().list());
     all.append(&mut state.close.borrow().list());
     let tokens = state.remote_queue.token_places().into_iter();
-    all.extend(tokens.map(|place| Listed::new(OperationKind::KeepAlive, Some(place))));
+    all.extend(tokens.map(|place| ActiveResource::new(OperationKind::KeepAlive, Some(place))));
     let messages = 0..state.remote_queue.len() + state.held_back.borrow().held.len();
-    all.extend(messages.map(|_| Listed::new(OperationKind::Message, None)));
+    all.extend(messages.map(|_| ActiveResource::new(OperationKind::Message, None)));
     all
 }
 
-fn pending_tasks(state: &LoopState, listed: &[Listed], now: Duration) -> Vec<PendingTask> {
+fn pending_tasks(state: &LoopState, listed: &[ActiveResource], now: Duration) -> Vec<PendingTask> {
     let tasks = state.tasks.borrow();
     let waits_of = |task: &Waker| {
         let woken = listed
             .iter()
             .filter(|one| one.wakers.iter().any(|waker| waker.will_wake(task)));
-        let mut waits: Vec<WaitsFor> = woken
-            .map(|one| WaitsFor::Operation(Operation::new(one, now)))
+        let mut waits: Vec<BlockedOn> = woken
+            .map(|one| BlockedOn::Operation(Operation::new(one, now)))
             .collect();
         for (_, other) in tasks.iter() {
             if other.promise.is_awaited_by(task) {
-                waits.push(WaitsFor::Promise {
+                waits.push(BlockedOn::Promise {
                     place: other.promise.made_at(),
                     out_of_reach: false,
                 });
@@ -207,10 +207,10 @@ fn pending_tasks(state: &LoopState, listed: &[Listed], now: Duration) -> Vec<Pen
                 return;
             }
             waits.push(if promise.is_job() {
-                let job = Listed::new(OperationKind::Job, Some(promise.made_at()));
-                WaitsFor::Operation(Operation::new(&job, now))
+                let job = ActiveResource::new(OperationKind::Job, Some(promise.made_at()));
+                BlockedOn::Operation(Operation::new(&job, now))
             } else {
-                WaitsFor::Promise {
+                BlockedOn::Promise {
                     place: promise.made_at(),
                     out_of_reach: promise.is_out_of_reach(),
                 }
@@ -220,7 +220,7 @@ fn pending_tasks(state: &LoopState, listed: &[Listed], now: Duration) -> Vec<Pen
     };
     let pending = tasks.iter().map(|(_, task)| PendingTask {
         place: task.promise.made_at(),
-        waits_for: waits_of(&task.waker),
+        blocked_on: waits_of(&task.waker),
     });
     pending.collect()
 }
@@ -265,24 +265,24 @@ impl fmt::Display for PendingTask {
 
 impl PendingTask {
     pub(crate) fn write_waits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.waits_for.is_empty() {
+        if self.blocked_on.is_empty() {
             return f.write_str(
                 "; it waits for nothing that the loop knows of: a channel, another thread, or a \
                  waker that was lost",
             );
         }
-        for wait in &self.waits_for {
+        for wait in &self.blocked_on {
             write!(f, "\n    it waits for {wait}")?;
         }
         Ok(())
     }
 }
 
-impl fmt::Display for WaitsFor {
+impl fmt::Display for BlockedOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WaitsFor::Operation(operation) => operation.fmt(f),
-            WaitsFor::Promise {
+            BlockedOn::Operation(operation) => operation.fmt(f),
+            BlockedOn::Promise {
                 place,
                 out_of_reach,
             } => {

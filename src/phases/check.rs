@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::active_resource::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 
 /// The number of an immediate. Never used twice by one loop.
@@ -124,14 +124,14 @@ impl Check {
     }
 
     /// The immediates that are pending, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let pending = self.queue.iter().flatten();
-        let listed = pending.map(|immediate| Listed {
+        let resources = pending.map(|immediate| ActiveResource {
             refed: immediate.refed,
             wakers: immediate.work.waker().cloned().into_iter().collect(),
-            ..Listed::new(OperationKind::Immediate, Some(immediate.place))
+            ..ActiveResource::new(OperationKind::Immediate, Some(immediate.place))
         });
-        listed.collect()
+        resources.collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Registry, Token};
 
-use crate::observe::active_resource::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::Macrotask;
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{Readiness, SignalNumber, Sources, signal_of};
@@ -325,38 +325,38 @@ impl PollPhase {
     }
 
     /// Completions to come and waits on sources, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let completion = |macrotask: &Macrotask| {
-            Listed::new(OperationKind::Completion, Some(macrotask.origin.place))
+            ActiveResource::new(OperationKind::Completion, Some(macrotask.origin.place))
         };
-        let mut listed = Vec::new();
+        let mut resources = Vec::new();
         let sources = self.sources.borrow();
         for one in self.batch.borrow().iter() {
             match one {
-                Batched::Simulated(macrotask) => listed.push(completion(macrotask)),
+                Batched::Simulated(macrotask) => resources.push(completion(macrotask)),
                 Batched::Ready(token, _) => {
-                    listed.push(Listed::new(OperationKind::Read, sources.place(*token)));
+                    resources.push(ActiveResource::new(OperationKind::Read, sources.place(*token)));
                 }
                 Batched::InRemoteQueue => {} // is counted there
                 Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
-                    listed.push(Listed::new(OperationKind::Message, None));
+                    resources.push(ActiveResource::new(OperationKind::Message, None));
                 }
             }
         }
         for macrotask in self.stalled.borrow().iter() {
-            listed.push(Listed::new(
+            resources.push(ActiveResource::new(
                 OperationKind::Stall,
                 Some(macrotask.origin.place),
             ));
         }
         for ((due, _), macrotask) in self.simulated.borrow().iter() {
-            listed.push(Listed {
+            resources.push(ActiveResource {
                 due: Some(*due),
                 ..completion(macrotask)
             });
         }
-        listed.append(&mut sources.list());
-        listed
+        resources.append(&mut sources.active_resources());
+        resources
     }
 
     /// What a signal has brought comes next, in this order.

@@ -15,7 +15,7 @@ use std::io;
 use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
-use crate::observe::active_resource::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
 
 /// Which child of a loop. Numbers are not used again.
@@ -98,12 +98,12 @@ impl Children {
     }
 
     /// The children that are running, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
-        let listed = self.running.values().map(|running| Listed {
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+        let resources = self.running.values().map(|running| ActiveResource {
             refed: running.refed,
-            ..Listed::new(OperationKind::Child, Some(running.place))
+            ..ActiveResource::new(OperationKind::Child, Some(running.place))
         });
-        listed.collect()
+        resources.collect()
     }
 
     /// The end of the loop. The caller drops what comes back outside of any borrow.

@@ -31,7 +31,7 @@ use std::task::{Context, Waker};
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
-use crate::observe::active_resource::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::phases::poll::explorer::Explorer;
 
@@ -504,7 +504,7 @@ impl Sources {
     }
 
     /// The waits on sources, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let halves = self.slots.iter().flat_map(|slot| {
             [
                 (slot, &slot.read, OperationKind::Read),
@@ -512,12 +512,12 @@ impl Sources {
             ]
         });
         let waiting = halves.filter(|(_, half, _)| half.waiting() > 0);
-        let listed = waiting.map(|(slot, half, kind)| Listed {
+        let resources = waiting.map(|(slot, half, kind)| ActiveResource {
             refed: slot.refed,
             wakers: half.wakers().cloned().collect(),
-            ..Listed::new(kind, Some(slot.place))
+            ..ActiveResource::new(kind, Some(slot.place))
         });
-        listed.collect()
+        resources.collect()
     }
 
     /// The slot of a source that is still there.

@@ -22,7 +22,7 @@ use signal_hook::consts::SIGCHLD;
 
 use super::disposition::Listening;
 use crate::hooks::uncaught::Listeners;
-use crate::observe::active_resource::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
 pub(crate) use crate::process::children::{ChildKey, Started};
 use crate::process::children::{Children, Running};
@@ -178,17 +178,17 @@ impl Signals {
     }
 
     /// The children, and the numbers that are listened to, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
-        let mut listed = self.children.borrow().list();
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+        let mut resources = self.children.borrow().active_resources();
         for watch in self.watches.borrow().values() {
             if let Some((_, place)) = &watch.call {
-                listed.push(Listed {
+                resources.push(ActiveResource {
                     refed: !watch.refed.is_empty(),
-                    ..Listed::new(OperationKind::Signal, Some(place))
+                    ..ActiveResource::new(OperationKind::Signal, Some(place))
                 });
             }
         }
-        listed
+        resources
     }
 
     pub(crate) fn has_refed(&self) -> bool {

@@ -3,7 +3,7 @@
 pub(crate) mod dispatch {
     use std::cell::RefCell;
 
-    use crate::observe::active_resource::Listed;
+    use crate::observe::active_resource::ActiveResource;
     use crate::phases::macrotask::Macrotask;
     use crate::reactor::registrations::{SignalNumber, Sources};
 
@@ -15,7 +15,7 @@ pub(crate) mod dispatch {
             false
         }
 
-        pub(crate) fn list(&self) -> Vec<Listed> {
+        pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
             Vec::new()
         }
 
