@@ -10,7 +10,7 @@ use crate::hooks::uncaught::drop_quietly;
 use crate::observe::event::Phase;
 use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, Gathered, Outside, Wait};
+use crate::phases::poll::{Arrival, ExternalWork, PollOutcome, Wait};
 use crate::phases::timers::Step;
 use crate::reactor::remote_queue::Message;
 
@@ -24,7 +24,7 @@ pub(crate) mod state;
 
 /// How long a turn may wait when nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum PollMode {
     /// Not at all, and no clock jumps: somebody else waits.
     Never,
     /// Not at all (R5).
@@ -41,17 +41,17 @@ impl LoopState {
             self.timers_phase(); // R3: once in front of the first turn, which comes in any case
         }
         while alive && !self.is_stopping() {
-            self.turn(Patience::WhileAlive);
+            self.turn(PollMode::WhileAlive);
             alive = self.is_alive();
         }
         self.leave_phase();
     }
 
     /// One turn.
-    pub(crate) fn turn(self: &Rc<Self>, patience: Patience) {
+    pub(crate) fn turn(self: &Rc<Self>, mode: PollMode) {
         self.begin_turn();
         self.pending_phase(); // R63
-        self.poll_phase(patience); // R5–R8, R61
+        self.poll_phase(mode); // R5–R8, R61
         self.pending_after_poll(); // R63: what was fed meanwhile
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
@@ -78,24 +78,29 @@ impl LoopState {
         }
     }
 
-    fn poll_phase(self: &Rc<Self>, patience: Patience) {
+    fn poll_phase(self: &Rc<Self>, mode: PollMode) {
         self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
         }
-        let wait = self.poll_wait(patience);
-        let outside = self.outside();
-        let must_wait = || self.poll_wait(patience) != Wait::Zero;
-        let gathered = self.waiting(wait, || {
+        let wait = self.poll_wait(mode);
+        let external_work = self.external_work();
+        let must_wait = || self.poll_wait(mode) != Wait::Zero;
+        let outcome = self.waiting(wait, || {
             if self.explorer.is_on() {
-                return self.poll_events_explored(patience);
+                return self.poll_events_explored(mode);
             }
-            self.poll
-                .gather(&self.clock, &self.remote_queue, wait, outside, must_wait)
+            self.poll.poll_events(
+                &self.clock,
+                &self.remote_queue,
+                wait,
+                external_work,
+                must_wait,
+            )
         });
-        match gathered {
-            Ok(Gathered::Arrivals) => {}
-            Ok(Gathered::Frozen) => return self.stop(Stop::Frozen),
+        match outcome {
+            Ok(PollOutcome::Arrivals) => {}
+            Ok(PollOutcome::Frozen) => return self.stop(Stop::Frozen),
             Err(error) => panic!("the system's poll failed: {error}"), // libuv aborts, too
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
@@ -103,20 +108,20 @@ impl LoopState {
         }
     }
 
-    fn outside(&self) -> Outside {
-        Outside {
+    fn external_work(&self) -> ExternalWork {
+        ExternalWork {
             jobs: self.pool.has_outstanding(),
             signals: self.signals.has_refed(),
         }
     }
 
     /// R5: how long the poll phase may wait.
-    fn poll_wait(&self, patience: Patience) -> Wait {
-        let no_wait = patience == Patience::Never
+    fn poll_wait(&self, mode: PollMode) -> Wait {
+        let no_wait = mode == PollMode::Never
             || self.check.borrow().has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
-            || (patience == Patience::WhileAlive && !self.is_alive());
+            || (mode == PollMode::WhileAlive && !self.is_alive());
         match self.timers.borrow().loop_timer_ms() {
             _ if no_wait => Wait::Zero,
             Some(due_ms) => Wait::Until(due_ms),

@@ -190,7 +190,7 @@ pub use hooks::{
     on_unhandled_rejection,
 };
 pub use observe::active_resource::OperationKind;
-pub use observe::why_alive::{Operation, PendingTask, BlockedOn, WhyAlive, why_alive};
+pub use observe::why_alive::{BlockedOn, Operation, PendingTask, WhyAlive, why_alive};
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,

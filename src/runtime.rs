@@ -11,7 +11,7 @@ use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::event_loop::Patience;
+use crate::event_loop::PollMode;
 use crate::event_loop::current::{Entered, enter, is_observer, try_current};
 use crate::event_loop::state::{Life, LoopState, Stop};
 use crate::hooks::uncaught::Uncaught;
@@ -416,7 +416,7 @@ impl EventLoop {
                     if !self.has_reported.replace(true) {
                         eprintln!("nodeloop: still waiting: {}", self.stuck_report(Some(main)));
                     }
-                    self.state.turn(Patience::EvenIfIdle);
+                    self.state.turn(PollMode::EvenIfIdle);
                 }
                 self.state.leave_phase();
                 None

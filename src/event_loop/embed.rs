@@ -9,7 +9,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Patience;
+use super::PollMode;
 use crate::event_loop::state::LoopState;
 use crate::observe::event::Phase;
 use crate::phases::poll::Wait;
@@ -18,7 +18,7 @@ impl LoopState {
     /// One turn that does not wait.
     pub(crate) fn turn_without_waiting(self: &Rc<Self>) {
         self.remote_queue.unpark();
-        self.turn(Patience::Never);
+        self.turn(PollMode::Never);
         self.leave_phase();
     }
 
@@ -31,7 +31,7 @@ impl LoopState {
         match phase {
             Phase::Pending => self.pending_phase(),
             Phase::Poll => {
-                self.poll_phase(Patience::Never);
+                self.poll_phase(PollMode::Never);
                 self.pending_after_poll(); // R63
             }
             Phase::Check => self.check_phase(),
@@ -66,7 +66,7 @@ impl LoopState {
     pub(crate) fn turn_within(self: &Rc<Self>, limit: Duration) -> bool {
         let entered = self.entered.get();
         self.poll.longest_wait.set(Some(limit));
-        self.turn(Patience::EvenIfIdle);
+        self.turn(PollMode::EvenIfIdle);
         self.poll.longest_wait.set(None);
         self.entered.get() != entered
     }
@@ -89,7 +89,7 @@ impl LoopState {
         let must_turn = !self.queues.is_empty()
             || !self.remote_queue.is_empty()
             || self.poll.has_arrivals(now)
-            || self.poll_wait(Patience::EvenIfIdle) == Wait::Zero;
+            || self.poll_wait(PollMode::EvenIfIdle) == Wait::Zero;
         if must_turn {
             return Some(Duration::ZERO);
         }
@@ -119,7 +119,7 @@ impl LoopState {
             let io_holds =
                 self.poll.time.io_holds && self.poll.sources.borrow().has_refed_waiters();
             if jobs_hold || io_holds {
-                self.turn(Patience::WhileAlive);
+                self.turn(PollMode::WhileAlive);
                 self.leave_phase();
             } else if let Some(due) = due {
                 self.clock.jump_to(due);

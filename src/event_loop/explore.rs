@@ -18,12 +18,12 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Patience;
+use super::PollMode;
 use crate::blocking::pool::JobId;
 use crate::event_loop::state::LoopState;
 use crate::hooks::uncaught::drop_quietly;
 use crate::phases::poll::held_back::Lane;
-use crate::phases::poll::{Batched, Gathered, Wait};
+use crate::phases::poll::{Batched, PollOutcome, Wait};
 use crate::reactor::remote_queue::Message;
 
 /// How long, in real time, a job is waited for that need not have come yet. Only one that waits
@@ -31,25 +31,22 @@ use crate::reactor::remote_queue::Message;
 const PATIENCE_WITH_A_JOB: Duration = Duration::from_secs(2);
 
 impl LoopState {
-    /// [`PollPhase::gather`](crate::phases::poll::PollPhase::gather), in an order of the seed's.
-    pub(super) fn poll_events_explored(
-        self: &Rc<Self>,
-        patience: Patience,
-    ) -> io::Result<Gathered> {
+    /// [`PollPhase::poll_events`](crate::phases::poll::PollPhase::poll_events), in an order of the seed's.
+    pub(super) fn poll_events_explored(self: &Rc<Self>, mode: PollMode) -> io::Result<PollOutcome> {
         if self.poll.has_batch() {
-            return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
+            return Ok(PollOutcome::Arrivals); // a run was stopped in the middle of its poll phase
         }
         self.pull(Wait::Zero)?;
         let is_holding = || self.held_back.borrow().is_holding();
-        let mut wait = self.poll_wait(patience);
+        let mut wait = self.poll_wait(mode);
         if is_holding() {
             wait = Wait::Zero;
         }
         let must = wait != Wait::Zero && self.only_jobs_can_come(wait);
         let mut jobs = self.jobs_that_come(must)?;
         if wait != Wait::Zero && jobs.is_empty() && !is_holding() {
-            if self.pull(wait)? == Gathered::Frozen {
-                return Ok(Gathered::Frozen);
+            if self.pull(wait)? == PollOutcome::Frozen {
+                return Ok(PollOutcome::Frozen);
             }
             if !is_holding() && self.only_jobs_can_come(wait) {
                 jobs = self.jobs_that_come(true)?;
@@ -67,7 +64,7 @@ impl LoopState {
         let (now, later) = self.merged(held, wait != Wait::Zero);
         self.held_back.borrow_mut().held = later;
         self.poll.set_batch(now);
-        Ok(Gathered::Arrivals)
+        Ok(PollOutcome::Arrivals)
     }
 
     /// Whether nothing but a job can end a wait: it holds the clock, or no clock would wake.
@@ -77,13 +74,15 @@ impl LoopState {
     }
 
     /// Takes what is there into the lanes; waits for it if `wait` says so.
-    fn pull(&self, wait: Wait) -> io::Result<Gathered> {
-        let outside = self.outside();
-        let gathered = self
-            .poll
-            .gather(&self.clock, &self.remote_queue, wait, outside, || true)?;
+    fn pull(&self, wait: Wait) -> io::Result<PollOutcome> {
+        let external_work = self.external_work();
+        let outcome =
+            self.poll
+                .poll_events(&self.clock, &self.remote_queue, wait, external_work, || {
+                    true
+                })?;
         self.take_batch();
-        Ok(gathered)
+        Ok(outcome)
     }
 
     fn take_batch(&self) {
@@ -175,7 +174,7 @@ impl LoopState {
             }
             let limit = (!must).then_some(PATIENCE_WITH_A_JOB);
             self.poll
-                .wait_for_the_world(&self.clock, &self.remote_queue, limit)?;
+                .wait_for_external_event(&self.clock, &self.remote_queue, limit)?;
             let before = self.held_back.borrow().finished.len();
             self.take_batch();
             if !must && self.held_back.borrow().finished.len() == before {

@@ -142,22 +142,22 @@ impl LoopState {
 
     /// Looks at what has come, and waits for it if `wait` says so.
     #[inline]
-    pub(crate) fn waiting<R>(&self, wait: Wait, gather: impl FnOnce() -> R) -> R {
+    pub(crate) fn waiting<R>(&self, wait: Wait, poll_events: impl FnOnce() -> R) -> R {
         if self.observers.is_on() && wait != Wait::Zero {
-            return self.observed_waiting(wait, gather);
+            return self.observed_waiting(wait, poll_events);
         }
-        gather()
+        poll_events()
     }
 
     #[cold]
-    fn observed_waiting<R>(&self, wait: Wait, gather: impl FnOnce() -> R) -> R {
+    fn observed_waiting<R>(&self, wait: Wait, poll_events: impl FnOnce() -> R) -> R {
         let began = self.clock.now();
         let at_most = match wait {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms).saturating_sub(began)),
             _ => None,
         };
         self.notify_observers(|| Event::WaitBegin { at_most });
-        let result = gather();
+        let result = poll_events();
         let waited = self.clock.now().saturating_sub(began);
         self.notify_observers(|| Event::WaitEnd { waited });
         result

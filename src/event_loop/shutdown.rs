@@ -14,7 +14,7 @@ use std::task::Waker;
 use crate::event_loop::current::enter;
 use crate::event_loop::state::{Life, LoopState};
 use crate::hooks::uncaught::drop_quietly;
-use crate::phases::poll::{Outside, Wait};
+use crate::phases::poll::{ExternalWork, Wait};
 use crate::phases::queues::Microtask;
 use crate::reactor::remote_queue::Message;
 
@@ -119,13 +119,15 @@ impl LoopState {
         if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.remote_queue.is_empty()
         {
             let wait = Wait::Forever;
-            let outside = Outside {
+            let external_work = ExternalWork {
                 jobs: true,
                 signals: true,
             };
-            let _ = self
-                .poll
-                .gather(&self.clock, &self.remote_queue, wait, outside, || true);
+            let _ =
+                self.poll
+                    .poll_events(&self.clock, &self.remote_queue, wait, external_work, || {
+                        true
+                    });
             self.poll.take_all();
         }
     }

@@ -171,13 +171,13 @@ impl PendingTask {
 
 /// Every operation there is, what keeps the loop alive and what does not.
 fn listed(state: &LoopState) -> Vec<ActiveResource> {
-    let mut all = state.timers.borrow().list();
-    all.append(&mut state.check.borrow().list());
-    all.append(&mut state.pool.list());
-    all.append(&mut state.poll.list());
-    all.append(&mut state.signals.list());
-    all.append(&mut state.pending.borrow().list());
-    all.append(&mut state.close.borrow().list());
+    let mut all = state.timers.borrow().active_resources();
+    all.append(&mut state.check.borrow().active_resources());
+    all.append(&mut state.pool.active_resources());
+    all.append(&mut state.poll.active_resources());
+    all.append(&mut state.signals.active_resources());
+    all.append(&mut state.pending.borrow().active_resources());
+    all.append(&mut state.close.borrow().active_resources());
     let tokens = state.remote_queue.token_places().into_iter();
     all.extend(tokens.map(|place| ActiveResource::new(OperationKind::KeepAlive, Some(place))));
     let messages = 0..state.remote_queue.len() + state.held_back.borrow().held.len();

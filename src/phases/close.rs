@@ -35,8 +35,9 @@ impl Close {
 
     /// What is queued, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
-        let resources =
-            |macrotask: &Macrotask| ActiveResource::new(OperationKind::Close, Some(macrotask.origin.place));
+        let resources = |macrotask: &Macrotask| {
+            ActiveResource::new(OperationKind::Close, Some(macrotask.origin.place))
+        };
         self.running
             .iter()
             .chain(&self.stack)

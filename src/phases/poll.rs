@@ -1,6 +1,6 @@
 //! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61, R64).
 //!
-//! [`PollPhase::gather`] looks, and waits if it may; [`PollPhase::next`] then hands out what was
+//! [`PollPhase::poll_events`] looks, and waits if it may; [`PollPhase::next`] then hands out what was
 //! present when the wait ended, and only that: simulated completions, messages of the remote
 //! door in the order of arrival, sources that were cut off at their bound, the readiness events in
 //! the order in which the system tells them, and signals. Node promises no order between the
@@ -79,14 +79,14 @@ pub(crate) struct PollPhase {
     /// The longest real wait of one look, while somebody wants to be back soon.
     pub(crate) longest_wait: Cell<Option<Duration>>,
     /// A host waits on the descriptor: what the system has for it must be taken.
-    pub(crate) must_ask: Cell<bool>,
+    pub(crate) must_poll_os: Cell<bool>,
     /// Another handle to what the system watches for this loop, for a host to wait on.
     pub(crate) registry: Rc<Registry>,
 }
 
 /// What is out in the real world and is no source.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Outside {
+pub(crate) struct ExternalWork {
     /// Jobs of the pool.
     pub(crate) jobs: bool,
     /// Signals and children that keep the loop alive.
@@ -95,7 +95,7 @@ pub(crate) struct Outside {
 
 /// What became of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gathered {
+pub(crate) enum PollOutcome {
     Arrivals,
     /// Nothing can run unless a clock moves that is held by hand.
     Frozen,
@@ -125,7 +125,7 @@ impl PollPhase {
             time,
             stalled: RefCell::default(),
             longest_wait: Cell::new(None),
-            must_ask: Cell::new(false),
+            must_poll_os: Cell::new(false),
             registry,
         };
         Ok((phase, waker))
@@ -184,18 +184,18 @@ impl PollPhase {
     }
 
     /// Waits until something arrives, and no clock jumps; for `limit` of real time at most.
-    pub(crate) fn wait_for_the_world(
+    pub(crate) fn wait_for_external_event(
         &self,
         clock: &Clock,
         remote_queue: &RemoteQueue,
         limit: Option<Duration>,
     ) -> io::Result<()> {
         let longest = self.longest_wait.replace(limit);
-        let looked = self.look(clock, remote_queue, None, || true);
+        let polled = self.poll_once(clock, remote_queue, None, || true);
         self.longest_wait.set(longest);
         let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         self.batch.borrow_mut().extend(messages);
-        looked
+        polled
     }
 
     /// Whether something is here that needs no look at the system.
@@ -214,33 +214,33 @@ impl PollPhase {
             || self.batch.borrow().iter().any(left_behind) // by a run that was stopped
     }
 
-    /// Looks at what is there and waits if `wait` says so and nothing is. `outside` says who
+    /// Looks at what is there and waits if `wait` says so and nothing is. `external` says who
     /// else is waited for, and may hold virtual time; `must_wait` is asked once more when the door
     /// has been told that the loop sleeps.
-    pub(crate) fn gather(
+    pub(crate) fn poll_events(
         &self,
         clock: &Clock,
         remote_queue: &RemoteQueue,
         wait: Wait,
-        outside: Outside,
+        external: ExternalWork,
         must_wait: impl Fn() -> bool,
-    ) -> io::Result<Gathered> {
+    ) -> io::Result<PollOutcome> {
         if !self.batch.borrow().is_empty() {
-            return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
+            return Ok(PollOutcome::Arrivals); // a run was stopped in the middle of its poll phase
         }
-        if wait == Wait::Zero && self.has_nothing_to_ask(remote_queue) {
-            return Ok(Gathered::Arrivals); // the turn of a loop that runs on immediates alone
+        if wait == Wait::Zero && self.has_nothing_to_poll(remote_queue) {
+            return Ok(PollOutcome::Arrivals); // the turn of a loop that runs on immediates alone
         }
         if clock.is_virtual() || !self.stalled.borrow().is_empty() {
-            self.look(clock, remote_queue, Some(Duration::ZERO), || true)?;
+            self.poll_once(clock, remote_queue, Some(Duration::ZERO), || true)?;
             let idle = self.batch.borrow().is_empty() && remote_queue.is_empty();
             let now = clock.now();
             let is_due = self.first_due(wait).is_some_and(|due| due <= now);
             if idle && wait != Wait::Zero && (is_due || !self.take_stalled()) {
                 let frozen =
-                    self.wait_in_virtual_time(clock, remote_queue, wait, outside, must_wait)?;
+                    self.wait_in_virtual_time(clock, remote_queue, wait, external, must_wait)?;
                 if frozen {
-                    return Ok(Gathered::Frozen);
+                    return Ok(PollOutcome::Frozen);
                 }
             }
         } else {
@@ -249,11 +249,11 @@ impl PollPhase {
                 (_, Some(due)) => Some(due.saturating_sub(floor_to_ms(clock.now()))),
                 (_, None) => None,
             };
-            self.look(clock, remote_queue, timeout, must_wait)?;
+            self.poll_once(clock, remote_queue, timeout, must_wait)?;
         }
         let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         if messages.len() == 0 {
-            return Ok(Gathered::Arrivals);
+            return Ok(PollOutcome::Arrivals);
         }
         let mut batch = self.batch.borrow_mut();
         let simulated = batch
@@ -263,7 +263,7 @@ impl PollPhase {
         let rest = batch.split_off(simulated);
         batch.extend(messages);
         batch.extend(rest);
-        Ok(Gathered::Arrivals)
+        Ok(PollOutcome::Arrivals)
     }
 
     /// Nothing has arrived, and nothing can run: the clock jumps, or the world has to answer.
@@ -273,20 +273,20 @@ impl PollPhase {
         clock: &Clock,
         remote_queue: &RemoteQueue,
         wait: Wait,
-        outside: Outside,
+        external: ExternalWork,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<bool> {
         let sources_wait = self.sources.borrow().has_refed_waiters();
-        let io_waits = sources_wait || outside.signals;
-        let is_held = (outside.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
-        let somebody_is_out = outside.jobs || io_waits || remote_queue.has_tokens();
+        let io_waits = sources_wait || external.signals;
+        let is_held = (external.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
+        let somebody_is_out = external.jobs || io_waits || remote_queue.has_tokens();
         match self.first_due(wait) {
             Some(target) if !is_held && self.time.allow(target) => {
                 clock.jump_to(target);
                 self.take_simulated(clock);
             }
             Some(_) if !somebody_is_out => return Ok(true),
-            _ => self.look(clock, remote_queue, None, must_wait)?,
+            _ => self.poll_once(clock, remote_queue, None, must_wait)?,
         }
         Ok(false)
     }
@@ -335,7 +335,10 @@ impl PollPhase {
             match one {
                 Batched::Simulated(macrotask) => resources.push(completion(macrotask)),
                 Batched::Ready(token, _) => {
-                    resources.push(ActiveResource::new(OperationKind::Read, sources.place(*token)));
+                    resources.push(ActiveResource::new(
+                        OperationKind::Read,
+                        sources.place(*token),
+                    ));
                 }
                 Batched::InRemoteQueue => {} // is counted there
                 Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
@@ -399,15 +402,15 @@ impl PollPhase {
     }
 
     /// Whether a look that does not wait would find nothing, whatever the system says.
-    fn has_nothing_to_ask(&self, remote_queue: &RemoteQueue) -> bool {
-        !self.must_ask.get()
-            && self.sources.borrow().has_nothing_to_ask()
+    fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
+        !self.must_poll_os.get()
+            && self.sources.borrow().has_nothing_to_poll()
             && self.simulated.borrow().is_empty()
             && remote_queue.is_empty()
     }
 
     /// Asks the system once, if it can have anything to say.
-    fn look(
+    fn poll_once(
         &self,
         clock: &Clock,
         remote_queue: &RemoteQueue,
@@ -430,11 +433,11 @@ impl PollPhase {
                 timeout = Some(Duration::ZERO);
             }
         }
-        let must_ask = self.must_ask.take() || !self.sources.borrow().is_empty();
-        let asked = if timeout == Some(Duration::ZERO) && !must_ask {
+        let must_poll_os = self.must_poll_os.take() || !self.sources.borrow().is_empty();
+        let asked = if timeout == Some(Duration::ZERO) && !must_poll_os {
             Ok(())
         } else {
-            self.ask(clock, timeout)
+            self.poll_os(clock, timeout)
         };
         remote_queue.unpark();
         self.take_simulated(clock);
@@ -468,7 +471,7 @@ impl PollPhase {
     }
 
     /// One wait. A signal that interrupts it does not end it early.
-    fn ask(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
+    fn poll_os(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = match (timeout, self.longest_wait.get()) {
             (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
             (timeout, longest) => timeout.or(longest),

@@ -496,7 +496,8 @@ impl Timers {
 
     /// R29: clearing the last timer of a list removes the list if that timer was ref'd.
     fn remove_list_if_empty(&mut self, duration_ms: Option<u64>) {
-        let active_resources = duration_ms.and_then(|duration_ms| self.by_duration.get(&duration_ms).copied());
+        let active_resources =
+            duration_ms.and_then(|duration_ms| self.by_duration.get(&duration_ms).copied());
         if let Some(active_resources) = active_resources
             && self.lists[active_resources].head.is_none()
         {
@@ -516,22 +517,27 @@ impl Timers {
         let active_resources = &mut self.lists[key];
         active_resources.detached = true;
         self.by_duration.remove(&active_resources.duration_ms);
-        self.queue.remove(&(active_resources.expiry_ms, active_resources.serial, key));
+        self.queue
+            .remove(&(active_resources.expiry_ms, active_resources.serial, key));
     }
 
     /// A list whose first timer is not due goes back with a new expiry and number (R22).
     fn put_back(&mut self, key: ListKey, expiry_ms: u64) {
         let active_resources = &mut self.lists[key];
-        self.queue.remove(&(active_resources.expiry_ms, active_resources.serial, key));
+        self.queue
+            .remove(&(active_resources.expiry_ms, active_resources.serial, key));
         active_resources.expiry_ms = expiry_ms;
         active_resources.serial = self.next_serial;
         self.next_serial += 1;
-        self.queue.insert((active_resources.expiry_ms, active_resources.serial, key));
+        self.queue
+            .insert((active_resources.expiry_ms, active_resources.serial, key));
     }
 
     /// The pass is through with its list: an empty one goes (end of `listOnTimeout`).
     fn leave_list(&mut self, pass: &mut Pass) {
-        let Some(key) = pass.active_resources.take() else { return };
+        let Some(key) = pass.active_resources.take() else {
+            return;
+        };
         if self.lists[key].head.is_none() {
             if !self.lists[key].detached {
                 self.detach(key);
@@ -542,7 +548,9 @@ impl Timers {
 
     /// The pass was thrown out of its list: an empty one stays for the next look (R56).
     fn leave_thrown_list(&mut self, pass: &mut Pass) {
-        let Some(key) = pass.active_resources.take() else { return };
+        let Some(key) = pass.active_resources.take() else {
+            return;
+        };
         if self.lists[key].detached {
             self.lists.remove(key);
         }

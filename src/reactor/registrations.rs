@@ -301,7 +301,7 @@ impl Sources {
     }
 
     /// Whether nothing is watched and nothing was cut off.
-    pub(crate) fn has_nothing_to_ask(&self) -> bool {
+    pub(crate) fn has_nothing_to_poll(&self) -> bool {
         self.is_empty() && !self.has_cut_off()
     }
 

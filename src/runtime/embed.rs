@@ -137,7 +137,7 @@ impl EventLoop {
     #[doc(alias = "uv_backend_timeout")]
     pub fn poll_timeout(&mut self) -> Option<Duration> {
         let state = &self.state;
-        state.poll.must_ask.set(true); // the bell may have rung for nothing
+        state.poll.must_poll_os.set(true); // the bell may have rung for nothing
         state.remote_queue.prepare_park();
         state.hosts_wait() // looks at the door behind lying down
     }

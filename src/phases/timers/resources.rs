@@ -9,7 +9,8 @@ impl Timers {
     /// The timers that are armed, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let armed = self.timers.iter().filter(|(_, timer)| !timer.destroyed);
-        let mut armed: Vec<(u64, ActiveResource)> = armed.map(|(_, timer)| timer.resources()).collect();
+        let mut armed: Vec<(u64, ActiveResource)> =
+            armed.map(|(_, timer)| timer.resources()).collect();
         armed.sort_by_key(|(due_ms, _)| *due_ms);
         armed.into_iter().map(|(_, resources)| resources).collect()
     }
