@@ -55,12 +55,12 @@ use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
 use crate::promise::{Promise, with_resolver};
 pub(crate) use crate::reactor::registrations::Direction;
-use crate::reactor::registrations::{Answer, SourceKey, WaiterId};
+use crate::reactor::registrations::{RegistrationKey, SourcePoll, WaiterId};
 
 /// A place in the poll phase's table of sources. Whoever has it sees to deregistering.
 pub(crate) struct Registration {
     state: Rc<LoopState>,
-    key: SourceKey,
+    key: RegistrationKey,
 }
 
 impl Registration {
@@ -72,7 +72,11 @@ impl Registration {
         if !state.is_open() {
             return Err(loop_ended());
         }
-        let key = state.poll.sources.borrow_mut().register(source, place)?;
+        let key = state
+            .poll
+            .registrations
+            .borrow_mut()
+            .register(source, place)?;
         Ok(Registration { state, key })
     }
 
@@ -88,9 +92,9 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut sources = self.state.poll.sources.borrow_mut();
-        let (answer, replaced) = sources.poll_ready(self.key, direction, cx);
-        drop(sources);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let (answer, replaced) = registrations.poll_ready(self.key, direction, cx);
+        drop(registrations);
         drop(replaced);
         answer_to_poll(answer)
     }
@@ -103,17 +107,17 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut sources = self.state.poll.sources.borrow_mut();
-        let (answer, replaced) = sources.poll_waiter(self.key, direction, id, cx);
-        drop(sources);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let (answer, replaced) = registrations.poll_waiter(self.key, direction, id, cx);
+        drop(registrations);
         drop(replaced);
         answer_to_poll(answer)
     }
 
     pub(crate) fn forget_waiter(&self, direction: Direction, id: &mut WaiterId) {
-        let mut sources = self.state.poll.sources.borrow_mut();
-        let waker = sources.forget_waiter(self.key, direction, id);
-        drop(sources);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let waker = registrations.forget_waiter(self.key, direction, id);
+        drop(registrations);
         drop(waker);
     }
 
@@ -187,45 +191,45 @@ impl Registration {
     }
 
     pub(crate) fn would_block(&self, direction: Direction) {
-        let mut sources = self.state.poll.sources.borrow_mut();
-        sources.would_block(self.key, direction);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        registrations.would_block(self.key, direction);
     }
 
-    /// An operation was done; see [`Sources::spend`](crate::reactor::registrations::Sources::spend).
+    /// An operation was done; see [`Registrations::consume_budget`](crate::reactor::registrations::Registrations::consume_budget).
     pub(crate) fn done(&self, direction: Direction, drained: bool) {
         if direction == Direction::Read {
             self.state
                 .poll
-                .sources
+                .registrations
                 .borrow_mut()
-                .spend(self.key, drained);
+                .consume_budget(self.key, drained);
         }
     }
 
     pub(crate) fn set_refed(&self, refed: bool) {
-        let mut sources = self.state.poll.sources.borrow_mut();
-        sources.set_refed(self.key, refed);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        registrations.set_refed(self.key, refed);
     }
 
     pub(crate) fn has_ref(&self) -> bool {
-        self.state.poll.sources.borrow_mut().has_ref(self.key)
+        self.state.poll.registrations.borrow_mut().has_ref(self.key)
     }
 
     /// Watches the source no more. What comes back waited for it, and is to be woken or dropped.
     #[must_use]
     pub(crate) fn deregister(&self, source: &mut impl Source) -> Vec<Waker> {
-        let mut sources = self.state.poll.sources.borrow_mut();
+        let mut registrations = self.state.poll.registrations.borrow_mut();
         // An error says that the system has forgotten the source already.
-        let (_, wakers) = sources.deregister(self.key, source);
+        let (_, wakers) = registrations.deregister(self.key, source);
         wakers
     }
 }
 
-fn answer_to_poll(answer: Answer) -> Poll<io::Result<()>> {
+fn answer_to_poll(answer: SourcePoll) -> Poll<io::Result<()>> {
     match answer {
-        Answer::Ready => Poll::Ready(Ok(())),
-        Answer::Waiting => Poll::Pending,
-        Answer::Gone => Poll::Ready(Err(source_closed())),
+        SourcePoll::Ready => Poll::Ready(Ok(())),
+        SourcePoll::Waiting => Poll::Pending,
+        SourcePoll::Gone => Poll::Ready(Err(source_closed())),
     }
 }
 

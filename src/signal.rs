@@ -398,7 +398,7 @@ fn add_listener(
         return Err(loop_ended());
     }
     let (context, owner) = (state.context.get(), Rc::downgrade(state));
-    let sources = &state.poll.sources;
+    let registrations = &state.poll.registrations;
     let call = |listeners: Rc<crate::hooks::uncaught::Listeners<()>>| -> Rc<dyn Fn()> {
         Rc::new(move || {
             if let Some(state) = owner.upgrade() {
@@ -409,10 +409,10 @@ fn add_listener(
     };
     state
         .signals
-        .add(sources, kind.number, place, listener, call)
+        .add(registrations, kind.number, place, listener, call)
 }
 
 fn remove_listener(state: &LoopState, key: &ListenerKey) -> bool {
-    let removed = state.signals.remove(&state.poll.sources, key);
+    let removed = state.signals.remove(&state.poll.registrations, key);
     removed.map(drop_quietly).is_some()
 }

@@ -117,7 +117,7 @@ impl LoopState {
             let due = self.next_due().filter(|due| *due <= target);
             let jobs_hold = self.poll.time.jobs_hold && self.pool.has_outstanding();
             let io_holds =
-                self.poll.time.io_holds && self.poll.sources.borrow().has_refed_waiters();
+                self.poll.time.io_holds && self.poll.registrations.borrow().has_refed_waiters();
             if jobs_hold || io_holds {
                 self.turn(PollMode::WhileAlive);
                 self.leave_phase();

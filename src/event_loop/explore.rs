@@ -244,7 +244,7 @@ impl LoopState {
             }
             Batched::Signal(_) => "a signal".to_owned(),
             Batched::InRemoteQueue => "a message".to_owned(),
-            Batched::Ready(token, _) => match self.poll.sources.borrow().place(*token) {
+            Batched::Ready(token, _) => match self.poll.registrations.borrow().place(*token) {
                 Some(place) => format!("the readiness of the source of {place}"),
                 None => "the readiness of a source".to_owned(),
             },

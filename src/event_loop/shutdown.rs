@@ -70,7 +70,7 @@ impl LoopState {
         let idle = std::mem::take(&mut *self.idle.borrow_mut());
         idle.into_iter().for_each(drop_quietly);
         drop_quietly(self.pool.take_all());
-        drop_quietly(self.signals.take_all(&self.poll.sources));
+        drop_quietly(self.signals.take_all(&self.poll.registrations));
         let late = std::iter::from_fn(|| self.rejections.take_late());
         late.for_each(drop_quietly);
         drop_quietly(self.rejections.take_round());
@@ -81,7 +81,7 @@ impl LoopState {
 
     /// Whoever waits for a source without being a task of this loop learns of the end.
     fn wake_waiting(&self) {
-        let waiting = self.poll.sources.borrow_mut().take_waiting();
+        let waiting = self.poll.registrations.borrow_mut().take_waiting();
         waiting.into_iter().for_each(wake_quietly);
     }
 

@@ -28,7 +28,7 @@ use mio::{Events, Poll, Registry, Token};
 use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::Macrotask;
 use crate::reactor::clock::Clock;
-use crate::reactor::registrations::{Readiness, SignalNumber, Sources, signal_of};
+use crate::reactor::registrations::{Readiness, Registrations, SignalNumber, signal_of};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 use explorer::Explorer;
 pub(crate) use time_rules::TimeRules;
@@ -67,7 +67,7 @@ pub(crate) enum Batched {
 pub(crate) struct PollPhase {
     poll: RefCell<Poll>,
     events: RefCell<Events>,
-    pub(crate) sources: RefCell<Sources>,
+    pub(crate) registrations: RefCell<Registrations>,
     batch: RefCell<VecDeque<Batched>>,
     /// Completions of the virtual world, by their time, then in the order of their making.
     simulated: RefCell<BTreeMap<(Duration, u64), Macrotask>>,
@@ -118,7 +118,7 @@ impl PollPhase {
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_LOOK)),
-            sources: RefCell::new(Sources::new(registry.clone(), explorer)),
+            registrations: RefCell::new(Registrations::new(registry.clone(), explorer)),
             batch: RefCell::default(),
             simulated: RefCell::default(),
             simulated_count: Cell::new(0),
@@ -202,13 +202,13 @@ impl PollPhase {
     pub(crate) fn has_arrivals(&self, now: Duration) -> bool {
         !self.batch.borrow().is_empty()
             || self.next_simulated().is_some_and(|due| due <= now)
-            || self.sources.borrow().has_cut_off()
+            || self.registrations.borrow().has_pending_sources()
     }
 
     /// Whether anything in here keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
         let left_behind = |one: &Batched| !matches!(one, Batched::InRemoteQueue);
-        self.sources.borrow().has_refed_waiters()
+        self.registrations.borrow().has_refed_waiters()
             || !self.simulated.borrow().is_empty()
             || !self.stalled.borrow().is_empty()
             || self.batch.borrow().iter().any(left_behind) // by a run that was stopped
@@ -276,7 +276,7 @@ impl PollPhase {
         external: ExternalWork,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<bool> {
-        let sources_wait = self.sources.borrow().has_refed_waiters();
+        let sources_wait = self.registrations.borrow().has_refed_waiters();
         let io_waits = sources_wait || external.signals;
         let is_held = (external.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
         let somebody_is_out = external.jobs || io_waits || remote_queue.has_tokens();
@@ -330,14 +330,14 @@ impl PollPhase {
             ActiveResource::new(OperationKind::Completion, Some(macrotask.origin.place))
         };
         let mut resources = Vec::new();
-        let sources = self.sources.borrow();
+        let registrations = self.registrations.borrow();
         for one in self.batch.borrow().iter() {
             match one {
                 Batched::Simulated(macrotask) => resources.push(completion(macrotask)),
                 Batched::Ready(token, _) => {
                     resources.push(ActiveResource::new(
                         OperationKind::Read,
-                        sources.place(*token),
+                        registrations.place(*token),
                     ));
                 }
                 Batched::InRemoteQueue => {} // is counted there
@@ -358,7 +358,7 @@ impl PollPhase {
                 ..completion(macrotask)
             });
         }
-        resources.append(&mut sources.active_resources());
+        resources.append(&mut registrations.active_resources());
         resources
     }
 
@@ -393,7 +393,7 @@ impl PollPhase {
 
     /// An event reaches its source. What it says to a writer behind a reader stays in the batch.
     fn deliver(&self, token: Token, readiness: Readiness) -> Option<Macrotask> {
-        let (waiting, rest) = self.sources.borrow_mut().deliver(token, readiness);
+        let (waiting, rest) = self.registrations.borrow_mut().deliver(token, readiness);
         if let Some(rest) = rest {
             let mut batch = self.batch.borrow_mut();
             batch.push_front(Batched::Ready(token, rest));
@@ -404,7 +404,7 @@ impl PollPhase {
     /// Whether a look that does not wait would find nothing, whatever the system says.
     fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
         !self.must_poll_os.get()
-            && self.sources.borrow().has_nothing_to_poll()
+            && self.registrations.borrow().has_nothing_to_poll()
             && self.simulated.borrow().is_empty()
             && remote_queue.is_empty()
     }
@@ -418,13 +418,16 @@ impl PollPhase {
         must_wait: impl Fn() -> bool,
     ) -> io::Result<()> {
         self.take_simulated(clock);
-        let cut_off = self.sources.borrow_mut().take_cut_off();
-        for token in self.sources.borrow_mut().take_put_off() {
+        let budget_exhausted = self.registrations.borrow_mut().take_budget_exhausted();
+        for token in self.registrations.borrow_mut().take_deferred() {
             let ready = Batched::Ready(token, Readiness::writable());
             self.batch.borrow_mut().push_back(ready);
         }
         let mut timeout = timeout;
-        if !cut_off.is_empty() || !self.batch.borrow().is_empty() || !remote_queue.is_empty() {
+        if !budget_exhausted.is_empty()
+            || !self.batch.borrow().is_empty()
+            || !remote_queue.is_empty()
+        {
             timeout = Some(Duration::ZERO);
         }
         if timeout != Some(Duration::ZERO) {
@@ -433,7 +436,7 @@ impl PollPhase {
                 timeout = Some(Duration::ZERO);
             }
         }
-        let must_poll_os = self.must_poll_os.take() || !self.sources.borrow().is_empty();
+        let must_poll_os = self.must_poll_os.take() || !self.registrations.borrow().is_empty();
         let asked = if timeout == Some(Duration::ZERO) && !must_poll_os {
             Ok(())
         } else {
@@ -445,7 +448,7 @@ impl PollPhase {
         let mut events = self.events.borrow_mut();
         let told = events.iter().filter(|event| event.token() != NOTIFIER);
         let told = told.map(|event| (event.token(), Readiness::of(event)));
-        for token in &cut_off {
+        for token in &budget_exhausted {
             let event = told.clone().find(|(of, _)| of == token);
             let readiness = Readiness::served_again(event.map(|(_, readiness)| readiness));
             batch.push_back(Batched::Ready(*token, readiness));
@@ -457,7 +460,7 @@ impl PollPhase {
                 continue;
             }
             // A source that was cut off is served already, and once is enough for one phase.
-            let served = cut_off.contains(&token);
+            let served = budget_exhausted.contains(&token);
             let fresh = if served {
                 readiness.write_half()
             } else {

@@ -55,8 +55,8 @@ pub(super) fn start(
         }
         teller.notify(status);
     };
-    let sources = &state.poll.sources;
-    let (key, (id, pipes)) = state.signals.start_child(sources, place, || {
+    let registrations = &state.poll.registrations;
+    let (key, (id, pipes)) = state.signals.start_child(registrations, place, || {
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let id = child.id();

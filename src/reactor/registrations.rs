@@ -9,13 +9,13 @@
 //!
 //! ```text
 //!               1 deliver                        3 would_block, or a short read
-//!   not ready ─────────────▶ ready, N reads left ──────────────────────▶ not ready
-//!       ▲                        │ 2 spend: none left
+//!   not ready ─────────────▶ ready, N reads budget ──────────────────────▶ not ready
+//!       ▲                        │ 2 consume_budget: none budget
 //!       └──── cut off ◀──────────┘
 //! ```
 //!
-//! 1 [`Sources::deliver`], 2 [`Sources::spend`], 3 [`Sources::would_block`] and
-//! [`Sources::spend`].
+//! 1 [`Registrations::deliver`], 2 [`Registrations::consume_budget`], 3 [`Registrations::would_block`] and
+//! [`Registrations::consume_budget`].
 //!
 //! It never asks the kernel (the phase does that) and never reads or writes a source (its owner
 //! does that).
@@ -96,7 +96,7 @@ impl Readiness {
 
 /// Where a source stands in the table: slot and generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SourceKey(Token);
+pub(crate) struct RegistrationKey(Token);
 
 /// What a token is made of: the index of the slot in the lower bits, above it as much of the
 /// slot's generation as there is room for. A narrow machine has room for a million sources and
@@ -116,7 +116,7 @@ pub(crate) fn signal_of(token: Token) -> Option<SignalNumber> {
 
 /// What a source answers to whoever wants to use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum SourcePoll {
     Ready,
     /// Not ready: the task is remembered and will be woken.
     Waiting,
@@ -127,38 +127,38 @@ pub(crate) enum Answer {
 struct Slot {
     /// Odd while a source lives in it. Only the bits that have room in a token are kept.
     generation: usize,
-    read: Half,
-    write: Half,
+    read: DirectionState,
+    write: DirectionState,
     refed: bool,
     place: Place,
 }
 
 #[derive(Default)]
-struct Half {
+struct DirectionState {
     ready: bool,
     /// An exploration has put it off: next time it is ready.
-    is_put_off: bool,
+    is_deferred: bool,
     /// Never blocks again.
     closed: bool,
     /// Operations that the last event still allows; writing is not counted.
-    left: u32,
+    budget: u32,
     /// The task that polls, as in `AsyncRead::poll_read`.
     poller: Option<Waker>,
     /// Tasks that hold a future, as of `accept`, in the order in which they came.
     waiters: Vec<(u64, Waker)>,
 }
 
-impl Half {
+impl DirectionState {
     /// Whether it is ready and, in an exploration, is to be found so by the poll phase only
     /// (SEMANTICS.md §8).
-    fn is_to_be_put_off(&mut self, explorer: &Explorer, place: Place) -> bool {
-        if !explorer.is_on() || !self.ready || std::mem::take(&mut self.is_put_off) {
+    fn must_be_deferred(&mut self, explorer: &Explorer, place: Place) -> bool {
+        if !explorer.is_on() || !self.ready || std::mem::take(&mut self.is_deferred) {
             return false;
         }
-        self.is_put_off =
+        self.is_deferred =
             explorer.choose_bool(|| format!("a write to the source of {place} had to wait"));
-        self.ready = !self.is_put_off;
-        self.is_put_off
+        self.ready = !self.is_deferred;
+        self.is_deferred
     }
 
     fn wakers(&self) -> impl Iterator<Item = &Waker> {
@@ -174,7 +174,7 @@ impl Half {
 /// Which waiter of a source a future is; none before its first poll.
 pub(crate) type WaiterId = Option<u64>;
 
-pub(crate) struct Sources {
+pub(crate) struct Registrations {
     registry: Rc<Registry>,
     explorer: Rc<Explorer>,
     slots: Vec<Slot>,
@@ -182,14 +182,14 @@ pub(crate) struct Sources {
     registered: usize,
     refed_waiters: usize,
     next_waiter: u64,
-    cut_off: Vec<Token>,
+    budget_exhausted: Vec<Token>,
     /// Sources that could have been written to, and wait for a poll phase all the same.
-    put_off: Vec<Token>,
+    deferred: Vec<Token>,
 }
 
-impl Sources {
-    pub(crate) fn new(registry: Rc<Registry>, explorer: Rc<Explorer>) -> Sources {
-        Sources {
+impl Registrations {
+    pub(crate) fn new(registry: Rc<Registry>, explorer: Rc<Explorer>) -> Registrations {
+        Registrations {
             registry,
             explorer,
             slots: Vec::new(),
@@ -197,8 +197,8 @@ impl Sources {
             registered: 0,
             refed_waiters: 0,
             next_waiter: 0,
-            cut_off: Vec::new(),
-            put_off: Vec::new(),
+            budget_exhausted: Vec::new(),
+            deferred: Vec::new(),
         }
     }
 
@@ -207,14 +207,14 @@ impl Sources {
         &mut self,
         source: &mut impl Source,
         place: Place,
-    ) -> io::Result<SourceKey> {
+    ) -> io::Result<RegistrationKey> {
         let index = match self.free.pop() {
             Some(index) => index,
             None if self.slots.len() == INDEX_MASK => {
                 return Err(io::Error::other("the loop watches too many sources"));
             }
             None => {
-                let (read, write) = (Half::default(), Half::default());
+                let (read, write) = (DirectionState::default(), DirectionState::default());
                 self.slots.push(Slot {
                     generation: 0,
                     read,
@@ -232,25 +232,25 @@ impl Sources {
             self.free.push(index);
             return Err(error);
         }
-        let write = Half {
+        let write = DirectionState {
             ready: true,
-            ..Half::default()
+            ..DirectionState::default()
         };
         self.slots[index] = Slot {
             generation,
-            read: Half::default(),
+            read: DirectionState::default(),
             write,
             refed: true,
             place,
         };
         self.registered += 1;
-        Ok(SourceKey(token))
+        Ok(RegistrationKey(token))
     }
 
     /// Forgets a source. The caller drops what comes back outside of any borrow.
     pub(crate) fn deregister(
         &mut self,
-        key: SourceKey,
+        key: RegistrationKey,
         source: &mut impl Source,
     ) -> (io::Result<()>, Vec<Waker>) {
         let result = self.registry.deregister(source);
@@ -291,18 +291,18 @@ impl Sources {
     }
 
     /// The sources that a poll phase has to find ready without asking the system.
-    pub(crate) fn take_put_off(&mut self) -> Vec<Token> {
-        std::mem::take(&mut self.put_off)
+    pub(crate) fn take_deferred(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.deferred)
     }
 
     /// Whether a source is to be served again without asking the system.
-    pub(crate) fn has_cut_off(&self) -> bool {
-        !self.cut_off.is_empty() || !self.put_off.is_empty()
+    pub(crate) fn has_pending_sources(&self) -> bool {
+        !self.budget_exhausted.is_empty() || !self.deferred.is_empty()
     }
 
     /// Whether nothing is watched and nothing was cut off.
     pub(crate) fn has_nothing_to_poll(&self) -> bool {
-        self.is_empty() && !self.has_cut_off()
+        self.is_empty() && !self.has_pending_sources()
     }
 
     pub(crate) fn has_refed_waiters(&self) -> bool {
@@ -310,7 +310,7 @@ impl Sources {
     }
 
     /// Whether waits on this source keep the loop alive.
-    pub(crate) fn set_refed(&mut self, key: SourceKey, refed: bool) {
+    pub(crate) fn set_refed(&mut self, key: RegistrationKey, refed: bool) {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return;
         };
@@ -322,7 +322,7 @@ impl Sources {
         }
     }
 
-    pub(crate) fn has_ref(&mut self, key: SourceKey) -> bool {
+    pub(crate) fn has_ref(&mut self, key: RegistrationKey) -> bool {
         Self::slot(&mut self.slots, key.0).is_some_and(|slot| slot.refed)
     }
 
@@ -330,70 +330,70 @@ impl Sources {
     /// The caller drops the second half outside of any borrow.
     pub(crate) fn poll_ready(
         &mut self,
-        key: SourceKey,
+        key: RegistrationKey,
         direction: Direction,
         cx: &Context<'_>,
-    ) -> (Answer, Option<Waker>) {
+    ) -> (SourcePoll, Option<Waker>) {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
-            return (Answer::Gone, None);
+            return (SourcePoll::Gone, None);
         };
         let (refed, place) = (slot.refed, slot.place);
-        let half = half_of(slot, direction);
-        if direction == Direction::Write && half.is_to_be_put_off(&self.explorer, place) {
-            self.put_off.push(key.0);
+        let state = direction_state(slot, direction);
+        if direction == Direction::Write && state.must_be_deferred(&self.explorer, place) {
+            self.deferred.push(key.0);
         }
-        if half.ready {
-            return (Answer::Ready, None);
+        if state.ready {
+            return (SourcePoll::Ready, None);
         }
-        if half
+        if state
             .poller
             .as_ref()
             .is_some_and(|poller| poller.will_wake(cx.waker()))
         {
-            return (Answer::Waiting, None);
+            return (SourcePoll::Waiting, None);
         }
-        let replaced = half.poller.replace(cx.waker().clone());
+        let replaced = state.poller.replace(cx.waker().clone());
         if replaced.is_none() && refed {
             self.refed_waiters += 1;
         }
-        (Answer::Waiting, replaced)
+        (SourcePoll::Waiting, replaced)
     }
 
     /// For futures, any number of them: ready, or the task is remembered under `id`.
     /// The caller drops the second half outside of any borrow.
     pub(crate) fn poll_waiter(
         &mut self,
-        key: SourceKey,
+        key: RegistrationKey,
         direction: Direction,
         id: &mut WaiterId,
         cx: &Context<'_>,
-    ) -> (Answer, Option<Waker>) {
+    ) -> (SourcePoll, Option<Waker>) {
         let next_waiter = self.next_waiter;
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
-            return (Answer::Gone, None);
+            return (SourcePoll::Gone, None);
         };
         let (refed, place) = (slot.refed, slot.place);
-        let half = half_of(slot, direction);
-        if direction == Direction::Write && half.is_to_be_put_off(&self.explorer, place) {
-            self.put_off.push(key.0);
+        let state = direction_state(slot, direction);
+        if direction == Direction::Write && state.must_be_deferred(&self.explorer, place) {
+            self.deferred.push(key.0);
         }
-        let known = id.and_then(|id| half.waiters.iter().position(|(waiter, _)| *waiter == id));
+        let known = id.and_then(|id| state.waiters.iter().position(|(waiter, _)| *waiter == id));
         match known {
-            _ if half.ready => (Answer::Ready, self.forget_waiter(key, direction, id)),
+            _ if state.ready => (SourcePoll::Ready, self.forget_waiter(key, direction, id)),
             Some(index) => {
-                let waker = &mut half.waiters[index].1;
+                let waker = &mut state.waiters[index].1;
                 if waker.will_wake(cx.waker()) {
-                    return (Answer::Waiting, None);
+                    return (SourcePoll::Waiting, None);
                 }
                 let replaced = std::mem::replace(waker, cx.waker().clone());
-                (Answer::Waiting, Some(replaced))
+                (SourcePoll::Waiting, Some(replaced))
             }
             None => {
                 *id = Some(next_waiter);
-                half.waiters.push((next_waiter, cx.waker().clone()));
+                state.waiters.push((next_waiter, cx.waker().clone()));
                 self.next_waiter += 1;
                 self.refed_waiters += usize::from(refed);
-                (Answer::Waiting, None)
+                (SourcePoll::Waiting, None)
             }
         }
     }
@@ -402,46 +402,46 @@ impl Sources {
     #[must_use]
     pub(crate) fn forget_waiter(
         &mut self,
-        key: SourceKey,
+        key: RegistrationKey,
         direction: Direction,
         id: &mut WaiterId,
     ) -> Option<Waker> {
         let id = id.take()?;
         let slot = Self::slot(&mut self.slots, key.0)?;
         let refed = slot.refed;
-        let half = half_of(slot, direction);
-        let index = half.waiters.iter().position(|(waiter, _)| *waiter == id)?;
+        let state = direction_state(slot, direction);
+        let index = state.waiters.iter().position(|(waiter, _)| *waiter == id)?;
         self.refed_waiters -= usize::from(refed);
-        Some(half.waiters.remove(index).1)
+        Some(state.waiters.remove(index).1)
     }
 
     /// An operation would have blocked: wait for the next event.
-    pub(crate) fn would_block(&mut self, key: SourceKey, direction: Direction) {
+    pub(crate) fn would_block(&mut self, key: RegistrationKey, direction: Direction) {
         if let Some(slot) = Self::slot(&mut self.slots, key.0) {
-            half_of(slot, direction).ready = false;
+            direction_state(slot, direction).ready = false;
         }
     }
 
     /// A read or an accept was done: one less of what this event allows. If it has `drained` the
     /// source (it filled only a part of its buffer), nothing is left, unless the end is near.
-    pub(crate) fn spend(&mut self, key: SourceKey, drained: bool) {
+    pub(crate) fn consume_budget(&mut self, key: RegistrationKey, drained: bool) {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return;
         };
-        let half = &mut slot.read;
-        half.left = half.left.saturating_sub(1);
-        if drained && !half.closed {
-            half.ready = false;
+        let state = &mut slot.read;
+        state.budget = state.budget.saturating_sub(1);
+        if drained && !state.closed {
+            state.ready = false;
         }
-        if half.ready && half.left == 0 {
-            half.ready = false;
-            self.cut_off.push(key.0);
+        if state.ready && state.budget == 0 {
+            state.ready = false;
+            self.budget_exhausted.push(key.0);
         }
     }
 
     /// The sources that are to be served again without asking the kernel.
-    pub(crate) fn take_cut_off(&mut self) -> Vec<Token> {
-        std::mem::take(&mut self.cut_off)
+    pub(crate) fn take_budget_exhausted(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.budget_exhausted)
     }
 
     /// An event reaches its source: readiness is noted, and whoever waits becomes a macrotask.
@@ -457,9 +457,9 @@ impl Sources {
         let Some(slot) = Self::slot(&mut self.slots, token) else {
             return (None, None);
         };
-        let (half, rest) = if readiness.readable {
+        let (state, rest) = if readiness.readable {
             slot.read.closed |= readiness.read_closed;
-            slot.read.left = READS_PER_EVENT;
+            slot.read.budget = READS_PER_EVENT;
             let rest = if slot.write.ready {
                 slot.write.closed |= readiness.write_closed;
                 None
@@ -471,15 +471,15 @@ impl Sources {
             slot.write.closed |= readiness.write_closed;
             (&mut slot.write, None)
         };
-        half.ready = true;
+        state.ready = true;
         let refed = usize::from(slot.refed);
         let origin = Origin::of(StepKind::Readiness, slot.place, index_of(token) as u64);
-        if half.waiters.is_empty() {
-            let poller = half.poller.take();
+        if state.waiters.is_empty() {
+            let poller = state.poller.take();
             self.refed_waiters -= if poller.is_some() { refed } else { 0 };
             return (poller.map(|waker| Macrotask::wake(waker, origin)), rest);
         }
-        let mut wakers = take_waiting(half);
+        let mut wakers = take_waiting(state);
         self.refed_waiters -= wakers.len() * refed;
         let macrotask = match wakers.len() {
             1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
@@ -511,10 +511,10 @@ impl Sources {
                 (slot, &slot.write, OperationKind::Write),
             ]
         });
-        let waiting = halves.filter(|(_, half, _)| half.waiting() > 0);
-        let resources = waiting.map(|(slot, half, kind)| ActiveResource {
+        let waiting = halves.filter(|(_, state, _)| state.waiting() > 0);
+        let resources = waiting.map(|(slot, state, kind)| ActiveResource {
             refed: slot.refed,
-            wakers: half.wakers().cloned().collect(),
+            wakers: state.wakers().cloned().collect(),
             ..ActiveResource::new(kind, Some(slot.place))
         });
         resources.collect()
@@ -535,14 +535,14 @@ fn next_generation(generation: usize) -> usize {
     generation.wrapping_add(1) & GENERATION_MASK
 }
 
-fn half_of(slot: &mut Slot, direction: Direction) -> &mut Half {
+fn direction_state(slot: &mut Slot, direction: Direction) -> &mut DirectionState {
     match direction {
         Direction::Read => &mut slot.read,
         Direction::Write => &mut slot.write,
     }
 }
 
-fn take_waiting(half: &mut Half) -> Vec<Waker> {
-    let waiters = half.waiters.drain(..).map(|(_, waker)| waker);
-    half.poller.take().into_iter().chain(waiters).collect()
+fn take_waiting(state: &mut DirectionState) -> Vec<Waker> {
+    let waiters = state.waiters.drain(..).map(|(_, waker)| waker);
+    state.poller.take().into_iter().chain(waiters).collect()
 }

@@ -26,7 +26,7 @@ use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
 pub(crate) use crate::process::children::{ChildKey, Started};
 use crate::process::children::{Children, Running};
-use crate::reactor::registrations::{SignalNumber, Sources};
+use crate::reactor::registrations::{Registrations, SignalNumber};
 
 #[derive(Default)]
 pub(crate) struct Signals {
@@ -58,14 +58,14 @@ impl Signals {
     /// Adds a listener. `call` makes what calls a list of them; it is asked for the first one.
     pub(crate) fn add(
         &self,
-        sources: &RefCell<Sources>,
+        registrations: &RefCell<Registrations>,
         number: SignalNumber,
         place: Place,
         listener: impl FnMut(&()) + 'static,
         call: impl FnOnce(Rc<Listeners<()>>) -> Rc<dyn Fn()>,
     ) -> io::Result<ListenerKey> {
         let mut watches = self.watches.borrow_mut();
-        let watch = watch(&mut watches, sources, number)?;
+        let watch = watch(&mut watches, registrations, number)?;
         if watch.call.is_none() {
             watch.call = Some((call(watch.listeners.clone()), place));
         }
@@ -81,7 +81,7 @@ impl Signals {
     #[must_use]
     pub(crate) fn remove(
         &self,
-        sources: &RefCell<Sources>,
+        registrations: &RefCell<Registrations>,
         key: &ListenerKey,
     ) -> Option<impl Sized + use<>> {
         self.set_refed(key, false);
@@ -92,7 +92,7 @@ impl Signals {
             true => watch.call.take(),
             false => None,
         };
-        let unused = self.unwatch(&mut watches, sources, key.number);
+        let unused = self.unwatch(&mut watches, registrations, key.number);
         Some((listener, call, unused))
     }
 
@@ -100,7 +100,7 @@ impl Signals {
     fn unwatch(
         &self,
         watches: &mut BTreeMap<SignalNumber, Listened>,
-        sources: &RefCell<Sources>,
+        registrations: &RefCell<Registrations>,
         number: SignalNumber,
     ) -> Option<Listened> {
         let needed = number == SIGCHLD && !self.children.borrow().is_empty();
@@ -108,7 +108,7 @@ impl Signals {
         if needed || !watch.listeners.is_empty() {
             return None;
         }
-        sources.borrow_mut().unwatch_signal(&mut watch.pipe);
+        registrations.borrow_mut().unwatch_signal(&mut watch.pipe);
         watches.remove(&number)
     }
 
@@ -116,12 +116,12 @@ impl Signals {
     /// a child that ends at once is not missed.
     pub(crate) fn start_child<T>(
         &self,
-        sources: &RefCell<Sources>,
+        registrations: &RefCell<Registrations>,
         place: Place,
         start: impl FnOnce() -> io::Result<(Started, T)>,
     ) -> io::Result<(ChildKey, T)> {
         let mut watches = self.watches.borrow_mut();
-        watch(&mut watches, sources, SIGCHLD)?;
+        watch(&mut watches, registrations, SIGCHLD)?;
         match start() {
             Ok((started, rest)) => {
                 let key = self.children.borrow_mut().add(started, place);
@@ -129,7 +129,7 @@ impl Signals {
                 Ok((key, rest))
             }
             Err(error) => {
-                let unused = self.unwatch(&mut watches, sources, SIGCHLD);
+                let unused = self.unwatch(&mut watches, registrations, SIGCHLD);
                 drop(unused); // nothing of the user's is in it
                 Err(error)
             }
@@ -199,7 +199,7 @@ impl Signals {
     /// has ended, and one for each signal if anybody listens.
     pub(crate) fn arrived(
         &self,
-        sources: &RefCell<Sources>,
+        registrations: &RefCell<Registrations>,
         number: SignalNumber,
     ) -> Vec<Macrotask> {
         let mut watches = self.watches.borrow_mut();
@@ -221,17 +221,17 @@ impl Signals {
             };
             callbacks.extend((0..count).map(macrotask));
         }
-        let unused = self.unwatch(&mut watches, sources, number);
+        let unused = self.unwatch(&mut watches, registrations, number);
         drop(unused); // nothing of the user's is in it
         callbacks
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.
-    pub(crate) fn take_all(&self, sources: &RefCell<Sources>) -> impl Sized + use<> {
+    pub(crate) fn take_all(&self, registrations: &RefCell<Registrations>) -> impl Sized + use<> {
         let mut watches = std::mem::take(&mut *self.watches.borrow_mut());
-        let mut sources = sources.borrow_mut();
+        let mut registrations = registrations.borrow_mut();
         for watch in watches.values_mut() {
-            sources.unwatch_signal(&mut watch.pipe);
+            registrations.unwatch_signal(&mut watch.pipe);
         }
         self.refed.set(0);
         (watches, self.children.borrow_mut().take_all())
@@ -241,7 +241,7 @@ impl Signals {
 /// The watch of a number, which begins now if it is the first of its number.
 fn watch<'a>(
     watches: &'a mut BTreeMap<SignalNumber, Listened>,
-    sources: &RefCell<Sources>,
+    registrations: &RefCell<Registrations>,
     number: SignalNumber,
 ) -> io::Result<&'a mut Listened> {
     match watches.entry(number) {
@@ -249,7 +249,7 @@ fn watch<'a>(
         Entry::Vacant(vacant) => {
             let (writer, mut pipe) = mio::unix::pipe::new()?;
             let listening = Listening::new(number, writer)?;
-            sources.borrow_mut().watch_signal(&mut pipe, number)?;
+            registrations.borrow_mut().watch_signal(&mut pipe, number)?;
             Ok(vacant.insert(Listened {
                 pipe,
                 listeners: Rc::new(Listeners::new()),

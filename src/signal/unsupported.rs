@@ -5,7 +5,7 @@ pub(crate) mod dispatch {
 
     use crate::observe::active_resource::ActiveResource;
     use crate::phases::macrotask::Macrotask;
-    use crate::reactor::registrations::{SignalNumber, Sources};
+    use crate::reactor::registrations::{Registrations, SignalNumber};
 
     #[derive(Default)]
     pub(crate) struct Signals;
@@ -19,10 +19,14 @@ pub(crate) mod dispatch {
             Vec::new()
         }
 
-        pub(crate) fn arrived(&self, _: &RefCell<Sources>, _: SignalNumber) -> Vec<Macrotask> {
+        pub(crate) fn arrived(
+            &self,
+            _: &RefCell<Registrations>,
+            _: SignalNumber,
+        ) -> Vec<Macrotask> {
             Vec::new()
         }
 
-        pub(crate) fn take_all(&self, _: &RefCell<Sources>) {}
+        pub(crate) fn take_all(&self, _: &RefCell<Registrations>) {}
     }
 }
