@@ -223,6 +223,6 @@ impl Cook {
     fn close(self) {
         let name = self.name;
         let hatch = self.hatch.into_inner();
-        hatch.close(move || println!("close:   the hatch to {name}"));
+        hatch.close_with(move || println!("close:   the hatch to {name}"));
     }
 }

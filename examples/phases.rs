@@ -59,7 +59,7 @@ fn one_turn(socket: &TcpStream) {
     set_timeout(Duration::from_millis(1), || {
         println!("timers: the end of the turn");
     });
-    socket.close(|| println!("close: behind the immediates"));
+    socket.close_with(|| println!("close: behind the immediates"));
     set_immediate(|| println!("check: behind the poll phase"));
     spawn(async {
         fail_to_connect().await;

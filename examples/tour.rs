@@ -209,7 +209,7 @@ fn file_is_read(source: String, socket: TcpStream) {
     ));
     say("I order one thing from every stop of the wheel, the last one first:");
     set_timeout(ONE_MS, || drop(spawn(second_timer(source))));
-    socket.close(|| {
+    socket.close_with(|| {
         heading("CLOSE", "the last word of what was closed");
         say("The socket of the letter is closed.");
     });

@@ -132,7 +132,7 @@ impl Registration {
 
     /// Does `operation` as soon as it does not block, for `poll_*` methods. What it returns says
     /// also whether it has drained the source.
-    pub(crate) fn poll_with<R>(
+    pub(crate) fn poll_io<R>(
         &self,
         direction: Direction,
         cx: &Context<'_>,
@@ -147,7 +147,7 @@ impl Registration {
     }
 
     /// Does `operation` as soon as it does not block, for any number of tasks.
-    pub(crate) async fn do_with<R>(
+    pub(crate) async fn async_io<R>(
         &self,
         direction: Direction,
         mut operation: impl FnMut() -> io::Result<R>,
@@ -273,15 +273,19 @@ impl fmt::Debug for Ready<'_> {
 }
 
 /// A source of mio's that can be closed while others wait for it.
-pub(crate) struct Watched<S: Source> {
+pub(crate) struct PollEvented<S: Source> {
     registration: Registration,
     /// `None` when it was closed. Borrowed for the length of one system call at most.
     source: RefCell<Option<S>>,
 }
 
-impl<S: Source> Watched<S> {
-    pub(crate) fn new(state: Rc<LoopState>, mut source: S, place: Place) -> io::Result<Watched<S>> {
-        Ok(Watched {
+impl<S: Source> PollEvented<S> {
+    pub(crate) fn new(
+        state: Rc<LoopState>,
+        mut source: S,
+        place: Place,
+    ) -> io::Result<PollEvented<S>> {
+        Ok(PollEvented {
             registration: Registration::new(state, &mut source, place)?,
             source: RefCell::new(Some(source)),
         })
@@ -302,7 +306,7 @@ impl<S: Source> Watched<S> {
 
     /// Closes the source at once and queues `callback` for the close phase (R62).
     #[track_caller]
-    pub(crate) fn close(&self, callback: impl FnOnce() + 'static, place: Place) {
+    pub(crate) fn close_with(&self, callback: impl FnOnce() + 'static, place: Place) {
         let (source, waiting) = self.take();
         drop(source);
         let state = self.state();
@@ -318,14 +322,14 @@ impl<S: Source> Watched<S> {
 
     /// The same as a promise of the callback: it is settled in the close phase.
     #[track_caller]
-    pub(crate) fn close_now(&self) -> Promise<()> {
+    pub(crate) fn close(&self) -> Promise<()> {
         let (promise, resolver) = with_resolver();
-        self.close(move || resolver.resolve(()), Location::caller());
+        self.close_with(move || resolver.resolve(()), Location::caller());
         promise
     }
 
     /// Closes the source at once, if it is open; whoever waits for it is woken and sees an error.
-    pub(crate) fn shut(&self) {
+    pub(crate) fn close_without_callback(&self) {
         let (source, waiting) = self.take();
         drop(source);
         waiting.into_iter().for_each(Waker::wake);
@@ -353,7 +357,7 @@ impl<S: Source> Watched<S> {
 }
 
 /// Streams. Their errors are the system's, and those of [`Registration::check_loop`].
-impl<S: Source> Watched<S>
+impl<S: Source> PollEvented<S>
 where
     for<'a> &'a S: Read,
 {
@@ -365,7 +369,7 @@ where
         buffer: &mut [u8],
         short_read_drains: bool,
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Read, cx, || {
+        self.registration.poll_io(Direction::Read, cx, || {
             let length = self.with(|mut source| source.read(buffer))?;
             let drained = short_read_drains && 0 < length && length < buffer.len();
             Ok((length, drained))
@@ -377,19 +381,19 @@ where
         cx: &Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Read, cx, || {
+        self.registration.poll_io(Direction::Read, cx, || {
             let length = self.with(|mut source| source.read_vectored(buffers))?;
             Ok((length, false))
         })
     }
 }
 
-impl<S: Source> Watched<S>
+impl<S: Source> PollEvented<S>
 where
     for<'a> &'a S: Write,
 {
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Write, cx, || {
+        self.registration.poll_io(Direction::Write, cx, || {
             let length = self.with(|mut source| source.write(bytes))?;
             Ok((length, false))
         })
@@ -400,20 +404,20 @@ where
         cx: &Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Write, cx, || {
+        self.registration.poll_io(Direction::Write, cx, || {
             let length = self.with(|mut source| source.write_vectored(buffers))?;
             Ok((length, false))
         })
     }
 }
 
-impl<S: Source> Drop for Watched<S> {
+impl<S: Source> Drop for PollEvented<S> {
     fn drop(&mut self) {
         drop(self.take());
     }
 }
 
-impl<S: Source + fmt::Debug> fmt::Debug for Watched<S> {
+impl<S: Source + fmt::Debug> fmt::Debug for PollEvented<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.source.borrow() {
             Some(source) => source.fmt(f),

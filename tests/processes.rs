@@ -64,7 +64,7 @@ fn log_stream(
             }
         }
         log.add(end);
-        stream.close(closed);
+        stream.close_with(closed);
     });
 }
 

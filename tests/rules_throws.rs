@@ -27,7 +27,7 @@ fn behind_a_throwing_close_callback_comes_no_drain() {
             for name in ["A", "B", "C"] {
                 let (socket, _) = StdStream::pair().unwrap();
                 let line = log.clone();
-                UnixStream::from_std(socket).unwrap().close(move || {
+                UnixStream::from_std(socket).unwrap().close_with(move || {
                     line.add(format_args!("close {name}"));
                     next_tick(line.will(format_args!("tick of {name}")));
                     if name != "B" {
@@ -144,7 +144,7 @@ fn what_an_early_end_leaves_behind_is_gone() {
     let result = event_loop.run_script(move || {
         let (socket, _) = StdStream::pair().unwrap();
         let socket = UnixStream::from_std(socket).unwrap();
-        socket.close(move || close.add("close"));
+        socket.close_with(move || close.add("close"));
         spawn(async move {
             let _ = UnixStream::connect("/nonexistent/socket").await;
             connected.add("pending");

@@ -142,7 +142,7 @@ impl<T: AsFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let read = || operation(self.get_ref());
-        self.registration.do_with(Direction::Read, read).await
+        self.registration.async_io(Direction::Read, read).await
     }
 
     /// Calls `operation` at once, and, as long as that says `WouldBlock` or `Interrupted`, again
@@ -158,7 +158,7 @@ impl<T: AsFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let write = || operation(self.get_ref());
-        self.registration.do_with(Direction::Write, write).await
+        self.registration.async_io(Direction::Write, write).await
     }
 
     /// The source itself. Closing its descriptor behind the loop's back loses events.

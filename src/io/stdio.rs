@@ -18,7 +18,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 #[cfg_attr(unix, path = "stdio/unix.rs")]
 mod system;
 
-use super::{Watched, check_loop};
+use super::{PollEvented, check_loop};
 use crate::blocking::spawn_blocking;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
@@ -120,7 +120,7 @@ pub struct Stdin {
 
 enum Input {
     Unopened,
-    Watched(Watched<Channel>),
+    PollEvented(PollEvented<Channel>),
     /// Read by the pool.
     Jobs {
         running: Option<Promise<io::Result<Vec<u8>>>>,
@@ -148,7 +148,7 @@ impl Stdin {
 
     fn set_refed(&mut self, refed: bool) -> &mut Stdin {
         self.refed = refed;
-        if let Input::Watched(source) = &self.input {
+        if let Input::PollEvented(source) = &self.input {
             source.registration().set_refed(refed);
         }
         self
@@ -157,11 +157,11 @@ impl Stdin {
     fn open(&mut self) -> &mut Input {
         if matches!(self.input, Input::Unopened) {
             let watched = system::open(Stream::Input)
-                .and_then(|channel| Watched::new(self.state.clone(), channel, self.place).ok());
+                .and_then(|channel| PollEvented::new(self.state.clone(), channel, self.place).ok());
             self.input = match watched {
                 Some(source) => {
                     source.registration().set_refed(self.refed);
-                    Input::Watched(source)
+                    Input::PollEvented(source)
                 }
                 None => Input::Jobs {
                     running: None,
@@ -182,7 +182,7 @@ impl AsyncRead for Stdin {
         check_loop(&self.state)?;
         match self.open() {
             // A terminal gives a line at a time, so a short read does not say that it is empty.
-            Input::Watched(source) => source.poll_read(cx, buffer, false),
+            Input::PollEvented(source) => source.poll_read(cx, buffer, false),
             Input::Jobs { running, rest } => {
                 if rest.is_empty() && !buffer.is_empty() {
                     let length = buffer.len().min(JOB_BYTES);
@@ -232,7 +232,7 @@ pub struct Stdout {
     state: Rc<LoopState>,
     place: Place,
     /// Opened by the first write; absent if it can't be watched.
-    channel: Option<Option<Watched<Channel>>>,
+    channel: Option<Option<PollEvented<Channel>>>,
 }
 
 /// The standard error, from [`stderr`].
@@ -248,10 +248,10 @@ impl Stdout {
         }
     }
 
-    fn open(&mut self) -> Option<&Watched<Channel>> {
+    fn open(&mut self) -> Option<&PollEvented<Channel>> {
         let channel = self.channel.get_or_insert_with(|| {
             system::open(self.stream)
-                .and_then(|channel| Watched::new(self.state.clone(), channel, self.place).ok())
+                .and_then(|channel| PollEvented::new(self.state.clone(), channel, self.place).ok())
         });
         channel.as_ref()
     }

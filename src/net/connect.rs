@@ -10,7 +10,7 @@ use socket2::Socket;
 use super::tcp::TcpStream;
 use crate::event_loop::state::LoopState;
 use crate::io::platform::is_in_progress;
-use crate::io::{Direction, Watched, check_loop};
+use crate::io::{Direction, PollEvented, check_loop};
 use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
 use crate::promise::with_resolver;
 
@@ -31,14 +31,14 @@ pub(super) async fn connect_socket(
         _ => {}
     }
     let socket = mio::net::TcpStream::from_std(socket.into());
-    let socket = Watched::new(state.clone(), socket, place)?;
+    let socket = PollEvented::new(state.clone(), socket, place)?;
     connected(&socket, |socket| socket.take_error()).await?;
     Ok(TcpStream::new(socket))
 }
 
 /// Waits for the first event that says writable, and asks the socket how it went.
 pub(super) async fn connected<S: Source>(
-    stream: &Watched<S>,
+    stream: &PollEvented<S>,
     take_error: impl FnOnce(&S) -> io::Result<Option<io::Error>>,
 ) -> io::Result<()> {
     // A fresh source counts as writable; here that is what is waited for.

@@ -12,7 +12,7 @@ use futures::Stream;
 
 use super::{TcpSocket, TcpStream};
 use crate::event_loop::current::current;
-use crate::io::{Watched, check_loop};
+use crate::io::{PollEvented, check_loop};
 use crate::net::accept::Accepting;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
@@ -25,7 +25,7 @@ const BACKLOG: u32 = 511;
 /// A TCP socket that accepts connections.
 ///
 /// Waiting for a connection keeps the loop alive; a listener that nobody waits for does not.
-/// Dropping it closes the socket, and so does [`close`](TcpListener::close); connections that
+/// Dropping it closes the socket, and so does [`close_with`](TcpListener::close_with); connections that
 /// were not accepted by then are reset by the system.
 ///
 /// ```
@@ -48,7 +48,7 @@ const BACKLOG: u32 = 511;
 /// assert_eq!(&echoed.unwrap(), b"hello");
 /// ```
 pub struct TcpListener {
-    pub(super) socket: Watched<mio::net::TcpListener>,
+    pub(super) socket: PollEvented<mio::net::TcpListener>,
 }
 
 impl TcpListener {
@@ -100,7 +100,7 @@ impl TcpListener {
         let state = current("TcpListener::from_std");
         listener.set_nonblocking(true)?;
         let socket = mio::net::TcpListener::from_std(listener);
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(TcpListener { socket })
     }
 
@@ -161,19 +161,19 @@ impl TcpListener {
     /// `server.close()`. Closing again closes nothing and calls `callback` all the same. If the
     /// loop ends before, `callback` is dropped.
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.socket.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.socket.close_with(callback, Location::caller());
     }
 
     /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
-    /// [`close`](TcpListener::close) would call back. Dropping the promise changes nothing.
+    /// [`close_with`](TcpListener::close_with) would call back. Dropping the promise changes nothing.
     ///
     /// # Panics
     ///
     /// Outside of an event loop.
     #[track_caller]
-    pub fn close_now(&self) -> Promise<()> {
-        self.socket.close_now()
+    pub fn close(&self) -> Promise<()> {
+        self.socket.close()
     }
 
     /// Lends the descriptor, for options that have no method here.
@@ -234,7 +234,7 @@ impl Future for Accept<'_> {
         let accepted = self.accepting.poll(cx, |socket| socket.accept());
         accepted.map_ok(|(socket, address)| {
             let state = self.accepting.listener().state().clone();
-            let socket = Watched::new(state, socket, self.place)?;
+            let socket = PollEvented::new(state, socket, self.place)?;
             Ok((TcpStream { socket }, address))
         })?
     }

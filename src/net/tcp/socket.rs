@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use super::{TcpListener, TcpStream};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::Watched;
+use crate::io::PollEvented;
 use crate::net::connect::connect_socket;
 use crate::net::error::FailedAttempt;
 use crate::phases::macrotask::Place;
@@ -256,7 +256,7 @@ impl TcpSocket {
         self.socket.listen(backlog)?;
         self.socket.set_nonblocking(true)?;
         let socket = mio::net::TcpListener::from_std(self.socket.into());
-        let socket = Watched::new(state, socket, place)?;
+        let socket = PollEvented::new(state, socket, place)?;
         Ok(TcpListener { socket })
     }
 

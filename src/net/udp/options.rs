@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::UdpSocket;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::Watched;
+use crate::io::PollEvented;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::phases::macrotask::Place;
@@ -119,7 +119,7 @@ impl UdpOptions {
                 match self.socket(address) {
                     Ok(socket) => {
                         let socket = mio::net::UdpSocket::from_std(socket.into());
-                        let socket = Watched::new(state, socket, place)?;
+                        let socket = PollEvented::new(state, socket, place)?;
                         return Ok(UdpSocket { socket });
                     }
                     Err(error) => failed.push(FailedAttempt::at("bind", address, error)),
