@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match event_loop.run_script(ping) {
         Err(RunError::Starving(starving)) => {
             for link in &starving.links {
-                println!("starving: {} × a {}", link.count, link.kind); // and `link.place`
+                println!("starving: {} × a {}", link.count, link.kind); // and `link.location`
             }
             Ok(())
         }

@@ -190,7 +190,7 @@ impl LoopState {
                         .borrow_mut()
                         .finished(key, macrotask, called_at_ms);
                     self.timer_armed(key); // again, if it is an interval
-                    thrown | self.guard(origin.place, || drop(spent)).is_err()
+                    thrown | self.guard(origin.location, || drop(spent)).is_err()
                 }
             };
             if thrown {
@@ -238,8 +238,8 @@ impl LoopState {
                     self.poll.put_first(callbacks);
                     continue;
                 }
-                Arrival::Message(Message::Post(callback, place)) => {
-                    Macrotask::callback(callback, Origin::new(StepKind::Message, place))
+                Arrival::Message(Message::Post(callback, location)) => {
+                    Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
                 Arrival::Message(Message::Wake(runnable)) => {
                     let state = self.clone();

@@ -52,7 +52,7 @@ pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 use crate::async_local::bind;
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::promise::{Promise, with_resolver};
 pub(crate) use crate::reactor::registrations::Direction;
 use crate::reactor::registrations::{RegistrationKey, SourcePoll, WaiterId};
@@ -67,7 +67,7 @@ impl Registration {
     pub(crate) fn new(
         state: Rc<LoopState>,
         source: &mut impl Source,
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<Registration> {
         if !state.is_open() {
             return Err(loop_ended());
@@ -76,7 +76,7 @@ impl Registration {
             .poll
             .registrations
             .borrow_mut()
-            .register(source, place)?;
+            .register(source, location)?;
         Ok(Registration { state, key })
     }
 
@@ -283,10 +283,10 @@ impl<S: Source> PollEvented<S> {
     pub(crate) fn new(
         state: Rc<LoopState>,
         mut source: S,
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<PollEvented<S>> {
         Ok(PollEvented {
-            registration: Registration::new(state, &mut source, place)?,
+            registration: Registration::new(state, &mut source, location)?,
             source: RefCell::new(Some(source)),
         })
     }
@@ -306,12 +306,12 @@ impl<S: Source> PollEvented<S> {
 
     /// Closes the source at once and queues `callback` for the close phase (R62).
     #[track_caller]
-    pub(crate) fn close_with(&self, callback: impl FnOnce() + 'static, place: Place) {
+    pub(crate) fn close_with(&self, callback: impl FnOnce() + 'static, location: SourceLocation) {
         let (source, waiting) = self.take();
         drop(source);
         let state = self.state();
         let callback = Work::Once(Some(bind(state, callback)));
-        let origin = Origin::new(StepKind::Close, place);
+        let origin = Origin::new(StepKind::Close, location);
         state.push_close(Macrotask::new(callback, origin));
         if !waiting.is_empty() {
             // As libuv does (`core.c` `uv__finish_close`), what was pending on the source ends

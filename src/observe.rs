@@ -107,9 +107,9 @@ impl ObserverHandle {
     pub(crate) fn new(
         state: Rc<LoopState>,
         observer: Rc<dyn Observer>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> ObserverHandle {
-        let id = state.observers.install(observer, place, &state.queues);
+        let id = state.observers.install(observer, location, &state.queues);
         state.note_plain();
         ObserverHandle {
             state,

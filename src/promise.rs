@@ -58,7 +58,7 @@ use futures::future::FusedFuture;
 
 use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
@@ -112,12 +112,12 @@ where
 
 /// [`spawn`] on behalf of somebody else.
 #[track_caller]
-pub(crate) fn spawn_at<F>(place: Place, future: F) -> Promise<F::Output>
+pub(crate) fn spawn_at<F>(location: SourceLocation, future: F) -> Promise<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let state = State::new(current("spawn"), place, no_reason);
+    let state = State::new(current("spawn"), location, no_reason);
     start_eagerly(future, with_output, &state);
     Promise::new(state)
 }
@@ -250,12 +250,12 @@ impl<O: 'static> Inner<O> {
 }
 
 /// What awaiting gives when there is no value.
-fn resume<O>(outcome: Outcome<O>, place: Place) -> O {
+fn resume<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
     match outcome {
         Ok(output) => output,
         Err(Failure::Panicked(payload)) => resume_unwind(payload),
         Err(failure) => panic!(
-            "awaited the promise made at {place}, which has no value: {failure}; await \
+            "awaited the promise made at {location}, which has no value: {failure}; await \
              `promise.settled()` to get this as an error"
         ),
     }
@@ -341,8 +341,8 @@ impl<T: 'static> Future for Promise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -350,8 +350,8 @@ impl<T: 'static, E: 'static> Future for TryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -384,7 +384,7 @@ impl<O: 'static> Future for Settled<O> {
 impl<O: 'static> fmt::Debug for Inner<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Promise")
-            .field("made_at", &format_args!("{}", self.state.place()))
+            .field("made_at", &format_args!("{}", self.state.location()))
             .field("is_finished", &self.state.is_settled())
             .finish_non_exhaustive()
     }

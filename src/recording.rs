@@ -42,7 +42,7 @@
 //! |---|---|
 //! | `title`, `clock` | the heading; `real` or `virtual` |
 //! | `left_off` | how many events came behind the limit |
-//! | `places` | `[file, line, column]`; a `p` below is an index into it |
+//! | `locations` | `[file, line, column]`; a `p` below is an index into it |
 //! | `sources` | by file, `[number, text]` for the lines that could be read |
 //! | `events` | what happened, in order; `t` is the time in µs since the run began |
 //!
@@ -175,9 +175,9 @@ impl Recording {
         self.log_at(text.to_string(), Location::caller());
     }
 
-    fn log_at(&self, text: String, place: &'static Location<'static>) {
+    fn log_at(&self, text: String, location: &'static Location<'static>) {
         let time = position().time;
-        self.inner.record.borrow_mut().log(text, place, time);
+        self.inner.record.borrow_mut().log(text, location, time);
     }
 
     /// Writes the page.
@@ -279,11 +279,11 @@ fn running(change: impl FnOnce(&mut Vec<Weak<Inner>>)) {
 pub fn say(text: impl fmt::Display) {
     let text = text.to_string(); // once: it is the user's code
     std::println!("{text}");
-    let place = Location::caller();
+    let location = Location::caller();
     let mut recordings = Vec::new();
     running(|all| recordings.extend(all.iter().filter_map(Weak::upgrade)));
     for inner in recordings {
-        Recording { inner }.log_at(text.clone(), place);
+        Recording { inner }.log_at(text.clone(), location);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::event_loop::current::{Entered, enter, is_observer, try_current};
 use crate::event_loop::state::{Life, LoopState, Stop};
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::why_alive::{PendingTask, WhyAlive};
-use crate::phases::macrotask::{Origin, Place, StepKind};
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::promise::{Failure, Promise, spawn_at};
 use crate::runtime::handle::Handle;
 
@@ -184,16 +184,21 @@ impl EventLoop {
 
     /// [`run`](EventLoop::run) on behalf of somebody else.
     #[track_caller]
-    pub(crate) fn run_at<F>(&mut self, place: Place, future: F) -> Result<F::Output, RunError>
+    pub(crate) fn run_at<F>(
+        &mut self,
+        location: SourceLocation,
+        future: F,
+    ) -> Result<F::Output, RunError>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         let _entered = self.enter("run");
-        let main = self.start_main(place, move || spawn_at(place, future));
-        let stuck = self.run_to_the_end(place, &|| main.as_ref().is_none_or(Promise::is_finished));
+        let main = self.start_main(location, move || spawn_at(location, future));
+        let stuck =
+            self.run_to_the_end(location, &|| main.as_ref().is_none_or(Promise::is_finished));
         let main = self.wind_up(main);
-        self.result(main, place, stuck)
+        self.result(main, location, stuck)
     }
 
     /// Runs `script` as the main script, then the loop until nothing keeps it alive.
@@ -214,12 +219,12 @@ impl EventLoop {
     #[track_caller]
     pub(crate) fn run_script_at(
         &mut self,
-        place: Place,
+        location: SourceLocation,
         script: impl FnOnce() + 'static,
     ) -> Result<(), RunError> {
         let _entered = self.enter("run_script");
-        self.run_main(place, script);
-        self.run_to_the_end(place, &|| true);
+        self.run_main(location, script);
+        self.run_to_the_end(location, &|| true);
         self.state.end_run();
         match self.state.take_stop() {
             None => Ok(()),
@@ -248,11 +253,11 @@ impl EventLoop {
         F::Output: 'static,
     {
         let _entered = self.enter("block_on");
-        let place = Location::caller();
+        let location = Location::caller();
         let (output, state) = (Rc::new(RefCell::new(None)), self.state.clone());
         let slot = output.clone();
-        let main = self.start_main(place, move || {
-            spawn_at(place, async move {
+        let main = self.start_main(location, move || {
+            spawn_at(location, async move {
                 let value = future.await;
                 *slot.borrow_mut() = Some(value);
                 state.stop(Stop::Done);
@@ -264,7 +269,7 @@ impl EventLoop {
             if !self.state.is_stopping() && main.as_ref().is_none_or(Promise::is_finished) {
                 break; // it panicked, and a hook has been told
             }
-            stuck = self.wait_or_give_up(place);
+            stuck = self.wait_or_give_up(location);
             if stuck.is_some() {
                 break;
             }
@@ -274,7 +279,7 @@ impl EventLoop {
             let _ = self.state.take_stop();
             return Ok(output.take().expect("the value comes before the stop"));
         }
-        match self.result(main, place, stuck) {
+        match self.result(main, location, stuck) {
             Ok(()) => unreachable!("a main future that finishes stops the run"),
             Err(error) => Err(error),
         }
@@ -301,12 +306,12 @@ impl EventLoop {
     fn result<T>(
         &self,
         main: Option<Promise<T>>,
-        place: Place,
+        location: SourceLocation,
         stuck: Option<Stuck>,
     ) -> Result<T, RunError> {
         let early = self.state.take_stop();
         let stuck = match early {
-            Some(Stop::Frozen) => Some(self.stuck_report(Some(place))),
+            Some(Stop::Frozen) => Some(self.stuck_report(Some(location))),
             _ => stuck,
         };
         if early.is_some() {
@@ -317,7 +322,7 @@ impl EventLoop {
                 (Ok(output), None) => return Ok(output),
                 (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
                 (Err(Failure::Panicked(payload)), _) => {
-                    return Err(RunError::Uncaught(Uncaught { payload, place }));
+                    return Err(RunError::Uncaught(Uncaught { payload, location }));
                 }
                 _ => {}
             }
@@ -342,14 +347,14 @@ impl EventLoop {
     }
 
     /// R1: the main macrotask and its drain. A throw in it does not keep the drain away (R52).
-    fn run_main(&self, place: Place, script: impl FnOnce() + 'static) {
+    fn run_main(&self, location: SourceLocation, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            Entry::CommonJs => state.enter(Origin::new(StepKind::MainScript, place), script),
+            Entry::CommonJs => state.enter(Origin::new(StepKind::MainScript, location), script),
             Entry::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
-                state.push_microtask(crate::phases::queues::Job { callback, place });
+                state.push_microtask(crate::phases::queues::Job { callback, location });
                 Ok(())
             }
         };
@@ -360,17 +365,21 @@ impl EventLoop {
 
     fn start_main<T>(
         &self,
-        place: Place,
+        location: SourceLocation,
         start: impl FnOnce() -> Promise<T> + 'static,
     ) -> Option<Promise<T>> {
         let main = Rc::new(RefCell::new(None));
         let slot = main.clone();
-        self.run_main(place, move || *slot.borrow_mut() = Some(start()));
+        self.run_main(location, move || *slot.borrow_mut() = Some(start()));
         main.take()
     }
 
     /// R2. What comes back says why the main future can never finish.
-    fn run_to_the_end(&self, main: Place, main_is_done: &dyn Fn() -> bool) -> Option<Stuck> {
+    fn run_to_the_end(
+        &self,
+        main: SourceLocation,
+        main_is_done: &dyn Fn() -> bool,
+    ) -> Option<Stuck> {
         let state = &self.state;
         let stuck = loop {
             self.run_dry();
@@ -409,7 +418,7 @@ impl EventLoop {
 
     /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only
     /// another thread can wake it now.
-    fn wait_or_give_up(&self, main: Place) -> Option<Stuck> {
+    fn wait_or_give_up(&self, main: SourceLocation) -> Option<Stuck> {
         match self.stuck {
             StuckPolicy::Wait => {
                 if !self.state.turn_within(WORTH_A_REPORT) && !self.state.is_stopping() {
@@ -427,12 +436,12 @@ impl EventLoop {
 }
 
 impl EventLoop {
-    fn stuck_report(&self, main: Option<Place>) -> Stuck {
+    fn stuck_report(&self, main: Option<SourceLocation>) -> Stuck {
         let report = WhyAlive::of(&self.state);
         Stuck {
             is_frozen: false,
             main,
-            pending: report.tasks().iter().map(PendingTask::place).collect(),
+            pending: report.tasks().iter().map(PendingTask::location).collect(),
             report,
         }
     }

@@ -34,7 +34,7 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
     let callback = bind(&state, callback);
     state.push_tick(Job {
         callback,
-        place: Location::caller(),
+        location: Location::caller(),
     });
 }
 
@@ -50,7 +50,7 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
     let callback = bind(&state, callback);
     state.push_microtask(Job {
         callback,
-        place: Location::caller(),
+        location: Location::caller(),
     });
 }
 
@@ -151,8 +151,8 @@ impl Timeout {
     ) -> Timeout {
         let state = current(verb);
         let work = work(&state);
-        let (place, now) = (Location::caller(), state.clock.now());
-        let key = state.arm_timer(work, clamp_ms(delay), is_interval, place, now);
+        let (location, now) = (Location::caller(), state.clock.now());
+        let key = state.arm_timer(work, clamp_ms(delay), is_interval, location, now);
         Timeout { state, key }
     }
 

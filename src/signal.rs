@@ -52,7 +52,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::signal::dispatch::ListenerKey;
 
 /// A kind of signal.
@@ -391,7 +391,7 @@ impl Drop for Sender {
 fn add_listener(
     state: &Rc<LoopState>,
     kind: SignalKind,
-    place: Place,
+    location: SourceLocation,
     listener: impl FnMut(&()) + 'static,
 ) -> io::Result<ListenerKey> {
     if !state.is_open() {
@@ -409,7 +409,7 @@ fn add_listener(
     };
     state
         .signals
-        .add(registrations, kind.number, place, listener, call)
+        .add(registrations, kind.number, location, listener, call)
 }
 
 fn remove_listener(state: &LoopState, key: &ListenerKey) -> bool {

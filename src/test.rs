@@ -86,7 +86,7 @@ use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::explorer::{Decision, Seed};
 use crate::runtime::{Builder as LoopBuilder, Entry, EventLoop, RunError, StuckPolicy};
 
@@ -255,9 +255,9 @@ impl Builder {
     /// As [`run`].
     #[track_caller]
     pub fn run_script(self, script: impl FnOnce(Test) + 'static) {
-        let place = Location::caller();
-        let ran = self.drive(place, |event_loop, test| {
-            event_loop.run_script_at(place, move || script(test))
+        let location = Location::caller();
+        let ran = self.drive(location, |event_loop, test| {
+            event_loop.run_script_at(location, move || script(test))
         });
         loudly(ran.result);
     }
@@ -293,21 +293,21 @@ impl Builder {
     }
 
     #[track_caller]
-    pub(crate) fn run_future<T, M, F>(self, place: Place, main: M) -> Ran<T>
+    pub(crate) fn run_future<T, M, F>(self, location: SourceLocation, main: M) -> Ran<T>
     where
         M: FnOnce(Test) -> F + 'static,
         F: Future<Output = T> + 'static,
         T: 'static,
     {
-        self.drive(place, |event_loop, test| {
-            event_loop.run_at(place, main(test))
+        self.drive(location, |event_loop, test| {
+            event_loop.run_at(location, main(test))
         })
     }
 
     #[track_caller]
     fn drive<T>(
         self,
-        place: Place,
+        location: SourceLocation,
         run: impl FnOnce(&mut EventLoop, Test) -> Result<T, RunError>,
     ) -> Ran<T> {
         let allowed = self.leftovers;
@@ -316,7 +316,7 @@ impl Builder {
         let log = Log::new();
         let result = run(&mut event_loop, Test::new(state.clone(), log.clone()));
         let result = match result {
-            Err(error) => Err(Failure::ended(error, place, &log)),
+            Err(error) => Err(Failure::ended(error, location, &log)),
             Ok(value) => match event_loop.why_alive() {
                 left if left.tasks().is_empty() || allowed => Ok(value),
                 left => Err(Failure::left(left, &log)),

@@ -170,8 +170,8 @@ impl Sleep {
     #[track_caller]
     fn arm(state: Rc<LoopState>, now: Duration, deadline: Instant) -> Sleep {
         let duration_ms = ceil_ms(deadline.since_base.saturating_sub(now));
-        let (work, place) = (Work::Wake(None), Location::caller());
-        let key = state.arm_timer(work, duration_ms, false, place, now);
+        let (work, location) = (Work::Wake(None), Location::caller());
+        let key = state.arm_timer(work, duration_ms, false, location, now);
         Sleep {
             state,
             key,
@@ -372,8 +372,8 @@ pub fn interval(period: Duration) -> Interval {
         }
     };
     let work = Work::Repeating(Box::new(callback));
-    let (place, now) = (Location::caller(), state.clock.now());
-    let key = state.arm_timer(work, ceil_ms(period), true, place, now);
+    let (location, now) = (Location::caller(), state.clock.now());
+    let key = state.arm_timer(work, ceil_ms(period), true, location, now);
     Interval { state, key, ticks }
 }
 

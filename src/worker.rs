@@ -50,7 +50,7 @@ use futures::channel::oneshot;
 use crate::event_loop::current::current;
 use crate::hooks::exit;
 use crate::hooks::uncaught::Uncaught;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn};
 use crate::runtime::handle::{Handle, KeepAlive};
 use crate::runtime::{EventLoop, RunError};
@@ -224,7 +224,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
 
 async fn end_of<T>(
     has_ended: oneshot::Receiver<Result<T, RunError>>,
-    place: Place,
+    location: SourceLocation,
 ) -> Result<Ended<T>, RunError> {
     match has_ended.await {
         Ok(Ok(value)) => Ok(Ended::Finished(value)),
@@ -232,7 +232,7 @@ async fn end_of<T>(
         Ok(Err(error)) => Err(error),
         Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught {
             payload: Box::new("the worker panicked while its loop was taken down"),
-            place,
+            location,
         })),
     }
 }

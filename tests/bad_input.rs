@@ -30,8 +30,8 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
         std::panic::set_hook(Box::new(move |info| {
             let at = info.location().expect("a panic has a location");
             let asked = PANICKED_AT.with_borrow_mut(|panicked_at| match panicked_at {
-                Some(place) => {
-                    *place = Some(Box::leak(at.file().to_owned().into_boxed_str()));
+                Some(location) => {
+                    *location = Some(Box::leak(at.file().to_owned().into_boxed_str()));
                     true
                 }
                 None => false,
@@ -43,8 +43,8 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
     });
     PANICKED_AT.set(Some(None));
     let payload = catch_unwind(AssertUnwindSafe(misuse)).expect_err("it should panic");
-    let place = PANICKED_AT.take().flatten();
-    (text_of(&*payload), place.expect("the hook was called"))
+    let location = PANICKED_AT.take().flatten();
+    (text_of(&*payload), location.expect("the hook was called"))
 }
 
 #[test]
@@ -549,10 +549,19 @@ fn a_task_that_never_ends_is_in_the_report_and_cancelled_at_the_end() {
     let RunError::Stuck(stuck) = &error else {
         panic!("{error:?}");
     };
-    let mut lines: Vec<_> = stuck.pending().iter().map(|place| place.line()).collect();
+    let mut lines: Vec<_> = stuck
+        .pending()
+        .iter()
+        .map(|location| location.line())
+        .collect();
     lines.sort();
     assert_eq!(lines, [main_line, task_line], "{error}");
-    assert!(stuck.pending().iter().all(|place| place.file() == file!()));
+    assert!(
+        stuck
+            .pending()
+            .iter()
+            .all(|location| location.file() == file!())
+    );
     assert!(error.to_string().contains("nothing keeps the loop alive"));
     log.assert(["main is dropped"]); // the task may still be wanted by a later run
     drop(event_loop);
@@ -592,7 +601,7 @@ fn a_panic_in_a_callback_is_the_error_of_the_run() {
     let RunError::Uncaught(error) = error else {
         panic!("{error:?}");
     };
-    assert_eq!(error.place().line(), line);
+    assert_eq!(error.location().line(), line);
     assert_eq!(text_of(error.payload()), "in a timer");
     assert!(
         text.contains("uncaught panic in the callback made at"),
@@ -630,7 +639,7 @@ fn run_panics_on_an_unhandled_rejection() {
 #[test]
 fn awaiting_an_aborted_promise_says_so() {
     let line = line!() + 3;
-    let place = format!("{}:{line}:23", file!());
+    let location = format!("{}:{line}:23", file!());
     trace(|log| {
         let aborted = spawn(pending::<()>());
         aborted.abort();
@@ -640,7 +649,7 @@ fn awaiting_an_aborted_promise_says_so() {
         });
     })
     .assert([&*format!(
-        "awaited the promise made at {place}, which has no value: the promise was aborted, or its \
+        "awaited the promise made at {location}, which has no value: the promise was aborted, or its \
          loop has ended; await `promise.settled()` to get this as an error"
     )]);
 }

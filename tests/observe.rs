@@ -397,7 +397,7 @@ fn a_panic_of_an_observer_ends_the_run_past_the_hooks() {
     match error {
         RunError::Uncaught(error) => {
             assert_eq!(text_of(error.payload()), "the observer's");
-            assert_eq!(error.place().file(), file!(), "where it was installed");
+            assert_eq!(error.location().file(), file!(), "where it was installed");
         }
         other => panic!("{other}"),
     }
@@ -428,7 +428,7 @@ fn the_position_is_known_without_an_observer() {
     let log = Log::new();
     let here = move |log: &Log| {
         let here = position();
-        let line = here.place.map_or(0, Location::line);
+        let line = here.location.map_or(0, Location::line);
         let phase = here.phase.map_or("none".to_owned(), |p| p.to_string());
         log.add(format_args!(
             "{} {phase} {} {:?} {}",

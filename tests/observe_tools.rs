@@ -162,7 +162,7 @@ fn slow_steps_are_told_with_their_place() {
     let lines = log.clone();
     let here = Location::caller().file();
     let slow = slow_callbacks(ms(50), move |slow| {
-        assert_eq!(slow.step.place.file(), here);
+        assert_eq!(slow.step.location.file(), here);
         lines.add(format_args!("{} {:?}", slow.step.kind, slow.took));
     });
     virtual_builder()

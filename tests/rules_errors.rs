@@ -270,7 +270,7 @@ fn only_the_end_of_a_chain_is_told() {
         let last_line = Location::caller().line() + 1;
         drop(try_spawn(following(middle)));
         on_unhandled_rejection(move |rejection| {
-            let is_last = rejection.place().line() == last_line;
+            let is_last = rejection.location().line() == last_line;
             log.add(format_args!(
                 "unhandled {} {is_last}",
                 rejection.reason_text()
@@ -289,7 +289,7 @@ fn adopting_a_rejected_promise_marks_it_handled() {
         let (_outer, resolvers) = with_resolvers();
         resolvers.resolve_with(inner);
         on_unhandled_rejection(move |rejection| {
-            let is_outer = rejection.place().line() == outer_line;
+            let is_outer = rejection.location().line() == outer_line;
             let which = if is_outer { "outer" } else { "inner" };
             log.add(format_args!(
                 "unhandled {} {which}",
@@ -308,7 +308,7 @@ fn awaiting_moves_a_rejection_to_the_async_function() {
         let f_line = Location::caller().line() + 1;
         let _f = try_spawn(following(p));
         on_unhandled_rejection(move |rejection| {
-            let is_f = rejection.place().line() == f_line;
+            let is_f = rejection.location().line() == f_line;
             log.add(format_args!("unhandled {} {is_f}", rejection.reason_text()));
         });
     })
@@ -350,9 +350,9 @@ fn without_any_listener_a_rejection_ends_the_run() {
     });
     log.assert(["tick", "exit 1"]);
     match result {
-        Err(RunError::Unhandled { reason, place }) => {
+        Err(RunError::Unhandled { reason, location }) => {
             assert_eq!(reason, "1");
-            assert_eq!(place.file(), file!());
+            assert_eq!(location.file(), file!());
         }
         other => panic!("{other:?}"),
     }
@@ -372,7 +372,7 @@ fn without_any_listener_a_throw_ends_the_run() {
     match result {
         Err(RunError::Uncaught(error)) => {
             assert_eq!(text_of(error.payload()), "x");
-            assert_eq!(error.place().file(), file!());
+            assert_eq!(error.location().file(), file!());
         }
         other => panic!("{other:?}"),
     }

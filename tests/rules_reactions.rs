@@ -64,7 +64,7 @@ fn only_the_last_promise_of_a_chain_is_told() {
         let last_line = Location::caller().line() + 1;
         middle.then(Ok);
         on_unhandled_rejection(move |rejection| {
-            let is_last = rejection.place().line() == last_line;
+            let is_last = rejection.location().line() == last_line;
             log.add(format_args!("unhandled {} {is_last}", reason_of(rejection)));
         });
     })
@@ -79,7 +79,7 @@ fn a_followed_rejection_is_told_of_the_follower() {
         let outer_line = Location::caller().line() + 1;
         resolve::<_, &str>(()).then(move |()| inner);
         on_unhandled_rejection(move |rejection| {
-            let is_outer = rejection.place().line() == outer_line;
+            let is_outer = rejection.location().line() == outer_line;
             let which = if is_outer { "outer" } else { "inner" };
             log.add(format_args!("unhandled {} {which}", reason_of(rejection)));
         });

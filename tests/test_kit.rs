@@ -30,8 +30,8 @@ fn message_of(assertion: impl FnOnce()) -> String {
 fn placed(line: u32, text: &str) -> String {
     let mut placed = text.to_owned();
     for below in 0..40 {
-        let place = format!("{}:{}", file!(), line + below);
-        placed = placed.replace(&format!("{{{below}}}"), &place);
+        let location = format!("{}:{}", file!(), line + below);
+        placed = placed.replace(&format!("{{{below}}}"), &location);
     }
     placed
 }

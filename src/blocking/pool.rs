@@ -22,7 +22,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use crate::observe::active_resource::{ActiveResource, OperationKind};
-use crate::phases::macrotask::{Origin, Place};
+use crate::phases::macrotask::{Origin, SourceLocation};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
 pub(crate) type JobId = u64;
@@ -147,9 +147,9 @@ impl Pool {
     }
 
     /// Where a job was made that has not been delivered yet.
-    pub(crate) fn place(&self, id: JobId) -> Option<Place> {
+    pub(crate) fn location(&self, id: JobId) -> Option<SourceLocation> {
         let outstanding = self.outstanding.borrow();
-        outstanding.get(&id).map(|job| job.origin.place)
+        outstanding.get(&id).map(|job| job.origin.location)
     }
 
     /// The jobs that can be running once those in `over` have finished: the first of those that
@@ -166,14 +166,14 @@ impl Pool {
     /// The jobs that have not been delivered yet, in order of submission, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let outstanding = self.outstanding.borrow();
-        let mut jobs: Vec<(JobId, Place)> = outstanding
+        let mut jobs: Vec<(JobId, SourceLocation)> = outstanding
             .iter()
-            .map(|(id, job)| (*id, job.origin.place))
+            .map(|(id, job)| (*id, job.origin.location))
             .collect();
         jobs.sort_unstable_by_key(|(id, _)| *id);
         let resources = jobs.into_iter();
         resources
-            .map(|(_, place)| ActiveResource::new(OperationKind::Job, Some(place)))
+            .map(|(_, location)| ActiveResource::new(OperationKind::Job, Some(location)))
             .collect()
     }
 

@@ -18,7 +18,7 @@ use crate::event_loop::state::{Life, LoopState, Stop};
 use crate::hooks::rejection::Tracking;
 use crate::hooks::uncaught::{ExitUnwind, Rejection, Uncaught};
 use crate::observe::event::{Event, PromiseId};
-use crate::phases::macrotask::{Origin, Place, StepKind, Work};
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind, Work};
 use crate::phases::queues::{Job, Microtask};
 use crate::reactor::remote_queue::TaskMeta;
 
@@ -78,7 +78,7 @@ impl LoopState {
             self.observed_step(origin, || runnable.run());
         } else {
             self.observers
-                .note(StepKind::Task, runnable.metadata().place);
+                .note(StepKind::Task, runnable.metadata().location);
             runnable.run();
         }
         self.context.set(None);
@@ -87,23 +87,27 @@ impl LoopState {
     #[inline]
     fn run_job(&self, kind: StepKind, job: Job) -> Result<(), Thrown> {
         if self.observers.is_on() {
-            return self.enter(Origin::new(kind, job.place), job.callback);
+            return self.enter(Origin::new(kind, job.location), job.callback);
         }
-        self.observers.note(kind, job.place);
-        self.guard(job.place, job.callback)
+        self.observers.note(kind, job.location);
+        self.guard(job.location, job.callback)
     }
 
     /// Calls the user's code, as a step of its own.
     pub(crate) fn enter(&self, origin: Origin, callback: impl FnOnce()) -> Result<(), Thrown> {
-        self.step(origin, || self.guard(origin.place, callback))
+        self.step(origin, || self.guard(origin.location, callback))
     }
 
     /// Calls into the user's code. A panic ends at this point and is told at once (R51).
-    pub(crate) fn guard(&self, place: Place, callback: impl FnOnce()) -> Result<(), Thrown> {
+    pub(crate) fn guard(
+        &self,
+        location: SourceLocation,
+        callback: impl FnOnce(),
+    ) -> Result<(), Thrown> {
         let result = catch_unwind(AssertUnwindSafe(callback));
         let thrown = result.is_err();
         if let Err(payload) = result {
-            self.uncaught(Uncaught { payload, place });
+            self.uncaught(Uncaught { payload, location });
         }
         self.context.set(None);
         if thrown || self.is_stopping() {
@@ -123,14 +127,14 @@ impl LoopState {
         if self.hooks.uncaught.is_empty() {
             return self.stop(Stop::Uncaught(error));
         }
-        let place = error.place;
+        let location = error.location;
         let call = || catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error)));
-        match self.step(Origin::new(StepKind::ErrorListener, place), call) {
-            Ok(()) => drop(self.push_immediate(Work::Nothing, place)),
+        match self.step(Origin::new(StepKind::ErrorListener, location), call) {
+            Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
                 self.set_life(Life::Exiting); // Node calls no `exit` listener then (code 7)
-                self.stop(Stop::Uncaught(Uncaught { payload, place }));
+                self.stop(Stop::Uncaught(Uncaught { payload, location }));
             }
         }
     }
@@ -140,31 +144,37 @@ impl LoopState {
     /// queue waits for the end of the round.
     fn rejection_round(&self) -> Result<(), Thrown> {
         while let Some(promise) = self.rejections.take_late() {
-            let place = promise.place();
+            let location = promise.location();
             let id = PromiseId(promise.id());
-            self.notify_observers(|| Event::RejectionHandled { promise: id, place });
-            let origin = Origin::new(StepKind::ErrorListener, place);
+            self.notify_observers(|| Event::RejectionHandled {
+                promise: id,
+                location,
+            });
+            let origin = Origin::new(StepKind::ErrorListener, location);
             let rejection = Rejection { promise };
             self.enter(origin, || self.hooks.rejection_handled.call(&rejection))?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
-            let place = promise.place();
+            let location = promise.location();
             let id = PromiseId(promise.id());
-            self.notify_observers(|| Event::RejectionReported { promise: id, place });
+            self.notify_observers(|| Event::RejectionReported {
+                promise: id,
+                location,
+            });
             self.context.set(promise.context());
             let rejection = Rejection { promise };
             if !self.hooks.unhandled_rejection.is_empty() {
-                let origin = Origin::new(StepKind::ErrorListener, place);
+                let origin = Origin::new(StepKind::ErrorListener, location);
                 self.enter(origin, || self.hooks.unhandled_rejection.call(&rejection))?;
             } else if !self.hooks.uncaught.is_empty() {
                 // R18: without a listener it becomes an uncaught error, which ends nothing here.
                 let payload = Box::new(UnhandledRejection(rejection.reason_text()));
-                self.uncaught(Uncaught { payload, place });
+                self.uncaught(Uncaught { payload, location });
             } else {
                 self.stop(Stop::Unhandled {
                     reason: rejection.reason_text(),
-                    place,
+                    location,
                 });
             }
             if self.is_stopping() {

@@ -135,8 +135,8 @@ impl LoopState {
             if running.is_empty() {
                 return Ok(come);
             }
-            let job = |id: JobId| match self.pool.place(id) {
-                Some(place) => format!("the job of {place}"),
+            let job = |id: JobId| match self.pool.location(id) {
+                Some(location) => format!("the job of {location}"),
                 None => "a job".to_owned(),
             };
             let chosen = if must_come {
@@ -229,23 +229,23 @@ impl LoopState {
     fn name(&self, one: &Batched) -> String {
         match one {
             Batched::Simulated(macrotask) => {
-                format!("the completion of {}", macrotask.origin.place)
+                format!("the completion of {}", macrotask.origin.location)
             }
-            Batched::Message(Message::Post(_, place)) => format!("the message of {place}"),
+            Batched::Message(Message::Post(_, location)) => format!("the message of {location}"),
             Batched::Message(Message::Wake(runnable)) => {
-                format!("the wake of the task of {}", runnable.metadata().place)
+                format!("the wake of the task of {}", runnable.metadata().location)
             }
-            Batched::Message(Message::JobDone(id, _)) => match self.pool.place(*id) {
-                Some(place) => format!("the job of {place}"),
+            Batched::Message(Message::JobDone(id, _)) => match self.pool.location(*id) {
+                Some(location) => format!("the job of {location}"),
                 None => "a job".to_owned(),
             },
             Batched::SignalCallback(macrotask) => {
-                format!("the signal of {}", macrotask.origin.place)
+                format!("the signal of {}", macrotask.origin.location)
             }
             Batched::Signal(_) => "a signal".to_owned(),
             Batched::InRemoteQueue => "a message".to_owned(),
-            Batched::Ready(token, _) => match self.poll.registrations.borrow().place(*token) {
-                Some(place) => format!("the readiness of the source of {place}"),
+            Batched::Ready(token, _) => match self.poll.registrations.borrow().location(*token) {
+                Some(location) => format!("the readiness of the source of {location}"),
                 None => "the readiness of a source".to_owned(),
             },
         }
@@ -262,10 +262,11 @@ impl LoopState {
         if !is_free || !self.poll.time.allow(target) || !self.poll.time.is_free() {
             return;
         }
-        let Some(place) = self.timers.borrow().first_due_at(now_ms + 1) else {
+        let Some(location) = self.timers.borrow().first_due_at(now_ms + 1) else {
             return;
         };
-        let notify_observers = || format!("a millisecond passed, and the timer of {place} was due");
+        let notify_observers =
+            || format!("a millisecond passed, and the timer of {location} was due");
         if self.explorer.choose_bool(notify_observers) {
             self.clock.jump_to(target);
         }

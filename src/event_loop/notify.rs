@@ -14,7 +14,7 @@ use super::state::{LoopState, Stop};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::observe::event::{Event, Phase, PromiseId};
 use crate::observe::registry::{EventContext, ObserverRegistry};
-use crate::phases::macrotask::{Origin, Place, StepKind};
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::phases::poll::Wait;
 use crate::phases::timers::TimerKey;
 
@@ -53,8 +53,8 @@ impl LoopState {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
                 self.observers.remove(installed.id);
                 self.note_plain();
-                let place = installed.place;
-                self.stop_over_done(Stop::Uncaught(Uncaught { payload, place }));
+                let location = installed.location;
+                self.stop_over_done(Stop::Uncaught(Uncaught { payload, location }));
             }
         }
         if Rc::strong_count(&observers) == 1 {
@@ -82,10 +82,10 @@ impl LoopState {
         }
     }
 
-    pub(crate) fn begin_run(&self, place: Place) {
+    pub(crate) fn begin_run(&self, location: SourceLocation) {
         self.observers.set_turn(0);
         self.observers.observed_turn.set(None);
-        self.notify_observers(|| Event::RunBegin { place });
+        self.notify_observers(|| Event::RunBegin { location });
     }
 
     pub(crate) fn end_run(&self) {
@@ -169,7 +169,7 @@ impl LoopState {
         if self.observers.is_on() {
             return self.observed_step(origin, enter);
         }
-        self.observers.note(origin.kind, origin.place);
+        self.observers.note(origin.kind, origin.location);
         enter()
     }
 
@@ -219,9 +219,9 @@ impl LoopState {
 
     /// An immediate is about to be queued; the number for it.
     #[cold]
-    pub(super) fn notify_immediate(&self, place: Place) -> u32 {
+    pub(super) fn notify_immediate(&self, location: SourceLocation) -> u32 {
         let id = self.check.borrow().next_id();
-        self.enqueued(Origin::of(StepKind::Immediate, place, id), None)
+        self.enqueued(Origin::of(StepKind::Immediate, location, id), None)
     }
 
     /// A timer was armed: for the first time, behind its call, or by a refresh.
@@ -271,9 +271,9 @@ impl LoopState {
 
     /// A promise is made; its number.
     #[inline]
-    pub(crate) fn new_promise(&self, place: Place) -> PromiseId {
+    pub(crate) fn new_promise(&self, location: SourceLocation) -> PromiseId {
         let promise = self.observers.new_promise();
-        self.notify_observers(|| Event::PromiseMade { promise, place });
+        self.notify_observers(|| Event::PromiseMade { promise, location });
         promise
     }
 }

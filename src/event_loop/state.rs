@@ -26,7 +26,7 @@ use crate::observe::registry::ObserverRegistry;
 use crate::observe::starvation::Starving;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
-use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
 use crate::phases::poll::explorer::Explorer;
@@ -103,7 +103,7 @@ pub(crate) enum Stop {
     Uncaught(Uncaught),
     Unhandled {
         reason: String,
-        place: Place,
+        location: SourceLocation,
     },
     Starving(Starving),
 }
@@ -252,26 +252,26 @@ impl LoopState {
     }
 
     pub(crate) fn push_tick(&self, tick: Job) {
-        if self.is_plain.get() || self.may_queue(StepKind::Tick, tick.place) {
+        if self.is_plain.get() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
-        if self.is_plain.get() || self.may_queue(StepKind::Microtask, callback.place) {
+        if self.is_plain.get() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
     }
 
     /// Whether the loop takes it; if so, the observers are told. Ticks are refused earlier (R9).
     #[cold]
-    fn may_queue(&self, kind: StepKind, place: Place) -> bool {
+    fn may_queue(&self, kind: StepKind, location: SourceLocation) -> bool {
         let takes = match kind {
             StepKind::Tick => self.life() == Life::Open,
             _ => self.is_open(),
         };
         if takes {
-            self.enqueued(Origin::new(kind, place), None);
+            self.enqueued(Origin::new(kind, location), None);
         }
         takes
     }
@@ -286,15 +286,19 @@ impl LoopState {
     }
 
     /// Queues an immediate. A loop that takes none drops the work.
-    pub(crate) fn push_immediate(&self, work: Work, place: Place) -> Option<ImmediateId> {
+    pub(crate) fn push_immediate(
+        &self,
+        work: Work,
+        location: SourceLocation,
+    ) -> Option<ImmediateId> {
         let mut entry = 0;
         if !self.is_plain.get() {
             if !self.is_open() {
                 return None;
             }
-            entry = self.notify_immediate(place);
+            entry = self.notify_immediate(location);
         }
-        Some(self.check.borrow_mut().push(work, place, entry))
+        Some(self.check.borrow_mut().push(work, location, entry))
     }
 
     /// Takes an immediate out and drops it.
@@ -306,8 +310,13 @@ impl LoopState {
     }
 
     /// Gives a job to the pool.
-    pub(crate) fn submit_job(&self, work: JobWork, done: JobDone, place: Place) -> JobId {
-        let mut origin = Origin::of(StepKind::JobDone, place, self.pool.next_id());
+    pub(crate) fn submit_job(
+        &self,
+        work: JobWork,
+        done: JobDone,
+        location: SourceLocation,
+    ) -> JobId {
+        let mut origin = Origin::of(StepKind::JobDone, location, self.pool.next_id());
         origin.entry = self.enqueued(origin, None);
         self.pool.submit(work, done, origin)
     }
@@ -346,7 +355,7 @@ impl LoopState {
         work: Work,
         duration_ms: u64,
         is_interval: bool,
-        place: Place,
+        location: SourceLocation,
         now: Duration,
     ) -> Option<TimerKey> {
         if !self.is_open() {
@@ -356,7 +365,7 @@ impl LoopState {
         let key = self
             .timers
             .borrow_mut()
-            .arm(work, duration_ms, is_interval, place, now_ms);
+            .arm(work, duration_ms, is_interval, location, now_ms);
         self.timer_armed(key);
         Some(key)
     }

@@ -22,7 +22,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::async_local::context::AsyncContext;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// Where a promise stands in the tracking of rejections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) enum Tracking {
 pub(crate) trait Tracked {
     fn tracking(&self) -> &Cell<Tracking>;
     /// Where the promise was made.
-    fn place(&self) -> Place;
+    fn location(&self) -> SourceLocation;
     /// The number of the promise.
     fn id(&self) -> u64;
     /// The context in which it was made.

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use crate::hooks::rejection::{Reason, Tracked};
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// The payload with which `exit` unwinds the callback that called it.
 pub(crate) struct ExitUnwind;
@@ -34,7 +34,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
 /// [`on_uncaught`](crate::on_uncaught) hook and [`RunError`](crate::RunError) see it.
 pub struct Uncaught {
     pub(crate) payload: Box<dyn Any + Send>,
-    pub(crate) place: Place,
+    pub(crate) location: SourceLocation,
 }
 
 impl Uncaught {
@@ -50,8 +50,8 @@ impl Uncaught {
     }
 
     /// Where the callback was handed to the loop.
-    pub fn place(&self) -> Place {
-        self.place
+    pub fn location(&self) -> SourceLocation {
+        self.location
     }
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Uncaught {
         write!(
             f,
             "uncaught panic in the callback made at {}: {text}",
-            self.place
+            self.location
         )
     }
 }
@@ -79,8 +79,8 @@ pub struct Rejection {
 
 impl Rejection {
     /// Where the promise was made.
-    pub fn place(&self) -> Place {
-        self.promise.place()
+    pub fn location(&self) -> SourceLocation {
+        self.promise.location()
     }
 
     /// Calls `look` with the reason: the error with which the promise was rejected, or a
@@ -107,7 +107,7 @@ impl fmt::Display for Rejection {
         write!(
             f,
             "the promise made at {} was rejected: {}",
-            self.place(),
+            self.location(),
             self.reason_text()
         )
     }

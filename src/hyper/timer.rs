@@ -19,7 +19,7 @@ use ::hyper::rt::{Sleep, Timer};
 
 use crate::event_loop::current::{current, try_current};
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::{Place, Work};
+use crate::phases::macrotask::{SourceLocation, Work};
 use crate::phases::timers::TimerKey;
 use crate::reactor::clock::{MachineInstant, machine_instant, machine_now, since_base};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
@@ -123,9 +123,9 @@ struct LoopSleep {
 impl LoopSleep {
     #[track_caller]
     fn arm(state: &Rc<LoopState>, now: Duration, deadline: Duration, is_refed: bool) -> LoopSleep {
-        let place = Location::caller();
+        let location = Location::caller();
         let duration_ms = ceil_ms(deadline.saturating_sub(now));
-        let key = state.arm_timer(Work::Wake(None), duration_ms, false, place, now);
+        let key = state.arm_timer(Work::Wake(None), duration_ms, false, location, now);
         if let (Some(key), false) = (key, is_refed) {
             state.timers.borrow_mut().set_refed(key, false);
         }
@@ -133,7 +133,7 @@ impl LoopSleep {
             handle: key.map(|key| TimerHandle {
                 remote_queue: state.remote_queue.clone(),
                 key,
-                place,
+                location,
             }),
             progress: Progress::Armed,
         }
@@ -155,7 +155,7 @@ impl Future for LoopSleep {
             None => panic!(
                 "a sleep of `HyperTimer`, made at {}, was polled outside of its event loop: poll \
                  the connection it belongs to as a task of the loop on which it was made",
-                handle.place
+                handle.location
             ),
         }
     }
@@ -173,7 +173,7 @@ impl fmt::Debug for LoopSleep {
 struct TimerHandle {
     remote_queue: Arc<RemoteQueue>,
     key: TimerKey,
-    place: Place,
+    location: SourceLocation,
 }
 
 impl TimerHandle {
@@ -192,7 +192,7 @@ impl Drop for TimerHandle {
                 remote_queue: self.remote_queue.clone(),
                 ..*self
             };
-            let message = Message::Post(Box::new(move || drop(home)), self.place);
+            let message = Message::Post(Box::new(move || drop(home)), self.location);
             // Refused, it comes back and is dropped in front of a closed door.
             let _ = self.remote_queue.push(message);
         }

@@ -60,11 +60,11 @@ impl<T: AsFd> AsyncFd<T> {
     #[track_caller]
     pub fn new(inner: T) -> io::Result<AsyncFd<T>> {
         let state = current("io::AsyncFd::new");
-        let place = Location::caller();
+        let location = Location::caller();
         // It sets `O_NONBLOCK`, which all descriptors have, not only sockets.
         SockRef::from(&inner).set_nonblocking(true)?;
         let descriptor = inner.as_fd().as_raw_fd();
-        let registration = Registration::new(state, &mut SourceFd(&descriptor), place)?;
+        let registration = Registration::new(state, &mut SourceFd(&descriptor), location)?;
         Ok(AsyncFd {
             inner: Some(inner),
             registration,

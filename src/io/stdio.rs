@@ -22,7 +22,7 @@ use super::{PollEvented, check_loop};
 use crate::blocking::spawn_blocking;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 use system::Channel;
 
@@ -54,7 +54,7 @@ const JOB_BYTES: usize = 64 * 1024;
 pub fn stdin() -> Stdin {
     Stdin {
         state: current("io::stdin"),
-        place: Location::caller(),
+        location: Location::caller(),
         input: Input::Unopened,
         refed: true,
     }
@@ -113,7 +113,7 @@ enum Stream {
 /// Cancel safe. Dropping it closes nothing that others see.
 pub struct Stdin {
     state: Rc<LoopState>,
-    place: Place,
+    location: SourceLocation,
     input: Input,
     refed: bool,
 }
@@ -156,8 +156,9 @@ impl Stdin {
 
     fn open(&mut self) -> &mut Input {
         if matches!(self.input, Input::Unopened) {
-            let watched = system::open(Stream::Input)
-                .and_then(|channel| PollEvented::new(self.state.clone(), channel, self.place).ok());
+            let watched = system::open(Stream::Input).and_then(|channel| {
+                PollEvented::new(self.state.clone(), channel, self.location).ok()
+            });
             self.input = match watched {
                 Some(source) => {
                     source.registration().set_refed(self.refed);
@@ -230,7 +231,7 @@ impl fmt::Debug for Stdin {
 pub struct Stdout {
     stream: Stream,
     state: Rc<LoopState>,
-    place: Place,
+    location: SourceLocation,
     /// Opened by the first write; absent if it can't be watched.
     channel: Option<Option<PollEvented<Channel>>>,
 }
@@ -239,19 +240,20 @@ pub struct Stdout {
 pub type Stderr = Stdout;
 
 impl Stdout {
-    fn new(stream: Stream, state: Rc<LoopState>, place: Place) -> Stdout {
+    fn new(stream: Stream, state: Rc<LoopState>, location: SourceLocation) -> Stdout {
         Stdout {
             stream,
             state,
-            place,
+            location,
             channel: None,
         }
     }
 
     fn open(&mut self) -> Option<&PollEvented<Channel>> {
         let channel = self.channel.get_or_insert_with(|| {
-            system::open(self.stream)
-                .and_then(|channel| PollEvented::new(self.state.clone(), channel, self.place).ok())
+            system::open(self.stream).and_then(|channel| {
+                PollEvented::new(self.state.clone(), channel, self.location).ok()
+            })
         });
         channel.as_ref()
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// The kinds of operations that a loop waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,7 +75,7 @@ impl fmt::Display for OperationKind {
 /// An operation as the part of the loop that holds it lists it.
 pub(crate) struct ActiveResource {
     pub(crate) kind: OperationKind,
-    pub(crate) place: Option<Place>,
+    pub(crate) location: Option<SourceLocation>,
     pub(crate) refed: bool,
     /// On the loop's clock.
     pub(crate) due: Option<Duration>,
@@ -85,10 +85,10 @@ pub(crate) struct ActiveResource {
 
 impl ActiveResource {
     /// One that keeps the loop alive and wakes nobody in particular.
-    pub(crate) fn new(kind: OperationKind, place: Option<Place>) -> ActiveResource {
+    pub(crate) fn new(kind: OperationKind, location: Option<SourceLocation>) -> ActiveResource {
         ActiveResource {
             kind,
-            place,
+            location,
             refed: true,
             due: None,
             wakers: Vec::new(),
@@ -99,7 +99,7 @@ impl ActiveResource {
 /// A pending promise as the reports see it, whatever its type.
 pub(crate) trait PendingPromise {
     /// Where it was made.
-    fn made_at(&self) -> Place;
+    fn created_at(&self) -> SourceLocation;
     /// Whether a task that has this waker waits for it.
     fn is_awaited_by(&self, task: &Waker) -> bool;
     /// Whether it is to be resolved by hand, and every resolver was dropped without doing so.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::phases::macrotask::{Place, StepKind};
+use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// A phase of the wheel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,7 +103,7 @@ pub struct Step {
     /// What it is.
     pub kind: StepKind,
     /// Where the callback or the task was made.
-    pub place: Place,
+    pub location: SourceLocation,
     /// The number of the timer, immediate, job or watched source behind it, which stays the same
     /// from one call of an interval to the next. Each kind counts by itself, from 1, and numbers of
     /// timers and sources are used again. For a [`StepKind::Task`] it is the number of its promise.
@@ -146,7 +146,7 @@ pub enum Event {
     #[non_exhaustive]
     RunBegin {
         /// Where it was called.
-        place: Place,
+        location: SourceLocation,
     },
     /// The run is over; what it was to cancel is cancelled.
     RunEnd,
@@ -200,7 +200,7 @@ pub enum Event {
         /// The promise of the task.
         promise: PromiseId,
         /// Where the task was made.
-        place: Place,
+        location: SourceLocation,
     },
     /// That poll is over.
     #[non_exhaustive]
@@ -208,7 +208,7 @@ pub enum Event {
         /// The promise of the task.
         promise: PromiseId,
         /// Where the task was made.
-        place: Place,
+        location: SourceLocation,
     },
     /// A promise was made.
     #[non_exhaustive]
@@ -216,7 +216,7 @@ pub enum Event {
         /// Its number.
         promise: PromiseId,
         /// Where.
-        place: Place,
+        location: SourceLocation,
     },
     /// A promise is about to be settled, and its reactions to be queued.
     #[non_exhaustive]
@@ -224,7 +224,7 @@ pub enum Event {
         /// Its number.
         promise: PromiseId,
         /// Where it was made.
-        place: Place,
+        location: SourceLocation,
         /// How it ended.
         settled: Settled,
     },
@@ -234,7 +234,7 @@ pub enum Event {
         /// The number of the promise.
         promise: PromiseId,
         /// Where it was made.
-        place: Place,
+        location: SourceLocation,
     },
     /// A reported rejection was handled after all; the listeners are about to hear of it (R14).
     #[non_exhaustive]
@@ -242,7 +242,7 @@ pub enum Event {
         /// The number of the promise.
         promise: PromiseId,
         /// Where it was made.
-        place: Place,
+        location: SourceLocation,
     },
     /// A callback has thrown: a panic has left it (R51). A panic of a task rejects its promise
     /// instead.

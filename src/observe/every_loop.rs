@@ -39,9 +39,9 @@ thread_local! {
 #[track_caller]
 pub fn every_loop(observer: impl Observer + 'static) -> EveryLoop {
     let observer: Rc<dyn Observer> = Rc::new(observer);
-    let place = Location::caller();
+    let location = Location::caller();
     let kept = observer.clone();
-    OBSERVERS.with(|all| all.borrow_mut().push((kept, place)));
+    OBSERVERS.with(|all| all.borrow_mut().push((kept, location)));
     EveryLoop {
         observer,
         here: PhantomData,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::event::{Phase, StepId};
-use crate::phases::macrotask::{Place, StepKind};
+use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// Where a loop is: what [`observe::position`](crate::observe::position) gives.
 ///
@@ -39,7 +39,7 @@ pub struct Position {
     pub kind: Option<StepKind>,
     /// Where the running callback or task was made. A task that is polled by its spawner (R46) is
     /// a part of whatever spawned it.
-    pub place: Option<Place>,
+    pub location: Option<SourceLocation>,
     /// The number of the running step, if anybody observes.
     pub step: Option<StepId>,
     /// The clock of the loop, virtual or real, from an arbitrary start: zero for a virtual clock.
@@ -92,7 +92,7 @@ impl Position {
             turn: 0,
             phase: None,
             kind: None,
-            place: None,
+            location: None,
             step: None,
             time: Duration::ZERO,
         }
@@ -116,8 +116,8 @@ impl fmt::Display for Position {
         if self.kind.is_some() {
             write!(f, ", t={} ms", self.time.as_secs_f64() * 1_000.0)?;
         }
-        if let Some(place) = self.place {
-            write!(f, ", made at {place}")?;
+        if let Some(location) = self.location {
+            write!(f, ", made at {location}")?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::phases::macrotask::{Origin, Place, StepKind};
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::phases::queues::Queues;
 use crate::reactor::clock::Clock;
 
@@ -105,7 +105,7 @@ impl fmt::Debug for EventContext<'_> {
 pub(crate) struct ObserverHandle {
     pub(crate) id: u64,
     pub(crate) observer: Rc<dyn Observer>,
-    pub(crate) place: Place,
+    pub(crate) location: SourceLocation,
     pub(crate) is_removed: Cell<bool>,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct ObserverRegistry {
     pub(crate) observed_turn: Cell<Option<u64>>,
     phase: Cell<Option<Phase>>,
     kind: Cell<Option<StepKind>>,
-    place: Cell<Option<Place>>,
+    location: Cell<Option<SourceLocation>>,
     /// The steps under way, the innermost last; known only while somebody observes.
     steps: RefCell<Vec<Step>>,
     last_step: Cell<u64>,
@@ -141,7 +141,12 @@ impl ObserverRegistry {
     }
 
     /// Adds an observer. What is queued already gets no number.
-    pub(crate) fn install(&self, observer: Rc<dyn Observer>, place: Place, queues: &Queues) -> u64 {
+    pub(crate) fn install(
+        &self,
+        observer: Rc<dyn Observer>,
+        location: SourceLocation,
+        queues: &Queues,
+    ) -> u64 {
         if !self.is_on.replace(true) {
             *self.ticks.borrow_mut() = std::iter::repeat_n(0, queues.tick_count()).collect();
             let microtasks = std::iter::repeat_n(0, queues.microtask_count());
@@ -152,7 +157,7 @@ impl ObserverRegistry {
         let installed = Rc::new(ObserverHandle {
             id,
             observer,
-            place,
+            location,
             is_removed: Cell::new(false),
         });
         let others = self.observers();
@@ -239,16 +244,16 @@ impl ObserverRegistry {
         Step {
             id,
             kind: origin.kind,
-            place: origin.place,
+            location: origin.location,
             resource: origin.resource.map(NonZeroU64::get),
         }
     }
 
     /// Notes what runs now.
     #[inline]
-    pub(crate) fn note(&self, kind: StepKind, place: Place) {
+    pub(crate) fn note(&self, kind: StepKind, location: SourceLocation) {
         self.kind.set(Some(kind));
-        self.place.set(Some(place));
+        self.location.set(Some(location));
     }
 
     /// The step that runs now, if anybody observes.
@@ -265,7 +270,7 @@ impl ObserverRegistry {
         };
         let step = self.numbered(origin, entry.unwrap_or(0));
         self.steps.borrow_mut().push(step);
-        self.note(step.kind, step.place);
+        self.note(step.kind, step.location);
         step
     }
 
@@ -283,7 +288,7 @@ impl ObserverRegistry {
 
     fn note_outer(&self, step: Option<Step>) {
         self.kind.set(step.map(|step| step.kind));
-        self.place.set(step.map(|step| step.place));
+        self.location.set(step.map(|step| step.location));
     }
 
     #[inline]
@@ -310,7 +315,7 @@ impl ObserverRegistry {
             turn: self.turn.get(),
             phase: self.phase.get(),
             kind: self.kind.get(),
-            place: self.place.get(),
+            location: self.location.get(),
             step: self.step().map(|step| step.id),
             time,
         }

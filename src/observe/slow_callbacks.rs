@@ -68,11 +68,11 @@ pub struct SlowCallback {
 
 impl fmt::Display for SlowCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Step { kind, place, .. } = self.step;
+        let Step { kind, location, .. } = self.step;
         let took = self.took;
         write!(
             f,
-            "slow: the {kind} made at {place} kept the loop for {took:?}"
+            "slow: the {kind} made at {location} kept the loop for {took:?}"
         )?;
         match self.phase {
             Some(phase) => write!(f, " ({phase}, turn {})", self.turn),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::event::Step;
-use crate::phases::macrotask::{Place, StepKind};
+use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// The report of a drain that has passed its bound: ticks or microtasks that queue each other keep
 /// the loop from moving (R11).
@@ -30,16 +30,16 @@ pub struct Link {
     /// What they were: ticks, callbacks of `queue_microtask`, tasks.
     pub kind: StepKind,
     /// Where they were made.
-    pub place: Place,
+    pub location: SourceLocation,
     /// How many of them have run.
     pub count: u64,
 }
 
 impl Link {
-    pub(crate) fn new(kind: StepKind, place: Place) -> Link {
+    pub(crate) fn new(kind: StepKind, location: SourceLocation) -> Link {
         Link {
             kind,
-            place,
+            location,
             count: 0,
         }
     }
@@ -58,12 +58,16 @@ impl fmt::Display for Starving {
             write!(
                 f,
                 "\n  it began behind the {} made at {}",
-                step.kind, step.place
+                step.kind, step.location
             )?;
         }
         for link in &self.links {
-            let Link { kind, place, count } = link;
-            write!(f, "\n  {count:>8} × a {kind} made at {place}")?;
+            let Link {
+                kind,
+                location,
+                count,
+            } = link;
+            write!(f, "\n  {count:>8} × a {kind} made at {location}")?;
         }
         if self.has_more_links {
             f.write_str("\n  and others, made elsewhere, that ran earlier")?;

@@ -7,7 +7,7 @@ use super::{Event, EventContext, Observer, Queue, Step};
 use crate::observe::starvation::{Link, Starving};
 
 /// How many places of links are remembered.
-const PLACES: usize = 16;
+const LOCATIONS: usize = 16;
 
 /// An observer that calls `report` when one drain has run more than `limit` ticks and microtasks.
 /// A drain is told once, however long it goes on.
@@ -32,7 +32,7 @@ const PLACES: usize = 16;
 /// let told = told.borrow();
 /// assert_eq!(told.len(), 1);
 /// assert_eq!(told[0].ticks, 1_001);
-/// assert_eq!(told[0].links[0].place.file(), file!());
+/// assert_eq!(told[0].links[0].location.file(), file!());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn long_drains<R: Fn(&Starving)>(limit: u64, report: R) -> LongDrains<R> {
@@ -81,15 +81,15 @@ impl Drain {
             Queue::Tick => self.ticks += 1,
             _ => self.microtasks += 1,
         }
-        let same = |link: &Link| link.kind == step.kind && link.place == step.place;
+        let same = |link: &Link| link.kind == step.kind && link.location == step.location;
         // In a chain the last ones are nearly always the next ones.
         let mut link = match self.links.iter().rposition(same) {
             Some(index) => self.links.remove(index),
-            None if self.links.len() < PLACES => Link::new(step.kind, step.place),
+            None if self.links.len() < LOCATIONS => Link::new(step.kind, step.location),
             None => {
                 self.links.remove(0); // the one that was not seen for the longest time
                 self.has_more_links = true;
-                Link::new(step.kind, step.place)
+                Link::new(step.kind, step.location)
             }
         };
         link.count += 1;

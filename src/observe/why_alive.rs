@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::observe::active_resource::{ActiveResource, OperationKind};
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// What the loop of this thread waits for, and which of it keeps the loop alive.
 ///
@@ -50,7 +50,7 @@ pub struct WhyAlive {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     kind: OperationKind,
-    place: Option<Place>,
+    location: Option<SourceLocation>,
     keeps_alive: bool,
     due_in: Option<Duration>,
 }
@@ -58,7 +58,7 @@ pub struct Operation {
 /// A task that is pending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingTask {
-    place: Place,
+    location: SourceLocation,
     blocked_on: Vec<BlockedOn>,
 }
 
@@ -71,7 +71,7 @@ pub enum BlockedOn {
     /// A promise of this crate that is pending.
     Promise {
         /// Where it was made.
-        place: Place,
+        location: SourceLocation,
         /// Whether it can never settle: it is to be resolved by hand, and every resolver has
         /// been dropped.
         out_of_reach: bool,
@@ -108,16 +108,19 @@ impl WhyAlive {
         &self.tasks
     }
 
-    /// The lines on everything but the task that was made at `place`.
+    /// The lines on everything but the task that was made at `location`.
     pub(crate) fn write_without(
         &self,
-        place: Option<Place>,
+        location: Option<SourceLocation>,
         f: &mut fmt::Formatter<'_>,
     ) -> fmt::Result {
         for operation in &self.operations {
             write!(f, "\n  {operation}")?;
         }
-        let others = self.tasks.iter().filter(|task| Some(task.place) != place);
+        let others = self
+            .tasks
+            .iter()
+            .filter(|task| Some(task.location) != location);
         for task in others {
             write!(f, "\n  {task}")?;
         }
@@ -129,7 +132,7 @@ impl Operation {
     fn new(listed: &ActiveResource, now: Duration) -> Operation {
         Operation {
             kind: listed.kind,
-            place: listed.place,
+            location: listed.location,
             keeps_alive: listed.refed,
             due_in: listed.due.map(|due| due.saturating_sub(now)),
         }
@@ -141,8 +144,8 @@ impl Operation {
     }
 
     /// Where it was made; unknown for a message, which another thread has sent.
-    pub fn place(&self) -> Option<Place> {
-        self.place
+    pub fn location(&self) -> Option<SourceLocation> {
+        self.location
     }
 
     /// Whether it keeps the loop alive: it is ref'd.
@@ -158,8 +161,8 @@ impl Operation {
 
 impl PendingTask {
     /// Where it was spawned.
-    pub fn place(&self) -> Place {
-        self.place
+    pub fn location(&self) -> SourceLocation {
+        self.location
     }
 
     /// What it awaits. Empty if the loop does not know: a channel, another thread, a waker that
@@ -178,8 +181,10 @@ fn listed(state: &LoopState) -> Vec<ActiveResource> {
     all.append(&mut state.signals.active_resources());
     all.append(&mut state.pending.borrow().active_resources());
     all.append(&mut state.close.borrow().active_resources());
-    let tokens = state.remote_queue.token_places().into_iter();
-    all.extend(tokens.map(|place| ActiveResource::new(OperationKind::KeepAlive, Some(place))));
+    let tokens = state.remote_queue.token_locations().into_iter();
+    all.extend(
+        tokens.map(|location| ActiveResource::new(OperationKind::KeepAlive, Some(location))),
+    );
     let messages = 0..state.remote_queue.len() + state.held_back.borrow().held.len();
     all.extend(messages.map(|_| ActiveResource::new(OperationKind::Message, None)));
     all
@@ -197,7 +202,7 @@ fn pending_tasks(state: &LoopState, listed: &[ActiveResource], now: Duration) ->
         for (_, other) in tasks.iter() {
             if other.promise.is_awaited_by(task) {
                 waits.push(BlockedOn::Promise {
-                    place: other.promise.made_at(),
+                    location: other.promise.created_at(),
                     out_of_reach: false,
                 });
             }
@@ -207,11 +212,11 @@ fn pending_tasks(state: &LoopState, listed: &[ActiveResource], now: Duration) ->
                 return;
             }
             waits.push(if promise.is_job() {
-                let job = ActiveResource::new(OperationKind::Job, Some(promise.made_at()));
+                let job = ActiveResource::new(OperationKind::Job, Some(promise.created_at()));
                 BlockedOn::Operation(Operation::new(&job, now))
             } else {
                 BlockedOn::Promise {
-                    place: promise.made_at(),
+                    location: promise.created_at(),
                     out_of_reach: promise.is_out_of_reach(),
                 }
             });
@@ -219,7 +224,7 @@ fn pending_tasks(state: &LoopState, listed: &[ActiveResource], now: Duration) ->
         waits
     };
     let pending = tasks.iter().map(|(_, task)| PendingTask {
-        place: task.promise.made_at(),
+        location: task.promise.created_at(),
         blocked_on: waits_of(&task.waker),
     });
     pending.collect()
@@ -245,8 +250,8 @@ impl fmt::Display for Operation {
         if let Some(due_in) = self.due_in {
             write!(f, ", due in {due_in:?}")?;
         }
-        if let Some(place) = self.place {
-            write!(f, ", made at {place}")?;
+        if let Some(location) = self.location {
+            write!(f, ", made at {location}")?;
         }
         if self.keeps_alive {
             Ok(())
@@ -258,7 +263,7 @@ impl fmt::Display for Operation {
 
 impl fmt::Display for PendingTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a task spawned at {} is pending", self.place)?;
+        write!(f, "a task spawned at {} is pending", self.location)?;
         self.write_waits(f)
     }
 }
@@ -283,10 +288,10 @@ impl fmt::Display for BlockedOn {
         match self {
             BlockedOn::Operation(operation) => operation.fmt(f),
             BlockedOn::Promise {
-                place,
+                location,
                 out_of_reach,
             } => {
-                write!(f, "the promise made at {place}")?;
+                write!(f, "the promise made at {location}")?;
                 if *out_of_reach {
                     f.write_str(", whose resolvers have all been dropped: it can never settle")?;
                 }

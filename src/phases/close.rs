@@ -36,7 +36,7 @@ impl Close {
     /// What is queued, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let resources = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Close, Some(macrotask.origin.place))
+            ActiveResource::new(OperationKind::Close, Some(macrotask.origin.location))
         };
         self.running
             .iter()

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 /// A place in the user's source.
-pub(crate) type Place = &'static Location<'static>;
+pub(crate) type SourceLocation = &'static Location<'static>;
 
 /// One piece of the user's code, entered from the loop.
 pub(crate) struct Macrotask {
@@ -19,7 +19,7 @@ pub(crate) struct Macrotask {
 /// Where a piece of the user's code comes from. Only observers look at more than the place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
-    pub(crate) place: Place,
+    pub(crate) location: SourceLocation,
     /// The number of the timer, immediate, job, source or promise behind it.
     pub(crate) resource: Option<NonZeroU64>,
     /// The number under which observers were told that it was queued; 0 if they were not.
@@ -76,9 +76,9 @@ pub enum StepKind {
 
 impl Origin {
     #[inline]
-    pub(crate) fn new(kind: StepKind, place: Place) -> Origin {
+    pub(crate) fn new(kind: StepKind, location: SourceLocation) -> Origin {
         Origin {
-            place,
+            location,
             resource: None,
             entry: 0,
             kind,
@@ -87,10 +87,10 @@ impl Origin {
 
     /// With the number of what stands behind it, told from 1 on.
     #[inline]
-    pub(crate) fn of(kind: StepKind, place: Place, index: u64) -> Origin {
+    pub(crate) fn of(kind: StepKind, location: SourceLocation, index: u64) -> Origin {
         Origin {
             resource: NonZeroU64::new(index.wrapping_add(1)),
-            ..Origin::new(kind, place)
+            ..Origin::new(kind, location)
         }
     }
 }

@@ -43,7 +43,7 @@ impl Pending {
     /// What is queued, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let resources = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Pending, Some(macrotask.origin.place))
+            ActiveResource::new(OperationKind::Pending, Some(macrotask.origin.location))
         };
         self.queue.iter().map(resources).collect()
     }

@@ -327,7 +327,7 @@ impl PollPhase {
     /// Completions to come and waits on sources, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let completion = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Completion, Some(macrotask.origin.place))
+            ActiveResource::new(OperationKind::Completion, Some(macrotask.origin.location))
         };
         let mut resources = Vec::new();
         let registrations = self.registrations.borrow();
@@ -337,7 +337,7 @@ impl PollPhase {
                 Batched::Ready(token, _) => {
                     resources.push(ActiveResource::new(
                         OperationKind::Read,
-                        registrations.place(*token),
+                        registrations.location(*token),
                     ));
                 }
                 Batched::InRemoteQueue => {} // is counted there
@@ -349,7 +349,7 @@ impl PollPhase {
         for macrotask in self.stalled.borrow().iter() {
             resources.push(ActiveResource::new(
                 OperationKind::Stall,
-                Some(macrotask.origin.place),
+                Some(macrotask.origin.location),
             ));
         }
         for ((due, _), macrotask) in self.simulated.borrow().iter() {

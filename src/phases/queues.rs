@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 
 use async_task::Runnable;
 
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::reactor::remote_queue::TaskMeta;
 
 /// A callback of [`next_tick`](crate::next_tick) or [`queue_microtask`](crate::queue_microtask).
 pub(crate) struct Job {
     pub(crate) callback: Box<dyn FnOnce()>,
-    pub(crate) place: Place,
+    pub(crate) location: SourceLocation,
 }
 
 /// One entry of the microtask queue: promise jobs and callbacks share it, first in, first out.

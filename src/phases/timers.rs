@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 
 mod resources;
 
@@ -50,7 +50,7 @@ pub(crate) enum Step {
 
 struct Timer {
     work: Work,
-    place: Place,
+    location: SourceLocation,
     /// The number of the pending entry for observers.
     entry: u32,
     /// The clock when it was armed, in milliseconds (`_idleStart`).
@@ -80,7 +80,7 @@ impl Timer {
         };
         Origin {
             entry: self.entry,
-            ..Origin::of(source, self.place, key as u64)
+            ..Origin::of(source, self.location, key as u64)
         }
     }
 }
@@ -151,13 +151,13 @@ impl Timers {
         work: Work,
         duration_ms: u64,
         is_interval: bool,
-        place: Place,
+        location: SourceLocation,
         now_ms: u64,
     ) -> TimerKey {
         self.last_reading_ms = now_ms;
         let key = self.timers.insert(Timer {
             work,
-            place,
+            location,
             entry: 0,
             start_ms: now_ms,
             duration_ms: Some(duration_ms),
@@ -276,13 +276,13 @@ impl Timers {
     }
 
     /// The first timer of the first list that is due at this very millisecond.
-    pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<Place> {
+    pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<SourceLocation> {
         let (_, _, active_resources) = self
             .queue
             .range((at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX))
             .next()?;
         let first = self.lists[*active_resources].head?;
-        Some(self.timers[first].place)
+        Some(self.timers[first].location)
     }
 
     /// The loop's time is brought up to date (`uv__update_time`).

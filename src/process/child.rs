@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
 use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::signal::SignalKind;
 use crate::signal::dispatch::{ChildKey, Started};
 
@@ -41,7 +41,7 @@ pub(super) fn start(
     state: &Rc<LoopState>,
     command: &mut std::process::Command,
     kill_on_drop: bool,
-    place: Place,
+    location: SourceLocation,
 ) -> io::Result<Child> {
     if !state.is_open() {
         return Err(loop_ended());
@@ -56,7 +56,7 @@ pub(super) fn start(
         teller.notify(status);
     };
     let registrations = &state.poll.registrations;
-    let (key, (id, pipes)) = state.signals.start_child(registrations, place, || {
+    let (key, (id, pipes)) = state.signals.start_child(registrations, location, || {
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let id = child.id();
@@ -80,7 +80,7 @@ pub(super) fn start(
         stderr: None,
     };
     // A pipe that can't be watched leaves a child that nobody can talk to.
-    let watched = child.watch(stdin, stdout, stderr, place);
+    let watched = child.watch(stdin, stdout, stderr, location);
     if let Err(error) = watched {
         child.kill_on_drop = true; // it is dropped now
         return Err(error);
@@ -94,12 +94,12 @@ impl Child {
         stdin: Option<std::process::ChildStdin>,
         stdout: Option<std::process::ChildStdout>,
         stderr: Option<std::process::ChildStderr>,
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<()> {
         let state = &self.state;
-        let stdin = stdin.map(|pipe| ChildStdin::new(state, pipe.into(), place));
-        let stdout = stdout.map(|pipe| ChildStdout::new(state, pipe.into(), place));
-        let stderr = stderr.map(|pipe| ChildStderr::new(state, pipe.into(), place));
+        let stdin = stdin.map(|pipe| ChildStdin::new(state, pipe.into(), location));
+        let stdout = stdout.map(|pipe| ChildStdout::new(state, pipe.into(), location));
+        let stderr = stderr.map(|pipe| ChildStderr::new(state, pipe.into(), location));
         self.stdin = stdin.transpose()?;
         self.stdout = stdout.transpose()?;
         self.stderr = stderr.transpose()?;

@@ -16,7 +16,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
 use crate::observe::active_resource::{ActiveResource, OperationKind};
-use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 
 /// Which child of a loop. Numbers are not used again.
 pub(crate) type ChildKey = u64;
@@ -45,14 +45,14 @@ pub(crate) struct Running {
     has_ended: bool,
     /// It is not to outlive its loop.
     kill_on_drop: bool,
-    place: Place,
+    location: SourceLocation,
 }
 
 /// The children of loops that have ended.
 static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 impl Children {
-    pub(crate) fn add(&mut self, started: Started, place: Place) -> ChildKey {
+    pub(crate) fn add(&mut self, started: Started, location: SourceLocation) -> ChildKey {
         let key = self.next_key;
         self.next_key += 1;
         let running = Running {
@@ -61,7 +61,7 @@ impl Children {
             refed: true,
             has_ended: false,
             kill_on_drop: started.kill_on_drop,
-            place,
+            location,
         };
         self.running.insert(key, running);
         key
@@ -89,9 +89,12 @@ impl Children {
         }
         let macrotask = |(key, status)| {
             let Running {
-                done, refed, place, ..
+                done,
+                refed,
+                location,
+                ..
             } = self.running.remove(&key)?;
-            let origin = Origin::of(StepKind::ChildExit, place, key);
+            let origin = Origin::of(StepKind::ChildExit, location, key);
             Some((Macrotask::callback(move || done(status), origin), refed))
         };
         ended.into_iter().filter_map(macrotask).collect()
@@ -101,7 +104,7 @@ impl Children {
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let resources = self.running.values().map(|running| ActiveResource {
             refed: running.refed,
-            ..ActiveResource::new(OperationKind::Child, Some(running.place))
+            ..ActiveResource::new(OperationKind::Child, Some(running.location))
         });
         resources.collect()
     }

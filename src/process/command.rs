@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::child::{Child, start};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// A program to be started, and how: `std`'s [`Command`](std::process::Command) for the loop.
 ///
@@ -201,8 +201,8 @@ impl Command {
         async move { child?.wait_with_output().await }
     }
 
-    fn start(&mut self, state: &Rc<LoopState>, place: Place) -> io::Result<Child> {
-        start(state, &mut self.inner, self.kill_on_drop, place)
+    fn start(&mut self, state: &Rc<LoopState>, location: SourceLocation) -> io::Result<Child> {
+        start(state, &mut self.inner, self.kill_on_drop, location)
     }
 
     /// The streams that `output` has chosen are not those of the next child.

@@ -15,7 +15,7 @@ use mio::unix::pipe::{Receiver, Sender};
 
 use crate::event_loop::state::LoopState;
 use crate::io::PollEvented;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// Where a child reads from.
 ///
@@ -43,10 +43,14 @@ pub type ChildStdout = ChildOutput;
 pub type ChildStderr = ChildOutput;
 
 impl ChildStdin {
-    pub(super) fn new(state: &Rc<LoopState>, pipe: OwnedFd, place: Place) -> io::Result<Self> {
+    pub(super) fn new(
+        state: &Rc<LoopState>,
+        pipe: OwnedFd,
+        location: SourceLocation,
+    ) -> io::Result<Self> {
         let pipe = Sender::from(pipe);
         pipe.set_nonblocking(true)?;
-        let pipe = PollEvented::new(state.clone(), pipe, place)?;
+        let pipe = PollEvented::new(state.clone(), pipe, location)?;
         Ok(ChildStdin { pipe })
     }
 
@@ -140,10 +144,14 @@ impl fmt::Debug for ChildStdin {
 }
 
 impl ChildOutput {
-    pub(super) fn new(state: &Rc<LoopState>, pipe: OwnedFd, place: Place) -> io::Result<Self> {
+    pub(super) fn new(
+        state: &Rc<LoopState>,
+        pipe: OwnedFd,
+        location: SourceLocation,
+    ) -> io::Result<Self> {
         let pipe = Receiver::from(pipe);
         pipe.set_nonblocking(true)?;
-        let pipe = PollEvented::new(state.clone(), pipe, place)?;
+        let pipe = PollEvented::new(state.clone(), pipe, location)?;
         Ok(ChildOutput { pipe })
     }
 

@@ -16,7 +16,7 @@ use super::task::{Conclusion, start_eagerly};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// How a handler was left.
 type Left<T, E> = Result<Next<T, E>, Failure>;
@@ -66,7 +66,7 @@ where
 /// fails. The detour by a second reaction is JavaScript's, and so are its turns.
 fn on_finally<T, E, V, R: IntoNext<V, E>>(
     owner: Rc<LoopState>,
-    place: Place,
+    location: SourceLocation,
     handler: impl FnOnce() -> R,
 ) -> impl FnOnce(Outcome<Result<T, E>>) -> Left<T, E>
 where
@@ -82,7 +82,7 @@ where
             Next::Fulfil(value) => Box::pin(std::future::ready(Ok(Ok(value)))),
             Next::Follow(followed) => followed.following.outcome,
         };
-        let kept = State::new(owner, place, error_of);
+        let kept = State::new(owner, location, error_of);
         let keep = async move {
             match waiting.await {
                 Ok(Ok(_)) => outcome,

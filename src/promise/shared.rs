@@ -154,8 +154,8 @@ impl<T: Clone + 'static> Future for SharedPromise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -163,8 +163,8 @@ impl<T: Clone + 'static, E: Clone + 'static> Future for SharedTryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -187,7 +187,7 @@ impl<T: 'static, E: 'static> Clone for SharedTryPromise<T, E> {
 impl<O: 'static> fmt::Debug for SharedInner<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedPromise")
-            .field("made_at", &format_args!("{}", self.state.place()))
+            .field("made_at", &format_args!("{}", self.state.location()))
             .field("is_finished", &self.state.is_settled())
             .finish_non_exhaustive()
     }

@@ -25,7 +25,7 @@ use crate::hooks::rejection::{Reason, Tracked, Tracking};
 use crate::hooks::uncaught::{PanicReason, drop_quietly, payload_text};
 use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, Settled};
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// Why a promise has no value.
 pub enum Failure {
@@ -121,7 +121,7 @@ pub(crate) struct State<O> {
     settlement: RefCell<Settlement<O>>,
     reactions: RefCell<Reactions>,
     id: PromiseId,
-    place: Place,
+    location: SourceLocation,
     context: AsyncContext,
     /// How many resolvers there are; nothing if it is not resolved by hand.
     pub(super) resolvers: Cell<Option<u32>>,
@@ -166,13 +166,17 @@ pub(crate) enum Awaiting {
 }
 
 impl<O: 'static> State<O> {
-    pub(crate) fn new(owner: Rc<LoopState>, place: Place, reason_of: ReasonOf<O>) -> Rc<State<O>> {
+    pub(crate) fn new(
+        owner: Rc<LoopState>,
+        location: SourceLocation,
+        reason_of: ReasonOf<O>,
+    ) -> Rc<State<O>> {
         let context = owner.context.get();
-        let id = owner.new_promise(place);
+        let id = owner.new_promise(location);
         Rc::new(State {
             owner,
             id,
-            place,
+            location,
             settlement: RefCell::new(Settlement::Pending),
             reactions: RefCell::default(),
             handled: Cell::new(false),
@@ -196,8 +200,8 @@ impl<O: 'static> State<O> {
         self.id
     }
 
-    pub(crate) fn place(&self) -> Place {
-        self.place
+    pub(crate) fn location(&self) -> SourceLocation {
+        self.location
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -250,7 +254,7 @@ impl<O: 'static> State<O> {
         };
         Event::PromiseSettled {
             promise: self.id,
-            place: self.place,
+            location: self.location,
             settled,
         }
     }
@@ -441,8 +445,8 @@ impl<O: 'static> Tracked for State<O> {
         &self.tracking
     }
 
-    fn place(&self) -> Place {
-        self.place
+    fn location(&self) -> SourceLocation {
+        self.location
     }
 
     fn id(&self) -> u64 {
@@ -467,8 +471,8 @@ impl<O: 'static> Tracked for State<O> {
 }
 
 impl<O: 'static> PendingPromise for State<O> {
-    fn made_at(&self) -> Place {
-        self.place
+    fn created_at(&self) -> SourceLocation {
+        self.location
     }
 
     fn is_awaited_by(&self, task: &Waker) -> bool {

@@ -144,10 +144,16 @@ where
     }
     let owner = promise.owner().clone();
     let _depth = Depth::enter(&owner);
-    let (id, place) = (promise.id(), promise.place());
-    owner.notify_observers(|| Event::EagerBegin { promise: id, place });
+    let (id, location) = (promise.id(), promise.location());
+    owner.notify_observers(|| Event::EagerBegin {
+        promise: id,
+        location,
+    });
     task(future, conclude, promise, None, true).run();
-    owner.notify_observers(|| Event::EagerEnd { promise: id, place });
+    owner.notify_observers(|| Event::EagerEnd {
+        promise: id,
+        location,
+    });
 }
 
 /// Polls the future of a new task in a microtask of its own.
@@ -191,7 +197,7 @@ where
     };
     let meta = TaskMeta {
         remote_queue: promise.owner().remote_queue.clone(),
-        place: promise.place(),
+        location: promise.location(),
         promise: promise.id().get(),
     };
     let (runnable, task) = async_task::Builder::new()

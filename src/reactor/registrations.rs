@@ -32,7 +32,7 @@ use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
 use crate::observe::active_resource::{ActiveResource, OperationKind};
-use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::phases::poll::explorer::Explorer;
 
 /// libuv's bound on the reads behind one event.
@@ -130,7 +130,7 @@ struct Slot {
     read: DirectionState,
     write: DirectionState,
     refed: bool,
-    place: Place,
+    location: SourceLocation,
 }
 
 #[derive(Default)]
@@ -151,12 +151,12 @@ struct DirectionState {
 impl DirectionState {
     /// Whether it is ready and, in an exploration, is to be found so by the poll phase only
     /// (SEMANTICS.md §8).
-    fn must_be_deferred(&mut self, explorer: &Explorer, place: Place) -> bool {
+    fn must_be_deferred(&mut self, explorer: &Explorer, location: SourceLocation) -> bool {
         if !explorer.is_on() || !self.ready || std::mem::take(&mut self.is_deferred) {
             return false;
         }
         self.is_deferred =
-            explorer.choose_bool(|| format!("a write to the source of {place} had to wait"));
+            explorer.choose_bool(|| format!("a write to the source of {location} had to wait"));
         self.ready = !self.is_deferred;
         self.is_deferred
     }
@@ -206,7 +206,7 @@ impl Registrations {
     pub(crate) fn register(
         &mut self,
         source: &mut impl Source,
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<RegistrationKey> {
         let index = match self.free.pop() {
             Some(index) => index,
@@ -220,7 +220,7 @@ impl Registrations {
                     read,
                     write,
                     refed: true,
-                    place,
+                    location,
                 });
                 self.slots.len() - 1
             }
@@ -241,7 +241,7 @@ impl Registrations {
             read: DirectionState::default(),
             write,
             refed: true,
-            place,
+            location,
         };
         self.registered += 1;
         Ok(RegistrationKey(token))
@@ -337,9 +337,9 @@ impl Registrations {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return (SourcePoll::Gone, None);
         };
-        let (refed, place) = (slot.refed, slot.place);
+        let (refed, location) = (slot.refed, slot.location);
         let state = direction_state(slot, direction);
-        if direction == Direction::Write && state.must_be_deferred(&self.explorer, place) {
+        if direction == Direction::Write && state.must_be_deferred(&self.explorer, location) {
             self.deferred.push(key.0);
         }
         if state.ready {
@@ -372,9 +372,9 @@ impl Registrations {
         let Some(slot) = Self::slot(&mut self.slots, key.0) else {
             return (SourcePoll::Gone, None);
         };
-        let (refed, place) = (slot.refed, slot.place);
+        let (refed, location) = (slot.refed, slot.location);
         let state = direction_state(slot, direction);
-        if direction == Direction::Write && state.must_be_deferred(&self.explorer, place) {
+        if direction == Direction::Write && state.must_be_deferred(&self.explorer, location) {
             self.deferred.push(key.0);
         }
         let known = id.and_then(|id| state.waiters.iter().position(|(waiter, _)| *waiter == id));
@@ -473,7 +473,7 @@ impl Registrations {
         };
         state.ready = true;
         let refed = usize::from(slot.refed);
-        let origin = Origin::of(StepKind::Readiness, slot.place, index_of(token) as u64);
+        let origin = Origin::of(StepKind::Readiness, slot.location, index_of(token) as u64);
         if state.waiters.is_empty() {
             let poller = state.poller.take();
             self.refed_waiters -= if poller.is_some() { refed } else { 0 };
@@ -498,9 +498,9 @@ impl Registrations {
     }
 
     /// Where a source that is still there was made.
-    pub(crate) fn place(&self, token: Token) -> Option<Place> {
+    pub(crate) fn location(&self, token: Token) -> Option<SourceLocation> {
         let slot = self.slots.get(index_of(token))?;
-        (slot.generation == token.0 >> INDEX_BITS).then_some(slot.place)
+        (slot.generation == token.0 >> INDEX_BITS).then_some(slot.location)
     }
 
     /// The waits on sources, for a report.
@@ -515,7 +515,7 @@ impl Registrations {
         let resources = waiting.map(|(slot, state, kind)| ActiveResource {
             refed: slot.refed,
             wakers: state.wakers().cloned().collect(),
-            ..ActiveResource::new(kind, Some(slot.place))
+            ..ActiveResource::new(kind, Some(slot.location))
         });
         resources.collect()
     }

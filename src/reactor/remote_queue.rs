@@ -31,7 +31,7 @@ use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
 use slab::Slab;
 
-use crate::phases::macrotask::{Origin, Place, StepKind};
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use notifier::Notifier;
 
 /// Something that came in through the door.
@@ -39,7 +39,7 @@ pub(crate) enum Message {
     /// A task was woken from outside.
     Wake(Runnable<TaskMeta>),
     /// A callback was sent by a handle.
-    Post(Box<dyn FnOnce() + Send>, Place),
+    Post(Box<dyn FnOnce() + Send>, SourceLocation),
     /// A job of the pool has finished.
     JobDone(u64, std::thread::Result<Box<dyn Any + Send>>),
 }
@@ -47,7 +47,7 @@ pub(crate) enum Message {
 /// What every task carries, readable on any thread: the door of its loop, and where it was made.
 pub(crate) struct TaskMeta {
     pub(crate) remote_queue: Arc<RemoteQueue>,
-    pub(crate) place: Place,
+    pub(crate) location: SourceLocation,
     /// The number of its promise.
     pub(crate) promise: u64,
 }
@@ -56,7 +56,7 @@ impl TaskMeta {
     pub(crate) fn origin(&self, kind: StepKind) -> Origin {
         Origin {
             resource: NonZeroU64::new(self.promise),
-            ..Origin::new(kind, self.place)
+            ..Origin::new(kind, self.location)
         }
     }
 }
@@ -77,7 +77,7 @@ pub(crate) struct RemoteQueue {
     /// Keep-alive tokens that are out.
     tokens: AtomicUsize,
     /// Where they were made, for reports. Only the number above decides anything.
-    token_places: Mutex<Slab<Place>>,
+    token_locations: Mutex<Slab<SourceLocation>>,
 }
 
 impl RemoteQueue {
@@ -94,7 +94,7 @@ impl RemoteQueue {
             notifier: Notifier::new(),
             waker,
             tokens: AtomicUsize::new(0),
-            token_places: Mutex::default(),
+            token_locations: Mutex::default(),
         }
     }
 
@@ -123,15 +123,15 @@ impl RemoteQueue {
     }
 
     /// Any thread: one keep-alive token more. What comes back goes to [`RemoteQueue::drop_token`].
-    pub(crate) fn add_token(&self, place: Place) -> usize {
+    pub(crate) fn add_token(&self, location: SourceLocation) -> usize {
         // Relaxed: whoever adds one runs on the loop or holds what keeps it alive.
         self.tokens.fetch_add(1, Ordering::Relaxed);
-        self.places_of_tokens().insert(place)
+        self.lock_token_locations().insert(location)
     }
 
     /// Any thread: one keep-alive token less.
     pub(crate) fn drop_token(&self, key: usize) {
-        self.places_of_tokens().remove(key);
+        self.lock_token_locations().remove(key);
         // Release pairs with the Acquire in `has_tokens`.
         self.tokens.fetch_sub(1, Ordering::Release);
         self.notify_loop(); // the loop may be waiting for nothing but this
@@ -164,14 +164,14 @@ impl RemoteQueue {
     }
 
     /// Where the tokens that are out were made.
-    pub(crate) fn token_places(&self) -> Vec<Place> {
-        let places = self.places_of_tokens();
-        places.iter().map(|(_, place)| *place).collect()
+    pub(crate) fn token_locations(&self) -> Vec<SourceLocation> {
+        let locations = self.lock_token_locations();
+        locations.iter().map(|(_, location)| *location).collect()
     }
 
-    fn places_of_tokens(&self) -> MutexGuard<'_, Slab<Place>> {
+    fn lock_token_locations(&self) -> MutexGuard<'_, Slab<SourceLocation>> {
         // No user code runs under the lock, so a poisoned one is still whole.
-        self.token_places
+        self.token_locations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -50,13 +50,17 @@ pub(super) fn data(out: &mut String, record: &Record, title: &str, with_sources:
     let clock = if record.is_virtual { "virtual" } else { "real" };
     object.text("clock", clock);
     object.number("left_off", record.left_off as u64);
-    json::lines(object.value("places"), &record.places, |out, place| {
-        out.push('[');
-        json::string(out, place.file());
-        out.push_str(&format!(",{},{}]", place.line(), place.column()));
-    });
+    json::lines(
+        object.value("places"),
+        &record.locations,
+        |out, location| {
+            out.push('[');
+            json::string(out, location.file());
+            out.push_str(&format!(",{},{}]", location.line(), location.column()));
+        },
+    );
     let texts = if with_sources {
-        sources::around(&record.places)
+        sources::around(&record.locations)
     } else {
         BTreeMap::new()
     };
@@ -99,11 +103,13 @@ fn event(out: &mut String, entry: &Entry) {
             id,
             kind,
             due,
-            place,
+            location,
         } => {
             object.text("e", "add").number("id", *id);
             object.text("to", queue_of(*kind));
-            object.text("k", kind_of(*kind)).number("p", *place as u64);
+            object
+                .text("k", kind_of(*kind))
+                .number("p", *location as u64);
             if let Some(due) = due {
                 milliseconds(&mut object, "ms", due.saturating_sub(entry.at));
                 milliseconds(&mut object, "due", *due);
@@ -111,7 +117,11 @@ fn event(out: &mut String, entry: &Entry) {
             &mut object
         }
         What::Cancel(id) => object.text("e", "cancel").number("id", *id),
-        What::Call { id, called, place } => {
+        What::Call {
+            id,
+            called,
+            location,
+        } => {
             object.text("e", "call").number("id", *id);
             match called {
                 Called::Eager => object.text("as", "task").text("k", "spawn"),
@@ -119,8 +129,8 @@ fn event(out: &mut String, entry: &Entry) {
                     .text("as", called_as(*kind))
                     .text("k", kind_of(*kind)),
             };
-            if let Some(place) = place {
-                object.number("p", *place as u64);
+            if let Some(location) = location {
+                object.number("p", *location as u64);
             }
             &mut object
         }
@@ -141,10 +151,10 @@ fn event(out: &mut String, entry: &Entry) {
         What::Unhandled { promise } => object
             .text("e", "unhandled")
             .number("id", -i128::from(*promise)),
-        What::Log { text, place } => object
+        What::Log { text, location } => object
             .text("e", "log")
             .text("text", text)
-            .number("p", *place as u64),
+            .number("p", *location as u64),
     };
     object.end();
 }

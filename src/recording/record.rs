@@ -14,8 +14,8 @@ pub(super) struct Entry {
     pub(super) what: What,
 }
 
-/// A place in the source: its number in [`Record::places`].
-pub(super) type PlaceNumber = usize;
+/// A place in the source: its number in [`Record::locations`].
+pub(super) type LocationIndex = usize;
 
 /// What an entry tells. Numbers of eager polls are those of their promises, negated: steps and
 /// promises are counted apart.
@@ -34,13 +34,13 @@ pub(super) enum What {
         id: i128,
         kind: StepKind,
         due: Option<Duration>,
-        place: PlaceNumber,
+        location: LocationIndex,
     },
     Cancel(i128),
     Call {
         id: i128,
         called: Called,
-        place: Option<PlaceNumber>,
+        location: Option<LocationIndex>,
     },
     Return {
         id: i128,
@@ -55,7 +55,7 @@ pub(super) enum What {
     },
     Log {
         text: String,
-        place: PlaceNumber,
+        location: LocationIndex,
     },
 }
 
@@ -87,7 +87,7 @@ struct Open {
 /// Everything that was recorded, and what is needed to go on.
 pub(super) struct Record {
     pub(super) entries: Vec<Entry>,
-    pub(super) places: Vec<&'static Location<'static>>,
+    pub(super) locations: Vec<&'static Location<'static>>,
     pub(super) is_virtual: bool,
     /// How many entries came behind the limit.
     pub(super) left_off: usize,
@@ -101,7 +101,7 @@ impl Record {
     pub(super) fn new(limit: usize) -> Record {
         Record {
             entries: Vec::new(),
-            places: Vec::new(),
+            locations: Vec::new(),
             is_virtual: false,
             left_off: 0,
             limit,
@@ -131,7 +131,7 @@ impl Record {
                 id: step.id.get().into(),
                 kind: step.kind,
                 due: due.map(|due| self.since_start(due)),
-                place: self.place(step.place),
+                location: self.location(step.location),
             },
             Event::Cleared(id) => What::Cancel(id.get().into()),
             Event::StepBegin(step) => self.begin_step(step),
@@ -147,7 +147,9 @@ impl Record {
                 return;
             }
             Event::DrainEnd => What::Drained,
-            Event::EagerBegin { promise, place, .. } => self.begin_eager(promise, place),
+            Event::EagerBegin {
+                promise, location, ..
+            } => self.begin_eager(promise, location),
             Event::EagerEnd { promise, .. } => self.end(eager(promise)),
             Event::PromiseSettled {
                 promise, settled, ..
@@ -173,10 +175,15 @@ impl Record {
     }
 
     /// Adds a line that the program prints.
-    pub(super) fn log(&mut self, text: String, place: &'static Location<'static>, time: Duration) {
+    pub(super) fn log(
+        &mut self,
+        text: String,
+        location: &'static Location<'static>,
+        time: Duration,
+    ) {
         self.set_time(time);
-        let place = self.place(place);
-        self.push(What::Log { text, place });
+        let location = self.location(location);
+        self.push(What::Log { text, location });
     }
 
     fn begin_step(&mut self, step: Step) -> What {
@@ -193,15 +200,15 @@ impl Record {
             StepKind::Exit,
             StepKind::ErrorListener,
         ];
-        let place = (!listeners.contains(&step.kind)).then(|| self.place(step.place));
+        let location = (!listeners.contains(&step.kind)).then(|| self.location(step.location));
         What::Call {
             id,
             called: Called::Step(step.kind),
-            place,
+            location,
         }
     }
 
-    fn begin_eager(&mut self, promise: PromiseId, place: &'static Location<'static>) -> What {
+    fn begin_eager(&mut self, promise: PromiseId, location: &'static Location<'static>) -> What {
         let id = eager(promise);
         self.open.push(Open {
             id,
@@ -212,7 +219,7 @@ impl Record {
         What::Call {
             id,
             called: Called::Eager,
-            place: Some(self.place(place)),
+            location: Some(self.location(location)),
         }
     }
 
@@ -281,11 +288,11 @@ impl Record {
         time.saturating_sub(self.start.unwrap_or_default())
     }
 
-    fn place(&mut self, place: &'static Location<'static>) -> PlaceNumber {
-        let known = self.places.iter().rposition(|known| *known == place);
+    fn location(&mut self, location: &'static Location<'static>) -> LocationIndex {
+        let known = self.locations.iter().rposition(|known| *known == location);
         known.unwrap_or_else(|| {
-            self.places.push(place);
-            self.places.len() - 1
+            self.locations.push(location);
+            self.locations.len() - 1
         })
     }
 }

@@ -16,25 +16,29 @@ const BYTES: u64 = 4 << 20;
 /// Lines with their numbers.
 type Lines = Vec<(usize, String)>;
 
-/// The lines around `places`, by the files' names as the places have them. What can't be read is
+/// The lines around `locations`, by the files' names as the places have them. What can't be read is
 /// not in it.
-pub(super) fn around(places: &[&'static Location<'static>]) -> BTreeMap<&'static str, Lines> {
+pub(super) fn around(locations: &[&'static Location<'static>]) -> BTreeMap<&'static str, Lines> {
     let mut by_file: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
-    for place in places {
-        let line = usize::try_from(place.line()).unwrap_or(0);
-        by_file.entry(place.file()).or_default().push(line);
+    for location in locations {
+        let line = usize::try_from(location.line()).unwrap_or(0);
+        by_file.entry(location.file()).or_default().push(line);
     }
-    let shown = by_file.into_iter().filter_map(|(file, places)| {
+    let shown = by_file.into_iter().filter_map(|(file, locations)| {
         let text = read(file)?;
-        Some((file, lines(&text, &places)))
+        Some((file, lines(&text, &locations)))
     });
     shown.collect()
 }
 
-fn lines(text: &str, places: &[usize]) -> Lines {
+fn lines(text: &str, locations: &[usize]) -> Lines {
     let numbered = (1..).zip(text.lines());
     let is_short = text.lines().nth(WHOLE).is_none();
-    let is_near = |number: usize| places.iter().any(|place| place.abs_diff(number) <= AROUND);
+    let is_near = |number: usize| {
+        locations
+            .iter()
+            .any(|location| location.abs_diff(number) <= AROUND)
+    };
     numbered
         .filter(|(number, _)| is_short || is_near(*number))
         .map(|(number, line)| (number, line.to_owned()))

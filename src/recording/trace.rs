@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use super::json::Object;
 use super::page::{kind_of, nanoseconds};
-use super::record::{Called, PlaceNumber, Record, What};
+use super::record::{Called, LocationIndex, Record, What};
 
 /// What is open, from the outermost to the innermost.
 #[derive(Clone, Copy, PartialEq)]
@@ -96,9 +96,9 @@ impl Trace<'_> {
             What::Drain => self.begin(Span::Drain, "drain", None),
             What::Drained => self.close(Span::Drain),
             What::Add {
-                id, kind, place, ..
+                id, kind, location, ..
             } => {
-                let label = self.place(*place);
+                let label = self.location(*location);
                 if self.queued.insert(*id) {
                     self.flow("s", *id);
                 }
@@ -106,13 +106,17 @@ impl Trace<'_> {
                 self.count(kind_of(*kind), 1);
             }
             What::Cancel(_) => self.mark("clear", "place", ""),
-            What::Call { id, called, place } => {
+            What::Call {
+                id,
+                called,
+                location,
+            } => {
                 let name = match called {
                     Called::Eager => "spawn",
                     Called::Step(kind) => kind_of(*kind),
                 };
-                let place = place.map(|place| self.place(place));
-                self.begin(Span::Call(*id), name, place.as_deref());
+                let location = location.map(|location| self.location(location));
+                self.begin(Span::Call(*id), name, location.as_deref());
                 if self.queued.remove(id) {
                     self.flow("f", *id);
                     self.count(name, -1);
@@ -120,23 +124,26 @@ impl Trace<'_> {
             }
             What::Return { id, .. } => self.close(Span::Call(*id)),
             What::Settled { .. } | What::Unhandled { .. } => {}
-            What::Log { text, place } => {
-                let place = self.place(*place);
-                self.mark(text, "place", &place);
+            What::Log { text, location } => {
+                let location = self.location(*location);
+                self.mark(text, "place", &location);
             }
         }
     }
 
-    fn begin(&mut self, span: Span, name: &str, place: Option<&str>) {
+    fn begin(&mut self, span: Span, name: &str, location: Option<&str>) {
         self.open.push(span);
-        let short = place.map(|place| place.rsplit(['/', '\\']).next().unwrap_or(place));
+        let short =
+            location.map(|location| location.rsplit(['/', '\\']).next().unwrap_or(location));
         let name = match short {
-            Some(place) => format!("{name} {place}"),
+            Some(location) => format!("{name} {location}"),
             None => name.to_owned(),
         };
         self.event("B", &name, |object| {
-            if let Some(place) = place {
-                Object::new(object.value("args")).text("place", place).end();
+            if let Some(location) = location {
+                Object::new(object.value("args"))
+                    .text("place", location)
+                    .end();
             }
         });
     }
@@ -189,9 +196,9 @@ impl Trace<'_> {
         });
     }
 
-    fn place(&self, place: PlaceNumber) -> String {
-        let place = self.record.places[place];
-        format!("{}:{}", place.file(), place.line())
+    fn location(&self, location: LocationIndex) -> String {
+        let location = self.record.locations[location];
+        format!("{}:{}", location.file(), location.line())
     }
 
     fn event(&mut self, phase: &str, name: &str, more: impl FnOnce(&mut Object<'_>)) {

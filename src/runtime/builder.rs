@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::event_loop::state::{LoopState, Stop};
 use crate::observe::{Observer, ObserverHandle, Starving, long_drains, of_new_loop};
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::explorer::{Explorer, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
@@ -26,8 +26,8 @@ pub struct Builder {
     seed: Option<Seed>,
     entry: Entry,
     stuck: StuckPolicy,
-    observers: Vec<(Rc<dyn Observer>, Place)>,
-    drain_limit: Option<(u64, Place)>,
+    observers: Vec<(Rc<dyn Observer>, SourceLocation)>,
+    drain_limit: Option<(u64, SourceLocation)>,
 }
 
 /// How the main script is entered.
@@ -202,17 +202,17 @@ impl Builder {
         let remote_queue = Arc::new(RemoteQueue::new(waker, explorer.is_on()));
         let threads = self.blocking_threads;
         let state = Rc::new(LoopState::new(clock, explorer, poll, remote_queue, threads));
-        for (observer, place) in of_new_loop().into_iter().chain(self.observers) {
-            ObserverHandle::new(state.clone(), observer, place).keep();
+        for (observer, location) in of_new_loop().into_iter().chain(self.observers) {
+            ObserverHandle::new(state.clone(), observer, location).keep();
         }
-        if let Some((limit, place)) = self.drain_limit {
+        if let Some((limit, location)) = self.drain_limit {
             let starved = Rc::downgrade(&state); // a loop must not hold itself
             let end = move |starving: &Starving| {
                 if let Some(state) = starved.upgrade() {
                     state.stop(Stop::Starving(starving.clone()));
                 }
             };
-            ObserverHandle::new(state.clone(), Rc::new(long_drains(limit, end)), place).keep();
+            ObserverHandle::new(state.clone(), Rc::new(long_drains(limit, end)), location).keep();
         }
         Ok(EventLoop {
             state,

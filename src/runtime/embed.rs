@@ -48,9 +48,9 @@ impl EventLoop {
     /// If a loop is running on this thread.
     #[track_caller]
     pub fn start_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
-        let place = Location::caller();
+        let location = Location::caller();
         self.hosted("start_script", |event_loop| {
-            event_loop.run_main(place, script);
+            event_loop.run_main(location, script);
             event_loop.at_first_turn = true;
         })
     }
@@ -73,10 +73,10 @@ impl EventLoop {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let place = Location::caller();
+        let location = Location::caller();
         let mut main = None;
         self.hosted("start", |event_loop| {
-            main = event_loop.start_main(place, move || spawn_at(place, future));
+            main = event_loop.start_main(location, move || spawn_at(location, future));
             event_loop.at_first_turn = true;
         })?;
         Ok(main.expect("a main future that did not start is an error"))

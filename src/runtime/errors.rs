@@ -6,7 +6,7 @@ use crate::event_loop::state::Stop;
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::starvation::Starving;
 use crate::observe::why_alive::WhyAlive;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 
 /// Why a run ended without a value.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub enum RunError {
         /// The reason as `Debug` prints it.
         reason: String,
         /// Where the promise was made.
-        place: Place,
+        location: SourceLocation,
     },
     /// A panic left a callback, or the main future panicked.
     Uncaught(Uncaught),
@@ -34,7 +34,9 @@ impl RunError {
         match (stop, stuck) {
             (Some(Stop::Exit(code)), _) => RunError::Exit(code),
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
-            (Some(Stop::Unhandled { reason, place }), _) => RunError::Unhandled { reason, place },
+            (Some(Stop::Unhandled { reason, location }), _) => {
+                RunError::Unhandled { reason, location }
+            }
             (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
             (Some(Stop::Frozen), stuck) => RunError::Stuck(Stuck {
                 is_frozen: true,
@@ -50,9 +52,9 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Stuck(stuck) => stuck.fmt(f),
-            RunError::Unhandled { reason, place } => write!(
+            RunError::Unhandled { reason, location } => write!(
                 f,
-                "unhandled rejection of the promise made at {place}: {reason}; await it, give it \
+                "unhandled rejection of the promise made at {location}: {reason}; await it, give it \
                  a reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),
@@ -70,14 +72,14 @@ impl std::error::Error for RunError {}
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
     pub(super) is_frozen: bool,
-    pub(super) main: Option<Place>,
-    pub(super) pending: Vec<Place>,
+    pub(super) main: Option<SourceLocation>,
+    pub(super) pending: Vec<SourceLocation>,
     pub(super) report: WhyAlive,
 }
 
 impl Stuck {
     /// Where the tasks that are pending were spawned.
-    pub fn pending(&self) -> &[Place] {
+    pub fn pending(&self) -> &[SourceLocation] {
         &self.pending
     }
 
@@ -97,8 +99,8 @@ impl fmt::Display for Stuck {
              job, I/O wait or keep-alive token is left to wake it"
         })?;
         let mut tasks = self.report.tasks().iter();
-        if let Some(main) = tasks.find(|task| Some(task.place()) == self.main) {
-            write!(f, "\n  the main future, run at {}", main.place())?;
+        if let Some(main) = tasks.find(|task| Some(task.location()) == self.main) {
+            write!(f, "\n  the main future, run at {}", main.location())?;
             main.write_waits(f)?;
         }
         self.report.write_without(self.main, f)

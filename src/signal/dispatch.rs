@@ -23,7 +23,7 @@ use signal_hook::consts::SIGCHLD;
 use super::disposition::Listening;
 use crate::hooks::uncaught::Listeners;
 use crate::observe::active_resource::{ActiveResource, OperationKind};
-use crate::phases::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 pub(crate) use crate::process::children::{ChildKey, Started};
 use crate::process::children::{Children, Running};
 use crate::reactor::registrations::{Registrations, SignalNumber};
@@ -42,7 +42,7 @@ struct Listened {
     /// The listeners that keep the loop alive.
     refed: BTreeSet<u64>,
     /// Calls the listeners, in the context in which the first of them was added; absent before.
-    call: Option<(Rc<dyn Fn()>, Place)>,
+    call: Option<(Rc<dyn Fn()>, SourceLocation)>,
     _listening: Listening,
 }
 
@@ -60,14 +60,14 @@ impl Signals {
         &self,
         registrations: &RefCell<Registrations>,
         number: SignalNumber,
-        place: Place,
+        location: SourceLocation,
         listener: impl FnMut(&()) + 'static,
         call: impl FnOnce(Rc<Listeners<()>>) -> Rc<dyn Fn()>,
     ) -> io::Result<ListenerKey> {
         let mut watches = self.watches.borrow_mut();
         let watch = watch(&mut watches, registrations, number)?;
         if watch.call.is_none() {
-            watch.call = Some((call(watch.listeners.clone()), place));
+            watch.call = Some((call(watch.listeners.clone()), location));
         }
         Ok(ListenerKey {
             number,
@@ -117,14 +117,14 @@ impl Signals {
     pub(crate) fn start_child<T>(
         &self,
         registrations: &RefCell<Registrations>,
-        place: Place,
+        location: SourceLocation,
         start: impl FnOnce() -> io::Result<(Started, T)>,
     ) -> io::Result<(ChildKey, T)> {
         let mut watches = self.watches.borrow_mut();
         watch(&mut watches, registrations, SIGCHLD)?;
         match start() {
             Ok((started, rest)) => {
-                let key = self.children.borrow_mut().add(started, place);
+                let key = self.children.borrow_mut().add(started, location);
                 self.refed.set(self.refed.get() + 1);
                 Ok((key, rest))
             }
@@ -181,10 +181,10 @@ impl Signals {
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let mut resources = self.children.borrow().active_resources();
         for watch in self.watches.borrow().values() {
-            if let Some((_, place)) = &watch.call {
+            if let Some((_, location)) = &watch.call {
                 resources.push(ActiveResource {
                     refed: !watch.refed.is_empty(),
-                    ..ActiveResource::new(OperationKind::Signal, Some(place))
+                    ..ActiveResource::new(OperationKind::Signal, Some(location))
                 });
             }
         }
@@ -214,10 +214,10 @@ impl Signals {
                 callbacks.push(macrotask);
             }
         }
-        if let Some((call, place)) = &watch.call {
+        if let Some((call, location)) = &watch.call {
             let macrotask = |_| {
                 let call = call.clone();
-                Macrotask::callback(move || call(), Origin::new(StepKind::Signal, place))
+                Macrotask::callback(move || call(), Origin::new(StepKind::Signal, location))
             };
             callbacks.extend((0..count).map(macrotask));
         }

@@ -105,12 +105,12 @@ impl Builder {
     where
         F: AsyncFn(Test) + 'static,
     {
-        let place = Location::caller();
+        let location = Location::caller();
         let body = Rc::new(body);
         let run = |seed: Seed| {
             let body = body.clone();
             let main = move |test: Test| async move { body(test).await };
-            self.again(seed).run_future(place, main)
+            self.again(seed).run_future(location, main)
         };
         let mut explored = Explored {
             runs: 0,

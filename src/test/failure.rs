@@ -6,7 +6,7 @@ use std::fmt;
 use super::log::Log;
 use crate::hooks::uncaught::payload_text;
 use crate::observe::why_alive::WhyAlive;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::runtime::RunError;
 
 /// Why a test has failed. `Display` prints the report: what happened, where what had to do with it
@@ -28,9 +28,11 @@ enum Kind {
 }
 
 impl Failure {
-    pub(super) fn ended(error: RunError, body: Place, log: &Log) -> Failure {
+    pub(super) fn ended(error: RunError, body: SourceLocation, log: &Log) -> Failure {
         let kind = match error {
-            RunError::Uncaught(error) if error.place() == body => Kind::Body(error.into_payload()),
+            RunError::Uncaught(error) if error.location() == body => {
+                Kind::Body(error.into_payload())
+            }
             error => Kind::Ended(error),
         };
         Failure {

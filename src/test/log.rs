@@ -9,7 +9,7 @@ use super::diff;
 use crate::observe::event::Phase;
 use crate::observe::position;
 use crate::observe::position::Position;
-use crate::phases::macrotask::{Place, StepKind};
+use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// What happened, in order, and where in the loop each of it happened.
 ///
@@ -56,7 +56,7 @@ pub struct Log {
 pub struct Entry {
     pub(super) label: String,
     pub(super) position: Position,
-    pub(super) logged_at: Place,
+    pub(super) logged_at: SourceLocation,
     /// The thread, if it is not one that runs a loop.
     pub(super) thread: Option<(ThreadId, String)>,
 }
@@ -76,11 +76,11 @@ impl Log {
     /// A callback that writes an entry when it is called.
     #[track_caller]
     pub fn will(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
-        let (log, label, place) = (self.clone(), label.to_string(), Location::caller());
-        move || log.add_at(label.clone(), place)
+        let (log, label, location) = (self.clone(), label.to_string(), Location::caller());
+        move || log.add_at(label.clone(), location)
     }
 
-    fn add_at(&self, label: String, logged_at: Place) {
+    fn add_at(&self, label: String, logged_at: SourceLocation) {
         let position = position();
         let outside = position.kind.is_none();
         let thread = outside.then(|| {
@@ -325,8 +325,8 @@ impl fmt::Display for Entry {
             None => write!(f, "behind turn {}", here.turn)?,
         }
         write!(f, ", t={} ms", here.time.as_secs_f64() * 1_000.0)?;
-        if let Some(place) = here.place {
-            write!(f, ", {} at {}", made(kind), short(place))?;
+        if let Some(location) = here.location {
+            write!(f, ", {} at {}", made(kind), short(location))?;
         }
         Ok(())
     }
@@ -371,8 +371,8 @@ fn made(kind: StepKind) -> &'static str {
 }
 
 /// The file and the line.
-pub(super) fn short(place: Place) -> String {
-    format!("{}:{}", place.file(), place.line())
+pub(super) fn short(location: SourceLocation) -> String {
+    format!("{}:{}", location.file(), location.line())
 }
 
 fn all_of(entries: &[Entry], label: &str) -> Vec<usize> {

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::log::Log;
 use super::loudly;
 use crate::observe::event::Phase;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::runtime::{EventLoop, RunError};
 
 /// Goes round the wheel by hand, from outside of the loop. Between two steps nothing runs, so a
@@ -41,7 +41,7 @@ pub struct Stepper {
     leftovers: bool,
     /// The phase that comes next.
     next: Phase,
-    started_at: Place,
+    started_at: SourceLocation,
 }
 
 impl Stepper {

@@ -16,7 +16,7 @@ use crate::io::{PollEvented, check_loop};
 use crate::net::accept::Accepting;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 
 /// How many connections wait for being accepted: Node's `server.listen` (`lib/net.js`).
@@ -71,11 +71,12 @@ impl TcpListener {
     #[track_caller]
     pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpListener>> {
         let state = current("TcpListener::bind");
-        let (target, place) = (address.target(), Location::caller());
+        let (target, location) = (address.target(), Location::caller());
         async move {
             let mut failed = Vec::new();
             for address in target?.resolve().await? {
-                let listening = |socket: TcpSocket| socket.listen_in(state.clone(), BACKLOG, place);
+                let listening =
+                    |socket: TcpSocket| socket.listen_in(state.clone(), BACKLOG, location);
                 match bound(address).and_then(listening) {
                     Ok(listener) => return Ok(listener),
                     Err(error) => failed.push(FailedAttempt::at("listen", address, error)),
@@ -131,7 +132,7 @@ impl TcpListener {
     pub fn accept(&self) -> Accept<'_> {
         Accept {
             accepting: Accepting::new(&self.socket),
-            place: Location::caller(),
+            location: Location::caller(),
         }
     }
 
@@ -224,7 +225,7 @@ impl fmt::Debug for TcpListener {
 #[must_use = "futures do nothing unless polled"]
 pub struct Accept<'a> {
     accepting: Accepting<'a, mio::net::TcpListener>,
-    place: Place,
+    location: SourceLocation,
 }
 
 impl Future for Accept<'_> {
@@ -234,7 +235,7 @@ impl Future for Accept<'_> {
         let accepted = self.accepting.poll(cx, |socket| socket.accept());
         accepted.map_ok(|(socket, address)| {
             let state = self.accepting.listener().state().clone();
-            let socket = PollEvented::new(state, socket, self.place)?;
+            let socket = PollEvented::new(state, socket, self.location)?;
             Ok((TcpStream { socket }, address))
         })?
     }

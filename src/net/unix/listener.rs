@@ -16,7 +16,7 @@ use crate::event_loop::current::current;
 use crate::io::{Descriptor, PollEvented};
 use crate::net::accept::Accepting;
 use crate::net::error::FailedAttempt;
-use crate::phases::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 
 /// A Unix domain socket that accepts connections.
@@ -96,7 +96,7 @@ impl UnixListener {
     pub fn accept(&self) -> UnixAccept<'_> {
         UnixAccept {
             accepting: Accepting::new(&self.socket),
-            place: Location::caller(),
+            location: Location::caller(),
         }
     }
 
@@ -179,7 +179,7 @@ impl fmt::Debug for UnixListener {
 #[must_use = "futures do nothing unless polled"]
 pub struct UnixAccept<'a> {
     accepting: Accepting<'a, mio::net::UnixListener>,
-    place: Place,
+    location: SourceLocation,
 }
 
 impl Future for UnixAccept<'_> {
@@ -189,7 +189,7 @@ impl Future for UnixAccept<'_> {
         let accepted = self.accepting.poll(cx, |socket| socket.accept());
         accepted.map_ok(|(socket, address)| {
             let state = self.accepting.listener().state().clone();
-            let socket = PollEvented::new(state, socket, self.place)?;
+            let socket = PollEvented::new(state, socket, self.location)?;
             Ok((UnixStream { socket }, address))
         })?
     }

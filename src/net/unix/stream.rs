@@ -64,15 +64,15 @@ impl UnixStream {
     #[track_caller]
     pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<UnixStream>> {
         let state = current("UnixStream::connect");
-        let place = Location::caller();
+        let location = Location::caller();
         async move {
             check_loop(&state)?;
             let path = path.as_ref();
             let failed = |error| FailedAttempt::at_path("connect", path, error).alone();
             let socket = match mio::net::UnixStream::connect(path) {
-                Ok(socket) => PollEvented::new(state, socket, place)?,
+                Ok(socket) => PollEvented::new(state, socket, location)?,
                 Err(error) => {
-                    let error = report_in_pending_phase(&state, error, place).await;
+                    let error = report_in_pending_phase(&state, error, location).await;
                     check_loop(&state)?;
                     return Err(failed(error));
                 }

@@ -28,7 +28,7 @@ impl Timer {
             refed: self.refed,
             due: self.link.map(|_| Duration::from_millis(due_ms)),
             wakers: self.work.waker().cloned().into_iter().collect(),
-            ..ActiveResource::new(kind, Some(self.place))
+            ..ActiveResource::new(kind, Some(self.location))
         };
         (due_ms, resources)
     }
