@@ -100,7 +100,7 @@ impl LoopState {
         });
         match outcome {
             Ok(PollOutcome::Arrivals) => {}
-            Ok(PollOutcome::Frozen) => return self.stop(Stop::Frozen),
+            Ok(PollOutcome::ClockHeld) => return self.stop(Stop::ClockHeld),
             Err(error) => panic!("the system's poll failed: {error}"), // libuv aborts, too
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {

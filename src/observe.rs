@@ -110,7 +110,7 @@ impl ObserverHandle {
         location: &'static Location<'static>,
     ) -> ObserverHandle {
         let id = state.observers.install(observer, location, &state.queues);
-        state.note_plain();
+        state.update_fast_path();
         ObserverHandle {
             state,
             id: Some(id),
@@ -130,7 +130,7 @@ impl Drop for ObserverHandle {
     fn drop(&mut self) {
         if let Some(id) = self.id {
             self.state.observers.remove(id); // and drops it, outside of any borrow
-            self.state.note_plain();
+            self.state.update_fast_path();
         }
     }
 }

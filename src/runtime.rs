@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::event_loop::PollMode;
 use crate::event_loop::current::{Entered, enter, is_observer, try_current};
-use crate::event_loop::state::{Life, LoopState, Stop};
+use crate::event_loop::state::{LoopState, LoopStatus, Stop};
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::why_alive::{PendingTask, WhyAlive};
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
@@ -311,7 +311,7 @@ impl EventLoop {
     ) -> Result<T, RunError> {
         let early = self.state.take_stop();
         let stuck = match early {
-            Some(Stop::Frozen) => Some(self.stuck_report(Some(location))),
+            Some(Stop::ClockHeld) => Some(self.stuck_report(Some(location))),
             _ => stuck,
         };
         if early.is_some() {
@@ -338,7 +338,7 @@ impl EventLoop {
     #[track_caller]
     fn enter(&self, verb: &str) -> Entered {
         refuse_nesting(verb);
-        self.state.set_life(Life::Open);
+        self.state.set_status(LoopStatus::Open);
         self.has_reported.set(false);
         let entered = enter(&self.state);
         self.end_hosting();
@@ -439,7 +439,7 @@ impl EventLoop {
     fn stuck_report(&self, main: Option<SourceLocation>) -> Stuck {
         let report = WhyAlive::of(&self.state);
         Stuck {
-            is_frozen: false,
+            is_clock_held: false,
             main,
             pending: report.tasks().iter().map(PendingTask::location).collect(),
             report,
@@ -481,10 +481,10 @@ impl LoopState {
     /// R9: once. Ticks are refused from now on; microtasks of the listeners run only if the loop
     /// has ended by itself.
     pub(crate) fn emit_exit(&self, code: i32) {
-        if self.life() != Life::Open {
+        if self.status() != LoopStatus::Open {
             return; // told already, or everything is being cancelled
         }
-        self.set_life(Life::Exiting);
+        self.set_status(LoopStatus::Exiting);
         let origin = Origin::new(StepKind::Exit, Location::caller());
         if self.enter(origin, || self.hooks.exit.call(&code)).is_ok() {
             let _ = self.checkpoint();

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use async_task::Runnable;
 
-use crate::event_loop::state::{Life, LoopState, Stop};
+use crate::event_loop::state::{LoopState, LoopStatus, Stop};
 use crate::hooks::rejection::Tracking;
 use crate::hooks::uncaught::{ExitUnwind, Rejection, Uncaught};
 use crate::observe::event::{Event, PromiseId};
@@ -133,7 +133,7 @@ impl LoopState {
             Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
-                self.set_life(Life::Exiting); // Node calls no `exit` listener then (code 7)
+                self.set_status(LoopStatus::Exiting); // Node calls no `exit` listener then (code 7)
                 self.stop(Stop::Uncaught(Uncaught { payload, location }));
             }
         }

@@ -45,8 +45,8 @@ impl LoopState {
         let must = wait != Wait::Zero && self.only_jobs_can_come(wait);
         let mut jobs = self.jobs_that_come(must)?;
         if wait != Wait::Zero && jobs.is_empty() && !is_holding() {
-            if self.pull(wait)? == PollOutcome::Frozen {
-                return Ok(PollOutcome::Frozen);
+            if self.pull(wait)? == PollOutcome::ClockHeld {
+                return Ok(PollOutcome::ClockHeld);
             }
             if !is_holding() && self.only_jobs_can_come(wait) {
                 jobs = self.jobs_that_come(true)?;

@@ -52,7 +52,7 @@ impl LoopState {
             let call = || installed.observer.observe(event, &context);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
                 self.observers.remove(installed.id);
-                self.note_plain();
+                self.update_fast_path();
                 let location = installed.location;
                 self.stop_over_done(Stop::Uncaught(Uncaught { payload, location }));
             }

@@ -1,7 +1,7 @@
 //! The end of a loop: everything is cancelled, on the loop's thread, before the door closes.
 //!
 //! Destructors run user code, which may call into the loop again: what is scheduled meanwhile is
-//! dropped ([`Life::Cancelling`]), and so are tasks spawned meanwhile. A task is cancelled by
+//! dropped ([`LoopStatus::Cancelling`]), and so are tasks spawned meanwhile. A task is cancelled by
 //! waking it: it finds the loop cancelling and drops its future instead of polling it. A wake
 //! from another thread may be on its way to the door; its task stays registered until the wake
 //! has arrived, so an empty registry means that no [`Runnable`](async_task::Runnable) is left
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use crate::event_loop::current::enter;
-use crate::event_loop::state::{Life, LoopState};
+use crate::event_loop::state::{LoopState, LoopStatus};
 use crate::hooks::uncaught::drop_quietly;
 use crate::phases::poll::{ExternalWork, Wait};
 use crate::phases::queues::Microtask;
@@ -22,7 +22,7 @@ impl LoopState {
     /// Cancels every task and drops every callback. The loop can be used again afterwards.
     pub(crate) fn cancel_all(self: &Rc<Self>) {
         let _entered = enter(self);
-        self.set_life(Life::Cancelling);
+        self.set_status(LoopStatus::Cancelling);
         loop {
             self.drop_callbacks();
             self.wake_waiting();
@@ -39,14 +39,14 @@ impl LoopState {
         }
         self.observers.forget_entries();
         let _ = self.take_stop();
-        self.set_life(Life::Open);
+        self.set_status(LoopStatus::Open);
     }
 
     /// The end: cancels everything and lets nothing in any more.
     pub(crate) fn shut_down(self: &Rc<Self>) {
         self.cancel_all();
         let _entered = enter(self);
-        self.set_life(Life::Cancelling); // for good
+        self.set_status(LoopStatus::Cancelling); // for good
         self.remote_queue.close();
         self.drop_messages(); // what came in between
         drop_quietly(self.hooks.take_all());

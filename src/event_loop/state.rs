@@ -61,9 +61,9 @@ pub(crate) struct LoopState {
     pub(crate) awaited: Awaited,
     /// How deep eager spawns are nested right now.
     pub(crate) spawn_depth: Cell<usize>,
-    life: Cell<Life>,
+    status: Cell<LoopStatus>,
     /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
-    is_plain: Cell<bool>,
+    fast_path: Cell<bool>,
     /// What has arrived and was not handed out yet, in an exploration.
     pub(crate) held_back: RefCell<HeldBack>,
     /// Who waits for the loop to run dry.
@@ -75,16 +75,16 @@ pub(crate) struct LoopState {
     is_stopping: Cell<bool>,
     /// Whether this is the loop that runs on this thread, the one in [`CURRENT`].
     pub(super) is_current: Cell<bool>,
-    /// What [`do_in_a_row`](LoopState::do_in_a_row) still has to do, and whether it is at it.
-    in_a_row: RefCell<VecDeque<Box<dyn FnOnce()>>>,
-    is_in_a_row: Cell<bool>,
+    /// What [`trampoline`](LoopState::do_in_a_row) still has to do, and whether it is at it.
+    trampoline_queue: RefCell<VecDeque<Box<dyn FnOnce()>>>,
+    is_trampolining: Cell<bool>,
     /// Who observes, and where the loop is.
     pub(crate) observers: ObserverRegistry,
 }
 
 /// Whether a loop takes work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(crate) enum LoopStatus {
     /// It runs, or can be run.
     Open,
     /// The `exit` listeners have been called: ticks are refused (R9).
@@ -99,7 +99,7 @@ pub(crate) enum Stop {
     Done,
     Exit(i32),
     /// Only a clock that is held by hand could wake anybody.
-    Frozen,
+    ClockHeld,
     Uncaught(Uncaught),
     Unhandled {
         reason: String,
@@ -169,16 +169,16 @@ impl LoopState {
             tasks: RefCell::default(),
             awaited: Awaited::default(),
             spawn_depth: Cell::new(0),
-            life: Cell::new(Life::Open),
-            is_plain: Cell::new(true),
+            status: Cell::new(LoopStatus::Open),
+            fast_path: Cell::new(true),
             held_back: RefCell::default(),
             idle: RefCell::default(),
             entered: Cell::new(0),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
             is_current: Cell::new(false),
-            in_a_row: RefCell::default(),
-            is_in_a_row: Cell::new(false),
+            trampoline_queue: RefCell::default(),
+            is_trampolining: Cell::new(false),
             observers: ObserverRegistry::default(),
         }
     }
@@ -200,25 +200,25 @@ impl LoopState {
             || (self.explorer.is_on() && self.held_back.borrow().is_holding())
     }
 
-    pub(crate) fn life(&self) -> Life {
-        self.life.get()
+    pub(crate) fn status(&self) -> LoopStatus {
+        self.status.get()
     }
 
-    pub(crate) fn set_life(&self, life: Life) {
-        self.life.set(life);
-        self.note_plain();
+    pub(crate) fn set_status(&self, status: LoopStatus) {
+        self.status.set(status);
+        self.update_fast_path();
     }
 
     /// To be called whenever one of the two has changed.
-    pub(crate) fn note_plain(&self) {
-        let is_plain = self.life() == Life::Open && !self.observers.is_on();
-        self.is_plain.set(is_plain);
+    pub(crate) fn update_fast_path(&self) {
+        let fast_path = self.status() == LoopStatus::Open && !self.observers.is_on();
+        self.fast_path.set(fast_path);
     }
 
     /// Whether new work is taken. While the loop cancels everything it is dropped instead.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.life() != Life::Cancelling
+        self.status() != LoopStatus::Cancelling
     }
 
     /// Whether this is the loop that runs on this thread.
@@ -252,13 +252,13 @@ impl LoopState {
     }
 
     pub(crate) fn push_tick(&self, tick: Job) {
-        if self.is_plain.get() || self.may_queue(StepKind::Tick, tick.location) {
+        if self.fast_path.get() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
-        if self.is_plain.get() || self.may_queue(StepKind::Microtask, callback.location) {
+        if self.fast_path.get() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
     }
@@ -267,7 +267,7 @@ impl LoopState {
     #[cold]
     fn may_queue(&self, kind: StepKind, location: SourceLocation) -> bool {
         let takes = match kind {
-            StepKind::Tick => self.life() == Life::Open,
+            StepKind::Tick => self.status() == LoopStatus::Open,
             _ => self.is_open(),
         };
         if takes {
@@ -292,7 +292,7 @@ impl LoopState {
         location: SourceLocation,
     ) -> Option<ImmediateId> {
         let mut entry = 0;
-        if !self.is_plain.get() {
+        if !self.fast_path.get() {
             if !self.is_open() {
                 return None;
             }
@@ -336,16 +336,16 @@ impl LoopState {
 
     /// Does `step` now, or behind the running step if it comes from inside of one: what settles
     /// or drops the next of a chain of promises would else take the stack once for each.
-    pub(crate) fn do_in_a_row(&self, step: Box<dyn FnOnce()>) {
-        self.in_a_row.borrow_mut().push_back(step);
-        if self.is_in_a_row.replace(true) {
+    pub(crate) fn trampoline(&self, step: Box<dyn FnOnce()>) {
+        self.trampoline_queue.borrow_mut().push_back(step);
+        if self.is_trampolining.replace(true) {
             return;
         }
-        let next = || self.in_a_row.borrow_mut().pop_front();
+        let next = || self.trampoline_queue.borrow_mut().pop_front();
         while let Some(step) = next() {
             let _ = catch_unwind(AssertUnwindSafe(step)); // the steps catch what is the user's
         }
-        self.is_in_a_row.set(false);
+        self.is_trampolining.set(false);
     }
 
     /// Arms a timer with one handle, or gives the work back if the loop takes none. `now` is the

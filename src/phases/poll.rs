@@ -98,7 +98,7 @@ pub(crate) struct ExternalWork {
 pub(crate) enum PollOutcome {
     Arrivals,
     /// Nothing can run unless a clock moves that is held by hand.
-    Frozen,
+    ClockHeld,
 }
 
 /// The token of the remote door's bell; no source gets it.
@@ -240,7 +240,7 @@ impl PollPhase {
                 let frozen =
                     self.wait_in_virtual_time(clock, remote_queue, wait, external, must_wait)?;
                 if frozen {
-                    return Ok(PollOutcome::Frozen);
+                    return Ok(PollOutcome::ClockHeld);
                 }
             }
         } else {

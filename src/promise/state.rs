@@ -264,7 +264,7 @@ impl<O: 'static> State<O> {
             Reaction::Wake(waker) => waker.wake(),
             Reaction::Convert(convert) => {
                 let settled = self.clone(); // it is looked for when its turn has come
-                self.owner.do_in_a_row(Box::new(move || {
+                self.owner.trampoline(Box::new(move || {
                     convert();
                     drop(settled);
                 }));
@@ -429,7 +429,7 @@ impl<O> Drop for State<O> {
         self.unlist();
         if let Some((_, Reaction::Convert(convert))) = self.reactions.get_mut().first.take() {
             self.owner
-                .do_in_a_row(Box::new(move || drop_quietly(convert)));
+                .trampoline(Box::new(move || drop_quietly(convert)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =

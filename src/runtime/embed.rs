@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{EventLoop, RunError, refuse_nesting};
 use crate::event_loop::current::enter;
-use crate::event_loop::state::{Life, LoopState};
+use crate::event_loop::state::{LoopState, LoopStatus};
 use crate::promise::{Promise, spawn_at};
 
 /// The turns of a host.
@@ -180,7 +180,7 @@ impl EventLoop {
         what: impl FnOnce(&mut EventLoop),
     ) -> Result<(), RunError> {
         refuse_nesting(verb);
-        self.state.set_life(Life::Open);
+        self.state.set_status(LoopStatus::Open);
         let _entered = enter(&self.state);
         if !self.is_hosted.replace(true) {
             self.state.begin_run(Location::caller());

@@ -38,8 +38,8 @@ impl RunError {
                 RunError::Unhandled { reason, location }
             }
             (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
-            (Some(Stop::Frozen), stuck) => RunError::Stuck(Stuck {
-                is_frozen: true,
+            (Some(Stop::ClockHeld), stuck) => RunError::Stuck(Stuck {
+                is_clock_held: true,
                 ..stuck.unwrap_or_default()
             }),
             (_, Some(stuck)) => RunError::Stuck(stuck),
@@ -71,7 +71,7 @@ impl std::error::Error for RunError {}
 /// `Display` prints what the main future waits for, and everything else that is pending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
-    pub(super) is_frozen: bool,
+    pub(super) is_clock_held: bool,
     pub(super) main: Option<SourceLocation>,
     pub(super) pending: Vec<SourceLocation>,
     pub(super) report: WhyAlive,
@@ -92,7 +92,7 @@ impl Stuck {
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_frozen {
+        f.write_str(if self.is_clock_held {
             "nothing can run unless time passes, and the virtual clock is held by hand: advance it"
         } else {
             "the main future is pending and nothing keeps the loop alive: no timer, immediate, \

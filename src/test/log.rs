@@ -347,13 +347,13 @@ impl fmt::Display for Log {
 
 /// Whether the phase says it all.
 fn is_of_a_phase(kind: StepKind) -> bool {
-    let is_plain = |kind| {
+    let fast_path = |kind| {
         matches!(
             kind,
             StepKind::Timeout | StepKind::Immediate | StepKind::Pending | StepKind::Close
         )
     };
-    is_plain(kind)
+    fast_path(kind)
 }
 
 /// What one does to have it run.
