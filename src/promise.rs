@@ -9,9 +9,9 @@
 //! |---|---|---|
 //! | calling an `async function` | [`spawn`], [`try_spawn`] | 0: the first part runs at once (R46) |
 //! | `await promise` | `promise.await`, `promise.settled().await` | 1 (R45) |
-//! | `new Promise(…)`, `Promise.withResolvers()` | [`with_resolvers`], [`with_resolver`] | 0 |
+//! | `new Promise(…)`, `Promise.withResolvers()` | [`try_with_resolver`], [`with_resolver`] | 0 |
 //! | `Promise.resolve(v)`, `Promise.reject(e)` | [`resolve`], [`reject`], [`ready`] | 0 |
-//! | `resolve(promise)` | [`Resolvers::resolve_with`] | 2 more than `promise` (R43) |
+//! | `resolve(promise)` | [`TryResolver::resolve_with`] | 2 more than `promise` (R43) |
 //! | `.then(f)`, `.then(f, g)` | [`then`](TryPromise::then), [`then_or_else`](TryPromise::then_or_else), [`then_or_else_any`](TryPromise::then_or_else_any) | 1, also where there is no handler (R42) |
 //! | `.catch(g)` | [`catch`](TryPromise::catch), [`catch_any`](TryPromise::catch_any) | 1 |
 //! | a handler that returns a value, or throws | `Ok(v)`, `Err(e)`, [`Next::Fulfil`], [`Next::Reject`] | 0 more |
@@ -42,7 +42,7 @@
 mod combinators;
 mod next;
 mod reactions;
-mod resolvers;
+mod resolver;
 mod shared;
 mod state;
 mod task;
@@ -65,7 +65,7 @@ pub use combinators::{
     resolve,
 };
 pub use next::{Ended, Followed, IntoNext, Next, PromiseLike, Rejected};
-pub use resolvers::{Resolver, Resolvers, with_resolver, with_resolvers};
+pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use shared::{SharedPromise, SharedSettled, SharedTryPromise};
 use state::Awaiting;
 pub use state::{Failure, SelfResolution};

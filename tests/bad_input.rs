@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
-use nodeloop::promise::{MAX_SPAWN_DEPTH, with_resolver, with_resolvers};
+use nodeloop::promise::{MAX_SPAWN_DEPTH, try_with_resolver, with_resolver};
 use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
 
@@ -74,7 +74,7 @@ fn a_call_outside_of_a_loop_says_what_to_do() {
         ("on_rejection_handled", || drop(on_rejection_handled(|_| ()))),
         ("exit", || exit(0)),
         ("promise::with_resolver", || drop(with_resolver::<()>())),
-        ("promise::with_resolvers", || drop(with_resolvers::<(), ()>())),
+        ("promise::with_resolvers", || drop(try_with_resolver::<(), ()>())),
         ("promise::ready", || drop(promise::ready(()))),
         ("promise::resolve", || drop(promise::resolve::<(), ()>(()))),
         ("promise::reject", || drop(promise::reject::<(), ()>(()))),
@@ -447,7 +447,7 @@ fn destructors_at_the_end_of_the_loop_may_call_into_it() {
     let mut event_loop = common::virtual_loop();
     event_loop
         .block_on(async move {
-            let (promise, resolvers) = with_resolvers::<(), OnDrop>();
+            let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
             let other = spawn(pending::<()>());
             let guard = OnDrop::new(move || {
                 let refused = |text| {
@@ -500,7 +500,7 @@ fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
     let mut event_loop = common::virtual_loop();
     let resolvers = event_loop
         .block_on(async {
-            let (promise, resolvers) = with_resolvers::<(), OnDrop>();
+            let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
             drop(promise);
             resolvers
         })

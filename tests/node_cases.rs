@@ -19,7 +19,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use nodeloop::promise::{
-    self, AggregateError, Failure, Next, Rejected, Resolvers, SelfResolution, SharedTryPromise,
+    self, AggregateError, Failure, Next, Rejected, SelfResolution, SharedTryPromise, TryResolver,
 };
 use nodeloop::{EventLoop, Immediate, Seed, Timeout, time};
 use serde_json::Value as Json;
@@ -211,7 +211,7 @@ fn reason(rejected: Rejected<Value>) -> Value {
 struct Program {
     trace: RefCell<Vec<String>>,
     promises: RefCell<HashMap<i64, Promise>>,
-    resolvers: RefCell<HashMap<i64, Resolvers<Value, Value>>>,
+    resolvers: RefCell<HashMap<i64, TryResolver<Value, Value>>>,
     timers: RefCell<HashMap<i64, Timeout>>,
     immediates: RefCell<HashMap<i64, Immediate>>,
 }
@@ -304,16 +304,18 @@ impl Program {
             "io" => time::simulate_completion(Duration::ZERO, self.callback(at(1))),
             "throw" => return Err(Value::of(at(1))),
             "defer" => {
-                let (promise, resolvers) = promise::with_resolvers();
+                let (promise, resolvers) = promise::try_with_resolver();
                 self.resolvers.borrow_mut().insert(id(1), resolvers);
                 self.put(id(1), promise.shared());
             }
             "resolve" => {
-                self.with_resolvers(id(1), |resolvers| resolvers.resolve(Value::of(at(2))))
+                self.try_with_resolver(id(1), |resolvers| resolvers.resolve(Value::of(at(2))))
             }
-            "reject" => self.with_resolvers(id(1), |resolvers| resolvers.reject(Value::of(at(2)))),
+            "reject" => {
+                self.try_with_resolver(id(1), |resolvers| resolvers.reject(Value::of(at(2))))
+            }
             "adopt" => {
-                self.with_resolvers(id(1), |resolvers| resolvers.resolve_with(self.get(id(2))));
+                self.try_with_resolver(id(1), |resolvers| resolvers.resolve_with(self.get(id(2))));
             }
             "resolved" => self.put(id(1), promise::resolve(Value::of(at(2))).shared()),
             "rejected" => self.put(id(1), promise::reject(Value::of(at(2))).shared()),
@@ -420,7 +422,7 @@ impl Program {
 
     /// `P[id] = (async () => { …steps… })()`
     fn call_async(self: &Rc<Self>, id: i64, steps: &Json) {
-        let (promise, resolvers) = promise::with_resolvers();
+        let (promise, resolvers) = promise::try_with_resolver();
         let (program, steps) = (self.clone(), steps.clone());
         drop(nodeloop::spawn(async move {
             match program.steps(&steps).await {
@@ -513,7 +515,7 @@ impl Program {
         }
     }
 
-    fn with_resolvers(&self, id: i64, act: impl FnOnce(&Resolvers<Value, Value>)) {
+    fn try_with_resolver(&self, id: i64, act: impl FnOnce(&TryResolver<Value, Value>)) {
         let resolvers = self.resolvers.borrow().get(&id).cloned();
         if let Some(resolvers) = resolvers {
             act(&resolvers);

@@ -13,8 +13,8 @@ use common::{
     trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{
-    Failure, Next, Rejected, Resolvers, all, all_settled, any, any_and_abort, race, race_and_abort,
-    ready, reject, resolve, with_resolver, with_resolvers,
+    Failure, Next, Rejected, TryResolver, all, all_settled, any, any_and_abort, race,
+    race_and_abort, ready, reject, resolve, try_with_resolver, with_resolver,
 };
 use nodeloop::time::sleep;
 use nodeloop::{
@@ -207,10 +207,10 @@ fn catch_any_sees_errors_panics_aborts_and_self_resolution() {
     trace(|log| {
         rejected("an error").catch_any(log_why(&log));
         try_spawn(async { throw("a panic") as Result<(), &str> }).catch_any(log_why(&log));
-        let (aborted, _resolvers) = with_resolvers::<(), &str>();
+        let (aborted, _resolvers) = try_with_resolver::<(), &str>();
         aborted.abort();
         aborted.catch_any(log_why(&log));
-        let (p, resolvers) = with_resolvers::<(), &str>();
+        let (p, resolvers) = try_with_resolver::<(), &str>();
         let p = p.shared();
         resolvers.resolve_with(p.clone());
         p.catch_any(log_why(&log));
@@ -497,7 +497,7 @@ fn aborting_a_race_leaves_its_members() {
 #[test]
 fn all_settled_tells_failures_from_errors() {
     trace(|log| {
-        let (aborted, _resolvers) = with_resolvers();
+        let (aborted, _resolvers) = try_with_resolver();
         aborted.abort();
         let members = [
             resolve(1),
@@ -643,7 +643,7 @@ fn a_promise_that_was_polled_or_marked_is_not_told() {
     trace(|log| {
         log_unhandled(&log);
         rejected("marked").mark_handled();
-        let (polled, resolvers) = with_resolvers::<(), _>();
+        let (polled, resolvers) = try_with_resolver::<(), _>();
         spawn(async move {
             futures::select_biased! {
                 _ = Box::pin(polled) => {}
@@ -660,7 +660,7 @@ fn a_promise_that_was_polled_or_marked_is_not_told() {
 #[test]
 fn dropping_the_resolvers_leaves_the_promise_pending() {
     trace_with_leftovers(|log| {
-        let (promise, resolvers) = with_resolvers::<(), Never>();
+        let (promise, resolvers) = try_with_resolver::<(), Never>();
         drop(resolvers);
         let line = log.clone();
         promise.then(move |()| {
@@ -681,7 +681,7 @@ fn dropping_the_resolvers_leaves_the_promise_pending() {
 
 /// What a reaction of a promise that is never settled holds: a token, and perhaps the very
 /// resolvers of that promise, which makes a circle.
-type Held = (Rc<()>, Option<Resolvers<(), &'static str>>);
+type Held = (Rc<()>, Option<TryResolver<(), &'static str>>);
 type Forever = TryPromise<(), &'static str>;
 
 type Way = (&'static str, fn(Forever, Held));
@@ -713,7 +713,7 @@ fn what_waits_for_ever_goes_with_the_loop() {
             resolve(()).finally(|| p).then(let_go(held));
         }),
         ("a promise that follows it", |p, held| {
-            let (follower, resolvers) = with_resolvers();
+            let (follower, resolvers) = try_with_resolver();
             resolvers.resolve_with(p);
             follower.then(let_go(held));
         }),
@@ -758,7 +758,7 @@ fn what_waits_for_ever_goes_with_the_loop() {
             let held = token.clone();
             let mut event_loop = virtual_loop();
             let result = event_loop.run_script(move || {
-                let (promise, resolvers) = with_resolvers();
+                let (promise, resolvers) = try_with_resolver();
                 way(promise, (held, in_a_circle.then_some(resolvers)));
             });
             assert!(result.is_ok(), "{result:?}");
@@ -778,12 +778,12 @@ fn a_promise_that_follows_for_ever_is_freed_with_its_loop() {
     let result = event_loop.run_script(move || {
         // The promises remember the context in which they are made, and with it the token.
         AsyncLocalStorage::new().run(held, || {
-            let (followed, _) = with_resolvers::<(), ()>();
-            let (follower, resolvers) = with_resolvers();
+            let (followed, _) = try_with_resolver::<(), ()>();
+            let (follower, resolvers) = try_with_resolver();
             resolvers.resolve_with(followed);
             drop(follower);
-            let (followed, _) = with_resolvers::<(), ()>();
-            let (aborted, resolvers) = with_resolvers();
+            let (followed, _) = try_with_resolver::<(), ()>();
+            let (aborted, resolvers) = try_with_resolver();
             resolvers.resolve_with(followed);
             aborted.abort();
             spawn(async move {

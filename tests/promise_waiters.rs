@@ -10,7 +10,7 @@ use std::task::Poll;
 use futures::future::FusedFuture;
 
 use common::{Later, Log, ms, tag, throw, trace};
-use nodeloop::promise::{Failure, ready, resolve, with_resolver, with_resolvers};
+use nodeloop::promise::{Failure, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
 use nodeloop::{Promise, queue_microtask, set_immediate, spawn};
 
@@ -125,7 +125,7 @@ fn a_task_that_aborts_itself_ends_at_its_next_wait() {
 fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
     trace(|log| {
         let (plain, resolver) = with_resolver::<()>();
-        let (fallible, resolvers) = with_resolvers::<(), &str>();
+        let (fallible, resolvers) = try_with_resolver::<(), &str>();
         let (plain, fallible) = (plain.shared(), fallible.shared());
         assert!(!plain.is_finished() && !fallible.is_finished());
         resolver.resolve(());

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::panic::Location;
 
 use common::{Later, Log, log_uncaught, ms, rejected, resolved, text_of, throw, trace, try_trace};
-use nodeloop::promise::with_resolvers;
+use nodeloop::promise::try_with_resolver;
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
     RunError, Timeout, UnhandledRejection, next_tick, on_exit, on_rejection_handled, on_uncaught,
@@ -68,7 +68,7 @@ fn rejections_are_told_in_their_order() {
         log_unhandled(&log);
         drop(rejected('a'));
         let b = rejected('b');
-        let (_, d) = with_resolvers::<(), char>();
+        let (_, d) = try_with_resolver::<(), char>();
         next_tick(move || d.reject('d'));
         drop(rejected('c'));
         next_tick(move || {
@@ -286,7 +286,7 @@ fn adopting_a_rejected_promise_marks_it_handled() {
     trace(|log| {
         let inner = rejected("x");
         let outer_line = Location::caller().line() + 1;
-        let (_outer, resolvers) = with_resolvers();
+        let (_outer, resolvers) = try_with_resolver();
         resolvers.resolve_with(inner);
         on_unhandled_rejection(move |rejection| {
             let is_outer = rejection.location().line() == outer_line;

@@ -223,7 +223,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
     ) -> TryPromise<U, F> {
         let source = self.into_state();
         let converted = State::new(source.owner().clone(), Location::caller(), error_of);
-        converted.source.set(super::Source::Resolvers);
+        converted.source.set(super::Source::TryResolver);
         let to = converted.clone();
         source.when_settled(move |outcome| {
             let outcome = outcome.and_then(|result| {
@@ -377,7 +377,7 @@ impl<T: 'static> Promise<T> {
     pub fn convert<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
         let source = self.into_state();
         let converted = State::new(source.owner().clone(), Location::caller(), no_reason);
-        converted.source.set(super::Source::Resolvers);
+        converted.source.set(super::Source::TryResolver);
         let to = converted.clone();
         source.when_settled(move |outcome| {
             let outcome = outcome.and_then(|value| {

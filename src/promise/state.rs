@@ -100,7 +100,7 @@ pub(crate) enum Source {
     /// A task that has not been pending yet, or nothing any more.
     None,
     /// Whoever holds the resolvers.
-    Resolvers,
+    TryResolver,
     /// A task, by its key in the registry.
     Task(usize),
     /// A job of the pool.
@@ -124,7 +124,7 @@ pub(crate) struct State<O> {
     location: SourceLocation,
     context: AsyncContext,
     /// How many resolvers there are; nothing if it is not resolved by hand.
-    pub(super) resolvers: Cell<Option<u32>>,
+    pub(super) resolver_count: Cell<Option<u32>>,
     /// Its key in the list of the promises that somebody waits for; [`UNLISTED`] without.
     listed: Cell<usize>,
     /// The reason in an output that is a rejection.
@@ -183,7 +183,7 @@ impl<O: 'static> State<O> {
             tracking: Cell::new(Tracking::Untracked),
             context,
             source: Cell::new(Source::None),
-            resolvers: Cell::new(None),
+            resolver_count: Cell::new(None),
             listed: Cell::new(UNLISTED),
             is_resolved: Cell::new(false),
             abort_requested: Cell::new(false),
@@ -346,7 +346,7 @@ impl<O: 'static> State<O> {
 
     /// Somebody waits from now on. A promise with a task is listed with the tasks already.
     fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
-        let is_by_hand = matches!(self.source.get(), Source::Resolvers | Source::Job(_));
+        let is_by_hand = matches!(self.source.get(), Source::TryResolver | Source::Job(_));
         if is_by_hand && self.listed.get() == UNLISTED {
             let promise: Weak<State<O>> = Rc::downgrade(self);
             self.listed.set(self.owner.awaited.add(promise));
@@ -403,7 +403,7 @@ impl<O: 'static> State<O> {
                 self.owner.cancel_job(id);
                 self.settle(Err(Failure::Aborted));
             }
-            Source::Resolvers => self.settle(Err(Failure::Aborted)),
+            Source::TryResolver => self.settle(Err(Failure::Aborted)),
             Source::None => {}
         }
     }
@@ -482,8 +482,8 @@ impl<O: 'static> PendingPromise for State<O> {
     }
 
     fn is_out_of_reach(&self) -> bool {
-        let by_hand = self.source.get() == Source::Resolvers && !self.is_resolved.get();
-        by_hand && self.resolvers.get() == Some(0)
+        let by_hand = self.source.get() == Source::TryResolver && !self.is_resolved.get();
+        by_hand && self.resolver_count.get() == Some(0)
     }
 
     fn is_job(&self) -> bool {

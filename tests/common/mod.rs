@@ -169,7 +169,7 @@ pub fn resolved() -> nodeloop::Promise<()> {
 /// `Promise.reject(reason)`
 #[track_caller]
 pub fn rejected<E: nodeloop::Reason>(reason: E) -> nodeloop::TryPromise<(), E> {
-    let (promise, resolvers) = nodeloop::promise::with_resolvers();
+    let (promise, resolvers) = nodeloop::promise::try_with_resolver();
     resolvers.reject(reason);
     promise
 }

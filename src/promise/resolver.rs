@@ -1,4 +1,4 @@
-//! Promises that are settled from outside: `with_resolvers` (R43, R44).
+//! Promises that are settled from outside: `try_with_resolver` (R43, R44).
 
 use std::fmt;
 use std::panic::Location;
@@ -37,9 +37,9 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
 ///
 /// ```
 /// let outcome = nodeloop::block_on(async {
-///     let (promise, resolvers) = nodeloop::promise::with_resolvers::<(), &str>();
-///     resolvers.reject("no");
-///     resolvers.resolve(()); // only the first call counts
+///     let (promise, resolver_count) = nodeloop::promise::try_with_resolver::<(), &str>();
+///     resolver_count.reject("no");
+///     resolver_count.resolve(()); // only the first call counts
 ///     promise.await
 /// });
 /// assert_eq!(outcome, Err("no"));
@@ -48,21 +48,22 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
 /// # Panics
 ///
 /// Outside of an event loop.
+#[doc(alias = "withResolvers")]
 #[track_caller]
-pub fn with_resolvers<T, E>() -> (TryPromise<T, E>, Resolvers<T, E>)
+pub fn try_with_resolver<T, E>() -> (TryPromise<T, E>, TryResolver<T, E>)
 where
     T: 'static,
     E: Reason,
 {
-    let state = pending(error_of, "promise::with_resolvers");
+    let state = pending(error_of, "promise::try_with_resolver");
     let resolving = Resolving::new(state.clone());
-    (TryPromise::new(state), Resolvers { resolving })
+    (TryPromise::new(state), TryResolver { resolving })
 }
 
 #[track_caller]
 fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> Rc<State<O>> {
     let state = State::new(current(verb), Location::caller(), reason_of);
-    state.source.set(Source::Resolvers);
+    state.source.set(Source::TryResolver);
     state
 }
 
@@ -73,7 +74,7 @@ struct Resolving<O> {
 
 impl<O: 'static> Resolving<O> {
     fn new(state: Rc<State<O>>) -> Resolving<O> {
-        state.resolvers.set(Some(1));
+        state.resolver_count.set(Some(1));
         Resolving { state }
     }
 
@@ -93,8 +94,8 @@ impl<O: 'static> Resolving<O> {
 
 impl<O> Clone for Resolving<O> {
     fn clone(&self) -> Self {
-        let resolvers = &self.state.resolvers;
-        resolvers.set(resolvers.get().map(|count| count.saturating_add(1)));
+        let resolver_count = &self.state.resolver_count;
+        resolver_count.set(resolver_count.get().map(|count| count.saturating_add(1)));
         Resolving {
             state: self.state.clone(),
         }
@@ -104,8 +105,8 @@ impl<O> Clone for Resolving<O> {
 impl<O> Drop for Resolving<O> {
     /// One less who could resolve the promise, for the reports.
     fn drop(&mut self) {
-        let resolvers = &self.state.resolvers;
-        resolvers.set(resolvers.get().map(|count| count.saturating_sub(1)));
+        let resolver_count = &self.state.resolver_count;
+        resolver_count.set(resolver_count.get().map(|count| count.saturating_sub(1)));
     }
 }
 
@@ -133,15 +134,15 @@ impl<T: 'static> Resolver<T> {
     }
 }
 
-/// Resolves or rejects a [`TryPromise`] made by [`with_resolvers`].
+/// Resolves or rejects a [`TryPromise`] made by [`try_with_resolver`].
 ///
 /// Clones stand for the same promise; only the first call of any of them counts, also while an
 /// adoption is under way. Dropping all of them leaves the promise pending, as in JavaScript.
-pub struct Resolvers<T, E> {
+pub struct TryResolver<T, E> {
     resolving: Resolving<Result<T, E>>,
 }
 
-impl<T: 'static, E: Reason> Resolvers<T, E> {
+impl<T: 'static, E: Reason> TryResolver<T, E> {
     /// Fulfils the promise with a value; its reactions are queued at once.
     pub fn resolve(&self, value: T) {
         self.resolving.conclude(Ok(Ok(value)));
@@ -182,9 +183,9 @@ impl<T> Clone for Resolver<T> {
     }
 }
 
-impl<T, E> Clone for Resolvers<T, E> {
+impl<T, E> Clone for TryResolver<T, E> {
     fn clone(&self) -> Self {
-        Resolvers {
+        TryResolver {
             resolving: self.resolving.clone(),
         }
     }
@@ -198,7 +199,7 @@ impl<T> fmt::Debug for Resolver<T> {
     }
 }
 
-impl<T, E> fmt::Debug for Resolvers<T, E> {
+impl<T, E> fmt::Debug for TryResolver<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolvers")
             .field("is_resolved", &self.resolving.state.is_resolved.get())
