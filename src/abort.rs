@@ -6,7 +6,7 @@
 //! panics does not keep the others from being told; its panic is raised again in a tick.
 //!
 //! What takes a signal: any future ([`WithSignal`]), promises ([`Promise::abort_on`]), timers
-//! ([`Timeout::abort_on`], [`Immediate::abort_on`]).
+//! ([`TimeoutHandle::abort_on`], [`ImmediateHandle::abort_on`]).
 //!
 //! Invariant: nothing of a signal is borrowed while a listener or a destructor runs.
 
@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 
 use crate::hooks::rejection::Reason;
 use crate::promise::{Promise, TryPromise};
-use crate::schedule::{Immediate, Timeout, next_tick, set_timeout};
+use crate::schedule::{ImmediateHandle, TimeoutHandle, next_tick, set_timeout};
 
 /// Aborts what was given its [`signal`](AbortController::signal).
 ///
@@ -485,18 +485,18 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
     }
 }
 
-impl Timeout {
+impl TimeoutHandle {
     /// [Clears](Timeout::clear) the timer when `signal` is aborted, at once if it is already.
-    pub fn abort_on(&self, signal: &AbortSignal) -> &Timeout {
+    pub fn abort_on(&self, signal: &AbortSignal) -> &TimeoutHandle {
         let (timer, watched) = (self.clone(), self.clone());
         end_when(signal, move || !watched.is_pending(), move || timer.clear());
         self
     }
 }
 
-impl Immediate {
+impl ImmediateHandle {
     /// [Clears](Immediate::clear) the immediate when `signal` is aborted, at once if it is already.
-    pub fn abort_on(&self, signal: &AbortSignal) -> &Immediate {
+    pub fn abort_on(&self, signal: &AbortSignal) -> &ImmediateHandle {
         let (immediate, watched) = (self.clone(), self.clone());
         end_when(
             signal,

@@ -196,10 +196,10 @@ pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
 };
 pub use runtime::{
-    Builder, Entry, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
+    Builder, EntryMode, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
 };
 pub use schedule::yield_now::{YieldNow, yield_now};
 pub use schedule::{
-    Immediate, MAX_DELAY, Timeout, next_tick, queue_microtask, set_immediate, set_interval,
-    set_timeout, set_timeout_mut,
+    ImmediateHandle, MAX_DELAY, TimeoutHandle, next_tick, queue_microtask, set_immediate,
+    set_interval, set_timeout, set_timeout_mut,
 };

@@ -67,7 +67,7 @@ pub use starvation_detector::{LongDrains, long_drains};
 pub use traced::Traced;
 
 pub use crate::phases::macrotask::StepKind;
-pub use event::{Event, Phase, PromiseId, Settled, Step, StepId};
+pub use event::{Event, Phase, PromiseId, SettledAs, Step, StepId};
 pub use position::{Position, Queue};
 pub use registry::{EventContext, Observer};
 pub use starvation::{Link, Starving};

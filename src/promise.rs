@@ -64,12 +64,12 @@ pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
 };
-pub use next::{Ended, Followed, IntoNext, Next, PromiseLike, Rejected};
+pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use shared::{SharedPromise, SharedSettled, SharedTryPromise};
 use state::Awaiting;
-pub use state::{Failure, SelfResolution};
 pub(crate) use state::{Outcome, Source, State};
+pub use state::{PromiseError, SelfResolution};
 pub use task::MAX_SPAWN_DEPTH;
 use task::{start_eagerly, start_lazily, with_output};
 
@@ -253,7 +253,7 @@ impl<O: 'static> Inner<O> {
 fn resume<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
     match outcome {
         Ok(output) => output,
-        Err(Failure::Panicked(payload)) => resume_unwind(payload),
+        Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
         Err(failure) => panic!(
             "awaited the promise made at {location}, which has no value: {failure}; await \
              `promise.settled()` to get this as an error"
@@ -279,7 +279,7 @@ impl<T: 'static> Promise<T> {
     /// Asks what stands behind the promise to stop.
     ///
     /// A task drops its future at its next turn (a microtask) and the promise then settles as
-    /// [`Failure::Aborted`]; a job that no thread has started leaves the queue, one that runs
+    /// [`PromiseError::Aborted`]; a job that no thread has started leaves the queue, one that runs
     /// goes on and its result is dropped. A settled promise stays as it is.
     pub fn abort(&self) {
         self.inner.state.abort();
@@ -374,7 +374,7 @@ pub struct Settled<O: 'static> {
 }
 
 impl<O: 'static> Future for Settled<O> {
-    type Output = Result<O, Failure>;
+    type Output = Result<O, PromiseError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.inner.poll(cx)

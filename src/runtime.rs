@@ -17,7 +17,7 @@ use crate::event_loop::state::{LoopState, LoopStatus, Stop};
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::why_alive::{PendingTask, WhyAlive};
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
-use crate::promise::{Failure, Promise, spawn_at};
+use crate::promise::{Promise, PromiseError, spawn_at};
 use crate::runtime::handle::Handle;
 
 mod builder;
@@ -27,7 +27,7 @@ mod embed;
 mod errors;
 pub(crate) mod handle;
 
-pub use builder::{Builder, Entry, StuckPolicy};
+pub use builder::{Builder, EntryMode, StuckPolicy};
 pub use errors::{RunError, Stuck};
 
 /// How long, in real time, a main future may wait for another thread before that is told.
@@ -138,8 +138,8 @@ fn refuse_nesting(verb: &str) {
 /// Several loops may exist on one thread, but only one of them runs at a time.
 pub struct EventLoop {
     state: Rc<LoopState>,
-    entry: Entry,
-    stuck: StuckPolicy,
+    entry: EntryMode,
+    stuck_policy: StuckPolicy,
     /// Whether the running run has told that it waits for another thread.
     has_reported: Cell<bool>,
     /// Whether a host drives the loop: its run goes on between the calls.
@@ -195,10 +195,10 @@ impl EventLoop {
     {
         let _entered = self.enter("run");
         let main = self.start_main(location, move || spawn_at(location, future));
-        let stuck =
+        let stuck_policy =
             self.run_to_the_end(location, &|| main.as_ref().is_none_or(Promise::is_finished));
         let main = self.wind_up(main);
-        self.result(main, location, stuck)
+        self.result(main, location, stuck_policy)
     }
 
     /// Runs `script` as the main script, then the loop until nothing keeps it alive.
@@ -229,9 +229,9 @@ impl EventLoop {
         match self.state.take_stop() {
             None => Ok(()),
             stop => {
-                let stuck = self.stuck_report(None);
+                let stuck_policy = self.stuck_report(None);
                 self.state.cancel_all();
-                Err(RunError::from_stop(stop, Some(stuck)))
+                Err(RunError::from_stop(stop, Some(stuck_policy)))
             }
         }
     }
@@ -263,14 +263,14 @@ impl EventLoop {
                 state.stop(Stop::Done);
             })
         });
-        let mut stuck = None;
+        let mut stuck_policy = None;
         while !self.state.is_stopping() {
             self.run_dry();
             if !self.state.is_stopping() && main.as_ref().is_none_or(Promise::is_finished) {
                 break; // it panicked, and a hook has been told
             }
-            stuck = self.wait_or_give_up(location);
-            if stuck.is_some() {
+            stuck_policy = self.wait_or_give_up(location);
+            if stuck_policy.is_some() {
                 break;
             }
         }
@@ -279,7 +279,7 @@ impl EventLoop {
             let _ = self.state.take_stop();
             return Ok(output.take().expect("the value comes before the stop"));
         }
-        match self.result(main, location, stuck) {
+        match self.result(main, location, stuck_policy) {
             Ok(()) => unreachable!("a main future that finishes stops the run"),
             Err(error) => Err(error),
         }
@@ -307,12 +307,12 @@ impl EventLoop {
         &self,
         main: Option<Promise<T>>,
         location: SourceLocation,
-        stuck: Option<Stuck>,
+        stuck_policy: Option<Stuck>,
     ) -> Result<T, RunError> {
         let early = self.state.take_stop();
-        let stuck = match early {
+        let stuck_policy = match early {
             Some(Stop::ClockHeld) => Some(self.stuck_report(Some(location))),
-            _ => stuck,
+            _ => stuck_policy,
         };
         if early.is_some() {
             self.state.cancel_all();
@@ -321,13 +321,13 @@ impl EventLoop {
             match (main.state().take(), &early) {
                 (Ok(output), None) => return Ok(output),
                 (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
-                (Err(Failure::Panicked(payload)), _) => {
+                (Err(PromiseError::Panicked(payload)), _) => {
                     return Err(RunError::Uncaught(Uncaught { payload, location }));
                 }
                 _ => {}
             }
         }
-        Err(RunError::from_stop(early, stuck))
+        Err(RunError::from_stop(early, stuck_policy))
     }
 
     /// A handle with which other threads reach this loop, also between two runs.
@@ -350,8 +350,8 @@ impl EventLoop {
     fn run_main(&self, location: SourceLocation, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            Entry::CommonJs => state.enter(Origin::new(StepKind::MainScript, location), script),
-            Entry::Module => {
+            EntryMode::CommonJs => state.enter(Origin::new(StepKind::MainScript, location), script),
+            EntryMode::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
                 state.push_microtask(crate::phases::queues::Job { callback, location });
@@ -381,7 +381,7 @@ impl EventLoop {
         main_is_done: &dyn Fn() -> bool,
     ) -> Option<Stuck> {
         let state = &self.state;
-        let stuck = loop {
+        let stuck_policy = loop {
             self.run_dry();
             if state.is_stopping() {
                 break None;
@@ -393,8 +393,8 @@ impl EventLoop {
             if main_is_done() || state.is_stopping() {
                 break None;
             }
-            if let Some(stuck) = self.wait_or_give_up(main) {
-                break Some(stuck);
+            if let Some(stuck_policy) = self.wait_or_give_up(main) {
+                break Some(stuck_policy);
             }
         };
         let code = match &*state.stop.borrow() {
@@ -403,7 +403,7 @@ impl EventLoop {
             None => 0,
         };
         state.emit_exit(code);
-        stuck
+        stuck_policy
     }
 
     /// Runs until nothing keeps the loop alive, and nobody waits for just that.
@@ -419,7 +419,7 @@ impl EventLoop {
     /// The loop has run dry and the main future is pending, which keeps nothing alive (R50): only
     /// another thread can wake it now.
     fn wait_or_give_up(&self, main: SourceLocation) -> Option<Stuck> {
-        match self.stuck {
+        match self.stuck_policy {
             StuckPolicy::Wait => {
                 if !self.state.turn_within(WORTH_A_REPORT) && !self.state.is_stopping() {
                     if !self.has_reported.replace(true) {
@@ -463,7 +463,7 @@ impl fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLoop")
             .field("entry", &self.entry)
-            .field("stuck", &self.stuck)
+            .field("stuck", &self.stuck_policy)
             .finish_non_exhaustive()
     }
 }

@@ -66,12 +66,12 @@ pub struct Worker<S: Send + 'static, R: Send + 'static, T: 'static> {
     port: Port<S, R>,
     handle: Handle,
     hold: Arc<Mutex<Hold>>,
-    end: TryPromise<Ended<T>, RunError>,
+    end: TryPromise<WorkerOutcome<T>, RunError>,
 }
 
 /// How a worker has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended<T> {
+pub enum WorkerOutcome<T> {
     /// Its main future has finished with this value, and nothing kept its loop alive.
     Finished(T),
     /// It has called [`exit`] with this code; with 1 if it was
@@ -83,7 +83,7 @@ pub enum Ended<T> {
 enum Hold {
     Refed { _token: KeepAlive },
     Unrefed,
-    Ended,
+    WorkerOutcome,
 }
 
 impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
@@ -126,7 +126,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
             let result = event_loop.run(async move { main(port).await });
             drop(event_loop); // what it has open is closed before its end is told
             let _ = ended.send(result);
-            *lock(&holds) = Hold::Ended;
+            *lock(&holds) = Hold::WorkerOutcome;
         };
         let thread = std::thread::Builder::new()
             .name("nodeloop-worker".to_owned())
@@ -175,7 +175,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     /// rejection. As any promise it is an unhandled rejection *here* if nobody has handled it by
     /// then, so the failure of a worker that was dropped or forgotten does not pass silently.
     #[doc(alias = "exit")]
-    pub fn join(self) -> TryPromise<Ended<T>, RunError> {
+    pub fn join(self) -> TryPromise<WorkerOutcome<T>, RunError> {
         self.end
     }
 
@@ -225,10 +225,10 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
 async fn end_of<T>(
     has_ended: oneshot::Receiver<Result<T, RunError>>,
     location: SourceLocation,
-) -> Result<Ended<T>, RunError> {
+) -> Result<WorkerOutcome<T>, RunError> {
     match has_ended.await {
-        Ok(Ok(value)) => Ok(Ended::Finished(value)),
-        Ok(Err(RunError::Exit(code))) => Ok(Ended::Exited(code)),
+        Ok(Ok(value)) => Ok(WorkerOutcome::Finished(value)),
+        Ok(Err(RunError::Exit(code))) => Ok(WorkerOutcome::Exited(code)),
         Ok(Err(error)) => Err(error),
         Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught {
             payload: Box::new("the worker panicked while its loop was taken down"),

@@ -125,7 +125,7 @@ fn a_loop_inside_a_loop_says_what_to_do() {
                 "{text}"
             );
             assert_eq!(file, file!());
-            set_immediate(log.will("and the outer loop goes on"));
+            set_immediate(log.callback("and the outer loop goes on"));
         })
         .assert(["and the outer loop goes on"]);
     }
@@ -183,7 +183,7 @@ fn the_end_of_time_can_be_reached() {
         spawn(async move {
             sleep(Duration::MAX).await;
             log.add("slept");
-            simulate_completion(Duration::MAX, log.will("completed"));
+            simulate_completion(Duration::MAX, log.callback("completed"));
             time::advance(Duration::MAX).await;
             log.add("advanced");
             block_for(Duration::MAX);
@@ -224,7 +224,7 @@ fn two_loops_on_one_thread_take_turns() {
     let (in_b, resolve_b) = b.block_on(async { with_resolver::<&str>() }).unwrap();
     let line = log.clone();
     a.block_on(async move {
-        set_timeout(ms(5), line.will("timer of a"));
+        set_timeout(ms(5), line.callback("timer of a"));
         spawn(async move { line.add(format_args!("a: {}", in_a.await)) });
     })
     .unwrap();
@@ -266,7 +266,7 @@ fn a_loop_can_be_dropped_inside_another() {
         .block_on(async move {
             let guard = OnDrop::new(move || {
                 inner_log.add("the inner task is dropped");
-                next_tick(inner_log.will("never: the inner loop has ended"));
+                next_tick(inner_log.callback("never: the inner loop has ended"));
             });
             spawn(async move {
                 pending::<()>().await;
@@ -280,7 +280,7 @@ fn a_loop_can_be_dropped_inside_another() {
             line.add("before");
             drop(inner);
             line.add("after");
-            next_tick(line.will("tick of the outer loop"));
+            next_tick(line.callback("tick of the outer loop"));
         })
         .unwrap();
     log.assert([
@@ -318,11 +318,11 @@ fn a_timer_may_throw_twice() {
         let (line, guard) = (log.clone(), panics_when_dropped("drop"));
         drop(set_timeout_mut(ms(1), move || {
             let _ = &guard; // dropped behind the call, because nobody has a handle
-            next_tick(line.will("tick"));
+            next_tick(line.callback("tick"));
             throw("call");
         }));
-        set_timeout(ms(1), log.will("B"));
-        set_timeout(ms(1), log.will("C"));
+        set_timeout(ms(1), log.callback("B"));
+        set_timeout(ms(1), log.callback("C"));
         block_for(ms(5));
     })
     .assert(["uncaught call", "uncaught drop", "B", "tick", "C"]);
@@ -379,7 +379,7 @@ fn an_output_that_nobody_takes_may_panic_when_dropped() {
         resolver.resolve(panics_when_dropped("the value"));
         drop(resolver);
         drop(spawn_blocking(|| SendsPanic));
-        set_timeout(ms(1), log.will("the loop goes on"));
+        set_timeout(ms(1), log.callback("the loop goes on"));
     })
     .assert(["the loop goes on"]);
 }
@@ -401,14 +401,14 @@ fn destructors_that_panic_at_the_end_of_the_loop_stop_nothing() {
         .block_on(async move {
             for n in 1..=2 {
                 let guard = panics_when_dropped("a task");
-                let line = OnDrop::new(line.will(format_args!("task {n}")));
+                let line = OnDrop::new(line.callback(format_args!("task {n}")));
                 drop(spawn(async move {
                     pending::<()>().await;
                     drop((guard, line));
                 }));
             }
             let each = |text: &'static str| {
-                let line = OnDrop::new(line.will(text));
+                let line = OnDrop::new(line.callback(text));
                 let guard = panics_when_dropped("a callback");
                 move || drop((guard, line))
             };
@@ -451,7 +451,7 @@ fn destructors_at_the_end_of_the_loop_may_call_into_it() {
             let other = spawn(pending::<()>());
             let guard = OnDrop::new(move || {
                 let refused = |text| {
-                    let line = OnDrop::new(line.will(text));
+                    let line = OnDrop::new(line.callback(text));
                     move || drop(line)
                 };
                 next_tick(refused("tick"));
@@ -467,7 +467,7 @@ fn destructors_at_the_end_of_the_loop_may_call_into_it() {
                 drop(sleep(ms(1)));
                 simulate_completion(ms(0), refused("completion"));
                 other.abort();
-                resolvers.reject(OnDrop::new(line.will("the reason of a rejection")));
+                resolvers.reject(OnDrop::new(line.callback("the reason of a rejection")));
             });
             drop(spawn(async move {
                 pending::<()>().await;
@@ -506,7 +506,7 @@ fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
         })
         .unwrap();
     drop(event_loop);
-    resolvers.reject(OnDrop::new(log.will("the reason")));
+    resolvers.reject(OnDrop::new(log.callback("the reason")));
     drop(resolvers);
     log.assert(["the reason"]);
 }
@@ -537,12 +537,12 @@ fn a_task_that_never_ends_is_in_the_report_and_cancelled_at_the_end() {
     let main_line = Location::caller().line() + 2;
     let error = event_loop
         .run(async move {
-            let guard = OnDrop::new(line.will("the task is dropped"));
+            let guard = OnDrop::new(line.callback("the task is dropped"));
             let task = spawn(async move {
                 pending::<()>().await;
                 drop(guard);
             });
-            let _main = OnDrop::new(line.will("main is dropped"));
+            let _main = OnDrop::new(line.callback("main is dropped"));
             task.await;
         })
         .unwrap_err();
@@ -681,8 +681,8 @@ fn after_a_good_run_what_is_pending_stays() {
     let resolver = event_loop
         .run(async move {
             let (promise, resolver) = with_resolver();
-            set_timeout(ms(50), line.will("unref'd timer")).unref();
-            set_immediate(line.will("unref'd immediate")).unref();
+            set_timeout(ms(50), line.callback("unref'd timer")).unref();
+            set_immediate(line.callback("unref'd immediate")).unref();
             sleep(ms(10)).await;
             let before_exit = line.clone();
             on_before_exit(move || before_exit.add("before exit"));
@@ -723,16 +723,16 @@ fn after_a_block_on_the_rest_of_its_turn_stays() {
         .block_on(async move {
             let (promise, resolver) = with_resolver();
             simulate_completion(ms(5), move || resolver.resolve(()));
-            simulate_completion(ms(5), line.will("completion of the same poll phase"));
+            simulate_completion(ms(5), line.callback("completion of the same poll phase"));
             queue_work(|| (), {
                 let line = line.clone();
                 move |()| line.add("job")
             });
             time::wait_for_jobs();
             promise.await;
-            set_immediate(line.will("immediate"));
-            next_tick(line.will("tick"));
-            queue_microtask(line.will("microtask"));
+            set_immediate(line.callback("immediate"));
+            next_tick(line.callback("tick"));
+            queue_microtask(line.callback("microtask"));
         })
         .unwrap();
     log.assert(["job"]);
@@ -758,7 +758,7 @@ fn after_a_block_on_a_completion_that_has_arrived_is_delivered() {
         .block_on(async move {
             let (promise, resolver) = with_resolver();
             simulate_completion(ms(5), move || resolver.resolve(()));
-            simulate_completion(ms(5), line.will("completion"));
+            simulate_completion(ms(5), line.callback("completion"));
             promise.await;
         })
         .unwrap();
@@ -782,11 +782,11 @@ fn after_a_run_that_ended_early_nothing_stays() {
             .run_script(move || {
                 let exit_line = line.clone();
                 on_exit(move |code| exit_line.add(format_args!("exit {code}")));
-                set_timeout(ms(50), line.will("never")).unref();
-                set_interval(ms(50), line.will("never"));
-                set_immediate(line.will("never"));
-                simulate_completion(ms(1), line.will("never"));
-                let guard = OnDrop::new(line.will("task dropped"));
+                set_timeout(ms(50), line.callback("never")).unref();
+                set_interval(ms(50), line.callback("never"));
+                set_immediate(line.callback("never"));
+                simulate_completion(ms(1), line.callback("never"));
+                let guard = OnDrop::new(line.callback("task dropped"));
                 drop(spawn(async move {
                     sleep(ms(1)).await;
                     drop(guard);
@@ -804,7 +804,7 @@ fn after_a_run_that_ended_early_nothing_stays() {
         event_loop
             .run_script(move || {
                 assert_eq!(now_ms(), 30, "the clock does not go back");
-                set_timeout(ms(100), line.will("timer"));
+                set_timeout(ms(100), line.callback("timer"));
             })
             .unwrap();
         log.assert([
@@ -824,13 +824,13 @@ fn handles_of_a_loop_that_has_ended_do_nothing() {
     let mut event_loop = common::virtual_loop();
     let (timer, fired, immediate, task, promise, resolver) = event_loop
         .block_on(async move {
-            let fired = set_timeout_mut(ms(1), line.will("fired"));
+            let fired = set_timeout_mut(ms(1), line.callback("fired"));
             sleep(ms(5)).await;
             let (promise, resolver) = with_resolver::<i32>();
             (
-                set_timeout(ms(50), line.will("never")),
+                set_timeout(ms(50), line.callback("never")),
                 fired,
-                set_immediate(line.will("never")),
+                set_immediate(line.callback("never")),
                 spawn(pending::<()>()),
                 promise,
                 resolver,
@@ -885,11 +885,11 @@ fn handles_of_a_cancelled_run_do_nothing_in_the_next() {
             timeout.refresh();
             interval.refresh();
             assert!(!timeout.is_pending() && !interval.is_pending());
-            let new = set_immediate(line.will("the immediate of this run"));
+            let new = set_immediate(line.callback("the immediate of this run"));
             immediate.clear();
             assert!(new.has_ref());
             assert!(!work.cancel());
-            set_timeout(ms(1), line.will("the timer of this run"));
+            set_timeout(ms(1), line.callback("the timer of this run"));
             timeout.clear();
             interval.clear();
         })
@@ -959,7 +959,7 @@ fn a_listener_may_add_listeners_and_fail() {
         on_before_exit(move || {
             times.set(times.get() + 1);
             if times.get() == 1 {
-                on_before_exit(line.will("added while listeners were called"));
+                on_before_exit(line.callback("added while listeners were called"));
                 throw("in a listener")
             }
         });

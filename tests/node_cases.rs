@@ -21,7 +21,7 @@ use futures::future::LocalBoxFuture;
 use nodeloop::promise::{
     self, AggregateError, Failure, Next, Rejected, SelfResolution, SharedTryPromise, TryResolver,
 };
-use nodeloop::{EventLoop, Immediate, Seed, Timeout, time};
+use nodeloop::{EventLoop, ImmediateHandle, Seed, TimeoutHandle, time};
 use serde_json::Value as Json;
 
 fn main() -> ExitCode {
@@ -202,7 +202,7 @@ struct Throw(Value);
 fn reason(rejected: Rejected<Value>) -> Value {
     match rejected {
         Rejected::Error(value) => value,
-        Rejected::Failure(Failure::SelfResolution) => Value::TypeError,
+        Rejected::Failure(PromiseError::SelfResolution) => Value::TypeError,
         Rejected::Failure(failure) => panic!("no case panics or aborts: {failure}"),
     }
 }
@@ -212,8 +212,8 @@ struct Program {
     trace: RefCell<Vec<String>>,
     promises: RefCell<HashMap<i64, Promise>>,
     resolvers: RefCell<HashMap<i64, TryResolver<Value, Value>>>,
-    timers: RefCell<HashMap<i64, Timeout>>,
-    immediates: RefCell<HashMap<i64, Immediate>>,
+    timers: RefCell<HashMap<i64, TimeoutHandle>>,
+    immediates: RefCell<HashMap<i64, ImmediateHandle>>,
 }
 
 /// How the steps of an async function were left.
@@ -359,7 +359,7 @@ impl Program {
     }
 
     fn interval(self: &Rc<Self>, id: i64, period: Duration, times: i64, body: &Json) {
-        let timer: Rc<RefCell<Option<Timeout>>> = Rc::default();
+        let timer: Rc<RefCell<Option<TimeoutHandle>>> = Rc::default();
         let own = timer.clone();
         let mut callback = self.callback(body);
         let mut calls = 0;
@@ -501,14 +501,14 @@ impl Program {
             .collect()
     }
 
-    fn with_timer(&self, id: i64, act: impl FnOnce(&Timeout)) {
+    fn with_timer(&self, id: i64, act: impl FnOnce(&TimeoutHandle)) {
         let timer = self.timers.borrow().get(&id).cloned();
         if let Some(timer) = timer {
             act(&timer);
         }
     }
 
-    fn with_immediate(&self, id: i64, act: impl FnOnce(&Immediate)) {
+    fn with_immediate(&self, id: i64, act: impl FnOnce(&ImmediateHandle)) {
         let immediate = self.immediates.borrow().get(&id).cloned();
         if let Some(immediate) = immediate {
             act(&immediate);

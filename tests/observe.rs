@@ -81,7 +81,7 @@ fn observed(log: &Log) -> EventLoop {
     };
     EventLoop::builder()
         .virtual_time()
-        .stuck(StuckPolicy::Error)
+        .stuck_policy(StuckPolicy::Error)
         .observer(lines)
         .build()
         .unwrap()
@@ -229,7 +229,7 @@ fn numbers_join_queue_and_run() {
         .unwrap();
     event_loop
         .run(async {
-            let interval: Later<nodeloop::Timeout> = Later::new();
+            let interval: Later<nodeloop::TimeoutHandle> = Later::new();
             let (cleared, calls) = (interval.clone(), Cell::new(0));
             interval.set(set_interval(ms(5), move || {
                 calls.set(calls.get() + 1);
@@ -351,7 +351,7 @@ fn an_observer_is_refused_every_verb() {
 
 #[test]
 fn an_observer_is_refused_what_it_holds() {
-    let timer: Later<nodeloop::Timeout> = Later::new();
+    let timer: Later<nodeloop::TimeoutHandle> = Later::new();
     let (inside, outside) = (timer.clone(), timer);
     let error = with_meddler(
         move || inside.get().clear(),
@@ -472,7 +472,7 @@ fn an_observer_knows_its_position_too() {
     let at = Rc::new(RefCell::new(None));
     let slot = at.clone();
     let see = move |event: &Event, moment: &EventContext<'_>| {
-        if matches!(event, Event::StepBegin(step) if step.kind == StepKind::Timeout) {
+        if matches!(event, Event::StepBegin(step) if step.kind == StepKind::TimeoutHandle) {
             assert_eq!(position(), moment.position());
             *slot.borrow_mut() = Some(position());
         }
@@ -511,5 +511,8 @@ fn a_panicked_and_an_aborted_promise_are_told_apart() {
             sleeping.abort();
         })
         .unwrap();
-    assert_eq!(*outcomes.borrow(), [Settled::Panicked, Settled::Aborted]);
+    assert_eq!(
+        *outcomes.borrow(),
+        [SettledAs::Panicked, SettledAs::Aborted]
+    );
 }

@@ -125,7 +125,7 @@ fn time_between_two_runs_does_not_count() {
 fn the_delay_is_what_callbacks_cost_those_who_wait() {
     let metrics = counted(|_| {
         time::block_for(ms(7));
-        let interval: Later<nodeloop::Timeout> = Later::new();
+        let interval: Later<nodeloop::TimeoutHandle> = Later::new();
         let (own, mut call) = (interval.clone(), 0);
         interval.set(set_interval(ms(100), move || {
             call += 1;
@@ -225,7 +225,7 @@ fn a_starving_drain_is_told_once_with_its_links() {
     };
     assert_eq!((starving.ticks, starving.microtasks), (501, 500));
     let behind = starving.behind.unwrap();
-    assert_eq!(behind.kind, StepKind::Timeout);
+    assert_eq!(behind.kind, StepKind::TimeoutHandle);
     let links: Vec<_> = starving.links.iter().map(|l| (l.kind, l.count)).collect();
     assert_eq!(
         links,

@@ -345,7 +345,7 @@ fn the_payload_of_a_panic_comes_through_a_chain() {
             .then(|()| ());
         spawn(async move {
             match end.settled().await {
-                Err(Failure::Panicked(payload)) => log.add(text_of(&*payload)),
+                Err(PromiseError::Panicked(payload)) => log.add(text_of(&*payload)),
                 other => log.add(format_args!("{other:?}")),
             }
         });
@@ -444,7 +444,7 @@ fn the_losers_of_race_and_abort_and_any_and_abort_end() {
     for way in ways {
         trace(move |log| {
             way(&log);
-            set_timeout(ms(15), log.will("15 ms"));
+            set_timeout(ms(15), log.callback("15 ms"));
         })
         .assert([
             "fast has slept",

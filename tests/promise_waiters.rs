@@ -39,7 +39,7 @@ fn a_dropped_waiter_gives_its_task_no_place_in_the_queue() {
         });
         set_immediate(move || {
             resolve_first.resolve(());
-            queue_microtask(log.will("microtask"));
+            queue_microtask(log.callback("microtask"));
             resolve_second.resolve(());
         });
     })

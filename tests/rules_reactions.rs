@@ -14,8 +14,8 @@ use common::{
     trace_with_leftovers,
 };
 use nodeloop::promise::{
-    AggregateError, Failure, Next, Rejected, SharedTryPromise, all, all_settled, any, race, ready,
-    reject, resolve, try_with_resolver, with_resolver,
+    AggregateError, Next, PromiseError, Rejected, SharedTryPromise, all, all_settled, any, race,
+    ready, reject, resolve, try_with_resolver, with_resolver,
 };
 use nodeloop::{TryPromise, on_unhandled_rejection, queue_microtask, set_immediate, spawn};
 
@@ -128,11 +128,11 @@ fn reactions_run_in_the_order_in_which_they_were_added() {
         let (p, y) = with_resolver();
         let p = p.shared();
         p.then(tag(&log, "p1"));
-        queue_microtask(log.will("m before resolve"));
+        queue_microtask(log.callback("m before resolve"));
         y.resolve("");
         y.resolve("ignored");
         p.then(tag(&log, "p2"));
-        queue_microtask(log.will("m after resolve"));
+        queue_microtask(log.callback("m after resolve"));
     })
     .assert(["m before resolve", "p1", "p2", "m after resolve"]);
 }
@@ -236,7 +236,7 @@ fn a_promise_resolved_with_itself_is_rejected() {
         y.resolve_with(p.clone());
         let line = log.clone();
         p.catch_any(move |why| {
-            let itself = matches!(why, Rejected::Failure(Failure::SelfResolution));
+            let itself = matches!(why, Rejected::Failed(PromiseError::SelfResolution));
             line.add(if itself {
                 "TypeError"
             } else {

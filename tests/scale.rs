@@ -33,7 +33,7 @@ fn a_million_timers_fire_in_order() {
                 expected.push((duration, n));
             }
         }
-        cleared.iter().for_each(nodeloop::Timeout::clear);
+        cleared.iter().for_each(nodeloop::TimeoutHandle::clear);
         expected.sort();
         nodeloop::on_exit(move |_| {
             assert!(*fired.borrow() == expected, "the order is wrong");
@@ -168,7 +168,7 @@ fn the_end_of_a_long_chain_can_be_aborted() {
     let first = virtual_loop().run(async {
         let (resolver, last) = chain(MILLION / 10);
         last.abort();
-        assert!(matches!(last.settled().await, Err(Failure::Aborted)));
+        assert!(matches!(last.settled().await, Err(PromiseError::Aborted)));
         resolver.resolve(0);
     });
     first.unwrap();

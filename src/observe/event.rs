@@ -123,7 +123,7 @@ impl Step {
 /// How a promise ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Settled {
+pub enum SettledAs {
     /// With a value.
     Fulfilled,
     /// With an error, or because it was resolved with itself (R44).
@@ -226,7 +226,7 @@ pub enum Event {
         /// Where it was made.
         location: SourceLocation,
         /// How it ended.
-        settled: Settled,
+        settled: SettledAs,
     },
     /// A rejection that nobody has handled is about to be reported (R14).
     #[non_exhaustive]

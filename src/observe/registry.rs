@@ -25,7 +25,7 @@ use super::position::Position;
 ///
 /// An observer looks and never takes part: it stands *outside* of the loop that it observes. The
 /// verbs of the crate (`next_tick`, `spawn`, …) panic in it as they do outside of any loop, changing
-/// anything through a handle that it holds (a resolver, a [`Timeout`](crate::Timeout)) panics, and a
+/// anything through a handle that it holds (a resolver, a [`Timeout`](crate::TimeoutHandle)) panics, and a
 /// waker that it wakes goes the way of a wake from another thread. A panic that leaves an observer
 /// removes it and ends the run with [`RunError::Uncaught`](crate::RunError), past every hook.
 ///

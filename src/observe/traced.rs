@@ -6,7 +6,7 @@ use std::fmt;
 use tracing::span::EnteredSpan;
 use tracing::{debug, debug_span, error, info_span, trace, trace_span, warn};
 
-use super::{Event, EventContext, Observer, Settled};
+use super::{Event, EventContext, Observer, SettledAs};
 
 /// An observer that emits spans and events of the `tracing` crate, with the target
 /// `nodeloop::observe::traced`.
@@ -102,7 +102,7 @@ impl Traced {
                 location,
                 settled,
             } => {
-                let settled: &Settled = settled;
+                let settled: &SettledAs = settled;
                 trace!(promise = promise.get(), %location, ?settled, "promise settled");
             }
             Event::RejectionReported { promise, location } => {

@@ -10,7 +10,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::next::{AbortHandle, Ended, PromiseLike, Rejected};
+use super::next::{AbortHandle, PromiseLike, Rejected, SettledResult};
 use super::resolver::{TryResolver, try_with_resolver};
 use super::state::{Outcome, State};
 use super::task::{start_eagerly, with_output};
@@ -93,14 +93,16 @@ where
 ///
 /// Outside of an event loop.
 #[track_caller]
-pub fn all_settled<P: PromiseLike>(members: impl IntoIterator<Item = P>) -> Promise<Vec<Ended<P>>> {
+pub fn all_settled<P: PromiseLike>(
+    members: impl IntoIterator<Item = P>,
+) -> Promise<Vec<SettledResult<P>>> {
     let (result, resolver) = try_with_resolver::<_, Infallible>();
     let values = Collected::new();
     let whole = resolver.clone();
     values.react_to_each(members, resolver, move |values, index, outcome| {
         let entry = match outcome {
             Ok(result) => result.map_err(Rejected::Error),
-            Err(failure) => Err(Rejected::Failure(failure)),
+            Err(failure) => Err(Rejected::Failed(failure)),
         };
         if let Some(values) = values.put(index, entry) {
             whole.resolve(values);
@@ -223,7 +225,7 @@ where
                     return decided(&handles);
                 }
                 Ok(Err(reason)) => Rejected::Error(reason),
-                Err(failure) => Rejected::Failure(failure),
+                Err(failure) => Rejected::Failed(failure),
             };
             if let Some(reasons) = reasons.put(index, reason) {
                 none_is_left(reasons);

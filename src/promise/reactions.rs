@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::next::{BoxedOutcome, Followed, Following, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::{Failure, Outcome, State};
+use super::state::{Outcome, PromiseError, State};
 use super::task::{Conclusion, start_eagerly};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::state::LoopState;
@@ -19,7 +19,7 @@ use crate::hooks::rejection::Reason;
 use crate::phases::macrotask::SourceLocation;
 
 /// How a handler was left.
-type Left<T, E> = Result<Next<T, E>, Failure>;
+type Left<T, E> = Result<Next<T, E>, PromiseError>;
 
 /// The derived promise of one reaction.
 #[track_caller]
@@ -227,7 +227,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         let to = converted.clone();
         source.when_settled(move |outcome| {
             let outcome = outcome.and_then(|result| {
-                catch_unwind(AssertUnwindSafe(|| convert(result))).map_err(Failure::Panicked)
+                catch_unwind(AssertUnwindSafe(|| convert(result))).map_err(PromiseError::Panicked)
             });
             to.settle(outcome);
         });
@@ -381,7 +381,7 @@ impl<T: 'static> Promise<T> {
         let to = converted.clone();
         source.when_settled(move |outcome| {
             let outcome = outcome.and_then(|value| {
-                catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(Failure::Panicked)
+                catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(PromiseError::Panicked)
             });
             to.settle(outcome);
         });
@@ -457,7 +457,7 @@ where
         Ok(match outcome {
             Ok(Ok(value)) => on_fulfilled(value).into_next(),
             Ok(Err(reason)) => on_rejected(Rejected::Error(reason)).into_next(),
-            Err(failure) => on_rejected(Rejected::Failure(failure)).into_next(),
+            Err(failure) => on_rejected(Rejected::Failed(failure)).into_next(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::next::{Following, PromiseLike};
-use super::state::{Failure, Outcome, ReasonOf, Source, State};
+use super::state::{Outcome, PromiseError, ReasonOf, Source, State};
 use super::task::follow;
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
@@ -125,7 +125,7 @@ impl<T: 'static> Resolver<T> {
     }
 
     /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
-    /// itself is [`Failure::SelfResolution`](super::Failure::SelfResolution).
+    /// itself is [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution).
     pub fn resolve_with(&self, promise: Promise<T>) {
         self.resolving.follow(Following::output(
             promise.state().clone(),
@@ -159,7 +159,7 @@ impl<T: 'static, E: Reason> TryResolver<T, E> {
     }
 
     /// Rejects the promise without an error of its type.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: PromiseError) {
         self.conclude(Err(failure));
     }
 
@@ -169,7 +169,7 @@ impl<T: 'static, E: Reason> TryResolver<T, E> {
     }
 
     /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
-    /// itself is [`Failure::SelfResolution`](super::Failure::SelfResolution).
+    /// itself is [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution).
     pub fn resolve_with(&self, promise: impl PromiseLike<Value = T, Error = E>) {
         self.resolving.follow(promise.into_following());
     }

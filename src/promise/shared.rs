@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::resume;
-use super::state::{Awaiting, Failure, Outcome, State};
+use super::state::{Awaiting, Outcome, PromiseError, State};
 
 /// A [`Promise`](super::Promise) that can be awaited and reacted to any number of times; made by
 /// [`Promise::shared`](super::Promise::shared).
@@ -143,7 +143,7 @@ pub struct SharedSettled<O: 'static> {
 }
 
 impl<O: Clone + 'static> Future for SharedSettled<O> {
-    type Output = Result<O, Failure>;
+    type Output = Result<O, PromiseError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.inner.poll(cx)

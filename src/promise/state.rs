@@ -24,11 +24,11 @@ use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::{Reason, Tracked, Tracking};
 use crate::hooks::uncaught::{PanicReason, drop_quietly, payload_text};
 use crate::observe::active_resource::PendingPromise;
-use crate::observe::event::{Event, PromiseId, Settled};
+use crate::observe::event::{Event, PromiseId, SettledAs};
 use crate::phases::macrotask::SourceLocation;
 
 /// Why a promise has no value.
-pub enum Failure {
+pub enum PromiseError {
     /// The task behind it panicked; this is the payload.
     Panicked(Box<dyn Any + Send>),
     /// It was aborted, or its loop has ended.
@@ -37,56 +37,60 @@ pub enum Failure {
     SelfResolution,
 }
 
-impl Failure {
+impl PromiseError {
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self, Failure::Panicked(_))
+        matches!(self, PromiseError::Panicked(_))
     }
 
     /// Whether the promise was aborted.
     pub fn is_aborted(&self) -> bool {
-        matches!(self, Failure::Aborted)
+        matches!(self, PromiseError::Aborted)
     }
 }
 
-impl Failure {
+impl PromiseError {
     /// The same failure for one more reaction of a shared promise. A payload can't be cloned;
     /// its text can.
-    pub(crate) fn for_another(&self) -> Failure {
+    pub(crate) fn for_another(&self) -> PromiseError {
         match self {
-            Failure::Panicked(payload) => Failure::Panicked(Box::new(payload_text(&**payload))),
-            Failure::Aborted => Failure::Aborted,
-            Failure::SelfResolution => Failure::SelfResolution,
+            PromiseError::Panicked(payload) => {
+                PromiseError::Panicked(Box::new(payload_text(&**payload)))
+            }
+            PromiseError::Aborted => PromiseError::Aborted,
+            PromiseError::SelfResolution => PromiseError::SelfResolution,
         }
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for PromiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Panicked(payload) => write!(f, "Panicked({:?})", payload_text(&**payload)),
-            Failure::Aborted => f.write_str("Aborted"),
-            Failure::SelfResolution => f.write_str("SelfResolution"),
+            PromiseError::Panicked(payload) => {
+                write!(f, "Panicked({:?})", payload_text(&**payload))
+            }
+            PromiseError::Aborted => f.write_str("Aborted"),
+            PromiseError::SelfResolution => f.write_str("SelfResolution"),
         }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for PromiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Panicked(payload) => {
+            PromiseError::Panicked(payload) => {
                 write!(f, "the task panicked: {}", payload_text(&**payload))
             }
-            Failure::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
-            Failure::SelfResolution => f.write_str("the promise was resolved with itself"),
+            PromiseError::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
+            PromiseError::SelfResolution => f.write_str("the promise was resolved with itself"),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for PromiseError {}
 
 /// How a promise ended: with the output of its task, or without.
-pub(crate) type Outcome<O> = Result<O, Failure>;
+pub(crate) type Outcome<O> = Result<O, PromiseError>;
 
 enum Settlement<O> {
     Pending,
@@ -216,15 +220,15 @@ impl<O: 'static> State<O> {
         self.owner.notify_observers(|| self.settled_event(&outcome));
         let rejected = match &outcome {
             Ok(output) => self.reason_of.get()(output).is_some(),
-            Err(Failure::Aborted) => false, // somebody wanted it so
-            Err(Failure::Panicked(payload)) => {
+            Err(PromiseError::Aborted) => false, // somebody wanted it so
+            Err(PromiseError::Panicked(payload)) => {
                 let reason = PanicReason {
                     text: payload_text(&**payload),
                 };
                 *self.failure_reason.borrow_mut() = Some(Box::new(reason));
                 true
             }
-            Err(Failure::SelfResolution) => {
+            Err(PromiseError::SelfResolution) => {
                 *self.failure_reason.borrow_mut() = Some(Box::new(SelfResolution));
                 true
             }
@@ -246,11 +250,11 @@ impl<O: 'static> State<O> {
 
     fn settled_event(&self, outcome: &Outcome<O>) -> Event {
         let settled = match outcome {
-            Ok(output) if self.reason_of.get()(output).is_some() => Settled::Rejected,
-            Ok(_) => Settled::Fulfilled,
-            Err(Failure::Aborted) => Settled::Aborted,
-            Err(Failure::Panicked(_)) => Settled::Panicked,
-            Err(Failure::SelfResolution) => Settled::Rejected,
+            Ok(output) if self.reason_of.get()(output).is_some() => SettledAs::Rejected,
+            Ok(_) => SettledAs::Fulfilled,
+            Err(PromiseError::Aborted) => SettledAs::Aborted,
+            Err(PromiseError::Panicked(_)) => SettledAs::Panicked,
+            Err(PromiseError::SelfResolution) => SettledAs::Rejected,
         };
         Event::PromiseSettled {
             promise: self.id,
@@ -381,7 +385,7 @@ impl<O: 'static> State<O> {
     }
 
     /// Asks whatever stands behind the promise to stop. The promise settles as
-    /// [`Failure::Aborted`] when it has.
+    /// [`PromiseError::Aborted`] when it has.
     pub(crate) fn abort(self: &Rc<Self>) {
         self.owner.refuse_if_observer();
         if self.is_settled() || self.abort_requested.replace(true) {
@@ -401,9 +405,9 @@ impl<O: 'static> State<O> {
             }
             Source::Job(id) => {
                 self.owner.cancel_job(id);
-                self.settle(Err(Failure::Aborted));
+                self.settle(Err(PromiseError::Aborted));
             }
-            Source::TryResolver => self.settle(Err(Failure::Aborted)),
+            Source::TryResolver => self.settle(Err(PromiseError::Aborted)),
             Source::None => {}
         }
     }

@@ -16,7 +16,7 @@ use async_task::Runnable;
 use pin_project_lite::pin_project;
 
 use super::next::Following;
-use super::state::{Failure, Outcome, Source, State, identity_of};
+use super::state::{Outcome, PromiseError, Source, State, identity_of};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
 use crate::event_loop::state::{LiveTask, LoopState};
@@ -71,12 +71,12 @@ where
             owner.context.set(this.context.take());
         }
         let mut output = if must_stop(promise) {
-            Err(Failure::Aborted)
+            Err(PromiseError::Aborted)
         } else {
             match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
                 Ok(Poll::Ready(output)) => Ok(output),
-                Err(payload) => Err(Failure::Panicked(payload)),
-                Ok(Poll::Pending) if must_stop(promise) => Err(Failure::Aborted),
+                Err(payload) => Err(PromiseError::Panicked(payload)),
+                Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
                 Ok(Poll::Pending) => {
                     if promise.source.get() == Source::None {
                         let task = LiveTask {
@@ -98,9 +98,9 @@ where
         // caller continues.
         let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
         if let Err(payload) = dropped
-            && !matches!(output, Err(Failure::Panicked(_)))
+            && !matches!(output, Err(PromiseError::Panicked(_)))
         {
-            output = Err(Failure::Panicked(payload)); // it takes the place of the output
+            output = Err(PromiseError::Panicked(payload)); // it takes the place of the output
         }
         if let Source::Task(key) = promise.source.replace(Source::None) {
             let task = owner.tasks.borrow_mut().remove(key);
@@ -120,7 +120,7 @@ where
 /// Following itself is an error at once (R44).
 pub(super) fn follow<O: 'static>(promise: &Rc<State<O>>, following: Following<O>) {
     if following.identity == identity_of(promise) {
-        return promise.settle(Err(Failure::SelfResolution));
+        return promise.settle(Err(PromiseError::SelfResolution));
     }
     promise.source.set(Source::None); // from now on a task stands behind it
     start_lazily(following.outcome, Conclusion::Settled, promise);
@@ -140,7 +140,7 @@ where
     C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
     if !promise.owner().is_open() {
-        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
+        return promise.settle(Err(PromiseError::Aborted)); // and the future is dropped
     }
     let owner = promise.owner().clone();
     let _depth = Depth::enter(&owner);
@@ -164,7 +164,7 @@ where
     C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
     if !promise.owner().is_open() {
-        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
+        return promise.settle(Err(PromiseError::Aborted)); // and the future is dropped
     }
     let context = promise.owner().context.get();
     let runnable = task(future, conclude, promise, context, false);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::json::{self, Object};
 use super::record::{Called, Entry, Outcome, Record, What};
 use super::sources;
-use crate::observe::{Queue, Settled, StepKind};
+use crate::observe::{Queue, SettledAs, StepKind};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -142,7 +142,7 @@ fn event(out: &mut String, entry: &Entry) {
                 Outcome::Threw => "threw",
             },
         ),
-        What::Settled { promise, settled } => {
+        What::SettledAs { promise, settled } => {
             object
                 .text("e", "promise")
                 .number("id", -i128::from(*promise));
@@ -171,12 +171,12 @@ pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn settled_as(settled: Settled) -> &'static str {
+fn settled_as(settled: SettledAs) -> &'static str {
     match settled {
-        Settled::Fulfilled => "fulfilled",
-        Settled::Rejected => "rejected",
-        Settled::Panicked => "panicked",
-        Settled::Aborted => "aborted",
+        SettledAs::Fulfilled => "fulfilled",
+        SettledAs::Rejected => "rejected",
+        SettledAs::Panicked => "panicked",
+        SettledAs::Aborted => "aborted",
     }
 }
 

@@ -5,7 +5,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::observe::{Event, EventContext, Phase, PromiseId, Settled, Step, StepKind};
+use crate::observe::{Event, EventContext, Phase, PromiseId, SettledAs, Step, StepKind};
 
 /// One thing that happened.
 pub(super) struct Entry {
@@ -46,9 +46,9 @@ pub(super) enum What {
         id: i128,
         outcome: Outcome,
     },
-    Settled {
+    SettledAs {
         promise: u64,
-        settled: Settled,
+        settled: SettledAs,
     },
     Unhandled {
         promise: u64,
@@ -155,7 +155,7 @@ impl Record {
                 promise, settled, ..
             } => {
                 self.note_settled(promise);
-                What::Settled {
+                What::SettledAs {
                     promise: promise.get(),
                     settled,
                 }

@@ -123,7 +123,7 @@ impl Trace<'_> {
                 }
             }
             What::Return { id, .. } => self.close(Span::Call(*id)),
-            What::Settled { .. } | What::Unhandled { .. } => {}
+            What::SettledAs { .. } | What::Unhandled { .. } => {}
             What::Log { text, location } => {
                 let location = self.location(*location);
                 self.mark(text, "place", &location);

@@ -24,15 +24,15 @@ pub struct Builder {
     jobs_hold_time: bool,
     auto_advance: bool,
     seed: Option<Seed>,
-    entry: Entry,
-    stuck: StuckPolicy,
+    entry: EntryMode,
+    stuck_policy: StuckPolicy,
     observers: Vec<(Rc<dyn Observer>, SourceLocation)>,
     drain_limit: Option<(u64, SourceLocation)>,
 }
 
 /// How the main script is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Entry {
+pub enum EntryMode {
     /// A macrotask of its own: ticks before promise jobs (R1, R10).
     #[default]
     CommonJs,
@@ -61,8 +61,8 @@ impl Default for Builder {
             jobs_hold_time: true,
             auto_advance: true,
             seed: None,
-            entry: Entry::default(),
-            stuck: StuckPolicy::default(),
+            entry: EntryMode::default(),
+            stuck_policy: StuckPolicy::default(),
             observers: Vec::new(),
             drain_limit: None,
         }
@@ -132,14 +132,14 @@ impl Builder {
     }
 
     /// How the main script is entered; as CommonJS by default.
-    pub fn entry(mut self, entry: Entry) -> Builder {
+    pub fn entry(mut self, entry: EntryMode) -> Builder {
         self.entry = entry;
         self
     }
 
     /// What a stuck run does; it waits by default.
-    pub fn stuck(mut self, policy: StuckPolicy) -> Builder {
-        self.stuck = policy;
+    pub fn stuck_policy(mut self, policy: StuckPolicy) -> Builder {
+        self.stuck_policy = policy;
         self
     }
 
@@ -217,7 +217,7 @@ impl Builder {
         Ok(EventLoop {
             state,
             entry: self.entry,
-            stuck: self.stuck,
+            stuck_policy: self.stuck_policy,
             has_reported: std::cell::Cell::new(false),
             is_hosted: std::cell::Cell::new(false),
             at_first_turn: false,
@@ -232,7 +232,7 @@ impl fmt::Debug for Builder {
             .field("virtual_time", &self.virtual_time)
             .field("io_holds_time", &self.io_holds_time)
             .field("entry", &self.entry)
-            .field("stuck", &self.stuck)
+            .field("stuck", &self.stuck_policy)
             .field("observers", &self.observers.len())
             .field("drain_limit", &self.drain_limit.map(|(limit, _)| limit))
             .finish()

@@ -190,9 +190,9 @@ impl EventLoop {
             None => Ok(()),
             stop => {
                 self.end_hosting();
-                let stuck = self.stuck_report(None);
+                let stuck_policy = self.stuck_report(None);
                 self.state.cancel_all();
-                Err(RunError::from_stop(stop, Some(stuck)))
+                Err(RunError::from_stop(stop, Some(stuck_policy)))
             }
         }
     }

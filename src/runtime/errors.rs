@@ -30,19 +30,19 @@ pub enum RunError {
 }
 
 impl RunError {
-    pub(super) fn from_stop(stop: Option<Stop>, stuck: Option<Stuck>) -> RunError {
-        match (stop, stuck) {
+    pub(super) fn from_stop(stop: Option<Stop>, stuck_policy: Option<Stuck>) -> RunError {
+        match (stop, stuck_policy) {
             (Some(Stop::Exit(code)), _) => RunError::Exit(code),
             (Some(Stop::Uncaught(error)), _) => RunError::Uncaught(error),
             (Some(Stop::Unhandled { reason, location }), _) => {
                 RunError::Unhandled { reason, location }
             }
             (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
-            (Some(Stop::ClockHeld), stuck) => RunError::Stuck(Stuck {
+            (Some(Stop::ClockHeld), stuck_policy) => RunError::Stuck(Stuck {
                 is_clock_held: true,
-                ..stuck.unwrap_or_default()
+                ..stuck_policy.unwrap_or_default()
             }),
-            (_, Some(stuck)) => RunError::Stuck(stuck),
+            (_, Some(stuck_policy)) => RunError::Stuck(stuck_policy),
             (Some(Stop::Done) | None, None) => RunError::Stuck(Stuck::default()),
         }
     }
@@ -51,7 +51,7 @@ impl RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RunError::Stuck(stuck) => stuck.fmt(f),
+            RunError::Stuck(stuck_policy) => stuck_policy.fmt(f),
             RunError::Unhandled { reason, location } => write!(
                 f,
                 "unhandled rejection of the promise made at {location}: {reason}; await it, give it \

@@ -14,7 +14,7 @@ use futures::channel::oneshot;
 
 use crate::event_loop::current::current;
 use crate::hooks::uncaught::payload_text;
-use crate::promise::{Failure, spawn};
+use crate::promise::{PromiseError, spawn};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
 /// A handle to the loop that runs on this thread, for other threads.
@@ -181,10 +181,10 @@ pub enum RemoteError {
     Panicked(Box<dyn Any + Send>),
 }
 
-impl From<Failure> for RemoteError {
-    fn from(failure: Failure) -> RemoteError {
+impl From<PromiseError> for RemoteError {
+    fn from(failure: PromiseError) -> RemoteError {
         match failure {
-            Failure::Panicked(payload) => RemoteError::Panicked(payload),
+            PromiseError::Panicked(payload) => RemoteError::Panicked(payload),
             _ => RemoteError::Closed,
         }
     }

@@ -37,9 +37,9 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 ///
 /// nodeloop::test::run(async |t| {
 ///     let log = t.log();
-///     set_timeout(Duration::from_millis(20), log.will("timeout"));
-///     set_immediate(log.will("immediate"));
-///     next_tick(log.will("tick"));
+///     set_timeout(Duration::from_millis(20), log.callback("timeout"));
+///     set_immediate(log.callback("immediate"));
+///     next_tick(log.callback("tick"));
 ///     t.until_idle().await;
 ///     log.assert_order(["tick", "immediate", "timeout"]);
 ///     log.assert_before("immediate", "timeout");
@@ -48,12 +48,12 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 /// ```
 #[derive(Clone, Default)]
 pub struct Log {
-    entries: Arc<Mutex<Vec<Entry>>>,
+    entries: Arc<Mutex<Vec<LogEntry>>>,
 }
 
 /// One entry of a [`Log`]. `Display` prints where it ran.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct LogEntry {
     pub(super) label: String,
     pub(super) position: Position,
     pub(super) logged_at: SourceLocation,
@@ -75,7 +75,7 @@ impl Log {
 
     /// A callback that writes an entry when it is called.
     #[track_caller]
-    pub fn will(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
+    pub fn callback(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
         let (log, label, location) = (self.clone(), label.to_string(), Location::caller());
         move || log.add_at(label.clone(), location)
     }
@@ -87,7 +87,7 @@ impl Log {
             let current = thread::current();
             (current.id(), current.name().unwrap_or("unnamed").to_owned())
         });
-        self.push(Entry {
+        self.push(LogEntry {
             label,
             position,
             logged_at,
@@ -95,17 +95,17 @@ impl Log {
         });
     }
 
-    pub(super) fn push(&self, entry: Entry) {
+    pub(super) fn push(&self, entry: LogEntry) {
         self.lock().push(entry);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<LogEntry>> {
         // No user code runs under the lock, so a poisoned one is still whole.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every entry so far.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<LogEntry> {
         self.lock().clone()
     }
 
@@ -135,7 +135,7 @@ impl Log {
         let (entries, expected) = (self.entries(), expected.as_ref());
         if !entries
             .iter()
-            .map(Entry::label)
+            .map(LogEntry::label)
             .eq(expected.iter().copied())
         {
             let difference = diff::difference(expected, &entries);
@@ -203,12 +203,17 @@ impl Log {
         labels
             .iter()
             .for_each(|label| self.must_have(&entries, label));
-        let is_run = |window: &[Entry]| window.iter().map(Entry::label).eq(labels.iter().copied());
+        let is_run = |window: &[LogEntry]| {
+            window
+                .iter()
+                .map(LogEntry::label)
+                .eq(labels.iter().copied())
+        };
         if labels.is_empty() || entries.windows(labels.len()).any(is_run) {
             return;
         }
         // From the first of them to the last.
-        let is_one = |entry: &Entry| labels.contains(&entry.label());
+        let is_one = |entry: &LogEntry| labels.contains(&entry.label());
         let first = entries.iter().position(is_one).unwrap_or(0);
         let last = entries.iter().rposition(is_one).unwrap_or(first);
         let part = &entries[first..=last];
@@ -228,11 +233,11 @@ impl Log {
         labels
             .iter()
             .for_each(|label| self.must_have(&entries, label));
-        let of_labels = |entry: &Entry| labels.contains(&entry.label());
+        let of_labels = |entry: &LogEntry| labels.contains(&entry.label());
         let mut phases: Vec<(u64, Option<Phase>, Option<ThreadId>)> = entries
             .iter()
             .filter(|entry| of_labels(entry))
-            .map(Entry::phase_and_turn)
+            .map(LogEntry::phase_and_turn)
             .collect();
         phases.dedup();
         if phases.len() > 1 {
@@ -278,14 +283,14 @@ impl Log {
     }
 
     #[track_caller]
-    fn must_have(&self, entries: &[Entry], label: &str) {
+    fn must_have(&self, entries: &[LogEntry], label: &str) {
         if entries.iter().all(|entry| entry.label != label) {
             panic!("{label:?} never came\n{}", whole(entries));
         }
     }
 }
 
-impl Entry {
+impl LogEntry {
     /// What was logged.
     pub fn label(&self) -> &str {
         &self.label
@@ -296,7 +301,7 @@ impl Entry {
         self.position
     }
 
-    /// Where it was logged: the line of [`Log::add`], or of [`Log::will`].
+    /// Where it was logged: the line of [`Log::add`], or of [`Log::callback`].
     pub fn logged_at(&self) -> &'static Location<'static> {
         self.logged_at
     }
@@ -307,7 +312,7 @@ impl Entry {
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let here = &self.position;
         let Some(kind) = here.kind else {
@@ -375,18 +380,18 @@ pub(super) fn short(location: SourceLocation) -> String {
     format!("{}:{}", location.file(), location.line())
 }
 
-fn all_of(entries: &[Entry], label: &str) -> Vec<usize> {
+fn all_of(entries: &[LogEntry], label: &str) -> Vec<usize> {
     let numbered = entries.iter().enumerate();
     let found = numbered.filter(|(_, entry)| entry.label == label);
     found.map(|(index, _)| index).collect()
 }
 
-fn line(entries: &[Entry], index: usize) -> String {
+fn line(entries: &[LogEntry], index: usize) -> String {
     let entry = &entries[index];
     format!("\n    {} {:?}  {entry}", index + 1, entry.label)
 }
 
-pub(super) fn whole(entries: &[Entry]) -> String {
+pub(super) fn whole(entries: &[LogEntry]) -> String {
     if entries.is_empty() {
         return "the log is empty".to_owned();
     }
