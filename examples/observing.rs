@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut event_loop = EventLoop::builder().drain_limit(1_000).build()?;
     match event_loop.run_script(ping) {
-        Err(RunError::Starving(starving)) => {
+        Err(RunError::Starvation(starving)) => {
             for link in &starving.links {
                 println!("starving: {} × a {}", link.count, link.kind); // and `link.location`
             }

@@ -62,7 +62,7 @@ pub use every_loop::{EveryLoop, every_loop};
 pub use histogram::Histogram;
 pub use metrics::{Counts, Metrics, Utilization};
 pub use slow_callbacks::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
-pub use starvation_detector::{LongDrains, long_drains};
+pub use starvation_detector::{StarvationDetector, starvation_detector};
 #[cfg(feature = "tracing")]
 pub use traced::Traced;
 
@@ -70,7 +70,7 @@ pub use crate::phases::macrotask::StepKind;
 pub use event::{Event, Phase, PromiseId, SettledAs, Step, StepId};
 pub use position::{Position, Queue};
 pub use registry::{EventContext, Observer};
-pub use starvation::{Link, Starving};
+pub use starvation::{Link, Starvation};
 
 /// Where the running code is: turn, phase, queue, time, and the place where the running callback
 /// was made.
@@ -121,7 +121,7 @@ impl ObserverHandle {
     pub fn remove(self) {}
 
     /// Leaves the observer in place until the loop is dropped.
-    pub fn keep(mut self) {
+    pub fn forget(mut self) {
         self.id = None;
     }
 }

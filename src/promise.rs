@@ -19,7 +19,7 @@
 //! | `.finally(f)` | [`finally`](TryPromise::finally) | 1 to `f`, 2 more to the derived promise (R47) |
 //! | `Promise.all`, `allSettled`, `race`, `any` | [`all`], [`all_settled`], [`race`], [`any`] | 1 behind the member that decides (R48, R49) |
 //! | several reactions on one promise | [`shared`](TryPromise::shared) | 0 |
-//! | — | [`convert`](TryPromise::convert), [`err_into`](TryPromise::err_into), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
+//! | — | [`map`](TryPromise::map), [`err_into`](TryPromise::err_into), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
 //!
 //! Dropping a promise detaches what stands behind it: the task runs on. [`Promise::abort`] ends
 //! it. Dropping the resolvers leaves their promise pending. A panic inside a task resumes in

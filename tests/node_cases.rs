@@ -19,7 +19,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use nodeloop::promise::{
-    self, AggregateError, Failure, Next, Rejected, SelfResolution, SharedTryPromise, TryResolver,
+    self, AggregateError, Next, PromiseError, Rejected, SelfResolution, SharedTryPromise,
+    TryResolver,
 };
 use nodeloop::{EventLoop, ImmediateHandle, Seed, TimeoutHandle, time};
 use serde_json::Value as Json;
@@ -202,8 +203,8 @@ struct Throw(Value);
 fn reason(rejected: Rejected<Value>) -> Value {
     match rejected {
         Rejected::Error(value) => value,
-        Rejected::Failure(PromiseError::SelfResolution) => Value::TypeError,
-        Rejected::Failure(failure) => panic!("no case panics or aborts: {failure}"),
+        Rejected::Failed(PromiseError::SelfResolution) => Value::TypeError,
+        Rejected::Failed(failure) => panic!("no case panics or aborts: {failure}"),
     }
 }
 
@@ -328,13 +329,10 @@ impl Program {
             }
             "all" => {
                 let all = promise::all(self.members(at(2)));
-                self.put(
-                    id(1),
-                    all.convert(|result| result.map(Value::List)).shared(),
-                );
+                self.put(id(1), all.map(|result| result.map(Value::List)).shared());
             }
             "allSettled" => {
-                let settled = promise::all_settled(self.members(at(2))).convert(|entries| {
+                let settled = promise::all_settled(self.members(at(2))).map(|entries| {
                     let entry = |entry| match entry {
                         Ok(value) => Value::Fulfilled(Box::new(value)),
                         Err(rejected) => Value::Rejected(Box::new(reason(rejected))),
@@ -345,7 +343,7 @@ impl Program {
             }
             "race" => self.put(id(1), promise::race(self.members(at(2))).shared()),
             "any" => {
-                let any = promise::any(self.members(at(2))).convert(|result| {
+                let any = promise::any(self.members(at(2))).map(|result| {
                     result.map_err(|AggregateError { errors }| {
                         Value::Aggregate(errors.into_iter().map(reason).collect())
                     })
@@ -444,7 +442,7 @@ impl Program {
                     "await" => {
                         let value = match self.get(id(2)).settled().await {
                             Ok(result) => result?,
-                            Err(failure) => return Err(reason(Rejected::Failure(failure))),
+                            Err(failure) => return Err(reason(Rejected::Failed(failure))),
                         };
                         self.log(format!("{}:{}", label(), value.fmt()));
                     }

@@ -336,7 +336,7 @@ fn an_observer_is_refused_every_verb() {
         ("spawn", || drop(spawn(async {}))),
         ("spawn_blocking", || drop(nodeloop::spawn_blocking(|| {}))),
         ("observe::install", || {
-            observe::install(|_: &Event, _: &EventContext<'_>| {}).keep();
+            observe::install(|_: &Event, _: &EventContext<'_>| {}).forget();
         }),
     ];
     for (name, verb) in verbs {

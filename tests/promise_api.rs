@@ -13,7 +13,7 @@ use common::{
     trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{
-    Failure, Next, Rejected, TryResolver, all, all_settled, any, any_and_abort, race,
+    Next, PromiseError, Rejected, TryResolver, all, all_settled, any, any_and_abort, race,
     race_and_abort, ready, reject, resolve, try_with_resolver, with_resolver,
 };
 use nodeloop::time::sleep;
@@ -69,7 +69,7 @@ fn log_unhandled(log: &Log) {
 fn conversions_of_a_settled_promise_take_no_turn() {
     trace(|log| {
         resolve::<_, Never>(()).then(say(&log, "plain"));
-        let converted = resolve::<_, Never>(()).convert(|result| result);
+        let converted = resolve::<_, Never>(()).map(|result| result);
         converted.then(say(&log, "convert"));
         let err_into = resolve::<_, &str>(()).err_into::<String>();
         err_into.then(say(&log, "err_into"));
@@ -102,11 +102,11 @@ fn conversions_of_a_pending_promise_take_no_turn() {
         let (promise, resolver) = with_resolver::<i32>();
         let line = log.clone();
         promise
-            .convert(move |value| {
+            .map(move |value| {
                 line.add(format_args!("converts {value}"));
                 value.to_string()
             })
-            .convert(|text| format!("<{text}>"))
+            .map(|text| format!("<{text}>"))
             .then(tag(&log, "then"));
         set_immediate(move || {
             resolver.resolve(1);
@@ -131,8 +131,8 @@ fn conversions_decide_what_is_told() {
         rejected("untracked, never told").untracked();
         ready(Err::<(), _>("tracked")).tracked();
         rejected("err").err_into::<String>();
-        rejected("convert").convert(|result| result.or(Ok::<_, Never>(())));
-        resolve::<_, Never>(()).convert(|_| Err::<(), _>("converted"));
+        rejected("convert").map(|result| result.or(Ok::<_, Never>(())));
+        resolve::<_, Never>(()).map(|_| Err::<(), _>("converted"));
         rejected("back and forth").untracked().tracked();
     })
     .assert([
@@ -170,10 +170,10 @@ fn what_is_tracked_while_the_loop_ends_is_not_told() {
 fn a_conversion_that_panics_rejects_the_converted_promise() {
     trace(|log| {
         resolve::<_, Never>(())
-            .convert(|_| -> Result<(), Never> { throw("x") })
+            .map(|_| -> Result<(), Never> { throw("x") })
             .catch_any(log_why(&log));
         let (pending, resolver) = with_resolver();
-        let (line, panicked) = (log.clone(), pending.convert(|()| throw("y")));
+        let (line, panicked) = (log.clone(), pending.map(|()| throw("y")));
         spawn(async move {
             let failure: Result<(), _> = panicked.settled().await;
             line.add(format_args!("{failure:?}"));
@@ -192,7 +192,7 @@ fn a_conversion_that_panics_rejects_the_converted_promise() {
 #[test]
 fn aborting_a_converted_promise_leaves_its_source() {
     trace(|log| {
-        let converted = sleeper(&log, "source", 10).convert(|result| result);
+        let converted = sleeper(&log, "source", 10).map(|result| result);
         converted.abort();
         converted.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
@@ -726,13 +726,13 @@ fn what_waits_for_ever_goes_with_the_loop() {
         ("convert", |p, (token, _)| {
             // Its function lies in the promise itself: with the resolvers in it it would be the
             // program's own circle.
-            p.convert(move |result| {
+            p.map(move |result| {
                 drop(token);
                 result
             });
         }),
         ("convert, then", |p, held| {
-            let converted = p.untracked().convert(|_| ());
+            let converted = p.untracked().map(|_| ());
             converted.then(move |()| drop(held));
         }),
         ("err_into", |p, held| {

@@ -10,7 +10,7 @@ use std::task::Poll;
 use futures::future::FusedFuture;
 
 use common::{Later, Log, ms, tag, throw, trace};
-use nodeloop::promise::{Failure, ready, resolve, try_with_resolver, with_resolver};
+use nodeloop::promise::{PromiseError, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
 use nodeloop::{Promise, queue_microtask, set_immediate, spawn};
 

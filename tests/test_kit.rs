@@ -344,7 +344,7 @@ fn a_drain_without_end_fails_the_test_instead_of_hanging_it() {
         .drain_limit(1_000)
         .try_run(async |_| for_ever());
     let failure = failure.unwrap_err();
-    let Some(RunError::Starving(starving)) = failure.error() else {
+    let Some(RunError::Starvation(starving)) = failure.error() else {
         panic!("{failure}")
     };
     assert_eq!(starving.microtasks, 1_001);

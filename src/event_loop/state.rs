@@ -23,7 +23,7 @@ use crate::hooks::rejection::Rejections;
 use crate::hooks::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
 use crate::observe::active_resource::{Awaited, PendingPromise};
 use crate::observe::registry::ObserverRegistry;
-use crate::observe::starvation::Starving;
+use crate::observe::starvation::Starvation;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
@@ -105,7 +105,7 @@ pub(crate) enum Stop {
         reason: String,
         location: SourceLocation,
     },
-    Starving(Starving),
+    Starvation(Starvation),
 }
 
 /// What the program wants to be told.

@@ -9,7 +9,7 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 /// the loop from moving (R11).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Starving {
+pub struct Starvation {
     /// How many ticks the drain has run.
     pub ticks: u64,
     /// How many microtasks the drain has run.
@@ -45,7 +45,7 @@ impl Link {
     }
 }
 
-impl fmt::Display for Starving {
+impl fmt::Display for Starvation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -76,4 +76,4 @@ impl fmt::Display for Starving {
     }
 }
 
-impl std::error::Error for Starving {}
+impl std::error::Error for Starvation {}

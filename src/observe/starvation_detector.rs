@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use super::{Event, EventContext, Observer, Queue, Step};
-use crate::observe::starvation::{Link, Starving};
+use crate::observe::starvation::{Link, Starvation};
 
 /// How many places of links are remembered.
 const LOCATIONS: usize = 16;
@@ -17,7 +17,7 @@ const LOCATIONS: usize = 16;
 ///
 /// ```
 /// use std::{cell::RefCell, rc::Rc};
-/// use nodeloop::observe::long_drains;
+/// use nodeloop::observe::starvation_detector;
 /// use nodeloop::{EventLoop, next_tick};
 ///
 /// fn link(left: u32) {
@@ -27,7 +27,7 @@ const LOCATIONS: usize = 16;
 /// }
 /// let told = Rc::new(RefCell::new(Vec::new()));
 /// let sink = told.clone();
-/// let observers = long_drains(1_000, move |report| sink.borrow_mut().push(report.clone()));
+/// let observers = starvation_detector(1_000, move |report| sink.borrow_mut().push(report.clone()));
 /// EventLoop::builder().observer(observers).build()?.run_script(|| link(5_000))?;
 /// let told = told.borrow();
 /// assert_eq!(told.len(), 1);
@@ -35,16 +35,16 @@ const LOCATIONS: usize = 16;
 /// assert_eq!(told[0].links[0].location.file(), file!());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn long_drains<R: Fn(&Starving)>(limit: u64, report: R) -> LongDrains<R> {
-    LongDrains {
+pub fn starvation_detector<R: Fn(&Starvation)>(limit: u64, report: R) -> StarvationDetector<R> {
+    StarvationDetector {
         limit,
         report,
         drain: RefCell::default(),
     }
 }
 
-/// The observer made by [`long_drains`].
-pub struct LongDrains<R> {
+/// The observer made by [`starvation_detector`].
+pub struct StarvationDetector<R> {
     limit: u64,
     report: R,
     drain: RefCell<Drain>,
@@ -97,11 +97,11 @@ impl Drain {
         self.ticks + self.microtasks
     }
 
-    fn report(&self) -> Starving {
+    fn report(&self) -> Starvation {
         let mut links = self.links.clone();
         links.reverse();
         links.sort_by_key(|link| std::cmp::Reverse(link.count));
-        Starving {
+        Starvation {
             ticks: self.ticks,
             microtasks: self.microtasks,
             behind: self.behind,
@@ -116,9 +116,9 @@ fn is_of_drain(step: &Step) -> bool {
     matches!(step.kind.queue(), Queue::Tick | Queue::Microtask)
 }
 
-impl<R: Fn(&Starving)> LongDrains<R> {
+impl<R: Fn(&Starvation)> StarvationDetector<R> {
     /// The report, if the step is the first beyond the limit.
-    fn note(&self, event: &Event) -> Option<Starving> {
+    fn note(&self, event: &Event) -> Option<Starvation> {
         let mut drain = self.drain.borrow_mut();
         let run = match event {
             Event::StepBegin(step) if drain.is_under_way && is_of_drain(step) => drain.note(step),
@@ -135,7 +135,7 @@ impl<R: Fn(&Starving)> LongDrains<R> {
     }
 }
 
-impl<R: Fn(&Starving)> Observer for LongDrains<R> {
+impl<R: Fn(&Starvation)> Observer for StarvationDetector<R> {
     fn observe(&self, event: &Event, _: &EventContext<'_>) {
         if let Some(starving) = self.note(event) {
             (self.report)(&starving);
@@ -143,7 +143,7 @@ impl<R: Fn(&Starving)> Observer for LongDrains<R> {
     }
 }
 
-impl<R> fmt::Debug for LongDrains<R> {
+impl<R> fmt::Debug for StarvationDetector<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LongDrains")
             .field("limit", &self.limit)

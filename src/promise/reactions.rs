@@ -213,11 +213,11 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         SharedTryPromise::new(self.into_state())
     }
 
-    /// Changes the type of the result, at the cost of no turn: `convert` is called within the
+    /// Changes the type of the result, at the cost of no turn: `map` is called within the
     /// settling itself, so keep it small. Aborting the converted promise leaves the original
     /// running.
     #[track_caller]
-    pub fn convert<U: 'static, F: Reason>(
+    pub fn map<U: 'static, F: Reason>(
         self,
         convert: impl FnOnce(Result<T, E>) -> Result<U, F> + 'static,
     ) -> TryPromise<U, F> {
@@ -237,7 +237,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
     /// Changes the type of the error with `From`, at the cost of no turn.
     #[track_caller]
     pub fn err_into<F: Reason + From<E>>(self) -> TryPromise<T, F> {
-        self.convert(|result| result.map_err(F::from))
+        self.map(|result| result.map_err(F::from))
     }
 
     /// The same promise as one that is not tracked: its `Err` is a value like any other. It costs
@@ -371,10 +371,10 @@ impl<T: 'static> Promise<T> {
         SharedPromise::new(self.into_state())
     }
 
-    /// Changes the type of the value, at the cost of no turn: `convert` is called within the
+    /// Changes the type of the value, at the cost of no turn: `map` is called within the
     /// settling itself. As [`TryPromise::convert`].
     #[track_caller]
-    pub fn convert<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
+    pub fn map<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
         let source = self.into_state();
         let converted = State::new(source.owner().clone(), Location::caller(), no_reason);
         converted.source.set(super::Source::TryResolver);
@@ -424,7 +424,7 @@ impl<T: 'static> TryPromise<T, Infallible> {
     /// The same promise without its impossible error, at the cost of no turn.
     #[track_caller]
     pub fn infallible(self) -> Promise<T> {
-        self.untracked().convert(|result| match result {
+        self.untracked().map(|result| match result {
             Ok(value) => value,
             Err(never) => match never {},
         })

@@ -276,7 +276,7 @@ impl<O: 'static> State<O> {
         }
     }
 
-    /// Gives the outcome to `convert` within the settling, or now if that has been.
+    /// Gives the outcome to `map` within the settling, or now if that has been.
     pub(crate) fn when_settled(self: &Rc<Self>, convert: impl FnOnce(Outcome<O>) + 'static) {
         self.mark_handled();
         if self.is_settled() {

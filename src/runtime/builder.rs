@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::event_loop::state::{LoopState, Stop};
-use crate::observe::{Observer, ObserverHandle, Starving, long_drains, of_new_loop};
+use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::explorer::{Explorer, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
@@ -151,12 +151,12 @@ impl Builder {
         self
     }
 
-    /// Ends a run with [`RunError::Starving`](crate::RunError::Starving) as soon as one drain has
+    /// Ends a run with [`RunError::Starvation`](crate::RunError::Starvation) as soon as one drain has
     /// run more than `limit` ticks and microtasks: a chain of them that never ends keeps the loop
     /// from moving (R11), and in Node nobody says so. The error lists where the links were made.
     ///
     /// Without a limit, the default, it runs on, as in Node. The limit is an observer
-    /// ([`long_drains`](crate::observe::long_drains), which only tells), with the price of one.
+    /// ([`starvation_detector`](crate::observe::starvation_detector), which only tells), with the price of one.
     ///
     /// ```
     /// use nodeloop::{EventLoop, RunError, next_tick};
@@ -166,7 +166,7 @@ impl Builder {
     /// }
     /// let mut event_loop = EventLoop::builder().drain_limit(10_000).build()?;
     /// match event_loop.run_script(for_ever) {
-    ///     Err(RunError::Starving(starving)) => assert_eq!(starving.ticks, 10_001),
+    ///     Err(RunError::Starvation(starving)) => assert_eq!(starving.ticks, 10_001),
     ///     other => panic!("{other:?}"),
     /// }
     /// # Ok::<(), std::io::Error>(())
@@ -203,16 +203,21 @@ impl Builder {
         let threads = self.blocking_threads;
         let state = Rc::new(LoopState::new(clock, explorer, poll, remote_queue, threads));
         for (observer, location) in of_new_loop().into_iter().chain(self.observers) {
-            ObserverHandle::new(state.clone(), observer, location).keep();
+            ObserverHandle::new(state.clone(), observer, location).forget();
         }
         if let Some((limit, location)) = self.drain_limit {
             let starved = Rc::downgrade(&state); // a loop must not hold itself
-            let end = move |starving: &Starving| {
+            let end = move |starving: &Starvation| {
                 if let Some(state) = starved.upgrade() {
-                    state.stop(Stop::Starving(starving.clone()));
+                    state.stop(Stop::Starvation(starving.clone()));
                 }
             };
-            ObserverHandle::new(state.clone(), Rc::new(long_drains(limit, end)), location).keep();
+            ObserverHandle::new(
+                state.clone(),
+                Rc::new(starvation_detector(limit, end)),
+                location,
+            )
+            .forget();
         }
         Ok(EventLoop {
             state,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::event_loop::state::Stop;
 use crate::hooks::uncaught::Uncaught;
-use crate::observe::starvation::Starving;
+use crate::observe::starvation::Starvation;
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
 
@@ -24,7 +24,7 @@ pub enum RunError {
     /// A panic left a callback, or the main future panicked.
     Uncaught(Uncaught),
     /// A drain has passed the bound of [`Builder::drain_limit`](crate::Builder::drain_limit).
-    Starving(Starving),
+    Starvation(Starvation),
     /// The program called [`exit`](crate::exit) with this code.
     Exit(i32),
 }
@@ -37,7 +37,7 @@ impl RunError {
             (Some(Stop::Unhandled { reason, location }), _) => {
                 RunError::Unhandled { reason, location }
             }
-            (Some(Stop::Starving(starving)), _) => RunError::Starving(starving),
+            (Some(Stop::Starvation(starving)), _) => RunError::Starvation(starving),
             (Some(Stop::ClockHeld), stuck_policy) => RunError::Stuck(Stuck {
                 is_clock_held: true,
                 ..stuck_policy.unwrap_or_default()
@@ -58,7 +58,7 @@ impl fmt::Display for RunError {
                  a reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),
-            RunError::Starving(starving) => starving.fmt(f),
+            RunError::Starvation(starving) => starving.fmt(f),
             RunError::Exit(code) => write!(f, "the program called `exit({code})`"),
         }
     }
