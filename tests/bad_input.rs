@@ -74,7 +74,7 @@ fn a_call_outside_of_a_loop_says_what_to_do() {
         ("on_rejection_handled", || drop(on_rejection_handled(|_| ()))),
         ("exit", || exit(0)),
         ("promise::with_resolver", || drop(with_resolver::<()>())),
-        ("promise::with_resolvers", || drop(try_with_resolver::<(), ()>())),
+        ("promise::try_with_resolver", || drop(try_with_resolver::<(), ()>())),
         ("promise::ready", || drop(promise::ready(()))),
         ("promise::resolve", || drop(promise::resolve::<(), ()>(()))),
         ("promise::reject", || drop(promise::reject::<(), ()>(()))),

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::test::{self, Builder, Test};
+use nodeloop::test::{self, Test, TestBuilder};
 use nodeloop::{
     Seed, handle, keep_alive, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_timeout, spawn, time,
@@ -47,7 +47,7 @@ fn jobs_that_run_at_the_same_time_finish_in_any_order() {
 #[test]
 fn a_job_waits_for_its_thread_under_every_seed() {
     // R60: with one thread there is one order.
-    let explored = Builder::new().blocking_threads(1).explore(30, async |t| {
+    let explored = TestBuilder::new().blocking_threads(1).explore(30, async |t| {
         work(&t, "a");
         work(&t, "b");
         work(&t, "c");
@@ -56,7 +56,7 @@ fn a_job_waits_for_its_thread_under_every_seed() {
     });
     assert_eq!(explored.orders().len(), 1);
     // With two, the third one can't come first.
-    let explored = Builder::new().blocking_threads(2).explore(60, async |t| {
+    let explored = TestBuilder::new().blocking_threads(2).explore(60, async |t| {
         work(&t, "a");
         work(&t, "b");
         work(&t, "c");
@@ -196,7 +196,7 @@ fn a_seed_gives_the_same_run_again() {
         t.until_idle().await;
         t.log().labels()
     };
-    let under = |number| Builder::new().seed(Seed::new(number)).run(body);
+    let under = |number| TestBuilder::new().seed(Seed::new(number)).run(body);
     for number in 0..8 {
         assert_eq!(under(number), under(number), "seed {number}");
     }

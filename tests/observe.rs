@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{Later, Log, ms, text_of, throw, virtual_loop};
 use nodeloop::observe::{self, position};
 use nodeloop::observe::{
-    Event, EventContext, Observer, ObserverHandle, Phase, Queue, Settled, StepKind,
+    Event, EventContext, Observer, ObserverHandle, Phase, Queue, SettledAs, StepKind,
 };
 use nodeloop::{
     EventLoop, RunError, StuckPolicy, next_tick, on_uncaught, on_unhandled_rejection, promise,
@@ -472,7 +472,7 @@ fn an_observer_knows_its_position_too() {
     let at = Rc::new(RefCell::new(None));
     let slot = at.clone();
     let see = move |event: &Event, moment: &EventContext<'_>| {
-        if matches!(event, Event::StepBegin(step) if step.kind == StepKind::TimeoutHandle) {
+        if matches!(event, Event::StepBegin(step) if step.kind == StepKind::Timeout) {
             assert_eq!(position(), moment.position());
             *slot.borrow_mut() = Some(position());
         }

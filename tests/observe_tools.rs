@@ -227,7 +227,7 @@ fn a_starving_drain_is_told_once_with_its_links() {
     };
     assert_eq!((starving.ticks, starving.microtasks), (501, 500));
     let behind = starving.behind.unwrap();
-    assert_eq!(behind.kind, StepKind::TimeoutHandle);
+    assert_eq!(behind.kind, StepKind::Timeout);
     let links: Vec<_> = starving.links.iter().map(|l| (l.kind, l.count)).collect();
     assert_eq!(
         links,

@@ -183,7 +183,7 @@ fn a_conversion_that_panics_rejects_the_converted_promise() {
     })
     .assert([
         "resolve came back",
-        "Failure(Panicked(\"x\"))",
+        "Failed(Panicked(\"x\"))",
         "Err(Panicked(\"y\"))",
     ]);
 }
@@ -196,7 +196,7 @@ fn aborting_a_converted_promise_leaves_its_source() {
         converted.abort();
         converted.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
-    .assert(["Failure(Aborted)", "source has slept", "source is dropped"]);
+    .assert(["Failed(Aborted)", "source has slept", "source is dropped"]);
 }
 
 // Failures.
@@ -217,9 +217,9 @@ fn catch_any_sees_errors_panics_aborts_and_self_resolution() {
     })
     .assert([
         "Error(\"an error\")",
-        "Failure(Panicked(\"a panic\"))",
-        "Failure(Aborted)",
-        "Failure(SelfResolution)",
+        "Failed(Panicked(\"a panic\"))",
+        "Failed(Aborted)",
+        "Failed(SelfResolution)",
     ]);
 }
 
@@ -250,7 +250,7 @@ fn then_or_else_any_calls_one_of_two() {
     .assert([
         "fulfilled",
         "Error(\"an error\")",
-        "Failure(Panicked(\"a panic\"))",
+        "Failed(Panicked(\"a panic\"))",
         "unhandled panic: the other one is not for this",
     ]);
 }
@@ -284,7 +284,7 @@ fn failures_pass_by_what_is_for_errors() {
         "4",
         "5",
         "6",
-        "Failure(Panicked(\"x\"))", // R47: three turns behind the handler of finally
+        "Failed(Panicked(\"x\"))", // R47: three turns behind the handler of finally
         "7",
     ]);
 }
@@ -376,7 +376,7 @@ fn aborting_a_derived_promise_leaves_its_source() {
         "settled at once: false",
         "the handler is dropped", // one turn: its task is woken to end
         "1",
-        "Failure(Aborted)",
+        "Failed(Aborted)",
         "2",
         "3",
         "source has slept",
@@ -398,7 +398,7 @@ fn aborting_a_follower_leaves_what_it_follows() {
             follower.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
         });
     })
-    .assert(["Failure(Aborted)", "inner has slept", "inner is dropped"]);
+    .assert(["Failed(Aborted)", "inner has slept", "inner is dropped"]);
 }
 
 /// `(name) => console.log('won by', name)`
@@ -485,7 +485,7 @@ fn aborting_a_race_leaves_its_members() {
         decided.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert([
-        "Failure(Aborted)",
+        "Failed(Aborted)",
         "one has slept",
         "one is dropped",
         "two is dropped", // the first still decides who is aborted
@@ -514,8 +514,8 @@ fn all_settled_tells_failures_from_errors() {
     .assert([
         "Ok(1)",
         "Err(Error(\"an error\"))",
-        "Err(Failure(Panicked(\"a panic\")))",
-        "Err(Failure(Aborted))",
+        "Err(Failed(Panicked(\"a panic\")))",
+        "Err(Failed(Aborted))",
     ]);
 }
 
@@ -534,9 +534,9 @@ fn a_failure_decides_all_and_race_and_is_one_of_the_errors_of_any() {
         });
     })
     .assert([
-        "Failure(Panicked(\"x\"))", // race: a turn ahead of the chain behind all
-        "all 2 promises were rejected: [Failure(Panicked(\"x\")), Error(\"e\")]",
-        "Failure(Panicked(\"x\"))",
+        "Failed(Panicked(\"x\"))", // race: a turn ahead of the chain behind all
+        "all 2 promises were rejected: [Failed(Panicked(\"x\")), Error(\"e\")]",
+        "Failed(Panicked(\"x\"))",
     ]);
 }
 
@@ -574,7 +574,7 @@ fn clones_of_a_shared_promise_are_one_promise() {
         }
         shared.abort();
     })
-    .assert(["task is dropped", "Failure(Aborted)", "Failure(Aborted)"]);
+    .assert(["task is dropped", "Failed(Aborted)", "Failed(Aborted)"]);
 }
 
 /// One who gives up leaves the line; the order of the others stays.

@@ -158,7 +158,7 @@ fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
 /// The two questions that a failure answers.
 #[test]
 fn a_failure_says_what_it_is() {
-    let what = |failure: Failure| (failure.is_panic(), failure.is_aborted());
+    let what = |failure: PromiseError| (failure.is_panic(), failure.is_aborted());
     trace(move |log: Log| {
         let panicked = spawn(async {
             if true {

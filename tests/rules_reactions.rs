@@ -274,7 +274,7 @@ fn a_handler_that_returns_its_own_promise_rejects_it() {
         });
         ruler(&log, 3);
     })
-    .assert(["1", "Failure(SelfResolution)", "2", "3"]);
+    .assert(["1", "Failed(SelfResolution)", "2", "3"]);
 }
 
 /// R44, R50: a longer cycle stays pending, and keeps nothing alive. Checked against Node:
