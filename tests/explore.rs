@@ -47,21 +47,25 @@ fn jobs_that_run_at_the_same_time_finish_in_any_order() {
 #[test]
 fn a_job_waits_for_its_thread_under_every_seed() {
     // R60: with one thread there is one order.
-    let explored = TestBuilder::new().blocking_threads(1).explore(30, async |t| {
-        work(&t, "a");
-        work(&t, "b");
-        work(&t, "c");
-        t.until_idle().await;
-        t.log().assert_order(["a", "b", "c"]);
-    });
+    let explored = TestBuilder::new()
+        .blocking_threads(1)
+        .explore(30, async |t| {
+            work(&t, "a");
+            work(&t, "b");
+            work(&t, "c");
+            t.until_idle().await;
+            t.log().assert_order(["a", "b", "c"]);
+        });
     assert_eq!(explored.orders().len(), 1);
     // With two, the third one can't come first.
-    let explored = TestBuilder::new().blocking_threads(2).explore(60, async |t| {
-        work(&t, "a");
-        work(&t, "b");
-        work(&t, "c");
-        t.until_idle().await;
-    });
+    let explored = TestBuilder::new()
+        .blocking_threads(2)
+        .explore(60, async |t| {
+            work(&t, "a");
+            work(&t, "b");
+            work(&t, "c");
+            t.until_idle().await;
+        });
     assert_eq!(explored.orders().len(), 4, "{:?}", explored.orders());
     assert!(explored.orders().iter().all(|order| order[0] != "c"));
 }

@@ -417,7 +417,7 @@ fn a_test_that_waits_for_time_that_is_held_fails() {
         time::sleep(ms(20)).await;
     });
     let expected = r#"nothing can run unless time passes, and the virtual clock is held by hand: advance it
-  the main future, run at {1}:40
+  the main future, run at {1}:44
     it waits for a timer, due in 20ms, made at {3}:9
   a timer, due in 20ms, made at {3}:9
 the log is empty"#;
