@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::common::limit::limit;
 use crate::common::{Later, Log, ms};
-use nodeloop::observe::{Histogram, Metrics, Starving, StepKind, long_drains, slow_callbacks};
+use nodeloop::observe::{
+    Histogram, Metrics, Starvation, StepKind, slow_callbacks, starvation_detector,
+};
 use nodeloop::{
     Builder, EventLoop, RunError, next_tick, promise, queue_microtask, run_script, set_immediate,
     set_interval, set_timeout, spawn, spawn_lazy, time,
@@ -129,7 +131,7 @@ fn the_delay_is_what_callbacks_cost_those_who_wait() {
     let _limit = limit();
     let metrics = counted(|_| {
         time::block_for(ms(7));
-        let interval: Later<nodeloop::Timeout> = Later::new();
+        let interval: Later<nodeloop::TimeoutHandle> = Later::new();
         let (own, mut call) = (interval.clone(), 0);
         interval.set(set_interval(ms(100), move || {
             call += 1;
@@ -168,7 +170,7 @@ fn slow_steps_are_reported_with_their_location() {
     let lines = log.clone();
     let here = Location::caller().file();
     let slow = slow_callbacks(ms(50), move |slow| {
-        assert_eq!(slow.step.place.file(), here);
+        assert_eq!(slow.step.location.file(), here);
         lines.add(format_args!("{} {:?}", slow.step.kind, slow.took));
     });
     virtual_builder()
@@ -212,9 +214,9 @@ fn pong(left: u32) {
 #[test]
 fn a_starving_drain_is_reported_once_with_its_links() {
     let _limit = limit();
-    let told: Rc<RefCell<Vec<Starving>>> = Rc::default();
-    let sink = told.clone();
-    let watch = long_drains(1_000, move |starving| {
+    let reports: Rc<RefCell<Vec<Starvation>>> = Rc::default();
+    let sink = reports.clone();
+    let watch = starvation_detector(1_000, move |starving| {
         sink.borrow_mut().push(starving.clone());
     });
     virtual_builder()
@@ -226,9 +228,9 @@ fn a_starving_drain_is_reported_once_with_its_links() {
             set_timeout(ms(2), || ping(10));
         })
         .unwrap();
-    let told = told.borrow();
-    let [starving] = &told[..] else {
-        panic!("told {} times", told.len());
+    let reports = reports.borrow();
+    let [starving] = &reports[..] else {
+        panic!("{} reports", reports.len());
     };
     assert_eq!((starving.ticks, starving.microtasks), (501, 500));
     let behind = starving.behind.unwrap();
@@ -253,7 +255,7 @@ fn many_immediates_starve_nobody() {
             set_immediate(move || link(left - 1));
         }
     }
-    let watch = long_drains(100, |starving| panic!("{starving}"));
+    let watch = starvation_detector(100, |starving| panic!("{starving}"));
     let mut event_loop = virtual_builder().observer(watch).build().unwrap();
     event_loop.run_script(|| link(1_000)).unwrap();
 }
@@ -277,7 +279,7 @@ fn a_drain_limit_ends_the_run() {
         })
         .unwrap_err();
     log.assert([]);
-    let RunError::Starving(starving) = error else {
+    let RunError::Starvation(starving) = error else {
         panic!("{error}");
     };
     assert_eq!((starving.ticks, starving.microtasks), (0, 1_001));
@@ -313,7 +315,7 @@ fn a_chain_of_many_places_lists_the_last() {
             forever();
         })
         .unwrap_err();
-    let RunError::Starving(starving) = error else {
+    let RunError::Starvation(starving) = error else {
         panic!("{error}");
     };
     let counts: Vec<u64> = starving.links.iter().map(|link| link.count).collect();

@@ -11,7 +11,7 @@ use crate::common::ms;
 use nodeloop::observe::Phase;
 use nodeloop::test::{self, Log, Stepper};
 use nodeloop::{
-    RunError, Seed, WaitsFor, next_tick, promise, queue_microtask, queue_work, set_immediate,
+    BlockedOn, RunError, Seed, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_interval, set_timeout, spawn, spawn_blocking, time,
 };
 
@@ -28,8 +28,8 @@ fn message_of(assertion: impl FnOnce()) -> String {
 fn placed(line: u32, text: &str) -> String {
     let mut placed = text.to_owned();
     for below in 0..40 {
-        let place = format!("{}:{}", file!(), line + below);
-        placed = placed.replace(&format!("{{{below}}}"), &place);
+        let location = format!("{}:{}", file!(), line + below);
+        placed = placed.replace(&format!("{{{below}}}"), &location);
     }
     placed
 }
@@ -38,14 +38,14 @@ fn placed(line: u32, text: &str) -> String {
 fn sample() -> (Log, u32) {
     let line = line!() + 1;
     // Under seed 0 nothing is permuted, and jobs come when they must: the same turn every time.
-    let log = test::Builder::new().seed(Seed::new(0)).run(async |t| {
+    let log = test::TestBuilder::new().seed(Seed::new(0)).run(async |t| {
         let log = t.log();
-        set_timeout(ms(20), log.will("timeout"));
-        set_immediate(log.will("immediate"));
-        queue_microtask(log.will("microtask"));
-        next_tick(log.will("tick"));
+        set_timeout(ms(20), log.callback("timeout"));
+        set_immediate(log.callback("immediate"));
+        queue_microtask(log.callback("microtask"));
+        next_tick(log.callback("tick"));
         queue_work(|| (), {
-            let mut done = log.will("job");
+            let mut done = log.callback("job");
             move |()| done()
         });
         log.add("main");
@@ -87,11 +87,11 @@ fn an_order_that_differs_is_reported_as_a_difference() {
     let line = line!();
     let log = test::run(async |t| {
         let log = t.log();
-        set_timeout(ms(20), log.will("timeout"));
-        set_immediate(log.will("immediate"));
-        next_tick(log.will("tick"));
+        set_timeout(ms(20), log.callback("timeout"));
+        set_immediate(log.callback("immediate"));
+        next_tick(log.callback("tick"));
         set_interval(ms(5), {
-            let mut each = log.will("each");
+            let mut each = log.callback("each");
             move || each()
         })
         .unref();
@@ -156,9 +156,9 @@ fn partial_orders_say_which_entries_break_them() {
     let log = test::run(async |t| {
         let log = t.log();
         for round in 1..=2 {
-            set_timeout(ms(10 * round), log.will("timeout"));
+            set_timeout(ms(10 * round), log.callback("timeout"));
         }
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
         t.until_idle().await;
         log
     });
@@ -253,7 +253,7 @@ fn a_panic_of_the_body_fails_the_test_as_it_is() {
 fn a_stuck_body_fails_and_says_what_it_waits_for() {
     let _limit = limit();
     let line = line!();
-    let failure = test::Builder::new()
+    let failure = test::TestBuilder::new()
         .try_run(async |t| {
             t.log().add("waiting");
             let (promise, resolver) = promise::with_resolver::<()>();
@@ -277,10 +277,10 @@ the log is
     let Some(RunError::Stuck(stuck)) = failure.error() else {
         panic!("{failure:?}")
     };
-    let lost = |wait: &WaitsFor| {
+    let lost = |wait: &BlockedOn| {
         matches!(
             wait,
-            WaitsFor::Promise {
+            BlockedOn::Promise {
                 out_of_reach: true,
                 ..
             }
@@ -291,7 +291,7 @@ the log is
             .report()
             .tasks()
             .iter()
-            .any(|task| task.waits_for().iter().any(lost))
+            .any(|task| task.blocked_on().iter().any(lost))
     );
 }
 
@@ -306,23 +306,23 @@ fn a_task_that_is_left_fails_the_test() {
             drop(resolver); // it holds what would wake it
         }));
     };
-    let failure = test::Builder::new().try_run(left).unwrap_err();
+    let failure = test::TestBuilder::new().try_run(left).unwrap_err();
     let expected = r#"the test has left a task behind that nothing will ever wake: await, abort or finish what is pending, or `allow_leftovers`
   a task spawned at {3}:14 is pending
     it waits for the promise made at {2}:35
 the log is empty"#;
     assert_eq!(failure.to_string(), placed(line, expected));
     assert_eq!(failure.leftovers().map(|left| left.tasks().len()), Some(1));
-    test::Builder::new().allow_leftovers().run(left);
+    test::TestBuilder::new().allow_leftovers().run(left);
 }
 
 #[test]
 fn what_nobody_handles_fails_the_test() {
     let _limit = limit();
     let line = line!();
-    let failure = test::Builder::new().try_run(async |t| {
+    let failure = test::TestBuilder::new().try_run(async |t| {
         let log = t.log();
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
         set_timeout(ms(5), || {
             drop(nodeloop::try_spawn(async { Err::<(), _>("no luck") }));
         });
@@ -332,12 +332,12 @@ the log is
     1 "immediate"  check, turn 1, t=0 ms, set at {3}"#;
     assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
     let line = line!();
-    let failure = test::Builder::new().try_run(async |_| {
+    let failure = test::TestBuilder::new().try_run(async |_| {
         set_immediate(|| std::panic::resume_unwind(Box::new("thrown")));
     });
     let expected = "uncaught panic in the callback made at {2}:9: thrown\nthe log is empty";
     assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
-    let failure = test::Builder::new().try_run(async |_| nodeloop::exit(3));
+    let failure = test::TestBuilder::new().try_run(async |_| nodeloop::exit(3));
     let text = failure.unwrap_err().to_string();
     assert_eq!(text, "the program called `exit(3)`\nthe log is empty");
 }
@@ -348,11 +348,11 @@ fn a_drain_without_end_fails_the_test_instead_of_hanging_it() {
     fn forever() {
         queue_microtask(forever);
     }
-    let failure = test::Builder::new()
+    let failure = test::TestBuilder::new()
         .drain_limit(1_000)
         .try_run(async |_| forever());
     let failure = failure.unwrap_err();
-    let Some(RunError::Starving(starving)) = failure.error() else {
+    let Some(RunError::Starvation(starving)) = failure.error() else {
         panic!("{failure}")
     };
     assert_eq!(starving.microtasks, 1_001);
@@ -382,9 +382,9 @@ fn block_wait_and_advance_are_three_things() {
     let _limit = limit();
     test::run(async |t| {
         let log = t.log();
-        set_timeout(ms(10), log.will("timer"));
+        set_timeout(ms(10), log.callback("timer"));
         queue_work(|| (), {
-            let mut done = log.will("job");
+            let mut done = log.callback("job");
             move |()| done()
         });
         time::block_for(ms(15)); // time, and nothing runs
@@ -403,7 +403,7 @@ fn time_can_be_held_while_the_test_waits_for_something_real() {
     let _limit = limit();
     test::run(async |t| {
         let log = t.log();
-        set_interval(ms(1), log.will("interval")).unref();
+        set_interval(ms(1), log.callback("interval")).unref();
         let held = t.hold_time();
         let (sender, receiver) = futures::channel::oneshot::channel();
         let token = nodeloop::keep_alive();
@@ -424,12 +424,12 @@ fn time_can_be_held_while_the_test_waits_for_something_real() {
 fn a_test_that_waits_for_time_that_is_held_fails() {
     let _limit = limit();
     let line = line!();
-    let failure = test::Builder::new().try_run(async |t| {
+    let failure = test::TestBuilder::new().try_run(async |t| {
         let _held = t.hold_time();
         time::sleep(ms(20)).await;
     });
     let expected = r#"nothing can run unless time passes, and the virtual clock is held by hand: advance it
-  the main future, run at {1}:40
+  the main future, run at {1}:44
     it waits for a timer, due in 20ms, made at {3}:9
   a timer, due in 20ms, made at {3}:9
 the log is empty"#;
@@ -444,9 +444,9 @@ fn the_body_can_wait_for_a_turn_for_a_stall_and_for_the_end() {
         let (outer, inner) = (log.clone(), log.clone());
         set_immediate(move || {
             outer.add("immediate");
-            set_immediate(inner.will("next immediate"));
+            set_immediate(inner.callback("next immediate"));
         });
-        set_timeout(ms(5), log.will("timer"));
+        set_timeout(ms(5), log.callback("timer"));
         t.turn().await;
         log.assert_order(["immediate"]);
         t.until_stalled().await;
@@ -455,7 +455,7 @@ fn the_body_can_wait_for_a_turn_for_a_stall_and_for_the_end() {
         assert_eq!(t.advance_to_next_timer().await, Some(ms(5)));
         log.assert_order(["immediate", "next immediate", "timer"]);
         assert_eq!(t.advance_to_next_timer().await, None);
-        set_timeout(ms(7), log.will("last"));
+        set_timeout(ms(7), log.callback("last"));
         t.until_idle().await;
         assert_eq!(t.now(), ms(12));
         log.assert_once("last");
@@ -483,21 +483,23 @@ fn a_job_that_never_ends_need_not_stop_the_clock() {
     let _limit = limit();
     // tokio issue 6242
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
-    test::Builder::new().jobs_hold_time(false).run(async |t| {
-        let job = queue_work(move || receiver.recv(), |_| ());
-        time::sleep(ms(10)).await;
-        assert_eq!(t.now(), ms(10));
-        drop((job, sender));
-    });
+    test::TestBuilder::new()
+        .jobs_hold_time(false)
+        .run(async |t| {
+            let job = queue_work(move || receiver.recv(), |_| ());
+            time::sleep(ms(10)).await;
+            assert_eq!(t.now(), ms(10));
+            drop((job, sender));
+        });
 }
 
 #[test]
 fn a_stepper_goes_phase_by_phase() {
     let _limit = limit();
     let mut stepper = Stepper::start(|log| {
-        set_timeout(ms(1), log.will("timer"));
-        set_immediate(log.will("immediate"));
-        time::simulate_completion(Duration::ZERO, log.will("poll"));
+        set_timeout(ms(1), log.callback("timer"));
+        set_immediate(log.callback("immediate"));
+        time::simulate_completion(Duration::ZERO, log.callback("poll"));
     });
     let log = stepper.log();
     assert_eq!(stepper.run_phase(), Phase::Timers); // R3: in front of the first turn

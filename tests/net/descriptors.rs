@@ -11,7 +11,7 @@ use crate::common::limit::{limit, watch};
 use crate::common::process::{in_own_process, open_descriptors};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream, UnixStream};
-use nodeloop::observe::{Event, Moment};
+use nodeloop::observe::{Event, EventContext};
 use nodeloop::time::sleep;
 use nodeloop::{EventLoop, spawn, yield_now};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -59,7 +59,7 @@ fn a_loop_dropped_with_open_sockets_closes_them() {
         let accepting = listener.clone();
         spawn(async move { accepting.accept().await.map(drop) });
         // Closed, and the loop ends before its close phase.
-        listener.close(|| unreachable!("the loop has ended"));
+        listener.close_with(|| unreachable!("the loop has ended"));
         open_descriptors()
     });
     assert_eq!(opened.unwrap(), before + 20);
@@ -99,7 +99,7 @@ fn abandoned_attempts_leave_nothing() {
 fn a_server_out_of_descriptors_recovers() {
     let turns = Rc::new(Cell::new(0));
     let counted = turns.clone();
-    let count = move |event: &Event, _: &Moment<'_>| {
+    let count = move |event: &Event, _: &EventContext<'_>| {
         if let Event::TurnBegin = event {
             counted.set(counted.get() + 1);
         }

@@ -41,19 +41,19 @@ fn around(log: &Lines, name: &str) -> Promise<()> {
 
 /// What both kinds of streams have.
 trait Stream: futures::AsyncRead + futures::AsyncWrite + Unpin {
-    fn close_now(&self) -> Promise<()>;
+    fn close(&self) -> Promise<()>;
 }
 
 impl Stream for TcpStream {
-    fn close_now(&self) -> Promise<()> {
-        self.close_now()
+    fn close(&self) -> Promise<()> {
+        self.close()
     }
 }
 
 #[cfg(unix)]
 impl Stream for nodeloop::net::UnixStream {
-    fn close_now(&self) -> Promise<()> {
-        self.close_now()
+    fn close(&self) -> Promise<()> {
+        self.close()
     }
 }
 
@@ -73,7 +73,7 @@ async fn client(log: Lines, mut stream: impl Stream) {
     add(&log, format!("data {}", read(&mut stream).await));
     assert_eq!(read(&mut stream).await, "");
     drop(around(&log, "end"));
-    stream.close_now().await;
+    stream.close().await;
     add(&log, "close");
 }
 
@@ -91,7 +91,7 @@ async fn server(log: Lines, mut stream: impl Stream) {
     around(&log, "end").await;
     stream.write_all(b"bye").await.unwrap();
     AsyncWriteExt::close(&mut stream).await.unwrap();
-    stream.close_now().await;
+    stream.close().await;
     add(&log, "close");
 }
 
@@ -293,7 +293,7 @@ async fn udp_client(log: Lines, port: u16) {
     socket.send(b"bye").await.unwrap();
     let (bye, _) = receive(&socket).await;
     around(&log, &format!("message {bye}")).await;
-    socket.close_now().await;
+    socket.close().await;
     add(&log, "close");
 }
 
@@ -310,7 +310,7 @@ async fn udp_server(log: Lines, socket: UdpSocket) {
     let (bye, _) = receive(&socket).await;
     socket.send_to(bye.as_bytes(), from).await.unwrap();
     around(&log, &format!("message {bye}")).await;
-    socket.close_now().await;
+    socket.close().await;
     add(&log, "close");
 }
 

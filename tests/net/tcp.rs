@@ -209,7 +209,7 @@ fn a_listener_that_is_closed_ends_its_waits() {
             // It waits for being accepted, and is reset once the listener is closed.
             let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let close = check.clone();
-            listener.close(move || {
+            listener.close_with(move || {
                 log(&close, "close");
                 let error = peer.read(&mut [0; 1]).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::ConnectionReset);

@@ -223,7 +223,7 @@ fn r62_closing_can_be_awaited() {
         };
         let (one, other) = tcp_pair().await;
         yield_now().await;
-        let (first, second) = (one.close_now(), other.close_now());
+        let (first, second) = (one.close(), other.close());
         for (closing, log) in [(first, will("first")), (second, will("second"))] {
             spawn(async move {
                 closing.await;
