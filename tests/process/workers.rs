@@ -39,7 +39,7 @@ fn each_message_is_a_macrotask() {
         spawn(async move {
             for _ in 0..3 {
                 let name = worker.recv().await.unwrap();
-                // A callback in Node; here the task is the microtask in front of this tick.
+                // A callback in Node; here the task is the microtask before this tick.
                 log.add(format_args!("message {name}"));
                 next_tick(log.callback(format_args!("tick {name}")));
                 let micro = log.callback(format_args!("micro {name}"));
@@ -139,15 +139,15 @@ fn the_failure_of_a_worker_that_was_forgotten_does_not_pass_silently() {
         Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("lost"), "{reason}"),
         other => panic!("{other:?}"),
     }
-    let told = Rc::new(Cell::new(false));
-    let tells = told.clone();
+    let reported = Rc::new(Cell::new(false));
+    let reports = reported.clone();
     event_loop
         .run_script(move || {
-            on_unhandled_rejection(move |_| tells.set(true));
+            on_unhandled_rejection(move |_| reports.set(true));
             worker();
         })
         .unwrap();
-    assert!(told.get());
+    assert!(reported.get());
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
         let ended = Rc::new(Cell::new(None));
         let ends = ended.clone();
         spawn(async move { ends.set(Some(joined.await.unwrap())) });
-        // This one would hold the loop for ever.
+        // This one would keep the loop alive forever.
         let blocked = Worker::<(), (), ()>::spawn(move |_| async move {
             let _ = given_up.recv();
         });
@@ -238,18 +238,18 @@ fn a_receive_that_is_dropped_loses_nothing_and_holds_nothing() {
 #[test]
 fn termination_runs_listeners_and_destructors() {
     let _limit = limit();
-    struct Tells(mpsc::Sender<&'static str>);
-    impl Drop for Tells {
+    struct Reports(mpsc::Sender<&'static str>);
+    impl Drop for Reports {
         fn drop(&mut self) {
             self.0.send("dropped").unwrap();
         }
     }
-    let (tells, told) = mpsc::channel();
+    let (reports, reported) = mpsc::channel();
     run(async move {
         let worker = Worker::<(), (), ()>::spawn(move |mut port| async move {
-            let exits = tells.clone();
+            let exits = reports.clone();
             on_exit(move |_| exits.send("exit").unwrap());
-            let _held = Tells(tells);
+            let _held = Reports(reports);
             port.recv().await;
             unreachable!("nothing is sent");
         })
@@ -258,7 +258,7 @@ fn termination_runs_listeners_and_destructors() {
         worker.terminate();
         assert_eq!(worker.join().await.unwrap(), WorkerOutcome::Exited(1));
     });
-    assert_eq!(told.iter().collect::<Vec<_>>(), ["exit", "dropped"]);
+    assert_eq!(reported.iter().collect::<Vec<_>>(), ["exit", "dropped"]);
 }
 
 #[test]

@@ -286,11 +286,11 @@ fn only_what_the_recorded_loop_says_is_in_its_recording() {
         say("in the second");
         std::thread::spawn(|| say("on a thread")).join().unwrap();
     });
-    second.log("behind its run");
+    second.log("after its run");
     assert_eq!(all(&data(&first), "text"), ["in the first"]);
     assert_eq!(
         all(&data(&second), "text"),
-        ["in the second", "behind its run"]
+        ["in the second", "after its run"]
     );
 }
 
