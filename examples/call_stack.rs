@@ -19,11 +19,11 @@
 //! first();
 //! ```
 
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{run, spawn};
 
 fn main() {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     run(first());
 }
 

@@ -41,11 +41,11 @@ use std::error::Error;
 use std::time::Duration;
 
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{EventLoop, next_tick, queue_microtask, set_immediate, set_timeout, time};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
     event_loop.run(async {
         let server = TcpListener::bind("127.0.0.1:0").await?;

@@ -23,11 +23,11 @@
 //! process.on('exit', () => fs.rmSync(directory, { recursive: true }));
 //! ```
 
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{queue_work, run_script};
 
 fn main() -> std::io::Result<()> {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     let directory = tempfile::tempdir()?;
     let input = directory.path().join("input.txt");
     let output = directory.path().join("output.txt");

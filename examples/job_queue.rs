@@ -15,11 +15,11 @@
 
 use std::time::Duration;
 
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{promise, run_script, set_timeout, spawn};
 
 fn main() {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     run_script(|| {
         println!("Script start");
         set_timeout(Duration::ZERO, || println!("setTimeout"));

@@ -107,14 +107,14 @@ use std::time::Duration;
 
 use futures::io::{AsyncBufReadExt, AsyncWriteExt, BufReader as AsyncBufReader};
 use nodeloop::net::TcpStream;
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{run, time};
 
 /// How long the manager waits for a dish: far longer than a healthy cook takes.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     let (ana, ana_at_work) = hire(None)?;
     let (ben, ben_at_work) = hire(Some("coffee"))?;
     run(manager(ana, ben))?;
@@ -223,6 +223,6 @@ impl Cook {
     fn close(self) {
         let name = self.name;
         let hatch = self.hatch.into_inner();
-        hatch.close(move || println!("close:   the hatch to {name}"));
+        hatch.close_with(move || println!("close:   the hatch to {name}"));
     }
 }

@@ -12,7 +12,9 @@ use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::observe::{Event, Metrics, Moment, Observer, Step, StepId, position, slow_callbacks};
+use nodeloop::observe::{
+    Event, EventContext, Metrics, Observer, Step, StepId, position, slow_callbacks,
+};
 use nodeloop::{EventLoop, RunError, next_tick, queue_microtask, set_immediate, set_timeout, time};
 
 fn ms(count: u64) -> Duration {
@@ -26,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoop::builder()
         .virtual_time()
         .observer(metrics.clone())
-        .observer(move |event: &Event, moment: &Moment<'_>| noted.observe(event, moment))
+        .observer(move |event: &Event, moment: &EventContext<'_>| noted.observe(event, moment))
         .observer(slow_callbacks(ms(50), |slow| {
             println!("slow: a {} took {:?}", slow.step.kind, slow.took);
         }))
@@ -52,9 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut event_loop = EventLoop::builder().drain_limit(1_000).build()?;
     match event_loop.run_script(ping) {
-        Err(RunError::Starving(starving)) => {
+        Err(RunError::Starvation(starving)) => {
             for link in &starving.links {
-                println!("starving: {} × a {}", link.count, link.kind); // and `link.place`
+                println!("starving: {} × a {}", link.count, link.kind); // and `link.location`
             }
             Ok(())
         }
@@ -77,7 +79,7 @@ struct Causes {
 }
 
 impl Observer for Causes {
-    fn observe(&self, event: &Event, _: &Moment<'_>) {
+    fn observe(&self, event: &Event, _: &EventContext<'_>) {
         let mut known = self.known.borrow_mut();
         match event {
             Event::Enqueued { step, by, .. } => {

@@ -38,12 +38,12 @@ use std::io;
 use std::time::Duration;
 
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{EventLoop, next_tick, queue_microtask, queue_work};
 use nodeloop::{set_immediate, set_timeout, spawn, time};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
     event_loop.run(async {
         let server = TcpListener::bind("127.0.0.1:0").await?;
@@ -59,7 +59,7 @@ fn one_turn(socket: &TcpStream) {
     set_timeout(Duration::from_millis(1), || {
         println!("timers: the end of the turn");
     });
-    socket.close(|| println!("close: behind the immediates"));
+    socket.close_with(|| println!("close: behind the immediates"));
     set_immediate(|| println!("check: behind the poll phase"));
     spawn(async {
         fail_to_connect().await;

@@ -38,13 +38,13 @@ use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{EventLoop, next_tick, set_immediate, set_timeout, time};
 
 const LINKS: u32 = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
     event_loop.run_script(|| {
         let ticks = Chain {

@@ -14,11 +14,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{EventLoop, set_timeout};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
     event_loop.run_script(|| {
         println!("Start");

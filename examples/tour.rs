@@ -113,7 +113,7 @@ use std::time::Duration;
 
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::picture::println;
+use nodeloop::recording::println;
 use nodeloop::{
     next_tick, on_exit, queue_microtask, queue_work, run_script, set_immediate, set_timeout, spawn,
     spawn_blocking, time,
@@ -133,7 +133,7 @@ const WHEEL: &str = "
   queues are emptied: first all ticks, then all microtasks. Then the next.";
 
 fn main() {
-    let _picture = nodeloop::picture::from_arguments(); // `-- --html page.html`
+    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
     println!("{WHEEL}");
     run_script(script);
 }
@@ -209,7 +209,7 @@ fn file_is_read(source: String, socket: TcpStream) {
     ));
     say("I order one thing from every stop of the wheel, the last one first:");
     set_timeout(ONE_MS, || drop(spawn(second_timer(source))));
-    socket.close(|| {
+    socket.close_with(|| {
         heading("CLOSE", "the last word of what was closed");
         say("The socket of the letter is closed.");
     });

@@ -6,7 +6,7 @@
 //! panics does not keep the others from being told; its panic is raised again in a tick.
 //!
 //! What takes a signal: any future ([`WithSignal`]), promises ([`Promise::abort_on`]), timers
-//! ([`Timeout::abort_on`], [`Immediate::abort_on`]).
+//! ([`TimeoutHandle::abort_on`], [`ImmediateHandle::abort_on`]).
 //!
 //! Invariant: nothing of a signal is borrowed while a listener or a destructor runs.
 
@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use crate::hooks::rejection::Reason;
 use crate::promise::{Promise, TryPromise};
-use crate::rejection::Reason;
-use crate::schedule::{Immediate, Timeout, next_tick, set_timeout};
+use crate::schedule::{ImmediateHandle, TimeoutHandle, next_tick, set_timeout};
 
 /// Aborts what was given its [`signal`](AbortController::signal).
 ///
@@ -268,7 +268,7 @@ impl SignalState {
 /// Calls a listener; a panic in it is raised again in a tick, as Node's `EventTarget` does.
 fn tell(listener: Box<dyn FnOnce()>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(listener)) {
-        if crate::current::try_current().is_none() {
+        if crate::event_loop::current::try_current().is_none() {
             resume_unwind(payload);
         }
         next_tick(move || resume_unwind(payload));
@@ -485,18 +485,18 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
     }
 }
 
-impl Timeout {
+impl TimeoutHandle {
     /// [Clears](Timeout::clear) the timer when `signal` is aborted, at once if it is already.
-    pub fn abort_on(&self, signal: &AbortSignal) -> &Timeout {
+    pub fn abort_on(&self, signal: &AbortSignal) -> &TimeoutHandle {
         let (timer, watched) = (self.clone(), self.clone());
         end_when(signal, move || !watched.is_pending(), move || timer.clear());
         self
     }
 }
 
-impl Immediate {
+impl ImmediateHandle {
     /// [Clears](Immediate::clear) the immediate when `signal` is aborted, at once if it is already.
-    pub fn abort_on(&self, signal: &AbortSignal) -> &Immediate {
+    pub fn abort_on(&self, signal: &AbortSignal) -> &ImmediateHandle {
         let (immediate, watched) = (self.clone(), self.clone());
         end_when(
             signal,

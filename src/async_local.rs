@@ -7,13 +7,16 @@
 //!
 //! Invariant: between two callbacks the loop's context is empty.
 
+pub(crate) mod context;
+
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use crate::context::{AsyncContext, StorageId};
-use crate::current::{LoopState, current, try_current};
+use crate::async_local::context::{AsyncContext, StorageId};
+use crate::event_loop::current::{current, try_current};
+use crate::event_loop::state::LoopState;
 
 /// A callback that runs in the context in which it was bound.
 pub(crate) fn bind(state: &Rc<LoopState>, callback: impl FnOnce() + 'static) -> Box<dyn FnOnce()> {

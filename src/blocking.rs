@@ -2,13 +2,16 @@
 //!
 //! The order is made in `pool.rs`; here are the two faces of it.
 
+pub(crate) mod pool;
+
 use std::any::Any;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
-use crate::current::{LoopState, current};
-use crate::pool::{JobId, JobResult};
-use crate::promise::{Failure, Promise, Source, State, no_reason};
+use crate::blocking::pool::{JobId, JobResult};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::promise::{Promise, PromiseError, Source, State, no_reason};
 
 /// Runs `job` on a thread of the loop's worker pool and gives a promise of its result.
 ///
@@ -47,14 +50,14 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     let owner = current(verb);
     let state = State::new(owner.clone(), Location::caller(), no_reason);
     if !owner.is_open() {
-        state.settle(Err(Failure::Aborted));
+        state.settle(Err(PromiseError::Aborted));
         return Promise::new(state);
     }
     let waiting = AbortedIfDropped {
         state: state.clone(),
     };
     let done = move |result: JobResult| {
-        let outcome = result.map_err(Failure::Panicked);
+        let outcome = result.map_err(PromiseError::Panicked);
         let outcome = outcome.map(|value| finish(unerase(value)));
         waiting.state.settle(outcome);
     };
@@ -72,7 +75,7 @@ struct AbortedIfDropped<T: 'static> {
 
 impl<T: 'static> Drop for AbortedIfDropped<T> {
     fn drop(&mut self) {
-        self.state.settle(Err(Failure::Aborted)); // nothing if it has settled
+        self.state.settle(Err(PromiseError::Aborted)); // nothing if it has settled
     }
 }
 

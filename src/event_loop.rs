@@ -5,21 +5,26 @@
 
 use std::rc::Rc;
 
-use crate::current::{LoopState, Stop};
-use crate::macrotask::{Macrotask, Origin, StepKind, Work};
+use crate::event_loop::state::{LoopState, Stop};
+use crate::hooks::uncaught::drop_quietly;
+use crate::observe::event::Phase;
+use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, Gathered, Outside, Wait};
+use crate::phases::poll::{Arrival, ExternalWork, PollOutcome, Wait};
 use crate::phases::timers::Step;
-use crate::remote::Message;
-use crate::uncaught::drop_quietly;
-use crate::watch::Phase;
+use crate::reactor::remote_queue::Message;
 
+pub(crate) mod checkpoint;
+pub(crate) mod current;
+mod embed;
 mod explore;
-mod hosted;
+mod notify;
+mod shutdown;
+pub(crate) mod state;
 
 /// How long a turn may wait when nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum PollMode {
     /// Not at all, and no clock jumps: somebody else waits.
     Never,
     /// Not at all (R5).
@@ -36,17 +41,17 @@ impl LoopState {
             self.timers_phase(); // R3: once in front of the first turn, which comes in any case
         }
         while alive && !self.is_stopping() {
-            self.turn(Patience::WhileAlive);
+            self.turn(PollMode::WhileAlive);
             alive = self.is_alive();
         }
         self.leave_phase();
     }
 
     /// One turn.
-    pub(crate) fn turn(self: &Rc<Self>, patience: Patience) {
+    pub(crate) fn turn(self: &Rc<Self>, mode: PollMode) {
         self.begin_turn();
         self.pending_phase(); // R63
-        self.poll_phase(patience); // R5–R8, R61
+        self.poll_phase(mode); // R5–R8, R61
         self.pending_after_poll(); // R63: what was fed meanwhile
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
@@ -73,24 +78,29 @@ impl LoopState {
         }
     }
 
-    fn poll_phase(self: &Rc<Self>, patience: Patience) {
+    fn poll_phase(self: &Rc<Self>, mode: PollMode) {
         self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
         }
-        let wait = self.poll_wait(patience);
-        let outside = self.outside();
-        let must_wait = || self.poll_wait(patience) != Wait::Zero;
-        let gathered = self.waiting(wait, || {
-            if self.chance.is_on() {
-                return self.gather_by_chance(patience);
+        let wait = self.poll_wait(mode);
+        let external_work = self.external_work();
+        let must_wait = || self.poll_wait(mode) != Wait::Zero;
+        let outcome = self.waiting(wait, || {
+            if self.explorer.is_on() {
+                return self.poll_events_explored(mode);
             }
-            self.poll
-                .gather(&self.clock, &self.door, wait, outside, must_wait)
+            self.poll.poll_events(
+                &self.clock,
+                &self.remote_queue,
+                wait,
+                external_work,
+                must_wait,
+            )
         });
-        match gathered {
-            Ok(Gathered::Arrivals) => {}
-            Ok(Gathered::Frozen) => return self.stop(Stop::Frozen),
+        match outcome {
+            Ok(PollOutcome::Arrivals) => {}
+            Ok(PollOutcome::ClockHeld) => return self.stop(Stop::ClockHeld),
             Err(error) => panic!("the system's poll failed: {error}"), // libuv aborts, too
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
@@ -98,20 +108,20 @@ impl LoopState {
         }
     }
 
-    fn outside(&self) -> Outside {
-        Outside {
+    fn external_work(&self) -> ExternalWork {
+        ExternalWork {
             jobs: self.pool.has_outstanding(),
             signals: self.signals.has_refed(),
         }
     }
 
     /// R5: how long the poll phase may wait.
-    fn poll_wait(&self, patience: Patience) -> Wait {
-        let no_wait = patience == Patience::Never
+    fn poll_wait(&self, mode: PollMode) -> Wait {
+        let no_wait = mode == PollMode::Never
             || self.check.borrow().has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
-            || (patience == Patience::WhileAlive && !self.is_alive());
+            || (mode == PollMode::WhileAlive && !self.is_alive());
         match self.timers.borrow().loop_timer_ms() {
             _ if no_wait => Wait::Zero,
             Some(due_ms) => Wait::Until(due_ms),
@@ -151,7 +161,7 @@ impl LoopState {
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer at all, and what arms one reads the clock itself (R26)
         }
-        if self.chance.is_on() {
+        if self.explorer.is_on() {
             self.a_millisecond_may_have_passed();
         }
         self.timers.borrow_mut().note_time(self.clock.now_ms());
@@ -180,7 +190,7 @@ impl LoopState {
                         .borrow_mut()
                         .finished(key, macrotask, called_at_ms);
                     self.timer_armed(key); // again, if it is an interval
-                    thrown | self.guard(origin.place, || drop(spent)).is_err()
+                    thrown | self.guard(origin.location, || drop(spent)).is_err()
                 }
             };
             if thrown {
@@ -221,15 +231,15 @@ impl LoopState {
     /// What arrived in the poll phase, as a macrotask.
     fn next_arrival(self: &Rc<Self>) -> Option<Macrotask> {
         loop {
-            return Some(match self.poll.next(&self.door)? {
+            return Some(match self.poll.next(&self.remote_queue)? {
                 Arrival::Macrotask(macrotask) => macrotask,
                 Arrival::Signal(number) => {
-                    let brought = self.signals.arrived(&self.poll.sources, number);
-                    self.poll.put_first(brought);
+                    let callbacks = self.signals.arrived(&self.poll.registrations, number);
+                    self.poll.put_first(callbacks);
                     continue;
                 }
-                Arrival::Message(Message::Post(callback, place)) => {
-                    Macrotask::callback(callback, Origin::new(StepKind::Message, place))
+                Arrival::Message(Message::Post(callback, location)) => {
+                    Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
                 Arrival::Message(Message::Wake(runnable)) => {
                     let state = self.clone();

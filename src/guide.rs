@@ -12,5 +12,5 @@ pub mod exactness {}
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
-#[doc = include_str!("guide/picture.md")]
-pub mod picture {}
+#[doc = include_str!("guide/recording.md")]
+pub mod recording {}

@@ -1,11 +1,15 @@
 //! What a program can be told: errors, rejections, and the end of the loop; and how it ends it.
 
+pub(crate) mod rejection;
+pub(crate) mod uncaught;
+
 use std::fmt;
 use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
 
-use crate::current::{Life, LoopState, Stop, current};
-use crate::uncaught::{ExitUnwind, Listeners, Rejection, Uncaught, drop_quietly};
+use crate::event_loop::current::current;
+use crate::event_loop::state::{LoopState, LoopStatus, Stop};
+use crate::hooks::uncaught::{ExitUnwind, Listeners, Rejection, Uncaught, drop_quietly};
 
 /// Calls `listener` whenever the loop has run dry, as a macrotask with a drain behind it (R2).
 ///
@@ -107,7 +111,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Liste
 #[track_caller]
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
-    if state.life() == Life::Exiting {
+    if state.status() == LoopStatus::Exiting {
         *state.stop.borrow_mut() = None; // R9: the code of the last call counts
     }
     state.stop(Stop::Exit(code));

@@ -51,28 +51,32 @@ pub use descriptor::Descriptor;
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 use crate::async_local::bind;
-use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
-pub(crate) use crate::phases::poll::sources::Direction;
-use crate::phases::poll::sources::{Answer, SourceKey, WaiterId};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::promise::{Promise, with_resolver};
+pub(crate) use crate::reactor::registrations::Direction;
+use crate::reactor::registrations::{RegistrationKey, SourcePoll, WaiterId};
 
 /// A place in the poll phase's table of sources. Whoever has it sees to deregistering.
 pub(crate) struct Registration {
     state: Rc<LoopState>,
-    key: SourceKey,
+    key: RegistrationKey,
 }
 
 impl Registration {
     pub(crate) fn new(
         state: Rc<LoopState>,
         source: &mut impl Source,
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<Registration> {
         if !state.is_open() {
             return Err(loop_ended());
         }
-        let key = state.poll.sources.borrow_mut().register(source, place)?;
+        let key = state
+            .poll
+            .registrations
+            .borrow_mut()
+            .register(source, location)?;
         Ok(Registration { state, key })
     }
 
@@ -88,9 +92,9 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut sources = self.state.poll.sources.borrow_mut();
-        let (answer, replaced) = sources.poll_ready(self.key, direction, cx);
-        drop(sources);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let (answer, replaced) = registrations.poll_ready(self.key, direction, cx);
+        drop(registrations);
         drop(replaced);
         answer_to_poll(answer)
     }
@@ -103,17 +107,17 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut sources = self.state.poll.sources.borrow_mut();
-        let (answer, replaced) = sources.poll_waiter(self.key, direction, id, cx);
-        drop(sources);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let (answer, replaced) = registrations.poll_waiter(self.key, direction, id, cx);
+        drop(registrations);
         drop(replaced);
         answer_to_poll(answer)
     }
 
     pub(crate) fn forget_waiter(&self, direction: Direction, id: &mut WaiterId) {
-        let mut sources = self.state.poll.sources.borrow_mut();
-        let waker = sources.forget_waiter(self.key, direction, id);
-        drop(sources);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let waker = registrations.forget_waiter(self.key, direction, id);
+        drop(registrations);
         drop(waker);
     }
 
@@ -128,7 +132,7 @@ impl Registration {
 
     /// Does `operation` as soon as it does not block, for `poll_*` methods. What it returns says
     /// also whether it has drained the source.
-    pub(crate) fn poll_with<R>(
+    pub(crate) fn poll_io<R>(
         &self,
         direction: Direction,
         cx: &Context<'_>,
@@ -143,7 +147,7 @@ impl Registration {
     }
 
     /// Does `operation` as soon as it does not block, for any number of tasks.
-    pub(crate) async fn do_with<R>(
+    pub(crate) async fn async_io<R>(
         &self,
         direction: Direction,
         mut operation: impl FnMut() -> io::Result<R>,
@@ -187,45 +191,45 @@ impl Registration {
     }
 
     pub(crate) fn would_block(&self, direction: Direction) {
-        let mut sources = self.state.poll.sources.borrow_mut();
-        sources.would_block(self.key, direction);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        registrations.would_block(self.key, direction);
     }
 
-    /// An operation was done; see [`Sources::spend`](crate::phases::poll::sources::Sources::spend).
+    /// An operation was done; see [`Registrations::consume_budget`](crate::reactor::registrations::Registrations::consume_budget).
     pub(crate) fn done(&self, direction: Direction, drained: bool) {
         if direction == Direction::Read {
             self.state
                 .poll
-                .sources
+                .registrations
                 .borrow_mut()
-                .spend(self.key, drained);
+                .consume_budget(self.key, drained);
         }
     }
 
     pub(crate) fn set_refed(&self, refed: bool) {
-        let mut sources = self.state.poll.sources.borrow_mut();
-        sources.set_refed(self.key, refed);
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        registrations.set_refed(self.key, refed);
     }
 
     pub(crate) fn has_ref(&self) -> bool {
-        self.state.poll.sources.borrow_mut().has_ref(self.key)
+        self.state.poll.registrations.borrow_mut().has_ref(self.key)
     }
 
     /// Watches the source no more. What comes back waited for it, and is to be woken or dropped.
     #[must_use]
     pub(crate) fn deregister(&self, source: &mut impl Source) -> Vec<Waker> {
-        let mut sources = self.state.poll.sources.borrow_mut();
+        let mut registrations = self.state.poll.registrations.borrow_mut();
         // An error says that the system has forgotten the source already.
-        let (_, wakers) = sources.deregister(self.key, source);
+        let (_, wakers) = registrations.deregister(self.key, source);
         wakers
     }
 }
 
-fn answer_to_poll(answer: Answer) -> Poll<io::Result<()>> {
+fn answer_to_poll(answer: SourcePoll) -> Poll<io::Result<()>> {
     match answer {
-        Answer::Ready => Poll::Ready(Ok(())),
-        Answer::Waiting => Poll::Pending,
-        Answer::Gone => Poll::Ready(Err(source_closed())),
+        SourcePoll::Ready => Poll::Ready(Ok(())),
+        SourcePoll::Waiting => Poll::Pending,
+        SourcePoll::Gone => Poll::Ready(Err(source_closed())),
     }
 }
 
@@ -269,16 +273,20 @@ impl fmt::Debug for Ready<'_> {
 }
 
 /// A source of mio's that can be closed while others wait for it.
-pub(crate) struct Watched<S: Source> {
+pub(crate) struct PollEvented<S: Source> {
     registration: Registration,
     /// `None` when it was closed. Borrowed for the length of one system call at most.
     source: RefCell<Option<S>>,
 }
 
-impl<S: Source> Watched<S> {
-    pub(crate) fn new(state: Rc<LoopState>, mut source: S, place: Place) -> io::Result<Watched<S>> {
-        Ok(Watched {
-            registration: Registration::new(state, &mut source, place)?,
+impl<S: Source> PollEvented<S> {
+    pub(crate) fn new(
+        state: Rc<LoopState>,
+        mut source: S,
+        location: SourceLocation,
+    ) -> io::Result<PollEvented<S>> {
+        Ok(PollEvented {
+            registration: Registration::new(state, &mut source, location)?,
             source: RefCell::new(Some(source)),
         })
     }
@@ -298,12 +306,12 @@ impl<S: Source> Watched<S> {
 
     /// Closes the source at once and queues `callback` for the close phase (R62).
     #[track_caller]
-    pub(crate) fn close(&self, callback: impl FnOnce() + 'static, place: Place) {
+    pub(crate) fn close_with(&self, callback: impl FnOnce() + 'static, location: SourceLocation) {
         let (source, waiting) = self.take();
         drop(source);
         let state = self.state();
         let callback = Work::Once(Some(bind(state, callback)));
-        let origin = Origin::new(StepKind::Close, place);
+        let origin = Origin::new(StepKind::Close, location);
         state.push_close(Macrotask::new(callback, origin));
         if !waiting.is_empty() {
             // As libuv does (`core.c` `uv__finish_close`), what was pending on the source ends
@@ -314,14 +322,14 @@ impl<S: Source> Watched<S> {
 
     /// The same as a promise of the callback: it is settled in the close phase.
     #[track_caller]
-    pub(crate) fn close_now(&self) -> Promise<()> {
+    pub(crate) fn close(&self) -> Promise<()> {
         let (promise, resolver) = with_resolver();
-        self.close(move || resolver.resolve(()), Location::caller());
+        self.close_with(move || resolver.resolve(()), Location::caller());
         promise
     }
 
     /// Closes the source at once, if it is open; whoever waits for it is woken and sees an error.
-    pub(crate) fn shut(&self) {
+    pub(crate) fn close_without_callback(&self) {
         let (source, waiting) = self.take();
         drop(source);
         waiting.into_iter().for_each(Waker::wake);
@@ -349,7 +357,7 @@ impl<S: Source> Watched<S> {
 }
 
 /// Streams. Their errors are the system's, and those of [`Registration::check_loop`].
-impl<S: Source> Watched<S>
+impl<S: Source> PollEvented<S>
 where
     for<'a> &'a S: Read,
 {
@@ -361,7 +369,7 @@ where
         buffer: &mut [u8],
         short_read_drains: bool,
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Read, cx, || {
+        self.registration.poll_io(Direction::Read, cx, || {
             let length = self.with(|mut source| source.read(buffer))?;
             let drained = short_read_drains && 0 < length && length < buffer.len();
             Ok((length, drained))
@@ -373,19 +381,19 @@ where
         cx: &Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Read, cx, || {
+        self.registration.poll_io(Direction::Read, cx, || {
             let length = self.with(|mut source| source.read_vectored(buffers))?;
             Ok((length, false))
         })
     }
 }
 
-impl<S: Source> Watched<S>
+impl<S: Source> PollEvented<S>
 where
     for<'a> &'a S: Write,
 {
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Write, cx, || {
+        self.registration.poll_io(Direction::Write, cx, || {
             let length = self.with(|mut source| source.write(bytes))?;
             Ok((length, false))
         })
@@ -396,20 +404,20 @@ where
         cx: &Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_with(Direction::Write, cx, || {
+        self.registration.poll_io(Direction::Write, cx, || {
             let length = self.with(|mut source| source.write_vectored(buffers))?;
             Ok((length, false))
         })
     }
 }
 
-impl<S: Source> Drop for Watched<S> {
+impl<S: Source> Drop for PollEvented<S> {
     fn drop(&mut self) {
         drop(self.take());
     }
 }
 
-impl<S: Source + fmt::Debug> fmt::Debug for Watched<S> {
+impl<S: Source + fmt::Debug> fmt::Debug for PollEvented<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.source.borrow() {
             Some(source) => source.fmt(f),
@@ -423,7 +431,7 @@ pub(crate) fn check_loop(state: &Rc<LoopState>) -> io::Result<()> {
     let is_current = state.is_current();
     if is_current && state.is_open() {
         Ok(())
-    } else if is_current || state.door.is_closed() {
+    } else if is_current || state.remote_queue.is_closed() {
         Err(loop_ended())
     } else {
         Err(io::Error::other(

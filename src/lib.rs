@@ -133,9 +133,9 @@
 //! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
 //! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
 //! for other threads, `pool.rs` the worker pool, `signals.rs` where signals and the ends of children
-//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `watch.rs`
+//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `observers.rs`
 //! knows where the loop is and who observes it, `observe.rs` is the way in ([`guide::observing`]);
-//! `picture/` draws what it tells. `test/` is the kit for tests of order, `chance.rs` what decides
+//! `picture/` draws what it tells. `test/` is the kit for tests of order, `explorer.rs` what decides
 //! in an exploration.
 //!
 //! # Platforms
@@ -149,70 +149,57 @@
 mod abort;
 mod async_local;
 mod blocking;
-mod chance;
-mod checkpoint;
-mod clock;
-mod context;
-mod current;
-mod entry;
 mod event_loop;
 pub mod fs;
 pub mod guide;
-mod handle;
 mod hooks;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 pub mod io;
-mod macrotask;
 pub mod net;
 pub mod observe;
 mod phases;
-pub mod picture;
-mod pool;
 #[cfg(unix)]
 pub mod process;
 pub mod promise;
-mod queues;
-mod rejection;
-mod remote;
+mod reactor;
+pub mod recording;
+mod runtime;
 mod schedule;
 #[cfg(unix)]
 pub mod signal;
-#[cfg_attr(not(unix), path = "signals/none.rs")]
-mod signals;
-mod teardown;
+#[cfg(not(unix))]
+#[path = "signal/unsupported.rs"]
+mod signal;
 pub mod test;
 pub mod time;
-mod uncaught;
-mod waits;
-mod watch;
-mod why_alive;
 pub mod worker;
-mod yield_now;
 
 pub use abort::{
     AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
-pub use chance::{InvalidSeed, Seed};
-pub use checkpoint::UnhandledRejection;
+pub use event_loop::checkpoint::UnhandledRejection;
+pub use phases::poll::explorer::{InvalidSeed, Seed};
 
-pub use entry::{
-    Builder, Entry, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
-};
-pub use handle::{Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive};
+pub use hooks::rejection::Reason;
+pub use hooks::uncaught::{PanicReason, Rejection, Uncaught};
 pub use hooks::{
     Listener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
     on_unhandled_rejection,
 };
+pub use observe::active_resource::OperationKind;
+pub use observe::why_alive::{BlockedOn, Operation, PendingTask, WhyAlive, why_alive};
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
-pub use rejection::Reason;
-pub use schedule::{
-    Immediate, MAX_DELAY, Timeout, next_tick, queue_microtask, set_immediate, set_interval,
-    set_timeout, set_timeout_mut,
+pub use runtime::handle::{
+    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
 };
-pub use uncaught::{PanicReason, Rejection, Uncaught};
-pub use waits::OperationKind;
-pub use why_alive::{Operation, PendingTask, WaitsFor, WhyAlive, why_alive};
-pub use yield_now::{YieldNow, yield_now};
+pub use runtime::{
+    Builder, EntryMode, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
+};
+pub use schedule::yield_now::{YieldNow, yield_now};
+pub use schedule::{
+    ImmediateHandle, MAX_DELAY, TimeoutHandle, next_tick, queue_microtask, set_immediate,
+    set_interval, set_timeout, set_timeout_mut,
+};

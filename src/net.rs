@@ -11,7 +11,7 @@
 //! | `server.on('connection', …)` | [`TcpListener::accept`], [`TcpListener::incoming`] |
 //! | `net.connect(port, host)`, with options | [`TcpStream::connect`], [`ConnectOptions`] |
 //! | `socket.end()` | [`TcpStream::shutdown`], [`AsyncWrite::poll_close`] |
-//! | `socket.destroy()` and its `'close'` event | [`TcpStream::close`] with its callback, [`TcpStream::close_now`] to await |
+//! | `socket.destroy()` and its `'close'` event | [`TcpStream::close_with`] with a callback, [`TcpStream::close`] to await |
 //! | `socket.resetAndDestroy()` | [`TcpStream::reset`] |
 //! | `socket.ref()`, `socket.unref()` | [`TcpStream::ref_`], [`TcpStream::unref`] |
 //! | `dgram.createSocket`, `bind`, `connect` | [`UdpSocket`], [`UdpOptions`] |

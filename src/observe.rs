@@ -7,14 +7,14 @@
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
-//! use nodeloop::observe::{Event, Moment};
+//! use nodeloop::observe::{Event, EventContext};
 //! use nodeloop::{EventLoop, next_tick, set_timeout};
 //!
 //! let log = Rc::new(RefCell::new(Vec::new()));
 //! let lines = log.clone();
-//! let observer = move |event: &Event, moment: &Moment<'_>| {
+//! let observer = move |event: &Event, context: &EventContext<'_>| {
 //!     if let Event::StepBegin(step) = event {
-//!         lines.borrow_mut().push(format!("{} at {:?}", step.kind, moment.time()));
+//!         lines.borrow_mut().push(format!("{} at {:?}", step.kind, context.time()));
 //!     }
 //! };
 //! EventLoop::builder().virtual_time().observer(observer).build()?.run_script(|| {
@@ -40,30 +40,37 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use crate::current::{self, LoopState, current};
+use crate::event_loop::current::{self, current};
+use crate::event_loop::state::LoopState;
 
+pub(crate) mod active_resource;
+pub(crate) mod event;
 mod every_loop;
 mod histogram;
 mod metrics;
-mod slow;
-mod starving;
+pub(crate) mod position;
+pub(crate) mod registry;
+mod slow_callbacks;
+pub(crate) mod starvation;
+mod starvation_detector;
 #[cfg(feature = "tracing")]
 mod traced;
+pub(crate) mod why_alive;
 
 pub(crate) use every_loop::of_new_loop;
 pub use every_loop::{EveryLoop, every_loop};
 pub use histogram::Histogram;
 pub use metrics::{Counts, Metrics, Utilization};
-pub use slow::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
-pub use starving::{LongDrains, long_drains};
+pub use slow_callbacks::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
+pub use starvation_detector::{StarvationDetector, starvation_detector};
 #[cfg(feature = "tracing")]
 pub use traced::Traced;
 
-pub use crate::macrotask::StepKind;
-pub use crate::watch::{
-    Event, Link, Moment, Observer, Phase, Position, PromiseId, Queue, Settled, Starving, Step,
-    StepId,
-};
+pub use crate::phases::macrotask::StepKind;
+pub use event::{Event, Phase, PromiseId, SettledAs, Step, StepId};
+pub use position::{Position, Queue};
+pub use registry::{EventContext, Observer};
+pub use starvation::{Link, Starvation};
 
 /// Where the running code is: turn, phase, queue, time, and the place where the running callback
 /// was made.
@@ -82,29 +89,29 @@ pub fn position() -> Position {
 ///
 /// Outside of an event loop, and in an observer.
 #[track_caller]
-pub fn install(observer: impl Observer + 'static) -> Installed {
+pub fn install(observer: impl Observer + 'static) -> ObserverHandle {
     let state = current("observe::install");
-    Installed::new(state, Rc::new(observer), Location::caller())
+    ObserverHandle::new(state, Rc::new(observer), Location::caller())
 }
 
 /// An observer that [`install`] has installed. Dropping it removes the observer; what is under way
 /// by then is not told to its end.
 #[must_use = "dropping it removes the observer"]
-pub struct Installed {
+pub struct ObserverHandle {
     state: Rc<LoopState>,
     /// `None` if it is to stay.
     id: Option<u64>,
 }
 
-impl Installed {
+impl ObserverHandle {
     pub(crate) fn new(
         state: Rc<LoopState>,
         observer: Rc<dyn Observer>,
-        place: &'static Location<'static>,
-    ) -> Installed {
-        let id = state.watch.install(observer, place, &state.queues);
-        state.note_plain();
-        Installed {
+        location: &'static Location<'static>,
+    ) -> ObserverHandle {
+        let id = state.observers.install(observer, location, &state.queues);
+        state.update_fast_path();
+        ObserverHandle {
             state,
             id: Some(id),
         }
@@ -114,21 +121,21 @@ impl Installed {
     pub fn remove(self) {}
 
     /// Leaves the observer in place until the loop is dropped.
-    pub fn keep(mut self) {
+    pub fn forget(mut self) {
         self.id = None;
     }
 }
 
-impl Drop for Installed {
+impl Drop for ObserverHandle {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.state.watch.remove(id); // and drops it, outside of any borrow
-            self.state.note_plain();
+            self.state.observers.remove(id); // and drops it, outside of any borrow
+            self.state.update_fast_path();
         }
     }
 }
 
-impl fmt::Debug for Installed {
+impl fmt::Debug for ObserverHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Installed").finish_non_exhaustive()
     }

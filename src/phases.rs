@@ -11,11 +11,13 @@
 //!
 //! The rule: **a phase is a passive queue.** It answers "what is next?" and never calls user
 //! code; `event_loop.rs` decides when, calls it, and drains behind it. Nothing in here knows a
-//! sibling, and nothing in here may be borrowed while a [`Macrotask`](crate::macrotask::Macrotask)
+//! sibling, and nothing in here may be borrowed while a [`Macrotask`](crate::phases::macrotask::Macrotask)
 //! runs or is dropped.
 
 pub(crate) mod check;
 pub(crate) mod close;
+pub(crate) mod macrotask;
 pub(crate) mod pending;
 pub(crate) mod poll;
+pub(crate) mod queues;
 pub(crate) mod timers;

@@ -41,6 +41,7 @@
 //! Nothing in here buffers: a child that writes more than its pipe holds waits until it is read.
 
 mod child;
+pub(crate) mod children;
 mod command;
 mod pipes;
 

@@ -9,9 +9,9 @@
 //! |---|---|---|
 //! | calling an `async function` | [`spawn`], [`try_spawn`] | 0: the first part runs at once (R46) |
 //! | `await promise` | `promise.await`, `promise.settled().await` | 1 (R45) |
-//! | `new Promise(…)`, `Promise.withResolvers()` | [`with_resolvers`], [`with_resolver`] | 0 |
+//! | `new Promise(…)`, `Promise.withResolvers()` | [`try_with_resolver`], [`with_resolver`] | 0 |
 //! | `Promise.resolve(v)`, `Promise.reject(e)` | [`resolve`], [`reject`], [`ready`] | 0 |
-//! | `resolve(promise)` | [`Resolvers::resolve_with`] | 2 more than `promise` (R43) |
+//! | `resolve(promise)` | [`TryResolver::resolve_with`] | 2 more than `promise` (R43) |
 //! | `.then(f)`, `.then(f, g)` | [`then`](TryPromise::then), [`then_or_else`](TryPromise::then_or_else), [`then_or_else_any`](TryPromise::then_or_else_any) | 1, also where there is no handler (R42) |
 //! | `.catch(g)` | [`catch`](TryPromise::catch), [`catch_any`](TryPromise::catch_any) | 1 |
 //! | a handler that returns a value, or throws | `Ok(v)`, `Err(e)`, [`Next::Fulfil`], [`Next::Reject`] | 0 more |
@@ -19,7 +19,7 @@
 //! | `.finally(f)` | [`finally`](TryPromise::finally) | 1 to `f`, 2 more to the derived promise (R47) |
 //! | `Promise.all`, `allSettled`, `race`, `any` | [`all`], [`all_settled`], [`race`], [`any`] | 1 behind the member that decides (R48, R49) |
 //! | several reactions on one promise | [`shared`](TryPromise::shared) | 0 |
-//! | — | [`convert`](TryPromise::convert), [`err_into`](TryPromise::err_into), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
+//! | — | [`map`](TryPromise::map), [`err_into`](TryPromise::err_into), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
 //!
 //! Dropping a promise detaches what stands behind it: the task runs on. [`Promise::abort`] ends
 //! it. Dropping the resolvers leaves their promise pending. A panic inside a task resumes in
@@ -42,7 +42,7 @@
 mod combinators;
 mod next;
 mod reactions;
-mod resolvers;
+mod resolver;
 mod shared;
 mod state;
 mod task;
@@ -56,20 +56,20 @@ use std::task::{Context, Poll};
 
 use futures::future::FusedFuture;
 
-use crate::current::current;
-use crate::macrotask::Place;
-use crate::rejection::Reason;
+use crate::event_loop::current::current;
+use crate::hooks::rejection::Reason;
+use crate::phases::macrotask::SourceLocation;
 
 pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
 };
-pub use next::{Ended, Followed, IntoNext, Next, PromiseLike, Rejected};
-pub use resolvers::{Resolver, Resolvers, with_resolver, with_resolvers};
+pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
+pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use shared::{SharedPromise, SharedSettled, SharedTryPromise};
 use state::Awaiting;
-pub use state::{Failure, SelfResolution};
 pub(crate) use state::{Outcome, Source, State};
+pub use state::{PromiseError, SelfResolution};
 pub use task::MAX_SPAWN_DEPTH;
 use task::{start_eagerly, start_lazily, with_output};
 
@@ -112,12 +112,12 @@ where
 
 /// [`spawn`] on behalf of somebody else.
 #[track_caller]
-pub(crate) fn spawn_at<F>(place: Place, future: F) -> Promise<F::Output>
+pub(crate) fn spawn_at<F>(location: SourceLocation, future: F) -> Promise<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let state = State::new(current("spawn"), place, no_reason);
+    let state = State::new(current("spawn"), location, no_reason);
     start_eagerly(future, with_output, &state);
     Promise::new(state)
 }
@@ -250,12 +250,12 @@ impl<O: 'static> Inner<O> {
 }
 
 /// What awaiting gives when there is no value.
-fn resume<O>(outcome: Outcome<O>, place: Place) -> O {
+fn resume<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
     match outcome {
         Ok(output) => output,
-        Err(Failure::Panicked(payload)) => resume_unwind(payload),
+        Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
         Err(failure) => panic!(
-            "awaited the promise made at {place}, which has no value: {failure}; await \
+            "awaited the promise made at {location}, which has no value: {failure}; await \
              `promise.settled()` to get this as an error"
         ),
     }
@@ -279,7 +279,7 @@ impl<T: 'static> Promise<T> {
     /// Asks what stands behind the promise to stop.
     ///
     /// A task drops its future at its next turn (a microtask) and the promise then settles as
-    /// [`Failure::Aborted`]; a job that no thread has started leaves the queue, one that runs
+    /// [`PromiseError::Aborted`]; a job that no thread has started leaves the queue, one that runs
     /// goes on and its result is dropped. A settled promise stays as it is.
     pub fn abort(&self) {
         self.inner.state.abort();
@@ -341,8 +341,8 @@ impl<T: 'static> Future for Promise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -350,8 +350,8 @@ impl<T: 'static, E: 'static> Future for TryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -374,7 +374,7 @@ pub struct Settled<O: 'static> {
 }
 
 impl<O: 'static> Future for Settled<O> {
-    type Output = Result<O, Failure>;
+    type Output = Result<O, PromiseError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.inner.poll(cx)
@@ -384,7 +384,7 @@ impl<O: 'static> Future for Settled<O> {
 impl<O: 'static> fmt::Debug for Inner<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Promise")
-            .field("made_at", &format_args!("{}", self.state.place()))
+            .field("made_at", &format_args!("{}", self.state.location()))
             .field("is_finished", &self.state.is_settled())
             .finish_non_exhaustive()
     }

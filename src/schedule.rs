@@ -2,17 +2,20 @@
 //!
 //! They fill queues and never run anything; when what they queue runs is in `event_loop.rs`.
 
+pub(crate) mod yield_now;
+
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::async_local::{bind, bind_repeating};
-use crate::current::{LoopState, current};
-use crate::macrotask::Work;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::phases::check::ImmediateId;
+use crate::phases::macrotask::Work;
+use crate::phases::queues::Job;
 use crate::phases::timers::TimerKey;
-use crate::queues::Job;
 
 /// The longest delay of [`set_timeout`] and [`set_interval`]: 2³¹−1 ms, about 24.8 days (R20).
 pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
@@ -31,7 +34,7 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
     let callback = bind(&state, callback);
     state.push_tick(Job {
         callback,
-        place: Location::caller(),
+        location: Location::caller(),
     });
 }
 
@@ -47,7 +50,7 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
     let callback = bind(&state, callback);
     state.push_microtask(Job {
         callback,
-        place: Location::caller(),
+        location: Location::caller(),
     });
 }
 
@@ -58,7 +61,7 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
 /// delays take [`time::sleep`](crate::time::sleep). Timers of one delay run in the order in which
 /// they were armed.
 ///
-/// Dropping the handle changes nothing. Once the timer has fired, [`Timeout::refresh`] does
+/// Dropping the handle changes nothing. Once the timer has fired, [`TimeoutHandle::refresh`] does
 /// nothing, because the callback is gone; [`set_timeout_mut`] keeps it.
 ///
 /// # Panics
@@ -66,8 +69,8 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
 /// Outside of an event loop.
 #[doc(alias = "setTimeout")]
 #[track_caller]
-pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeout {
-    Timeout::arm(
+pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> TimeoutHandle {
+    TimeoutHandle::arm(
         "set_timeout",
         delay,
         |state| Work::Once(Some(bind(state, callback))),
@@ -75,15 +78,15 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeou
     )
 }
 
-/// Like [`set_timeout`], for a callback that can be called again: [`Timeout::refresh`] arms the
+/// Like [`set_timeout`], for a callback that can be called again: [`TimeoutHandle::refresh`] arms the
 /// timer anew also when it has fired (R35).
 ///
 /// # Panics
 ///
 /// Outside of an event loop.
 #[track_caller]
-pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Timeout {
-    Timeout::arm(
+pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> TimeoutHandle {
+    TimeoutHandle::arm(
         "set_timeout_mut",
         delay,
         |state| Work::Repeating(bind_repeating(state, callback)),
@@ -102,8 +105,8 @@ pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Tim
 /// Outside of an event loop.
 #[doc(alias = "setInterval")]
 #[track_caller]
-pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeout {
-    Timeout::arm(
+pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> TimeoutHandle {
+    TimeoutHandle::arm(
         "set_interval",
         period,
         |state| Work::Repeating(bind_repeating(state, callback)),
@@ -121,36 +124,36 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
 /// Outside of an event loop.
 #[doc(alias = "setImmediate")]
 #[track_caller]
-pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
+pub fn set_immediate(callback: impl FnOnce() + 'static) -> ImmediateHandle {
     let state = current("set_immediate");
     let work = Work::Once(Some(bind(&state, callback)));
     let id = state.push_immediate(work, Location::caller());
-    Immediate { state, id }
+    ImmediateHandle { state, id }
 }
 
 /// The timer made by [`set_timeout`], [`set_timeout_mut`] or [`set_interval`].
 ///
 /// It belongs to its loop's thread. Clones stand for the same timer; dropping them all changes
 /// nothing. It stays usable when the timer has fired, and does nothing when the loop has ended.
-pub struct Timeout {
+pub struct TimeoutHandle {
     state: Rc<LoopState>,
     /// `None` if the loop took no timer any more.
     key: Option<TimerKey>,
 }
 
-impl Timeout {
+impl TimeoutHandle {
     #[track_caller]
     fn arm(
         verb: &str,
         delay: Duration,
         work: impl FnOnce(&Rc<LoopState>) -> Work,
         is_interval: bool,
-    ) -> Timeout {
+    ) -> TimeoutHandle {
         let state = current(verb);
         let work = work(&state);
-        let (place, now) = (Location::caller(), state.clock.now());
-        let key = state.arm_timer(work, clamp_ms(delay), is_interval, place, now);
-        Timeout { state, key }
+        let (location, now) = (Location::caller(), state.clock.now());
+        let key = state.arm_timer(work, clamp_ms(delay), is_interval, location, now);
+        TimeoutHandle { state, key }
     }
 
     /// Takes the timer out; it does not run, also if it is due already (R33). The callback is
@@ -171,7 +174,7 @@ impl Timeout {
     /// One that has fired is armed again if its callback is still there (an interval, or
     /// [`set_timeout_mut`]); one that was cleared stays cleared. As in Node, a timer that was
     /// cleared *after* it had fired is armed without a callback: it keeps the loop alive until then.
-    pub fn refresh(&self) -> &Timeout {
+    pub fn refresh(&self) -> &TimeoutHandle {
         if let Some(key) = self.key
             && self.state.is_open()
         {
@@ -186,13 +189,13 @@ impl Timeout {
     /// The timer keeps the loop alive (R36), as every timer does at first. Node's `ref()`; the
     /// underscore is there because `ref` is a keyword of Rust.
     #[doc(alias = "ref")]
-    pub fn ref_(&self) -> &Timeout {
+    pub fn ref_(&self) -> &TimeoutHandle {
         self.set_refed(true)
     }
 
     /// The timer does not keep the loop alive (R36). It still ends a wait that something else
     /// made (R5).
-    pub fn unref(&self) -> &Timeout {
+    pub fn unref(&self) -> &TimeoutHandle {
         self.set_refed(false)
     }
 
@@ -208,7 +211,7 @@ impl Timeout {
             .is_some_and(|key| self.state.timers.borrow().is_pending(key))
     }
 
-    fn set_refed(&self, refed: bool) -> &Timeout {
+    fn set_refed(&self, refed: bool) -> &TimeoutHandle {
         if let Some(key) = self.key {
             self.state.refuse_if_observer();
             self.state.timers.borrow_mut().set_refed(key, refed);
@@ -217,19 +220,19 @@ impl Timeout {
     }
 }
 
-impl Clone for Timeout {
-    fn clone(&self) -> Timeout {
+impl Clone for TimeoutHandle {
+    fn clone(&self) -> TimeoutHandle {
         if let Some(key) = self.key {
             self.state.timers.borrow_mut().add_handle(key);
         }
-        Timeout {
+        TimeoutHandle {
             state: self.state.clone(),
             key: self.key,
         }
     }
 }
 
-impl Drop for Timeout {
+impl Drop for TimeoutHandle {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let work = self.state.timers.borrow_mut().drop_handle(key);
@@ -238,7 +241,7 @@ impl Drop for Timeout {
     }
 }
 
-impl fmt::Debug for Timeout {
+impl fmt::Debug for TimeoutHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timeout")
             .field("is_pending", &self.is_pending())
@@ -252,13 +255,13 @@ impl fmt::Debug for Timeout {
 /// It belongs to its loop's thread. Clones stand for the same immediate; dropping them changes
 /// nothing.
 #[derive(Clone)]
-pub struct Immediate {
+pub struct ImmediateHandle {
     state: Rc<LoopState>,
     /// `None` if the loop took no immediate any more.
     id: Option<ImmediateId>,
 }
 
-impl Immediate {
+impl ImmediateHandle {
     /// Takes the immediate out; it does not run, also if its check phase runs already (R38). The
     /// callback is dropped at once.
     #[doc(alias = "clearImmediate")]
@@ -269,15 +272,15 @@ impl Immediate {
         }
     }
 
-    /// The immediate keeps the loop alive, as every one does at first. See [`Timeout::ref_`].
+    /// The immediate keeps the loop alive, as every one does at first. See [`TimeoutHandle::ref_`].
     #[doc(alias = "ref")]
-    pub fn ref_(&self) -> &Immediate {
+    pub fn ref_(&self) -> &ImmediateHandle {
         self.set_refed(true)
     }
 
     /// The immediate neither keeps the loop alive nor forbids the poll phase to wait; it runs in
     /// whatever check phase comes next (R39).
-    pub fn unref(&self) -> &Immediate {
+    pub fn unref(&self) -> &ImmediateHandle {
         self.set_refed(false)
     }
 
@@ -293,7 +296,7 @@ impl Immediate {
             .is_some_and(|id| self.state.check.borrow().has_ref(id))
     }
 
-    fn set_refed(&self, refed: bool) -> &Immediate {
+    fn set_refed(&self, refed: bool) -> &ImmediateHandle {
         if let Some(id) = self.id {
             self.state.refuse_if_observer();
             self.state.check.borrow_mut().set_refed(id, refed);
@@ -302,7 +305,7 @@ impl Immediate {
     }
 }
 
-impl fmt::Debug for Immediate {
+impl fmt::Debug for ImmediateHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Immediate")
             .field("has_ref", &self.has_ref())

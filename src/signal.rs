@@ -32,6 +32,9 @@
 //!
 //! It never blocks a signal, starts no thread, and allocates nothing in a handler.
 
+pub(crate) mod dispatch;
+mod disposition;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -45,11 +48,12 @@ use futures::Stream;
 use futures::future::poll_fn;
 use signal_hook::consts as system;
 
-use crate::current::{LoopState, current};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
-use crate::macrotask::Place;
-use crate::signals::ListenerKey;
-use crate::uncaught::drop_quietly;
+use crate::phases::macrotask::SourceLocation;
+use crate::signal::dispatch::ListenerKey;
 
 /// A kind of signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -387,15 +391,15 @@ impl Drop for Sender {
 fn add_listener(
     state: &Rc<LoopState>,
     kind: SignalKind,
-    place: Place,
+    location: SourceLocation,
     listener: impl FnMut(&()) + 'static,
 ) -> io::Result<ListenerKey> {
     if !state.is_open() {
         return Err(loop_ended());
     }
     let (context, owner) = (state.context.get(), Rc::downgrade(state));
-    let sources = &state.poll.sources;
-    let call = |listeners: Rc<crate::uncaught::Listeners<()>>| -> Rc<dyn Fn()> {
+    let registrations = &state.poll.registrations;
+    let call = |listeners: Rc<crate::hooks::uncaught::Listeners<()>>| -> Rc<dyn Fn()> {
         Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());
@@ -405,10 +409,10 @@ fn add_listener(
     };
     state
         .signals
-        .add(sources, kind.number, place, listener, call)
+        .add(registrations, kind.number, location, listener, call)
 }
 
 fn remove_listener(state: &LoopState, key: &ListenerKey) -> bool {
-    let removed = state.signals.remove(&state.poll.sources, key);
+    let removed = state.signals.remove(&state.poll.registrations, key);
     removed.map(drop_quietly).is_some()
 }

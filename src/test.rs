@@ -10,8 +10,8 @@
 //! fn the_tick_comes_first() {
 //!     nodeloop::test::run(async |t| {
 //!         let log = t.log();
-//!         set_timeout(Duration::from_secs(3600), log.will("timeout"));
-//!         next_tick(log.will("tick"));
+//!         set_timeout(Duration::from_secs(3600), log.callback("timeout"));
+//!         next_tick(log.callback("tick"));
 //!         t.until_idle().await; // an hour passes, at once
 //!         log.assert_order(["tick", "timeout"]);
 //!     });
@@ -54,8 +54,8 @@
 //!
 //! | what is out | the clock | the setting |
 //! |---|---|---|
-//! | a job of the pool (`spawn_blocking`, `queue_work`, `fs`) | waits for it, however long its thread takes: in virtual time a job takes none | [`Builder::jobs_hold_time`], on by default |
-//! | a wait on a socket | does not wait: the loop looks once without waiting, then jumps | [`Builder::io_holds_time`], off by default, or a listening socket would freeze time for ever |
+//! | a job of the pool (`spawn_blocking`, `queue_work`, `fs`) | waits for it, however long its thread takes: in virtual time a job takes none | [`TestBuilder::jobs_hold_time`], on by default |
+//! | a wait on a socket | does not wait: the loop looks once without waiting, then jumps | [`TestBuilder::io_holds_time`], off by default, or a listening socket would freeze time for ever |
 //! | a [`KeepAlive`](crate::KeepAlive) token, another thread | does not wait if a timer is pending | hold the time: [`Test::hold_time`] |
 //!
 //! # What is different from a paused clock elsewhere
@@ -68,7 +68,7 @@
 //!   with [`jobs_hold_time(false)`](Builder::jobs_hold_time) the clock jumps while a job is out.
 //! * *There is no way to turn the jumping off while a test prepares something with I/O* (4522).
 //!   [`Test::hold_time`] does, for as long as its guard lives, and
-//!   [`Builder::auto_advance`] for good; `advance` still moves the clock. A test that would then
+//!   [`TestBuilder::auto_advance`] for good; `advance` still moves the clock. A test that would then
 //!   wait for ever fails, and says that the clock is held.
 //! * *`advance` went too far, or left behind what was due on the way* (3710, and 3837, 3985, 7463).
 //!   Advancing is a wait in the loop, not a jump under it: the clock goes from timer to timer,
@@ -85,14 +85,14 @@ use std::future::Future;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
-use crate::chance::{Decision, Seed};
-use crate::current::LoopState;
-use crate::entry::{Builder as LoopBuilder, Entry, EventLoop, RunError, StuckPolicy};
-use crate::macrotask::Place;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::SourceLocation;
+use crate::phases::poll::explorer::{Decision, Seed};
+use crate::runtime::{Builder, EntryMode, EventLoop, RunError, StuckPolicy};
 
 pub use explore::{Explored, explore};
-pub use failure::Failure;
-pub use log::{Entry as LogEntry, Log};
+pub use failure::TestFailure;
+pub use log::{Log, LogEntry};
 pub use stepper::Stepper;
 pub use verbs::{Test, TimeHeld};
 
@@ -118,7 +118,7 @@ pub use verbs::{Test, TimeHeld};
 ///
 /// # Panics
 ///
-/// With the panic of the body, if it panics; and with the report of a [`Failure`] for everything
+/// With the panic of the body, if it panics; and with the report of a [`TestFailure`] for everything
 /// else that fails a test. Also if a loop is running on this thread.
 #[track_caller]
 pub fn run<T, F>(body: F) -> T
@@ -126,7 +126,7 @@ where
     F: AsyncFnOnce(Test) -> T + 'static,
     T: 'static,
 {
-    Builder::new().run(body)
+    TestBuilder::new().run(body)
 }
 
 /// Runs `script` as a CommonJS main script, as [`run_script`](crate::run_script) does, and the
@@ -137,7 +137,7 @@ where
 /// As [`run`].
 #[track_caller]
 pub fn run_script(script: impl FnOnce(Test) + 'static) {
-    Builder::new().run_script(script);
+    TestBuilder::new().run_script(script);
 }
 
 /// How many ticks and microtasks one drain of a test may run by default.
@@ -146,31 +146,33 @@ const DRAIN_LIMIT: u64 = 1_000_000;
 /// Settings of a test.
 #[derive(Debug)]
 #[must_use = "settings do nothing until a test is run with them"]
-pub struct Builder {
-    settings: LoopBuilder,
+pub struct TestBuilder {
+    settings: Builder,
     leftovers: bool,
     seed: Option<Seed>,
 }
 
-impl Default for Builder {
-    fn default() -> Builder {
-        Builder::new()
+impl Default for TestBuilder {
+    fn default() -> TestBuilder {
+        TestBuilder::new()
     }
 }
 
 /// What a run of a test gave, or how it failed, and the decisions of its seed.
 pub(crate) struct Ran<T> {
-    pub(crate) result: Result<T, Failure>,
+    pub(crate) result: Result<T, TestFailure>,
     pub(crate) log: Log,
     pub(crate) decisions: Vec<Decision>,
 }
 
-impl Builder {
+impl TestBuilder {
     /// The settings of [`run`].
-    pub fn new() -> Builder {
-        let settings = LoopBuilder::default().virtual_time();
-        Builder {
-            settings: settings.stuck(StuckPolicy::Error).drain_limit(DRAIN_LIMIT),
+    pub fn new() -> TestBuilder {
+        let settings = Builder::default().virtual_time();
+        TestBuilder {
+            settings: settings
+                .stuck_policy(StuckPolicy::Error)
+                .drain_limit(DRAIN_LIMIT),
             leftovers: false,
             seed: None,
         }
@@ -178,32 +180,32 @@ impl Builder {
 
     /// Lets the test leave tasks behind that are pending when the loop has nothing left. They are
     /// cancelled.
-    pub fn allow_leftovers(mut self) -> Builder {
+    pub fn allow_leftovers(mut self) -> TestBuilder {
         self.leftovers = true;
         self
     }
 
-    /// See [`Builder::jobs_hold_time`](crate::Builder::jobs_hold_time); they do by default.
-    pub fn jobs_hold_time(mut self, hold: bool) -> Builder {
+    /// See [`TestBuilder::jobs_hold_time`](crate::TestBuilder::jobs_hold_time); they do by default.
+    pub fn jobs_hold_time(mut self, hold: bool) -> TestBuilder {
         self.settings = self.settings.jobs_hold_time(hold);
         self
     }
 
-    /// See [`Builder::io_holds_time`](crate::Builder::io_holds_time); it does not by default.
-    pub fn io_holds_time(mut self, holds: bool) -> Builder {
+    /// See [`TestBuilder::io_holds_time`](crate::TestBuilder::io_holds_time); it does not by default.
+    pub fn io_holds_time(mut self, holds: bool) -> TestBuilder {
         self.settings = self.settings.io_holds_time(holds);
         self
     }
 
     /// Whether time jumps to the next timer by itself, as it does by default; see
-    /// [`Builder::auto_advance`](crate::Builder::auto_advance).
-    pub fn auto_advance(mut self, advance: bool) -> Builder {
+    /// [`TestBuilder::auto_advance`](crate::TestBuilder::auto_advance).
+    pub fn auto_advance(mut self, advance: bool) -> TestBuilder {
         self.settings = self.settings.auto_advance(advance);
         self
     }
 
     /// How the body is entered; as CommonJS by default.
-    pub fn entry(mut self, entry: Entry) -> Builder {
+    pub fn entry(mut self, entry: EntryMode) -> TestBuilder {
         self.settings = self.settings.entry(entry);
         self
     }
@@ -214,22 +216,22 @@ impl Builder {
     ///
     /// If `count` is zero.
     #[track_caller]
-    pub fn blocking_threads(mut self, count: usize) -> Builder {
+    pub fn blocking_threads(mut self, count: usize) -> TestBuilder {
         self.settings = self.settings.blocking_threads(count);
         self
     }
 
     /// How many ticks and microtasks one drain may run before the test fails: a chain of them that
     /// never ends would hang it (R11). A million by default; see
-    /// [`Builder::drain_limit`](crate::Builder::drain_limit).
+    /// [`TestBuilder::drain_limit`](crate::TestBuilder::drain_limit).
     #[track_caller]
-    pub fn drain_limit(mut self, limit: u64) -> Builder {
+    pub fn drain_limit(mut self, limit: u64) -> TestBuilder {
         self.settings = self.settings.drain_limit(limit);
         self
     }
 
     /// Permutes what Node does not guarantee by this seed; see [`explore`].
-    pub fn seed(mut self, seed: Seed) -> Builder {
+    pub fn seed(mut self, seed: Seed) -> TestBuilder {
         self.seed = Some(seed);
         self
     }
@@ -255,9 +257,9 @@ impl Builder {
     /// As [`run`].
     #[track_caller]
     pub fn run_script(self, script: impl FnOnce(Test) + 'static) {
-        let place = Location::caller();
-        let ran = self.drive(place, |event_loop, test| {
-            event_loop.run_script_at(place, move || script(test))
+        let location = Location::caller();
+        let ran = self.drive(location, |event_loop, test| {
+            event_loop.run_script_at(location, move || script(test))
         });
         loudly(ran.result);
     }
@@ -272,7 +274,7 @@ impl Builder {
     ///
     /// If a loop is running on this thread, or the system has no descriptors left.
     #[track_caller]
-    pub fn try_run<T, F>(self, body: F) -> Result<T, Failure>
+    pub fn try_run<T, F>(self, body: F) -> Result<T, TestFailure>
     where
         F: AsyncFnOnce(Test) -> T + 'static,
         T: 'static,
@@ -293,21 +295,21 @@ impl Builder {
     }
 
     #[track_caller]
-    pub(crate) fn run_future<T, M, F>(self, place: Place, main: M) -> Ran<T>
+    pub(crate) fn run_future<T, M, F>(self, location: SourceLocation, main: M) -> Ran<T>
     where
         M: FnOnce(Test) -> F + 'static,
         F: Future<Output = T> + 'static,
         T: 'static,
     {
-        self.drive(place, |event_loop, test| {
-            event_loop.run_at(place, main(test))
+        self.drive(location, |event_loop, test| {
+            event_loop.run_at(location, main(test))
         })
     }
 
     #[track_caller]
     fn drive<T>(
         self,
-        place: Place,
+        location: SourceLocation,
         run: impl FnOnce(&mut EventLoop, Test) -> Result<T, RunError>,
     ) -> Ran<T> {
         let allowed = self.leftovers;
@@ -316,16 +318,16 @@ impl Builder {
         let log = Log::new();
         let result = run(&mut event_loop, Test::new(state.clone(), log.clone()));
         let result = match result {
-            Err(error) => Err(Failure::ended(error, place, &log)),
+            Err(error) => Err(TestFailure::ended(error, location, &log)),
             Ok(value) => match event_loop.why_alive() {
                 left if left.tasks().is_empty() || allowed => Ok(value),
-                left => Err(Failure::left(left, &log)),
+                left => Err(TestFailure::left(left, &log)),
             },
         };
         Ran {
             result,
             log,
-            decisions: state.chance.decisions(),
+            decisions: state.explorer.decisions(),
         }
     }
 
@@ -344,7 +346,7 @@ impl Builder {
 
 /// Fails the test as it failed.
 #[track_caller]
-fn loudly<T>(result: Result<T, Failure>) -> T {
+fn loudly<T>(result: Result<T, TestFailure>) -> T {
     match result {
         Ok(value) => value,
         Err(failure) => match failure.into_panic_of_the_body() {

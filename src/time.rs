@@ -28,11 +28,12 @@ use futures::future::FusedFuture;
 use pin_project_lite::pin_project;
 
 use crate::async_local::bind;
-use crate::clock::machine_now;
-use crate::current::{LoopState, current, try_current};
-use crate::macrotask::{Macrotask, Origin, StepKind, Work};
+use crate::event_loop::current::{current, try_current};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::timers::TimerKey;
 use crate::promise::with_resolver;
+use crate::reactor::clock::machine_now;
 
 /// A moment on the clock of the loop that runs on this thread.
 ///
@@ -169,8 +170,8 @@ impl Sleep {
     #[track_caller]
     fn arm(state: Rc<LoopState>, now: Duration, deadline: Instant) -> Sleep {
         let duration_ms = ceil_ms(deadline.since_base.saturating_sub(now));
-        let (work, place) = (Work::Wake(None), Location::caller());
-        let key = state.arm_timer(work, duration_ms, false, place, now);
+        let (work, location) = (Work::Wake(None), Location::caller());
+        let key = state.arm_timer(work, duration_ms, false, location, now);
         Sleep {
             state,
             key,
@@ -371,8 +372,8 @@ pub fn interval(period: Duration) -> Interval {
         }
     };
     let work = Work::Repeating(Box::new(callback));
-    let (place, now) = (Location::caller(), state.clock.now());
-    let key = state.arm_timer(work, ceil_ms(period), true, place, now);
+    let (location, now) = (Location::caller(), state.clock.now());
+    let key = state.arm_timer(work, ceil_ms(period), true, location, now);
     Interval { state, key, ticks }
 }
 

@@ -47,13 +47,13 @@ use std::task::{Context, Poll};
 use futures::Stream;
 use futures::channel::oneshot;
 
-use crate::current::current;
-use crate::entry::{EventLoop, RunError};
-use crate::handle::{Handle, KeepAlive};
+use crate::event_loop::current::current;
 use crate::hooks::exit;
-use crate::macrotask::Place;
+use crate::hooks::uncaught::Uncaught;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn};
-use crate::uncaught::Uncaught;
+use crate::runtime::handle::{Handle, KeepAlive};
+use crate::runtime::{EventLoop, RunError};
 use lane::Lane;
 
 /// A loop on a thread of its own, seen from the loop that has started it. It is sent `S`, sends
@@ -66,12 +66,12 @@ pub struct Worker<S: Send + 'static, R: Send + 'static, T: 'static> {
     port: Port<S, R>,
     handle: Handle,
     hold: Arc<Mutex<Hold>>,
-    end: TryPromise<Ended<T>, RunError>,
+    end: TryPromise<WorkerOutcome<T>, RunError>,
 }
 
 /// How a worker has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended<T> {
+pub enum WorkerOutcome<T> {
     /// Its main future has finished with this value, and nothing kept its loop alive.
     Finished(T),
     /// It has called [`exit`] with this code; with 1 if it was
@@ -83,7 +83,7 @@ pub enum Ended<T> {
 enum Hold {
     Refed { _token: KeepAlive },
     Unrefed,
-    Ended,
+    WorkerOutcome,
 }
 
 impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
@@ -106,7 +106,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         M: FnOnce(Port<R, S>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let parent = Handle::new(current("worker::Worker::spawn").door.clone());
+        let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
         let (there, back) = (Arc::new(Lane::default()), Arc::new(Lane::default()));
         let port = Port::new(there.clone(), back.clone(), parent.clone());
         let hold = Arc::new(Mutex::new(Hold::Refed {
@@ -126,7 +126,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
             let result = event_loop.run(async move { main(port).await });
             drop(event_loop); // what it has open is closed before its end is told
             let _ = ended.send(result);
-            *lock(&holds) = Hold::Ended;
+            *lock(&holds) = Hold::WorkerOutcome;
         };
         let thread = std::thread::Builder::new()
             .name("nodeloop-worker".to_owned())
@@ -175,7 +175,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     /// rejection. As any promise it is an unhandled rejection *here* if nobody has handled it by
     /// then, so the failure of a worker that was dropped or forgotten does not pass silently.
     #[doc(alias = "exit")]
-    pub fn join(self) -> TryPromise<Ended<T>, RunError> {
+    pub fn join(self) -> TryPromise<WorkerOutcome<T>, RunError> {
         self.end
     }
 
@@ -224,15 +224,15 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
 
 async fn end_of<T>(
     has_ended: oneshot::Receiver<Result<T, RunError>>,
-    place: Place,
-) -> Result<Ended<T>, RunError> {
+    location: SourceLocation,
+) -> Result<WorkerOutcome<T>, RunError> {
     match has_ended.await {
-        Ok(Ok(value)) => Ok(Ended::Finished(value)),
-        Ok(Err(RunError::Exit(code))) => Ok(Ended::Exited(code)),
+        Ok(Ok(value)) => Ok(WorkerOutcome::Finished(value)),
+        Ok(Err(RunError::Exit(code))) => Ok(WorkerOutcome::Exited(code)),
         Ok(Err(error)) => Err(error),
         Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught {
             payload: Box::new("the worker panicked while its loop was taken down"),
-            place,
+            location,
         })),
     }
 }

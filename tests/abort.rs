@@ -22,7 +22,7 @@ fn trace(script: impl FnOnce(Log) + 'static) -> Vec<String> {
     let inner = log.clone();
     let builder = EventLoop::builder()
         .virtual_time()
-        .stuck(StuckPolicy::Error);
+        .stuck_policy(StuckPolicy::Error);
     let mut event_loop = builder.build().unwrap();
     event_loop.run_script(move || script(inner)).unwrap();
     drop(event_loop);

@@ -75,7 +75,7 @@ fn program(storage: &AsyncLocalStorage<i32>, log: &Log) {
             inner.enter_with(9); // there again at the next call
             calls.set(calls.get() + 1);
             if calls.get() == 2 {
-                let timer: Option<nodeloop::Timeout> = timer.borrow().clone();
+                let timer: Option<nodeloop::TimeoutHandle> = timer.borrow().clone();
                 timer.unwrap().clear();
             }
         }));

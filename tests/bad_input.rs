@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
-use nodeloop::promise::{MAX_SPAWN_DEPTH, with_resolver, with_resolvers};
+use nodeloop::promise::{MAX_SPAWN_DEPTH, try_with_resolver, with_resolver};
 use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
 
@@ -30,8 +30,8 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
         std::panic::set_hook(Box::new(move |info| {
             let at = info.location().expect("a panic has a location");
             let asked = PANICKED_AT.with_borrow_mut(|panicked_at| match panicked_at {
-                Some(place) => {
-                    *place = Some(Box::leak(at.file().to_owned().into_boxed_str()));
+                Some(location) => {
+                    *location = Some(Box::leak(at.file().to_owned().into_boxed_str()));
                     true
                 }
                 None => false,
@@ -43,8 +43,8 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
     });
     PANICKED_AT.set(Some(None));
     let payload = catch_unwind(AssertUnwindSafe(misuse)).expect_err("it should panic");
-    let place = PANICKED_AT.take().flatten();
-    (text_of(&*payload), place.expect("the hook was called"))
+    let location = PANICKED_AT.take().flatten();
+    (text_of(&*payload), location.expect("the hook was called"))
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_call_outside_of_a_loop_says_what_to_do() {
         ("on_rejection_handled", || drop(on_rejection_handled(|_| ()))),
         ("exit", || exit(0)),
         ("promise::with_resolver", || drop(with_resolver::<()>())),
-        ("promise::with_resolvers", || drop(with_resolvers::<(), ()>())),
+        ("promise::try_with_resolver", || drop(try_with_resolver::<(), ()>())),
         ("promise::ready", || drop(promise::ready(()))),
         ("promise::resolve", || drop(promise::resolve::<(), ()>(()))),
         ("promise::reject", || drop(promise::reject::<(), ()>(()))),
@@ -125,7 +125,7 @@ fn a_loop_inside_a_loop_says_what_to_do() {
                 "{text}"
             );
             assert_eq!(file, file!());
-            set_immediate(log.will("and the outer loop goes on"));
+            set_immediate(log.callback("and the outer loop goes on"));
         })
         .assert(["and the outer loop goes on"]);
     }
@@ -183,7 +183,7 @@ fn the_end_of_time_can_be_reached() {
         spawn(async move {
             sleep(Duration::MAX).await;
             log.add("slept");
-            simulate_completion(Duration::MAX, log.will("completed"));
+            simulate_completion(Duration::MAX, log.callback("completed"));
             time::advance(Duration::MAX).await;
             log.add("advanced");
             block_for(Duration::MAX);
@@ -224,7 +224,7 @@ fn two_loops_on_one_thread_take_turns() {
     let (in_b, resolve_b) = b.block_on(async { with_resolver::<&str>() }).unwrap();
     let line = log.clone();
     a.block_on(async move {
-        set_timeout(ms(5), line.will("timer of a"));
+        set_timeout(ms(5), line.callback("timer of a"));
         spawn(async move { line.add(format_args!("a: {}", in_a.await)) });
     })
     .unwrap();
@@ -266,7 +266,7 @@ fn a_loop_can_be_dropped_inside_another() {
         .block_on(async move {
             let guard = OnDrop::new(move || {
                 inner_log.add("the inner task is dropped");
-                next_tick(inner_log.will("never: the inner loop has ended"));
+                next_tick(inner_log.callback("never: the inner loop has ended"));
             });
             spawn(async move {
                 pending::<()>().await;
@@ -280,7 +280,7 @@ fn a_loop_can_be_dropped_inside_another() {
             line.add("before");
             drop(inner);
             line.add("after");
-            next_tick(line.will("tick of the outer loop"));
+            next_tick(line.callback("tick of the outer loop"));
         })
         .unwrap();
     log.assert([
@@ -318,11 +318,11 @@ fn a_timer_may_throw_twice() {
         let (line, guard) = (log.clone(), panics_when_dropped("drop"));
         drop(set_timeout_mut(ms(1), move || {
             let _ = &guard; // dropped behind the call, because nobody has a handle
-            next_tick(line.will("tick"));
+            next_tick(line.callback("tick"));
             throw("call");
         }));
-        set_timeout(ms(1), log.will("B"));
-        set_timeout(ms(1), log.will("C"));
+        set_timeout(ms(1), log.callback("B"));
+        set_timeout(ms(1), log.callback("C"));
         block_for(ms(5));
     })
     .assert(["uncaught call", "uncaught drop", "B", "tick", "C"]);
@@ -379,7 +379,7 @@ fn an_output_that_nobody_takes_may_panic_when_dropped() {
         resolver.resolve(panics_when_dropped("the value"));
         drop(resolver);
         drop(spawn_blocking(|| SendsPanic));
-        set_timeout(ms(1), log.will("the loop goes on"));
+        set_timeout(ms(1), log.callback("the loop goes on"));
     })
     .assert(["the loop goes on"]);
 }
@@ -401,14 +401,14 @@ fn destructors_that_panic_at_the_end_of_the_loop_stop_nothing() {
         .block_on(async move {
             for n in 1..=2 {
                 let guard = panics_when_dropped("a task");
-                let line = OnDrop::new(line.will(format_args!("task {n}")));
+                let line = OnDrop::new(line.callback(format_args!("task {n}")));
                 drop(spawn(async move {
                     pending::<()>().await;
                     drop((guard, line));
                 }));
             }
             let each = |text: &'static str| {
-                let line = OnDrop::new(line.will(text));
+                let line = OnDrop::new(line.callback(text));
                 let guard = panics_when_dropped("a callback");
                 move || drop((guard, line))
             };
@@ -447,11 +447,11 @@ fn destructors_at_the_end_of_the_loop_may_call_into_it() {
     let mut event_loop = common::virtual_loop();
     event_loop
         .block_on(async move {
-            let (promise, resolvers) = with_resolvers::<(), OnDrop>();
+            let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
             let other = spawn(pending::<()>());
             let guard = OnDrop::new(move || {
                 let refused = |text| {
-                    let line = OnDrop::new(line.will(text));
+                    let line = OnDrop::new(line.callback(text));
                     move || drop(line)
                 };
                 next_tick(refused("tick"));
@@ -467,7 +467,7 @@ fn destructors_at_the_end_of_the_loop_may_call_into_it() {
                 drop(sleep(ms(1)));
                 simulate_completion(ms(0), refused("completion"));
                 other.abort();
-                resolvers.reject(OnDrop::new(line.will("the reason of a rejection")));
+                resolvers.reject(OnDrop::new(line.callback("the reason of a rejection")));
             });
             drop(spawn(async move {
                 pending::<()>().await;
@@ -500,13 +500,13 @@ fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
     let mut event_loop = common::virtual_loop();
     let resolvers = event_loop
         .block_on(async {
-            let (promise, resolvers) = with_resolvers::<(), OnDrop>();
+            let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
             drop(promise);
             resolvers
         })
         .unwrap();
     drop(event_loop);
-    resolvers.reject(OnDrop::new(log.will("the reason")));
+    resolvers.reject(OnDrop::new(log.callback("the reason")));
     drop(resolvers);
     log.assert(["the reason"]);
 }
@@ -537,22 +537,31 @@ fn a_task_that_never_ends_is_in_the_report_and_cancelled_at_the_end() {
     let main_line = Location::caller().line() + 2;
     let error = event_loop
         .run(async move {
-            let guard = OnDrop::new(line.will("the task is dropped"));
+            let guard = OnDrop::new(line.callback("the task is dropped"));
             let task = spawn(async move {
                 pending::<()>().await;
                 drop(guard);
             });
-            let _main = OnDrop::new(line.will("main is dropped"));
+            let _main = OnDrop::new(line.callback("main is dropped"));
             task.await;
         })
         .unwrap_err();
     let RunError::Stuck(stuck) = &error else {
         panic!("{error:?}");
     };
-    let mut lines: Vec<_> = stuck.pending().iter().map(|place| place.line()).collect();
+    let mut lines: Vec<_> = stuck
+        .pending()
+        .iter()
+        .map(|location| location.line())
+        .collect();
     lines.sort();
     assert_eq!(lines, [main_line, task_line], "{error}");
-    assert!(stuck.pending().iter().all(|place| place.file() == file!()));
+    assert!(
+        stuck
+            .pending()
+            .iter()
+            .all(|location| location.file() == file!())
+    );
     assert!(error.to_string().contains("nothing keeps the loop alive"));
     log.assert(["main is dropped"]); // the task may still be wanted by a later run
     drop(event_loop);
@@ -592,7 +601,7 @@ fn a_panic_in_a_callback_is_the_error_of_the_run() {
     let RunError::Uncaught(error) = error else {
         panic!("{error:?}");
     };
-    assert_eq!(error.place().line(), line);
+    assert_eq!(error.location().line(), line);
     assert_eq!(text_of(error.payload()), "in a timer");
     assert!(
         text.contains("uncaught panic in the callback made at"),
@@ -630,7 +639,7 @@ fn run_panics_on_an_unhandled_rejection() {
 #[test]
 fn awaiting_an_aborted_promise_says_so() {
     let line = line!() + 3;
-    let place = format!("{}:{line}:23", file!());
+    let location = format!("{}:{line}:23", file!());
     trace(|log| {
         let aborted = spawn(pending::<()>());
         aborted.abort();
@@ -640,7 +649,7 @@ fn awaiting_an_aborted_promise_says_so() {
         });
     })
     .assert([&*format!(
-        "awaited the promise made at {place}, which has no value: the promise was aborted, or its \
+        "awaited the promise made at {location}, which has no value: the promise was aborted, or its \
          loop has ended; await `promise.settled()` to get this as an error"
     )]);
 }
@@ -672,8 +681,8 @@ fn after_a_good_run_what_is_pending_stays() {
     let resolver = event_loop
         .run(async move {
             let (promise, resolver) = with_resolver();
-            set_timeout(ms(50), line.will("unref'd timer")).unref();
-            set_immediate(line.will("unref'd immediate")).unref();
+            set_timeout(ms(50), line.callback("unref'd timer")).unref();
+            set_immediate(line.callback("unref'd immediate")).unref();
             sleep(ms(10)).await;
             let before_exit = line.clone();
             on_before_exit(move || before_exit.add("before exit"));
@@ -714,16 +723,16 @@ fn after_a_block_on_the_rest_of_its_turn_stays() {
         .block_on(async move {
             let (promise, resolver) = with_resolver();
             simulate_completion(ms(5), move || resolver.resolve(()));
-            simulate_completion(ms(5), line.will("completion of the same poll phase"));
+            simulate_completion(ms(5), line.callback("completion of the same poll phase"));
             queue_work(|| (), {
                 let line = line.clone();
                 move |()| line.add("job")
             });
             time::wait_for_jobs();
             promise.await;
-            set_immediate(line.will("immediate"));
-            next_tick(line.will("tick"));
-            queue_microtask(line.will("microtask"));
+            set_immediate(line.callback("immediate"));
+            next_tick(line.callback("tick"));
+            queue_microtask(line.callback("microtask"));
         })
         .unwrap();
     log.assert(["job"]);
@@ -749,7 +758,7 @@ fn after_a_block_on_a_completion_that_has_arrived_is_delivered() {
         .block_on(async move {
             let (promise, resolver) = with_resolver();
             simulate_completion(ms(5), move || resolver.resolve(()));
-            simulate_completion(ms(5), line.will("completion"));
+            simulate_completion(ms(5), line.callback("completion"));
             promise.await;
         })
         .unwrap();
@@ -773,11 +782,11 @@ fn after_a_run_that_ended_early_nothing_stays() {
             .run_script(move || {
                 let exit_line = line.clone();
                 on_exit(move |code| exit_line.add(format_args!("exit {code}")));
-                set_timeout(ms(50), line.will("never")).unref();
-                set_interval(ms(50), line.will("never"));
-                set_immediate(line.will("never"));
-                simulate_completion(ms(1), line.will("never"));
-                let guard = OnDrop::new(line.will("task dropped"));
+                set_timeout(ms(50), line.callback("never")).unref();
+                set_interval(ms(50), line.callback("never"));
+                set_immediate(line.callback("never"));
+                simulate_completion(ms(1), line.callback("never"));
+                let guard = OnDrop::new(line.callback("task dropped"));
                 drop(spawn(async move {
                     sleep(ms(1)).await;
                     drop(guard);
@@ -795,7 +804,7 @@ fn after_a_run_that_ended_early_nothing_stays() {
         event_loop
             .run_script(move || {
                 assert_eq!(now_ms(), 30, "the clock does not go back");
-                set_timeout(ms(100), line.will("timer"));
+                set_timeout(ms(100), line.callback("timer"));
             })
             .unwrap();
         log.assert([
@@ -815,13 +824,13 @@ fn handles_of_a_loop_that_has_ended_do_nothing() {
     let mut event_loop = common::virtual_loop();
     let (timer, fired, immediate, task, promise, resolver) = event_loop
         .block_on(async move {
-            let fired = set_timeout_mut(ms(1), line.will("fired"));
+            let fired = set_timeout_mut(ms(1), line.callback("fired"));
             sleep(ms(5)).await;
             let (promise, resolver) = with_resolver::<i32>();
             (
-                set_timeout(ms(50), line.will("never")),
+                set_timeout(ms(50), line.callback("never")),
                 fired,
-                set_immediate(line.will("never")),
+                set_immediate(line.callback("never")),
                 spawn(pending::<()>()),
                 promise,
                 resolver,
@@ -876,11 +885,11 @@ fn handles_of_a_cancelled_run_do_nothing_in_the_next() {
             timeout.refresh();
             interval.refresh();
             assert!(!timeout.is_pending() && !interval.is_pending());
-            let new = set_immediate(line.will("the immediate of this run"));
+            let new = set_immediate(line.callback("the immediate of this run"));
             immediate.clear();
             assert!(new.has_ref());
             assert!(!work.cancel());
-            set_timeout(ms(1), line.will("the timer of this run"));
+            set_timeout(ms(1), line.callback("the timer of this run"));
             timeout.clear();
             interval.clear();
         })
@@ -950,7 +959,7 @@ fn a_listener_may_add_listeners_and_fail() {
         on_before_exit(move || {
             times.set(times.get() + 1);
             if times.get() == 1 {
-                on_before_exit(line.will("added while listeners were called"));
+                on_before_exit(line.callback("added while listeners were called"));
                 throw("in a listener")
             }
         });

@@ -57,7 +57,7 @@ fn a_loop_dropped_with_open_sockets_closes_them() {
         let accepting = listener.clone();
         spawn(async move { accepting.accept().await.map(drop) });
         // Closed, and the loop ends before its close phase.
-        listener.close(|| unreachable!("the loop has ended"));
+        listener.close_with(|| unreachable!("the loop has ended"));
         open_descriptors()
     });
     assert_eq!(opened.unwrap(), before + 20);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::test::{self, Builder, Test};
+use nodeloop::test::{self, Test, TestBuilder};
 use nodeloop::{
     Seed, handle, keep_alive, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_timeout, spawn, time,
@@ -28,7 +28,7 @@ fn orders(body: impl AsyncFn(Test) + 'static) -> BTreeSet<String> {
 }
 
 fn work(t: &Test, label: &str) {
-    let mut done = t.log().will(label);
+    let mut done = t.log().callback(label);
     queue_work(|| (), move |()| done());
 }
 
@@ -47,21 +47,25 @@ fn jobs_that_run_at_the_same_time_finish_in_any_order() {
 #[test]
 fn a_job_waits_for_its_thread_under_every_seed() {
     // R60: with one thread there is one order.
-    let explored = Builder::new().blocking_threads(1).explore(30, async |t| {
-        work(&t, "a");
-        work(&t, "b");
-        work(&t, "c");
-        t.until_idle().await;
-        t.log().assert_order(["a", "b", "c"]);
-    });
+    let explored = TestBuilder::new()
+        .blocking_threads(1)
+        .explore(30, async |t| {
+            work(&t, "a");
+            work(&t, "b");
+            work(&t, "c");
+            t.until_idle().await;
+            t.log().assert_order(["a", "b", "c"]);
+        });
     assert_eq!(explored.orders().len(), 1);
     // With two, the third one can't come first.
-    let explored = Builder::new().blocking_threads(2).explore(60, async |t| {
-        work(&t, "a");
-        work(&t, "b");
-        work(&t, "c");
-        t.until_idle().await;
-    });
+    let explored = TestBuilder::new()
+        .blocking_threads(2)
+        .explore(60, async |t| {
+            work(&t, "a");
+            work(&t, "b");
+            work(&t, "c");
+            t.until_idle().await;
+        });
     assert_eq!(explored.orders().len(), 4, "{:?}", explored.orders());
     assert!(explored.orders().iter().all(|order| order[0] != "c"));
 }
@@ -70,7 +74,7 @@ fn a_job_waits_for_its_thread_under_every_seed() {
 fn a_job_may_have_finished_when_the_poll_phase_looks_or_not() {
     let found = orders(async |t| {
         work(&t, "job");
-        set_immediate(t.log().will("immediate"));
+        set_immediate(t.log().callback("immediate"));
         t.until_idle().await;
     });
     assert_eq!(
@@ -84,7 +88,7 @@ fn jobs_that_were_waited_for_are_there() {
     let found = orders(async |t| {
         work(&t, "job");
         time::wait_for_jobs();
-        set_immediate(t.log().will("immediate"));
+        set_immediate(t.log().callback("immediate"));
         t.until_idle().await;
     });
     assert_eq!(found, ["job immediate".to_owned()].into());
@@ -93,16 +97,16 @@ fn jobs_that_were_waited_for_are_there() {
 #[test]
 fn a_millisecond_may_pass_before_an_immediate() {
     let found = orders(async |t| {
-        set_timeout(Duration::ZERO, t.log().will("timeout"));
-        set_immediate(t.log().will("immediate"));
+        set_timeout(Duration::ZERO, t.log().callback("timeout"));
+        set_immediate(t.log().callback("immediate"));
         t.until_idle().await;
     });
     let both = ["immediate timeout", "timeout immediate"];
     assert_eq!(found, both.map(str::to_owned).into());
     // Two milliseconds never do.
     let found = orders(async |t| {
-        set_timeout(ms(2), t.log().will("timeout"));
-        set_immediate(t.log().will("immediate"));
+        set_timeout(ms(2), t.log().callback("timeout"));
+        set_immediate(t.log().callback("immediate"));
         t.until_idle().await;
     });
     assert_eq!(found, ["immediate timeout".to_owned()].into());
@@ -111,13 +115,13 @@ fn a_millisecond_may_pass_before_an_immediate() {
 #[test]
 fn two_timers_within_a_millisecond_may_share_a_phase() {
     let found = orders(async |t| {
-        let (log, between) = (t.log(), t.log().will("immediate"));
-        let mut first = log.will("10 ms");
+        let (log, between) = (t.log(), t.log().callback("immediate"));
+        let mut first = log.callback("10 ms");
         set_timeout(ms(10), move || {
             first();
             set_immediate(between);
         });
-        set_timeout(ms(11), log.will("11 ms"));
+        set_timeout(ms(11), log.callback("11 ms"));
         t.until_idle().await;
         log.assert_before("10 ms", "11 ms");
     });
@@ -134,7 +138,7 @@ fn messages_of_different_threads_come_in_any_order_and_those_of_one_in_theirs() 
             let (handle, log) = (handle(), log.clone());
             let thread = std::thread::spawn(move || {
                 for number in 1..=2 {
-                    let will = log.will(format_args!("{name}{number}"));
+                    let will = log.callback(format_args!("{name}{number}"));
                     handle.post(will).unwrap();
                 }
             });
@@ -152,15 +156,15 @@ fn messages_of_different_threads_come_in_any_order_and_those_of_one_in_theirs() 
 fn what_is_guaranteed_is_the_same_under_every_seed() {
     let found = orders(async |t| {
         let log = t.log();
-        set_timeout(ms(30), log.will("30 ms"));
-        set_timeout(ms(20), log.will("20 ms"));
-        set_timeout(ms(20), log.will("20 ms, again"));
-        set_immediate(log.will("immediate"));
-        set_immediate(log.will("immediate, again"));
-        time::simulate_completion(ms(5), log.will("completion"));
-        time::simulate_completion(ms(5), log.will("completion, again"));
-        queue_microtask(log.will("microtask"));
-        next_tick(log.will("tick"));
+        set_timeout(ms(30), log.callback("30 ms"));
+        set_timeout(ms(20), log.callback("20 ms"));
+        set_timeout(ms(20), log.callback("20 ms, again"));
+        set_immediate(log.callback("immediate"));
+        set_immediate(log.callback("immediate, again"));
+        time::simulate_completion(ms(5), log.callback("completion"));
+        time::simulate_completion(ms(5), log.callback("completion, again"));
+        queue_microtask(log.callback("microtask"));
+        next_tick(log.callback("tick"));
         promise::ready(()).await;
         log.add("awaited");
         t.advance(ms(20)).await;
@@ -174,8 +178,8 @@ fn what_is_guaranteed_is_the_same_under_every_seed() {
 fn a_held_clock_is_held_under_every_seed() {
     orders(async |t| {
         let held = t.hold_time();
-        set_timeout(ms(1), t.log().will("timeout"));
-        set_immediate(t.log().will("immediate"));
+        set_timeout(ms(1), t.log().callback("timeout"));
+        set_immediate(t.log().callback("immediate"));
         t.until_stalled().await;
         assert_eq!(t.now(), Duration::ZERO);
         t.log().assert_order(["immediate"]);
@@ -189,14 +193,14 @@ fn a_seed_gives_the_same_run_again() {
     let body = async |t: Test| {
         for label in ["a", "b", "c", "d", "e"] {
             work(&t, label);
-            set_timeout(ms(1), t.log().will(format_args!("timer {label}")));
-            set_immediate(t.log().will(format_args!("immediate {label}")));
+            set_timeout(ms(1), t.log().callback(format_args!("timer {label}")));
+            set_immediate(t.log().callback(format_args!("immediate {label}")));
             time::sleep(ms(2)).await;
         }
         t.until_idle().await;
         t.log().labels()
     };
-    let under = |number| Builder::new().seed(Seed::new(number)).run(body);
+    let under = |number| TestBuilder::new().seed(Seed::new(number)).run(body);
     for number in 0..8 {
         assert_eq!(under(number), under(number), "seed {number}");
     }
@@ -215,11 +219,11 @@ fn a_race_is_told_with_the_decisions_that_make_it() {
     let line = line!();
     let message = failure_of(async |t| {
         let log = t.log();
-        let mut first = log.will("config");
+        let mut first = log.callback("config");
         queue_work(|| (), move |()| first());
-        let mut second = log.will("user");
+        let mut second = log.callback("user");
         queue_work(|| (), move |()| second());
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
         t.until_idle().await;
         log.assert_before("config", "user");
     });
@@ -305,7 +309,7 @@ fn a_seed_without_virtual_time_is_refused() {
 fn a_job_that_waits_for_the_loop_does_not_hang_an_exploration() {
     let explored = test::explore(2, async |t| {
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
-        let mut done = t.log().will("job");
+        let mut done = t.log().callback("job");
         queue_work(move || receiver.recv().unwrap(), move |()| done());
         set_immediate(move || sender.send(()).unwrap());
         t.until_idle().await;

@@ -282,7 +282,7 @@ async fn is_closed_while_both_halves_wait(token: Token) {
         (&mut &*reader).read(&mut [0; 8]).await.unwrap_err().kind()
     });
     until_waiting_for_good(&is_waiting).await;
-    stream.close_now().await;
+    stream.close().await;
     assert_eq!(writing.await, ErrorKind::NotConnected);
     assert_eq!(reading.await, ErrorKind::NotConnected);
     drop(peer);

@@ -16,7 +16,7 @@ use nodeloop::{
 
 fn hosted() -> EventLoop {
     let builder = EventLoop::builder().virtual_time();
-    builder.stuck(StuckPolicy::Error).build().unwrap()
+    builder.stuck_policy(StuckPolicy::Error).build().unwrap()
 }
 
 #[test]
@@ -26,14 +26,14 @@ fn a_turn_runs_each_phase_once_and_does_not_wait() {
     let script = log.clone();
     event_loop
         .start_script(move || {
-            queue_microtask(script.will("microtask of main"));
-            time::simulate_completion(Duration::ZERO, script.will("poll"));
+            queue_microtask(script.callback("microtask of main"));
+            time::simulate_completion(Duration::ZERO, script.callback("poll"));
             let (outer, inner) = (script.clone(), script.clone());
             set_immediate(move || {
                 outer.add("check");
-                set_immediate(inner.will("next check"));
+                set_immediate(inner.callback("next check"));
             });
-            set_timeout(ms(1), script.will("timer"));
+            set_timeout(ms(1), script.callback("timer"));
         })
         .unwrap();
     log.assert(["microtask of main"]);
@@ -52,8 +52,8 @@ fn timers_that_are_due_run_in_front_of_the_first_turn() {
     // R3: as in a run of its own, so that a host changes no order.
     let script = |log: Log| {
         move || {
-            set_timeout(ms(1), log.will("timer"));
-            set_immediate(log.will("immediate"));
+            set_timeout(ms(1), log.callback("timer"));
+            set_immediate(log.callback("immediate"));
             time::block_for(ms(2));
         }
     };
@@ -78,7 +78,7 @@ fn run_until_stalled_stops_where_time_would_have_to_pass() {
                 first.add(1);
                 set_immediate(move || second.add(2));
             });
-            set_timeout(ms(5), script.will("5 ms"));
+            set_timeout(ms(5), script.callback("5 ms"));
         })
         .unwrap();
     assert!(event_loop.run_until_stalled().unwrap());
@@ -113,7 +113,7 @@ fn jobs_hold_the_clock_of_a_host_that_advances() {
     let mut event_loop = hosted();
     let (timers, jobs) = (log.clone(), log.clone());
     drop(event_loop.start(async move {
-        set_timeout(ms(10), timers.will("timer"));
+        set_timeout(ms(10), timers.callback("timer"));
         spawn_blocking(|| ()).await;
         jobs.add(format_args!("job at {}", now_ms()));
     }));

@@ -1,24 +1,29 @@
 //! Keeps the house: who may import whom, who reads the clock, how long a file may be.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules from the bottom to the top. A module imports from the layers above it in this list
-/// (those below it in the house), never from its own layer. `lib.rs` and the guide stand above all.
+/// The modules from the bottom to the top. A file belongs to the longest entry that its module path
+/// starts with. It imports from lower floors; within its own top-level module also from its own
+/// floor. `lib.rs` and the guide stand above all.
 #[rustfmt::skip]
-const LAYERS: &[&[&str]] = &[
-    &["chance", "clock", "context", "macrotask"],
-    &["rejection", "remote", "waits"],
-    &["phases", "pool", "queues", "uncaught"],
-    &["signals", "watch"],
-    &["current"], // where the API and the loop meet
-    &["async_local", "checkpoint", "hooks", "observe", "promise", "teardown", "why_alive", "yield_now"],
-    &["blocking", "event_loop", "handle", "picture", "schedule", "time"],
-    &["abort", "entry", "io"],
+const FLOORS: &[&[&str]] = &[
+    &["async_local::context", "phases::macrotask", "phases::poll::explorer", "reactor", "reactor::clock"],
+    &["hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
+    &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
+    &["phases"],
+    &["observe::registry", "signal::dispatch", "signal::disposition"],
+    &["event_loop::state", "event_loop::current", "event_loop::notify"], // where the API and the loop meet
+    &["async_local", "event_loop::checkpoint", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
+    &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
+    &["abort", "io", "runtime"],
     &["fs", "hyper", "net", "signal", "test"],
     &["process", "worker"],
 ];
+
+/// The most modules that `lib.rs` declares.
+const ROOT_MODULES: usize = 26;
 
 /// The longest file.
 const LINES: usize = 600;
@@ -55,50 +60,105 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The modules that a source names as `crate::module` or `use crate::{module, …}`.
+/// The paths that a source names as `crate::a::b::C` or in a `use crate::{a, b::{C, D}}`, and the
+/// same with `super`, each with the prefix `crate::` or `super::` and without groups.
 fn imports(code: &str) -> Vec<String> {
-    let word = |text: &str| -> String {
-        let is_word = |c: &char| c.is_alphanumeric() || *c == '_';
-        text.trim_start().chars().take_while(is_word).collect()
-    };
-    let mut modules = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
-            continue;
-        }
-        let rest = &code[at + "crate::".len()..];
-        let Some(group) = rest.strip_prefix('{') else {
-            modules.push(word(rest));
-            continue;
-        };
-        let mut depth = 0;
-        let mut item = true;
-        for (at, c) in group.char_indices() {
-            if item && !c.is_whitespace() && depth == 0 && c != '}' {
-                modules.push(word(&group[at..]));
-                item = false;
+    let mut paths = Vec::new();
+    for root in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(root) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || "_$:".contains(c)) {
+                continue;
             }
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                ',' if depth == 0 => item = true,
-                _ => {}
+            expand("", &code[at..], &mut paths);
+        }
+    }
+    paths
+}
+
+/// Reads one path, or a group of paths in braces, at the start of `text`; returns the rest of it.
+fn expand<'a>(prefix: &str, text: &'a str, paths: &mut Vec<String>) -> &'a str {
+    let mut rest = text.trim_start();
+    let mut path = prefix.to_owned();
+    loop {
+        if let Some(mut group) = rest.strip_prefix('{') {
+            loop {
+                group = group.trim_start();
+                if let Some(after) = group.strip_prefix('}') {
+                    return after;
+                }
+                group = expand(&path, group, paths).trim_start();
+                group = group.strip_prefix(',').unwrap_or(group);
+                if group.is_empty() {
+                    return group;
+                }
+            }
+        }
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '*';
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        path += &rest[..end];
+        rest = &rest[end..];
+        match rest.strip_prefix("::") {
+            Some(after) if end > 0 => {
+                path += "::";
+                rest = after;
+            }
+            _ => {
+                paths.push(path);
+                let skipped = rest.find([',', '}', ';', '\n']).unwrap_or(rest.len());
+                return &rest[skipped..];
             }
         }
     }
-    modules
 }
 
-/// The top module of a file: `promise` for `src/promise.rs` and for `src/promise/task.rs`.
+/// The module of a file: `promise::task` for `src/promise/task.rs`.
 fn module_of(path: &Path) -> String {
-    let first = path.components().nth(1).unwrap().as_os_str();
-    Path::new(first)
-        .file_stem()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned()
+    let path = path.strip_prefix("src").unwrap().with_extension("");
+    let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
+    parts.join("::")
+}
+
+/// The module that an import of the module `from` names: the longest one that exists.
+fn resolve(import: &str, from: &str, modules: &BTreeSet<String>) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = import;
+    if let Some(after) = rest.strip_prefix("crate::") {
+        rest = after;
+    } else {
+        parts = from.split("::").collect();
+        while let Some(after) = rest.strip_prefix("super::") {
+            parts.pop();
+            rest = after;
+        }
+    }
+    parts.extend(rest.split("::"));
+    let lengths = (1..=parts.len()).rev();
+    lengths
+        .map(|length| parts[..length].join("::"))
+        .find(|module| modules.contains(module))
+        // A module that stands inside of the file `from`.
+        .or_else(|| import.starts_with("super::").then(|| from.to_owned()))
+}
+
+/// The entry of [`FLOORS`] that a module belongs to.
+fn floor_of(module: &str) -> Option<usize> {
+    let belongs = |entry: &str| {
+        module == entry
+            || module
+                .strip_prefix(entry)
+                .is_some_and(|rest| rest.starts_with("::"))
+    };
+    let entries = FLOORS.iter().enumerate();
+    let entries = entries.flat_map(|(floor, entries)| entries.iter().map(move |e| (floor, *e)));
+    entries
+        .filter(|(_, entry)| belongs(entry))
+        .max_by_key(|(_, entry)| entry.len())
+        .map(|(floor, _)| floor)
+}
+
+fn top_of(module: &str) -> &str {
+    module.split("::").next().unwrap()
 }
 
 fn assert_none(problems: Vec<String>) {
@@ -107,36 +167,48 @@ fn assert_none(problems: Vec<String>) {
 
 #[test]
 fn imports_point_downwards() {
-    let layer_of: BTreeMap<&str, usize> = LAYERS
-        .iter()
-        .enumerate()
-        .flat_map(|(layer, modules)| modules.iter().map(move |module| (*module, layer)))
-        .collect();
+    let files = sources("src");
+    let modules: BTreeSet<String> = files.iter().map(|(path, _)| module_of(path)).collect();
     let mut problems = Vec::new();
-    for (path, text) in sources("src") {
-        let module = module_of(&path);
+    for (path, text) in &files {
+        let (module, at) = (module_of(path), path.display());
         if module == "lib" || module == "guide" {
             continue;
         }
-        let Some(&layer) = layer_of.get(&*module) else {
-            problems.push(format!("{}: give it a place in LAYERS", path.display()));
+        let Some(floor) = floor_of(&module) else {
+            problems.push(format!("{at}: give it a place in FLOORS"));
             continue;
         };
-        for import in imports(&code(&text)) {
-            let at = path.display();
-            match layer_of.get(&*import) {
-                _ if import == module => {}
-                None => problems.push(format!(
-                    "{at}: names `crate::{import}`, which is no module: import it from where it is"
-                )),
-                Some(&other) if other >= layer => problems.push(format!(
-                    "{at}: `{module}` is in layer {layer} and imports `{import}` of layer {other}"
-                )),
-                Some(_) => {}
+        for import in imports(&code(text)) {
+            let Some(target) = resolve(&import, &module, &modules) else {
+                problems.push(format!(
+                    "{at}: `{import}` names no module: import it from the module that defines it"
+                ));
+                continue;
+            };
+            let is_inside = top_of(&target) == top_of(&module);
+            let other = floor_of(&target).unwrap_or(usize::MAX);
+            if other > floor || (other == floor && !is_inside) {
+                problems.push(format!(
+                    "{at}: `{module}` is on floor {floor} and imports `{target}` of floor {other}"
+                ));
             }
         }
     }
     assert_none(problems);
+}
+
+#[test]
+fn the_root_is_a_short_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let entries = fs::read_dir(root).unwrap();
+    let names = entries.map(|entry| entry.unwrap().path().with_extension(""));
+    let modules: BTreeSet<PathBuf> = names.filter(|name| !name.ends_with("lib")).collect();
+    assert!(
+        modules.len() <= ROOT_MODULES,
+        "src has {} root modules, at most {ROOT_MODULES}: {modules:?}",
+        modules.len()
+    );
 }
 
 /// The phases do not know each other, and have nothing to do with the loop that runs them.
@@ -145,9 +217,10 @@ fn phases_do_not_know_each_other() {
     let mut problems = Vec::new();
     for (path, text) in sources("src/phases") {
         let code = code(&text);
-        // What is deeper than a phase may know its parent.
+        // What is deeper than a phase may know its parent, and all know what a phase hands out.
         let is_phase = path.components().count() == 3;
-        if code.contains("crate::phases") || (is_phase && code.contains("super::")) {
+        let siblings = code.replace("crate::phases::macrotask", "");
+        if siblings.contains("crate::phases") || (is_phase && code.contains("super::")) {
             problems.push(format!("{}: imports a sibling", path.display()));
         }
     }
@@ -163,7 +236,7 @@ fn one_file_reads_the_clock() {
                 .any(|(at, _)| !code[..at].ends_with("time::"))
     };
     let allowed = [
-        "src/clock.rs",
+        "src/reactor/clock.rs",
         "src/time.rs", // has an `Instant` of its own, that asks the clock
     ];
     let mut problems = Vec::new();
@@ -172,7 +245,7 @@ fn one_file_reads_the_clock() {
         if reads(&code(&text)) && !allowed.contains(&path) {
             problems.push(format!("{path}: reads the clock; be handed `now` instead"));
         }
-        if path != "src/clock.rs" && code(&text).contains("std::time::Instant") {
+        if path != "src/reactor/clock.rs" && code(&text).contains("std::time::Instant") {
             problems.push(format!("{path}: knows the machine's `Instant`"));
         }
     }
@@ -185,10 +258,10 @@ fn no_test_sleeps_and_nothing_is_unsafe() {
     for (path, text) in sources("src").into_iter().chain(sources("tests")) {
         let (path, code) = (path.to_str().unwrap(), code(&text));
         let may_sleep = [
-            "src/clock.rs",      // `block_for` on the real clock
-            "tests/layers.rs",   // this line
-            "tests/examples.rs", // waits for other processes
-            "tests/reactor.rs",  // lets real time pass, which must not count
+            "src/reactor/clock.rs", // `block_for` on the real clock
+            "tests/layers.rs",      // this line
+            "tests/examples.rs",    // waits for other processes
+            "tests/reactor.rs",     // lets real time pass, which must not count
         ];
         if code.contains("thread::sleep") && !may_sleep.contains(&path) {
             problems.push(format!(
@@ -216,10 +289,31 @@ fn files_stay_short() {
 fn the_parser_of_this_file_finds_all_imports() {
     let text = "
         use crate::clock::Clock; // crate::comment
-        use crate::{macrotask::{Macrotask, Work}, phases::check::Check,
+        use crate::{macrotask::{Macrotask, Work as W}, phases::check::Check,
             pool};
+        use super::state::{self, Life};
         fn f() { crate::queues::g(); mycrate::not_ours() }
     ";
     let found = imports(&code(text));
-    assert_eq!(found, ["clock", "macrotask", "phases", "pool", "queues"]);
+    let expected = [
+        "crate::clock::Clock",
+        "crate::macrotask::Macrotask",
+        "crate::macrotask::Work",
+        "crate::phases::check::Check",
+        "crate::pool",
+        "crate::queues::g",
+        "super::state::self",
+        "super::state::Life",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_super_path_is_resolved_from_its_module() {
+    let modules = ["a", "a::b", "a::c"].map(str::to_owned).into();
+    let resolved = |import, from| resolve(import, from, &modules);
+    assert_eq!(resolved("super::c::X", "a::b").as_deref(), Some("a::c"));
+    assert_eq!(resolved("super::X", "a::b").as_deref(), Some("a"));
+    assert_eq!(resolved("crate::a::b::X", "a").as_deref(), Some("a::b"));
+    assert_eq!(resolved("crate::d", "a"), None);
 }

@@ -217,7 +217,7 @@ fn a_listener_that_is_closed_ends_its_waits() {
             log(&check, "check");
             let address = listener.local_addr().unwrap();
             let close = check.clone();
-            listener.close(move || {
+            listener.close_with(move || {
                 log(&close, "close");
                 assert!(std::net::TcpStream::connect(address).is_err());
             });

@@ -46,19 +46,19 @@ fn around(log: &Log, name: &str) -> Promise<()> {
 
 /// What both kinds of streams have.
 trait Stream: futures::AsyncRead + futures::AsyncWrite + Unpin {
-    fn close_now(&self) -> Promise<()>;
+    fn close(&self) -> Promise<()>;
 }
 
 impl Stream for TcpStream {
-    fn close_now(&self) -> Promise<()> {
-        self.close_now()
+    fn close(&self) -> Promise<()> {
+        self.close()
     }
 }
 
 #[cfg(unix)]
 impl Stream for nodeloop::net::UnixStream {
-    fn close_now(&self) -> Promise<()> {
-        self.close_now()
+    fn close(&self) -> Promise<()> {
+        self.close()
     }
 }
 
@@ -78,7 +78,7 @@ async fn client(log: Log, mut stream: impl Stream) {
     add(&log, format!("data {}", read(&mut stream).await));
     assert_eq!(read(&mut stream).await, "");
     drop(around(&log, "end"));
-    stream.close_now().await;
+    stream.close().await;
     add(&log, "close");
 }
 
@@ -96,7 +96,7 @@ async fn server(log: Log, mut stream: impl Stream) {
     around(&log, "end").await;
     stream.write_all(b"bye").await.unwrap();
     AsyncWriteExt::close(&mut stream).await.unwrap();
-    stream.close_now().await;
+    stream.close().await;
     add(&log, "close");
 }
 
@@ -294,7 +294,7 @@ async fn udp_client(log: Log, port: u16) {
     socket.send(b"bye").await.unwrap();
     let (bye, _) = receive(&socket).await;
     around(&log, &format!("message {bye}")).await;
-    socket.close_now().await;
+    socket.close().await;
     add(&log, "close");
 }
 
@@ -311,7 +311,7 @@ async fn udp_server(log: Log, socket: UdpSocket) {
     let (bye, _) = receive(&socket).await;
     socket.send_to(bye.as_bytes(), from).await.unwrap();
     around(&log, &format!("message {bye}")).await;
-    socket.close_now().await;
+    socket.close().await;
     add(&log, "close");
 }
 

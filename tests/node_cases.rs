@@ -19,9 +19,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use nodeloop::promise::{
-    self, AggregateError, Failure, Next, Rejected, Resolvers, SelfResolution, SharedTryPromise,
+    self, AggregateError, Next, PromiseError, Rejected, SelfResolution, SharedTryPromise,
+    TryResolver,
 };
-use nodeloop::{EventLoop, Immediate, Seed, Timeout, time};
+use nodeloop::{EventLoop, ImmediateHandle, Seed, TimeoutHandle, time};
 use serde_json::Value as Json;
 
 fn main() -> ExitCode {
@@ -202,8 +203,8 @@ struct Throw(Value);
 fn reason(rejected: Rejected<Value>) -> Value {
     match rejected {
         Rejected::Error(value) => value,
-        Rejected::Failure(Failure::SelfResolution) => Value::TypeError,
-        Rejected::Failure(failure) => panic!("no case panics or aborts: {failure}"),
+        Rejected::Failed(PromiseError::SelfResolution) => Value::TypeError,
+        Rejected::Failed(failure) => panic!("no case panics or aborts: {failure}"),
     }
 }
 
@@ -211,9 +212,9 @@ fn reason(rejected: Rejected<Value>) -> Value {
 struct Program {
     trace: RefCell<Vec<String>>,
     promises: RefCell<HashMap<i64, Promise>>,
-    resolvers: RefCell<HashMap<i64, Resolvers<Value, Value>>>,
-    timers: RefCell<HashMap<i64, Timeout>>,
-    immediates: RefCell<HashMap<i64, Immediate>>,
+    resolvers: RefCell<HashMap<i64, TryResolver<Value, Value>>>,
+    timers: RefCell<HashMap<i64, TimeoutHandle>>,
+    immediates: RefCell<HashMap<i64, ImmediateHandle>>,
 }
 
 /// How the steps of an async function were left.
@@ -304,16 +305,18 @@ impl Program {
             "io" => time::simulate_completion(Duration::ZERO, self.callback(at(1))),
             "throw" => return Err(Value::of(at(1))),
             "defer" => {
-                let (promise, resolvers) = promise::with_resolvers();
+                let (promise, resolvers) = promise::try_with_resolver();
                 self.resolvers.borrow_mut().insert(id(1), resolvers);
                 self.put(id(1), promise.shared());
             }
             "resolve" => {
-                self.with_resolvers(id(1), |resolvers| resolvers.resolve(Value::of(at(2))))
+                self.try_with_resolver(id(1), |resolvers| resolvers.resolve(Value::of(at(2))))
             }
-            "reject" => self.with_resolvers(id(1), |resolvers| resolvers.reject(Value::of(at(2)))),
+            "reject" => {
+                self.try_with_resolver(id(1), |resolvers| resolvers.reject(Value::of(at(2))))
+            }
             "adopt" => {
-                self.with_resolvers(id(1), |resolvers| resolvers.resolve_with(self.get(id(2))));
+                self.try_with_resolver(id(1), |resolvers| resolvers.resolve_with(self.get(id(2))));
             }
             "resolved" => self.put(id(1), promise::resolve(Value::of(at(2))).shared()),
             "rejected" => self.put(id(1), promise::reject(Value::of(at(2))).shared()),
@@ -326,13 +329,10 @@ impl Program {
             }
             "all" => {
                 let all = promise::all(self.members(at(2)));
-                self.put(
-                    id(1),
-                    all.convert(|result| result.map(Value::List)).shared(),
-                );
+                self.put(id(1), all.map(|result| result.map(Value::List)).shared());
             }
             "allSettled" => {
-                let settled = promise::all_settled(self.members(at(2))).convert(|entries| {
+                let settled = promise::all_settled(self.members(at(2))).map(|entries| {
                     let entry = |entry| match entry {
                         Ok(value) => Value::Fulfilled(Box::new(value)),
                         Err(rejected) => Value::Rejected(Box::new(reason(rejected))),
@@ -343,7 +343,7 @@ impl Program {
             }
             "race" => self.put(id(1), promise::race(self.members(at(2))).shared()),
             "any" => {
-                let any = promise::any(self.members(at(2))).convert(|result| {
+                let any = promise::any(self.members(at(2))).map(|result| {
                     result.map_err(|AggregateError { errors }| {
                         Value::Aggregate(errors.into_iter().map(reason).collect())
                     })
@@ -357,7 +357,7 @@ impl Program {
     }
 
     fn interval(self: &Rc<Self>, id: i64, period: Duration, times: i64, body: &Json) {
-        let timer: Rc<RefCell<Option<Timeout>>> = Rc::default();
+        let timer: Rc<RefCell<Option<TimeoutHandle>>> = Rc::default();
         let own = timer.clone();
         let mut callback = self.callback(body);
         let mut calls = 0;
@@ -420,7 +420,7 @@ impl Program {
 
     /// `P[id] = (async () => { …steps… })()`
     fn call_async(self: &Rc<Self>, id: i64, steps: &Json) {
-        let (promise, resolvers) = promise::with_resolvers();
+        let (promise, resolvers) = promise::try_with_resolver();
         let (program, steps) = (self.clone(), steps.clone());
         drop(nodeloop::spawn(async move {
             match program.steps(&steps).await {
@@ -442,7 +442,7 @@ impl Program {
                     "await" => {
                         let value = match self.get(id(2)).settled().await {
                             Ok(result) => result?,
-                            Err(failure) => return Err(reason(Rejected::Failure(failure))),
+                            Err(failure) => return Err(reason(Rejected::Failed(failure))),
                         };
                         self.log(format!("{}:{}", label(), value.fmt()));
                     }
@@ -499,21 +499,21 @@ impl Program {
             .collect()
     }
 
-    fn with_timer(&self, id: i64, act: impl FnOnce(&Timeout)) {
+    fn with_timer(&self, id: i64, act: impl FnOnce(&TimeoutHandle)) {
         let timer = self.timers.borrow().get(&id).cloned();
         if let Some(timer) = timer {
             act(&timer);
         }
     }
 
-    fn with_immediate(&self, id: i64, act: impl FnOnce(&Immediate)) {
+    fn with_immediate(&self, id: i64, act: impl FnOnce(&ImmediateHandle)) {
         let immediate = self.immediates.borrow().get(&id).cloned();
         if let Some(immediate) = immediate {
             act(&immediate);
         }
     }
 
-    fn with_resolvers(&self, id: i64, act: impl FnOnce(&Resolvers<Value, Value>)) {
+    fn try_with_resolver(&self, id: i64, act: impl FnOnce(&TryResolver<Value, Value>)) {
         let resolvers = self.resolvers.borrow().get(&id).cloned();
         if let Some(resolvers) = resolvers {
             act(&resolvers);

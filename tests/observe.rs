@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use common::{Later, Log, ms, text_of, throw, virtual_loop};
 use nodeloop::observe::{self, position};
-use nodeloop::observe::{Event, Installed, Moment, Observer, Phase, Queue, Settled, StepKind};
+use nodeloop::observe::{
+    Event, EventContext, Observer, ObserverHandle, Phase, Queue, SettledAs, StepKind,
+};
 use nodeloop::{
     EventLoop, RunError, StuckPolicy, next_tick, on_uncaught, on_unhandled_rejection, promise,
     queue_microtask, set_immediate, set_interval, set_timeout, spawn, time, try_spawn, yield_now,
@@ -22,7 +24,7 @@ struct Lines {
 }
 
 impl Observer for Lines {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
+    fn observe(&self, event: &Event, moment: &EventContext<'_>) {
         let (change, line) = line_of(event, moment);
         if change < 0 {
             self.depth.set(self.depth.get() - 1);
@@ -38,7 +40,7 @@ impl Observer for Lines {
 }
 
 /// Whether an event opens or ends something, and its line; of what ends only the wait has one.
-fn line_of(event: &Event, moment: &Moment<'_>) -> (i32, Option<String>) {
+fn line_of(event: &Event, moment: &EventContext<'_>) -> (i32, Option<String>) {
     let name = |promise: observe::PromiseId| format!("{promise}");
     match event {
         Event::RunBegin { .. } => (1, Some("run".to_owned())),
@@ -79,7 +81,7 @@ fn observed(log: &Log) -> EventLoop {
     };
     EventLoop::builder()
         .virtual_time()
-        .stuck(StuckPolicy::Error)
+        .stuck_policy(StuckPolicy::Error)
         .observer(lines)
         .build()
         .unwrap()
@@ -200,7 +202,7 @@ fn throws_and_rejections_are_told() {
 fn numbers_join_queue_and_run() {
     let open = Rc::new(RefCell::new(Vec::new()));
     let known = open.clone();
-    let join = move |event: &Event, _: &Moment<'_>| {
+    let join = move |event: &Event, _: &EventContext<'_>| {
         let close = |id| {
             let mut known = known.borrow_mut();
             let index = known.iter().position(|open| *open == id);
@@ -227,7 +229,7 @@ fn numbers_join_queue_and_run() {
         .unwrap();
     event_loop
         .run(async {
-            let interval: Later<nodeloop::Timeout> = Later::new();
+            let interval: Later<nodeloop::TimeoutHandle> = Later::new();
             let (cleared, calls) = (interval.clone(), Cell::new(0));
             interval.set(set_interval(ms(5), move || {
                 calls.set(calls.get() + 1);
@@ -262,7 +264,7 @@ fn an_observer_installed_from_inside_sees_the_rest() {
         .run_script(move || {
             next_tick(|| {});
             let seen = lines.clone();
-            let see = move |event: &Event, _: &Moment<'_>| {
+            let see = move |event: &Event, _: &EventContext<'_>| {
                 if let Event::StepBegin(step) = event {
                     seen.add(step.kind);
                 }
@@ -312,7 +314,7 @@ fn the_order_is_the_same_with_and_without() {
 
 /// Runs a script with an observer that does `what` when a tick begins.
 fn with_meddler(what: impl Fn() + 'static, script: impl FnOnce() + 'static) -> RunError {
-    let meddle = move |event: &Event, _: &Moment<'_>| match event {
+    let meddle = move |event: &Event, _: &EventContext<'_>| match event {
         Event::StepBegin(step) if step.kind == StepKind::Tick => what(),
         _ => {}
     };
@@ -334,7 +336,7 @@ fn an_observer_is_refused_every_verb() {
         ("spawn", || drop(spawn(async {}))),
         ("spawn_blocking", || drop(nodeloop::spawn_blocking(|| {}))),
         ("observe::install", || {
-            observe::install(|_: &Event, _: &Moment<'_>| {}).keep();
+            observe::install(|_: &Event, _: &EventContext<'_>| {}).forget();
         }),
     ];
     for (name, verb) in verbs {
@@ -349,7 +351,7 @@ fn an_observer_is_refused_every_verb() {
 
 #[test]
 fn an_observer_is_refused_what_it_holds() {
-    let timer: Later<nodeloop::Timeout> = Later::new();
+    let timer: Later<nodeloop::TimeoutHandle> = Later::new();
     let (inside, outside) = (timer.clone(), timer);
     let error = with_meddler(
         move || inside.get().clear(),
@@ -395,7 +397,7 @@ fn a_panic_of_an_observer_ends_the_run_past_the_hooks() {
     match error {
         RunError::Uncaught(error) => {
             assert_eq!(text_of(error.payload()), "the observer's");
-            assert_eq!(error.place().file(), file!(), "where it was installed");
+            assert_eq!(error.location().file(), file!(), "where it was installed");
         }
         other => panic!("{other}"),
     }
@@ -407,9 +409,9 @@ fn an_observer_may_remove_itself() {
     let lines = log.clone();
     virtual_loop()
         .run_script(move || {
-            let own: Rc<RefCell<Option<Installed>>> = Rc::default();
+            let own: Rc<RefCell<Option<ObserverHandle>>> = Rc::default();
             let slot = own.clone();
-            let once = move |event: &Event, _: &Moment<'_>| {
+            let once = move |event: &Event, _: &EventContext<'_>| {
                 lines.add(format_args!("{}", matches!(event, Event::StepEnd(_))));
                 drop(slot.borrow_mut().take());
             };
@@ -426,7 +428,7 @@ fn the_position_is_known_without_an_observer() {
     let log = Log::new();
     let here = move |log: &Log| {
         let here = position();
-        let line = here.place.map_or(0, Location::line);
+        let line = here.location.map_or(0, Location::line);
         let phase = here.phase.map_or("none".to_owned(), |p| p.to_string());
         log.add(format_args!(
             "{} {phase} {} {:?} {}",
@@ -469,7 +471,7 @@ fn the_position_is_known_without_an_observer() {
 fn an_observer_knows_its_position_too() {
     let at = Rc::new(RefCell::new(None));
     let slot = at.clone();
-    let see = move |event: &Event, moment: &Moment<'_>| {
+    let see = move |event: &Event, moment: &EventContext<'_>| {
         if matches!(event, Event::StepBegin(step) if step.kind == StepKind::Timeout) {
             assert_eq!(position(), moment.position());
             *slot.borrow_mut() = Some(position());
@@ -492,7 +494,7 @@ fn an_observer_knows_its_position_too() {
 fn a_panicked_and_an_aborted_promise_are_told_apart() {
     let outcomes = Rc::new(RefCell::new(Vec::new()));
     let told = outcomes.clone();
-    let see = move |event: &Event, _: &Moment<'_>| {
+    let see = move |event: &Event, _: &EventContext<'_>| {
         if let Event::PromiseSettled { settled, .. } = event {
             told.borrow_mut().push(*settled);
         }
@@ -509,5 +511,8 @@ fn a_panicked_and_an_aborted_promise_are_told_apart() {
             sleeping.abort();
         })
         .unwrap();
-    assert_eq!(*outcomes.borrow(), [Settled::Panicked, Settled::Aborted]);
+    assert_eq!(
+        *outcomes.borrow(),
+        [SettledAs::Panicked, SettledAs::Aborted]
+    );
 }

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Later, Log, ms};
-use nodeloop::observe::{Histogram, Metrics, Starving, StepKind, long_drains, slow_callbacks};
+use nodeloop::observe::{
+    Histogram, Metrics, Starvation, StepKind, slow_callbacks, starvation_detector,
+};
 use nodeloop::{
     Builder, EventLoop, RunError, next_tick, promise, queue_microtask, run_script, set_immediate,
     set_interval, set_timeout, spawn, spawn_lazy, time,
@@ -125,7 +127,7 @@ fn time_between_two_runs_does_not_count() {
 fn the_delay_is_what_callbacks_cost_those_who_wait() {
     let metrics = counted(|_| {
         time::block_for(ms(7));
-        let interval: Later<nodeloop::Timeout> = Later::new();
+        let interval: Later<nodeloop::TimeoutHandle> = Later::new();
         let (own, mut call) = (interval.clone(), 0);
         interval.set(set_interval(ms(100), move || {
             call += 1;
@@ -162,7 +164,7 @@ fn slow_steps_are_told_with_their_place() {
     let lines = log.clone();
     let here = Location::caller().file();
     let slow = slow_callbacks(ms(50), move |slow| {
-        assert_eq!(slow.step.place.file(), here);
+        assert_eq!(slow.step.location.file(), here);
         lines.add(format_args!("{} {:?}", slow.step.kind, slow.took));
     });
     virtual_builder()
@@ -205,9 +207,9 @@ fn pong(left: u32) {
 
 #[test]
 fn a_starving_drain_is_told_once_with_its_links() {
-    let told: Rc<RefCell<Vec<Starving>>> = Rc::default();
+    let told: Rc<RefCell<Vec<Starvation>>> = Rc::default();
     let sink = told.clone();
-    let watch = long_drains(1_000, move |starving| {
+    let watch = starvation_detector(1_000, move |starving| {
         sink.borrow_mut().push(starving.clone());
     });
     virtual_builder()
@@ -245,7 +247,7 @@ fn many_immediates_starve_nobody() {
             set_immediate(move || link(left - 1));
         }
     }
-    let watch = long_drains(100, |starving| panic!("{starving}"));
+    let watch = starvation_detector(100, |starving| panic!("{starving}"));
     let mut event_loop = virtual_builder().observer(watch).build().unwrap();
     event_loop.run_script(|| link(1_000)).unwrap();
 }
@@ -268,7 +270,7 @@ fn a_drain_limit_ends_the_run() {
         })
         .unwrap_err();
     log.assert([]);
-    let RunError::Starving(starving) = error else {
+    let RunError::Starvation(starving) = error else {
         panic!("{error}");
     };
     assert_eq!((starving.ticks, starving.microtasks), (0, 1_001));
@@ -303,7 +305,7 @@ fn a_chain_of_many_places_lists_the_last() {
             for_ever();
         })
         .unwrap_err();
-    let RunError::Starving(starving) = error else {
+    let RunError::Starvation(starving) = error else {
         panic!("{error}");
     };
     let counts: Vec<u64> = starving.links.iter().map(|link| link.count).collect();

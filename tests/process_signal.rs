@@ -12,7 +12,7 @@ use nodeloop::signal::{SignalKind, on_signal};
 #[test]
 fn the_end_of_a_child_comes_before_the_listeners_of_its_signal() {
     trace(|log| {
-        on_signal(SignalKind::child(), log.will("SIGCHLD")).unwrap();
+        on_signal(SignalKind::child(), log.callback("SIGCHLD")).unwrap();
         let child = Command::new("true").spawn().unwrap();
         child.on_exit(move |_| log.add("exit"));
     })

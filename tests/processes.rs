@@ -64,7 +64,7 @@ fn log_stream(
             }
         }
         log.add(end);
-        stream.close(closed);
+        stream.close_with(closed);
     });
 }
 
@@ -73,7 +73,7 @@ fn log_stream(
 fn what_was_written_then_the_end_then_the_exit_then_close() {
     trace(|log| {
         let mut child = sh("echo out; exit 3");
-        next_tick(log.will("spawn")); // in Node it is an event; here, that `spawn` is `Ok`
+        next_tick(log.callback("spawn")); // in Node it is an event; here, that `spawn` is `Ok`
         let status = Rc::new(Cell::new(None));
         let (closes, known) = (log.clone(), status.clone());
         log_stream(
@@ -89,12 +89,12 @@ fn what_was_written_then_the_end_then_the_exit_then_close() {
         child.on_exit(move |result| {
             status.set(Some(code(result)));
             exits.add(format_args!("exit {} null", code(result)));
-            next_tick(exits.will("tick of exit"));
-            queue_microtask(exits.will("micro of exit"));
-            set_immediate(exits.will("immediate of exit"));
+            next_tick(exits.callback("tick of exit"));
+            queue_microtask(exits.callback("micro of exit"));
+            set_immediate(exits.callback("immediate of exit"));
         });
-        next_tick(log.will("tick"));
-        queue_microtask(log.will("micro"));
+        next_tick(log.callback("tick"));
+        queue_microtask(log.callback("micro"));
         await_end(child.id().unwrap());
     })
     .assert([
@@ -119,7 +119,7 @@ fn output_comes_when_node_tells_close() {
         let exits = log.clone();
         child.on_exit(move |_| {
             exits.add("exit");
-            set_immediate(exits.will("immediate of exit"));
+            set_immediate(exits.callback("immediate of exit"));
         });
         await_end(child.id().unwrap());
         spawn(async move {
@@ -146,7 +146,7 @@ fn children_that_have_ended_are_told_in_the_order_of_their_start() {
             let exits = log.clone();
             child.on_exit(move |status| {
                 exits.add(format_args!("exit {}", code(status)));
-                next_tick(exits.will(format_args!("tick {}", code(status))));
+                next_tick(exits.callback(format_args!("tick {}", code(status))));
             });
             children.push(child);
         }
@@ -174,7 +174,7 @@ fn output_waits_for_a_grandchild_that_holds_the_pipe_open() {
             exits.add("exit");
             spawn(async move { stdin.write_all(b"go on\n").await.unwrap() });
         });
-        let closes = log.will("close");
+        let closes = log.callback("close");
         log_stream(&log, child.stdout.take().unwrap(), "", "end", closes);
     })
     .assert(["exit", "late", "end", "close"]);
@@ -226,7 +226,7 @@ fn a_child_keeps_the_loop_alive_unless_it_is_unrefed() {
         assert!(child.has_ref());
         assert!(!child.unref().has_ref());
         child.on_exit(|_| unreachable!("it runs on"));
-        on_before_exit(logs.will("before exit"));
+        on_before_exit(logs.callback("before exit"));
         child
     });
     log.assert(["before exit"]);
@@ -243,7 +243,7 @@ fn a_callback_of_the_exit_that_throws_ends_its_macrotask() {
             let logs = log.clone();
             child.on_exit(move |_| {
                 logs.add(format_args!("exit {name}"));
-                next_tick(logs.will(format_args!("tick {name}")));
+                next_tick(logs.callback(format_args!("tick {name}")));
                 throw(name)
             });
             child.on_exit(|_| unreachable!("the one in front has thrown"));

@@ -13,8 +13,8 @@ use common::{
     trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{
-    Failure, Next, Rejected, Resolvers, all, all_settled, any, any_and_abort, race, race_and_abort,
-    ready, reject, resolve, with_resolver, with_resolvers,
+    Next, PromiseError, Rejected, TryResolver, all, all_settled, any, any_and_abort, race,
+    race_and_abort, ready, reject, resolve, try_with_resolver, with_resolver,
 };
 use nodeloop::time::sleep;
 use nodeloop::{
@@ -69,7 +69,7 @@ fn log_unhandled(log: &Log) {
 fn conversions_of_a_settled_promise_take_no_turn() {
     trace(|log| {
         resolve::<_, Never>(()).then(say(&log, "plain"));
-        let converted = resolve::<_, Never>(()).convert(|result| result);
+        let converted = resolve::<_, Never>(()).map(|result| result);
         converted.then(say(&log, "convert"));
         let err_into = resolve::<_, &str>(()).err_into::<String>();
         err_into.then(say(&log, "err_into"));
@@ -102,11 +102,11 @@ fn conversions_of_a_pending_promise_take_no_turn() {
         let (promise, resolver) = with_resolver::<i32>();
         let line = log.clone();
         promise
-            .convert(move |value| {
+            .map(move |value| {
                 line.add(format_args!("converts {value}"));
                 value.to_string()
             })
-            .convert(|text| format!("<{text}>"))
+            .map(|text| format!("<{text}>"))
             .then(tag(&log, "then"));
         set_immediate(move || {
             resolver.resolve(1);
@@ -131,8 +131,8 @@ fn conversions_decide_what_is_told() {
         rejected("untracked, never told").untracked();
         ready(Err::<(), _>("tracked")).tracked();
         rejected("err").err_into::<String>();
-        rejected("convert").convert(|result| result.or(Ok::<_, Never>(())));
-        resolve::<_, Never>(()).convert(|_| Err::<(), _>("converted"));
+        rejected("convert").map(|result| result.or(Ok::<_, Never>(())));
+        resolve::<_, Never>(()).map(|_| Err::<(), _>("converted"));
         rejected("back and forth").untracked().tracked();
     })
     .assert([
@@ -170,10 +170,10 @@ fn what_is_tracked_while_the_loop_ends_is_not_told() {
 fn a_conversion_that_panics_rejects_the_converted_promise() {
     trace(|log| {
         resolve::<_, Never>(())
-            .convert(|_| -> Result<(), Never> { throw("x") })
+            .map(|_| -> Result<(), Never> { throw("x") })
             .catch_any(log_why(&log));
         let (pending, resolver) = with_resolver();
-        let (line, panicked) = (log.clone(), pending.convert(|()| throw("y")));
+        let (line, panicked) = (log.clone(), pending.map(|()| throw("y")));
         spawn(async move {
             let failure: Result<(), _> = panicked.settled().await;
             line.add(format_args!("{failure:?}"));
@@ -183,7 +183,7 @@ fn a_conversion_that_panics_rejects_the_converted_promise() {
     })
     .assert([
         "resolve came back",
-        "Failure(Panicked(\"x\"))",
+        "Failed(Panicked(\"x\"))",
         "Err(Panicked(\"y\"))",
     ]);
 }
@@ -192,11 +192,11 @@ fn a_conversion_that_panics_rejects_the_converted_promise() {
 #[test]
 fn aborting_a_converted_promise_leaves_its_source() {
     trace(|log| {
-        let converted = sleeper(&log, "source", 10).convert(|result| result);
+        let converted = sleeper(&log, "source", 10).map(|result| result);
         converted.abort();
         converted.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
-    .assert(["Failure(Aborted)", "source has slept", "source is dropped"]);
+    .assert(["Failed(Aborted)", "source has slept", "source is dropped"]);
 }
 
 // Failures.
@@ -207,19 +207,19 @@ fn catch_any_sees_errors_panics_aborts_and_self_resolution() {
     trace(|log| {
         rejected("an error").catch_any(log_why(&log));
         try_spawn(async { throw("a panic") as Result<(), &str> }).catch_any(log_why(&log));
-        let (aborted, _resolvers) = with_resolvers::<(), &str>();
+        let (aborted, _resolvers) = try_with_resolver::<(), &str>();
         aborted.abort();
         aborted.catch_any(log_why(&log));
-        let (p, resolvers) = with_resolvers::<(), &str>();
+        let (p, resolvers) = try_with_resolver::<(), &str>();
         let p = p.shared();
         resolvers.resolve_with(p.clone());
         p.catch_any(log_why(&log));
     })
     .assert([
         "Error(\"an error\")",
-        "Failure(Panicked(\"a panic\"))",
-        "Failure(Aborted)",
-        "Failure(SelfResolution)",
+        "Failed(Panicked(\"a panic\"))",
+        "Failed(Aborted)",
+        "Failed(SelfResolution)",
     ]);
 }
 
@@ -250,7 +250,7 @@ fn then_or_else_any_calls_one_of_two() {
     .assert([
         "fulfilled",
         "Error(\"an error\")",
-        "Failure(Panicked(\"a panic\"))",
+        "Failed(Panicked(\"a panic\"))",
         "unhandled panic: the other one is not for this",
     ]);
 }
@@ -284,7 +284,7 @@ fn failures_pass_by_what_is_for_errors() {
         "4",
         "5",
         "6",
-        "Failure(Panicked(\"x\"))", // R47: three turns behind the handler of finally
+        "Failed(Panicked(\"x\"))", // R47: three turns behind the handler of finally
         "7",
     ]);
 }
@@ -345,7 +345,7 @@ fn the_payload_of_a_panic_comes_through_a_chain() {
             .then(|()| ());
         spawn(async move {
             match end.settled().await {
-                Err(Failure::Panicked(payload)) => log.add(text_of(&*payload)),
+                Err(PromiseError::Panicked(payload)) => log.add(text_of(&*payload)),
                 other => log.add(format_args!("{other:?}")),
             }
         });
@@ -376,7 +376,7 @@ fn aborting_a_derived_promise_leaves_its_source() {
         "settled at once: false",
         "the handler is dropped", // one turn: its task is woken to end
         "1",
-        "Failure(Aborted)",
+        "Failed(Aborted)",
         "2",
         "3",
         "source has slept",
@@ -398,7 +398,7 @@ fn aborting_a_follower_leaves_what_it_follows() {
             follower.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
         });
     })
-    .assert(["Failure(Aborted)", "inner has slept", "inner is dropped"]);
+    .assert(["Failed(Aborted)", "inner has slept", "inner is dropped"]);
 }
 
 /// `(name) => console.log('won by', name)`
@@ -444,7 +444,7 @@ fn the_losers_of_race_and_abort_and_any_and_abort_end() {
     for way in ways {
         trace(move |log| {
             way(&log);
-            set_timeout(ms(15), log.will("15 ms"));
+            set_timeout(ms(15), log.callback("15 ms"));
         })
         .assert([
             "fast has slept",
@@ -485,7 +485,7 @@ fn aborting_a_race_leaves_its_members() {
         decided.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert([
-        "Failure(Aborted)",
+        "Failed(Aborted)",
         "one has slept",
         "one is dropped",
         "two is dropped", // the first still decides who is aborted
@@ -497,7 +497,7 @@ fn aborting_a_race_leaves_its_members() {
 #[test]
 fn all_settled_tells_failures_from_errors() {
     trace(|log| {
-        let (aborted, _resolvers) = with_resolvers();
+        let (aborted, _resolvers) = try_with_resolver();
         aborted.abort();
         let members = [
             resolve(1),
@@ -514,8 +514,8 @@ fn all_settled_tells_failures_from_errors() {
     .assert([
         "Ok(1)",
         "Err(Error(\"an error\"))",
-        "Err(Failure(Panicked(\"a panic\")))",
-        "Err(Failure(Aborted))",
+        "Err(Failed(Panicked(\"a panic\")))",
+        "Err(Failed(Aborted))",
     ]);
 }
 
@@ -534,9 +534,9 @@ fn a_failure_decides_all_and_race_and_is_one_of_the_errors_of_any() {
         });
     })
     .assert([
-        "Failure(Panicked(\"x\"))", // race: a turn ahead of the chain behind all
-        "all 2 promises were rejected: [Failure(Panicked(\"x\")), Error(\"e\")]",
-        "Failure(Panicked(\"x\"))",
+        "Failed(Panicked(\"x\"))", // race: a turn ahead of the chain behind all
+        "all 2 promises were rejected: [Failed(Panicked(\"x\")), Error(\"e\")]",
+        "Failed(Panicked(\"x\"))",
     ]);
 }
 
@@ -574,7 +574,7 @@ fn clones_of_a_shared_promise_are_one_promise() {
         }
         shared.abort();
     })
-    .assert(["task is dropped", "Failure(Aborted)", "Failure(Aborted)"]);
+    .assert(["task is dropped", "Failed(Aborted)", "Failed(Aborted)"]);
 }
 
 /// One who gives up leaves the line; the order of the others stays.
@@ -643,7 +643,7 @@ fn a_promise_that_was_polled_or_marked_is_not_told() {
     trace(|log| {
         log_unhandled(&log);
         rejected("marked").mark_handled();
-        let (polled, resolvers) = with_resolvers::<(), _>();
+        let (polled, resolvers) = try_with_resolver::<(), _>();
         spawn(async move {
             futures::select_biased! {
                 _ = Box::pin(polled) => {}
@@ -660,7 +660,7 @@ fn a_promise_that_was_polled_or_marked_is_not_told() {
 #[test]
 fn dropping_the_resolvers_leaves_the_promise_pending() {
     trace_with_leftovers(|log| {
-        let (promise, resolvers) = with_resolvers::<(), Never>();
+        let (promise, resolvers) = try_with_resolver::<(), Never>();
         drop(resolvers);
         let line = log.clone();
         promise.then(move |()| {
@@ -681,7 +681,7 @@ fn dropping_the_resolvers_leaves_the_promise_pending() {
 
 /// What a reaction of a promise that is never settled holds: a token, and perhaps the very
 /// resolvers of that promise, which makes a circle.
-type Held = (Rc<()>, Option<Resolvers<(), &'static str>>);
+type Held = (Rc<()>, Option<TryResolver<(), &'static str>>);
 type Forever = TryPromise<(), &'static str>;
 
 type Way = (&'static str, fn(Forever, Held));
@@ -713,7 +713,7 @@ fn what_waits_for_ever_goes_with_the_loop() {
             resolve(()).finally(|| p).then(let_go(held));
         }),
         ("a promise that follows it", |p, held| {
-            let (follower, resolvers) = with_resolvers();
+            let (follower, resolvers) = try_with_resolver();
             resolvers.resolve_with(p);
             follower.then(let_go(held));
         }),
@@ -726,13 +726,13 @@ fn what_waits_for_ever_goes_with_the_loop() {
         ("convert", |p, (token, _)| {
             // Its function lies in the promise itself: with the resolvers in it it would be the
             // program's own circle.
-            p.convert(move |result| {
+            p.map(move |result| {
                 drop(token);
                 result
             });
         }),
         ("convert, then", |p, held| {
-            let converted = p.untracked().convert(|_| ());
+            let converted = p.untracked().map(|_| ());
             converted.then(move |()| drop(held));
         }),
         ("err_into", |p, held| {
@@ -758,7 +758,7 @@ fn what_waits_for_ever_goes_with_the_loop() {
             let held = token.clone();
             let mut event_loop = virtual_loop();
             let result = event_loop.run_script(move || {
-                let (promise, resolvers) = with_resolvers();
+                let (promise, resolvers) = try_with_resolver();
                 way(promise, (held, in_a_circle.then_some(resolvers)));
             });
             assert!(result.is_ok(), "{result:?}");
@@ -778,12 +778,12 @@ fn a_promise_that_follows_for_ever_is_freed_with_its_loop() {
     let result = event_loop.run_script(move || {
         // The promises remember the context in which they are made, and with it the token.
         AsyncLocalStorage::new().run(held, || {
-            let (followed, _) = with_resolvers::<(), ()>();
-            let (follower, resolvers) = with_resolvers();
+            let (followed, _) = try_with_resolver::<(), ()>();
+            let (follower, resolvers) = try_with_resolver();
             resolvers.resolve_with(followed);
             drop(follower);
-            let (followed, _) = with_resolvers::<(), ()>();
-            let (aborted, resolvers) = with_resolvers();
+            let (followed, _) = try_with_resolver::<(), ()>();
+            let (aborted, resolvers) = try_with_resolver();
             resolvers.resolve_with(followed);
             aborted.abort();
             spawn(async move {

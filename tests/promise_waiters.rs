@@ -10,7 +10,7 @@ use std::task::Poll;
 use futures::future::FusedFuture;
 
 use common::{Later, Log, ms, tag, throw, trace};
-use nodeloop::promise::{Failure, ready, resolve, with_resolver, with_resolvers};
+use nodeloop::promise::{PromiseError, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
 use nodeloop::{Promise, queue_microtask, set_immediate, spawn};
 
@@ -39,7 +39,7 @@ fn a_dropped_waiter_gives_its_task_no_place_in_the_queue() {
         });
         set_immediate(move || {
             resolve_first.resolve(());
-            queue_microtask(log.will("microtask"));
+            queue_microtask(log.callback("microtask"));
             resolve_second.resolve(());
         });
     })
@@ -125,7 +125,7 @@ fn a_task_that_aborts_itself_ends_at_its_next_wait() {
 fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
     trace(|log| {
         let (plain, resolver) = with_resolver::<()>();
-        let (fallible, resolvers) = with_resolvers::<(), &str>();
+        let (fallible, resolvers) = try_with_resolver::<(), &str>();
         let (plain, fallible) = (plain.shared(), fallible.shared());
         assert!(!plain.is_finished() && !fallible.is_finished());
         resolver.resolve(());
@@ -158,7 +158,7 @@ fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
 /// The two questions that a failure answers.
 #[test]
 fn a_failure_says_what_it_is() {
-    let what = |failure: Failure| (failure.is_panic(), failure.is_aborted());
+    let what = |failure: PromiseError| (failure.is_panic(), failure.is_aborted());
     trace(move |log: Log| {
         let panicked = spawn(async {
             if true {

@@ -331,7 +331,7 @@ fn a_source_closed_while_its_event_is_in_the_batch() {
         first.readable().await.unwrap();
         let check = lines.clone();
         set_immediate(move || log(&check, "check"));
-        second.close(move || log(&lines, "close"));
+        second.close_with(move || log(&lines, "close"));
     });
     assert_eq!(*seen.borrow(), ["check", "NotConnected", "close"]);
 }
@@ -346,7 +346,7 @@ fn r62_close_callbacks_come_behind_the_check_phase() {
         let (stream, _peer) = pair();
         set_immediate(move || {
             let close = lines.clone();
-            stream.close(move || {
+            stream.close_with(move || {
                 log(&close, "close");
                 next_tick(move || log(&close, "tick of close"));
             });
@@ -373,7 +373,7 @@ fn r62_from_poll_it_is_check_close_timer() {
         let (timer, check, close) = (lines.clone(), lines.clone(), lines.clone());
         set_timeout(Duration::from_millis(1), move || log(&timer, "timer"));
         set_immediate(move || log(&check, "check"));
-        stream.close(move || log(&close, "close callback"));
+        stream.close_with(move || log(&close, "close callback"));
         block_for(Duration::from_millis(5));
         log(&lines, "poll");
     });
@@ -396,7 +396,7 @@ fn r62_the_source_closed_last_calls_back_first() {
                 log(&reader, format!("reader of {name}"));
             });
             let lines = lines.clone();
-            stream.close(move || log(&lines, name));
+            stream.close_with(move || log(&lines, name));
             drop(peer);
         }
     });
@@ -414,7 +414,7 @@ fn a_close_callback_keeps_its_context() {
         let storage = Rc::new(AsyncLocalStorage::new());
         let asked = storage.clone();
         storage.run(7, || {
-            stream.close(move || inside.set(asked.get().map(|value| *value)))
+            stream.close_with(move || inside.set(asked.get().map(|value| *value)))
         });
     });
     assert_eq!(seen.get(), Some(7));
@@ -425,7 +425,7 @@ fn a_close_callback_keeps_its_context() {
 fn a_closed_source_says_so() {
     run(async {
         let (mut stream, _peer) = pair();
-        stream.close(|| {});
+        stream.close_with(|| {});
         let closed = io::ErrorKind::NotConnected;
         assert_eq!(stream.read(&mut [0]).await.unwrap_err().kind(), closed);
         assert_eq!(stream.write(&[0]).await.unwrap_err().kind(), closed);
@@ -433,7 +433,7 @@ fn a_closed_source_says_so() {
         assert_eq!(stream.local_addr().unwrap_err().kind(), closed);
         assert!(!stream.has_ref());
         let (promise, resolver) = nodeloop::promise::with_resolver();
-        stream.close(move || resolver.resolve(()));
+        stream.close_with(move || resolver.resolve(()));
         promise.await;
         assert_eq!(stream.into_std().unwrap_err().kind(), closed);
     });
@@ -533,7 +533,7 @@ fn r6_every_wait_is_counted_once() {
             let reader = stream.clone();
             spawn(async move { reader.readable().await });
             let late = stream.clone();
-            set_immediate(move || late.close(|| ()));
+            set_immediate(move || late.close_with(|| ()));
             fill(&stream).await
         });
     };
@@ -727,7 +727,7 @@ fn a_source_of_a_loop_that_has_ended_says_so() {
         ended(descriptor.readable().await);
         ended(descriptor.write_with(|_| Ok(())).await);
     });
-    stream.close(|| unreachable!("nothing calls back any more"));
+    stream.close_with(|| unreachable!("nothing calls back any more"));
     // In another loop it is no better.
     ended(run(async move { descriptor.writable().await }));
 }

@@ -16,7 +16,7 @@ use common::{Log, ms, text_of, throw, virtual_loop};
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on as elsewhere;
-use nodeloop::promise::Failure;
+use nodeloop::promise::PromiseError;
 use nodeloop::{
     EventLoop, RemoteError, handle, keep_alive, next_tick, queue_microtask, queue_work,
     set_immediate, set_timeout, spawn, spawn_blocking, time,
@@ -250,7 +250,7 @@ fn a_thread_wakes_a_loop_that_sleeps() {
 }
 
 thread_local! {
-    static TIMER: RefCell<Option<nodeloop::Timeout>> = const { RefCell::new(None) };
+    static TIMER: RefCell<Option<nodeloop::TimeoutHandle>> = const { RefCell::new(None) };
 }
 
 #[test]
@@ -554,7 +554,7 @@ fn a_panic_in_a_job_reaches_whoever_awaits() {
     event_loop
         .run(async {
             let failure = spawn_blocking(|| throw("in the job")).settled().await;
-            let Err(Failure::Panicked(payload)) = failure else {
+            let Err(PromiseError::Panicked(payload)) = failure else {
                 panic!("{failure:?}");
             };
             assert_eq!(text_of(&*payload), "in the job");

@@ -15,10 +15,10 @@ use nodeloop::{next_tick, queue_microtask, queue_work, set_immediate, set_timeou
 #[test]
 fn ticks_come_before_microtasks() {
     trace(|log| {
-        queue_microtask(log.will("m1"));
-        next_tick(log.will("t1"));
-        queue_microtask(log.will("m2"));
-        next_tick(log.will("t2"));
+        queue_microtask(log.callback("m1"));
+        next_tick(log.callback("t1"));
+        queue_microtask(log.callback("m2"));
+        next_tick(log.callback("t2"));
     })
     .assert(["t1", "t2", "m1", "m2"]);
 }
@@ -30,13 +30,13 @@ fn a_tick_of_a_microtask_waits_for_all_microtasks() {
         let line = log.clone();
         queue_microtask(move || {
             line.add("m1");
-            next_tick(line.will("t from m1"));
+            next_tick(line.callback("t from m1"));
             queue_microtask(move || {
                 line.add("m3");
-                queue_microtask(line.will("m4"));
+                queue_microtask(line.callback("m4"));
             });
         });
-        queue_microtask(log.will("m2"));
+        queue_microtask(log.callback("m2"));
     })
     .assert(["m1", "m2", "m3", "m4", "t from m1"]);
 }
@@ -48,13 +48,13 @@ fn a_microtask_of_a_tick_waits_for_all_ticks() {
         let line = log.clone();
         next_tick(move || {
             line.add("t1");
-            queue_microtask(line.will("m from t1"));
+            queue_microtask(line.callback("m from t1"));
             next_tick(move || {
                 line.add("t3");
-                next_tick(line.will("t4"));
+                next_tick(line.callback("t4"));
             });
         });
-        next_tick(log.will("t2"));
+        next_tick(log.callback("t2"));
     })
     .assert(["t1", "t2", "t3", "t4", "m from t1"]);
 }
@@ -76,7 +76,7 @@ fn a_drain_alternates_until_both_queues_are_empty() {
     trace(|log| {
         let line = log.clone();
         next_tick(move || a(line, Rc::default()));
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
     })
     .assert(["t 0", "m 1", "t 1", "m 2", "t 2", "immediate"]);
 }
@@ -104,8 +104,8 @@ fn with_drain(log: &Log, x: &'static str) -> impl FnOnce() + 'static {
     let log = log.clone();
     move || {
         log.add(x);
-        queue_microtask(log.will(format_args!("m{x}")));
-        next_tick(log.will(format_args!("t{x}")));
+        queue_microtask(log.callback(format_args!("m{x}")));
+        next_tick(log.callback(format_args!("t{x}")));
     }
 }
 
@@ -169,10 +169,10 @@ fn promise_jobs_and_microtasks_share_a_queue() {
         let (promise, resolver) = nodeloop::promise::with_resolver::<&str>();
         let line = log.clone();
         nodeloop::spawn(async move { line.add(promise.await) });
-        queue_microtask(log.will("m before resolve"));
+        queue_microtask(log.callback("m before resolve"));
         resolver.resolve("p1");
         resolver.resolve("ignored"); // R44
-        queue_microtask(log.will("m after resolve"));
+        queue_microtask(log.callback("m after resolve"));
     })
     .assert([
         "m before resolve",

@@ -8,12 +8,12 @@ use std::cell::Cell;
 use std::panic::Location;
 
 use common::{Later, Log, log_uncaught, ms, rejected, resolved, text_of, throw, trace, try_trace};
-use nodeloop::promise::with_resolvers;
+use nodeloop::promise::try_with_resolver;
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    RunError, Timeout, UnhandledRejection, next_tick, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection, queue_microtask, set_immediate, set_interval, set_timeout, spawn,
-    try_spawn,
+    RunError, TimeoutHandle, UnhandledRejection, next_tick, on_exit, on_rejection_handled,
+    on_uncaught, on_unhandled_rejection, queue_microtask, set_immediate, set_interval, set_timeout,
+    spawn, try_spawn,
 };
 
 /// `process.on('unhandledRejection', (r) => console.log('unhandled', r))`
@@ -53,10 +53,10 @@ fn a_rejection_is_told_when_both_queues_are_empty() {
         let line = log.clone();
         queue_microtask(move || {
             line.add("m");
-            next_tick(line.will("t2"));
+            next_tick(line.callback("t2"));
         });
-        next_tick(log.will("t1"));
-        set_immediate(log.will("immediate"));
+        next_tick(log.callback("t1"));
+        set_immediate(log.callback("immediate"));
     })
     .assert(["t1", "m", "t2", "unhandled 1", "immediate"]);
 }
@@ -68,7 +68,7 @@ fn rejections_are_told_in_their_order() {
         log_unhandled(&log);
         drop(rejected('a'));
         let b = rejected('b');
-        let (_, d) = with_resolvers::<(), char>();
+        let (_, d) = try_with_resolver::<(), char>();
         next_tick(move || d.reject('d'));
         drop(rejected('c'));
         next_tick(move || {
@@ -98,12 +98,12 @@ fn a_rejection_round_is_not_interrupted() {
         on_unhandled_rejection(move |rejection| {
             let reason = rejection.reason_text();
             line.add(format_args!("unhandled {reason}"));
-            next_tick(line.will(format_args!("tick of {reason}")));
-            queue_microtask(line.will(format_args!("micro of {reason}")));
+            next_tick(line.callback(format_args!("tick of {reason}")));
+            queue_microtask(line.callback(format_args!("micro of {reason}")));
         });
         drop(rejected(1));
         drop(rejected(2));
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
     })
     .assert([
         "unhandled 1",
@@ -126,7 +126,7 @@ fn a_rejection_handled_late_is_told_before_new_ones() {
         set_immediate(move || {
             drop(rejected(2));
             catch(p, &log, "caught");
-            next_tick(log.will("tick"));
+            next_tick(log.callback("tick"));
             log.add("immediate");
         });
     })
@@ -215,8 +215,8 @@ fn late_ones_outlive_a_listener_that_throws() {
             b.mark_handled();
             drop(rejected(3));
         });
-        set_immediate(log.will("immediate 2"));
-        set_immediate(log.will("immediate 3"));
+        set_immediate(log.callback("immediate 2"));
+        set_immediate(log.callback("immediate 3"));
     })
     .assert([
         "unhandled 1",
@@ -270,7 +270,7 @@ fn only_the_end_of_a_chain_is_told() {
         let last_line = Location::caller().line() + 1;
         drop(try_spawn(following(middle)));
         on_unhandled_rejection(move |rejection| {
-            let is_last = rejection.place().line() == last_line;
+            let is_last = rejection.location().line() == last_line;
             log.add(format_args!(
                 "unhandled {} {is_last}",
                 rejection.reason_text()
@@ -286,10 +286,10 @@ fn adopting_a_rejected_promise_marks_it_handled() {
     trace(|log| {
         let inner = rejected("x");
         let outer_line = Location::caller().line() + 1;
-        let (_outer, resolvers) = with_resolvers();
+        let (_outer, resolvers) = try_with_resolver();
         resolvers.resolve_with(inner);
         on_unhandled_rejection(move |rejection| {
-            let is_outer = rejection.place().line() == outer_line;
+            let is_outer = rejection.location().line() == outer_line;
             let which = if is_outer { "outer" } else { "inner" };
             log.add(format_args!(
                 "unhandled {} {which}",
@@ -308,7 +308,7 @@ fn awaiting_moves_a_rejection_to_the_async_function() {
         let f_line = Location::caller().line() + 1;
         let _f = try_spawn(following(p));
         on_unhandled_rejection(move |rejection| {
-            let is_f = rejection.place().line() == f_line;
+            let is_f = rejection.location().line() == f_line;
             log.add(format_args!("unhandled {} {is_f}", rejection.reason_text()));
         });
     })
@@ -345,14 +345,14 @@ fn without_any_listener_a_rejection_ends_the_run() {
         on_exit(move |code| line.add(format_args!("exit {code}")));
         drop(rejected(1));
         drop(rejected(2));
-        next_tick(log.will("tick"));
-        set_immediate(log.will("never"));
+        next_tick(log.callback("tick"));
+        set_immediate(log.callback("never"));
     });
     log.assert(["tick", "exit 1"]);
     match result {
-        Err(RunError::Unhandled { reason, place }) => {
+        Err(RunError::Unhandled { reason, location }) => {
             assert_eq!(reason, "1");
-            assert_eq!(place.file(), file!());
+            assert_eq!(location.file(), file!());
         }
         other => panic!("{other:?}"),
     }
@@ -365,14 +365,14 @@ fn without_any_listener_a_throw_ends_the_run() {
         let line = log.clone();
         on_exit(move |code| line.add(format_args!("exit {code}")));
         next_tick(|| throw("x"));
-        next_tick(log.will("never"));
-        queue_microtask(log.will("never"));
+        next_tick(log.callback("never"));
+        queue_microtask(log.callback("never"));
     });
     log.assert(["exit 1"]);
     match result {
         Err(RunError::Uncaught(error)) => {
             assert_eq!(text_of(error.payload()), "x");
-            assert_eq!(error.place().file(), file!());
+            assert_eq!(error.location().file(), file!());
         }
         other => panic!("{other:?}"),
     }
@@ -383,9 +383,9 @@ fn without_any_listener_a_throw_ends_the_run() {
 fn a_throw_in_main_is_followed_by_its_drain() {
     trace(|log| {
         log_uncaught(&log);
-        next_tick(log.will("tick"));
-        queue_microtask(log.will("micro"));
-        set_immediate(log.will("immediate"));
+        next_tick(log.callback("tick"));
+        queue_microtask(log.callback("micro"));
+        set_immediate(log.callback("immediate"));
         throw("main")
     })
     .assert(["uncaught main", "tick", "micro", "immediate"]);
@@ -397,13 +397,13 @@ fn a_throwing_tick_ends_its_drain() {
     trace(|log| {
         log_uncaught(&log);
         for x in 1..=3 {
-            set_immediate(log.will(format_args!("immediate {x}")));
+            set_immediate(log.callback(format_args!("immediate {x}")));
         }
         for x in 1..=3 {
             next_tick(move || throw(format_args!("tick {x}")));
         }
-        next_tick(log.will("tick 4"));
-        queue_microtask(log.will("micro"));
+        next_tick(log.callback("tick 4"));
+        queue_microtask(log.callback("micro"));
     })
     .assert([
         "uncaught tick 1", // the drain of main
@@ -422,9 +422,9 @@ fn a_throwing_tick_ends_its_drain() {
 fn a_left_over_tick_waits_for_a_drain_point() {
     trace(|log| {
         log_uncaught(&log);
-        set_timeout(ms(1), log.will("timer"));
+        set_timeout(ms(1), log.callback("timer"));
         next_tick(|| throw("tick 1"));
-        next_tick(log.will("tick 2"));
+        next_tick(log.callback("tick 2"));
         block_for(ms(20));
     })
     .assert(["uncaught tick 1", "timer", "tick 2"]);
@@ -437,11 +437,11 @@ fn a_throwing_microtask_does_not_end_the_drain() {
         let line = log.clone();
         on_uncaught(move |error| {
             line.add(format_args!("uncaught {}", text_of(error.payload())));
-            next_tick(line.will("tick of listener"));
+            next_tick(line.callback("tick of listener"));
         });
         queue_microtask(|| throw("m1"));
-        queue_microtask(log.will("m2"));
-        set_immediate(log.will("immediate"));
+        queue_microtask(log.callback("m2"));
+        set_immediate(log.callback("immediate"));
     })
     .assert(["uncaught m1", "m2", "tick of listener", "immediate"]);
 }
@@ -468,11 +468,11 @@ fn a_throwing_timer_starts_the_phase_over() {
         log_uncaught(&log);
         let line = log.clone();
         set_timeout(ms(10), move || {
-            next_tick(line.will("tick of A"));
+            next_tick(line.callback("tick of A"));
             throw("A")
         });
-        set_timeout(ms(10), log.will("B"));
-        set_timeout(ms(12), log.will("C"));
+        set_timeout(ms(10), log.callback("B"));
+        set_timeout(ms(12), log.callback("C"));
         block_for(ms(30));
     })
     .assert([
@@ -489,8 +489,8 @@ fn the_end_of_the_timers_phase_drains_what_a_throwing_timer_queued() {
     trace(|log| {
         log_uncaught(&log);
         set_timeout(ms(10), move || {
-            next_tick(log.will("tick of A"));
-            set_immediate(log.will("immediate"));
+            next_tick(log.callback("tick of A"));
+            set_immediate(log.callback("immediate"));
             throw("A")
         });
     })
@@ -502,7 +502,7 @@ fn the_end_of_the_timers_phase_drains_what_a_throwing_timer_queued() {
 fn a_throwing_interval_goes_on() {
     trace(|log| {
         log_uncaught(&log);
-        let (interval, n) = (Later::<Timeout>::new(), Cell::new(0));
+        let (interval, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
         let own = interval.clone();
         interval.set(set_interval(ms(10), move || {
             n.set(n.get() + 1);
@@ -522,11 +522,11 @@ fn behind_a_throwing_immediate_comes_no_drain() {
         log_uncaught(&log);
         let line = log.clone();
         set_immediate(move || {
-            next_tick(line.will("tick of A"));
+            next_tick(line.callback("tick of A"));
             throw("A")
         });
-        set_immediate(log.will("B"));
-        set_immediate(log.will("C"));
+        set_immediate(log.callback("B"));
+        set_immediate(log.callback("C"));
     })
     .assert(["uncaught A", "B", "tick of A", "C"]);
 }
@@ -537,10 +537,10 @@ fn behind_the_last_immediate_a_throw_takes_the_new_ones() {
     trace(|log| {
         log_uncaught(&log);
         set_immediate(move || {
-            set_immediate(log.will("next"));
-            set_timeout(ms(1), log.will("timer"));
+            set_immediate(log.callback("next"));
+            set_timeout(ms(1), log.callback("timer"));
             block_for(ms(10));
-            next_tick(log.will("tick"));
+            next_tick(log.callback("tick"));
             throw("A")
         });
     })
@@ -559,14 +559,14 @@ fn behind_a_throwing_completion_comes_no_drain() {
         log_uncaught(&log);
         let line = log.clone();
         simulate_completion(ms(0), move || {
-            next_tick(line.will("tick of A"));
+            next_tick(line.callback("tick of A"));
             throw("A")
         });
         simulate_completion(ms(0), move || {
             log.add("B");
             simulate_completion(ms(0), move || {
-                next_tick(log.will("tick of C"));
-                set_immediate(log.will("immediate"));
+                next_tick(log.callback("tick of C"));
+                set_immediate(log.callback("immediate"));
                 throw("C")
             });
         });
@@ -586,7 +586,7 @@ fn behind_a_throwing_completion_comes_no_drain() {
 fn a_handled_error_keeps_the_loop_alive_for_one_check_phase() {
     trace(|log| {
         log_uncaught(&log);
-        set_immediate(log.will("unref immediate")).unref();
+        set_immediate(log.callback("unref immediate")).unref();
         throw("x")
     })
     .assert(["uncaught x", "unref immediate"]);

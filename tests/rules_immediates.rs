@@ -6,7 +6,7 @@ mod common;
 
 use common::{Later, log_uncaught, ms, now_ms, throw, trace};
 use nodeloop::time::{block_for, simulate_completion, sleep};
-use nodeloop::{Immediate, next_tick, set_immediate, set_timeout, spawn, yield_now};
+use nodeloop::{ImmediateHandle, next_tick, set_immediate, set_timeout, spawn, yield_now};
 
 /// R37: `52-immediate-snapshot.js`.
 #[test]
@@ -15,11 +15,11 @@ fn an_immediate_of_an_immediate_waits_for_the_next_check_phase() {
         let line = log.clone();
         set_immediate(move || {
             line.add("A");
-            set_immediate(line.will("A2"));
-            set_timeout(ms(1), line.will("timer"));
+            set_immediate(line.callback("A2"));
+            set_timeout(ms(1), line.callback("timer"));
             block_for(ms(10));
         });
-        set_immediate(log.will("B"));
+        set_immediate(log.callback("B"));
     })
     .assert([
         "A", "B", "timer", // due by now, and timers end the turn
@@ -34,9 +34,9 @@ fn an_immediate_of_a_drain_waits_for_the_next_check_phase() {
         let line = log.clone();
         set_immediate(move || {
             line.add("A");
-            next_tick(move || drop(set_immediate(line.will("of the tick"))));
+            next_tick(move || drop(set_immediate(line.callback("of the tick"))));
         });
-        set_immediate(log.will("B"));
+        set_immediate(log.callback("B"));
     })
     .assert(["A", "B", "of the tick"]);
 }
@@ -48,10 +48,10 @@ fn an_immediate_of_the_drain_that_opens_the_check_phase_belongs_to_it() {
         log_uncaught(&log);
         simulate_completion(ms(0), move || {
             log.add("poll");
-            set_timeout(ms(1), log.will("timer"));
+            set_timeout(ms(1), log.callback("timer"));
             next_tick(move || {
                 log.add("tick");
-                set_immediate(log.will("immediate"));
+                set_immediate(log.callback("immediate"));
             });
             block_for(ms(20));
             throw("x");
@@ -64,14 +64,14 @@ fn an_immediate_of_the_drain_that_opens_the_check_phase_belongs_to_it() {
 #[test]
 fn an_immediate_is_pending_until_it_runs_or_is_cleared() {
     trace(|log| {
-        let (line, next) = (log.clone(), Later::<Immediate>::new());
+        let (line, next) = (log.clone(), Later::<ImmediateHandle>::new());
         let (b, clear) = (next.clone(), next.clone());
         let a = set_immediate(move || {
             line.add(format_args!("B {}", b.get().is_pending()));
             clear.get().clear();
             line.add(format_args!("B {}", b.get().is_pending()));
         });
-        next.set(set_immediate(log.will("cleared")));
+        next.set(set_immediate(log.callback("cleared")));
         log.add(format_args!("A {}", a.is_pending()));
         set_immediate(move || log.add(format_args!("A {}", a.is_pending())));
     })
@@ -82,7 +82,10 @@ fn an_immediate_is_pending_until_it_runs_or_is_cleared() {
 #[test]
 fn clearing_reaches_into_the_running_snapshot() {
     trace(|log| {
-        let (b, c) = (Later::<Immediate>::new(), Later::<Immediate>::new());
+        let (b, c) = (
+            Later::<ImmediateHandle>::new(),
+            Later::<ImmediateHandle>::new(),
+        );
         let (line, clear_b, clear_c) = (log.clone(), b.clone(), c.clone());
         set_immediate(move || {
             line.add("A");
@@ -92,9 +95,9 @@ fn clearing_reaches_into_the_running_snapshot() {
                 clear_c.get().clear();
             });
         });
-        b.set(set_immediate(log.will("B")));
-        c.set(set_immediate(log.will("C")));
-        set_immediate(log.will("D"));
+        b.set(set_immediate(log.callback("B")));
+        c.set(set_immediate(log.callback("C")));
+        set_immediate(log.callback("D"));
     })
     .assert(["A", "tick", "D"]);
 }
@@ -108,7 +111,7 @@ fn an_unrefd_immediate_neither_wakes_the_poll_nor_is_lost() {
             line.add(format_args!("unref immediate {}", now_ms() > 35));
         })
         .unref();
-        set_timeout(ms(40), log.will("timer"));
+        set_timeout(ms(40), log.callback("timer"));
     })
     .assert(["unref immediate true", "timer"]); // poll waits for 40, check, timers
 }
@@ -122,13 +125,13 @@ fn sleeps_and_yields_stand_in_the_same_lists() {
             sleep(ms(10)).await;
             line.add("sleep v");
         });
-        set_timeout(ms(10), log.will("timer behind"));
+        set_timeout(ms(10), log.callback("timer behind"));
         let line = log.clone();
         spawn(async move {
             yield_now().await;
             line.add("yield w");
         });
-        set_immediate(log.will("immediate behind"));
+        set_immediate(log.callback("immediate behind"));
         block_for(ms(30));
     })
     .assert([
@@ -144,21 +147,21 @@ fn sleeps_and_yields_stand_in_the_same_lists() {
 fn a_throw_with_only_cleared_ones_behind_it_is_that_of_the_last() {
     trace(|log| {
         log_uncaught(&log);
-        let c = Later::<Immediate>::new();
+        let c = Later::<ImmediateHandle>::new();
         let (line, last) = (log.clone(), c.clone());
         set_immediate(move || {
             line.add("A");
             last.get().clear();
-            set_immediate(line.will("new"));
-            set_timeout(ms(1), line.will("timer"));
+            set_immediate(line.callback("new"));
+            set_timeout(ms(1), line.callback("timer"));
             block_for(ms(30));
         });
         let line = log.clone();
         set_immediate(move || {
-            next_tick(line.will("tick of B"));
+            next_tick(line.callback("tick of B"));
             throw("B")
         });
-        c.set(set_immediate(log.will("never")));
+        c.set(set_immediate(log.callback("never")));
     })
     .assert([
         "A",
@@ -174,7 +177,7 @@ fn a_throw_with_only_cleared_ones_behind_it_is_that_of_the_last() {
 fn a_rest_cleared_behind_the_throw_ends_the_check_phase() {
     trace(|log| {
         log_uncaught(&log);
-        let c = Later::<Immediate>::new();
+        let c = Later::<ImmediateHandle>::new();
         let (line, last) = (log.clone(), c.clone());
         set_immediate(move || {
             let tick = line.clone();
@@ -182,13 +185,13 @@ fn a_rest_cleared_behind_the_throw_ends_the_check_phase() {
                 tick.add("tick of A");
                 last.get().clear();
             });
-            set_immediate(line.will("new"));
-            set_timeout(ms(1), line.will("timer"));
+            set_immediate(line.callback("new"));
+            set_timeout(ms(1), line.callback("timer"));
             block_for(ms(30));
             throw("A")
         });
-        set_immediate(log.will("B"));
-        c.set(set_immediate(log.will("never")));
+        set_immediate(log.callback("B"));
+        c.set(set_immediate(log.callback("never")));
     })
     .assert(["uncaught A", "B", "tick of A", "timer", "new"]);
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use common::{Later, Log, log_uncaught, ms, rejected, text_of, throw, trace};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    Listener, Timeout, TryPromise, next_tick, on_before_exit, on_exit, on_rejection_handled,
+    Listener, TimeoutHandle, TryPromise, next_tick, on_before_exit, on_exit, on_rejection_handled,
     on_uncaught, on_unhandled_rejection, queue_microtask, set_immediate, set_interval, set_timeout,
     spawn,
 };
@@ -35,8 +35,8 @@ fn log_uncaught_and_queue(log: &Log, names_error: bool) {
             String::new()
         };
         log.add(format_args!("uncaught {text}"));
-        next_tick(log.will(format_args!("tick of listener{tail}")));
-        queue_microtask(log.will(format_args!("micro of listener{tail}")));
+        next_tick(log.callback(format_args!("tick of listener{tail}")));
+        queue_microtask(log.callback(format_args!("micro of listener{tail}")));
     });
 }
 
@@ -44,7 +44,7 @@ fn log_uncaught_and_queue(log: &Log, names_error: bool) {
 fn throwing(log: &Log, name: &'static str) -> impl FnOnce() + 'static {
     let log = log.clone();
     move || {
-        next_tick(log.will(format_args!("tick of {name}")));
+        next_tick(log.callback(format_args!("tick of {name}")));
         throw(name)
     }
 }
@@ -56,12 +56,12 @@ fn behind_a_throwing_timer_its_emptied_list_is_visited_first() {
         log_uncaught(&log);
         let line = log.clone();
         set_timeout(ms(20), move || {
-            next_tick(line.will("tick of A"));
-            queue_microtask(line.will("micro of A"));
+            next_tick(line.callback("tick of A"));
+            queue_microtask(line.callback("micro of A"));
             throw("A")
         });
-        set_timeout(ms(40), log.will("B"));
-        set_timeout(ms(60), log.will("C"));
+        set_timeout(ms(40), log.callback("B"));
+        set_timeout(ms(60), log.callback("C"));
         block_for(ms(100));
     })
     .assert([
@@ -78,18 +78,18 @@ fn behind_a_throwing_timer_its_emptied_list_is_visited_first() {
 fn behind_a_throwing_interval_its_list_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
-        let (interval, calls) = (Later::<Timeout>::new(), Cell::new(0));
+        let (interval, calls) = (Later::<TimeoutHandle>::new(), Cell::new(0));
         let (own, line) = (interval.clone(), log.clone());
         interval.set(set_interval(ms(20), move || {
             calls.set(calls.get() + 1);
             if calls.get() == 2 {
                 own.get().clear();
             }
-            next_tick(line.will(format_args!("tick of call {}", calls.get())));
+            next_tick(line.callback(format_args!("tick of call {}", calls.get())));
             throw(format_args!("call {}", calls.get()))
         }));
-        set_timeout(ms(40), log.will("B"));
-        set_immediate(log.will("immediate"));
+        set_timeout(ms(40), log.callback("B"));
+        set_immediate(log.callback("immediate"));
         block_for(ms(100));
     })
     .assert([
@@ -111,11 +111,11 @@ fn a_drain_that_throws_between_lists_is_not_repeated() {
         set_timeout(ms(20), move || {
             line.add("A");
             next_tick(|| throw("tick 1"));
-            next_tick(line.will("tick 2"));
-            queue_microtask(line.will("micro"));
+            next_tick(line.callback("tick 2"));
+            queue_microtask(line.callback("micro"));
         });
-        set_timeout(ms(40), log.will("B"));
-        set_timeout(ms(60), log.will("C"));
+        set_timeout(ms(40), log.callback("B"));
+        set_timeout(ms(60), log.callback("C"));
         block_for(ms(100));
     })
     .assert(["A", "uncaught tick 1", "B", "tick 2", "micro", "C"]);
@@ -128,15 +128,15 @@ fn a_throwing_microtask_does_not_end_the_drain_between_lists() {
         let line = log.clone();
         on_uncaught(move |error| {
             line.add(format_args!("uncaught {}", text_of(error.payload())));
-            next_tick(line.will("tick of listener"));
+            next_tick(line.callback("tick of listener"));
         });
         let line = log.clone();
         set_timeout(ms(20), move || {
             line.add("A");
             queue_microtask(|| throw("micro 1"));
-            queue_microtask(line.will("micro 2"));
+            queue_microtask(line.callback("micro 2"));
         });
-        set_timeout(ms(40), log.will("B"));
+        set_timeout(ms(40), log.callback("B"));
         block_for(ms(100));
     })
     .assert(["A", "uncaught micro 1", "micro 2", "tick of listener", "B"]);
@@ -155,14 +155,14 @@ fn behind_a_listener_that_throws_the_rest_of_the_round_is_lost() {
         on_unhandled_rejection(move |rejection| {
             let reason = rejection.reason_text();
             line.add(format_args!("unhandled {reason}"));
-            next_tick(line.will(format_args!("tick of report {reason}")));
-            queue_microtask(line.will(format_args!("micro of report {reason}")));
+            next_tick(line.callback(format_args!("tick of report {reason}")));
+            queue_microtask(line.callback(format_args!("micro of report {reason}")));
             if reason == "2" {
                 throw("listener")
             }
         });
         let kept = [1, 2, 3].map(rejected);
-        set_timeout(ms(100), log.will("timer"));
+        set_timeout(ms(100), log.callback("timer"));
         let line = log.clone();
         set_immediate(move || {
             line.add("immediate");
@@ -210,7 +210,7 @@ fn a_listener_may_handle_and_reject_others() {
                     catch(take_b.take().unwrap(), &line, "b caught");
                     drop(rejected('c'));
                     catch(rejected('d'), &line, "d caught");
-                    next_tick(line.will("tick"));
+                    next_tick(line.callback("tick"));
                 }
                 "'b'" => catch(take_a.take().unwrap(), &line, "a caught"),
                 _ => {}
@@ -218,7 +218,7 @@ fn a_listener_may_handle_and_reject_others() {
         });
         a.set(Some(rejected('a')));
         b.set(Some(rejected('b')));
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
     })
     .assert([
         "unhandled 'a'",
@@ -258,8 +258,8 @@ fn behind_a_listener_of_late_ones_that_throws_the_rest_is_kept() {
             catch(b, &line, "b caught");
             drop(rejected('c'));
         });
-        set_immediate(log.will("immediate 2"));
-        set_immediate(log.will("immediate 3"));
+        set_immediate(log.callback("immediate 2"));
+        set_immediate(log.callback("immediate 3"));
     })
     .assert([
         "unhandled 'a'",
@@ -281,9 +281,9 @@ fn behind_a_listener_of_late_ones_that_throws_the_rest_is_kept() {
 fn what_a_listener_queues_for_main_comes_last_in_its_drain() {
     trace(|log| {
         log_uncaught_and_queue(&log, false);
-        next_tick(log.will("tick"));
-        queue_microtask(log.will("micro"));
-        set_immediate(log.will("immediate"));
+        next_tick(log.callback("tick"));
+        queue_microtask(log.callback("micro"));
+        set_immediate(log.callback("immediate"));
         throw("main")
     })
     .assert([
@@ -302,17 +302,17 @@ fn what_a_listener_queues_for_a_tick_waits_for_a_drain_point() {
     trace(|log| {
         log_uncaught_and_queue(&log, false);
         next_tick(|| throw("tick 1"));
-        next_tick(log.will("tick 2"));
-        queue_microtask(log.will("micro"));
+        next_tick(log.callback("tick 2"));
+        queue_microtask(log.callback("micro"));
         set_immediate(move || {
             log.add("immediate");
             let line = log.clone();
             set_timeout(ms(20), move || {
                 line.add("A");
                 next_tick(|| throw("tick 3"));
-                next_tick(line.will("tick 4"));
+                next_tick(line.callback("tick 4"));
             });
-            set_timeout(ms(40), log.will("B"));
+            set_timeout(ms(40), log.callback("B"));
             block_for(ms(80));
         });
     })
@@ -338,8 +338,8 @@ fn what_a_listener_queues_for_a_microtask_runs_in_the_same_drain() {
     trace(|log| {
         log_uncaught_and_queue(&log, false);
         queue_microtask(|| throw("m1"));
-        queue_microtask(log.will("m2"));
-        set_immediate(log.will("immediate"));
+        queue_microtask(log.callback("m2"));
+        set_immediate(log.callback("immediate"));
     })
     .assert([
         "uncaught m1",
@@ -356,9 +356,9 @@ fn what_a_listener_queues_for_a_timer_waits_past_the_next_one() {
     trace(|log| {
         log_uncaught_and_queue(&log, true);
         set_timeout(ms(20), throwing(&log, "A"));
-        set_timeout(ms(20), log.will("B"));
+        set_timeout(ms(20), log.callback("B"));
         set_timeout(ms(40), throwing(&log, "C"));
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
         block_for(ms(80));
     })
     .assert([
@@ -381,8 +381,8 @@ fn what_a_listener_queues_for_an_immediate_waits_past_the_next_one() {
     trace(|log| {
         log_uncaught_and_queue(&log, true);
         set_immediate(throwing(&log, "A"));
-        set_immediate(log.will("B"));
-        set_immediate(log.will("C"));
+        set_immediate(log.callback("B"));
+        set_immediate(log.callback("C"));
         set_immediate(throwing(&log, "D"));
     })
     .assert([
@@ -405,10 +405,10 @@ fn what_a_listener_queues_for_a_completion_waits_past_the_next_one() {
     trace(|log| {
         log_uncaught_and_queue(&log, true);
         simulate_completion(ms(0), throwing(&log, "A"));
-        simulate_completion(ms(0), log.will("B"));
+        simulate_completion(ms(0), log.callback("B"));
         simulate_completion(ms(0), move || {
-            next_tick(log.will("tick of C"));
-            set_immediate(log.will("immediate"));
+            next_tick(log.callback("tick of C"));
+            set_immediate(log.callback("immediate"));
             throw("C")
         });
     })
@@ -436,13 +436,13 @@ fn an_immediate_of_the_listener_runs_in_the_round_behind_the_last() {
             let line = line.clone();
             set_immediate(move || {
                 line.add("immediate of listener");
-                set_immediate(line.will("next check"));
+                set_immediate(line.callback("next check"));
             });
         });
         set_immediate(move || {
-            set_timeout(ms(1), log.will("timer"));
-            set_immediate(log.will("immediate of A"));
-            next_tick(log.will("tick of A"));
+            set_timeout(ms(1), log.callback("timer"));
+            set_immediate(log.callback("immediate of A"));
+            next_tick(log.callback("tick of A"));
             block_for(ms(30));
             throw("A")
         });
@@ -464,15 +464,15 @@ fn an_immediate_of_the_listener_waits_if_the_snapshot_goes_on() {
         let line = log.clone();
         on_uncaught(move |error| {
             line.add(format_args!("uncaught {}", text_of(error.payload())));
-            set_immediate(line.will("immediate of listener"));
+            set_immediate(line.callback("immediate of listener"));
         });
         let line = log.clone();
         set_immediate(move || {
-            set_timeout(ms(1), line.will("timer"));
+            set_timeout(ms(1), line.callback("timer"));
             block_for(ms(30));
             throw("A")
         });
-        set_immediate(log.will("B"));
+        set_immediate(log.callback("B"));
     })
     .assert(["uncaught A", "B", "timer", "immediate of listener"]);
 }
@@ -485,22 +485,22 @@ fn the_last_drain_of_the_timers_phase_may_throw() {
         let line = log.clone();
         set_timeout(ms(20), move || {
             line.add("A");
-            set_immediate(line.will("immediate 1"));
+            set_immediate(line.callback("immediate 1"));
             next_tick(|| throw("tick 1"));
-            next_tick(line.will("tick 2"));
+            next_tick(line.callback("tick 2"));
         });
         let line = log.clone();
         set_timeout(ms(100), move || {
             line.add("B");
-            set_immediate(line.will("immediate 2"));
+            set_immediate(line.callback("immediate 2"));
             block_for(ms(60));
             next_tick(|| {
                 set_timeout(ms(100), || ());
                 throw("tick 3")
             });
-            next_tick(line.will("tick 4"));
+            next_tick(line.callback("tick 4"));
         });
-        set_timeout(ms(130), log.will("C"));
+        set_timeout(ms(130), log.callback("C"));
     })
     .assert([
         "A",
@@ -521,9 +521,9 @@ fn behind_a_throwing_timer_a_list_that_is_not_due_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
         set_timeout(ms(100), throwing(&log, "A"));
-        set_timeout(ms(130), log.will("B"));
+        set_timeout(ms(130), log.callback("B"));
         block_for(ms(80));
-        set_timeout(ms(100), log.will("A2"));
+        set_timeout(ms(100), log.callback("A2"));
         block_for(ms(90));
     })
     .assert(["uncaught A", "tick of A", "B", "A2"]);
@@ -533,18 +533,18 @@ fn behind_a_throwing_timer_a_list_that_is_not_due_is_visited_first() {
 #[test]
 fn a_list_that_is_gone_is_not_visited_behind_a_throw() {
     fn round(log: &Log, unref: bool) {
-        let second = Later::<Timeout>::new();
+        let second = Later::<TimeoutHandle>::new();
         let (line, clear) = (log.clone(), second.clone());
         set_timeout(ms(40), move || {
-            next_tick(line.will("tick of A"));
+            next_tick(line.callback("tick of A"));
             clear.get().clear();
             throw("A")
         });
-        second.set(set_timeout(ms(40), log.will("never")));
+        second.set(set_timeout(ms(40), log.callback("never")));
         if unref {
             second.get().unref();
         }
-        set_timeout(ms(60), log.will("B"));
+        set_timeout(ms(60), log.callback("B"));
         block_for(ms(100));
     }
     trace(|log| {
@@ -567,14 +567,14 @@ fn a_list_that_is_gone_is_not_visited_behind_a_throw() {
 fn a_timer_that_clears_itself_and_throws_takes_its_list_along() {
     trace(|log| {
         log_uncaught(&log);
-        let a = Later::<Timeout>::new();
+        let a = Later::<TimeoutHandle>::new();
         let (line, own) = (log.clone(), a.clone());
         a.set(set_timeout(ms(20), move || {
-            next_tick(line.will("tick of A"));
+            next_tick(line.callback("tick of A"));
             own.get().clear();
             throw("A")
         }));
-        set_timeout(ms(50), log.will("B"));
+        set_timeout(ms(50), log.callback("B"));
         block_for(ms(100));
     })
     .assert(["uncaught A", "B", "tick of A"]);
@@ -584,7 +584,7 @@ fn a_timer_that_clears_itself_and_throws_takes_its_list_along() {
 #[test]
 fn a_drain_may_clear_the_picked_timer_and_throw() {
     fn round(log: &Log, unref: bool) {
-        let b = Later::<Timeout>::new();
+        let b = Later::<TimeoutHandle>::new();
         let (line, clear) = (log.clone(), b.clone());
         set_timeout(ms(40), move || {
             line.add("A");
@@ -592,13 +592,13 @@ fn a_drain_may_clear_the_picked_timer_and_throw() {
                 clear.get().clear();
                 throw("tick 1")
             });
-            next_tick(line.will("tick 2"));
+            next_tick(line.callback("tick 2"));
         });
-        b.set(set_timeout(ms(40), log.will("never")));
+        b.set(set_timeout(ms(40), log.callback("never")));
         if unref {
             b.get().unref();
         }
-        set_timeout(ms(60), log.will("C"));
+        set_timeout(ms(60), log.callback("C"));
         block_for(ms(100));
     }
     trace(|log| {
@@ -628,8 +628,8 @@ fn before_exit_may_throw() {
             times.set(times.get() + 1);
             line.add(format_args!("beforeExit {}", times.get()));
             if times.get() == 1 {
-                next_tick(line.will("tick"));
-                set_immediate(line.will("immediate"));
+                next_tick(line.callback("tick"));
+                set_immediate(line.callback("immediate"));
                 throw("x")
             }
         });
@@ -653,7 +653,7 @@ fn an_exit_listener_that_throws_is_the_last() {
         let line = log.clone();
         on_exit(move |_| {
             line.add("exit 1");
-            queue_microtask(line.will("micro"));
+            queue_microtask(line.callback("micro"));
             throw("x")
         });
         on_exit(move |_| log.add("exit 2"));
@@ -672,7 +672,7 @@ fn all_rounds_of_a_drain_come_before_the_next_timer() {
             if reason < 3 {
                 drop(rejected(reason + 2));
             }
-            next_tick(line.will(format_args!("tick of {reason}")));
+            next_tick(line.callback(format_args!("tick of {reason}")));
         });
         let line = log.clone();
         set_timeout(ms(20), move || {
@@ -680,7 +680,7 @@ fn all_rounds_of_a_drain_come_before_the_next_timer() {
             drop(rejected(1));
             drop(rejected(2));
         });
-        set_timeout(ms(20), log.will("B"));
+        set_timeout(ms(20), log.callback("B"));
         block_for(ms(50));
     })
     .assert([
@@ -709,9 +709,9 @@ fn a_listener_removed_while_its_event_is_told_is_called_this_once() {
                 assert!(listener.remove());
                 assert!(!listener.remove());
             });
-            set_timeout(ms(1), line.will("timeout"));
+            set_timeout(ms(1), line.callback("timeout"));
         });
-        let second = on_before_exit(log.will("second"));
+        let second = on_before_exit(log.callback("second"));
         listeners.borrow_mut().extend([second, first]);
         let (line, mut turns) = (log.clone(), 0);
         on_before_exit(move || {

@@ -10,22 +10,22 @@ use common::{
 };
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    Entry, EventLoop, RunError, exit, next_tick, on_before_exit, on_exit, on_unhandled_rejection,
-    queue_microtask, set_immediate, set_interval, set_timeout, spawn,
+    EntryMode, EventLoop, RunError, exit, next_tick, on_before_exit, on_exit,
+    on_unhandled_rejection, queue_microtask, set_immediate, set_interval, set_timeout, spawn,
 };
 
 /// R1: `01-main-first.js`.
 #[test]
 fn the_main_script_runs_before_any_callback() {
     trace(|log| {
-        set_immediate(log.will("immediate"));
-        set_timeout(ms(30), log.will("timeout"));
+        set_immediate(log.callback("immediate"));
+        set_timeout(ms(30), log.callback("timeout"));
         let line = log.clone();
         spawn(async move {
             resolved().await;
             line.add("microtask");
         });
-        next_tick(log.will("tick"));
+        next_tick(log.callback("tick"));
         log.add("main end");
     })
     .assert([
@@ -46,11 +46,11 @@ fn before_exit_comes_each_time_the_loop_runs_dry() {
         on_before_exit(move || {
             count += 1;
             line.add(format_args!("beforeExit {count}"));
-            next_tick(line.will("tick"));
-            queue_microtask(line.will("micro"));
+            next_tick(line.callback("tick"));
+            queue_microtask(line.callback("micro"));
             match count {
-                1 => drop(set_immediate(line.will("immediate"))),
-                2 => drop(set_timeout(ms(5), line.will("timer"))),
+                1 => drop(set_immediate(line.callback("immediate"))),
+                2 => drop(set_timeout(ms(5), line.callback("timer"))),
                 _ => {}
             }
         });
@@ -76,9 +76,9 @@ fn before_exit_comes_each_time_the_loop_runs_dry() {
 #[test]
 fn due_timers_come_before_the_first_turn() {
     trace(|log| {
-        set_immediate(log.will("check"));
-        simulate_completion(ms(0), log.will("poll"));
-        set_timeout(ms(1), log.will("timers"));
+        set_immediate(log.callback("check"));
+        simulate_completion(ms(0), log.callback("poll"));
+        set_timeout(ms(1), log.callback("timers"));
         block_for(ms(30));
     })
     .assert(["timers", "poll", "check"]);
@@ -88,7 +88,7 @@ fn due_timers_come_before_the_first_turn() {
 #[test]
 fn a_dead_loop_runs_no_timers_phase() {
     trace(|log| {
-        set_timeout(ms(1), log.will("never")).unref();
+        set_timeout(ms(1), log.callback("never")).unref();
         block_for(ms(30));
     })
     .assert([]);
@@ -99,7 +99,7 @@ fn a_dead_loop_runs_no_timers_phase() {
 fn timers_end_a_turn_before_aliveness_is_asked() {
     trace(|log| {
         set_immediate(move || {
-            set_timeout(ms(1), log.will("unref timer ran")).unref();
+            set_timeout(ms(1), log.callback("unref timer ran")).unref();
             block_for(ms(20));
             log.add("last immediate");
         });
@@ -114,11 +114,11 @@ fn timers_end_a_turn_before_aliveness_is_asked() {
 #[test]
 fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
     trace(|log| {
-        set_timeout(ms(20), log.will("timer"));
+        set_timeout(ms(20), log.callback("timer"));
         let line = log.clone();
         set_immediate(move || {
             line.add("unref immediate");
-            set_immediate(line.will("next unref immediate")).unref();
+            set_immediate(line.callback("next unref immediate")).unref();
         })
         .unref();
         let exits = log.clone();
@@ -127,8 +127,8 @@ fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
         on_before_exit(move || {
             if std::mem::replace(&mut first, false) {
                 log.add("beforeExit");
-                set_timeout(ms(5), log.will("timer again"));
-                set_immediate(log.will("unref immediate again")).unref();
+                set_timeout(ms(5), log.callback("timer again"));
+                set_immediate(log.callback("unref immediate again")).unref();
                 block_for(ms(20));
             }
         });
@@ -161,12 +161,12 @@ fn poll_looks_also_when_a_timer_is_overdue() {
     trace(|log| {
         let line = log.clone();
         set_timeout(ms(20), move || {
-            simulate_completion(ms(0), line.will("poll"));
-            set_immediate(line.will("check"));
+            simulate_completion(ms(0), line.callback("poll"));
+            set_immediate(line.callback("check"));
             block_for(ms(60));
             line.add("A");
         });
-        set_timeout(ms(50), log.will("B was due at 50"));
+        set_timeout(ms(50), log.callback("B was due at 50"));
     })
     .assert([
         "A",
@@ -206,8 +206,8 @@ fn poll_does_not_wait_while_an_immediate_is_pending() {
 #[test]
 fn an_unrefd_timer_ends_a_wait() {
     trace(|log| {
-        set_timeout(ms(30), log.will("unref at 30")).unref();
-        set_timeout(ms(80), log.will("ref at 80"));
+        set_timeout(ms(30), log.callback("unref at 30")).unref();
+        set_timeout(ms(80), log.callback("ref at 80"));
     })
     .assert(["unref at 30", "ref at 80"]);
 }
@@ -216,9 +216,9 @@ fn an_unrefd_timer_ends_a_wait() {
 #[test]
 fn what_keeps_nothing_alive_does_not_run() {
     trace_with_leftovers(|log| {
-        set_timeout(ms(20), log.will("never")).unref();
-        set_immediate(log.will("never")).unref();
-        set_interval(ms(10), log.will("never")).unref();
+        set_timeout(ms(20), log.callback("never")).unref();
+        set_immediate(log.callback("never")).unref();
+        set_interval(ms(10), log.callback("never")).unref();
         let line = log.clone();
         spawn(async move {
             std::future::pending::<()>().await;
@@ -233,12 +233,12 @@ fn what_keeps_nothing_alive_does_not_run() {
 #[test]
 fn exit_drains_nothing() {
     let (result, log) = try_trace(|log| {
-        on_before_exit(log.will("never"));
+        on_before_exit(log.callback("never"));
         let line = log.clone();
         on_exit(move |code| line.add(format_args!("exit {code}")));
         set_immediate(move || {
-            next_tick(log.will("never"));
-            queue_microtask(log.will("never"));
+            next_tick(log.callback("never"));
+            queue_microtask(log.callback("never"));
             exit(3)
         });
     });
@@ -252,9 +252,9 @@ fn exit_listeners_make_no_work() {
     trace(|log| {
         on_exit(move |_| {
             log.add("exit");
-            next_tick(log.will("tick, never"));
-            set_immediate(log.will("immediate, never"));
-            set_timeout(ms(0), log.will("timer, never"));
+            next_tick(log.callback("tick, never"));
+            set_immediate(log.callback("immediate, never"));
+            set_timeout(ms(0), log.callback("timer, never"));
         });
     })
     .assert(["exit"]);
@@ -265,7 +265,7 @@ fn exit_listeners_make_no_work() {
 fn a_microtask_of_an_exit_listener_runs_if_the_loop_ended_by_itself() {
     trace(|log| {
         on_exit(move |_| {
-            queue_microtask(log.will("microtask of exit"));
+            queue_microtask(log.callback("microtask of exit"));
             log.add("exit");
         });
     })
@@ -333,7 +333,7 @@ fn the_drain_behind_exit_tells_errors_and_rejections() {
         on_exit(move |_| {
             log.add("exit");
             queue_microtask(|| throw("x"));
-            queue_microtask(log.will("micro"));
+            queue_microtask(log.callback("micro"));
             rejected("r");
         });
     })
@@ -351,7 +351,7 @@ fn exit_ends_the_run_also_if_its_listener_throws() {
             throw("x")
         });
         set_immediate(|| exit(3));
-        set_immediate(log.will("never"));
+        set_immediate(log.callback("never"));
     });
     log.assert(["exit 3", "uncaught x"]);
     assert!(matches!(result, Err(RunError::Exit(3))), "{result:?}");
@@ -364,12 +364,12 @@ fn the_body_of_a_module_is_a_promise_job() {
     let line = log.clone();
     let mut event_loop = EventLoop::builder()
         .virtual_time()
-        .entry(Entry::Module)
+        .entry(EntryMode::Module)
         .build()
         .unwrap();
     let result = event_loop.run_script(move || {
-        next_tick(line.will("tick"));
-        queue_microtask(line.will("micro"));
+        next_tick(line.callback("tick"));
+        queue_microtask(line.callback("micro"));
     });
     assert!(result.is_ok());
     log.assert(["micro", "tick"]);

@@ -90,8 +90,8 @@ fn a_job_keeps_the_loop_alive() {
             let log = log.clone();
             move |()| log.add("poll")
         });
-        set_timeout(ms(1000), log.will("never")).unref();
-        on_before_exit(log.will("beforeExit"));
+        set_timeout(ms(1000), log.callback("never")).unref();
+        on_before_exit(log.callback("beforeExit"));
     })
     .assert(["poll", "beforeExit"]);
 }

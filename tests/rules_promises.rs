@@ -5,7 +5,7 @@
 mod common;
 
 use common::{rejected, resolved, ruler, trace, trace_with_leftovers};
-use nodeloop::promise::{with_resolver, with_resolvers};
+use nodeloop::promise::{try_with_resolver, with_resolver};
 use nodeloop::{on_unhandled_rejection, queue_microtask, spawn, spawn_lazy, try_spawn};
 
 /// R43: `58-adopt-two-turns.js`.
@@ -56,7 +56,7 @@ fn adopting_a_pending_promise_costs_one_turn_behind_its_settling() {
 #[test]
 fn only_the_first_resolution_counts() {
     trace(|log| {
-        let (promise, resolvers) = with_resolvers::<&str, &str>();
+        let (promise, resolvers) = try_with_resolver::<&str, &str>();
         resolvers.resolve("first");
         resolvers.reject("second");
         resolvers.clone().resolve("third");
@@ -69,8 +69,8 @@ fn only_the_first_resolution_counts() {
 #[test]
 fn an_adoption_in_progress_is_the_first_resolution() {
     trace(|log| {
-        let (inner, settle) = with_resolvers::<&str, &str>();
-        let (promise, resolvers) = with_resolvers();
+        let (inner, settle) = try_with_resolver::<&str, &str>();
+        let (promise, resolvers) = try_with_resolver();
         resolvers.resolve_with(inner);
         resolvers.reject("ignored");
         settle.resolve("adopted");
@@ -233,7 +233,7 @@ fn a_failed_async_function_is_a_rejected_promise() {
                 log.add(format_args!("caught {error}"));
             }
         });
-        let (_, resolvers) = with_resolvers();
+        let (_, resolvers) = try_with_resolver();
         resolvers.resolve_with(rejected("y")); // `return Promise.reject('y')`
     })
     .assert([

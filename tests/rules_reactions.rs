@@ -14,8 +14,8 @@ use common::{
     trace_with_leftovers,
 };
 use nodeloop::promise::{
-    AggregateError, Failure, Next, Rejected, SharedTryPromise, all, all_settled, any, race, ready,
-    reject, resolve, with_resolver, with_resolvers,
+    AggregateError, Next, PromiseError, Rejected, SharedTryPromise, all, all_settled, any, race,
+    ready, reject, resolve, try_with_resolver, with_resolver,
 };
 use nodeloop::{TryPromise, on_unhandled_rejection, queue_microtask, set_immediate, spawn};
 
@@ -64,7 +64,7 @@ fn only_the_last_promise_of_a_chain_is_told() {
         let last_line = Location::caller().line() + 1;
         middle.then(Ok);
         on_unhandled_rejection(move |rejection| {
-            let is_last = rejection.place().line() == last_line;
+            let is_last = rejection.location().line() == last_line;
             log.add(format_args!("unhandled {} {is_last}", reason_of(rejection)));
         });
     })
@@ -79,7 +79,7 @@ fn a_followed_rejection_is_told_of_the_follower() {
         let outer_line = Location::caller().line() + 1;
         resolve::<_, &str>(()).then(move |()| inner);
         on_unhandled_rejection(move |rejection| {
-            let is_outer = rejection.place().line() == outer_line;
+            let is_outer = rejection.location().line() == outer_line;
             let which = if is_outer { "outer" } else { "inner" };
             log.add(format_args!("unhandled {} {which}", reason_of(rejection)));
         });
@@ -128,11 +128,11 @@ fn reactions_run_in_the_order_in_which_they_were_added() {
         let (p, y) = with_resolver();
         let p = p.shared();
         p.then(tag(&log, "p1"));
-        queue_microtask(log.will("m before resolve"));
+        queue_microtask(log.callback("m before resolve"));
         y.resolve("");
         y.resolve("ignored");
         p.then(tag(&log, "p2"));
-        queue_microtask(log.will("m after resolve"));
+        queue_microtask(log.callback("m after resolve"));
     })
     .assert(["m before resolve", "p1", "p2", "m after resolve"]);
 }
@@ -150,7 +150,7 @@ fn reactions_run_in_the_order_in_which_they_were_added() {
 fn reactions_of_every_kind_stand_in_one_line() {
     for settles_later in [false, true] {
         trace(move |log| {
-            let (p, y) = with_resolvers::<_, Never>();
+            let (p, y) = try_with_resolver::<_, Never>();
             let p = p.shared();
             if !settles_later {
                 y.resolve(());
@@ -231,12 +231,12 @@ fn a_handler_that_returns_a_promise_costs_two_turns() {
 #[test]
 fn a_promise_resolved_with_itself_is_rejected() {
     trace_with_leftovers(|log| {
-        let (p, y) = with_resolvers::<(), &str>();
+        let (p, y) = try_with_resolver::<(), &str>();
         let p = p.shared();
         y.resolve_with(p.clone());
         let line = log.clone();
         p.catch_any(move |why| {
-            let itself = matches!(why, Rejected::Failure(Failure::SelfResolution));
+            let itself = matches!(why, Rejected::Failed(PromiseError::SelfResolution));
             line.add(if itself {
                 "TypeError"
             } else {
@@ -244,8 +244,8 @@ fn a_promise_resolved_with_itself_is_rejected() {
             });
             Ok::<_, Never>(())
         });
-        let (a, ya) = with_resolvers::<(), &str>();
-        let (b, yb) = with_resolvers::<(), &str>();
+        let (a, ya) = try_with_resolver::<(), &str>();
+        let (b, yb) = try_with_resolver::<(), &str>();
         let a = a.shared();
         ya.resolve_with(b);
         yb.resolve_with(a.clone());
@@ -274,7 +274,7 @@ fn a_handler_that_returns_its_own_promise_rejects_it() {
         });
         ruler(&log, 3);
     })
-    .assert(["1", "Failure(SelfResolution)", "2", "3"]);
+    .assert(["1", "Failed(SelfResolution)", "2", "3"]);
 }
 
 /// R44, R50: a longer cycle stays pending, and keeps nothing alive. Checked against Node:
@@ -286,7 +286,7 @@ fn a_handler_that_returns_its_own_promise_rejects_it() {
 #[test]
 fn a_cycle_of_three_stays_pending() {
     trace_with_leftovers(|log| {
-        let made: [_; 3] = std::array::from_fn(|_| with_resolvers::<(), &str>());
+        let made: [_; 3] = std::array::from_fn(|_| try_with_resolver::<(), &str>());
         let (promises, resolvers): (Vec<_>, Vec<_>) = made.into_iter().unzip();
         let promises: Vec<_> = promises
             .into_iter()
@@ -442,7 +442,7 @@ fn all_settled_gives_every_outcome() {
 #[test]
 fn race_ends_as_the_first_member_to_settle() {
     trace_with_leftovers(|log| {
-        let (pending, _) = with_resolvers();
+        let (pending, _) = try_with_resolver();
         race([pending, resolve(1), reject("x")]).then(tell::<_, (), _>(&log, "race"));
         let nothing = Vec::<TryPromise<(), Never>>::new();
         race(nothing).then_or_else(say::<_, Never>(&log, "never"), say(&log, "never"));
@@ -478,7 +478,7 @@ fn any_gives_the_first_value_or_all_errors() {
 #[test]
 fn the_errors_of_any_come_in_the_order_of_the_list() {
     trace(|log| {
-        let (x, no) = with_resolvers::<(), _>();
+        let (x, no) = try_with_resolver::<(), _>();
         any([x, rejected("b"), rejected("c")]).catch(move |why| {
             let errors: Vec<_> = why.errors.into_iter().filter_map(Rejected::error).collect();
             log.add(errors.join(","));
@@ -501,7 +501,7 @@ fn the_errors_of_any_come_in_the_order_of_the_list() {
 fn a_loser_that_is_rejected_later_is_not_told() {
     trace(|log| {
         log_unhandled(&log);
-        let (late, no) = with_resolvers::<i32, &str>();
+        let (late, no) = try_with_resolver::<i32, &str>();
         let late = late.shared();
         race([resolve(1).shared(), late.clone()]).then(tell::<_, (), _>(&log, "race"));
         any([late.clone(), resolve(2).shared()]).then(tell::<_, (), _>(&log, "any"));

@@ -27,16 +27,16 @@ fn behind_a_throwing_close_callback_comes_no_drain() {
             for name in ["A", "B", "C"] {
                 let (socket, _) = StdStream::pair().unwrap();
                 let line = log.clone();
-                UnixStream::from_std(socket).unwrap().close(move || {
+                UnixStream::from_std(socket).unwrap().close_with(move || {
                     line.add(format_args!("close {name}"));
-                    next_tick(line.will(format_args!("tick of {name}")));
+                    next_tick(line.callback(format_args!("tick of {name}")));
                     if name != "B" {
                         throw(name);
                     }
                 });
             }
-            set_timeout(ms(1), log.will("timer"));
-            set_immediate(log.will("next check"));
+            set_timeout(ms(1), log.callback("timer"));
+            set_immediate(log.callback("next check"));
             block_for(ms(20));
             log.add("check");
         });
@@ -67,7 +67,7 @@ impl ArcWake for Throws {
     fn wake_by_ref(this: &Arc<Throws>) {
         let (name, log) = (this.0, LOG.with_borrow(|log| log.clone().unwrap()));
         log.add(format_args!("pending {name}"));
-        next_tick(log.will(format_args!("tick of {name}")));
+        next_tick(log.callback(format_args!("tick of {name}")));
         if name != "B" {
             throw(name);
         }
@@ -89,7 +89,7 @@ fn behind_a_throwing_pending_callback_comes_no_drain() {
                 std::mem::forget(connecting); // dropped, it would take its waker along
             }
         });
-        simulate_completion(ms(0), log.will("poll"));
+        simulate_completion(ms(0), log.callback("poll"));
     })
     .assert([
         "pending A",
@@ -111,11 +111,11 @@ fn behind_a_throwing_timer_the_clock_is_not_read_again() {
         log_uncaught(&log);
         let line = log.clone();
         set_timeout(ms(20), move || {
-            set_immediate(line.will("immediate"));
+            set_immediate(line.callback("immediate"));
             block_for(ms(400));
             throw("A");
         });
-        set_timeout(ms(300), log.will("B due 300"));
+        set_timeout(ms(300), log.callback("B due 300"));
     })
     .assert(["uncaught A", "immediate", "B due 300"]);
 }
@@ -125,9 +125,9 @@ fn behind_a_throwing_timer_the_clock_is_not_read_again() {
 fn what_the_last_timer_queued_is_drained_before_the_poll_phase() {
     trace(|log| {
         log_uncaught(&log);
-        simulate_completion(ms(0), log.will("poll"));
+        simulate_completion(ms(0), log.callback("poll"));
         set_timeout(ms(20), move || {
-            next_tick(log.will("tick of A"));
+            next_tick(log.callback("tick of A"));
             throw("A");
         });
         block_for(ms(60));
@@ -144,7 +144,7 @@ fn what_an_early_end_leaves_behind_is_gone() {
     let result = event_loop.run_script(move || {
         let (socket, _) = StdStream::pair().unwrap();
         let socket = UnixStream::from_std(socket).unwrap();
-        socket.close(move || close.add("close"));
+        socket.close_with(move || close.add("close"));
         spawn(async move {
             let _ = UnixStream::connect("/nonexistent/socket").await;
             connected.add("pending");
@@ -154,7 +154,7 @@ fn what_an_early_end_leaves_behind_is_gone() {
     assert!(matches!(result, Err(RunError::Exit(3))), "{result:?}");
     let line = log.clone();
     event_loop
-        .run_script(move || drop(set_immediate(line.will("next run"))))
+        .run_script(move || drop(set_immediate(line.callback("next run"))))
         .unwrap();
     log.assert(["next run"]);
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Later, ms, trace};
 use nodeloop::time::block_for;
-use nodeloop::{Timeout, next_tick, set_immediate, set_timeout, set_timeout_mut};
+use nodeloop::{TimeoutHandle, next_tick, set_immediate, set_timeout, set_timeout_mut};
 
 /// R22: `260-list-put-back-expiry.js`.
 #[test]
@@ -15,12 +15,12 @@ fn a_list_goes_back_with_the_expiry_of_its_next_timer() {
         let line = log.clone();
         set_timeout(ms(300), move || {
             line.add("A1 due 300");
-            set_timeout(ms(20), line.will("B due 320"));
-            set_timeout(ms(290), line.will("C due 590"));
+            set_timeout(ms(20), line.callback("B due 320"));
+            set_timeout(ms(290), line.callback("C due 590"));
             set_immediate(|| block_for(ms(600)));
         });
         block_for(ms(250));
-        set_timeout(ms(300), log.will("A2 due 550"));
+        set_timeout(ms(300), log.callback("A2 due 550"));
     })
     .assert([
         "A1 due 300",
@@ -34,11 +34,11 @@ fn a_list_goes_back_with_the_expiry_of_its_next_timer() {
 #[test]
 fn a_list_goes_back_behind_those_with_the_same_expiry() {
     trace(|log| {
-        set_timeout(ms(300), log.will("A1 due 300"));
+        set_timeout(ms(300), log.callback("A1 due 300"));
         block_for(ms(250));
-        set_timeout(ms(300), log.will("A2 due 550"));
+        set_timeout(ms(300), log.callback("A2 due 550"));
         block_for(ms(30));
-        set_timeout(ms(270), log.will("B due 550"));
+        set_timeout(ms(270), log.callback("B due 550"));
     })
     .assert(["A1 due 300", "B due 550", "A2 due 550"]);
 }
@@ -47,11 +47,11 @@ fn a_list_goes_back_behind_those_with_the_same_expiry() {
 #[test]
 fn of_two_lists_with_the_same_expiry_the_older_one_comes_first() {
     trace(|log| {
-        let x = set_timeout(ms(50), log.will("X"));
-        set_timeout(ms(300), log.will("A"));
+        let x = set_timeout(ms(50), log.callback("X"));
+        set_timeout(ms(300), log.callback("A"));
         x.clear();
         block_for(ms(100));
-        set_timeout(ms(200), log.will("B"));
+        set_timeout(ms(200), log.callback("B"));
         block_for(ms(400));
     })
     .assert(["A", "B"]);
@@ -61,10 +61,10 @@ fn of_two_lists_with_the_same_expiry_the_older_one_comes_first() {
 #[test]
 fn clearing_the_first_timer_leaves_the_number_of_its_list() {
     trace(|log| {
-        let a1 = set_timeout(ms(300), log.will("A1"));
-        set_timeout(ms(300), log.will("A2"));
+        let a1 = set_timeout(ms(300), log.callback("A1"));
+        set_timeout(ms(300), log.callback("A2"));
         block_for(ms(100));
-        set_timeout(ms(200), log.will("B")); // the same expiry
+        set_timeout(ms(200), log.callback("B")); // the same expiry
         a1.clear();
         block_for(ms(400));
     })
@@ -75,7 +75,7 @@ fn clearing_the_first_timer_leaves_the_number_of_its_list() {
 #[test]
 fn a_refresh_of_the_picked_timer_is_lost() {
     trace(|log| {
-        let (line, b) = (log.clone(), Later::<Timeout>::new());
+        let (line, b) = (log.clone(), Later::<TimeoutHandle>::new());
         let refresh = b.clone();
         set_timeout(ms(20), move || {
             line.add("A");
@@ -84,11 +84,11 @@ fn a_refresh_of_the_picked_timer_is_lost() {
                 in_tick.add("tick");
                 refresh.get().refresh();
             });
-            set_immediate(line.will("immediate"));
+            set_immediate(line.callback("immediate"));
         });
-        b.set(set_timeout_mut(ms(20), log.will("B"))); // it could run twice
-        set_timeout(ms(20), log.will("C"));
-        set_timeout(ms(200), log.will("end"));
+        b.set(set_timeout_mut(ms(20), log.callback("B"))); // it could run twice
+        set_timeout(ms(20), log.callback("C"));
+        set_timeout(ms(200), log.callback("end"));
         block_for(ms(60));
     })
     .assert(["A", "tick", "B", "C", "immediate", "end"]);
@@ -98,7 +98,7 @@ fn a_refresh_of_the_picked_timer_is_lost() {
 #[test]
 fn a_refresh_between_two_lists_counts() {
     trace(|log| {
-        let (line, b) = (log.clone(), Later::<Timeout>::new());
+        let (line, b) = (log.clone(), Later::<TimeoutHandle>::new());
         let refresh = b.clone();
         set_timeout(ms(20), move || {
             line.add("A");
@@ -107,10 +107,10 @@ fn a_refresh_between_two_lists_counts() {
                 in_tick.add("tick");
                 refresh.get().refresh();
             });
-            set_immediate(line.will("immediate"));
+            set_immediate(line.callback("immediate"));
         });
-        b.set(set_timeout(ms(100), log.will("B")));
-        set_timeout(ms(100), log.will("C"));
+        b.set(set_timeout(ms(100), log.callback("B")));
+        set_timeout(ms(100), log.callback("C"));
         block_for(ms(150));
     })
     .assert(["A", "tick", "C", "immediate", "B"]);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Later, ms, now_ms, trace};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    Timeout, next_tick, on_exit, queue_microtask, set_immediate, set_interval, set_timeout,
+    TimeoutHandle, next_tick, on_exit, queue_microtask, set_immediate, set_interval, set_timeout,
     set_timeout_mut,
 };
 
@@ -19,13 +19,13 @@ use nodeloop::{
 #[test]
 fn short_and_huge_delays_are_one_millisecond() {
     trace(|log| {
-        set_timeout(ms(1), log.will("1"));
-        set_timeout(ms(0), log.will("0"));
-        set_timeout(Duration::from_micros(500), log.will("0.5"));
-        set_timeout(Duration::from_micros(1_900), log.will("1.9"));
-        set_timeout(Duration::MAX, log.will("Infinity"));
-        set_timeout(ms(1 << 31), log.will("2147483648"));
-        set_timeout(ms(2), log.will("2 ms"));
+        set_timeout(ms(1), log.callback("1"));
+        set_timeout(ms(0), log.callback("0"));
+        set_timeout(Duration::from_micros(500), log.callback("0.5"));
+        set_timeout(Duration::from_micros(1_900), log.callback("1.9"));
+        set_timeout(Duration::MAX, log.callback("Infinity"));
+        set_timeout(ms(1 << 31), log.callback("2147483648"));
+        set_timeout(ms(2), log.callback("2 ms"));
         block_for(ms(20));
     })
     .assert(["1", "0", "0.5", "1.9", "Infinity", "2147483648", "2 ms"]);
@@ -44,9 +44,9 @@ fn the_longest_delay_is_exact() {
 #[test]
 fn fractions_of_a_millisecond_are_dropped() {
     trace(|log| {
-        set_timeout(Duration::from_micros(20_900), log.will("20.9"));
-        set_timeout(ms(20), log.will("20"));
-        set_timeout(Duration::from_micros(20_100), log.will("20.1"));
+        set_timeout(Duration::from_micros(20_900), log.callback("20.9"));
+        set_timeout(ms(20), log.callback("20"));
+        set_timeout(Duration::from_micros(20_100), log.callback("20.1"));
         block_for(ms(40));
     })
     .assert(["20.9", "20", "20.1"]); // one list, in the order of arming
@@ -56,10 +56,10 @@ fn fractions_of_a_millisecond_are_dropped() {
 #[test]
 fn late_timers_come_list_by_list() {
     trace(|log| {
-        set_timeout(ms(20), log.will("A1 due 20"));
-        set_timeout(ms(35), log.will("B1 due 35"));
+        set_timeout(ms(20), log.callback("A1 due 20"));
+        set_timeout(ms(35), log.callback("B1 due 35"));
         block_for(ms(30));
-        set_timeout(ms(20), log.will("A2 due 50"));
+        set_timeout(ms(20), log.callback("A2 due 50"));
         block_for(ms(60));
     })
     .assert([
@@ -73,10 +73,10 @@ fn late_timers_come_list_by_list() {
 #[test]
 fn lists_are_ordered_by_expiry() {
     trace(|log| {
-        set_timeout(ms(80), log.will("80 due 80"));
+        set_timeout(ms(80), log.callback("80 due 80"));
         block_for(ms(30));
-        set_timeout(ms(20), log.will("20 due 50"));
-        set_timeout(ms(35), log.will("35 due 65"));
+        set_timeout(ms(20), log.callback("20 due 50"));
+        set_timeout(ms(35), log.callback("35 due 65"));
         block_for(ms(100));
     })
     .assert(["20 due 50", "35 due 65", "80 due 80"]);
@@ -86,9 +86,9 @@ fn lists_are_ordered_by_expiry() {
 #[test]
 fn a_list_is_put_back_with_the_expiry_of_its_next_timer() {
     trace(|log| {
-        set_timeout(ms(40), log.will("A1 due 40"));
+        set_timeout(ms(40), log.callback("A1 due 40"));
         block_for(ms(25));
-        set_timeout(ms(40), log.will("A2 due 65"));
+        set_timeout(ms(40), log.callback("A2 due 65"));
         set_timeout(ms(20), move || {
             log.add("B due 45");
             block_for(ms(60));
@@ -102,9 +102,9 @@ fn a_list_is_put_back_with_the_expiry_of_its_next_timer() {
 fn clearing_the_first_timer_leaves_the_expiry_of_its_list() {
     trace(|log| {
         let a = set_timeout(ms(20), || {});
-        set_timeout(ms(35), log.will("B due 35"));
+        set_timeout(ms(35), log.callback("B due 35"));
         block_for(ms(30));
-        set_timeout(ms(20), log.will("A2 due 50"));
+        set_timeout(ms(20), log.callback("A2 due 50"));
         a.clear();
         block_for(ms(60));
     })
@@ -119,10 +119,10 @@ fn clearing_the_first_timer_leaves_the_expiry_of_its_list() {
 fn clearing_the_only_timer_drops_its_list() {
     trace(|log| {
         let a = set_timeout(ms(20), || {});
-        set_timeout(ms(35), log.will("B due 35"));
+        set_timeout(ms(35), log.callback("B due 35"));
         block_for(ms(30));
         a.clear();
-        set_timeout(ms(20), log.will("A2 due 50")); // a fresh list
+        set_timeout(ms(20), log.callback("A2 due 50")); // a fresh list
         block_for(ms(60));
     })
     .assert(["B due 35", "A2 due 50"]);
@@ -134,10 +134,10 @@ fn clearing_the_only_timer_keeps_its_list_if_it_was_unrefd() {
     trace(|log| {
         let a = set_timeout(ms(20), || {});
         a.unref();
-        set_timeout(ms(35), log.will("B due 35"));
+        set_timeout(ms(35), log.callback("B due 35"));
         block_for(ms(30));
         a.clear();
-        set_timeout(ms(20), log.will("A2 due 50")); // the old list, that stands at 20
+        set_timeout(ms(20), log.callback("A2 due 50")); // the old list, that stands at 20
         block_for(ms(60));
     })
     .assert(["A2 due 50", "B due 35"]);
@@ -147,8 +147,8 @@ fn clearing_the_only_timer_keeps_its_list_if_it_was_unrefd() {
 #[test]
 fn refreshing_leaves_the_expiry_of_the_list() {
     trace(|log| {
-        let a = set_timeout(ms(20), log.will("A1 due 50 (refreshed)"));
-        set_timeout(ms(35), log.will("B due 35"));
+        let a = set_timeout(ms(20), log.callback("A1 due 50 (refreshed)"));
+        set_timeout(ms(35), log.callback("B due 35"));
         block_for(ms(30));
         a.refresh();
         block_for(ms(60));
@@ -163,10 +163,10 @@ fn a_timers_phase_reads_the_clock_once() {
         let line = log.clone();
         set_timeout(ms(20), move || {
             line.add("A");
-            set_immediate(line.will("immediate"));
+            set_immediate(line.callback("immediate"));
             block_for(ms(40));
         });
-        set_timeout(ms(40), log.will("B"));
+        set_timeout(ms(40), log.callback("B"));
     })
     .assert([
         "A",
@@ -182,8 +182,8 @@ fn a_timer_never_runs_in_the_phase_that_armed_it() {
         let line = log.clone();
         set_timeout(ms(10), move || {
             line.add("A");
-            set_timeout(ms(1), line.will("new"));
-            set_immediate(line.will("immediate"));
+            set_timeout(ms(1), line.callback("new"));
+            set_immediate(line.callback("immediate"));
             block_for(ms(10));
         });
         set_timeout(ms(12), move || {
@@ -200,8 +200,8 @@ fn a_timer_never_runs_in_the_phase_that_armed_it() {
 fn from_a_timer_an_immediate_beats_a_timeout() {
     trace(|log| {
         set_timeout(ms(10), move || {
-            set_timeout(ms(0), log.will("timeout"));
-            set_immediate(log.will("immediate"));
+            set_timeout(ms(0), log.callback("timeout"));
+            set_immediate(log.callback("immediate"));
         });
     })
     .assert(["immediate", "timeout"]);
@@ -212,8 +212,8 @@ fn from_a_timer_an_immediate_beats_a_timeout() {
 fn from_a_completion_an_immediate_beats_a_timeout() {
     trace(|log| {
         simulate_completion(ms(0), move || {
-            set_timeout(ms(0), log.will("timeout"));
-            set_immediate(log.will("immediate"));
+            set_timeout(ms(0), log.callback("timeout"));
+            set_immediate(log.callback("immediate"));
         });
     })
     .assert(["immediate", "timeout"]);
@@ -223,7 +223,7 @@ fn from_a_completion_an_immediate_beats_a_timeout() {
 #[test]
 fn an_interval_counts_from_the_beginning_of_its_call() {
     trace(|log| {
-        let (interval, at) = (Later::<Timeout>::new(), RefCell::new(Vec::new()));
+        let (interval, at) = (Later::<TimeoutHandle>::new(), RefCell::new(Vec::new()));
         let own = interval.clone();
         interval.set(set_interval(ms(60), move || {
             let mut at = at.borrow_mut();
@@ -243,7 +243,7 @@ fn an_interval_counts_from_the_beginning_of_its_call() {
 #[test]
 fn missed_calls_of_an_interval_are_not_made_up() {
     trace(|log| {
-        let (interval, at) = (Later::<Timeout>::new(), RefCell::new(Vec::new()));
+        let (interval, at) = (Later::<TimeoutHandle>::new(), RefCell::new(Vec::new()));
         let own = interval.clone();
         interval.set(set_interval(ms(40), move || {
             let mut at = at.borrow_mut();
@@ -262,12 +262,12 @@ fn missed_calls_of_an_interval_are_not_made_up() {
 #[test]
 fn an_interval_slower_than_its_period_lets_the_other_phases_run() {
     trace(|log| {
-        let (interval, n) = (Later::<Timeout>::new(), Cell::new(0));
+        let (interval, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
         let own = interval.clone();
         interval.set(set_interval(ms(15), move || {
             n.set(n.get() + 1);
             log.add(format_args!("interval {}", n.get()));
-            set_immediate(log.will("immediate"));
+            set_immediate(log.callback("immediate"));
             block_for(ms(30));
             if n.get() == 3 {
                 own.get().clear();
@@ -288,14 +288,14 @@ fn an_interval_slower_than_its_period_lets_the_other_phases_run() {
 #[test]
 fn an_interval_stands_behind_the_timers_of_its_callback() {
     trace(|log| {
-        let (interval, n) = (Later::<Timeout>::new(), Cell::new(0));
+        let (interval, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
         let own = interval.clone();
         interval.set(set_interval(ms(40), move || {
             n.set(n.get() + 1);
             log.add(format_args!("interval {}", n.get()));
             if n.get() == 1 {
                 block_for(ms(15));
-                set_timeout(ms(40), log.will("timer"));
+                set_timeout(ms(40), log.callback("timer"));
             }
             if n.get() == 2 {
                 own.get().clear();
@@ -313,7 +313,7 @@ fn an_interval_stands_behind_the_timers_of_its_callback() {
 #[test]
 fn an_interval_cleared_in_its_callback_is_over() {
     trace(|log| {
-        let (interval, n) = (Later::<Timeout>::new(), Cell::new(0));
+        let (interval, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
         let own = interval.clone();
         interval.set(set_interval(ms(10), move || {
             n.set(n.get() + 1);
@@ -331,16 +331,16 @@ fn an_interval_cleared_in_its_callback_is_over() {
 #[test]
 fn a_timer_cleared_in_its_own_phase_does_not_run() {
     trace(|log| {
-        let (b, c) = (Later::<Timeout>::new(), Later::<Timeout>::new());
+        let (b, c) = (Later::<TimeoutHandle>::new(), Later::<TimeoutHandle>::new());
         let (line, clear_b, clear_c) = (log.clone(), b.clone(), c.clone());
         set_timeout(ms(10), move || {
             line.add("A");
             clear_b.get().clear();
             queue_microtask(move || clear_c.get().clear());
         });
-        b.set(set_timeout(ms(10), log.will("B")));
-        c.set(set_timeout(ms(10), log.will("C")));
-        set_timeout(ms(10), log.will("D"));
+        b.set(set_timeout(ms(10), log.callback("B")));
+        c.set(set_timeout(ms(10), log.callback("C")));
+        set_timeout(ms(10), log.callback("D"));
         block_for(ms(30));
     })
     .assert(["A", "D"]);
@@ -350,7 +350,7 @@ fn a_timer_cleared_in_its_own_phase_does_not_run() {
 #[test]
 fn a_timer_is_picked_before_the_drain() {
     trace(|log| {
-        let b = Later::<Timeout>::new();
+        let b = Later::<TimeoutHandle>::new();
         let (line, refresh) = (log.clone(), b.clone());
         set_timeout(ms(20), move || {
             line.add("A");
@@ -359,7 +359,7 @@ fn a_timer_is_picked_before_the_drain() {
                 refresh.get().refresh(); // and is lost
             });
         });
-        b.set(set_timeout(ms(20), log.will("B")));
+        b.set(set_timeout(ms(20), log.callback("B")));
         block_for(ms(40));
     })
     .assert(["A", "tick", "B"]);
@@ -374,7 +374,7 @@ fn a_pending_timer_can_be_put_off() {
             line.add(format_args!("A {}", now_ms() > 85));
         });
         set_timeout(ms(30), move || drop(a.refresh().clone()));
-        set_timeout(ms(70), log.will("B"));
+        set_timeout(ms(70), log.callback("B"));
     })
     .assert(["B", "A true"]); // A at 90
 }
@@ -383,7 +383,7 @@ fn a_pending_timer_can_be_put_off() {
 #[test]
 fn a_timer_that_has_fired_can_be_armed_again() {
     trace(|log| {
-        let a = set_timeout_mut(ms(20), log.will("A"));
+        let a = set_timeout_mut(ms(20), log.callback("A"));
         set_timeout(ms(50), move || {
             log.add("refresh");
             a.refresh();
@@ -397,7 +397,7 @@ fn a_timer_that_has_fired_can_be_armed_again() {
 #[test]
 fn a_timer_that_could_be_called_once_is_over() {
     trace(|log| {
-        let a = set_timeout(ms(20), log.will("A"));
+        let a = set_timeout(ms(20), log.callback("A"));
         set_timeout(ms(50), move || {
             log.add("refresh");
             a.refresh();
@@ -413,14 +413,14 @@ fn a_timer_that_could_be_called_once_is_over() {
 fn a_cleared_timer_stays_cleared() {
     trace(|log| {
         for a in [
-            set_timeout(ms(20), log.will("never")),
-            set_timeout_mut(ms(20), log.will("never")),
+            set_timeout(ms(20), log.callback("never")),
+            set_timeout_mut(ms(20), log.callback("never")),
         ] {
             a.clear();
             a.refresh();
             assert!(!a.is_pending());
         }
-        set_timeout(ms(50), log.will("end"));
+        set_timeout(ms(50), log.callback("end"));
     })
     .assert(["end"]);
 }
@@ -429,7 +429,7 @@ fn a_cleared_timer_stays_cleared() {
 #[test]
 fn a_timer_can_arm_itself_again() {
     trace(|log| {
-        let (a, n) = (Later::<Timeout>::new(), Cell::new(0));
+        let (a, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
         let own = a.clone();
         a.set(set_timeout_mut(ms(10), move || {
             n.set(n.get() + 1);
@@ -446,7 +446,7 @@ fn a_timer_can_arm_itself_again() {
 #[test]
 fn a_timer_cleared_after_it_fired_is_armed_without_a_callback() {
     trace(|log| {
-        let a = set_timeout_mut(ms(60), log.will("A"));
+        let a = set_timeout_mut(ms(60), log.callback("A"));
         set_timeout(ms(90), move || {
             a.clear();
             a.refresh();
@@ -460,9 +460,9 @@ fn a_timer_cleared_after_it_fired_is_armed_without_a_callback() {
 #[test]
 fn unref_and_ref_change_the_aliveness_only() {
     trace(|log| {
-        let a = set_timeout(ms(20), log.will("A"));
+        let a = set_timeout(ms(20), log.callback("A"));
         a.unref();
-        set_timeout(ms(30), log.will("B")).unref();
+        set_timeout(ms(30), log.callback("B")).unref();
         log.add(a.has_ref());
         a.ref_();
         log.add(a.has_ref());
@@ -479,7 +479,7 @@ fn unref_and_ref_change_the_aliveness_only() {
 #[test]
 fn a_fired_timer_keeps_its_unref() {
     trace(|log| {
-        let a = set_timeout_mut(ms(20), log.will("A"));
+        let a = set_timeout_mut(ms(20), log.callback("A"));
         set_timeout(ms(50), move || {
             a.unref();
             a.refresh();
@@ -496,11 +496,11 @@ fn a_list_cleared_and_refilled_in_a_callback_is_a_fresh_one() {
         let line = log.clone();
         set_timeout(ms(30), move || {
             line.add("A");
-            set_timeout(ms(30), line.will("never")).clear();
+            set_timeout(ms(30), line.callback("never")).clear();
             block_for(ms(20));
-            set_timeout(ms(30), line.will("C due 80"));
+            set_timeout(ms(30), line.callback("C due 80"));
         });
-        set_timeout(ms(65), log.will("B due 65"));
+        set_timeout(ms(65), log.callback("B due 65"));
     })
     .assert(["A", "B due 65", "C due 80"]);
 }
@@ -509,19 +509,19 @@ fn a_list_cleared_and_refilled_in_a_callback_is_a_fresh_one() {
 #[test]
 fn a_list_emptied_behind_the_pick_is_not_the_new_one_of_its_duration() {
     trace(|log| {
-        let b = Later::<Timeout>::new();
+        let b = Later::<TimeoutHandle>::new();
         let (line, clear_b) = (log.clone(), b.clone());
         set_timeout(ms(100), move || {
             line.add("A");
             next_tick(move || {
                 clear_b.get().clear();
-                set_timeout(ms(100), line.will("new one of that duration"));
-                set_timeout(ms(50), line.will("X"));
+                set_timeout(ms(100), line.callback("new one of that duration"));
+                set_timeout(ms(50), line.callback("X"));
             });
         });
-        b.set(set_timeout(ms(100), log.will("never")));
-        set_timeout(ms(120), log.will("Y, overdue too"));
-        set_immediate(log.will("immediate"));
+        b.set(set_timeout(ms(100), log.callback("never")));
+        set_timeout(ms(120), log.callback("Y, overdue too"));
+        set_immediate(log.callback("immediate"));
         block_for(ms(160));
     })
     .assert([
@@ -537,19 +537,19 @@ fn a_list_emptied_behind_the_pick_is_not_the_new_one_of_its_duration() {
 #[test]
 fn an_emptied_list_that_stays_takes_the_new_timer() {
     trace(|log| {
-        let b = Later::<Timeout>::new();
+        let b = Later::<TimeoutHandle>::new();
         let (line, clear_b) = (log.clone(), b.clone());
         set_timeout(ms(100), move || {
             line.add("A");
             next_tick(move || {
                 clear_b.get().clear();
-                set_timeout(ms(100), line.will("new one of that duration"));
-                set_timeout(ms(50), line.will("X"));
+                set_timeout(ms(100), line.callback("new one of that duration"));
+                set_timeout(ms(50), line.callback("X"));
             });
         });
-        b.set(set_timeout(ms(100), log.will("never")).unref().clone());
-        set_timeout(ms(120), log.will("Y, overdue too"));
-        set_immediate(log.will("immediate"));
+        b.set(set_timeout(ms(100), log.callback("never")).unref().clone());
+        set_timeout(ms(120), log.callback("Y, overdue too"));
+        set_immediate(log.callback("immediate"));
         block_for(ms(160));
     })
     .assert([
@@ -568,14 +568,14 @@ fn a_last_drain_that_arms_a_timer_repeats_the_pass() {
         let line = log.clone();
         set_timeout(ms(20), move || {
             line.add("A");
-            set_immediate(line.will("immediate"));
+            set_immediate(line.callback("immediate"));
             block_for(ms(60));
             next_tick(move || {
                 line.add("tick");
-                set_timeout(ms(100), line.will("C"));
+                set_timeout(ms(100), line.callback("C"));
             });
         });
-        set_timeout(ms(50), log.will("B"));
+        set_timeout(ms(50), log.callback("B"));
     })
     .assert([
         "A",
@@ -593,25 +593,25 @@ fn a_callback_that_arms_a_timer_does_not_repeat_the_pass() {
         let line = log.clone();
         set_timeout(ms(20), move || {
             line.add("A");
-            set_immediate(line.will("immediate 1"));
+            set_immediate(line.callback("immediate 1"));
             set_timeout(ms(100), || ());
             block_for(ms(60));
             set_timeout(ms(100), || ());
-            next_tick(line.will("tick 1"));
+            next_tick(line.callback("tick 1"));
         });
-        set_timeout(ms(50), log.will("B"));
+        set_timeout(ms(50), log.callback("B"));
         set_timeout(ms(300), move || {
             let line = log.clone();
             set_timeout(ms(20), move || {
                 line.add("A2");
-                set_immediate(line.will("immediate 2"));
+                set_immediate(line.callback("immediate 2"));
                 queue_microtask(move || {
                     line.add("micro 2");
                     block_for(ms(60));
                     set_timeout(ms(100), || ());
                 });
             });
-            set_timeout(ms(50), log.will("B2"));
+            set_timeout(ms(50), log.callback("B2"));
         });
     })
     .assert([
@@ -632,16 +632,16 @@ fn a_timer_of_the_last_drain_may_run_in_the_repeated_pass() {
     trace(|log| {
         let line = log.clone();
         set_timeout(ms(20), move || {
-            set_immediate(line.will("immediate 1"));
+            set_immediate(line.callback("immediate 1"));
             next_tick(move || {
-                set_timeout(ms(1), line.will("timer 1"));
+                set_timeout(ms(1), line.callback("timer 1"));
                 block_for(ms(30));
             });
         });
         set_timeout(ms(100), move || {
-            set_immediate(log.will("immediate 2"));
+            set_immediate(log.callback("immediate 2"));
             next_tick(move || {
-                set_timeout(ms(1), log.will("timer 2"));
+                set_timeout(ms(1), log.callback("timer 2"));
                 block_for(ms(30));
                 set_timeout(ms(10), || ());
             });
@@ -657,7 +657,7 @@ fn a_sleep_reads_the_clock_as_a_timer_does() {
         let line = log.clone();
         set_timeout(ms(20), move || {
             line.add("A");
-            set_immediate(line.will("immediate"));
+            set_immediate(line.callback("immediate"));
             block_for(ms(60));
             queue_microtask(move || {
                 drop(nodeloop::spawn(async move {
@@ -667,7 +667,7 @@ fn a_sleep_reads_the_clock_as_a_timer_does() {
                 }));
             });
         });
-        set_timeout(ms(50), log.will("B"));
+        set_timeout(ms(50), log.callback("B"));
     })
     .assert(["A", "micro", "B", "immediate", "slept"]);
 }
@@ -676,18 +676,18 @@ fn a_sleep_reads_the_clock_as_a_timer_does() {
 #[test]
 fn a_refresh_reads_the_clock_as_a_timer_does() {
     trace(|log| {
-        let other = set_timeout(ms(200), log.will("other"));
+        let other = set_timeout(ms(200), log.callback("other"));
         let line = log.clone();
         set_timeout(ms(20), move || {
             line.add("A");
-            set_immediate(line.will("immediate"));
+            set_immediate(line.callback("immediate"));
             block_for(ms(60));
             next_tick(move || {
                 line.add("tick");
                 other.refresh();
             });
         });
-        set_timeout(ms(50), log.will("B"));
+        set_timeout(ms(50), log.callback("B"));
     })
     .assert(["A", "tick", "B", "immediate", "other"]);
 }
@@ -696,18 +696,18 @@ fn a_refresh_reads_the_clock_as_a_timer_does() {
 #[test]
 fn a_drain_may_clear_the_list_that_was_chosen() {
     trace(|log| {
-        let b = Later::<Timeout>::new();
+        let b = Later::<TimeoutHandle>::new();
         let (line, clear_b) = (log.clone(), b.clone());
         set_timeout(ms(40), move || {
             line.add("A");
             next_tick(move || {
                 clear_b.get().clear();
-                set_timeout(ms(80), line.will("C"));
+                set_timeout(ms(80), line.callback("C"));
             });
         });
-        b.set(set_timeout(ms(80), log.will("never")));
-        set_timeout(ms(100), log.will("D"));
-        set_immediate(log.will("immediate"));
+        b.set(set_timeout(ms(80), log.callback("never")));
+        set_timeout(ms(100), log.callback("D"));
+        set_immediate(log.callback("immediate"));
         block_for(ms(140));
     })
     .assert(["A", "D", "immediate", "C"]);
@@ -720,7 +720,7 @@ fn clearing_drops_the_callback_outside_of_any_borrow() {
     impl Drop for ArmsWhenDropped {
         fn drop(&mut self) {
             self.0.add("dropped");
-            set_timeout(ms(5), self.0.will("armed by the destructor"));
+            set_timeout(ms(5), self.0.callback("armed by the destructor"));
         }
     }
     trace(|log| {

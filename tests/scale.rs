@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use common::{ms, text_of, trace, virtual_loop};
-use nodeloop::promise::{Failure, MAX_SPAWN_DEPTH, with_resolver};
+use nodeloop::promise::{MAX_SPAWN_DEPTH, PromiseError, with_resolver};
 use nodeloop::{
     Promise, next_tick, queue_microtask, set_immediate, set_timeout, spawn, spawn_lazy,
 };
@@ -33,7 +33,7 @@ fn a_million_timers_fire_in_order() {
                 expected.push((duration, n));
             }
         }
-        cleared.iter().for_each(nodeloop::Timeout::clear);
+        cleared.iter().for_each(nodeloop::TimeoutHandle::clear);
         expected.sort();
         nodeloop::on_exit(move |_| {
             assert!(*fired.borrow() == expected, "the order is wrong");
@@ -97,7 +97,7 @@ fn a_long_chain_of_conversions_needs_no_stack() {
     fn convert_all(mut last: Promise<u64>, held: &Rc<()>) -> Promise<u64> {
         for _ in 0..MILLION / 4 {
             let held = held.clone();
-            last = last.convert(move |n| n + Rc::strong_count(&held) as u64 / MILLION + 1);
+            last = last.map(move |n| n + Rc::strong_count(&held) as u64 / MILLION + 1);
         }
         last
     }
@@ -168,7 +168,7 @@ fn the_end_of_a_long_chain_can_be_aborted() {
     let first = virtual_loop().run(async {
         let (resolver, last) = chain(MILLION / 10);
         last.abort();
-        assert!(matches!(last.settled().await, Err(Failure::Aborted)));
+        assert!(matches!(last.settled().await, Err(PromiseError::Aborted)));
         resolver.resolve(0);
     });
     first.unwrap();

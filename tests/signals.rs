@@ -40,7 +40,7 @@ fn raise(kind: SignalKind) {
 
 /// `process.on(kind, () => console.log(line))`
 fn log_on(log: &Log, kind: SignalKind, line: &str) -> SignalListener {
-    on_signal(kind, log.will(line)).unwrap()
+    on_signal(kind, log.callback(line)).unwrap()
 }
 
 /// `200-signals.js`
@@ -51,14 +51,14 @@ fn a_signal_is_a_macrotask_that_calls_all_listeners() {
         let first = log.clone();
         on_signal(USR2, move || {
             first.add("first");
-            next_tick(first.will("tick"));
-            queue_microtask(first.will("micro"));
+            next_tick(first.callback("tick"));
+            queue_microtask(first.callback("micro"));
         })
         .unwrap();
         log_on(&log, USR2, "second");
         raise(USR2);
         raise(USR2);
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
     })
     .assert([
         "first",
@@ -90,7 +90,7 @@ fn signals_come_behind_the_other_events_of_their_phase() {
             log_on(&log, USR2, "signal");
             raise(USR2);
             socket.write_all(b"hello").await.unwrap();
-            set_immediate(log.will("immediate"));
+            set_immediate(log.callback("immediate"));
         });
     })
     .assert(["data", "signal", "immediate"]);
@@ -105,14 +105,14 @@ fn a_listener_that_throws_ends_its_macrotask() {
         let first = log.clone();
         on_signal(USR2, move || {
             first.add("first");
-            next_tick(first.will("tick"));
+            next_tick(first.callback("tick"));
             throw("error")
         })
         .unwrap();
         log_on(&log, USR2, "second");
         raise(USR2);
         raise(USR2);
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
     })
     .assert([
         "first",
@@ -151,7 +151,7 @@ fn who_listens_is_asked_for_every_signal() {
         })
         .unwrap();
         (0..3).for_each(|_| raise(USR2));
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
     })
     .assert([
         "once",

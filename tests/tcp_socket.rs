@@ -224,7 +224,7 @@ fn r62_closing_can_be_awaited() {
         };
         let (one, other) = pair().await;
         yield_now().await;
-        let (first, second) = (one.close_now(), other.close_now());
+        let (first, second) = (one.close(), other.close());
         for (closing, log) in [(first, will("first")), (second, will("second"))] {
             spawn(async move {
                 closing.await;

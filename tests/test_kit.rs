@@ -9,7 +9,7 @@ use std::time::Duration;
 use nodeloop::observe::Phase;
 use nodeloop::test::{self, Log, Stepper};
 use nodeloop::{
-    RunError, Seed, WaitsFor, next_tick, promise, queue_microtask, queue_work, set_immediate,
+    BlockedOn, RunError, Seed, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_interval, set_timeout, spawn, spawn_blocking, time,
 };
 
@@ -30,8 +30,8 @@ fn message_of(assertion: impl FnOnce()) -> String {
 fn placed(line: u32, text: &str) -> String {
     let mut placed = text.to_owned();
     for below in 0..40 {
-        let place = format!("{}:{}", file!(), line + below);
-        placed = placed.replace(&format!("{{{below}}}"), &place);
+        let location = format!("{}:{}", file!(), line + below);
+        placed = placed.replace(&format!("{{{below}}}"), &location);
     }
     placed
 }
@@ -40,14 +40,14 @@ fn placed(line: u32, text: &str) -> String {
 fn sample() -> (Log, u32) {
     let line = line!() + 1;
     // Under seed 0 nothing is permuted, and jobs come when they must: the same turn every time.
-    let log = test::Builder::new().seed(Seed::new(0)).run(async |t| {
+    let log = test::TestBuilder::new().seed(Seed::new(0)).run(async |t| {
         let log = t.log();
-        set_timeout(ms(20), log.will("timeout"));
-        set_immediate(log.will("immediate"));
-        queue_microtask(log.will("microtask"));
-        next_tick(log.will("tick"));
+        set_timeout(ms(20), log.callback("timeout"));
+        set_immediate(log.callback("immediate"));
+        queue_microtask(log.callback("microtask"));
+        next_tick(log.callback("tick"));
         queue_work(|| (), {
-            let mut done = log.will("job");
+            let mut done = log.callback("job");
             move |()| done()
         });
         log.add("main");
@@ -87,11 +87,11 @@ fn an_order_that_differs_is_told_as_a_difference() {
     let line = line!();
     let log = test::run(async |t| {
         let log = t.log();
-        set_timeout(ms(20), log.will("timeout"));
-        set_immediate(log.will("immediate"));
-        next_tick(log.will("tick"));
+        set_timeout(ms(20), log.callback("timeout"));
+        set_immediate(log.callback("immediate"));
+        next_tick(log.callback("tick"));
         set_interval(ms(5), {
-            let mut each = log.will("each");
+            let mut each = log.callback("each");
             move || each()
         })
         .unref();
@@ -154,9 +154,9 @@ fn partial_orders_say_which_entries_break_them() {
     let log = test::run(async |t| {
         let log = t.log();
         for round in 1..=2 {
-            set_timeout(ms(10 * round), log.will("timeout"));
+            set_timeout(ms(10 * round), log.callback("timeout"));
         }
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
         t.until_idle().await;
         log
     });
@@ -248,7 +248,7 @@ fn a_panic_of_the_body_fails_the_test_as_it_is() {
 #[test]
 fn a_stuck_body_fails_and_says_what_it_waits_for() {
     let line = line!();
-    let failure = test::Builder::new()
+    let failure = test::TestBuilder::new()
         .try_run(async |t| {
             t.log().add("waiting");
             let (promise, resolver) = promise::with_resolver::<()>();
@@ -272,10 +272,10 @@ the log is
     let Some(RunError::Stuck(stuck)) = failure.error() else {
         panic!("{failure:?}")
     };
-    let lost = |wait: &WaitsFor| {
+    let lost = |wait: &BlockedOn| {
         matches!(
             wait,
-            WaitsFor::Promise {
+            BlockedOn::Promise {
                 out_of_reach: true,
                 ..
             }
@@ -286,7 +286,7 @@ the log is
             .report()
             .tasks()
             .iter()
-            .any(|task| task.waits_for().iter().any(lost))
+            .any(|task| task.blocked_on().iter().any(lost))
     );
 }
 
@@ -300,22 +300,22 @@ fn a_task_that_is_left_behind_fails_the_test() {
             drop(resolver); // it holds what would wake it
         }));
     };
-    let failure = test::Builder::new().try_run(left).unwrap_err();
+    let failure = test::TestBuilder::new().try_run(left).unwrap_err();
     let expected = r#"the test has left a task behind that nothing will ever wake: await, abort or finish what is pending, or `allow_leftovers`
   a task spawned at {3}:14 is pending
     it waits for the promise made at {2}:35
 the log is empty"#;
     assert_eq!(failure.to_string(), placed(line, expected));
     assert_eq!(failure.leftovers().map(|left| left.tasks().len()), Some(1));
-    test::Builder::new().allow_leftovers().run(left);
+    test::TestBuilder::new().allow_leftovers().run(left);
 }
 
 #[test]
 fn what_nobody_handles_fails_the_test() {
     let line = line!();
-    let failure = test::Builder::new().try_run(async |t| {
+    let failure = test::TestBuilder::new().try_run(async |t| {
         let log = t.log();
-        set_immediate(log.will("immediate"));
+        set_immediate(log.callback("immediate"));
         set_timeout(ms(5), || {
             drop(nodeloop::try_spawn(async { Err::<(), _>("no luck") }));
         });
@@ -325,12 +325,12 @@ the log is
     1 "immediate"  check, turn 1, t=0 ms, set at {3}"#;
     assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
     let line = line!();
-    let failure = test::Builder::new().try_run(async |_| {
+    let failure = test::TestBuilder::new().try_run(async |_| {
         set_immediate(|| std::panic::resume_unwind(Box::new("thrown")));
     });
     let expected = "uncaught panic in the callback made at {2}:9: thrown\nthe log is empty";
     assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
-    let failure = test::Builder::new().try_run(async |_| nodeloop::exit(3));
+    let failure = test::TestBuilder::new().try_run(async |_| nodeloop::exit(3));
     let text = failure.unwrap_err().to_string();
     assert_eq!(text, "the program called `exit(3)`\nthe log is empty");
 }
@@ -340,11 +340,11 @@ fn a_drain_without_end_fails_the_test_instead_of_hanging_it() {
     fn for_ever() {
         queue_microtask(for_ever);
     }
-    let failure = test::Builder::new()
+    let failure = test::TestBuilder::new()
         .drain_limit(1_000)
         .try_run(async |_| for_ever());
     let failure = failure.unwrap_err();
-    let Some(RunError::Starving(starving)) = failure.error() else {
+    let Some(RunError::Starvation(starving)) = failure.error() else {
         panic!("{failure}")
     };
     assert_eq!(starving.microtasks, 1_001);
@@ -372,9 +372,9 @@ fn advance_is_exact_and_runs_what_is_due_at_its_own_time() {
 fn block_wait_and_advance_are_three_things() {
     test::run(async |t| {
         let log = t.log();
-        set_timeout(ms(10), log.will("timer"));
+        set_timeout(ms(10), log.callback("timer"));
         queue_work(|| (), {
-            let mut done = log.will("job");
+            let mut done = log.callback("job");
             move |()| done()
         });
         time::block_for(ms(15)); // time, and nothing runs
@@ -392,7 +392,7 @@ fn block_wait_and_advance_are_three_things() {
 fn time_can_be_held_while_the_test_waits_for_something_real() {
     test::run(async |t| {
         let log = t.log();
-        set_interval(ms(1), log.will("interval")).unref();
+        set_interval(ms(1), log.callback("interval")).unref();
         let held = t.hold_time();
         let (sender, receiver) = futures::channel::oneshot::channel();
         let token = nodeloop::keep_alive();
@@ -412,12 +412,12 @@ fn time_can_be_held_while_the_test_waits_for_something_real() {
 #[test]
 fn a_test_that_waits_for_time_that_is_held_fails() {
     let line = line!();
-    let failure = test::Builder::new().try_run(async |t| {
+    let failure = test::TestBuilder::new().try_run(async |t| {
         let _held = t.hold_time();
         time::sleep(ms(20)).await;
     });
     let expected = r#"nothing can run unless time passes, and the virtual clock is held by hand: advance it
-  the main future, run at {1}:40
+  the main future, run at {1}:44
     it waits for a timer, due in 20ms, made at {3}:9
   a timer, due in 20ms, made at {3}:9
 the log is empty"#;
@@ -431,9 +431,9 @@ fn the_body_can_wait_for_a_turn_for_a_stall_and_for_the_end() {
         let (outer, inner) = (log.clone(), log.clone());
         set_immediate(move || {
             outer.add("immediate");
-            set_immediate(inner.will("next immediate"));
+            set_immediate(inner.callback("next immediate"));
         });
-        set_timeout(ms(5), log.will("timer"));
+        set_timeout(ms(5), log.callback("timer"));
         t.turn().await;
         log.assert_order(["immediate"]);
         t.until_stalled().await;
@@ -442,7 +442,7 @@ fn the_body_can_wait_for_a_turn_for_a_stall_and_for_the_end() {
         assert_eq!(t.advance_to_next_timer().await, Some(ms(5)));
         log.assert_order(["immediate", "next immediate", "timer"]);
         assert_eq!(t.advance_to_next_timer().await, None);
-        set_timeout(ms(7), log.will("last"));
+        set_timeout(ms(7), log.callback("last"));
         t.until_idle().await;
         assert_eq!(t.now(), ms(12));
         log.assert_once("last");
@@ -468,20 +468,22 @@ fn a_timeout_around_a_job_does_not_fire_while_the_job_runs() {
 fn a_job_that_never_ends_need_not_stop_the_clock() {
     // tokio issue 6242
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
-    test::Builder::new().jobs_hold_time(false).run(async |t| {
-        let job = queue_work(move || receiver.recv(), |_| ());
-        time::sleep(ms(10)).await;
-        assert_eq!(t.now(), ms(10));
-        drop((job, sender));
-    });
+    test::TestBuilder::new()
+        .jobs_hold_time(false)
+        .run(async |t| {
+            let job = queue_work(move || receiver.recv(), |_| ());
+            time::sleep(ms(10)).await;
+            assert_eq!(t.now(), ms(10));
+            drop((job, sender));
+        });
 }
 
 #[test]
 fn a_stepper_goes_phase_by_phase() {
     let mut stepper = Stepper::start(|log| {
-        set_timeout(ms(1), log.will("timer"));
-        set_immediate(log.will("immediate"));
-        time::simulate_completion(Duration::ZERO, log.will("poll"));
+        set_timeout(ms(1), log.callback("timer"));
+        set_immediate(log.callback("immediate"));
+        time::simulate_completion(Duration::ZERO, log.callback("poll"));
     });
     let log = stepper.log();
     assert_eq!(stepper.run_phase(), Phase::Timers); // R3: in front of the first turn

@@ -136,7 +136,7 @@ fn a_datagram_is_a_macrotask_of_the_poll_phase() {
             will("message")();
             next_tick(will("tick"));
             set_immediate(will("check"));
-            other.close(will("close"));
+            other.close_with(will("close"));
         });
     });
     let lines = seen.borrow().clone();
@@ -301,7 +301,7 @@ fn the_descriptor_is_lent() {
         let address = socket2::SockRef::from(&lent).local_addr().unwrap();
         assert_eq!(address.as_socket(), socket.local_addr().ok());
         drop(lent);
-        socket.close_now().await;
+        socket.close().await;
         assert!(socket.descriptor().is_err());
     });
 }
@@ -313,7 +313,7 @@ fn closing_while_the_descriptor_is_lent_panics() {
     block_on(async {
         let socket = local().await;
         let _lent = socket.descriptor().unwrap();
-        socket.close(|| ());
+        socket.close_with(|| ());
     });
 }
 
@@ -388,7 +388,7 @@ fn who_waits_for_a_closed_socket_sees_an_error() {
         let socket = Rc::new(local().await);
         let waiting = socket.clone();
         let waiting = spawn(async move { waiting.recv(&mut [0; 4]).await.unwrap_err().kind() });
-        socket.close_now().await;
+        socket.close().await;
         assert_eq!(waiting.await, ErrorKind::NotConnected);
         assert!(socket.send_to(b"x", "127.0.0.1:1").await.is_err());
         assert!(!socket.has_ref());

@@ -273,7 +273,7 @@ fn halves_are_owned_and_come_together_again() {
         other.write_all(b"alive").await.unwrap();
         reader.read_exact(&mut buffer).await.unwrap();
         assert_eq!(&buffer, b"alive");
-        reader.as_ref().close_now().await;
+        reader.as_ref().close().await;
         assert!(reader.read(&mut buffer).await.is_err());
     });
 }
@@ -357,13 +357,13 @@ fn datagram_sockets_pair_go_to_std_and_close() {
         let other = Rc::new(other);
         let waiting = other.clone();
         let waiting = spawn(async move { waiting.recv(&mut [0; 8]).await.unwrap_err().kind() });
-        other.close_now().await;
+        other.close().await;
         assert_eq!(waiting.await, ErrorKind::NotConnected);
         assert!(other.descriptor().is_err());
         assert!(one.send(b"gone").await.is_err());
         let (closes, _peer) = UnixDatagram::pair().unwrap();
         let (promise, resolver) = nodeloop::promise::with_resolver();
-        closes.close(move || resolver.resolve(()));
+        closes.close_with(move || resolver.resolve(()));
         promise.await;
     });
 }

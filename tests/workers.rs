@@ -17,7 +17,7 @@ use futures::{FutureExt, StreamExt};
 #[cfg(target_os = "linux")]
 use nodeloop::net::TcpSocket;
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::worker::{Ended, Port, Worker};
+use nodeloop::worker::{Port, Worker, WorkerOutcome};
 use nodeloop::{
     EventLoop, RunError, block_on, exit, next_tick, on_exit, on_unhandled_rejection,
     queue_microtask, run, set_immediate, spawn, yield_now,
@@ -40,12 +40,12 @@ fn each_message_is_a_macrotask() {
                 let name = worker.recv().await.unwrap();
                 // A callback in Node; here the task is the microtask in front of this tick.
                 log.add(format_args!("message {name}"));
-                next_tick(log.will(format_args!("tick {name}")));
-                let micro = log.will(format_args!("micro {name}"));
+                next_tick(log.callback(format_args!("tick {name}")));
+                let micro = log.callback(format_args!("micro {name}"));
                 next_tick(move || queue_microtask(micro));
             }
             worker.post("end").unwrap();
-            assert_eq!(worker.join().await.unwrap(), Ended::Finished(()));
+            assert_eq!(worker.join().await.unwrap(), WorkerOutcome::Finished(()));
             log.add("exit 0");
         });
     })
@@ -85,7 +85,7 @@ fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
                 let _ = worker.post(if message < 3 { message + 1 } else { 3 });
             }
             let ended = worker.join().await.unwrap();
-            assert_eq!(ended, Ended::Finished(()));
+            assert_eq!(ended, WorkerOutcome::Finished(()));
             log.add("closed 0");
 
             let mut worker = Worker::spawn(listen).unwrap();
@@ -118,9 +118,9 @@ fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
     ]);
 }
 
-fn log_end(log: &Log, name: &str, ended: Result<Ended<()>, RunError>) {
+fn log_end(log: &Log, name: &str, ended: Result<WorkerOutcome<()>, RunError>) {
     match ended {
-        Ok(Ended::Exited(code)) => log.add(format_args!("{name} {code}")),
+        Ok(WorkerOutcome::Exited(code)) => log.add(format_args!("{name} {code}")),
         other => panic!("{other:?}"),
     }
 }
@@ -171,7 +171,7 @@ fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
         blocked.unref();
         (ended, blocked)
     });
-    assert_eq!(ended.0.get(), Some(Ended::Finished(7)));
+    assert_eq!(ended.0.get(), Some(WorkerOutcome::Finished(7)));
     drop(give_up);
 }
 
@@ -248,7 +248,7 @@ fn termination_runs_listeners_and_destructors() {
         .unwrap();
         worker.terminate();
         worker.terminate();
-        assert_eq!(worker.join().await.unwrap(), Ended::Exited(1));
+        assert_eq!(worker.join().await.unwrap(), WorkerOutcome::Exited(1));
     });
     assert_eq!(told.iter().collect::<Vec<_>>(), ["exit", "dropped"]);
 }
@@ -262,15 +262,15 @@ fn workers_have_workers() {
             let mut sum = 0;
             for worker in inner.collect::<Vec<_>>() {
                 match worker.join().await.unwrap() {
-                    Ended::Finished(number) => sum += number,
-                    Ended::Exited(code) => panic!("exited with {code}"),
+                    WorkerOutcome::Finished(number) => sum += number,
+                    WorkerOutcome::Exited(code) => panic!("exited with {code}"),
                 }
             }
             sum
         });
         worker.unwrap().join().await.unwrap()
     });
-    assert_eq!(sum, Ended::Finished(10));
+    assert_eq!(sum, WorkerOutcome::Finished(10));
 }
 
 /// Answers every byte with the number of the worker.
@@ -377,7 +377,7 @@ fn a_loop_is_turning_while_a_worker_computes() {
         let turns = Rc::new(Cell::new(0));
         count_turns(turns.clone(), enough);
         let ended = worker.unwrap().join().await.unwrap();
-        assert_eq!(ended, Ended::Finished(42));
+        assert_eq!(ended, WorkerOutcome::Finished(42));
         turns.get()
     });
     assert!(turns >= 100);

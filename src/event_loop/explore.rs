@@ -18,52 +18,53 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Patience;
-use crate::current::{Lane, LoopState};
-use crate::phases::poll::{Batched, Gathered, Wait};
-use crate::pool::JobId;
-use crate::remote::Message;
-use crate::uncaught::drop_quietly;
+use super::PollMode;
+use crate::blocking::pool::JobId;
+use crate::event_loop::state::LoopState;
+use crate::hooks::uncaught::drop_quietly;
+use crate::phases::poll::held_back::Lane;
+use crate::phases::poll::{Batched, PollOutcome, Wait};
+use crate::reactor::remote_queue::Message;
 
 /// How long, in real time, a job is waited for that need not have come yet. Only one that waits
 /// for the loop takes so long; it then counts as not there.
 const PATIENCE_WITH_A_JOB: Duration = Duration::from_secs(2);
 
 impl LoopState {
-    /// [`PollPhase::gather`](crate::phases::poll::PollPhase::gather), in an order of the seed's.
-    pub(super) fn gather_by_chance(self: &Rc<Self>, patience: Patience) -> io::Result<Gathered> {
+    /// [`PollPhase::poll_events`](crate::phases::poll::PollPhase::poll_events), in an order of the seed's.
+    pub(super) fn poll_events_explored(self: &Rc<Self>, mode: PollMode) -> io::Result<PollOutcome> {
         if self.poll.has_batch() {
-            return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
+            return Ok(PollOutcome::Arrivals); // a run was stopped in the middle of its poll phase
         }
         self.pull(Wait::Zero)?;
-        let is_holding = || self.arrived.borrow().is_holding();
-        let mut wait = self.poll_wait(patience);
+        let is_holding = || self.held_back.borrow().is_holding();
+        let mut wait = self.poll_wait(mode);
         if is_holding() {
             wait = Wait::Zero;
         }
         let must = wait != Wait::Zero && self.only_jobs_can_come(wait);
         let mut jobs = self.jobs_that_come(must)?;
         if wait != Wait::Zero && jobs.is_empty() && !is_holding() {
-            if self.pull(wait)? == Gathered::Frozen {
-                return Ok(Gathered::Frozen);
+            if self.pull(wait)? == PollOutcome::ClockHeld {
+                return Ok(PollOutcome::ClockHeld);
             }
             if !is_holding() && self.only_jobs_can_come(wait) {
                 jobs = self.jobs_that_come(true)?;
             }
         }
-        let mut arrived = self.arrived.borrow_mut();
+        let mut held_back = self.held_back.borrow_mut();
         for id in jobs {
-            if let Some(result) = arrived.finished.remove(&id) {
+            if let Some(result) = held_back.finished.remove(&id) {
                 let message = Batched::Message(Message::JobDone(id, result));
-                arrived.held.push_back((Lane::Jobs, message));
+                held_back.held.push_back((Lane::Jobs, message));
             }
         }
-        let held = std::mem::take(&mut arrived.held);
-        drop(arrived);
+        let held = std::mem::take(&mut held_back.held);
+        drop(held_back);
         let (now, later) = self.merged(held, wait != Wait::Zero);
-        self.arrived.borrow_mut().held = later;
+        self.held_back.borrow_mut().held = later;
         self.poll.set_batch(now);
-        Ok(Gathered::Arrivals)
+        Ok(PollOutcome::Arrivals)
     }
 
     /// Whether nothing but a job can end a wait: it holds the clock, or no clock would wake.
@@ -73,13 +74,15 @@ impl LoopState {
     }
 
     /// Takes what is there into the lanes; waits for it if `wait` says so.
-    fn pull(&self, wait: Wait) -> io::Result<Gathered> {
-        let outside = self.outside();
-        let gathered = self
-            .poll
-            .gather(&self.clock, &self.door, wait, outside, || true)?;
+    fn pull(&self, wait: Wait) -> io::Result<PollOutcome> {
+        let external_work = self.external_work();
+        let outcome =
+            self.poll
+                .poll_events(&self.clock, &self.remote_queue, wait, external_work, || {
+                    true
+                })?;
         self.take_batch();
-        Ok(gathered)
+        Ok(outcome)
     }
 
     fn take_batch(&self) {
@@ -88,26 +91,26 @@ impl LoopState {
             let lane = match &one {
                 Batched::Simulated(_) | Batched::Message(_) => Lane::Simulated,
                 Batched::Ready(token, _) => Lane::Source(*token),
-                Batched::Signal(_) | Batched::Brought(_) => Lane::Signals,
-                Batched::InDoor => {
-                    let Some((message, sender)) = self.door.pop_with_sender() else {
+                Batched::Signal(_) | Batched::SignalCallback(_) => Lane::Signals,
+                Batched::InRemoteQueue => {
+                    let Some((message, sender)) = self.remote_queue.pop_with_sender() else {
                         continue;
                     };
-                    let mut arrived = self.arrived.borrow_mut();
+                    let mut held_back = self.held_back.borrow_mut();
                     match message {
                         Message::JobDone(id, result) if self.pool.is_outstanding(id) => {
-                            arrived.finished.insert(id, result);
+                            held_back.finished.insert(id, result);
                         }
                         Message::JobDone(_, result) => unwanted.push(result), // it was aborted
                         message => {
                             let message = Batched::Message(message);
-                            arrived.held.push_back((Lane::Thread(sender), message));
+                            held_back.held.push_back((Lane::Thread(sender), message));
                         }
                     }
                     continue;
                 }
             };
-            self.arrived.borrow_mut().held.push_back((lane, one));
+            self.held_back.borrow_mut().held.push_back((lane, one));
         }
         unwanted.into_iter().for_each(drop_quietly);
     }
@@ -124,36 +127,37 @@ impl LoopState {
             if one_is_due {
                 running.retain(is_due);
             } else if !must_come {
-                let arrived = self.arrived.borrow();
-                running
-                    .retain(|id| arrived.finished.contains_key(id) || !arrived.slow.contains(id));
+                let held_back = self.held_back.borrow();
+                running.retain(|id| {
+                    held_back.finished.contains_key(id) || !held_back.slow.contains(id)
+                });
             }
             if running.is_empty() {
                 return Ok(come);
             }
-            let job = |id: JobId| match self.pool.place(id) {
-                Some(place) => format!("the job of {place}"),
+            let job = |id: JobId| match self.pool.location(id) {
+                Some(location) => format!("the job of {location}"),
                 None => "a job".to_owned(),
             };
-            let picked = if must_come {
-                self.chance.pick(running.len(), |picked| {
-                    let (picked, first) = (job(running[picked]), job(running[0]));
-                    format!("{picked} finished before {first}")
+            let chosen = if must_come {
+                self.explorer.choose(running.len(), |chosen| {
+                    let (chosen, first) = (job(running[chosen]), job(running[0]));
+                    format!("{chosen} finished before {first}")
                 })
             } else {
-                let come_or_not = self.chance.pick(1 + running.len(), |picked| {
-                    let picked = job(running[picked - 1]);
-                    format!("{picked} had finished when the poll phase looked")
+                let come_or_not = self.explorer.choose(1 + running.len(), |chosen| {
+                    let chosen = job(running[chosen - 1]);
+                    format!("{chosen} had finished when the poll phase looked")
                 });
                 match come_or_not.checked_sub(1) {
-                    Some(picked) => picked,
+                    Some(chosen) => chosen,
                     None => return Ok(come),
                 }
             };
-            if self.wait_for_job(running[picked], must_come)? {
-                come.push(running[picked]);
+            if self.wait_for_job(running[chosen], must_come)? {
+                come.push(running[chosen]);
             } else if !must_come {
-                self.arrived.borrow_mut().slow.push(running[picked]);
+                self.held_back.borrow_mut().slow.push(running[chosen]);
             }
         }
     }
@@ -162,7 +166,7 @@ impl LoopState {
     /// more.
     fn wait_for_job(&self, id: JobId, must: bool) -> io::Result<bool> {
         loop {
-            if self.arrived.borrow().finished.contains_key(&id) {
+            if self.held_back.borrow().finished.contains_key(&id) {
                 return Ok(true);
             }
             if !self.pool.is_outstanding(id) {
@@ -170,11 +174,11 @@ impl LoopState {
             }
             let limit = (!must).then_some(PATIENCE_WITH_A_JOB);
             self.poll
-                .wait_for_the_world(&self.clock, &self.door, limit)?;
-            let before = self.arrived.borrow().finished.len();
+                .wait_for_external_event(&self.clock, &self.remote_queue, limit)?;
+            let before = self.held_back.borrow().finished.len();
             self.take_batch();
-            if !must && self.arrived.borrow().finished.len() == before {
-                return Ok(self.arrived.borrow().finished.contains_key(&id));
+            if !must && self.held_back.borrow().finished.len() == before {
+                return Ok(self.held_back.borrow().finished.contains_key(&id));
             }
         }
     }
@@ -197,9 +201,9 @@ impl LoopState {
                     heads.push(index);
                 }
             }
-            let next = self.chance.pick(heads.len(), |picked| {
-                let (picked, first) = (&lanes[heads[picked]].1, &lanes[heads[0]].1);
-                format!("{} came before {}", self.name(picked), self.name(first))
+            let next = self.explorer.choose(heads.len(), |chosen| {
+                let (chosen, first) = (&lanes[heads[chosen]].1, &lanes[heads[0]].1);
+                format!("{} came before {}", self.name(chosen), self.name(first))
             });
             // A job has been chosen for this phase; what was simulated is due in it.
             let may_wait = matches!(lanes[heads[next]].0, Lane::Thread(_) | Lane::Source(_));
@@ -207,8 +211,8 @@ impl LoopState {
             if may_wait
                 && (!has_waited || !now.is_empty())
                 && self
-                    .chance
-                    .flip(|| format!("{} came a poll phase later", self.name(one)))
+                    .explorer
+                    .choose_bool(|| format!("{} came a poll phase later", self.name(one)))
             {
                 break;
             }
@@ -225,21 +229,23 @@ impl LoopState {
     fn name(&self, one: &Batched) -> String {
         match one {
             Batched::Simulated(macrotask) => {
-                format!("the completion of {}", macrotask.origin.place)
+                format!("the completion of {}", macrotask.origin.location)
             }
-            Batched::Message(Message::Post(_, place)) => format!("the message of {place}"),
+            Batched::Message(Message::Post(_, location)) => format!("the message of {location}"),
             Batched::Message(Message::Wake(runnable)) => {
-                format!("the wake of the task of {}", runnable.metadata().place)
+                format!("the wake of the task of {}", runnable.metadata().location)
             }
-            Batched::Message(Message::JobDone(id, _)) => match self.pool.place(*id) {
-                Some(place) => format!("the job of {place}"),
+            Batched::Message(Message::JobDone(id, _)) => match self.pool.location(*id) {
+                Some(location) => format!("the job of {location}"),
                 None => "a job".to_owned(),
             },
-            Batched::Brought(macrotask) => format!("the signal of {}", macrotask.origin.place),
+            Batched::SignalCallback(macrotask) => {
+                format!("the signal of {}", macrotask.origin.location)
+            }
             Batched::Signal(_) => "a signal".to_owned(),
-            Batched::InDoor => "a message".to_owned(),
-            Batched::Ready(token, _) => match self.poll.sources.borrow().place(*token) {
-                Some(place) => format!("the readiness of the source of {place}"),
+            Batched::InRemoteQueue => "a message".to_owned(),
+            Batched::Ready(token, _) => match self.poll.registrations.borrow().location(*token) {
+                Some(location) => format!("the readiness of the source of {location}"),
                 None => "the readiness of a source".to_owned(),
             },
         }
@@ -256,11 +262,12 @@ impl LoopState {
         if !is_free || !self.poll.time.allow(target) || !self.poll.time.is_free() {
             return;
         }
-        let Some(place) = self.timers.borrow().first_due_at(now_ms + 1) else {
+        let Some(location) = self.timers.borrow().first_due_at(now_ms + 1) else {
             return;
         };
-        let tell = || format!("a millisecond passed, and the timer of {place} was due");
-        if self.chance.flip(tell) {
+        let notify_observers =
+            || format!("a millisecond passed, and the timer of {location} was due");
+        if self.explorer.choose_bool(notify_observers) {
             self.clock.jump_to(target);
         }
     }

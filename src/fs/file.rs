@@ -23,7 +23,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::io::{AsyncRead, AsyncSeek, AsyncWrite, AsyncWriteExt};
 
-use crate::current::try_current;
+use crate::event_loop::current::try_current;
 use crate::promise::{Promise, try_spawn_lazy};
 
 use super::job::job;

@@ -2,7 +2,7 @@
 //!
 //! A value that belongs to its loop, as a [`File`](super::File) does, cannot come from another
 //! thread: the job gives back its parts, and the last step, on the loop's thread, makes it. A
-//! promise changed with [`convert`](Promise::convert) would not know the job any more, and
+//! promise changed with [`map`](Promise::map) would not know the job any more, and
 //! [`abort`](Promise::abort) could not take it out of the queue.
 
 use std::io;

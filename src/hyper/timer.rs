@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use ::hyper::rt::{Sleep, Timer};
 
-use crate::clock::{MachineInstant, machine_instant, machine_now, since_base};
-use crate::current::{LoopState, current, try_current};
-use crate::macrotask::{Place, Work};
+use crate::event_loop::current::{current, try_current};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{SourceLocation, Work};
 use crate::phases::timers::TimerKey;
-use crate::remote::{Door, Message};
+use crate::reactor::clock::{MachineInstant, machine_instant, machine_now, since_base};
+use crate::reactor::remote_queue::{Message, RemoteQueue};
 use crate::time::{Progress, ceil_ms, poll_timer, release_timer};
 
 /// The loop's timers and its clock, real or virtual, for hyper.
@@ -122,17 +123,17 @@ struct LoopSleep {
 impl LoopSleep {
     #[track_caller]
     fn arm(state: &Rc<LoopState>, now: Duration, deadline: Duration, is_refed: bool) -> LoopSleep {
-        let place = Location::caller();
+        let location = Location::caller();
         let duration_ms = ceil_ms(deadline.saturating_sub(now));
-        let key = state.arm_timer(Work::Wake(None), duration_ms, false, place, now);
+        let key = state.arm_timer(Work::Wake(None), duration_ms, false, location, now);
         if let (Some(key), false) = (key, is_refed) {
             state.timers.borrow_mut().set_refed(key, false);
         }
         LoopSleep {
             handle: key.map(|key| TimerHandle {
-                door: state.door.clone(),
+                remote_queue: state.remote_queue.clone(),
                 key,
-                place,
+                location,
             }),
             progress: Progress::Armed,
         }
@@ -154,7 +155,7 @@ impl Future for LoopSleep {
             None => panic!(
                 "a sleep of `HyperTimer`, made at {}, was polled outside of its event loop: poll \
                  the connection it belongs to as a task of the loop on which it was made",
-                handle.place
+                handle.location
             ),
         }
     }
@@ -170,15 +171,15 @@ impl fmt::Debug for LoopSleep {
 
 /// A timer of a loop, held on whatever thread.
 struct TimerHandle {
-    door: Arc<Door>,
+    remote_queue: Arc<RemoteQueue>,
     key: TimerKey,
-    place: Place,
+    location: SourceLocation,
 }
 
 impl TimerHandle {
     /// The loop of the timer, if it is the one that runs on this thread.
     fn running_loop(&self) -> Option<Rc<LoopState>> {
-        try_current().filter(|state| state.door.id() == self.door.id())
+        try_current().filter(|state| state.remote_queue.id() == self.remote_queue.id())
     }
 }
 
@@ -186,14 +187,14 @@ impl Drop for TimerHandle {
     fn drop(&mut self) {
         if let Some(state) = self.running_loop() {
             release_timer(&state, self.key);
-        } else if !self.door.is_closed() {
+        } else if !self.remote_queue.is_closed() {
             let home = TimerHandle {
-                door: self.door.clone(),
+                remote_queue: self.remote_queue.clone(),
                 ..*self
             };
-            let message = Message::Post(Box::new(move || drop(home)), self.place);
+            let message = Message::Post(Box::new(move || drop(home)), self.location);
             // Refused, it comes back and is dropped in front of a closed door.
-            let _ = self.door.push(message);
+            let _ = self.remote_queue.push(message);
         }
     }
 }

@@ -12,7 +12,7 @@ use mio::unix::SourceFd;
 use socket2::SockRef;
 
 use super::{Direction, Ready, Registration};
-use crate::current::current;
+use crate::event_loop::current::current;
 
 /// Waits for the readiness of a descriptor: a pipe, a terminal, an `eventfd`, an `inotify`, or a
 /// socket of another library.
@@ -60,11 +60,11 @@ impl<T: AsFd> AsyncFd<T> {
     #[track_caller]
     pub fn new(inner: T) -> io::Result<AsyncFd<T>> {
         let state = current("io::AsyncFd::new");
-        let place = Location::caller();
+        let location = Location::caller();
         // It sets `O_NONBLOCK`, which all descriptors have, not only sockets.
         SockRef::from(&inner).set_nonblocking(true)?;
         let descriptor = inner.as_fd().as_raw_fd();
-        let registration = Registration::new(state, &mut SourceFd(&descriptor), place)?;
+        let registration = Registration::new(state, &mut SourceFd(&descriptor), location)?;
         Ok(AsyncFd {
             inner: Some(inner),
             registration,
@@ -142,7 +142,7 @@ impl<T: AsFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let read = || operation(self.get_ref());
-        self.registration.do_with(Direction::Read, read).await
+        self.registration.async_io(Direction::Read, read).await
     }
 
     /// Calls `operation` at once, and, as long as that says `WouldBlock` or `Interrupted`, again
@@ -158,7 +158,7 @@ impl<T: AsFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let write = || operation(self.get_ref());
-        self.registration.do_with(Direction::Write, write).await
+        self.registration.async_io(Direction::Write, write).await
     }
 
     /// The source itself. Closing its descriptor behind the loop's back loses events.

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use mio::event::Source;
 
-use super::{Watched, source_closed};
+use super::{PollEvented, source_closed};
 
 /// The descriptor of a socket, for the options that this crate has no method for.
 ///
@@ -35,7 +35,7 @@ pub struct Descriptor<'a> {
     owner: Ref<'a, dyn AsFd>,
 }
 
-impl<S: Source + AsFd + 'static> Watched<S> {
+impl<S: Source + AsFd + 'static> PollEvented<S> {
     /// Lends the descriptor; an error if it was closed.
     pub(crate) fn descriptor(&self) -> io::Result<Descriptor<'_>> {
         let lent = Ref::filter_map(self.source.borrow(), Option::as_ref);

@@ -18,10 +18,11 @@ use futures::io::{AsyncRead, AsyncWrite};
 #[cfg_attr(unix, path = "stdio/unix.rs")]
 mod system;
 
-use super::{Watched, check_loop};
+use super::{PollEvented, check_loop};
 use crate::blocking::spawn_blocking;
-use crate::current::{LoopState, current};
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 use system::Channel;
 
@@ -53,7 +54,7 @@ const JOB_BYTES: usize = 64 * 1024;
 pub fn stdin() -> Stdin {
     Stdin {
         state: current("io::stdin"),
-        place: Location::caller(),
+        location: Location::caller(),
         input: Input::Unopened,
         refed: true,
     }
@@ -112,14 +113,14 @@ enum Stream {
 /// Cancel safe. Dropping it closes nothing that others see.
 pub struct Stdin {
     state: Rc<LoopState>,
-    place: Place,
+    location: SourceLocation,
     input: Input,
     refed: bool,
 }
 
 enum Input {
     Unopened,
-    Watched(Watched<Channel>),
+    PollEvented(PollEvented<Channel>),
     /// Read by the pool.
     Jobs {
         running: Option<Promise<io::Result<Vec<u8>>>>,
@@ -147,7 +148,7 @@ impl Stdin {
 
     fn set_refed(&mut self, refed: bool) -> &mut Stdin {
         self.refed = refed;
-        if let Input::Watched(source) = &self.input {
+        if let Input::PollEvented(source) = &self.input {
             source.registration().set_refed(refed);
         }
         self
@@ -155,12 +156,13 @@ impl Stdin {
 
     fn open(&mut self) -> &mut Input {
         if matches!(self.input, Input::Unopened) {
-            let watched = system::open(Stream::Input)
-                .and_then(|channel| Watched::new(self.state.clone(), channel, self.place).ok());
+            let watched = system::open(Stream::Input).and_then(|channel| {
+                PollEvented::new(self.state.clone(), channel, self.location).ok()
+            });
             self.input = match watched {
                 Some(source) => {
                     source.registration().set_refed(self.refed);
-                    Input::Watched(source)
+                    Input::PollEvented(source)
                 }
                 None => Input::Jobs {
                     running: None,
@@ -181,7 +183,7 @@ impl AsyncRead for Stdin {
         check_loop(&self.state)?;
         match self.open() {
             // A terminal gives a line at a time, so a short read does not say that it is empty.
-            Input::Watched(source) => source.poll_read(cx, buffer, false),
+            Input::PollEvented(source) => source.poll_read(cx, buffer, false),
             Input::Jobs { running, rest } => {
                 if rest.is_empty() && !buffer.is_empty() {
                     let length = buffer.len().min(JOB_BYTES);
@@ -229,28 +231,29 @@ impl fmt::Debug for Stdin {
 pub struct Stdout {
     stream: Stream,
     state: Rc<LoopState>,
-    place: Place,
+    location: SourceLocation,
     /// Opened by the first write; absent if it can't be watched.
-    channel: Option<Option<Watched<Channel>>>,
+    channel: Option<Option<PollEvented<Channel>>>,
 }
 
 /// The standard error, from [`stderr`].
 pub type Stderr = Stdout;
 
 impl Stdout {
-    fn new(stream: Stream, state: Rc<LoopState>, place: Place) -> Stdout {
+    fn new(stream: Stream, state: Rc<LoopState>, location: SourceLocation) -> Stdout {
         Stdout {
             stream,
             state,
-            place,
+            location,
             channel: None,
         }
     }
 
-    fn open(&mut self) -> Option<&Watched<Channel>> {
+    fn open(&mut self) -> Option<&PollEvented<Channel>> {
         let channel = self.channel.get_or_insert_with(|| {
-            system::open(self.stream)
-                .and_then(|channel| Watched::new(self.state.clone(), channel, self.place).ok())
+            system::open(self.stream).and_then(|channel| {
+                PollEvented::new(self.state.clone(), channel, self.location).ok()
+            })
         });
         channel.as_ref()
     }

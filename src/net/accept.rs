@@ -14,8 +14,8 @@ use std::time::Duration;
 use mio::event::Source;
 
 use crate::io::platform::OUT_OF_DESCRIPTORS;
-use crate::io::{Direction, Watched};
-use crate::phases::poll::sources::WaiterId;
+use crate::io::{Direction, PollEvented};
+use crate::reactor::registrations::WaiterId;
 use crate::time::{Sleep, sleep};
 
 /// How long a listener waits for descriptors to become free.
@@ -23,13 +23,13 @@ pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Accepts one connection after the other. Dropping it ends the wait.
 pub(super) struct Accepting<'a, S: Source> {
-    listener: &'a Watched<S>,
+    listener: &'a PollEvented<S>,
     waiter: WaiterId,
     back_off: Option<Sleep>,
 }
 
 impl<'a, S: Source> Accepting<'a, S> {
-    pub(super) fn new(listener: &'a Watched<S>) -> Accepting<'a, S> {
+    pub(super) fn new(listener: &'a PollEvented<S>) -> Accepting<'a, S> {
         Accepting {
             listener,
             waiter: None,
@@ -37,7 +37,7 @@ impl<'a, S: Source> Accepting<'a, S> {
         }
     }
 
-    pub(super) fn listener(&self) -> &'a Watched<S> {
+    pub(super) fn listener(&self) -> &'a PollEvented<S> {
         self.listener
     }
 

@@ -10,7 +10,7 @@ use std::panic::resume_unwind;
 use super::error::FailedAttempt;
 use crate::blocking::spawn_blocking;
 use crate::io::loop_ended;
-use crate::promise::{self, Failure, Promise};
+use crate::promise::{self, Promise, PromiseError};
 
 /// What [`TcpListener::bind`](crate::net::TcpListener::bind) and
 /// [`TcpStream::connect`](crate::net::TcpStream::connect) take: socket addresses, pairs of host and
@@ -51,7 +51,7 @@ impl Target {
             Target::Known(addresses) => addresses,
             Target::Name(host, port) => match look_up(host, port).settled().await {
                 Ok(addresses) => addresses?,
-                Err(Failure::Panicked(payload)) => resume_unwind(payload),
+                Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
                 Err(_) => return Err(loop_ended()),
             },
         };

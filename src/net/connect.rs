@@ -8,10 +8,10 @@ use mio::event::Source;
 use socket2::Socket;
 
 use super::tcp::TcpStream;
-use crate::current::LoopState;
+use crate::event_loop::state::LoopState;
 use crate::io::platform::is_in_progress;
-use crate::io::{Direction, Watched, check_loop};
-use crate::macrotask::{Macrotask, Origin, Place, StepKind};
+use crate::io::{Direction, PollEvented, check_loop};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::promise::with_resolver;
 
 /// Connects a TCP socket that is not watched yet.
@@ -19,26 +19,26 @@ pub(super) async fn connect_socket(
     state: &Rc<LoopState>,
     socket: Socket,
     address: SocketAddr,
-    place: Place,
+    location: SourceLocation,
 ) -> io::Result<TcpStream> {
     check_loop(state)?;
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            return Err(report_in_pending_phase(state, error, place).await);
+            return Err(report_in_pending_phase(state, error, location).await);
         }
         Err(error) if !is_in_progress(&error) => return Err(error),
         _ => {}
     }
     let socket = mio::net::TcpStream::from_std(socket.into());
-    let socket = Watched::new(state.clone(), socket, place)?;
+    let socket = PollEvented::new(state.clone(), socket, location)?;
     connected(&socket, |socket| socket.take_error()).await?;
     Ok(TcpStream::new(socket))
 }
 
 /// Waits for the first event that says writable, and asks the socket how it went.
 pub(super) async fn connected<S: Source>(
-    stream: &Watched<S>,
+    stream: &PollEvented<S>,
     take_error: impl FnOnce(&S) -> io::Result<Option<io::Error>>,
 ) -> io::Result<()> {
     // A fresh source counts as writable; here that is what is waited for.
@@ -52,13 +52,13 @@ pub(super) async fn connected<S: Source>(
 pub(super) async fn report_in_pending_phase(
     state: &Rc<LoopState>,
     error: io::Error,
-    place: Place,
+    location: SourceLocation,
 ) -> io::Error {
     if let Err(error) = check_loop(state) {
         return error;
     }
     let (promise, resolver) = with_resolver();
-    let origin = Origin::new(StepKind::Pending, place);
+    let origin = Origin::new(StepKind::Pending, location);
     state.push_pending(Macrotask::callback(move || resolver.resolve(()), origin));
     promise.await;
     error

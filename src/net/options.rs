@@ -19,9 +19,10 @@ use super::address::ToSocketAddrs;
 use super::connect::connect_socket;
 use super::error::{FailedAttempt, NetError};
 use super::tcp::{TcpSocket, TcpStream};
-use crate::current::{LoopState, current};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::io::check_loop;
-use crate::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::time::timeout;
 
 /// Node's default (`--network-family-autoselection-attempt-timeout`), and its least.
@@ -133,12 +134,12 @@ impl ConnectOptions {
         self,
         state: Rc<LoopState>,
         address: A,
-        place: Place,
+        location: SourceLocation,
     ) -> impl Future<Output = io::Result<TcpStream>> + use<A> {
         let target = address.target();
         async move {
             let addresses = target?.resolve().await?;
-            self.try_each(&state, &self.to_attempt(addresses), place)
+            self.try_each(&state, &self.to_attempt(addresses), location)
                 .await
         }
     }
@@ -147,12 +148,12 @@ impl ConnectOptions {
         &self,
         state: &Rc<LoopState>,
         addresses: &[SocketAddr],
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<TcpStream> {
         let mut failed = Vec::new();
         for (index, &address) in addresses.iter().enumerate() {
             check_loop(state)?;
-            let attempt = self.attempt(state, address, place);
+            let attempt = self.attempt(state, address, location);
             let result = if index + 1 < addresses.len() {
                 timeout(self.attempt_timeout, attempt)
                     .await
@@ -176,7 +177,7 @@ impl ConnectOptions {
         &self,
         state: &Rc<LoopState>,
         address: SocketAddr,
-        place: Place,
+        location: SourceLocation,
     ) -> Result<TcpStream, FailedAttempt> {
         let failed = |error| FailedAttempt::at("connect", address, error);
         let socket = TcpSocket::new_for(address).map_err(failed)?;
@@ -186,7 +187,7 @@ impl ConnectOptions {
             socket.set_reuse_address(cfg!(unix)).map_err(failed)?;
             socket.bind(local).map_err(failed)?;
         }
-        let stream = connect_socket(state, socket.into(), address, place)
+        let stream = connect_socket(state, socket.into(), address, location)
             .await
             .map_err(failed)?;
         if self.nodelay {

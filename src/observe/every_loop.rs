@@ -22,11 +22,11 @@ thread_local! {
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};
-/// use nodeloop::observe::{self, Event, Moment};
+/// use nodeloop::observe::{self, Event, EventContext};
 ///
 /// let turns = Rc::new(Cell::new(0));
 /// let seen = turns.clone();
-/// let counting = observe::every_loop(move |event: &Event, _: &Moment<'_>| {
+/// let counting = observe::every_loop(move |event: &Event, _: &EventContext<'_>| {
 ///     if let Event::TurnBegin = event {
 ///         seen.set(seen.get() + 1);
 ///     }
@@ -39,9 +39,9 @@ thread_local! {
 #[track_caller]
 pub fn every_loop(observer: impl Observer + 'static) -> EveryLoop {
     let observer: Rc<dyn Observer> = Rc::new(observer);
-    let place = Location::caller();
+    let location = Location::caller();
     let kept = observer.clone();
-    OBSERVERS.with(|all| all.borrow_mut().push((kept, place)));
+    OBSERVERS.with(|all| all.borrow_mut().push((kept, location)));
     EveryLoop {
         observer,
         here: PhantomData,

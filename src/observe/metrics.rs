@@ -5,8 +5,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Event, Histogram, Moment, Observer, Phase, Queue, StepKind};
-use crate::current;
+use super::{Event, EventContext, Histogram, Observer, Phase, Queue, StepKind};
+use crate::event_loop::current;
 
 /// An observer that counts. Clones share one count: give one to the loop and keep the other.
 ///
@@ -148,12 +148,12 @@ impl Inner {
         }
     }
 
-    fn note_queues(&mut self, moment: &Moment<'_>, more: Option<StepKind>) {
+    fn note_queues(&mut self, context: &EventContext<'_>, more: Option<StepKind>) {
         let more = |queue| usize::from(more.is_some_and(|kind| kind.queue() == queue));
         let counts = &mut self.counts;
-        counts.queued_ticks = moment.queued_ticks() + more(Queue::Tick);
+        counts.queued_ticks = context.queued_ticks() + more(Queue::Tick);
         counts.max_queued_ticks = counts.max_queued_ticks.max(counts.queued_ticks);
-        counts.queued_microtasks = moment.queued_microtasks() + more(Queue::Microtask);
+        counts.queued_microtasks = context.queued_microtasks() + more(Queue::Microtask);
         counts.max_queued_microtasks = counts.max_queued_microtasks.max(counts.queued_microtasks);
     }
 
@@ -175,17 +175,17 @@ impl Inner {
 }
 
 impl Observer for Metrics {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
         let mut inner = self.inner.borrow_mut();
         match event {
             Event::RunBegin { .. } => {
                 inner.is_running = true;
-                inner.looked_at = Some(moment.time());
+                inner.looked_at = Some(context.time());
             }
-            Event::RunEnd => inner.end_run(moment.time()),
+            Event::RunEnd => inner.end_run(context.time()),
             Event::TurnBegin => inner.counts.turns += 1,
             Event::PhaseBegin(phase) => {
-                let now = moment.time();
+                let now = context.time();
                 inner.turning_since.get_or_insert(now);
                 inner.is_running = true;
                 if *phase == Phase::Poll {
@@ -195,12 +195,12 @@ impl Observer for Metrics {
             Event::WaitBegin { .. } => inner.counts.waits += 1,
             Event::WaitEnd { waited, .. } => {
                 inner.idle += *waited;
-                inner.looked_at = Some(moment.time());
+                inner.looked_at = Some(context.time());
             }
-            Event::Enqueued { step, .. } => inner.note_queues(moment, Some(step.kind)),
+            Event::Enqueued { step, .. } => inner.note_queues(context, Some(step.kind)),
             Event::StepBegin(step) => {
                 inner.count(step.kind);
-                inner.note_queues(moment, None);
+                inner.note_queues(context, None);
             }
             Event::PromiseMade { .. } => inner.counts.promises += 1,
             Event::Thrown(_) => inner.counts.throws += 1,

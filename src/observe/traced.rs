@@ -6,7 +6,7 @@ use std::fmt;
 use tracing::span::EnteredSpan;
 use tracing::{debug, debug_span, error, info_span, trace, trace_span, warn};
 
-use super::{Event, Moment, Observer, Settled};
+use super::{Event, EventContext, Observer, SettledAs};
 
 /// An observer that emits spans and events of the `tracing` crate, with the target
 /// `nodeloop::observe::traced`.
@@ -16,14 +16,14 @@ use super::{Event, Moment, Observer, Settled};
 ///
 /// | | level | fields |
 /// |---|---|---|
-/// | span `run` | info | `place` |
-/// | span `step` | debug | `kind`, `id`, `place` |
-/// | spans `turn`, `phase`, `wait`, `drain`, `poll` (of a task by its spawner) | trace | `number`; `name`; `at_most`; none; `promise`, `place` |
-/// | event `enqueued` | debug | `kind`, `id`, `place`, `by` |
-/// | events `cleared`, `promise made`, `promise settled` | trace | `id`; `promise`, `place`; and `settled` |
-/// | event `rejection reported` | warn | `promise`, `place` |
-/// | event `rejection handled` | debug | `promise`, `place` |
-/// | event `thrown` | error | `kind`, `id`, `place` |
+/// | span `run` | info | `location` |
+/// | span `step` | debug | `kind`, `id`, `location` |
+/// | spans `turn`, `phase`, `wait`, `drain`, `poll` (of a task by its spawner) | trace | `number`; `name`; `at_most`; none; `promise`, `location` |
+/// | event `enqueued` | debug | `kind`, `id`, `location`, `by` |
+/// | events `cleared`, `promise made`, `promise settled` | trace | `id`; `promise`, `location`; and `settled` |
+/// | event `rejection reported` | warn | `promise`, `location` |
+/// | event `rejection handled` | debug | `promise`, `location` |
+/// | event `thrown` | error | `kind`, `id`, `location` |
 ///
 /// The subscriber is an observer, too: it must not call into the loop.
 ///
@@ -65,21 +65,21 @@ impl Traced {
         }
     }
 
-    fn begin(&self, event: &Event, moment: &Moment<'_>) -> bool {
+    fn begin(&self, event: &Event, context: &EventContext<'_>) -> bool {
         let span = match event {
-            Event::RunBegin { place } => {
+            Event::RunBegin { location } => {
                 self.leave_all();
-                info_span!("run", %place)
+                info_span!("run", %location)
             }
-            Event::TurnBegin => trace_span!("turn", number = moment.turn()),
+            Event::TurnBegin => trace_span!("turn", number = context.turn()),
             Event::PhaseBegin(phase) => trace_span!("phase", name = %phase),
             Event::WaitBegin { at_most } => trace_span!("wait", ?at_most),
             Event::StepBegin(step) => {
-                debug_span!("step", kind = %step.kind, id = step.id.get(), place = %step.place)
+                debug_span!("step", kind = %step.kind, id = step.id.get(), location = %step.location)
             }
             Event::DrainBegin => trace_span!("drain"),
-            Event::EagerBegin { promise, place } => {
-                trace_span!("poll", promise = promise.get(), %place)
+            Event::EagerBegin { promise, location } => {
+                trace_span!("poll", promise = promise.get(), %location)
             }
             _ => return false,
         };
@@ -87,32 +87,32 @@ impl Traced {
         true
     }
 
-    fn tell(event: &Event) {
+    fn emit(event: &Event) {
         match event {
             Event::Enqueued { step, by, .. } => {
                 let by = by.map(|by| by.id.get());
-                debug!(kind = %step.kind, id = step.id.get(), place = %step.place, by, "enqueued");
+                debug!(kind = %step.kind, id = step.id.get(), location = %step.location, by, "enqueued");
             }
             Event::Cleared(id) => trace!(id = id.get(), "cleared"),
-            Event::PromiseMade { promise, place } => {
-                trace!(promise = promise.get(), %place, "promise made");
+            Event::PromiseMade { promise, location } => {
+                trace!(promise = promise.get(), %location, "promise made");
             }
             Event::PromiseSettled {
                 promise,
-                place,
+                location,
                 settled,
             } => {
-                let settled: &Settled = settled;
-                trace!(promise = promise.get(), %place, ?settled, "promise settled");
+                let settled: &SettledAs = settled;
+                trace!(promise = promise.get(), %location, ?settled, "promise settled");
             }
-            Event::RejectionReported { promise, place } => {
-                warn!(promise = promise.get(), %place, "rejection reported");
+            Event::RejectionReported { promise, location } => {
+                warn!(promise = promise.get(), %location, "rejection reported");
             }
-            Event::RejectionHandled { promise, place } => {
-                debug!(promise = promise.get(), %place, "rejection handled");
+            Event::RejectionHandled { promise, location } => {
+                debug!(promise = promise.get(), %location, "rejection handled");
             }
             Event::Thrown(step) => {
-                error!(kind = %step.kind, id = step.id.get(), place = %step.place, "thrown");
+                error!(kind = %step.kind, id = step.id.get(), location = %step.location, "thrown");
             }
             _ => {}
         }
@@ -120,8 +120,8 @@ impl Traced {
 }
 
 impl Observer for Traced {
-    fn observe(&self, event: &Event, moment: &Moment<'_>) {
-        if self.begin(event, moment) {
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
+        if self.begin(event, context) {
             return;
         }
         match event {
@@ -132,7 +132,7 @@ impl Observer for Traced {
             | Event::StepEnd(_)
             | Event::DrainEnd
             | Event::EagerEnd { .. } => self.leave(),
-            _ => Traced::tell(event),
+            _ => Traced::emit(event),
         }
     }
 }

@@ -10,8 +10,8 @@
 
 use std::collections::VecDeque;
 
-use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
-use crate::waits::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 
 /// The number of an immediate. Never used twice by one loop.
 pub(crate) type ImmediateId = u64;
@@ -19,7 +19,7 @@ pub(crate) type ImmediateId = u64;
 /// Not a [`Macrotask`] yet, to keep the entry at five words.
 struct Immediate {
     work: Work,
-    place: Place,
+    location: SourceLocation,
     /// The number of the entry for observers.
     entry: u32,
     refed: bool,
@@ -29,7 +29,7 @@ impl Immediate {
     fn into_macrotask(self, id: ImmediateId) -> Macrotask {
         let origin = Origin {
             entry: self.entry,
-            ..Origin::of(StepKind::Immediate, self.place, id)
+            ..Origin::of(StepKind::Immediate, self.location, id)
         };
         Macrotask::new(self.work, origin)
     }
@@ -52,11 +52,11 @@ impl Check {
         self.first + self.queue.len() as u64
     }
 
-    pub(crate) fn push(&mut self, work: Work, place: Place, entry: u32) -> ImmediateId {
+    pub(crate) fn push(&mut self, work: Work, location: SourceLocation, entry: u32) -> ImmediateId {
         let id = self.next_id();
         self.queue.push_back(Some(Immediate {
             work,
-            place,
+            location,
             entry,
             refed: true,
         }));
@@ -124,14 +124,14 @@ impl Check {
     }
 
     /// The immediates that are pending, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let pending = self.queue.iter().flatten();
-        let listed = pending.map(|immediate| Listed {
+        let resources = pending.map(|immediate| ActiveResource {
             refed: immediate.refed,
             wakers: immediate.work.waker().cloned().into_iter().collect(),
-            ..Listed::new(OperationKind::Immediate, Some(immediate.place))
+            ..ActiveResource::new(OperationKind::Immediate, Some(immediate.location))
         });
-        listed.collect()
+        resources.collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

@@ -4,8 +4,8 @@
 //! sources closed in one turn **the one closed last calls back first**. A callback that closes
 //! another source feeds the next turn.
 
-use crate::macrotask::Macrotask;
-use crate::waits::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::phases::macrotask::Macrotask;
 
 #[derive(Default)]
 pub(crate) struct Close {
@@ -34,14 +34,15 @@ impl Close {
     }
 
     /// What is queued, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
-        let listed =
-            |macrotask: &Macrotask| Listed::new(OperationKind::Close, Some(macrotask.origin.place));
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+        let resources = |macrotask: &Macrotask| {
+            ActiveResource::new(OperationKind::Close, Some(macrotask.origin.location))
+        };
         self.running
             .iter()
             .chain(&self.stack)
             .rev()
-            .map(listed)
+            .map(resources)
             .collect()
     }
 

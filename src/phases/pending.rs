@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::macrotask::Macrotask;
-use crate::waits::{Listed, OperationKind};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::phases::macrotask::Macrotask;
 
 /// How many rounds follow the poll phase at most (`core.c` `uv_run`: "a small fixed number of
 /// times to avoid loop starvation").
@@ -41,11 +41,11 @@ impl Pending {
     }
 
     /// What is queued, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
-        let listed = |macrotask: &Macrotask| {
-            Listed::new(OperationKind::Pending, Some(macrotask.origin.place))
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+        let resources = |macrotask: &Macrotask| {
+            ActiveResource::new(OperationKind::Pending, Some(macrotask.origin.location))
         };
-        self.queue.iter().map(listed).collect()
+        self.queue.iter().map(resources).collect()
     }
 
     /// Takes everything out, to be dropped by the caller outside of any borrow.

@@ -1,6 +1,6 @@
 //! The poll phase: waits for what comes from outside, and hands it out (R5, R7, R8, R61, R64).
 //!
-//! [`PollPhase::gather`] looks, and waits if it may; [`PollPhase::next`] then hands out what was
+//! [`PollPhase::poll_events`] looks, and waits if it may; [`PollPhase::next`] then hands out what was
 //! present when the wait ended, and only that: simulated completions, messages of the remote
 //! door in the order of arrival, sources that were cut off at their bound, the readiness events in
 //! the order in which the system tells them, and signals. Node promises no order between the
@@ -13,7 +13,8 @@
 //! Invariant: what arrives while the phase hands out waits for the next poll phase. If the run is
 //! stopped meanwhile, the poll phase of the next run begins with what is left.
 
-pub(crate) mod sources;
+pub(crate) mod explorer;
+pub(crate) mod held_back;
 mod time_rules;
 
 use std::cell::{Cell, RefCell};
@@ -24,12 +25,12 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Registry, Token};
 
-use crate::chance::Chance;
-use crate::clock::Clock;
-use crate::macrotask::Macrotask;
-use crate::remote::{Door, Message};
-use crate::waits::{Listed, OperationKind};
-use sources::{Readiness, SignalNumber, Sources, signal_of};
+use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::phases::macrotask::Macrotask;
+use crate::reactor::clock::Clock;
+use crate::reactor::registrations::{Readiness, Registrations, SignalNumber, signal_of};
+use crate::reactor::remote_queue::{Message, RemoteQueue};
+use explorer::Explorer;
 pub(crate) use time_rules::TimeRules;
 
 /// How long the poll phase may wait.
@@ -54,19 +55,19 @@ pub(crate) enum Arrival {
 pub(crate) enum Batched {
     Simulated(Macrotask),
     /// A message that is still in the door's queue.
-    InDoor,
+    InRemoteQueue,
     /// A message that was taken out of the door's queue, by an exploration.
     Message(Message),
     Ready(Token, Readiness),
     Signal(SignalNumber),
     /// What a signal has brought.
-    Brought(Macrotask),
+    SignalCallback(Macrotask),
 }
 
 pub(crate) struct PollPhase {
     poll: RefCell<Poll>,
     events: RefCell<Events>,
-    pub(crate) sources: RefCell<Sources>,
+    pub(crate) registrations: RefCell<Registrations>,
     batch: RefCell<VecDeque<Batched>>,
     /// Completions of the virtual world, by their time, then in the order of their making.
     simulated: RefCell<BTreeMap<(Duration, u64), Macrotask>>,
@@ -78,14 +79,14 @@ pub(crate) struct PollPhase {
     /// The longest real wait of one look, while somebody wants to be back soon.
     pub(crate) longest_wait: Cell<Option<Duration>>,
     /// A host waits on the descriptor: what the system has for it must be taken.
-    pub(crate) must_ask: Cell<bool>,
+    pub(crate) must_poll_os: Cell<bool>,
     /// Another handle to what the system watches for this loop, for a host to wait on.
     pub(crate) registry: Rc<Registry>,
 }
 
 /// What is out in the real world and is no source.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Outside {
+pub(crate) struct ExternalWork {
     /// Jobs of the pool.
     pub(crate) jobs: bool,
     /// Signals and children that keep the loop alive.
@@ -94,34 +95,37 @@ pub(crate) struct Outside {
 
 /// What became of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gathered {
+pub(crate) enum PollOutcome {
     Arrivals,
     /// Nothing can run unless a clock moves that is held by hand.
-    Frozen,
+    ClockHeld,
 }
 
 /// The token of the remote door's bell; no source gets it.
-const BELL: Token = Token(usize::MAX);
+const NOTIFIER: Token = Token(usize::MAX);
 
 /// How many readiness events one look takes from the system; the rest comes with the next.
 const EVENTS_PER_LOOK: usize = 1024;
 
 impl PollPhase {
-    pub(crate) fn new(time: TimeRules, chance: Rc<Chance>) -> io::Result<(PollPhase, mio::Waker)> {
+    pub(crate) fn new(
+        time: TimeRules,
+        explorer: Rc<Explorer>,
+    ) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), BELL)?;
+        let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
         let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_LOOK)),
-            sources: RefCell::new(Sources::new(registry.clone(), chance)),
+            registrations: RefCell::new(Registrations::new(registry.clone(), explorer)),
             batch: RefCell::default(),
             simulated: RefCell::default(),
             simulated_count: Cell::new(0),
             time,
             stalled: RefCell::default(),
             longest_wait: Cell::new(None),
-            must_ask: Cell::new(false),
+            must_poll_os: Cell::new(false),
             registry,
         };
         Ok((phase, waker))
@@ -180,62 +184,63 @@ impl PollPhase {
     }
 
     /// Waits until something arrives, and no clock jumps; for `limit` of real time at most.
-    pub(crate) fn wait_for_the_world(
+    pub(crate) fn wait_for_external_event(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         limit: Option<Duration>,
     ) -> io::Result<()> {
         let longest = self.longest_wait.replace(limit);
-        let looked = self.look(clock, door, None, || true);
+        let polled = self.poll_once(clock, remote_queue, None, || true);
         self.longest_wait.set(longest);
-        let messages = (0..door.len()).map(|_| Batched::InDoor);
+        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         self.batch.borrow_mut().extend(messages);
-        looked
+        polled
     }
 
     /// Whether something is here that needs no look at the system.
     pub(crate) fn has_arrivals(&self, now: Duration) -> bool {
         !self.batch.borrow().is_empty()
             || self.next_simulated().is_some_and(|due| due <= now)
-            || self.sources.borrow().has_cut_off()
+            || self.registrations.borrow().has_pending_sources()
     }
 
     /// Whether anything in here keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
-        let left_behind = |one: &Batched| !matches!(one, Batched::InDoor);
-        self.sources.borrow().has_refed_waiters()
+        let left_behind = |one: &Batched| !matches!(one, Batched::InRemoteQueue);
+        self.registrations.borrow().has_refed_waiters()
             || !self.simulated.borrow().is_empty()
             || !self.stalled.borrow().is_empty()
             || self.batch.borrow().iter().any(left_behind) // by a run that was stopped
     }
 
-    /// Looks at what is there and waits if `wait` says so and nothing is. `outside` says who
+    /// Looks at what is there and waits if `wait` says so and nothing is. `external` says who
     /// else is waited for, and may hold virtual time; `must_wait` is asked once more when the door
     /// has been told that the loop sleeps.
-    pub(crate) fn gather(
+    pub(crate) fn poll_events(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         wait: Wait,
-        outside: Outside,
+        external: ExternalWork,
         must_wait: impl Fn() -> bool,
-    ) -> io::Result<Gathered> {
+    ) -> io::Result<PollOutcome> {
         if !self.batch.borrow().is_empty() {
-            return Ok(Gathered::Arrivals); // a run was stopped in the middle of its poll phase
+            return Ok(PollOutcome::Arrivals); // a run was stopped in the middle of its poll phase
         }
-        if wait == Wait::Zero && self.has_nothing_to_ask(door) {
-            return Ok(Gathered::Arrivals); // the turn of a loop that runs on immediates alone
+        if wait == Wait::Zero && self.has_nothing_to_poll(remote_queue) {
+            return Ok(PollOutcome::Arrivals); // the turn of a loop that runs on immediates alone
         }
         if clock.is_virtual() || !self.stalled.borrow().is_empty() {
-            self.look(clock, door, Some(Duration::ZERO), || true)?;
-            let idle = self.batch.borrow().is_empty() && door.is_empty();
+            self.poll_once(clock, remote_queue, Some(Duration::ZERO), || true)?;
+            let idle = self.batch.borrow().is_empty() && remote_queue.is_empty();
             let now = clock.now();
             let is_due = self.first_due(wait).is_some_and(|due| due <= now);
             if idle && wait != Wait::Zero && (is_due || !self.take_stalled()) {
-                let frozen = self.wait_in_virtual_time(clock, door, wait, outside, must_wait)?;
+                let frozen =
+                    self.wait_in_virtual_time(clock, remote_queue, wait, external, must_wait)?;
                 if frozen {
-                    return Ok(Gathered::Frozen);
+                    return Ok(PollOutcome::ClockHeld);
                 }
             }
         } else {
@@ -244,11 +249,11 @@ impl PollPhase {
                 (_, Some(due)) => Some(due.saturating_sub(floor_to_ms(clock.now()))),
                 (_, None) => None,
             };
-            self.look(clock, door, timeout, must_wait)?;
+            self.poll_once(clock, remote_queue, timeout, must_wait)?;
         }
-        let messages = (0..door.len()).map(|_| Batched::InDoor);
+        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         if messages.len() == 0 {
-            return Ok(Gathered::Arrivals);
+            return Ok(PollOutcome::Arrivals);
         }
         let mut batch = self.batch.borrow_mut();
         let simulated = batch
@@ -258,7 +263,7 @@ impl PollPhase {
         let rest = batch.split_off(simulated);
         batch.extend(messages);
         batch.extend(rest);
-        Ok(Gathered::Arrivals)
+        Ok(PollOutcome::Arrivals)
     }
 
     /// Nothing has arrived, and nothing can run: the clock jumps, or the world has to answer.
@@ -266,22 +271,22 @@ impl PollPhase {
     fn wait_in_virtual_time(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         wait: Wait,
-        outside: Outside,
+        external: ExternalWork,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<bool> {
-        let sources_wait = self.sources.borrow().has_refed_waiters();
-        let io_waits = sources_wait || outside.signals;
-        let is_held = (outside.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
-        let somebody_is_out = outside.jobs || io_waits || door.has_tokens();
+        let sources_wait = self.registrations.borrow().has_refed_waiters();
+        let io_waits = sources_wait || external.signals;
+        let is_held = (external.jobs && self.time.jobs_hold) || (io_waits && self.time.io_holds);
+        let somebody_is_out = external.jobs || io_waits || remote_queue.has_tokens();
         match self.first_due(wait) {
             Some(target) if !is_held && self.time.allow(target) => {
                 clock.jump_to(target);
                 self.take_simulated(clock);
             }
             Some(_) if !somebody_is_out => return Ok(true),
-            _ => self.look(clock, door, None, must_wait)?,
+            _ => self.poll_once(clock, remote_queue, None, must_wait)?,
         }
         Ok(false)
     }
@@ -296,13 +301,13 @@ impl PollPhase {
     }
 
     /// The next of what was present when the wait ended.
-    pub(crate) fn next(&self, door: &Door) -> Option<Arrival> {
+    pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {
             let batched = self.batch.borrow_mut().pop_front()?;
             match batched {
                 Batched::Simulated(macrotask) => return Some(Arrival::Macrotask(macrotask)),
-                Batched::InDoor => {
-                    if let Some(message) = door.pop() {
+                Batched::InRemoteQueue => {
+                    if let Some(message) = remote_queue.pop() {
                         return Some(Arrival::Message(message));
                     }
                 }
@@ -314,51 +319,54 @@ impl PollPhase {
                     }
                 }
                 Batched::Signal(number) => return Some(Arrival::Signal(number)),
-                Batched::Brought(macrotask) => return Some(Arrival::Macrotask(macrotask)),
+                Batched::SignalCallback(macrotask) => return Some(Arrival::Macrotask(macrotask)),
             }
         }
     }
 
     /// Completions to come and waits on sources, for a report.
-    pub(crate) fn list(&self) -> Vec<Listed> {
+    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let completion = |macrotask: &Macrotask| {
-            Listed::new(OperationKind::Completion, Some(macrotask.origin.place))
+            ActiveResource::new(OperationKind::Completion, Some(macrotask.origin.location))
         };
-        let mut listed = Vec::new();
-        let sources = self.sources.borrow();
+        let mut resources = Vec::new();
+        let registrations = self.registrations.borrow();
         for one in self.batch.borrow().iter() {
             match one {
-                Batched::Simulated(macrotask) => listed.push(completion(macrotask)),
+                Batched::Simulated(macrotask) => resources.push(completion(macrotask)),
                 Batched::Ready(token, _) => {
-                    listed.push(Listed::new(OperationKind::Read, sources.place(*token)));
+                    resources.push(ActiveResource::new(
+                        OperationKind::Read,
+                        registrations.location(*token),
+                    ));
                 }
-                Batched::InDoor => {} // is counted there
-                Batched::Message(_) | Batched::Signal(_) | Batched::Brought(_) => {
-                    listed.push(Listed::new(OperationKind::Message, None));
+                Batched::InRemoteQueue => {} // is counted there
+                Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
+                    resources.push(ActiveResource::new(OperationKind::Message, None));
                 }
             }
         }
         for macrotask in self.stalled.borrow().iter() {
-            listed.push(Listed::new(
+            resources.push(ActiveResource::new(
                 OperationKind::Stall,
-                Some(macrotask.origin.place),
+                Some(macrotask.origin.location),
             ));
         }
         for ((due, _), macrotask) in self.simulated.borrow().iter() {
-            listed.push(Listed {
+            resources.push(ActiveResource {
                 due: Some(*due),
                 ..completion(macrotask)
             });
         }
-        listed.append(&mut sources.list());
-        listed
+        resources.append(&mut registrations.active_resources());
+        resources
     }
 
     /// What a signal has brought comes next, in this order.
-    pub(crate) fn put_first(&self, brought: Vec<Macrotask>) {
+    pub(crate) fn put_first(&self, callbacks: Vec<Macrotask>) {
         let mut batch = self.batch.borrow_mut();
-        for macrotask in brought.into_iter().rev() {
-            batch.push_front(Batched::Brought(macrotask));
+        for macrotask in callbacks.into_iter().rev() {
+            batch.push_front(Batched::SignalCallback(macrotask));
         }
     }
 
@@ -368,11 +376,11 @@ impl PollPhase {
         let next = || self.batch.borrow_mut().pop_front();
         while let Some(one) = next() {
             match one {
-                Batched::Simulated(macrotask) | Batched::Brought(macrotask) => {
+                Batched::Simulated(macrotask) | Batched::SignalCallback(macrotask) => {
                     taken.push(macrotask);
                 }
                 // With a signal go its listeners; the messages were taken out before.
-                Batched::InDoor | Batched::Message(_) | Batched::Signal(_) => {}
+                Batched::InRemoteQueue | Batched::Message(_) | Batched::Signal(_) => {}
                 // The system won't tell it again, and the source may outlive this run.
                 Batched::Ready(token, readiness) => taken.extend(self.deliver(token, readiness)),
             }
@@ -385,7 +393,7 @@ impl PollPhase {
 
     /// An event reaches its source. What it says to a writer behind a reader stays in the batch.
     fn deliver(&self, token: Token, readiness: Readiness) -> Option<Macrotask> {
-        let (waiting, rest) = self.sources.borrow_mut().deliver(token, readiness);
+        let (waiting, rest) = self.registrations.borrow_mut().deliver(token, readiness);
         if let Some(rest) = rest {
             let mut batch = self.batch.borrow_mut();
             batch.push_front(Batched::Ready(token, rest));
@@ -394,50 +402,53 @@ impl PollPhase {
     }
 
     /// Whether a look that does not wait would find nothing, whatever the system says.
-    fn has_nothing_to_ask(&self, door: &Door) -> bool {
-        !self.must_ask.get()
-            && self.sources.borrow().has_nothing_to_ask()
+    fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
+        !self.must_poll_os.get()
+            && self.registrations.borrow().has_nothing_to_poll()
             && self.simulated.borrow().is_empty()
-            && door.is_empty()
+            && remote_queue.is_empty()
     }
 
     /// Asks the system once, if it can have anything to say.
-    fn look(
+    fn poll_once(
         &self,
         clock: &Clock,
-        door: &Door,
+        remote_queue: &RemoteQueue,
         timeout: Option<Duration>,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<()> {
         self.take_simulated(clock);
-        let cut_off = self.sources.borrow_mut().take_cut_off();
-        for token in self.sources.borrow_mut().take_put_off() {
+        let budget_exhausted = self.registrations.borrow_mut().take_budget_exhausted();
+        for token in self.registrations.borrow_mut().take_deferred() {
             let ready = Batched::Ready(token, Readiness::writable());
             self.batch.borrow_mut().push_back(ready);
         }
         let mut timeout = timeout;
-        if !cut_off.is_empty() || !self.batch.borrow().is_empty() || !door.is_empty() {
+        if !budget_exhausted.is_empty()
+            || !self.batch.borrow().is_empty()
+            || !remote_queue.is_empty()
+        {
             timeout = Some(Duration::ZERO);
         }
         if timeout != Some(Duration::ZERO) {
-            door.lie_down();
-            if !door.is_empty() || !must_wait() {
+            remote_queue.prepare_park();
+            if !remote_queue.is_empty() || !must_wait() {
                 timeout = Some(Duration::ZERO);
             }
         }
-        let must_ask = self.must_ask.take() || !self.sources.borrow().is_empty();
-        let asked = if timeout == Some(Duration::ZERO) && !must_ask {
+        let must_poll_os = self.must_poll_os.take() || !self.registrations.borrow().is_empty();
+        let asked = if timeout == Some(Duration::ZERO) && !must_poll_os {
             Ok(())
         } else {
-            self.ask(clock, timeout)
+            self.poll_os(clock, timeout)
         };
-        door.get_up();
+        remote_queue.unpark();
         self.take_simulated(clock);
         let mut batch = self.batch.borrow_mut();
         let mut events = self.events.borrow_mut();
-        let told = events.iter().filter(|event| event.token() != BELL);
+        let told = events.iter().filter(|event| event.token() != NOTIFIER);
         let told = told.map(|event| (event.token(), Readiness::of(event)));
-        for token in &cut_off {
+        for token in &budget_exhausted {
             let event = told.clone().find(|(of, _)| of == token);
             let readiness = Readiness::served_again(event.map(|(_, readiness)| readiness));
             batch.push_back(Batched::Ready(*token, readiness));
@@ -449,7 +460,7 @@ impl PollPhase {
                 continue;
             }
             // A source that was cut off is served already, and once is enough for one phase.
-            let served = cut_off.contains(&token);
+            let served = budget_exhausted.contains(&token);
             let fresh = if served {
                 readiness.write_half()
             } else {
@@ -463,7 +474,7 @@ impl PollPhase {
     }
 
     /// One wait. A signal that interrupts it does not end it early.
-    fn ask(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
+    fn poll_os(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = match (timeout, self.longest_wait.get()) {
             (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
             (timeout, longest) => timeout.or(longest),

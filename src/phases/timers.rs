@@ -31,9 +31,9 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::macrotask::{Macrotask, Origin, Place, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 
-mod listed;
+mod resources;
 
 pub(crate) type TimerKey = usize;
 type ListKey = usize;
@@ -50,7 +50,7 @@ pub(crate) enum Step {
 
 struct Timer {
     work: Work,
-    place: Place,
+    location: SourceLocation,
     /// The number of the pending entry for observers.
     entry: u32,
     /// The clock when it was armed, in milliseconds (`_idleStart`).
@@ -80,14 +80,14 @@ impl Timer {
         };
         Origin {
             entry: self.entry,
-            ..Origin::of(source, self.place, key as u64)
+            ..Origin::of(source, self.location, key as u64)
         }
     }
 }
 
 #[derive(Clone, Copy)]
 struct Link {
-    list: ListKey,
+    active_resources: ListKey,
     previous: Option<TimerKey>,
     next: Option<TimerKey>,
 }
@@ -105,7 +105,7 @@ struct List {
 struct Pass {
     now_ms: u64,
     ran_a_list: bool,
-    list: Option<ListKey>,
+    active_resources: Option<ListKey>,
     ran_a_timer: bool,
     /// Picked before the drain that runs now (R34).
     picked: Option<TimerKey>,
@@ -151,13 +151,13 @@ impl Timers {
         work: Work,
         duration_ms: u64,
         is_interval: bool,
-        place: Place,
+        location: SourceLocation,
         now_ms: u64,
     ) -> TimerKey {
         self.last_reading_ms = now_ms;
         let key = self.timers.insert(Timer {
             work,
-            place,
+            location,
             entry: 0,
             start_ms: now_ms,
             duration_ms: Some(duration_ms),
@@ -276,13 +276,13 @@ impl Timers {
     }
 
     /// The first timer of the first list that is due at this very millisecond.
-    pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<Place> {
-        let (_, _, list) = self
+    pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<SourceLocation> {
+        let (_, _, active_resources) = self
             .queue
             .range((at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX))
             .next()?;
-        let first = self.lists[*list].head?;
-        Some(self.timers[first].place)
+        let first = self.lists[*active_resources].head?;
+        Some(self.timers[first].location)
     }
 
     /// The loop's time is brought up to date (`uv__update_time`).
@@ -304,7 +304,7 @@ impl Timers {
         self.pass = Some(Pass {
             now_ms,
             ran_a_list: false,
-            list: None,
+            active_resources: None,
             ran_a_timer: false,
             picked: None,
         });
@@ -325,29 +325,29 @@ impl Timers {
             {
                 return Step::Run(key, macrotask);
             }
-            let Some(list) = pass.list else {
-                let Some(&(expiry_ms, _, list)) = self.queue.first() else {
+            let Some(active_resources) = pass.active_resources else {
+                let Some(&(expiry_ms, _, active_resources)) = self.queue.first() else {
                     return Step::Done;
                 };
                 if expiry_ms > pass.now_ms {
                     self.next_expiry_ms = expiry_ms;
                     return Step::Done;
                 }
-                pass.list = Some(list);
+                pass.active_resources = Some(active_resources);
                 pass.ran_a_timer = false;
                 if std::mem::replace(&mut pass.ran_a_list, true) {
                     return Step::Drain; // R12: between two lists
                 }
                 continue;
             };
-            let Some(key) = self.lists[list].head else {
+            let Some(key) = self.lists[active_resources].head else {
                 self.leave_list(pass);
                 continue;
             };
-            let duration_ms = self.lists[list].duration_ms;
+            let duration_ms = self.lists[active_resources].duration_ms;
             let due_ms = self.timers[key].start_ms.saturating_add(duration_ms);
             if due_ms > pass.now_ms {
-                self.put_back(list, due_ms.max(pass.now_ms.saturating_add(1)));
+                self.put_back(active_resources, due_ms.max(pass.now_ms.saturating_add(1)));
                 self.leave_list(pass);
                 continue;
             }
@@ -429,22 +429,22 @@ impl Timers {
     /// Appends a timer to the list of its duration (`insert`).
     fn insert(&mut self, key: TimerKey, duration_ms: u64, start_ms: u64) {
         self.timers[key].start_ms = start_ms;
-        let list = match self.by_duration.get(&duration_ms) {
-            Some(&list) => list,
+        let active_resources = match self.by_duration.get(&duration_ms) {
+            Some(&active_resources) => active_resources,
             None => self.new_list(duration_ms, start_ms.saturating_add(duration_ms)),
         };
         self.unlink(key);
-        let previous = self.lists[list].tail.replace(key);
+        let previous = self.lists[active_resources].tail.replace(key);
         match previous {
             Some(previous) => {
                 if let Some(link) = &mut self.timers[previous].link {
                     link.next = Some(key);
                 }
             }
-            None => self.lists[list].head = Some(key),
+            None => self.lists[active_resources].head = Some(key),
         }
         self.timers[key].link = Some(Link {
-            list,
+            active_resources,
             previous,
             next: None,
         });
@@ -453,7 +453,7 @@ impl Timers {
     fn new_list(&mut self, duration_ms: u64, expiry_ms: u64) -> ListKey {
         let serial = self.next_serial;
         self.next_serial += 1;
-        let list = self.lists.insert(List {
+        let active_resources = self.lists.insert(List {
             duration_ms,
             expiry_ms,
             serial,
@@ -461,14 +461,14 @@ impl Timers {
             tail: None,
             detached: false,
         });
-        self.by_duration.insert(duration_ms, list);
-        self.queue.insert((expiry_ms, serial, list));
+        self.by_duration.insert(duration_ms, active_resources);
+        self.queue.insert((expiry_ms, serial, active_resources));
         if self.next_expiry_ms > expiry_ms {
             // R27: a list below all known ones moves the loop timer.
             self.loop_timer_ms = Some(self.last_reading_ms.saturating_add(duration_ms));
             self.next_expiry_ms = expiry_ms;
         }
-        list
+        active_resources
     }
 
     /// Takes a timer out of its list. The list keeps its expiry and its number (R28).
@@ -482,7 +482,7 @@ impl Timers {
                     neighbour.next = link.next;
                 }
             }
-            None => self.lists[link.list].head = link.next,
+            None => self.lists[link.active_resources].head = link.next,
         }
         match link.next {
             Some(next) => {
@@ -490,48 +490,54 @@ impl Timers {
                     neighbour.previous = link.previous;
                 }
             }
-            None => self.lists[link.list].tail = link.previous,
+            None => self.lists[link.active_resources].tail = link.previous,
         }
     }
 
     /// R29: clearing the last timer of a list removes the list if that timer was ref'd.
     fn remove_list_if_empty(&mut self, duration_ms: Option<u64>) {
-        let list = duration_ms.and_then(|duration_ms| self.by_duration.get(&duration_ms).copied());
-        if let Some(list) = list
-            && self.lists[list].head.is_none()
+        let active_resources =
+            duration_ms.and_then(|duration_ms| self.by_duration.get(&duration_ms).copied());
+        if let Some(active_resources) = active_resources
+            && self.lists[active_resources].head.is_none()
         {
-            self.detach(list);
+            self.detach(active_resources);
             if self
                 .pass
                 .as_ref()
-                .is_none_or(|pass| pass.list != Some(list))
+                .is_none_or(|pass| pass.active_resources != Some(active_resources))
             {
-                self.lists.remove(list);
+                self.lists.remove(active_resources);
             }
         }
     }
 
     /// Takes a list out of the map and the queue; the running pass may still look at it.
     fn detach(&mut self, key: ListKey) {
-        let list = &mut self.lists[key];
-        list.detached = true;
-        self.by_duration.remove(&list.duration_ms);
-        self.queue.remove(&(list.expiry_ms, list.serial, key));
+        let active_resources = &mut self.lists[key];
+        active_resources.detached = true;
+        self.by_duration.remove(&active_resources.duration_ms);
+        self.queue
+            .remove(&(active_resources.expiry_ms, active_resources.serial, key));
     }
 
     /// A list whose first timer is not due goes back with a new expiry and number (R22).
     fn put_back(&mut self, key: ListKey, expiry_ms: u64) {
-        let list = &mut self.lists[key];
-        self.queue.remove(&(list.expiry_ms, list.serial, key));
-        list.expiry_ms = expiry_ms;
-        list.serial = self.next_serial;
+        let active_resources = &mut self.lists[key];
+        self.queue
+            .remove(&(active_resources.expiry_ms, active_resources.serial, key));
+        active_resources.expiry_ms = expiry_ms;
+        active_resources.serial = self.next_serial;
         self.next_serial += 1;
-        self.queue.insert((list.expiry_ms, list.serial, key));
+        self.queue
+            .insert((active_resources.expiry_ms, active_resources.serial, key));
     }
 
     /// The pass is through with its list: an empty one goes (end of `listOnTimeout`).
     fn leave_list(&mut self, pass: &mut Pass) {
-        let Some(key) = pass.list.take() else { return };
+        let Some(key) = pass.active_resources.take() else {
+            return;
+        };
         if self.lists[key].head.is_none() {
             if !self.lists[key].detached {
                 self.detach(key);
@@ -542,7 +548,9 @@ impl Timers {
 
     /// The pass was thrown out of its list: an empty one stays for the next look (R56).
     fn leave_thrown_list(&mut self, pass: &mut Pass) {
-        let Some(key) = pass.list.take() else { return };
+        let Some(key) = pass.active_resources.take() else {
+            return;
+        };
         if self.lists[key].detached {
             self.lists.remove(key);
         }

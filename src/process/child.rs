@@ -11,11 +11,11 @@ use std::task::{Context, Poll, Waker};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
-use crate::current::LoopState;
+use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
-use crate::macrotask::Place;
+use crate::phases::macrotask::SourceLocation;
 use crate::signal::SignalKind;
-use crate::signals::{ChildKey, Started};
+use crate::signal::dispatch::{ChildKey, Started};
 
 /// A child process, from [`Command::spawn`](super::Command::spawn).
 ///
@@ -41,7 +41,7 @@ pub(super) fn start(
     state: &Rc<LoopState>,
     command: &mut std::process::Command,
     kill_on_drop: bool,
-    place: Place,
+    location: SourceLocation,
 ) -> io::Result<Child> {
     if !state.is_open() {
         return Err(loop_ended());
@@ -53,10 +53,10 @@ pub(super) fn start(
         if let Some(state) = owner.upgrade() {
             state.context.set(context);
         }
-        teller.tell(status);
+        teller.notify(status);
     };
-    let sources = &state.poll.sources;
-    let (key, (id, pipes)) = state.signals.start_child(sources, place, || {
+    let registrations = &state.poll.registrations;
+    let (key, (id, pipes)) = state.signals.start_child(registrations, location, || {
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let id = child.id();
@@ -80,7 +80,7 @@ pub(super) fn start(
         stderr: None,
     };
     // A pipe that can't be watched leaves a child that nobody can talk to.
-    let watched = child.watch(stdin, stdout, stderr, place);
+    let watched = child.watch(stdin, stdout, stderr, location);
     if let Err(error) = watched {
         child.kill_on_drop = true; // it is dropped now
         return Err(error);
@@ -94,12 +94,12 @@ impl Child {
         stdin: Option<std::process::ChildStdin>,
         stdout: Option<std::process::ChildStdout>,
         stderr: Option<std::process::ChildStderr>,
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<()> {
         let state = &self.state;
-        let stdin = stdin.map(|pipe| ChildStdin::new(state, pipe.into(), place));
-        let stdout = stdout.map(|pipe| ChildStdout::new(state, pipe.into(), place));
-        let stderr = stderr.map(|pipe| ChildStderr::new(state, pipe.into(), place));
+        let stdin = stdin.map(|pipe| ChildStdin::new(state, pipe.into(), location));
+        let stdout = stdout.map(|pipe| ChildStdout::new(state, pipe.into(), location));
+        let stderr = stderr.map(|pipe| ChildStderr::new(state, pipe.into(), location));
         self.stdin = stdin.transpose()?;
         self.stdout = stdout.transpose()?;
         self.stderr = stderr.transpose()?;
@@ -142,8 +142,8 @@ impl Child {
     ///
     /// As [`wait`](Child::wait).
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
-        if let Some(told) = self.end.told() {
-            return told.map(Some);
+        if let Some(exit_status) = self.end.exit_status() {
+            return exit_status.map(Some);
         }
         let status = self
             .state
@@ -162,7 +162,7 @@ impl Child {
     /// [`AsyncLocalStorage`](crate::AsyncLocalStorage)) in which the child was started.
     #[doc(alias = "exit")]
     pub fn on_exit(&self, callback: impl FnOnce(&io::Result<ExitStatus>) + 'static) {
-        if self.end.told().is_none() {
+        if self.end.exit_status().is_none() {
             self.end.callbacks.borrow_mut().push(Box::new(callback));
         }
     }
@@ -285,7 +285,7 @@ fn has_ended() -> io::Error {
 /// What is known of the end of a child, and who is to be told.
 #[derive(Default)]
 struct End {
-    told: RefCell<Option<Result<ExitStatus, (io::ErrorKind, String)>>>,
+    exit_status: RefCell<Option<Result<ExitStatus, (io::ErrorKind, String)>>>,
     callbacks: RefCell<Vec<Callback>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -294,16 +294,17 @@ type Callback = Box<dyn FnOnce(&io::Result<ExitStatus>)>;
 
 impl End {
     /// An error can't be cloned; it is made anew.
-    fn told(&self) -> Option<io::Result<ExitStatus>> {
-        let told = self.told.borrow();
+    fn exit_status(&self) -> Option<io::Result<ExitStatus>> {
+        let exit_status = self.exit_status.borrow();
         let again = |(kind, text): &(io::ErrorKind, String)| io::Error::new(*kind, text.clone());
-        told.as_ref()
-            .map(|told| told.as_ref().map(|status| *status).map_err(again))
+        exit_status
+            .as_ref()
+            .map(|exit_status| exit_status.as_ref().map(|status| *status).map_err(again))
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<ExitStatus>> {
-        if let Some(told) = self.told() {
-            return Poll::Ready(told);
+        if let Some(exit_status) = self.exit_status() {
+            return Poll::Ready(exit_status);
         }
         let replaced = self.waker.borrow_mut().replace(cx.waker().clone());
         drop(replaced); // behind the borrow
@@ -311,11 +312,11 @@ impl End {
     }
 
     fn set(&self, status: &io::Result<ExitStatus>) {
-        let told = match status {
+        let exit_status = match status {
             Ok(status) => Ok(*status),
             Err(error) => Err((error.kind(), error.to_string())),
         };
-        *self.told.borrow_mut() = Some(told);
+        *self.exit_status.borrow_mut() = Some(exit_status);
     }
 
     fn wake(&self) {
@@ -330,7 +331,7 @@ impl End {
 struct Teller(Rc<End>);
 
 impl Teller {
-    fn tell(self, status: io::Result<ExitStatus>) {
+    fn notify(self, status: io::Result<ExitStatus>) {
         self.0.set(&status);
         let callbacks = std::mem::take(&mut *self.0.callbacks.borrow_mut());
         self.0.wake(); // it only queues the task, which runs behind the callbacks
@@ -342,7 +343,7 @@ impl Teller {
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        if self.0.told.borrow().is_none() {
+        if self.0.exit_status.borrow().is_none() {
             self.0.set(&Err(loop_ended()));
             let callbacks = std::mem::take(&mut *self.0.callbacks.borrow_mut());
             self.0.wake();

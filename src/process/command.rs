@@ -9,8 +9,9 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::rc::Rc;
 
 use super::child::{Child, start};
-use crate::current::{LoopState, current};
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::SourceLocation;
 
 /// A program to be started, and how: `std`'s [`Command`](std::process::Command) for the loop.
 ///
@@ -20,11 +21,11 @@ pub struct Command {
     inner: std::process::Command,
     kill_on_drop: bool,
     /// The streams that were said to be something.
-    said: Said,
+    configured: ConfiguredStdio,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Said {
+struct ConfiguredStdio {
     stdin: bool,
     stdout: bool,
     stderr: bool,
@@ -36,7 +37,7 @@ impl Command {
         Command {
             inner: std::process::Command::new(program),
             kill_on_drop: false,
-            said: Said::default(),
+            configured: ConfiguredStdio::default(),
         }
     }
 
@@ -89,7 +90,7 @@ impl Command {
     /// Sets the child's standard input. It is inherited by default; by [`output`](Command::output)
     /// it is empty.
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Command {
-        self.said.stdin = true;
+        self.configured.stdin = true;
         self.inner.stdin(stdin);
         self
     }
@@ -97,7 +98,7 @@ impl Command {
     /// Sets the child's standard output. It is inherited by default, and piped by
     /// [`output`](Command::output).
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Command {
-        self.said.stdout = true;
+        self.configured.stdout = true;
         self.inner.stdout(stdout);
         self
     }
@@ -105,7 +106,7 @@ impl Command {
     /// Sets the child's standard error. It is inherited by default, and piped by
     /// [`output`](Command::output).
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Command {
-        self.said.stderr = true;
+        self.configured.stderr = true;
         self.inner.stderr(stderr);
         self
     }
@@ -185,14 +186,14 @@ impl Command {
     #[track_caller]
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
         let state = current("process::Command::output");
-        let said = self.said;
-        if !said.stdin {
+        let configured = self.configured;
+        if !configured.stdin {
             self.inner.stdin(Stdio::null());
         }
-        if !said.stdout {
+        if !configured.stdout {
             self.inner.stdout(Stdio::piped());
         }
-        if !said.stderr {
+        if !configured.stderr {
             self.inner.stderr(Stdio::piped());
         }
         let child = self.start(&state, Location::caller());
@@ -200,19 +201,19 @@ impl Command {
         async move { child?.wait_with_output().await }
     }
 
-    fn start(&mut self, state: &Rc<LoopState>, place: Place) -> io::Result<Child> {
-        start(state, &mut self.inner, self.kill_on_drop, place)
+    fn start(&mut self, state: &Rc<LoopState>, location: SourceLocation) -> io::Result<Child> {
+        start(state, &mut self.inner, self.kill_on_drop, location)
     }
 
     /// The streams that `output` has chosen are not those of the next child.
     fn forget_unsaid(&mut self) {
-        if !self.said.stdin {
+        if !self.configured.stdin {
             self.inner.stdin(Stdio::inherit());
         }
-        if !self.said.stdout {
+        if !self.configured.stdout {
             self.inner.stdout(Stdio::inherit());
         }
-        if !self.said.stderr {
+        if !self.configured.stderr {
             self.inner.stderr(Stdio::inherit());
         }
     }
@@ -224,7 +225,7 @@ impl From<std::process::Command> for Command {
         Command {
             inner,
             kill_on_drop: false,
-            said: Said::default(),
+            configured: ConfiguredStdio::default(),
         }
     }
 }

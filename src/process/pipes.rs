@@ -13,9 +13,9 @@ use futures::channel::oneshot;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use mio::unix::pipe::{Receiver, Sender};
 
-use crate::current::LoopState;
-use crate::io::Watched;
-use crate::macrotask::Place;
+use crate::event_loop::state::LoopState;
+use crate::io::PollEvented;
+use crate::phases::macrotask::SourceLocation;
 
 /// Where a child reads from.
 ///
@@ -24,7 +24,7 @@ use crate::macrotask::Place;
 /// fails with `BrokenPipe`. A wait that is abandoned, by not polling again, keeps the loop alive
 /// until the next event.
 pub struct ChildStdin {
-    pipe: Watched<Sender>,
+    pipe: PollEvented<Sender>,
 }
 
 /// What a child writes, as output or as errors.
@@ -33,7 +33,7 @@ pub struct ChildStdin {
 /// and a child that goes on writing is ended by `SIGPIPE`, if it has not said otherwise. A wait
 /// that is abandoned, by not polling again, keeps the loop alive until the next event.
 pub struct ChildOutput {
-    pipe: Watched<Receiver>,
+    pipe: PollEvented<Receiver>,
 }
 
 /// What a child writes as output.
@@ -43,10 +43,14 @@ pub type ChildStdout = ChildOutput;
 pub type ChildStderr = ChildOutput;
 
 impl ChildStdin {
-    pub(super) fn new(state: &Rc<LoopState>, pipe: OwnedFd, place: Place) -> io::Result<Self> {
+    pub(super) fn new(
+        state: &Rc<LoopState>,
+        pipe: OwnedFd,
+        location: SourceLocation,
+    ) -> io::Result<Self> {
         let pipe = Sender::from(pipe);
         pipe.set_nonblocking(true)?;
-        let pipe = Watched::new(state.clone(), pipe, place)?;
+        let pipe = PollEvented::new(state.clone(), pipe, location)?;
         Ok(ChildStdin { pipe })
     }
 
@@ -102,7 +106,7 @@ impl AsyncWrite for &ChildStdin {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.pipe.shut();
+        self.pipe.close_without_callback();
         Poll::Ready(Ok(()))
     }
 }
@@ -140,10 +144,14 @@ impl fmt::Debug for ChildStdin {
 }
 
 impl ChildOutput {
-    pub(super) fn new(state: &Rc<LoopState>, pipe: OwnedFd, place: Place) -> io::Result<Self> {
+    pub(super) fn new(
+        state: &Rc<LoopState>,
+        pipe: OwnedFd,
+        location: SourceLocation,
+    ) -> io::Result<Self> {
         let pipe = Receiver::from(pipe);
         pipe.set_nonblocking(true)?;
-        let pipe = Watched::new(state.clone(), pipe, place)?;
+        let pipe = PollEvented::new(state.clone(), pipe, location)?;
         Ok(ChildOutput { pipe })
     }
 
@@ -152,8 +160,8 @@ impl ChildOutput {
     /// is dropped.
     #[doc(alias = "destroy")]
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.pipe.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.pipe.close_with(callback, Location::caller());
     }
 
     /// Gives the pipe to another child as its input. It is blocking again.
@@ -235,7 +243,7 @@ pub(super) async fn read_to_close(pipe: Option<ChildOutput>) -> io::Result<Vec<u
     if let Some(mut pipe) = pipe {
         let read = pipe.read_to_end(&mut all).await;
         let (closed, is_closed) = oneshot::channel();
-        pipe.close(move || {
+        pipe.close_with(move || {
             let _ = closed.send(()); // it is waited for
         });
         let _ = is_closed.await; // or the loop has cancelled everything

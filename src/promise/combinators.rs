@@ -10,13 +10,13 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::next::{AbortHandle, Ended, PromiseLike, Rejected};
-use super::resolvers::{Resolvers, with_resolvers};
+use super::next::{AbortHandle, PromiseLike, Rejected, SettledResult};
+use super::resolver::{TryResolver, try_with_resolver};
 use super::state::{Outcome, State};
 use super::task::{start_eagerly, with_output};
 use super::{Promise, TryPromise, error_of, no_reason};
-use crate::current::current;
-use crate::rejection::Reason;
+use crate::event_loop::current::current;
+use crate::hooks::rejection::Reason;
 
 /// A promise that is fulfilled and cannot be rejected. Awaiting it costs one turn (R45).
 ///
@@ -68,12 +68,12 @@ where
     P: PromiseLike,
     P::Error: Reason,
 {
-    let (result, resolvers) = with_resolvers();
+    let (result, resolver) = try_with_resolver();
     let values = Collected::new();
-    let whole = resolvers.clone();
+    let whole = resolver.clone();
     values.react_to_each(
         members,
-        resolvers,
+        resolver,
         move |values, index, outcome| match outcome {
             Ok(Ok(value)) => {
                 if let Some(values) = values.put(index, value) {
@@ -93,14 +93,16 @@ where
 ///
 /// Outside of an event loop.
 #[track_caller]
-pub fn all_settled<P: PromiseLike>(members: impl IntoIterator<Item = P>) -> Promise<Vec<Ended<P>>> {
-    let (result, resolvers) = with_resolvers::<_, Infallible>();
+pub fn all_settled<P: PromiseLike>(
+    members: impl IntoIterator<Item = P>,
+) -> Promise<Vec<SettledResult<P>>> {
+    let (result, resolver) = try_with_resolver::<_, Infallible>();
     let values = Collected::new();
-    let whole = resolvers.clone();
-    values.react_to_each(members, resolvers, move |values, index, outcome| {
+    let whole = resolver.clone();
+    values.react_to_each(members, resolver, move |values, index, outcome| {
         let entry = match outcome {
             Ok(result) => result.map_err(Rejected::Error),
-            Err(failure) => Err(Rejected::Failure(failure)),
+            Err(failure) => Err(Rejected::Failed(failure)),
         };
         if let Some(values) = values.put(index, entry) {
             whole.resolve(values);
@@ -146,11 +148,11 @@ where
     P: PromiseLike,
     P::Error: Reason,
 {
-    let (result, resolvers) = with_resolvers();
+    let (result, resolver) = try_with_resolver();
     let members: Vec<P> = members.into_iter().collect();
     let handles = abort_handles(&members);
     for member in members {
-        let (whole, handles) = (resolvers.clone(), handles.clone());
+        let (whole, handles) = (resolver.clone(), handles.clone());
         observe(member, move |outcome| {
             whole.conclude(outcome);
             decided(&handles);
@@ -202,19 +204,19 @@ where
     P: PromiseLike,
     P::Error: Reason,
 {
-    let (result, resolvers) = with_resolvers();
+    let (result, resolver) = try_with_resolver();
     let members: Vec<P> = members.into_iter().collect();
     let handles = abort_handles(&members);
     let reasons = Collected::new();
     reasons.begin(members.len());
-    let whole = resolvers.clone();
+    let whole = resolver.clone();
     let none_is_left = move |errors| whole.reject(AggregateError { errors });
     if members.is_empty() {
         none_is_left(Vec::new());
     }
     let none_is_left = Rc::new(none_is_left);
     for (index, member) in members.into_iter().enumerate() {
-        let (whole, handles) = (resolvers.clone(), handles.clone());
+        let (whole, handles) = (resolver.clone(), handles.clone());
         let (reasons, none_is_left) = (reasons.clone(), none_is_left.clone());
         observe(member, move |outcome| {
             let reason = match outcome {
@@ -223,7 +225,7 @@ where
                     return decided(&handles);
                 }
                 Ok(Err(reason)) => Rejected::Error(reason),
-                Err(failure) => Rejected::Failure(failure),
+                Err(failure) => Rejected::Failed(failure),
             };
             if let Some(reasons) = reasons.put(index, reason) {
                 none_is_left(reasons);
@@ -308,7 +310,7 @@ impl<V: 'static> Collected<V> {
     fn react_to_each<P: PromiseLike, E: Reason>(
         self: Rc<Self>,
         members: impl IntoIterator<Item = P>,
-        whole: Resolvers<Vec<V>, E>,
+        whole: TryResolver<Vec<V>, E>,
         react: impl Fn(&Self, usize, Outcome<Result<P::Value, P::Error>>) + 'static,
     ) {
         let members: Vec<P> = members.into_iter().collect();

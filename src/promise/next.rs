@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::{Failure, Outcome, State, identity_of};
+use super::state::{Outcome, PromiseError, State, identity_of};
 use super::{Promise, TryPromise};
 
 /// The three outcomes of a handler: JavaScript's `return value`, `throw reason` and
@@ -126,7 +126,7 @@ pub enum Rejected<E> {
     /// With an error.
     Error(E),
     /// Without one: a panic, an abort, or itself.
-    Failure(Failure),
+    Failed(PromiseError),
 }
 
 impl<E> Rejected<E> {
@@ -134,7 +134,7 @@ impl<E> Rejected<E> {
     pub fn error(self) -> Option<E> {
         match self {
             Rejected::Error(error) => Some(error),
-            Rejected::Failure(_) => None,
+            Rejected::Failed(_) => None,
         }
     }
 }
@@ -143,7 +143,7 @@ impl<E: fmt::Display> fmt::Display for Rejected<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rejected::Error(error) => error.fmt(f),
-            Rejected::Failure(failure) => failure.fmt(f),
+            Rejected::Failed(failure) => failure.fmt(f),
         }
     }
 }
@@ -165,7 +165,7 @@ pub trait PromiseLike: sealed::Sealed + 'static {
 }
 
 /// How a promise ended: its value, or why it was rejected; see [`all_settled`](super::all_settled).
-pub type Ended<P> = Result<<P as PromiseLike>::Value, Rejected<<P as PromiseLike>::Error>>;
+pub type SettledResult<P> = Result<<P as PromiseLike>::Value, Rejected<<P as PromiseLike>::Error>>;
 
 /// The outcome of a promise whose type is forgotten.
 pub(super) type BoxedOutcome<O> = Pin<Box<dyn Future<Output = Outcome<O>>>>;

@@ -11,15 +11,15 @@ use std::rc::Rc;
 
 use super::next::{BoxedOutcome, Followed, Following, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::{Failure, Outcome, State};
+use super::state::{Outcome, PromiseError, State};
 use super::task::{Conclusion, start_eagerly};
 use super::{Promise, TryPromise, error_of, no_reason};
-use crate::current::LoopState;
-use crate::macrotask::Place;
-use crate::rejection::Reason;
+use crate::event_loop::state::LoopState;
+use crate::hooks::rejection::Reason;
+use crate::phases::macrotask::SourceLocation;
 
 /// How a handler was left.
-type Left<T, E> = Result<Next<T, E>, Failure>;
+type Left<T, E> = Result<Next<T, E>, PromiseError>;
 
 /// The derived promise of one reaction.
 #[track_caller]
@@ -66,7 +66,7 @@ where
 /// fails. The detour by a second reaction is JavaScript's, and so are its turns.
 fn on_finally<T, E, V, R: IntoNext<V, E>>(
     owner: Rc<LoopState>,
-    place: Place,
+    location: SourceLocation,
     handler: impl FnOnce() -> R,
 ) -> impl FnOnce(Outcome<Result<T, E>>) -> Left<T, E>
 where
@@ -82,7 +82,7 @@ where
             Next::Fulfil(value) => Box::pin(std::future::ready(Ok(Ok(value)))),
             Next::Follow(followed) => followed.following.outcome,
         };
-        let kept = State::new(owner, place, error_of);
+        let kept = State::new(owner, location, error_of);
         let keep = async move {
             match waiting.await {
                 Ok(Ok(_)) => outcome,
@@ -213,21 +213,21 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         SharedTryPromise::new(self.into_state())
     }
 
-    /// Changes the type of the result, at the cost of no turn: `convert` is called within the
+    /// Changes the type of the result, at the cost of no turn: `map` is called within the
     /// settling itself, so keep it small. Aborting the converted promise leaves the original
     /// running.
     #[track_caller]
-    pub fn convert<U: 'static, F: Reason>(
+    pub fn map<U: 'static, F: Reason>(
         self,
         convert: impl FnOnce(Result<T, E>) -> Result<U, F> + 'static,
     ) -> TryPromise<U, F> {
         let source = self.into_state();
         let converted = State::new(source.owner().clone(), Location::caller(), error_of);
-        converted.source.set(super::Source::Resolvers);
+        converted.source.set(super::Source::TryResolver);
         let to = converted.clone();
         source.when_settled(move |outcome| {
             let outcome = outcome.and_then(|result| {
-                catch_unwind(AssertUnwindSafe(|| convert(result))).map_err(Failure::Panicked)
+                catch_unwind(AssertUnwindSafe(|| convert(result))).map_err(PromiseError::Panicked)
             });
             to.settle(outcome);
         });
@@ -237,7 +237,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
     /// Changes the type of the error with `From`, at the cost of no turn.
     #[track_caller]
     pub fn err_into<F: Reason + From<E>>(self) -> TryPromise<T, F> {
-        self.convert(|result| result.map_err(F::from))
+        self.map(|result| result.map_err(F::from))
     }
 
     /// The same promise as one that is not tracked: its `Err` is a value like any other. It costs
@@ -371,17 +371,17 @@ impl<T: 'static> Promise<T> {
         SharedPromise::new(self.into_state())
     }
 
-    /// Changes the type of the value, at the cost of no turn: `convert` is called within the
+    /// Changes the type of the value, at the cost of no turn: `map` is called within the
     /// settling itself. As [`TryPromise::convert`].
     #[track_caller]
-    pub fn convert<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
+    pub fn map<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
         let source = self.into_state();
         let converted = State::new(source.owner().clone(), Location::caller(), no_reason);
-        converted.source.set(super::Source::Resolvers);
+        converted.source.set(super::Source::TryResolver);
         let to = converted.clone();
         source.when_settled(move |outcome| {
             let outcome = outcome.and_then(|value| {
-                catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(Failure::Panicked)
+                catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(PromiseError::Panicked)
             });
             to.settle(outcome);
         });
@@ -424,7 +424,7 @@ impl<T: 'static> TryPromise<T, Infallible> {
     /// The same promise without its impossible error, at the cost of no turn.
     #[track_caller]
     pub fn infallible(self) -> Promise<T> {
-        self.untracked().convert(|result| match result {
+        self.untracked().map(|result| match result {
             Ok(value) => value,
             Err(never) => match never {},
         })
@@ -457,7 +457,7 @@ where
         Ok(match outcome {
             Ok(Ok(value)) => on_fulfilled(value).into_next(),
             Ok(Err(reason)) => on_rejected(Rejected::Error(reason)).into_next(),
-            Err(failure) => on_rejected(Rejected::Failure(failure)).into_next(),
+            Err(failure) => on_rejected(Rejected::Failed(failure)).into_next(),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::resume;
-use super::state::{Awaiting, Failure, Outcome, State};
+use super::state::{Awaiting, Outcome, PromiseError, State};
 
 /// A [`Promise`](super::Promise) that can be awaited and reacted to any number of times; made by
 /// [`Promise::shared`](super::Promise::shared).
@@ -143,7 +143,7 @@ pub struct SharedSettled<O: 'static> {
 }
 
 impl<O: Clone + 'static> Future for SharedSettled<O> {
-    type Output = Result<O, Failure>;
+    type Output = Result<O, PromiseError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.inner.poll(cx)
@@ -154,8 +154,8 @@ impl<T: Clone + 'static> Future for SharedPromise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -163,8 +163,8 @@ impl<T: Clone + 'static, E: Clone + 'static> Future for SharedTryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let place = self.inner.state.place();
-        self.inner.poll(cx).map(|outcome| resume(outcome, place))
+        let location = self.inner.state.location();
+        self.inner.poll(cx).map(|outcome| resume(outcome, location))
     }
 }
 
@@ -187,7 +187,7 @@ impl<T: 'static, E: 'static> Clone for SharedTryPromise<T, E> {
 impl<O: 'static> fmt::Debug for SharedInner<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedPromise")
-            .field("made_at", &format_args!("{}", self.state.place()))
+            .field("made_at", &format_args!("{}", self.state.location()))
             .field("is_finished", &self.state.is_settled())
             .finish_non_exhaustive()
     }

@@ -18,17 +18,17 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use crate::context::AsyncContext;
-use crate::current::LoopState;
-use crate::macrotask::Place;
-use crate::pool::JobId;
-use crate::rejection::{Reason, Tracked, Tracking};
-use crate::uncaught::{PanicReason, drop_quietly, payload_text};
-use crate::waits::PendingPromise;
-use crate::watch::{Event, PromiseId, Settled};
+use crate::async_local::context::AsyncContext;
+use crate::blocking::pool::JobId;
+use crate::event_loop::state::LoopState;
+use crate::hooks::rejection::{Reason, Tracked, Tracking};
+use crate::hooks::uncaught::{PanicReason, drop_quietly, payload_text};
+use crate::observe::active_resource::PendingPromise;
+use crate::observe::event::{Event, PromiseId, SettledAs};
+use crate::phases::macrotask::SourceLocation;
 
 /// Why a promise has no value.
-pub enum Failure {
+pub enum PromiseError {
     /// The task behind it panicked; this is the payload.
     Panicked(Box<dyn Any + Send>),
     /// It was aborted, or its loop has ended.
@@ -37,56 +37,60 @@ pub enum Failure {
     SelfResolution,
 }
 
-impl Failure {
+impl PromiseError {
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self, Failure::Panicked(_))
+        matches!(self, PromiseError::Panicked(_))
     }
 
     /// Whether the promise was aborted.
     pub fn is_aborted(&self) -> bool {
-        matches!(self, Failure::Aborted)
+        matches!(self, PromiseError::Aborted)
     }
 }
 
-impl Failure {
+impl PromiseError {
     /// The same failure for one more reaction of a shared promise. A payload can't be cloned;
     /// its text can.
-    pub(crate) fn for_another(&self) -> Failure {
+    pub(crate) fn for_another(&self) -> PromiseError {
         match self {
-            Failure::Panicked(payload) => Failure::Panicked(Box::new(payload_text(&**payload))),
-            Failure::Aborted => Failure::Aborted,
-            Failure::SelfResolution => Failure::SelfResolution,
+            PromiseError::Panicked(payload) => {
+                PromiseError::Panicked(Box::new(payload_text(&**payload)))
+            }
+            PromiseError::Aborted => PromiseError::Aborted,
+            PromiseError::SelfResolution => PromiseError::SelfResolution,
         }
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for PromiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Panicked(payload) => write!(f, "Panicked({:?})", payload_text(&**payload)),
-            Failure::Aborted => f.write_str("Aborted"),
-            Failure::SelfResolution => f.write_str("SelfResolution"),
+            PromiseError::Panicked(payload) => {
+                write!(f, "Panicked({:?})", payload_text(&**payload))
+            }
+            PromiseError::Aborted => f.write_str("Aborted"),
+            PromiseError::SelfResolution => f.write_str("SelfResolution"),
         }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for PromiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Panicked(payload) => {
+            PromiseError::Panicked(payload) => {
                 write!(f, "the task panicked: {}", payload_text(&**payload))
             }
-            Failure::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
-            Failure::SelfResolution => f.write_str("the promise was resolved with itself"),
+            PromiseError::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
+            PromiseError::SelfResolution => f.write_str("the promise was resolved with itself"),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for PromiseError {}
 
 /// How a promise ended: with the output of its task, or without.
-pub(crate) type Outcome<O> = Result<O, Failure>;
+pub(crate) type Outcome<O> = Result<O, PromiseError>;
 
 enum Settlement<O> {
     Pending,
@@ -100,7 +104,7 @@ pub(crate) enum Source {
     /// A task that has not been pending yet, or nothing any more.
     None,
     /// Whoever holds the resolvers.
-    Resolvers,
+    TryResolver,
     /// A task, by its key in the registry.
     Task(usize),
     /// A job of the pool.
@@ -121,10 +125,10 @@ pub(crate) struct State<O> {
     settlement: RefCell<Settlement<O>>,
     reactions: RefCell<Reactions>,
     id: PromiseId,
-    place: Place,
+    location: SourceLocation,
     context: AsyncContext,
     /// How many resolvers there are; nothing if it is not resolved by hand.
-    pub(super) resolvers: Cell<Option<u32>>,
+    pub(super) resolver_count: Cell<Option<u32>>,
     /// Its key in the list of the promises that somebody waits for; [`UNLISTED`] without.
     listed: Cell<usize>,
     /// The reason in an output that is a rejection.
@@ -166,20 +170,24 @@ pub(crate) enum Awaiting {
 }
 
 impl<O: 'static> State<O> {
-    pub(crate) fn new(owner: Rc<LoopState>, place: Place, reason_of: ReasonOf<O>) -> Rc<State<O>> {
+    pub(crate) fn new(
+        owner: Rc<LoopState>,
+        location: SourceLocation,
+        reason_of: ReasonOf<O>,
+    ) -> Rc<State<O>> {
         let context = owner.context.get();
-        let id = owner.new_promise(place);
+        let id = owner.new_promise(location);
         Rc::new(State {
             owner,
             id,
-            place,
+            location,
             settlement: RefCell::new(Settlement::Pending),
             reactions: RefCell::default(),
             handled: Cell::new(false),
             tracking: Cell::new(Tracking::Untracked),
             context,
             source: Cell::new(Source::None),
-            resolvers: Cell::new(None),
+            resolver_count: Cell::new(None),
             listed: Cell::new(UNLISTED),
             is_resolved: Cell::new(false),
             abort_requested: Cell::new(false),
@@ -196,8 +204,8 @@ impl<O: 'static> State<O> {
         self.id
     }
 
-    pub(crate) fn place(&self) -> Place {
-        self.place
+    pub(crate) fn location(&self) -> SourceLocation {
+        self.location
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -209,18 +217,18 @@ impl<O: 'static> State<O> {
         if self.is_settled() {
             return drop_quietly(outcome);
         }
-        self.owner.tell(|| self.settled_event(&outcome));
+        self.owner.notify_observers(|| self.settled_event(&outcome));
         let rejected = match &outcome {
             Ok(output) => self.reason_of.get()(output).is_some(),
-            Err(Failure::Aborted) => false, // somebody wanted it so
-            Err(Failure::Panicked(payload)) => {
+            Err(PromiseError::Aborted) => false, // somebody wanted it so
+            Err(PromiseError::Panicked(payload)) => {
                 let reason = PanicReason {
                     text: payload_text(&**payload),
                 };
                 *self.failure_reason.borrow_mut() = Some(Box::new(reason));
                 true
             }
-            Err(Failure::SelfResolution) => {
+            Err(PromiseError::SelfResolution) => {
                 *self.failure_reason.borrow_mut() = Some(Box::new(SelfResolution));
                 true
             }
@@ -242,15 +250,15 @@ impl<O: 'static> State<O> {
 
     fn settled_event(&self, outcome: &Outcome<O>) -> Event {
         let settled = match outcome {
-            Ok(output) if self.reason_of.get()(output).is_some() => Settled::Rejected,
-            Ok(_) => Settled::Fulfilled,
-            Err(Failure::Aborted) => Settled::Aborted,
-            Err(Failure::Panicked(_)) => Settled::Panicked,
-            Err(Failure::SelfResolution) => Settled::Rejected,
+            Ok(output) if self.reason_of.get()(output).is_some() => SettledAs::Rejected,
+            Ok(_) => SettledAs::Fulfilled,
+            Err(PromiseError::Aborted) => SettledAs::Aborted,
+            Err(PromiseError::Panicked(_)) => SettledAs::Panicked,
+            Err(PromiseError::SelfResolution) => SettledAs::Rejected,
         };
         Event::PromiseSettled {
             promise: self.id,
-            place: self.place,
+            location: self.location,
             settled,
         }
     }
@@ -260,7 +268,7 @@ impl<O: 'static> State<O> {
             Reaction::Wake(waker) => waker.wake(),
             Reaction::Convert(convert) => {
                 let settled = self.clone(); // it is looked for when its turn has come
-                self.owner.do_in_a_row(Box::new(move || {
+                self.owner.trampoline(Box::new(move || {
                     convert();
                     drop(settled);
                 }));
@@ -268,7 +276,7 @@ impl<O: 'static> State<O> {
         }
     }
 
-    /// Gives the outcome to `convert` within the settling, or now if that has been.
+    /// Gives the outcome to `map` within the settling, or now if that has been.
     pub(crate) fn when_settled(self: &Rc<Self>, convert: impl FnOnce(Outcome<O>) + 'static) {
         self.mark_handled();
         if self.is_settled() {
@@ -342,7 +350,7 @@ impl<O: 'static> State<O> {
 
     /// Somebody waits from now on. A promise with a task is listed with the tasks already.
     fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
-        let is_by_hand = matches!(self.source.get(), Source::Resolvers | Source::Job(_));
+        let is_by_hand = matches!(self.source.get(), Source::TryResolver | Source::Job(_));
         if is_by_hand && self.listed.get() == UNLISTED {
             let promise: Weak<State<O>> = Rc::downgrade(self);
             self.listed.set(self.owner.awaited.add(promise));
@@ -377,7 +385,7 @@ impl<O: 'static> State<O> {
     }
 
     /// Asks whatever stands behind the promise to stop. The promise settles as
-    /// [`Failure::Aborted`] when it has.
+    /// [`PromiseError::Aborted`] when it has.
     pub(crate) fn abort(self: &Rc<Self>) {
         self.owner.refuse_if_observer();
         if self.is_settled() || self.abort_requested.replace(true) {
@@ -397,9 +405,9 @@ impl<O: 'static> State<O> {
             }
             Source::Job(id) => {
                 self.owner.cancel_job(id);
-                self.settle(Err(Failure::Aborted));
+                self.settle(Err(PromiseError::Aborted));
             }
-            Source::Resolvers => self.settle(Err(Failure::Aborted)),
+            Source::TryResolver => self.settle(Err(PromiseError::Aborted)),
             Source::None => {}
         }
     }
@@ -425,7 +433,7 @@ impl<O> Drop for State<O> {
         self.unlist();
         if let Some((_, Reaction::Convert(convert))) = self.reactions.get_mut().first.take() {
             self.owner
-                .do_in_a_row(Box::new(move || drop_quietly(convert)));
+                .trampoline(Box::new(move || drop_quietly(convert)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =
@@ -441,8 +449,8 @@ impl<O: 'static> Tracked for State<O> {
         &self.tracking
     }
 
-    fn place(&self) -> Place {
-        self.place
+    fn location(&self) -> SourceLocation {
+        self.location
     }
 
     fn id(&self) -> u64 {
@@ -467,8 +475,8 @@ impl<O: 'static> Tracked for State<O> {
 }
 
 impl<O: 'static> PendingPromise for State<O> {
-    fn made_at(&self) -> Place {
-        self.place
+    fn created_at(&self) -> SourceLocation {
+        self.location
     }
 
     fn is_awaited_by(&self, task: &Waker) -> bool {
@@ -478,8 +486,8 @@ impl<O: 'static> PendingPromise for State<O> {
     }
 
     fn is_out_of_reach(&self) -> bool {
-        let by_hand = self.source.get() == Source::Resolvers && !self.is_resolved.get();
-        by_hand && self.resolvers.get() == Some(0)
+        let by_hand = self.source.get() == Source::TryResolver && !self.is_resolved.get();
+        by_hand && self.resolver_count.get() == Some(0)
     }
 
     fn is_job(&self) -> bool {

@@ -16,11 +16,12 @@ use async_task::Runnable;
 use pin_project_lite::pin_project;
 
 use super::next::Following;
-use super::state::{Failure, Outcome, Source, State, identity_of};
-use crate::context::AsyncContext;
-use crate::current::{LiveTask, LoopState, schedule};
-use crate::remote::TaskMeta;
-use crate::watch::Event;
+use super::state::{Outcome, PromiseError, Source, State, identity_of};
+use crate::async_local::context::AsyncContext;
+use crate::event_loop::current::schedule;
+use crate::event_loop::state::{LiveTask, LoopState};
+use crate::observe::event::Event;
+use crate::reactor::remote_queue::TaskMeta;
 
 /// How deep eager spawns may nest: a task that spawns a task that spawns a task, each inside the
 /// first poll of the one before. A debug build takes three kilobytes of stack for each, so that a
@@ -70,12 +71,12 @@ where
             owner.context.set(this.context.take());
         }
         let mut output = if must_stop(promise) {
-            Err(Failure::Aborted)
+            Err(PromiseError::Aborted)
         } else {
             match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
                 Ok(Poll::Ready(output)) => Ok(output),
-                Err(payload) => Err(Failure::Panicked(payload)),
-                Ok(Poll::Pending) if must_stop(promise) => Err(Failure::Aborted),
+                Err(payload) => Err(PromiseError::Panicked(payload)),
+                Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
                 Ok(Poll::Pending) => {
                     if promise.source.get() == Source::None {
                         let task = LiveTask {
@@ -97,9 +98,9 @@ where
         // caller continues.
         let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
         if let Err(payload) = dropped
-            && !matches!(output, Err(Failure::Panicked(_)))
+            && !matches!(output, Err(PromiseError::Panicked(_)))
         {
-            output = Err(Failure::Panicked(payload)); // it takes the place of the output
+            output = Err(PromiseError::Panicked(payload)); // it takes the place of the output
         }
         if let Source::Task(key) = promise.source.replace(Source::None) {
             let task = owner.tasks.borrow_mut().remove(key);
@@ -119,7 +120,7 @@ where
 /// Following itself is an error at once (R44).
 pub(super) fn follow<O: 'static>(promise: &Rc<State<O>>, following: Following<O>) {
     if following.identity == identity_of(promise) {
-        return promise.settle(Err(Failure::SelfResolution));
+        return promise.settle(Err(PromiseError::SelfResolution));
     }
     promise.source.set(Source::None); // from now on a task stands behind it
     start_lazily(following.outcome, Conclusion::Settled, promise);
@@ -139,14 +140,20 @@ where
     C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
     if !promise.owner().is_open() {
-        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
+        return promise.settle(Err(PromiseError::Aborted)); // and the future is dropped
     }
     let owner = promise.owner().clone();
     let _depth = Depth::enter(&owner);
-    let (id, place) = (promise.id(), promise.place());
-    owner.tell(|| Event::EagerBegin { promise: id, place });
+    let (id, location) = (promise.id(), promise.location());
+    owner.notify_observers(|| Event::EagerBegin {
+        promise: id,
+        location,
+    });
     task(future, conclude, promise, None, true).run();
-    owner.tell(|| Event::EagerEnd { promise: id, place });
+    owner.notify_observers(|| Event::EagerEnd {
+        promise: id,
+        location,
+    });
 }
 
 /// Polls the future of a new task in a microtask of its own.
@@ -157,7 +164,7 @@ where
     C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
     if !promise.owner().is_open() {
-        return promise.settle(Err(Failure::Aborted)); // and the future is dropped
+        return promise.settle(Err(PromiseError::Aborted)); // and the future is dropped
     }
     let context = promise.owner().context.get();
     let runnable = task(future, conclude, promise, context, false);
@@ -189,8 +196,8 @@ where
         is_in_place,
     };
     let meta = TaskMeta {
-        door: promise.owner().door.clone(),
-        place: promise.place(),
+        remote_queue: promise.owner().remote_queue.clone(),
+        location: promise.location(),
         promise: promise.id().get(),
     };
     let (runnable, task) = async_task::Builder::new()

@@ -1,6 +1,6 @@
 //! The difference between the order that was expected and the one that came.
 
-use super::log::Entry;
+use super::log::LogEntry;
 
 /// How many lines that are as expected stand around a difference; more are left out.
 const CONTEXT: usize = 3;
@@ -17,13 +17,13 @@ enum Line {
 }
 
 /// A line for each entry: ` ` as expected, `-` expected here, `+` came here.
-pub(super) fn difference(expected: &[&str], came: &[Entry]) -> String {
+pub(super) fn difference(expected: &[&str], came: &[LogEntry]) -> String {
     difference_from(expected, came, 0)
 }
 
 /// The same for a part of a log, which begins behind `skipped` entries.
-pub(super) fn difference_from(expected: &[&str], came: &[Entry], skipped: usize) -> String {
-    let labels: Vec<&str> = came.iter().map(Entry::label).collect();
+pub(super) fn difference_from(expected: &[&str], came: &[LogEntry], skipped: usize) -> String {
+    let labels: Vec<&str> = came.iter().map(LogEntry::label).collect();
     let lines = aligned(expected, &labels);
     let quoted = |label: &str| format!("{label:?}");
     let widths = expected

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::sync::Once;
 use std::thread;
 
-use super::log::{Entry, Log};
-use super::{Builder, Failure, Ran, Test, diff};
-use crate::chance::{Decision, Seed};
+use super::log::{Log, LogEntry};
+use super::{Ran, Test, TestBuilder, TestFailure, diff};
+use crate::phases::poll::explorer::{Decision, Seed};
 
 /// The environment variable that has one seed replayed.
 const REPLAY: &str = "NODELOOP_SEED";
@@ -50,8 +50,8 @@ const RUNS_TO_SHRINK: usize = 200;
 /// // A race: the code takes for granted that what it asked for first comes first.
 /// test::explore(20, async |t| {
 ///     let log = t.log();
-///     nodeloop::queue_work(|| (), { let mut a = log.will("a"); move |()| a() });
-///     nodeloop::queue_work(|| (), { let mut b = log.will("b"); move |()| b() });
+///     nodeloop::queue_work(|| (), { let mut a = log.callback("a"); move |()| a() });
+///     nodeloop::queue_work(|| (), { let mut b = log.callback("b"); move |()| b() });
 ///     t.until_idle().await;
 ///     log.assert_order(["a", "b"]);
 /// });
@@ -65,7 +65,7 @@ pub fn explore<F>(seeds: u64, body: F) -> Explored
 where
     F: AsyncFn(Test) + 'static,
 {
-    Builder::new().explore(seeds, body)
+    TestBuilder::new().explore(seeds, body)
 }
 
 /// What an exploration has seen.
@@ -94,7 +94,7 @@ impl Explored {
     }
 }
 
-impl Builder {
+impl TestBuilder {
     /// [`explore`] with these settings.
     ///
     /// # Panics
@@ -105,12 +105,12 @@ impl Builder {
     where
         F: AsyncFn(Test) + 'static,
     {
-        let place = Location::caller();
+        let location = Location::caller();
         let body = Rc::new(body);
         let run = |seed: Seed| {
             let body = body.clone();
             let main = move |test: Test| async move { body(test).await };
-            self.again(seed).run_future(place, main)
+            self.again(seed).run_future(location, main)
         };
         let mut explored = Explored {
             runs: 0,
@@ -128,7 +128,7 @@ impl Builder {
             panic!("the test fails in the plain order, without any exploration: {failure}");
         }
         explored.note(plain.log.labels());
-        let mut worst: Option<(Seed, Ran<()>, Failure)> = None;
+        let mut worst: Option<(Seed, Ran<()>, TestFailure)> = None;
         for number in 1..=seeds {
             let seed = Seed::new(number);
             let mut ran = quietly(|| run(seed.clone()));
@@ -150,8 +150,8 @@ impl Builder {
     }
 
     /// The same settings for one more run.
-    fn again(&self, seed: Seed) -> Builder {
-        Builder {
+    fn again(&self, seed: Seed) -> TestBuilder {
+        TestBuilder {
             settings: self.settings.clone(),
             leftovers: self.leftovers,
             seed: Some(seed),
@@ -161,7 +161,7 @@ impl Builder {
 
 /// Takes decisions out as long as the test still fails, and tells what is left.
 fn report(
-    (mut seed, mut ran, mut failure): (Seed, Ran<()>, Failure),
+    (mut seed, mut ran, mut failure): (Seed, Ran<()>, TestFailure),
     seeds: u64,
     plain: &Log,
     run: impl Fn(Seed) -> Ran<()>,
@@ -212,7 +212,11 @@ fn compared(plain: &Log, failing: &Log) -> String {
     let plain = plain.labels();
     let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
     let failing = failing.entries();
-    if failing.iter().map(Entry::label).eq(plain.iter().copied()) {
+    if failing
+        .iter()
+        .map(LogEntry::label)
+        .eq(plain.iter().copied())
+    {
         return "The log up to there is that of the plain order.".to_owned();
     }
     let difference = diff::difference(&plain, &failing);

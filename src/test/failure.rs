@@ -4,15 +4,15 @@ use std::any::Any;
 use std::fmt;
 
 use super::log::Log;
-use crate::entry::RunError;
-use crate::macrotask::Place;
-use crate::uncaught::payload_text;
-use crate::why_alive::WhyAlive;
+use crate::hooks::uncaught::payload_text;
+use crate::observe::why_alive::WhyAlive;
+use crate::phases::macrotask::SourceLocation;
+use crate::runtime::RunError;
 
 /// Why a test has failed. `Display` prints the report: what happened, where what had to do with it
 /// was made, and the log so far.
 #[derive(Debug)]
-pub struct Failure {
+pub struct TestFailure {
     kind: Kind,
     log: Log,
 }
@@ -27,20 +27,22 @@ enum Kind {
     Left(WhyAlive),
 }
 
-impl Failure {
-    pub(super) fn ended(error: RunError, body: Place, log: &Log) -> Failure {
+impl TestFailure {
+    pub(super) fn ended(error: RunError, body: SourceLocation, log: &Log) -> TestFailure {
         let kind = match error {
-            RunError::Uncaught(error) if error.place() == body => Kind::Body(error.into_payload()),
+            RunError::Uncaught(error) if error.location() == body => {
+                Kind::Body(error.into_payload())
+            }
             error => Kind::Ended(error),
         };
-        Failure {
+        TestFailure {
             kind,
             log: log.clone(),
         }
     }
 
-    pub(super) fn left(left: WhyAlive, log: &Log) -> Failure {
-        Failure {
+    pub(super) fn left(left: WhyAlive, log: &Log) -> TestFailure {
+        TestFailure {
             kind: Kind::Left(left),
             log: log.clone(),
         }
@@ -91,7 +93,7 @@ impl Failure {
     }
 
     /// The payload, if the body panicked: its message has been printed.
-    pub(super) fn into_panic_of_the_body(self) -> Result<Box<dyn Any + Send>, Failure> {
+    pub(super) fn into_panic_of_the_body(self) -> Result<Box<dyn Any + Send>, TestFailure> {
         match self.kind {
             Kind::Body(payload) => Ok(payload),
             _ => Err(self),
@@ -99,7 +101,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.cause())?;
         match self.kind {
@@ -110,4 +112,4 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for TestFailure {}

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::diff;
-use crate::macrotask::{Place, StepKind};
+use crate::observe::event::Phase;
 use crate::observe::position;
-use crate::watch::{Phase, Position};
+use crate::observe::position::Position;
+use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// What happened, in order, and where in the loop each of it happened.
 ///
@@ -36,9 +37,9 @@ use crate::watch::{Phase, Position};
 ///
 /// nodeloop::test::run(async |t| {
 ///     let log = t.log();
-///     set_timeout(Duration::from_millis(20), log.will("timeout"));
-///     set_immediate(log.will("immediate"));
-///     next_tick(log.will("tick"));
+///     set_timeout(Duration::from_millis(20), log.callback("timeout"));
+///     set_immediate(log.callback("immediate"));
+///     next_tick(log.callback("tick"));
 ///     t.until_idle().await;
 ///     log.assert_order(["tick", "immediate", "timeout"]);
 ///     log.assert_before("immediate", "timeout");
@@ -47,15 +48,15 @@ use crate::watch::{Phase, Position};
 /// ```
 #[derive(Clone, Default)]
 pub struct Log {
-    entries: Arc<Mutex<Vec<Entry>>>,
+    entries: Arc<Mutex<Vec<LogEntry>>>,
 }
 
 /// One entry of a [`Log`]. `Display` prints where it ran.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct LogEntry {
     pub(super) label: String,
     pub(super) position: Position,
-    pub(super) logged_at: Place,
+    pub(super) logged_at: SourceLocation,
     /// The thread, if it is not one that runs a loop.
     pub(super) thread: Option<(ThreadId, String)>,
 }
@@ -74,19 +75,19 @@ impl Log {
 
     /// A callback that writes an entry when it is called.
     #[track_caller]
-    pub fn will(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
-        let (log, label, place) = (self.clone(), label.to_string(), Location::caller());
-        move || log.add_at(label.clone(), place)
+    pub fn callback(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
+        let (log, label, location) = (self.clone(), label.to_string(), Location::caller());
+        move || log.add_at(label.clone(), location)
     }
 
-    fn add_at(&self, label: String, logged_at: Place) {
+    fn add_at(&self, label: String, logged_at: SourceLocation) {
         let position = position();
         let outside = position.kind.is_none();
         let thread = outside.then(|| {
             let current = thread::current();
             (current.id(), current.name().unwrap_or("unnamed").to_owned())
         });
-        self.push(Entry {
+        self.push(LogEntry {
             label,
             position,
             logged_at,
@@ -94,17 +95,17 @@ impl Log {
         });
     }
 
-    pub(super) fn push(&self, entry: Entry) {
+    pub(super) fn push(&self, entry: LogEntry) {
         self.lock().push(entry);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<LogEntry>> {
         // No user code runs under the lock, so a poisoned one is still whole.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every entry so far.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<LogEntry> {
         self.lock().clone()
     }
 
@@ -134,7 +135,7 @@ impl Log {
         let (entries, expected) = (self.entries(), expected.as_ref());
         if !entries
             .iter()
-            .map(Entry::label)
+            .map(LogEntry::label)
             .eq(expected.iter().copied())
         {
             let difference = diff::difference(expected, &entries);
@@ -202,12 +203,17 @@ impl Log {
         labels
             .iter()
             .for_each(|label| self.must_have(&entries, label));
-        let is_run = |window: &[Entry]| window.iter().map(Entry::label).eq(labels.iter().copied());
+        let is_run = |window: &[LogEntry]| {
+            window
+                .iter()
+                .map(LogEntry::label)
+                .eq(labels.iter().copied())
+        };
         if labels.is_empty() || entries.windows(labels.len()).any(is_run) {
             return;
         }
         // From the first of them to the last.
-        let is_one = |entry: &Entry| labels.contains(&entry.label());
+        let is_one = |entry: &LogEntry| labels.contains(&entry.label());
         let first = entries.iter().position(is_one).unwrap_or(0);
         let last = entries.iter().rposition(is_one).unwrap_or(first);
         let part = &entries[first..=last];
@@ -227,11 +233,11 @@ impl Log {
         labels
             .iter()
             .for_each(|label| self.must_have(&entries, label));
-        let of_labels = |entry: &Entry| labels.contains(&entry.label());
+        let of_labels = |entry: &LogEntry| labels.contains(&entry.label());
         let mut phases: Vec<(u64, Option<Phase>, Option<ThreadId>)> = entries
             .iter()
             .filter(|entry| of_labels(entry))
-            .map(Entry::phase_and_turn)
+            .map(LogEntry::phase_and_turn)
             .collect();
         phases.dedup();
         if phases.len() > 1 {
@@ -277,14 +283,14 @@ impl Log {
     }
 
     #[track_caller]
-    fn must_have(&self, entries: &[Entry], label: &str) {
+    fn must_have(&self, entries: &[LogEntry], label: &str) {
         if entries.iter().all(|entry| entry.label != label) {
             panic!("{label:?} never came\n{}", whole(entries));
         }
     }
 }
 
-impl Entry {
+impl LogEntry {
     /// What was logged.
     pub fn label(&self) -> &str {
         &self.label
@@ -295,7 +301,7 @@ impl Entry {
         self.position
     }
 
-    /// Where it was logged: the line of [`Log::add`], or of [`Log::will`].
+    /// Where it was logged: the line of [`Log::add`], or of [`Log::callback`].
     pub fn logged_at(&self) -> &'static Location<'static> {
         self.logged_at
     }
@@ -306,7 +312,7 @@ impl Entry {
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let here = &self.position;
         let Some(kind) = here.kind else {
@@ -324,8 +330,8 @@ impl fmt::Display for Entry {
             None => write!(f, "behind turn {}", here.turn)?,
         }
         write!(f, ", t={} ms", here.time.as_secs_f64() * 1_000.0)?;
-        if let Some(place) = here.place {
-            write!(f, ", {} at {}", made(kind), short(place))?;
+        if let Some(location) = here.location {
+            write!(f, ", {} at {}", made(kind), short(location))?;
         }
         Ok(())
     }
@@ -346,13 +352,13 @@ impl fmt::Display for Log {
 
 /// Whether the phase says it all.
 fn is_of_a_phase(kind: StepKind) -> bool {
-    let is_plain = |kind| {
+    let fast_path = |kind| {
         matches!(
             kind,
             StepKind::Timeout | StepKind::Immediate | StepKind::Pending | StepKind::Close
         )
     };
-    is_plain(kind)
+    fast_path(kind)
 }
 
 /// What one does to have it run.
@@ -370,22 +376,22 @@ fn made(kind: StepKind) -> &'static str {
 }
 
 /// The file and the line.
-pub(super) fn short(place: Place) -> String {
-    format!("{}:{}", place.file(), place.line())
+pub(super) fn short(location: SourceLocation) -> String {
+    format!("{}:{}", location.file(), location.line())
 }
 
-fn all_of(entries: &[Entry], label: &str) -> Vec<usize> {
+fn all_of(entries: &[LogEntry], label: &str) -> Vec<usize> {
     let numbered = entries.iter().enumerate();
     let found = numbered.filter(|(_, entry)| entry.label == label);
     found.map(|(index, _)| index).collect()
 }
 
-fn line(entries: &[Entry], index: usize) -> String {
+fn line(entries: &[LogEntry], index: usize) -> String {
     let entry = &entries[index];
     format!("\n    {} {:?}  {entry}", index + 1, entry.label)
 }
 
-pub(super) fn whole(entries: &[Entry]) -> String {
+pub(super) fn whole(entries: &[LogEntry]) -> String {
     if entries.is_empty() {
         return "the log is empty".to_owned();
     }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use super::failure::Failure;
+use super::failure::TestFailure;
 use super::log::Log;
 use super::loudly;
-use crate::entry::{EventLoop, RunError};
-use crate::macrotask::Place;
-use crate::watch::Phase;
+use crate::observe::event::Phase;
+use crate::phases::macrotask::SourceLocation;
+use crate::runtime::{EventLoop, RunError};
 
 /// Goes round the wheel by hand, from outside of the loop. Between two steps nothing runs, so a
 /// test can look at everything.
@@ -20,8 +20,8 @@ use crate::watch::Phase;
 /// use nodeloop::{set_immediate, set_timeout, test::Stepper};
 ///
 /// let mut stepper = Stepper::start(|log| {
-///     set_timeout(Duration::from_millis(20), log.will("timeout"));
-///     set_immediate(log.will("immediate"));
+///     set_timeout(Duration::from_millis(20), log.callback("timeout"));
+///     set_immediate(log.callback("immediate"));
 ///     log.add("main");
 /// });
 /// stepper.log().assert_order(["main"]);
@@ -41,7 +41,7 @@ pub struct Stepper {
     leftovers: bool,
     /// The phase that comes next.
     next: Phase,
-    started_at: Place,
+    started_at: SourceLocation,
 }
 
 impl Stepper {
@@ -57,10 +57,10 @@ impl Stepper {
     }
 
     /// A fresh loop in which `script` has been run as the main script, with its drain, and nothing
-    /// else. [`Builder::stepper`](super::Builder::stepper) is for one with other settings.
+    /// else. [`TestBuilder::stepper`](super::TestBuilder::stepper) is for one with other settings.
     #[track_caller]
     pub fn start(script: impl FnOnce(Log) + 'static) -> Stepper {
-        let mut stepper = super::Builder::new().stepper();
+        let mut stepper = super::TestBuilder::new().stepper();
         stepper.script(script);
         stepper
     }
@@ -180,7 +180,7 @@ impl Stepper {
         self.run_until_idle();
         let left = self.event_loop.why_alive();
         if !left.tasks().is_empty() && !self.leftovers {
-            loudly(Err(Failure::left(left, &self.log)))
+            loudly(Err(TestFailure::left(left, &self.log)))
         }
     }
 
@@ -193,7 +193,7 @@ impl Stepper {
 
     #[track_caller]
     fn check<T>(&self, result: Result<T, RunError>) -> T {
-        loudly(result.map_err(|error| Failure::ended(error, self.started_at, &self.log)))
+        loudly(result.map_err(|error| TestFailure::ended(error, self.started_at, &self.log)))
     }
 }
 

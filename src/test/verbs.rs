@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::log::Log;
-use crate::chance::Seed;
-use crate::current::LoopState;
-use crate::macrotask::{Macrotask, Origin, StepKind};
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Macrotask, Origin, StepKind};
+use crate::phases::poll::explorer::Seed;
 use crate::promise::with_resolver;
 use crate::time::{advance, simulate_completion};
 
@@ -41,7 +41,7 @@ impl Test {
 
     /// The seed of an [exploration](super::explore), if this run has one.
     pub fn seed(&self) -> Option<Seed> {
-        self.state.chance.seed()
+        self.state.explorer.seed()
     }
 
     /// Lets exactly `duration` pass: behind it the clock is that much later, and everything that

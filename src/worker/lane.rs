@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::handle::Handle;
+use crate::runtime::handle::Handle;
 
 pub(super) struct Lane<T> {
     state: Mutex<State<T>>,
@@ -36,7 +36,7 @@ enum End {
     /// The sending end is gone.
     Sent,
     /// And the receiving loop has been told, behind all messages.
-    Arrived,
+    HeldBack,
 }
 
 impl<T> Default for Lane<T> {
@@ -67,7 +67,7 @@ impl<T> Lane<T> {
             state.arrived -= 1;
             return Poll::Ready(state.queue.pop_front());
         }
-        if state.end == End::Arrived {
+        if state.end == End::HeldBack {
             return Poll::Ready(None);
         }
         let replaced = state.waker.replace(cx.waker().clone());
@@ -147,6 +147,6 @@ impl<T: Send + 'static> Lane<T> {
 
     fn last(lane: &Arc<Lane<T>>) -> impl FnOnce() + Send + 'static {
         let lane = lane.clone();
-        move || lane.arrive(|state| state.end = End::Arrived)
+        move || lane.arrive(|state| state.end = End::HeldBack)
     }
 }

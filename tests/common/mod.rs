@@ -32,7 +32,7 @@ impl Log {
     /// A callback that writes a line: `() => console.log(line)`.
     #[track_caller]
     pub fn will(&self, line: impl Display) -> impl FnMut() + 'static {
-        self.0.will(line)
+        self.0.callback(line)
     }
 
     /// Every line so far.
@@ -60,7 +60,7 @@ impl Deref for Log {
 pub fn virtual_loop() -> EventLoop {
     EventLoop::builder()
         .virtual_time()
-        .stuck(StuckPolicy::Error)
+        .stuck_policy(StuckPolicy::Error)
         .build()
         .expect("the system has a descriptor left")
 }
@@ -80,7 +80,7 @@ pub fn trace(script: impl FnOnce(Log) + 'static) -> Log {
 pub fn trace_with_leftovers(script: impl FnOnce(Log) + 'static) -> Log {
     let log = Log::new();
     let scripts = log.clone();
-    let kit = test::Builder::new().allow_leftovers();
+    let kit = test::TestBuilder::new().allow_leftovers();
     kit.run_script(move |_| script(scripts));
     log
 }
@@ -169,7 +169,7 @@ pub fn resolved() -> nodeloop::Promise<()> {
 /// `Promise.reject(reason)`
 #[track_caller]
 pub fn rejected<E: nodeloop::Reason>(reason: E) -> nodeloop::TryPromise<(), E> {
-    let (promise, resolvers) = nodeloop::promise::with_resolvers();
+    let (promise, resolvers) = nodeloop::promise::try_with_resolver();
     resolvers.reject(reason);
     promise
 }

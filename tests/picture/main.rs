@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::picture::{self, Recording, say};
+use nodeloop::recording::{self, Recording, say};
 use nodeloop::{EventLoop, RunError, next_tick, on_uncaught, set_immediate, set_timeout, spawn};
 use serde_json::Value;
 
@@ -339,12 +339,12 @@ fn files_are_written() {
 fn each_run_of_this_thread_is_saved_while_a_picture_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let (html, json) = (folder.path().join("a.html"), folder.path().join("a.json"));
-    let nothing = picture::take("nothing", None, None);
+    let nothing = recording::take("nothing", None, None);
     nodeloop::run_script(|| {});
     assert!(nothing.recording().is_none());
     drop(nothing);
 
-    let taken = picture::take("title", Some(&html), Some(&json));
+    let taken = recording::take("title", Some(&html), Some(&json));
     let recording = taken.recording().expect("there are files").clone();
     nodeloop::run_script(|| say("seen"));
     assert!(std::fs::read_to_string(&html).unwrap().contains("\"seen\""));
@@ -361,7 +361,7 @@ fn each_run_of_this_thread_is_saved_while_a_picture_is_taken() {
 fn what_came_before_the_process_ends_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let html = folder.path().join("a.html");
-    let taken = picture::take("exit", Some(&html), None);
+    let taken = recording::take("exit", Some(&html), None);
     let result = EventLoop::builder().build().unwrap().run_script(|| {
         say("the last words");
         nodeloop::exit(3);

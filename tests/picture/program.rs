@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nodeloop::picture::{Recording, println};
+use nodeloop::recording::{Recording, println};
 use nodeloop::time::block_for;
 use nodeloop::{
     EventLoop, RunError, next_tick, promise, queue_microtask, set_immediate, set_timeout, spawn,

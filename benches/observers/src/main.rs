@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nodeloop::observe::{self, Event, Metrics, Moment};
+use nodeloop::observe::{self, Event, EventContext, Metrics};
 use nodeloop::{Builder, EventLoop, next_tick, queue_microtask, set_immediate};
 
 /// Starts a chain.
@@ -36,7 +36,7 @@ const CHAINS: [(&str, Start); 3] = [
 const OBSERVERS: [(&str, Observe); 5] = [
     ("none", |builder| builder),
     ("no-op", |builder| {
-        builder.observer(|_: &Event, _: &Moment<'_>| {})
+        builder.observer(|_: &Event, _: &EventContext<'_>| {})
     }),
     ("metrics", |builder| builder.observer(Metrics::new())),
     ("slow callbacks", |builder| {

@@ -107,7 +107,7 @@ pub fn timers(pending: u64, count: u64) -> Duration {
             timeout.clear();
         }
         let time = start.elapsed();
-        assert!(pending.iter().all(nodeloop::Timeout::is_pending));
+        assert!(pending.iter().all(nodeloop::TimeoutHandle::is_pending));
         assert_eq!(
             (fired.get(), Rc::strong_count(&fired)),
             (0, pending.len() + 1)

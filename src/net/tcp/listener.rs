@@ -11,12 +11,12 @@ use std::task::{Context, Poll};
 use futures::Stream;
 
 use super::{TcpSocket, TcpStream};
-use crate::current::current;
-use crate::io::{Watched, check_loop};
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::io::{PollEvented, check_loop};
 use crate::net::accept::Accepting;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 
 /// How many connections wait for being accepted: Node's `server.listen` (`lib/net.js`).
@@ -25,7 +25,7 @@ const BACKLOG: u32 = 511;
 /// A TCP socket that accepts connections.
 ///
 /// Waiting for a connection keeps the loop alive; a listener that nobody waits for does not.
-/// Dropping it closes the socket, and so does [`close`](TcpListener::close); connections that
+/// Dropping it closes the socket, and so does [`close_with`](TcpListener::close_with); connections that
 /// were not accepted by then are reset by the system.
 ///
 /// ```
@@ -48,7 +48,7 @@ const BACKLOG: u32 = 511;
 /// assert_eq!(&echoed.unwrap(), b"hello");
 /// ```
 pub struct TcpListener {
-    pub(super) socket: Watched<mio::net::TcpListener>,
+    pub(super) socket: PollEvented<mio::net::TcpListener>,
 }
 
 impl TcpListener {
@@ -71,11 +71,12 @@ impl TcpListener {
     #[track_caller]
     pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpListener>> {
         let state = current("TcpListener::bind");
-        let (target, place) = (address.target(), Location::caller());
+        let (target, location) = (address.target(), Location::caller());
         async move {
             let mut failed = Vec::new();
             for address in target?.resolve().await? {
-                let listening = |socket: TcpSocket| socket.listen_in(state.clone(), BACKLOG, place);
+                let listening =
+                    |socket: TcpSocket| socket.listen_in(state.clone(), BACKLOG, location);
                 match bound(address).and_then(listening) {
                     Ok(listener) => return Ok(listener),
                     Err(error) => failed.push(FailedAttempt::at("listen", address, error)),
@@ -100,7 +101,7 @@ impl TcpListener {
         let state = current("TcpListener::from_std");
         listener.set_nonblocking(true)?;
         let socket = mio::net::TcpListener::from_std(listener);
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(TcpListener { socket })
     }
 
@@ -131,7 +132,7 @@ impl TcpListener {
     pub fn accept(&self) -> Accept<'_> {
         Accept {
             accepting: Accepting::new(&self.socket),
-            place: Location::caller(),
+            location: Location::caller(),
         }
     }
 
@@ -161,19 +162,19 @@ impl TcpListener {
     /// `server.close()`. Closing again closes nothing and calls `callback` all the same. If the
     /// loop ends before, `callback` is dropped.
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.socket.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.socket.close_with(callback, Location::caller());
     }
 
     /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
-    /// [`close`](TcpListener::close) would call back. Dropping the promise changes nothing.
+    /// [`close_with`](TcpListener::close_with) would call back. Dropping the promise changes nothing.
     ///
     /// # Panics
     ///
     /// Outside of an event loop.
     #[track_caller]
-    pub fn close_now(&self) -> Promise<()> {
-        self.socket.close_now()
+    pub fn close(&self) -> Promise<()> {
+        self.socket.close()
     }
 
     /// Lends the descriptor, for options that have no method here.
@@ -224,7 +225,7 @@ impl fmt::Debug for TcpListener {
 #[must_use = "futures do nothing unless polled"]
 pub struct Accept<'a> {
     accepting: Accepting<'a, mio::net::TcpListener>,
-    place: Place,
+    location: SourceLocation,
 }
 
 impl Future for Accept<'_> {
@@ -234,7 +235,7 @@ impl Future for Accept<'_> {
         let accepted = self.accepting.poll(cx, |socket| socket.accept());
         accepted.map_ok(|(socket, address)| {
             let state = self.accepting.listener().state().clone();
-            let socket = Watched::new(state, socket, self.place)?;
+            let socket = PollEvented::new(state, socket, self.location)?;
             Ok((TcpStream { socket }, address))
         })?
     }

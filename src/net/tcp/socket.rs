@@ -11,11 +11,12 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::{TcpListener, TcpStream};
-use crate::current::{LoopState, current};
-use crate::io::Watched;
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::io::PollEvented;
 use crate::net::connect::connect_socket;
 use crate::net::error::FailedAttempt;
+use crate::phases::macrotask::SourceLocation;
 
 /// A TCP socket to set options on before it [listens](TcpSocket::listen) or
 /// [connects](TcpSocket::connect).
@@ -249,13 +250,13 @@ impl TcpSocket {
         self,
         state: Rc<LoopState>,
         backlog: u32,
-        place: Place,
+        location: SourceLocation,
     ) -> io::Result<TcpListener> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         self.socket.listen(backlog)?;
         self.socket.set_nonblocking(true)?;
         let socket = mio::net::TcpListener::from_std(self.socket.into());
-        let socket = Watched::new(state, socket, place)?;
+        let socket = PollEvented::new(state, socket, location)?;
         Ok(TcpListener { socket })
     }
 
@@ -272,9 +273,9 @@ impl TcpSocket {
     #[track_caller]
     pub fn connect(self, address: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> {
         let state = current("TcpSocket::connect");
-        let place = Location::caller();
+        let location = Location::caller();
         async move {
-            let connecting = connect_socket(&state, self.socket, address, place);
+            let connecting = connect_socket(&state, self.socket, address, location);
             let failed = |error| FailedAttempt::at("connect", address, error).alone();
             connecting.await.map_err(failed)
         }

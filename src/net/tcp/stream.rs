@@ -13,9 +13,9 @@ use futures::io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
 use super::socket::set_keepalive;
-use crate::current::current;
+use crate::event_loop::current::current;
 use crate::io::platform::SHORT_READ_DRAINS;
-use crate::io::{Direction, Ready, Watched};
+use crate::io::{Direction, PollEvented, Ready};
 use crate::net::address::ToSocketAddrs;
 use crate::net::halves::{
     EndWriting, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf, halves,
@@ -38,14 +38,14 @@ use crate::promise::Promise;
 ///
 /// Writing is tried at once and never buffered. `poll_close` (the `close` of `AsyncWriteExt`)
 /// ends the writing direction and leaves the reading one open, as [`shutdown`](TcpStream::shutdown)
-/// does; [`close`](TcpStream::close) closes the socket. Dropping the stream closes it: in order,
+/// does; [`close_with`](TcpStream::close_with) closes the socket. Dropping the stream closes it: in order,
 /// or with a reset if there were bytes nobody has read.
 pub struct TcpStream {
-    pub(super) socket: Watched<mio::net::TcpStream>,
+    pub(super) socket: PollEvented<mio::net::TcpStream>,
 }
 
 impl TcpStream {
-    pub(in crate::net) fn new(socket: Watched<mio::net::TcpStream>) -> TcpStream {
+    pub(in crate::net) fn new(socket: PollEvented<mio::net::TcpStream>) -> TcpStream {
         TcpStream { socket }
     }
 
@@ -86,7 +86,7 @@ impl TcpStream {
         let state = current("TcpStream::from_std");
         stream.set_nonblocking(true)?;
         let socket = mio::net::TcpStream::from_std(stream);
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(TcpStream { socket })
     }
 
@@ -129,7 +129,7 @@ impl TcpStream {
         let peek = || self.socket.with(|socket| socket.peek(buffer));
         self.socket
             .registration()
-            .do_with(Direction::Read, peek)
+            .async_io(Direction::Read, peek)
             .await
     }
 
@@ -285,19 +285,19 @@ impl TcpStream {
     /// dropped.
     #[doc(alias = "destroy")]
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.socket.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.socket.close_with(callback, Location::caller());
     }
 
     /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
-    /// [`close`](TcpStream::close) would call back. Dropping the promise changes nothing.
+    /// [`close_with`](TcpStream::close_with) would call back. Dropping the promise changes nothing.
     ///
     /// # Panics
     ///
     /// Outside of an event loop.
     #[track_caller]
-    pub fn close_now(&self) -> Promise<()> {
-        self.socket.close_now()
+    pub fn close(&self) -> Promise<()> {
+        self.socket.close()
     }
 
     /// Lends the descriptor, for options that have no method here.
@@ -310,7 +310,7 @@ impl TcpStream {
         self.socket.descriptor()
     }
 
-    /// Like [`close`](TcpStream::close), but what was not sent is thrown away and the peer gets a
+    /// Like [`close_with`](TcpStream::close_with), but what was not sent is thrown away and the peer gets a
     /// reset (libuv's `uv_tcp_close_reset`).
     ///
     /// # Errors
@@ -321,7 +321,7 @@ impl TcpStream {
     #[track_caller]
     pub fn reset(&self, callback: impl FnOnce() + 'static) -> io::Result<()> {
         self.set_linger(Some(Duration::ZERO))?;
-        self.socket.close(callback, Location::caller());
+        self.socket.close_with(callback, Location::caller());
         Ok(())
     }
 

@@ -9,11 +9,12 @@ use std::rc::Rc;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::UdpSocket;
-use crate::current::{LoopState, current};
-use crate::io::Watched;
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::io::PollEvented;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
+use crate::phases::macrotask::SourceLocation;
 
 /// How a UDP socket is made: the options of Node's `dgram.createSocket`.
 ///
@@ -109,7 +110,7 @@ impl UdpOptions {
         self,
         state: Rc<LoopState>,
         address: A,
-        place: Place,
+        location: SourceLocation,
     ) -> impl Future<Output = io::Result<UdpSocket>> + use<A> {
         let target = address.target();
         async move {
@@ -118,7 +119,7 @@ impl UdpOptions {
                 match self.socket(address) {
                     Ok(socket) => {
                         let socket = mio::net::UdpSocket::from_std(socket.into());
-                        let socket = Watched::new(state, socket, place)?;
+                        let socket = PollEvented::new(state, socket, location)?;
                         return Ok(UdpSocket { socket });
                     }
                     Err(error) => failed.push(FailedAttempt::at("bind", address, error)),

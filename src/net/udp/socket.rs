@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use socket2::SockRef;
 
 use super::UdpOptions;
-use crate::current::current;
-use crate::io::{Direction, Ready, Watched};
+use crate::event_loop::current::current;
+use crate::io::{Direction, PollEvented, Ready};
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::net::ttl::{set_ttl, ttl};
@@ -49,7 +49,7 @@ use crate::promise::Promise;
 /// ```
 #[doc(alias = "dgram")]
 pub struct UdpSocket {
-    pub(super) socket: Watched<mio::net::UdpSocket>,
+    pub(super) socket: PollEvented<mio::net::UdpSocket>,
 }
 
 impl UdpSocket {
@@ -87,7 +87,7 @@ impl UdpSocket {
         let state = current("UdpSocket::from_std");
         socket.set_nonblocking(true)?;
         let socket = mio::net::UdpSocket::from_std(socket);
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(UdpSocket { socket })
     }
 
@@ -193,7 +193,7 @@ impl UdpSocket {
         address: SocketAddr,
     ) -> Poll<io::Result<usize>> {
         let registration = self.socket.registration();
-        registration.poll_with(Direction::Write, cx, || {
+        registration.poll_io(Direction::Write, cx, || {
             let length = self.socket.with(|socket| socket.send_to(bytes, address))?;
             Ok((length, false))
         })
@@ -211,7 +211,7 @@ impl UdpSocket {
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let registration = self.socket.registration();
-        registration.poll_with(Direction::Read, cx, || {
+        registration.poll_io(Direction::Read, cx, || {
             let received = self.socket.with(|socket| socket.recv_from(buffer))?;
             Ok((received, false))
         })
@@ -223,7 +223,7 @@ impl UdpSocket {
     ) -> io::Result<R> {
         let read = || self.socket.with(&mut read);
         let registration = self.socket.registration();
-        registration.do_with(Direction::Read, read).await
+        registration.async_io(Direction::Read, read).await
     }
 
     async fn write_with<R>(
@@ -232,7 +232,7 @@ impl UdpSocket {
     ) -> io::Result<R> {
         let write = || self.socket.with(&mut write);
         let registration = self.socket.registration();
-        registration.do_with(Direction::Write, write).await
+        registration.async_io(Direction::Write, write).await
     }
 
     /// Waits until there may be a datagram, or an error. Any number of tasks may wait. Cancel
@@ -448,19 +448,19 @@ impl UdpSocket {
     /// closes nothing and calls `callback` all the same. If the loop ends before, `callback` is
     /// dropped.
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.socket.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.socket.close_with(callback, Location::caller());
     }
 
     /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
-    /// [`close`](UdpSocket::close) would call back. Dropping the promise changes nothing.
+    /// [`close_with`](UdpSocket::close_with) would call back. Dropping the promise changes nothing.
     ///
     /// # Panics
     ///
     /// Outside of an event loop.
     #[track_caller]
-    pub fn close_now(&self) -> Promise<()> {
-        self.socket.close_now()
+    pub fn close(&self) -> Promise<()> {
+        self.socket.close()
     }
 
     /// Lends the descriptor, for options that have no method here.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
-use crate::current::current;
-use crate::io::{Descriptor, Direction, Ready, Watched, check_loop};
+use crate::event_loop::current::current;
+use crate::io::{Descriptor, Direction, PollEvented, Ready, check_loop};
 use crate::net::error::FailedAttempt;
 use crate::promise::Promise;
 use crate::time::sleep;
@@ -42,7 +42,7 @@ const BACK_OFF: Duration = Duration::from_millis(5);
 /// assert_eq!(text.unwrap(), b"hello");
 /// ```
 pub struct UnixDatagram {
-    socket: Watched<mio::net::UnixDatagram>,
+    socket: PollEvented<mio::net::UnixDatagram>,
 }
 
 impl UnixDatagram {
@@ -61,7 +61,7 @@ impl UnixDatagram {
         let path = path.as_ref();
         let socket = mio::net::UnixDatagram::bind(path)
             .map_err(|error| FailedAttempt::at_path("bind", path, error).alone())?;
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(UnixDatagram { socket })
     }
 
@@ -78,7 +78,7 @@ impl UnixDatagram {
     pub fn unbound() -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::unbound");
         let socket = mio::net::UnixDatagram::unbound()?;
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(UnixDatagram { socket })
     }
 
@@ -95,8 +95,8 @@ impl UnixDatagram {
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let state = current("UnixDatagram::pair");
         let (one, other) = mio::net::UnixDatagram::pair()?;
-        let one = Watched::new(state.clone(), one, Location::caller())?;
-        let other = Watched::new(state, other, Location::caller())?;
+        let one = PollEvented::new(state.clone(), one, Location::caller())?;
+        let other = PollEvented::new(state, other, Location::caller())?;
         Ok((UnixDatagram { socket: one }, UnixDatagram { socket: other }))
     }
 
@@ -114,7 +114,7 @@ impl UnixDatagram {
         let state = current("UnixDatagram::from_std");
         socket.set_nonblocking(true)?;
         let socket = mio::net::UnixDatagram::from_std(socket);
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(UnixDatagram { socket })
     }
 
@@ -148,7 +148,7 @@ impl UnixDatagram {
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let send = || self.socket.with(|socket| socket.send(bytes));
         let registration = self.socket.registration();
-        registration.do_with(Direction::Write, send).await
+        registration.async_io(Direction::Write, send).await
     }
 
     /// Sends a datagram to a path. Cancel safe: a dropped one was not sent.
@@ -193,7 +193,7 @@ impl UnixDatagram {
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let receive = || self.socket.with(|socket| socket.recv(buffer));
         let registration = self.socket.registration();
-        registration.do_with(Direction::Read, receive).await
+        registration.async_io(Direction::Read, receive).await
     }
 
     /// Receives a datagram and the address it came from, which may have no path. Otherwise as
@@ -205,7 +205,7 @@ impl UnixDatagram {
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let receive = || self.socket.with(|socket| socket.recv_from(buffer));
         let registration = self.socket.registration();
-        registration.do_with(Direction::Read, receive).await
+        registration.async_io(Direction::Read, receive).await
     }
 
     /// Waits until there may be a datagram, or an error. Any number of tasks may wait. Cancel
@@ -270,19 +270,19 @@ impl UnixDatagram {
     /// closes nothing and calls `callback` all the same. If the loop ends before, `callback` is
     /// dropped.
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.socket.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.socket.close_with(callback, Location::caller());
     }
 
     /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
-    /// [`close`](UnixDatagram::close) would call back. Dropping the promise changes nothing.
+    /// [`close_with`](UnixDatagram::close_with) would call back. Dropping the promise changes nothing.
     ///
     /// # Panics
     ///
     /// Outside of an event loop.
     #[track_caller]
-    pub fn close_now(&self) -> Promise<()> {
-        self.socket.close_now()
+    pub fn close(&self) -> Promise<()> {
+        self.socket.close()
     }
 
     /// Lends the descriptor, for options that have no method here.

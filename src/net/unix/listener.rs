@@ -12,21 +12,21 @@ use std::task::{Context, Poll};
 use futures::Stream;
 
 use super::UnixStream;
-use crate::current::current;
-use crate::io::{Descriptor, Watched};
-use crate::macrotask::Place;
+use crate::event_loop::current::current;
+use crate::io::{Descriptor, PollEvented};
 use crate::net::accept::Accepting;
 use crate::net::error::FailedAttempt;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 
 /// A Unix domain socket that accepts connections.
 ///
 /// Waiting for a connection keeps the loop alive; a listener that nobody waits for does not.
-/// Dropping it closes the socket, and so does [`close`](UnixListener::close); connections that
+/// Dropping it closes the socket, and so does [`close_with`](UnixListener::close_with); connections that
 /// were not accepted by then are ended by the system. The path it was bound to stays in the file
 /// system, where Node would unlink it.
 pub struct UnixListener {
-    pub(super) socket: Watched<mio::net::UnixListener>,
+    pub(super) socket: PollEvented<mio::net::UnixListener>,
 }
 
 impl UnixListener {
@@ -47,7 +47,7 @@ impl UnixListener {
         let path = path.as_ref();
         let socket = mio::net::UnixListener::bind(path)
             .map_err(|error| FailedAttempt::at_path("listen", path, error).alone())?;
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(UnixListener { socket })
     }
 
@@ -65,7 +65,7 @@ impl UnixListener {
         let state = current("UnixListener::from_std");
         listener.set_nonblocking(true)?;
         let socket = mio::net::UnixListener::from_std(listener);
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(UnixListener { socket })
     }
 
@@ -96,7 +96,7 @@ impl UnixListener {
     pub fn accept(&self) -> UnixAccept<'_> {
         UnixAccept {
             accepting: Accepting::new(&self.socket),
-            place: Location::caller(),
+            location: Location::caller(),
         }
     }
 
@@ -126,19 +126,19 @@ impl UnixListener {
     /// `server.close()`. Closing again closes nothing and calls `callback` all the same. If the
     /// loop ends before, `callback` is dropped.
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.socket.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.socket.close_with(callback, Location::caller());
     }
 
     /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
-    /// [`close`](UnixListener::close) would call back. Dropping the promise changes nothing.
+    /// [`close_with`](UnixListener::close_with) would call back. Dropping the promise changes nothing.
     ///
     /// # Panics
     ///
     /// Outside of an event loop.
     #[track_caller]
-    pub fn close_now(&self) -> Promise<()> {
-        self.socket.close_now()
+    pub fn close(&self) -> Promise<()> {
+        self.socket.close()
     }
 
     /// Lends the descriptor, for options that have no method here.
@@ -179,7 +179,7 @@ impl fmt::Debug for UnixListener {
 #[must_use = "futures do nothing unless polled"]
 pub struct UnixAccept<'a> {
     accepting: Accepting<'a, mio::net::UnixListener>,
-    place: Place,
+    location: SourceLocation,
 }
 
 impl Future for UnixAccept<'_> {
@@ -189,7 +189,7 @@ impl Future for UnixAccept<'_> {
         let accepted = self.accepting.poll(cx, |socket| socket.accept());
         accepted.map_ok(|(socket, address)| {
             let state = self.accepting.listener().state().clone();
-            let socket = Watched::new(state, socket, self.place)?;
+            let socket = PollEvented::new(state, socket, self.location)?;
             Ok((UnixStream { socket }, address))
         })?
     }

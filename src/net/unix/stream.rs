@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 use futures::io::{AsyncRead, AsyncWrite};
 
-use crate::current::current;
-use crate::io::{Descriptor, Direction, Ready, Watched, check_loop};
+use crate::event_loop::current::current;
+use crate::io::{Descriptor, Direction, PollEvented, Ready, check_loop};
 use crate::net::connect::{connected, report_in_pending_phase};
 use crate::net::error::FailedAttempt;
 use crate::net::halves::{
@@ -42,7 +42,7 @@ use crate::promise::Promise;
 /// # }
 /// ```
 pub struct UnixStream {
-    pub(super) socket: Watched<mio::net::UnixStream>,
+    pub(super) socket: PollEvented<mio::net::UnixStream>,
 }
 
 impl UnixStream {
@@ -64,15 +64,15 @@ impl UnixStream {
     #[track_caller]
     pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<UnixStream>> {
         let state = current("UnixStream::connect");
-        let place = Location::caller();
+        let location = Location::caller();
         async move {
             check_loop(&state)?;
             let path = path.as_ref();
             let failed = |error| FailedAttempt::at_path("connect", path, error).alone();
             let socket = match mio::net::UnixStream::connect(path) {
-                Ok(socket) => Watched::new(state, socket, place)?,
+                Ok(socket) => PollEvented::new(state, socket, location)?,
                 Err(error) => {
-                    let error = report_in_pending_phase(&state, error, place).await;
+                    let error = report_in_pending_phase(&state, error, location).await;
                     check_loop(&state)?;
                     return Err(failed(error));
                 }
@@ -96,8 +96,8 @@ impl UnixStream {
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let state = current("UnixStream::pair");
         let (one, other) = mio::net::UnixStream::pair()?;
-        let one = Watched::new(state.clone(), one, Location::caller())?;
-        let other = Watched::new(state, other, Location::caller())?;
+        let one = PollEvented::new(state.clone(), one, Location::caller())?;
+        let other = PollEvented::new(state, other, Location::caller())?;
         Ok((UnixStream { socket: one }, UnixStream { socket: other }))
     }
 
@@ -115,7 +115,7 @@ impl UnixStream {
         let state = current("UnixStream::from_std");
         stream.set_nonblocking(true)?;
         let socket = mio::net::UnixStream::from_std(stream);
-        let socket = Watched::new(state, socket, Location::caller())?;
+        let socket = PollEvented::new(state, socket, Location::caller())?;
         Ok(UnixStream { socket })
     }
 
@@ -220,19 +220,19 @@ impl UnixStream {
     /// dropped.
     #[doc(alias = "destroy")]
     #[track_caller]
-    pub fn close(&self, callback: impl FnOnce() + 'static) {
-        self.socket.close(callback, Location::caller());
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.socket.close_with(callback, Location::caller());
     }
 
     /// Closes the socket now; the promise is settled in the close phase of this turn (R62), where
-    /// [`close`](UnixStream::close) would call back. Dropping the promise changes nothing.
+    /// [`close_with`](UnixStream::close_with) would call back. Dropping the promise changes nothing.
     ///
     /// # Panics
     ///
     /// Outside of an event loop.
     #[track_caller]
-    pub fn close_now(&self) -> Promise<()> {
-        self.socket.close_now()
+    pub fn close(&self) -> Promise<()> {
+        self.socket.close()
     }
 
     /// Lends the descriptor, for options that have no method here.

@@ -1,8 +1,8 @@
-//! `src/remote/bell.rs` as it is, on loom's atomics.
+//! `src/reactor/remote_queue/notifier.rs` as it is, on loom's atomics.
 
 mod atomic {
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering, fence};
 }
 
-#[path = "../../../src/remote/bell.rs"]
-pub(crate) mod bell;
+#[path = "../../../src/reactor/remote_queue/notifier.rs"]
+pub(crate) mod notifier;

@@ -1,4 +1,4 @@
-//! `src/remote/bell.rs` with its fences taken out, to show that the model misses them.
+//! `src/reactor/remote_queue/notifier.rs` with its fences taken out, to show that the model misses them.
 
 mod atomic {
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering};
@@ -6,5 +6,5 @@ mod atomic {
     pub(super) fn fence(_: Ordering) {}
 }
 
-#[path = "../../../src/remote/bell.rs"]
-pub(crate) mod bell;
+#[path = "../../../src/reactor/remote_queue/notifier.rs"]
+pub(crate) mod notifier;

@@ -4,7 +4,7 @@
 //! cargo test -p nodeloop-loom
 //! ```
 //!
-//! `bell.rs` is the library's own file; `door.rs` is a model of what stands around it. Each
+//! `notifier.rs` is the library's own file; `remote_queue.rs` is a model of what stands around it. Each
 //! property is proved by a test, and each step that is needed for it by a test that leaves the
 //! step out and must fail. A loop that sleeps for ever is a deadlock to loom.
 //!
@@ -14,9 +14,9 @@
 #![cfg(test)]
 #![allow(clippy::duplicate_mod)] // on purpose: the bell, and the bell without its fences
 
-mod door;
 mod fenced;
 mod fenceless;
+mod remote_queue;
 mod teardown;
 
 use std::cell::RefCell;
@@ -25,10 +25,10 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use door::{Bell, Loop, Recheck};
+use remote_queue::{Loop, Notifier, Recheck};
 
-type Fenced = fenced::bell::Bell;
-type Fenceless = fenceless::bell::Bell;
+type Fenced = fenced::notifier::Notifier;
+type Fenceless = fenceless::notifier::Notifier;
 
 /// Every execution with at most four preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
@@ -38,11 +38,11 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 }
 
 /// Two threads send a message each; the loop sleeps until it has both.
-fn receive_two<B: Bell>(recheck: Recheck) {
+fn receive_two<B: Notifier>(recheck: Recheck) {
     let the_loop = Loop::<B>::new(0, recheck);
     let senders = [1, 2].map(|message| {
-        let door = the_loop.door.clone();
-        thread::spawn(move || door.push(message).unwrap())
+        let remote_queue = the_loop.remote_queue.clone();
+        thread::spawn(move || remote_queue.push(message).unwrap())
     });
     let received = RefCell::new(Vec::new());
     while received.borrow().len() < 2 {
@@ -80,10 +80,10 @@ fn without_the_second_look_a_wake_is_lost() {
 fn no_wake_is_lost_between_two_sleeps() {
     explore(|| {
         let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
-        let door = the_loop.door.clone();
+        let remote_queue = the_loop.remote_queue.clone();
         let sender = thread::spawn(move || {
-            door.push(1).unwrap();
-            door.push(2).unwrap();
+            remote_queue.push(1).unwrap();
+            remote_queue.push(2).unwrap();
         });
         for expected in [1, 2] {
             while the_loop.is_empty() {
@@ -99,10 +99,10 @@ fn no_wake_is_lost_between_two_sleeps() {
 /// alive, as `run_while_alive` does.
 fn run_until_the_token_is_gone(recheck: Recheck, is_alive: fn(&Loop<Fenced>) -> bool) {
     let the_loop = Loop::<Fenced>::new(1, recheck);
-    let door = the_loop.door.clone();
+    let remote_queue = the_loop.remote_queue.clone();
     let holder = thread::spawn(move || {
-        door.push(1).unwrap();
-        door.drop_token();
+        remote_queue.push(1).unwrap();
+        remote_queue.drop_token();
     });
     let mut received = 0;
     while is_alive(&the_loop) {
@@ -138,15 +138,15 @@ fn nothing_accepted_is_lost_at_the_end() {
         let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
         let accepted = Arc::new(AtomicUsize::new(0));
         let senders = [1, 2].map(|message| {
-            let (door, accepted) = (the_loop.door.clone(), accepted.clone());
-            thread::spawn(move || match door.push(message) {
+            let (remote_queue, accepted) = (the_loop.remote_queue.clone(), accepted.clone());
+            thread::spawn(move || match remote_queue.push(message) {
                 Ok(()) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
                 Err(refused) => assert_eq!(refused, message),
             })
         });
         the_loop.close();
         let seen = std::iter::from_fn(|| the_loop.pop()).count();
-        assert_eq!(the_loop.door.push(3), Err(3));
+        assert_eq!(the_loop.remote_queue.push(3), Err(3));
         for sender in senders {
             sender.join().unwrap();
         }

@@ -7,7 +7,7 @@ use loom::sync::atomic::{AtomicU8, Ordering};
 use loom::thread;
 
 use crate::Fenced;
-use crate::door::{Door, Loop, Recheck};
+use crate::remote_queue::{Loop, Recheck, RemoteQueue};
 
 const IDLE: u8 = 0;
 const SCHEDULED: u8 = 1;
@@ -32,8 +32,8 @@ const RUNNABLE: u32 = 7;
 
 /// A waker of the task, used by another thread; false if the door refused the runnable, which is
 /// forgotten then.
-fn wake(task: &Task, door: &Door<Fenced>) -> bool {
-    !task.schedule() || door.push(RUNNABLE).is_ok()
+fn wake(task: &Task, remote_queue: &RemoteQueue<Fenced>) -> bool {
+    !task.schedule() || remote_queue.push(RUNNABLE).is_ok()
 }
 
 /// `cancel_all`, then the close of `shut_down`. Gives how often the future was dropped.
@@ -70,8 +70,8 @@ fn wake_at_the_end(waits_for_wakes_in_flight: bool) {
     let state = AtomicU8::new(IDLE);
     let task = Arc::new(Task { state });
     let wakers = [(); 2].map(|()| {
-        let (task, door) = (task.clone(), the_loop.door.clone());
-        thread::spawn(move || wake(&task, &door))
+        let (task, remote_queue) = (task.clone(), the_loop.remote_queue.clone());
+        thread::spawn(move || wake(&task, &remote_queue))
     });
     let dropped = tear_down(&the_loop, &task, waits_for_wakes_in_flight);
     let accepted = wakers.map(|waker| waker.join().unwrap());

@@ -1,0 +1,133 @@
+//! Turns in somebody else's loop, and single steps: nothing in here waits.
+//!
+//! A host asks how long it may wait, waits on its own, and gives the loop a turn. A test does the
+//! same phase by phase, and moves the virtual clock in between. The phases are those of
+//! `event_loop.rs`, in the same order.
+//!
+//! Invariant: between two of these calls no callback runs and no clock jumps.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::PollMode;
+use crate::event_loop::state::LoopState;
+use crate::observe::event::Phase;
+use crate::phases::poll::Wait;
+
+impl LoopState {
+    /// One turn that does not wait.
+    pub(crate) fn turn_without_waiting(self: &Rc<Self>) {
+        self.remote_queue.unpark();
+        self.turn(PollMode::Never);
+        self.leave_phase();
+    }
+
+    /// One phase, for those who go round the wheel by hand.
+    pub(crate) fn step_phase(self: &Rc<Self>, phase: Phase) {
+        self.remote_queue.unpark();
+        if phase == Phase::Pending {
+            self.begin_turn();
+        }
+        match phase {
+            Phase::Pending => self.pending_phase(),
+            Phase::Poll => {
+                self.poll_phase(PollMode::Never);
+                self.pending_after_poll(); // R63
+            }
+            Phase::Check => self.check_phase(),
+            Phase::Close => self.close_phase(),
+            Phase::Timers => {
+                self.timers_phase();
+                self.leave_phase(); // the end of the turn
+            }
+        }
+    }
+
+    /// R3: once in front of the first turn.
+    pub(crate) fn timers_before_the_first_turn(self: &Rc<Self>) {
+        self.timers_phase();
+        self.leave_phase();
+    }
+
+    /// Turns until a turn finds nothing to call; ends early if the run is to end.
+    pub(crate) fn turn_until_stalled(self: &Rc<Self>) {
+        loop {
+            let entered = self.entered.get();
+            self.turn_without_waiting();
+            let is_quiet = self.entered.get() == entered && !self.held_back.borrow().is_holding();
+            if is_quiet || self.is_stopping() {
+                break;
+            }
+        }
+    }
+
+    /// One turn for a main future that waits for another thread, for at most `limit` of real
+    /// time. False if nothing came.
+    pub(crate) fn turn_within(self: &Rc<Self>, limit: Duration) -> bool {
+        let entered = self.entered.get();
+        self.poll.longest_wait.set(Some(limit));
+        self.turn(PollMode::EvenIfIdle);
+        self.poll.longest_wait.set(None);
+        self.entered.get() != entered
+    }
+
+    /// The loop has run dry: calls those who wait for that. False if there are none.
+    pub(crate) fn call_idle(self: &Rc<Self>) -> bool {
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        let any = !idle.is_empty();
+        for macrotask in idle {
+            if !self.is_stopping() {
+                self.run_macrotask(macrotask);
+            }
+        }
+        any
+    }
+
+    /// How long a host may wait in front of the next turn: for ever if there is nothing.
+    pub(crate) fn hosts_wait(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let must_turn = !self.queues.is_empty()
+            || !self.remote_queue.is_empty()
+            || self.poll.has_arrivals(now)
+            || self.poll_wait(PollMode::EvenIfIdle) == Wait::Zero;
+        if must_turn {
+            return Some(Duration::ZERO);
+        }
+        self.next_due().map(|due| due.saturating_sub(now))
+    }
+
+    /// When the next timer or simulated completion is due, on the loop's clock.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let timer = self.timers.borrow().loop_timer_ms();
+        let timer = timer.map(Duration::from_millis);
+        timer.into_iter().chain(self.poll.next_simulated()).min()
+    }
+
+    /// Moves the virtual clock to `target`, and runs what is due by then at its time.
+    ///
+    /// What the rules of time say holds here, too: while a job is out, and jobs hold time, the
+    /// world is waited for instead.
+    pub(crate) fn advance_to(self: &Rc<Self>, target: Duration) {
+        self.poll.time.allow_until(target);
+        loop {
+            self.turn_until_stalled();
+            if self.is_stopping() {
+                return;
+            }
+            let due = self.next_due().filter(|due| *due <= target);
+            let jobs_hold = self.poll.time.jobs_hold && self.pool.has_outstanding();
+            let io_holds =
+                self.poll.time.io_holds && self.poll.registrations.borrow().has_refed_waiters();
+            if jobs_hold || io_holds {
+                self.turn(PollMode::WhileAlive);
+                self.leave_phase();
+            } else if let Some(due) = due {
+                self.clock.jump_to(due);
+            } else if self.clock.now() < target {
+                self.clock.jump_to(target);
+            } else {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Promises that are settled from outside: `try_with_resolver` (R43, R44).
+
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::next::{Following, PromiseLike};
+use super::state::{Outcome, PromiseError, ReasonOf, Source, State};
+use super::task::follow;
+use super::{Promise, TryPromise, error_of, no_reason};
+use crate::event_loop::current::current;
+use crate::hooks::rejection::Reason;
+
+/// Makes a pending promise that cannot be rejected, and what resolves it.
+///
+/// ```
+/// let answer = nodeloop::block_on(async {
+///     let (promise, resolver) = nodeloop::promise::with_resolver();
+///     nodeloop::next_tick(move || resolver.resolve(42));
+///     promise.await
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
+    let state = pending(no_reason, "promise::with_resolver");
+    let resolving = Resolving::new(state.clone());
+    (Promise::new(state), Resolver { resolving })
+}
+
+/// Makes a pending promise that can be rejected, and what resolves or rejects it: JavaScript's
+/// `Promise.withResolvers()`.
+///
+/// ```
+/// let outcome = nodeloop::block_on(async {
+///     let (promise, resolver_count) = nodeloop::promise::try_with_resolver::<(), &str>();
+///     resolver_count.reject("no");
+///     resolver_count.resolve(()); // only the first call counts
+///     promise.await
+/// });
+/// assert_eq!(outcome, Err("no"));
+/// ```
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[doc(alias = "withResolvers")]
+#[track_caller]
+pub fn try_with_resolver<T, E>() -> (TryPromise<T, E>, TryResolver<T, E>)
+where
+    T: 'static,
+    E: Reason,
+{
+    let state = pending(error_of, "promise::try_with_resolver");
+    let resolving = Resolving::new(state.clone());
+    (TryPromise::new(state), TryResolver { resolving })
+}
+
+#[track_caller]
+fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> Rc<State<O>> {
+    let state = State::new(current(verb), Location::caller(), reason_of);
+    state.source.set(Source::TryResolver);
+    state
+}
+
+/// The two resolving functions of one promise: only their first call counts (R44).
+struct Resolving<O> {
+    state: Rc<State<O>>,
+}
+
+impl<O: 'static> Resolving<O> {
+    fn new(state: Rc<State<O>>) -> Resolving<O> {
+        state.resolver_count.set(Some(1));
+        Resolving { state }
+    }
+
+    fn conclude(&self, outcome: Outcome<O>) {
+        if !self.state.is_resolved.replace(true) {
+            self.state.settle(outcome);
+        }
+    }
+
+    /// R43, R44.
+    fn follow(&self, following: Following<O>) {
+        if !self.state.is_resolved.replace(true) {
+            follow(&self.state, following);
+        }
+    }
+}
+
+impl<O> Clone for Resolving<O> {
+    fn clone(&self) -> Self {
+        let resolver_count = &self.state.resolver_count;
+        resolver_count.set(resolver_count.get().map(|count| count.saturating_add(1)));
+        Resolving {
+            state: self.state.clone(),
+        }
+    }
+}
+
+impl<O> Drop for Resolving<O> {
+    /// One less who could resolve the promise, for the reports.
+    fn drop(&mut self) {
+        let resolver_count = &self.state.resolver_count;
+        resolver_count.set(resolver_count.get().map(|count| count.saturating_sub(1)));
+    }
+}
+
+/// Resolves a [`Promise`] made by [`with_resolver`].
+///
+/// Clones resolve the same promise; only the first call of any of them counts. Dropping all of
+/// them leaves the promise pending, as in JavaScript.
+pub struct Resolver<T> {
+    resolving: Resolving<T>,
+}
+
+impl<T: 'static> Resolver<T> {
+    /// Fulfils the promise with a value; its reactions are queued at once.
+    pub fn resolve(&self, value: T) {
+        self.resolving.conclude(Ok(value));
+    }
+
+    /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
+    /// itself is [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution).
+    pub fn resolve_with(&self, promise: Promise<T>) {
+        self.resolving.follow(Following::output(
+            promise.state().clone(),
+            promise.settled(),
+        ));
+    }
+}
+
+/// Resolves or rejects a [`TryPromise`] made by [`try_with_resolver`].
+///
+/// Clones stand for the same promise; only the first call of any of them counts, also while an
+/// adoption is under way. Dropping all of them leaves the promise pending, as in JavaScript.
+pub struct TryResolver<T, E> {
+    resolving: Resolving<Result<T, E>>,
+}
+
+impl<T: 'static, E: Reason> TryResolver<T, E> {
+    /// Fulfils the promise with a value; its reactions are queued at once.
+    pub fn resolve(&self, value: T) {
+        self.resolving.conclude(Ok(Ok(value)));
+    }
+
+    /// Rejects the promise with a reason; its reactions are queued at once.
+    pub fn reject(&self, reason: E) {
+        self.resolving.conclude(Ok(Err(reason)));
+    }
+
+    /// Fulfils or rejects the promise with a result.
+    pub fn settle(&self, result: Result<T, E>) {
+        self.resolving.conclude(Ok(result));
+    }
+
+    /// Rejects the promise without an error of its type.
+    pub(super) fn fail(&self, failure: PromiseError) {
+        self.conclude(Err(failure));
+    }
+
+    /// Settles the promise as another one ended.
+    pub(super) fn conclude(&self, outcome: Outcome<Result<T, E>>) {
+        self.resolving.conclude(outcome);
+    }
+
+    /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
+    /// itself is [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution).
+    pub fn resolve_with(&self, promise: impl PromiseLike<Value = T, Error = E>) {
+        self.resolving.follow(promise.into_following());
+    }
+}
+
+impl<T> Clone for Resolver<T> {
+    fn clone(&self) -> Self {
+        Resolver {
+            resolving: self.resolving.clone(),
+        }
+    }
+}
+
+impl<T, E> Clone for TryResolver<T, E> {
+    fn clone(&self) -> Self {
+        TryResolver {
+            resolving: self.resolving.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Resolver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("is_resolved", &self.resolving.state.is_resolved.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T, E> fmt::Debug for TryResolver<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolvers")
+            .field("is_resolved", &self.resolving.state.is_resolved.get())
+            .finish_non_exhaustive()
+    }
+}

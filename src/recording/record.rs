@@ -1,0 +1,302 @@
+//! What is kept of a run: one small entry for each thing that an observer was told.
+//!
+//! Invariant: there are never more entries than the limit; what comes behind it is counted only.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::observe::{Event, EventContext, Phase, PromiseId, SettledAs, Step, StepKind};
+
+/// One thing that happened.
+pub(super) struct Entry {
+    /// Since the first run began, by the clock of the loop.
+    pub(super) at: Duration,
+    pub(super) what: What,
+}
+
+/// A place in the source: its number in [`Record::locations`].
+pub(super) type LocationIndex = usize;
+
+/// What an entry tells. Numbers of eager polls are those of their promises, negated: steps and
+/// promises are counted apart.
+pub(super) enum What {
+    RunBegin,
+    RunEnd,
+    Turn(u64),
+    TurnEnd,
+    Phase(Phase),
+    PhaseEnd,
+    Sleep(Option<Duration>),
+    Wake,
+    Drain,
+    Drained,
+    Add {
+        id: i128,
+        kind: StepKind,
+        due: Option<Duration>,
+        location: LocationIndex,
+    },
+    Cancel(i128),
+    Call {
+        id: i128,
+        called: Called,
+        location: Option<LocationIndex>,
+    },
+    Return {
+        id: i128,
+        outcome: Outcome,
+    },
+    SettledAs {
+        promise: u64,
+        settled: SettledAs,
+    },
+    Unhandled {
+        promise: u64,
+    },
+    Log {
+        text: String,
+        location: LocationIndex,
+    },
+}
+
+/// What is called.
+#[derive(Clone, Copy)]
+pub(super) enum Called {
+    Step(StepKind),
+    /// A task that `spawn` polls on the stack of its caller.
+    Eager,
+}
+
+/// How a call came back.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Outcome {
+    Done,
+    /// A task whose promise is not settled.
+    Waits,
+    Threw,
+}
+
+/// A call that has not come back.
+struct Open {
+    id: i128,
+    promise: Option<PromiseId>,
+    is_settled: bool,
+    threw: bool,
+}
+
+/// Everything that was recorded, and what is needed to go on.
+pub(super) struct Record {
+    pub(super) entries: Vec<Entry>,
+    pub(super) locations: Vec<&'static Location<'static>>,
+    pub(super) is_virtual: bool,
+    /// How many entries came behind the limit.
+    pub(super) left_off: usize,
+    pub(super) limit: usize,
+    start: Option<Duration>,
+    now: Duration,
+    open: Vec<Open>,
+}
+
+impl Record {
+    pub(super) fn new(limit: usize) -> Record {
+        Record {
+            entries: Vec::new(),
+            locations: Vec::new(),
+            is_virtual: false,
+            left_off: 0,
+            limit,
+            start: None,
+            now: Duration::ZERO,
+            open: Vec::new(),
+        }
+    }
+
+    /// Adds what an observer is told.
+    pub(super) fn observe(&mut self, event: &Event, context: &EventContext<'_>) {
+        self.is_virtual = context.is_virtual();
+        self.set_time(context.time());
+        let what = match *event {
+            Event::RunBegin { .. } => {
+                self.open.clear();
+                What::RunBegin
+            }
+            Event::RunEnd => What::RunEnd,
+            Event::TurnBegin => What::Turn(context.turn()),
+            Event::TurnEnd => What::TurnEnd,
+            Event::PhaseBegin(phase) => What::Phase(phase),
+            Event::PhaseEnd(_) => What::PhaseEnd,
+            Event::WaitBegin { at_most, .. } => What::Sleep(at_most),
+            Event::WaitEnd { .. } => What::Wake,
+            Event::Enqueued { step, due, .. } => What::Add {
+                id: step.id.get().into(),
+                kind: step.kind,
+                due: due.map(|due| self.since_start(due)),
+                location: self.location(step.location),
+            },
+            Event::Cleared(id) => What::Cancel(id.get().into()),
+            Event::StepBegin(step) => self.begin_step(step),
+            Event::StepEnd(step) if self.called_no_listener(step) => {
+                self.entries.pop();
+                self.open.pop();
+                return;
+            }
+            Event::StepEnd(step) => self.end(step.id.get().into()),
+            Event::DrainBegin => What::Drain,
+            Event::DrainEnd if self.left_off == 0 && self.drained_nothing() => {
+                self.entries.pop();
+                return;
+            }
+            Event::DrainEnd => What::Drained,
+            Event::EagerBegin {
+                promise, location, ..
+            } => self.begin_eager(promise, location),
+            Event::EagerEnd { promise, .. } => self.end(eager(promise)),
+            Event::PromiseSettled {
+                promise, settled, ..
+            } => {
+                self.note_settled(promise);
+                What::SettledAs {
+                    promise: promise.get(),
+                    settled,
+                }
+            }
+            Event::RejectionReported { promise, .. } => What::Unhandled {
+                promise: promise.get(),
+            },
+            Event::Thrown(_) => {
+                if let Some(open) = self.open.last_mut() {
+                    open.threw = true;
+                }
+                return;
+            }
+            _ => return,
+        };
+        self.push(what);
+    }
+
+    /// Adds a line that the program prints.
+    pub(super) fn log(
+        &mut self,
+        text: String,
+        location: &'static Location<'static>,
+        time: Duration,
+    ) {
+        self.set_time(time);
+        let location = self.location(location);
+        self.push(What::Log { text, location });
+    }
+
+    fn begin_step(&mut self, step: Step) -> What {
+        let id = step.id.get().into();
+        self.open.push(Open {
+            id,
+            promise: step.promise(),
+            is_settled: false,
+            threw: false,
+        });
+        // The loop itself calls these listeners: no line of the program stands for them.
+        let listeners = [
+            StepKind::BeforeExit,
+            StepKind::Exit,
+            StepKind::ErrorListener,
+        ];
+        let location = (!listeners.contains(&step.kind)).then(|| self.location(step.location));
+        What::Call {
+            id,
+            called: Called::Step(step.kind),
+            location,
+        }
+    }
+
+    fn begin_eager(&mut self, promise: PromiseId, location: &'static Location<'static>) -> What {
+        let id = eager(promise);
+        self.open.push(Open {
+            id,
+            promise: Some(promise),
+            is_settled: false,
+            threw: false,
+        });
+        What::Call {
+            id,
+            called: Called::Eager,
+            location: Some(self.location(location)),
+        }
+    }
+
+    fn end(&mut self, id: i128) -> What {
+        let mut outcome = Outcome::Done;
+        if let Some(open) = self.open.pop_if(|open| open.id == id) {
+            if open.threw {
+                outcome = Outcome::Threw;
+            } else if open.promise.is_some() && !open.is_settled {
+                outcome = Outcome::Waits;
+            }
+        }
+        What::Return { id, outcome }
+    }
+
+    fn note_settled(&mut self, promise: PromiseId) {
+        let of_this = |open: &&mut Open| open.promise == Some(promise);
+        if let Some(open) = self.open.iter_mut().rev().find(of_this) {
+            open.is_settled = true;
+        }
+    }
+
+    /// Whether this is `before_exit` or `exit`, and nobody listens.
+    fn called_no_listener(&self, step: Step) -> bool {
+        let told = [StepKind::BeforeExit, StepKind::Exit].contains(&step.kind);
+        let is_call = |entry: &Entry| matches!(entry.what, What::Call { id, .. } if id == i128::from(step.id.get()));
+        told && self.left_off == 0 && self.entries.last().is_some_and(is_call)
+    }
+
+    /// Whether the drain that ends now had nothing to do, and stands behind no callback: the loop
+    /// drains at points where nothing has happened, and they would only be noise.
+    fn drained_nothing(&self) -> bool {
+        let mut latest = self.entries.iter().rev();
+        let is_empty = matches!(
+            latest.next(),
+            Some(Entry {
+                what: What::Drain,
+                ..
+            })
+        );
+        let behind_callback = matches!(
+            latest.next(),
+            Some(Entry {
+                what: What::Return { .. },
+                ..
+            })
+        );
+        is_empty && !behind_callback
+    }
+
+    fn push(&mut self, what: What) {
+        if self.entries.len() < self.limit {
+            let at = self.now;
+            self.entries.push(Entry { at, what });
+        } else {
+            self.left_off += 1;
+        }
+    }
+
+    fn set_time(&mut self, time: Duration) {
+        self.start.get_or_insert(time);
+        self.now = self.since_start(time).max(self.now);
+    }
+
+    fn since_start(&self, time: Duration) -> Duration {
+        time.saturating_sub(self.start.unwrap_or_default())
+    }
+
+    fn location(&mut self, location: &'static Location<'static>) -> LocationIndex {
+        let known = self.locations.iter().rposition(|known| *known == location);
+        known.unwrap_or_else(|| {
+            self.locations.push(location);
+            self.locations.len() - 1
+        })
+    }
+}
+
+fn eager(promise: PromiseId) -> i128 {
+    -i128::from(promise.get())
+}

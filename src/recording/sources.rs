@@ -1,0 +1,97 @@
+//! The lines of the program around the places of a recording, as far as they can be read here.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+
+/// A file of at most so many lines is shown as a whole.
+const WHOLE: usize = 300;
+/// How many lines are shown around a place of a longer file.
+const AROUND: usize = 12;
+/// A file that is longer than this is no source of a program.
+const BYTES: u64 = 4 << 20;
+
+/// Lines with their numbers.
+type Lines = Vec<(usize, String)>;
+
+/// The lines around `locations`, by the files' names as the places have them. What can't be read is
+/// not in it.
+pub(super) fn around(locations: &[&'static Location<'static>]) -> BTreeMap<&'static str, Lines> {
+    let mut by_file: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+    for location in locations {
+        let line = usize::try_from(location.line()).unwrap_or(0);
+        by_file.entry(location.file()).or_default().push(line);
+    }
+    let shown = by_file.into_iter().filter_map(|(file, locations)| {
+        let text = read(file)?;
+        Some((file, lines(&text, &locations)))
+    });
+    shown.collect()
+}
+
+fn lines(text: &str, locations: &[usize]) -> Lines {
+    let numbered = (1..).zip(text.lines());
+    let is_short = text.lines().nth(WHOLE).is_none();
+    let is_near = |number: usize| {
+        locations
+            .iter()
+            .any(|location| location.abs_diff(number) <= AROUND)
+    };
+    numbered
+        .filter(|(number, _)| is_short || is_near(*number))
+        .map(|(number, line)| (number, line.to_owned()))
+        .collect()
+}
+
+/// A place names its file from where the compiler ran: the root of a workspace, mostly, which is
+/// the current folder, the package's, or one above.
+fn read(file: &str) -> Option<String> {
+    let roots = [
+        env::current_dir().ok(),
+        env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
+    ];
+    let roots: Vec<PathBuf> = roots.into_iter().flatten().collect();
+    let candidates = roots.iter().flat_map(|root| root.ancestors());
+    let mut candidates = candidates.map(|folder| folder.join(file));
+    let found = candidates.find(|path| is_source(path))?;
+    fs::read_to_string(found).ok()
+}
+
+fn is_source(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(lines: &Lines) -> Vec<usize> {
+        lines.iter().map(|(number, _)| *number).collect()
+    }
+
+    #[test]
+    fn a_short_file_is_whole_and_a_long_one_has_gaps() {
+        let text = |count: usize| {
+            (1..=count)
+                .map(|n| format!("line {n}\n"))
+                .collect::<String>()
+        };
+        assert_eq!(numbers(&lines(&text(WHOLE), &[5])).len(), WHOLE);
+        let long = lines(&text(WHOLE + 1), &[1, 3, 200]);
+        let expected: Vec<usize> = (1..=15).chain(188..=212).collect();
+        assert_eq!(numbers(&long), expected);
+        assert_eq!(long[0].1, "line 1");
+        assert_eq!(lines("", &[1]), Lines::new());
+    }
+
+    #[test]
+    fn this_file_is_found_and_others_are_left_out() {
+        let text = around(&[Location::caller()]);
+        let here: Vec<_> = text.values().collect();
+        assert!(here.iter().any(|lines| !lines.is_empty()));
+        assert_eq!(read("no/such/file.rs"), None);
+        assert_eq!(read("src"), None, "a folder");
+    }
+}

@@ -1,0 +1,93 @@
+//! The yield point: an immediate that resumes the task that awaits it (R41).
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::phases::check::ImmediateId;
+use crate::phases::macrotask::Work;
+
+/// Lets the loop go round: resumes in the check phase, `timersPromises.setImmediate()` (R41).
+///
+/// I/O that is ready and timers that are due get their turn meanwhile. The immediate is made now,
+/// not at the first poll, and dropping the future clears it. To give way to other microtasks
+/// only, await a settled promise.
+///
+/// # Panics
+///
+/// Outside of an event loop.
+#[track_caller]
+pub fn yield_now() -> YieldNow {
+    let state = current("yield_now");
+    let queued = state.push_immediate(Work::Wake(None), Location::caller());
+    let stage = queued.map_or(Stage::Refused, Stage::Queued);
+    YieldNow {
+        state,
+        stage,
+        polled: false,
+    }
+}
+
+/// The future of [`yield_now`].
+#[must_use = "futures do nothing unless polled"]
+pub struct YieldNow {
+    state: Rc<LoopState>,
+    stage: Stage,
+    polled: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The loop took no immediate any more: it never ends.
+    Refused,
+    /// In the check queue, or handed out since.
+    Queued(ImmediateId),
+    Resumed,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let id = match self.stage {
+            Stage::Queued(id) => id,
+            Stage::Refused => return Poll::Pending,
+            Stage::Resumed => panic!("`yield_now` was polled after it had resumed"),
+        };
+        let mut check = self.state.check.borrow_mut();
+        if let Some(work) = check.pending_work(id) {
+            let replaced = std::mem::replace(work, Work::Wake(Some(cx.waker().clone())));
+            drop(check);
+            drop(replaced);
+            self.polled = true;
+            return Poll::Pending;
+        }
+        drop(check);
+        if !std::mem::replace(&mut self.polled, true) {
+            cx.waker().wake_by_ref(); // it came before the first poll: one turn all the same
+            return Poll::Pending;
+        }
+        self.stage = Stage::Resumed;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for YieldNow {
+    fn drop(&mut self) {
+        if let Stage::Queued(id) = self.stage {
+            self.state.clear_immediate(id);
+        }
+    }
+}
+
+impl std::fmt::Debug for YieldNow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("YieldNow")
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
+}

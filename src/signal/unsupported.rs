@@ -1,0 +1,32 @@
+//! Where there are no signals.
+
+pub(crate) mod dispatch {
+    use std::cell::RefCell;
+
+    use crate::observe::active_resource::ActiveResource;
+    use crate::phases::macrotask::Macrotask;
+    use crate::reactor::registrations::{Registrations, SignalNumber};
+
+    #[derive(Default)]
+    pub(crate) struct Signals;
+
+    impl Signals {
+        pub(crate) fn has_refed(&self) -> bool {
+            false
+        }
+
+        pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+            Vec::new()
+        }
+
+        pub(crate) fn arrived(
+            &self,
+            _: &RefCell<Registrations>,
+            _: SignalNumber,
+        ) -> Vec<Macrotask> {
+            Vec::new()
+        }
+
+        pub(crate) fn take_all(&self, _: &RefCell<Registrations>) {}
+    }
+}
