@@ -31,7 +31,7 @@ while IFS= read -r file; do
       report "$file" "$target" "not part of the package"
     fi
   done <<<"$targets"
-done < <(git ls-files --cached --others --exclude-standard '*.md')
+done < <(git ls-files --cached --others --exclude-standard '*.md' | sort -u)
 
 echo "$links links, $bad bad"
 [ "$links" -gt 0 ] && [ "$bad" -eq 0 ]
