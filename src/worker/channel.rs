@@ -1,73 +1,71 @@
-//! One direction of a line between two loops.
+//! A channel of messages from one loop to another.
 //!
-//! A message is queued here, and the loop that receives is sent a callback that says so: that
-//! callback is the macrotask of the message. The lock is held for a step on the queue, never while
-//! anything of the user's runs.
+//! A message is queued here, and a callback is posted to the receiving loop. That callback is the
+//! macrotask of the message: it makes the message receivable. The lock is held for operations on
+//! the queue, and never while user code runs.
 //!
-//! Invariant: no more messages are handed out than macrotasks have been run for them.
+//! Invariant: the number of messages received does not exceed the number of macrotasks run.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::runtime::handle::Handle;
+use crate::runtime::handle::{Handle, LoopClosed};
 
-pub(super) struct Lane<T> {
+pub(super) struct Channel<T> {
     state: Mutex<State<T>>,
 }
 
 struct State<T> {
     /// Unbounded: a sender must not block on a loop that may be waiting for it.
     queue: VecDeque<T>,
-    /// How many of the queue have arrived: their macrotask has come.
-    arrived: usize,
-    end: End,
-    /// The loop that receives, once it is there.
+    /// The number of messages at the front of the queue whose macrotask has run.
+    receivable: usize,
+    sender: SenderState,
+    /// The receiving loop, once it was built.
     receiver: Option<Handle>,
-    /// The receiving end is gone.
-    refused: bool,
+    is_receiver_closed: bool,
     waker: Option<Waker>,
 }
 
-/// How far the end of the lane has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum SenderState {
     Open,
-    /// The sending end is gone.
-    Sent,
-    /// And the receiving loop has been told, behind all messages.
-    HeldBack,
+    /// Closed, and the receiving loop does not know it yet.
+    Closed,
+    /// Closed, and its macrotask has run, after those of all messages.
+    CloseReceived,
 }
 
-impl<T> Default for Lane<T> {
-    fn default() -> Lane<T> {
+impl<T> Default for Channel<T> {
+    fn default() -> Channel<T> {
         let state = State {
             queue: VecDeque::new(),
-            arrived: 0,
-            end: End::Open,
+            receivable: 0,
+            sender: SenderState::Open,
             receiver: None,
-            refused: false,
+            is_receiver_closed: false,
             waker: None,
         };
-        Lane {
+        Channel {
             state: Mutex::new(state),
         }
     }
 }
 
-impl<T> Lane<T> {
+impl<T> Channel<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next message that has arrived; nothing if all have, and the end.
+    /// Returns the next receivable message, or `None` if the sender is closed.
     pub(super) fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<T>> {
         let mut state = self.lock();
-        if state.arrived > 0 {
-            state.arrived -= 1;
+        if state.receivable > 0 {
+            state.receivable -= 1;
             return Poll::Ready(state.queue.pop_front());
         }
-        if state.end == End::HeldBack {
+        if state.sender == SenderState::CloseReceived {
             return Poll::Ready(None);
         }
         let replaced = state.waker.replace(cx.waker().clone());
@@ -76,77 +74,76 @@ impl<T> Lane<T> {
         Poll::Pending
     }
 
-    /// The receiving end is gone.
-    pub(super) fn refuse(&self) {
+    pub(super) fn close_receiver(&self) {
         let mut state = self.lock();
-        state.refused = true;
-        state.arrived = 0;
+        state.is_receiver_closed = true;
+        state.receivable = 0;
         let (queue, waker) = (std::mem::take(&mut state.queue), state.waker.take());
         drop(state);
         drop((queue, waker));
     }
+}
 
-    /// What the receiving loop runs for a message, or for the end.
-    fn arrive(&self, note: impl FnOnce(&mut State<T>)) {
+impl<T: Send + 'static> Channel<T> {
+    /// Sets the receiving loop, and posts to it what was sent before.
+    pub(super) fn set_receiver(self: &Arc<Self>, handle: Handle) {
         let mut state = self.lock();
-        if state.refused {
+        // A loop that has ended receives nothing; its end of the channel will be dropped.
+        for _ in 0..state.queue.len() {
+            let _ = self.post_message(&handle);
+        }
+        if state.sender == SenderState::Closed {
+            self.post_close(&handle);
+        }
+        state.receiver = Some(handle);
+    }
+
+    /// Sends a message. Returns it if the receiver is closed or its loop has ended.
+    pub(super) fn send(self: &Arc<Self>, message: T) -> Result<(), T> {
+        let mut state = self.lock();
+        let is_accepted = match &state.receiver {
+            _ if state.is_receiver_closed => false,
+            Some(handle) => self.post_message(handle).is_ok(),
+            None => true, // `set_receiver` posts it
+        };
+        if !is_accepted {
+            return Err(message);
+        }
+        // Its macrotask needs the lock, and so runs after this.
+        state.queue.push_back(message);
+        Ok(())
+    }
+
+    pub(super) fn close_sender(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.sender = SenderState::Closed;
+        if let Some(handle) = &state.receiver {
+            self.post_close(handle);
+        }
+    }
+
+    fn post_message(self: &Arc<Self>, handle: &Handle) -> Result<(), LoopClosed> {
+        let channel = self.clone();
+        handle.post(move || channel.update(|state| state.receivable += 1))
+    }
+
+    fn post_close(self: &Arc<Self>, handle: &Handle) {
+        let channel = self.clone();
+        let close = move || channel.update(|state| state.sender = SenderState::CloseReceived);
+        let _ = handle.post(close); // fails if the loop has ended, and nothing receives any more
+    }
+
+    /// Runs on the receiving loop, as the macrotask of a message or of the close.
+    fn update(&self, change: impl FnOnce(&mut State<T>)) {
+        let mut state = self.lock();
+        if state.is_receiver_closed {
             return;
         }
-        note(&mut state);
+        change(&mut state);
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-}
-
-impl<T: Send + 'static> Lane<T> {
-    /// The loop that receives is there. What was sent before is on its way now.
-    pub(super) fn receive_on(lane: &Arc<Lane<T>>, handle: Handle) {
-        let mut state = lane.lock();
-        // A loop that has ended receives nothing, and its end of the lane goes with it.
-        for _ in 0..state.queue.len() {
-            let _ = handle.post(Lane::message(lane));
-        }
-        if state.end == End::Sent {
-            let _ = handle.post(Lane::last(lane));
-        }
-        state.receiver = Some(handle);
-    }
-
-    /// Gives the message back if nobody will receive it.
-    pub(super) fn send(lane: &Arc<Lane<T>>, message: T) -> Result<(), T> {
-        let mut state = lane.lock();
-        let is_told = match &state.receiver {
-            _ if state.refused => false,
-            Some(handle) => handle.post(Lane::message(lane)).is_ok(),
-            None => true, // it is told when it is there
-        };
-        if !is_told {
-            return Err(message);
-        }
-        // The macrotask can't look for the message before the lock is given back.
-        state.queue.push_back(message);
-        Ok(())
-    }
-
-    /// The sending end is gone.
-    pub(super) fn end(lane: &Arc<Lane<T>>) {
-        let mut state = lane.lock();
-        state.end = End::Sent;
-        if let Some(handle) = &state.receiver {
-            let _ = handle.post(Lane::last(lane)); // or nobody waits for it any more
-        }
-    }
-
-    fn message(lane: &Arc<Lane<T>>) -> impl FnOnce() + Send + 'static {
-        let lane = lane.clone();
-        move || lane.arrive(|state| state.arrived += 1)
-    }
-
-    fn last(lane: &Arc<Lane<T>>) -> impl FnOnce() + Send + 'static {
-        let lane = lane.clone();
-        move || lane.arrive(|state| state.end = End::HeldBack)
     }
 }
