@@ -21,7 +21,9 @@ use nodeloop::spawn;
 
 /// A self-signed certificate and its key.
 pub struct Identity {
+    /// The certificate in DER form.
     pub certificate: CertificateDer<'static>,
+    /// The private key in DER form.
     pub key: PrivateKeyDer<'static>,
     /// The certificate in PEM format, for clients that read it from a file.
     pub pem: String,
