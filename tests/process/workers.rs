@@ -29,12 +29,13 @@ fn each_message_is_a_macrotask() {
     let _limit = limit();
     trace(|log| {
         let (sent, all_sent) = mpsc::channel();
-        let mut worker = Worker::spawn(move |mut port: MessagePort<u32, &'static str>| async move {
-            (1..=3).for_each(|name| port.post(name).unwrap());
-            sent.send(()).unwrap();
-            assert_eq!(port.recv().await, Some("end"));
-        })
-        .unwrap();
+        let mut worker =
+            Worker::spawn(move |mut port: MessagePort<u32, &'static str>| async move {
+                (1..=3).for_each(|name| port.post(name).unwrap());
+                sent.send(()).unwrap();
+                assert_eq!(port.recv().await, Some("end"));
+            })
+            .unwrap();
         all_sent.recv().unwrap();
         spawn(async move {
             for _ in 0..3 {
