@@ -335,7 +335,7 @@ fn silent() -> (std::net::TcpListener, Vec<TcpSocket>, SocketAddr) {
         let socket = socket.unwrap();
         socket.set_nonblocking(true).unwrap();
         let _ = socket.connect(&address.into()); // under way, or never
-        TcpSocket::from(socket)
+        TcpSocket::from_std(socket.into())
     };
     let queued = (0..4).map(knock).collect();
     (listener, queued, address)

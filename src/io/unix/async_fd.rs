@@ -11,8 +11,9 @@ use std::task::{Context, Poll};
 use mio::unix::SourceFd;
 use socket2::SockRef;
 
-use super::{Direction, Ready, Registration};
 use crate::event_loop::current::current;
+use crate::io::Direction;
+use crate::io::registration::{Ready, Registration};
 
 /// Waits for the readiness of a descriptor: a pipe, a terminal, an `eventfd`, an `inotify`, or a
 /// socket of another library.
