@@ -60,7 +60,7 @@ pub type UnixStream = Socket<Stream<Unix>>;
 /// use nodeloop::net::{UnixListener, UnixStream};
 ///
 /// let folder = tempfile::tempdir()?;
-/// nodeloop::run(async {
+/// nodeloop::run(async move {
 ///     let path = folder.path().join("socket");
 ///     let listener = UnixListener::bind(&path)?;
 ///     let client = UnixStream::connect(&path).await?;

@@ -1,6 +1,6 @@
-//! `AsyncFd`: any descriptor of a Unix system that can be polled, awaited.
+//! `AsyncFd`: readiness of any descriptor that can be polled.
 //!
-//! It never reads or writes: that is the operation given to it.
+//! It never reads or writes: the operation that it is given does.
 
 use std::fmt;
 use std::io;
@@ -15,15 +15,21 @@ use crate::event_loop::current::current;
 use crate::io::Direction;
 use crate::io::registration::{Ready, Registration};
 
-/// Waits for the readiness of a descriptor: a pipe, a terminal, an `eventfd`, an `inotify`, or a
-/// socket of another library.
+/// Associates a file descriptor with the event loop, to wait for its readiness: a pipe, a terminal,
+/// an `eventfd`, an `inotify` instance, or a socket of another crate.
 ///
-/// The descriptor is made non-blocking (the flag belongs to the open file, so everyone who shares
-/// it by `dup` or inheritance sees it) and stays so. A regular file is always ready and can't be
-/// watched; take [`spawn_blocking`](crate::spawn_blocking) for it.
+/// The descriptor is set to non-blocking mode and stays in it. The mode belongs to the open file, so
+/// it also applies to descriptors that share the file through `dup` or inheritance. A regular file
+/// is always ready and can't be registered; use [`spawn_blocking`](crate::spawn_blocking) for it.
 ///
-/// Dropping it watches the descriptor no more, and drops it. It is `!Send`: it belongs to its
-/// loop's thread.
+/// Dropping an `AsyncFd` deregisters the descriptor and drops the inner value.
+///
+/// # Errors
+///
+/// Methods that wait return an error if the loop of the descriptor has ended, or if it is not the
+/// loop that runs on this thread.
+///
+/// # Examples
 ///
 /// ```
 /// # #[cfg(unix)] {
@@ -42,27 +48,28 @@ use crate::io::registration::{Ready, Registration};
 /// # }
 /// ```
 pub struct AsyncFd<T: AsFd> {
-    /// `None` only while it is taken apart.
+    /// `None` only while it is being deregistered.
     inner: Option<T>,
     registration: Registration,
 }
 
 impl<T: AsFd> AsyncFd<T> {
-    /// Watches `inner`, which must not change its descriptor from now on.
+    /// Registers the descriptor of `inner`, which must not change while it is registered.
     ///
     /// # Errors
     ///
-    /// The system's, as for a regular file or a descriptor that is watched already; and if the
-    /// loop is ending. `inner` is dropped then.
+    /// Returns any error reported by the operating system, for example for a regular file or for a
+    /// descriptor that is already registered, and an error if the loop is ending. In both cases
+    /// `inner` is dropped.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
     #[track_caller]
     pub fn new(inner: T) -> io::Result<AsyncFd<T>> {
         let state = current("io::AsyncFd::new");
         let location = Location::caller();
-        // It sets `O_NONBLOCK`, which all descriptors have, not only sockets.
+        // It sets `O_NONBLOCK`, which works on any descriptor, not only on sockets.
         SockRef::from(&inner).set_nonblocking(true)?;
         let descriptor = inner.as_fd().as_raw_fd();
         let registration = Registration::new(state, &mut SourceFd(&descriptor), location)?;
@@ -72,72 +79,64 @@ impl<T: AsFd> AsyncFd<T> {
         })
     }
 
-    /// Waits until a read may succeed, or fail with something else than `WouldBlock`.
+    /// Waits until the descriptor is readable: a read does not fail with `WouldBlock`.
     ///
-    /// Any number of tasks may wait; an event wakes them all, in one macrotask, in the order in
-    /// which they came. Readiness lasts until [`clear_read_ready`](AsyncFd::clear_read_ready): an
-    /// operation of your own that would block must call it, or waiting ends at once for ever.
-    /// [`read_with`](AsyncFd::read_with) does all of this. Cancel safe.
+    /// Any number of tasks may wait. An event wakes all of them in one macrotask, in the order in
+    /// which they started to wait.
     ///
-    /// # Errors
+    /// The descriptor counts as readable until
+    /// [`clear_read_ready`](AsyncFd::clear_read_ready) is called, which is necessary after an
+    /// operation that would have blocked. [`read_with`](AsyncFd::read_with) does so.
     ///
-    /// If the loop has ended or is not the one that runs.
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the wait.
     pub fn readable(&self) -> Ready<'_> {
         self.registration.ready(Direction::Read)
     }
 
-    /// Waits until a write may succeed, or fail with something else than `WouldBlock`: at once for
-    /// a fresh source. Otherwise as [`readable`](AsyncFd::readable).
+    /// Waits until the descriptor is writable. See [`readable`](AsyncFd::readable).
     ///
-    /// # Errors
-    ///
-    /// If the loop has ended or is not the one that runs.
+    /// A new descriptor counts as writable.
     pub fn writable(&self) -> Ready<'_> {
         self.registration.ready(Direction::Write)
     }
 
-    /// As [`readable`](AsyncFd::readable) for `poll_*` methods: only the task of the latest call
-    /// is woken.
+    /// Polls for read readiness, for `poll_*` methods: only the task of the latest call is woken.
     ///
-    /// A wait that is abandoned, by not polling again, keeps the loop alive until the next event.
-    ///
-    /// # Errors
-    ///
-    /// If the loop has ended or is not the one that runs.
+    /// A wait that is no longer polled keeps the loop alive until the next event.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration.poll_ready(Direction::Read, cx)
     }
 
-    /// As [`writable`](AsyncFd::writable) for `poll_*` methods: only the task of the latest call
-    /// is woken, see [`poll_read_ready`](AsyncFd::poll_read_ready).
-    ///
-    /// # Errors
-    ///
-    /// If the loop has ended or is not the one that runs.
+    /// Polls for write readiness. See [`poll_read_ready`](AsyncFd::poll_read_ready).
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration.poll_ready(Direction::Write, cx)
     }
 
-    /// Says that a read would have blocked: the next wait lasts until the next event.
+    /// Clears the read readiness: the next wait lasts until the next event.
     ///
-    /// To be called only if that was so; otherwise the event that is waited for has been already.
+    /// Call it only after an operation that would have blocked. Otherwise the next wait may not end,
+    /// because its event was reported before.
     pub fn clear_read_ready(&self) {
         self.registration.would_block(Direction::Read);
     }
 
-    /// Says that a write would have blocked; see [`clear_read_ready`](AsyncFd::clear_read_ready).
+    /// Clears the write readiness. See [`clear_read_ready`](AsyncFd::clear_read_ready).
     pub fn clear_write_ready(&self) {
         self.registration.would_block(Direction::Write);
     }
 
-    /// Waits until the source is readable and calls `operation`; again and again as long as that
-    /// says `WouldBlock` or `Interrupted`. At most 32 operations are done for one event.
-    ///
-    /// Cancel safe: when it is dropped, the last `operation` has said `WouldBlock`.
+    /// Calls `operation` when the descriptor is readable, until it returns something other than
+    /// `WouldBlock` or `Interrupted`. At most 32 operations complete for one event.
     ///
     /// # Errors
     ///
-    /// Those of `operation`; and if the loop has ended or is not the one that runs.
+    /// Returns any other error of `operation`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, `operation` has not completed.
     pub async fn read_with<R>(
         &self,
         mut operation: impl FnMut(&T) -> io::Result<R>,
@@ -146,14 +145,16 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.async_io(Direction::Read, read).await
     }
 
-    /// Calls `operation` at once, and, as long as that says `WouldBlock` or `Interrupted`, again
-    /// when the source is writable.
-    ///
-    /// Cancel safe: when it is dropped, the last `operation` has said `WouldBlock`.
+    /// Calls `operation` when the descriptor is writable, until it returns something other than
+    /// `WouldBlock` or `Interrupted`.
     ///
     /// # Errors
     ///
-    /// Those of `operation`; and if the loop has ended or is not the one that runs.
+    /// Returns any other error of `operation`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, `operation` has not completed.
     pub async fn write_with<R>(
         &self,
         mut operation: impl FnMut(&T) -> io::Result<R>,
@@ -162,32 +163,33 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.async_io(Direction::Write, write).await
     }
 
-    /// The source itself. Closing its descriptor behind the loop's back loses events.
+    /// Returns a reference to the inner value. Its descriptor must not be closed.
     pub fn get_ref(&self) -> &T {
         self.inner
             .as_ref()
-            .expect("it is there until it is taken apart")
+            .expect("an `AsyncFd` has its inner value until it is consumed")
     }
 
-    /// Watches the descriptor no more and gives it back. It is still non-blocking.
+    /// Deregisters the descriptor and returns the inner value, which stays in non-blocking mode.
     pub fn into_inner(mut self) -> T {
         self.deregister()
-            .expect("it is there until it is taken apart")
+            .expect("an `AsyncFd` has its inner value until it is consumed")
     }
 
-    /// Makes waits keep the loop alive again (R6). It does at first.
+    /// Makes pending waits keep the loop alive again (R6), which is the default.
+    #[doc(alias = "ref")]
     pub fn ref_(&self) -> &Self {
         self.registration.set_refed(true);
         self
     }
 
-    /// Makes waits not keep the loop alive.
+    /// Makes pending waits not keep the loop alive.
     pub fn unref(&self) -> &Self {
         self.registration.set_refed(false);
         self
     }
 
-    /// Whether waits keep the loop alive.
+    /// Returns whether pending waits keep the loop alive.
     pub fn has_ref(&self) -> bool {
         self.registration.has_ref()
     }
