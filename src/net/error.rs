@@ -88,15 +88,6 @@ impl FailedAttempt {
         }
     }
 
-    #[cfg(unix)]
-    pub(super) fn at_path(
-        operation: &'static str,
-        path: &std::path::Path,
-        error: io::Error,
-    ) -> Self {
-        FailedAttempt::named(operation, path.display().to_string(), error)
-    }
-
     pub(super) fn named(operation: &'static str, target: String, error: io::Error) -> Self {
         FailedAttempt {
             operation,

@@ -1,11 +1,22 @@
 //! The kinds of sockets: what the type parameter of a [`Socket`](super::Socket) can be.
 //!
-//! Programs use the aliases, such as [`TcpStream`](super::TcpStream). Code that is generic over the
-//! protocol uses these types: `fn serve<P: Protocol>(stream: Socket<Stream<P>>)` accepts
-//! connections of TCP and of Unix domain sockets.
+//! Most programs use only the aliases, such as [`TcpStream`](super::TcpStream). Code that is generic
+//! over the protocol names the kind. The types of this module have no values, and the traits are
+//! sealed and can't be implemented outside of this crate.
 //!
-//! All of them are names for the compiler only and have no values, and the traits can't be
-//! implemented outside of this crate.
+//! # Examples
+//!
+//! A server for TCP and Unix domain sockets:
+//!
+//! ```
+//! use nodeloop::net::Socket;
+//! use nodeloop::net::kind::{Listener, Protocol};
+//!
+//! async fn echo_once<P: Protocol>(listener: &Socket<Listener<P>>) -> std::io::Result<u64> {
+//!     let (stream, _) = listener.accept().await?;
+//!     futures::io::copy(&stream, &mut &stream).await
+//! }
+//! ```
 
 use std::convert::Infallible;
 use std::marker::PhantomData;

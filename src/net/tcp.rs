@@ -46,6 +46,10 @@ const BACKLOG: u32 = 511;
 /// [`close_with`](TcpStream::close_with) close the socket, and so does dropping the stream. If
 /// received bytes were not read by then, the connection is reset.
 ///
+/// # Errors
+///
+/// [`Socket`] documents the errors of its methods.
+///
 /// # Cancel safety
 ///
 /// Abandoning a read or write loses no data: bytes are read or written only when the operation
@@ -81,7 +85,7 @@ pub type TcpStream = Socket<Stream<Tcp>>;
 ///
 /// A pending [`accept`](TcpListener::accept) keeps the loop alive; a listener on which no task
 /// waits does not. Dropping the listener closes it. The operating system resets the connections
-/// that were not accepted by then.
+/// that were not accepted by then. [`Socket`] documents the errors of its methods.
 ///
 /// # Examples
 ///

@@ -26,7 +26,8 @@ use crate::io::Direction;
 /// more. A datagram that is longer than the buffer is truncated.
 ///
 /// A pending receive keeps the loop alive; a socket on which no task waits does not, unlike a bound
-/// socket of Node's `dgram`. Dropping the socket closes it.
+/// socket of Node's `dgram`. Dropping the socket closes it. [`Socket`] documents the errors of its
+/// methods.
 ///
 /// Node drains the microtask queues after each `'message'`. Here, datagrams that have already
 /// arrived are received without a microtask between them, as the bytes of a stream are. Await

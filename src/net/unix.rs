@@ -21,14 +21,15 @@ use crate::event_loop::current::current;
 use crate::io::{Descriptor, Direction, check_loop};
 use crate::time::sleep;
 
-/// How long [`UnixDatagram::send_to`] waits before it tries again if no event will tell it to.
+/// How long [`UnixDatagram::send_to`] waits before it tries again, unless an event comes first.
 const BACK_OFF: Duration = Duration::from_millis(5);
 
 /// A connection over a Unix domain socket.
 ///
 /// A stream is created by [connecting](UnixStream::connect), by
 /// [accepting](UnixListener::accept) a connection, or by [`pair`](UnixStream::pair). It is read,
-/// written and closed as a [`TcpStream`](super::TcpStream).
+/// written and closed as a [`TcpStream`](super::TcpStream). [`Socket`] documents the errors of its
+/// methods.
 ///
 /// # Examples
 ///
@@ -52,7 +53,7 @@ pub type UnixStream = Socket<Stream<Unix>>;
 ///
 /// A pending [`accept`](UnixListener::accept) keeps the loop alive; a listener on which no task
 /// waits does not. Dropping the listener closes it. The path to which it was bound stays in the
-/// file system, whereas Node removes it.
+/// file system, whereas Node removes it. [`Socket`] documents the errors of its methods.
 ///
 /// # Examples
 ///
@@ -81,7 +82,7 @@ pub type UnixListener = Socket<Listener<Unix>>;
 ///
 /// Any number of tasks may send and receive. At most 32 datagrams are received for one event. A
 /// datagram that is longer than the buffer is truncated. Dropping the socket closes it. The path to
-/// which it was bound stays in the file system.
+/// which it was bound stays in the file system. [`Socket`] documents the errors of its methods.
 ///
 /// # Examples
 ///
@@ -285,6 +286,12 @@ impl Socket<Datagram<Unix>> {
     /// Shuts down the read direction, the write direction, or both.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.source.with(|socket| socket.as_socket2().shutdown(how))
+    }
+}
+
+impl FailedAttempt {
+    fn at_path(operation: &'static str, path: &Path, error: io::Error) -> Self {
+        FailedAttempt::named(operation, path.display().to_string(), error)
     }
 }
 

@@ -32,7 +32,6 @@ use crate::io::registration::{Ready, Registration};
 /// # Examples
 ///
 /// ```
-/// # #[cfg(unix)] {
 /// use std::io::{Read, Write};
 /// use std::os::unix::net::UnixStream;
 ///
@@ -45,7 +44,6 @@ use crate::io::registration::{Ready, Registration};
 ///     std::io::Result::Ok(buffer[..length].to_vec())
 /// });
 /// assert_eq!(greeting.unwrap(), b"hello");
-/// # }
 /// ```
 pub struct AsyncFd<T: AsFd> {
     /// `None` only while it is being deregistered.

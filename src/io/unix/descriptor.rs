@@ -22,7 +22,6 @@ use crate::io::registration::source_closed;
 /// # Examples
 ///
 /// ```
-/// # #[cfg(unix)] {
 /// use nodeloop::net::TcpListener;
 /// use socket2::SockRef;
 ///
@@ -31,7 +30,6 @@ use crate::io::registration::source_closed;
 ///     SockRef::from(&listener.descriptor()?).recv_buffer_size()
 /// });
 /// assert!(size.unwrap() > 0);
-/// # }
 /// ```
 pub struct Descriptor<'a> {
     owner: Ref<'a, dyn AsFd>,
