@@ -1,6 +1,6 @@
 //! The pipes between a child and its parent.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -11,11 +11,21 @@ use std::task::{Context, Poll};
 use futures::channel::oneshot;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use mio::unix::pipe::{Receiver, Sender};
+use socket2::SockRef;
 
 use crate::event_loop::state::LoopState;
 use crate::io::PollEvented;
+use crate::io::platform::PlatformSource;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
+
+/// One end of a pipe to a child. Programs use its aliases [`ChildStdin`], [`ChildStdout`] and
+/// [`ChildStderr`].
+///
+/// Dropping it closes the pipe.
+pub struct ChildPipe<E: PipeEnd> {
+    pipe: PollEvented<E::Os>,
+}
 
 /// The standard input of a child.
 ///
@@ -24,67 +34,93 @@ use crate::promise::Promise;
 /// its end, a write fails with an error of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
 /// A write that is no longer polled keeps the loop alive until the next event.
-pub struct ChildStdin {
-    pipe: PollEvented<Sender>,
-}
+pub type ChildStdin = ChildPipe<WriteEnd>;
 
-/// The standard output or standard error of a child.
+/// The standard output of a child.
 ///
 /// A read completes by an event of the poll phase, as documented in [`io`](crate::io). Dropping it
 /// closes the pipe, and a child that continues to write is terminated by `SIGPIPE` unless it handles
 /// or ignores that signal.
 ///
 /// A read that is no longer polled keeps the loop alive until the next event.
-pub struct ChildOutput {
-    pipe: PollEvented<Receiver>,
+pub type ChildStdout = ChildPipe<ReadEnd>;
+
+/// The standard error of a child. See [`ChildStdout`].
+pub type ChildStderr = ChildPipe<ReadEnd>;
+
+/// The kind of a [`ChildPipe`] that the parent writes.
+#[derive(Debug)]
+pub enum WriteEnd {}
+
+/// The kind of a [`ChildPipe`] that the parent reads.
+#[derive(Debug)]
+pub enum ReadEnd {}
+
+pub trait PipeEnd {
+    type Os: PlatformSource + Debug + From<OwnedFd> + Into<OwnedFd>;
+    const NAME: &'static str;
 }
 
-/// The standard output of a child.
-pub type ChildStdout = ChildOutput;
+impl PipeEnd for WriteEnd {
+    type Os = Sender;
+    const NAME: &'static str = "ChildStdin";
+}
 
-/// The standard error of a child.
-pub type ChildStderr = ChildOutput;
+impl PipeEnd for ReadEnd {
+    type Os = Receiver;
+    const NAME: &'static str = "ChildOutput";
+}
 
-impl ChildStdin {
+impl<E: PipeEnd> ChildPipe<E> {
     pub(super) fn new(
         state: &Rc<LoopState>,
         pipe: OwnedFd,
         location: SourceLocation,
     ) -> io::Result<Self> {
-        let pipe = Sender::from(pipe);
-        pipe.set_nonblocking(true)?;
-        let pipe = PollEvented::new(state.clone(), pipe, location)?;
-        Ok(ChildStdin { pipe })
+        set_nonblocking(&pipe, true)?;
+        let pipe = PollEvented::new(state.clone(), E::Os::from(pipe), location)?;
+        Ok(ChildPipe { pipe })
     }
 
-    /// Turns the pipe into the standard output of another child. It becomes blocking again.
+    /// Turns the pipe into a standard stream of another child. It becomes blocking again.
     ///
     /// # Errors
     ///
     /// Returns an error if the pipe was closed, and any error reported by the operating system.
     pub fn into_stdio(self) -> io::Result<Stdio> {
-        let pipe = self.pipe.into_inner()?;
-        pipe.set_nonblocking(false)?;
-        Ok(OwnedFd::from(pipe).into())
+        let pipe: OwnedFd = self.pipe.into_inner()?.into();
+        set_nonblocking(&pipe, false)?;
+        Ok(pipe.into())
     }
 
-    /// Makes pending writes keep the loop alive again (R6), which is the default.
+    /// Makes pending operations keep the loop alive again (R6), which is the default.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &Self {
         self.pipe.registration().set_refed(true);
         self
     }
 
-    /// Makes pending writes not keep the loop alive.
+    /// Makes pending operations not keep the loop alive.
     pub fn unref(&self) -> &Self {
         self.pipe.registration().set_refed(false);
         self
     }
 
-    /// Returns whether pending writes keep the loop alive. Returns `false` after the pipe was
+    /// Returns whether pending operations keep the loop alive. Returns `false` after the pipe was
     /// closed.
     pub fn has_ref(&self) -> bool {
         self.pipe.registration().has_ref()
+    }
+}
+
+/// Sets `O_NONBLOCK`, which works on any descriptor, not only on sockets.
+fn set_nonblocking(pipe: &OwnedFd, nonblocking: bool) -> io::Result<()> {
+    SockRef::from(pipe).set_nonblocking(nonblocking)
+}
+
+impl<E: PipeEnd> Debug for ChildPipe<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(E::NAME).field(&self.pipe).finish()
     }
 }
 
@@ -115,24 +151,7 @@ impl AsyncWrite for ChildStdin {
     }
 }
 
-impl fmt::Debug for ChildStdin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChildStdin").field(&self.pipe).finish()
-    }
-}
-
-impl ChildOutput {
-    pub(super) fn new(
-        state: &Rc<LoopState>,
-        pipe: OwnedFd,
-        location: SourceLocation,
-    ) -> io::Result<Self> {
-        let pipe = Receiver::from(pipe);
-        pipe.set_nonblocking(true)?;
-        let pipe = PollEvented::new(state.clone(), pipe, location)?;
-        Ok(ChildOutput { pipe })
-    }
-
+impl ChildStdout {
     /// Closes the pipe now and calls `callback` in the close phase of this turn (R62).
     ///
     /// A task that waits for the pipe is woken right before `callback` is called, and receives an
@@ -155,38 +174,9 @@ impl ChildOutput {
     pub fn close(&self) -> Promise<()> {
         self.pipe.close()
     }
-
-    /// Turns the pipe into the standard input of another child. It becomes blocking again.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the pipe was closed, and any error reported by the operating system.
-    pub fn into_stdio(self) -> io::Result<Stdio> {
-        let pipe = self.pipe.into_inner()?;
-        pipe.set_nonblocking(false)?;
-        Ok(OwnedFd::from(pipe).into())
-    }
-
-    /// Makes pending reads keep the loop alive again (R6), which is the default.
-    #[doc(alias = "ref")]
-    pub fn ref_(&self) -> &Self {
-        self.pipe.registration().set_refed(true);
-        self
-    }
-
-    /// Makes pending reads not keep the loop alive.
-    pub fn unref(&self) -> &Self {
-        self.pipe.registration().set_refed(false);
-        self
-    }
-
-    /// Returns whether pending reads keep the loop alive. Returns `false` after the pipe was closed.
-    pub fn has_ref(&self) -> bool {
-        self.pipe.registration().has_ref()
-    }
 }
 
-impl AsyncRead for ChildOutput {
+impl AsyncRead for ChildStdout {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -205,14 +195,8 @@ impl AsyncRead for ChildOutput {
     }
 }
 
-impl fmt::Debug for ChildOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChildOutput").field(&self.pipe).finish()
-    }
-}
-
 /// Reads until the end of the pipe, and returns after it was closed in the close phase.
-pub(super) async fn read_to_close(pipe: Option<ChildOutput>) -> io::Result<Vec<u8>> {
+pub(super) async fn read_to_close(pipe: Option<ChildStdout>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
         let read = pipe.read_to_end(&mut bytes).await;
