@@ -51,4 +51,4 @@ pub use std::process::{ExitStatus, Output, Stdio};
 
 pub use child::Child;
 pub use command::Command;
-pub use pipes::{ChildOutput, ChildStderr, ChildStdin, ChildStdout};
+pub use pipes::{ChildPipe, ChildStderr, ChildStdin, ChildStdout};

@@ -237,9 +237,9 @@ fn every_byte_comes_back_from_nodes_server() {
     block_on(async {
         let (server, port) = node_server("echo_server.mjs", &[CONNECTIONS]).await;
         let talk = |id: usize| async move {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             let bytes: Vec<u8> = (0..BYTES).map(|at| (at * 31 + at / 7 * id) as u8).collect();
-            let (mut reader, mut writer) = stream.halves();
+            let (mut reader, mut writer) = (&stream, &stream);
             let write = async {
                 let mut rest = &bytes[..];
                 let mut size = 1 + id;
@@ -249,7 +249,7 @@ fn every_byte_comes_back_from_nodes_server() {
                     rest = later;
                     size = size * 3 % 65_521 + 1;
                 }
-                writer.close().await.unwrap();
+                writer.shutdown(std::net::Shutdown::Write).unwrap();
             };
             let mut back = Vec::new();
             let (_, length) = futures::join!(write, reader.read_to_end(&mut back));

@@ -733,7 +733,7 @@ fn a_source_of_a_loop_that_has_ended_says_so() {
     peer.write_all(b"x").unwrap();
     let read = futures::executor::block_on(stream.read(&mut [0]));
     let text = read.unwrap_err().to_string();
-    assert!(text.contains("does not run"), "{text}"); // between two runs
+    assert!(text.contains("is not running"), "{text}"); // between two runs
     drop(event_loop);
     let ended = |result: io::Result<()>| {
         let text = result.unwrap_err().to_string();
