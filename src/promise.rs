@@ -44,7 +44,9 @@
 
 mod awaiter;
 mod combinators;
+mod error;
 mod next;
+mod reaction_list;
 mod reactions;
 mod resolver;
 mod shared;
@@ -70,10 +72,10 @@ pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
 };
+pub use error::{PromiseError, SelfResolution};
 pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use shared::{SharedPromise, SharedTryPromise};
-pub use state::{PromiseError, SelfResolution};
 pub(crate) use state::{Source, State};
 pub use task::MAX_SPAWN_DEPTH;
 use task::{start_eagerly, start_lazily, with_output};

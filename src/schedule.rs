@@ -98,7 +98,7 @@ pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Tim
 ///
 /// The period is treated as the delay of [`set_timeout`]. Calls that were missed because
 /// something blocked are not made up. Dropping the handle changes nothing; the interval runs, and
-/// keeps the loop alive, until it is [cleared](Timeout::clear).
+/// keeps the loop alive, until it is [cleared](TimeoutHandle::clear).
 ///
 /// # Panics
 ///

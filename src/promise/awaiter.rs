@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use super::error::{Outcome, PromiseError};
 use super::next::Following;
-use super::state::{Awaiting, Outcome, PromiseError, ReasonOf, Source, State};
+use super::state::{Awaiting, ReasonOf, Source, State};
 use super::task::{Conclusion, start_eagerly};
 use crate::phases::macrotask::SourceLocation;
 

@@ -9,9 +9,10 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
+use super::error::Outcome;
 use super::next::{Following, PromiseLike, Rejected, SettledResult};
 use super::resolver::try_with_resolver;
-use super::state::{Outcome, State};
+use super::state::State;
 use super::task::{start_eagerly, with_output};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;

@@ -6,8 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use super::error::{Outcome, PromiseError};
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::{Abortable, Outcome, PromiseError};
+use super::state::Abortable;
 use super::task::Conclusion;
 use super::{Promise, TryPromise};
 

@@ -8,9 +8,10 @@ use std::convert::Infallible;
 use std::panic::Location;
 
 use super::awaiter::Awaiter;
+use super::error::Outcome;
 use super::next::{BoxedOutcome, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::{Outcome, State};
+use super::state::State;
 use super::task::{Conclusion, start_eagerly};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::hooks::rejection::Reason;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
+use super::error::Outcome;
 use super::next::{Following, PromiseLike};
-use super::state::{Outcome, ReasonOf, Source, State};
+use super::state::{ReasonOf, Source, State};
 use super::task::follow;
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;

@@ -23,12 +23,12 @@
 //! Invariant: reactions are woken in the order in which they were added (R13).
 //! Invariant: no field is borrowed while a waker or a value of the program is dropped.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
+use super::error::{Outcome, PromiseError, SelfResolution, TakenReason};
+use super::reaction_list::{Reaction, Reactions};
 use crate::async_local::context::AsyncContext;
 use crate::blocking::pool::JobId;
 use crate::event_loop::state::LoopState;
@@ -37,69 +37,6 @@ use crate::hooks::uncaught::{PanicReason, drop_quietly, payload_text};
 use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, SettledAs};
 use crate::phases::macrotask::SourceLocation;
-
-/// Why a promise has no value.
-pub enum PromiseError {
-    /// Its task, job or handler panicked; this is the payload.
-    Panicked(Box<dyn Any + Send>),
-    /// It was aborted, or its loop has ended.
-    Aborted,
-    /// It was resolved with itself: JavaScript's `TypeError` (R44).
-    SelfResolution,
-}
-
-impl PromiseError {
-    /// Returns whether this is [`Panicked`](PromiseError::Panicked).
-    pub fn is_panic(&self) -> bool {
-        matches!(self, PromiseError::Panicked(_))
-    }
-
-    /// Returns whether this is [`Aborted`](PromiseError::Aborted).
-    pub fn is_aborted(&self) -> bool {
-        matches!(self, PromiseError::Aborted)
-    }
-
-    /// Copies the failure for one more reaction of a shared promise. A panic payload cannot be
-    /// cloned, so the copy carries its text.
-    fn copied(&self) -> PromiseError {
-        match self {
-            PromiseError::Panicked(payload) => {
-                PromiseError::Panicked(Box::new(payload_text(&**payload)))
-            }
-            PromiseError::Aborted => PromiseError::Aborted,
-            PromiseError::SelfResolution => PromiseError::SelfResolution,
-        }
-    }
-}
-
-impl fmt::Debug for PromiseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PromiseError::Panicked(payload) => {
-                write!(f, "Panicked({:?})", payload_text(&**payload))
-            }
-            PromiseError::Aborted => f.write_str("Aborted"),
-            PromiseError::SelfResolution => f.write_str("SelfResolution"),
-        }
-    }
-}
-
-impl fmt::Display for PromiseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PromiseError::Panicked(payload) => {
-                write!(f, "the task panicked: {}", payload_text(&**payload))
-            }
-            PromiseError::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
-            PromiseError::SelfResolution => f.write_str("the promise was resolved with itself"),
-        }
-    }
-}
-
-impl std::error::Error for PromiseError {}
-
-/// How a promise ended: with an output, or without one.
-pub(crate) type Outcome<O> = Result<O, PromiseError>;
 
 enum Settlement<O> {
     Pending,
@@ -158,23 +95,6 @@ const UNLISTED: usize = usize::MAX;
 
 /// Finds the error in an output: an `Err` for the fallible promises, nothing for the others.
 pub(crate) type ReasonOf<O> = fn(&O) -> Option<&dyn Reason>;
-
-/// The reactions of a pending promise, in the order in which they were added. Most promises have
-/// one, which needs no allocation.
-#[derive(Default)]
-struct Reactions {
-    first: Option<(u64, Reaction)>,
-    /// Sorted by id.
-    more: Vec<(u64, Reaction)>,
-    next_id: u64,
-}
-
-enum Reaction {
-    /// Wakes an awaiting task: one turn.
-    Wake(Waker),
-    /// Settles the promise made by `map`, within the settling: no turn.
-    Map(Box<dyn FnOnce()>),
-}
 
 /// The progress of one awaiting handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -535,68 +455,5 @@ impl<O: 'static> PendingPromise for State<O> {
 
     fn is_job(&self) -> bool {
         matches!(self.source.get(), Source::Job(_))
-    }
-}
-
-/// The [`Reason`] of a promise that was resolved with itself: JavaScript's `TypeError` (R44).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SelfResolution;
-
-impl fmt::Display for SelfResolution {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the promise was resolved with itself")
-    }
-}
-
-impl std::error::Error for SelfResolution {}
-
-/// Replaces a reason that a handler has moved out of the promise before the report.
-struct TakenReason;
-
-impl fmt::Debug for TakenReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(handled meanwhile; the reason has been taken)")
-    }
-}
-
-impl Reactions {
-    fn add(&mut self, reaction: Reaction) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        if self.first.is_none() && self.more.is_empty() {
-            self.first = Some((id, reaction));
-        } else {
-            self.more.push((id, reaction));
-        }
-        id
-    }
-
-    /// Changes the waker of a reaction. Returns the old one, to be dropped outside of the borrow.
-    fn replace(&mut self, id: u64, waker: &Waker) -> Option<Reaction> {
-        let reaction = match &mut self.first {
-            Some((known, reaction)) if *known == id => reaction,
-            _ => {
-                let index = self.index_of(id)?;
-                &mut self.more[index].1
-            }
-        };
-        match reaction {
-            Reaction::Wake(known) if known.will_wake(waker) => None,
-            _ => Some(std::mem::replace(reaction, Reaction::Wake(waker.clone()))),
-        }
-    }
-
-    fn remove(&mut self, id: u64) -> Option<Reaction> {
-        if let Some((_, reaction)) = self.first.take_if(|(known, _)| *known == id) {
-            return Some(reaction);
-        }
-        let index = self.index_of(id)?;
-        Some(self.more.remove(index).1)
-    }
-
-    fn index_of(&self, id: u64) -> Option<usize> {
-        self.more
-            .binary_search_by_key(&id, |(known, _)| *known)
-            .ok()
     }
 }

@@ -16,8 +16,9 @@ use std::task::{Context, Poll};
 use async_task::Runnable;
 use pin_project_lite::pin_project;
 
+use super::error::{Outcome, PromiseError};
 use super::next::Following;
-use super::state::{Outcome, PromiseError, Source, State};
+use super::state::{Source, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
 use crate::event_loop::state::{LiveTask, LoopState};
