@@ -77,7 +77,7 @@ pub struct AbortSignal {
     state: Rc<SignalState>,
 }
 
-/// The reasons that this crate gives for an abort.
+/// The abort reasons of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AbortReason {
     /// [`AbortController::abort`]: Node's `AbortError`.

@@ -70,7 +70,7 @@ enum Stage {
 }
 
 impl Registration {
-    /// Has the task woken by the abort.
+    /// Registers the task to be woken by the abort.
     fn register(&mut self, cx: &Context<'_>) {
         let state = &self.signal.state;
         let id = match self.stage {

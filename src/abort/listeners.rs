@@ -92,7 +92,7 @@ impl SignalState {
         drop(over); // outside of the borrow
     }
 
-    /// Has this signal aborted with `signal`, or with those that `signal` was made of.
+    /// Makes this signal abort with `signal`, or with those that `signal` was made of.
     pub(super) fn depend_on(self: &Rc<Self>, signal: &Rc<SignalState>) {
         let mut sources = signal.sources.borrow().clone();
         if sources.is_empty() {

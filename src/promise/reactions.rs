@@ -139,7 +139,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
                 Next::Fulfil(value) => Box::pin(std::future::ready(Ok(Ok(value)))),
                 Next::Follow(followed) => followed.following.outcome,
             };
-            // JavaScript takes the same detour by a second promise, with the same turns.
+            // JavaScript uses a second promise here, too, with the same turns.
             let kept = State::new(owner, location, error_of);
             let keep = async move {
                 match waiting.await {
@@ -280,7 +280,7 @@ impl<T: 'static> Promise<T> {
 
 impl<T: 'static, E: Reason> Promise<Result<T, E>> {
     /// Converts the promise into one that can be rejected, at the cost of no turn: an `Err` is
-    /// tracked, and `then` and `catch` tell values from errors.
+    /// tracked, and `then` and `catch` distinguish values from errors.
     ///
     /// # Examples
     ///

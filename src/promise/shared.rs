@@ -18,7 +18,7 @@ use crate::hooks::rejection::Reason;
 /// A [`Promise`] that can be awaited and reacted to any number of times; made by
 /// [`Promise::shared`].
 ///
-/// Clones stand for the same promise. Each is a future of its own, which costs one turn; the
+/// Clones are handles to the same promise. Each is a future of its own, which costs one turn; the
 /// reactions run in the order in which they were added (R13). If the task panicked, the first
 /// payload stays with the promise and every awaiter panics with its text.
 ///

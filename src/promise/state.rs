@@ -258,7 +258,7 @@ impl<O: 'static> State<O> {
         }
     }
 
-    /// Has the rejection reported unless it is handled in time. A loop that ends reports nothing.
+    /// Reports the rejection unless it is handled in time. A loop that ends reports nothing.
     fn track_rejection(self: &Rc<Self>) {
         if !self.handled.get() && self.owner.is_open() {
             self.owner.rejections.rejected(self.clone());

@@ -94,8 +94,8 @@ where
     }
 }
 
-/// Polls the future once, unless its task must stop. Ready if the task has come to its end: by an
-/// output, a panic or an abort.
+/// Polls the future once, unless its task must stop. Ready if the task ends: with an output, by a
+/// panic or by an abort.
 #[inline]
 fn poll_guarded<F: Future, O: 'static>(
     future: Pin<&mut F>,
