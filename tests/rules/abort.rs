@@ -1,5 +1,7 @@
 //! `AbortController` and what takes its signal; the order is Node's, printed with `node`.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::default_limit;
