@@ -108,21 +108,16 @@ use task::{start_eagerly, start_lazily, with_output};
 /// Panics outside of an event loop, and if eager spawns are nested deeper than
 /// [`MAX_SPAWN_DEPTH`] or than the stack can hold; [`spawn_lazy`] does not nest.
 #[track_caller]
-pub fn spawn<F>(future: F) -> Promise<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Promise<T> {
     spawn_at(Location::caller(), future)
 }
 
 /// [`spawn`] for a caller that has the location already.
 #[track_caller]
-pub(crate) fn spawn_at<F>(location: SourceLocation, future: F) -> Promise<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub(crate) fn spawn_at<T: 'static>(
+    location: SourceLocation,
+    future: impl Future<Output = T> + 'static,
+) -> Promise<T> {
     let state = State::new(current("spawn"), location, no_reason);
     start_eagerly(future, with_output, &state);
     Promise::new(state)
@@ -136,11 +131,7 @@ where
 ///
 /// Panics outside of an event loop.
 #[track_caller]
-pub fn spawn_lazy<F>(future: F) -> Promise<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub fn spawn_lazy<T: 'static>(future: impl Future<Output = T> + 'static) -> Promise<T> {
     let state = State::new(current("spawn_lazy"), Location::caller(), no_reason);
     start_lazily(future, with_output, &state);
     Promise::new(state)
@@ -165,12 +156,9 @@ where
 ///
 /// Panics in the same cases as [`spawn`].
 #[track_caller]
-pub fn try_spawn<F, T, E>(future: F) -> TryPromise<T, E>
-where
-    F: Future<Output = Result<T, E>> + 'static,
-    T: 'static,
-    E: Reason,
-{
+pub fn try_spawn<T: 'static, E: Reason>(
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> TryPromise<T, E> {
     let state = State::new(current("try_spawn"), Location::caller(), error_of);
     start_eagerly(future, with_output, &state);
     TryPromise::new(state)
@@ -185,12 +173,9 @@ where
 ///
 /// Panics outside of an event loop.
 #[track_caller]
-pub fn try_spawn_lazy<F, T, E>(future: F) -> TryPromise<T, E>
-where
-    F: Future<Output = Result<T, E>> + 'static,
-    T: 'static,
-    E: Reason,
-{
+pub fn try_spawn_lazy<T: 'static, E: Reason>(
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> TryPromise<T, E> {
     let state = State::new(current("try_spawn_lazy"), Location::caller(), error_of);
     start_lazily(future, with_output, &state);
     TryPromise::new(state)

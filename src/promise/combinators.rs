@@ -66,11 +66,9 @@ pub fn reject<T: 'static, E: Reason>(reason: E) -> TryPromise<T, E> {
 ///
 /// Panics outside of an event loop.
 #[track_caller]
-pub fn all<P>(members: impl IntoIterator<Item = P>) -> TryPromise<Vec<P::Value>, P::Error>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+pub fn all<P: PromiseLike<Error: Reason>>(
+    members: impl IntoIterator<Item = P>,
+) -> TryPromise<Vec<P::Value>, P::Error> {
     let (result, resolver) = try_with_resolver();
     let whole = resolver.clone();
     let part_of = move |outcome: OutcomeOf<P>| {
@@ -115,11 +113,9 @@ pub fn all_settled<P: PromiseLike>(
 ///
 /// Panics outside of an event loop.
 #[track_caller]
-pub fn race<P>(members: impl IntoIterator<Item = P>) -> TryPromise<P::Value, P::Error>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+pub fn race<P: PromiseLike<Error: Reason>>(
+    members: impl IntoIterator<Item = P>,
+) -> TryPromise<P::Value, P::Error> {
     race_then(followings(members), || {})
 }
 
@@ -129,11 +125,9 @@ where
 ///
 /// Panics outside of an event loop.
 #[track_caller]
-pub fn race_and_abort<P>(members: impl IntoIterator<Item = P>) -> TryPromise<P::Value, P::Error>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+pub fn race_and_abort<P: PromiseLike<Error: Reason>>(
+    members: impl IntoIterator<Item = P>,
+) -> TryPromise<P::Value, P::Error> {
     let members = followings(members);
     let abort = abort_all(&members);
     race_then(members, abort)
@@ -164,13 +158,9 @@ fn race_then<T: 'static, E: Reason>(
 ///
 /// Panics outside of an event loop.
 #[track_caller]
-pub fn any<P>(
+pub fn any<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
-) -> TryPromise<P::Value, AggregateError<P::Error>>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+) -> TryPromise<P::Value, AggregateError<P::Error>> {
     any_then(followings(members), || {})
 }
 
@@ -180,13 +170,9 @@ where
 ///
 /// Panics outside of an event loop.
 #[track_caller]
-pub fn any_and_abort<P>(
+pub fn any_and_abort<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
-) -> TryPromise<P::Value, AggregateError<P::Error>>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+) -> TryPromise<P::Value, AggregateError<P::Error>> {
     let members = followings(members);
     let abort = abort_all(&members);
     any_then(members, abort)

@@ -16,6 +16,7 @@ use super::{Promise, TryPromise};
 ///
 /// A handler that needs only some of the three may return a `Result`, a promise, or (in `finally`)
 /// nothing instead: see [`IntoNext`].
+#[derive(Debug)]
 pub enum Next<T: 'static, E: 'static> {
     /// Fulfils the derived promise, within this turn.
     Fulfil(T),
@@ -40,16 +41,6 @@ impl<T: 'static, E: 'static> Next<T, E> {
             Next::Fulfil(value) => Conclusion::Settled(Ok(Ok(value))),
             Next::Reject(reason) => Conclusion::Settled(Ok(Err(reason))),
             Next::Follow(followed) => Conclusion::Follow(followed.following),
-        }
-    }
-}
-
-impl<T: fmt::Debug, E: fmt::Debug> fmt::Debug for Next<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Next::Fulfil(value) => f.debug_tuple("Fulfil").field(value).finish(),
-            Next::Reject(reason) => f.debug_tuple("Reject").field(reason).finish(),
-            Next::Follow(_) => f.write_str("Follow(..)"),
         }
     }
 }

@@ -51,11 +51,7 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
 /// Panics outside of an event loop.
 #[doc(alias = "withResolvers")]
 #[track_caller]
-pub fn try_with_resolver<T, E>() -> (TryPromise<T, E>, TryResolver<T, E>)
-where
-    T: 'static,
-    E: Reason,
-{
+pub fn try_with_resolver<T: 'static, E: Reason>() -> (TryPromise<T, E>, TryResolver<T, E>) {
     let state = pending(error_of, "promise::try_with_resolver");
     let resolving = Resolving::new(state.clone());
     (TryPromise::new(state), TryResolver { resolving })

@@ -85,7 +85,7 @@ pub(crate) struct State<O> {
     /// Finds the rejection in an output.
     reason_of: Cell<ReasonOf<O>>,
     /// Set if the promise is shared: how each awaiter gets an output of its own.
-    clone_output: Cell<Option<fn(&O) -> O>>,
+    clone_output: Cell<Option<CloneOutput<O>>>,
     /// The reason of a rejection without an output.
     failure_reason: RefCell<Option<Box<dyn Reason>>>,
 }
@@ -95,6 +95,8 @@ const UNLISTED: usize = usize::MAX;
 
 /// Finds the error in an output: an `Err` for the fallible promises, nothing for the others.
 pub(crate) type ReasonOf<O> = fn(&O) -> Option<&dyn Reason>;
+
+type CloneOutput<O> = fn(&O) -> O;
 
 /// The progress of one awaiting handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

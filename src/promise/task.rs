@@ -168,12 +168,11 @@ fn must_stop<O: 'static>(promise: &Rc<State<O>>) -> bool {
 
 /// Starts a task whose future is polled at once.
 #[track_caller]
-pub(super) fn start_eagerly<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>)
-where
-    F: Future + 'static,
-    O: 'static,
-    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
-{
+pub(super) fn start_eagerly<T, O: 'static>(
+    future: impl Future<Output = T> + 'static,
+    conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
+    promise: &Rc<State<O>>,
+) {
     let owner = promise.owner().clone();
     if !owner.is_open() {
         return promise.settle(Err(PromiseError::Aborted)); // drops the future
@@ -199,12 +198,11 @@ where
 }
 
 /// Starts a task whose future is polled for the first time in a microtask of its own.
-pub(super) fn start_lazily<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>)
-where
-    F: Future + 'static,
-    O: 'static,
-    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
-{
+pub(super) fn start_lazily<T, O: 'static>(
+    future: impl Future<Output = T> + 'static,
+    conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
+    promise: &Rc<State<O>>,
+) {
     let owner = promise.owner();
     if !owner.is_open() {
         return promise.settle(Err(PromiseError::Aborted)); // drops the future
