@@ -10,14 +10,13 @@ use crate::hooks::uncaught::drop_quietly;
 use crate::observe::event::Phase;
 use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, ExternalWork, PollOutcome, Wait};
+use crate::phases::poll::{Arrival, PollContext, PollOutcome, Wait};
 use crate::phases::timers::Step;
 use crate::reactor::remote_queue::Message;
 
 pub(crate) mod checkpoint;
 pub(crate) mod current;
 mod embed;
-mod explore;
 mod notify;
 mod shutdown;
 pub(crate) mod state;
@@ -84,19 +83,9 @@ impl LoopState {
             return;
         }
         let wait = self.poll_wait(mode);
-        let external_work = self.external_work();
-        let must_wait = || self.poll_wait(mode) != Wait::Zero;
         let outcome = self.waiting(wait, || {
-            if self.explorer.is_on() {
-                return self.poll_events_explored(mode);
-            }
-            self.poll.poll_events(
-                &self.clock,
-                &self.remote_queue,
-                wait,
-                external_work,
-                must_wait,
-            )
+            let cx = self.poll_context();
+            self.poll.poll_events(&cx, wait, || self.poll_wait(mode))
         });
         match outcome {
             Ok(PollOutcome::Arrivals) => {}
@@ -108,10 +97,13 @@ impl LoopState {
         }
     }
 
-    fn external_work(&self) -> ExternalWork {
-        ExternalWork {
-            jobs: self.pool.has_outstanding(),
-            signals: self.signals.has_refed(),
+    /// Returns the parts of the loop that the poll phase asks.
+    fn poll_context(&self) -> PollContext<'_> {
+        PollContext {
+            clock: &self.clock,
+            remote_queue: &self.remote_queue,
+            pool: &self.pool,
+            has_refed_signals: self.signals.has_refed(),
         }
     }
 
@@ -161,10 +153,9 @@ impl LoopState {
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer at all, and what arms one reads the clock itself (R26)
         }
-        if self.explorer.is_on() {
-            self.a_millisecond_may_have_passed();
-        }
-        self.timers.borrow_mut().note_time(self.clock.now_ms());
+        let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
+        let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
+        self.timers.borrow_mut().note_time(now_ms);
         // A drain at the end of a pass that arms a timer brings the time up to date, and what is
         // due by that runs in this very phase (`uv__run_timers`). Nothing else repeats a pass (R25).
         while !self.is_stopping() && self.timers.borrow().is_due() {

@@ -92,9 +92,7 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut registrations = self.state.poll.registrations.borrow_mut();
-        let (answer, replaced) = registrations.poll_ready(self.key, direction, cx);
-        drop(registrations);
+        let (answer, replaced) = self.state.poll.poll_ready(self.key, direction, cx);
         drop(replaced);
         answer_to_poll(answer)
     }
@@ -107,9 +105,8 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut registrations = self.state.poll.registrations.borrow_mut();
-        let (answer, replaced) = registrations.poll_waiter(self.key, direction, id, cx);
-        drop(registrations);
+        let poll = &self.state.poll;
+        let (answer, replaced) = poll.poll_waiter(self.key, direction, id, cx);
         drop(replaced);
         answer_to_poll(answer)
     }

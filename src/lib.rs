@@ -181,7 +181,7 @@ pub use abort::{
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
 pub use event_loop::checkpoint::UnhandledRejection;
-pub use phases::poll::explorer::{InvalidSeed, Seed};
+pub use phases::poll::delivery::{InvalidSeed, Seed};
 
 pub use hooks::rejection::Reason;
 pub use hooks::uncaught::{PanicReason, Rejection, Uncaught};

@@ -456,7 +456,9 @@ pub fn block_for(duration: Duration) {
 /// Outside of an event loop.
 #[track_caller]
 pub fn wait_for_jobs() {
-    current("time::wait_for_jobs").pool.wait_for_jobs();
+    let state = current("time::wait_for_jobs");
+    let end = state.pool.wait_for_jobs();
+    state.poll.jobs_have_finished(end);
 }
 
 /// Lets virtual time pass: waits until everything that is due within `duration` has run.
@@ -503,7 +505,7 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
         let mut origin = Origin::new(StepKind::Simulated, Location::caller());
         origin.entry = state.enqueued(origin, Some(due));
         let macrotask = Macrotask::callback(bind(&state, callback), origin);
-        state.poll.simulate(due, macrotask);
+        state.poll.simulated.add(due, macrotask);
     }
 }
 

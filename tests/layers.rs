@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// floor. `lib.rs` and the guide stand above all.
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
-    &["async_local::context", "phases::macrotask", "phases::poll::explorer", "reactor", "reactor::clock"],
+    &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
     &["hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
@@ -222,6 +222,28 @@ fn phases_do_not_know_each_other() {
         let siblings = code.replace("crate::phases::macrotask", "");
         if siblings.contains("crate::phases") || (is_phase && code.contains("super::")) {
             problems.push(format!("{}: imports a sibling", path.display()));
+        }
+    }
+    assert_none(problems);
+}
+
+/// What arrives next is decided in one folder. The loop does not know how.
+#[test]
+fn exploration_is_known_in_one_folder() {
+    let knows = |path: &str| {
+        path.starts_with("src/phases/poll/delivery")
+            || path.starts_with("src/test")
+            || path.starts_with("src/guide")
+            || ["src/lib.rs", "src/runtime/builder.rs"].contains(&path)
+    };
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        let words = text.to_lowercase();
+        if !knows(path) && ["explor", "seed"].iter().any(|word| words.contains(word)) {
+            problems.push(format!(
+                "{path}: knows of exploration; ask `Delivery` instead"
+            ));
         }
     }
     assert_none(problems);

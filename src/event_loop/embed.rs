@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::PollMode;
 use crate::event_loop::state::LoopState;
 use crate::observe::event::Phase;
-use crate::phases::poll::Wait;
+use crate::phases::poll::{Advance, Outstanding, Wait};
 
 impl LoopState {
     /// One turn that does not wait.
@@ -54,7 +54,7 @@ impl LoopState {
         loop {
             let entered = self.entered.get();
             self.turn_without_waiting();
-            let is_quiet = self.entered.get() == entered && !self.held_back.borrow().is_holding();
+            let is_quiet = self.entered.get() == entered && !self.poll.is_holding();
             if is_quiet || self.is_stopping() {
                 break;
             }
@@ -100,7 +100,10 @@ impl LoopState {
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let timer = self.timers.borrow().loop_timer_ms();
         let timer = timer.map(Duration::from_millis);
-        timer.into_iter().chain(self.poll.next_simulated()).min()
+        timer
+            .into_iter()
+            .chain(self.poll.simulated.next_due())
+            .min()
     }
 
     /// Moves the virtual clock to `target`, and runs what is due by then at its time.
@@ -114,19 +117,23 @@ impl LoopState {
             if self.is_stopping() {
                 return;
             }
-            let due = self.next_due().filter(|due| *due <= target);
-            let jobs_hold = self.poll.time.jobs_hold && self.pool.has_outstanding();
-            let io_holds =
-                self.poll.time.io_holds && self.poll.registrations.borrow().has_refed_waiters();
-            if jobs_hold || io_holds {
-                self.turn(PollMode::WhileAlive);
-                self.leave_phase();
-            } else if let Some(due) = due {
-                self.clock.jump_to(due);
-            } else if self.clock.now() < target {
-                self.clock.jump_to(target);
-            } else {
-                return;
+            let outstanding = Outstanding {
+                jobs: self.pool.has_outstanding(),
+                io: self.poll.registrations.borrow().has_refed_waiters(), // a signal may never come
+                tokens: false,
+            };
+            let due = self.next_due();
+            match self
+                .poll
+                .time
+                .advance(self.clock.now(), due, target, outstanding)
+            {
+                Advance::JumpTo(time) => self.clock.jump_to(time),
+                Advance::Wait => {
+                    self.turn(PollMode::WhileAlive);
+                    self.leave_phase();
+                }
+                Advance::Done => return,
             }
         }
     }

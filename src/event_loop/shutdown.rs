@@ -14,7 +14,6 @@ use std::task::Waker;
 use crate::event_loop::current::enter;
 use crate::event_loop::state::{LoopState, LoopStatus};
 use crate::hooks::uncaught::drop_quietly;
-use crate::phases::poll::{ExternalWork, Wait};
 use crate::phases::queues::Microtask;
 use crate::reactor::remote_queue::Message;
 
@@ -59,10 +58,7 @@ impl LoopState {
         timers.into_iter().for_each(drop_quietly);
         let pending = self.pending.borrow_mut().take_all();
         pending.into_iter().for_each(drop_quietly);
-        let messages = self.poll.take_messages();
-        self.held_back.borrow_mut().keep(messages);
-        let held_back = self.poll.take_all();
-        held_back.into_iter().for_each(drop_quietly);
+        self.drop_arrived();
         let immediates = self.check.borrow_mut().take_all();
         immediates.into_iter().for_each(drop_quietly);
         let closed = self.close.borrow_mut().take_all();
@@ -100,16 +96,15 @@ impl LoopState {
         }
     }
 
+    fn drop_arrived(&self) {
+        let (arrived, messages) = self.poll.take_all();
+        arrived.into_iter().for_each(drop_quietly);
+        messages.into_iter().for_each(drop_message);
+    }
+
     fn drop_messages(&self) {
-        let drop_message = |message| match message {
-            Message::Wake(runnable) => drop(runnable.run()),
-            message => drop_quietly(message),
-        };
-        let (held, others) = self.held_back.borrow_mut().take_all();
-        held.into_iter().for_each(drop_message);
-        drop_quietly(others);
-        while let Some(message) = self.remote_queue.pop() {
-            drop_message(message);
+        while let Some(envelope) = self.remote_queue.pop() {
+            drop_message(envelope.message);
         }
     }
 
@@ -118,18 +113,18 @@ impl LoopState {
     fn wait_for_wakes_in_flight(&self) {
         if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.remote_queue.is_empty()
         {
-            let wait = Wait::Forever;
-            let external_work = ExternalWork {
-                jobs: true,
-                signals: true,
-            };
-            let _ =
-                self.poll
-                    .poll_events(&self.clock, &self.remote_queue, wait, external_work, || {
-                        true
-                    });
-            self.poll.take_all();
+            let _ = self
+                .poll
+                .wait_for_external_event(&self.poll_context(), None);
+            self.drop_arrived();
         }
+    }
+}
+
+fn drop_message(message: Message) {
+    match message {
+        Message::Wake(runnable) => drop(runnable.run()),
+        message => drop_quietly(message),
     }
 }
 

@@ -29,8 +29,6 @@ use crate::phases::close::Close;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
-use crate::phases::poll::explorer::Explorer;
-use crate::phases::poll::held_back::HeldBack;
 use crate::phases::queues::{Job, Microtask, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
@@ -40,8 +38,6 @@ use crate::signal::dispatch::Signals;
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
     pub(crate) clock: Clock,
-    /// What decides where Node promises no order, in an exploration.
-    pub(crate) explorer: Rc<Explorer>,
     pub(crate) remote_queue: Arc<RemoteQueue>,
     pub(crate) queues: Queues,
     pub(crate) timers: RefCell<Timers>,
@@ -64,8 +60,6 @@ pub(crate) struct LoopState {
     status: Cell<LoopStatus>,
     /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
     fast_path: Cell<bool>,
-    /// What has arrived and was not handed out yet, in an exploration.
-    pub(crate) held_back: RefCell<HeldBack>,
     /// Who waits for the loop to run dry.
     pub(crate) idle: RefCell<Vec<Macrotask>>,
     /// How many macrotasks have been entered.
@@ -140,14 +134,12 @@ pub(crate) struct LiveTask {
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
-        explorer: Rc<Explorer>,
         poll: PollPhase,
         remote_queue: Arc<RemoteQueue>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
-            explorer,
             pool: Pool::new(remote_queue.clone(), blocking_threads),
             remote_queue,
             queues: Queues::default(),
@@ -171,7 +163,6 @@ impl LoopState {
             spawn_depth: Cell::new(0),
             status: Cell::new(LoopStatus::Open),
             fast_path: Cell::new(true),
-            held_back: RefCell::default(),
             idle: RefCell::default(),
             entered: Cell::new(0),
             stop: RefCell::new(None),
@@ -197,7 +188,6 @@ impl LoopState {
             // the other way round, a message that comes in between would be overlooked.
             || self.remote_queue.has_tokens()
             || !self.remote_queue.is_empty()
-            || (self.explorer.is_on() && self.held_back.borrow().is_holding())
     }
 
     pub(crate) fn status(&self) -> LoopStatus {
