@@ -18,6 +18,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod current;
 mod embed;
 mod explore;
+pub(crate) mod invoke;
 mod notify;
 mod shutdown;
 pub(crate) mod state;
@@ -201,27 +202,6 @@ impl LoopState {
         if !self.is_stopping() {
             let _ = self.checkpoint(); // R12: the end of the phase
         }
-    }
-
-    /// Poll, pending and close: a callback, then its drain (R12). Behind one that throws there
-    /// is none (R55).
-    fn run_macrotask(&self, macrotask: Macrotask) {
-        if self.call(macrotask) {
-            let _ = self.checkpoint();
-        }
-    }
-
-    /// Enters the user's code; false if it threw.
-    fn call(&self, mut macrotask: Macrotask) -> bool {
-        self.entered.set(self.entered.get() + 1);
-        if let Work::Wake(Some(waker)) = macrotask.work {
-            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
-        }
-        self.enter(macrotask.origin, || {
-            macrotask.call();
-            drop(std::mem::replace(&mut macrotask.work, Work::Nothing));
-        })
-        .is_ok()
     }
 
     fn next_unless_stopping(&self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
     &["event_loop::state", "event_loop::current", "event_loop::notify"], // where the API and the loop meet
-    &["async_local", "event_loop::checkpoint", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
+    &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime"],
     &["fs", "hyper", "net", "signal", "test"],

@@ -10,21 +10,13 @@
 //!
 //! User code is called from here and from `event_loop.rs` only.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use async_task::Runnable;
-
-use crate::event_loop::state::{LoopState, LoopStatus, Stop};
-use crate::hooks::rejection::Tracking;
-use crate::hooks::uncaught::{ExitUnwind, Rejection, Uncaught};
+use crate::event_loop::invoke::Thrown;
+use crate::event_loop::state::{LoopState, Stop};
+use crate::hooks::rejection::{Tracking, UnhandledRejection};
+use crate::hooks::uncaught::{Rejection, Uncaught};
 use crate::observe::event::{Event, PromiseId};
-use crate::phases::macrotask::{Origin, SourceLocation, StepKind, Work};
-use crate::phases::queues::{Job, Microtask};
-use crate::reactor::remote_queue::TaskMeta;
-
-/// A callback has thrown (and the hook has been told), or the run is to end.
-#[derive(Debug)]
-pub(crate) struct Thrown;
+use crate::phases::macrotask::{Origin, StepKind};
+use crate::phases::queues::Microtask;
 
 impl LoopState {
     /// Drains both queues (R10). A tick that throws ends the drain: what is left stays queued
@@ -71,74 +63,6 @@ impl LoopState {
         }
     }
 
-    #[inline]
-    fn run_task(&self, runnable: Runnable<TaskMeta>) {
-        if self.observers.is_on() {
-            let origin = runnable.metadata().origin(StepKind::Task);
-            self.observed_step(origin, || runnable.run());
-        } else {
-            self.observers
-                .note(StepKind::Task, runnable.metadata().location);
-            runnable.run();
-        }
-        self.context.set(None);
-    }
-
-    #[inline]
-    fn run_job(&self, kind: StepKind, job: Job) -> Result<(), Thrown> {
-        if self.observers.is_on() {
-            return self.enter(Origin::new(kind, job.location), job.callback);
-        }
-        self.observers.note(kind, job.location);
-        self.guard(job.location, job.callback)
-    }
-
-    /// Calls the user's code, as a step of its own.
-    pub(crate) fn enter(&self, origin: Origin, callback: impl FnOnce()) -> Result<(), Thrown> {
-        self.step(origin, || self.guard(origin.location, callback))
-    }
-
-    /// Calls into the user's code. A panic ends at this point and is told at once (R51).
-    pub(crate) fn guard(
-        &self,
-        location: SourceLocation,
-        callback: impl FnOnce(),
-    ) -> Result<(), Thrown> {
-        let result = catch_unwind(AssertUnwindSafe(callback));
-        let thrown = result.is_err();
-        if let Err(payload) = result {
-            self.uncaught(Uncaught { payload, location });
-        }
-        self.context.set(None);
-        if thrown || self.is_stopping() {
-            Err(Thrown)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// R51: the hook is called at the point of the throw, and an empty immediate keeps the loop
-    /// turning once more. Without a hook the run ends, as Node's process would.
-    fn uncaught(&self, error: Uncaught) {
-        if error.payload.is::<ExitUnwind>() {
-            return; // `exit` has said already what is to happen
-        }
-        self.notify_thrown();
-        if self.hooks.uncaught.is_empty() {
-            return self.stop(Stop::Uncaught(error));
-        }
-        let location = error.location;
-        let call = || catch_unwind(AssertUnwindSafe(|| self.hooks.uncaught.call(&error)));
-        match self.step(Origin::new(StepKind::ErrorListener, location), call) {
-            Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
-            Err(payload) if payload.is::<ExitUnwind>() => {}
-            Err(payload) => {
-                self.set_status(LoopStatus::Exiting); // Node calls no `exit` listener then (code 7)
-                self.stop(Stop::Uncaught(Uncaught { payload, location }));
-            }
-        }
-    }
-
     /// R14, R15: first the rejections that were handled after they had been reported, then the
     /// whole list of fresh ones. Both queues are empty at the start, and what the listeners
     /// queue waits for the end of the round.
@@ -182,18 +106,5 @@ impl LoopState {
             }
         }
         Ok(())
-    }
-}
-
-/// The payload with which an unhandled rejection reaches the
-/// [`on_uncaught`](crate::on_uncaught) hook when there is no
-/// [`on_unhandled_rejection`](crate::on_unhandled_rejection) hook (R18).
-#[derive(Debug)]
-pub struct UnhandledRejection(String);
-
-impl UnhandledRejection {
-    /// The reason of the rejection as `Debug` prints it.
-    pub fn reason_text(&self) -> &str {
-        &self.0
     }
 }

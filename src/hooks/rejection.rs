@@ -114,3 +114,16 @@ impl Rejections {
         round
     }
 }
+
+/// The payload with which an unhandled rejection reaches the
+/// [`on_uncaught`](crate::on_uncaught) hook when there is no
+/// [`on_unhandled_rejection`](crate::on_unhandled_rejection) hook (R18).
+#[derive(Debug)]
+pub struct UnhandledRejection(pub(crate) String);
+
+impl UnhandledRejection {
+    /// The reason of the rejection as `Debug` prints it.
+    pub fn reason_text(&self) -> &str {
+        &self.0
+    }
+}
