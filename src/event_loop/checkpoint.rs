@@ -1,45 +1,47 @@
-//! The checkpoint: the drain behind every macrotask (R10–R18), and what happens to a throw.
+//! The checkpoint: the drain after every macrotask (R10–R18).
 //!
 //! ```text
 //! checkpoint:
 //!   repeat
 //!     while there is a tick: call it
 //!     run microtasks until there is none
-//!   until there is no tick, and the rejection round tells nothing
+//!   until there is no tick, and the rejection round has nothing to report
 //! ```
 //!
-//! User code is called from here and from `event_loop.rs` only.
+//! It decides what runs next and leaves the calls to `invoke.rs`.
 
-use crate::event_loop::invoke::Thrown;
+use std::ops::ControlFlow;
+
+use crate::event_loop::invoke::{Flow, Interrupted};
 use crate::event_loop::state::{LoopState, Stop};
-use crate::hooks::rejection::{Tracking, UnhandledRejection};
-use crate::hooks::uncaught::{Rejection, Uncaught};
+use crate::hooks::rejection::{Rejection, Tracking, UnhandledRejection};
+use crate::hooks::uncaught::Uncaught;
 use crate::observe::event::{Event, PromiseId};
-use crate::phases::macrotask::{Origin, StepKind};
+use crate::phases::macrotask::StepKind;
 use crate::phases::queues::Microtask;
 
 impl LoopState {
-    /// Drains both queues (R10). A tick that throws ends the drain: what is left stays queued
-    /// for the next drain point, wherever that is (R53). A microtask that throws does not (R54).
-    pub(crate) fn checkpoint(&self) -> Result<(), Thrown> {
+    /// Drains both queues (R10). A tick that panics ends the drain: what is left stays queued for
+    /// the next drain point, wherever that is (R53). A microtask that panics does not (R54).
+    pub(crate) fn checkpoint(&self) -> Flow {
         if self.observers.is_on() {
             return self.observed_drain();
         }
         if self.queues.is_empty() && self.rejections.is_empty() {
-            return Ok(()); // nearly every drain between two macrotasks
+            return ControlFlow::Continue(()); // nearly every drain between two macrotasks
         }
         self.drain()
     }
 
     #[cold]
-    fn observed_drain(&self) -> Result<(), Thrown> {
+    fn observed_drain(&self) -> Flow {
         self.notify_observers(|| Event::DrainBegin);
-        let result = self.drain();
+        let flow = self.drain();
         self.notify_observers(|| Event::DrainEnd);
-        result
+        flow
     }
 
-    fn drain(&self) -> Result<(), Thrown> {
+    fn drain(&self) -> Flow {
         loop {
             while let Some(tick) = self.queues.pop_tick() {
                 self.run_job(StepKind::Tick, tick)?;
@@ -47,64 +49,70 @@ impl LoopState {
             while let Some(microtask) = self.queues.pop_microtask() {
                 match microtask {
                     Microtask::Task(runnable) => self.run_task(runnable),
-                    Microtask::Callback(job) => drop(self.run_job(StepKind::Microtask, job)),
+                    Microtask::Callback(job) => {
+                        let _ = self.run_job(StepKind::Microtask, job); // R54
+                    }
                 }
-                if self.is_stopping() {
-                    return Err(Thrown);
-                }
+                self.continue_unless_stopping()?;
             }
             if self.queues.has_ticks() {
                 continue;
             }
             if self.rejections.is_empty() {
-                return Ok(());
+                return ControlFlow::Continue(());
             }
             self.rejection_round()?;
         }
     }
 
-    /// R14, R15: first the rejections that were handled after they had been reported, then the
-    /// whole list of fresh ones. Both queues are empty at the start, and what the listeners
-    /// queue waits for the end of the round.
-    fn rejection_round(&self) -> Result<(), Thrown> {
+    /// R14, R15: first the rejections that were handled after they had been reported, then all
+    /// fresh ones. Both queues are empty at the start, and what the listeners queue waits for the
+    /// end of the round.
+    fn rejection_round(&self) -> Flow {
         while let Some(promise) = self.rejections.take_late() {
-            let location = promise.location();
-            let id = PromiseId(promise.id());
+            let (id, location) = (PromiseId(promise.id()), promise.location());
             self.notify_observers(|| Event::RejectionHandled {
                 promise: id,
                 location,
             });
-            let origin = Origin::new(StepKind::ErrorListener, location);
-            let rejection = Rejection { promise };
-            self.enter(origin, || self.hooks.rejection_handled.call(&rejection))?;
+            let listeners = &self.hooks.rejection_handled;
+            self.call_error_listeners(listeners, location, &Rejection { promise })?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
-            let location = promise.location();
-            let id = PromiseId(promise.id());
+            let (id, location) = (PromiseId(promise.id()), promise.location());
             self.notify_observers(|| Event::RejectionReported {
                 promise: id,
                 location,
             });
             self.context.set(promise.context());
-            let rejection = Rejection { promise };
-            if !self.hooks.unhandled_rejection.is_empty() {
-                let origin = Origin::new(StepKind::ErrorListener, location);
-                self.enter(origin, || self.hooks.unhandled_rejection.call(&rejection))?;
-            } else if !self.hooks.uncaught.is_empty() {
-                // R18: without a listener it becomes an uncaught error, which ends nothing here.
-                let payload = Box::new(UnhandledRejection(rejection.reason_text()));
-                self.uncaught(Uncaught { payload, location });
-            } else {
-                self.stop(Stop::Unhandled {
-                    reason: rejection.reason_text(),
-                    location,
-                });
-            }
-            if self.is_stopping() {
-                return Err(Thrown);
-            }
+            self.report_rejection(&Rejection { promise })?;
         }
-        Ok(())
+        ControlFlow::Continue(())
+    }
+
+    fn report_rejection(&self, rejection: &Rejection) -> Flow {
+        let location = rejection.location();
+        let listeners = &self.hooks.unhandled_rejection;
+        if !listeners.is_empty() {
+            return self.call_error_listeners(listeners, location, rejection);
+        }
+        let reason = rejection.reason_text();
+        if self.hooks.uncaught.is_empty() {
+            self.stop(Stop::Unhandled { reason, location });
+        } else {
+            // R18: without a listener it becomes an uncaught error, which does not end the round.
+            let payload = Box::new(UnhandledRejection(reason));
+            self.report_uncaught(Uncaught { payload, location });
+        }
+        self.continue_unless_stopping()
+    }
+
+    fn continue_unless_stopping(&self) -> Flow {
+        if self.is_stopping() {
+            ControlFlow::Break(Interrupted)
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
