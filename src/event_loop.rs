@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::event_loop::state::{LoopState, Stop};
 use crate::hooks::uncaught::drop_quietly;
 use crate::observe::event::Phase;
-use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, StepKind};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
 use crate::phases::poll::{Arrival, PollContext, PollOutcome, Wait};
 use crate::phases::timers::Step;
@@ -17,6 +17,7 @@ use crate::reactor::remote_queue::Message;
 pub(crate) mod checkpoint;
 pub(crate) mod current;
 mod embed;
+pub(crate) mod invoke;
 mod notify;
 mod shutdown;
 pub(crate) mod state;
@@ -129,8 +130,8 @@ impl LoopState {
         let _ = self.checkpoint(); // R12: every check phase opens with a drain (R55 needs it)
         self.check.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
-            if self.call(macrotask) {
-                let _ = self.checkpoint(); // R58: one that throws changes nothing here
+            if self.call(macrotask).is_continue() {
+                let _ = self.checkpoint(); // R58: a panic in it changes nothing here
             } else if self.check.borrow().round_is_over() {
                 self.check.borrow_mut().begin_round(); // R57: a new round, with the new ones
             }
@@ -167,24 +168,12 @@ impl LoopState {
         self.timers.borrow_mut().begin(self.clock.now_ms()); // R24: read once
         while !self.is_stopping() {
             let step = self.timers.borrow_mut().step();
-            let thrown = match step {
+            let flow = match step {
                 Step::Done => break,
-                Step::Drain => self.checkpoint().is_err(), // R12, R34
-                Step::Run(key, mut macrotask) => {
-                    self.entered.set(self.entered.get() + 1);
-                    let origin = macrotask.origin;
-                    let repeats = matches!(macrotask.work, Work::Repeating(_));
-                    let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
-                    let thrown = self.enter(origin, || macrotask.call()).is_err();
-                    let spent = self
-                        .timers
-                        .borrow_mut()
-                        .finished(key, macrotask, called_at_ms);
-                    self.timer_armed(key); // again, if it is an interval
-                    thrown | self.guard(origin.location, || drop(spent)).is_err()
-                }
+                Step::Drain => self.checkpoint(), // R12, R34
+                Step::Run(key, macrotask) => self.call_timer(key, macrotask),
             };
-            if thrown {
+            if flow.is_break() {
                 self.timers.borrow_mut().start_over(); // R56, R58
             }
         }
@@ -192,27 +181,6 @@ impl LoopState {
         if !self.is_stopping() {
             let _ = self.checkpoint(); // R12: the end of the phase
         }
-    }
-
-    /// Poll, pending and close: a callback, then its drain (R12). Behind one that throws there
-    /// is none (R55).
-    fn run_macrotask(&self, macrotask: Macrotask) {
-        if self.call(macrotask) {
-            let _ = self.checkpoint();
-        }
-    }
-
-    /// Enters the user's code; false if it threw.
-    fn call(&self, mut macrotask: Macrotask) -> bool {
-        self.entered.set(self.entered.get() + 1);
-        if let Work::Wake(Some(waker)) = macrotask.work {
-            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
-        }
-        self.enter(macrotask.origin, || {
-            macrotask.call();
-            drop(std::mem::replace(&mut macrotask.work, Work::Nothing));
-        })
-        .is_ok()
     }
 
     fn next_unless_stopping(&self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {

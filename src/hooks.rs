@@ -1,5 +1,6 @@
 //! What a program can be told: errors, rejections, and the end of the loop; and how it ends it.
 
+pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
 
@@ -9,7 +10,9 @@ use std::rc::{Rc, Weak};
 
 use crate::event_loop::current::current;
 use crate::event_loop::state::{LoopState, LoopStatus, Stop};
-use crate::hooks::uncaught::{ExitUnwind, Listeners, Rejection, Uncaught, drop_quietly};
+use crate::hooks::listeners::Listeners;
+use crate::hooks::rejection::Rejection;
+use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
 
 /// Calls `listener` whenever the loop has run dry, as a macrotask with a drain behind it (R2).
 ///

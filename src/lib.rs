@@ -173,11 +173,10 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
-pub use event_loop::checkpoint::UnhandledRejection;
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::Reason;
-pub use hooks::uncaught::{PanicReason, Rejection, Uncaught};
+pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
+pub use hooks::uncaught::Uncaught;
 pub use hooks::{
     Listener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
     on_unhandled_rejection,

@@ -49,6 +49,7 @@ use futures::future::poll_fn;
 use signal_hook::consts as system;
 
 use crate::event_loop::current::current;
+use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
 use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
@@ -399,12 +400,12 @@ fn add_listener(
     }
     let (context, owner) = (state.context.get(), Rc::downgrade(state));
     let registrations = &state.poll.registrations;
-    let call = |listeners: Rc<crate::hooks::uncaught::Listeners<()>>| -> Rc<dyn Fn()> {
+    let call = |listeners: Rc<crate::hooks::listeners::Listeners<()>>| -> Rc<dyn Fn()> {
         Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());
             }
-            listeners.call(&());
+            call_listeners(&listeners, &());
         })
     };
     state

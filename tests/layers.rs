@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
-    &["hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
+    &["hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
     &["event_loop::state", "event_loop::current", "event_loop::notify"], // where the API and the loop meet
-    &["async_local", "event_loop::checkpoint", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
+    &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime"],
     &["fs", "hyper", "net", "signal", "test"],
@@ -293,6 +293,66 @@ fn no_test_sleeps_and_nothing_is_unsafe() {
         let is_unsafe = |line: &str| line.contains("unsafe ") && !line.contains('"');
         if code.lines().any(is_unsafe) {
             problems.push(format!("{path}: unsafe code"));
+        }
+    }
+    assert_none(problems);
+}
+
+/// The files that may catch a panic of user code or run a task, each with the reason. All other
+/// entries into user code are in `event_loop/invoke.rs`.
+const ENTRIES: &[(&str, &str)] = &[
+    ("src/abort.rs", "a listener runs on the stack of `abort`"),
+    ("src/blocking/pool.rs", "a job runs on a thread of the pool"),
+    ("src/event_loop/invoke.rs", "the entries of the loop"),
+    (
+        "src/event_loop/notify.rs",
+        "observers are called outside of the order of the loop",
+    ),
+    (
+        "src/event_loop/shutdown.rs",
+        "cancelled tasks run to drop their futures",
+    ),
+    (
+        "src/event_loop/state.rs",
+        "the trampoline drops what chains of promises hold",
+    ),
+    (
+        "src/hooks/uncaught.rs",
+        "a destructor that panics during cleanup",
+    ),
+    ("src/phases/macrotask.rs", "one of several wakers panics"),
+    (
+        "src/promise/reactions.rs",
+        "a handler's panic settles its promise",
+    ),
+    (
+        "src/promise/task.rs",
+        "a future's panic settles its promise",
+    ),
+    (
+        "src/runtime/handle.rs",
+        "the closure of a remote spawn settles its promise",
+    ),
+];
+
+#[test]
+fn user_code_is_entered_in_one_file() {
+    let enters = |code: &str| {
+        let code = code.split("mod tests {").next().unwrap();
+        ["catch_unwind(", "runnable.run()", ".snapshot()"]
+            .iter()
+            .any(|entry| code.contains(entry))
+    };
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        let allowed = ENTRIES.iter().any(|(file, _)| *file == path);
+        match (enters(&code(&text)), allowed) {
+            (true, false) => {
+                problems.push(format!("{path}: enters user code; let invoke.rs do it"))
+            }
+            (false, true) => problems.push(format!("{path}: take it out of ENTRIES")),
+            _ => {}
         }
     }
     assert_none(problems);

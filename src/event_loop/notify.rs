@@ -163,16 +163,6 @@ impl LoopState {
         result
     }
 
-    /// The loop enters the user's code and comes back.
-    #[inline]
-    pub(crate) fn step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
-        if self.observers.is_on() {
-            return self.observed_step(origin, enter);
-        }
-        self.observers.note(origin.kind, origin.location);
-        enter()
-    }
-
     #[cold]
     pub(crate) fn observed_step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
         let step = self.observers.begin_step(origin);

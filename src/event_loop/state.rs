@@ -19,8 +19,9 @@ use slab::Slab;
 
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
-use crate::hooks::rejection::Rejections;
-use crate::hooks::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
+use crate::hooks::listeners::Listeners;
+use crate::hooks::rejection::{Rejection, Rejections};
+use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::observe::active_resource::{Awaited, PendingPromise};
 use crate::observe::registry::ObserverRegistry;
 use crate::observe::starvation::Starvation;

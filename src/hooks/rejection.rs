@@ -114,3 +114,81 @@ impl Rejections {
         round
     }
 }
+
+/// A rejected promise as the hooks see it.
+pub struct Rejection {
+    pub(crate) promise: Rc<dyn Tracked>,
+}
+
+impl Rejection {
+    /// Where the promise was made.
+    pub fn location(&self) -> SourceLocation {
+        self.promise.location()
+    }
+
+    /// Calls `look` with the reason: the error with which the promise was rejected, or a
+    /// [`PanicReason`]. Downcast it with [`Reason::as_any`].
+    pub fn with_reason<R>(&self, look: impl FnOnce(&dyn Reason) -> R) -> R {
+        let mut look = Some(look);
+        let mut result = None;
+        self.promise.with_reason(&mut |reason| {
+            if let Some(look) = look.take() {
+                result = Some(look(reason));
+            }
+        });
+        result.expect("a rejected promise has a reason")
+    }
+
+    /// The reason as `Debug` prints it.
+    pub fn reason_text(&self) -> String {
+        self.with_reason(|reason| format!("{reason:?}"))
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the promise made at {} was rejected: {}",
+            self.location(),
+            self.reason_text()
+        )
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The [`Reason`] of a promise whose task panicked.
+pub struct PanicReason {
+    pub(crate) text: String,
+}
+
+impl PanicReason {
+    /// The text of the panic.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for PanicReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panic: {}", self.text)
+    }
+}
+
+/// The payload with which an unhandled rejection reaches the
+/// [`on_uncaught`](crate::on_uncaught) hook when there is no
+/// [`on_unhandled_rejection`](crate::on_unhandled_rejection) hook (R18).
+#[derive(Debug)]
+pub struct UnhandledRejection(pub(crate) String);
+
+impl UnhandledRejection {
+    /// The reason of the rejection as `Debug` prints it.
+    pub fn reason_text(&self) -> &str {
+        &self.0
+    }
+}

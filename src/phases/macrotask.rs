@@ -149,24 +149,6 @@ impl Macrotask {
     pub(crate) fn wake_all(wakers: Vec<Waker>, origin: Origin) -> Macrotask {
         Macrotask::callback(move || wake_each(wakers), origin)
     }
-
-    /// Enters the user's code. Must not be called while any part of the loop is borrowed.
-    pub(crate) fn call(&mut self) {
-        match &mut self.work {
-            Work::Once(callback) => {
-                if let Some(callback) = callback.take() {
-                    callback();
-                }
-            }
-            Work::Repeating(callback) => callback(),
-            Work::Wake(waker) => {
-                if let Some(waker) = waker.take() {
-                    waker.wake();
-                }
-            }
-            Work::Nothing => {}
-        }
-    }
 }
 
 /// A waker that is not of this crate may panic. Those behind it are woken all the same, or what
