@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
-    &["event_loop::state", "event_loop::current", "event_loop::notify"], // where the API and the loop meet
+    &["event_loop::current", "event_loop::notify", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
     &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime"],
@@ -313,7 +313,7 @@ const ENTRIES: &[(&str, &str)] = &[
         "cancelled tasks run to drop their futures",
     ),
     (
-        "src/event_loop/state.rs",
+        "src/event_loop/trampoline.rs",
         "the trampoline drops what chains of promises hold",
     ),
     (

@@ -268,7 +268,7 @@ impl<O: 'static> State<O> {
             Reaction::Wake(waker) => waker.wake(),
             Reaction::Convert(convert) => {
                 let settled = self.clone(); // it is looked for when its turn has come
-                self.owner.trampoline(Box::new(move || {
+                self.owner.trampoline.run(Box::new(move || {
                     convert();
                     drop(settled);
                 }));
@@ -433,7 +433,8 @@ impl<O> Drop for State<O> {
         self.unlist();
         if let Some((_, Reaction::Convert(convert))) = self.reactions.get_mut().first.take() {
             self.owner
-                .trampoline(Box::new(move || drop_quietly(convert)));
+                .trampoline
+                .run(Box::new(move || drop_quietly(convert)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =

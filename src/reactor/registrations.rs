@@ -26,6 +26,8 @@
 //! marked so.
 
 mod readiness;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::rc::Rc;

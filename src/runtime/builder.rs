@@ -6,7 +6,8 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::event_loop::state::{LoopState, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::Stop;
 use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Delivery, Seed};
