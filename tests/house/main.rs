@@ -1,0 +1,5 @@
+//! The crate as a whole: its layers, its examples, and the coverage of rules and probes by tests.
+
+mod examples;
+mod layers;
+mod probes_are_covered;

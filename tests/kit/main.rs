@@ -1,0 +1,14 @@
+//! The test kit, exploration, observers, recordings, the loop inside of another one, and programs
+//! of a million steps.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod explore;
+mod hosted;
+mod observe;
+mod observe_tools;
+mod picture;
+mod scale;
+mod test_kit;
+mod time_limits;
