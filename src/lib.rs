@@ -178,7 +178,7 @@ pub use phases::poll::delivery::{InvalidSeed, Seed};
 pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;
 pub use hooks::{
-    Listener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
     on_unhandled_rejection,
 };
 pub use observe::active_resource::OperationKind;

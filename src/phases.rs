@@ -10,7 +10,7 @@
 //! | [`timers`] | timers and intervals that are due | R20–R36 |
 //!
 //! A phase is a passive queue: it returns what is next and never calls user code. `event_loop.rs` decides
-//! when it is asked, calls what it returns, and drains afterwards.
+//! when it is asked, has it called by `invoke.rs`, and drains afterwards.
 //!
 //! Invariants: no phase knows another; nothing in here is borrowed while a
 //! [`Macrotask`](crate::phases::macrotask::Macrotask) runs or is dropped.

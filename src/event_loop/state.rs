@@ -263,11 +263,14 @@ impl LoopState {
         if !self.is_open() {
             return None;
         }
-        let now_ms = whole_ms(now);
-        let key = self
-            .timers
-            .borrow_mut()
-            .arm(work, duration_ms, is_interval, location, now_ms);
+        let kind = match is_interval {
+            true => StepKind::Interval,
+            false => StepKind::Timeout,
+        };
+        let timer = Macrotask::new(work, Origin::new(kind, location));
+        let mut timers = self.timers.borrow_mut();
+        let key = timers.arm(timer, duration_ms, whole_ms(now));
+        drop(timers);
         self.timer_armed(key);
         Some(key)
     }

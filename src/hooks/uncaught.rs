@@ -1,6 +1,4 @@
-//! Panics that leave a callback, and the hooks that are told of errors (R51, R18).
-//!
-//! Bottom of the error path: it knows payloads and listeners, not the loop.
+//! Panics that leave a callback (R51), and panics of destructors.
 
 use std::any::Any;
 use std::fmt;
@@ -11,7 +9,7 @@ use crate::phases::macrotask::SourceLocation;
 /// The payload with which `exit` unwinds the callback that called it.
 pub(crate) struct ExitUnwind;
 
-/// What a panic says, for reports.
+/// Returns the message of a panic, for reports.
 pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         (*text).to_owned()
@@ -22,31 +20,34 @@ pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Drops a value of the user's where a panic has nobody to go to: the panic hook has printed it.
+/// Drops a value of user code where a panic of its destructor cannot be reported: the panic hook has
+/// printed it.
 pub(crate) fn drop_quietly<T>(value: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
 }
 
-/// A panic that nothing in the program has caught, as the
-/// [`on_uncaught`](crate::on_uncaught) hook and [`RunError`](crate::RunError) see it.
+/// A panic that has left a callback.
+///
+/// [`on_uncaught`](crate::on_uncaught) listeners receive it, and
+/// [`RunError::Uncaught`](crate::RunError::Uncaught) contains it.
 pub struct Uncaught {
     pub(crate) payload: Box<dyn Any + Send>,
     pub(crate) location: SourceLocation,
 }
 
 impl Uncaught {
-    /// The panic's payload: what was given to `panic!` (a `&'static str` or a `String`), to
-    /// `panic_any` or to `resume_unwind`.
+    /// Returns the payload of the panic: a `&'static str` or a `String` from `panic!`, or the value
+    /// that was passed to `panic_any` or `resume_unwind`.
     pub fn payload(&self) -> &(dyn Any + Send) {
         &*self.payload
     }
 
-    /// The panic's payload, for `resume_unwind`.
+    /// Returns the payload of the panic by value, for `resume_unwind`.
     pub fn into_payload(self) -> Box<dyn Any + Send> {
         self.payload
     }
 
-    /// Where the callback was handed to the loop.
+    /// Returns where the callback was passed to the loop.
     pub fn location(&self) -> SourceLocation {
         self.location
     }

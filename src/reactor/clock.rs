@@ -53,11 +53,7 @@ impl Clock {
 
     /// The time in whole milliseconds, the unit in which Node's timers count.
     pub(crate) fn now_ms(&self) -> u64 {
-        let now = self.now();
-        // A virtual clock can be moved to the end of time, where the milliseconds are not counted.
-        now.as_secs()
-            .saturating_mul(1_000)
-            .saturating_add(u64::from(now.subsec_millis()))
+        whole_ms(self.now())
     }
 
     /// Moves a virtual clock to `target`; one that is there already, or past it, stays.
@@ -77,9 +73,12 @@ impl Clock {
     }
 }
 
-/// A reading of a clock in the unit in which Node's timers count.
+/// Returns a reading of a clock in whole milliseconds, the unit in which Node's timers count.
 pub(crate) fn whole_ms(now: Duration) -> u64 {
-    now.as_secs() * 1_000 + u64::from(now.subsec_millis())
+    // A virtual clock can be moved to the end of time, which milliseconds do not reach.
+    now.as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(u64::from(now.subsec_millis()))
 }
 
 /// The time of the machine outside of any loop, on the scale of every real [`Clock`].
