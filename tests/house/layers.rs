@@ -275,6 +275,24 @@ fn one_file_reads_the_clock() {
 }
 
 #[test]
+fn few_files_move_a_virtual_clock() {
+    let allowed = [
+        "src/event_loop/embed.rs",              // `advance`
+        "src/phases/poll/collect.rs",           // nothing else can run
+        "src/phases/poll/delivery/explorer.rs", // a millisecond may have passed
+        "src/reactor/clock.rs",
+    ];
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        if code(&text).contains("jump_to(") && !allowed.contains(&path) {
+            problems.push(format!("{path}: moves the clock; let the poll phase do it"));
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
 fn no_test_sleeps_and_nothing_is_unsafe() {
     let mut problems = Vec::new();
     for (path, text) in sources("src").into_iter().chain(sources("tests")) {

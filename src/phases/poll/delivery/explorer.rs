@@ -258,7 +258,7 @@ impl Explorer {
         cx: &PollContext<'_>,
         timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
     ) {
-        let next_ms = cx.clock.now_ms() + 1;
+        let next_ms = cx.clock.now_ms().saturating_add(1);
         let target = Duration::from_millis(next_ms);
         let is_exact = phase.simulated.next_due().is_some_and(|due| due < target);
         if is_exact || !phase.time.may_drift(cx.pool.has_outstanding()) {
