@@ -88,8 +88,9 @@ impl PollPhase {
         polled
     }
 
-    /// Asks the operating system once if it can have anything to report, for up to `timeout` if nothing
-    /// has arrived and `must_wait` still holds; forever if there is no timeout.
+    /// Asks the operating system once if it can have anything to report, even if a timer is overdue (R8).
+    /// It waits for up to `timeout`, or forever without one, if nothing has arrived and `must_wait` still
+    /// returns true.
     fn poll_once(
         &self,
         cx: &PollContext<'_>,
@@ -150,7 +151,7 @@ impl PollPhase {
         }
     }
 
-    /// Puts what the operating system has reported at the end of the batch, signals last.
+    /// Puts what the operating system has reported at the end of the batch, signals last (R64).
     fn batch_readiness(&self) {
         let (mut batch, mut events) = (self.batch.borrow_mut(), self.events.borrow_mut());
         let mut signals = Vec::new();
@@ -187,7 +188,8 @@ impl PollPhase {
         );
     }
 
-    /// Returns how long a loop on the real clock may wait.
+    /// Returns how long a loop on the real clock may wait: until something is due, however long the
+    /// callbacks before took (R7).
     fn timeout(&self, clock: &Clock, wait: Wait) -> Option<Duration> {
         match (wait, self.first_due(wait)) {
             (Wait::Zero, _) => Some(Duration::ZERO),
