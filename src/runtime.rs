@@ -7,13 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::ops::ControlFlow;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::event_loop::PollMode;
 use crate::event_loop::current::{Entered, enter, is_observer, try_current};
-use crate::event_loop::state::{LoopState, LoopStatus, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::why_alive::{PendingTask, WhyAlive};
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
@@ -275,7 +277,7 @@ impl EventLoop {
             }
         }
         let main = self.wind_up(main);
-        if matches!(*self.state.stop.borrow(), Some(Stop::Done)) {
+        if matches!(*self.state.stop_reason(), Some(Stop::Done)) {
             let _ = self.state.take_stop();
             return Ok(output.take().expect("the value comes before the stop"));
         }
@@ -350,12 +352,14 @@ impl EventLoop {
     fn run_main(&self, location: SourceLocation, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
-            EntryMode::CommonJs => state.enter(Origin::new(StepKind::MainScript, location), script),
+            EntryMode::CommonJs => {
+                state.invoke(Origin::new(StepKind::MainScript, location), script)
+            }
             EntryMode::Module => {
                 // R19: the body of a module is a promise job, so its jobs come before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
                 state.push_microtask(crate::phases::queues::Job { callback, location });
-                Ok(())
+                ControlFlow::Continue(())
             }
         };
         if !state.is_stopping() {
@@ -397,7 +401,7 @@ impl EventLoop {
                 break Some(stuck_policy);
             }
         };
-        let code = match &*state.stop.borrow() {
+        let code = match &*state.stop_reason() {
             Some(Stop::Exit(code)) => *code,
             Some(_) => 1,
             None => 0,
@@ -465,29 +469,5 @@ impl fmt::Debug for EventLoop {
             .field("entry", &self.entry)
             .field("stuck", &self.stuck_policy)
             .finish_non_exhaustive()
-    }
-}
-
-impl LoopState {
-    /// R2: one macrotask, with a drain behind it.
-    fn emit_before_exit(&self) {
-        let origin = Origin::new(StepKind::BeforeExit, Location::caller());
-        let called = self.enter(origin, || self.hooks.before_exit.call(&()));
-        if called.is_ok() {
-            let _ = self.checkpoint();
-        }
-    }
-
-    /// R9: once. Ticks are refused from now on; microtasks of the listeners run only if the loop
-    /// has ended by itself.
-    pub(crate) fn emit_exit(&self, code: i32) {
-        if self.status() != LoopStatus::Open {
-            return; // told already, or everything is being cancelled
-        }
-        self.set_status(LoopStatus::Exiting);
-        let origin = Origin::new(StepKind::Exit, Location::caller());
-        if self.enter(origin, || self.hooks.exit.call(&code)).is_ok() {
-            let _ = self.checkpoint();
-        }
     }
 }

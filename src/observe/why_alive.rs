@@ -185,7 +185,7 @@ fn listed(state: &LoopState) -> Vec<ActiveResource> {
     all.extend(
         tokens.map(|location| ActiveResource::new(OperationKind::KeepAlive, Some(location))),
     );
-    let messages = 0..state.remote_queue.len() + state.held_back.borrow().held.len();
+    let messages = 0..state.remote_queue.len();
     all.extend(messages.map(|_| ActiveResource::new(OperationKind::Message, None)));
     all
 }

@@ -24,7 +24,7 @@ use mio::unix::pipe::Receiver;
 use signal_hook::consts::SIGCHLD;
 
 use super::disposition::Subscription;
-use crate::hooks::uncaught::Listeners;
+use crate::hooks::listeners::Listeners;
 use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::process::children::{ChildKey, Children, NewChild, RunningChild};

@@ -368,7 +368,9 @@ fn an_observer_is_refused_what_it_holds() {
         },
     );
     assert!(
-        error.to_string().contains("an observer changed the loop"),
+        error
+            .to_string()
+            .contains("an observer tried to change the loop"),
         "{error}"
     );
 
@@ -387,7 +389,9 @@ fn an_observer_is_refused_what_it_holds() {
         },
     );
     assert!(
-        error.to_string().contains("an observer changed the loop"),
+        error
+            .to_string()
+            .contains("an observer tried to change the loop"),
         "{error}"
     );
 }
