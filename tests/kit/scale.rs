@@ -170,7 +170,7 @@ fn a_long_chain_of_reactions_is_dropped_unfinished() {
     }
 }
 
-/// The end of the chain is aborted while the loop runs: nothing in front of it is.
+/// The end of the chain is aborted while the loop runs: nothing before it is.
 #[test]
 fn the_end_of_a_long_chain_can_be_aborted() {
     let _limit = limit_of(LIMIT, "a million steps without optimization");
@@ -245,7 +245,7 @@ fn nest_wide(left: usize) -> Pin<Box<dyn Future<Output = usize>>> {
     })
 }
 
-/// Runs `nest` on a thread of its own; how deep it went, or what it was told.
+/// Runs `nest` on a thread of its own. Returns how deep it went, or the error.
 fn nested(
     stack_size: usize,
     nest: impl FnOnce() -> Pin<Box<dyn Future<Output = usize>>> + Send + 'static,
