@@ -159,6 +159,6 @@ fn errors_are_loud() {
         .collect();
     assert_eq!(
         loud,
-        ["thrown kind=tick id=2", "rejection reported promise=1"]
+        ["panicked kind=tick id=2", "rejection reported promise=1"]
     );
 }
