@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 /// A note as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
+    /// The key of the note in the database and in its URL.
     pub id: i64,
+    /// The title.
     pub title: String,
+    /// The text.
     pub text: String,
 }
 
@@ -24,7 +27,9 @@ pub struct Note {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
+    /// The title.
     pub title: String,
+    /// The text; empty by default.
     #[serde(default)]
     pub text: String,
 }
@@ -66,6 +71,7 @@ impl Notes {
         })
     }
 
+    /// Stores a new note and returns it with its key.
     pub async fn add(&self, draft: Draft) -> Result<Note, Failure> {
         self.call(move |connection| {
             let insert = "INSERT INTO notes (title, text) VALUES (?1, ?2)";
@@ -80,6 +86,7 @@ impl Notes {
         .await
     }
 
+    /// Returns all notes, the latest first.
     pub async fn all(&self) -> Result<Vec<Note>, Failure> {
         self.call(|connection| {
             let select = "SELECT id, title, text FROM notes ORDER BY id DESC";

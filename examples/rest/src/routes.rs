@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::notes::{Draft, Failure, Note, Notes};
 
+/// Builds the router of the service.
 pub fn router(notes: Notes, body_limit: usize) -> Router {
     let note = get(show).put(change).delete(remove);
     Router::new()
@@ -58,6 +59,7 @@ async fn remove(State(notes): State<Notes>, Path(id): Path<i64>) -> Result<Statu
 /// Every answer that is no success, as JSON: `{"error": …}`.
 #[derive(Debug)]
 pub enum Problem {
+    /// The path or the note does not exist.
     NotFound,
     /// The body is too large, or not the JSON that was expected.
     Body(StatusCode, String),

@@ -19,7 +19,9 @@ use nodeloop::spawn;
 
 /// A certificate that nobody but its maker trusts, and its key.
 pub struct Identity {
+    /// The certificate in DER form.
     pub certificate: CertificateDer<'static>,
+    /// The private key in DER form.
     pub key: PrivateKeyDer<'static>,
     /// The certificate as text, for clients that read it from a file.
     pub pem: String,

@@ -19,6 +19,7 @@ use nodeloop::hyper::{HyperIo, HyperTimer};
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::{Promise, spawn};
 
+/// The body of every request and response in these tests.
 pub type Body = BoxBody<Bytes, hyper::Error>;
 
 /// The number of bytes in a large body.
@@ -27,7 +28,9 @@ pub const LARGE: usize = 2 * 1024 * 1024;
 /// What the server has seen.
 #[derive(Default)]
 pub struct Seen {
+    /// Connections accepted.
     pub connections: Cell<u32>,
+    /// Requests whose head arrived.
     pub requests: Cell<u32>,
     /// Requests whose body ended with an error.
     pub broken: Cell<u32>,
@@ -163,10 +166,12 @@ fn node(script: &str) -> Command {
 /// A server written in Node. It ends when its standard input does.
 pub struct NodeServer {
     child: Child,
+    /// The port that the server listens on.
     pub port: u16,
 }
 
 impl NodeServer {
+    /// Starts `script` of the folder `node` and waits for its port.
     pub fn start(script: &str) -> NodeServer {
         let mut child = node(script)
             .stdin(Stdio::piped())
