@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Origin, SourceLocation};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
@@ -164,7 +164,7 @@ impl Pool {
     }
 
     /// The jobs that have not been delivered yet, in order of submission, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let outstanding = self.outstanding.borrow();
         let mut jobs: Vec<(JobId, SourceLocation)> = outstanding
             .iter()
@@ -173,7 +173,7 @@ impl Pool {
         jobs.sort_unstable_by_key(|(id, _)| *id);
         let resources = jobs.into_iter();
         resources
-            .map(|(_, location)| ActiveResource::new(OperationKind::Job, Some(location)))
+            .map(|(_, location)| ResourceEntry::new(ResourceKind::Job, Some(location)))
             .collect()
     }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Registry, Token};
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{Readiness, Registrations, SignalNumber, signal_of};
@@ -325,9 +325,9 @@ impl PollPhase {
     }
 
     /// Completions to come and waits on sources, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let completion = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Completion, Some(macrotask.origin.location))
+            ResourceEntry::new(ResourceKind::Completion, Some(macrotask.origin.location))
         };
         let mut resources = Vec::new();
         let registrations = self.registrations.borrow();
@@ -335,25 +335,25 @@ impl PollPhase {
             match one {
                 Batched::Simulated(macrotask) => resources.push(completion(macrotask)),
                 Batched::Ready(token, _) => {
-                    resources.push(ActiveResource::new(
-                        OperationKind::Read,
+                    resources.push(ResourceEntry::new(
+                        ResourceKind::Read,
                         registrations.location(*token),
                     ));
                 }
                 Batched::InRemoteQueue => {} // is counted there
                 Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
-                    resources.push(ActiveResource::new(OperationKind::Message, None));
+                    resources.push(ResourceEntry::new(ResourceKind::Message, None));
                 }
             }
         }
         for macrotask in self.stalled.borrow().iter() {
-            resources.push(ActiveResource::new(
-                OperationKind::Stall,
+            resources.push(ResourceEntry::new(
+                ResourceKind::Stall,
                 Some(macrotask.origin.location),
             ));
         }
         for ((due, _), macrotask) in self.simulated.borrow().iter() {
-            resources.push(ActiveResource {
+            resources.push(ResourceEntry {
                 due: Some(*due),
                 ..completion(macrotask)
             });

@@ -15,7 +15,7 @@ use std::io;
 use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 
 /// Which child of a loop. Numbers are not used again.
@@ -101,10 +101,10 @@ impl Children {
     }
 
     /// The children that are running, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
-        let resources = self.running.values().map(|running| ActiveResource {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
+        let resources = self.running.values().map(|running| ResourceEntry {
             refed: running.refed,
-            ..ActiveResource::new(OperationKind::Child, Some(running.location))
+            ..ResourceEntry::new(ResourceKind::Child, Some(running.location))
         });
         resources.collect()
     }

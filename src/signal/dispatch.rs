@@ -22,7 +22,7 @@ use signal_hook::consts::SIGCHLD;
 
 use super::disposition::Listening;
 use crate::hooks::listeners::Listeners;
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 pub(crate) use crate::process::children::{ChildKey, Started};
 use crate::process::children::{Children, Running};
@@ -178,13 +178,13 @@ impl Signals {
     }
 
     /// The children, and the numbers that are listened to, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let mut resources = self.children.borrow().active_resources();
         for watch in self.watches.borrow().values() {
             if let Some((_, location)) = &watch.call {
-                resources.push(ActiveResource {
+                resources.push(ResourceEntry {
                     refed: !watch.refed.is_empty(),
-                    ..ActiveResource::new(OperationKind::Signal, Some(location))
+                    ..ResourceEntry::new(ResourceKind::Signal, Some(location))
                 });
             }
         }
