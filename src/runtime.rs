@@ -319,7 +319,7 @@ impl EventLoop {
             self.state.cancel_all();
         }
         if let Some(main) = main {
-            match (main.state().take(), &early) {
+            match (main.state().outcome(), &early) {
                 (Ok(output), None) => return Ok(output),
                 (_, Some(Stop::Exit(_))) => {} // the payload is the one of `exit`
                 (Err(PromiseError::Panicked(payload)), _) => {

@@ -1,5 +1,5 @@
-//! The kit as the tests of the rules use it: programs that read as their JavaScript originals, the
-//! ordered log, which is the one oracle of order, and a loop on the virtual clock.
+//! Helpers of all tests: programs that read as their JavaScript originals, the ordered log, which is
+//! the only oracle of order, and loops that report when a time limit expires.
 
 #![allow(dead_code)] // every test binary uses a part of it
 
@@ -20,8 +20,8 @@ use std::time::Duration;
 use limit::{default_limit, watch};
 use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, handle, on_uncaught, test};
 
-/// The kit's log, under the names of the programs that it stands for. When an order is wrong,
-/// the difference says where each line ran.
+/// The kit's log, with the names that the programs use. When an order is wrong, the difference shows
+/// where each line ran.
 #[derive(Clone, Default)]
 pub struct Log(test::Log);
 
@@ -257,7 +257,7 @@ pub fn tag<T>(log: &Log, line: impl Display) -> impl FnOnce(T) -> T + 'static {
 }
 
 /// `() => console.log(line)`, as a handler of a promise that can be rejected.
-pub fn say<T, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<(), E> + 'static {
+pub fn log_ok<T, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<(), E> + 'static {
     let (log, line) = (log.clone(), line.to_string());
     move |_| {
         log.add(line);

@@ -56,7 +56,7 @@ fn a_directory_that_vanishes_ends_its_entries() {
         let first = entries.next_entry().await.unwrap().unwrap();
         assert_eq!(first.ino(), first.metadata().await.unwrap().ino());
         fs::remove_dir_all(&path).await.unwrap();
-        // What was read ahead is given out; behind it there is an end, or an error and the end.
+        // What was read ahead is returned; after it comes the end, or an error and the end.
         let mut count = 1;
         while let Ok(Some(_)) = entries.next_entry().await {
             count += 1;

@@ -63,7 +63,7 @@ fn the_cursor_is_where_the_user_knows_it() {
         assert_eq!(file.stream_position().await.unwrap(), 6); // an error moves nothing
 
         file.write_all(b"ab").await.unwrap();
-        file.read_exact(&mut two).await.unwrap(); // behind the write, not beside it
+        file.read_exact(&mut two).await.unwrap(); // after the write, not at the same time
         assert_eq!(&two, b"89");
         assert_eq!(file.read(&mut two).await.unwrap(), 0); // the end
         assert_eq!(file.read(&mut []).await.unwrap(), 0);
@@ -187,7 +187,7 @@ fn the_other_operations_of_a_file() {
             .await
             .unwrap();
         file.write_all(b"0123456789").await.unwrap();
-        file.set_len(4).await.unwrap(); // behind the write
+        file.set_len(4).await.unwrap(); // after the write
         assert_eq!(file.metadata().await.unwrap().len(), 4);
         file.set_len(6).await.unwrap();
         file.sync_all().await.unwrap();
@@ -230,7 +230,7 @@ fn the_error_of_a_write_comes_with_the_next_operation_that_writes() {
         let error = file.flush().await.unwrap_err();
         assert_eq!(PathError::of(&error).unwrap().operation(), "write");
         assert_eq!(PathError::of(&error).unwrap().path(), path);
-        file.flush().await.unwrap(); // an error is told once
+        file.flush().await.unwrap(); // an error is reported once
 
         file.write_all(b"a").await.unwrap();
         assert!(file.write_all(b"b").await.is_err());

@@ -1,7 +1,7 @@
-//! `nodeloop::fs`: every operation, its errors, and what happens when nobody waits.
+//! `nodeloop::fs`: every operation, its errors, and operations that nothing awaits.
 //!
 //! No test sleeps. Where an operation has to be under way for a while, the loop has one thread
-//! and a job in front of it waits for a channel ([`Plug`]).
+//! and a job before it waits for a channel ([`Plug`]).
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -350,7 +350,7 @@ fn the_job_is_submitted_when_the_function_is_called() {
     let directory = tempdir();
     let path = directory.path().join("file");
     one_by_one(async move {
-        // One thread takes the jobs in the order of the calls, whoever is awaited first (R60).
+        // One thread takes the jobs in the order of the calls, whichever is awaited first (R60).
         let write = fs::write(&path, "1");
         let read = fs::read(&path);
         let remove = fs::remove_file(&path);
@@ -396,7 +396,7 @@ fn each_completion_is_a_macrotask_of_its_own() {
         nodeloop::time::wait_for_jobs(); // both are there when the poll phase looks
     });
     let expected = [
-        "awaited",                   // the drain behind the first completion (R61)
+        "awaited",                   // the drain after the first completion (R61)
         "callback",                  // the second completion is the macrotask itself
         "tick of the callback",      // so its ticks …
         "microtask of the callback", // … precede its promise jobs (R12)
@@ -428,7 +428,7 @@ fn awaiting_costs_one_turn() {
         nodeloop::spawn(async move {
             drop(open.await.unwrap());
             in_open.borrow_mut().push("opened");
-            ruler(in_open, ["turn 1 behind it", "turn 2 behind it"]).await;
+            ruler(in_open, ["turn 1 after it", "turn 2 after it"]).await;
         });
         nodeloop::spawn(async move {
             read.await.unwrap();
@@ -437,8 +437,8 @@ fn awaiting_costs_one_turn() {
     });
     let expected = [
         "opened",
-        "turn 1 behind it",
-        "turn 2 behind it",
+        "turn 1 after it",
+        "turn 2 after it",
         "read", // the next macrotask
     ];
     assert_eq!(*seen.borrow(), expected);

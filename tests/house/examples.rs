@@ -2,7 +2,7 @@
 //! original.
 //!
 //! The recorded output is `examples/expected/<name>.txt`; the original is the `js` block in the
-//! example's header. Two lines in the header say how to go about it:
+//! example's header. Two lines in the header control the comparison:
 //!
 //! ```text
 //! //! Compared with Node: exactly
@@ -94,7 +94,7 @@ impl Example {
     }
 }
 
-/// What the header of an example says.
+/// The header of an example.
 #[derive(Debug, PartialEq)]
 struct Header {
     run: Run,
@@ -365,7 +365,7 @@ fn a_header_without_its_lines_is_refused() {
         original: Some("one();\n  two();".to_owned()),
     };
     assert_eq!(Header::parse(header), Ok(parsed));
-    let by_hand = Header::parse("//! Run: by hand, because it serves for ever\n").unwrap();
+    let by_hand = Header::parse("//! Run: by hand, because it serves forever\n").unwrap();
     assert_eq!(by_hand.run, Run::ByHand);
 }
 

@@ -279,7 +279,10 @@ fn no_test_sleeps_and_nothing_is_unsafe() {
 /// The files that may catch a panic of user code or run a task, each with the reason. All other
 /// entries into user code are in `event_loop/invoke.rs`.
 const ENTRIES: &[(&str, &str)] = &[
-    ("src/abort.rs", "a listener runs on the stack of `abort`"),
+    (
+        "src/abort/listeners.rs",
+        "a listener runs on the stack of `abort`",
+    ),
     ("src/blocking/pool.rs", "a job runs on a thread of the pool"),
     ("src/event_loop/invoke.rs", "the entries of the loop"),
     (
@@ -300,7 +303,7 @@ const ENTRIES: &[(&str, &str)] = &[
     ),
     ("src/phases/macrotask.rs", "one of several wakers panics"),
     (
-        "src/promise/reactions.rs",
+        "src/promise/awaiter.rs",
         "a handler's panic settles its promise",
     ),
     (

@@ -36,7 +36,7 @@ const IN_OTHER_WORDS: [(&str, &str); 11] = [
     ),
     ("93", "recorded as one line"),
     ("170", "there is no event `spawn`"),
-    ("172", "the line with the data says so"),
+    ("172", "the line with the data shows it"),
     ("173", "a signal is reported by its number"),
     ("177", "children of other tests bring signals, too"),
     ("106", "a reason that was handled meanwhile has been taken"),
@@ -273,7 +273,7 @@ fn probes() -> BTreeMap<String, String> {
     probes
 }
 
-/// The number in front of `16-drain-between-lists.js`.
+/// The number that `16-drain-between-lists.js` begins with.
 fn number_of(file: &str) -> Option<&str> {
     let (number, _) = file.split_once('-')?;
     number.parse::<u32>().is_ok().then_some(number)

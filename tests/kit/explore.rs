@@ -237,8 +237,8 @@ fn a_race_is_reported_with_the_decisions_that_make_it() {
         log.assert_before("config", "user");
     });
     let at = |below: u32| format!("{}:{}", file!(), line + below);
-    let word = |behind: &str| {
-        let rest = message.split_once(behind).expect(behind).1;
+    let word = |before: &str| {
+        let rest = message.split_once(before).expect(before).1;
         rest.split_whitespace().next().unwrap().to_owned()
     };
     let (number, seed) = (word("seed "), word("NODELOOP_SEED="));
@@ -358,12 +358,12 @@ fn the_environment_replays_one_seed() {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.success(), text(&output.stderr))
     };
-    let (passed, told) = run(None);
+    let (passed, printed) = run(None);
     assert!(!passed);
-    let seed = told.split_once("NODELOOP_SEED=").expect(&told).1;
+    let seed = printed.split_once("NODELOOP_SEED=").expect(&printed).1;
     let seed = seed
         .split_once(" cargo test explore::a_race\n")
-        .expect(&told)
+        .expect(&printed)
         .0;
     let (passed, replayed) = run(Some(seed));
     assert!(!passed, "{replayed}");
@@ -375,16 +375,16 @@ fn the_environment_replays_one_seed() {
         replayed.contains("the order is not the one expected"),
         "{replayed}"
     );
-    let decision = told
+    let decision = printed
         .lines()
         .find(|line| line.contains("finished before"))
-        .expect(&told);
+        .expect(&printed);
     assert!(replayed.contains(decision), "{replayed}");
     assert!(run(Some("0")).0, "the plain order passes");
-    let (passed, told) = run(Some("nonsense"));
+    let (passed, printed) = run(Some("nonsense"));
     assert!(
-        !passed && told.contains("NODELOOP_SEED=nonsense: a seed is a number"),
-        "{told}"
+        !passed && printed.contains("NODELOOP_SEED=nonsense: a seed is a number"),
+        "{printed}"
     );
 }
 
@@ -432,10 +432,10 @@ mod sockets {
                 here.write_all(b"!").await.unwrap();
                 log.add("written");
             });
-            t.log().add("behind the call");
+            t.log().add("after the call");
             writing.await;
         });
-        let both = ["behind the call written", "written behind the call"];
+        let both = ["after the call written", "written after the call"];
         assert_eq!(found, BTreeSet::from(both.map(str::to_owned)));
     }
 }

@@ -219,7 +219,7 @@ fn a_clock_that_is_held_by_hand_does_not_jump() {
         now_ms()
     });
     assert_eq!(waited.unwrap(), 20);
-    // Nobody advances: that can never end, and is told instead of hanging.
+    // Nothing advances the clock: this can never end, and is reported instead of hanging.
     let line = line!() + 1;
     let error = manual().run(async { time::sleep(ms(20)).await });
     let Err(RunError::Stuck(stuck)) = error else {
@@ -297,14 +297,14 @@ fn why_alive_agrees_with_the_loop_on_children() {
 
 /// Waits for a thread that never answers; run by the test below.
 #[test]
-#[ignore = "never ends, as a child of `a_run_that_waits_forever_says_so`"]
+#[ignore = "never ends, as a child of `a_run_that_waits_forever_reports_it`"]
 fn a_run_that_waits_forever() {
     let _limit = limit();
     nodeloop::run(std::future::pending::<()>());
 }
 
 #[test]
-fn a_run_that_waits_forever_says_so() {
+fn a_run_that_waits_forever_reports_it() {
     let _limit = limit();
     use std::io::{BufRead, BufReader};
     use std::process::Stdio;
@@ -314,15 +314,15 @@ fn a_run_that_waits_forever_says_so() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let told: Vec<String> = lines.map(Result::unwrap).take(2).collect(); // waits for them
+    let printed: Vec<String> = lines.map(Result::unwrap).take(2).collect(); // waits for them
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(
-        told[0].starts_with("nodeloop: still waiting: the main future is pending"),
-        "{told:?}"
+        printed[0].starts_with("nodeloop: still waiting: the main future is pending"),
+        "{printed:?}"
     );
     assert!(
-        told[1].contains("the main future, run at tests/kit/hosted.rs:"),
-        "{told:?}"
+        printed[1].contains("the main future, run at tests/kit/hosted.rs:"),
+        "{printed:?}"
     );
 }

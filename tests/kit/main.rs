@@ -8,7 +8,7 @@ mod explore;
 mod hosted;
 mod observe;
 mod observe_tools;
-mod picture;
+mod recording;
 mod scale;
 mod test_kit;
 mod time_limits;

@@ -1,4 +1,4 @@
-//! What observers are told, in which order, and what they may not do.
+//! The events that observers receive, in which order, and what observers may not do.
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -86,7 +86,7 @@ fn observed(log: &Log) -> EventLoop {
         .unwrap()
 }
 
-/// What is told of a script, from the beginning of the run to its end.
+/// The events of a script, from the beginning of the run to its end.
 fn events_of(script: impl FnOnce() + 'static) -> Log {
     let log = Log::new();
     observed(&log).run_script(script).unwrap();
@@ -112,7 +112,7 @@ fn every_fixed_point_is_observed_in_order() {
         " drain", // R10: the tick first
         "  tick #5",
         "  microtask #4",
-        " timers", // R3: once in front of the first turn
+        " timers", // R3: once before the first turn
         " turn 1",
         "  pending",
         "  poll", // R5: no wait, because there is an immediate
@@ -184,15 +184,15 @@ fn throws_and_rejections_are_observed() {
             .iter()
             .any(|start| line.starts_with(start))
     };
-    let told: Vec<&str> = lines.iter().filter(interesting).map(|l| l.trim()).collect();
+    let found: Vec<&str> = lines.iter().filter(interesting).map(|l| l.trim()).collect();
     assert_eq!(
-        told,
+        found,
         [
             "promise 1",
             "promise 1 Rejected",
             "panicked: #2",
             "error listener #3", // R51: at the point of the throw
-            "report promise 1",  // R14: behind both queues
+            "report promise 1",  // R14: after both queues
             "error listener #5",
         ]
     );
@@ -509,10 +509,10 @@ fn an_observer_knows_its_position_too() {
 fn a_panicked_and_an_aborted_promise_are_distinguished() {
     let _limit = limit();
     let outcomes = Rc::new(RefCell::new(Vec::new()));
-    let told = outcomes.clone();
+    let sink = outcomes.clone();
     let see = move |event: &Event, _: &EventContext<'_>| {
         if let Event::PromiseSettled { settled, .. } = event {
-            told.borrow_mut().push(*settled);
+            sink.borrow_mut().push(*settled);
         }
     };
     EventLoop::builder()

@@ -78,7 +78,7 @@ fn utilization_is_nodes() {
     let log = Log::new();
     let lines = log.clone();
     let metrics = counted(move |metrics| {
-        let say = move |metrics: &Metrics| {
+        let describe = move |metrics: &Metrics| {
             let now = metrics.event_loop_utilization();
             lines.add(format_args!(
                 "{:?} {:?} {:.4}",
@@ -87,14 +87,14 @@ fn utilization_is_nodes() {
             now
         };
         time::block_for(ms(1_000)); // the main script does not count
-        say(&metrics);
+        describe(&metrics);
         let (first, second) = (metrics.clone(), metrics);
         set_timeout(ms(30), move || {
             time::block_for(ms(10));
-            let before = say(&first);
+            let before = describe(&first);
             set_timeout(ms(60), move || {
                 time::block_for(ms(180));
-                let delta = say(&second).since(&before);
+                let delta = describe(&second).since(&before);
                 assert_eq!((delta.idle, delta.active), (ms(60), ms(180)));
                 assert_eq!(delta.utilization, 0.75);
             });
@@ -158,8 +158,8 @@ fn percentiles_are_close() {
     }
     for (percent, exact_us) in [(50.0, 5_000), (90.0, 9_000), (99.0, 9_900), (99.9, 9_990)] {
         let exact = Duration::from_micros(exact_us);
-        let told = histogram.percentile(percent);
-        assert!(told >= exact && told <= exact + exact / 32, "{told:?}");
+        let found = histogram.percentile(percent);
+        assert!(found >= exact && found <= exact + exact / 32, "{found:?}");
     }
 }
 
@@ -194,7 +194,7 @@ fn slow_steps_are_reported_with_their_location() {
         "main script 50ms",
         "tick 51ms",
         "microtask 52ms",
-        "microtask 54ms", // R3: the timer is due in front of the first turn
+        "microtask 54ms", // R3: the timer is due before the first turn
         "immediate 53ms",
         "task 55ms",
     ]);
@@ -288,7 +288,8 @@ fn a_drain_limit_ends_the_run() {
     assert_eq!(starving.links[0].kind, StepKind::Task);
 }
 
-/// Beyond sixteen places the ones seen last are kept, and it is said that there were more.
+/// Beyond sixteen locations the most recent ones are kept, and the report states that there were
+/// more.
 #[test]
 fn a_chain_of_many_places_lists_the_last() {
     let _limit = limit();

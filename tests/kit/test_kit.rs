@@ -1,4 +1,4 @@
-//! The kit for tests of order: what it compares, what it says when a test fails, and how it moves
+//! The kit for tests of order: what it compares, how it reports a failure, and how it moves
 //! time. The messages are compared literally, because they are what it is for.
 
 use std::cell::{Cell, RefCell};
@@ -34,7 +34,7 @@ fn placed(line: u32, text: &str) -> String {
     placed
 }
 
-/// A log with an entry of each kind, and the line behind which it was made.
+/// A log with an entry of each kind, and the line after which it was made.
 fn sample() -> (Log, u32) {
     let line = line!() + 1;
     // Under seed 0 nothing is permuted, and jobs come when they must: the same turn every time.
@@ -222,10 +222,10 @@ fn other_threads_write_to_the_same_log() {
         let log = t.log();
         let from_thread = log.clone();
         spawn_blocking(move || from_thread.add("in the job")).await;
-        log.add("behind it");
+        log.add("after it");
         log
     });
-    log.assert_order(["in the job", "behind it"]);
+    log.assert_order(["in the job", "after it"]);
     let entry = &log.entries()[0];
     assert!(
         entry
@@ -393,7 +393,7 @@ fn block_wait_and_advance_are_three_things() {
         assert_eq!((t.now(), log.is_empty()), (ms(15), true));
         t.advance(ms(1)).await;
         assert_eq!(t.now(), ms(16));
-        // The timer is late, so the timers phase in front of the first turn has it.
+        // The timer is late, so the timers phase before the first turn has it.
         log.assert_order(["timer", "job"]);
     });
 }

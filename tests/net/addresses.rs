@@ -1,5 +1,5 @@
-//! Names and addresses: looking up in the pool (R60), and which of several addresses are tried, in
-//! which order, with which errors: what the real `net.connect` does with the same ones.
+//! Names and addresses: lookups in the pool (R60), and which of several addresses are tried, in which
+//! order, with which errors, compared with the real `net.connect` for the same addresses.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -32,9 +32,9 @@ fn refusing_or_skip(address: SocketAddr) -> Option<Refusing> {
     }
 }
 
-/// What `connect` of ours prints that `tests/node/connect.mjs` prints for the same addresses.
+/// The result of our `connect`, in the lines that `tests/node/connect.mjs` prints.
 fn ours(options: ConnectOptions, addresses: Vec<SocketAddr>) -> Vec<String> {
-    // Real time would do; in virtual time nobody waits for an attempt to time out.
+    // In virtual time no attempt takes real time to time out.
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
     watch(event_loop.handle());
     let connecting = async move { options.connect(&addresses[..]).await };
@@ -44,7 +44,7 @@ fn ours(options: ConnectOptions, addresses: Vec<SocketAddr>) -> Vec<String> {
             vec![format!("connected to {peer}")]
         }
         Err(error) => {
-            let details = NetError::of(&error).expect("it says what was tried");
+            let details = NetError::of(&error).expect("it lists the attempts");
             let attempts = details.attempts().iter();
             let lines = attempts.map(|attempt| attempt_line(&error, attempt));
             let code = details.attempts()[0].to_string();
@@ -135,11 +135,11 @@ fn the_next_address_is_tried_when_one_is_refused() {
     };
     let connected = ["connected to 127.0.0.1".to_owned()];
     check("250", &[on("127.0.0.2", good.port()), good], &connected);
-    // What the system refuses to try takes no time and leaves no trace.
+    // What the system refuses to try takes no time and is not reported.
     check("250", &[on("240.0.0.1", good.port()), good], &connected);
 }
 
-/// An attempt that takes too long is given up; the last one has all the time there is.
+/// An attempt that takes too long is cancelled; the last one has no limit.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_next_address_is_tried_when_one_does_not_answer() {
@@ -185,7 +185,7 @@ fn options_are_set_on_the_connection() {
 }
 
 #[test]
-fn errors_of_listening_say_the_address() {
+fn errors_of_listening_name_the_address() {
     let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -222,7 +222,7 @@ fn names_are_looked_up() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_says_the_name() {
+fn the_error_of_a_lookup_has_the_name() {
     let _limit = limit();
     block_on(async {
         for result in [
@@ -244,7 +244,7 @@ fn a_name_that_does_not_resolve_says_the_name() {
 /// R60: with one thread, a lookup waits for the job before it, and the job after it waits for the
 /// lookup. A literal address needs no job.
 #[test]
-fn r60_look_ups_are_jobs_of_the_pool() {
+fn r60_lookups_are_jobs_of_the_pool() {
     let _limit = limit();
     let log = Rc::new(RefCell::new(Vec::new()));
     let will = |line: &'static str| {
@@ -253,7 +253,7 @@ fn r60_look_ups_are_jobs_of_the_pool() {
     };
     let (first, last, looked_up, known) = (
         will("job"),
-        will("job behind"),
+        will("job after"),
         will("name"),
         will("literal"),
     );
@@ -271,12 +271,12 @@ fn r60_look_ups_are_jobs_of_the_pool() {
         });
     };
     event_loop.run_script(script).unwrap();
-    assert_eq!(*log.borrow(), ["literal", "job", "name", "job behind"]);
+    assert_eq!(*log.borrow(), ["literal", "job", "name", "job after"]);
 }
 
-/// A look-up that nobody waits for any more goes on, and is no harm.
+/// A lookup that nothing waits for any more runs to its end without effect.
 #[test]
-fn a_look_up_may_be_dropped() {
+fn a_lookup_may_be_dropped() {
     let _limit = limit();
     run_script(|| {
         drop(lookup_host("localhost:80"));

@@ -1,8 +1,8 @@
 //! Node's `net` and `dgram` as the other side, in both roles: bytes equal, and the order of events
 //! is Node's own.
 //!
-//! The scripts in `tests/node` tell what a conversation looks like from one side; the Rust here has
-//! the same conversation and must tell the same, whether the other side is Node or itself.
+//! The scripts in `tests/node` print what a conversation looks like from one side. The Rust here has
+//! the same conversation and must print the same lines, whether its peer is Node or itself.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -106,7 +106,7 @@ const TCP_CLIENT: &[&str] = &[
     "connect", "connect microtask", "connect tick", "connect check",
     "data hello", "data", "data microtask", "data tick", "data check",
     "data bye", "end", "end microtask", "end tick",
-    "end check", // the immediate comes in front of the close phase (R62)
+    "end check", // the immediate comes before the close phase (R62)
     "close",
 ];
 
@@ -119,7 +119,7 @@ const TCP_SERVER: &[&str] = &[
 ];
 
 /// Runs our side of a conversation; its log.
-fn told<F: Future<Output = ()> + 'static>(side: impl FnOnce(Lines) -> F) -> Vec<String> {
+fn lines_of<F: Future<Output = ()> + 'static>(side: impl FnOnce(Lines) -> F) -> Vec<String> {
     let log = Lines::default();
     run(side(log.clone()));
     log.take()
@@ -136,11 +136,11 @@ async fn node_server<A: ToString>(script: &'static str, arguments: &[A]) -> (Nod
 }
 
 #[test]
-fn tcp_tells_the_same_on_both_sides() {
+fn tcp_prints_the_same_on_both_sides() {
     let _limit = limit();
     let servers = Lines::default();
     let log = servers.clone();
-    let clients = told(|clients| async move {
+    let clients = lines_of(|clients| async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         spawn(tcp_server(log, listener));
@@ -151,7 +151,7 @@ fn tcp_tells_the_same_on_both_sides() {
 }
 
 #[test]
-fn tcp_between_nodes_and_us_tells_the_same() {
+fn tcp_between_nodes_and_us_prints_the_same() {
     let _limit = limit();
     if !node::is_here() {
         return;
@@ -164,7 +164,7 @@ fn tcp_between_nodes_and_us_tells_the_same() {
 
     let theirs = Rc::new(RefCell::new(Vec::new()));
     let seen = theirs.clone();
-    let ours = told(|log| async move {
+    let ours = lines_of(|log| async move {
         let (server, port) = node_server("net_order.mjs", &["server"]).await;
         tcp_client(log, port).await;
         *seen.borrow_mut() = spawn_blocking(move || server.finish()).await;
@@ -173,7 +173,7 @@ fn tcp_between_nodes_and_us_tells_the_same() {
     assert_eq!(*theirs.borrow(), TCP_SERVER, "with Node's server");
 
     let seen = theirs.clone();
-    let ours = told(|log| async move {
+    let ours = lines_of(|log| async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = Node::start("net_order.mjs", &["client".to_owned(), port.to_string()]);
@@ -187,7 +187,7 @@ fn tcp_between_nodes_and_us_tells_the_same() {
 /// The same over a Unix domain socket.
 #[test]
 #[cfg(unix)]
-fn unix_between_nodes_and_us_tells_the_same() {
+fn unix_between_nodes_and_us_prints_the_same() {
     let _limit = limit();
     use nodeloop::net::{UnixListener, UnixStream};
 
@@ -198,7 +198,7 @@ fn unix_between_nodes_and_us_tells_the_same() {
     let path = directory.path().join("socket");
     let theirs = Rc::new(RefCell::new(Vec::new()));
     let (seen, address) = (theirs.clone(), path.clone());
-    let ours = told(|log| async move {
+    let ours = lines_of(|log| async move {
         let mut server = Node::start("net_order.mjs", &["server", address.to_str().unwrap()]);
         let server = spawn_blocking(move || {
             server.line();
@@ -212,7 +212,7 @@ fn unix_between_nodes_and_us_tells_the_same() {
     assert_eq!(*theirs.borrow(), TCP_SERVER, "with Node's server");
 
     let seen = theirs.clone();
-    let ours = told(|log| async move {
+    let ours = lines_of(|log| async move {
         let listener = UnixListener::bind(&path).unwrap(); // Node has removed the path
         let client = Node::start("net_order.mjs", &["client", path.to_str().unwrap()]);
         let (stream, _) = listener.accept().await.unwrap();
@@ -237,9 +237,9 @@ fn every_byte_comes_back_from_nodes_server() {
     block_on(async {
         let (server, port) = node_server("echo_server.mjs", &[CONNECTIONS]).await;
         let talk = |id: usize| async move {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             let bytes: Vec<u8> = (0..BYTES).map(|at| (at * 31 + at / 7 * id) as u8).collect();
-            let (mut reader, mut writer) = stream.halves();
+            let (mut reader, mut writer) = (&stream, &stream);
             let write = async {
                 let mut rest = &bytes[..];
                 let mut size = 1 + id;
@@ -249,7 +249,7 @@ fn every_byte_comes_back_from_nodes_server() {
                     rest = later;
                     size = size * 3 % 65_521 + 1;
                 }
-                writer.close().await.unwrap();
+                writer.shutdown(std::net::Shutdown::Write).unwrap();
             };
             let mut back = Vec::new();
             let (_, length) = futures::join!(write, reader.read_to_end(&mut back));
@@ -330,11 +330,11 @@ const UDP_SERVER: &[&str] = &[
 ];
 
 #[test]
-fn udp_tells_the_same_on_both_sides() {
+fn udp_prints_the_same_on_both_sides() {
     let _limit = limit();
     let servers = Lines::default();
     let log = servers.clone();
-    let clients = told(|clients| async move {
+    let clients = lines_of(|clients| async move {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = socket.local_addr().unwrap().port();
         spawn(udp_server(log, socket));
@@ -345,7 +345,7 @@ fn udp_tells_the_same_on_both_sides() {
 }
 
 #[test]
-fn udp_between_nodes_and_us_tells_the_same() {
+fn udp_between_nodes_and_us_prints_the_same() {
     let _limit = limit();
     if !node::is_here() {
         return;
@@ -358,7 +358,7 @@ fn udp_between_nodes_and_us_tells_the_same() {
 
     let theirs = Rc::new(RefCell::new(Vec::new()));
     let seen = theirs.clone();
-    let ours = told(|log| async move {
+    let ours = lines_of(|log| async move {
         let (server, port) = node_server("dgram_order.mjs", &["server"]).await;
         udp_client(log, port).await;
         *seen.borrow_mut() = spawn_blocking(move || server.finish()).await;
@@ -367,7 +367,7 @@ fn udp_between_nodes_and_us_tells_the_same() {
     assert_eq!(*theirs.borrow(), UDP_SERVER, "with Node's server");
 
     let seen = theirs.clone();
-    let ours = told(|log| async move {
+    let ours = lines_of(|log| async move {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = socket.local_addr().unwrap().port();
         let client = Node::start("dgram_order.mjs", &["client".to_owned(), port.to_string()]);

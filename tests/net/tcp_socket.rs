@@ -175,21 +175,21 @@ fn two_tasks_own_a_half_each() {
 }
 
 #[test]
-fn halves_come_together_again() {
+fn halves_are_reunited() {
     let _limit = limit();
     block_on(async {
         let (client, mut server) = tcp_pair().await;
         let (other, _) = tcp_pair().await;
         let (reader, writer) = client.into_split();
         let (other_reader, other_writer) = other.into_split();
-        let error = TcpStream::reunite(reader, other_writer).unwrap_err();
+        let error = reader.reunite(other_writer).unwrap_err();
         assert_eq!(error.to_string(), "the halves are not of the same stream");
-        let mut client = TcpStream::reunite(error.reader, writer).unwrap();
+        let mut client = error.reader.reunite(writer).unwrap();
         client.write_all(b"whole").await.unwrap();
         let mut buffer = [0; 5];
         server.read_exact(&mut buffer).await.unwrap();
         assert_eq!(&buffer, b"whole");
-        TcpStream::reunite(other_reader, error.writer).unwrap();
+        other_reader.reunite(error.writer).unwrap();
         // A half that is forgotten ends nothing.
         let (reader, writer) = client.into_split();
         writer.forget();
@@ -285,11 +285,11 @@ fn sockets_of_socket2_are_taken_over() {
     let _limit = limit();
     block_on(async {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
-        let socket = TcpSocket::from(socket.unwrap());
+        let socket = TcpSocket::from_std(socket.unwrap().into());
         socket.bind(ANY).unwrap();
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
-        let socket: socket2::Socket = TcpSocket::new_v4().unwrap().into();
+        let socket = socket2::Socket::from(TcpSocket::new_v4().unwrap().into_std());
         socket.connect(&address.into()).unwrap();
         let stream = TcpStream::from_std(socket.into()).unwrap();
         let (_, peer) = listener.accept().await.unwrap();

@@ -324,8 +324,8 @@ fn the_descriptor_is_lent() {
 
 #[test]
 #[cfg(unix)]
-#[should_panic(expected = "closed while its `Descriptor` was lent")]
-fn closing_while_the_descriptor_is_lent_panics() {
+#[should_panic(expected = "closed while its `Descriptor` was borrowed")]
+fn closing_while_the_descriptor_is_borrowed_panics() {
     let _limit = limit();
     block_on(async {
         let socket = local().await;

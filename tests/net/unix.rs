@@ -29,10 +29,10 @@ fn connects_accepts_and_talks() {
             }
         });
         for text in ["first", "second"] {
-            let mut stream = UnixStream::connect(&path.path).await.unwrap();
+            let stream = UnixStream::connect(&path.path).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap().as_pathname(), Some(&*path.path));
             assert!(stream.take_error().unwrap().is_none());
-            let (mut reader, mut writer) = stream.halves();
+            let (mut reader, mut writer) = (&stream, &stream);
             writer.write_all(text.as_bytes()).await.unwrap();
             AsyncWriteExt::close(&mut writer).await.unwrap();
             let mut echo = String::new();
@@ -125,13 +125,13 @@ fn errors_say_the_path() {
 }
 
 #[test]
-fn halves_are_owned_and_come_together_again() {
+fn halves_are_owned_and_reunited() {
     let _limit = limit();
     block_on(async {
         let (one, mut other) = UnixStream::pair().unwrap();
         let (reader, mut writer) = one.into_split();
         writer.write_all(b"whole").await.unwrap();
-        let one = UnixStream::reunite(reader, writer).unwrap();
+        let one = reader.reunite(writer).unwrap();
         let mut buffer = [0; 5];
         other.read_exact(&mut buffer).await.unwrap();
         let (mut reader, writer) = one.into_split();

@@ -110,9 +110,9 @@ fn what_was_written_then_the_end_then_the_exit_then_close() {
     ]);
 }
 
-/// `210-child.js`: behind the immediate of `exit`, in the close phase
+/// `210-child.js`: after the immediate of `exit`, in the close phase
 #[test]
-fn output_comes_when_node_tells_close() {
+fn output_comes_with_nodes_close_event() {
     let _limit = limit();
     trace(|log| {
         let child = sh("echo out; exit 3");
@@ -184,7 +184,7 @@ fn output_waits_for_a_grandchild_that_holds_the_pipe_open() {
 
 /// `213-child-killed.js`
 #[test]
-fn a_child_that_was_killed_tells_the_signal() {
+fn the_status_of_a_killed_child_has_the_signal() {
     let _limit = limit();
     trace(|log| {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
@@ -210,7 +210,7 @@ fn a_child_that_was_killed_tells_the_signal() {
             assert_eq!(
                 child.wait().await.unwrap(),
                 status,
-                "it says the same again"
+                "the status stays the same"
             );
         });
     })
@@ -251,7 +251,7 @@ fn a_callback_of_the_exit_that_throws_ends_its_macrotask() {
                 next_tick(logs.callback(format_args!("tick {name}")));
                 throw(name)
             });
-            child.on_exit(|_| unreachable!("the one in front has thrown"));
+            child.on_exit(|_| unreachable!("the one before has thrown"));
             await_end(child.id().unwrap());
         }
     })
@@ -281,7 +281,7 @@ fn the_exit_is_reported_in_the_context_of_the_start() {
 }
 
 #[test]
-fn waiting_says_what_the_status_is() {
+fn waiting_returns_the_status() {
     let _limit = limit();
     block_on(async {
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
@@ -291,7 +291,7 @@ fn waiting_says_what_the_status_is() {
         assert_eq!(child.id(), None, "the system may give it to another");
         assert!(
             child.wait().now_or_never().is_none(),
-            "the poll phase tells"
+            "the poll phase reports it"
         );
         assert!(child.has_ref());
         assert_eq!(child.wait().await.unwrap().code(), Some(7));
@@ -418,10 +418,10 @@ fn a_child_that_has_closed_its_input_breaks_the_pipe() {
 fn a_child_outlives_its_handle_and_is_waited_for() {
     let _limit = limit();
     let exits = Rc::new(Cell::new(None));
-    let told = exits.clone();
+    let reported = exits.clone();
     block_on_until_idle(async move {
         let child = sh("cat >/dev/null; exit 5");
-        child.on_exit(move |status| told.set(Some(code(status))));
+        child.on_exit(move |status| reported.set(Some(code(status))));
         drop(child);
     });
     assert_eq!(exits.get(), Some(5), "the loop has waited for it");
@@ -432,22 +432,22 @@ fn block_on_until_idle(future: impl Future<Output = ()> + 'static) {
 }
 
 #[test]
-fn a_child_is_killed_on_drop_if_that_was_said() {
+fn a_child_is_killed_on_drop_if_requested() {
     let _limit = limit();
     block_on_until_idle(async {
         let mut command = Command::new("sleep");
         let child = command.arg("1000").kill_on_drop(true).spawn().unwrap();
-        let told = Rc::new(Cell::new(None));
-        let tells = told.clone();
-        child.on_exit(move |status| tells.set(status.as_ref().unwrap().signal()));
+        let reported = Rc::new(Cell::new(None));
+        let reports = reported.clone();
+        child.on_exit(move |status| reports.set(status.as_ref().unwrap().signal()));
         drop(child);
         // The time-out is one of the real clock: the future is dropped, and so is the child.
         let waiting = command.status();
         assert!(timeout(Duration::from_millis(1), waiting).await.is_err());
-        while told.get().is_none() {
+        while reported.get().is_none() {
             nodeloop::yield_now().await;
         }
-        assert_eq!(told.get(), Some(9));
+        assert_eq!(reported.get(), Some(9));
     });
 }
 
@@ -515,7 +515,7 @@ fn a_child_that_outlives_its_loop_knows_nothing_more() {
 }
 
 #[test]
-fn a_child_holds_virtual_time_if_that_was_said() {
+fn a_child_holds_virtual_time_if_requested() {
     let _limit = limit();
     let settings = EventLoop::builder().virtual_time().io_holds_time(true);
     let mut event_loop = settings.build().unwrap();

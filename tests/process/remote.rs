@@ -81,7 +81,7 @@ fn no_wake_of_many_threads_is_lost() {
                     for n in 0..EACH {
                         sender.unbounded_send((thread, n)).unwrap();
                         if n % 64 == 0 {
-                            thread::yield_now(); // so that the loop falls asleep now and then
+                            thread::yield_now(); // so that the loop sleeps from time to time
                         }
                     }
                 });
@@ -168,15 +168,15 @@ fn what_is_sent_arrives_in_order_each_with_its_drain() {
     let mut event_loop = real_loop();
     let remote = event_loop.handle();
     let (lines, next) = mpsc::unbounded();
-    let say = move |line: &'static str| lines.unbounded_send(line).unwrap();
+    let log_line = move |line: &'static str| lines.unbounded_send(line).unwrap();
     let sent = {
-        let say = say.clone();
+        let log_line = log_line.clone();
         thread::spawn(move || {
             let with_drain = |post: &'static str, micro: &'static str, tick: &'static str| {
-                let say = say.clone();
+                let log_line = log_line.clone();
                 move || {
-                    say(post);
-                    let (first, second) = (say.clone(), say);
+                    log_line(post);
+                    let (first, second) = (log_line.clone(), log_line);
                     queue_microtask(move || first(micro));
                     next_tick(move || second(tick));
                 }
@@ -184,7 +184,7 @@ fn what_is_sent_arrives_in_order_each_with_its_drain() {
             remote
                 .post(with_drain("post 1", "micro 1", "tick 1"))
                 .unwrap();
-            let in_task = say.clone();
+            let in_task = log_line.clone();
             let task = remote.spawn(move || {
                 in_task("make");
                 async move {
@@ -206,7 +206,7 @@ fn what_is_sent_arrives_in_order_each_with_its_drain() {
     event_loop
         .run_script(move || {
             line.add("main");
-            set_immediate(move || say("immediate"));
+            set_immediate(move || log_line("immediate"));
         })
         .unwrap();
     elsewhere(next.take(10).for_each(|line| {

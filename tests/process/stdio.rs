@@ -213,9 +213,9 @@ fn a_terminal_can_be_read_and_written() {
     ours.write_all(b"line\n\x04").unwrap(); // and the end of the input
     assert!(child.wait().unwrap().success());
     let mut text = Vec::new();
-    let _ = ours.read_to_end(&mut text); // it ends with an error, because nobody has it any more
+    let _ = ours.read_to_end(&mut text); // it ends with an error, because the other end is closed
     let text = String::from_utf8_lossy(&text);
-    // What was typed is echoed in front of it, or behind the first mark.
+    // What was typed is echoed before it, or after the first mark.
     assert_eq!(text.matches("line\r\n").count(), 2, "{text}");
 }
 

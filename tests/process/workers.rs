@@ -17,7 +17,7 @@ use futures::{FutureExt, StreamExt};
 #[cfg(target_os = "linux")]
 use nodeloop::net::TcpSocket;
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::worker::{Port, Worker, WorkerOutcome};
+use nodeloop::worker::{MessagePort, Worker, WorkerOutcome};
 use nodeloop::{
     EventLoop, RunError, exit, next_tick, on_exit, on_unhandled_rejection, queue_microtask,
     set_immediate, spawn, yield_now,
@@ -29,17 +29,18 @@ fn each_message_is_a_macrotask() {
     let _limit = limit();
     trace(|log| {
         let (sent, all_sent) = mpsc::channel();
-        let mut worker = Worker::spawn(move |mut port: Port<u32, &'static str>| async move {
-            (1..=3).for_each(|name| port.post(name).unwrap());
-            sent.send(()).unwrap();
-            assert_eq!(port.recv().await, Some("end"));
-        })
-        .unwrap();
+        let mut worker =
+            Worker::spawn(move |mut port: MessagePort<u32, &'static str>| async move {
+                (1..=3).for_each(|name| port.post(name).unwrap());
+                sent.send(()).unwrap();
+                assert_eq!(port.recv().await, Some("end"));
+            })
+            .unwrap();
         all_sent.recv().unwrap();
         spawn(async move {
             for _ in 0..3 {
                 let name = worker.recv().await.unwrap();
-                // A callback in Node; here the task is the microtask in front of this tick.
+                // A callback in Node; here the task is the microtask before this tick.
                 log.add(format_args!("message {name}"));
                 next_tick(log.callback(format_args!("tick {name}")));
                 let micro = log.callback(format_args!("micro {name}"));
@@ -65,7 +66,7 @@ fn each_message_is_a_macrotask() {
 }
 
 /// `parentPort.on('message', …)` of 221-worker-ends.js.
-async fn listen(mut port: Port<u32, u32>) {
+async fn listen(mut port: MessagePort<u32, u32>) {
     port.post(0).unwrap();
     while let Some(message) = port.recv().await {
         port.post(message + 1).unwrap();
@@ -95,11 +96,11 @@ fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
             worker.terminate();
             log_end(&log, "terminated", worker.join().await);
 
-            let ends_itself = |_: Port<(), ()>| async { exit(5) };
+            let ends_itself = |_: MessagePort<(), ()>| async { exit(5) };
             let worker = Worker::<(), (), ()>::spawn(ends_itself).unwrap();
             log_end(&log, "exited", worker.join().await);
 
-            let throws = |_: Port<(), ()>| async { crate::common::throw("RangeError") };
+            let throws = |_: MessagePort<(), ()>| async { crate::common::throw("RangeError") };
             let worker = Worker::<(), (), ()>::spawn(throws).unwrap();
             match worker.join().await {
                 Err(RunError::Uncaught(error)) => log.add(text_of(error.payload())),
@@ -131,7 +132,7 @@ fn log_end(log: &Log, name: &str, ended: Result<WorkerOutcome<()>, RunError>) {
 fn the_failure_of_a_worker_that_was_forgotten_does_not_pass_silently() {
     let _limit = limit();
     let worker = || {
-        let throws = |_: Port<(), ()>| async { crate::common::throw("lost") };
+        let throws = |_: MessagePort<(), ()>| async { crate::common::throw("lost") };
         drop(Worker::<(), (), ()>::spawn(throws).unwrap());
     };
     let mut event_loop = EventLoop::builder().build().unwrap();
@@ -139,15 +140,15 @@ fn the_failure_of_a_worker_that_was_forgotten_does_not_pass_silently() {
         Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("lost"), "{reason}"),
         other => panic!("{other:?}"),
     }
-    let told = Rc::new(Cell::new(false));
-    let tells = told.clone();
+    let reported = Rc::new(Cell::new(false));
+    let reports = reported.clone();
     event_loop
         .run_script(move || {
-            on_unhandled_rejection(move |_| tells.set(true));
+            on_unhandled_rejection(move |_| reports.set(true));
             worker();
         })
         .unwrap();
-    assert!(told.get());
+    assert!(reported.get());
 }
 
 #[test]
@@ -167,7 +168,7 @@ fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
         let ended = Rc::new(Cell::new(None));
         let ends = ended.clone();
         spawn(async move { ends.set(Some(joined.await.unwrap())) });
-        // This one would hold the loop for ever.
+        // This one would keep the loop alive forever.
         let blocked = Worker::<(), (), ()>::spawn(move |_| async move {
             let _ = given_up.recv();
         });
@@ -238,18 +239,18 @@ fn a_receive_that_is_dropped_loses_nothing_and_holds_nothing() {
 #[test]
 fn termination_runs_listeners_and_destructors() {
     let _limit = limit();
-    struct Tells(mpsc::Sender<&'static str>);
-    impl Drop for Tells {
+    struct Reports(mpsc::Sender<&'static str>);
+    impl Drop for Reports {
         fn drop(&mut self) {
             self.0.send("dropped").unwrap();
         }
     }
-    let (tells, told) = mpsc::channel();
+    let (reports, reported) = mpsc::channel();
     run(async move {
         let worker = Worker::<(), (), ()>::spawn(move |mut port| async move {
-            let exits = tells.clone();
+            let exits = reports.clone();
             on_exit(move |_| exits.send("exit").unwrap());
-            let _held = Tells(tells);
+            let _held = Reports(reports);
             port.recv().await;
             unreachable!("nothing is sent");
         })
@@ -258,7 +259,7 @@ fn termination_runs_listeners_and_destructors() {
         worker.terminate();
         assert_eq!(worker.join().await.unwrap(), WorkerOutcome::Exited(1));
     });
-    assert_eq!(told.iter().collect::<Vec<_>>(), ["exit", "dropped"]);
+    assert_eq!(reported.iter().collect::<Vec<_>>(), ["exit", "dropped"]);
 }
 
 #[test]
@@ -361,7 +362,7 @@ fn loops_share_a_port() {
 
 /// Serves at the address that comes first, with others, until its port is closed.
 #[cfg(target_os = "linux")]
-async fn listen_too(mut port: Port<SocketAddr, SocketAddr>, number: u8) {
+async fn listen_too(mut port: MessagePort<SocketAddr, SocketAddr>, number: u8) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuse_port(true).unwrap();
     socket.bind(port.recv().await.unwrap()).unwrap();

@@ -11,7 +11,7 @@ use nodeloop::{
     queue_microtask, set_immediate, set_interval, set_timeout, spawn, time, try_spawn,
 };
 
-/// A log whose entries say the value of the storage at that moment.
+/// A log whose entries end with the value of the storage at that moment.
 #[derive(Clone)]
 struct Log {
     storage: AsyncLocalStorage<i32>,
@@ -19,7 +19,7 @@ struct Log {
 }
 
 impl Log {
-    fn say(&self, what: &str) {
+    fn add(&self, what: &str) {
         let value = self
             .storage
             .get()
@@ -29,7 +29,7 @@ impl Log {
 
     fn later(&self, what: &'static str) -> impl FnOnce() + 'static {
         let log = self.clone();
-        move || log.say(what)
+        move || log.add(what)
     }
 }
 
@@ -53,13 +53,13 @@ fn the_value_follows_the_flow() {
 }
 
 fn program(storage: &AsyncLocalStorage<i32>, log: &Log) {
-    let told = log.clone();
-    on_unhandled_rejection(move |_| told.say("unhandled"));
-    let told = log.clone();
-    on_uncaught(move |_| told.say("uncaught"));
+    let logs = log.clone();
+    on_unhandled_rejection(move |_| logs.add("unhandled"));
+    let logs = log.clone();
+    on_uncaught(move |_| logs.add("uncaught"));
 
     storage.run(1, || {
-        log.say("run");
+        log.add("run");
         next_tick(log.later("tick"));
         queue_microtask(log.later("micro"));
         set_timeout(ms(10), log.later("timer"));
@@ -68,7 +68,7 @@ fn program(storage: &AsyncLocalStorage<i32>, log: &Log) {
         let timer = interval.clone();
         let calls = Cell::new(0);
         *interval.borrow_mut() = Some(set_interval(ms(40), move || {
-            own.say("interval");
+            own.add("interval");
             inner.enter_with(9); // there again at the next call
             calls.set(calls.get() + 1);
             if calls.get() == 2 {
@@ -76,26 +76,26 @@ fn program(storage: &AsyncLocalStorage<i32>, log: &Log) {
                 timer.unwrap().clear();
             }
         }));
-        let told = log.later("job");
+        let logs = log.later("job");
         set_timeout(ms(20), move || {
-            time::simulate_completion(Duration::ZERO, told)
+            time::simulate_completion(Duration::ZERO, logs)
         });
     });
-    log.say("outside");
+    log.add("outside");
 
     let (made_in_2, resolver) = storage.run(2, promise::with_resolver);
     let made_in_2 = made_in_2.shared();
-    let told = log.later("then registered in 3, made in 2, resolved in 4");
-    drop(storage.run(3, || made_in_2.then(|()| told())));
+    let logs = log.later("then registered in 3, made in 2, resolved in 4");
+    drop(storage.run(3, || made_in_2.then(|()| logs())));
     storage.run(4, || resolver.resolve(()));
 
     let (own, awaited) = (log.clone(), made_in_2.clone());
     drop(storage.run(5, || {
         spawn(async move {
             awaited.await;
-            own.say("await in 5");
+            own.add("await in 5");
             promise::ready(()).await;
-            own.say("again");
+            own.add("again");
         })
     }));
 
@@ -104,11 +104,11 @@ fn program(storage: &AsyncLocalStorage<i32>, log: &Log) {
         drop(spawn(async move {
             inner.enter_with(7);
             promise::ready(()).await;
-            own.say("f after await");
+            own.add("f after await");
         }));
-        log.say("caller of f");
+        log.add("caller of f");
     });
-    log.say("outside again");
+    log.add("outside again");
 
     storage.run(8, || {
         let (own, inner) = (log.clone(), storage.clone());
@@ -116,23 +116,23 @@ fn program(storage: &AsyncLocalStorage<i32>, log: &Log) {
             promise::ready(()).await;
             inner.enter_with(9);
             promise::ready(()).await;
-            own.say("g");
+            own.add("g");
         });
-        let told = log.later("then of g");
-        drop(g.then(|()| told()));
+        let logs = log.later("then of g");
+        drop(g.then(|()| logs()));
     });
 
     storage.run(10, || {
-        storage.exit(|| log.say("exit"));
-        log.say("after exit");
+        storage.exit(|| log.add("exit"));
+        log.add("after exit");
     });
     let thrown = catch_unwind(AssertUnwindSafe(|| storage.run(11, throw)));
     assert!(thrown.is_err());
-    log.say("after throw");
+    log.add("after throw");
 
     storage.run(12, || {
         storage.run(13, || next_tick(log.later("nested tick")));
-        log.say("back");
+        log.add("back");
     });
     drop(storage.run(14, || try_spawn(async { Err::<(), _>(1) })));
     storage.run(15, || next_tick(throw));

@@ -1,4 +1,4 @@
-//! Misuse, and programs that go wrong: what is said, where, and what is left behind.
+//! Misuse, and programs that fail: the message, its location, and what is left.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
@@ -48,7 +48,7 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
 }
 
 #[test]
-fn a_call_outside_of_a_loop_says_what_to_do() {
+fn a_call_outside_of_a_loop_names_the_remedy() {
     let _limit = limit();
     type Verb = (&'static str, fn());
     #[rustfmt::skip]
@@ -101,7 +101,7 @@ fn a_call_outside_of_a_loop_says_what_to_do() {
 }
 
 #[test]
-fn a_loop_inside_a_loop_says_what_to_do() {
+fn a_loop_inside_a_loop_names_the_remedy() {
     let _limit = limit();
     type Verb = (&'static str, fn());
     let verbs: &[Verb] = &[
@@ -257,7 +257,7 @@ fn two_loops_on_one_thread_take_turns() {
     let line = log.clone();
     b.block_on(async move {
         spawn(async move { line.add(format_args!("b: {}", in_b.await)) });
-        resolve_a.resolve("from b"); // a wake of another loop: it waits behind a's door
+        resolve_a.resolve("from b"); // a wake of another loop: it waits in a's queue
     })
     .unwrap();
     log.add("a runs again");
@@ -345,7 +345,7 @@ fn a_timer_may_throw_twice() {
         log_uncaught(&log);
         let (line, guard) = (log.clone(), panics_when_dropped("drop"));
         drop(set_timeout_mut(ms(1), move || {
-            let _ = &guard; // dropped behind the call, because nobody has a handle
+            let _ = &guard; // dropped after the call, because there is no handle
             next_tick(line.callback("tick"));
             throw("call");
         }));
@@ -525,7 +525,7 @@ impl std::fmt::Debug for OnDrop {
     }
 }
 
-/// A rejection after the end of the loop has nobody to be told to, and must not hold the loop.
+/// A rejection after the end of the loop has no listener, and must not keep the loop's memory.
 #[test]
 fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
     let _limit = limit();
@@ -957,7 +957,7 @@ fn a_loop_can_be_dropped_by_the_end_of_its_thread() {
         let sender = sender.clone();
         std::thread::spawn(move || {
             if used_first {
-                KEPT_LOOP.with(|_| ()); // registers its destructor in front of the library's
+                KEPT_LOOP.with(|_| ()); // registers its destructor before the library's
             }
             let mut event_loop = common::virtual_loop();
             event_loop

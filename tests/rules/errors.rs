@@ -165,7 +165,7 @@ fn a_rejection_handled_in_the_same_drain_is_not_reported() {
 /// Promise.reject(1); b = Promise.reject(2);
 /// ```
 #[test]
-fn a_round_tells_also_what_its_listeners_handle() {
+fn a_round_reports_also_what_its_listeners_handle() {
     trace(|log| {
         let b = Cell::new(None);
         let slot = std::rc::Rc::new(b);
@@ -330,7 +330,7 @@ fn without_a_listener_a_rejection_is_an_uncaught_error() {
     .assert(["uncaught \"boom\"", "uncaught \"text\""]);
 }
 
-/// R18: without any listener the run ends at the first, and tells the `exit` listeners 1. Checked
+/// R18: without any listener the run ends at the first, and passes 1 to the `exit` listeners. Checked
 /// against Node:
 ///
 /// ```js
@@ -574,7 +574,7 @@ fn no_drain_follows_a_throwing_completion() {
     .assert([
         "uncaught A",
         "B",
-        "tick of A", // the drain behind the next callback of the phase
+        "tick of A", // the drain after the next callback of the phase
         "uncaught C",
         "tick of C", // or the opening of the check phase
         "immediate",

@@ -28,7 +28,7 @@ fn the_main_script_runs_before_any_callback() {
     })
     .assert([
         "main end",
-        "tick",      // the drain behind the main macrotask: ticks first (R10)
+        "tick",      // the drain after the main macrotask: ticks first (R10)
         "microtask", //
         "immediate", // the loop starts only now
         "timeout",
@@ -308,7 +308,7 @@ fn exit_ends_a_run_from_inside_a_task() {
     assert!(matches!(result, Err(RunError::Exit(6))), "{result:?}");
 }
 
-/// R9: the drain behind `exit` is a whole one, but for the ticks. Checked against Node:
+/// R9: the drain after `exit` is a whole one, but for the ticks. Checked against Node:
 ///
 /// ```js
 /// process.on('uncaughtException', (e) => console.log('uncaught', e));

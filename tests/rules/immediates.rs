@@ -133,9 +133,9 @@ fn sleeps_and_yields_stand_in_the_same_lists() {
         block_for(ms(30));
     })
     .assert([
-        "sleep v", // in the drain behind its timer
+        "sleep v", // in the drain after its timer
         "timer behind",
-        "yield w", // in the drain behind its immediate
+        "yield w", // in the drain after its immediate
         "immediate behind",
     ]);
 }

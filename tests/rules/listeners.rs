@@ -1,4 +1,4 @@
-//! Errors and the listeners that are told of them, where two rules meet: R14, R15, R51–R58. Each
+//! Errors and their listeners, where two rules meet: R14, R15, R51–R58. Each
 //! test is a recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under
 //! the name given, and its output is what the test expects.
 
@@ -174,7 +174,7 @@ fn after_a_listener_that_throws_the_rest_of_the_round_is_lost() {
     .assert([
         "unhandled 1",
         "unhandled 2",
-        "uncaught listener", // 3 is never told
+        "uncaught listener", // 3 is never reported
         "tick of report 1",
         "tick of report 2",
         "micro of report 1",
@@ -323,7 +323,7 @@ fn what_a_listener_queues_for_a_tick_waits_for_a_drain_point() {
         "immediate",
         "A",
         "uncaught tick 3",
-        "B", // and the drain behind the next timer
+        "B", // and the drain after the next timer
         "tick 4",
         "tick of listener",
         "micro of listener",
@@ -718,13 +718,13 @@ fn a_listener_removed_while_its_event_is_dispatched_is_called_this_once() {
         });
 
         let line = log.clone();
-        let told = on_uncaught(move |error| {
+        let listener = on_uncaught(move |error| {
             line.add(format_args!("uncaught {}", text_of(error.payload())));
         });
         let line = log.clone();
         on_uncaught(move |error| {
             line.add(format_args!("also {}", text_of(error.payload())));
-            told.remove();
+            listener.remove();
         });
         set_immediate(|| throw("1"));
         set_immediate(|| throw("2"));

@@ -23,7 +23,7 @@ fn connect_nowhere(lines: &Lines) {
 }
 
 /// R63 (probe 90): a connect that fails at once is reported by the pending phase of the first
-/// turn, behind the timers that are due and before poll and check.
+/// turn, after the timers that are due and before poll and check.
 #[test]
 fn r63_a_connect_that_fails_at_once_is_pending() {
     let _limit = limit();

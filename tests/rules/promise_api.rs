@@ -7,8 +7,8 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use crate::common::{
-    Log, ms, reason_of, rejected, resolved, say, tag, text_of, then_ruler as ruler, throw, trace,
-    trace_with_leftovers, virtual_loop,
+    Log, log_ok, ms, reason_of, rejected, resolved, tag, text_of, then_ruler as ruler, throw,
+    trace, trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{
     Next, PromiseError, Rejected, TryResolver, all, all_settled, any, any_and_abort, race,
@@ -62,27 +62,30 @@ fn log_unhandled(log: &Log) {
 
 // Conversions.
 
-/// The `then` behind a conversion runs in the turn of 1, as if there were no conversion.
+/// The `then` after a conversion runs in the turn of 1, as if there were no conversion.
 #[test]
 fn conversions_of_a_settled_promise_take_no_turn() {
     trace(|log| {
-        resolve::<_, Never>(()).then(say(&log, "plain"));
+        resolve::<_, Never>(()).then(log_ok(&log, "plain"));
         let converted = resolve::<_, Never>(()).map(|result| result);
-        converted.then(say(&log, "convert"));
+        converted.then(log_ok(&log, "convert"));
+        let map_err = resolve::<_, &str>(()).map_err(str::len);
+        map_err.then(log_ok(&log, "map_err"));
         let err_into = resolve::<_, &str>(()).err_into::<String>();
-        err_into.then(say(&log, "err_into"));
+        err_into.then(log_ok(&log, "err_into"));
         let tracked = ready(Ok::<_, Never>(())).tracked();
-        tracked.then(say(&log, "tracked"));
+        tracked.then(log_ok(&log, "tracked"));
         let untracked = resolve::<_, Never>(()).untracked();
         untracked.then(tag(&log, "untracked"));
         let shared = resolve::<_, Never>(()).shared();
-        shared.then(say(&log, "shared"));
+        shared.then(log_ok(&log, "shared"));
         resolve(()).infallible().then(tag(&log, "infallible"));
         ruler(&log, 2);
     })
     .assert([
         "plain",
         "convert",
+        "map_err",
         "err_into",
         "tracked",
         "untracked",
@@ -126,7 +129,7 @@ fn conversions_of_a_pending_promise_take_no_turn() {
 fn conversions_decide_what_is_reported() {
     trace(|log| {
         log_unhandled(&log);
-        rejected("untracked, never told").untracked();
+        rejected("untracked, never reported").untracked();
         ready(Err::<(), _>("tracked")).tracked();
         rejected("err").err_into::<String>();
         rejected("convert").map(|result| result.or(Ok::<_, Never>(())));
@@ -141,7 +144,7 @@ fn conversions_decide_what_is_reported() {
     ]);
 }
 
-/// A loop that ends tells nobody, and leaves nothing for the next run to tell.
+/// A loop that ends reports no rejection, and leaves none for the next run to report.
 #[test]
 fn what_is_tracked_while_the_loop_ends_is_not_reported() {
     struct Tracks;
@@ -162,6 +165,19 @@ fn what_is_tracked_while_the_loop_ends_is_not_reported() {
     assert!(matches!(result, Err(RunError::Exit(1))), "{result:?}");
     let result = event_loop.run_script(|| {});
     assert!(result.is_ok(), "{result:?}");
+}
+
+/// `map` receives the whole result, `map_err` the error only.
+#[test]
+fn map_err_leaves_a_value_alone() {
+    trace(|log| {
+        let mapped = [Ok(1), Err("no")].map(|result| {
+            let promise = ready(result).tracked();
+            promise.map_err(|reason: &str| format!("{reason} luck"))
+        });
+        all_settled(mapped).then(move |results| log.add(format_args!("{results:?}")));
+    })
+    .assert(["[Ok(1), Err(Error(\"no luck\"))]"]);
 }
 
 #[test]
@@ -195,6 +211,30 @@ fn aborting_a_converted_promise_leaves_its_source() {
         converted.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert(["Failed(Aborted)", "source has slept", "source is dropped"]);
+}
+
+/// `race` and `any` hold no handle to a member: one that has settled is freed while the others are
+/// pending. Its context is the part of it that can be observed.
+#[test]
+fn a_combinator_that_cannot_abort_frees_a_settled_member() {
+    trace(|log| {
+        let storage = AsyncLocalStorage::new();
+        let member = |name| storage.run(SaysBye(log.clone(), name), || resolve::<_, Never>(()));
+        let (pending, resolver) = try_with_resolver::<(), Never>();
+        let pending = pending.shared();
+        let with_pending = |promise: TryPromise<(), Never>| [promise.shared(), pending.clone()];
+        race(with_pending(member("a member of race")));
+        any(with_pending(member("a member of any")));
+        set_immediate(move || {
+            log.add("immediate");
+            resolver.resolve(());
+        });
+    })
+    .assert([
+        "a member of race is dropped",
+        "a member of any is dropped",
+        "immediate",
+    ]);
 }
 
 // Failures.
@@ -282,7 +322,7 @@ fn failures_pass_by_what_is_for_errors() {
         "4",
         "5",
         "6",
-        "Failed(Panicked(\"x\"))", // R47: three turns behind the handler of finally
+        "Failed(Panicked(\"x\"))", // R47: three turns after the handler of finally
         "7",
     ]);
 }
@@ -309,7 +349,7 @@ fn a_handler_that_panics_rejects_its_promise() {
     ]);
 }
 
-/// A shared promise whose task panicked tells everybody.
+/// A shared promise whose task panicked rejects all awaiters.
 #[test]
 fn a_panic_reaches_everybody_who_shares_the_promise() {
     trace(|log| {
@@ -357,7 +397,7 @@ fn the_payload_of_a_panic_comes_through_a_chain() {
 #[test]
 fn aborting_a_derived_promise_leaves_its_source() {
     trace(|log| {
-        log_unhandled(&log); // and an abort is not told
+        log_unhandled(&log); // and an abort is not reported
         let guard = SaysBye(log.clone(), "the handler");
         let line = log.clone();
         let derived = sleeper(&log, "source", 10).then(move |_| {
@@ -448,7 +488,7 @@ fn the_losers_of_race_and_abort_and_any_and_abort_end() {
             "fast has slept",
             "fast is dropped",
             "won by fast",
-            "slow is dropped", // its task is woken behind the reactions of the race
+            "slow is dropped", // its task is woken after the reactions of the race
             "15 ms",
         ]);
     }
@@ -486,14 +526,14 @@ fn aborting_a_race_leaves_its_members() {
         "Failed(Aborted)",
         "one has slept",
         "one is dropped",
-        "two is dropped", // the first still decides who is aborted
+        "two is dropped", // the first still decides which is aborted
     ]);
 }
 
 // Combinators of promises that fail.
 
 #[test]
-fn all_settled_tells_failures_from_errors() {
+fn all_settled_distinguishes_failures_from_errors() {
     trace(|log| {
         let (aborted, _resolvers) = try_with_resolver();
         aborted.abort();
@@ -532,7 +572,7 @@ fn a_failure_decides_all_and_race_and_is_one_of_the_errors_of_any() {
         });
     })
     .assert([
-        "Failed(Panicked(\"x\"))", // race: a turn ahead of the chain behind all
+        "Failed(Panicked(\"x\"))", // race: a turn before the chain after all
         "all 2 promises were rejected: [Failed(Panicked(\"x\")), Error(\"e\")]",
         "Failed(Panicked(\"x\"))",
     ]);
@@ -575,7 +615,7 @@ fn clones_of_a_shared_promise_are_one_promise() {
     .assert(["task is dropped", "Failed(Aborted)", "Failed(Aborted)"]);
 }
 
-/// One who gives up leaves the line; the order of the others stays.
+/// A dropped waiter leaves the list; the order of the others stays.
 #[test]
 fn who_gives_up_leaves_the_line() {
     trace(|log| {
@@ -654,7 +694,7 @@ fn a_promise_that_was_polled_or_marked_is_not_reported() {
     .assert(["unhandled dropped"]);
 }
 
-/// R50: nobody can settle it any more, so it is pending for ever. That is no error by itself.
+/// R50: nothing can settle it any more, so it is pending forever. That alone is no error.
 #[test]
 fn dropping_the_resolvers_leaves_the_promise_pending() {
     trace_with_leftovers(|log| {
@@ -692,7 +732,7 @@ fn let_go<T, E>(held: Held) -> impl FnOnce(T) -> Result<(), E> + 'static {
     }
 }
 
-/// Whatever waits for ever goes with its loop.
+/// What waits forever is dropped with its loop.
 #[test]
 fn what_waits_forever_is_dropped_with_the_loop() {
     let ways: [Way; 16] = [

@@ -118,7 +118,7 @@ fn a_task_that_aborts_itself_ends_at_its_next_wait() {
     .assert(["finished false", "finished true"]);
 }
 
-/// What a promise says of itself, and that marking it as handled keeps it quiet.
+/// The `Debug` output and state of a promise; marking it as handled suppresses the report.
 #[test]
 fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
     trace(|log| {
@@ -127,7 +127,7 @@ fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
         let (plain, fallible) = (plain.shared(), fallible.shared());
         assert!(!plain.is_finished() && !fallible.is_finished());
         resolver.resolve(());
-        fallible.mark_handled(); // so nothing is told
+        fallible.mark_handled(); // so nothing is reported
         resolvers.settle(Err("unhandled"));
         assert!(plain.is_finished() && fallible.is_finished());
 

@@ -22,7 +22,7 @@ fn resolving_with_a_promise_costs_two_turns() {
     .assert(["1", "2", "adopted", "3", "4"]);
 }
 
-/// R43: a pending promise is followed two turns behind its settling. Checked against Node:
+/// R43: a pending promise is followed two turns after its settling. Checked against Node:
 ///
 /// ```js
 /// let y; const inner = new Promise((r) => { y = r; });

@@ -8,7 +8,7 @@ use std::fmt::{Debug, Display};
 use std::panic::Location;
 
 use crate::common::{
-    Later, Log, reason_of, rejected, resolved, say, tag, then_ruler as ruler, throw, trace,
+    Later, Log, log_ok, reason_of, rejected, resolved, tag, then_ruler as ruler, throw, trace,
     trace_with_leftovers,
 };
 use nodeloop::promise::{
@@ -20,7 +20,7 @@ use nodeloop::{TryPromise, on_unhandled_rejection, queue_microtask, set_immediat
 type Never = Infallible;
 
 /// `(v) => console.log(line, v)`
-fn tell<T, U, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<U, E> + 'static
+fn log_value<T, U, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<U, E> + 'static
 where
     T: Display,
     U: Default,
@@ -110,10 +110,10 @@ fn a_missing_handler_costs_a_turn() {
     trace(|log| {
         rejected("x")
             .then(Ok)
-            .catch(say::<_, Never>(&log, "caught"));
+            .catch(log_ok::<_, Never>(&log, "caught"));
         resolve::<_, &str>(1)
             .catch(|_| Ok::<_, Never>(0))
-            .then(say(&log, "passed"));
+            .then(log_ok(&log, "passed"));
         ruler(&log, 3);
     })
     .assert(["1", "caught", "passed", "2", "3"]);
@@ -153,7 +153,7 @@ fn reactions_of_every_kind_stand_in_one_line() {
             if !settles_later {
                 y.resolve(());
             }
-            p.then(say(&log, "then 1"));
+            p.then(log_ok(&log, "then 1"));
             let (line, awaited) = (log.clone(), p.clone());
             spawn(async move {
                 awaited.await.unwrap();
@@ -161,8 +161,8 @@ fn reactions_of_every_kind_stand_in_one_line() {
             });
             let line = log.clone();
             p.finally(move || line.add("finally"));
-            p.then(say(&log, "then 2"));
-            race([p]).then(say(&log, "race"));
+            p.then(log_ok(&log, "then 2"));
+            race([p]).then(log_ok(&log, "race"));
             set_immediate(move || y.resolve(()));
         })
         .assert(["then 1", "await", "finally", "then 2", "race"]);
@@ -193,27 +193,37 @@ fn a_handler_that_returns_a_promise_costs_two_turns() {
         |log| {
             let handler = tag(log, "handler");
             let handler = move |v| resolve(handler(v));
-            resolve::<_, Never>(7).then(handler).then(say(log, "after"));
+            resolve::<_, Never>(7)
+                .then(handler)
+                .then(log_ok(log, "after"));
         },
         |log| {
             let handler = tag(log, "handler");
             let handler = move |v| resolve(handler(v)).shared();
-            resolve::<_, Never>(7).then(handler).then(say(log, "after"));
+            resolve::<_, Never>(7)
+                .then(handler)
+                .then(log_ok(log, "after"));
         },
         |log| {
             let handler = tag(log, "handler");
             let handler = move |v| ready(handler(v)); // one that cannot be rejected
-            resolve::<_, Never>(7).then(handler).then(say(log, "after"));
+            resolve::<_, Never>(7)
+                .then(handler)
+                .then(log_ok(log, "after"));
         },
         |log| {
             let handler = tag(log, "handler");
             let handler = move |v| Next::follow(resolve(handler(v)));
-            resolve::<_, Never>(7).then(handler).then(say(log, "after"));
+            resolve::<_, Never>(7)
+                .then(handler)
+                .then(log_ok(log, "after"));
         },
         |log| {
             let handler = tag(log, "handler");
             let handler = move |e| resolve::<_, Never>(handler(e));
-            reject::<i32, _>(7).catch(handler).then(say(log, "after"));
+            reject::<i32, _>(7)
+                .catch(handler)
+                .then(log_ok(log, "after"));
         },
     ];
     for way in ways {
@@ -247,7 +257,7 @@ fn a_promise_resolved_with_itself_is_rejected() {
         let a = a.shared();
         ya.resolve_with(b);
         yb.resolve_with(a.clone());
-        a.then_or_else_any(say::<_, Never>(&log, "never"), say(&log, "never"));
+        a.then_or_else_any(log_ok::<_, Never>(&log, "never"), log_ok(&log, "never"));
     })
     .assert(["TypeError"]); // the failure `SelfResolution`
 }
@@ -294,7 +304,7 @@ fn a_cycle_of_three_stays_pending() {
             resolver.resolve_with(promises[(index + 1) % 3].clone());
         }
         for promise in &promises {
-            promise.then_or_else_any(say::<_, Never>(&log, "never"), say(&log, "never"));
+            promise.then_or_else_any(log_ok::<_, Never>(&log, "never"), log_ok(&log, "never"));
         }
     })
     .assert([]);
@@ -337,9 +347,9 @@ fn the_promise_of_finally_settles_two_turns_after_its_handler() {
             line.add("finally");
             Ok("ignored")
         });
-        after.then(tell::<_, (), _>(&log, "after"));
-        (2..=6).fold(done.then(tell(&log, 1)), |promise, turn| {
-            promise.then(say(&log, format_args!("{turn} undefined")))
+        after.then(log_value::<_, (), _>(&log, "after"));
+        (2..=6).fold(done.then(log_value(&log, 1)), |promise, turn| {
+            promise.then(log_ok(&log, format_args!("{turn} undefined")))
         });
     })
     .assert([
@@ -361,16 +371,16 @@ fn finally_waits_for_its_handler_and_keeps_the_outcome_unless_that_fails() {
         let (gate, y) = with_resolver::<()>();
         resolve::<_, Never>("v")
             .finally(|| gate)
-            .then(tell::<_, (), _>(&log, "kept"));
+            .then(log_value::<_, (), _>(&log, "kept"));
         resolve(())
             .finally(|| Err::<(), _>("thrown"))
-            .catch(tell::<_, _, Never>(&log, "overridden"));
+            .catch(log_value::<_, _, Never>(&log, "overridden"));
         rejected("r")
             .finally(|| rejected("own"))
-            .catch(tell::<_, _, Never>(&log, "overridden"));
+            .catch(log_value::<_, _, Never>(&log, "overridden"));
         rejected("r")
             .finally(|| Ok(1))
-            .catch(tell::<_, _, Never>(&log, "kept"));
+            .catch(log_value::<_, _, Never>(&log, "kept"));
         set_immediate(move || {
             log.add("open");
             y.resolve(());
@@ -441,9 +451,9 @@ fn all_settled_gives_every_outcome() {
 fn race_ends_as_the_first_member_to_settle() {
     trace_with_leftovers(|log| {
         let (pending, _) = try_with_resolver();
-        race([pending, resolve(1), reject("x")]).then(tell::<_, (), _>(&log, "race"));
+        race([pending, resolve(1), reject("x")]).then(log_value::<_, (), _>(&log, "race"));
         let nothing = Vec::<TryPromise<(), Never>>::new();
-        race(nothing).then_or_else(say::<_, Never>(&log, "never"), say(&log, "never"));
+        race(nothing).then_or_else(log_ok::<_, Never>(&log, "never"), log_ok(&log, "never"));
         ruler(&log, 3);
     })
     .assert(["1", "race 1", "2", "3"]);
@@ -457,10 +467,10 @@ fn any_gives_the_first_value_or_all_errors() {
         errors.join(",")
     }
     trace(|log| {
-        any([reject("x"), resolve(1)]).then(tell::<_, (), _>(&log, "any"));
-        let none = tell::<_, _, Never>(&log, "any none");
+        any([reject("x"), resolve(1)]).then(log_value::<_, (), _>(&log, "any"));
+        let none = log_value::<_, _, Never>(&log, "any none");
         any([rejected("x"), rejected("y")]).catch(|why| none(errors(why)));
-        let empty = tell::<_, _, Never>(&log, "any empty");
+        let empty = log_value::<_, _, Never>(&log, "any empty");
         any(Vec::<TryPromise<(), _>>::new()).catch(|why| empty(errors(why)));
         ruler(&log, 3);
     })
@@ -501,9 +511,9 @@ fn a_loser_that_is_rejected_later_is_not_reported() {
         log_unhandled(&log);
         let (late, no) = try_with_resolver::<i32, &str>();
         let late = late.shared();
-        race([resolve(1).shared(), late.clone()]).then(tell::<_, (), _>(&log, "race"));
-        any([late.clone(), resolve(2).shared()]).then(tell::<_, (), _>(&log, "any"));
-        all([late, reject("first").shared()]).catch(tell::<_, _, Never>(&log, "all"));
+        race([resolve(1).shared(), late.clone()]).then(log_value::<_, (), _>(&log, "race"));
+        any([late.clone(), resolve(2).shared()]).then(log_value::<_, (), _>(&log, "any"));
+        all([late, reject("first").shared()]).catch(log_value::<_, _, Never>(&log, "all"));
         set_immediate(move || no.reject("too late"));
     })
     .assert(["race 1", "any 2", "all first"]);
@@ -526,8 +536,8 @@ fn a_promise_named_twice_counts_twice() {
         all(twice()).then(tell_json::<_, (), _>(&log, "all"));
         let line = log.clone();
         all_settled(twice()).then(move |v| line.add(format_args!("allSettled {}", v.len())));
-        race(twice()).then(tell::<_, (), _>(&log, "race"));
-        any(twice()).then(tell::<_, (), _>(&log, "any"));
+        race(twice()).then(log_value::<_, (), _>(&log, "race"));
+        any(twice()).then(log_value::<_, (), _>(&log, "any"));
         ruler(&log, 3);
     })
     .assert([

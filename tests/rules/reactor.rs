@@ -110,7 +110,7 @@ fn an_event_allows_32_reads_and_the_next_poll_phase_goes_on() {
         let reads = Rc::new(Cell::new(0));
         let counted = reads.clone();
         let reader = spawn(async move {
-            // Reads that fill their buffer say nothing of what is left.
+            // Reads that fill their buffer do not show what is left.
             while counted.get() < 100 {
                 assert_eq!(ours.read(&mut [0]).await.unwrap(), 1);
                 counted.set(counted.get() + 1);
@@ -126,7 +126,7 @@ fn an_event_allows_32_reads_and_the_next_poll_phase_goes_on() {
     assert_eq!(*seen.borrow(), [32, 64, 96, 100, 100]);
 }
 
-/// The same for a source whose events go on: cut off and told again at once, it is served once.
+/// The same for a source whose events go on: its budget exhausted and reported again at once, it is served once.
 #[test]
 fn a_source_that_was_cut_off_and_has_an_event_is_served_once_a_phase() {
     let _limit = limit();
@@ -153,7 +153,7 @@ fn a_source_that_was_cut_off_and_has_an_event_is_served_once_a_phase() {
     assert_eq!(*seen.borrow(), [32, 64, 96]);
 }
 
-/// A source is not readable before the poll phase has said so, whatever the kernel knows.
+/// A source is not readable before the poll phase has reported it, whatever the kernel knows.
 #[test]
 fn a_fresh_source_is_read_in_the_next_poll_phase_only() {
     let _limit = limit();
@@ -220,7 +220,7 @@ fn a_short_read_waits_for_the_next_event() {
     }
 }
 
-/// The end of the stream that arrives with the data, before it, and behind it.
+/// The end of the stream that arrives with the data, before it, and after it.
 #[test]
 fn the_end_of_a_stream_is_never_missed() {
     let _limit = limit();
@@ -240,7 +240,7 @@ fn the_end_of_a_stream_is_never_missed() {
         let (mut ours, mut peer) = pair();
         peer.write_all(b"data").unwrap();
         ours.readable().await.unwrap();
-        drop(peer); // behind the event and before the read
+        drop(peer); // after the event and before the read
         all.clear();
         ours.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, b"data");
@@ -252,7 +252,8 @@ fn the_end_of_a_stream_is_never_missed() {
     });
 }
 
-/// Both tasks' descriptors are told; one finds nothing, and waits instead of asking on and on.
+/// Both tasks' descriptors are reported; one finds nothing, and waits instead of polling again and
+/// again.
 #[test]
 fn a_spurious_readiness_does_not_spin() {
     let _limit = limit();
@@ -339,7 +340,7 @@ fn a_source_closed_while_its_event_is_in_the_batch() {
     assert_eq!(*seen.borrow(), ["check", "NotConnected", "close"]);
 }
 
-/// R62 (probe 89): close callbacks come behind the check phase, before the timers, each with a
+/// R62 (probe 89): close callbacks come after the check phase, before the timers, each with a
 /// drain.
 #[test]
 fn r62_close_callbacks_come_after_the_check_phase() {
@@ -506,7 +507,7 @@ fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
     event_loop.run_script(script).unwrap();
 }
 
-/// R6: the same for who polls, and for a reader and a writer at once; each is counted once.
+/// R6: the same for poll methods, and for a reader and a writer at once; each is counted once.
 #[test]
 fn r6_every_wait_is_counted_once() {
     let _limit = limit();
@@ -551,7 +552,7 @@ fn r6_every_wait_is_counted_once() {
     event_loop.run_script(script).unwrap();
 }
 
-/// Of several who wait for a source, the one that gives up leaves, and no other.
+/// Of several waiters of a source, only the dropped one leaves.
 #[test]
 fn a_waiter_that_gives_up_is_the_one_that_leaves() {
     let _limit = limit();
@@ -576,8 +577,8 @@ fn a_waiter_that_gives_up_is_the_one_that_leaves() {
     assert_eq!(*seen.borrow(), ["a", "c"]);
 }
 
-/// The end of a stream that arrives together with its last bytes is read behind them, though no
-/// further event tells it.
+/// The end of a stream that arrives together with its last bytes is read after them, though no
+/// further event reports it.
 #[test]
 fn an_end_that_comes_with_the_data_is_read() {
     let _limit = limit();
@@ -595,7 +596,7 @@ fn an_end_that_comes_with_the_data_is_read() {
     assert_eq!(*seen.borrow(), ["4", "0"]);
 }
 
-/// A read that lost a `select` can't tell; the stream is unref'd, and the loop ends.
+/// A read that lost a `select` cannot tell; the stream is unref'd, and the loop ends.
 #[test]
 fn an_abandoned_read_ends_with_its_stream() {
     let _limit = limit();
@@ -673,7 +674,7 @@ fn virtual_time_can_be_held_by_sockets() {
 }
 
 /// A run that ends in the middle of a poll phase leaves the rest to the next run: the system
-/// won't tell those events again.
+/// does not report those events again.
 #[test]
 fn what_a_stopped_run_did_not_hand_out_comes_in_the_next_run() {
     let _limit = limit();
@@ -694,7 +695,7 @@ fn what_a_stopped_run_did_not_hand_out_comes_in_the_next_run() {
     assert_eq!(read.unwrap().unwrap(), 1);
 }
 
-/// The same behind a run that was cut short by an error: everything is cancelled, and a source
+/// The same after a run that was cut short by an error: everything is cancelled, and a source
 /// that lives outside of it keeps its readiness.
 #[test]
 fn what_a_cancelled_run_did_not_hand_out_is_not_lost() {
@@ -717,7 +718,7 @@ fn what_a_cancelled_run_did_not_hand_out_is_not_lost() {
     assert_eq!(read.unwrap().unwrap(), 1);
 }
 
-/// After the end of its loop a source gives an error instead of waiting for ever.
+/// After the end of its loop a source returns an error instead of waiting forever.
 #[test]
 fn a_source_of_a_loop_that_has_ended_says_so() {
     let _limit = limit();
@@ -732,7 +733,7 @@ fn a_source_of_a_loop_that_has_ended_says_so() {
     peer.write_all(b"x").unwrap();
     let read = futures::executor::block_on(stream.read(&mut [0]));
     let text = read.unwrap_err().to_string();
-    assert!(text.contains("does not run"), "{text}"); // between two runs
+    assert!(text.contains("is not running"), "{text}"); // between two runs
     drop(event_loop);
     let ended = |result: io::Result<()>| {
         let text = result.unwrap_err().to_string();
@@ -751,7 +752,7 @@ fn a_source_of_a_loop_that_has_ended_says_so() {
     ended(run(async move { descriptor.writable().await }));
 }
 
-/// A task of another executor that waits for a source is told of the loop's end.
+/// A task of another executor that waits for a source is notified of the loop's end.
 #[test]
 fn a_foreign_waiter_is_woken_at_the_end() {
     let _limit = limit();
@@ -808,7 +809,7 @@ fn a_panic_in_a_reader_leaves_the_others_alone() {
     });
 }
 
-/// A regular file is not for the reactor, and says so at once.
+/// A regular file is not for the reactor, which is an error at once.
 #[test]
 fn a_regular_file_is_refused() {
     let _limit = limit();
@@ -891,7 +892,7 @@ impl std::task::Wake for PanickingWaker {
 }
 
 /// Several tasks that wait for one event are woken in one macrotask. A waker in it that panics is
-/// an uncaught error, and those behind it are woken all the same.
+/// an uncaught error, and those after it are woken all the same.
 #[test]
 fn a_waker_that_panics_keeps_nobody_from_waking() {
     let _limit = limit();
@@ -900,10 +901,10 @@ fn a_waker_that_panics_keeps_nobody_from_waking() {
     run(async move {
         let (ours, mut peer) = pair();
         let ours = Rc::new(ours);
-        let told = lines.clone();
+        let reports = lines.clone();
         nodeloop::on_uncaught(move |error| {
             let text = error.payload().downcast_ref::<&str>().unwrap();
-            log(&told, format!("uncaught: {text}"));
+            log(&reports, format!("uncaught: {text}"));
         });
         let mut foreign = Box::pin({
             let ours = ours.clone();
@@ -915,10 +916,10 @@ fn a_waker_that_panics_keeps_nobody_from_waking() {
             .poll(&mut std::task::Context::from_waker(&waker));
         assert!(polled.is_pending());
         let waiting = ours.clone();
-        let told = lines.clone();
+        let reports = lines.clone();
         spawn(async move {
             waiting.readable().await.unwrap();
-            log(&told, "woken");
+            log(&reports, "woken");
         });
         peer.write_all(b"x").unwrap();
         ours.readable().await.unwrap();

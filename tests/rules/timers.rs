@@ -13,7 +13,7 @@ use nodeloop::{
     set_timeout_mut,
 };
 
-/// R20: `27-timer-minimum.js`, what of it a `Duration` can say.
+/// R20: `27-timer-minimum.js`, the cases that a `Duration` can express.
 #[test]
 fn short_and_huge_delays_are_one_millisecond() {
     trace(|log| {
@@ -302,7 +302,7 @@ fn an_interval_comes_after_the_timers_of_its_callback() {
     })
     .assert([
         "interval 1",
-        "timer", // due at 95, but in front of the interval, that is due at 80
+        "timer", // due at 95, but before the interval, which is due at 80
         "interval 2",
     ]);
 }
@@ -615,7 +615,7 @@ fn a_callback_that_arms_a_timer_does_not_repeat_the_pass() {
     .assert([
         "A",
         "tick 1",
-        "immediate 1", // the loop timer stands a millisecond behind the last reading
+        "immediate 1", // the loop timer is a millisecond after the last reading
         "B",
         "A2",
         "micro 2",

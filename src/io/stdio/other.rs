@@ -1,16 +1,16 @@
-//! The standard streams where nothing is known of the system: reads by the pool, writes at once.
+//! The standard streams on other operating systems: reads are jobs of the pool, and writes block.
 
 use std::io::{self, Read, Write};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
-use super::Stream;
+use super::StandardStream;
 
-/// There is none.
+/// No stream can be registered.
 pub(super) enum Channel {}
 
-pub(super) fn open(_: Stream) -> Option<Channel> {
+pub(super) fn open(_: StandardStream) -> Option<Channel> {
     None
 }
 
@@ -18,10 +18,10 @@ pub(super) fn read_blocking(buffer: &mut [u8]) -> io::Result<usize> {
     io::stdin().read(buffer)
 }
 
-pub(super) fn write_blocking(stream: Stream, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn write_blocking(stream: StandardStream, bytes: &[u8]) -> io::Result<usize> {
     match stream {
-        Stream::Error => io::stderr().write(bytes),
-        Stream::Input | Stream::Output => {
+        StandardStream::Error => io::stderr().write(bytes),
+        StandardStream::Input | StandardStream::Output => {
             let mut stdout = io::stdout().lock();
             let length = stdout.write(bytes)?;
             stdout.flush()?;
@@ -30,10 +30,10 @@ pub(super) fn write_blocking(stream: Stream, bytes: &[u8]) -> io::Result<usize> 
     }
 }
 
-pub(super) fn flush(stream: Stream) -> io::Result<()> {
+pub(super) fn flush(stream: StandardStream) -> io::Result<()> {
     match stream {
-        Stream::Output => io::stdout().flush(),
-        Stream::Input | Stream::Error => Ok(()),
+        StandardStream::Output => io::stdout().flush(),
+        StandardStream::Input | StandardStream::Error => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
-//! `Descriptor`: the descriptor of a socket, lent for a while.
+//! `Descriptor`: the borrowed descriptor of a socket.
 //!
-//! A socket of [`net`](crate::net) can be closed by reference, while others wait for it. So it
-//! can't lend its descriptor for as long as it lives; this guard lends it for as long as nobody
+//! A socket can be closed by reference while tasks wait for it, so it can't implement `AsFd`, which
+//! would borrow the descriptor for as long as the socket lives. This guard borrows it while nothing
 //! closes the socket.
 
 use std::cell::Ref;
@@ -9,18 +9,19 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use mio::event::Source;
+use crate::io::PollEvented;
+use crate::io::platform::PlatformSource;
+use crate::io::registration::source_closed;
 
-use super::{PollEvented, source_closed};
-
-/// The descriptor of a socket, for the options that this crate has no method for.
+/// The borrowed descriptor of a socket, for options that this crate has no method for.
 ///
-/// Closing the socket while this is alive panics, so do not keep it across an `await`. Reading or
-/// writing behind the loop's back is not forbidden, but what was not read then is told by no
-/// further event.
+/// Do not keep it across an `await`: closing the socket while it exists panics. Reading or writing
+/// through it is possible, but the loop does not notice: it reports no further event for data that
+/// arrived before.
+///
+/// # Examples
 ///
 /// ```
-/// # #[cfg(unix)] {
 /// use nodeloop::net::TcpListener;
 /// use socket2::SockRef;
 ///
@@ -29,18 +30,17 @@ use super::{PollEvented, source_closed};
 ///     SockRef::from(&listener.descriptor()?).recv_buffer_size()
 /// });
 /// assert!(size.unwrap() > 0);
-/// # }
 /// ```
 pub struct Descriptor<'a> {
     owner: Ref<'a, dyn AsFd>,
 }
 
-impl<S: Source + AsFd + 'static> PollEvented<S> {
-    /// Lends the descriptor; an error if it was closed.
+impl<S: PlatformSource> PollEvented<S> {
+    /// Borrows the descriptor; returns an error if the source was closed.
     pub(crate) fn descriptor(&self) -> io::Result<Descriptor<'_>> {
-        let lent = Ref::filter_map(self.source.borrow(), Option::as_ref);
-        let lent = lent.map_err(|_| source_closed())?;
-        let owner = Ref::map(lent, |source| source as &dyn AsFd);
+        let source = Ref::filter_map(self.source.borrow(), Option::as_ref);
+        let source = source.map_err(|_| source_closed())?;
+        let owner = Ref::map(source, |source| source as &dyn AsFd);
         Ok(Descriptor { owner })
     }
 }

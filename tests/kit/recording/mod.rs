@@ -63,10 +63,10 @@ fn the_data_of_a_small_program_is_as_recorded() {
     let json = text(|out| record(recording, program::script).write_json(out));
     let expected = include_str!("expected.json");
     if json != expected {
-        let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join("picture.json");
+        let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recording.json");
         std::fs::write(&actual, &json).unwrap();
         panic!(
-            "the recording differs: diff tests/kit/picture/expected.json {}",
+            "the recording differs: diff tests/kit/recording/expected.json {}",
             actual.display()
         );
     }
@@ -286,11 +286,11 @@ fn only_what_the_recorded_loop_says_is_in_its_recording() {
         say("in the second");
         std::thread::spawn(|| say("on a thread")).join().unwrap();
     });
-    second.log("behind its run");
+    second.log("after its run");
     assert_eq!(all(&data(&first), "text"), ["in the first"]);
     assert_eq!(
         all(&data(&second), "text"),
-        ["in the second", "behind its run"]
+        ["in the second", "after its run"]
     );
 }
 
@@ -350,7 +350,7 @@ fn files_are_written() {
 }
 
 #[test]
-fn each_run_of_this_thread_is_saved_while_a_picture_is_taken() {
+fn each_run_of_this_thread_is_saved_while_a_recording_is_taken() {
     let _limit = limit();
     let folder = tempfile::tempdir().unwrap();
     let (html, json) = (folder.path().join("a.html"), folder.path().join("a.json"));

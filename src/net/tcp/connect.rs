@@ -1,12 +1,12 @@
-//! How a connection is made: several addresses, one after the other, as Node does it.
+//! Establishing connections: several addresses, tried one after the other, as in Node.
 //!
-//! Node 20 (`lib/net.js`, `lookupAndConnectMultiple`, `internalConnectMultiple`) sorts what a
-//! name stands for so that the families alternate, the family of the first address first, and
-//! tries one address at a time: the next one when an attempt has failed, or has taken longer than
-//! the attempt timeout, which gives it up. The last address has all the time there is. It is
-//! "Happy Eyeballs" without the race.
+//! Node 20 (`lib/net.js`, `lookupAndConnectMultiple`, `internalConnectMultiple`) sorts the addresses
+//! of a name so that the families alternate, beginning with the family of the first address. It
+//! tries one address at a time, and the next one when an attempt has failed or has exceeded the
+//! attempt timeout, which aborts it. The last address has no such timeout. It is "Happy Eyeballs"
+//! without attempts in parallel.
 //!
-//! Invariant: at most one attempt of a connection is under way.
+//! Invariant: a connection has at most one attempt at a time.
 
 use std::future::Future;
 use std::io;
@@ -15,21 +15,24 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::address::ToSocketAddrs;
-use super::connect::connect_socket;
-use super::error::{FailedAttempt, NetError};
-use super::tcp::{TcpSocket, TcpStream};
+use super::{TcpSocket, TcpStream};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::check_loop;
+use crate::io::platform::{REUSE_ADDRESS, is_in_progress};
+use crate::net::address::ToSocketAddrs;
+use crate::net::error::{FailedAttempt, NetError};
+use crate::net::stream::report_in_pending_phase;
 use crate::phases::macrotask::SourceLocation;
 use crate::time::timeout;
 
-/// Node's default (`--network-family-autoselection-attempt-timeout`), and its least.
+/// The default and the minimum in Node (`--network-family-autoselection-attempt-timeout`).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
-const LEAST_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(10);
+const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// How [`TcpStream`]s are connected: the options of Node's `net.connect`.
+/// Options for [`TcpStream::connect`], as those of Node's `net.connect`.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,7 +60,7 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// The options of [`TcpStream::connect`].
+    /// Creates the default options, which [`TcpStream::connect`] uses.
     pub fn new() -> ConnectOptions {
         ConnectOptions {
             auto_select_family: true,
@@ -68,28 +71,27 @@ impl ConnectOptions {
         }
     }
 
-    /// Whether a name that stands for several addresses is tried with all of them (the default),
-    /// or with the first alone.
+    /// Sets whether all addresses of a name are tried, which is the default, or only the first.
     #[doc(alias = "autoSelectFamily")]
     pub fn auto_select_family(&mut self, on: bool) -> &mut ConnectOptions {
         self.auto_select_family = on;
         self
     }
 
-    /// How long one of several addresses may take until the next is tried: 250 ms if nothing is
-    /// said, and 10 ms at least. The last one, or an only one, has no such limit.
+    /// Sets the timeout after which the next of several addresses is tried. The default is 250 ms,
+    /// the minimum 10 ms. The timeout does not apply to the last address.
     ///
-    /// It counts on the clock of the loop. A [virtual](crate::Builder::virtual_time) one jumps to
-    /// its end if nothing else is to be done, unless
-    /// [sockets hold it](crate::Builder::io_holds_time).
+    /// It is measured on the clock of the loop. On a [virtual clock](crate::Builder::virtual_time)
+    /// it elapses at once if there is nothing else to do, unless
+    /// [`io_holds_time`](crate::Builder::io_holds_time) is set.
     #[doc(alias = "autoSelectFamilyAttemptTimeout")]
     pub fn attempt_timeout(&mut self, timeout: Duration) -> &mut ConnectOptions {
-        self.attempt_timeout = timeout.max(LEAST_ATTEMPT_TIMEOUT);
+        self.attempt_timeout = timeout.max(MIN_ATTEMPT_TIMEOUT);
         self
     }
 
-    /// The address of this end; with port 0 the system chooses one. Only the first address of the
-    /// same family is tried then.
+    /// Sets the local address. With port 0, the operating system assigns a port. Only the first
+    /// address of the same family is tried.
     #[doc(alias = "localAddress")]
     #[doc(alias = "localPort")]
     pub fn local_address(&mut self, address: SocketAddr) -> &mut ConnectOptions {
@@ -97,29 +99,29 @@ impl ConnectOptions {
         self
     }
 
-    /// See [`TcpStream::set_nodelay`].
+    /// Sets the `TCP_NODELAY` option. See [`TcpStream::set_nodelay`].
     #[doc(alias = "noDelay")]
     pub fn nodelay(&mut self, nodelay: bool) -> &mut ConnectOptions {
         self.nodelay = nodelay;
         self
     }
 
-    /// See [`TcpStream::set_keepalive`].
+    /// Enables TCP keepalive. See [`TcpStream::set_keepalive`].
     #[doc(alias = "keepAlive")]
     pub fn keepalive(&mut self, idle: Option<Duration>) -> &mut ConnectOptions {
         self.keepalive = idle;
         self
     }
 
-    /// Connects to `address`, as [`TcpStream::connect`] does, with these options.
+    /// Opens a TCP connection to `address` with these options. See [`TcpStream::connect`].
     ///
     /// # Errors
     ///
-    /// A [`NetError`] that lists what was tried; and if the loop ends.
+    /// Returns a [`NetError`] that lists all attempts. Returns an error if the loop ends.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
     #[track_caller]
     pub fn connect<A: ToSocketAddrs>(
         &self,
@@ -129,7 +131,6 @@ impl ConnectOptions {
         self.clone().connect_in(state, address, Location::caller())
     }
 
-    /// The same for `verb`, which has looked for the loop already.
     pub(super) fn connect_in<A: ToSocketAddrs>(
         self,
         state: Rc<LoopState>,
@@ -169,7 +170,7 @@ impl ConnectOptions {
                 Err(attempt) => failed.push(attempt),
             }
         }
-        check_loop(state)?; // its end is no fault of any address
+        check_loop(state)?; // the end of the loop is not an error of any address
         Err(NetError::wrap(failed))
     }
 
@@ -183,11 +184,11 @@ impl ConnectOptions {
         let socket = TcpSocket::new_for(address).map_err(failed)?;
         if let Some(local) = self.local_address {
             let failed = |error| FailedAttempt::at("bind", local, error);
-            // As libuv does; a port of a connection that has just ended is free for a new one.
-            socket.set_reuse_address(cfg!(unix)).map_err(failed)?;
+            // As in libuv: the port of a connection that has just ended can be used again.
+            socket.set_reuse_address(REUSE_ADDRESS).map_err(failed)?;
             socket.bind(local).map_err(failed)?;
         }
-        let stream = connect_socket(state, socket.into(), address, location)
+        let stream = connect_socket(state, socket.socket, address, location)
             .await
             .map_err(failed)?;
         if self.nodelay {
@@ -199,7 +200,7 @@ impl ConnectOptions {
         Ok(stream)
     }
 
-    /// What of `addresses` is tried, and in which order.
+    /// Returns the addresses to try, in order.
     fn to_attempt(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         if let Some(local) = self.local_address {
             let same_family = |address: &&SocketAddr| address.is_ipv4() == local.is_ipv4();
@@ -220,7 +221,28 @@ impl Default for ConnectOptions {
     }
 }
 
-/// The families in turn, that of the first address first; no address twice.
+/// Connects a socket that is not registered yet.
+pub(super) async fn connect_socket(
+    state: &Rc<LoopState>,
+    socket: socket2::Socket,
+    address: SocketAddr,
+    location: SourceLocation,
+) -> io::Result<TcpStream> {
+    check_loop(state)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            return Err(report_in_pending_phase(state, error, location).await);
+        }
+        Err(error) if !is_in_progress(&error) => return Err(error),
+        _ => {}
+    }
+    let socket = mio::net::TcpStream::from_std(socket.into());
+    let stream = TcpStream::new(state.clone(), socket, location)?;
+    stream.connected().await
+}
+
+/// Alternates the families, beginning with that of the first address, and drops duplicates.
 fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let (mut preferred, mut others) = (Vec::new(), Vec::new());
     let first = addresses.first().copied();
@@ -251,7 +273,7 @@ mod tests {
         addresses.iter().map(parse).collect()
     }
 
-    /// What `net.connect` of Node v20.20.2 attempts when its `lookup` gives these.
+    /// What `net.connect` of Node v20.20.2 attempts when its `lookup` returns these.
     #[test]
     fn families_alternate_and_nothing_is_tried_twice() {
         let given = [
