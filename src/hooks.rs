@@ -1,6 +1,6 @@
 //! Listeners for errors, for rejections and for the end of the loop; and `exit`.
 //!
-//! Where each kind of error is caught, and the way that it goes from there:
+//! Where each kind of error is caught and where it is reported:
 //!
 //! | error | caught in | reported in |
 //! |---|---|---|

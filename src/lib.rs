@@ -182,8 +182,8 @@ pub use hooks::{
     HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
     on_unhandled_rejection,
 };
-pub use observe::active_resource::OperationKind;
-pub use observe::why_alive::{BlockedOn, Operation, PendingTask, WhyAlive, why_alive};
+pub use observe::active_resource::ResourceKind;
+pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,

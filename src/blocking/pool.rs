@@ -20,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Origin, SourceLocation};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
@@ -156,9 +156,9 @@ impl Pool {
     }
 
     /// Returns the jobs that have not been delivered yet, in order of submission, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let ids = self.outstanding_ids().into_iter();
-        ids.map(|id| ActiveResource::new(OperationKind::Job, self.location(id)))
+        ids.map(|id| ResourceEntry::new(ResourceKind::Job, self.location(id)))
             .collect()
     }
 

@@ -168,7 +168,7 @@ impl LoopState {
         if error.payload.is::<ExitUnwind>() {
             return; // `exit` has set the reason for the stop
         }
-        self.notify_thrown();
+        self.notify_panicked();
         let listeners = &self.hooks.uncaught;
         if listeners.is_empty() {
             return self.stop(Stop::Uncaught(error));

@@ -188,9 +188,9 @@ impl LoopState {
 
     /// Notifies observers that a panic has left the current step.
     #[cold]
-    pub(crate) fn notify_thrown(&self) {
+    pub(crate) fn notify_panicked(&self) {
         if let Some(step) = self.observers.step() {
-            self.notify_observers(|| Event::Thrown(step));
+            self.notify_observers(|| Event::Panicked(step));
         }
     }
 

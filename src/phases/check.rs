@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 
 /// The number of an immediate, which a loop never uses twice.
@@ -125,12 +125,12 @@ impl Check {
     }
 
     /// Lists the pending immediates for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let pending = self.queue.iter().flatten();
-        let resources = pending.map(|immediate| ActiveResource {
+        let resources = pending.map(|immediate| ResourceEntry {
             refed: immediate.refed,
             wakers: immediate.work.waker().cloned().into_iter().collect(),
-            ..ActiveResource::new(OperationKind::Immediate, Some(immediate.location))
+            ..ResourceEntry::new(ResourceKind::Immediate, Some(immediate.location))
         });
         resources.collect()
     }

@@ -4,7 +4,7 @@
 //! sources closed in one turn **the one closed last calls back first**. A callback that closes
 //! another source feeds the next turn.
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 
 #[derive(Default)]
@@ -35,9 +35,9 @@ impl Close {
     }
 
     /// Lists the queued callbacks for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let resources = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Close, Some(macrotask.origin.location))
+            ResourceEntry::new(ResourceKind::Close, Some(macrotask.origin.location))
         };
         self.running
             .iter()

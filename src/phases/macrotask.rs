@@ -16,7 +16,7 @@ pub(crate) struct Macrotask {
     pub(crate) origin: Origin,
 }
 
-/// Where an entry into user code comes from. All but the location is for observers.
+/// The origin of an entry into user code. All but the location is for observers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
     pub(crate) location: SourceLocation,

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 
 /// The most rounds after the poll phase (`core.c` `uv_run`: "a small fixed number of
@@ -41,9 +41,9 @@ impl Pending {
     }
 
     /// Lists the queued callbacks for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let resources = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Pending, Some(macrotask.origin.location))
+            ResourceEntry::new(ResourceKind::Pending, Some(macrotask.origin.location))
         };
         self.queue.iter().map(resources).collect()
     }

@@ -34,7 +34,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Registry, Token};
 
 use crate::blocking::pool::{JobId, Pool};
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, SourceLocation};
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{
@@ -294,21 +294,21 @@ impl PollPhase {
     }
 
     /// Returns completions to come and waits on sources, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let registrations = self.registrations.borrow();
         let mut resources = Vec::new();
         let mut list = |one: &Batched| match one {
-            Batched::Simulated(macrotask) => resources.push(ActiveResource::new(
-                OperationKind::Completion,
+            Batched::Simulated(macrotask) => resources.push(ResourceEntry::new(
+                ResourceKind::Completion,
                 Some(macrotask.origin.location),
             )),
-            Batched::Ready(token, _) => resources.push(ActiveResource::new(
-                OperationKind::Read,
+            Batched::Ready(token, _) => resources.push(ResourceEntry::new(
+                ResourceKind::Read,
                 registrations.location(*token),
             )),
             Batched::InRemoteQueue => {} // listed with the remote queue
             Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
-                resources.push(ActiveResource::new(OperationKind::Message, None));
+                resources.push(ResourceEntry::new(ResourceKind::Message, None));
             }
         };
         self.batch.borrow().iter().for_each(&mut list);

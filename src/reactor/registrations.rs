@@ -36,7 +36,7 @@ use std::task::{Context, Waker};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use readiness::{INDEX_MASK, generation_of, index_of, next_generation, signal_token, source_token};
 pub(crate) use readiness::{Readiness, SignalNumber, signal_of};
@@ -471,18 +471,18 @@ impl Registrations {
     }
 
     /// Returns the waits on sources, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let directions = self.slots.iter().flat_map(|slot| {
             [
-                (slot, &slot.read, OperationKind::Read),
-                (slot, &slot.write, OperationKind::Write),
+                (slot, &slot.read, ResourceKind::Read),
+                (slot, &slot.write, ResourceKind::Write),
             ]
         });
         let waiting = directions.filter(|(_, state, _)| state.waiting() > 0);
-        let resources = waiting.map(|(slot, state, kind)| ActiveResource {
+        let resources = waiting.map(|(slot, state, kind)| ResourceEntry {
             refed: slot.refed,
             wakers: state.wakers().cloned().collect(),
-            ..ActiveResource::new(kind, Some(slot.location))
+            ..ResourceEntry::new(kind, Some(slot.location))
         });
         resources.collect()
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Recording;
-use crate::observe::{self, Event, EventContext, EveryLoop, Observer};
+use crate::observe::{self, Event, EventContext, EveryLoopHandle, Observer};
 
 /// Records every loop that is built on this thread from now on, if the command line asks for it:
 /// `--html FILE` for the page, `--trace FILE` for the trace, or both. Without them it does
@@ -65,7 +65,7 @@ pub fn take(title: &str, html: Option<&Path>, trace: Option<&Path>) -> Picture {
 #[must_use = "dropping it ends the recording: `let _picture = …`"]
 #[derive(Debug)]
 pub struct Picture {
-    installed: Option<EveryLoop>,
+    installed: Option<EveryLoopHandle>,
     wanted: Option<Wanted>,
 }
 

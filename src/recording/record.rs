@@ -163,7 +163,7 @@ impl Record {
             Event::RejectionReported { promise, .. } => What::Unhandled {
                 promise: promise.get(),
             },
-            Event::Thrown(_) => {
+            Event::Panicked(_) => {
                 if let Some(open) = self.open.last_mut() {
                     open.threw = true;
                 }

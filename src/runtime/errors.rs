@@ -101,7 +101,7 @@ impl fmt::Display for Stuck {
         let mut tasks = self.report.tasks().iter();
         if let Some(main) = tasks.find(|task| Some(task.location()) == self.main) {
             write!(f, "\n  the main future, run at {}", main.location())?;
-            main.write_waits(f)?;
+            main.write_blocked_on(f)?;
         }
         self.report.write_without(self.main, f)
     }

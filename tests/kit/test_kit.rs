@@ -267,7 +267,7 @@ fn a_stuck_body_fails_and_says_what_it_waits_for() {
         .unwrap_err();
     let expected = r#"the main future is pending and nothing keeps the loop alive: no timer, immediate, job, I/O wait or keep-alive token is left to wake it
   the main future, run at {2}:10
-    it waits for the promise made at {4}:39, whose resolvers have all been dropped: it can never settle
+    it waits for the promise made at {4}:39, which can never settle: all its resolvers were dropped
   a timer, due in 5ms, made at {8}:13, unref'd
   a task spawned at {7}:18 is pending
     it waits for the promise made at {6}:32
@@ -559,7 +559,7 @@ fn a_finished_stepper_leaves_no_task() {
         "{message}"
     );
     assert!(
-        message.contains("waits for nothing that the loop knows of"),
+        message.contains("what it waits for is unknown to the loop"),
         "{message}"
     );
 }

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 
 #[derive(Default)]
@@ -73,17 +73,17 @@ impl Simulated {
         completions.chain(self.stalled.take())
     }
 
-    pub(super) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(super) fn active_resources(&self) -> Vec<ResourceEntry> {
         let stalled = self.stalled.borrow();
         let stalled = stalled.iter().map(|macrotask| {
-            ActiveResource::new(OperationKind::Stall, Some(macrotask.origin.location))
+            ResourceEntry::new(ResourceKind::Stall, Some(macrotask.origin.location))
         });
         let completions = self.completions.borrow();
         let completions = completions
             .iter()
-            .map(|((due, _), macrotask)| ActiveResource {
+            .map(|((due, _), macrotask)| ResourceEntry {
                 due: Some(*due),
-                ..ActiveResource::new(OperationKind::Completion, Some(macrotask.origin.location))
+                ..ResourceEntry::new(ResourceKind::Completion, Some(macrotask.origin.location))
             });
         stalled.chain(completions).collect()
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{Timer, Timers};
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 
 impl Timers {
     /// Lists the armed timers for a report, in the order in which they are due.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let armed = self.timers.iter().map(|(_, timer)| timer);
         let mut armed: Vec<&Timer> = armed.filter(|timer| !timer.destroyed).collect();
         armed.sort_by_key(|timer| timer.due_ms());
@@ -16,16 +16,16 @@ impl Timers {
 }
 
 impl Timer {
-    fn active_resource(&self) -> ActiveResource {
+    fn active_resource(&self) -> ResourceEntry {
         let kind = match self.is_interval {
-            true => OperationKind::Interval,
-            false => OperationKind::Timer,
+            true => ResourceKind::Interval,
+            false => ResourceKind::Timer,
         };
-        ActiveResource {
+        ResourceEntry {
             refed: self.refed,
             due: self.link.map(|_| Duration::from_millis(self.due_ms())),
             wakers: self.work.waker().cloned().into_iter().collect(),
-            ..ActiveResource::new(kind, Some(self.location))
+            ..ResourceEntry::new(kind, Some(self.location))
         }
     }
 }
