@@ -320,7 +320,7 @@ fn what_nobody_handles_fails_the_test() {
             drop(nodeloop::try_spawn(async { Err::<(), _>("no luck") }));
         });
     });
-    let expected = r#"unhandled rejection of the promise made at {5}:18: "no luck"; await it, give it a reaction, or install `on_unhandled_rejection`
+    let expected = r#"unhandled rejection of the promise made at {5}:18: "no luck"; await it, add a reaction, or install `on_unhandled_rejection`
 the log is
     1 "immediate"  check, turn 1, t=0 ms, set at {3}"#;
     assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
@@ -416,7 +416,7 @@ fn a_test_that_waits_for_time_that_is_held_fails() {
         let _held = t.hold_time();
         time::sleep(ms(20)).await;
     });
-    let expected = r#"nothing can run unless time passes, and the virtual clock is held by hand: advance it
+    let expected = r#"nothing can run unless time passes, and the virtual clock is held: advance it
   the main future, run at {1}:44
     it waits for a timer, due in 20ms, made at {3}:9
   a timer, due in 20ms, made at {3}:9

@@ -54,7 +54,7 @@ impl LoopState {
                 self.observers.remove(installed.id);
                 self.update_fast_path();
                 let location = installed.location;
-                self.stop_over_done(Stop::Uncaught(Uncaught { payload, location }));
+                self.stop(Stop::Uncaught(Uncaught { payload, location }));
             }
         }
         if Rc::strong_count(&observers) == 1 {

@@ -95,8 +95,7 @@ pub(crate) enum LoopStatus {
 
 /// Why a run ends before the loop has run dry.
 pub(crate) enum Stop {
-    /// The future of a `block_on` has finished.
-    Done,
+    /// The program called `exit`.
     Exit(i32),
     /// Only a clock that is held by hand could wake anybody.
     ClockHeld,
@@ -232,14 +231,10 @@ impl LoopState {
         self.stop.borrow_mut().get_or_insert(stop);
     }
 
-    /// As [`stop`](LoopState::stop), also when the run has just reached its aim.
-    pub(super) fn stop_over_done(&self, stop: Stop) {
-        let done = self
-            .stop
-            .borrow_mut()
-            .take_if(|stop| matches!(stop, Stop::Done));
-        drop(done);
-        self.stop(stop);
+    /// Ends the run at the next point between two callbacks, without an error: the future of a
+    /// `block_on` has finished.
+    pub(crate) fn stop_at_target(&self) {
+        self.is_stopping.set(true);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

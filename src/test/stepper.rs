@@ -96,7 +96,7 @@ impl Stepper {
     pub fn run_phase(&mut self) -> Phase {
         let mut phase = self.next;
         let result = self.event_loop.hosted("run_phase", |event_loop| {
-            if event_loop.before_a_turn() {
+            if event_loop.timers_before_first_turn() {
                 phase = Phase::Timers;
             } else {
                 event_loop.state().step_phase(phase);
@@ -164,7 +164,7 @@ impl Stepper {
     pub fn run_until_idle(&mut self) {
         self.finish_turn();
         let result = self.event_loop.hosted("run_until_idle", |event_loop| {
-            event_loop.before_a_turn();
+            event_loop.timers_before_first_turn();
             event_loop.state().run_while_alive();
         });
         self.check(result);
