@@ -1,88 +1,87 @@
 //! An async/await executor with the event loop of Node.js: one thread, futures treated as promises,
-//! and an order that you may assert in a unit test.
+//! and an order of execution that a unit test may assert.
 //!
-//! Other runtimes say: do not rely on the order in which tasks run. Here **the order is specified,
-//! rule by rule, equals what the real Node.js prints, and is part of the API.**
+//! Other runtimes do not specify the order in which tasks run. In this crate **the order is
+//! specified rule by rule, equals what Node.js prints, and is part of the API.**
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
 //! use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
 //!
 //! let log = Rc::new(RefCell::new(Vec::new()));
-//! let say = |what: &'static str| {
+//! let push = |label: &'static str| {
 //!     let log = log.clone();
-//!     move || log.borrow_mut().push(what)
+//!     move || log.borrow_mut().push(label)
 //! };
 //! let (timer, immediate, micro, tick, awaited) =
-//!     (say("timer"), say("immediate"), say("microtask"), say("tick"), say("awaited"));
+//!     (push("timer"), push("immediate"), push("microtask"), push("tick"), push("awaited"));
 //! let mut event_loop = nodeloop::EventLoop::builder().virtual_time().build()?;
 //! event_loop.run(async move {
-//!     set_timeout(Duration::from_secs(3600), timer); // virtual time: no waiting
+//!     set_timeout(Duration::from_secs(3600), timer); // virtual time: returns immediately
 //!     set_immediate(immediate);
 //!     queue_microtask(micro);
 //!     next_tick(tick);
-//!     promise::ready(()).await; // exactly one turn
+//!     promise::ready(()).await; // exactly one turn of the microtask queue
 //!     awaited();
 //! }).unwrap();
 //! assert_eq!(*log.borrow(), ["tick", "microtask", "awaited", "immediate", "timer"]);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # The wheel
+//! # The event loop
 //!
-//! A run begins with the main script, drains, and then turns as long as something keeps the loop
-//! alive:
+//! A run executes the main script, drains the queues, and then repeats the phases while something
+//! keeps the loop alive:
 //!
 //! ```text
 //!    main script ─▶ drain
 //!         │
 //!         ▼
-//!    ┌─▶ pending    results that were known without waiting         R63
+//!    ┌─▶ pending    results that are known without waiting          R63
 //!    │   poll       completions, messages, sockets; signals last    R5–R8, R61, R64
-//!    │   (pending)  what was fed meanwhile, at most 8 rounds        R63
+//!    │   (pending)  what was queued meanwhile, at most 8 rounds     R63
 //!    │   check      immediates                                      R37–R40
-//!    │   close      callbacks of closed sources, the last one first R62
-//!    │   timers     what is due; also once in front of the first turn  R20–R36
+//!    │   close      callbacks of closed sources, last in first out  R62
+//!    │   timers     what is due; also once before the first turn    R20–R36
 //!    └── alive?     ref'd timer or immediate, job, I/O wait, token, message  R6
 //!         │ no
 //!         ▼
-//!    before_exit ─▶ drain ─▶ alive again? back to the wheel         R2
+//!    before_exit ─▶ drain ─▶ alive again? continue with the loop    R2
 //!         │ no
 //!         ▼
 //!    exit                                                           R9
 //! ```
 //!
-//! Behind **every** callback that a phase calls, a macrotask, both queues are drained (R10, R12):
+//! Each callback that a phase calls is a macrotask. After **every** macrotask both queues are
+//! drained (R10, R12):
 //!
 //! ```text
 //!    repeat
-//!        while there is a tick: call it                 next_tick
-//!        run microtasks until there is none             promise jobs, queue_microtask
-//!    until there is no tick, and no rejection to report
+//!        while the tick queue is not empty: call the next tick      next_tick
+//!        run microtasks until the queue is empty                    promise jobs, queue_microtask
+//!    until there is no tick and no rejection to report
 //! ```
 //!
-//! # The rules in one breath
+//! # The rules in brief
 //!
-//! * Ticks before microtasks, microtasks before the next macrotask; either queue can starve the
-//!   loop (R10, R11).
-//! * [`spawn`] polls at once, on your stack (R46). Awaiting a promise costs one turn, always (R45);
-//!   resolving a promise with a promise costs two more (R43).
-//! * Timers count whole milliseconds and stand in one list per duration; late ones come list by
-//!   list, not deadline by deadline (R21–R23). A timer armed by a timer waits for the next phase
-//!   (R25).
-//! * Immediates made by an immediate wait for the next turn (R37). From I/O, an immediate comes
-//!   before any timer (R40).
-//! * A wake while the loop runs is a microtask; a wake from anywhere else is a macrotask of the
-//!   poll phase.
-//! * A panic in a callback is uncaught at once (R51); a panic in a task rejects its promise; a
-//!   rejection that nobody has handled by the end of the drain is reported (R14). Nothing passes
-//!   silently.
-//! * A pending promise alone keeps nothing alive (R50).
+//! * Ticks run before microtasks, and microtasks before the next macrotask. Either queue can starve
+//!   the loop (R10, R11).
+//! * [`spawn`] polls the future at once, on the caller's stack (R46). Awaiting a promise always costs
+//!   one turn (R45); resolving a promise with a promise costs two more (R43).
+//! * Timers count whole milliseconds and form one list per duration. Late timers run list by list,
+//!   not deadline by deadline (R21–R23). A timer that is armed by a timer waits for the next timers
+//!   phase (R25).
+//! * An immediate that is queued by an immediate waits for the next turn (R37). After I/O, an
+//!   immediate runs before any timer (R40).
+//! * A wake while the loop is running is a microtask. Any other wake is a macrotask of the poll phase.
+//! * A panic in a callback is an uncaught error at once (R51). A panic in a task rejects its promise.
+//!   A rejection that is not handled by the end of the drain is reported (R14).
+//! * A pending promise alone does not keep the loop alive (R50).
 //!
-//! All of them, with where each is kept and proved: [`guide::rules`]. What is exact, what is not,
-//! and what Node itself does not promise: [`guide::exactness`].
+//! [`guide::rules`] lists all rules with the file that keeps each and the probes that prove it.
+//! [`guide::exactness`] lists every deviation from Node, and what Node itself does not guarantee.
 //!
-//! # JavaScript on the left, nodeloop on the right
+//! # Node and nodeloop
 //!
 //! | Node | nodeloop |
 //! |---|---|
@@ -90,7 +89,7 @@
 //! | `process.nextTick`, `queueMicrotask` | [`next_tick`], [`queue_microtask`] |
 //! | `setTimeout`, `setInterval`, `setImmediate` | [`set_timeout`], [`set_interval`], [`set_immediate`] |
 //! | `timersPromises.setTimeout`, `.setImmediate`, `.setInterval` | [`time::sleep`], [`yield_now`], [`time::interval`] |
-//! | promises | [`promise`] (a table with the turns) |
+//! | promises | [`promise`] (with the number of turns of each operation) |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`] |
 //! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
@@ -100,48 +99,42 @@
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
+//! | `process.getActiveResourcesInfo` | [`why_alive`] |
 //! | `child_process` | [`process`] |
 //! | `process.stdin`, `.stdout`, `.stderr` | [`io::stdin`], [`io::stdout`], [`io::stderr`] |
 //! | `worker_threads`, `cluster` | [`worker`] |
 //!
 //! # Glossary
 //!
-//! | word | meaning |
+//! | term | meaning |
 //! |---|---|
-//! | macrotask | one callback entered from a phase, or the main script |
+//! | macrotask | one callback that the loop calls from a phase, or the main script |
 //! | tick | a callback in the nextTick queue |
-//! | microtask | a promise job, a woken task, or a callback of `queue_microtask` |
-//! | drain, checkpoint | emptying both queues behind a macrotask |
-//! | turn | of the loop: once through all phases; of a promise: one microtask |
+//! | microtask | a promise job, a woken task, or a callback of [`queue_microtask`] |
+//! | drain | emptying both queues after a macrotask; *checkpoint* is the function that does it |
+//! | turn | of the loop: one pass through all phases; of a promise: one microtask |
 //! | phase | one of pending, poll, check, close, timers |
-//! | stalled | nothing can run unless time passes or the outside world answers |
-//! | seed | names one way in which the world may answer where Node promises no order |
+//! | source | a socket, pipe or other descriptor that the poll phase watches |
 //! | ref'd | keeps the loop alive while it is pending |
-//! | rejected, handled | ended with an error or a panic; polled, reacted to or followed at least once |
-//! | remote door | the one way in from other threads |
+//! | alive | something ref'd is pending, see [`why_alive`] |
+//! | stalled | nothing can run unless time passes or an external event arrives |
+//! | rejected, handled | settled with an error or a panic; polled, given a reaction or followed at least once |
+//! | resource | what keeps a loop alive: a timer, a job, a wait on a source, … |
+//! | observer | code that is notified of the events of a loop and cannot change it |
+//! | seed | selects one of the legal orders where Node guarantees none |
+//! | remote queue | the queue through which other threads reach the loop |
 //!
 //! # Testing
 //!
-//! [`test::run`] runs a test on virtual time, its log remembers where each entry ran, and
-//! [`test::explore`] permutes what is *not* guaranteed: [`guide::testing`] has worked tests.
-//! [`why_alive`] says at any time what a loop waits for. A loop can live inside of another one:
-//! [`EventLoop::turn`], [`EventLoop::poll_timeout`].
-//!
-//! # The map of the code
-//!
-//! `event_loop.rs` is the wheel on one screen, `checkpoint.rs` the drain. `phases/` are passive
-//! queues that hand out [macrotasks](crate#glossary); `current.rs` is where the API (`schedule.rs`,
-//! `promise/`, `time.rs`, `blocking.rs`, `net/`, `fs/`) and the loop meet. `remote.rs` is the door
-//! for other threads, `pool.rs` the worker pool, `signals.rs` where signals and the ends of children
-//! come from, `teardown.rs` the end of a loop. `entry.rs` is how a run begins and ends. `observers.rs`
-//! knows where the loop is and who observes it, `observe.rs` is the way in ([`guide::observing`]);
-//! `picture/` draws what it tells. `test/` is the kit for tests of order, `explorer.rs` what decides
-//! in an exploration.
+//! [`test::run`] runs a test on virtual time, its log records where each entry was made, and
+//! [`test::explore`] permutes what is *not* guaranteed. [`guide::testing`] has worked tests.
+//! [`why_alive`] reports what a loop is waiting for. A loop can be embedded in another one with
+//! [`EventLoop::turn`] and [`EventLoop::poll_timeout`].
 //!
 //! # Platforms
 //!
-//! Linux is tested. macOS and Windows are built on the same portable parts (mio, `blocking`) and
-//! should compile; nobody tests them.
+//! Linux is tested. The portable parts are built on mio and `blocking`; no test runs on macOS or
+//! Windows.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
