@@ -156,6 +156,7 @@ mod phases;
 pub mod process;
 pub mod promise;
 mod reactor;
+#[cfg(feature = "recording")]
 pub mod recording;
 mod runtime;
 mod schedule;
