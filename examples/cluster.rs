@@ -47,12 +47,12 @@ use std::net::{SocketAddr, TcpStream as Connection};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::spawn;
-use nodeloop::worker::{Port, Worker};
+use nodeloop::worker::{MessagePort, Worker};
 
 const WORKERS: usize = 2;
 
 /// A worker: serves the connections that it is given, any number at once.
-async fn work(mut port: Port<(), Connection>, number: usize) {
+async fn work(mut port: MessagePort<(), Connection>, number: usize) {
     while let Some(connection) = port.recv().await {
         spawn(async move {
             if let Err(error) = answer(connection, number).await {

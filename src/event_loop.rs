@@ -234,7 +234,7 @@ impl LoopState {
             return Some(match self.poll.next(&self.remote_queue)? {
                 Arrival::Macrotask(macrotask) => macrotask,
                 Arrival::Signal(number) => {
-                    let callbacks = self.signals.arrived(&self.poll.registrations, number);
+                    let callbacks = self.signals.take_arrived(&self.poll.registrations, number);
                     self.poll.put_first(callbacks);
                     continue;
                 }

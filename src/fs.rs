@@ -1,16 +1,16 @@
-//! Files: the operations of `std::fs`, each a job of the loop's worker pool.
+//! Asynchronous file system operations: those of `std::fs`, each run as a job of the loop's worker
+//! pool.
 //!
 //! **Eager.** A function submits its job when it is *called*, as the functions of Node's
-//! `fs.promises` do, and gives a [`Promise`] of the result. Two calls in a row run at the same
-//! time, awaited or not, on as many threads as the
-//! [pool has](crate::Builder::blocking_threads); jobs are taken in the order of the calls (R60).
-//! What depends on another operation has to await it first.
+//! `fs.promises` do, and returns a [`Promise`] of the result. Two calls in a row run concurrently,
+//! awaited or not, on up to [`blocking_threads`](crate::Builder::blocking_threads) threads. Jobs
+//! start in the order of the calls (R60). An operation that depends on another must await it first.
 //!
 //! **Order.** A completion is a macrotask of the poll phase, in the order in which the operations
-//! finish (R61); whoever awaits continues in a microtask behind it. One function is one job, and
-//! so one macrotask, also where Node takes several (`fs.readFile` opens, looks at the length,
-//! reads and closes in jobs of their own). For a callback that *is* the macrotask, as in
-//! `fs.readFile(path, callback)`, take [`queue_work`](crate::queue_work):
+//! finish (R61). Awaiters continue in a microtask after it. One function is one job, and therefore
+//! one macrotask, even where Node uses several (`fs.readFile` opens, stats, reads and closes in
+//! separate jobs). Use [`queue_work`](crate::queue_work) for a callback that *is* the macrotask, as
+//! in `fs.readFile(path, callback)`:
 //!
 //! ```
 //! nodeloop::run_script(|| {
@@ -21,25 +21,33 @@
 //! });
 //! ```
 //!
-//! **Drop.** Dropping a promise detaches its operation, which takes place all the same and keeps
-//! the loop alive meanwhile; its result is dropped, an error too. With
-//! [`tracked`](Promise::tracked) an error that nobody looks at is an unhandled rejection, as in
-//! Node. [`Promise::abort`] takes an operation that no thread has started out of the queue. When
-//! the loop ends early, operations that have not started do not take place.
+//! **Drop.** Dropping a promise detaches its operation: it still takes place and keeps the loop
+//! alive until it finishes, and its result is dropped, even an error. With
+//! [`tracked`](Promise::tracked), an error that is never handled is an unhandled rejection, as in
+//! Node. [`Promise::abort`] cancels an operation that no thread has started. When the loop ends
+//! early, operations that have not started do not take place.
 //!
-//! **Cancel safety.** The promises can be polled in a `select!` again and again; nothing is
-//! started twice and nothing is lost. [`File`] says the same of its own futures, one by one.
+//! **Virtual time.** A pending operation stops a [virtual clock](crate::Builder::virtual_time)
+//! from advancing.
 //!
-//! **Virtual time.** An operation holds a [virtual clock](crate::Builder::virtual_time): no timer
-//! overtakes it.
+//! # Errors
 //!
-//! **Errors** are the system's, with the operation and the path in front: ``read of "notes.txt":
-//! No such file or directory (os error 2)``. The kind stays what it was; the rest is in a
-//! [`PathError`].
+//! Returns any error reported by the operating system, prefixed with the operation and the path:
+//! ``read of "notes.txt": No such file or directory (os error 2)``. The error kind is preserved;
+//! [`PathError`] holds the details.
 //!
-//! **Panics.** Every function panics when it is called outside of an event loop.
+//! # Panics
 //!
-//! | Node's `fs.promises` | here |
+//! Every function panics if it is called outside of an event loop.
+//!
+//! # Cancel safety
+//!
+//! The promises can be polled repeatedly in a `select!`: nothing is started twice and nothing is
+//! lost. [`File`] documents its own futures.
+//!
+//! # Node's functions
+//!
+//! | Node's `fs.promises` | nodeloop |
 //! |---|---|
 //! | `readFile` | [`read`], [`read_to_string`] |
 //! | `writeFile` | [`write()`] |
@@ -58,7 +66,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let (first, second) = (directory.path().join("1"), directory.path().join("2"));
 //! let text = nodeloop::block_on(async move {
-//!     // Both are under way before the first is awaited.
+//!     // Both operations are submitted before the first is awaited.
 //!     let (one, two) = (fs::write(&first, "one"), fs::write(&second, "two"));
 //!     one.await?;
 //!     two.await?;
@@ -73,9 +81,12 @@ mod error;
 mod file;
 mod job;
 mod open_options;
+mod read_buffer;
 mod read_dir;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::fs::{Metadata, Permissions};
 use std::io;
@@ -90,160 +101,147 @@ use job::{path_job, two_path_job};
 pub use open_options::OpenOptions;
 pub use read_dir::{DirEntry, ReadDir, read_dir};
 #[cfg(unix)]
+use unix as platform;
+#[cfg(unix)]
 pub use unix::{chown, lchown, symlink};
+#[cfg(windows)]
+use windows as platform;
+#[cfg(windows)]
+pub use windows::{symlink_dir, symlink_file};
 
-/// Reads a whole file.
+/// Reads the entire contents of a file into a vector of bytes.
 #[doc(alias = "readFile")]
 #[track_caller]
 pub fn read(path: impl AsRef<Path>) -> Promise<io::Result<Vec<u8>>> {
-    path_job("fs::read", path, |path| std::fs::read(path))
+    path_job("fs::read", path, std::fs::read)
 }
 
-/// Reads a whole file as UTF-8; anything else in it is an error of the kind `InvalidData`.
+/// Reads the entire contents of a file into a string.
+///
+/// The error kind is `InvalidData` if the contents are not valid UTF-8.
 #[track_caller]
 pub fn read_to_string(path: impl AsRef<Path>) -> Promise<io::Result<String>> {
-    path_job("fs::read_to_string", path, |path| {
-        std::fs::read_to_string(path)
-    })
+    path_job("fs::read_to_string", path, std::fs::read_to_string)
 }
 
-/// Writes a whole file: makes it, or replaces what was in it.
+/// Writes `contents` as the entire contents of a file, which is created if it does not exist.
 ///
-/// The contents are copied into the job. Where that matters, call
-/// `spawn_blocking(move || std::fs::write(path, contents))`. The write is not atomic: while it is
-/// under way, or if it fails half way, the file holds a part.
+/// The contents are copied into the job. To avoid the copy, call
+/// `spawn_blocking(move || std::fs::write(path, contents))`. The write is not atomic: a write that
+/// is in progress or has failed may leave the file with a part of the contents.
 #[doc(alias = "writeFile")]
 #[track_caller]
 pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Promise<io::Result<()>> {
     let contents = contents.as_ref().to_owned();
-    path_job("fs::write", path, move |path| {
-        std::fs::write(path, contents)
-    })
+    path_job("fs::write", path, |path| std::fs::write(path, contents))
 }
 
-/// Copies a file with its permissions, over what was there, and gives the number of bytes.
+/// Copies the contents and the permissions of one file to another, and returns the number of bytes
+/// copied.
+///
+/// An existing file at `to` is overwritten.
 #[doc(alias = "copyFile")]
 #[track_caller]
 pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Promise<io::Result<u64>> {
-    two_path_job("fs::copy", from, to, |from, to| std::fs::copy(from, to))
+    two_path_job("fs::copy", from, to, std::fs::copy)
 }
 
-/// Makes a directory; its parent has to be there.
+/// Creates a directory, whose parent must exist.
 #[doc(alias = "mkdir")]
 #[track_caller]
 pub fn create_dir(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    path_job("fs::create_dir", path, |path| std::fs::create_dir(path))
+    path_job("fs::create_dir", path, std::fs::create_dir)
 }
 
-/// Makes a directory and all parents that are missing; one that is there already is no error.
+/// Creates a directory and all of its missing parents.
+///
+/// A directory that already exists is not an error.
 #[track_caller]
 pub fn create_dir_all(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    path_job("fs::create_dir_all", path, |path| {
-        std::fs::create_dir_all(path)
-    })
+    path_job("fs::create_dir_all", path, std::fs::create_dir_all)
 }
 
 /// Removes a file or a symbolic link.
 #[doc(alias = "unlink")]
 #[track_caller]
 pub fn remove_file(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    path_job("fs::remove_file", path, |path| std::fs::remove_file(path))
+    path_job("fs::remove_file", path, std::fs::remove_file)
 }
 
 /// Removes an empty directory.
 #[doc(alias = "rmdir")]
 #[track_caller]
 pub fn remove_dir(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    path_job("fs::remove_dir", path, |path| std::fs::remove_dir(path))
+    path_job("fs::remove_dir", path, std::fs::remove_dir)
 }
 
-/// Removes a directory with everything in it. Symbolic links are removed, not followed.
+/// Removes a directory and all of its contents. Symbolic links are removed, not followed.
 #[doc(alias = "rm")]
 #[track_caller]
 pub fn remove_dir_all(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    path_job("fs::remove_dir_all", path, |path| {
-        std::fs::remove_dir_all(path)
-    })
+    path_job("fs::remove_dir_all", path, std::fs::remove_dir_all)
 }
 
-/// Renames a file or a directory within one file system, over what was there.
+/// Renames a file or a directory within one file system.
+///
+/// An existing file at `to` is replaced.
 #[track_caller]
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    two_path_job("fs::rename", from, to, |from, to| std::fs::rename(from, to))
+    two_path_job("fs::rename", from, to, std::fs::rename)
 }
 
-/// Looks at a file, through symbolic links.
+/// Returns the metadata of a file. Symbolic links are followed.
 #[doc(alias = "stat")]
 #[track_caller]
 pub fn metadata(path: impl AsRef<Path>) -> Promise<io::Result<Metadata>> {
-    path_job("fs::metadata", path, |path| std::fs::metadata(path))
+    path_job("fs::metadata", path, std::fs::metadata)
 }
 
-/// Looks at a file, or at the symbolic link itself.
+/// Returns the metadata of a file. Symbolic links are not followed.
 #[doc(alias = "lstat")]
 #[track_caller]
 pub fn symlink_metadata(path: impl AsRef<Path>) -> Promise<io::Result<Metadata>> {
-    path_job("fs::symlink_metadata", path, |path| {
-        std::fs::symlink_metadata(path)
-    })
+    path_job("fs::symlink_metadata", path, std::fs::symlink_metadata)
 }
 
-/// The absolute path, without symbolic links, `.` and `..`.
+/// Returns the absolute path, with all symbolic links, `.` and `..` resolved.
 #[doc(alias = "realpath")]
 #[track_caller]
 pub fn canonicalize(path: impl AsRef<Path>) -> Promise<io::Result<PathBuf>> {
-    path_job("fs::canonicalize", path, |path| std::fs::canonicalize(path))
+    path_job("fs::canonicalize", path, std::fs::canonicalize)
 }
 
-/// Gives the file `original` a second name, `link`.
+/// Creates the hard link `link` to the file `original`.
 #[doc(alias = "link")]
 #[track_caller]
 pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    two_path_job("fs::hard_link", original, link, |original, link| {
-        std::fs::hard_link(original, link)
-    })
+    two_path_job("fs::hard_link", original, link, std::fs::hard_link)
 }
 
-/// Makes the symbolic link `link` to the file `original`.
-#[cfg(windows)]
-#[track_caller]
-pub fn symlink_file(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    two_path_job("fs::symlink_file", original, link, |original, link| {
-        std::os::windows::fs::symlink_file(original, link)
-    })
-}
-
-/// Makes the symbolic link `link` to the directory `original`.
-#[cfg(windows)]
-#[track_caller]
-pub fn symlink_dir(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    two_path_job("fs::symlink_dir", original, link, |original, link| {
-        std::os::windows::fs::symlink_dir(original, link)
-    })
-}
-
-/// What a symbolic link says.
+/// Reads the target of a symbolic link.
 #[track_caller]
 pub fn read_link(path: impl AsRef<Path>) -> Promise<io::Result<PathBuf>> {
-    path_job("fs::read_link", path, |path| std::fs::read_link(path))
+    path_job("fs::read_link", path, std::fs::read_link)
 }
 
-/// Changes the permissions of a file or directory.
+/// Changes the permissions of a file or a directory.
 #[doc(alias = "chmod")]
 #[track_caller]
 pub fn set_permissions(
     path: impl AsRef<Path>,
     permissions: Permissions,
 ) -> Promise<io::Result<()>> {
-    path_job("fs::set_permissions", path, move |path| {
+    path_job("fs::set_permissions", path, |path| {
         std::fs::set_permissions(path, permissions)
     })
 }
 
-/// Whether there is anything at the path: `std::fs::exists`. An error says that it could not be found out.
+/// Returns whether the path points at an existing entity.
+///
+/// Symbolic links are followed. An error means that existence could not be determined.
 #[doc(alias = "access")]
 #[doc(alias = "exists")]
 #[track_caller]
 pub fn try_exists(path: impl AsRef<Path>) -> Promise<io::Result<bool>> {
-    path_job("fs::try_exists", path, |path| path.try_exists())
+    path_job("fs::try_exists", path, std::fs::exists)
 }

@@ -1,28 +1,28 @@
-//! hyper on the loop: its servers and clients, over any stream of the `futures` traits. Feature
-//! `hyper`.
+//! Adapters that run hyper's servers and clients on the loop, over any stream that implements the
+//! `futures` I/O traits. Requires the feature `hyper`.
 //!
-//! | hyper asks for | give it |
+//! | trait of hyper | adapter |
 //! |---|---|
 //! | `rt::Read + rt::Write` | [`HyperIo`] around a [`TcpStream`](crate::net::TcpStream), a TLS stream, … |
 //! | `rt::Timer` | [`HyperTimer`] |
 //! | `rt::Executor` | [`HyperExecutor`], for futures that need not be `Send` |
 //!
-//! A server is a task that accepts and a task for each connection, which waits for
+//! A server is a task that accepts connections, and one task for each connection, which awaits
 //! `hyper::server::conn::http1::Builder::new().timer(HyperTimer::new())
-//! .serve_connection(HyperIo::new(stream), service)`. The repository holds complete ones that are
-//! tested against Node's clients: `examples/rest` (axum's router, time limits, a graceful end) and
-//! `benches/serve`; `examples/http_get` is a client.
+//! .serve_connection(HyperIo::new(stream), service)`. The repository has complete programs that are
+//! tested with Node's clients: `examples/rest` (axum's router, time limits, graceful shutdown),
+//! `benches/serve`, and the client `examples/http_get`.
 //!
-//! What hyper does between two of its reads is one poll of the connection's task, a microtask. A
-//! readiness event of the poll phase wakes it (R8), so a request that has arrived whole is
-//! answered within the drain of that event if its handler waits for nothing.
+//! hyper does its work between two reads in one poll of the connection's task, which is a
+//! microtask. A readiness event of the poll phase wakes that task (R8), so a request that has
+//! arrived completely is answered within the drain of that event if its handler does not wait.
 //!
-//! A panic in a handler rejects the promise of its connection's task; like every rejection that
-//! nobody handles it ends the run, as in Node, unless
-//! [`on_unhandled_rejection`](crate::on_unhandled_rejection) says otherwise or the task catches it.
+//! A panic in a handler rejects the promise of its connection's task. As in Node, an unhandled
+//! rejection ends the run, unless the task catches it or a listener was added with
+//! [`on_unhandled_rejection`](crate::on_unhandled_rejection).
 //!
-//! Nothing in here speaks HTTP, starts a thread or knows tokio. (hyper itself uses tokio's
-//! channels, which are plain data structures.)
+//! Nothing here implements HTTP, starts a thread or uses a tokio runtime. (hyper itself uses
+//! tokio's channels, which do not need one.)
 
 mod io;
 mod timer;
@@ -36,15 +36,15 @@ pub use self::io::HyperIo;
 pub use self::timer::HyperTimer;
 use crate::promise::spawn_lazy;
 
-/// Spawns what hyper hands out as tasks of the loop that runs on this thread.
+/// Spawns hyper's futures as tasks of the current event loop.
 ///
-/// The future need not be `Send`. It is polled for the first time in a microtask of its own
-/// ([`spawn_lazy`]), because hyper does not expect that handing it over runs
-/// it. Its promise is detached: if it panics, that is an unhandled rejection.
+/// A future need not be `Send`. It is first polled in its own microtask ([`spawn_lazy`]), because
+/// hyper does not expect `execute` to poll it. Its promise is detached, so a panic is an unhandled
+/// rejection.
 ///
 /// # Panics
 ///
-/// Executing panics outside of an event loop.
+/// `execute` panics if called outside of an event loop.
 ///
 /// ```
 /// use hyper::rt::Executor;

@@ -1,9 +1,11 @@
-//! Sockets: TCP and UDP everywhere, Unix domain sockets on Unix, and looking up names.
+//! TCP, UDP and Unix domain sockets, and name resolution.
 //!
-//! Streams are `futures`' [`AsyncRead`] and [`AsyncWrite`], also by reference, so that one task
-//! may read while another writes. Nothing is buffered: a write goes to the system at once, and if
-//! the peer does not read, the writer waits. When sockets become ready, how often, and what keeps
-//! the loop alive is said in [`io`](crate::io).
+//! Streams implement the traits [`AsyncRead`] and [`AsyncWrite`] of `futures`. References to streams
+//! implement them, too, so one task may read while another one writes. Nothing is buffered: a write
+//! is passed to the operating system immediately, and waits if the peer does not read.
+//! [`io`](crate::io) documents when sockets become ready, how often, and what keeps the loop alive.
+//!
+//! All sockets are one type, [`Socket`], with an alias for each [kind].
 //!
 //! | Node | nodeloop |
 //! |---|---|
@@ -18,47 +20,50 @@
 //! | `dns.lookup(host, { all: true })` | [`lookup_host`] |
 //! | `net.connect(path)`, `server.listen(path)` | `UnixStream`, `UnixListener`, `UnixDatagram` |
 //!
-//! **A server lives as long as somebody waits for it.** In Node a listening server keeps the
-//! process alive; here the pending `accept` does, and a listener that nobody accepts from does not.
-//! The same holds for a UDP socket and `recv`, and for an open connection and a `read`.
+//! **A server lives as long as a task waits for a connection.** In Node, a listening server keeps
+//! the process alive. Here, a pending `accept` does, and a listener without one does not. The same
+//! holds for a UDP socket and `recv`, and for a connection and `read`.
 //!
-//! **Connecting.** A connection that is refused at once (a Unix path that does not exist, say) is
-//! reported by the pending phase, of this turn or the next, not by the call (R63); any other
-//! outcome that has to be waited for comes with an event of the poll phase. Of several addresses
-//! one is tried after the other, as Node does it; see [`ConnectOptions`].
+//! **Connecting.** A connection that is refused immediately, for example because a Unix path does
+//! not exist, is reported by the pending phase of this turn or the next (R63). Other outcomes are
+//! reported by an event of the poll phase. Several addresses are tried one after the other, as in
+//! Node. See [`ConnectOptions`].
 //!
-//! **Errors** of connecting, listening, binding and looking up say what was tried, in Node's words:
-//! `connect ECONNREFUSED 127.0.0.1:80`. The kind stays what it was; the rest is in a [`NetError`].
+//! **Errors** of connecting, listening, binding and name resolution have the text of Node's errors,
+//! such as `connect ECONNREFUSED 127.0.0.1:80`. [`NetError`] has the details.
 //!
-//! **Closing.** `close(callback)` closes the descriptor at once, and the callback comes in the
-//! close phase of this turn, behind the immediates and before the timers (R62). The phase is a
-//! stack: of two sockets closed in one turn the one closed *last* calls back first. Whoever waits
-//! for a socket that is closed is woken right before its callback, and sees an error. Dropping a
-//! socket closes it, too, and calls nothing.
+//! **Closing.** `close_with(callback)` closes the descriptor immediately. The callback is called in
+//! the close phase of this turn, after the immediates and before the timers (R62). The phase is a
+//! stack: of two sockets that are closed in one turn, the one that was closed *last* calls its
+//! callback first. Tasks that wait for a closed socket are woken right before its callback, and
+//! receive an error. Dropping a socket closes it, too, without a callback.
 //!
-//! What differs from Node is listed in [the guide](crate::guide::exactness).
+//! [The guide](crate::guide::exactness) lists the differences from Node.
 //!
 //! [`AsyncRead`]: futures::io::AsyncRead
 //! [`AsyncWrite`]: futures::io::AsyncWrite
 //! [`AsyncWrite::poll_close`]: futures::io::AsyncWrite::poll_close
 
-mod accept;
 mod address;
-mod connect;
+mod datagram;
 mod error;
-mod halves;
-mod options;
+pub mod kind;
+mod listener;
+mod os;
+mod socket;
+mod split;
+mod stream;
 mod tcp;
-mod ttl;
 mod udp;
 #[cfg(unix)]
 mod unix;
 
 pub use address::{ToSocketAddrs, lookup_host};
 pub use error::{FailedAttempt, NetError};
-pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-pub use options::ConnectOptions;
-pub use tcp::{Accept, Incoming, TcpListener, TcpSocket, TcpStream};
+pub use listener::{Accept, Incoming};
+pub use socket::Socket;
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+pub use tcp::{ConnectOptions, TcpListener, TcpSocket, TcpStream};
 pub use udp::{UdpOptions, UdpSocket};
 #[cfg(unix)]
-pub use unix::{UnixAccept, UnixDatagram, UnixIncoming, UnixListener, UnixStream};
+pub use unix::{UnixDatagram, UnixListener, UnixStream};

@@ -1,6 +1,6 @@
 //! Child processes (R65).
 //!
-//! [`Command`] is `std`'s, with children that are awaited on the loop:
+//! [`Command`] mirrors [`std::process::Command`]; its children are awaited on the loop:
 //!
 //! ```
 //! use nodeloop::process::Command;
@@ -13,32 +13,34 @@
 //!
 //! | Node | nodeloop |
 //! |---|---|
-//! | `spawn(program, args)`; its `'spawn'` event | [`Command::spawn`]; that it is `Ok` |
-//! | its `'error'` event, with `ENOENT` and the like | that it is an error, at once |
+//! | `spawn(program, args)`; its `'spawn'` event | [`Command::spawn`]; it returns `Ok` |
+//! | its `'error'` event, with `ENOENT` and the like | the error it returns |
 //! | `'exit'` event | [`Child::wait`], [`Child::on_exit`] |
 //! | `'close'` event, the callback of `execFile` | [`Child::wait_with_output`], [`Command::output`] |
 //! | `child.stdin`, `.stdout`, `.stderr` | [`ChildStdin`], [`ChildStdout`], [`ChildStderr`] |
 //! | `child.kill(signal)` | [`Child::signal`], [`Child::start_kill`] |
 //! | `child.ref()`, `.unref()` | [`Child::ref_`], [`Child::unref`] |
 //!
-//! **Order.** The end of a child is a macrotask of the poll phase, behind all other events of
-//! that phase: what the child has written by then, and the ends of its pipes, come first. Of
-//! several children that are found to have ended at once, the one that was started first comes
-//! first. `'close'` comes when the child has ended *and* its pipes have been read to their ends,
-//! in the close phase if a pipe was the last. A pipe may outlive the child: whoever inherited its
-//! other end holds it open.
+//! **Order.** The end of a child is a macrotask of the poll phase, after all other events of that
+//! phase, so what the child has written by then, and the ends of its pipes, come first. Of several
+//! children that are found to have ended in one phase, the one started first comes first. `'close'`
+//! comes when the child has ended *and* its pipes have been read to their ends, in the close phase
+//! if a pipe was the last. A pipe may outlive the child, because a process that has inherited its
+//! other end keeps it open.
 //!
-//! **Starting** a child blocks the loop until the new program has begun, as in Node.
+//! **Blocking.** Starting a child blocks the loop until the new program runs, as in Node.
 //!
-//! **A child keeps the loop alive** until it has ended, whether its [`Child`] was dropped or not,
-//! unless it is unref'd. A child is not killed when its handle is dropped or the loop ends, except
-//! if [`kill_on_drop`](Command::kill_on_drop) was said. Every child is waited for, so that none
-//! stays a zombie: by its loop; and if that has ended, as soon as a child of any other loop ends.
+//! **Keep-alive.** A child keeps the loop alive until it has ended, even if its [`Child`] was
+//! dropped, unless it is unref'd.
 //!
-//! **Time.** On a virtual clock a child is what a socket is: time does not wait for it, unless
-//! [`io_holds_time`](crate::Builder::io_holds_time) was said.
+//! **Drop.** A child is not killed when its handle is dropped or the loop ends, unless
+//! [`kill_on_drop`](Command::kill_on_drop) was set. Every child is waited for, so that it does not
+//! stay a zombie: by its loop, or, after that has ended, when a child of any other loop ends.
 //!
-//! Nothing in here buffers: a child that writes more than its pipe holds waits until it is read.
+//! **Virtual time.** As with sockets, virtual time does not wait for a child unless
+//! [`io_holds_time`](crate::Builder::io_holds_time) is set.
+//!
+//! Nothing is buffered: a child that writes more than its pipe holds blocks until it is read.
 
 mod child;
 pub(crate) mod children;
@@ -49,4 +51,4 @@ pub use std::process::{ExitStatus, Output, Stdio};
 
 pub use child::Child;
 pub use command::Command;
-pub use pipes::{ChildOutput, ChildStderr, ChildStdin, ChildStdout};
+pub use pipes::{ChildPipe, ChildStderr, ChildStdin, ChildStdout};

@@ -1,4 +1,4 @@
-//! Signals: Ctrl-C, and all that a Unix process can be sent (R64).
+//! Unix signals, such as Ctrl-C (R64).
 //!
 //! | Node | nodeloop |
 //! |---|---|
@@ -6,23 +6,23 @@
 //! | `for await (const _ of on(process, 'SIGTERM'))` | [`signal`]`(SignalKind::terminate())`, a stream |
 //! | `await once(process, 'SIGINT')` | [`ctrl_c`] |
 //!
-//! - Every signal is a macrotask of the poll phase, with a drain behind it, **behind all other
-//!   events of that phase**. It calls the listeners in the order in which they were added.
+//! - **Order.** Every signal is a macrotask of the poll phase, followed by a drain, **after all
+//!   other events of that phase**. It calls the listeners in the order in which they were added.
 //! - **Listening does not keep the loop alive**, as in Node; `ref_` changes that.
-//! - As long as nobody listens, a signal does what it did before, also after the last listener has
-//!   gone: Ctrl-C then ends the process again.
-//! - Every loop of the process that listens is told, each on its own thread.
-//! - Signals of one kind are counted: a thousand that are raised one by one are a thousand
-//!   macrotasks. The system itself merges those that are on their way to a process at once, so
-//!   don't count what *others* send. Of different kinds that arrive in one poll phase, those of a
-//!   kind come together, where Node keeps the order.
+//! - A signal without a listener has its original effect, also after the last listener was
+//!   removed: Ctrl-C then ends the process again.
+//! - Every loop of the process that listens is notified, each on its own thread.
+//! - Signals of one kind are counted: a thousand signals raised one by one are a thousand
+//!   macrotasks. The operating system merges signals of a kind that are pending for the process at
+//!   the same time, so the count of signals sent by *others* is not reliable. When several kinds
+//!   arrive in one poll phase, they are grouped by kind; Node keeps their order.
 //!
 //! ```
 //! use nodeloop::signal::{SignalKind, on_signal, signal};
 //!
 //! nodeloop::run(async {
 //!     let mut hangup = signal(SignalKind::hangup())?;
-//!     on_signal(SignalKind::user_defined1(), || println!("told"))?;
+//!     on_signal(SignalKind::user_defined1(), || println!("SIGUSR1"))?;
 //!     signal_hook::low_level::raise(SignalKind::hangup().as_raw())?;
 //!     hangup.recv().await;
 //!     std::io::Result::Ok(())
@@ -30,10 +30,11 @@
 //! .unwrap();
 //! ```
 //!
-//! It never blocks a signal, starts no thread, and allocates nothing in a handler.
+//! Listening blocks no signal and starts no thread.
 
 pub(crate) mod dispatch;
 mod disposition;
+mod kind;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -46,119 +47,33 @@ use std::task::{Context, Poll, Waker};
 
 use futures::Stream;
 use futures::future::poll_fn;
-use signal_hook::consts as system;
 
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::hooks::uncaught::drop_quietly;
+use crate::hooks::uncaught::{Listeners, drop_quietly};
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
-use crate::signal::dispatch::ListenerKey;
+use dispatch::{ListenerKey, ListenersCall};
 
-/// A kind of signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SignalKind {
-    number: i32,
-}
+pub use kind::SignalKind;
 
-impl SignalKind {
-    /// The signal of this number. Real-time signals are given so.
-    ///
-    /// Whether it can be listened to is said when that is tried.
-    pub const fn from_raw(number: i32) -> SignalKind {
-        SignalKind { number }
-    }
-
-    /// The number, as the system counts.
-    #[doc(alias = "as_raw_value")]
-    pub const fn as_raw(self) -> i32 {
-        self.number
-    }
-
-    /// `SIGALRM`, of a timer of the system's.
-    pub const fn alarm() -> SignalKind {
-        SignalKind::from_raw(system::SIGALRM)
-    }
-
-    /// `SIGCHLD`: a child has ended, or was stopped.
-    pub const fn child() -> SignalKind {
-        SignalKind::from_raw(system::SIGCHLD)
-    }
-
-    /// `SIGHUP`: the terminal has gone; for a service, by custom, to read its settings again.
-    pub const fn hangup() -> SignalKind {
-        SignalKind::from_raw(system::SIGHUP)
-    }
-
-    /// `SIGINT`: Ctrl-C.
-    pub const fn interrupt() -> SignalKind {
-        SignalKind::from_raw(system::SIGINT)
-    }
-
-    /// `SIGIO`.
-    pub const fn io() -> SignalKind {
-        SignalKind::from_raw(system::SIGIO)
-    }
-
-    /// `SIGKILL`, which can be sent but not listened to.
-    pub const fn kill() -> SignalKind {
-        SignalKind::from_raw(system::SIGKILL)
-    }
-
-    /// `SIGPIPE`. A Rust program ignores it from the start.
-    pub const fn pipe() -> SignalKind {
-        SignalKind::from_raw(system::SIGPIPE)
-    }
-
-    /// `SIGQUIT`: Ctrl-\\.
-    pub const fn quit() -> SignalKind {
-        SignalKind::from_raw(system::SIGQUIT)
-    }
-
-    /// `SIGTERM`: a service is asked to end.
-    pub const fn terminate() -> SignalKind {
-        SignalKind::from_raw(system::SIGTERM)
-    }
-
-    /// `SIGUSR1`.
-    pub const fn user_defined1() -> SignalKind {
-        SignalKind::from_raw(system::SIGUSR1)
-    }
-
-    /// `SIGUSR2`.
-    pub const fn user_defined2() -> SignalKind {
-        SignalKind::from_raw(system::SIGUSR2)
-    }
-
-    /// `SIGWINCH`: the terminal has another size.
-    pub const fn window_change() -> SignalKind {
-        SignalKind::from_raw(system::SIGWINCH)
-    }
-}
-
-impl From<i32> for SignalKind {
-    fn from(number: i32) -> SignalKind {
-        SignalKind::from_raw(number)
-    }
-}
-
-/// Calls `listener` for every signal of this kind: `process.on`.
+/// Calls `listener` for every signal of this kind: Node's `process.on`.
 ///
-/// The listener itself is in the macrotask, so ticks it makes come before promise jobs (R12). All
-/// listeners of a kind on a loop share one macrotask, and the context (see
+/// The listener runs in the macrotask itself, so ticks that it queues come before promise jobs
+/// (R12). All listeners of a kind on a loop share one macrotask, and the context (see
 /// [`AsyncLocalStorage`](crate::AsyncLocalStorage)) of the one that was added first.
 ///
-/// It stays until it is removed or the loop cancels everything: when it is dropped, or a run ends
-/// early.
+/// The listener stays until it is removed, the loop is dropped, or a run ends early.
 ///
 /// # Errors
 ///
-/// If the signal can't be listened to (`SIGKILL`, `SIGSTOP`, and those of faults as `SIGSEGV`), is
-/// none, or the process is out of descriptors; and if the loop is ending.
+/// Returns an error if the signal does not exist or cannot be listened to (`SIGKILL`, `SIGSTOP`,
+/// and those of faults such as `SIGSEGV`), if the process is out of descriptors, and if the loop is
+/// ending.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "process.on")]
 #[track_caller]
 pub fn on_signal(
@@ -171,7 +86,7 @@ pub fn on_signal(
     Ok(SignalListener { state, kind, key })
 }
 
-/// A listener that was added with [`on_signal`]. Dropping it changes nothing.
+/// A handle to a listener added with [`on_signal`]. Dropping it does not remove the listener.
 #[derive(Clone)]
 pub struct SignalListener {
     state: Weak<LoopState>,
@@ -180,26 +95,27 @@ pub struct SignalListener {
 }
 
 impl SignalListener {
-    /// Removes the listener and drops it; false if it was removed before. While the listeners of
-    /// its signal are being called it is still called this once.
+    /// Removes and drops the listener. Returns `false` if it was removed before.
+    ///
+    /// If the listeners of its signal are being called, it is still called this time.
     #[doc(alias = "off")]
     pub fn remove(&self) -> bool {
         let state = self.state.upgrade();
         state.is_some_and(|state| remove_listener(&state, &self.key))
     }
 
-    /// Makes the listener keep the loop alive until it is removed. It does not at first.
+    /// Makes the listener keep the loop alive until it is removed. By default it does not.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &SignalListener {
         self.set_refed(true)
     }
 
-    /// Makes the listener not keep the loop alive.
+    /// Makes the listener not keep the loop alive, which is the default.
     pub fn unref(&self) -> &SignalListener {
         self.set_refed(false)
     }
 
-    /// Whether the listener keeps the loop alive.
+    /// Returns whether the listener keeps the loop alive.
     pub fn has_ref(&self) -> bool {
         let state = self.state.upgrade();
         state.is_some_and(|state| state.signals.has_ref(&self.key))
@@ -219,7 +135,7 @@ impl fmt::Debug for SignalListener {
     }
 }
 
-/// The signals of a kind from now on, as a stream.
+/// Returns a stream of the signals of this kind that arrive from now on.
 ///
 /// # Errors
 ///
@@ -227,69 +143,72 @@ impl fmt::Debug for SignalListener {
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let state = current("signal::signal");
-    let inbox = Rc::new(Inbox::default());
-    let sender = Sender(inbox.clone());
+    let received = Rc::new(Received::default());
+    let sender = Sender(received.clone());
     let key = add_listener(&state, kind, Location::caller(), move |()| sender.send())?;
-    let (state, kind) = (state.clone(), kind);
     Ok(Signal {
         state,
         kind,
         key,
-        inbox,
+        received,
     })
 }
 
-/// The signals of a kind, from [`signal`]. As a stream it never ends while the loop exists.
+/// A stream of the signals of one kind, returned by [`signal`].
 ///
-/// What has come while nobody waited is kept as a number. Dropping it ends the listening: the
-/// default of the signal is back if nobody else listens.
+/// It ends only with its loop. Signals that arrive while no task waits are counted and returned
+/// later. Dropping it removes its listener.
 pub struct Signal {
     state: Rc<LoopState>,
     kind: SignalKind,
     key: ListenerKey,
-    inbox: Rc<Inbox>,
+    received: Rc<Received>,
 }
 
 impl Signal {
-    /// Waits for the next signal; nothing comes when the loop has cancelled everything.
+    /// Waits for the next signal. Returns `None` when the loop has ended.
     ///
-    /// Waiting does not keep the loop alive unless [`ref_`](Signal::ref_) was called. Cancel safe:
-    /// no signal is lost by dropping the future.
+    /// Waiting does not keep the loop alive unless [`ref_`](Signal::ref_) was called.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no signal.
     pub async fn recv(&mut self) -> Option<()> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// As [`recv`](Signal::recv), for `poll_*` methods: the task of the latest call is woken.
+    /// Polls for the next signal, as [`recv`](Signal::recv) does. Only the task of the latest call is
+    /// woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        if self.inbox.take_one() {
+        if self.received.take_one() {
             return Poll::Ready(Some(()));
         }
         if !self.state.signals.contains(&self.key) {
             return Poll::Ready(None);
         }
-        let replaced = self.inbox.waker.borrow_mut().replace(cx.waker().clone());
-        drop(replaced); // behind the borrow
+        let replaced = self.received.waker.borrow_mut().replace(cx.waker().clone());
+        drop(replaced); // a waker may run any code: drop it outside of the borrow
         Poll::Pending
     }
 
-    /// Makes listening keep the loop alive until the stream is dropped. It does not at first.
+    /// Makes listening keep the loop alive until the stream is dropped. By default it does not.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &Signal {
         self.state.signals.set_refed(&self.key, true);
         self
     }
 
-    /// Makes listening not keep the loop alive.
+    /// Makes listening not keep the loop alive, which is the default.
     pub fn unref(&self) -> &Signal {
         self.state.signals.set_refed(&self.key, false);
         self
     }
 
-    /// Whether listening keeps the loop alive.
+    /// Returns whether listening keeps the loop alive.
     pub fn has_ref(&self) -> bool {
         self.state.signals.has_ref(&self.key)
     }
@@ -315,21 +234,27 @@ impl fmt::Debug for Signal {
     }
 }
 
-/// Waits for Ctrl-C (`SIGINT`), which does not end the process from this call on, until the future
-/// is dropped.
+/// Waits for Ctrl-C (`SIGINT`).
 ///
-/// Waiting for it does not keep the loop alive: a server does, and a main future that waits for
-/// nothing else [waits](crate::StuckPolicy) all the same. Behind it Ctrl-C ends the process again,
-/// so a second one cuts a shutdown short that takes too long; hold a [`signal`] stream if it is
-/// not to. Cancel safe.
+/// Ctrl-C does not end the process from this call until the future is dropped. Afterwards it does,
+/// so a second Ctrl-C cuts a slow shutdown short; hold a [`signal`] stream to prevent that.
+///
+/// Waiting does not keep the loop alive. A server usually does, and a main future that waits for
+/// nothing else [blocks](crate::StuckPolicy) until the signal arrives.
 ///
 /// # Errors
 ///
-/// If the process is out of descriptors, and if the loop cancels everything meanwhile.
+/// Returns an error if the process is out of descriptors, and if the loop ends before the signal.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if called outside of an event loop.
+///
+/// # Cancel safety
+///
+/// The future can be dropped at any time.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # async fn serve() {}
@@ -345,19 +270,19 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
     async move { stream?.recv().await.ok_or_else(loop_ended) }
 }
 
-/// The names that tokio's users know.
+/// The same types under tokio's path.
 pub mod unix {
     pub use super::{Signal, SignalKind, signal};
 }
 
-/// What has arrived and was not received.
+/// The signals of a [`Signal`] that have arrived and were not returned yet.
 #[derive(Default)]
-struct Inbox {
+struct Received {
     count: Cell<u64>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Inbox {
+impl Received {
     fn take_one(&self) -> bool {
         let count = self.count.get();
         self.count.set(count.saturating_sub(1));
@@ -372,8 +297,8 @@ impl Inbox {
     }
 }
 
-/// The loop's end of an inbox. Whoever waits learns of its end.
-struct Sender(Rc<Inbox>);
+/// The listener's half of [`Received`]. Dropping it wakes the task, whose stream has ended.
+struct Sender(Rc<Received>);
 
 impl Sender {
     fn send(&self) {
@@ -398,18 +323,19 @@ fn add_listener(
         return Err(loop_ended());
     }
     let (context, owner) = (state.context.get(), Rc::downgrade(state));
-    let registrations = &state.poll.registrations;
-    let call = |listeners: Rc<crate::hooks::uncaught::Listeners<()>>| -> Rc<dyn Fn()> {
-        Rc::new(move || {
+    let first_call = |listeners: Rc<Listeners<()>>| ListenersCall {
+        call: Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());
             }
             listeners.call(&());
-        })
+        }),
+        location,
     };
+    let registrations = &state.poll.registrations;
     state
         .signals
-        .add(registrations, kind.number, location, listener, call)
+        .add(registrations, kind.as_raw(), listener, first_call)
 }
 
 fn remove_listener(state: &LoopState, key: &ListenerKey) -> bool {

@@ -1,4 +1,4 @@
-//! The spans and events of the feature `tracing`, told to a subscriber of this test's own.
+//! The spans and events of the feature `tracing`, as a subscriber of this test receives them.
 
 mod common;
 

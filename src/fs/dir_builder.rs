@@ -1,12 +1,13 @@
-//! How a directory is made.
+//! Options for creating directories.
 
 use std::io;
 use std::path::Path;
 
 use super::job::path_job;
+use super::platform::DirMode;
 use crate::promise::Promise;
 
-/// How a directory is made: the options of [`std::fs::DirBuilder`], in the pool.
+/// Options for creating directories: those of [`std::fs::DirBuilder`].
 ///
 /// ```
 /// use nodeloop::fs::DirBuilder;
@@ -26,50 +27,32 @@ use crate::promise::Promise;
 #[derive(Debug, Clone, Default)]
 pub struct DirBuilder {
     recursive: bool,
-    #[cfg(unix)]
-    mode: Option<u32>,
+    pub(super) mode: DirMode,
 }
 
 impl DirBuilder {
-    /// Makes one directory, with the permissions that are usual.
+    /// Returns options that create a single directory with the default permissions.
     pub fn new() -> DirBuilder {
         DirBuilder::default()
     }
 
-    /// Whether parents that are missing are made, too; one that is there already is no error then.
+    /// Sets whether missing parents are created, too. An existing directory is then not an error.
     pub fn recursive(&mut self, recursive: bool) -> &mut DirBuilder {
         self.recursive = recursive;
         self
     }
 
-    /// The permissions, of which the process' umask takes some away.
-    #[cfg(unix)]
-    pub fn mode(&mut self, mode: u32) -> &mut DirBuilder {
-        self.mode = Some(mode);
-        self
-    }
-
-    /// Makes the directory; the job is submitted now.
+    /// Creates the directory. The job is submitted when this is called.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[doc(alias = "mkdir")]
     #[track_caller]
     pub fn create(&self, path: impl AsRef<Path>) -> Promise<io::Result<()>> {
-        let options = self.clone();
+        let DirBuilder { recursive, mode } = self.clone();
         path_job("DirBuilder::create", path, move |path| {
-            options.to_std().create(path)
+            mode.to_std().recursive(recursive).create(path)
         })
-    }
-
-    fn to_std(&self) -> std::fs::DirBuilder {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(self.recursive);
-        #[cfg(unix)]
-        if let Some(mode) = self.mode {
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
-        }
-        builder
     }
 }

@@ -1,15 +1,14 @@
-//! Errors that say what was done to which path.
+//! Errors that name the operation and the path.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What stands inside of an error of [`fs`](crate::fs): the operation, the path, and the
-/// system's own error.
+/// The payload of an error of [`fs`](crate::fs): the operation, the path, and the original error.
 ///
-/// The `io::Error` around it has the kind of the original. Its `raw_os_error()` is empty,
-/// because the standard library has no error with both a code and a text; the code is here.
+/// The enclosing `io::Error` has the kind of the original. Its `raw_os_error()` is `None`, because
+/// an `io::Error` cannot hold both an error code and a payload; the code is available here.
 ///
 /// ```
 /// use nodeloop::fs::{self, PathError};
@@ -31,33 +30,33 @@ pub struct PathError {
 }
 
 impl PathError {
-    /// The details of an error that came from [`fs`](crate::fs).
+    /// Returns the details of an error returned by [`fs`](crate::fs).
     pub fn of(error: &io::Error) -> Option<&PathError> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// What was tried: the name of the function, such as `read`.
+    /// Returns the name of the function that failed, such as `read`.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The path it was tried with; the first one if there are two.
+    /// Returns the path of the operation, or the first one if there are two.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The second path of an operation that takes two, such as `rename`.
+    /// Returns the second path of an operation on two paths, such as `rename`.
     pub fn other_path(&self) -> Option<&Path> {
         self.other_path.as_deref()
     }
 
-    /// The system's error code, if the error came from the system.
+    /// Returns the error code of the operating system, if the error has one.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.source.raw_os_error()
     }
 
-    /// Puts the operation and the path around `source`. `verb` is the operation with its module
-    /// or type in front, such as `fs::read`.
+    /// Adds the operation and the path to `source`. `verb` is the operation with its module or
+    /// type, such as `fs::read`.
     pub(super) fn wrap(
         verb: &'static str,
         path: &Path,

@@ -10,12 +10,16 @@
 //!                                 Seeking (from the end only), and back by poll_seek, poll_idle
 //! ```
 //!
-//! Invariants: at most one job of a `File` moves its cursor at a time; the cursor the user knows
-//! is the system's minus the unread bytes in the buffer; an error of a write is given out once.
+//! Invariant: at most one job of a `File` moves its cursor at a time.
+//!
+//! Invariant: the position of the `File` is the system's cursor minus the unread bytes in the
+//! buffer.
+//!
+//! Invariant: an error of a write is returned once.
 
 use std::fmt;
 use std::fs::{FileTimes, Metadata, Permissions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,40 +31,41 @@ use crate::event_loop::current::try_current;
 use crate::promise::{Promise, try_spawn_lazy};
 
 use super::job::job;
+use super::read_buffer::ReadBuffer;
 use super::{OpenOptions, PathError};
 
-/// The most that one job reads or writes, so that a huge slice is not copied at once.
+/// The most bytes one job reads or writes, so that a huge slice is not copied at once.
 const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 
-/// An open file: `AsyncRead`, `AsyncWrite` and `AsyncSeek` through the worker pool.
+/// An open file: `AsyncRead`, `AsyncWrite` and `AsyncSeek` on the worker pool.
 ///
-/// At most one operation that reads, writes or moves the cursor is under way at a time; the next
+/// At most one operation that reads, writes or moves the cursor is in progress at a time; the next
 /// one waits for it.
 ///
-/// **Reading.** A read is one job and costs one turn behind its completion. Small reads are
-/// cheaper through a `futures::io::BufReader`.
+/// **Reading.** Each read is one job, and its reader continues one promise turn after the
+/// completion. Use a `futures::io::BufReader` for small reads.
 ///
-/// **Writing.** A write copies its bytes (2 MiB at most) to a job and is ready at once; the
-/// *next* operation waits until the job is done. So an error of a write comes with the next
-/// write, `flush` or `close`, and **a file is complete only behind
-/// [`flush`](AsyncWriteExt::flush)**, which awaits the write under way (`close` does the same;
-/// [`sync_all`](File::sync_all) also takes it to the disk). There is no other buffer.
+/// **Writing.** A write copies its bytes (2 MiB at most) into a job and is ready at once; the
+/// *next* operation waits until the job is done. An error of a write is therefore returned by the
+/// next write, `flush` or `close`, and **a file is complete only after
+/// [`flush`](AsyncWriteExt::flush)**, which waits for the write in progress. `close` does the same;
+/// [`sync_all`](File::sync_all) also syncs the file to the disk. There is no other buffer.
 ///
-/// **Drop.** A write under way, or in the pool's queue, still takes place and keeps the loop
-/// alive, and the descriptor is closed behind it; only a loop that ends early
-/// ([`block_on`](crate::block_on)) drops it if no thread has started it. An error of a write that
-/// can't be given out any more, because the file was dropped, is an unhandled rejection: errors
-/// do not pass silently.
+/// **Drop.** A write that is in progress or queued still takes place and keeps the loop alive, and
+/// the descriptor is closed after it; a loop that ends early ([`block_on`](crate::block_on)) drops
+/// a write that no thread has started. An error of a write that can no longer be returned, because
+/// the file was dropped, is an unhandled rejection.
 ///
-/// **Cancel safety.** A dropped `read` loses nothing: its bytes come with the next read. A
-/// dropped `write` has either given its bytes to a job or taken none. `flush` can be dropped and
-/// called again. So can `seek`: a dropped one has moved the cursor only if it was from the end.
-/// `read_exact`, `read_to_end`, `write_all` and the like are made of several operations and are
-/// not safe.
+/// **Eagerness.** Methods with `&self` submit their job when they are called, as the functions of
+/// [`fs`](crate::fs) do, and run concurrently with any operation in progress. Methods with
+/// `&mut self` wait for the operation in progress first, and do nothing until they are polled.
 ///
-/// The methods with `&self` submit their job when they are called, as the functions of
-/// [`fs`](crate::fs) do, beside whatever is under way. Those with `&mut self` first await what is
-/// under way, so they do nothing until they are polled.
+/// # Cancel safety
+///
+/// Dropping a `read` loses nothing: its bytes are returned by the next read. A dropped `write` has
+/// either submitted its bytes or used none of them. `flush` and `seek` can be dropped and called
+/// again; a dropped `seek` has moved the cursor only if it was from the end. `read_exact`,
+/// `read_to_end`, `write_all` and other combinations of several operations are not cancel safe.
 ///
 /// ```
 /// use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -81,86 +86,47 @@ const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 #[doc(alias = "FileHandle")]
 pub struct File {
     pub(super) file: Arc<std::fs::File>,
-    /// For errors; unknown behind [`File::from_std`].
+    /// For errors; `None` after [`File::from_std`].
     path: Option<Arc<Path>>,
     state: State,
-    /// Goes along with a read.
-    buffer: Buffer,
-    /// The error of a write that has not been given out yet.
+    /// Moved into the job of a read, and back.
+    buffer: ReadBuffer,
+    /// The error of a write that has not been returned yet.
     write_error: Option<io::Error>,
 }
 
 enum State {
     Idle,
-    Reading(Promise<(Buffer, io::Result<()>)>),
+    Reading(Promise<(ReadBuffer, io::Result<()>)>),
     Writing(Promise<io::Result<()>>),
     Seeking(SeekFrom, Promise<io::Result<u64>>),
 }
 
-/// What a job has read.
-#[derive(Default)]
-struct Buffer {
-    bytes: Vec<u8>,
-    /// `bytes[start..end]` has been read by a job, and not by the user.
-    start: usize,
-    end: usize,
-}
-
-impl Buffer {
-    fn unread(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-
-    fn forget_unread(&mut self) {
-        (self.start, self.end) = (0, 0);
-    }
-
-    fn give(&mut self, target: &mut [u8]) -> usize {
-        let count = self.unread().len().min(target.len());
-        target[..count].copy_from_slice(&self.unread()[..count]);
-        self.start += count;
-        count
-    }
-
-    fn fill(&mut self, mut file: &std::fs::File, max_bytes: usize) -> io::Result<()> {
-        if self.bytes.len() < max_bytes {
-            self.bytes.resize(max_bytes, 0);
-        }
-        self.forget_unread();
-        self.end = loop {
-            match file.read(&mut self.bytes[..max_bytes]) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => break result?,
-            }
-        };
-        Ok(())
-    }
-}
-
 impl File {
-    /// Opens a file to read.
+    /// Opens a file for reading.
     ///
     /// # Errors
     ///
-    /// The system's. A directory can be opened on some systems; reading it fails then.
+    /// Returns any error reported by the operating system. Some systems open a directory without
+    /// an error; reading it then fails.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> Promise<io::Result<File>> {
         File::options().read(true).open(path)
     }
 
-    /// Opens a file to write: makes it, or empties it.
+    /// Opens a file for writing: creates it, or truncates it if it exists.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// Returns any error reported by the operating system.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn create(path: impl AsRef<Path>) -> Promise<io::Result<File>> {
         File::options()
@@ -170,15 +136,16 @@ impl File {
             .open(path)
     }
 
-    /// Makes a file that is not there yet, to read and to write.
+    /// Creates a new file for reading and writing.
     ///
     /// # Errors
     ///
-    /// The system's, as when it is there.
+    /// Returns `AlreadyExists` if the file exists, and any other error reported by the operating
+    /// system.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn create_new(path: impl AsRef<Path>) -> Promise<io::Result<File>> {
         File::options()
@@ -188,7 +155,7 @@ impl File {
             .open(path)
     }
 
-    /// Options to open a file with, all off.
+    /// Returns [`OpenOptions`] that are all `false`.
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
@@ -213,37 +180,39 @@ impl File {
             file: Arc::new(file),
             path,
             state: State::Idle,
-            buffer: Buffer::default(),
+            buffer: ReadBuffer::default(),
             write_error: None,
         }
     }
 
-    /// Takes over a file of the standard library. Its errors will not name any path.
+    /// Converts a file of the standard library. Errors of its operations do not name the path.
     pub fn from_std(file: std::fs::File) -> File {
         File::new(file, None)
     }
 
-    /// Gives the file back to the standard library, behind what is under way; bytes that were
-    /// read ahead are unread again.
+    /// Waits for the operation in progress, and converts this into a file of the standard library.
+    ///
+    /// Bytes that were read ahead can be read again from that file.
     ///
     /// # Errors
     ///
-    /// That of the last write.
+    /// Returns the error of the last write, or any error reported by the operating system.
     pub async fn into_std(mut self) -> io::Result<std::fs::File> {
         self.flush().await?;
         self.settle_cursor().await?;
         let file = self.file.clone();
         drop(self);
-        // A detached `metadata` may still hold the file: then it is a second descriptor.
+        // A detached `metadata` may still hold the file; then the descriptor is duplicated.
         Arc::try_unwrap(file).or_else(|shared| shared.try_clone())
     }
 
-    /// Opens a second descriptor of the same file, behind what is under way. Both share one
-    /// cursor.
+    /// Waits for the operation in progress, and creates a second descriptor of the same file.
+    ///
+    /// Both share one cursor.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// Returns any error reported by the operating system.
     pub async fn try_clone(&mut self) -> io::Result<File> {
         self.settle_cursor().await?;
         let path = self.path.clone();
@@ -251,11 +220,11 @@ impl File {
         Ok(File::new(clone, path))
     }
 
-    /// Looks at the file. A write under way may or may not count.
+    /// Returns the metadata of the file. It may or may not include a write in progress.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[doc(alias = "stat")]
     #[track_caller]
     pub fn metadata(&self) -> Promise<io::Result<Metadata>> {
@@ -266,7 +235,7 @@ impl File {
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[doc(alias = "chmod")]
     #[track_caller]
     pub fn set_permissions(&self, permissions: Permissions) -> Promise<io::Result<()>> {
@@ -275,57 +244,66 @@ impl File {
         })
     }
 
-    /// Sets when the file was changed and read, behind what is under way (a later write changes it
-    /// again).
+    /// Waits for the operation in progress, and sets the access and modification times of the file.
     ///
     /// # Errors
     ///
-    /// That of the last write, or the system's.
+    /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "utimes")]
     #[doc(alias = "set_modified")]
     pub async fn set_times(&mut self, times: FileTimes) -> io::Result<()> {
-        self.flush().await?;
-        self.settle_cursor().await?;
-        self.job("File::set_times", move |file| file.set_times(times))
+        self.exclusive("File::set_times", move |file| file.set_times(times))
             .await
     }
 
-    /// Cuts the file to `size` bytes, or fills it with zeros, behind what is under way. The
-    /// cursor stays.
+    /// Waits for the operation in progress, and truncates the file to `size` bytes or extends it
+    /// with zeros.
+    ///
+    /// The cursor does not move.
     ///
     /// # Errors
     ///
-    /// That of the last write, or the system's.
+    /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "truncate")]
     pub async fn set_len(&mut self, size: u64) -> io::Result<()> {
-        self.flush().await?;
-        self.settle_cursor().await?;
-        self.job("File::set_len", move |file| file.set_len(size))
+        self.exclusive("File::set_len", move |file| file.set_len(size))
             .await
     }
 
-    /// Takes everything to the disk, contents and metadata, behind what is under way.
+    /// Waits for the write in progress, and syncs the contents and the metadata to the disk.
     ///
     /// # Errors
     ///
-    /// That of the last write, or the system's.
+    /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "fsync")]
     pub async fn sync_all(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.job("File::sync_all", |file| file.sync_all()).await
     }
 
-    /// Takes the contents to the disk, behind what is under way.
+    /// Waits for the write in progress, and syncs the contents to the disk.
     ///
     /// # Errors
     ///
-    /// That of the last write, or the system's.
+    /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "fdatasync")]
     pub async fn sync_data(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.job("File::sync_data", |file| file.sync_data()).await
     }
 
+    /// Runs a job after the operation in progress, with the system's cursor at the file's position.
+    async fn exclusive<T: Send + 'static>(
+        &mut self,
+        verb: &'static str,
+        work: impl FnOnce(&std::fs::File) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        self.flush().await?;
+        self.settle_cursor().await?;
+        self.job(verb, work).await
+    }
+
+    /// Submits a job that does not depend on the state of this file.
     #[track_caller]
     pub(super) fn job<T: Send + 'static>(
         &self,
@@ -354,12 +332,12 @@ impl File {
             State::Writing(self.job("File::write", move |mut file| file.write_all(&bytes)));
     }
 
-    /// Awaits what is under way and keeps what it brought: read bytes in the buffer, the error
-    /// of a write in `write_error`.
+    /// Waits for the operation in progress and stores its result: read bytes in the buffer, the
+    /// error of a write in `write_error`.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.state {
             State::Idle => {}
-            // An error of a read that nobody waits for any more: reading again tells it again.
+            // The error of a dropped read is not stored: the next read fails again.
             State::Reading(reading) => self.buffer = ready!(Pin::new(reading).poll(cx)).0,
             State::Writing(writing) => self.write_error = ready!(Pin::new(writing).poll(cx)).err(),
             State::Seeking(_, seeking) => drop(ready!(Pin::new(seeking).poll(cx))),
@@ -368,26 +346,26 @@ impl File {
         Poll::Ready(())
     }
 
-    /// Awaits what is under way and moves the system's cursor to where the user knows it.
+    /// Waits for the operation in progress and moves the system's cursor to the file's position.
     async fn settle_cursor(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_idle(cx)).await;
-        self.give_back_unread()
+        self.rewind_unread()
     }
 
-    /// Moves the system's cursor back to where the user knows it. That changes a number in the
-    /// descriptor and asks no disk, so it needs no job.
-    fn give_back_unread(&mut self) -> io::Result<()> {
+    /// Moves the system's cursor back by the unread bytes. This changes a number in the descriptor
+    /// and does no I/O, so it needs no job.
+    fn rewind_unread(&mut self) -> io::Result<()> {
         debug_assert!(
             matches!(self.state, State::Idle),
-            "called behind `poll_idle`"
+            "the cursor was moved during an operation: wait for `poll_idle` first"
         );
         let unread = self.buffer.unread().len() as i64;
         if unread == 0 {
             return Ok(());
         }
         match (&*self.file).seek(SeekFrom::Current(-unread)) {
-            Ok(_) => self.buffer.forget_unread(),
-            // A pipe or a terminal has no cursor: what was read stays to be read.
+            Ok(_) => self.buffer.discard_unread(),
+            // A pipe or a terminal has no cursor: the bytes stay in the buffer.
             Err(error) if error.kind() == ErrorKind::NotSeekable => {}
             Err(error) => return Err(with_path("File::seek", self.path.as_deref(), error)),
         }
@@ -410,12 +388,12 @@ impl AsyncRead for File {
                 State::Idle if file.buffer.unread().is_empty() => {
                     file.start_read(target.len().min(MAX_BYTES_PER_JOB));
                 }
-                State::Idle => return Poll::Ready(Ok(file.buffer.give(target))),
+                State::Idle => return Poll::Ready(Ok(file.buffer.copy_to(target))),
                 State::Reading(reading) => {
                     let (buffer, result) = ready!(Pin::new(reading).poll(cx));
                     file.buffer = buffer;
                     file.state = State::Idle;
-                    return Poll::Ready(result.map(|()| file.buffer.give(target)));
+                    return Poll::Ready(result.map(|()| file.buffer.copy_to(target)));
                 }
                 State::Writing(_) | State::Seeking(..) => ready!(file.poll_idle(cx)),
             }
@@ -436,13 +414,13 @@ impl AsyncWrite for File {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.give_back_unread()?;
+        self.rewind_unread()?;
         let count = bytes.len().min(MAX_BYTES_PER_JOB);
         self.start_write(&bytes[..count]);
         Poll::Ready(Ok(count))
     }
 
-    /// Awaits the write under way and gives its error. It does not sync to the disk.
+    /// Waits for the write in progress and returns its error. It does not sync to the disk.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let State::Writing(_) = self.state {
             ready!(self.poll_idle(cx));
@@ -450,23 +428,23 @@ impl AsyncWrite for File {
         Poll::Ready(self.write_error.take().map_or(Ok(()), Err))
     }
 
-    /// The same as a flush. The descriptor is closed when the file is dropped.
+    /// Flushes. The descriptor is closed when the file is dropped.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
     }
 }
 
 impl AsyncSeek for File {
-    /// From the start or from where the cursor is, this changes a number in the descriptor, at
-    /// once. From the end the system may have to ask for the length: a job.
+    /// Moves the cursor, after the operation in progress. A seek from the end is a job, because
+    /// some file systems do I/O to find the length; any other seek does no I/O.
     fn poll_seek(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         target: SeekFrom,
     ) -> Poll<io::Result<u64>> {
-        if !matches!(&self.state, State::Seeking(under_way, _) if *under_way == target) {
+        if !matches!(&self.state, State::Seeking(current, _) if *current == target) {
             ready!(self.poll_idle(cx));
-            self.give_back_unread()?;
+            self.rewind_unread()?;
             if !matches!(target, SeekFrom::End(_)) {
                 let moved = (&*self.file).seek(target);
                 let wrap = |error| with_path("File::seek", self.path.as_deref(), error);
@@ -476,7 +454,7 @@ impl AsyncSeek for File {
             self.state = State::Seeking(target, seeking);
         }
         let State::Seeking(_, seeking) = &mut self.state else {
-            unreachable!("the seek is under way");
+            unreachable!("a seek was started above");
         };
         let moved = ready!(Pin::new(seeking).poll(cx));
         self.state = State::Idle;
@@ -494,7 +472,7 @@ impl Drop for File {
         if (error.is_none() && writing.is_none()) || try_current().is_none() {
             return;
         }
-        // Nobody will ask for the error of the last write: it becomes a rejection.
+        // No operation is left to return the error of the last write: it becomes a rejection.
         drop(try_spawn_lazy(async move {
             match (error, writing) {
                 (Some(error), _) => Err(error),

@@ -1,42 +1,45 @@
-//! How an operation becomes a job of the pool.
+//! Runs a file operation as a job of the pool.
 //!
-//! A value that belongs to its loop, as a [`File`](super::File) does, cannot come from another
-//! thread: the job gives back its parts, and the last step, on the loop's thread, makes it. A
-//! promise changed with [`map`](Promise::map) would not know the job any more, and
-//! [`abort`](Promise::abort) could not take it out of the queue.
+//! A value that belongs to its loop, such as a [`File`](super::File), cannot be created on another
+//! thread. The job returns its parts, and `job`'s last argument assembles them on the loop's
+//! thread. Changing the promise with [`map`](Promise::map) instead would lose the link to the job
+//! that [`abort`](Promise::abort) needs.
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) use crate::blocking::job_with as job;
 use crate::promise::Promise;
 
 use super::PathError;
 
-/// An operation on one path.
+/// Submits an operation on one path. `verb` is the public function, such as `fs::read`.
 #[track_caller]
 pub(super) fn path_job<T: Send + 'static>(
     verb: &'static str,
     path: impl AsRef<Path>,
-    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    work: impl FnOnce(Arc<Path>) -> io::Result<T> + Send + 'static,
 ) -> Promise<io::Result<T>> {
-    let path = path.as_ref().to_owned();
-    let work = move || work(&path).map_err(|error| PathError::wrap(verb, &path, None, error));
+    let path: Arc<Path> = path.as_ref().into();
+    let work =
+        move || work(path.clone()).map_err(|error| PathError::wrap(verb, &path, None, error));
     job(verb, work, |result| result)
 }
 
-/// An operation on two paths.
+/// Submits an operation on two paths.
 #[track_caller]
 pub(super) fn two_path_job<T: Send + 'static>(
     verb: &'static str,
     path: impl AsRef<Path>,
     other_path: impl AsRef<Path>,
-    work: impl FnOnce(&Path, &Path) -> io::Result<T> + Send + 'static,
+    work: impl FnOnce(Arc<Path>, Arc<Path>) -> io::Result<T> + Send + 'static,
 ) -> Promise<io::Result<T>> {
-    let path = path.as_ref().to_owned();
-    let other = other_path.as_ref().to_owned();
+    let path: Arc<Path> = path.as_ref().into();
+    let other: Arc<Path> = other_path.as_ref().into();
     let work = move || {
-        work(&path, &other).map_err(|error| PathError::wrap(verb, &path, Some(&other), error))
+        work(path.clone(), other.clone())
+            .map_err(|error| PathError::wrap(verb, &path, Some(&other), error))
     };
     job(verb, work, |result| result)
 }

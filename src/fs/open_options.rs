@@ -1,4 +1,4 @@
-//! How a file is opened.
+//! Options for opening files.
 
 use std::io;
 use std::path::Path;
@@ -7,10 +7,10 @@ use crate::promise::Promise;
 
 use super::File;
 
-/// How a file is opened: the options of [`std::fs::OpenOptions`], opening in the pool.
+/// Options for opening files: those of [`std::fs::OpenOptions`].
 ///
-/// What only one system has (`mode`, `custom_flags`, …) is set on the standard library's options
-/// and taken over with `From`:
+/// Options of a single platform (`mode`, `custom_flags`, …) are set on the standard library's type
+/// and converted with `From`:
 ///
 /// ```
 /// use nodeloop::fs::OpenOptions;
@@ -29,56 +29,57 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    /// Options that are all off.
+    /// Returns options that are all `false`.
     pub fn new() -> OpenOptions {
         OpenOptions::from(std::fs::OpenOptions::new())
     }
 
-    /// To read.
+    /// Sets the option for read access.
     pub fn read(&mut self, read: bool) -> &mut OpenOptions {
         self.options.read(read);
         self
     }
 
-    /// To write.
+    /// Sets the option for write access.
     pub fn write(&mut self, write: bool) -> &mut OpenOptions {
         self.options.write(write);
         self
     }
 
-    /// To write at the end, wherever the cursor is.
+    /// Sets the option for append mode: every write goes to the end of the file.
     pub fn append(&mut self, append: bool) -> &mut OpenOptions {
         self.options.append(append);
         self
     }
 
-    /// To empty the file first.
+    /// Sets the option for truncating an existing file to length 0.
     pub fn truncate(&mut self, truncate: bool) -> &mut OpenOptions {
         self.options.truncate(truncate);
         self
     }
 
-    /// To make the file if it is not there.
+    /// Sets the option for creating the file if it does not exist.
     pub fn create(&mut self, create: bool) -> &mut OpenOptions {
         self.options.create(create);
         self
     }
 
-    /// To make the file, and fail if it is there.
+    /// Sets the option for creating a new file, failing if it exists.
     pub fn create_new(&mut self, create_new: bool) -> &mut OpenOptions {
         self.options.create_new(create_new);
         self
     }
 
-    /// Opens the file at `path`; the job is submitted now.
+    /// Opens the file at `path`. The job is submitted when this is called.
     ///
     /// # Errors
     ///
-    /// The system's, and `InvalidInput` for options that contradict each other.
+    /// Returns any error reported by the operating system, and `InvalidInput` for options that
+    /// contradict each other.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn open(&self, path: impl AsRef<Path>) -> Promise<io::Result<File>> {
         File::open_with(self.options.clone(), path.as_ref())

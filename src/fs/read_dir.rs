@@ -17,13 +17,13 @@ use crate::promise::Promise;
 use super::PathError;
 use super::job::{job, path_job};
 
-/// How many entries one job reads: what Node's `opendir` reads ahead (`bufferSize`).
+/// The number of entries one job reads, which is the default `bufferSize` of Node's `opendir`.
 const ENTRIES_PER_JOB: usize = 32;
 
-/// Opens a directory: Node's `opendir`. The first batch of entries comes with it.
+/// Opens a directory and reads its first entries: Node's `opendir`.
 ///
-/// The entries come in the order of the file system, as from `opendir` (Node's `readdir` sorts
-/// them by name), without `.` and `..`.
+/// The entries are returned in the order of the file system, as by `opendir` (Node's `readdir`
+/// sorts them by name), without `.` and `..`.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -54,67 +54,62 @@ pub fn read_dir(path: impl AsRef<Path>) -> Promise<io::Result<ReadDir>> {
     job("fs::read_dir", work, |batch| {
         Ok(ReadDir {
             path,
-            state: State::Here(batch?),
+            state: State::Loaded(batch?),
         })
     })
 }
 
-/// The entries of a directory, made by [`read_dir`]: a `Stream`, or one after the other with
+/// The entries of a directory, returned by [`read_dir`]: a `Stream`, also with
 /// [`next_entry`](ReadDir::next_entry).
 ///
-/// A job is needed once for every 32 entries; those of a batch that is here come without any
-/// turn. The next batch is asked for when the last entry has been given out and another is
-/// polled for. An error ends the stream.
+/// One job reads up to 32 entries, which are then returned without waiting. The next job is
+/// submitted when all of them have been returned and another entry is polled for. An error ends
+/// the stream. The directory is closed when the stream and all of its entries have been dropped.
 ///
-/// Both ways are cancel safe: an entry leaves only when it is given out. The directory is closed
-/// when this and all of its entries have been dropped.
+/// # Cancel safety
+///
+/// Dropping the future of `next_entry`, or of a `StreamExt::next`, loses no entry.
 pub struct ReadDir {
     path: Arc<Path>,
     state: State,
 }
 
 enum State {
-    Here(Batch),
+    Loaded(Batch),
     Reading(Promise<Batch>),
 }
 
-/// A part of the entries, and where the rest comes from; `None` behind the last entry.
+/// The entries that one job has read.
 struct Batch {
     entries: VecDeque<io::Result<DirEntry>>,
+    /// The source of the next batch; `None` at the end of the directory and after an error.
     rest: Option<std::fs::ReadDir>,
 }
 
 impl Batch {
     fn read(mut directory: std::fs::ReadDir, path: &Path) -> Batch {
         let mut entries = VecDeque::with_capacity(ENTRIES_PER_JOB);
-        while entries.len() < ENTRIES_PER_JOB {
-            match directory.next() {
-                Some(Ok(entry)) => entries.push_back(Ok(DirEntry::new(entry))),
-                last => {
-                    let error = last.and_then(Result::err);
-                    entries.extend(
-                        error.map(|error| Err(PathError::wrap("fs::read_dir", path, None, error))),
-                    );
-                    return Batch {
-                        entries,
-                        rest: None,
-                    };
-                }
-            }
+        let mut is_at_end = false;
+        while entries.len() < ENTRIES_PER_JOB && !is_at_end {
+            let entry = directory.next();
+            is_at_end = !matches!(entry, Some(Ok(_)));
+            entries.extend(entry.map(|entry| {
+                entry
+                    .map(DirEntry::new)
+                    .map_err(|error| PathError::wrap("fs::read_dir", path, None, error))
+            }));
         }
-        Batch {
-            entries,
-            rest: Some(directory),
-        }
+        let rest = (!is_at_end).then_some(directory);
+        Batch { entries, rest }
     }
 }
 
 impl ReadDir {
-    /// The next entry, or nothing behind the last.
+    /// Returns the next entry, or `None` at the end.
     ///
     /// # Errors
     ///
-    /// The system's. There is no entry behind an error.
+    /// Returns any error reported by the operating system. There is no entry after an error.
     pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
         std::future::poll_fn(|cx| self.poll_next_entry(cx))
             .await
@@ -124,7 +119,7 @@ impl ReadDir {
     fn poll_next_entry(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<DirEntry>>> {
         loop {
             match &mut self.state {
-                State::Here(batch) => {
+                State::Loaded(batch) => {
                     if let Some(entry) = batch.entries.pop_front() {
                         return Poll::Ready(Some(entry));
                     }
@@ -137,7 +132,7 @@ impl ReadDir {
                 }
                 State::Reading(reading) => {
                     let batch = ready!(Pin::new(reading).poll(cx));
-                    self.state = State::Here(batch);
+                    self.state = State::Loaded(batch);
                 }
             }
         }
@@ -160,12 +155,13 @@ impl fmt::Debug for ReadDir {
     }
 }
 
-/// An entry of a directory. It can be sent to another thread.
+/// An entry of a directory, which can be sent to another thread.
 #[derive(Debug, Clone)]
 #[doc(alias = "Dirent")]
 pub struct DirEntry {
     pub(super) entry: Arc<std::fs::DirEntry>,
-    /// Read by the job, because a few file systems have to be asked again for it.
+    /// Read by the job, because some file systems need another system call for it; `None` if that
+    /// failed.
     file_type: Option<FileType>,
 }
 
@@ -177,39 +173,37 @@ impl DirEntry {
         }
     }
 
-    /// The path that was given to [`read_dir`], with the name of the entry.
+    /// Returns the path given to [`read_dir`], joined with the name of the entry.
     pub fn path(&self) -> PathBuf {
         self.entry.path()
     }
 
-    /// The name, without any directory.
+    /// Returns the name of the entry without any directory.
     pub fn file_name(&self) -> OsString {
         self.entry.file_name()
     }
 
-    /// The type of the entry; a symbolic link is not followed. It came with the entry and costs
-    /// nothing.
+    /// Returns the type of the entry. Symbolic links are not followed.
+    ///
+    /// The type was read together with the entry, so this does not block.
     ///
     /// # Errors
     ///
-    /// The system's, if the type could not be found out.
+    /// Returns any error reported by the operating system when it was asked for the type.
     pub fn file_type(&self) -> io::Result<FileType> {
-        // Where the job could not find out, asking once more gives the error.
-        self.file_type.map_or_else(
-            || {
-                let wrap =
-                    |error| PathError::wrap("DirEntry::file_type", &self.path(), None, error);
-                self.entry.file_type().map_err(wrap)
-            },
-            Ok,
-        )
+        if let Some(file_type) = self.file_type {
+            return Ok(file_type);
+        }
+        // The job's attempt failed; another one returns the error.
+        let wrap = |error| PathError::wrap("DirEntry::file_type", &self.path(), None, error);
+        self.entry.file_type().map_err(wrap)
     }
 
-    /// Looks at the entry, a job of the pool; a symbolic link is not followed.
+    /// Returns the metadata of the entry. Symbolic links are not followed.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn metadata(&self) -> Promise<io::Result<Metadata>> {
         let entry = self.entry.clone();

@@ -1,23 +1,45 @@
-//! What only Unix has: owners, symbolic links of one kind, and reading at a place.
+//! What only Unix has: permissions of new directories, owners, symbolic links of one kind, and
+//! reading and writing at an offset.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirEntryExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, DirEntryExt, FileExt};
 use std::path::Path;
 
 use super::job::{path_job, two_path_job};
-use super::{DirEntry, File};
+use super::{DirBuilder, DirEntry, File};
 use crate::promise::Promise;
 
-/// Makes the symbolic link `link`, which says `original`. That need not be there.
-#[track_caller]
-pub fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
-    two_path_job("fs::symlink", original, link, |original, link| {
-        std::os::unix::fs::symlink(original, link)
-    })
+/// The permissions of a new directory; `None` for the default.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DirMode(Option<u32>);
+
+impl DirMode {
+    pub(super) fn to_std(&self) -> std::fs::DirBuilder {
+        let mut builder = std::fs::DirBuilder::new();
+        if let Some(mode) = self.0 {
+            builder.mode(mode);
+        }
+        builder
+    }
 }
 
-/// Gives a file to another user or group; `None` leaves what it is. A symbolic link is followed.
+impl DirBuilder {
+    /// Sets the permissions of new directories, before the process's umask is applied.
+    pub fn mode(&mut self, mode: u32) -> &mut DirBuilder {
+        self.mode = DirMode(Some(mode));
+        self
+    }
+}
+
+/// Creates the symbolic link `link` to `original`, which need not exist.
+#[track_caller]
+pub fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
+    two_path_job("fs::symlink", original, link, std::os::unix::fs::symlink)
+}
+
+/// Changes the owner and the group of a file; `None` leaves one unchanged. Symbolic links are
+/// followed.
 #[track_caller]
 pub fn chown(
     path: impl AsRef<Path>,
@@ -29,7 +51,7 @@ pub fn chown(
     })
 }
 
-/// Gives a file, or the symbolic link itself, to another user or group.
+/// Changes the owner and the group of a file, as [`chown`] does. Symbolic links are not followed.
 #[track_caller]
 pub fn lchown(
     path: impl AsRef<Path>,
@@ -42,9 +64,11 @@ pub fn lchown(
 }
 
 impl File {
-    /// Reads at most `length` bytes at `offset` from the start: fewer if the file ends before, or
-    /// if the system gives fewer. The cursor stays, and so it takes place beside whatever is under
-    /// way: Node's `fileHandle.read(buffer, 0, length, position)`.
+    /// Reads at most `length` bytes at `offset`, which is counted from the start of the file.
+    ///
+    /// Returns fewer bytes if the file ends earlier or the operating system reads fewer. The
+    /// cursor is neither used nor moved, so this runs concurrently with any other operation. It
+    /// corresponds to Node's `fileHandle.read(buffer, 0, length, position)`.
     ///
     /// ```
     /// use nodeloop::fs::File;
@@ -61,7 +85,7 @@ impl File {
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn read_at(&self, length: usize, offset: u64) -> Promise<io::Result<Vec<u8>>> {
         self.job("File::read_at", move |file| {
@@ -77,12 +101,15 @@ impl File {
         })
     }
 
-    /// Writes all of `bytes` at `offset` from the start, over what is there or behind the end. The
-    /// cursor stays, and so it takes place beside whatever is under way; its error is its own.
+    /// Writes all of `bytes` at `offset`, which is counted from the start of the file and may be
+    /// past its end.
+    ///
+    /// The cursor is neither used nor moved, so this runs concurrently with any other operation.
+    /// An error is returned here and not by the next operation.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn write_all_at(&self, bytes: impl Into<Vec<u8>>, offset: u64) -> Promise<io::Result<()>> {
         let bytes = bytes.into();
@@ -91,11 +118,11 @@ impl File {
         })
     }
 
-    /// Gives the file to another user or group; `None` leaves what it is.
+    /// Changes the owner and the group of the file; `None` leaves one unchanged.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[doc(alias = "fchown")]
     #[track_caller]
     pub fn chown(&self, user: Option<u32>, group: Option<u32>) -> Promise<io::Result<()>> {
@@ -106,14 +133,15 @@ impl File {
 }
 
 impl AsFd for File {
-    /// The descriptor; its cursor may be further than the user knows, by what was read ahead.
+    /// Borrows the descriptor. Its cursor may be ahead of the position of this file, by the bytes
+    /// that were read ahead.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
 impl DirEntry {
-    /// The number of the file in its file system; it came with the entry and costs nothing.
+    /// Returns the inode number, which was read together with the entry.
     pub fn ino(&self) -> u64 {
         self.entry.ino()
     }

@@ -1,12 +1,11 @@
-//! Streams for hyper: the `futures` traits as hyper's.
+//! Streams of the `futures` traits as streams of hyper.
 //!
-//! hyper lends a buffer that need not be initialized, and to say how much of it was filled
-//! without unsafe code the bytes have to be copied into it. They are read into a scratch buffer
-//! that belongs to the thread and is used by one read at a time, so that a connection that waits
-//! costs no memory for it.
+//! hyper's read buffer may be uninitialized. Without unsafe code, bytes must be copied into it, so
+//! they are first read into a scratch buffer. That buffer belongs to the thread and is used by one
+//! read at a time, so an idle connection needs no memory for it.
 //!
-//! Invariant: between two reads the scratch buffer is all zero, so that no stream, however wrong
-//! it is about the number of bytes it has read, can be given what another one has received.
+//! Invariant: between two reads the scratch buffer is all zero, so that a stream that reports a
+//! wrong number of bytes cannot expose bytes that another stream has received.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -17,24 +16,24 @@ use ::hyper::rt::{Read, ReadBufCursor, Write};
 use futures::io::{AsyncRead, AsyncWrite};
 use pin_project_lite::pin_project;
 
-/// The most that one read gives hyper. libuv reads as much.
-const SCRATCH: usize = 64 * 1024;
+/// The most bytes of one read, as in libuv (`unix/stream.c` `uv__read`).
+const SCRATCH_LENGTH: usize = 64 * 1024;
 
 thread_local! {
     static SCRATCH_OF_THREAD: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
 pin_project! {
-    /// A stream of the `futures` traits, `AsyncRead + AsyncWrite`, as one of hyper's.
+    /// Adapts a stream that implements `futures::io::{AsyncRead, AsyncWrite}` to hyper's traits.
     ///
-    /// It buffers nothing, so it can be taken off at any time.
+    /// It does not buffer, so the stream can be taken out at any time.
     ///
-    /// **Upgrades:** hyper's `with_upgrades` asks for a stream that is `Send`, and the loop's are
-    /// not. Await `without_shutdown` of the connection instead: behind an answer that switches
-    /// protocols it hands back this stream and what was read too much.
+    /// **Upgrades.** hyper's `with_upgrades` requires a stream that is `Send`, and the streams of
+    /// the loop are not. Await the connection's `without_shutdown` instead: after a response that
+    /// switches protocols it returns this stream and the bytes that were read ahead.
     ///
-    /// **What it costs:** every byte that hyper reads is copied once, from a buffer that the streams
-    /// of a thread share. Writes are handed on as they are.
+    /// **Cost.** Every byte that hyper reads is copied once, from a buffer that the streams of a
+    /// thread share. Writes are not copied.
     ///
     /// ```
     /// use futures::io::Cursor;
@@ -68,25 +67,27 @@ impl<T> HyperIo<T> {
         }
     }
 
-    /// Says that the stream takes several buffers in one write, as sockets do. hyper then hands
-    /// over the head and the body of an answer as two buffers instead of copying them into one,
-    /// which saves a copy of the body and costs a longer list for the system.
+    /// Makes hyper use vectored writes, for streams that support them, as sockets do.
+    ///
+    /// hyper then passes the head and the body of a response as two buffers instead of copying them
+    /// into one.
     pub fn vectored(mut self) -> HyperIo<T> {
         self.is_vectored = true;
         self
     }
 
-    /// The stream.
+    /// Returns a reference to the stream.
     pub fn get_ref(&self) -> &T {
         &self.stream
     }
 
-    /// The stream. What is read from it or written to it hyper does not see.
+    /// Returns a mutable reference to the stream. hyper does not see bytes that are read from it or
+    /// written to it.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.stream
     }
 
-    /// Takes the stream out; nothing is lost.
+    /// Returns the stream. No data is lost.
     pub fn into_inner(self) -> T {
         self.stream
     }
@@ -100,8 +101,8 @@ impl<T: AsyncRead> Read for HyperIo<T> {
     ) -> Poll<io::Result<()>> {
         let stream = self.project().stream;
         with_scratch(|scratch| {
-            let most = buffer.remaining().min(scratch.len());
-            let length = ready!(stream.poll_read(cx, &mut scratch[..most]))?;
+            let limit = buffer.remaining().min(scratch.len());
+            let length = ready!(stream.poll_read(cx, &mut scratch[..limit]))?;
             let filled = &mut scratch[..length];
             buffer.put_slice(filled);
             filled.fill(0);
@@ -140,13 +141,13 @@ impl<T: AsyncWrite> Write for HyperIo<T> {
     }
 }
 
-/// Lends the thread's scratch buffer. A read inside of a read, and one behind the end of the
-/// thread's locals, get a buffer of their own.
-fn with_scratch<R>(use_it: impl FnOnce(&mut [u8]) -> R) -> R {
+/// Calls `read` with the thread's scratch buffer. A nested call, and one after the thread-local
+/// values were dropped, get a new buffer.
+fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
     let scratch = SCRATCH_OF_THREAD.try_with(Cell::take).ok().flatten();
-    let mut scratch = scratch.unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice());
-    let result = use_it(&mut scratch);
-    // If it can't be kept it is dropped.
+    let mut scratch = scratch.unwrap_or_else(|| vec![0; SCRATCH_LENGTH].into_boxed_slice());
+    let result = read(&mut scratch);
+    // After the thread-local values were dropped, this drops the buffer.
     let _ = SCRATCH_OF_THREAD.try_with(|kept| kept.set(Some(scratch)));
     result
 }

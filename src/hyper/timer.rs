@@ -1,10 +1,10 @@
-//! hyper's timer: sleeps that are `Send + Sync` as hyper demands, with timers of the loop.
+//! hyper's timer: sleeps that are `Send + Sync`, as hyper requires, over timers of the loop.
 //!
-//! A sleep is the key of a timer and the door of its loop, nothing else. Where the loop runs it
-//! reaches the timer directly; dropped anywhere else, it sends its key home through the door,
-//! and there the timer is disarmed.
+//! A sleep holds the key of a timer and the remote queue of its loop. On the loop's thread it
+//! accesses the timer directly. Dropped elsewhere, it posts its key to the loop, which disarms the
+//! timer.
 //!
-//! Invariant: the handle of a timer is given up exactly once, on the loop's thread.
+//! Invariant: a timer is released exactly once, on the loop's thread.
 
 use std::fmt;
 use std::future::Future;
@@ -25,15 +25,15 @@ use crate::reactor::clock::{MachineInstant, machine_instant, machine_now, since_
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 use crate::time::{Progress, ceil_ms, poll_timer, release_timer};
 
-/// The loop's timers and its clock, real or virtual, for hyper.
+/// Implements hyper's `Timer` with the timers and the clock, real or virtual, of the loop.
 ///
-/// A sleep is armed where it is made, counts whole milliseconds, rounded up, and stands in the
-/// same lists as [`time::sleep`](crate::time::sleep) (R41). It can be sent and dropped anywhere,
-/// which disarms it; it is polled on its loop only.
+/// A sleep is armed when it is created, is rounded up to whole milliseconds, and shares the timer
+/// lists with [`time::sleep`](crate::time::sleep) (R41). It can be sent to and dropped on any
+/// thread, which disarms it, but must be polled on its loop.
 ///
 /// # Panics
 ///
-/// Making a sleep panics outside of an event loop, polling one outside of its own.
+/// Creating a sleep panics outside of an event loop. Polling a sleep panics outside of its own.
 ///
 /// ```
 /// use hyper::rt::Timer;
@@ -55,13 +55,13 @@ pub struct HyperTimer {
 }
 
 impl HyperTimer {
-    /// A timer whose sleeps keep the loop alive, as every pending operation does (R6).
+    /// Returns a timer whose sleeps keep the loop alive (R6).
     pub fn new() -> HyperTimer {
         HyperTimer { is_refed: true }
     }
 
-    /// A timer whose sleeps do not keep the loop alive, Node's `unref`: for what only looks
-    /// after something else, such as the pool of idle connections of a client.
+    /// Makes the sleeps of this timer not keep the loop alive, as Node's `unref` does: for
+    /// maintenance, such as closing a client's idle connections.
     pub fn unref(mut self) -> HyperTimer {
         self.is_refed = false;
         self
@@ -95,7 +95,7 @@ impl Timer for HyperTimer {
         ))
     }
 
-    /// The time of the loop that runs on this thread, or the machine's.
+    /// Returns the time of the current event loop, or of the machine outside of one.
     fn now(&self) -> MachineInstant {
         machine_instant(try_current().map_or_else(machine_now, |state| state.clock.now()))
     }
@@ -113,9 +113,9 @@ impl Timer for HyperTimer {
     }
 }
 
-/// The future of a sleep.
+/// The future that hyper polls.
 struct LoopSleep {
-    /// `None` if the loop took no timer any more: it never ends then.
+    /// `None` if the loop was ending and accepted no timer: the sleep never completes.
     handle: Option<TimerHandle>,
     progress: Progress,
 }
@@ -153,8 +153,8 @@ impl Future for LoopSleep {
         match handle.running_loop() {
             Some(state) => poll_timer(&state, handle.key, &mut this.progress, cx),
             None => panic!(
-                "a sleep of `HyperTimer`, made at {}, was polled outside of its event loop: poll \
-                 the connection it belongs to as a task of the loop on which it was made",
+                "a sleep of `HyperTimer`, created at {}, was polled outside of its event loop: \
+                 poll its connection in a task of the loop on which it was created",
                 handle.location
             ),
         }
@@ -169,7 +169,7 @@ impl fmt::Debug for LoopSleep {
     }
 }
 
-/// A timer of a loop, held on whatever thread.
+/// Owns a timer of a loop, on any thread.
 struct TimerHandle {
     remote_queue: Arc<RemoteQueue>,
     key: TimerKey,
@@ -177,7 +177,7 @@ struct TimerHandle {
 }
 
 impl TimerHandle {
-    /// The loop of the timer, if it is the one that runs on this thread.
+    /// Returns the loop of the timer if it is the current one of this thread.
     fn running_loop(&self) -> Option<Rc<LoopState>> {
         try_current().filter(|state| state.remote_queue.id() == self.remote_queue.id())
     }
@@ -188,12 +188,12 @@ impl Drop for TimerHandle {
         if let Some(state) = self.running_loop() {
             release_timer(&state, self.key);
         } else if !self.remote_queue.is_closed() {
-            let home = TimerHandle {
+            let moved = TimerHandle {
                 remote_queue: self.remote_queue.clone(),
                 ..*self
             };
-            let message = Message::Post(Box::new(move || drop(home)), self.location);
-            // Refused, it comes back and is dropped in front of a closed door.
+            let message = Message::Post(Box::new(move || drop(moved)), self.location);
+            // If the queue was closed meanwhile, the handle is dropped here, with nothing to do.
             let _ = self.remote_queue.push(message);
         }
     }

@@ -1,16 +1,36 @@
-//! Where the systems differ. No other file of the reactor asks which one it is, but for the
-//! modules that exist on Unix only.
+//! Where operating systems differ. Outside of the modules that exist on Unix only, no other file of
+//! `io` and `net` has a `cfg`, except to declare those modules.
 
-/// Whether a read of a TCP stream that fills only a part of its buffer says that nothing is left.
+use std::io;
+
+/// A source of mio. On Unix it has a descriptor.
+#[cfg(unix)]
+pub trait PlatformSource: mio::event::Source + std::os::fd::AsFd + 'static {}
+
+/// A source of mio. On Unix it has a descriptor.
+#[cfg(not(unix))]
+pub trait PlatformSource: mio::event::Source + 'static {}
+
+#[cfg(unix)]
+impl<S: mio::event::Source + std::os::fd::AsFd + 'static> PlatformSource for S {}
+
+#[cfg(not(unix))]
+impl<S: mio::event::Source + 'static> PlatformSource for S {}
+
+/// Whether a read of a TCP stream that fills only a part of its buffer has emptied the socket.
 ///
-/// Not on Windows: there mio asks the system anew only behind an operation that would block.
+/// Not on Windows: there mio rearms a socket only after an operation that would block.
 pub(crate) const SHORT_READ_DRAINS: bool = cfg!(unix);
 
-/// The errors by which the system says that the process, or all of them together, have too many
-/// descriptors: `EMFILE` and `ENFILE`, or `WSAEMFILE`.
-pub(crate) const OUT_OF_DESCRIPTORS: &[i32] = if cfg!(windows) { &[10024] } else { &[24, 23] };
+/// Whether listeners set `SO_REUSEADDR`, as libuv does. On Windows that option would let two sockets
+/// have the same address at the same time.
+pub(crate) const REUSE_ADDRESS: bool = cfg!(unix);
 
-/// What the system says to a `connect` that does not wait, and whose outcome comes as an event.
+/// The errors that mean that the process or the system has too many open descriptors: `EMFILE` and
+/// `ENFILE`, or `WSAEMFILE`.
+const OUT_OF_DESCRIPTORS: &[i32] = if cfg!(windows) { &[10024] } else { &[24, 23] };
+
+/// The error of a `connect` that does not block and whose outcome is reported by an event.
 const IN_PROGRESS: i32 = if cfg!(windows) {
     10035 // WSAEWOULDBLOCK
 } else if cfg!(any(target_os = "linux", target_os = "android")) {
@@ -18,10 +38,10 @@ const IN_PROGRESS: i32 = if cfg!(windows) {
 } else if cfg!(any(target_os = "illumos", target_os = "solaris")) {
     150
 } else {
-    36 // the systems that come from BSD
+    36 // the BSDs and macOS
 };
 
-/// `EMSGSIZE`: a datagram is longer than can be sent.
+/// `EMSGSIZE`: a datagram is too long to be sent.
 pub(crate) const TOO_LONG: i32 = if cfg!(windows) {
     10040
 } else if cfg!(any(target_os = "linux", target_os = "android")) {
@@ -32,7 +52,25 @@ pub(crate) const TOO_LONG: i32 = if cfg!(windows) {
     40
 };
 
-/// Whether a connection is under way, in spite of what looks like an error.
-pub(crate) fn is_in_progress(error: &std::io::Error) -> bool {
+/// Whether the error of a `connect` means that the connection is being established.
+pub(crate) fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(IN_PROGRESS)
+}
+
+/// Whether there are too many open descriptors.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    code.is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code))
+}
+
+/// Sets `SO_REUSEPORT`, which only Unix has.
+#[cfg(unix)]
+pub(crate) fn set_reuse_port(socket: &socket2::Socket, reuse: bool) -> io::Result<()> {
+    socket.set_reuse_port(reuse)
+}
+
+/// Sets `SO_REUSEPORT`, which only Unix has.
+#[cfg(not(unix))]
+pub(crate) fn set_reuse_port(_: &socket2::Socket, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

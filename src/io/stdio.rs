@@ -1,8 +1,7 @@
 //! The standard streams of the process.
 //!
-//! They are shared with whoever started this process and with its other children, so nothing is
-//! changed about them: not made non-blocking, not closed, and nothing is read that was not asked
-//! for. How that is done is in `stdio/unix.rs`.
+//! They are shared with the parent of this process and with its other children. So this module never
+//! sets them to non-blocking mode, never closes them, and never reads ahead.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::io::{AsyncRead, AsyncWrite};
 
-#[cfg_attr(not(unix), path = "stdio/portable.rs")]
+#[cfg_attr(not(unix), path = "stdio/other.rs")]
 #[cfg_attr(unix, path = "stdio/unix.rs")]
 mod system;
 
@@ -26,17 +25,19 @@ use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 use system::Channel;
 
-/// The longest read that a thread of the pool does.
+/// The maximum size of a read by a job of the blocking pool.
 const JOB_BYTES: usize = 64 * 1024;
 
-/// The standard input.
+/// Creates a handle to the standard input of the process.
 ///
-/// Any number of handles may exist; each byte goes to one of them. What `std::io::stdin` has read
-/// ahead is not seen here. It is [opened](Stdin) when it is read first.
+/// Any number of handles may exist; each byte is read by one of them. Bytes that
+/// [`std::io::stdin`] has buffered are not seen. The standard input is opened by the first read.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
+///
+/// # Examples
 ///
 /// ```no_run
 /// use futures::{AsyncBufReadExt, StreamExt, io::BufReader};
@@ -60,12 +61,13 @@ pub fn stdin() -> Stdin {
     }
 }
 
-/// The standard output: what is written goes to the system at once, behind what `print!` and
-/// `println!` have written.
+/// Creates a handle to the standard output of the process.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
+///
+/// # Examples
 ///
 /// ```
 /// use futures::AsyncWriteExt;
@@ -75,42 +77,52 @@ pub fn stdin() -> Stdin {
 /// ```
 #[track_caller]
 pub fn stdout() -> Stdout {
-    Stdout::new(Stream::Output, current("io::stdout"), Location::caller())
+    Stdout::new(
+        StandardStream::Output,
+        current("io::stdout"),
+        Location::caller(),
+    )
 }
 
-/// The standard error, as [`stdout`].
+/// Creates a handle to the standard error of the process.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn stderr() -> Stderr {
-    Stdout::new(Stream::Error, current("io::stderr"), Location::caller())
+    Stdout::new(
+        StandardStream::Error,
+        current("io::stderr"),
+        Location::caller(),
+    )
 }
 
-/// Which stream of the process.
+/// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stream {
+enum StandardStream {
     Input,
     Output,
     Error,
 }
 
-/// The standard input, from [`stdin`].
+/// A handle to the standard input of the process, created by [`stdin`].
 ///
-/// Nothing is read ahead, so a child that inherits the standard input, or the next handle, finds
-/// what was not read.
+/// Nothing is read ahead, so a child that inherits the standard input, or another handle, can read
+/// the rest. Dropping the handle does not close the standard input.
 ///
-/// - A pipe, a terminal and a socket are watched by the poll phase. A read that waits keeps the
-///   loop alive, unless it is unref'd, and ends with the loop: no thread is left in it.
-/// - Anything else, as a file, is read by a job of the pool, at most 64 KiB at a time. A read that
-///   is abandoned has taken its bytes; the next read of this handle gets them. A job keeps the
-///   loop alive also if the handle is unref'd.
-/// - So is a pipe or a terminal of which the system gives no second handle: it does on Linux, with
-///   `/proc` and the right to open it. The job lasts until something comes then, and holds its
-///   thread. The process can end nevertheless.
+/// - A pipe, a terminal or a socket is registered with the poll phase. A pending read keeps the loop
+///   alive, unless the handle is unref'd, and ends with the loop. It needs no thread.
+/// - Anything else, such as a file, is read by a job of the blocking pool, at most 64 KiB at a time.
+///   A job keeps the loop alive even if the handle is unref'd.
+/// - A pipe or a terminal that the operating system can't open again is also read by a job. (Linux
+///   opens it through `/proc`, with permission.) Such a job occupies its thread until there is
+///   input, but does not keep the process from exiting.
 ///
-/// Cancel safe. Dropping it closes nothing that others see.
+/// # Cancel safety
+///
+/// Abandoning a read loses no data. If a job has read bytes by then, the next read of this handle
+/// returns them.
 pub struct Stdin {
     state: Rc<LoopState>,
     location: SourceLocation,
@@ -120,35 +132,35 @@ pub struct Stdin {
 
 enum Input {
     Unopened,
-    PollEvented(PollEvented<Channel>),
-    /// Read by the pool.
+    Registered(PollEvented<Channel>),
+    /// Read by jobs of the blocking pool.
     Jobs {
         running: Option<Promise<io::Result<Vec<u8>>>>,
-        /// What a job has read and nobody has taken.
+        /// Bytes that a job has read and no read has returned yet.
         rest: Vec<u8>,
     },
 }
 
 impl Stdin {
-    /// Makes waits keep the loop alive again (R6). They do at first.
+    /// Makes pending reads keep the loop alive again (R6), which is the default.
     #[doc(alias = "ref")]
     pub fn ref_(&mut self) -> &mut Stdin {
         self.set_refed(true)
     }
 
-    /// Makes waits not keep the loop alive.
+    /// Makes pending reads not keep the loop alive.
     pub fn unref(&mut self) -> &mut Stdin {
         self.set_refed(false)
     }
 
-    /// Whether waits keep the loop alive.
+    /// Returns whether pending reads keep the loop alive.
     pub fn has_ref(&self) -> bool {
         self.refed
     }
 
     fn set_refed(&mut self, refed: bool) -> &mut Stdin {
         self.refed = refed;
-        if let Input::PollEvented(source) = &self.input {
+        if let Input::Registered(source) = &self.input {
             source.registration().set_refed(refed);
         }
         self
@@ -156,13 +168,13 @@ impl Stdin {
 
     fn open(&mut self) -> &mut Input {
         if matches!(self.input, Input::Unopened) {
-            let watched = system::open(Stream::Input).and_then(|channel| {
+            let channel = system::open(StandardStream::Input).and_then(|channel| {
                 PollEvented::new(self.state.clone(), channel, self.location).ok()
             });
-            self.input = match watched {
+            self.input = match channel {
                 Some(source) => {
                     source.registration().set_refed(self.refed);
-                    Input::PollEvented(source)
+                    Input::Registered(source)
                 }
                 None => Input::Jobs {
                     running: None,
@@ -182,8 +194,8 @@ impl AsyncRead for Stdin {
     ) -> Poll<io::Result<usize>> {
         check_loop(&self.state)?;
         match self.open() {
-            // A terminal gives a line at a time, so a short read does not say that it is empty.
-            Input::PollEvented(source) => source.poll_read(cx, buffer, false),
+            // A terminal returns one line for each read, so a short read does not empty it.
+            Input::Registered(source) => source.poll_read(cx, buffer, false),
             Input::Jobs { running, rest } => {
                 if rest.is_empty() && !buffer.is_empty() {
                     let length = buffer.len().min(JOB_BYTES);
@@ -203,7 +215,7 @@ impl AsyncRead for Stdin {
                 rest.drain(..length);
                 Poll::Ready(Ok(length))
             }
-            Input::Unopened => unreachable!("it was opened"),
+            Input::Unopened => unreachable!("`open` has opened the standard input"),
         }
     }
 }
@@ -216,31 +228,35 @@ impl fmt::Debug for Stdin {
     }
 }
 
-/// The standard output or error, from [`stdout`] or [`stderr`].
+/// A handle to the standard output or the standard error of the process, created by [`stdout`] or
+/// [`stderr`].
 ///
-/// Nothing is buffered: a write hands as much to the system as that takes, so what was written is
-/// not lost when the process ends, in whatever way. Before each write and flush, what `print!`
-/// holds back is flushed; lines written by both come in the order of the calls.
+/// Nothing is buffered: a write passes its bytes to the operating system, so nothing is lost when
+/// the process exits. Each write and flush first flushes the buffer of [`print!`], so the lines of
+/// both are written in the order of the calls.
 ///
-/// A pipe, a terminal or a socket that is full makes the task wait, and the loop goes on; a file
-/// is written at once, as in Node. A pipe or a terminal of which the system gives no second handle
-/// (see [`Stdin`]) is written at once, too, and blocks the loop while it is full.
+/// If a pipe, a terminal or a socket is full, the write waits and the loop continues. Writing to a
+/// file blocks, as in Node. Writing to a pipe or a terminal that the operating system can't open
+/// again (see [`Stdin`]) blocks, too, while it is full.
 ///
-/// Closing it flushes; the descriptor stays open. Cancel safe: a write that waits has written
-/// nothing.
+/// Closing the handle flushes it; the descriptor stays open.
+///
+/// # Cancel safety
+///
+/// A write that is abandoned while it waits has written nothing.
 pub struct Stdout {
-    stream: Stream,
+    stream: StandardStream,
     state: Rc<LoopState>,
     location: SourceLocation,
-    /// Opened by the first write; absent if it can't be watched.
+    /// Opened by the first write. `Some(None)` if it can't be registered.
     channel: Option<Option<PollEvented<Channel>>>,
 }
 
-/// The standard error, from [`stderr`].
+/// A handle to the standard error of the process, created by [`stderr`].
 pub type Stderr = Stdout;
 
 impl Stdout {
-    fn new(stream: Stream, state: Rc<LoopState>, location: SourceLocation) -> Stdout {
+    fn new(stream: StandardStream, state: Rc<LoopState>, location: SourceLocation) -> Stdout {
         Stdout {
             stream,
             state,

@@ -1,7 +1,7 @@
-//! What can be given as an address, and how it becomes socket addresses.
+//! Conversion to socket addresses, and name resolution.
 //!
-//! Literal addresses never touch the worker pool; names are looked up there, by the system's
-//! resolver, which blocks. Nothing is cached.
+//! Literal addresses need no job of the blocking pool. Names are looked up there, by the resolver of
+//! the operating system, which blocks. Nothing is cached.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -12,18 +12,22 @@ use crate::blocking::spawn_blocking;
 use crate::io::loop_ended;
 use crate::promise::{self, Promise, PromiseError};
 
-/// What [`TcpListener::bind`](crate::net::TcpListener::bind) and
-/// [`TcpStream::connect`](crate::net::TcpStream::connect) take: socket addresses, pairs of host and
-/// port, and strings like `"localhost:8080"` or `"[::1]:0"`.
+/// Converts or resolves to one or more socket addresses.
 ///
-/// Unlike `std`'s trait of the same name it does not block: a literal address is known at once, a
-/// name is looked up by a job of the loop's pool ([`spawn_blocking`](crate::spawn_blocking)). It
-/// can't be implemented outside of this crate.
+/// [`TcpListener::bind`](crate::net::TcpListener::bind),
+/// [`TcpStream::connect`](crate::net::TcpStream::connect) and others accept socket addresses, pairs
+/// of host and port, and strings such as `"localhost:8080"` or `"[::1]:0"`.
+///
+/// Unlike the trait of the standard library with this name, it does not block: a literal address is
+/// converted immediately, and a host name is looked up by a job of the blocking pool
+/// ([`spawn_blocking`](crate::spawn_blocking)).
+///
+/// This trait is sealed and can't be implemented outside of this crate.
 pub trait ToSocketAddrs: Sealed {}
 
 impl<A: Sealed + ?Sized> ToSocketAddrs for A {}
 
-/// An address as far as it is known without asking anybody.
+/// An address before its name is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     One(SocketAddr),
@@ -36,15 +40,15 @@ pub trait Sealed {
 }
 
 impl Target {
-    /// The first of the addresses.
+    /// Returns the first address.
     pub(super) async fn first(self) -> io::Result<SocketAddr> {
         match self {
-            Target::One(address) => Ok(address), // no list for a datagram
+            Target::One(address) => Ok(address), // without a list: each datagram calls it
             other => Ok(other.resolve().await?[0]),
         }
     }
 
-    /// The addresses, in the order in which they are to be tried; at least one.
+    /// Returns the addresses in the order in which they have to be tried. There is at least one.
     pub(super) async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
         let addresses = match self {
             Target::One(address) => return Ok(vec![address]),
@@ -56,35 +60,37 @@ impl Target {
             },
         };
         if addresses.is_empty() {
-            return Err(invalid("could not resolve to any address"));
+            return Err(invalid("the name resolved to no address"));
         }
         Ok(addresses)
     }
 }
 
-/// The addresses that `address` stands for, in the order of the system's resolver: `dns.lookup`
-/// with `{ all: true }`.
+/// Resolves `address` to its socket addresses, in the order of the resolver of the operating system:
+/// Node's `dns.lookup` with `{ all: true }`.
 ///
-/// A name is looked up by a job of the pool, which is submitted now (R60), as Node calls
-/// `getaddrinfo` in libuv's pool: with the default of four threads, four slow look-ups hold up
-/// every file and every other name. What stands for itself is known at once.
+/// A host name is looked up by a job of the blocking pool, which is submitted immediately (R60), as
+/// Node calls `getaddrinfo` in the pool of libuv. With the default of four threads, four slow
+/// look-ups delay all other jobs. A literal address needs no job.
 ///
-/// Dropping the promise detaches the job; [`Promise::abort`] takes one that no thread has started
-/// out of the queue.
+/// Dropping the promise detaches the job. [`Promise::abort`] removes a job that was not started yet.
+///
+/// # Errors
+///
+/// Resolves to a [`NetError`](super::NetError) such as `getaddrinfo nowhere.invalid: failed to lookup
+/// address information: Name or service not known`, or to an error of kind
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) if `address` is not valid.
+///
+/// # Panics
+///
+/// Panics outside of an event loop.
+///
+/// # Examples
 ///
 /// ```
 /// let addresses = nodeloop::block_on(async { nodeloop::net::lookup_host("localhost:80").await });
 /// assert!(addresses.unwrap().iter().all(|address| address.ip().is_loopback()));
 /// ```
-///
-/// # Errors
-///
-/// A [`NetError`](super::NetError) with the name, such as `getaddrinfo nowhere.invalid: failed to
-/// lookup address information: Name or service not known`; `InvalidInput` for what is no address.
-///
-/// # Panics
-///
-/// Outside of an event loop.
 #[doc(alias = "getaddrinfo")]
 #[track_caller]
 pub fn lookup_host(address: impl ToSocketAddrs) -> Promise<io::Result<Vec<SocketAddr>>> {
@@ -124,9 +130,13 @@ impl Sealed for str {
             return Ok(Target::One(address));
         }
         let Some((host, port)) = self.rsplit_once(':') else {
-            return Err(invalid("an address needs a port, as in `localhost:80`"));
+            return Err(invalid(
+                "the address has no port: add one, as in `localhost:80`",
+            ));
         };
-        let port = port.parse().map_err(|_| invalid("invalid port"))?;
+        let port = port
+            .parse()
+            .map_err(|_| invalid("the port of the address is not a number from 0 to 65535"))?;
         Ok(host_and_port(host, port))
     }
 }
@@ -202,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_are_known_and_names_are_not() {
+    fn literals_are_converted_and_names_are_not() {
         let known = |text: &str| Target::One(text.parse().unwrap());
         assert_eq!("127.0.0.1:80".target().unwrap(), known("127.0.0.1:80"));
         assert_eq!("[::1]:80".target().unwrap(), known("[::1]:80"));
@@ -217,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_says_so() {
+    fn invalid_addresses_are_errors() {
         for text in ["localhost", "localhost:http", "localhost:65536", ""] {
             let error = text.target().unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text}");

@@ -1,4 +1,4 @@
-//! Errors that say what was tried, and with which address.
+//! Errors that name the operation and the address.
 
 use std::error::Error;
 use std::fmt;
@@ -7,17 +7,20 @@ use std::net::SocketAddr;
 
 use crate::io::platform::TOO_LONG;
 
-/// What stands inside of an error of connecting, listening, binding or looking up a name: what
-/// was tried, in words of Node, and the system's own errors.
+/// The details of an [`io::Error`] of connecting, listening, binding or name resolution: the
+/// attempts, and the error that the operating system has reported for each. Its text is that of
+/// Node's errors.
 ///
-/// The `io::Error` around it has the kind of the first attempt, as the code of Node's
-/// `AggregateError` is that of the first. Its `raw_os_error()` is empty, because the standard
-/// library has no error with both a code and a text; the code is here.
+/// The `io::Error` has the kind of the first attempt, as Node's `AggregateError` has the code of the
+/// first one. Its `raw_os_error()` is `None`, because the standard library has no error with both a
+/// code and a text. Use [`NetError::raw_os_error`] instead.
+///
+/// # Examples
 ///
 /// ```
 /// use nodeloop::net::{NetError, TcpSocket, TcpStream};
 ///
-/// // A port that nobody listens on.
+/// // A port on which no socket listens.
 /// let closed = TcpSocket::new_v4()?;
 /// closed.bind("127.0.0.1:0".parse().unwrap())?;
 /// let address = closed.local_addr()?;
@@ -37,7 +40,7 @@ pub struct NetError {
     attempts: Vec<FailedAttempt>,
 }
 
-/// One of the attempts that a [`NetError`] is made of.
+/// One attempt of a [`NetError`].
 #[derive(Debug)]
 pub struct FailedAttempt {
     operation: &'static str,
@@ -47,29 +50,31 @@ pub struct FailedAttempt {
 }
 
 impl NetError {
-    /// The details of an error that came from [`net`](crate::net).
+    /// Returns the details of `error`, if it is an error of [`net`](crate::net) that has any.
     pub fn of(error: &io::Error) -> Option<&NetError> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// What was tried, in the order in which it failed; at least one.
+    /// Returns the failed attempts, in order. There is at least one.
     pub fn attempts(&self) -> &[FailedAttempt] {
         &self.attempts
     }
 
-    /// The system's code for the first attempt, if the error came from the system.
+    /// Returns the error code of the first attempt, if the operating system has reported it.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.first().error.raw_os_error()
     }
 
-    /// An error of several attempts, of which there is one at least.
+    /// Creates an error of one or more attempts.
     pub(super) fn wrap(attempts: Vec<FailedAttempt>) -> io::Error {
         let error = NetError { attempts };
         io::Error::new(error.first().error.kind(), error)
     }
 
     fn first(&self) -> &FailedAttempt {
-        self.attempts.first().expect("something was tried")
+        self.attempts
+            .first()
+            .expect("a `NetError` has at least one attempt")
     }
 }
 
@@ -83,15 +88,6 @@ impl FailedAttempt {
         }
     }
 
-    #[cfg(unix)]
-    pub(super) fn at_path(
-        operation: &'static str,
-        path: &std::path::Path,
-        error: io::Error,
-    ) -> Self {
-        FailedAttempt::named(operation, path.display().to_string(), error)
-    }
-
     pub(super) fn named(operation: &'static str, target: String, error: io::Error) -> Self {
         FailedAttempt {
             operation,
@@ -101,27 +97,29 @@ impl FailedAttempt {
         }
     }
 
-    /// This attempt alone as an error.
+    /// Creates an error of this attempt only.
     pub(super) fn alone(self) -> io::Error {
         NetError::wrap(vec![self])
     }
 
-    /// What was tried: `connect`, `listen`, `bind`, or `getaddrinfo` for looking up a name.
+    /// Returns the operation: `connect`, `listen`, `bind`, `send`, or `getaddrinfo` for name
+    /// resolution.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The address, unless it was a name or a path.
+    /// Returns the address, unless it was a name or a path.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// The address, the name or the path, as Node writes it: an IPv6 address has no brackets.
+    /// Returns the address, the name or the path in the form of Node: an IPv6 address has no
+    /// brackets.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// What went wrong. An attempt that was given up because it took too long is `TimedOut`.
+    /// Returns the error. Its kind is `TimedOut` if the attempt has exceeded the attempt timeout.
     pub fn error(&self) -> &io::Error {
         &self.error
     }
@@ -131,7 +129,7 @@ impl fmt::Display for FailedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (operation, target) = (self.operation, &self.target);
         match code_and_text(&self.error) {
-            // Only `listen` explains the code (Node's `UVExceptionWithHostPort`).
+            // Only `listen` has the text of the code (Node's `UVExceptionWithHostPort`).
             Some((code, text)) if operation == "listen" => {
                 write!(f, "{operation} {code}: {text} {target}")
             }
@@ -157,7 +155,7 @@ impl Error for NetError {
     }
 }
 
-/// The name by which Node knows an error, and libuv's words for it.
+/// Returns the code of an error in Node, and the text of libuv.
 fn code_and_text(error: &io::Error) -> Option<(&'static str, &'static str)> {
     Some(match error.kind() {
         ErrorKind::AddrInUse => ("EADDRINUSE", "address already in use"),

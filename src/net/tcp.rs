@@ -1,9 +1,314 @@
-//! TCP: mio's sockets, watched by the poll phase.
+//! TCP: what its streams and listeners have beyond the methods of all sockets.
 
-mod listener;
+mod connect;
 mod socket;
-mod stream;
 
-pub use listener::{Accept, Incoming, TcpListener};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::Location;
+use std::time::Duration;
+
+pub use connect::ConnectOptions;
 pub use socket::TcpSocket;
-pub use stream::TcpStream;
+use socket::set_keepalive;
+
+use super::address::ToSocketAddrs;
+use super::error::{FailedAttempt, NetError};
+use super::kind::{Listener, Protocol, Stream, Tcp};
+use super::os::{AsSocket2, OsListener, OsSocket, OsStream};
+use super::socket::{Socket, set_ttl, ttl};
+use crate::event_loop::current::current;
+use crate::io::platform::{REUSE_ADDRESS, SHORT_READ_DRAINS};
+use crate::io::{Direction, check_loop};
+
+/// The length of the queue of connections to accept, as in Node's `server.listen` (`lib/net.js`).
+const BACKLOG: u32 = 511;
+
+/// A TCP connection.
+///
+/// A stream is created by [connecting](TcpStream::connect), or by
+/// [accepting](TcpListener::accept) a connection. It is read and written through the traits
+/// [`AsyncRead`] and [`AsyncWrite`] of `futures`, which references to a stream implement, too: one
+/// task may read while another one writes.
+///
+/// In each direction, one task at a time may use these traits: if several tasks wait, only the
+/// latest is woken. Any number of tasks may wait for [`readable`](TcpStream::readable) and
+/// [`writable`](TcpStream::writable).
+///
+/// A pending read or write keeps the loop alive. The traits do not report that a task has stopped
+/// waiting, for example because another branch of a `select!` has won: the abandoned read keeps the
+/// loop alive until the next event, or until the stream is [unref'd](TcpStream::unref), closed or
+/// dropped.
+///
+/// Nothing is buffered. [`poll_close`], which `AsyncWriteExt::close` calls, only shuts down the
+/// write direction, as [`shutdown`](TcpStream::shutdown) does. [`close`](TcpStream::close) and
+/// [`close_with`](TcpStream::close_with) close the socket, and so does dropping the stream. If
+/// received bytes were not read by then, the connection is reset.
+///
+/// # Errors
+///
+/// [`Socket`] documents the errors of its methods.
+///
+/// # Cancel safety
+///
+/// Abandoning a read or write loses no data: bytes are read or written only when the operation
+/// completes.
+///
+/// # Examples
+///
+/// ```
+/// use futures::io::{AsyncReadExt, AsyncWriteExt};
+/// use nodeloop::net::{TcpListener, TcpStream};
+///
+/// nodeloop::run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+///     client.write_all(b"hello").await?;
+///     client.close().await;
+///
+///     let (mut server, _) = listener.accept().await?;
+///     let mut text = String::new();
+///     server.read_to_string(&mut text).await?;
+///     assert_eq!(text, "hello");
+///     std::io::Result::Ok(())
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// [`AsyncRead`]: futures::io::AsyncRead
+/// [`AsyncWrite`]: futures::io::AsyncWrite
+/// [`poll_close`]: futures::io::AsyncWrite::poll_close
+pub type TcpStream = Socket<Stream<Tcp>>;
+
+/// A TCP socket that accepts connections.
+///
+/// A pending [`accept`](TcpListener::accept) keeps the loop alive; a listener on which no task
+/// waits does not. Dropping the listener closes it. The operating system resets the connections
+/// that were not accepted by then. [`Socket`] documents the errors of its methods.
+///
+/// # Examples
+///
+/// ```
+/// use futures::io::{AsyncReadExt, AsyncWriteExt};
+/// use nodeloop::net::{TcpListener, TcpStream};
+///
+/// let echoed = nodeloop::block_on(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let address = listener.local_addr()?;
+///     nodeloop::spawn(async move {
+///         let (stream, _) = listener.accept().await.unwrap();
+///         futures::io::copy(&stream, &mut &stream).await.unwrap();
+///     });
+///     let mut stream = TcpStream::connect(address).await?;
+///     stream.write_all(b"hello").await?;
+///     let mut buffer = [0; 5];
+///     stream.read_exact(&mut buffer).await?;
+///     std::io::Result::Ok(buffer)
+/// });
+/// assert_eq!(&echoed.unwrap(), b"hello");
+/// ```
+pub type TcpListener = Socket<Listener<Tcp>>;
+
+impl Socket<Stream<Tcp>> {
+    /// Opens a TCP connection to `address`.
+    ///
+    /// A host name is looked up by a job of the blocking pool. If there are several addresses, they
+    /// are tried one after the other, the families in turn, each for at most 250 ms, as in Node.
+    /// [`ConnectOptions`] can change that.
+    ///
+    /// The outcome is reported by an event of the poll phase, or by the pending phase if the
+    /// connection is refused immediately (R63). An error of the call itself, such as an unreachable
+    /// network, is returned without a wait, whereas Node reports it in a tick.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`] that lists all attempts, such as `connect ECONNREFUSED 127.0.0.1:80`.
+    /// Its kind is that of the first attempt. Returns an error if the loop ends.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future aborts the attempt.
+    #[track_caller]
+    pub fn connect(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpStream>> {
+        let state = current("TcpStream::connect");
+        ConnectOptions::new().connect_in(state, address, Location::caller())
+    }
+
+    /// Receives data without removing it from the queue: the next read returns the same bytes.
+    ///
+    /// It counts as one of the 32 reads of an event.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the wait.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let peek = |socket: &mio::net::TcpStream| socket.peek(buffer);
+        self.source.async_io(Direction::Read, peek).await
+    }
+
+    /// Returns the value of the `TCP_NODELAY` option.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.source.with(|socket| socket.nodelay())
+    }
+
+    /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm: small writes
+    /// are sent immediately. It is off by default.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.source.with(|socket| socket.set_nodelay(nodelay))
+    }
+
+    /// Returns the value of the `SO_LINGER` option.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        self.source.with(|socket| socket.as_socket2().linger())
+    }
+
+    /// Sets the value of the `SO_LINGER` option, in whole seconds: for how long the operating system
+    /// tries to send pending data after the socket was closed. With a duration of zero, closing the
+    /// socket discards pending data and resets the connection.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.source
+            .with(|socket| socket.as_socket2().set_linger(linger))
+    }
+
+    /// Enables TCP keepalive after `idle`, in whole seconds, or disables it, which is the default.
+    /// A dead peer surfaces as a read error.
+    #[doc(alias = "setKeepAlive")]
+    pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
+        self.source
+            .with(|socket| set_keepalive(&socket.as_socket2(), idle))
+    }
+
+    /// Returns whether TCP keepalive is enabled (`SO_KEEPALIVE`).
+    pub fn keepalive(&self) -> io::Result<bool> {
+        self.source.with(|socket| socket.as_socket2().keepalive())
+    }
+
+    /// Returns the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.source.with(|socket| ttl(&socket.as_socket2()))
+    }
+
+    /// Sets the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.source
+            .with(|socket| set_ttl(&socket.as_socket2(), hops))
+    }
+
+    /// Closes the socket as [`close_with`](TcpStream::close_with) does, but discards pending data
+    /// and resets the connection (libuv's `uv_tcp_close_reset`).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the socket was closed, and any error reported by the operating system.
+    /// In both cases nothing is closed, and `callback` is dropped.
+    #[doc(alias = "resetAndDestroy")]
+    #[track_caller]
+    pub fn reset(&self, callback: impl FnOnce() + 'static) -> io::Result<()> {
+        self.set_linger(Some(Duration::ZERO))?;
+        self.close_with(callback);
+        Ok(())
+    }
+}
+
+impl Socket<Listener<Tcp>> {
+    /// Creates a listener that is bound to `address`.
+    ///
+    /// A host name is looked up by a job of the blocking pool; a literal address needs no wait. If
+    /// there are several addresses, the first that can be bound is used. With port 0, the operating
+    /// system assigns a port, which [`local_addr`](TcpListener::local_addr) returns.
+    ///
+    /// As in Node, `SO_REUSEADDR` is set on Unix, and the queue holds up to 511 connections. Use a
+    /// [`TcpSocket`] for other options.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`] that lists all attempts, such as `listen EADDRINUSE: address already
+    /// in use 127.0.0.1:80`. Its kind is that of the first attempt.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpListener>> {
+        let state = current("TcpListener::bind");
+        let (target, location) = (address.target(), Location::caller());
+        async move {
+            let mut failed = Vec::new();
+            for address in target?.resolve().await? {
+                let listening =
+                    |socket: TcpSocket| socket.listen_in(state.clone(), BACKLOG, location);
+                match bind_socket(address).and_then(listening) {
+                    Ok(listener) => return Ok(listener),
+                    Err(error) => failed.push(FailedAttempt::at("listen", address, error)),
+                }
+            }
+            check_loop(&state)?; // the end of the loop is not an error of any address
+            Err(NetError::wrap(failed))
+        }
+    }
+}
+
+/// Creates a socket that is bound to `address`, with the options that libuv sets.
+fn bind_socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_for(address)?;
+    socket.set_reuse_address(REUSE_ADDRESS)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+impl Protocol for Tcp {
+    type Address = SocketAddr;
+    type Stream = mio::net::TcpStream;
+    type Listener = mio::net::TcpListener;
+}
+
+impl OsSocket for mio::net::TcpStream {
+    type Std = std::net::TcpStream;
+    type Address = SocketAddr;
+    const NAME: &'static str = "TcpStream";
+    const FROM_STD: &'static str = "TcpStream::from_std";
+
+    fn from_std(socket: std::net::TcpStream) -> Self {
+        Self::from_std(socket)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl OsStream for mio::net::TcpStream {
+    const SHORT_READ_DRAINS: bool = SHORT_READ_DRAINS;
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
+    }
+}
+
+impl OsSocket for mio::net::TcpListener {
+    type Std = std::net::TcpListener;
+    type Address = SocketAddr;
+    const NAME: &'static str = "TcpListener";
+    const FROM_STD: &'static str = "TcpListener::from_std";
+
+    fn from_std(socket: std::net::TcpListener) -> Self {
+        Self::from_std(socket)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl OsListener for mio::net::TcpListener {
+    type Stream = mio::net::TcpStream;
+
+    fn accept(&self) -> io::Result<(mio::net::TcpStream, SocketAddr)> {
+        self.accept()
+    }
+}

@@ -1,7 +1,277 @@
-//! UDP: mio's sockets, watched by the poll phase.
+//! UDP: what its sockets have beyond the methods of all sockets and of all datagram sockets.
 
 mod options;
-mod socket;
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::Location;
+use std::task::{Context, Poll};
 
 pub use options::UdpOptions;
-pub use socket::UdpSocket;
+
+use super::address::ToSocketAddrs;
+use super::error::{FailedAttempt, NetError};
+use super::kind::{Datagram, DatagramProtocol, Udp};
+use super::os::{AsSocket2, OsDatagram, OsSocket};
+use super::socket::{Socket, set_ttl, ttl};
+use crate::event_loop::current::current;
+use crate::io::Direction;
+
+/// A UDP socket.
+///
+/// Any number of tasks may send and receive. At most 32 datagrams are received for one event, the
+/// limit of libuv; the next poll phase receives more, so a flood starves neither timers nor
+/// immediates. Sending is attempted immediately and waits only if the operating system accepts no
+/// more. A datagram that is longer than the buffer is truncated.
+///
+/// A pending receive keeps the loop alive; a socket on which no task waits does not, unlike a bound
+/// socket of Node's `dgram`. Dropping the socket closes it. [`Socket`] documents the errors of its
+/// methods.
+///
+/// Node drains the microtask queues after each `'message'`. Here, datagrams that have already
+/// arrived are received without a microtask between them, as the bytes of a stream are. Await
+/// [`yield_now`](crate::yield_now) or a promise between them for the same effect.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::net::UdpSocket;
+///
+/// let text = nodeloop::block_on(async {
+///     let (one, other) = (
+///         UdpSocket::bind("127.0.0.1:0").await?,
+///         UdpSocket::bind("127.0.0.1:0").await?,
+///     );
+///     one.send_to(b"hello", other.local_addr()?).await?;
+///     let mut buffer = [0; 16];
+///     let (length, from) = other.recv_from(&mut buffer).await?;
+///     assert_eq!(from, one.local_addr()?);
+///     std::io::Result::Ok(buffer[..length].to_vec())
+/// });
+/// assert_eq!(text.unwrap(), b"hello");
+/// ```
+#[doc(alias = "dgram")]
+pub type UdpSocket = Socket<Datagram<Udp>>;
+
+impl Socket<Datagram<Udp>> {
+    /// Creates a socket that is bound to `address`.
+    ///
+    /// A host name is looked up by a job of the blocking pool; a literal address needs no wait. If
+    /// there are several addresses, the first that can be bound is used. With port 0, the operating
+    /// system assigns a port, which [`local_addr`](UdpSocket::local_addr) returns. Use
+    /// [`UdpOptions`] to set options before the socket is bound.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`] that lists all attempts, such as `bind EADDRINUSE 0.0.0.0:53`. Returns
+    /// an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<UdpSocket>> {
+        let state = current("UdpSocket::bind");
+        UdpOptions::new().bind_in(state, address, Location::caller())
+    }
+
+    /// Connects the socket to a peer, to which [`send`](UdpSocket::send) sends. Datagrams of other
+    /// senders are not received. If there are several addresses, the first that succeeds is used.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`] that lists all attempts.
+    pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        let mut failed = Vec::new();
+        for address in address.target()?.resolve().await? {
+            match self.source.with(|socket| socket.connect(address)) {
+                Ok(()) => return Ok(()),
+                Err(error) => failed.push(FailedAttempt::at("connect", address, error)),
+            }
+        }
+        Err(NetError::wrap(failed))
+    }
+
+    /// Sends a datagram to `address`. If there are several addresses, the first is used. A host name
+    /// is looked up by a job of the blocking pool.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`] such as `send EMSGSIZE 127.0.0.1:53`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, the datagram was not sent.
+    pub async fn send_to(&self, bytes: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
+        let address = address.target()?.first().await?;
+        let send_to = |socket: &mio::net::UdpSocket| socket.send_to(bytes, address);
+        let failed = |error| FailedAttempt::at("send", address, error).alone();
+        let sending = self.source.async_io(Direction::Write, send_to);
+        sending.await.map_err(failed)
+    }
+
+    /// Sends a datagram as [`send_to`](UdpSocket::send_to) does, for `poll_*` methods: only the task
+    /// of the latest call is woken.
+    pub fn poll_send_to(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        address: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        let send_to = |socket: &mio::net::UdpSocket| socket.send_to(bytes, address);
+        self.source.poll_io(Direction::Write, cx, send_to)
+    }
+
+    /// Receives a datagram without removing it from the queue. It counts as one of the 32 of an
+    /// event.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let peek = |socket: &mio::net::UdpSocket| socket.peek(buffer);
+        self.source.async_io(Direction::Read, peek).await
+    }
+
+    /// Receives a datagram and the address of its sender without removing it from the queue. It
+    /// counts as one of the 32 of an event.
+    pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let peek_from = |socket: &mio::net::UdpSocket| socket.peek_from(buffer);
+        self.source.async_io(Direction::Read, peek_from).await
+    }
+
+    /// Returns the value of the `SO_BROADCAST` option.
+    pub fn broadcast(&self) -> io::Result<bool> {
+        self.source.with(|socket| socket.broadcast())
+    }
+
+    /// Sets the value of the `SO_BROADCAST` option, which allows sending to broadcast addresses. It
+    /// is off by default.
+    #[doc(alias = "setBroadcast")]
+    pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
+        self.source.with(|socket| socket.set_broadcast(broadcast))
+    }
+
+    /// Returns the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.source.with(|socket| ttl(&socket.as_socket2()))
+    }
+
+    /// Sets the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
+    #[doc(alias = "setTTL")]
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.source
+            .with(|socket| set_ttl(&socket.as_socket2(), hops))
+    }
+
+    /// Returns the value of the `IP_MULTICAST_TTL` option.
+    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
+        self.source.with(|socket| socket.multicast_ttl_v4())
+    }
+
+    /// Sets the value of the `IP_MULTICAST_TTL` option: the hop limit of multicast packets, which is
+    /// 1 by default.
+    #[doc(alias = "setMulticastTTL")]
+    pub fn set_multicast_ttl_v4(&self, hops: u32) -> io::Result<()> {
+        self.source.with(|socket| socket.set_multicast_ttl_v4(hops))
+    }
+
+    /// Returns the value of the `IP_MULTICAST_LOOP` option.
+    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
+        self.source.with(|socket| socket.multicast_loop_v4())
+    }
+
+    /// Sets the value of the `IP_MULTICAST_LOOP` option: whether multicast packets are also received
+    /// on this machine, which is the default.
+    #[doc(alias = "setMulticastLoopback")]
+    pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
+        self.source.with(|socket| socket.set_multicast_loop_v4(on))
+    }
+
+    /// Returns the value of the `IPV6_MULTICAST_LOOP` option.
+    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
+        self.source.with(|socket| socket.multicast_loop_v6())
+    }
+
+    /// Sets the value of the `IPV6_MULTICAST_LOOP` option: whether multicast packets are also
+    /// received on this machine, which is the default.
+    pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
+        self.source.with(|socket| socket.set_multicast_loop_v6(on))
+    }
+
+    /// Sets the interface for outgoing multicast packets by its address (`IP_MULTICAST_IF`).
+    #[doc(alias = "setMulticastInterface")]
+    pub fn set_multicast_if_v4(&self, interface: Ipv4Addr) -> io::Result<()> {
+        self.source
+            .with(|socket| socket.as_socket2().set_multicast_if_v4(&interface))
+    }
+
+    /// Sets the interface for outgoing multicast packets by its index (`IPV6_MULTICAST_IF`).
+    pub fn set_multicast_if_v6(&self, interface: u32) -> io::Result<()> {
+        self.source
+            .with(|socket| socket.as_socket2().set_multicast_if_v6(interface))
+    }
+
+    /// Joins a multicast group on the interface with the given address. With `0.0.0.0`, the
+    /// operating system chooses the interface.
+    #[doc(alias = "addMembership")]
+    pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.source
+            .with(|socket| socket.join_multicast_v4(&group, &interface))
+    }
+
+    /// Leaves a multicast group that was joined on the same interface.
+    #[doc(alias = "dropMembership")]
+    pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.source
+            .with(|socket| socket.leave_multicast_v4(&group, &interface))
+    }
+
+    /// Joins a multicast group on the interface with the given index. With 0, the operating system
+    /// chooses the interface.
+    pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.source
+            .with(|socket| socket.join_multicast_v6(&group, interface))
+    }
+
+    /// Leaves a multicast group that was joined on the same interface.
+    pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.source
+            .with(|socket| socket.leave_multicast_v6(&group, interface))
+    }
+}
+
+impl DatagramProtocol for Udp {
+    type DatagramAddress = SocketAddr;
+    type Datagram = mio::net::UdpSocket;
+}
+
+impl OsSocket for mio::net::UdpSocket {
+    type Std = std::net::UdpSocket;
+    type Address = SocketAddr;
+    const NAME: &'static str = "UdpSocket";
+    const FROM_STD: &'static str = "UdpSocket::from_std";
+
+    fn from_std(socket: std::net::UdpSocket) -> Self {
+        Self::from_std(socket)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl OsDatagram for mio::net::UdpSocket {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.recv(buffer)
+    }
+
+    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer)
+    }
+}

@@ -1,9 +1,425 @@
-//! Unix domain sockets: mio's, watched by the poll phase.
+//! Unix domain sockets, and what other sockets have on Unix only.
 
-mod datagram;
-mod listener;
-mod stream;
+use std::future::Future;
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::SocketAddr;
+use std::panic::Location;
+use std::path::Path;
+use std::time::Duration;
 
-pub use datagram::UnixDatagram;
-pub use listener::{UnixAccept, UnixIncoming, UnixListener};
-pub use stream::UnixStream;
+use futures::future::{Either, select};
+
+use super::error::FailedAttempt;
+use super::kind::{Datagram, DatagramProtocol, Kind, Listener, Protocol, Stream, Unix};
+use super::os::{AsSocket2, OsDatagram, OsListener, OsSocket, OsStream};
+use super::socket::Socket;
+use super::stream::report_in_pending_phase;
+use super::tcp::TcpSocket;
+use super::udp::UdpOptions;
+use crate::event_loop::current::current;
+use crate::io::{Descriptor, Direction, check_loop};
+use crate::time::sleep;
+
+/// How long [`UnixDatagram::send_to`] waits before it tries again, unless an event comes first.
+const BACK_OFF: Duration = Duration::from_millis(5);
+
+/// A connection over a Unix domain socket.
+///
+/// A stream is created by [connecting](UnixStream::connect), by
+/// [accepting](UnixListener::accept) a connection, or by [`pair`](UnixStream::pair). It is read,
+/// written and closed as a [`TcpStream`](super::TcpStream). [`Socket`] documents the errors of its
+/// methods.
+///
+/// # Examples
+///
+/// Operating systems report the process of the peer in different ways; a crate for the system can
+/// ask through the [`descriptor`](UnixStream::descriptor):
+///
+/// ```
+/// # #[cfg(target_os = "linux")] {
+/// use nodeloop::net::UnixStream;
+///
+/// let peer = nodeloop::block_on(async {
+///     let (one, _other) = UnixStream::pair()?;
+///     std::io::Result::Ok(rustix::net::sockopt::socket_peercred(one.descriptor()?)?)
+/// });
+/// assert_eq!(peer.unwrap().pid, rustix::process::getpid());
+/// # }
+/// ```
+pub type UnixStream = Socket<Stream<Unix>>;
+
+/// A Unix domain socket that accepts connections.
+///
+/// A pending [`accept`](UnixListener::accept) keeps the loop alive; a listener on which no task
+/// waits does not. Dropping the listener closes it. The path to which it was bound stays in the
+/// file system, whereas Node removes it. [`Socket`] documents the errors of its methods.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::net::{UnixListener, UnixStream};
+///
+/// let folder = tempfile::tempdir()?;
+/// nodeloop::run(async move {
+///     let path = folder.path().join("socket");
+///     let listener = UnixListener::bind(&path)?;
+///     let client = UnixStream::connect(&path).await?;
+///     let (server, _) = listener.accept().await?;
+///     assert_eq!(client.peer_addr()?.as_pathname(), Some(&*path));
+///     assert_eq!(server.local_addr()?.as_pathname(), Some(&*path));
+///     std::io::Result::Ok(())
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
+pub type UnixListener = Socket<Listener<Unix>>;
+
+/// A Unix domain socket for datagrams.
+///
+/// No datagram is lost: sending waits while the queue of the receiver is full. A sender that is
+/// [connected](UnixDatagram::connect) is woken when there is room again;
+/// [`send_to`](UnixDatagram::send_to) has to try again every 5 ms.
+///
+/// Any number of tasks may send and receive. At most 32 datagrams are received for one event. A
+/// datagram that is longer than the buffer is truncated. Dropping the socket closes it. The path to
+/// which it was bound stays in the file system. [`Socket`] documents the errors of its methods.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::net::UnixDatagram;
+///
+/// let text = nodeloop::block_on(async {
+///     let (one, other) = UnixDatagram::pair()?;
+///     one.send(b"hello").await?;
+///     let mut buffer = [0; 16];
+///     let length = other.recv(&mut buffer).await?;
+///     std::io::Result::Ok(buffer[..length].to_vec())
+/// });
+/// assert_eq!(text.unwrap(), b"hello");
+/// ```
+pub type UnixDatagram = Socket<Datagram<Unix>>;
+
+impl Socket<Stream<Unix>> {
+    /// Connects to the listener at `path`.
+    ///
+    /// The connection is established when the future is polled for the first time. Success is
+    /// reported by an event of the poll phase. A failure is reported by the pending phase (R63):
+    /// `path` does not exist, it has no listener, or the queue of the listener is full.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`](super::NetError) such as `connect ENOENT /tmp/socket`. Returns an
+    /// error if the loop ends.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    #[track_caller]
+    pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<UnixStream>> {
+        let state = current("UnixStream::connect");
+        let location = Location::caller();
+        async move {
+            check_loop(&state)?;
+            let path = path.as_ref();
+            let failed = |error| FailedAttempt::at_path("connect", path, error).alone();
+            match mio::net::UnixStream::connect(path) {
+                Ok(socket) => {
+                    let stream: UnixStream = Socket::new(state, socket, location)?;
+                    stream.connected().await.map_err(failed)
+                }
+                Err(error) => {
+                    let error = report_in_pending_phase(&state, error, location).await;
+                    check_loop(&state)?;
+                    Err(failed(error))
+                }
+            }
+        }
+    }
+
+    /// Creates a pair of connected streams.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, and an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
+        let state = current("UnixStream::pair");
+        let (one, other) = mio::net::UnixStream::pair()?;
+        let one = Socket::new(state.clone(), one, Location::caller())?;
+        Ok((one, Socket::new(state, other, Location::caller())?))
+    }
+}
+
+impl Socket<Listener<Unix>> {
+    /// Creates a listener that is bound to `path`, which must not exist.
+    ///
+    /// The queue holds as many connections as the operating system allows.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`](super::NetError) such as `listen EADDRINUSE: address already in use
+    /// /tmp/socket`. Returns an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
+        let state = current("UnixListener::bind");
+        let path = path.as_ref();
+        let failed = |error| FailedAttempt::at_path("listen", path, error).alone();
+        let socket = mio::net::UnixListener::bind(path).map_err(failed)?;
+        Socket::new(state, socket, Location::caller())
+    }
+}
+
+impl Socket<Datagram<Unix>> {
+    /// Creates a socket that is bound to `path`, which must not exist.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`](super::NetError). Returns an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
+        let state = current("UnixDatagram::bind");
+        let path = path.as_ref();
+        let failed = |error| FailedAttempt::at_path("bind", path, error).alone();
+        let socket = mio::net::UnixDatagram::bind(path).map_err(failed)?;
+        Socket::new(state, socket, Location::caller())
+    }
+
+    /// Creates a socket that is not bound to a path. It can send, and it can receive once it is
+    /// connected.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, and an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn unbound() -> io::Result<UnixDatagram> {
+        let state = current("UnixDatagram::unbound");
+        let socket = mio::net::UnixDatagram::unbound()?;
+        Socket::new(state, socket, Location::caller())
+    }
+
+    /// Creates a pair of connected sockets.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, and an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
+        let state = current("UnixDatagram::pair");
+        let (one, other) = mio::net::UnixDatagram::pair()?;
+        let one = Socket::new(state.clone(), one, Location::caller())?;
+        Ok((one, Socket::new(state, other, Location::caller())?))
+    }
+
+    /// Connects the socket to the receiver at `path`, to which [`send`](UnixDatagram::send) sends.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`](super::NetError) such as `connect ENOENT /tmp/socket`.
+    pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path.as_ref();
+        let failed = |error| FailedAttempt::at_path("connect", path, error).alone();
+        self.source
+            .with(|socket| socket.connect(path).map_err(failed))
+    }
+
+    /// Sends a datagram to the receiver at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`NetError`](super::NetError) such as `send ECONNREFUSED /tmp/socket`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, the datagram was not sent.
+    pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        let path = path.as_ref();
+        loop {
+            self.source.registration().check_loop()?;
+            match self.source.with(|socket| socket.send_to(bytes, path)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // The event reports room in the buffer of this socket, and may never come.
+                    self.source.registration().would_block(Direction::Write);
+                    let back_off = sleep(BACK_OFF);
+                    let back_off = if self.has_ref() {
+                        back_off
+                    } else {
+                        back_off.unref()
+                    };
+                    if let Either::Left((result, _)) = select(self.writable(), back_off).await {
+                        result?;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => {
+                    let failed = |error| FailedAttempt::at_path("send", path, error).alone();
+                    return result.map_err(failed);
+                }
+            }
+        }
+    }
+
+    /// Shuts down the read direction, the write direction, or both.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.source.with(|socket| socket.as_socket2().shutdown(how))
+    }
+}
+
+impl FailedAttempt {
+    fn at_path(operation: &'static str, path: &Path, error: io::Error) -> Self {
+        FailedAttempt::named(operation, path.display().to_string(), error)
+    }
+}
+
+impl<K: Kind> Socket<K> {
+    /// Borrows the descriptor of the socket, for options that this crate has no method for.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the socket was closed.
+    pub fn descriptor(&self) -> io::Result<Descriptor<'_>> {
+        self.source.descriptor()
+    }
+}
+
+impl TcpSocket {
+    /// Sets the `SO_REUSEPORT` option, which lets several sockets listen on one address. Each of
+    /// them has to set it before it is bound.
+    ///
+    /// Linux distributes new connections among them by a hash of the address of the peer. Other
+    /// operating systems may give all connections to one of them.
+    pub fn set_reuse_port(&self, reuse: bool) -> io::Result<()> {
+        self.socket.set_reuse_port(reuse)
+    }
+
+    /// Returns the value of the `SO_REUSEPORT` option.
+    pub fn reuse_port(&self) -> io::Result<bool> {
+        self.socket.reuse_port()
+    }
+}
+
+impl UdpOptions {
+    /// Sets the `SO_REUSEPORT` option, which lets several sockets share the datagrams of one
+    /// address. Each of them has to set it. Linux chooses the receiver by a hash of the address of
+    /// the sender.
+    #[doc(alias = "reusePort")]
+    pub fn reuse_port(&mut self, reuse: bool) -> &mut UdpOptions {
+        self.reuse_port = reuse;
+        self
+    }
+}
+
+impl Protocol for Unix {
+    type Address = SocketAddr;
+    type Stream = mio::net::UnixStream;
+    type Listener = mio::net::UnixListener;
+}
+
+impl DatagramProtocol for Unix {
+    type DatagramAddress = SocketAddr;
+    type Datagram = mio::net::UnixDatagram;
+}
+
+impl OsSocket for mio::net::UnixStream {
+    type Std = std::os::unix::net::UnixStream;
+    type Address = SocketAddr;
+    const NAME: &'static str = "UnixStream";
+    const FROM_STD: &'static str = "UnixStream::from_std";
+
+    fn from_std(socket: std::os::unix::net::UnixStream) -> Self {
+        Self::from_std(socket)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl OsStream for mio::net::UnixStream {
+    /// A read stops after a message that carries descriptors, so more may follow.
+    const SHORT_READ_DRAINS: bool = false;
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
+    }
+}
+
+impl OsSocket for mio::net::UnixListener {
+    type Std = std::os::unix::net::UnixListener;
+    type Address = SocketAddr;
+    const NAME: &'static str = "UnixListener";
+    const FROM_STD: &'static str = "UnixListener::from_std";
+
+    fn from_std(socket: std::os::unix::net::UnixListener) -> Self {
+        Self::from_std(socket)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl OsListener for mio::net::UnixListener {
+    type Stream = mio::net::UnixStream;
+
+    fn accept(&self) -> io::Result<(mio::net::UnixStream, SocketAddr)> {
+        self.accept()
+    }
+}
+
+impl OsSocket for mio::net::UnixDatagram {
+    type Std = std::os::unix::net::UnixDatagram;
+    type Address = SocketAddr;
+    const NAME: &'static str = "UnixDatagram";
+    const FROM_STD: &'static str = "UnixDatagram::from_std";
+
+    fn from_std(socket: std::os::unix::net::UnixDatagram) -> Self {
+        Self::from_std(socket)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl OsDatagram for mio::net::UnixDatagram {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.recv(buffer)
+    }
+
+    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer)
+    }
+}

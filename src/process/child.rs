@@ -1,101 +1,101 @@
-//! A child that was started.
+//! A child process that was started.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::process::{ExitStatus, Output};
+use std::process::{self, ExitStatus, Output};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::children::{ChildKey, NewChild, RunningChild};
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
 use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
 use crate::signal::SignalKind;
-use crate::signal::dispatch::{ChildKey, Started};
 
-/// A child process, from [`Command::spawn`](super::Command::spawn).
+/// A child process, returned by [`Command::spawn`](super::Command::spawn).
 ///
-/// Dropping it changes nothing, unless [`kill_on_drop`](super::Command::kill_on_drop) was said:
-/// the child runs on, keeps the loop alive until it ends, and is waited for. Its pipes are closed
-/// then, if they were not taken out.
+/// Dropping it does not affect the process, unless
+/// [`kill_on_drop`](super::Command::kill_on_drop) was set: the child continues to run, keeps the
+/// loop alive until it has ended, and is waited for. Dropping it closes the pipes that were not
+/// taken out.
 pub struct Child {
     state: Rc<LoopState>,
     key: ChildKey,
     id: u32,
-    end: Rc<End>,
+    exit: Rc<Exit>,
     kill_on_drop: bool,
-    /// Where it reads from, if that was piped. Take it out to write to it beside [`Child::wait`].
+    /// The pipe to the child's standard input, if it was piped. Take it out to write to it during
+    /// [`Child::wait`], which otherwise closes it.
     pub stdin: Option<ChildStdin>,
-    /// What it writes, if that was piped.
+    /// The pipe from the child's standard output, if it was piped.
     pub stdout: Option<ChildStdout>,
-    /// What it writes as errors, if that was piped.
+    /// The pipe from the child's standard error, if it was piped.
     pub stderr: Option<ChildStderr>,
 }
 
-/// Starts a child of `command` whose end the loop will tell.
+/// Starts a child, whose end the loop will notify.
 pub(super) fn start(
     state: &Rc<LoopState>,
-    command: &mut std::process::Command,
+    command: &mut process::Command,
     kill_on_drop: bool,
     location: SourceLocation,
 ) -> io::Result<Child> {
     if !state.is_open() {
         return Err(loop_ended());
     }
-    let end = Rc::new(End::default());
-    let teller = Teller(end.clone());
+    let exit = Rc::new(Exit::default());
+    let notifier = ExitNotifier(exit.clone());
     let (context, owner) = (state.context.get(), Rc::downgrade(state));
-    let done = move |status| {
+    let on_exit = Box::new(move |status| {
         if let Some(state) = owner.upgrade() {
             state.context.set(context);
         }
-        teller.notify(status);
-    };
+        notifier.notify(status);
+    });
     let registrations = &state.poll.registrations;
-    let (key, (id, pipes)) = state.signals.start_child(registrations, location, || {
+    let (key, (id, stdio)) = state.signals.start_child(registrations, location, || {
         let mut child = command.spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let id = child.id();
-        let done = Box::new(done);
-        let started = Started {
+        let new = NewChild {
             child,
-            done,
+            on_exit,
             kill_on_drop,
         };
-        Ok((started, (id, pipes)))
+        Ok((new, (id, stdio)))
     })?;
-    let (stdin, stdout, stderr) = pipes;
     let mut child = Child {
         state: state.clone(),
         key,
         id,
-        end,
+        exit,
         kill_on_drop,
         stdin: None,
         stdout: None,
         stderr: None,
     };
-    // A pipe that can't be watched leaves a child that nobody can talk to.
-    let watched = child.watch(stdin, stdout, stderr, location);
-    if let Err(error) = watched {
-        child.kill_on_drop = true; // it is dropped now
+    // A child whose pipes can't be watched is useless: it is killed.
+    if let Err(error) = child.watch(stdio, location) {
+        child.kill_on_drop = true;
         return Err(error);
     }
     Ok(child)
 }
 
+type Stdio = (
+    Option<process::ChildStdin>,
+    Option<process::ChildStdout>,
+    Option<process::ChildStderr>,
+);
+
 impl Child {
-    fn watch(
-        &mut self,
-        stdin: Option<std::process::ChildStdin>,
-        stdout: Option<std::process::ChildStdout>,
-        stderr: Option<std::process::ChildStderr>,
-        location: SourceLocation,
-    ) -> io::Result<()> {
+    fn watch(&mut self, stdio: Stdio, location: SourceLocation) -> io::Result<()> {
+        let (stdin, stdout, stderr) = stdio;
         let state = &self.state;
         let stdin = stdin.map(|pipe| ChildStdin::new(state, pipe.into(), location));
         let stdout = stdout.map(|pipe| ChildStdout::new(state, pipe.into(), location));
@@ -106,77 +106,83 @@ impl Child {
         Ok(())
     }
 
-    /// The identity of the process; none when it was waited for or was found to have ended,
-    /// because the system may give it to another then.
-    #[doc(alias = "pid")]
-    pub fn id(&self) -> Option<u32> {
-        self.has_identity().then_some(self.id)
+    /// Calls `act` with the child in the loop's table; `None` if its end was dispatched.
+    fn with_running<R>(&self, act: impl FnOnce(&mut RunningChild) -> R) -> Option<R> {
+        self.state.signals.with_child(self.key, act)
     }
 
-    fn has_identity(&self) -> bool {
-        let asked = self
-            .state
-            .signals
-            .with_child(self.key, |child| child.has_identity());
-        asked.unwrap_or(false)
+    /// Returns the process id, or `None` if the child is known to have ended, because the operating
+    /// system may then reuse the id.
+    #[doc(alias = "pid")]
+    pub fn id(&self) -> Option<u32> {
+        self.owns_id().then_some(self.id)
+    }
+
+    fn owns_id(&self) -> bool {
+        self.with_running(|child| child.owns_id()).unwrap_or(false)
     }
 
     /// Closes `stdin` if it was not taken out, and waits until the child has ended.
     ///
-    /// What the child has written stays in its pipes; a child that writes more than a pipe holds
-    /// does not end before it is read. Cancel safe; it can be asked again and says the same.
+    /// The child's output stays in its pipes; a child that writes more than a pipe holds does not
+    /// end until it is read. Calling this again returns the same status.
     ///
     /// # Errors
     ///
-    /// If another part of the program has waited for the child behind the loop's back, and if the
-    /// loop has cancelled everything.
+    /// Returns an error if other code of the process has waited for the child, and if the loop has
+    /// ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future can be dropped and the method called again.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
-        poll_fn(|cx| self.end.poll(cx)).await
+        poll_fn(|cx| self.exit.poll(cx)).await
     }
 
-    /// Whether the child has ended. It asks the system; [`wait`](Child::wait) and
-    /// [`on_exit`](Child::on_exit) tell only when the poll phase has brought it.
+    /// Returns the status if the child has ended.
+    ///
+    /// This queries the operating system; [`wait`](Child::wait) and [`on_exit`](Child::on_exit)
+    /// complete later, in the poll phase.
     ///
     /// # Errors
     ///
     /// As [`wait`](Child::wait).
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
-        if let Some(exit_status) = self.end.exit_status() {
-            return exit_status.map(Some);
+        if let Some(status) = self.exit.status() {
+            return status.map(Some);
         }
-        let status = self
-            .state
-            .signals
-            .with_child(self.key, |child| child.status());
-        status.unwrap_or(Ok(None)) // its macrotask is under way
+        let status = self.with_running(|child| child.status());
+        status.unwrap_or(Ok(None)) // the macrotask of its end is queued
     }
 
-    /// Calls `callback` with the status when the child has ended: `child.on('exit', …)`.
+    /// Calls `callback` with the status when the child has ended: Node's `child.on('exit', …)`.
     ///
-    /// The callback itself is in the macrotask of the poll phase, so ticks it makes come before
-    /// promise jobs (R12). Several callbacks are called in the order in which they were added, in
-    /// one macrotask, which then wakes whoever [waits](Child::wait). It is dropped without being
-    /// called if the child's end was told already, or the loop cancels everything. Dropping the
-    /// `Child` does not drop it. It runs in the context (see
-    /// [`AsyncLocalStorage`](crate::AsyncLocalStorage)) in which the child was started.
+    /// The callback runs in the macrotask of the poll phase itself, so ticks that it queues come
+    /// before promise jobs (R12). Several callbacks are called in the order in which they were
+    /// added, in one macrotask, after which the tasks that [wait](Child::wait) continue. The
+    /// callback runs in the context (see [`AsyncLocalStorage`](crate::AsyncLocalStorage)) in which
+    /// the child was started.
+    ///
+    /// It is dropped without being called if the end of the child was already notified, and when
+    /// the loop ends. Dropping the `Child` does not drop it.
     #[doc(alias = "exit")]
     pub fn on_exit(&self, callback: impl FnOnce(&io::Result<ExitStatus>) + 'static) {
-        if self.end.exit_status().is_none() {
-            self.end.callbacks.borrow_mut().push(Box::new(callback));
+        if self.exit.status().is_none() {
+            self.exit.callbacks.borrow_mut().push(Box::new(callback));
         }
     }
 
-    /// Waits until the child has ended and its pipes have, and gives what came through those that
-    /// were not taken out: Node's `'close'` event.
+    /// Waits until the child has ended and its pipes are closed, and returns the output of those
+    /// that were not taken out: Node's `'close'` event.
     ///
-    /// `stdin` is closed first. If the program gives its pipes on to others that outlive it, this
-    /// waits for them, too. There is no bound on what is collected. Dropping the future drops the
+    /// `stdin` is closed first. If the child passes its pipes on to processes that outlive it, this
+    /// waits for them, too. The size of the output is not limited. Dropping the future drops the
     /// `Child`.
     ///
     /// # Errors
     ///
-    /// As [`wait`](Child::wait), and the system's.
+    /// As [`wait`](Child::wait), and any error reported by the operating system.
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
         let (status, stdout, stderr) =
@@ -188,43 +194,42 @@ impl Child {
         })
     }
 
-    /// Sends the child a signal. To one that has ended and was not waited for, that does nothing.
+    /// Sends a signal to the child. It has no effect on a child that has ended and was not waited
+    /// for.
     ///
     /// # Errors
     ///
-    /// The system's, as for a signal that does not exist or a child that has become another
-    /// user's; and `InvalidInput` if the child is known to have ended.
+    /// Returns any error reported by the operating system, for example if the child now belongs to
+    /// another user; and `InvalidInput` if there is no such signal or the child is known to have
+    /// ended.
     #[doc(alias = "kill")]
     pub fn signal(&self, kind: SignalKind) -> io::Result<()> {
         let id = i32::try_from(self.id).ok().and_then(Pid::from_raw);
         let signal = Signal::from_named_raw(kind.as_raw());
         match (id, signal) {
-            (Some(id), Some(signal)) if self.has_identity() => Ok(kill_process(id, signal)?),
+            (Some(id), Some(signal)) if self.owns_id() => Ok(kill_process(id, signal)?),
             (_, None) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "there is no such signal",
+                "there is no signal of this number: use a `SignalKind` that has a name",
             )),
             _ => Err(has_ended()),
         }
     }
 
-    /// Makes the system end the child (`SIGKILL`). Its end comes as any other.
+    /// Kills the child (`SIGKILL`) without waiting for its end.
     ///
     /// # Errors
     ///
     /// As [`signal`](Child::signal).
     pub fn start_kill(&mut self) -> io::Result<()> {
-        if !self.has_identity() {
+        if !self.owns_id() {
             return Err(has_ended());
         }
-        let killed = self
-            .state
-            .signals
-            .with_child(self.key, |child| child.kill());
+        let killed = self.with_running(|child| child.kill());
         killed.unwrap_or_else(|| Err(has_ended()))
     }
 
-    /// Makes the system end the child (`SIGKILL`), and waits until it has ended.
+    /// Kills the child (`SIGKILL`) and waits until it has ended.
     ///
     /// # Errors
     ///
@@ -234,9 +239,9 @@ impl Child {
         self.wait().await.map(drop)
     }
 
-    /// Makes the child keep the loop alive again until it has ended (R6). It does at first.
+    /// Makes the child keep the loop alive until it has ended (R6), which is the default.
     ///
-    /// It does not concern its pipes: a read that waits keeps the loop alive for itself.
+    /// This does not affect its pipes: a pending read keeps the loop alive by itself.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &Child {
         self.state.signals.set_child_refed(self.key, true);
@@ -249,20 +254,16 @@ impl Child {
         self
     }
 
-    /// Whether the child keeps the loop alive; not any more when it has ended.
+    /// Returns whether the child keeps the loop alive. A child that has ended does not.
     pub fn has_ref(&self) -> bool {
-        let refed = self
-            .state
-            .signals
-            .with_child(self.key, |child| child.is_refed());
-        refed.unwrap_or(false)
+        self.with_running(|child| child.is_refed()).unwrap_or(false)
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         if self.kill_on_drop {
-            let _ = self.start_kill(); // or it has ended by itself
+            let _ = self.start_kill(); // fails if it has ended
         }
     }
 }
@@ -279,75 +280,69 @@ impl fmt::Debug for Child {
 }
 
 fn has_ended() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "the child has ended")
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "the child has ended: send signals only before that",
+    )
 }
 
-/// What is known of the end of a child, and who is to be told.
+/// The end of a child: its status, and what to notify of it.
 #[derive(Default)]
-struct End {
-    exit_status: RefCell<Option<Result<ExitStatus, (io::ErrorKind, String)>>>,
+struct Exit {
+    status: RefCell<Option<Result<ExitStatus, (io::ErrorKind, String)>>>,
     callbacks: RefCell<Vec<Callback>>,
     waker: RefCell<Option<Waker>>,
 }
 
 type Callback = Box<dyn FnOnce(&io::Result<ExitStatus>)>;
 
-impl End {
-    /// An error can't be cloned; it is made anew.
-    fn exit_status(&self) -> Option<io::Result<ExitStatus>> {
-        let exit_status = self.exit_status.borrow();
-        let again = |(kind, text): &(io::ErrorKind, String)| io::Error::new(*kind, text.clone());
-        exit_status
-            .as_ref()
-            .map(|exit_status| exit_status.as_ref().map(|status| *status).map_err(again))
+impl Exit {
+    fn status(&self) -> Option<io::Result<ExitStatus>> {
+        // An `io::Error` can't be cloned; each caller gets a new one.
+        let to_error = |(kind, text): &(io::ErrorKind, String)| io::Error::new(*kind, text.clone());
+        let status = self.status.borrow();
+        let status = status.as_ref()?;
+        Some(status.as_ref().copied().map_err(to_error))
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<io::Result<ExitStatus>> {
-        if let Some(exit_status) = self.exit_status() {
-            return Poll::Ready(exit_status);
+        if let Some(status) = self.status() {
+            return Poll::Ready(status);
         }
         let replaced = self.waker.borrow_mut().replace(cx.waker().clone());
-        drop(replaced); // behind the borrow
+        drop(replaced); // a waker may run any code: drop it outside of the borrow
         Poll::Pending
     }
 
-    fn set(&self, status: &io::Result<ExitStatus>) {
-        let exit_status = match status {
-            Ok(status) => Ok(*status),
-            Err(error) => Err((error.kind(), error.to_string())),
-        };
-        *self.exit_status.borrow_mut() = Some(exit_status);
-    }
-
-    fn wake(&self) {
+    /// Sets the status, wakes the task that waits, and returns the callbacks to call or to drop.
+    fn complete(&self, status: &io::Result<ExitStatus>) -> Vec<Callback> {
+        let status = status.as_ref().copied();
+        let status = status.map_err(|error| (error.kind(), error.to_string()));
+        *self.status.borrow_mut() = Some(status);
+        let callbacks = std::mem::take(&mut *self.callbacks.borrow_mut());
         let waker = self.waker.borrow_mut().take();
         if let Some(waker) = waker {
-            waker.wake();
+            waker.wake(); // only queues the task, which runs after the callbacks
         }
+        callbacks
     }
 }
 
-/// The loop's side of an [`End`]. If it is dropped untold, the loop has cancelled everything.
-struct Teller(Rc<End>);
+/// The loop's half of an [`Exit`]. If it is dropped before the end of the child, the loop has ended.
+struct ExitNotifier(Rc<Exit>);
 
-impl Teller {
+impl ExitNotifier {
     fn notify(self, status: io::Result<ExitStatus>) {
-        self.0.set(&status);
-        let callbacks = std::mem::take(&mut *self.0.callbacks.borrow_mut());
-        self.0.wake(); // it only queues the task, which runs behind the callbacks
-        for callback in callbacks {
+        for callback in self.0.complete(&status) {
             callback(&status);
         }
     }
 }
 
-impl Drop for Teller {
+impl Drop for ExitNotifier {
     fn drop(&mut self) {
-        if self.0.exit_status.borrow().is_none() {
-            self.0.set(&Err(loop_ended()));
-            let callbacks = std::mem::take(&mut *self.0.callbacks.borrow_mut());
-            self.0.wake();
-            drop(callbacks);
+        if self.0.status.borrow().is_none() {
+            drop(self.0.complete(&Err(loop_ended())));
         }
     }
 }

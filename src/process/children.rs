@@ -1,14 +1,14 @@
-//! The children of a loop: who they are until the system has told how they ended (R65).
+//! The running children of a loop (R65).
 //!
-//! All of them are asked whenever a `SIGCHLD` has come, in the order in which they were started,
-//! as libuv does (`process.c` `uv__wait_children`): of several that have ended by then, the one
-//! that was started first is told first.
+//! Every `SIGCHLD` queries all of them, in the order in which they were started, as libuv does
+//! (`process.c` `uv__wait_children`). Of several that have ended by then, the one started first
+//! therefore comes first.
 //!
-//! Children that are still running when their loop ends belong to the process from then on: they
-//! are asked again whenever any loop asks its own, so that none stays a zombie for long.
+//! Children that are still running when their loop ends belong to the process afterwards. They are
+//! queried again whenever any loop queries its own, so that they do not stay zombies for long.
 //!
-//! Invariant: the identity of a child in the table is its own: it was not given back to the system
-//! unless its status is known.
+//! Invariant: the process id of a child in the table belongs to that child, unless its status is
+//! known: the system does not reuse the id of a child that was not waited for.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,33 +18,30 @@ use std::sync::{Mutex, PoisonError};
 use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 
-/// Which child of a loop. Numbers are not used again.
+/// Identifies a child of a loop. Keys are not reused.
 pub(crate) type ChildKey = u64;
 
-/// What is called with the status of a child, as a macrotask.
-pub(crate) type ChildDone = Box<dyn FnOnce(io::Result<ExitStatus>)>;
+/// Is called with the status of a child, as a macrotask.
+pub(crate) type ExitCallback = Box<dyn FnOnce(io::Result<ExitStatus>)>;
 
 #[derive(Default)]
 pub(crate) struct Children {
-    running: BTreeMap<ChildKey, Running>,
+    running: BTreeMap<ChildKey, RunningChild>,
     next_key: ChildKey,
 }
 
 /// A child that was just started.
-pub(crate) struct Started {
+pub(crate) struct NewChild {
     pub(crate) child: Child,
-    pub(crate) done: ChildDone,
+    pub(crate) on_exit: ExitCallback,
     pub(crate) kill_on_drop: bool,
 }
 
-pub(crate) struct Running {
-    child: Child,
-    done: ChildDone,
+pub(crate) struct RunningChild {
+    new: NewChild,
     pub(crate) refed: bool,
-    /// Its status was asked for and is known, so its identity may be another's by now.
+    /// The system has reported its status, so its process id may have been reused.
     has_ended: bool,
-    /// It is not to outlive its loop.
-    kill_on_drop: bool,
     location: SourceLocation,
 }
 
@@ -52,22 +49,20 @@ pub(crate) struct Running {
 static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 impl Children {
-    pub(crate) fn add(&mut self, started: Started, location: SourceLocation) -> ChildKey {
+    pub(crate) fn add(&mut self, new: NewChild, location: SourceLocation) -> ChildKey {
         let key = self.next_key;
         self.next_key += 1;
-        let running = Running {
-            child: started.child,
-            done: started.done,
+        let running = RunningChild {
+            new,
             refed: true,
             has_ended: false,
-            kill_on_drop: started.kill_on_drop,
             location,
         };
         self.running.insert(key, running);
         key
     }
 
-    pub(crate) fn get_mut(&mut self, key: ChildKey) -> Option<&mut Running> {
+    pub(crate) fn get_mut(&mut self, key: ChildKey) -> Option<&mut RunningChild> {
         self.running.get_mut(&key)
     }
 
@@ -75,32 +70,32 @@ impl Children {
         self.running.is_empty()
     }
 
-    /// Takes out those that have ended. What is called with their status comes back in the order
-    /// in which they were started, with whether they kept the loop alive.
+    /// Removes the children that have ended. Returns the macrotasks of their ends in the order in
+    /// which they were started, each with whether the child kept the loop alive.
     pub(crate) fn take_ended(&mut self) -> Vec<(Macrotask, bool)> {
-        ask_orphans(Vec::new());
+        reap_orphans(Vec::new());
         let mut ended = Vec::new();
         for (key, running) in &mut self.running {
-            match running.status() {
-                Ok(None) => {}
-                Ok(Some(status)) => ended.push((*key, Ok(status))),
-                Err(error) => ended.push((*key, Err(error))), // somebody else has asked for it
+            // An error means that other code of the process has waited for the child.
+            if let Some(status) = running.status().transpose() {
+                ended.push((*key, status));
             }
         }
         let macrotask = |(key, status)| {
-            let Running {
-                done,
+            let RunningChild {
+                new,
                 refed,
                 location,
                 ..
             } = self.running.remove(&key)?;
             let origin = Origin::of(StepKind::ChildExit, location, key);
-            Some((Macrotask::callback(move || done(status), origin), refed))
+            let callback = move || (new.on_exit)(status);
+            Some((Macrotask::callback(callback, origin), refed))
         };
         ended.into_iter().filter_map(macrotask).collect()
     }
 
-    /// The children that are running, for a report.
+    /// Returns the running children, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let resources = self.running.values().map(|running| ActiveResource {
             refed: running.refed,
@@ -109,47 +104,53 @@ impl Children {
         resources.collect()
     }
 
-    /// The end of the loop. The caller drops what comes back outside of any borrow.
-    pub(crate) fn take_all(&mut self) -> Vec<ChildDone> {
-        let (mut orphans, mut done) = (Vec::new(), Vec::new());
-        for (_, mut running) in std::mem::take(&mut self.running) {
-            done.push(running.done);
-            if running.kill_on_drop {
-                // It ends now, and nobody will ask for it; a thread waits as long as that takes.
-                let _ = running.child.kill(); // or it has ended by itself
-                blocking::unblock(move || running.child.wait()).detach();
+    /// Removes all children at the end of the loop. The caller drops the callbacks outside of any
+    /// borrow.
+    pub(crate) fn take_all(&mut self) -> Vec<ExitCallback> {
+        let (mut orphans, mut callbacks) = (Vec::new(), Vec::new());
+        for (_, running) in std::mem::take(&mut self.running) {
+            let NewChild {
+                mut child,
+                on_exit,
+                kill_on_drop,
+            } = running.new;
+            callbacks.push(on_exit);
+            if kill_on_drop {
+                let _ = child.kill(); // fails if it has ended
+                // No loop waits for it any more, so a thread does.
+                blocking::unblock(move || child.wait()).detach();
             } else {
-                orphans.push(running.child);
+                orphans.push(child);
             }
         }
-        ask_orphans(orphans);
-        done
+        reap_orphans(orphans);
+        callbacks
     }
 }
 
-impl Running {
+impl RunningChild {
     pub(crate) fn is_refed(&self) -> bool {
         self.refed
     }
 
-    /// Whether its identity is still its own; it may have ended.
-    pub(crate) fn has_identity(&self) -> bool {
+    /// Returns whether its process id still belongs to it. It may have ended.
+    pub(crate) fn owns_id(&self) -> bool {
         !self.has_ended
     }
 
-    /// Asks the system; the macrotask of the end comes all the same.
+    /// Queries the system. The macrotask of the end follows in any case.
     pub(crate) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
-        let status = self.child.try_wait();
+        let status = self.new.child.try_wait();
         self.has_ended |= !matches!(status, Ok(None));
         status
     }
 
     pub(crate) fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()
+        self.new.child.kill()
     }
 }
 
-fn ask_orphans(more: Vec<Child>) {
+fn reap_orphans(more: Vec<Child>) {
     let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
     orphans.extend(more);
     orphans.retain_mut(|child| matches!(child.try_wait(), Ok(None)));

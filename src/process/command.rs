@@ -1,4 +1,4 @@
-//! How a child is to be started.
+//! The builder of child processes.
 
 use std::ffi::OsStr;
 use std::future::Future;
@@ -13,17 +13,17 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
 
-/// A program to be started, and how: `std`'s [`Command`](std::process::Command) for the loop.
+/// A builder of child processes: [`std::process::Command`] for the loop.
 ///
-/// What its methods mean is said there. It can be used again and again.
+/// Its methods have the same meaning as in `std`. It can be used several times.
 #[derive(Debug)]
 pub struct Command {
     inner: std::process::Command,
     kill_on_drop: bool,
-    /// The streams that were said to be something.
     configured: ConfiguredStdio,
 }
 
+/// The streams that were set, and whose defaults `output` must not change.
 #[derive(Debug, Clone, Copy, Default)]
 struct ConfiguredStdio {
     stdin: bool,
@@ -32,13 +32,9 @@ struct ConfiguredStdio {
 }
 
 impl Command {
-    /// A program, to be found as the system's `PATH` says if it has no `/` in it.
+    /// Creates a command for a program, which is searched for in `PATH` if its name has no `/`.
     pub fn new(program: impl AsRef<OsStr>) -> Command {
-        Command {
-            inner: std::process::Command::new(program),
-            kill_on_drop: false,
-            configured: ConfiguredStdio::default(),
-        }
+        std::process::Command::new(program).into()
     }
 
     /// Adds an argument.
@@ -53,13 +49,13 @@ impl Command {
         self
     }
 
-    /// Sets a variable of the child's environment, which begins as a copy of this process's.
+    /// Sets an environment variable of the child, which inherits the others from this process.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
         self.inner.env(name, value);
         self
     }
 
-    /// Sets variables of the child's environment.
+    /// Sets several environment variables of the child.
     pub fn envs(
         &mut self,
         variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
@@ -68,34 +64,34 @@ impl Command {
         self
     }
 
-    /// Takes a variable out of the child's environment.
+    /// Removes an environment variable of the child.
     pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Command {
         self.inner.env_remove(name);
         self
     }
 
-    /// Lets the child's environment begin empty.
+    /// Clears the environment of the child, which then inherits nothing from this process.
     pub fn env_clear(&mut self) -> &mut Command {
         self.inner.env_clear();
         self
     }
 
-    /// Sets the child's working directory.
+    /// Sets the working directory of the child.
     #[doc(alias = "cwd")]
     pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Command {
         self.inner.current_dir(directory);
         self
     }
 
-    /// Sets the child's standard input. It is inherited by default; by [`output`](Command::output)
-    /// it is empty.
+    /// Sets the standard input of the child. By default it is inherited, and empty for
+    /// [`output`](Command::output).
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Command {
         self.configured.stdin = true;
         self.inner.stdin(stdin);
         self
     }
 
-    /// Sets the child's standard output. It is inherited by default, and piped by
+    /// Sets the standard output of the child. By default it is inherited, and piped for
     /// [`output`](Command::output).
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Command {
         self.configured.stdout = true;
@@ -103,7 +99,7 @@ impl Command {
         self
     }
 
-    /// Sets the child's standard error. It is inherited by default, and piped by
+    /// Sets the standard error of the child. By default it is inherited, and piped for
     /// [`output`](Command::output).
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Command {
         self.configured.stderr = true;
@@ -111,41 +107,42 @@ impl Command {
         self
     }
 
-    /// Whether a child is killed when its [`Child`] is dropped before it has ended, and so also
-    /// when the loop ends. It is not by default.
+    /// Sets whether a child is killed when its [`Child`] is dropped or the loop ends before it has
+    /// ended. The default is `false`.
     pub fn kill_on_drop(&mut self, kill: bool) -> &mut Command {
         self.kill_on_drop = kill;
         self
     }
 
-    /// The command of `std`, to look at.
+    /// Returns the inner command.
     pub fn as_std(&self) -> &std::process::Command {
         &self.inner
     }
 
-    /// The command of `std`, for what only that can do, as
+    /// Returns the inner command mutably, for options that only `std` has, such as
     /// [`process_group`](std::os::unix::process::CommandExt::process_group).
     pub fn as_std_mut(&mut self) -> &mut std::process::Command {
         &mut self.inner
     }
 
-    /// Starts the child, and returns when the new program runs.
+    /// Starts the child and blocks until the new program runs.
     ///
     /// # Errors
     ///
-    /// The system's, as when there is no such program, directory, descriptor or process left; and
-    /// if the loop is ending. No child is left behind.
+    /// Returns any error reported by the operating system, for example if the program does not
+    /// exist or the process is out of descriptors, and an error if the loop is ending. In each case
+    /// no child keeps running.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
         let state = current("process::Command::spawn");
         self.start(&state, Location::caller())
     }
 
-    /// Starts the child at once and waits for its end.
+    /// Starts the child immediately, and waits for its end when polled.
     ///
     /// Dropping the future drops the [`Child`].
     ///
@@ -155,25 +152,24 @@ impl Command {
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + use<> {
         let state = current("process::Command::status");
         let child = self.start(&state, Location::caller());
         async move {
             let mut child = child?;
-            // What the child was not asked for is not to keep it waiting.
+            // Nothing reads these pipes: a child must not block on them.
             drop((child.stdout.take(), child.stderr.take()));
             child.wait().await
         }
     }
 
-    /// Starts the child at once, and collects what it writes until it has ended and its pipes
-    /// have: Node's `execFile`.
+    /// Starts the child immediately, and collects its output until it has ended and its pipes are
+    /// closed: Node's `execFile`.
     ///
-    /// Its standard output and error are piped and its standard input is empty, each unless
-    /// something else was said. There is no bound on what is collected. Dropping the future drops
-    /// the [`Child`].
+    /// Its standard output and error are piped and its standard input is empty, each unless it was
+    /// set. The size of the output is not limited. Dropping the future drops the [`Child`].
     ///
     /// # Errors
     ///
@@ -181,45 +177,36 @@ impl Command {
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[doc(alias = "execFile")]
     #[track_caller]
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
         let state = current("process::Command::output");
-        let configured = self.configured;
-        if !configured.stdin {
-            self.inner.stdin(Stdio::null());
-        }
-        if !configured.stdout {
-            self.inner.stdout(Stdio::piped());
-        }
-        if !configured.stderr {
-            self.inner.stderr(Stdio::piped());
-        }
+        self.set_default_stdio(Stdio::null, Stdio::piped);
         let child = self.start(&state, Location::caller());
-        self.forget_unsaid();
+        self.set_default_stdio(Stdio::inherit, Stdio::inherit); // for the next child
         async move { child?.wait_with_output().await }
+    }
+
+    /// Sets the streams that the user has not set.
+    fn set_default_stdio(&mut self, input: fn() -> Stdio, output: fn() -> Stdio) {
+        if !self.configured.stdin {
+            self.inner.stdin(input());
+        }
+        if !self.configured.stdout {
+            self.inner.stdout(output());
+        }
+        if !self.configured.stderr {
+            self.inner.stderr(output());
+        }
     }
 
     fn start(&mut self, state: &Rc<LoopState>, location: SourceLocation) -> io::Result<Child> {
         start(state, &mut self.inner, self.kill_on_drop, location)
     }
-
-    /// The streams that `output` has chosen are not those of the next child.
-    fn forget_unsaid(&mut self) {
-        if !self.configured.stdin {
-            self.inner.stdin(Stdio::inherit());
-        }
-        if !self.configured.stdout {
-            self.inner.stdout(Stdio::inherit());
-        }
-        if !self.configured.stderr {
-            self.inner.stderr(Stdio::inherit());
-        }
-    }
 }
 
-/// The streams of a command of `std` count as not said to be something.
+/// Converts a command of `std`. Streams that were set on it count as not set.
 impl From<std::process::Command> for Command {
     fn from(inner: std::process::Command) -> Command {
         Command {

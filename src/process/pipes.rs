@@ -1,9 +1,8 @@
 //! The pipes between a child and its parent.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::OwnedFd;
-use std::panic::Location;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::rc::Rc;
@@ -12,79 +11,120 @@ use std::task::{Context, Poll};
 use futures::channel::oneshot;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use mio::unix::pipe::{Receiver, Sender};
+use socket2::SockRef;
 
 use crate::event_loop::state::LoopState;
 use crate::io::PollEvented;
+use crate::io::platform::PlatformSource;
 use crate::phases::macrotask::SourceLocation;
+use crate::promise::Promise;
 
-/// Where a child reads from.
+/// One end of a pipe to a child. Programs use its aliases [`ChildStdin`], [`ChildStdout`] and
+/// [`ChildStderr`].
 ///
-/// A write goes to the pipe at once, as much as it takes, and waits only if the pipe is full.
-/// Closing and dropping it let the child read the end. When the child has closed its end, a write
-/// fails with `BrokenPipe`. A wait that is abandoned, by not polling again, keeps the loop alive
-/// until the next event.
-pub struct ChildStdin {
-    pipe: PollEvented<Sender>,
+/// Dropping it closes the pipe.
+pub struct ChildPipe<E: PipeEnd> {
+    pipe: PollEvented<E::Os>,
 }
 
-/// What a child writes, as output or as errors.
+/// The standard input of a child.
 ///
-/// A read completes by an event of the poll phase; see [`io`](crate::io). Dropping it closes it,
-/// and a child that goes on writing is ended by `SIGPIPE`, if it has not said otherwise. A wait
-/// that is abandoned, by not polling again, keeps the loop alive until the next event.
-pub struct ChildOutput {
-    pipe: PollEvented<Receiver>,
+/// A write is passed to the pipe immediately and waits only while the pipe is full. Closing or
+/// dropping it closes the pipe, and the child reads the end of its input. When the child has closed
+/// its end, a write fails with an error of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+///
+/// A write that is no longer polled keeps the loop alive until the next event.
+pub type ChildStdin = ChildPipe<WriteEnd>;
+
+/// The standard output of a child.
+///
+/// A read completes by an event of the poll phase, as documented in [`io`](crate::io). Dropping it
+/// closes the pipe, and a child that continues to write is terminated by `SIGPIPE` unless it handles
+/// or ignores that signal.
+///
+/// A read that is no longer polled keeps the loop alive until the next event.
+pub type ChildStdout = ChildPipe<ReadEnd>;
+
+/// The standard error of a child. See [`ChildStdout`].
+pub type ChildStderr = ChildPipe<ReadEnd>;
+
+/// The kind of a [`ChildPipe`] that the parent writes.
+#[derive(Debug)]
+pub enum WriteEnd {}
+
+/// The kind of a [`ChildPipe`] that the parent reads.
+#[derive(Debug)]
+pub enum ReadEnd {}
+
+pub trait PipeEnd {
+    type Os: PlatformSource + Debug + From<OwnedFd> + Into<OwnedFd>;
+    const NAME: &'static str;
 }
 
-/// What a child writes as output.
-pub type ChildStdout = ChildOutput;
+impl PipeEnd for WriteEnd {
+    type Os = Sender;
+    const NAME: &'static str = "ChildStdin";
+}
 
-/// What a child writes as errors.
-pub type ChildStderr = ChildOutput;
+impl PipeEnd for ReadEnd {
+    type Os = Receiver;
+    const NAME: &'static str = "ChildOutput";
+}
 
-impl ChildStdin {
+impl<E: PipeEnd> ChildPipe<E> {
     pub(super) fn new(
         state: &Rc<LoopState>,
         pipe: OwnedFd,
         location: SourceLocation,
     ) -> io::Result<Self> {
-        let pipe = Sender::from(pipe);
-        pipe.set_nonblocking(true)?;
-        let pipe = PollEvented::new(state.clone(), pipe, location)?;
-        Ok(ChildStdin { pipe })
+        set_nonblocking(&pipe, true)?;
+        let pipe = PollEvented::new(state.clone(), E::Os::from(pipe), location)?;
+        Ok(ChildPipe { pipe })
     }
 
-    /// Gives the pipe to another child as its output. It is blocking again.
+    /// Turns the pipe into a standard stream of another child. It becomes blocking again.
     ///
     /// # Errors
     ///
-    /// The system's; and if the pipe was closed.
+    /// Returns an error if the pipe was closed, and any error reported by the operating system.
     pub fn into_stdio(self) -> io::Result<Stdio> {
-        let pipe = self.pipe.into_inner()?;
-        pipe.set_nonblocking(false)?;
-        Ok(OwnedFd::from(pipe).into())
+        let pipe: OwnedFd = self.pipe.into_inner()?.into();
+        set_nonblocking(&pipe, false)?;
+        Ok(pipe.into())
     }
 
-    /// Makes waits for the pipe keep the loop alive again (R6). They do at first.
+    /// Makes pending operations keep the loop alive again (R6), which is the default.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &Self {
         self.pipe.registration().set_refed(true);
         self
     }
 
-    /// Makes waits for the pipe not keep the loop alive.
+    /// Makes pending operations not keep the loop alive.
     pub fn unref(&self) -> &Self {
         self.pipe.registration().set_refed(false);
         self
     }
 
-    /// Whether waits for the pipe keep the loop alive; not any more when it was closed.
+    /// Returns whether pending operations keep the loop alive. Returns `false` after the pipe was
+    /// closed.
     pub fn has_ref(&self) -> bool {
         self.pipe.registration().has_ref()
     }
 }
 
-impl AsyncWrite for &ChildStdin {
+/// Sets `O_NONBLOCK`, which works on any descriptor, not only on sockets.
+fn set_nonblocking(pipe: &OwnedFd, nonblocking: bool) -> io::Result<()> {
+    SockRef::from(pipe).set_nonblocking(nonblocking)
+}
+
+impl<E: PipeEnd> Debug for ChildPipe<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(E::NAME).field(&self.pipe).finish()
+    }
+}
+
+impl AsyncWrite for ChildStdin {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -111,96 +151,38 @@ impl AsyncWrite for &ChildStdin {
     }
 }
 
-impl AsyncWrite for ChildStdin {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut &*self).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut &*self).poll_write_vectored(cx, buffers)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut &*self).poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut &*self).poll_close(cx)
-    }
-}
-
-impl fmt::Debug for ChildStdin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChildStdin").field(&self.pipe).finish()
-    }
-}
-
-impl ChildOutput {
-    pub(super) fn new(
-        state: &Rc<LoopState>,
-        pipe: OwnedFd,
-        location: SourceLocation,
-    ) -> io::Result<Self> {
-        let pipe = Receiver::from(pipe);
-        pipe.set_nonblocking(true)?;
-        let pipe = PollEvented::new(state.clone(), pipe, location)?;
-        Ok(ChildOutput { pipe })
-    }
-
-    /// Closes the pipe now and calls `callback` in the close phase of this turn (R62). A task that
-    /// waits for it is woken right before, and gets an error. If the loop ends before, `callback`
-    /// is dropped.
+impl ChildStdout {
+    /// Closes the pipe now and calls `callback` in the close phase of this turn (R62).
+    ///
+    /// A task that waits for the pipe is woken right before `callback` is called, and receives an
+    /// error. If the loop ends before the close phase, `callback` is dropped.
     #[doc(alias = "destroy")]
     #[track_caller]
     pub fn close_with(&self, callback: impl FnOnce() + 'static) {
-        self.pipe.close_with(callback, Location::caller());
+        self.pipe.close_with(callback);
     }
 
-    /// Gives the pipe to another child as its input. It is blocking again.
+    /// Closes the pipe now and returns a promise that resolves in the close phase of this turn
+    /// (R62).
     ///
-    /// # Errors
+    /// The pipe is closed even if the promise is dropped.
     ///
-    /// The system's; and if the pipe was closed.
-    pub fn into_stdio(self) -> io::Result<Stdio> {
-        let pipe = self.pipe.into_inner()?;
-        pipe.set_nonblocking(false)?;
-        Ok(OwnedFd::from(pipe).into())
-    }
-
-    /// Makes waits for the pipe keep the loop alive again (R6). They do at first.
-    #[doc(alias = "ref")]
-    pub fn ref_(&self) -> &Self {
-        self.pipe.registration().set_refed(true);
-        self
-    }
-
-    /// Makes waits for the pipe not keep the loop alive.
-    pub fn unref(&self) -> &Self {
-        self.pipe.registration().set_refed(false);
-        self
-    }
-
-    /// Whether waits for the pipe keep the loop alive; not any more when it was closed.
-    pub fn has_ref(&self) -> bool {
-        self.pipe.registration().has_ref()
+    /// # Panics
+    ///
+    /// Panics outside of an event loop.
+    #[track_caller]
+    pub fn close(&self) -> Promise<()> {
+        self.pipe.close()
     }
 }
 
-impl AsyncRead for &ChildOutput {
+impl AsyncRead for ChildStdout {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        // A child may make its end tell packets apart, and a short read leaves the next one then.
+        // A child may put its end into packet mode; then a short read does not empty the pipe.
         self.pipe.poll_read(cx, buffer, false)
     }
 
@@ -213,41 +195,17 @@ impl AsyncRead for &ChildOutput {
     }
 }
 
-impl AsyncRead for ChildOutput {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut &*self).poll_read(cx, buffer)
-    }
-
-    fn poll_read_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut &*self).poll_read_vectored(cx, buffers)
-    }
-}
-
-impl fmt::Debug for ChildOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChildOutput").field(&self.pipe).finish()
-    }
-}
-
-/// All that comes until the end, once the pipe is closed in the close phase.
-pub(super) async fn read_to_close(pipe: Option<ChildOutput>) -> io::Result<Vec<u8>> {
-    let mut all = Vec::new();
+/// Reads until the end of the pipe, and returns after it was closed in the close phase.
+pub(super) async fn read_to_close(pipe: Option<ChildStdout>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
-        let read = pipe.read_to_end(&mut all).await;
+        let read = pipe.read_to_end(&mut bytes).await;
         let (closed, is_closed) = oneshot::channel();
         pipe.close_with(move || {
-            let _ = closed.send(()); // it is waited for
+            let _ = closed.send(()); // the receiver waits
         });
-        let _ = is_closed.await; // or the loop has cancelled everything
+        let _ = is_closed.await; // an error means that the loop has ended
         read?;
     }
-    Ok(all)
+    Ok(bytes)
 }

@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             numbers(&lines(&text(WHOLE_FILE_LINES), &[5])).len(),
-            WHOLE_FILE_LINES_FILE_LINES
+            WHOLE_FILE_LINES
         );
         let long = lines(&text(WHOLE_FILE_LINES + 1), &[1, 3, 200]);
         let expected: Vec<usize> = (1..=15).chain(188..=212).collect();

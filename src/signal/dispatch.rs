@@ -1,15 +1,18 @@
-//! The signals that a loop listens to, and what they bring (R64).
+//! The signals that a loop watches, and the macrotasks they become (R64).
 //!
-//! The handler of a signal writes a byte into a pipe, and the poll phase watches its other end: a
-//! pipe for each loop and each number. Every byte is a macrotask of the poll phase, behind all
-//! other events of that phase, as in libuv (`signal.c` `uv__signal_event`). `SIGCHLD` makes the
-//! loop ask for its children first; those that have ended are macrotasks in front of its listeners'.
+//! The handler of a signal writes a byte into a pipe, and the poll phase watches the other end;
+//! there is one pipe for each loop and each number. Every byte becomes a macrotask of the poll
+//! phase, after all other events of that phase, as in libuv (`signal.c` `uv__signal_event`). A
+//! `SIGCHLD` makes the loop query its children first; the macrotasks of children that have ended
+//! come before those of its listeners.
 //!
-//! It never calls a listener: it hands out macrotasks, as a phase does. The API is in `signal.rs`.
+//! It never calls a listener: it returns macrotasks, as a phase does. The public API is in
+//! `signal.rs`.
 //!
-//! Invariants: a number is watched as long as it has a listener, and `SIGCHLD` also as long as a
-//! child runs; a signal is counted unless 65,536
-//! of its number are there already.
+//! Invariant: a number is watched as long as it has a listener, and `SIGCHLD` also as long as a
+//! child runs.
+//!
+//! Invariant: signals are counted as long as fewer than 65,536 bytes are in the pipe.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -20,33 +23,42 @@ use std::rc::{Rc, Weak};
 use mio::unix::pipe::Receiver;
 use signal_hook::consts::SIGCHLD;
 
-use super::disposition::Listening;
+use super::disposition::Subscription;
 use crate::hooks::uncaught::Listeners;
 use crate::observe::active_resource::{ActiveResource, OperationKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
-pub(crate) use crate::process::children::{ChildKey, Started};
-use crate::process::children::{Children, Running};
+use crate::process::children::{ChildKey, Children, NewChild, RunningChild};
 use crate::reactor::registrations::{Registrations, SignalNumber};
 
 #[derive(Default)]
 pub(crate) struct Signals {
-    watches: RefCell<BTreeMap<SignalNumber, Listened>>,
+    watched: RefCell<WatchedSignals>,
     children: RefCell<Children>,
-    /// How many listeners and children keep the loop alive.
+    /// The number of listeners and children that keep the loop alive.
     refed: Cell<usize>,
 }
 
-struct Listened {
+type WatchedSignals = BTreeMap<SignalNumber, WatchedSignal>;
+
+/// A number whose signals the loop receives.
+struct WatchedSignal {
     pipe: Receiver,
     listeners: Rc<Listeners<()>>,
     /// The listeners that keep the loop alive.
     refed: BTreeSet<u64>,
-    /// Calls the listeners, in the context in which the first of them was added; absent before.
-    call: Option<(Rc<dyn Fn()>, SourceLocation)>,
-    _listening: Listening,
+    /// `None` as long as there is no listener.
+    call: Option<ListenersCall>,
+    _subscription: Subscription,
 }
 
-/// Which listener of a signal. It means nothing any more when the listener was taken out.
+/// Calls the listeners of a signal, in the context in which the first of them was added.
+pub(crate) struct ListenersCall {
+    pub(crate) call: Rc<dyn Fn()>,
+    /// Where the first listener was added.
+    pub(crate) location: SourceLocation,
+}
+
+/// Identifies a listener of a signal. It is dangling after the listener was removed.
 #[derive(Clone)]
 pub(crate) struct ListenerKey {
     number: SignalNumber,
@@ -55,29 +67,28 @@ pub(crate) struct ListenerKey {
 }
 
 impl Signals {
-    /// Adds a listener. `call` makes what calls a list of them; it is asked for the first one.
+    /// Adds a listener. `first_call` is used if it is the first one of its signal.
     pub(crate) fn add(
         &self,
         registrations: &RefCell<Registrations>,
         number: SignalNumber,
-        location: SourceLocation,
         listener: impl FnMut(&()) + 'static,
-        call: impl FnOnce(Rc<Listeners<()>>) -> Rc<dyn Fn()>,
+        first_call: impl FnOnce(Rc<Listeners<()>>) -> ListenersCall,
     ) -> io::Result<ListenerKey> {
-        let mut watches = self.watches.borrow_mut();
-        let watch = watch(&mut watches, registrations, number)?;
-        if watch.call.is_none() {
-            watch.call = Some((call(watch.listeners.clone()), location));
+        let mut watched = self.watched.borrow_mut();
+        let signal = watch(&mut watched, registrations, number)?;
+        if signal.call.is_none() {
+            signal.call = Some(first_call(signal.listeners.clone()));
         }
         Ok(ListenerKey {
             number,
-            id: watch.listeners.add(listener),
-            listeners: Rc::downgrade(&watch.listeners),
+            id: signal.listeners.add(listener),
+            listeners: Rc::downgrade(&signal.listeners),
         })
     }
 
-    /// Removes a listener, and watches the signal no more if it was the last one. The caller drops
-    /// what comes back outside of any borrow.
+    /// Removes a listener, and stops watching its signal if no longer needed. The caller drops the
+    /// result outside of any borrow.
     #[must_use]
     pub(crate) fn remove(
         &self,
@@ -85,106 +96,107 @@ impl Signals {
         key: &ListenerKey,
     ) -> Option<impl Sized + use<>> {
         self.set_refed(key, false);
-        let mut watches = self.watches.borrow_mut();
-        let watch = watch_of(&mut watches, key)?;
-        let listener = watch.listeners.remove(key.id)?;
-        let call = match watch.listeners.is_empty() {
-            true => watch.call.take(),
-            false => None,
-        };
-        let unused = self.unwatch(&mut watches, registrations, key.number);
-        Some((listener, call, unused))
+        let mut watched = self.watched.borrow_mut();
+        let signal = find(&mut watched, key)?;
+        let listener = signal.listeners.remove(key.id)?;
+        let is_unheard = signal.listeners.is_empty();
+        let call = is_unheard.then(|| signal.call.take());
+        let unwatched = self.unwatch_if_unused(&mut watched, registrations, key.number);
+        Some((listener, call, unwatched))
     }
 
-    /// Forgets a number that nobody needs any more.
-    fn unwatch(
+    /// Stops watching a number without listeners and children.
+    fn unwatch_if_unused(
         &self,
-        watches: &mut BTreeMap<SignalNumber, Listened>,
+        watched: &mut WatchedSignals,
         registrations: &RefCell<Registrations>,
         number: SignalNumber,
-    ) -> Option<Listened> {
-        let needed = number == SIGCHLD && !self.children.borrow().is_empty();
-        let watch = watches.get_mut(&number)?;
-        if needed || !watch.listeners.is_empty() {
+    ) -> Option<WatchedSignal> {
+        let has_children = number == SIGCHLD && !self.children.borrow().is_empty();
+        let signal = watched.get_mut(&number)?;
+        if has_children || !signal.listeners.is_empty() {
             return None;
         }
-        registrations.borrow_mut().unwatch_signal(&mut watch.pipe);
-        watches.remove(&number)
+        registrations.borrow_mut().unwatch_signal(&mut signal.pipe);
+        watched.remove(&number)
     }
 
-    /// Starts a child and watches for its end; `start` is called behind the preparations, so that
-    /// a child that ends at once is not missed.
+    /// Starts a child and watches for its end. `SIGCHLD` is watched before `start` is called, so
+    /// that a child that ends at once is not missed.
     pub(crate) fn start_child<T>(
         &self,
         registrations: &RefCell<Registrations>,
         location: SourceLocation,
-        start: impl FnOnce() -> io::Result<(Started, T)>,
+        start: impl FnOnce() -> io::Result<(NewChild, T)>,
     ) -> io::Result<(ChildKey, T)> {
-        let mut watches = self.watches.borrow_mut();
-        watch(&mut watches, registrations, SIGCHLD)?;
+        let mut watched = self.watched.borrow_mut();
+        watch(&mut watched, registrations, SIGCHLD)?;
         match start() {
-            Ok((started, rest)) => {
-                let key = self.children.borrow_mut().add(started, location);
-                self.refed.set(self.refed.get() + 1);
+            Ok((child, rest)) => {
+                let key = self.children.borrow_mut().add(child, location);
+                self.count_refed(true);
                 Ok((key, rest))
             }
             Err(error) => {
-                let unused = self.unwatch(&mut watches, registrations, SIGCHLD);
-                drop(unused); // nothing of the user's is in it
+                // It has no listeners, so dropping it in the borrow runs no user code.
+                drop(self.unwatch_if_unused(&mut watched, registrations, SIGCHLD));
                 Err(error)
             }
         }
     }
 
-    /// Does something with a child that the loop does not know to have ended.
+    /// Calls `act` with a child; `None` if its end was dispatched.
     pub(crate) fn with_child<R>(
         &self,
         key: ChildKey,
-        act: impl FnOnce(&mut Running) -> R,
+        act: impl FnOnce(&mut RunningChild) -> R,
     ) -> Option<R> {
         self.children.borrow_mut().get_mut(key).map(act)
     }
 
-    /// Whether a child keeps the loop alive until it has ended. It does at first.
+    /// Sets whether a child keeps the loop alive until it has ended, which is the default.
     pub(crate) fn set_child_refed(&self, key: ChildKey, refed: bool) {
         let before = self.with_child(key, |child| std::mem::replace(&mut child.refed, refed));
-        match (before, refed) {
-            (Some(false), true) => self.refed.set(self.refed.get() + 1),
-            (Some(true), false) => self.refed.set(self.refed.get() - 1),
-            _ => {}
+        if before.is_some_and(|before| before != refed) {
+            self.count_refed(refed);
         }
     }
 
-    /// Whether a listener is still there.
+    /// Returns whether a listener has not been removed.
     pub(crate) fn contains(&self, key: &ListenerKey) -> bool {
-        watch_of(&mut self.watches.borrow_mut(), key).is_some()
+        find(&mut self.watched.borrow_mut(), key).is_some()
     }
 
-    /// Whether a listener keeps the loop alive. None does at first.
+    /// Sets whether a listener keeps the loop alive. By default it does not.
     pub(crate) fn set_refed(&self, key: &ListenerKey, refed: bool) {
-        let mut watches = self.watches.borrow_mut();
-        if let Some(watch) = watch_of(&mut watches, key) {
-            if refed && watch.refed.insert(key.id) {
-                self.refed.set(self.refed.get() + 1);
-            } else if !refed && watch.refed.remove(&key.id) {
-                self.refed.set(self.refed.get() - 1);
-            }
+        let mut watched = self.watched.borrow_mut();
+        let has_changed = find(&mut watched, key).is_some_and(|signal| match refed {
+            true => signal.refed.insert(key.id),
+            false => signal.refed.remove(&key.id),
+        });
+        if has_changed {
+            self.count_refed(refed);
         }
     }
 
     pub(crate) fn has_ref(&self, key: &ListenerKey) -> bool {
-        watch_of(&mut self.watches.borrow_mut(), key)
-            .is_some_and(|watch| watch.refed.contains(&key.id))
+        find(&mut self.watched.borrow_mut(), key)
+            .is_some_and(|signal| signal.refed.contains(&key.id))
     }
 
-    /// The children, and the numbers that are listened to, for a report.
+    fn count_refed(&self, refed: bool) {
+        let count = self.refed.get();
+        self.refed.set(if refed { count + 1 } else { count - 1 });
+    }
+
+    /// Returns the running children and the signals with listeners, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
         let mut resources = self.children.borrow().active_resources();
-        for watch in self.watches.borrow().values() {
-            if let Some((_, location)) = &watch.call {
+        for signal in self.watched.borrow().values() {
+            if let Some(call) = &signal.call {
                 resources.push(ActiveResource {
-                    refed: !watch.refed.is_empty(),
-                    ..ActiveResource::new(OperationKind::Signal, Some(location))
+                    refed: !signal.refed.is_empty(),
+                    ..ActiveResource::new(OperationKind::Signal, Some(call.location))
                 });
             }
         }
@@ -195,83 +207,81 @@ impl Signals {
         self.refed.get() > 0
     }
 
-    /// What the signals of a number bring that have come by now: a macrotask for each child that
-    /// has ended, and one for each signal if anybody listens.
-    pub(crate) fn arrived(
+    /// Returns the macrotasks of the signals of a number that have arrived: one for each child
+    /// that has ended, and one for each signal if it has a listener.
+    pub(crate) fn take_arrived(
         &self,
         registrations: &RefCell<Registrations>,
         number: SignalNumber,
     ) -> Vec<Macrotask> {
-        let mut watches = self.watches.borrow_mut();
-        let Some(watch) = watches.get(&number) else {
-            return Vec::new(); // the last listener has gone since
+        let mut watched = self.watched.borrow_mut();
+        let Some(signal) = watched.get(&number) else {
+            return Vec::new(); // the last listener was removed in the meantime
         };
-        let count = drain(&watch.pipe);
-        let mut callbacks = Vec::new();
+        let count = drain(&signal.pipe);
+        let mut macrotasks = Vec::new();
         if number == SIGCHLD {
             for (macrotask, refed) in self.children.borrow_mut().take_ended() {
-                self.refed.set(self.refed.get() - usize::from(refed));
-                callbacks.push(macrotask);
+                if refed {
+                    self.count_refed(false);
+                }
+                macrotasks.push(macrotask);
             }
         }
-        if let Some((call, location)) = &watch.call {
-            let macrotask = |_| {
+        if let Some(ListenersCall { call, location }) = &signal.call {
+            macrotasks.extend((0..count).map(|_| {
                 let call = call.clone();
                 Macrotask::callback(move || call(), Origin::new(StepKind::Signal, location))
-            };
-            callbacks.extend((0..count).map(macrotask));
+            }));
         }
-        let unused = self.unwatch(&mut watches, registrations, number);
-        drop(unused); // nothing of the user's is in it
-        callbacks
+        // It has no listeners, so dropping it in the borrow runs no user code.
+        drop(self.unwatch_if_unused(&mut watched, registrations, number));
+        macrotasks
     }
 
-    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    /// Removes everything. The caller drops the result outside of any borrow.
     pub(crate) fn take_all(&self, registrations: &RefCell<Registrations>) -> impl Sized + use<> {
-        let mut watches = std::mem::take(&mut *self.watches.borrow_mut());
+        let mut watched = std::mem::take(&mut *self.watched.borrow_mut());
         let mut registrations = registrations.borrow_mut();
-        for watch in watches.values_mut() {
-            registrations.unwatch_signal(&mut watch.pipe);
+        for signal in watched.values_mut() {
+            registrations.unwatch_signal(&mut signal.pipe);
         }
         self.refed.set(0);
-        (watches, self.children.borrow_mut().take_all())
+        (watched, self.children.borrow_mut().take_all())
     }
 }
 
-/// The watch of a number, which begins now if it is the first of its number.
+/// Watches a number, if it is not watched yet.
 fn watch<'a>(
-    watches: &'a mut BTreeMap<SignalNumber, Listened>,
+    watched: &'a mut WatchedSignals,
     registrations: &RefCell<Registrations>,
     number: SignalNumber,
-) -> io::Result<&'a mut Listened> {
-    match watches.entry(number) {
-        Entry::Occupied(watch) => Ok(watch.into_mut()),
+) -> io::Result<&'a mut WatchedSignal> {
+    match watched.entry(number) {
+        Entry::Occupied(signal) => Ok(signal.into_mut()),
         Entry::Vacant(vacant) => {
             let (writer, mut pipe) = mio::unix::pipe::new()?;
-            let listening = Listening::new(number, writer)?;
+            let subscription = Subscription::new(number, writer)?;
             registrations.borrow_mut().watch_signal(&mut pipe, number)?;
-            Ok(vacant.insert(Listened {
+            Ok(vacant.insert(WatchedSignal {
                 pipe,
                 listeners: Rc::new(Listeners::new()),
                 refed: BTreeSet::new(),
                 call: None,
-                _listening: listening,
+                _subscription: subscription,
             }))
         }
     }
 }
 
-/// The watch of a listener that is still there.
-fn watch_of<'a>(
-    watches: &'a mut BTreeMap<SignalNumber, Listened>,
-    key: &ListenerKey,
-) -> Option<&'a mut Listened> {
-    let watch = watches.get_mut(&key.number)?;
-    let is_the_same = key.listeners.as_ptr() == Rc::as_ptr(&watch.listeners);
-    (is_the_same && watch.listeners.contains(key.id)).then_some(watch)
+/// Returns the signal of a listener that has not been removed.
+fn find<'a>(watched: &'a mut WatchedSignals, key: &ListenerKey) -> Option<&'a mut WatchedSignal> {
+    let signal = watched.get_mut(&key.number)?;
+    let is_same_list = key.listeners.as_ptr() == Rc::as_ptr(&signal.listeners);
+    (is_same_list && signal.listeners.contains(key.id)).then_some(signal)
 }
 
-/// How many bytes are in the pipe, which is empty then.
+/// Empties the pipe and returns the number of bytes that were in it.
 fn drain(mut pipe: &Receiver) -> usize {
     let mut buffer = [0; 512];
     let mut count = 0;
@@ -280,7 +290,7 @@ fn drain(mut pipe: &Receiver) -> usize {
             Ok(0) => return count,
             Ok(length) => count += length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return count, // nothing is left
+            Err(_) => return count, // the pipe is empty
         }
     }
 }

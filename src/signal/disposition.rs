@@ -1,13 +1,13 @@
-//! What a signal does to the process: its default as long as no loop listens to it.
+//! The effect of a signal on the process: its default as long as no loop listens to it.
 //!
-//! A handler that was installed once stays, because other libraries may hang on it. So the first
-//! one that is installed for a signal does what the system would have done, as long as nobody
-//! listens. Node puts the default back when the last listener goes; so does this, to the eye. A
-//! signal that was ignored before (`SIGPIPE` is by every Rust program, `SIGHUP` under `nohup`) is
+//! A signal handler stays installed, because other libraries may rely on it. The first handler of
+//! a signal therefore runs the signal's default action as long as no loop listens. The visible
+//! effect is that of Node, which restores the default when the last listener is removed. A signal
+//! that was ignored originally (Rust programs ignore `SIGPIPE`; `nohup` ignores `SIGHUP`) is
 //! ignored again.
 //!
-//! One table for the process, behind a lock that is held for a look-up or for a system call; the
-//! handler itself reads one atomic, and takes no lock.
+//! There is one table for the process. Its lock is held for a look-up or a system call; the signal
+//! handler itself reads one atomic and takes no lock.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
@@ -20,17 +20,18 @@ use signal_hook::low_level::{pipe, signal_name, unregister};
 
 use crate::reactor::registrations::SignalNumber;
 
-/// A writer that gets one byte for each signal of a number; until it is dropped.
-pub(crate) struct Listening {
+/// Writes one byte into a pipe for each signal of a number, until it is dropped.
+pub(crate) struct Subscription {
     number: SignalNumber,
     id: SigId,
 }
 
-/// How a signal is listened to in the whole process.
+/// The state of a signal in the whole process.
 struct Disposition {
-    /// Read by the handler. Sequentially consistent, as signal-hook reads it.
-    nobody_listens: Arc<AtomicBool>,
-    listening: usize,
+    /// Whether the default action applies, read by the signal handler. Sequentially consistent,
+    /// because signal-hook reads it so.
+    is_default: Arc<AtomicBool>,
+    subscriptions: usize,
 }
 
 static TABLE: Mutex<BTreeMap<SignalNumber, Disposition>> = Mutex::new(BTreeMap::new());
@@ -39,41 +40,41 @@ fn table() -> MutexGuard<'static, BTreeMap<SignalNumber, Disposition>> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Listening {
+impl Subscription {
     pub(crate) fn new(number: SignalNumber, writer: mio::unix::pipe::Sender) -> io::Result<Self> {
         if FORBIDDEN.contains(&number) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "this signal can't be listened to: it can't be caught, or is raised by a fault \
-                 to which the program can't return",
+                "cannot listen to a signal that cannot be caught or reports a fault: choose \
+                 another signal",
             ));
         }
         let mut table = table();
         let disposition = match table.entry(number) {
             Entry::Occupied(disposition) => disposition.into_mut(),
             Entry::Vacant(vacant) => {
-                let nobody_listens = Arc::new(AtomicBool::new(true));
-                // A real-time signal has no name; nothing stands in for its default.
+                let is_default = Arc::new(AtomicBool::new(true));
+                // signal-hook cannot emulate the default action of an unnamed, real-time signal.
                 if signal_name(number).is_some() && !is_ignored(number) {
-                    let condition = nobody_listens.clone();
+                    let condition = is_default.clone();
                     signal_hook::flag::register_conditional_default(number, condition)?;
                 }
                 vacant.insert(Disposition {
-                    nobody_listens,
-                    listening: 0,
+                    is_default,
+                    subscriptions: 0,
                 })
             }
         };
         let id = pipe::register(number, writer)?;
-        disposition.listening += 1;
-        disposition.nobody_listens.store(false, Ordering::SeqCst);
-        Ok(Listening { number, id })
+        disposition.subscriptions += 1;
+        disposition.is_default.store(false, Ordering::SeqCst);
+        Ok(Subscription { number, id })
     }
 }
 
-/// Whether the process ignores a signal that no loop has listened to yet.
+/// Returns whether the process ignores a signal that no loop has listened to yet.
 fn is_ignored(number: SignalNumber) -> bool {
-    // Only Linux tells without unsafe code; elsewhere what a Rust program does from the start.
+    // Only Linux reports it without unsafe code. Elsewhere this is the default of a Rust program.
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
         return number == SIGPIPE;
     };
@@ -83,15 +84,13 @@ fn is_ignored(number: SignalNumber) -> bool {
     ignored.is_some_and(|mask| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
 }
 
-impl Drop for Listening {
+impl Drop for Subscription {
     fn drop(&mut self) {
         let mut table = table();
         if let Some(disposition) = table.get_mut(&self.number) {
-            disposition.listening -= 1;
-            let nobody_listens = disposition.listening == 0;
-            disposition
-                .nobody_listens
-                .store(nobody_listens, Ordering::SeqCst);
+            disposition.subscriptions -= 1;
+            let is_default = disposition.subscriptions == 0;
+            disposition.is_default.store(is_default, Ordering::SeqCst);
         }
         unregister(self.id);
     }

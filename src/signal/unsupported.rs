@@ -1,4 +1,4 @@
-//! Where there are no signals.
+//! The internal half of `signal` on platforms without Unix signals: nothing is ever watched.
 
 pub(crate) mod dispatch {
     use std::cell::RefCell;
@@ -19,7 +19,7 @@ pub(crate) mod dispatch {
             Vec::new()
         }
 
-        pub(crate) fn arrived(
+        pub(crate) fn take_arrived(
             &self,
             _: &RefCell<Registrations>,
             _: SignalNumber,

@@ -1,78 +1,127 @@
 #!/usr/bin/env bash
-# Breaks the rules on purpose, one at a time, and asks whether a test notices.
+# Breaks the rules on purpose, one at a time, and checks that a test fails each time.
 #
 #   tests/breaks/check.sh            every patch of this folder
 #   tests/breaks/check.sh R34 R56    those of some rules
 #
-# Works on a copy in the target folder. Prints a table; exit code 1 if a break goes unnoticed,
-# if a patch does not apply any more, or if what it makes does not compile.
+# BREAKS_JOBS patches are tried at a time (2), each in a copy of the crate in the target folder.
+# Prints a table; exit code 1 if no test notices a break, if a patch does not apply any more, or if
+# the patched source does not compile.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
 repository=$PWD
 here=tests/breaks
-target=${CARGO_TARGET_DIR:-$PWD/target}
-export CARGO_TARGET_DIR=$target/breaks CARGO_TERM_COLOR=never
-copy=$CARGO_TARGET_DIR/copy
-output=$CARGO_TARGET_DIR/output
+base=$(realpath -m "${CARGO_TARGET_DIR:-target}")/breaks
+jobs=${BREAKS_JOBS:-2}
+test=rules
+limit_s=600
+export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 
+# Each job has a copy and a target folder of its own: cargo builds one thing at a time in a folder.
 compile() {
-  (cd "$copy" && cargo test --quiet --profile mutants --test every_rule --no-run) >"$output" 2>&1
+  (cd "$base/$1/copy" && CARGO_TARGET_DIR=$base/$1 cargo test --quiet --profile mutants --test $test --no-run) >"$base/$1/output" 2>&1
 }
 
-# The tests that name a rule; the recorded programs are left out on purpose.
+# The tests that name a rule. The recorded programs are left out on purpose: the tests alone must
+# notice a break.
 run_tests() {
-  (cd "$copy" && timeout 60 cargo test --profile mutants --test every_rule) >"$output" 2>&1
+  (cd "$base/$1/copy" && CARGO_TARGET_DIR=$base/$1 timeout "$limit_s" cargo test --profile mutants --test $test) >"$base/$1/output" 2>&1
 }
 
-# A copy without the times of its files: the builds of an earlier run are older than all of them.
-rm -rf "$copy"
-mkdir -p "$copy"
-git ls-files -z --cached --others --exclude-standard |
-  while IFS= read -r -d '' file; do [ ! -f "$file" ] || printf '%s\0' "$file"; done |
-  xargs -0 cp --parents -t "$copy"
+# A copy without the times of the files, so that the builds of an earlier run are older than all of them.
+copy_crate() {
+  rm -rf "${base:?}/$1/copy"
+  mkdir -p "$base/$1/copy"
+  git ls-files -z --cached --others --exclude-standard |
+    while IFS= read -r -d '' file; do [ ! -f "$file" ] || printf '%s\0' "$file"; done |
+    xargs -0 cp --parents -t "$base/$1/copy"
+}
 
-if ! compile || ! run_tests; then
-  cat "$output"
-  echo "the tests fail without any break"
-  exit 1
-fi
-
-patches=()
-for rule in "${@:-}"; do patches+=("$here/$rule"*.patch); done
-bad=0
-printf '%-42s %s\n' "break" "noticed by"
-for patch in "${patches[@]}"; do
+# Tries one patch in the copy of one job and prints its line of the table. Fails for a bad patch.
+try_patch() {
+  local job=$1 patch=$2 name result=0 file failed count more
+  local copy=$base/$job/copy output=$base/$job/output
   name=$(basename "$patch" .patch)
-  if ! (cd "$copy" && GIT_CEILING_DIRECTORIES=$CARGO_TARGET_DIR git apply "$repository/$patch") 2>"$output"; then
-    printf '%-42s THE PATCH DOES NOT APPLY: the source has changed, make it anew\n' "$name"
-    sed 's/^/    /' "$output"
-    bad=$((bad + 1))
-    continue
+  if ! (cd "$copy" && GIT_CEILING_DIRECTORIES=$base/$job git apply "$repository/$patch") 2>"$output"; then
+    printf '%-42s THE PATCH DOES NOT APPLY: the source has changed, make it anew\n%s\n' "$name" "$(sed 's/^/    /' "$output")"
+    return 1 # git applies all of a patch or nothing
   fi
-  if ! compile; then
-    printf '%-42s DOES NOT COMPILE: the source has changed, make the patch anew\n' "$name"
-    grep -m 3 '^error' "$output" | sed 's/^/    /'
-    bad=$((bad + 1))
-  elif run_tests; then
+  if ! compile "$job"; then
+    printf '%-42s DOES NOT COMPILE: the source has changed, make the patch anew\n%s\n' "$name" \
+      "$(grep -m 3 '^error' "$output" | sed 's/^/    /')"
+    result=1
+  elif run_tests "$job"; then
     printf '%-42s NOTHING: %s\n' "$name" "$(head -n 1 "$patch")"
-    bad=$((bad + 1))
+    result=1
   else
-    # Those of the rules first.
-    failed=$(sed -n 's/^test \([a-z_]*::[a-z_0-9]*\) \.\.\. FAILED$/\1/p' "$output" |
-      sed '/^rules_/ s/^/1 /; /^1 /! s/^/2 /' | sort -u | cut -d ' ' -f 2)
+    # The tests that follow the chapters of the rules come first.
+    chapters='drain|errors|event_loop|immediates|listeners|pending|pool|promises|reactions|throws|timer_lists|timers'
+    failed=$(sed -n 's/^test \([a-z_0-9:]*\) \.\.\. FAILED$/\1/p' "$output" |
+      sed -E "/^($chapters)::/ s/^/1 /; /^1 /! s/^/2 /" | sort -u | cut -d ' ' -f 2)
     count=$(grep -c . <<<"$failed")
     if [ "$count" = 0 ]; then
-      # Noticed, but not by name: what waits for ever keeps the others from telling.
+      # Noticed, but no name is known: the process ended before the harness could report one.
       printf '%-42s a test that hangs or ends the process\n' "$name"
     else
       more=$([ "$count" = 1 ] || echo " and $((count - 1)) more")
       printf '%-42s %s%s\n' "$name" "$(head -n 1 <<<"$failed")" "$more"
     fi
   fi
-  # The times of the files must move, so they are copied, not patched back.
+  # The times of the files must move, so the originals are copied, not patched back.
   for file in $(sed -n 's,^+++ b/,,p' "$patch"); do cp "$file" "$copy/$file"; done
+  return "$result"
+}
+
+# Takes one patch after the other until none is left. A folder can be made only once, so each patch
+# is taken by one job. Prints the number of bad patches into a file.
+work() {
+  local job=$1 patch bad=0
+  for patch in "${patches[@]}"; do
+    mkdir "$base/taken/$(basename "$patch")" 2>/dev/null || continue
+    try_patch "$job" "$patch" || bad=$((bad + 1))
+  done
+  echo "$bad" >"$base/$job/bad"
+}
+
+patches=()
+for rule in "${@:-}"; do
+  matching=("$here/$rule"*.patch)
+  [ -f "${matching[0]}" ] || { echo "no patch is named $rule…"; exit 1; }
+  patches+=("${matching[@]}")
+done
+mapfile -t patches < <(printf '%s\n' "${patches[@]}" | sort -u)
+
+copy_crate 1
+if ! compile 1 || ! { start=$SECONDS && run_tests 1; }; then
+  cat "$base/1/output"
+  echo "the tests fail without any break"
+  exit 1
+fi
+# The tests take a second, and each has a limit of its own. A break that makes the loop spin is ended
+# by this one. It grows with the time that the tests need here, so that a busy machine is not mistaken
+# for a break that a test notices.
+limit_s=$((20 + 20 * (SECONDS - start)))
+# The other jobs start from what the first has built: of the dependencies it can be used as it is.
+for ((job = 2; job <= jobs; job++)); do
+  [ -d "$base/$job/mutants" ] || { mkdir -p "$base/$job" && cp -a "$base/1/mutants" "$base/$job/"; }
+  copy_crate "$job"
 done
 
+rm -rf "$base/taken"
+mkdir -p "$base/taken"
+printf '%-42s %s\n' "break" "noticed by"
+for ((job = 1; job <= jobs; job++)); do
+  rm -f "$base/$job/bad"
+  work "$job" &
+done
+wait
+
+# A job that ended early has left no number, and a patch that nobody took is not a patch that passed.
+bad=0
+for ((job = 1; job <= jobs; job++)); do
+  [ -s "$base/$job/bad" ] || { echo "a job ended early"; exit 1; }
+  bad=$((bad + $(cat "$base/$job/bad")))
+done
 echo "${#patches[@]} breaks, $bad bad"
-[ "$bad" = 0 ]
+[ "$bad" = 0 ] && [ "$(find "$base/taken" -mindepth 1 | wc -l)" -eq "${#patches[@]}" ]

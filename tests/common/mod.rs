@@ -1,20 +1,27 @@
-//! The kit as the tests of the rules use it: programs that read as their JavaScript originals, the
-//! ordered log, which is the one oracle of order, and a loop on the virtual clock.
+//! Helpers of all tests: programs that read as their JavaScript originals, the ordered log, which is
+//! the only oracle of order, and loops that report when a time limit expires.
 
 #![allow(dead_code)] // every test binary uses a part of it
 
+pub mod limit;
+pub mod net;
+pub mod node;
+pub mod process;
+pub mod skip;
+
 use std::any::Any;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
 use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, on_uncaught, test};
+use limit::{default_limit, watch};
+use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, handle, on_uncaught, test};
 
-/// The kit's log, under the names of the programs that it stands for. When an order is wrong,
-/// the difference says where each line ran.
+/// The kit's log, with the names that the programs use. When an order is wrong, the difference shows
+/// where each line ran.
 #[derive(Clone, Default)]
 pub struct Log(test::Log);
 
@@ -58,39 +65,94 @@ impl Deref for Log {
 
 /// A loop on the virtual clock that calls a stuck main future an error.
 pub fn virtual_loop() -> EventLoop {
-    EventLoop::builder()
+    let event_loop = EventLoop::builder()
         .virtual_time()
         .stuck_policy(StuckPolicy::Error)
         .build()
-        .expect("the system has a descriptor left")
+        .expect("the system has a descriptor left");
+    watch(event_loop.handle());
+    event_loop
+}
+
+/// A loop on the real clock, with the default settings.
+pub fn real_loop() -> EventLoop {
+    let built = EventLoop::builder().build();
+    let event_loop = built.expect("the system has a descriptor left");
+    watch(event_loop.handle());
+    event_loop
+}
+
+/// [`nodeloop::block_on`], whose loop reports when the test's limit expires.
+#[track_caller]
+pub fn block_on<F: Future<Output: 'static> + 'static>(future: F) -> F::Output {
+    nodeloop::block_on(async {
+        watch(handle());
+        future.await
+    })
+}
+
+/// [`nodeloop::run`], whose loop reports when the test's limit expires.
+#[track_caller]
+pub fn run<F: Future<Output: 'static> + 'static>(future: F) -> F::Output {
+    nodeloop::run(async {
+        watch(handle());
+        future.await
+    })
+}
+
+/// [`nodeloop::run_script`], whose loop reports when the test's limit expires.
+#[track_caller]
+pub fn run_script(script: impl FnOnce() + 'static) {
+    nodeloop::run_script(|| {
+        watch(handle());
+        script();
+    });
 }
 
 /// Runs `script` as a CommonJS main script in virtual time until nothing is left; its log. What
 /// the kit fails a test for fails it.
 #[track_caller]
 pub fn trace(script: impl FnOnce(Log) + 'static) -> Log {
+    let _limit = default_limit();
     let log = Log::new();
     let scripts = log.clone();
-    test::run_script(move |_| script(scripts));
+    test::run_script(move |_| {
+        watch(handle());
+        script(scripts);
+    });
     log
 }
 
-/// As [`trace`], for a script that leaves tasks behind which nothing will ever wake.
+/// As [`trace`], for a script that leaves tasks which nothing will ever wake.
 #[track_caller]
 pub fn trace_with_leftovers(script: impl FnOnce(Log) + 'static) -> Log {
+    let _limit = default_limit();
     let log = Log::new();
     let scripts = log.clone();
     let kit = test::TestBuilder::new().allow_leftovers();
-    kit.run_script(move |_| script(scripts));
+    kit.run_script(move |_| {
+        watch(handle());
+        script(scripts);
+    });
     log
 }
 
 /// As [`trace`], for a script that ends early.
+#[track_caller]
 pub fn try_trace(script: impl FnOnce(Log) + 'static) -> (Result<(), RunError>, Log) {
+    let _limit = default_limit();
     let log = Log::new();
     let scripts = log.clone();
     let result = virtual_loop().run_script(move || script(scripts));
     (result, log)
+}
+
+/// The lines of a log that is compared as a vector.
+pub type Lines = Rc<RefCell<Vec<String>>>;
+
+/// Adds a line.
+pub fn log(lines: &Lines, line: impl Into<String>) {
+    lines.borrow_mut().push(line.into());
 }
 
 pub fn ms(count: u64) -> Duration {
@@ -136,7 +198,7 @@ pub fn reason_of(rejection: &Rejection) -> String {
     })
 }
 
-/// What a callback needs and what exists only behind it: `const t = setTimeout(() => t…)`.
+/// A value that a callback needs and that exists only after it: `const t = setTimeout(() => t…)`.
 pub struct Later<T>(Rc<OnceCell<T>>);
 
 impl<T> Later<T> {
@@ -195,7 +257,7 @@ pub fn tag<T>(log: &Log, line: impl Display) -> impl FnOnce(T) -> T + 'static {
 }
 
 /// `() => console.log(line)`, as a handler of a promise that can be rejected.
-pub fn say<T, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<(), E> + 'static {
+pub fn log_ok<T, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<(), E> + 'static {
     let (log, line) = (log.clone(), line.to_string());
     move |_| {
         log.add(line);

@@ -1,11 +1,13 @@
-//! What goes wrong with files: they vanish, the disk is full, a directory stands in place of a file.
-//! After each of them the descriptors are back where they were.
+//! Faults of files: a file vanishes, the disk is full, a directory takes the place of a file. After
+//! each of them there are as many descriptors as before.
 
 use std::io::SeekFrom;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::SystemTime;
 
+use crate::common::limit::limit;
+use crate::common::process::{command_of, descriptors_left, open_descriptors};
 use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use nodeloop::fs::DirBuilder;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -14,6 +16,7 @@ use super::*;
 
 #[test]
 fn a_file_that_vanishes_while_it_is_open_is_still_read() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("vanishes");
     run(async move {
@@ -41,6 +44,7 @@ fn a_file_that_vanishes_while_it_is_open_is_still_read() {
 /// looked at.
 #[test]
 fn a_directory_that_vanishes_ends_its_entries() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("vanishes");
     run(async move {
@@ -52,7 +56,7 @@ fn a_directory_that_vanishes_ends_its_entries() {
         let first = entries.next_entry().await.unwrap().unwrap();
         assert_eq!(first.ino(), first.metadata().await.unwrap().ino());
         fs::remove_dir_all(&path).await.unwrap();
-        // What was read ahead is given out; behind it there is an end, or an error and the end.
+        // What was read ahead is returned; after it comes the end, or an error and the end.
         let mut count = 1;
         while let Ok(Some(_)) = entries.next_entry().await {
             count += 1;
@@ -66,6 +70,7 @@ fn a_directory_that_vanishes_ends_its_entries() {
 
 #[test]
 fn a_directory_in_place_of_a_file() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().to_owned();
     run(async move {
@@ -89,28 +94,24 @@ fn a_directory_in_place_of_a_file() {
     });
 }
 
-/// A full disk, as far as a process sees one: a limit on the size of files, in a process of its own
-/// (this test, run by [`a_full_disk_is_an_error_of_the_next_operation`]).
+/// A full disk, as a process sees one: a limit on the size of files, in a process of its own (run by
+/// [`a_full_disk_is_an_error_of_the_next_operation`]).
 #[test]
-#[ignore = "is run in a process of its own, with a limit"]
+#[ignore = "run by `a_full_disk_is_an_error_of_the_next_operation` with a limit"]
 fn with_a_full_disk() {
-    let before = descriptors();
+    let _limit = limit();
+    let before = open_descriptors();
     write_to_a_full_disk();
-    // Here nobody else opens files, so those of the other faults can be counted, too.
+    // Here no other test opens files, so those of the other faults can be counted, too.
     a_file_that_vanishes_while_it_is_open_is_still_read();
     a_directory_that_vanishes_ends_its_entries();
     a_directory_in_place_of_a_file();
-    // The last thread of a pool holds the bell of its loop for a moment longer.
-    let patience = std::time::Instant::now() + Duration::from_secs(10);
-    while descriptors() > before && std::time::Instant::now() < patience {
-        std::thread::yield_now();
-    }
-    assert_eq!(descriptors(), before);
+    assert_eq!(descriptors_left(before), before);
 }
 
 fn write_to_a_full_disk() {
     let Some(path) = std::env::var_os("NODELOOP_FULL_DISK").map(PathBuf::from) else {
-        return println!("run without a limit, there is nothing to see");
+        panic!("run it through `a_full_disk_is_an_error_of_the_next_operation`");
     };
     let old = getrlimit(Resource::Fsize);
     let limit = Rlimit {
@@ -131,7 +132,7 @@ fn write_to_a_full_disk() {
         let error = error.expect("the limit is 1 MiB, and 6 were written");
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
         assert!(error.to_string().starts_with("write of "), "{error}");
-        // It was told once, and the file is as far as it goes.
+        // It was reported once, and the file is as far as it goes.
         file.flush().await.unwrap();
         assert_eq!(file.metadata().await.unwrap().len(), 1 << 20);
         file.seek(SeekFrom::Start(0)).await.unwrap();
@@ -145,20 +146,16 @@ fn write_to_a_full_disk() {
     println!("the disk was full");
 }
 
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 /// The shell ignores `SIGXFSZ`, which is inherited; else the system would end the process.
 #[test]
 fn a_full_disk_is_an_error_of_the_next_operation() {
+    let _limit = limit();
     let directory = tempdir();
-    let this = std::env::current_exe().unwrap();
-    let name = "faults::with_a_full_disk";
-    let script = format!("trap '' XFSZ; exec \"$0\" --exact {name} --ignored --nocapture");
+    let program = command_of(with_a_full_disk);
     let output = Command::new("sh")
-        .args(["-c", &script])
-        .arg(this)
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args())
         .env("NODELOOP_FULL_DISK", directory.path().join("full"))
         .output()
         .expect("there is a shell");
@@ -170,6 +167,7 @@ fn a_full_disk_is_an_error_of_the_next_operation() {
 
 #[test]
 fn directories_are_built_as_the_options_say() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().to_owned();
     run(async move {
@@ -186,6 +184,7 @@ fn directories_are_built_as_the_options_say() {
 
 #[test]
 fn what_only_unix_has() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     run(async move {

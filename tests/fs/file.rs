@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, SeekFrom};
 use std::path::Path;
 
+use crate::common::limit::limit;
 use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt};
 use nodeloop::fs::{self, File, PathError};
 use nodeloop::{EventLoop, RunError};
@@ -11,6 +12,7 @@ use crate::{Plug, one_by_one, run, tempdir};
 
 #[test]
 fn a_big_file_goes_through_in_parts() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("big");
     let contents: Vec<u8> = (0..10_000_000_u32)
@@ -37,6 +39,7 @@ fn a_big_file_goes_through_in_parts() {
 
 #[test]
 fn the_cursor_is_where_the_user_knows_it() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     run(async move {
@@ -60,7 +63,7 @@ fn the_cursor_is_where_the_user_knows_it() {
         assert_eq!(file.stream_position().await.unwrap(), 6); // an error moves nothing
 
         file.write_all(b"ab").await.unwrap();
-        file.read_exact(&mut two).await.unwrap(); // behind the write, not beside it
+        file.read_exact(&mut two).await.unwrap(); // after the write, not at the same time
         assert_eq!(&two, b"89");
         assert_eq!(file.read(&mut two).await.unwrap(), 0); // the end
         assert_eq!(file.read(&mut []).await.unwrap(), 0);
@@ -78,6 +81,7 @@ async fn drop_a_read(file: &mut File, count: usize) {
 
 #[test]
 fn a_dropped_read_loses_nothing() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     one_by_one(async move {
@@ -112,6 +116,7 @@ fn a_dropped_read_loses_nothing() {
 
 #[test]
 fn a_dropped_seek_can_be_called_again() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     one_by_one(async move {
@@ -143,6 +148,7 @@ fn a_dropped_seek_can_be_called_again() {
 
 #[test]
 fn files_are_opened_as_the_options_say() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     run(async move {
@@ -169,6 +175,7 @@ fn files_are_opened_as_the_options_say() {
 
 #[test]
 fn the_other_operations_of_a_file() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     run(async move {
@@ -180,7 +187,7 @@ fn the_other_operations_of_a_file() {
             .await
             .unwrap();
         file.write_all(b"0123456789").await.unwrap();
-        file.set_len(4).await.unwrap(); // behind the write
+        file.set_len(4).await.unwrap(); // after the write
         assert_eq!(file.metadata().await.unwrap().len(), 4);
         file.set_len(6).await.unwrap();
         file.sync_all().await.unwrap();
@@ -214,6 +221,7 @@ async fn unwritable(path: &Path) -> File {
 
 #[test]
 fn the_error_of_a_write_comes_with_the_next_operation_that_writes() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     run(async move {
@@ -222,7 +230,7 @@ fn the_error_of_a_write_comes_with_the_next_operation_that_writes() {
         let error = file.flush().await.unwrap_err();
         assert_eq!(PathError::of(&error).unwrap().operation(), "write");
         assert_eq!(PathError::of(&error).unwrap().path(), path);
-        file.flush().await.unwrap(); // an error is told once
+        file.flush().await.unwrap(); // an error is reported once
 
         file.write_all(b"a").await.unwrap();
         assert!(file.write_all(b"b").await.is_err());
@@ -238,7 +246,8 @@ fn the_error_of_a_write_comes_with_the_next_operation_that_writes() {
 }
 
 #[test]
-fn the_error_of_a_write_that_nobody_can_be_told_is_an_unhandled_rejection() {
+fn a_write_error_without_an_awaiter_is_an_unhandled_rejection() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     let mut event_loop = EventLoop::builder().build().unwrap();
@@ -254,6 +263,7 @@ fn the_error_of_a_write_that_nobody_can_be_told_is_an_unhandled_rejection() {
 
 #[test]
 fn a_write_under_way_outlives_its_file_and_keeps_the_loop_alive() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     let in_loop = path.clone();

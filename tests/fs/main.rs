@@ -1,8 +1,10 @@
-//! `nodeloop::fs`: every operation, its errors, and what happens when nobody waits.
+//! `nodeloop::fs`: every operation, its errors, and operations that nothing awaits.
 //!
 //! No test sleeps. Where an operation has to be under way for a while, the loop has one thread
-//! and a job in front of it waits for a channel ([`Plug`]).
+//! and a job before it waits for a channel ([`Plug`]).
 
+#[path = "../common/mod.rs"]
+mod common;
 #[cfg(target_os = "linux")]
 mod faults;
 mod file;
@@ -16,6 +18,8 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::common::limit::{limit, watch};
+use crate::common::real_loop;
 use futures::{AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
 use nodeloop::fs::{self, File, PathError};
 use nodeloop::{EventLoop, Promise, RunError, promise, queue_work, set_timeout, spawn_blocking};
@@ -30,12 +34,13 @@ fn tempdir() -> TempDir {
 /// Runs in a loop whose pool has one thread, so that operations take place one by one.
 fn one_by_one<F: Future + 'static>(future: F) -> F::Output {
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
+    watch(event_loop.handle());
     event_loop.run(future).unwrap()
 }
 
 /// Runs in a loop with Node's four threads.
 fn run<F: Future + 'static>(future: F) -> F::Output {
-    EventLoop::builder().build().unwrap().run(future).unwrap()
+    real_loop().run(future).unwrap()
 }
 
 /// Keeps the only thread of a pool busy until it is pulled.
@@ -65,6 +70,7 @@ impl Plug {
 
 #[test]
 fn whole_files_are_written_read_and_copied() {
+    let _limit = limit();
     let directory = tempdir();
     let (file, copy) = (directory.path().join("file"), directory.path().join("copy"));
     run(async move {
@@ -83,6 +89,7 @@ fn whole_files_are_written_read_and_copied() {
 
 #[test]
 fn directories_are_made_and_removed() {
+    let _limit = limit();
     let directory = tempdir();
     let root = directory.path().to_owned();
     run(async move {
@@ -105,6 +112,7 @@ fn directories_are_made_and_removed() {
 
 #[test]
 fn names_are_changed_and_looked_at() {
+    let _limit = limit();
     let directory = tempdir();
     let root = directory.path().to_owned();
     run(async move {
@@ -135,6 +143,7 @@ fn names_are_changed_and_looked_at() {
 #[cfg(unix)]
 #[test]
 fn symbolic_links_are_made_read_and_followed() {
+    let _limit = limit();
     let directory = tempdir();
     let root = directory.path().to_owned();
     run(async move {
@@ -154,6 +163,7 @@ fn symbolic_links_are_made_read_and_followed() {
 
 #[test]
 fn errors_keep_their_kind_and_name_operation_and_path() {
+    let _limit = limit();
     let directory = tempdir();
     let root = directory.path().to_owned();
     run(async move {
@@ -190,6 +200,7 @@ fn errors_keep_their_kind_and_name_operation_and_path() {
 
 #[test]
 fn a_directory_is_no_file_and_a_file_no_directory() {
+    let _limit = limit();
     let directory = tempdir();
     let root = directory.path().to_owned();
     run(async move {
@@ -212,6 +223,7 @@ fn a_directory_is_no_file_and_a_file_no_directory() {
 
 #[test]
 fn a_directory_of_a_thousand_entries_comes_whole() {
+    let _limit = limit();
     let directory = tempdir();
     let mut names: Vec<String> = (0..1_000).map(|number| format!("{number:04}")).collect();
     for name in &names {
@@ -244,6 +256,7 @@ fn a_directory_of_a_thousand_entries_comes_whole() {
 
 #[test]
 fn a_dropped_wait_for_an_entry_loses_none() {
+    let _limit = limit();
     let directory = tempdir();
     for number in 0..100 {
         std::fs::write(directory.path().join(number.to_string()), "").unwrap();
@@ -271,6 +284,7 @@ fn a_dropped_wait_for_an_entry_loses_none() {
 
 #[test]
 fn a_dropped_promise_detaches_its_operation() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     let in_loop = path.clone();
@@ -284,6 +298,7 @@ fn a_dropped_promise_detaches_its_operation() {
 
 #[test]
 fn a_tracked_error_that_nobody_looks_at_is_an_unhandled_rejection() {
+    let _limit = limit();
     let directory = tempdir();
     let missing = directory.path().join("missing");
     let mut event_loop = EventLoop::builder().build().unwrap();
@@ -296,6 +311,7 @@ fn a_tracked_error_that_nobody_looks_at_is_an_unhandled_rejection() {
 
 #[test]
 fn an_aborted_operation_that_has_not_started_does_not_take_place() {
+    let _limit = limit();
     let directory = tempdir();
     let paths = ["write", "create"].map(|name| directory.path().join(name));
     let [write, create] = paths.clone();
@@ -313,6 +329,7 @@ fn an_aborted_operation_that_has_not_started_does_not_take_place() {
 
 #[test]
 fn a_loop_that_ends_early_drops_what_has_not_started() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     let in_loop = path.clone();
@@ -329,10 +346,11 @@ fn a_loop_that_ends_early_drops_what_has_not_started() {
 
 #[test]
 fn the_job_is_submitted_when_the_function_is_called() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     one_by_one(async move {
-        // One thread takes the jobs in the order of the calls, whoever is awaited first (R60).
+        // One thread takes the jobs in the order of the calls, whichever is awaited first (R60).
         let write = fs::write(&path, "1");
         let read = fs::read(&path);
         let remove = fs::remove_file(&path);
@@ -346,6 +364,7 @@ fn the_job_is_submitted_when_the_function_is_called() {
 
 #[test]
 fn each_completion_is_a_macrotask_of_its_own() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().to_owned();
     let log = Log::default();
@@ -377,7 +396,7 @@ fn each_completion_is_a_macrotask_of_its_own() {
         nodeloop::time::wait_for_jobs(); // both are there when the poll phase looks
     });
     let expected = [
-        "awaited",                   // the drain behind the first completion (R61)
+        "awaited",                   // the drain after the first completion (R61)
         "callback",                  // the second completion is the macrotask itself
         "tick of the callback",      // so its ticks …
         "microtask of the callback", // … precede its promise jobs (R12)
@@ -387,6 +406,7 @@ fn each_completion_is_a_macrotask_of_its_own() {
 
 #[test]
 fn awaiting_costs_one_turn() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     std::fs::write(&path, "x").unwrap();
@@ -408,7 +428,7 @@ fn awaiting_costs_one_turn() {
         nodeloop::spawn(async move {
             drop(open.await.unwrap());
             in_open.borrow_mut().push("opened");
-            ruler(in_open, ["turn 1 behind it", "turn 2 behind it"]).await;
+            ruler(in_open, ["turn 1 after it", "turn 2 after it"]).await;
         });
         nodeloop::spawn(async move {
             read.await.unwrap();
@@ -417,8 +437,8 @@ fn awaiting_costs_one_turn() {
     });
     let expected = [
         "opened",
-        "turn 1 behind it",
-        "turn 2 behind it",
+        "turn 1 after it",
+        "turn 2 after it",
         "read", // the next macrotask
     ];
     assert_eq!(*seen.borrow(), expected);
@@ -426,6 +446,7 @@ fn awaiting_costs_one_turn() {
 
 #[test]
 fn a_hundred_operations_at_once() {
+    let _limit = limit();
     let directory = tempdir();
     let root = directory.path().to_owned();
     run(async move {
@@ -451,6 +472,7 @@ fn a_hundred_operations_at_once() {
 
 #[test]
 fn operations_hold_a_virtual_clock() {
+    let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     let log = Log::default();
@@ -476,5 +498,6 @@ fn operations_hold_a_virtual_clock() {
 #[test]
 #[should_panic(expected = "`fs::read` was called outside of an event loop")]
 fn outside_of_a_loop_the_message_names_the_function() {
+    let _limit = limit();
     drop(fs::read("anything"));
 }

@@ -1,14 +1,14 @@
-//! What observers cost: none, one that does nothing, and those of the crate.
+//! Measures the cost of observers: none, a no-op, and those of the crate.
 //!
 //! ```text
 //! cargo run --release -p nodeloop-observers [-- [--rounds N]]
 //! cargo run --release -p nodeloop-observers -- --one <chain> <observer> <links>
 //! ```
 //!
-//! Each round measures every chain with every observer, one directly behind the other, so that
-//! whatever else the machine does meets all of them. What is printed is the median of the rounds
-//! and the fastest, in nanoseconds for one link. `--one` runs one chain once, for tools that count
-//! instructions (see the README beside this).
+//! Each round measures every chain with every observer, one after the other, so that other work of
+//! the machine affects all of them. It prints the median and the minimum of the rounds in
+//! nanoseconds per link. `--one` runs one chain once, for tools that count instructions (see the
+//! README).
 
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -21,10 +21,10 @@ use nodeloop::{Builder, EventLoop, next_tick, queue_microtask, set_immediate};
 /// Starts a chain.
 type Start = fn(Rc<Chain>);
 
-/// Adds an observer to a loop's settings.
+/// Adds an observer to a builder.
 type Observe = fn(Builder) -> Builder;
 
-/// A callback that queues the next one; an immediate is a whole turn of the wheel.
+/// Callbacks that queue the next one. An immediate is one whole turn of the loop.
 const CHAINS: [(&str, Start); 3] = [
     ("tick", |chain| next_tick(move || chain.link())),
     ("microtask", |chain| queue_microtask(move || chain.link())),
@@ -64,20 +64,21 @@ impl Chain {
 fn run(queue: fn(Rc<Chain>), observe: fn(Builder) -> Builder, links: u64) -> Duration {
     let mut event_loop = observe(EventLoop::builder())
         .build()
-        .expect("a descriptor is left");
+        .expect("cannot build the loop: free some descriptors");
     let left = Cell::new(links);
     let chain = Rc::new(Chain { left, queue });
     let first = chain.clone();
-    let began = Instant::now();
+    let start = Instant::now();
     event_loop
         .run_script(move || queue(first))
         .expect("a chain ends");
-    let took = began.elapsed();
+    let time = start.elapsed();
     assert_eq!(chain.left.get(), 0, "every link has run");
-    took
+    time
 }
 
-fn one(arguments: &[String]) -> Option<()> {
+/// Runs one chain once; `None` if the arguments are invalid.
+fn run_one(arguments: &[String]) -> Option<()> {
     let [chain, observer, links] = arguments else {
         return None;
     };
@@ -92,7 +93,7 @@ fn main() -> ExitCode {
     let rounds = match arguments.first().map(String::as_str) {
         None => Some(101),
         Some("--rounds") => arguments.get(1).and_then(|number| number.parse().ok()),
-        Some("--one") if one(&arguments[1..]).is_some() => return ExitCode::SUCCESS,
+        Some("--one") if run_one(&arguments[1..]).is_some() => return ExitCode::SUCCESS,
         Some(_) => None,
     };
     let Some(rounds) = rounds.filter(|rounds| *rounds > 0) else {
@@ -105,9 +106,9 @@ fn main() -> ExitCode {
         let mut samples = vec![Vec::new(); OBSERVERS.len()];
         for round in 0..=rounds {
             for (samples, (_, observe)) in samples.iter_mut().zip(OBSERVERS) {
-                let took = run(queue, observe, LINKS);
+                let time = run(queue, observe, LINKS);
                 if round > 0 {
-                    samples.push(took.as_secs_f64() * 1e9 / LINKS as f64); // the first warms up
+                    samples.push(time.as_secs_f64() * 1e9 / LINKS as f64); // round 0 warms up
                 }
             }
         }
@@ -124,7 +125,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The middle one; leaves the samples in order.
+/// Sorts the samples and returns the median.
 fn median(samples: &mut [f64]) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples[samples.len() / 2]

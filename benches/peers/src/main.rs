@@ -1,12 +1,12 @@
-//! nodeloop beside tokio, measured in one run.
+//! Compares nodeloop with tokio.
 //!
 //! ```text
 //! cargo run --release -p nodeloop-peers [-- [--quick] [--check] [--rounds N] [part of a name]]
 //! ```
 //!
-//! Each round measures every row on both sides, one directly behind the other and in turns the
-//! one or the other first, so that whatever else the machine does meets both. What is said of a
-//! row is the median of the rounds, and how far they spread.
+//! Each round measures every row on both sides, one directly after the other and in alternating
+//! order, so that other work of the machine affects both. It prints the median and the spread of
+//! the rounds.
 
 mod nodeloop_side;
 mod rows;
@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use rows::{ROWS, Row};
 use statistics::{Samples, Summary};
 
-/// A row fails the check if the median of its ratios is not above this: nodeloop is to be faster,
-/// and the median of the rounds is what the noise of a single one is averaged out of.
-const MUST_EXCEED: f64 = 1.0;
+/// The check requires a median ratio above this in every row. The median removes the noise of
+/// single rounds.
+const MIN_RATIO: f64 = 1.0;
 
 struct Options {
     check: bool,
@@ -45,14 +45,14 @@ fn main() -> ExitCode {
         .map(Samples::summary)
         .collect();
     print_table(&rows, &summaries, &options);
-    let mut behind = 0;
+    let mut slower = 0;
     for (row, summary) in rows.iter().zip(&summaries) {
-        if summary.ratio.median <= MUST_EXCEED {
-            println!("behind: {} ({:.2})", row.name, summary.ratio.median);
-            behind += 1;
+        if summary.ratio.median <= MIN_RATIO {
+            println!("slower: {} ({:.2})", row.name, summary.ratio.median);
+            slower += 1;
         }
     }
-    ExitCode::from(u8::from(options.check && behind > 0))
+    ExitCode::from(u8::from(options.check && slower > 0))
 }
 
 impl Options {
@@ -79,7 +79,7 @@ impl Options {
     }
 }
 
-/// The first round only warms up: it counts for nothing.
+/// Measures the rows. The first round only warms up and is not counted.
 fn measure(rows: &[&Row], options: &Options) -> Vec<Samples> {
     let mut samples: Vec<Samples> = rows.iter().map(|_| Samples::default()).collect();
     for round in 0..=options.rounds {
@@ -103,7 +103,7 @@ fn measure(rows: &[&Row], options: &Options) -> Vec<Samples> {
 
 fn print_table(rows: &[&Row], summaries: &[Summary], options: &Options) {
     println!(
-        "{} rounds; ns for one operation (median), and how many times as long tokio takes",
+        "{} rounds; median ns per operation, and the ratio of tokio's time to nodeloop's",
         options.rounds
     );
     println!(

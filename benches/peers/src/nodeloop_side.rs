@@ -13,7 +13,7 @@ use nodeloop::{next_tick, queue_microtask, set_immediate, set_timeout, spawn, sp
 
 use crate::rows::{BATCH, Turn, delay};
 
-/// Runs `body` in a fresh loop and gives the time it took.
+/// Runs `body` in a new loop and returns the time it took.
 fn timed<F: Future<Output = ()> + 'static>(body: impl FnOnce() -> F + 'static) -> Duration {
     nodeloop::block_on(async move {
         let start = Instant::now();
@@ -22,7 +22,7 @@ fn timed<F: Future<Output = ()> + 'static>(body: impl FnOnce() -> F + 'static) -
     })
 }
 
-/// Shares `count` steps among `tasks` tasks that run at once.
+/// Divides `count` steps among `tasks` concurrent tasks.
 async fn in_tasks<F: Future<Output = ()> + 'static>(tasks: u64, count: u64, step: fn() -> F) {
     let done = Rc::new(Cell::new(0));
     let mut promises = Vec::new();
@@ -141,7 +141,7 @@ async fn polled_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
-/// A chain of callbacks: how many links are to come, and what to do at its end.
+/// A chain of callbacks: the number of links left, and the resolver for its end.
 struct Chain {
     left: Cell<u64>,
     done: Resolver<()>,

@@ -1,4 +1,4 @@
-//! What is measured, and why the two sides of a row may be compared.
+//! The measured operations, and why the two sides of each row are comparable.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,41 +7,41 @@ use std::time::Duration;
 
 use crate::{nodeloop_side as ours, tokio_side as theirs};
 
-/// One thing, done `count` times by each runtime. The functions give the time from the first to
-/// the last of it (building and dropping the runtime is not in it) and panic if less was done.
+/// One operation, done `count` times by each runtime. The functions return the time from the first
+/// to the last operation, without building and dropping the runtime, and panic if one is missing.
 pub struct Row {
     pub name: &'static str,
-    /// How often.
     pub count: u64,
     pub nodeloop: fn(u64) -> Duration,
     pub tokio: fn(u64) -> Duration,
 }
 
-/// How often a round does a thing: a millisecond or two, so that on a busy machine most rounds
-/// come through without losing their core. Divisible by [`TASKS`].
+/// The number of operations in a round. They take one or two milliseconds, so that on a busy machine
+/// most rounds complete without a preemption. Divisible by [`TASKS`].
 const COUNT: u64 = 20_000;
 
-/// The same for the blocking rows; divisible by [`BATCH`].
+/// The number of jobs in a round of the blocking rows. Divisible by [`BATCH`].
 const BLOCKING_COUNT: u64 = 4_000;
 
-/// How many tasks take turns in the rows that have many.
+/// The number of tasks in the rows with many tasks.
 pub const TASKS: u64 = 1_000;
 
-/// How many jobs a batch of the blocking rows has.
+/// The number of jobs in a batch of the blocking rows.
 pub const BATCH: u64 = 1_000;
 
-/// How many timers are pending in the row that has them, and over how many different delays they
-/// are spread: 200 timers of each, delays from one to two minutes.
+/// The number of pending timers in the rows that have them.
 pub const PENDING_TIMERS: u64 = 200_000;
+
+/// The number of different delays of those timers, from one to two minutes.
 const PENDING_DELAYS: u64 = 1_000;
 
-/// The delay of the `index`th timer: neighbours in time are not neighbours in the order of making.
+/// Returns the delay of a timer. Consecutive indices do not have consecutive delays.
 pub fn delay(index: u64) -> Duration {
     Duration::from_millis(60_000 + index * 7_919 % PENDING_DELAYS * 60)
 }
 
-/// A turn of the queue of woken tasks: pending once, and woken at once. nodeloop's microtask
-/// turn, the cost of awaiting a settled promise (R45), is exactly this.
+/// One turn of the queue of woken tasks: wakes itself immediately and is pending once. In nodeloop
+/// this is a microtask, which is the cost of awaiting a settled promise (R45).
 #[derive(Default)]
 pub struct Turn {
     is_over: bool,
@@ -60,9 +60,9 @@ impl Future for Turn {
 }
 
 pub const ROWS: &[Row] = &[
-    // The same future on both sides: a task wakes itself and is polled again. tokio's own
-    // `yield_now` would look cheap for nodeloop to beat here, because it goes to the driver before
-    // it resumes; it is measured below, against the `yield_now` of nodeloop that does so, too.
+    // The same future on both sides: a task wakes itself and is polled again. tokio's `yield_now`
+    // would not be comparable here, because it visits the driver before it resumes. It is measured
+    // below with the `yield_now` of nodeloop, which does so, too.
     Row {
         name: "a turn of the queue, 1 task",
         count: COUNT,
@@ -75,8 +75,8 @@ pub const ROWS: &[Row] = &[
         nodeloop: |count| ours::turns(TASKS, count),
         tokio: |count| theirs::turns(TASKS, count),
     },
-    // Both `yield_now`s let the I/O driver and the timers have their turn before they resume:
-    // nodeloop's in the next check phase, tokio's behind the next visit to its driver.
+    // Both `yield_now`s run the I/O driver and the timers before they resume: nodeloop's in the
+    // next check phase, tokio's after the next visit to its driver.
     Row {
         name: "yield_now, 1 task",
         count: COUNT,
@@ -104,17 +104,17 @@ pub const ROWS: &[Row] = &[
         nodeloop: ours::spawn_waiting,
         tokio: theirs::spawn_waiting,
     },
-    // A promise settled by somebody else against tokio's channel for one value; whoever awaits
-    // waits already.
+    // A promise with a resolver and tokio's oneshot channel. The awaiting task is already pending
+    // when the value is sent.
     Row {
         name: "resolve what a task awaits",
         count: COUNT,
         nodeloop: ours::resolve,
         tokio: theirs::resolve,
     },
-    // nodeloop's `set_timeout` arms at once. tokio's `sleep` arms at its first poll, so it is
-    // polled once, and disarms when it is dropped. It is pinned to the stack and allocates
-    // nothing; the callback of `set_timeout` captures a counter and is boxed.
+    // nodeloop's `set_timeout` arms immediately. tokio's `sleep` arms on its first poll, so it is
+    // polled once, and disarms when it is dropped. The sleep is pinned to the stack and does not
+    // allocate; the callback of `set_timeout` captures a counter and is boxed.
     Row {
         name: "arm and disarm a timer",
         count: COUNT,
@@ -127,7 +127,7 @@ pub const ROWS: &[Row] = &[
         nodeloop: |count| ours::timers(PENDING_TIMERS, count),
         tokio: |count| theirs::timers(PENDING_TIMERS, count),
     },
-    // The same thing on both sides, to the letter.
+    // The same code on both sides.
     Row {
         name: "poll a sleep once and drop it",
         count: COUNT,
@@ -140,9 +140,9 @@ pub const ROWS: &[Row] = &[
         nodeloop: |count| ours::sleeps(PENDING_TIMERS, count),
         tokio: |count| theirs::sleeps(PENDING_TIMERS, count),
     },
-    // A callback that queues the next. tokio has no immediates; its cheapest counterpart is a
-    // task that spawns the next, and it visits the driver only every 61st time, while every
-    // immediate of nodeloop goes once round the wheel. (Its `yield_now` is in the rows above.)
+    // A callback that queues the next one. tokio has no immediates; its cheapest counterpart is a
+    // task that spawns the next one. It visits the driver only every 61st time, while every
+    // immediate of nodeloop is one turn of the loop. (`yield_now` is in the rows above.)
     Row {
         name: "immediate chain / spawn_local chain",
         count: COUNT,
@@ -161,8 +161,9 @@ pub const ROWS: &[Row] = &[
         nodeloop: ours::microtask_chain,
         tokio: theirs::spawn_chain,
     },
-    // Batches of 1,000 jobs on four threads on both sides (nodeloop's and Node's default; tokio's
-    // 512 are slower here). First against nodeloop's callback form, then like against like.
+    // Batches of 1,000 jobs on four threads on both sides, the default of nodeloop and Node; 512,
+    // the default of tokio, are slower here. The first row has nodeloop's callback form, the second
+    // one promises on both sides.
     Row {
         name: "blocking jobs, queue_work / spawn_blocking",
         count: BLOCKING_COUNT,

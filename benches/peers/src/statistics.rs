@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// What the rounds of one row measured.
+/// The measurements of one row.
 #[derive(Default)]
 pub struct Samples {
     nodeloop_ns: Vec<f64>,
     tokio_ns: Vec<f64>,
 }
 
-/// What is said of a row.
+/// The results of one row.
 pub struct Summary {
     pub nodeloop_ns: f64,
     pub tokio_ns: f64,
-    /// tokio's time over nodeloop's, round by round.
+    /// The ratio of tokio's time to nodeloop's, by round.
     pub ratio: Spread,
 }
 

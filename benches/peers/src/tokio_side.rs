@@ -15,7 +15,7 @@ use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
 use crate::rows::{BATCH, Turn, delay};
 
-/// As many as nodeloop has by default.
+/// The default of nodeloop.
 const BLOCKING_THREADS: usize = 4;
 
 fn runtime() -> Runtime {
@@ -26,8 +26,8 @@ fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// Runs `future` in a task of a fresh runtime: a task of the `LocalSet` is cheaper to wake than
-/// the future of `block_on`.
+/// Runs `future` in a task of a new runtime: a task of the `LocalSet` is cheaper to wake than the
+/// future of `block_on`.
 fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
     let main = async { spawn_local(future).await.expect("no panic") };
     LocalSet::new().block_on(&runtime(), main)
@@ -102,7 +102,9 @@ pub fn resolve(count: u64) -> Duration {
             let received = poll_fn(|cx| {
                 let poll = receiver.as_mut().poll(cx);
                 if let Some(sender) = sender.take() {
-                    sender.send(black_box(number)).expect("somebody receives");
+                    sender
+                        .send(black_box(number))
+                        .expect("the receiver is alive");
                 }
                 poll
             });
@@ -112,7 +114,7 @@ pub fn resolve(count: u64) -> Duration {
     })
 }
 
-/// There is one way for both: tokio has no timers with a callback.
+/// The same as [`sleeps`]: tokio has no timers with a callback.
 pub fn timers(pending: u64, count: u64) -> Duration {
     sleeps(pending, count)
 }
@@ -138,8 +140,8 @@ pub fn sleeps(pending: u64, count: u64) -> Duration {
     })
 }
 
-/// Outside of tokio's cooperative budget, or the polls of one turn would all be pending behind the
-/// first 128 without having armed anything.
+/// Polls outside of tokio's cooperative budget: otherwise all polls of one turn after the first 128
+/// would be pending without arming a timer.
 async fn polled_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     let mut future = pin!(tokio::task::unconstrained(future));
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
@@ -160,7 +162,7 @@ impl Chain {
         if self.left.get() > 0 {
             self.queue();
         } else if let Some(done) = self.done.take() {
-            done.send(()).expect("somebody receives");
+            done.send(()).expect("the receiver is alive");
         }
     }
 }

@@ -1,4 +1,4 @@
-// Sends back what comes.
+// The echo server.
 import { createServer } from 'node:net';
 
 const server = createServer({ noDelay: true }, (socket) => {

@@ -1,4 +1,4 @@
-// The plain server: the same answer as `src/servers.rs`.
+// The plain server, with the response of `src/servers.rs`.
 import { createServer } from 'node:http';
 
 const server = createServer((_request, response) => {

@@ -1,4 +1,4 @@
-// The notes of `examples/rest` that the benchmark asks for, in a map.
+// The requests of `examples/rest` that the benchmark sends, with the notes in a map.
 import { createServer } from 'node:http';
 
 const notes = new Map();
@@ -20,7 +20,7 @@ const server = createServer(async (request, response) => {
   } else if (request.method === 'GET' && what === 'notes' && note) {
     send(response, 200, note);
   } else {
-    send(response, 404, { error: 'there is no such thing' });
+    send(response, 404, { error: 'not found' });
   }
 });
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

@@ -1,4 +1,4 @@
-//! Connections that each send a message, wait until it has come back, and send the next.
+//! The load of `echo`: connections that each send a message, wait for its echo, and send the next.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Connects, and exchanges some messages to warm up.
+    /// Connects, and exchanges some messages as a warm-up.
     pub fn new(server: &ServerProcess, connections: usize) -> io::Result<Load> {
         let poll = Poll::new()?;
         let mut clients = Vec::with_capacity(connections);
@@ -51,7 +51,7 @@ impl Load {
         Ok(load)
     }
 
-    /// Exchanges `messages` on every connection. Every byte is compared.
+    /// Exchanges `messages` messages on every connection, and checks every byte.
     pub fn run(&mut self, server: &ServerProcess, messages: usize) -> io::Result<Sample> {
         let before = server.cpu()?;
         let start = Instant::now();
@@ -67,25 +67,25 @@ impl Load {
 fn exchange(poll: &mut Poll, clients: &mut [Client], messages: usize) -> io::Result<()> {
     for client in &mut *clients {
         client.left = messages;
-        client.begin();
-        client.go_on()?;
+        client.start_message();
+        client.advance()?;
     }
     let mut events = Events::with_capacity(clients.len());
     while clients.iter().any(|client| client.left > 0) {
         poll.poll(&mut events, Some(Duration::from_secs(10)))?;
         if events.is_empty() {
-            return Err(io::Error::other("no message came back for ten seconds"));
+            return Err(io::Error::other("no echo arrived for ten seconds"));
         }
         for event in &events {
-            clients[event.token().0].go_on()?;
+            clients[event.token().0].advance()?;
         }
     }
     Ok(())
 }
 
 impl Client {
-    /// The next message differs from the last one.
-    fn begin(&mut self) {
+    /// Prepares the next message, which differs from the last one.
+    fn start_message(&mut self) {
         self.sent = 0;
         self.received = 0;
         for byte in &mut self.message {
@@ -93,7 +93,8 @@ impl Client {
         }
     }
 
-    fn go_on(&mut self) -> io::Result<()> {
+    /// Writes and reads until the socket would block.
+    fn advance(&mut self) -> io::Result<()> {
         while self.left > 0 {
             while self.sent < MESSAGE {
                 match self.stream.write(&self.message[self.sent..]) {
@@ -101,19 +102,19 @@ impl Client {
                     sent => self.sent += sent?,
                 }
             }
-            let mut came = [0; MESSAGE];
-            let length = match self.stream.read(&mut came[self.received..]) {
+            let mut echo = [0; MESSAGE];
+            let length = match self.stream.read(&mut echo[self.received..]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 read => read?,
             };
             let range = self.received..self.received + length;
-            if length == 0 || came[range.clone()] != self.message[range.clone()] {
-                return Err(io::Error::other("the echo is wrong"));
+            if length == 0 || echo[range.clone()] != self.message[range.clone()] {
+                return Err(io::Error::other("the echo differs from the message"));
             }
             self.received = range.end;
             if self.received == MESSAGE {
                 self.left -= 1;
-                self.begin();
+                self.start_message();
             }
         }
         Ok(())

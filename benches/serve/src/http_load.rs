@@ -1,4 +1,4 @@
-//! `wrk`, and a look at an answer before and behind it.
+//! The load of `hello` and `rest`: `wrk`, with a check of a response before and after it.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,17 +9,17 @@ use crate::Sample;
 use crate::process::ServerProcess;
 use crate::servers::HELLO;
 
-/// What is asked for, and what has to come back.
+/// A request and its expected response.
 #[derive(Clone, Copy)]
 pub struct Page {
     path: &'static str,
     content_type: &'static str,
     body: &'static [u8],
-    /// What is posted in front of all, if it has to be there first.
+    /// Path and body of a request that creates the page, if one is needed.
     post: Option<(&'static str, &'static str)>,
 }
 
-/// The page of a kind of server.
+/// Returns the page of a kind of server.
 pub fn page(kind: &str) -> Page {
     match kind {
         "rest" => Page {
@@ -38,7 +38,7 @@ pub fn page(kind: &str) -> Page {
 }
 
 impl Page {
-    /// Puts there what has to be there, and looks at the answer.
+    /// Creates the page if needed, and checks the response.
     pub fn prepare(&self, address: SocketAddr) -> io::Result<()> {
         if let Some((path, body)) = self.post {
             let mut stream = TcpStream::connect(address)?;
@@ -51,19 +51,19 @@ impl Page {
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
             if !answer.starts_with("HTTP/1.1 201 Created\r\n") {
-                return Err(io::Error::other(format!("a wrong answer: {answer}")));
+                return Err(io::Error::other(format!("unexpected response: {answer}")));
             }
         }
         self.check(address)
     }
 
-    /// A second that does not count.
+    /// Applies the load for one second, as a warm-up.
     pub fn warm_up(&self, server: &ServerProcess, connections: usize) -> io::Result<()> {
         self.prepare(server.address())?;
         self.wrk(server.address(), connections, 1).map(drop)
     }
 
-    /// `seconds` of load, between two looks at the answer.
+    /// Applies the load for `seconds`, and checks the response before and after it.
     pub fn run(
         &self,
         server: &ServerProcess,
@@ -82,7 +82,7 @@ impl Page {
         })
     }
 
-    /// Two requests on one connection; of both answers all is looked at that matters.
+    /// Sends two requests on one connection, and checks the relevant parts of both responses.
     fn check(&self, address: SocketAddr) -> io::Result<()> {
         let mut stream = TcpStream::connect(address)?;
         for _ in 0..2 {
@@ -97,19 +97,21 @@ impl Page {
             let head = String::from_utf8_lossy(&head).to_lowercase();
             let mut body = vec![0; self.body.len()];
             stream.read_exact(&mut body)?;
-            let right = head.starts_with("http/1.1 200 ok\r\n")
+            let is_expected = head.starts_with("http/1.1 200 ok\r\n")
                 && head.contains(&format!("\r\ncontent-type: {}\r\n", self.content_type))
                 && head.contains(&format!("\r\ncontent-length: {}\r\n", body.len()))
                 && body == self.body;
-            if !right {
+            if !is_expected {
                 let body = String::from_utf8_lossy(&body);
-                return Err(io::Error::other(format!("a wrong answer: {head}{body}")));
+                return Err(io::Error::other(format!(
+                    "unexpected response: {head}{body}"
+                )));
             }
         }
         Ok(())
     }
 
-    /// The number of requests, and the time they took.
+    /// Runs `wrk`, and returns the number of requests and the time they took.
     fn wrk(
         &self,
         address: SocketAddr,
@@ -121,7 +123,11 @@ impl Page {
             .args(["-d", &format!("{seconds}s")])
             .arg(format!("http://{address}{}", self.path))
             .output()
-            .map_err(|error| io::Error::other(format!("`wrk` (apt-get install wrk): {error}")))?;
+            .map_err(|error| {
+                io::Error::other(format!(
+                    "cannot run `wrk` (install it with apt-get install wrk): {error}"
+                ))
+            })?;
         let report = String::from_utf8_lossy(&output.stdout);
         let failed = report.contains("Non-2xx") || report.contains("Socket errors");
         let counted = report.lines().find_map(|line| {

@@ -1,16 +1,16 @@
-//! Servers on nodeloop beside the same ones on other runtimes, measured in one run.
+//! Compares servers on nodeloop with the same servers on other runtimes.
 //!
 //! ```text
 //! cargo run --profile bench -p nodeloop-serve -- hello [--rounds N] [--seconds S]  needs `wrk`
 //! cargo run --profile bench -p nodeloop-serve -- rest [--rounds N] [--seconds S]   needs `wrk`
 //! cargo run --profile bench -p nodeloop-serve -- echo [--rounds N] [--messages M]
-//! cargo run -p nodeloop-serve -- check          the answers only, in a moment
+//! cargo run -p nodeloop-serve -- check          only checks the answers
 //! ```
 //!
-//! Every server is a process of its own. In each round every one of them gets its load, one after
-//! the other, each round beginning with another one, so that whatever else the machine does meets
-//! all; what counts is the processor time it has taken meanwhile (user and system, all threads).
-//! The answers are checked.
+//! Every server runs in its own process. In each round all of them get their load one after the
+//! other, each round starting with another server, so that other work of the machine affects all of
+//! them. The result is the processor time (user and system, all threads) of the server during the
+//! load. The answers are checked.
 
 mod echo_load;
 mod http_load;
@@ -26,7 +26,7 @@ use process::ServerProcess;
 use servers::{Server, servers};
 use table::Table;
 
-/// The connections of every load.
+/// The number of connections of every load.
 const CONNECTIONS: usize = 64;
 
 struct Options {
@@ -36,7 +36,7 @@ struct Options {
     only: Option<String>,
 }
 
-/// What a load has done to a server.
+/// The result of one load.
 struct Sample {
     operations: u64,
     cpu: Duration,
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
             Ok(options) => measure(kind, &options),
             Err(message) => return usage(&message),
         },
-        _ => return usage("say what to measure"),
+        _ => return usage("usage:"),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,7 +87,9 @@ impl Options {
             let [name, value] = pair else {
                 return Err(format!("`{}` needs a value", pair[0]));
             };
-            let number = value.parse().map_err(|_| format!("`{value}` is no number"));
+            let number = value
+                .parse()
+                .map_err(|_| format!("`{value}` is not a number"));
             match *name {
                 "--rounds" => options.rounds = number?,
                 "--seconds" => options.seconds = number? as u64,
@@ -100,15 +102,15 @@ impl Options {
     }
 }
 
-/// The process of a server.
+/// Runs a server in this process.
 fn serve(kind: &str, name: &str) -> io::Result<()> {
     match servers(kind).into_iter().find(|(other, _)| *other == name) {
-        Some((_, Server::Here(run))) => run(),
+        Some((_, Server::Native(run))) => run(),
         _ => Err(io::Error::other(format!("no such server: {kind} {name}"))),
     }
 }
 
-/// A server, and what puts the load on it.
+/// A running server and its load.
 struct Measured {
     name: &'static str,
     process: ServerProcess,
@@ -134,21 +136,21 @@ fn measure(kind: &str, options: &Options) -> io::Result<()> {
             measured.push(started.map_err(|error| io::Error::other(format!("{name}: {error}")))?);
         }
     }
-    let names: Vec<&str> = measured.iter().map(|one| one.name).collect();
+    let names: Vec<&str> = measured.iter().map(|server| server.name).collect();
     let mut table = Table::new(&names);
     let count = measured.len();
     for round in 0..options.rounds {
-        for turn in 0..count {
-            let index = (round + turn) % count;
-            let one = &mut measured[index];
-            let sample = one.run();
+        for position in 0..count {
+            let index = (round + position) % count;
+            let server = &mut measured[index];
+            let sample = server.run();
             let sample =
-                sample.map_err(|error| io::Error::other(format!("{}: {error}", one.name)))?;
+                sample.map_err(|error| io::Error::other(format!("{}: {error}", server.name)))?;
             table.add(index, &sample);
         }
     }
-    let what = if kind == "echo" { "message" } else { "request" };
-    table.print(kind, what, options.rounds);
+    let operation = if kind == "echo" { "message" } else { "request" };
+    table.print(kind, operation, options.rounds);
     Ok(())
 }
 
@@ -188,12 +190,12 @@ impl Measured {
     }
 }
 
-/// Every server that is there answers as it should.
+/// Checks the answers of every server that can run on this machine.
 fn check() -> io::Result<()> {
     for kind in ["hello", "rest", "echo"] {
         for (name, server) in servers(kind) {
             if matches!(server, Server::Node(_)) && !process::has_node() {
-                println!("{kind} on {name}: there is no `node`");
+                println!("{kind} on {name}: skipped: `node` is not on the PATH");
                 continue;
             }
             let process = ServerProcess::start(kind, name, &server)?;
@@ -203,7 +205,7 @@ fn check() -> io::Result<()> {
                 http_load::page(kind).prepare(process.address())
             };
             answers.map_err(|error| io::Error::other(format!("{kind} on {name}: {error}")))?;
-            println!("{kind} on {name}: every answer is right");
+            println!("{kind} on {name}: ok");
         }
     }
     Ok(())

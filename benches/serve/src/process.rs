@@ -1,4 +1,4 @@
-//! A server in a process of its own, and the processor time it takes.
+//! A server in its own process, and the processor time it uses.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::servers::Server;
 
-/// Killed when it is dropped.
+/// The process of a server, which is killed on drop.
 pub struct ServerProcess {
     child: Child,
     port: u16,
@@ -19,7 +19,7 @@ impl ServerProcess {
     /// Starts a server and waits until it listens.
     pub fn start(kind: &str, name: &str, server: &Server) -> io::Result<ServerProcess> {
         let mut command = match server {
-            Server::Here(_) => {
+            Server::Native(_) => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.args(["serve", kind, name]);
                 command
@@ -41,7 +41,9 @@ impl ServerProcess {
         let port = line.trim().rsplit(':').next().unwrap_or_default().parse();
         let mut process = ServerProcess { child, port: 0 };
         process.port = port.map_err(|_| {
-            io::Error::other(format!("{kind} on {name} did not start; it said `{line}`"))
+            io::Error::other(format!(
+                "{kind} on {name} did not start; it printed `{line}`"
+            ))
         })?;
         Ok(process)
     }
@@ -50,7 +52,7 @@ impl ServerProcess {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// The processor time of all its threads so far, user and system. Linux counts it in
+    /// Returns the processor time of all its threads so far, user and system. Linux counts it in
     /// nanoseconds.
     pub fn cpu(&self) -> io::Result<Duration> {
         let mut total_ns = 0;
@@ -60,7 +62,8 @@ impl ServerProcess {
                 .split(' ')
                 .next()
                 .and_then(|ns| ns.parse::<u64>().ok());
-            total_ns += ran_ns.ok_or_else(|| io::Error::other("/proc is not as expected"))?;
+            total_ns +=
+                ran_ns.ok_or_else(|| io::Error::other("cannot parse schedstat in /proc"))?;
         }
         Ok(Duration::from_nanos(total_ns))
     }

@@ -1,11 +1,10 @@
-//! The servers that are measured, each run in a process of its own: `nodeloop-serve serve KIND NAME`.
+//! The measured servers, each run in its own process: `nodeloop-serve serve KIND NAME`.
 //!
 //! A server listens on a port that the system chooses, prints it, and serves until it is killed.
-//! What is compared does the same work in the same way: one thread, `TCP_NODELAY`, one read and
-//! one write for a message; hyper's HTTP/1 with a timer that bounds the time for a request's head.
-//! The REST service is `examples/rest` without its log; on tokio it is the same router and database
-//! with the same time limits. Node has no SQLite of its own in this version: its notes are in a
-//! map, which is less work.
+//! Compared servers do the same work in the same way: one thread, `TCP_NODELAY`, one read and one
+//! write per message; hyper's HTTP/1 with a time limit for a request's head. The REST service is
+//! `examples/rest` without its log; on tokio it has the same router, database and time limits. This
+//! version of Node has no SQLite module: its notes are in a map, which is less work.
 
 mod mio;
 #[cfg(target_os = "linux")]
@@ -22,44 +21,44 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response};
 
-/// How much an echo server reads at once.
+/// The size in bytes of an echo server's read buffer.
 const ECHO_BUFFER: usize = 4096;
 
-/// The body of the plain answer.
+/// The body of the plain response.
 pub const HELLO: &[u8] = b"Hello, World!";
 
-/// A way to run a server: in this program, or as a script of Node's.
+/// A server: a function of this program, or a script for Node.
 pub enum Server {
-    Here(fn() -> io::Result<()>),
+    Native(fn() -> io::Result<()>),
     Node(&'static str),
 }
 
-/// What there is to serve `kind`, by name; ours is the first.
+/// Returns the servers of a kind by name. nodeloop is the first.
 pub fn servers(kind: &str) -> Vec<(&'static str, Server)> {
     match kind {
         "hello" => vec![
-            ("nodeloop", Server::Here(nodeloop::hello)),
-            ("tokio", Server::Here(tokio::hello)),
+            ("nodeloop", Server::Native(nodeloop::hello)),
+            ("tokio", Server::Native(tokio::hello)),
             ("node", Server::Node("hello.mjs")),
         ],
         "rest" => vec![
-            ("nodeloop", Server::Here(nodeloop::rest)),
-            ("tokio", Server::Here(tokio::rest)),
+            ("nodeloop", Server::Native(nodeloop::rest)),
+            ("tokio", Server::Native(tokio::rest)),
             ("node", Server::Node("rest.mjs")),
         ],
         "echo" => vec![
-            ("nodeloop", Server::Here(nodeloop::echo)),
-            ("mio", Server::Here(mio::echo)),
+            ("nodeloop", Server::Native(nodeloop::echo)),
+            ("mio", Server::Native(mio::echo)),
             #[cfg(target_os = "linux")]
-            ("monoio", Server::Here(monoio::echo)),
-            ("tokio", Server::Here(tokio::echo)),
+            ("monoio", Server::Native(monoio::echo)),
+            ("tokio", Server::Native(tokio::echo)),
             ("node", Server::Node("echo.mjs")),
         ],
         _ => Vec::new(),
     }
 }
 
-/// A listener on a port of the system's choice, which it tells.
+/// Listens on a port chosen by the system, and prints the port.
 fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     println!("{}", listener.local_addr()?.port());

@@ -1,4 +1,4 @@
-//! What is said of the samples: for each server the median of its rounds and how far they spread.
+//! The table of results: for each server the median and the spread of its rounds.
 
 use crate::Sample;
 
@@ -32,15 +32,15 @@ impl Table {
         row.per_second.push(operations / sample.wall.as_secs_f64());
     }
 
-    pub fn print(&self, kind: &str, what: &str, rounds: usize) {
-        println!("{kind}: {rounds} rounds; processor time of the server for one {what}, in µs");
+    pub fn print(&self, kind: &str, operation: &str, rounds: usize) {
+        println!("{kind}: {rounds} rounds; processor time of the server per {operation}, in µs");
         println!(
             "| {:<10} | {:>8} | {:>13} | {:>21} | {:>13} |",
-            "server", "median", "min..max", "to the first, by round", "per second"
+            "server", "median", "min..max", "ratio to the first", "per second"
         );
         println!("|:{:-<10}-|-{0:->8}:|-{0:->13}:|-{0:->22}:|-{0:->13}:|", "");
         for row in &self.rows {
-            // Round by round, because what the machine did then met both.
+            // By round, because other work of the machine in a round affects both.
             let first = self.rows[0].cpu_us.iter();
             let ratios: Vec<f64> = row.cpu_us.iter().zip(first).map(|(a, b)| a / b).collect();
             let (low, high) = extremes(&row.cpu_us);

@@ -1,4 +1,5 @@
-// As much of PostgreSQL's protocol as a simple query needs. Prints its port; knows one table.
+// A server with the part of PostgreSQL's protocol that a simple query needs, and one table. Prints
+// its port.
 import { createServer } from 'node:net';
 
 const message = (type, ...parts) => {

@@ -1,19 +1,17 @@
 //! Crates made for tokio, on the loop.
 //!
-//! **A crate that takes any stream of tokio's traits** needs no tokio runtime:
-//! `tokio_util::compat` turns our streams into such, a plain wrapper around them. Everything stays
-//! on the loop, and so does its order. [`query`] is a PostgreSQL client like that.
+//! **A crate that accepts any stream of tokio's traits** needs no tokio runtime: `tokio_util::compat`
+//! wraps the streams of the loop. All of its code runs on the loop, in the loop's order. [`query`]
+//! is a PostgreSQL client of this kind.
 //!
-//! **A crate that needs tokio's runtime** (it opens tokio's sockets, sleeps with tokio's timers,
-//! or calls `tokio::spawn`) gets one from `async_compat::Compat`: a runtime for the whole process,
-//! on a thread of its own, started with the first use. The future is still polled by the loop; what
-//! that runtime wakes comes through the remote door as a macrotask of the poll phase, so there is
-//! no promised order between two of those. Such a wait does not keep the loop alive by itself: it
-//! is one for another thread, so hold a [`keep_alive`](nodeloop::keep_alive) token if nothing else
-//! does, as in [`with_tokio`].
+//! **A crate that needs a tokio runtime** (it opens tokio's sockets, uses tokio's timers, or calls
+//! `tokio::spawn`) gets one from `async_compat::Compat`: one runtime for the process, on its own
+//! thread, started on first use. The loop still polls the future. Wake-ups from that runtime are
+//! messages of another thread, each a macrotask of the poll phase, and their relative order is not
+//! specified. Such a wait does not keep the loop alive, so hold a
+//! [`keep_alive`](nodeloop::keep_alive) token if nothing else does, as in [`with_tokio`].
 //!
-//! Prefer the first way. A crate that asks its streams or futures to be `Send` can only go the
-//! second.
+//! Prefer the first way. A crate that requires streams or futures to be `Send` needs the second.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -24,7 +22,7 @@ use nodeloop::{Promise, spawn};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
-/// Asks a PostgreSQL server, over a stream of the loop; the first column of every row.
+/// Queries a PostgreSQL server over a stream of the loop, and returns the first column of each row.
 pub async fn query(
     server: SocketAddr,
     user: &str,
@@ -41,12 +39,12 @@ pub async fn query(
         _ => None,
     };
     let rows = messages.into_iter().filter_map(column).collect();
-    drop(client); // which tells the connection to end
+    drop(client); // ends the connection
     connection.await?;
     Ok(rows)
 }
 
-/// Runs a future that needs tokio's runtime, and keeps the loop alive meanwhile.
+/// Runs a future that needs a tokio runtime, and keeps the loop alive until it is ready.
 pub async fn with_tokio<F: Future>(future: F) -> F::Output {
     let _alive = nodeloop::keep_alive();
     Compat::new(future).await

@@ -1,4 +1,4 @@
-//! Both ways of `src/lib.rs`.
+//! Tests both ways of `src/lib.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -22,15 +22,15 @@ impl Drop for Server {
 
 /// The server is a small one, written in Node.
 #[test]
-fn a_client_of_postgres_runs_on_the_loop() {
+fn a_postgres_client_runs_on_the_loop() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/postgres.mjs");
     let mut command = Command::new("node");
     let Ok(child) = command.arg(script).stdout(Stdio::piped()).spawn() else {
         assert!(
             std::env::var_os("NODELOOP_REQUIRE_NODE").is_none(),
-            "no `node`"
+            "`node` is not on the PATH"
         );
-        return println!("`node` is not on the PATH: nothing was tested");
+        return println!("skipped: `node` is not on the PATH");
     };
     let mut server = Server(child);
     let mut port = String::new();
@@ -38,9 +38,9 @@ fn a_client_of_postgres_runs_on_the_loop() {
     output.read_line(&mut port).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], port.trim().parse().unwrap()));
     run(async move {
-        let planets = query(address, "somebody", "SELECT name FROM planets").await;
+        let planets = query(address, "user", "SELECT name FROM planets").await;
         assert_eq!(planets.unwrap(), ["Mercury", "Venus", "Earth"]);
-        let error = query(address, "somebody", "SELECT name FROM moons")
+        let error = query(address, "user", "SELECT name FROM moons")
             .await
             .unwrap_err();
         assert!(
@@ -50,16 +50,16 @@ fn a_client_of_postgres_runs_on_the_loop() {
     });
 }
 
-/// tokio's own sockets and timers work, and the future is polled on the loop's thread.
+/// tokio's sockets and timers work, and the future is polled on the loop's thread.
 #[test]
-fn what_needs_tokios_runtime_gets_it() {
+fn a_future_that_needs_tokio_has_a_runtime() {
     let here = thread::current().id();
     let answer = run(with_tokio(async move {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let client = nodeloop::spawn(async move {
             let mut stream = nodeloop::net::TcpStream::connect(address).await.unwrap();
-            futures_write(&mut stream).await;
+            write_hello(&mut stream).await;
         });
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut word = [0; 5];
@@ -73,7 +73,7 @@ fn what_needs_tokios_runtime_gets_it() {
     assert_eq!(answer, "hello");
 }
 
-async fn futures_write(stream: &mut nodeloop::net::TcpStream) {
+async fn write_hello(stream: &mut nodeloop::net::TcpStream) {
     use tokio_util::compat::FuturesAsyncReadCompatExt;
     stream.compat().write_all(b"hello").await.unwrap();
 }

@@ -1,11 +1,11 @@
-//! Gets a page: looks the name up, connects, asks, and prints the body as it comes.
+//! Gets a page: resolves the name, connects, sends a request, and prints the body as it arrives.
 //!
 //! ```text
 //! cargo run -p nodeloop-http-get -- http://example.com/
 //! ```
 //!
-//! The status goes to the standard error. Redirects are not followed, and there is no TLS:
-//! `examples/tls` shows how that is put in between.
+//! The status is printed to standard error. Redirects are not followed, and TLS is not supported;
+//! `examples/tls` shows how to add it.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ use nodeloop::spawn;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url] = &*arguments else {
-        eprintln!("give it one URL: http://host[:port]/path");
+        eprintln!("usage: nodeloop-http-get http://host[:port]/path");
         return ExitCode::from(2);
     };
     match nodeloop::run(get(url.clone())) {
@@ -40,17 +40,17 @@ fn main() -> ExitCode {
 
 async fn get(url: String) -> Result<StatusCode, Box<dyn Error>> {
     let url: Uri = url.parse()?;
-    let authority = url.authority().ok_or("there is no host in it")?.clone();
+    let authority = url.authority().ok_or("the URL has no host")?.clone();
     if url.scheme_str() != Some("http") {
-        return Err("it does not begin with http://".into());
+        return Err("the URL does not begin with http://".into());
     }
     let port = authority.port_u16().unwrap_or(80);
     let host = authority.host().trim_matches(['[', ']']);
 
-    // The look-up is a job of the pool (R60); the addresses are tried one after the other.
+    // The name is resolved by a job of the pool (R60); the addresses are tried in order.
     let stream = TcpStream::connect((host, port)).await?;
     let (mut client, connection) = http1::handshake(HyperIo::new(stream)).await?;
-    // The connection is a task of its own; what goes wrong there the request is told, too.
+    // The connection is a task of its own; its errors are also returned by the request.
     let connection = spawn(connection);
 
     let path = url.path_and_query().map_or("/", |path| path.as_str());

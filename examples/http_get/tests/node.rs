@@ -1,9 +1,9 @@
-//! The example against a server written in Node.
+//! The example with a server written in Node.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
-/// Answers with the path, byte for byte 70,000 times, without a length.
+/// Answers with the request line and 140,000 bytes, without a length.
 const SERVER: &str = "
     const server = require('node:http').createServer((request, response) => {
         if (request.url === '/missing') response.statusCode = 404;
@@ -33,15 +33,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_page_of_nodes_server_is_printed() {
+fn a_page_of_a_node_server_is_printed() {
     let mut command = Command::new("node");
     command.args(["-e", SERVER]).stdout(Stdio::piped());
     let Ok(child) = command.spawn() else {
         assert!(
             std::env::var_os("NODELOOP_REQUIRE_NODE").is_none(),
-            "no `node`"
+            "`node` is not on the PATH"
         );
-        return println!("`node` is not on the PATH: nothing was tested");
+        return println!("skipped: `node` is not on the PATH");
     };
     let mut server = Server(child);
     let mut port = String::new();
@@ -53,7 +53,7 @@ fn a_page_of_nodes_server_is_printed() {
     assert_eq!(text(&page.stderr), "200 OK\n");
     assert!(page.status.success());
     let expected = format!("GET /a/path?and=query localhost\n{}", "ä".repeat(70_000));
-    assert!(text(&page.stdout) == expected, "the body is another one");
+    assert!(text(&page.stdout) == expected, "the body differs");
 
     let page = get(&format!("{base}/missing"));
     assert_eq!(text(&page.stderr), "404 Not Found\n");
@@ -72,7 +72,7 @@ fn a_page_of_nodes_server_is_printed() {
 }
 
 #[test]
-fn what_is_no_page_is_said() {
+fn invalid_urls_are_reported() {
     for wrong in ["https://localhost/", "/path", "http://name.invalid/"] {
         let page = get(wrong);
         assert_eq!(page.status.code(), Some(1));

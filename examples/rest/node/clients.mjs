@@ -1,4 +1,4 @@
-// node clients.mjs http://127.0.0.1:PORT
+// Node's http and fetch as clients of the service: node clients.mjs http://127.0.0.1:PORT
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
@@ -16,7 +16,7 @@ async function request(method, path, body) {
   return { status: response.statusCode, location: response.headers.location, text, reused: outgoing.reusedSocket };
 }
 
-// One after the other, on one connection.
+// Sequential requests on one connection.
 for (let i = 1; i <= 51; i++) {
   const answer = await request('POST', '/notes', { title: `note ${i}` });
   assert.equal(answer.status, 201);
@@ -27,7 +27,7 @@ for (let i = 1; i <= 51; i++) {
 }
 agent.destroy();
 
-// All at once, with fetch.
+// Concurrent requests with fetch.
 const posted = Array.from({ length: 100 }, (_, i) =>
   fetch(`${base}/notes`, { method: 'POST', headers, body: JSON.stringify({ title: 'many', text: '€'.repeat(i) }) }),
 );
@@ -45,5 +45,5 @@ const all = await (await fetch(`${base}/notes`)).json();
 assert.deepEqual(all.map((note) => note.id), Array.from({ length: 151 }, (_, i) => 151 - i));
 assert.equal((await fetch(`${base}/notes/${ids[0]}`, { method: 'DELETE' })).status, 204);
 assert.equal((await fetch(`${base}/notes/${ids[0]}`)).status, 404);
-console.log('well');
-process.exit(0); // fetch keeps its connections
+console.log('ok');
+process.exit(0); // fetch keeps its connections open

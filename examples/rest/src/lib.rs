@@ -2,14 +2,15 @@
 //!
 //! | | |
 //! |---|---|
-//! | `POST /notes` | `{"title": …, "text": …}` becomes a note; 201 |
-//! | `GET /notes` | all notes, the latest first |
-//! | `GET`, `PUT`, `DELETE /notes/{id}` | one note; 404 if it is not there |
+//! | `POST /notes` | creates a note from `{"title": …, "text": …}`; 201 |
+//! | `GET /notes` | all notes, the newest first |
+//! | `GET`, `PUT`, `DELETE /notes/{id}` | one note; 404 if it does not exist |
 //! | `GET /health` | 204 |
 //!
-//! What it shows: [`server`] accepts, bounds the time of every request, logs, and ends gracefully;
-//! [`routes`] is axum's router without tokio; [`notes`] keeps them in SQLite, on the pool's
-//! threads. A library, so that the tests and the benchmark can use its parts.
+//! [`server`] accepts connections, limits the time of each request, logs, and shuts down
+//! gracefully. [`routes`] is axum's router without a tokio runtime. [`notes`] stores the notes in
+//! SQLite, on the threads of the pool. This is a library so that the tests and the benchmark can
+//! use its parts.
 
 pub mod notes;
 pub mod routes;
@@ -19,20 +20,20 @@ use std::time::Duration;
 
 pub use server::serve;
 
-/// What can be chosen when the service is started.
+/// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen. The system chooses the port by default; it is printed.
+    /// The address to listen on. By default the system chooses the port; the address is printed.
     pub address: String,
-    /// The file of the database; nothing for one in memory.
+    /// The file of the database; `None` for a database in memory.
     pub database: Option<String>,
-    /// The time for the head of a request, and for its answer.
+    /// The time limit for the head of a request, and for its handler.
     pub time_limit: Duration,
-    /// The most bytes of a request's body.
+    /// The maximum size of a request's body in bytes.
     pub body_limit: usize,
-    /// The time that requests in flight have when the service is to end.
+    /// The time limit of requests in flight after a stop signal.
     pub grace: Duration,
-    /// Whether a line is printed for every request.
+    /// Whether a line is printed for each request.
     pub log: bool,
 }
 
@@ -50,7 +51,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads what stands behind the program's name.
+    /// Parses the arguments that follow the program's name.
     pub fn from_arguments(arguments: impl Iterator<Item = String>) -> Result<Settings, String> {
         let mut settings = Settings::default();
         let mut arguments = arguments.into_iter();
@@ -62,7 +63,11 @@ impl Settings {
             let value = arguments
                 .next()
                 .ok_or_else(|| format!("`{name}` needs a value"))?;
-            let number = || value.parse().map_err(|_| format!("`{value}` is no number"));
+            let number = || {
+                value
+                    .parse()
+                    .map_err(|_| format!("`{value}` is not a number"))
+            };
             match &*name {
                 "--address" => settings.address = value,
                 "--database" => settings.database = Some(value),
@@ -71,8 +76,8 @@ impl Settings {
                 "--grace-ms" => settings.grace = Duration::from_millis(number()?),
                 _ => {
                     return Err(format!(
-                        "`{name}` is unknown; there are --address, --database, --time-limit-ms, \
-                         --body-limit, --grace-ms and --quiet"
+                        "unknown option `{name}`: use --address, --database, --time-limit-ms, \
+                         --body-limit, --grace-ms or --quiet"
                     ));
                 }
             }

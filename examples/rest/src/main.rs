@@ -1,4 +1,4 @@
-//! `cargo run -p nodeloop-rest` starts the service on a database in memory.
+//! Runs the service. Without arguments its database is in memory.
 //!
 //! ```text
 //! cargo run -p nodeloop-rest -- --address 127.0.0.1:8080 --database notes.db

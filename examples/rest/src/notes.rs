@@ -1,10 +1,10 @@
-//! The notes in SQLite.
+//! Stores the notes in SQLite.
 //!
-//! SQLite blocks, so every call is a job of a pool. There is one connection behind a lock:
-//! SQLite writes one at a time anyway.
+//! SQLite blocks, so every call is a job of a thread pool. All jobs share one connection in a lock,
+//! because SQLite has one writer at a time anyway.
 //!
-//! axum asks its handlers to be `Send`, and a promise of the loop belongs to its thread. So a job
-//! answers through a channel, and all that is asked of a pool is to run it.
+//! axum requires handlers that are `Send`, and a promise of the loop is not. A job therefore
+//! returns its result through a channel, and a pool is only a function that runs jobs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,41 +12,46 @@ use futures::channel::oneshot;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-/// A note as it is kept.
+/// A stored note.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
+    /// The key of the note in the database and in its URL.
     pub id: i64,
+    /// The title.
     pub title: String,
+    /// The text.
     pub text: String,
 }
 
-/// A note as it is sent.
+/// A note as sent by a client.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
+    /// The title.
     pub title: String,
+    /// The text; empty by default.
     #[serde(default)]
     pub text: String,
 }
 
-/// A call of the database.
+/// A call of the database, run on a pool.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// The notes. Clones are the same notes.
+/// The store. Clones share the same notes.
 #[derive(Clone)]
 pub struct Notes {
     connection: Arc<Mutex<Connection>>,
     run: fn(Job),
 }
 
-/// Runs a job on the pool of the loop.
-pub fn on_the_loops_pool(job: Job) {
-    // Settled, so that a panic in the job fails one request and nothing else.
+/// Runs a job on the worker pool of the loop.
+pub fn run_on_loop_pool(job: Job) {
+    // `settled` keeps a panic in the job from becoming an unhandled rejection.
     nodeloop::spawn(nodeloop::spawn_blocking(job).settled());
 }
 
 impl Notes {
-    /// Opens a database, or one in memory; blocks. `run` runs the calls, off the loop's thread.
+    /// Opens a database in a file or in memory, which blocks. `run` runs jobs on other threads.
     pub fn open(file: Option<&str>, run: fn(Job)) -> rusqlite::Result<Notes> {
         let connection = match file {
             Some(file) => Connection::open(file)?,
@@ -66,6 +71,7 @@ impl Notes {
         })
     }
 
+    /// Stores a new note and returns it with its key.
     pub async fn add(&self, draft: Draft) -> Result<Note, Failure> {
         self.call(move |connection| {
             let insert = "INSERT INTO notes (title, text) VALUES (?1, ?2)";
@@ -80,6 +86,7 @@ impl Notes {
         .await
     }
 
+    /// Returns all notes, the latest first.
     pub async fn all(&self) -> Result<Vec<Note>, Failure> {
         self.call(|connection| {
             let select = "SELECT id, title, text FROM notes ORDER BY id DESC";
@@ -89,12 +96,12 @@ impl Notes {
         .await
     }
 
-    /// Nothing if there is no such note.
+    /// Returns `None` if there is no such note.
     pub async fn get(&self, id: i64) -> Result<Option<Note>, Failure> {
         self.call(move |connection| select(connection, id)).await
     }
 
-    /// Nothing if there is no such note.
+    /// Returns `None` if there is no such note.
     pub async fn change(&self, id: i64, draft: Draft) -> Result<Option<Note>, Failure> {
         self.call(move |connection| {
             let update = "UPDATE notes SET title = ?2, text = ?3 WHERE id = ?1";
@@ -105,7 +112,7 @@ impl Notes {
         .await
     }
 
-    /// Whether there was such a note.
+    /// Returns whether the note existed.
     pub async fn remove(&self, id: i64) -> Result<bool, Failure> {
         self.call(move |connection| {
             let delete = "DELETE FROM notes WHERE id = ?1";
@@ -121,13 +128,13 @@ impl Notes {
         let connection = self.connection.clone();
         let (sender, receiver) = oneshot::channel();
         (self.run)(Box::new(move || {
-            // A job that panicked has left no half of a statement behind.
+            // A job that panicked has executed its statement completely or not at all.
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = sender.send(job(&connection)); // whoever asked may have gone
+            let _ = sender.send(job(&connection)); // the request may have been dropped
         }));
         match receiver.await {
             Ok(result) => result.map_err(|error| Failure(error.to_string())),
-            Err(oneshot::Canceled) => Err(Failure("a job did not come to its end".to_owned())),
+            Err(oneshot::Canceled) => Err(Failure("a job of the database panicked".to_owned())),
         }
     }
 }
@@ -146,6 +153,6 @@ fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
     })
 }
 
-/// The database did not do it.
+/// An error of the database.
 #[derive(Debug)]
 pub struct Failure(pub String);

@@ -1,4 +1,4 @@
-//! What is answered: axum's router and handlers. Nothing in here knows the loop.
+//! axum's router and handlers. Nothing here depends on the loop.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::notes::{Draft, Failure, Note, Notes};
 
+/// Builds the router of the service.
 pub fn router(notes: Notes, body_limit: usize) -> Router {
     let note = get(show).put(change).delete(remove);
     Router::new()
@@ -55,15 +56,16 @@ async fn remove(State(notes): State<Notes>, Path(id): Path<i64>) -> Result<Statu
     }
 }
 
-/// Every answer that is no success, as JSON: `{"error": …}`.
+/// An error response, with a JSON body: `{"error": …}`.
 #[derive(Debug)]
 pub enum Problem {
+    /// The path or the note does not exist.
     NotFound,
-    /// The body is too large, or not the JSON that was expected.
+    /// The body is too large or is not the expected JSON.
     Body(StatusCode, String),
-    /// It took too long.
-    Late,
-    /// It is the service's fault; what happened is in its log only.
+    /// The handler did not finish within the time limit.
+    TimedOut,
+    /// The service failed; the cause is only in its log.
     Internal,
 }
 
@@ -75,14 +77,14 @@ struct ProblemBody {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, error) = match self {
-            Problem::NotFound => (StatusCode::NOT_FOUND, "there is no such thing".to_owned()),
+            Problem::NotFound => (StatusCode::NOT_FOUND, "not found".to_owned()),
             Problem::Body(status, text) => (status, text),
-            Problem::Late => {
-                let text = "it took too long".to_owned();
+            Problem::TimedOut => {
+                let text = "the request took too long".to_owned();
                 (StatusCode::SERVICE_UNAVAILABLE, text)
             }
             Problem::Internal => {
-                let text = "something went wrong".to_owned();
+                let text = "internal error".to_owned();
                 (StatusCode::INTERNAL_SERVER_ERROR, text)
             }
         };

@@ -1,8 +1,8 @@
-//! Serving: connections, the time limit of each request, the access log, and the graceful end.
+//! The server: connections, the time limit of each request, the access log, and graceful shutdown.
 //!
-//! The end is the loop's own: when a signal has come, nothing is accepted any more, every
-//! connection is told to finish what is in flight, and the main future returns. The run then
-//! lasts until the last connection is done, because waiting for a socket keeps the loop alive.
+//! On a stop signal the server stops accepting, every connection finishes its request in flight,
+//! and the main future returns. The run then continues until the last connection is closed,
+//! because waiting for a socket keeps the loop alive.
 
 use std::convert::Infallible;
 use std::io;
@@ -28,17 +28,17 @@ use nodeloop::{set_timeout, spawn, spawn_blocking};
 use tower::ServiceExt;
 
 use crate::Settings;
-use crate::notes::{Notes, on_the_loops_pool};
+use crate::notes::{Notes, run_on_loop_pool};
 use crate::routes::{Problem, router};
 
-/// Serves until SIGINT or SIGTERM. Prints where it listens.
+/// Serves until SIGINT or SIGTERM. Prints the address it listens on.
 ///
 /// # Errors
 ///
-/// If the database can't be opened, or the address is taken.
+/// Returns an error if the database cannot be opened or the address is in use.
 pub async fn serve(settings: Settings) -> io::Result<()> {
     let database = settings.database.clone();
-    let notes = spawn_blocking(move || Notes::open(database.as_deref(), on_the_loops_pool)).await;
+    let notes = spawn_blocking(move || Notes::open(database.as_deref(), run_on_loop_pool)).await;
     let notes = notes.map_err(io::Error::other)?;
     let router = router(notes, settings.body_limit);
     let stop = spawn(stop_signal()?).shared();
@@ -60,14 +60,14 @@ pub async fn serve(settings: Settings) -> io::Result<()> {
         stream.set_nodelay(true)?;
         spawn(server.clone().connection(stream, client, stop.clone()));
     }
-    drop(listener); // from here on nobody is let in
+    drop(listener); // new connections are refused
     println!("stopping");
-    // Who takes longer is cut off. What is unref'd does not keep the loop alive itself.
+    // Ends slow requests. An unref'd timer does not itself keep the loop alive.
     set_timeout(server.settings.grace, || nodeloop::exit(1)).unref();
     Ok(())
 }
 
-/// Ends with the first SIGINT or SIGTERM. The next one ends the process, as by default.
+/// Completes on the first SIGINT or SIGTERM. The next one ends the process, as by default.
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -84,8 +84,8 @@ struct Server {
 }
 
 impl Server {
-    /// Serves a connection until either side ends it. When the service is to stop, the request
-    /// in flight is answered, and no other one taken.
+    /// Serves a connection until either side closes it. After a stop signal, the request in flight
+    /// is answered and no other one is accepted.
     async fn connection(self, stream: TcpStream, client: SocketAddr, stop: SharedPromise<()>) {
         let http = self.http.clone();
         let answer = service_fn(move |request| self.clone().answer(request, client));
@@ -102,8 +102,8 @@ impl Server {
         }
     }
 
-    /// One request: within its time, and in the log. A handler that panics fails this request
-    /// only.
+    /// Handles one request within its time limit, and logs it. A panic in a handler fails only this
+    /// request.
     async fn answer(
         self,
         request: Request<Incoming>,
@@ -115,8 +115,8 @@ impl Server {
         let handled = AssertUnwindSafe(handled).catch_unwind();
         let response = match timeout(self.settings.time_limit, handled).await {
             Ok(Ok(Ok(response))) => response,
-            Ok(Err(_)) => Problem::Internal.into_response(), // the panic has printed itself
-            Err(_) => Problem::Late.into_response(),
+            Ok(Err(_)) => Problem::Internal.into_response(), // the panic hook has printed it
+            Err(_) => Problem::TimedOut.into_response(),
         };
         if self.settings.log {
             let status = response.status().as_u16();

@@ -1,4 +1,4 @@
-//! curl, and Node's `http` and `fetch`, as clients of the service.
+//! curl and Node's `http` and `fetch` as clients of the service.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-/// The service in a process of its own, on a port of the system's choice.
+/// The service in its own process, on a port chosen by the system.
 struct Service {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -45,7 +45,7 @@ impl Service {
         line.trim_end().to_owned()
     }
 
-    /// A connection that is no client of HTTP.
+    /// Opens a plain TCP connection.
     fn connect(&self) -> TcpStream {
         TcpStream::connect(self.base.strip_prefix("http://").unwrap()).unwrap()
     }
@@ -55,7 +55,7 @@ impl Service {
         kill_process(process, signal).unwrap();
     }
 
-    /// Ends it; what it has printed, and how it ended.
+    /// Stops the service; returns its remaining output and its exit status.
     fn end(mut self) -> (String, ExitStatus) {
         self.signal(Signal::TERM);
         self.wait()
@@ -75,13 +75,13 @@ impl Drop for Service {
     }
 }
 
-/// What curl gets: the status and the body.
+/// Runs curl and returns the status and the body of the response.
 fn curl(arguments: &[&str]) -> (u16, String) {
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--write-out", "\n%{http_code}"])
         .args(arguments)
         .output()
-        .expect("curl is there");
+        .expect("`curl` is not on the PATH: install it");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -100,7 +100,7 @@ fn curl_json(arguments: &[&str]) -> (u16, Value) {
 const JSON: &str = "content-type: application/json";
 
 #[test]
-fn curl_makes_changes_and_removes_notes() {
+fn curl_creates_changes_and_removes_notes() {
     let service = Service::start(&[]);
     let notes = format!("{}/notes", service.base);
     let first = json!({"id": 1, "title": "first", "text": "äöü"});
@@ -126,7 +126,7 @@ fn curl_makes_changes_and_removes_notes() {
     );
     assert_eq!(curl_json(&[&one]), (200, changed));
     assert_eq!(curl(&["-X", "DELETE", &one]), (204, String::new()));
-    let missing = json!({"error": "there is no such thing"});
+    let missing = json!({"error": "not found"});
     assert_eq!(curl_json(&["-X", "DELETE", &one]), (404, missing.clone()));
     assert_eq!(curl_json(&[&one]), (404, missing.clone()));
     assert_eq!(
@@ -141,14 +141,14 @@ fn curl_makes_changes_and_removes_notes() {
     let (log, status) = service.end();
     assert!(status.success());
     let lines: Vec<&str> = log.lines().collect();
-    assert_eq!(lines.len(), 11, "ten requests and the end:\n{log}");
+    assert_eq!(lines.len(), 11, "ten requests and the last line:\n{log}");
     assert!(lines[0].contains("\"POST /notes\" 201 "), "{log}");
     assert!(lines[5].contains("\"DELETE /notes/1\" 204 0 "), "{log}");
     assert_eq!(lines[10], "stopping");
 }
 
 #[test]
-fn what_is_wrong_or_too_large_is_refused() {
+fn invalid_and_large_bodies_are_rejected() {
     let service = Service::start(&["--body-limit", "100"]);
     let notes = format!("{}/notes", service.base);
     let status = |arguments: &[&str]| curl(arguments).0;
@@ -172,10 +172,10 @@ fn what_is_wrong_or_too_large_is_refused() {
     assert_eq!(curl(&[&notes]), (200, "[]".to_owned()));
 }
 
-/// A body that does not come to its end is answered after the time that a request has; a head
-/// that does not is cut off.
+/// An incomplete body is answered with an error after the time limit; the connection of an
+/// incomplete head is closed.
 #[test]
-fn what_takes_too_long_is_given_up() {
+fn incomplete_requests_time_out() {
     let mut service = Service::start(&["--time-limit-ms", "50"]);
     let mut client = service.connect();
     let head = format!("POST /notes HTTP/1.1\r\nhost: x\r\n{JSON}\r\ncontent-length: 20\r\n\r\n");
@@ -192,10 +192,10 @@ fn what_takes_too_long_is_given_up() {
     assert!(!answer.contains("200"), "{answer}");
 }
 
-/// SIGTERM in the middle of a request: nobody new is let in, the request is answered, the end is
-/// a success.
+/// A stop signal in the middle of a request: new connections are refused, the request is answered,
+/// and the exit code is 0.
 #[test]
-fn what_is_in_flight_is_finished() {
+fn requests_in_flight_are_finished() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut service = Service::start(&[]);
         let mut idle = service.connect();
@@ -209,15 +209,18 @@ fn what_is_in_flight_is_finished() {
         let mut client = BufReader::new(client);
         let mut answer = String::new();
         while !answer.ends_with("HTTP/1.1 100 Continue\r\n") {
-            client.read_line(&mut answer).unwrap(); // its handler waits for the body now
+            client.read_line(&mut answer).unwrap(); // now its handler waits for the body
         }
         service.signal(signal);
         assert_eq!(service.line(), "stopping");
         let mut nothing = Vec::new();
-        idle.read_to_end(&mut nothing).unwrap(); // who asks nothing is let go
+        idle.read_to_end(&mut nothing).unwrap(); // an idle connection is closed
         assert_eq!(nothing, b"");
         let address = service.base.strip_prefix("http://").unwrap();
-        assert!(TcpStream::connect(address).is_err(), "it lets somebody in");
+        assert!(
+            TcpStream::connect(address).is_err(),
+            "new connections are refused"
+        );
 
         client
             .get_mut()
@@ -237,9 +240,9 @@ fn what_is_in_flight_is_finished() {
     }
 }
 
-/// Who takes longer than that is cut off.
+/// A request that exceeds the grace period is aborted.
 #[test]
-fn the_end_does_not_wait_for_ever() {
+fn shutdown_has_a_time_limit() {
     let mut service = Service::start(&["--grace-ms", "50"]);
     let mut client = service.connect();
     let head = format!("POST /notes HTTP/1.1\r\nhost: x\r\n{JSON}\r\ncontent-length: 20\r\n");
@@ -253,7 +256,7 @@ fn the_end_does_not_wait_for_ever() {
 }
 
 #[test]
-fn notes_outlive_the_service_in_a_file() {
+fn notes_in_a_file_survive_a_restart() {
     let folder = Folder::new();
     let file = folder.0.join("notes.db");
     let arguments = ["--database", file.to_str().unwrap(), "--quiet"];
@@ -270,28 +273,24 @@ fn notes_outlive_the_service_in_a_file() {
 }
 
 #[test]
-fn nodes_http_and_fetch_are_clients() {
+fn node_http_and_fetch_are_clients() {
     if Command::new("node").arg("--version").output().is_err() {
         let required = std::env::var_os("NODELOOP_REQUIRE_NODE").is_some();
         assert!(!required, "`node` is not on the PATH");
-        return println!("`node` is not on the PATH: nothing was tested");
+        return println!("skipped: `node` is not on the PATH");
     }
     let service = Service::start(&[]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/clients.mjs");
     let mut command = Command::new("node");
     let output = command.arg(script).arg(&service.base).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "well\n",
-        "{errors}"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n", "{errors}");
     let (log, status) = service.end();
     assert!(status.success());
     assert_eq!(log.matches("\"POST /notes\" 201 ").count(), 151);
 }
 
-/// A folder of its own, which goes with it.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {

@@ -1,5 +1,7 @@
-//! HTTPS on the loop: `futures-rustls` wraps any stream of the `futures` traits, and what it makes
-//! is one itself. So TLS stands between the socket and [`HyperIo`], and nothing else changes.
+//! HTTPS on the loop.
+//!
+//! `futures-rustls` wraps any stream of the `futures` traits in another one, so TLS is a layer
+//! between the socket and [`HyperIo`], and nothing else changes.
 
 use std::error::Error;
 use std::io;
@@ -17,26 +19,28 @@ use nodeloop::hyper::{HyperIo, HyperTimer};
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::spawn;
 
-/// A certificate that nobody but its maker trusts, and its key.
+/// A self-signed certificate and its key.
 pub struct Identity {
+    /// The certificate in DER form.
     pub certificate: CertificateDer<'static>,
+    /// The private key in DER form.
     pub key: PrivateKeyDer<'static>,
-    /// The certificate as text, for clients that read it from a file.
+    /// The certificate in PEM format, for clients that read it from a file.
     pub pem: String,
 }
 
-/// Makes an identity for these names.
+/// Creates an identity for these names.
 pub fn self_signed(names: &[&str]) -> Result<Identity, rcgen::Error> {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let made = rcgen::generate_simple_self_signed(names)?;
+    let certified = rcgen::generate_simple_self_signed(names)?;
     Ok(Identity {
-        certificate: made.cert.der().clone(),
-        key: PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()),
-        pem: made.cert.pem(),
+        certificate: certified.cert.der().clone(),
+        key: PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into()),
+        pem: certified.cert.pem(),
     })
 }
 
-/// Serves HTTPS for ever. A client that fails its handshake ends nothing but its own connection.
+/// Serves HTTPS forever. A failed handshake only closes its own connection.
 pub async fn serve(listener: TcpListener, identity: Identity) -> Result<(), Box<dyn Error>> {
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
@@ -62,7 +66,7 @@ pub async fn serve(listener: TcpListener, identity: Identity) -> Result<(), Box<
     }
 }
 
-/// The body comes back; without one there is a greeting.
+/// Echoes the body, or returns a greeting if there is none.
 async fn answer(
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
@@ -73,7 +77,8 @@ async fn answer(
     Ok(Response::new(Full::new(body)))
 }
 
-/// Gets the page of a server that has to be `name` and to be vouched for by `trusted`.
+/// Gets the page of a server on this machine whose certificate must be for `name` and issued by
+/// `trusted`.
 pub async fn get(
     port: u16,
     name: &str,

@@ -1,4 +1,4 @@
-//! An HTTPS server and its client on one loop: `cargo run -p nodeloop-tls`.
+//! Runs an HTTPS server and its client on one loop: `cargo run -p nodeloop-tls`.
 
 use std::error::Error;
 

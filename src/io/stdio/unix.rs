@@ -1,10 +1,10 @@
-//! The standard streams of a Unix process, without changing anything for others who have them.
+//! The standard streams on Unix.
 //!
-//! `O_NONBLOCK` belongs to the *open file*, which is shared with the shell, the parent and every
-//! child, so it is not set. Instead:
+//! `O_NONBLOCK` belongs to the *open file*, which is shared with the parent and all children, so it
+//! is never set. Instead:
 //!
-//! - a pipe or a terminal is opened once more, through `/proc`, which makes an open file of our own;
-//! - a socket is asked with `MSG_DONTWAIT`, which holds for one call.
+//! - a pipe or a terminal is opened again through `/proc`, which creates another open file;
+//! - a socket is read and written with `MSG_DONTWAIT`, which applies to one call.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -17,16 +17,17 @@ use mio::{Interest, Registry, Token};
 use rustix::fs::OFlags;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use super::Stream;
+use super::StandardStream;
 
-/// A handle of our own to a stream, on which no call blocks.
+/// A handle to a standard stream on which no call blocks.
 pub(super) struct Channel {
     descriptor: OwnedFd,
     is_socket: bool,
 }
 
-/// Nothing comes back for what can't be watched, as a file, or not without changing it.
-pub(super) fn open(stream: Stream) -> Option<Channel> {
+/// Returns `None` for a stream that can't be registered, such as a file, or that can't be opened
+/// again.
+pub(super) fn open(stream: StandardStream) -> Option<Channel> {
     let shared = File::from(with(stream, |shared| shared.try_clone_to_owned()).ok()?);
     let kind = shared.metadata().ok()?.file_type();
     if kind.is_socket() {
@@ -39,8 +40,8 @@ pub(super) fn open(stream: Stream) -> Option<Channel> {
         return None;
     }
     let again = OpenOptions::new()
-        .read(stream == Stream::Input)
-        .write(stream != Stream::Input)
+        .read(stream == StandardStream::Input)
+        .write(stream != StandardStream::Input)
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
         .open(format!("/proc/self/fd/{}", shared.as_raw_fd()));
     Some(Channel {
@@ -49,30 +50,30 @@ pub(super) fn open(stream: Stream) -> Option<Channel> {
     })
 }
 
-/// Reads what comes next; the thread waits for it.
+/// Reads from the standard input, and blocks until there is input.
 pub(super) fn read_blocking(buffer: &mut [u8]) -> io::Result<usize> {
     retry(|| Ok(rustix::io::read(io::stdin().as_fd(), &mut *buffer)?))
 }
 
-pub(super) fn write_blocking(stream: Stream, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn write_blocking(stream: StandardStream, bytes: &[u8]) -> io::Result<usize> {
     with(stream, |shared| {
         retry(|| Ok(rustix::io::write(shared, bytes)?))
     })
 }
 
-/// Writes out what `print!` holds back. Standard error holds nothing back.
-pub(super) fn flush(stream: Stream) -> io::Result<()> {
+/// Flushes the buffer of `print!`. The standard error has none.
+pub(super) fn flush(stream: StandardStream) -> io::Result<()> {
     match stream {
-        Stream::Output => io::stdout().flush(),
-        Stream::Input | Stream::Error => Ok(()),
+        StandardStream::Output => io::stdout().flush(),
+        StandardStream::Input | StandardStream::Error => Ok(()),
     }
 }
 
-fn with<R>(stream: Stream, act: impl FnOnce(BorrowedFd<'_>) -> R) -> R {
+fn with<R>(stream: StandardStream, operation: impl FnOnce(BorrowedFd<'_>) -> R) -> R {
     match stream {
-        Stream::Input => act(io::stdin().as_fd()),
-        Stream::Output => act(io::stdout().as_fd()),
-        Stream::Error => act(io::stderr().as_fd()),
+        StandardStream::Input => operation(io::stdin().as_fd()),
+        StandardStream::Output => operation(io::stdout().as_fd()),
+        StandardStream::Error => operation(io::stderr().as_fd()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A TCP socket that is neither listening nor connected yet: the options that come before.
+//! A TCP socket that neither listens nor is connected yet, for options that are set before.
 
 use std::fmt;
 use std::future::Future;
@@ -10,22 +10,27 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use super::connect::connect_socket;
 use super::{TcpListener, TcpStream};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::PollEvented;
-use crate::net::connect::connect_socket;
 use crate::net::error::FailedAttempt;
 use crate::phases::macrotask::SourceLocation;
 
-/// A TCP socket to set options on before it [listens](TcpSocket::listen) or
-/// [connects](TcpSocket::connect).
+/// A TCP socket that has not yet been converted to a [`TcpListener`] or a [`TcpStream`].
 ///
-/// It is not watched by any loop: making one and setting its options is possible everywhere.
-/// Dropping it closes it.
+/// It allows options to be set before the socket [listens](TcpSocket::listen) or
+/// [connects](TcpSocket::connect). It is not registered with an event loop, so it can be created
+/// outside of one. Dropping it closes it.
 ///
-/// Several loops, each on a thread of its own, can serve one port with
-/// [`set_reuse_port`](TcpSocket::set_reuse_port): the system shares the connections out.
+/// # Errors
+///
+/// Methods that return an [`io::Result`] return any error reported by the operating system.
+///
+/// # Examples
+///
+/// With `set_reuse_port`, several loops, each on a thread of its own, can serve one port; the
+/// operating system distributes the connections:
 ///
 /// ```
 /// # #[cfg(target_os = "linux")] {
@@ -47,33 +52,22 @@ use crate::phases::macrotask::SourceLocation;
 /// # }
 /// ```
 pub struct TcpSocket {
-    socket: Socket,
+    pub(in crate::net) socket: Socket,
 }
 
 impl TcpSocket {
-    /// A socket for IPv4.
-    ///
-    /// # Errors
-    ///
-    /// The system's, as when it is out of descriptors.
+    /// Creates a socket for IPv4.
     pub fn new_v4() -> io::Result<TcpSocket> {
         TcpSocket::new(Domain::IPV4)
     }
 
-    /// A socket for IPv6. Whether it serves IPv4, too, is [`set_only_v6`](TcpSocket::set_only_v6).
-    ///
-    /// # Errors
-    ///
-    /// The system's, as when it is out of descriptors or has no IPv6.
+    /// Creates a socket for IPv6. [`set_only_v6`](TcpSocket::set_only_v6) sets whether it also
+    /// serves IPv4.
     pub fn new_v6() -> io::Result<TcpSocket> {
         TcpSocket::new(Domain::IPV6)
     }
 
-    /// A socket of the family of `address`, which it is not bound to.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Creates a socket for the address family of `address`, to which it is not bound.
     pub fn new_for(address: SocketAddr) -> io::Result<TcpSocket> {
         TcpSocket::new(Domain::for_address(address))
     }
@@ -83,163 +77,95 @@ impl TcpSocket {
         Ok(TcpSocket { socket })
     }
 
-    /// Takes over a socket of `std`, which must be neither listening nor connected.
+    /// Creates a socket from one of the standard library, which must be neither listening nor
+    /// connected. Sockets of other crates can be converted through it.
     pub fn from_std(socket: std::net::TcpStream) -> TcpSocket {
-        TcpSocket {
-            socket: socket.into(),
-        }
+        let socket = socket.into();
+        TcpSocket { socket }
     }
 
-    /// Binds to the address of a socket that was closed a moment ago (`SO_REUSEADDR`; on Windows
-    /// this would let two sockets have the same address at the same time).
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Turns the socket into one of the standard library, which is not connected.
+    pub fn into_std(self) -> std::net::TcpStream {
+        self.socket.into()
+    }
+
+    /// Sets the `SO_REUSEADDR` option, which allows binding to the address of a socket that was
+    /// closed recently. On Windows, it lets two sockets have the same address at the same time.
     pub fn set_reuse_address(&self, reuse: bool) -> io::Result<()> {
         self.socket.set_reuse_address(reuse)
     }
 
-    /// Whether `SO_REUSEADDR` is set.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Returns the value of the `SO_REUSEADDR` option.
     pub fn reuse_address(&self) -> io::Result<bool> {
         self.socket.reuse_address()
     }
 
-    /// Lets several sockets listen at one address (`SO_REUSEPORT`); each of them has to say so
-    /// before it is bound. Linux shares new connections out among them, by a hash of the address
-    /// of the peer; other systems may give them all to one.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
-    #[cfg(unix)]
-    pub fn set_reuse_port(&self, reuse: bool) -> io::Result<()> {
-        self.socket.set_reuse_port(reuse)
-    }
-
-    /// Whether `SO_REUSEPORT` is set.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
-    #[cfg(unix)]
-    pub fn reuse_port(&self) -> io::Result<bool> {
-        self.socket.reuse_port()
-    }
-
-    /// Whether a socket for IPv6 serves IPv6 alone (`IPV6_V6ONLY`).
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Sets the `IPV6_V6ONLY` option: whether a socket for IPv6 accepts no connections over IPv4.
     #[doc(alias = "ipv6Only")]
     pub fn set_only_v6(&self, only_v6: bool) -> io::Result<()> {
         self.socket.set_only_v6(only_v6)
     }
 
-    /// Sends small writes at once instead of collecting them (`TCP_NODELAY`). Connections that a
-    /// listener accepts inherit it on Linux.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm. On Linux,
+    /// accepted connections inherit it.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.set_tcp_nodelay(nodelay)
     }
 
-    /// Asks a silent peer now and then whether it is still there (`SO_KEEPALIVE`), the first time
-    /// when nothing came for `idle` (whole seconds); `None` for never.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Enables TCP keepalive after `idle`, in whole seconds, or disables it. A dead peer surfaces as
+    /// a read error.
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
         set_keepalive(&self.socket, idle)
     }
 
-    /// How long the system goes on sending when the socket was closed (`SO_LINGER`), in whole
-    /// seconds. With zero, closing throws away what is not sent and resets the connection.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Sets the value of the `SO_LINGER` option. See [`TcpStream::set_linger`].
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.socket.set_linger(linger)
     }
 
-    /// How many bytes the system keeps that were written and have not arrived (`SO_SNDBUF`). A
-    /// hint: Linux doubles it.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Sets the size of the send buffer (`SO_SNDBUF`). It is a hint: Linux doubles it.
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
         self.socket.set_send_buffer_size(bytes)
     }
 
-    /// The size of the send buffer, in bytes.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Returns the size of the send buffer, in bytes.
     pub fn send_buffer_size(&self) -> io::Result<usize> {
         self.socket.send_buffer_size()
     }
 
-    /// How many bytes the system keeps that have arrived and were not read (`SO_RCVBUF`). A hint:
-    /// Linux doubles it. Accepted connections inherit it.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Sets the size of the receive buffer (`SO_RCVBUF`), which accepted connections inherit. It is
+    /// a hint: Linux doubles it.
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
         self.socket.set_recv_buffer_size(bytes)
     }
 
-    /// The size of the receive buffer, in bytes.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Returns the size of the receive buffer, in bytes.
     pub fn recv_buffer_size(&self) -> io::Result<usize> {
         self.socket.recv_buffer_size()
     }
 
-    /// Gives the socket its own address.
-    ///
-    /// # Errors
-    ///
-    /// The system's, as when the address is in use.
+    /// Binds the socket to `address`.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
         self.socket.bind(&address.into())
     }
 
-    /// The address of this end.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
+    /// Returns the local address of the socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let address = self.socket.local_addr()?;
-        address
-            .as_socket()
-            .ok_or_else(|| io::Error::other("the socket has no address of the internet"))
+        let address = self.socket.local_addr()?.as_socket();
+        address.ok_or_else(|| io::Error::other("the socket has no internet address"))
     }
 
-    /// Listens. At most `backlog` connections, and no more than the system allows, wait for being
-    /// accepted.
+    /// Converts the socket into a listener. Its queue holds up to `backlog` connections that were
+    /// not accepted yet, and no more than the operating system allows.
     ///
     /// # Errors
     ///
-    /// The system's; and if the loop is ending. The socket is closed then.
+    /// Returns any error reported by the operating system, and an error if the loop is ending. In
+    /// both cases, the socket is closed.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
     #[track_caller]
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         let state = current("TcpSocket::listen");
@@ -256,20 +182,22 @@ impl TcpSocket {
         self.socket.listen(backlog)?;
         self.socket.set_nonblocking(true)?;
         let socket = mio::net::TcpListener::from_std(self.socket.into());
-        let socket = PollEvented::new(state, socket, location)?;
-        Ok(TcpListener { socket })
+        TcpListener::new(state, socket, location)
     }
 
-    /// Connects to `address`. The outcome comes as that of [`TcpStream::connect`] for one address;
-    /// dropping the future gives the attempt up and closes the socket.
+    /// Connects the socket to `address`. The outcome is reported as by [`TcpStream::connect`].
     ///
     /// # Errors
     ///
-    /// The system's; and if the loop ends.
+    /// Returns a [`NetError`](crate::net::NetError). Returns an error if the loop ends.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future aborts the attempt and closes the socket.
     #[track_caller]
     pub fn connect(self, address: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> {
         let state = current("TcpSocket::connect");
@@ -279,19 +207,6 @@ impl TcpSocket {
             let failed = |error| FailedAttempt::at("connect", address, error).alone();
             connecting.await.map_err(failed)
         }
-    }
-}
-
-impl From<TcpSocket> for Socket {
-    fn from(socket: TcpSocket) -> Socket {
-        socket.socket
-    }
-}
-
-impl From<Socket> for TcpSocket {
-    /// Takes over a TCP socket that is neither listening nor connected.
-    fn from(socket: Socket) -> TcpSocket {
-        TcpSocket { socket }
     }
 }
 

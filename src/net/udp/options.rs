@@ -1,4 +1,4 @@
-//! The options with which a UDP socket is made.
+//! The options of a UDP socket that are set before it is bound.
 
 use std::future::Future;
 use std::io;
@@ -11,18 +11,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::UdpSocket;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::PollEvented;
+use crate::io::platform::set_reuse_port;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::phases::macrotask::SourceLocation;
 
-/// How a UDP socket is made: the options of Node's `dgram.createSocket`.
+/// Options for [`UdpSocket::bind`], as those of Node's `dgram.createSocket`.
+///
+/// # Examples
+///
+/// Two receivers of one multicast group on one machine:
 ///
 /// ```
 /// use nodeloop::net::UdpOptions;
 ///
 /// let same = nodeloop::block_on(async {
-///     // Two receivers of one group, on one machine.
 ///     let mut options = UdpOptions::new();
 ///     options.reuse_address(true);
 ///     let one = options.bind("0.0.0.0:0").await?;
@@ -35,52 +38,44 @@ use crate::phases::macrotask::SourceLocation;
 #[doc(alias = "createSocket")]
 pub struct UdpOptions {
     reuse_address: bool,
-    reuse_port: bool,
+    pub(in crate::net) reuse_port: bool,
     only_v6: Option<bool>,
     recv_buffer_size: Option<usize>,
     send_buffer_size: Option<usize>,
 }
 
 impl UdpOptions {
-    /// The options of [`UdpSocket::bind`].
+    /// Creates the default options, which [`UdpSocket::bind`] uses.
     pub fn new() -> UdpOptions {
         UdpOptions::default()
     }
 
-    /// Lets several sockets have one address (`SO_REUSEADDR`); each has to say so. A datagram for
-    /// a group reaches all of them, any other the one that was bound last.
+    /// Sets the `SO_REUSEADDR` option, which lets several sockets have one address. Each of them has
+    /// to set it. All of them receive the datagrams of a multicast group; other datagrams reach the
+    /// socket that was bound last.
     #[doc(alias = "reuseAddr")]
     pub fn reuse_address(&mut self, reuse: bool) -> &mut UdpOptions {
         self.reuse_address = reuse;
         self
     }
 
-    /// Lets several sockets share the datagrams of one address (`SO_REUSEPORT`); each has to say
-    /// so. Linux chooses by a hash of the sender's address.
-    #[cfg(unix)]
-    #[doc(alias = "reusePort")]
-    pub fn reuse_port(&mut self, reuse: bool) -> &mut UdpOptions {
-        self.reuse_port = reuse;
-        self
-    }
-
-    /// Whether a socket for IPv6 takes IPv6 alone (`IPV6_V6ONLY`); the system's choice if nothing
-    /// is said.
+    /// Sets the `IPV6_V6ONLY` option: whether a socket for IPv6 receives no datagrams over IPv4. The
+    /// default depends on the operating system.
     #[doc(alias = "ipv6Only")]
     pub fn only_v6(&mut self, only_v6: bool) -> &mut UdpOptions {
         self.only_v6 = Some(only_v6);
         self
     }
 
-    /// How many bytes of datagrams the system keeps that were not received; beyond it, they are
-    /// lost. A hint: Linux doubles it.
+    /// Sets the size of the receive buffer (`SO_RCVBUF`). Datagrams that do not fit are lost. It is
+    /// a hint: Linux doubles it.
     #[doc(alias = "recvBufferSize")]
     pub fn recv_buffer_size(&mut self, bytes: usize) -> &mut UdpOptions {
         self.recv_buffer_size = Some(bytes);
         self
     }
 
-    /// How many bytes of datagrams the system keeps that were not sent; then sending waits. A hint:
+    /// Sets the size of the send buffer (`SO_SNDBUF`). Sending waits while it is full. It is a hint:
     /// Linux doubles it.
     #[doc(alias = "sendBufferSize")]
     pub fn send_buffer_size(&mut self, bytes: usize) -> &mut UdpOptions {
@@ -88,15 +83,15 @@ impl UdpOptions {
         self
     }
 
-    /// Makes a socket with the address, as [`UdpSocket::bind`] does.
+    /// Creates a socket that is bound to `address`, with these options. See [`UdpSocket::bind`].
     ///
     /// # Errors
     ///
-    /// A [`NetError`] that lists what was tried; and if the loop is ending.
+    /// Returns a [`NetError`] that lists all attempts. Returns an error if the loop is ending.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(
         &self,
@@ -119,8 +114,7 @@ impl UdpOptions {
                 match self.socket(address) {
                     Ok(socket) => {
                         let socket = mio::net::UdpSocket::from_std(socket.into());
-                        let socket = PollEvented::new(state, socket, location)?;
-                        return Ok(UdpSocket { socket });
+                        return UdpSocket::new(state, socket, location);
                     }
                     Err(error) => failed.push(FailedAttempt::at("bind", address, error)),
                 }
@@ -136,9 +130,8 @@ impl UdpOptions {
         if self.reuse_address {
             socket.set_reuse_address(true)?;
         }
-        #[cfg(unix)]
         if self.reuse_port {
-            socket.set_reuse_port(true)?;
+            set_reuse_port(&socket, true)?;
         }
         if let Some(only_v6) = self.only_v6.filter(|_| address.is_ipv6()) {
             socket.set_only_v6(only_v6)?;

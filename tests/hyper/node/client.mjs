@@ -1,5 +1,5 @@
-// Node's http, fetch and net as clients of a server of `src/lib.rs`, on the port in the argument.
-// Prints a line of JSON: what was found to be as it should.
+// Node's http, fetch and net as clients of the server of `src/lib.rs`, on the port in the argument.
+// Prints a line of JSON with the results.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
@@ -12,7 +12,7 @@ for (let i = 0; i < large.length; i++) large[i] = i % 251;
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
-/** One request with `http`; `write` gives it its body. */
+/** Sends one request with `http`; `write` writes its body. */
 async function request(method, path, write = (request) => request.end()) {
   const outgoing = http.request({ host: '127.0.0.1', port, method, path, agent });
   write(outgoing);
@@ -25,7 +25,7 @@ async function request(method, path, write = (request) => request.end()) {
 
 const report = {};
 
-// Keep-alive: twenty requests, one connection.
+// Keep-alive: twenty requests on one connection.
 {
   const answers = [];
   for (let i = 0; i < 20; i++) answers.push(await request('GET', `/number/${i}`));
@@ -33,7 +33,7 @@ const report = {};
   report.keepAlive = new Set(answers.map((answer) => answer.localPort)).size;
 }
 
-// A chunked request and its echo as it comes; the same whole.
+// A chunked request, echoed chunk by chunk and as a whole.
 for (const path of ['/stream', '/whole']) {
   const answer = await request('POST', path, (outgoing) => {
     outgoing.write('one,');
@@ -47,7 +47,7 @@ for (const path of ['/stream', '/whole']) {
   assert.equal(answer.headers['content-length'], path === '/whole' ? '13' : undefined);
 }
 
-// Two megabytes: up and down at once, up and then down, down only.
+// Two megabytes: sent and received at the same time, sent and then received, received only.
 for (const path of ['/stream', '/whole']) {
   const answer = await request('POST', path, (outgoing) => outgoing.end(large));
   assert.ok(answer.body.equals(large), `${path} changes a large body`);
@@ -64,7 +64,7 @@ report.large = large.length;
   report.fetch = true;
 }
 
-// Pipelining: three requests in one packet, their answers in order; and a request byte by byte.
+// Pipelining: three requests in one packet, and one byte by byte; the responses are in order.
 {
   const socket = net.connect(port, '127.0.0.1');
   socket.setNoDelay(true);
@@ -79,11 +79,11 @@ report.large = large.length;
   report.pipelined = [...text.matchAll(/\r\n\r\n(\d)/g)].map((match) => match[1]).join('');
 }
 
-// A client that goes away in the middle of its body, and one in the middle of the answer.
+// A client that aborts in the middle of its body, and one in the middle of the response.
 {
   const outgoing = http.request({ host: '127.0.0.1', port, method: 'POST', path: '/whole', agent: false });
   outgoing.on('error', () => {});
-  outgoing.write('a beginning');
+  outgoing.write('first chunk');
   await new Promise((resolve) => outgoing.on('socket', (socket) => socket.on('connect', resolve)));
   await new Promise(setImmediate);
   outgoing.destroy();
@@ -96,8 +96,8 @@ report.large = large.length;
   await once(response, 'close');
 }
 
-// The server is as it was.
+// The server still works.
 assert.equal((await request('GET', '/number/7')).body.toString(), '7');
 agent.destroy();
 console.log(JSON.stringify(report));
-process.exit(0); // fetch keeps its connections
+process.exit(0); // fetch keeps its connections open

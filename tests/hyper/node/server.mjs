@@ -1,5 +1,5 @@
-// Node's http as the server: prints its port, serves until its standard input ends, and then
-// prints what it has seen.
+// Node's http as the server: prints its port, serves until its standard input is closed, and then
+// prints its counters.
 import http from 'node:http';
 
 const large = Buffer.alloc(2 * 1024 * 1024);
@@ -12,12 +12,12 @@ const seen = { connections: 0, requests: 0, aborted: 0 };
 const server = http.createServer(async (request, response) => {
   seen.requests++;
   request.on('error', () => {
-    if (request.url !== '/stream') return; // `/half` ends like this, too
+    if (request.url !== '/stream') return; // `/half` reports an error, too
     seen.aborted++;
     aborted();
   });
   if (request.url === '/stream') {
-    request.pipe(response); // as it comes, chunked
+    request.pipe(response); // chunk by chunk
   } else if (request.url === '/whole') {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);

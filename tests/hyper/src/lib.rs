@@ -1,4 +1,4 @@
-//! What the tests of hyper on the loop share: a server, a client, and how to call Node.
+//! Shared parts of the tests of hyper on the loop: a server, a client, and Node processes.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
@@ -19,15 +19,18 @@ use nodeloop::hyper::{HyperIo, HyperTimer};
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::{Promise, spawn};
 
+/// The body of every request and response in these tests.
 pub type Body = BoxBody<Bytes, hyper::Error>;
 
 /// The number of bytes in a large body.
 pub const LARGE: usize = 2 * 1024 * 1024;
 
-/// What the server has seen.
+/// Counts what the server has received.
 #[derive(Default)]
 pub struct Seen {
+    /// Connections accepted.
     pub connections: Cell<u32>,
+    /// Requests whose head arrived.
     pub requests: Cell<u32>,
     /// Requests whose body ended with an error.
     pub broken: Cell<u32>,
@@ -37,7 +40,7 @@ fn count(cell: &Cell<u32>) {
     cell.set(cell.get() + 1);
 }
 
-/// Accepts for ever.
+/// Accepts connections forever.
 pub async fn serve(listener: TcpListener, http: http1::Builder, seen: Rc<Seen>) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
@@ -46,12 +49,12 @@ pub async fn serve(listener: TcpListener, http: http1::Builder, seen: Rc<Seen>) 
         let answer = service_fn(move |request| answer(request, seen.clone()));
         let connection = http.serve_connection(HyperIo::new(stream), answer);
         spawn(async move {
-            let _ = connection.await; // the tests look at what the client gets
+            let _ = connection.await; // the tests check the client's side
         });
     }
 }
 
-/// A server with a time limit for the head of a request.
+/// Returns a server builder with a time limit for the head of a request.
 pub fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(HyperTimer::new());
@@ -64,9 +67,9 @@ async fn answer(
 ) -> Result<Response<Body>, hyper::Error> {
     count(&seen.requests);
     let body = match request.uri().path() {
-        // As it comes, chunk by chunk.
+        // Echoed chunk by chunk as it arrives.
         "/stream" => request.into_body().boxed(),
-        // Whole, with its length.
+        // Echoed as a whole, with its length.
         "/whole" => match request.into_body().collect().await {
             Ok(body) => full(body.to_bytes()),
             Err(error) => {
@@ -85,67 +88,67 @@ async fn answer(
     Ok(Response::new(body))
 }
 
-/// A body that is all there, with a length.
+/// Returns a body of known length.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into())
         .map_err(|never| match never {})
         .boxed()
 }
 
-/// No body.
+/// Returns an empty body.
 pub fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed()
 }
 
-/// A large body without a length, in pieces of 100,000 bytes.
+/// Returns a large body of unknown length, in chunks of 100,000 bytes.
 pub fn large() -> Body {
     let bytes = large_bytes();
-    let pieces = (0..bytes.len())
+    let chunks = (0..bytes.len())
         .step_by(100_000)
         .map(move |at| Ok(Frame::data(bytes.slice(at..bytes.len().min(at + 100_000)))));
-    StreamBody::new(stream::iter(pieces)).boxed()
+    StreamBody::new(stream::iter(chunks)).boxed()
 }
 
-/// Byte *i* is *i* mod 251.
+/// Returns the bytes of a large body: byte *i* is *i* mod 251.
 pub fn large_bytes() -> Bytes {
     (0..LARGE).map(|i| (i % 251) as u8).collect()
 }
 
-/// A connection to a server on this machine.
+/// Connects to a server on this machine.
 pub async fn connect(port: u16) -> SendRequest<Body> {
     connect_and_keep(port).await.0
 }
 
-/// As [`connect`], with the task of the connection.
+/// Connects as [`connect`] does, and also returns the task of the connection.
 pub async fn connect_and_keep(port: u16) -> (SendRequest<Body>, Promise<()>) {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let (sender, connection) = hyper::client::conn::http1::handshake(HyperIo::new(stream))
         .await
         .unwrap();
     let connection = spawn(async move {
-        let _ = connection.await; // its requests get the error
+        let _ = connection.await; // its requests return the error
     });
     (sender, connection)
 }
 
-/// A request to a path of this server.
+/// Returns a request to a path of the server.
 pub fn request(method: &str, path: &str, body: Body) -> Request<Body> {
     let request = Request::builder().method(method).uri(path);
     request.header("host", "localhost").body(body).unwrap()
 }
 
-/// Whether Node is there. With `NODELOOP_REQUIRE_NODE` set it has to be.
+/// Returns whether `node` is on the PATH. Panics if not and `NODELOOP_REQUIRE_NODE` is set.
 pub fn has_node() -> bool {
     let has_node = Command::new("node").arg("--version").output().is_ok();
     let required = std::env::var_os("NODELOOP_REQUIRE_NODE").is_some();
     assert!(has_node || !required, "`node` is not on the PATH");
     if !has_node {
-        println!("`node` is not on the PATH: nothing was tested");
+        println!("skipped: `node` is not on the PATH");
     }
     has_node
 }
 
-/// Runs a script of the folder `node` to its end; the line of JSON that it prints.
+/// Runs a script of the folder `node` to its end and returns the line of JSON that it prints.
 pub fn run_node(script: &str, arguments: &[String]) -> serde_json::Value {
     let output = node(script).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -160,13 +163,15 @@ fn node(script: &str) -> Command {
     command
 }
 
-/// A server written in Node. It ends when its standard input does.
+/// A server written in Node, which ends when its standard input is closed.
 pub struct NodeServer {
     child: Child,
+    /// The port that the server listens on.
     pub port: u16,
 }
 
 impl NodeServer {
+    /// Starts `script` of the folder `node` and waits for its port.
     pub fn start(script: &str) -> NodeServer {
         let mut child = node(script)
             .stdin(Stdio::piped())
@@ -182,7 +187,7 @@ impl NodeServer {
         NodeServer { child, port }
     }
 
-    /// Ends the server; what it has printed behind its port.
+    /// Ends the server and returns the report that it prints.
     pub fn end(mut self) -> serde_json::Value {
         drop(self.child.stdin.take());
         let mut report = String::new();

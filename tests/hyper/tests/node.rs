@@ -1,4 +1,4 @@
-//! Node's clients against hyper's server on the loop, and hyper's client against Node's server.
+//! Node's clients with hyper's server on the loop, and hyper's client with Node's server.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use nodeloop_hyper::{
 };
 
 #[test]
-fn nodes_clients_get_what_they_should() {
+fn node_clients_receive_the_expected_responses() {
     if !has_node() {
         return;
     }
@@ -26,19 +26,15 @@ fn nodes_clients_get_what_they_should() {
         let report = spawn_blocking(move || run_node("client.mjs", &[port.to_string()])).await;
         (report, seen)
     });
-    assert_eq!(report["keepAlive"], 1, "one connection serves them all");
+    assert_eq!(report["keepAlive"], 1, "one connection serves all requests");
     assert_eq!(report["large"], LARGE);
     assert_eq!(report["fetch"], true);
-    assert_eq!(report["pipelined"], "1234", "in order");
-    assert_eq!(
-        seen.broken.get(),
-        1,
-        "the client that went away was noticed"
-    );
+    assert_eq!(report["pipelined"], "1234", "responses arrive in order");
+    assert_eq!(seen.broken.get(), 1, "the aborted request was detected");
 }
 
 #[test]
-fn nodes_server_gets_what_it_should() {
+fn node_server_receives_the_expected_requests() {
     if !has_node() {
         return;
     }
@@ -61,7 +57,7 @@ fn nodes_server_gets_what_it_should() {
         let body = answer.await.unwrap().into_body().collect().await.unwrap();
         assert!(body.to_bytes() == large_bytes());
 
-        // The server goes away in the middle of its answer.
+        // The server closes the connection in the middle of its response.
         client.ready().await.unwrap();
         let answer = client.send_request(request("GET", "/half", empty()));
         let error = answer
@@ -73,14 +69,14 @@ fn nodes_server_gets_what_it_should() {
             .unwrap_err();
         assert!(format!("{error:?}").contains("IncompleteBody"), "{error:?}");
 
-        // The client goes away in the middle of its body, when its beginning has come back.
+        // The client aborts in the middle of its body, after its first chunk was echoed.
         let (mut client, connection) = connect_and_keep(port).await;
-        let beginning = Ok(Frame::data(Bytes::from_static(b"a beginning")));
-        let chunks = stream::iter([beginning]).chain(stream::pending());
+        let first = Ok(Frame::data(Bytes::from_static(b"first chunk")));
+        let chunks = stream::iter([first]).chain(stream::pending());
         let body = BodyExt::boxed(StreamBody::new(chunks));
         let answer = client.send_request(request("POST", "/stream", body));
         let echo = answer.await.unwrap().into_body().frame().await;
-        assert_eq!(echo.unwrap().unwrap().into_data().unwrap(), "a beginning");
+        assert_eq!(echo.unwrap().unwrap().into_data().unwrap(), "first chunk");
         connection.abort();
 
         let mut client = connect(port).await;
@@ -89,7 +85,7 @@ fn nodes_server_gets_what_it_should() {
         assert_eq!(body.to_bytes(), "aborted");
     });
     let report = server.end();
-    // The first connection has served ten requests and gone down with the last.
+    // The first connection has served ten requests and was closed during the last.
     assert_eq!(report["connections"], 3);
     assert_eq!(report["requests"], 12);
     assert_eq!(report["aborted"], 1);

@@ -1,4 +1,4 @@
-//! hyper's server and client on one loop, over sockets and over pipes of memory.
+//! hyper's server and client on one loop, over TCP and over pairs of Unix sockets.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use nodeloop::time::Instant;
 use nodeloop::{EventLoop, block_on, spawn};
 use nodeloop_hyper::{LARGE, Seen, connect, empty, full, http, large, large_bytes, request, serve};
 
-/// Two requests wait in one pipeline; the connection serves one after the other.
+/// Several requests are served one after the other on one connection.
 #[test]
 fn a_server_and_a_client_share_a_loop() {
     block_on(async {
@@ -37,9 +37,9 @@ fn a_server_and_a_client_share_a_loop() {
     });
 }
 
-/// Scattered writes give the same bytes.
+/// Vectored writes transfer the same bytes.
 #[test]
-fn a_vectored_stream_writes_the_same() {
+fn vectored_writes_transfer_the_same_bytes() {
     block_on(async {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let answer = service_fn(|_| async { Ok::<_, hyper::Error>(Response::new(large())) });
@@ -57,10 +57,10 @@ fn a_vectored_stream_writes_the_same() {
     });
 }
 
-/// A head that does not come to its end is given up after exactly its time. The clock is virtual:
-/// nothing else can run, so it jumps.
+/// An incomplete head fails after exactly its time limit. The clock is virtual: it advances to the
+/// timer because nothing else is pending.
 #[test]
-fn the_head_of_a_request_has_its_time() {
+fn an_incomplete_head_times_out() {
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
     event_loop
         .run(async {
@@ -76,14 +76,14 @@ fn the_head_of_a_request_has_its_time() {
             assert_eq!(start.elapsed(), Duration::from_secs(7));
             let mut rest = String::new();
             theirs.read_to_string(&mut rest).await.unwrap();
-            println!("the client gets: {rest:?}");
+            println!("the client receives: {rest:?}");
         })
         .unwrap();
 }
 
-/// A connection that hyper has given up is given back, on both sides.
+/// After an upgrade, hyper returns the stream on both sides.
 #[test]
-fn an_upgraded_connection_is_given_back() {
+fn an_upgraded_connection_returns_its_stream() {
     block_on(async {
         let (ours, theirs) = UnixStream::pair().unwrap();
         spawn(async move {
@@ -110,21 +110,21 @@ fn an_upgraded_connection_is_given_back() {
         let io = HyperIo::new(theirs);
         let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
         let connection = spawn(connection.without_shutdown());
-        let mut wish = request("GET", "/", empty());
-        let headers = wish.headers_mut();
+        let mut upgrade = request("GET", "/", empty());
+        let headers = upgrade.headers_mut();
         headers.insert("connection", "upgrade".parse().unwrap());
         headers.insert("upgrade", "reverse".parse().unwrap());
-        let answer = client.send_request(wish).await.unwrap();
+        let answer = client.send_request(upgrade).await.unwrap();
         assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
         let mut stream = connection.await.unwrap().io.into_inner();
         stream.write_all(b"hello").await.unwrap();
-        let mut back = String::new();
-        stream.read_to_string(&mut back).await.unwrap();
-        assert_eq!(back, "olleh");
+        let mut reversed = String::new();
+        stream.read_to_string(&mut reversed).await.unwrap();
+        assert_eq!(reversed, "olleh");
     });
 }
 
-/// HTTP/2 needs the executor: every stream is a task, and need not be `Send`.
+/// HTTP/2 uses the executor: every stream is a task, which need not be `Send`.
 #[test]
 fn http2_runs_its_streams_as_tasks_of_the_loop() {
     block_on(async {

@@ -1,4 +1,4 @@
-//! `HyperTimer`: sleeps that can be sent and dropped anywhere, and are polled on their loop only.
+//! `HyperTimer`: sleeps can be sent and dropped anywhere, and are polled on their loop only.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -24,7 +24,7 @@ fn panic_text(action: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_sleep_ends_when_its_time_has_come() {
+fn a_sleep_completes_at_its_deadline() {
     virtual_loop()
         .run(async {
             let timer = HyperTimer::new();
@@ -33,14 +33,14 @@ fn a_sleep_ends_when_its_time_has_come() {
             assert_eq!(timer.now() - start, SECOND);
             timer.sleep_until(start + 3 * SECOND).await;
             assert_eq!(timer.now() - start, 3 * SECOND);
-            timer.sleep_until(start).await; // it has passed: a millisecond, as `time::sleep_until`
+            timer.sleep_until(start).await; // a deadline in the past: 1 ms, as `time::sleep_until`
             assert_eq!(timer.now() - start, 3 * SECOND + Duration::from_millis(1));
         })
         .unwrap();
 }
 
 #[test]
-fn a_sleep_that_is_reset_ends_at_its_new_time() {
+fn a_sleep_that_is_reset_completes_at_its_new_deadline() {
     virtual_loop()
         .run(async {
             let timer = HyperTimer::new();
@@ -50,16 +50,16 @@ fn a_sleep_that_is_reset_ends_at_its_new_time() {
             timer.reset(&mut sleep, start + 5 * SECOND);
             sleep.as_mut().await;
             assert_eq!(timer.now() - start, 5 * SECOND);
-            timer.reset(&mut sleep, start + 6 * SECOND); // one that has ended, too
+            timer.reset(&mut sleep, start + 6 * SECOND); // also after it has completed
             sleep.await;
             assert_eq!(timer.now() - start, 6 * SECOND);
         })
         .unwrap();
 }
 
-/// The virtual clock goes to what is pending: one hour if the timer was still armed.
+/// The virtual clock advances to the next armed timer: by one hour if the sleep's were still armed.
 #[test]
-fn a_sleep_that_is_dropped_keeps_nothing_alive() {
+fn a_dropped_sleep_does_not_keep_the_loop_alive() {
     let mut event_loop = virtual_loop();
     event_loop
         .run(async {
@@ -72,7 +72,7 @@ fn a_sleep_that_is_dropped_keeps_nothing_alive() {
         .run(async {
             let start = Instant::now();
             let sleep = HyperTimer::new().sleep(3600 * SECOND);
-            // A job holds virtual time until the key is on its way home.
+            // A job stops virtual time until the key was posted to the loop.
             nodeloop::spawn_blocking(move || drop(sleep)).await;
             nodeloop::on_exit(move |_| assert_eq!(start.elapsed(), Duration::ZERO));
         })
@@ -82,17 +82,17 @@ fn a_sleep_that_is_dropped_keeps_nothing_alive() {
 #[test]
 fn a_sleep_may_be_dropped_between_runs_and_outlive_its_loop() {
     let mut event_loop = virtual_loop();
-    let make = || (HyperTimer::new().unref().sleep(SECOND),);
-    let (sleep,) = event_loop.run(async move { make() }).unwrap();
+    let create = || (HyperTimer::new().unref().sleep(SECOND),);
+    let (sleep,) = event_loop.run(async move { create() }).unwrap();
     drop(sleep);
-    let (here,) = event_loop.run(async move { make() }).unwrap();
-    let (there,) = event_loop.run(async move { make() }).unwrap();
+    let (here,) = event_loop.run(async move { create() }).unwrap();
+    let (there,) = event_loop.run(async move { create() }).unwrap();
     drop(event_loop);
     drop(here);
     thread::spawn(move || drop(there)).join().unwrap();
 }
 
-/// R6, R36: it fires while something else keeps the loop alive, and not after that.
+/// R6, R36: it completes while something else keeps the loop alive, and not after that.
 #[test]
 fn an_unrefed_sleep_does_not_keep_the_loop_alive() {
     virtual_loop()
@@ -103,7 +103,7 @@ fn an_unrefed_sleep_does_not_keep_the_loop_alive() {
                 timer.sleep(SECOND).await;
                 assert_eq!(start.elapsed(), SECOND);
                 timer.sleep(3600 * SECOND).await;
-                unreachable!("nothing keeps the loop alive so long");
+                unreachable!("nothing keeps the loop alive for that long");
             });
             set_timeout(2 * SECOND, || {});
             nodeloop::on_exit(move |_| assert_eq!(start.elapsed(), 2 * SECOND));
@@ -112,7 +112,7 @@ fn an_unrefed_sleep_does_not_keep_the_loop_alive() {
 }
 
 #[test]
-fn what_needs_the_loop_says_so_outside_of_it() {
+fn panics_outside_of_the_loop_name_the_function() {
     fn send_and_sync<T: Send + Sync + ?Sized>(_: &T) {}
     let text = panic_text(|| drop(HyperTimer::new().sleep(SECOND)));
     assert!(
@@ -121,7 +121,7 @@ fn what_needs_the_loop_says_so_outside_of_it() {
     );
     let text = panic_text(|| HyperExecutor.execute(async {}));
     assert!(text.contains("outside of an event loop"), "{text}");
-    HyperTimer::new().now(); // this is the machine's time then
+    HyperTimer::new().now(); // returns the time of the machine
     let (sleep,) = nodeloop::run(async { (HyperTimer::new().unref().sleep(SECOND),) });
     send_and_sync::<dyn Sleep>(&*sleep);
 
@@ -140,13 +140,13 @@ fn what_needs_the_loop_says_so_outside_of_it() {
     );
     assert!(
         text.contains("timer.rs"),
-        "it says where the sleep was made: {text}"
+        "the message names the location of the sleep: {text}"
     );
 }
 
-/// The executor's tasks begin in a microtask, never inside of the call.
+/// The executor's tasks start in their own microtask, and never inside `execute`.
 #[test]
-fn what_is_executed_begins_in_a_microtask_of_its_own() {
+fn executed_futures_start_in_their_own_microtask() {
     let log = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let lines = log.clone();
     virtual_loop()
@@ -158,6 +158,6 @@ fn what_is_executed_begins_in_a_microtask_of_its_own() {
             lines.borrow_mut().push("main");
         })
         .unwrap();
-    // The main script goes on, ticks come before microtasks (R10).
+    // The main script continues, and ticks come before microtasks (R10).
     assert_eq!(*log.borrow(), ["main", "tick", "task"]);
 }

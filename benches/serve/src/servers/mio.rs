@@ -1,7 +1,8 @@
-//! mio and nothing around it: the least that a server of its kind can cost.
+//! A server on bare mio: the lower bound of the cost.
 //!
-//! Edge-triggered, one registration for each connection, and a read that does not fill its buffer
-//! is the last one, so that a message costs one read, one write and its share of a wait.
+//! It is edge-triggered, with one registration for each connection, and stops reading after a read
+//! that does not fill the buffer. A message therefore costs one read, one write and its share of a
+//! wait.
 
 use std::io::{self, Read, Write};
 
@@ -15,7 +16,7 @@ const LISTENER: Token = Token(usize::MAX);
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// What is read and not yet written.
+    /// The range of the buffer that was read and not yet written.
     pending: std::ops::Range<usize>,
 }
 
@@ -40,7 +41,7 @@ pub fn echo() -> io::Result<()> {
             if let Some(connection) = slot
                 && !matches!(connection.serve(), Ok(true))
             {
-                *slot = None; // the client has gone
+                *slot = None; // the client has disconnected
             }
         }
     }
@@ -69,7 +70,7 @@ fn accept(
 }
 
 impl Connection {
-    /// Whether the client is still there.
+    /// Returns whether the client is still connected.
     fn serve(&mut self) -> io::Result<bool> {
         loop {
             while !self.pending.is_empty() {
@@ -80,7 +81,7 @@ impl Connection {
             }
             if 0 < self.pending.end && self.pending.end < self.buffer.len() {
                 self.pending = 0..0;
-                return Ok(true); // it was a short read: nothing is left
+                return Ok(true); // after a short read nothing is left
             }
             match self.stream.read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),

@@ -1,4 +1,4 @@
-//! monoio, with io_uring if the system has it.
+//! Servers on monoio, with io_uring where available.
 
 use std::io;
 
@@ -16,7 +16,7 @@ pub fn echo() -> io::Result<()> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             ::monoio::spawn(async move {
-                let _ = echo_all(stream).await; // the client has gone
+                let _ = echo_all(stream).await; // the client has disconnected
             });
         }
     })

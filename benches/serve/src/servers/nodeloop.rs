@@ -1,4 +1,4 @@
-//! nodeloop.
+//! Servers on nodeloop.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub fn hello() -> io::Result<()> {
             stream.set_nodelay(true)?;
             let connection = http.serve_connection(HyperIo::new(stream), service_fn(answer));
             spawn(async move {
-                let _ = connection.await; // the client has gone
+                let _ = connection.await; // the client has disconnected
             });
         }
     })
@@ -42,7 +42,7 @@ pub fn echo() -> io::Result<()> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             spawn(async move {
-                let _ = echo_all(stream).await; // the client has gone
+                let _ = echo_all(stream).await; // the client has disconnected
             });
         }
     })

@@ -1,4 +1,4 @@
-//! tokio's runtime of one thread.
+//! Servers on tokio's `current_thread` runtime.
 
 use std::io;
 
@@ -29,7 +29,7 @@ pub fn hello() -> io::Result<()> {
             stream.set_nodelay(true)?;
             let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
             ::tokio::spawn(async move {
-                let _ = connection.await; // the client has gone
+                let _ = connection.await; // the client has disconnected
             });
         }
     })
@@ -37,15 +37,15 @@ pub fn hello() -> io::Result<()> {
 
 pub fn rest() -> io::Result<()> {
     let settings = Settings::default();
-    let on_tokios_pool = |job| drop(::tokio::task::spawn_blocking(job));
-    let notes = Notes::open(None, on_tokios_pool).map_err(io::Error::other)?;
+    let run_on_tokio_pool = |job| drop(::tokio::task::spawn_blocking(job));
+    let notes = Notes::open(None, run_on_tokio_pool).map_err(io::Error::other)?;
     let router = router(notes, settings.body_limit);
     let answer = service_fn(move |request: Request<Incoming>| {
         let handled = router.clone().oneshot(request.map(Body::new));
         async move {
             match timeout(settings.time_limit, handled).await {
                 Ok(answered) => answered,
-                Err(_) => Ok(Problem::Late.into_response()),
+                Err(_) => Ok(Problem::TimedOut.into_response()),
             }
         }
     });
@@ -59,7 +59,7 @@ pub fn rest() -> io::Result<()> {
             stream.set_nodelay(true)?;
             let connection = http.serve_connection(TokioIo::new(stream), answer.clone());
             ::tokio::spawn(async move {
-                let _ = connection.await; // the client has gone
+                let _ = connection.await; // the client has disconnected
             });
         }
     })
@@ -72,7 +72,7 @@ pub fn echo() -> io::Result<()> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             ::tokio::spawn(async move {
-                let _ = echo_all(stream).await; // the client has gone
+                let _ = echo_all(stream).await; // the client has disconnected
             });
         }
     })

@@ -1,0 +1,216 @@
+//! A source that is registered with the poll phase and can be closed by reference.
+//!
+//! It never reads or writes on its own: its owner does, by the methods in this file.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::panic::Location;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use mio::event::Source;
+
+use super::Direction;
+use super::registration::{Registration, source_closed};
+use crate::async_local::bind;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::promise::{Promise, with_resolver};
+
+/// A source of mio that can be closed while tasks wait for it.
+pub(crate) struct PollEvented<S: Source> {
+    registration: Registration,
+    /// `None` after it was closed. Borrowed for at most one system call.
+    pub(in crate::io) source: RefCell<Option<S>>,
+}
+
+impl<S: Source> PollEvented<S> {
+    pub(crate) fn new(
+        state: Rc<LoopState>,
+        mut source: S,
+        location: SourceLocation,
+    ) -> io::Result<PollEvented<S>> {
+        Ok(PollEvented {
+            registration: Registration::new(state, &mut source, location)?,
+            source: RefCell::new(Some(source)),
+        })
+    }
+
+    pub(crate) fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    /// Calls `operation` with the source. It must not call user code.
+    pub(crate) fn with<R>(&self, operation: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
+        operation(self.source.borrow().as_ref().ok_or_else(source_closed)?)
+    }
+
+    /// Calls `operation` when the source is ready until it does not block, for any number of tasks.
+    pub(crate) async fn async_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let operation = || self.with(&mut operation);
+        self.registration.async_io(direction, operation).await
+    }
+
+    /// Calls `operation` when the source is ready until it does not block, for `poll_*` methods.
+    pub(crate) fn poll_io<R>(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.registration
+            .poll_io(direction, cx, || Ok((self.with(&mut operation)?, false)))
+    }
+
+    /// Closes the source and queues `callback` for the close phase (R62).
+    #[track_caller]
+    pub(crate) fn close_with(&self, callback: impl FnOnce() + 'static) {
+        let (source, waiting) = self.take();
+        drop(source);
+        let state = self.registration.state();
+        let callback = Work::Once(Some(bind(state, callback)));
+        let origin = Origin::new(StepKind::Close, Location::caller());
+        state.push_close(Macrotask::new(callback, origin));
+        if !waiting.is_empty() {
+            // As in libuv (`core.c` `uv__finish_close`), pending operations end right before the
+            // close callback. The phase is a stack: what is pushed last is called first.
+            state.push_close(Macrotask::wake_all(waiting, origin));
+        }
+    }
+
+    /// Closes the source; the promise is settled in the close phase (R62).
+    #[track_caller]
+    pub(crate) fn close(&self) -> Promise<()> {
+        let (promise, resolver) = with_resolver();
+        self.close_with(move || resolver.resolve(()));
+        promise
+    }
+
+    /// Closes the source if it is open, and wakes the tasks that wait for it.
+    pub(crate) fn close_without_callback(&self) {
+        let (source, waiting) = self.take();
+        drop(source);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Deregisters the source and returns it, or an error if it was closed.
+    pub(crate) fn into_inner(self) -> io::Result<S> {
+        let (source, waiting) = self.take();
+        drop(waiting); // abandoned: a future that waits borrows the source
+        source.ok_or_else(source_closed)
+    }
+
+    #[must_use]
+    #[track_caller]
+    fn take(&self) -> (Option<S>, Vec<Waker>) {
+        let Ok(mut source) = self.source.try_borrow_mut() else {
+            panic!("a socket was closed while its `Descriptor` was borrowed: drop that first");
+        };
+        let mut source = source.take();
+        let wakers = source
+            .as_mut()
+            .map_or_else(Vec::new, |source| self.registration.deregister(source));
+        (source, wakers)
+    }
+}
+
+/// A source that can be read by reference.
+pub trait ReadSource: Source {
+    fn read_by_ref(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn read_vectored_by_ref(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
+}
+
+impl<S: Source> ReadSource for S
+where
+    for<'a> &'a S: Read,
+{
+    fn read_by_ref(mut self: &Self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read(buffer)
+    }
+
+    fn read_vectored_by_ref(mut self: &Self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.read_vectored(buffers)
+    }
+}
+
+/// A source that can be written by reference.
+pub trait WriteSource: Source {
+    fn write_by_ref(&self, bytes: &[u8]) -> io::Result<usize>;
+    fn write_vectored_by_ref(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl<S: Source> WriteSource for S
+where
+    for<'a> &'a S: Write,
+{
+    fn write_by_ref(mut self: &Self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
+    fn write_vectored_by_ref(mut self: &Self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_vectored(buffers)
+    }
+}
+
+impl<S: ReadSource> PollEvented<S> {
+    /// `short_read_drains` states whether a read that fills only a part of the buffer has emptied
+    /// the source.
+    pub(crate) fn poll_read(
+        &self,
+        cx: &Context<'_>,
+        buffer: &mut [u8],
+        short_read_drains: bool,
+    ) -> Poll<io::Result<usize>> {
+        self.registration.poll_io(Direction::Read, cx, || {
+            let length = self.with(|source| source.read_by_ref(buffer))?;
+            let drained = short_read_drains && 0 < length && length < buffer.len();
+            Ok((length, drained))
+        })
+    }
+
+    pub(crate) fn poll_read_vectored(
+        &self,
+        cx: &Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_io(Direction::Read, cx, |source| {
+            source.read_vectored_by_ref(buffers)
+        })
+    }
+}
+
+impl<S: WriteSource> PollEvented<S> {
+    pub(crate) fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_io(Direction::Write, cx, |source| source.write_by_ref(bytes))
+    }
+
+    pub(crate) fn poll_write_vectored(
+        &self,
+        cx: &Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_io(Direction::Write, cx, |source| {
+            source.write_vectored_by_ref(buffers)
+        })
+    }
+}
+
+impl<S: Source> Drop for PollEvented<S> {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+impl<S: Source + fmt::Debug> fmt::Debug for PollEvented<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.source.borrow() {
+            Some(source) => source.fmt(f),
+            None => f.write_str("closed"),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The registration of a source with the poll phase, and waiting for its readiness.
+//!
+//! A registration performs no I/O itself: it calls the operation that it is given, and again when
+//! the source is ready.
+//!
+//! Invariant: the table of registrations is not borrowed while an operation runs, nor while a waker
+//! is woken or dropped.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use mio::event::Source;
+
+use super::Direction;
+use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::SourceLocation;
+use crate::reactor::registrations::{RegistrationKey, SourcePoll, WaiterId};
+
+/// The entry of a source in the poll phase's table. The owner has to deregister it.
+pub(crate) struct Registration {
+    state: Rc<LoopState>,
+    key: RegistrationKey,
+}
+
+impl Registration {
+    pub(crate) fn new(
+        state: Rc<LoopState>,
+        source: &mut impl Source,
+        location: SourceLocation,
+    ) -> io::Result<Registration> {
+        if !state.is_open() {
+            return Err(loop_ended());
+        }
+        let mut registrations = state.poll.registrations.borrow_mut();
+        let key = registrations.register(source, location)?;
+        drop(registrations);
+        Ok(Registration { state, key })
+    }
+
+    pub(crate) fn state(&self) -> &Rc<LoopState> {
+        &self.state
+    }
+
+    /// Returns an error if a wait could not end; see [`check_loop`].
+    pub(crate) fn check_loop(&self) -> io::Result<()> {
+        check_loop(&self.state)
+    }
+
+    /// Polls for readiness, for `poll_*` methods: only the task of the latest call is woken.
+    pub(crate) fn poll_ready(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check_loop()?;
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let (state, replaced) = registrations.poll_ready(self.key, direction, cx);
+        drop(registrations);
+        drop(replaced);
+        to_poll(state)
+    }
+
+    /// Polls for readiness, for any number of futures, each with an `id` of its own.
+    pub(crate) fn poll_waiter(
+        &self,
+        direction: Direction,
+        id: &mut WaiterId,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check_loop()?;
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let (state, replaced) = registrations.poll_waiter(self.key, direction, id, cx);
+        drop(registrations);
+        drop(replaced);
+        to_poll(state)
+    }
+
+    pub(crate) fn forget_waiter(&self, direction: Direction, id: &mut WaiterId) {
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let waker = registrations.forget_waiter(self.key, direction, id);
+        drop(registrations);
+        drop(waker);
+    }
+
+    /// Waits until the source is ready.
+    pub(crate) fn ready(&self, direction: Direction) -> Ready<'_> {
+        Ready {
+            registration: self,
+            direction,
+            id: None,
+        }
+    }
+
+    /// Calls `operation` when the source is ready until it does not block, for `poll_*` methods.
+    ///
+    /// `operation` also returns whether it has drained the source.
+    pub(crate) fn poll_io<R>(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+        mut operation: impl FnMut() -> io::Result<(R, bool)>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            ready!(self.poll_ready(direction, cx))?;
+            if let Some(result) = self.attempt(direction, &mut operation) {
+                return Poll::Ready(result);
+            }
+        }
+    }
+
+    /// Calls `operation` when the source is ready until it does not block, for any number of tasks.
+    pub(crate) async fn async_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            self.ready(direction).await?;
+            let undrained = || operation().map(|result| (result, false));
+            if let Some(result) = self.attempt(direction, undrained) {
+                return result;
+            }
+        }
+    }
+
+    /// Calls `operation` once; returns `None` if it has to be called again.
+    fn attempt<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut() -> io::Result<(R, bool)>,
+    ) -> Option<io::Result<R>> {
+        match operation() {
+            Ok((result, drained)) => {
+                self.done(direction, drained);
+                Some(Ok(result))
+            }
+            Err(error) => self.failed(direction, error).map(Err),
+        }
+    }
+
+    /// Returns the error to report, or `None` if the operation has to be called again.
+    #[cold]
+    fn failed(&self, direction: Direction, error: io::Error) -> Option<io::Error> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.would_block(direction),
+            io::ErrorKind::Interrupted => {}
+            _ => {
+                self.done(direction, false);
+                return Some(error);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn would_block(&self, direction: Direction) {
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        registrations.would_block(self.key, direction);
+    }
+
+    /// Counts an operation that did not block.
+    pub(crate) fn done(&self, direction: Direction, drained: bool) {
+        if direction == Direction::Read {
+            let mut registrations = self.state.poll.registrations.borrow_mut();
+            registrations.consume_budget(self.key, drained);
+        }
+    }
+
+    pub(crate) fn set_refed(&self, refed: bool) {
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        registrations.set_refed(self.key, refed);
+    }
+
+    pub(crate) fn has_ref(&self) -> bool {
+        self.state.poll.registrations.borrow_mut().has_ref(self.key)
+    }
+
+    /// Removes the source from the table. Returns the wakers of the pending operations, for the
+    /// caller to wake or drop.
+    #[must_use]
+    pub(crate) fn deregister(&self, source: &mut impl Source) -> Vec<Waker> {
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        // An error means that the operating system does not know the source any more.
+        let (_, wakers) = registrations.deregister(self.key, source);
+        wakers
+    }
+}
+
+fn to_poll(state: SourcePoll) -> Poll<io::Result<()>> {
+    match state {
+        SourcePoll::Ready => Poll::Ready(Ok(())),
+        SourcePoll::Waiting => Poll::Pending,
+        SourcePoll::Gone => Poll::Ready(Err(source_closed())),
+    }
+}
+
+/// The future returned by `readable` and `writable`.
+///
+/// # Errors
+///
+/// Resolves to an error if the source is closed, if its loop has ended, or if its loop is not the
+/// one that runs on this thread.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the wait, which then no longer keeps the loop alive.
+#[must_use = "futures do nothing unless polled"]
+pub struct Ready<'a> {
+    registration: &'a Registration,
+    direction: Direction,
+    id: WaiterId,
+}
+
+impl Future for Ready<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.registration
+            .poll_waiter(this.direction, &mut this.id, cx)
+    }
+}
+
+impl Drop for Ready<'_> {
+    fn drop(&mut self) {
+        self.registration
+            .forget_waiter(self.direction, &mut self.id);
+    }
+}
+
+impl fmt::Debug for Ready<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready")
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns an error unless the loop runs on this thread now: otherwise a wait could not end.
+pub(crate) fn check_loop(state: &Rc<LoopState>) -> io::Result<()> {
+    let is_current = state.is_current();
+    if is_current && state.is_open() {
+        Ok(())
+    } else if is_current || state.remote_queue.is_closed() {
+        Err(loop_ended())
+    } else {
+        Err(io::Error::other(
+            "the event loop of this source is not running: use a source inside of its own loop",
+        ))
+    }
+}
+
+pub(in crate::io) fn source_closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the source was closed")
+}
+
+pub(crate) fn loop_ended() -> io::Error {
+    io::Error::other("the event loop of this source has ended")
+}

@@ -1,0 +1,7 @@
+//! What exists on Unix only: sources made of any descriptor, and the descriptors of sockets.
+
+mod async_fd;
+mod descriptor;
+
+pub use async_fd::AsyncFd;
+pub use descriptor::Descriptor;

@@ -1,0 +1,155 @@
+//! Accepting connections: one for each call, at most 32 for one event.
+//!
+//! Two kinds of errors do not end an `accept`. A connection that was aborted before it was accepted
+//! is skipped. When the process or the system has too many open descriptors, `accept` tries again
+//! after [`BACK_OFF`]: the connection stays in the queue of the system meanwhile, and the listener
+//! stays ready without being polled in vain.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use super::kind::{Listener, Protocol, Stream};
+use super::os::OsListener;
+use super::socket::Socket;
+use crate::io::Direction;
+use crate::io::platform::is_out_of_descriptors;
+use crate::phases::macrotask::SourceLocation;
+use crate::reactor::registrations::WaiterId;
+use crate::time::{Sleep, sleep};
+
+/// How long a listener waits for a free descriptor.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+impl<P: Protocol> Socket<Listener<P>> {
+    /// Waits for the next connection, and returns it with the address of the peer.
+    ///
+    /// Any number of tasks may accept at the same time; they are woken in the order in which they
+    /// started to wait. At most 32 connections are accepted for one event; the next poll phase
+    /// accepts more.
+    ///
+    /// A connection that its peer has aborted is skipped. When the process has too many open
+    /// descriptors, connections stay in the queue of the operating system, and accepting is tried
+    /// again every 100 ms.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the wait and loses no connection.
+    #[track_caller]
+    pub fn accept(&self) -> Accept<'_, P> {
+        Accept {
+            listener: self,
+            location: Location::caller(),
+            waiter: None,
+            back_off: None,
+        }
+    }
+
+    /// Returns the connections as an endless stream, which calls [`accept`](Socket::accept)
+    /// repeatedly and drops the addresses.
+    ///
+    /// An error does not end the stream.
+    #[track_caller]
+    pub fn incoming(&self) -> Incoming<'_, P> {
+        Incoming {
+            accept: self.accept(),
+        }
+    }
+}
+
+/// The future returned by [`accept`](Socket::accept).
+#[must_use = "futures do nothing unless polled"]
+pub struct Accept<'a, P: Protocol> {
+    listener: &'a Socket<Listener<P>>,
+    location: SourceLocation,
+    waiter: WaiterId,
+    back_off: Option<Sleep>,
+}
+
+impl<P: Protocol> Accept<'_, P> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(P::Stream, P::Address)>> {
+        let source = &self.listener.source;
+        let registration = source.registration();
+        loop {
+            registration.check_loop()?;
+            if let Some(sleep) = &mut self.back_off {
+                ready!(Pin::new(sleep).poll(cx));
+                self.back_off = None;
+            }
+            ready!(registration.poll_waiter(Direction::Read, &mut self.waiter, cx))?;
+            match source.with(|socket| socket.accept()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    registration.would_block(Direction::Read);
+                }
+                Err(error) if concerns_one_connection(&error) => {
+                    registration.done(Direction::Read, false);
+                }
+                Err(error) if is_out_of_descriptors(&error) => {
+                    let sleep = sleep(BACK_OFF);
+                    let keeps_alive = registration.has_ref();
+                    self.back_off = Some(if keeps_alive { sleep } else { sleep.unref() });
+                }
+                result => {
+                    registration.done(Direction::Read, false);
+                    return Poll::Ready(result);
+                }
+            }
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::ConnectionAborted || kind == io::ErrorKind::Interrupted
+}
+
+impl<P: Protocol> Future for Accept<'_, P> {
+    type Output = io::Result<(Socket<Stream<P>>, P::Address)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (socket, address) = ready!(self.poll_accept(cx))?;
+        let state = self.listener.source.registration().state();
+        let stream = Socket::new(state.clone(), socket, self.location)?;
+        Poll::Ready(Ok((stream, address)))
+    }
+}
+
+impl<P: Protocol> Drop for Accept<'_, P> {
+    fn drop(&mut self) {
+        let registration = self.listener.source.registration();
+        registration.forget_waiter(Direction::Read, &mut self.waiter);
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Accept<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Accept").field(self.listener).finish()
+    }
+}
+
+/// The stream returned by [`incoming`](Socket::incoming). Dropping it loses no connection.
+#[must_use = "streams do nothing unless polled"]
+pub struct Incoming<'a, P: Protocol> {
+    accept: Accept<'a, P>,
+}
+
+impl<P: Protocol> futures::Stream for Incoming<'_, P> {
+    type Item = io::Result<Socket<Stream<P>>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let accepted = ready!(Pin::new(&mut self.accept).poll(cx));
+        Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Incoming<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Incoming")
+            .field(self.accept.listener)
+            .finish()
+    }
+}

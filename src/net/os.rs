@@ -1,0 +1,61 @@
+//! What the sockets of mio have in common, as traits.
+//!
+//! They are implemented beside the protocols, in `tcp.rs`, `udp.rs` and `unix.rs`.
+
+use std::fmt::Debug;
+use std::io;
+
+use socket2::SockRef;
+
+use crate::io::platform::PlatformSource;
+use crate::io::{ReadSource, WriteSource};
+
+/// Any socket.
+pub trait OsSocket: AsSocket2 + PlatformSource + Debug + Into<Self::Std> {
+    type Std;
+    type Address;
+    /// The name of the public alias.
+    const NAME: &'static str;
+    /// The public function that calls [`from_std`](OsSocket::from_std).
+    const FROM_STD: &'static str;
+
+    fn from_std(socket: Self::Std) -> Self;
+    fn local_addr(&self) -> io::Result<Self::Address>;
+}
+
+/// A connected stream.
+pub trait OsStream: OsSocket + ReadSource + WriteSource {
+    /// Whether a read that fills only a part of the buffer has emptied the socket.
+    const SHORT_READ_DRAINS: bool;
+
+    fn peer_addr(&self) -> io::Result<Self::Address>;
+}
+
+/// A listening socket.
+pub trait OsListener: OsSocket {
+    type Stream;
+
+    fn accept(&self) -> io::Result<(Self::Stream, Self::Address)>;
+}
+
+/// A socket for datagrams.
+pub trait OsDatagram: OsSocket {
+    fn peer_addr(&self) -> io::Result<Self::Address>;
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Self::Address)>;
+}
+
+/// The options that mio has no method for.
+pub trait AsSocket2 {
+    fn as_socket2(&self) -> SockRef<'_>;
+}
+
+impl<S> AsSocket2 for S
+where
+    for<'a> SockRef<'a>: From<&'a S>,
+{
+    fn as_socket2(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}

@@ -1,0 +1,319 @@
+//! Keeps the house: who may import whom, who reads the clock, how long a file may be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules from the bottom to the top. A file belongs to the longest entry that its module path
+/// starts with. It imports from lower floors; within its own top-level module also from its own
+/// floor. `lib.rs` and the guide stand above all.
+#[rustfmt::skip]
+const FLOORS: &[&[&str]] = &[
+    &["async_local::context", "phases::macrotask", "phases::poll::explorer", "reactor", "reactor::clock"],
+    &["hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
+    &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
+    &["phases"],
+    &["observe::registry", "signal::dispatch", "signal::disposition"],
+    &["event_loop::state", "event_loop::current", "event_loop::notify"], // where the API and the loop meet
+    &["async_local", "event_loop::checkpoint", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
+    &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
+    &["abort", "io", "runtime"],
+    &["fs", "hyper", "net", "signal", "test"],
+    &["process", "worker"],
+];
+
+/// The most modules that `lib.rs` declares.
+const ROOT_MODULES: usize = 26;
+
+/// The longest file.
+const LINES: usize = 600;
+
+/// Every file of `folder` and below that ends in `.rs`.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    fn gather(folder: &Path, into: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).expect("a folder of the crate") {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                gather(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                into.push((path, text));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    gather(&root.join(folder), &mut files);
+    for (path, _) in &mut files {
+        *path = path.strip_prefix(root).unwrap().to_owned();
+    }
+    files.sort();
+    files
+}
+
+/// A source without its comments. Good enough for this house: no string in it holds `//`.
+fn code(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.find("//") {
+        Some(at) => &line[..at],
+        None => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The paths that a source names as `crate::a::b::C` or in a `use crate::{a, b::{C, D}}`, and the
+/// same with `super`, each with the prefix `crate::` or `super::` and without groups.
+fn imports(code: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for root in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(root) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || "_$:".contains(c)) {
+                continue;
+            }
+            expand("", &code[at..], &mut paths);
+        }
+    }
+    paths
+}
+
+/// Reads one path, or a group of paths in braces, at the start of `text`; returns the rest of it.
+fn expand<'a>(prefix: &str, text: &'a str, paths: &mut Vec<String>) -> &'a str {
+    let mut rest = text.trim_start();
+    let mut path = prefix.to_owned();
+    loop {
+        if let Some(mut group) = rest.strip_prefix('{') {
+            loop {
+                group = group.trim_start();
+                if let Some(after) = group.strip_prefix('}') {
+                    return after;
+                }
+                group = expand(&path, group, paths).trim_start();
+                group = group.strip_prefix(',').unwrap_or(group);
+                if group.is_empty() {
+                    return group;
+                }
+            }
+        }
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '*';
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        path += &rest[..end];
+        rest = &rest[end..];
+        match rest.strip_prefix("::") {
+            Some(after) if end > 0 => {
+                path += "::";
+                rest = after;
+            }
+            _ => {
+                paths.push(path);
+                let skipped = rest.find([',', '}', ';', '\n']).unwrap_or(rest.len());
+                return &rest[skipped..];
+            }
+        }
+    }
+}
+
+/// The module of a file: `promise::task` for `src/promise/task.rs`.
+fn module_of(path: &Path) -> String {
+    let path = path.strip_prefix("src").unwrap().with_extension("");
+    let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
+    parts.join("::")
+}
+
+/// The module that an import of the module `from` names: the longest one that exists.
+fn resolve(import: &str, from: &str, modules: &BTreeSet<String>) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = import;
+    if let Some(after) = rest.strip_prefix("crate::") {
+        rest = after;
+    } else {
+        parts = from.split("::").collect();
+        while let Some(after) = rest.strip_prefix("super::") {
+            parts.pop();
+            rest = after;
+        }
+    }
+    parts.extend(rest.split("::"));
+    let lengths = (1..=parts.len()).rev();
+    lengths
+        .map(|length| parts[..length].join("::"))
+        .find(|module| modules.contains(module))
+        // A module that stands inside of the file `from`.
+        .or_else(|| import.starts_with("super::").then(|| from.to_owned()))
+}
+
+/// The entry of [`FLOORS`] that a module belongs to.
+fn floor_of(module: &str) -> Option<usize> {
+    let belongs = |entry: &str| {
+        module == entry
+            || module
+                .strip_prefix(entry)
+                .is_some_and(|rest| rest.starts_with("::"))
+    };
+    let entries = FLOORS.iter().enumerate();
+    let entries = entries.flat_map(|(floor, entries)| entries.iter().map(move |e| (floor, *e)));
+    entries
+        .filter(|(_, entry)| belongs(entry))
+        .max_by_key(|(_, entry)| entry.len())
+        .map(|(floor, _)| floor)
+}
+
+fn top_of(module: &str) -> &str {
+    module.split("::").next().unwrap()
+}
+
+fn assert_none(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn imports_point_downwards() {
+    let files = sources("src");
+    let modules: BTreeSet<String> = files.iter().map(|(path, _)| module_of(path)).collect();
+    let mut problems = Vec::new();
+    for (path, text) in &files {
+        let (module, at) = (module_of(path), path.display());
+        if module == "lib" || module == "guide" {
+            continue;
+        }
+        let Some(floor) = floor_of(&module) else {
+            problems.push(format!("{at}: give it a place in FLOORS"));
+            continue;
+        };
+        for import in imports(&code(text)) {
+            let Some(target) = resolve(&import, &module, &modules) else {
+                problems.push(format!(
+                    "{at}: `{import}` names no module: import it from the module that defines it"
+                ));
+                continue;
+            };
+            let is_inside = top_of(&target) == top_of(&module);
+            let other = floor_of(&target).unwrap_or(usize::MAX);
+            if other > floor || (other == floor && !is_inside) {
+                problems.push(format!(
+                    "{at}: `{module}` is on floor {floor} and imports `{target}` of floor {other}"
+                ));
+            }
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
+fn the_root_is_a_short_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let entries = fs::read_dir(root).unwrap();
+    let names = entries.map(|entry| entry.unwrap().path().with_extension(""));
+    let modules: BTreeSet<PathBuf> = names.filter(|name| !name.ends_with("lib")).collect();
+    assert!(
+        modules.len() <= ROOT_MODULES,
+        "src has {} root modules, at most {ROOT_MODULES}: {modules:?}",
+        modules.len()
+    );
+}
+
+/// The phases do not know each other, and have nothing to do with the loop that runs them.
+#[test]
+fn phases_do_not_know_each_other() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src/phases") {
+        let code = code(&text);
+        // What is deeper than a phase may know its parent, and all know what a phase hands out.
+        let is_phase = path.components().count() == 3;
+        let siblings = code.replace("crate::phases::macrotask", "");
+        if siblings.contains("crate::phases") || (is_phase && code.contains("super::")) {
+            problems.push(format!("{}: imports a sibling", path.display()));
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
+fn one_file_reads_the_clock() {
+    let reads = |code: &str| {
+        code.contains("SystemTime")
+            || code
+                .match_indices("Instant::now")
+                .any(|(at, _)| !code[..at].ends_with("time::"))
+    };
+    let allowed = [
+        "src/reactor/clock.rs",
+        "src/time.rs", // has an `Instant` of its own, that asks the clock
+    ];
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        if reads(&code(&text)) && !allowed.contains(&path) {
+            problems.push(format!("{path}: reads the clock; be handed `now` instead"));
+        }
+        if path != "src/reactor/clock.rs" && code(&text).contains("std::time::Instant") {
+            problems.push(format!("{path}: knows the machine's `Instant`"));
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
+fn no_test_sleeps_and_nothing_is_unsafe() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        let (path, code) = (path.to_str().unwrap(), code(&text));
+        let may_sleep = [
+            "src/reactor/clock.rs",    // `block_for` on the real clock
+            "tests/house/layers.rs",   // this line
+            "tests/house/examples.rs", // waits for other processes
+            "tests/rules/reactor.rs",  // lets real time pass, which must not count
+        ];
+        if code.contains("thread::sleep") && !may_sleep.contains(&path) {
+            problems.push(format!(
+                "{path}: sleeps; move the virtual clock, or wait for a message"
+            ));
+        }
+        let is_unsafe = |line: &str| line.contains("unsafe ") && !line.contains('"');
+        if code.lines().any(is_unsafe) {
+            problems.push(format!("{path}: unsafe code"));
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
+fn files_stay_short() {
+    let long = |(path, text): (PathBuf, String)| {
+        let lines = text.lines().count();
+        (lines > LINES).then(|| format!("{}: {lines} lines, at most {LINES}", path.display()))
+    };
+    assert_none(sources("src").into_iter().filter_map(long).collect());
+}
+
+#[test]
+fn the_parser_of_this_file_finds_all_imports() {
+    let text = "
+        use crate::clock::Clock; // crate::comment
+        use crate::{macrotask::{Macrotask, Work as W}, phases::check::Check,
+            pool};
+        use super::state::{self, Life};
+        fn f() { crate::queues::g(); mycrate::not_ours() }
+    ";
+    let found = imports(&code(text));
+    let expected = [
+        "crate::clock::Clock",
+        "crate::macrotask::Macrotask",
+        "crate::macrotask::Work",
+        "crate::phases::check::Check",
+        "crate::pool",
+        "crate::queues::g",
+        "super::state::self",
+        "super::state::Life",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_super_path_is_resolved_from_its_module() {
+    let modules = ["a", "a::b", "a::c"].map(str::to_owned).into();
+    let resolved = |import, from| resolve(import, from, &modules);
+    assert_eq!(resolved("super::c::X", "a::b").as_deref(), Some("a::c"));
+    assert_eq!(resolved("super::X", "a::b").as_deref(), Some("a"));
+    assert_eq!(resolved("crate::a::b::X", "a").as_deref(), Some("a::b"));
+    assert_eq!(resolved("crate::d", "a"), None);
+}

@@ -1,0 +1,15 @@
+//! The test kit, exploration, observers, recordings, the loop inside of another one, and programs
+//! of a million steps.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod explore;
+mod hosted;
+mod observe;
+mod observe_tools;
+#[cfg(feature = "recording")]
+mod recording;
+mod scale;
+mod test_kit;
+mod time_limits;

@@ -1,0 +1,394 @@
+//! Recordings: what is kept of a run, the page and the trace made of it.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::common::limit::limit;
+use nodeloop::recording::{self, Recording, print_line};
+use nodeloop::{EventLoop, RunError, next_tick, on_uncaught, set_immediate, set_timeout, spawn};
+use serde_json::Value;
+
+mod program;
+
+use program::run;
+
+/// Runs `script` in virtual time; gives its recording.
+fn record(recording: Recording, script: impl FnOnce() + 'static) -> Recording {
+    let result = run(&recording, script);
+    result.expect("the script ends well");
+    recording
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).expect("a vector takes everything");
+    String::from_utf8(bytes).expect("it is UTF-8")
+}
+
+fn data(recording: &Recording) -> Value {
+    let json = text(|out| recording.write_json(out));
+    serde_json::from_str(&json).expect("it is JSON")
+}
+
+fn page(recording: &Recording) -> String {
+    text(|out| recording.write_html(out))
+}
+
+/// The events of the trace.
+fn trace(recording: &Recording) -> Vec<Value> {
+    let json = text(|out| recording.write_trace(out));
+    let mut trace: Value = serde_json::from_str(&json).expect("it is JSON");
+    match trace["traceEvents"].take() {
+        Value::Array(events) => events,
+        other => panic!("no array: {other}"),
+    }
+}
+
+/// The values of `field` in the events that have it.
+fn all<'a>(events: &'a Value, field: &str) -> Vec<&'a str> {
+    let events = events["events"].as_array().expect("events");
+    events
+        .iter()
+        .filter_map(|event| event[field].as_str())
+        .collect()
+}
+
+#[test]
+fn the_data_of_a_small_program_is_as_recorded() {
+    let _limit = limit();
+    let recording = Recording::new("a small program").without_sources();
+    let json = text(|out| record(recording, program::script).write_json(out));
+    let expected = include_str!("expected.json");
+    if json != expected {
+        let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recording.json");
+        std::fs::write(&actual, &json).unwrap();
+        panic!(
+            "the recording differs: diff tests/kit/recording/expected.json {}",
+            actual.display()
+        );
+    }
+}
+
+#[test]
+fn what_is_queued_is_called_or_cleared_once() {
+    let _limit = limit();
+    let data = data(&record(Recording::new("queues"), program::script));
+    let mut waiting: HashMap<i64, &Value> = HashMap::new();
+    let mut stack = Vec::new();
+    for event in data["events"].as_array().unwrap() {
+        let id = event["id"].as_i64();
+        match event["e"].as_str().unwrap() {
+            "add" => assert!(waiting.insert(id.unwrap(), event).is_none(), "{event}"),
+            "cancel" => assert!(waiting.remove(&id.unwrap()).is_some(), "{event}"),
+            "call" => {
+                waiting.remove(&id.unwrap());
+                stack.push(id);
+            }
+            "return" => assert_eq!(stack.pop(), Some(id), "{event}"),
+            "drain" | "drained" | "phase" | "sleep" => assert!(stack.is_empty(), "{event}"),
+            _ => {}
+        }
+    }
+    assert!(waiting.is_empty() && stack.is_empty());
+    assert_eq!(
+        all(&data, "text"),
+        ["script", "microtask", "task", "immediate", "timer"]
+    );
+}
+
+#[test]
+fn the_page_is_one_file_that_refers_to_nothing() {
+    let _limit = limit();
+    let recording = record(Recording::new("<i>title</i>"), program::script);
+    let page = page(&recording);
+    for reference in [
+        "http:",
+        "https:",
+        "src=",
+        "href=",
+        "url(",
+        "@import",
+        "<link",
+        "<img",
+        "<iframe",
+        "fetch(",
+        "XMLHttpRequest",
+        "WebSocket",
+        "import(",
+    ] {
+        assert!(!page.contains(reference), "the page has `{reference}`");
+    }
+    assert!(
+        page.contains("default-src 'none'"),
+        "the browser keeps it so"
+    );
+    assert!(page.contains("<title>&lt;i&gt;title&lt;/i&gt;</title>"));
+    assert!(!page.contains("{{"), "every mark is filled in");
+    let own = page.len() - text(|out| recording.write_json(out)).len();
+    assert!(own < 60_000, "the page without its data has {own} bytes");
+}
+
+#[test]
+fn nothing_that_is_printed_can_leave_the_data() {
+    let _limit = limit();
+    let evil = "</script><script>alert('{{title}}')</script><!--";
+    let recording = record(Recording::new(evil), move || print_line(evil));
+    let page = page(&recording);
+    assert_eq!(page.matches("</script>").count(), 2, "the page's own");
+    let (_, rest) = page.split_once("id=\"recording\">").unwrap();
+    let (json, _) = rest.split_once("</script>").unwrap();
+    let data: Value = serde_json::from_str(json).expect("it is JSON");
+    assert_eq!(all(&data, "text"), [evil]);
+    assert_eq!(data["title"], evil);
+}
+
+#[test]
+fn the_lines_of_the_program_are_in_the_page_unless_they_are_not_wanted() {
+    let _limit = limit();
+    let recording = record(Recording::new("sources"), program::script);
+    let lines = |data: &Value| -> Vec<String> {
+        let files = data["sources"].as_object().unwrap();
+        let lines = files.values().flat_map(|file| file.as_array().unwrap());
+        lines
+            .map(|line| line[1].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let wanted = r#"    println!("script");"#;
+    assert!(lines(&data(&recording)).iter().any(|line| line == wanted));
+    assert!(lines(&data(&recording.without_sources())).is_empty());
+}
+
+#[test]
+fn a_trace_nests_and_its_times_grow() {
+    let _limit = limit();
+    let recording = record(Recording::new("trace"), program::script);
+    let events = trace(&recording);
+    let (mut open, mut last) = (Vec::new(), -1.0);
+    let mut arrows: HashMap<i64, &str> = HashMap::new();
+    let mut begun = Vec::new();
+    for event in &events {
+        let phase = event["ph"].as_str().unwrap();
+        let time = event["ts"].as_f64().expect("a time in microseconds");
+        assert!(time >= last, "{event}");
+        last = time;
+        assert_eq!((&event["pid"], &event["tid"]), (&1.into(), &1.into()));
+        match phase {
+            "B" => {
+                // A callback has its place in its name: `next_tick program.rs:31`.
+                open.push(event["name"].as_str().unwrap().split(' ').next().unwrap());
+                begun.push(*open.last().unwrap());
+            }
+            "E" => drop(open.pop().expect("an end has its begin")),
+            "s" => assert_eq!(arrows.insert(event["id"].as_i64().unwrap(), "s"), None),
+            "f" => assert_eq!(arrows.insert(event["id"].as_i64().unwrap(), "f"), Some("s")),
+            "i" | "C" | "M" => {}
+            other => panic!("an unknown phase: {other}"),
+        }
+    }
+    assert!(open.is_empty(), "a begin has its end: {open:?}");
+    let callbacks = [
+        "main",
+        "next_tick",
+        "queue_microtask",
+        "task",
+        "set_immediate",
+        "set_timeout",
+    ];
+    let order: Vec<&str> = begun
+        .iter()
+        .copied()
+        .filter(|name| callbacks.contains(name))
+        .collect();
+    assert_eq!(order, callbacks);
+    let unfinished = arrows.values().filter(|end| **end == "s").count();
+    assert_eq!(unfinished, 1, "the timer that was cleared");
+}
+
+#[test]
+fn a_recording_stops_at_its_limit_and_says_so() {
+    let _limit = limit();
+    let chain = || {
+        fn link(left: u32) {
+            if left > 0 {
+                next_tick(move || link(left - 1));
+            }
+        }
+        link(1_000);
+    };
+    let recording = record(Recording::new("long").limit(100), chain);
+    assert_eq!(recording.len(), 100);
+    assert!(recording.omitted() > 2_000, "{}", recording.omitted());
+    assert_eq!(data(&recording)["omitted"], recording.omitted());
+    let begins = |phase: &str| {
+        trace(&recording)
+            .iter()
+            .filter(|e| e["ph"] == phase)
+            .count()
+    };
+    assert_eq!(begins("B"), begins("E"), "it was cut off, and still nests");
+    assert!(page(&recording).contains("\"omitted\""));
+}
+
+#[test]
+fn a_panic_is_recorded_and_what_it_leaves_open_is_closed() {
+    let _limit = limit();
+    let recording = Recording::new("panic");
+    let result = run(&recording, || {
+        set_timeout(Duration::from_millis(1), || panic!("as planned"));
+        set_timeout(Duration::from_secs(9), || unreachable!("the run is over"));
+    });
+    assert!(matches!(result, Err(RunError::Uncaught(_))));
+    assert!(all(&data(&recording), "how").contains(&"threw"));
+    assert_eq!(*all(&data(&recording), "e").last().unwrap(), "end");
+    let begins = |phase: &str| {
+        trace(&recording)
+            .iter()
+            .filter(|e| e["ph"] == phase)
+            .count()
+    };
+    assert_eq!(begins("B"), begins("E"));
+
+    let recording = record(Recording::new("handled"), || {
+        on_uncaught(|_| {});
+        set_immediate(|| panic!("as planned, and handled"));
+    });
+    assert!(all(&data(&recording), "how").contains(&"threw"));
+}
+
+#[test]
+fn a_task_returns_as_done_or_to_wait() {
+    let _limit = limit();
+    let recording = record(Recording::new("tasks"), || {
+        spawn(async {});
+        spawn(async { nodeloop::yield_now().await });
+    });
+    let data = data(&recording);
+    let how: Vec<&str> = data["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["e"] == "return" && event["id"].as_i64() < Some(0))
+        .map(|event| event["how"].as_str().unwrap())
+        .collect();
+    assert_eq!(how, ["done", "waits"]);
+}
+
+#[test]
+fn only_what_the_recorded_loop_says_is_in_its_recording() {
+    let _limit = limit();
+    let (first, second) = (Recording::new("first"), Recording::new("second"));
+    print_line("before any loop");
+    record(first.clone(), || print_line("in the first"));
+    record(second.clone(), || {
+        print_line("in the second");
+        std::thread::spawn(|| print_line("on a thread"))
+            .join()
+            .unwrap();
+    });
+    second.log("after its run");
+    assert_eq!(all(&data(&first), "text"), ["in the first"]);
+    assert_eq!(
+        all(&data(&second), "text"),
+        ["in the second", "after its run"]
+    );
+}
+
+#[test]
+fn a_recording_goes_on_with_the_next_run() {
+    let _limit = limit();
+    let recording = Recording::new("two runs");
+    let event_loop = EventLoop::builder().observer(recording.clone());
+    let mut event_loop = event_loop.build().unwrap();
+    event_loop.run_script(|| print_line("one")).unwrap();
+    event_loop.run_script(|| print_line("two")).unwrap();
+    let data = data(&recording);
+    assert_eq!(all(&data, "text"), ["one", "two"]);
+    let ends = all(&data, "e");
+    assert_eq!(ends.iter().filter(|kind| **kind == "begin").count(), 2);
+    assert_eq!(ends.iter().filter(|kind| **kind == "end").count(), 2);
+}
+
+/// Formatting calls the user's code, and so may spawn, print or panic.
+#[test]
+fn nothing_is_borrowed_while_a_text_is_formatted() {
+    let _limit = limit();
+    struct Nested(Rc<Cell<u32>>);
+    impl std::fmt::Display for Nested {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.set(self.0.get() + 1);
+            print_line("inside");
+            f.write_str("outside")
+        }
+    }
+    let formatted = Rc::new(Cell::new(0));
+    let nested = Nested(formatted.clone());
+    let recording = record(Recording::new("nested"), move || print_line(nested));
+    assert_eq!(all(&data(&recording), "text"), ["inside", "outside"]);
+    assert_eq!(formatted.get(), 1);
+}
+
+#[test]
+fn files_are_written() {
+    let _limit = limit();
+    let folder = tempfile::tempdir().unwrap();
+    let (html, json) = (folder.path().join("a.html"), folder.path().join("a.json"));
+    let recording = record(Recording::new("files"), program::script);
+    recording.save_html(&html).unwrap();
+    recording.save_trace(&json).unwrap();
+    assert_eq!(std::fs::read_to_string(html).unwrap(), page(&recording));
+    assert!(
+        std::fs::read_to_string(json)
+            .unwrap()
+            .contains("traceEvents")
+    );
+    assert!(
+        recording
+            .save_html(folder.path().join("no/folder"))
+            .is_err()
+    );
+}
+
+#[test]
+fn each_run_of_this_thread_is_saved_while_the_guard_lives() {
+    let _limit = limit();
+    let folder = tempfile::tempdir().unwrap();
+    let (html, json) = (folder.path().join("a.html"), folder.path().join("a.json"));
+    let nothing = recording::record_to_files("nothing", None, None);
+    nodeloop::run_script(|| {});
+    assert!(nothing.recording().is_none());
+    drop(nothing);
+
+    let guard = recording::record_to_files("title", Some(&html), Some(&json));
+    let recording = guard.recording().expect("there are files").clone();
+    nodeloop::run_script(|| print_line("seen"));
+    assert!(std::fs::read_to_string(&html).unwrap().contains("\"seen\""));
+    assert!(std::fs::read_to_string(&json).unwrap().contains("\"seen\""));
+    std::fs::remove_file(&html).unwrap();
+    drop(guard);
+    assert!(!html.exists(), "nothing has happened since");
+    let events = recording.len();
+    nodeloop::run_script(|| print_line("not seen"));
+    assert_eq!(recording.len(), events);
+}
+
+#[test]
+fn what_came_before_the_process_ends_is_saved() {
+    let _limit = limit();
+    let folder = tempfile::tempdir().unwrap();
+    let html = folder.path().join("a.html");
+    let guard = recording::record_to_files("exit", Some(&html), None);
+    let result = EventLoop::builder().build().unwrap().run_script(|| {
+        print_line("the last words");
+        nodeloop::exit(3);
+    });
+    assert!(matches!(result, Err(RunError::Exit(3))));
+    std::mem::forget(guard); // as `std::process::exit` does
+    assert!(
+        std::fs::read_to_string(&html)
+            .unwrap()
+            .contains("the last words")
+    );
+}

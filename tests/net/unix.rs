@@ -1,0 +1,249 @@
+//! Unix domain sockets. The phases in which connecting is reported: `tests/rules/pending.rs`.
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use crate::common::block_on;
+use crate::common::limit::limit;
+use crate::common::net::SocketPath;
+use futures::StreamExt;
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use nodeloop::net::{UnixDatagram, UnixListener, UnixStream};
+use nodeloop::spawn;
+
+#[test]
+fn connects_accepts_and_talks() {
+    let _limit = limit();
+    let path = SocketPath::new();
+    block_on(async move {
+        let listener = UnixListener::bind(&path.path).unwrap();
+        assert_eq!(
+            listener.local_addr().unwrap().as_pathname(),
+            Some(&*path.path)
+        );
+        let serving = spawn(async move {
+            let mut incoming = listener.incoming().take(2);
+            while let Some(stream) = incoming.next().await {
+                let stream = stream.unwrap();
+                futures::io::copy(&stream, &mut &stream).await.unwrap();
+            }
+        });
+        for text in ["first", "second"] {
+            let stream = UnixStream::connect(&path.path).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap().as_pathname(), Some(&*path.path));
+            assert!(stream.take_error().unwrap().is_none());
+            let (mut reader, mut writer) = (&stream, &stream);
+            writer.write_all(text.as_bytes()).await.unwrap();
+            AsyncWriteExt::close(&mut writer).await.unwrap();
+            let mut echo = String::new();
+            reader.read_to_string(&mut echo).await.unwrap();
+            assert_eq!(echo, text);
+        }
+        serving.await;
+    });
+}
+
+#[test]
+fn a_path_in_use_is_an_error() {
+    let _limit = limit();
+    let path = SocketPath::new();
+    block_on(async move {
+        let _listener = UnixListener::bind(&path.path).unwrap();
+        let again = UnixListener::bind(&path.path);
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::AddrInUse);
+    });
+}
+
+#[test]
+fn a_path_at_which_nobody_listens_refuses() {
+    let _limit = limit();
+    let path = SocketPath::new();
+    block_on(async move {
+        drop(UnixListener::bind(&path.path).unwrap()); // the path stays
+        let refused = UnixStream::connect(&path.path).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn a_pair_goes_to_std_and_back() {
+    let _limit = limit();
+    block_on(async {
+        let (mut one, other) = UnixStream::pair().unwrap();
+        let mut other = UnixStream::from_std(other.into_std().unwrap()).unwrap();
+        one.write_all(b"hello").await.unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(other.read(&mut buffer).await.unwrap(), 5);
+        other.shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(one.read(&mut buffer).await.unwrap(), 0);
+        let listener = SocketPath::new();
+        let std_listener = std::os::unix::net::UnixListener::bind(&listener.path).unwrap();
+        let ours = UnixListener::from_std(std_listener).unwrap();
+        let connecting = UnixStream::connect(&listener.path);
+        let (stream, accepted) = futures::join!(connecting, ours.accept());
+        assert!(stream.is_ok() && accepted.unwrap().1.is_unnamed());
+        ours.into_std().unwrap();
+    });
+}
+
+/// Abandoning a connect that has failed already changes nothing.
+#[test]
+fn a_connect_may_be_dropped_before_its_report() {
+    let _limit = limit();
+    block_on(async {
+        let mut connecting = Box::pin(UnixStream::connect("/nonexistent/socket"));
+        assert!(futures::poll!(&mut connecting).is_pending());
+        drop(connecting);
+        nodeloop::yield_now().await;
+    });
+}
+
+/// The texts are those of Node.
+#[test]
+fn errors_say_the_path() {
+    let _limit = limit();
+    let path = SocketPath::new();
+    block_on(async move {
+        let error = UnixStream::connect("/nonexistent/socket")
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "connect ENOENT /nonexistent/socket");
+        let _listener = UnixListener::bind(&path.path).unwrap();
+        let error = UnixListener::bind(&path.path).unwrap_err();
+        let path = path.path.display();
+        let text = format!("listen EADDRINUSE: address already in use {path}");
+        assert_eq!(error.to_string(), text);
+        let datagrams = UnixDatagram::unbound().unwrap();
+        let error = datagrams.connect("/nonexistent/socket").unwrap_err();
+        assert_eq!(error.to_string(), "connect ENOENT /nonexistent/socket");
+        let error = datagrams
+            .send_to(b"x", "/nonexistent/socket")
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "send ENOENT /nonexistent/socket");
+    });
+}
+
+#[test]
+fn halves_are_owned_and_reunited() {
+    let _limit = limit();
+    block_on(async {
+        let (one, mut other) = UnixStream::pair().unwrap();
+        let (reader, mut writer) = one.into_split();
+        writer.write_all(b"whole").await.unwrap();
+        let one = reader.reunite(writer).unwrap();
+        let mut buffer = [0; 5];
+        other.read_exact(&mut buffer).await.unwrap();
+        let (mut reader, writer) = one.into_split();
+        drop(writer);
+        assert_eq!(
+            other.read(&mut buffer).await.unwrap(),
+            0,
+            "that direction has ended"
+        );
+        other.write_all(b"alive").await.unwrap();
+        reader.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"alive");
+        reader.as_ref().close().await;
+        assert!(reader.read(&mut buffer).await.is_err());
+    });
+}
+
+#[test]
+fn datagrams_arrive_whole_and_say_where_they_come_from() {
+    let _limit = limit();
+    let (here, there) = (SocketPath::new(), SocketPath::new());
+    block_on(async move {
+        let one = UnixDatagram::bind(&here.path).unwrap();
+        let other = UnixDatagram::bind(&there.path).unwrap();
+        let nameless = UnixDatagram::unbound().unwrap();
+        for text in ["first", ""] {
+            one.send_to(text.as_bytes(), &there.path).await.unwrap();
+        }
+        nameless.connect(&there.path).unwrap();
+        assert_eq!(
+            nameless.peer_addr().unwrap().as_pathname(),
+            Some(&*there.path)
+        );
+        nameless.send(b"nameless").await.unwrap();
+        let mut buffer = [0; 16];
+        for text in ["first", ""] {
+            let (length, from) = other.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..length], text.as_bytes());
+            assert_eq!(from.as_pathname(), Some(&*here.path));
+        }
+        let (length, from) = other.recv_from(&mut buffer).await.unwrap();
+        assert_eq!(&buffer[..length], b"nameless");
+        assert!(from.is_unnamed());
+        assert_eq!(
+            other.local_addr().unwrap().as_pathname(),
+            Some(&*there.path)
+        );
+        assert!(UnixDatagram::bind(&here.path).is_err());
+    });
+}
+
+/// A receiver that is slow loses nothing: both ways of sending wait for it.
+#[test]
+fn datagrams_wait_for_a_slow_receiver() {
+    let _limit = limit();
+    const COUNT: usize = 3_000;
+    let path = SocketPath::new();
+    block_on(async move {
+        let receiver = UnixDatagram::bind(&path.path).unwrap();
+        let sender = UnixDatagram::unbound().unwrap();
+        let connected = UnixDatagram::unbound().unwrap();
+        connected.connect(&path.path).unwrap();
+        let sending = spawn(async move {
+            for _ in 0..COUNT {
+                connected.send(b"connected").await.unwrap();
+            }
+        });
+        let sending_to = spawn(async move {
+            for _ in 0..COUNT {
+                sender.send_to(b"to a path", &path.path).await.unwrap();
+            }
+        });
+        nodeloop::yield_now().await;
+        assert!(
+            !sending.is_finished() && !sending_to.is_finished(),
+            "they wait"
+        );
+        for received in 0..2 * COUNT {
+            assert_eq!(receiver.recv(&mut [0; 16]).await.unwrap(), 9);
+            if received % 100 == 0 {
+                nodeloop::yield_now().await;
+            }
+        }
+        sending.await;
+        sending_to.await;
+    });
+}
+
+#[test]
+fn datagram_sockets_pair_go_to_std_and_close() {
+    let _limit = limit();
+    block_on(async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let other = UnixDatagram::from_std(other.into_std().unwrap()).unwrap();
+        one.send(b"hello").await.unwrap();
+        other.readable().await.unwrap();
+        other.writable().await.unwrap();
+        assert_eq!(other.recv(&mut [0; 8]).await.unwrap(), 5);
+        assert!(other.take_error().unwrap().is_none());
+        assert!(other.has_ref() && !other.unref().has_ref() && other.ref_().has_ref());
+        other.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(other.send(b"no more").await.is_err());
+        let other = Rc::new(other);
+        let waiting = other.clone();
+        let waiting = spawn(async move { waiting.recv(&mut [0; 8]).await.unwrap_err().kind() });
+        other.close().await;
+        assert_eq!(waiting.await, ErrorKind::NotConnected);
+        assert!(other.descriptor().is_err());
+        assert!(one.send(b"gone").await.is_err());
+        let (closes, _peer) = UnixDatagram::pair().unwrap();
+        let (promise, resolver) = nodeloop::promise::with_resolver();
+        closes.close_with(move || resolver.resolve(()));
+        promise.await;
+    });
+}

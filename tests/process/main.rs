@@ -1,0 +1,21 @@
+//! Child processes, signals, standard streams, workers, and everything that crosses threads.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
+#[path = "../common/memory.rs"]
+mod memory;
+
+#[cfg(unix)]
+mod child_signal;
+#[cfg(unix)]
+mod children;
+#[cfg(target_os = "linux")]
+mod faults;
+mod one_pool_thread;
+mod remote;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
+mod stdio;
+mod workers;

@@ -1,0 +1,303 @@
+//! The standard streams: the test program runs itself as a child, with streams of every kind.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{PipeReader, Read, Write, pipe};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ExitStatus, Stdio};
+use std::rc::Rc;
+
+use crate::common::limit::limit;
+use crate::common::process::command_of;
+use futures::FutureExt;
+use futures::io::{AsyncReadExt, AsyncWriteExt, copy};
+use nodeloop::io::{stderr, stdin, stdout};
+use nodeloop::{EventLoop, RunError, exit, on_exit, set_immediate, spawn, yield_now};
+use rustix::fs::OFlags;
+
+/// What the test program does as a child. Its output stands between two marks, because the test
+/// harness writes, too.
+#[test]
+fn child() {
+    let _limit = limit();
+    let Ok(mode) = std::env::var("NODELOOP_STDIO") else {
+        return;
+    };
+    print!("<<"); // held back until the loop writes something
+    let mut event_loop = EventLoop::builder().build().unwrap();
+    let result = match &*mode {
+        "copy" => event_loop.run(async {
+            copy(stdin(), &mut stdout()).await.unwrap();
+            for shared in [std::io::stdin().as_fd(), std::io::stdout().as_fd()] {
+                let flags = rustix::fs::fcntl_getfl(shared).unwrap();
+                assert!(!flags.contains(OFlags::NONBLOCK), "it is changed for all");
+            }
+        }),
+        "order" => event_loop.run(async {
+            print!("a");
+            stdout().write_all(b"b").await.unwrap();
+            println!("c");
+            stdout().write_all(b"d").await.unwrap();
+            print!("e");
+            stdout().flush().await.unwrap();
+        }),
+        "hand over" => event_loop.run(async {
+            let mut two = [0; 2];
+            stdin().read_exact(&mut two).await.unwrap();
+            stdout().write_all(&two).await.unwrap();
+            stdout().write_all(b"|").await.unwrap();
+            let mut cat = nodeloop::process::Command::new("cat");
+            assert!(cat.status().await.unwrap().success());
+        }),
+        "wait" => event_loop.run(async {
+            spawn(async {
+                let length = stdin().read(&mut [0; 9]).await.unwrap();
+                stdout()
+                    .write_all(format!("read {length}").as_bytes())
+                    .await
+                    .unwrap();
+            });
+            on_exit(|_| print!(" exit"));
+        }),
+        "block_on" => event_loop.block_on(async {
+            spawn(async { stdin().read(&mut [0; 9]).await.map(drop) });
+            stdout().write_all(b"done").await.unwrap();
+        }),
+        "exit" => event_loop.run(async {
+            spawn(async { stdin().read(&mut [0; 9]).await.map(drop) });
+            set_immediate(|| exit(3));
+        }),
+        "unref" => event_loop.run(async {
+            let mut input = stdin();
+            assert!(input.has_ref() && !input.unref().has_ref());
+            spawn(async move { input.read(&mut [0; 9]).await.map(drop) });
+            stdout().write_all(b"unrefed").await.unwrap();
+        }),
+        "full" => event_loop.run(async {
+            let turns = Rc::new(Cell::new(0));
+            count_turns(turns.clone());
+            stdout().write_all(&vec![b'x'; 1 << 20]).await.unwrap();
+            stdout().write_all(b"y").await.unwrap();
+            assert!(turns.get() >= 10);
+        }),
+        "broken" => event_loop.run(async {
+            stdout().write_all(b"ready").await.unwrap();
+            stdin().read_exact(&mut [0; 1]).await.unwrap(); // the reader has gone
+            // A child that another test is starting may hold it for a moment.
+            let mut result = Ok(());
+            while result.is_ok() {
+                result = stdout().write_all(b"text").await;
+                yield_now().await;
+            }
+            assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+            assert!(stdout().write(b"text").now_or_never().unwrap().is_err());
+            exit(4)
+        }),
+        _ => unreachable!("no such mode"),
+    };
+    match result {
+        Ok(()) => print!(">>"),
+        Err(RunError::Exit(code)) => std::process::exit(code),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// After ten turns the parent is notified that the loop goes on.
+fn count_turns(turns: Rc<Cell<usize>>) {
+    turns.set(turns.get() + 1);
+    if turns.get() == 10 {
+        spawn(async { stderr().write_all(b"go").await.unwrap() });
+    } else {
+        set_immediate(move || count_turns(turns));
+    }
+}
+
+fn start(mode: &str, input: impl Into<Stdio>, output: impl Into<Stdio>) -> Child {
+    command_of(child)
+        .arg("--test-threads=1")
+        .env("NODELOOP_STDIO", mode)
+        .stdin(input)
+        .stdout(output)
+        .spawn()
+        .unwrap()
+}
+
+/// What a child has written to a pipe, between the marks.
+fn written(mut child: Child) -> (ExitStatus, String) {
+    let mut text = String::new();
+    let mut output = child.stdout.take().unwrap();
+    output.read_to_string(&mut text).unwrap();
+    (child.wait().unwrap(), between_marks(&text).to_owned())
+}
+
+fn between_marks(text: &str) -> &str {
+    let begin = text.find("<<").expect("it has begun") + 2;
+    let end = text.rfind(">>").unwrap_or(text.len());
+    &text[begin..end]
+}
+
+#[track_caller]
+fn assert_copied(input: impl Into<Stdio>, expected: &str) {
+    let (status, text) = written(start("copy", input, Stdio::piped()));
+    assert!(status.success());
+    assert!(
+        text == expected,
+        "{} of {} bytes",
+        text.len(),
+        expected.len()
+    );
+}
+
+fn long_text() -> String {
+    (0..50_000).map(|number| format!("{number}\n")).collect()
+}
+
+/// A pipe that gets `text` and then ends.
+fn pipe_of(text: String) -> PipeReader {
+    let (reader, mut writer) = pipe().unwrap();
+    std::thread::spawn(move || writer.write_all(text.as_bytes()).unwrap());
+    reader
+}
+
+#[test]
+fn a_pipe_a_file_a_socket_and_nothing_can_be_read() {
+    let _limit = limit();
+    let text = long_text();
+    assert_copied(pipe_of(text.clone()), &text);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    assert_copied(File::open(file.path()).unwrap(), &text);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let sent = text.clone();
+    std::thread::spawn(move || (&ours).write_all(sent.as_bytes()).unwrap());
+    assert_copied(OwnedFd::from(theirs), &text);
+    assert_copied(Stdio::null(), "");
+}
+
+#[test]
+fn a_file_and_a_socket_can_be_written() {
+    let _limit = limit();
+    let text = long_text();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut child = start(
+        "copy",
+        pipe_of(text.clone()),
+        File::create(file.path()).unwrap(),
+    );
+    assert!(child.wait().unwrap().success());
+    let written = std::fs::read_to_string(file.path()).unwrap();
+    assert!(between_marks(&written) == text);
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut child = start("copy", pipe_of(text.clone()), OwnedFd::from(theirs));
+    let mut written = String::new();
+    ours.read_to_string(&mut written).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(between_marks(&written) == text);
+}
+
+#[test]
+fn a_terminal_can_be_read_and_written() {
+    let _limit = limit();
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let open = || {
+        let mut options = File::options();
+        options.read(true).write(true).open(&name).unwrap()
+    };
+    let mut child = start("copy", open(), open());
+    let mut ours = File::from(ours);
+    ours.write_all(b"line\n\x04").unwrap(); // and the end of the input
+    assert!(child.wait().unwrap().success());
+    let mut text = Vec::new();
+    let _ = ours.read_to_end(&mut text); // it ends with an error, because the other end is closed
+    let text = String::from_utf8_lossy(&text);
+    // What was typed is echoed before it, or after the first mark.
+    assert_eq!(text.matches("line\r\n").count(), 2, "{text}");
+}
+
+#[test]
+fn lines_of_the_loop_and_of_print_come_in_order() {
+    let _limit = limit();
+    let child = start("order", Stdio::null(), Stdio::piped());
+    assert_eq!(written(child).1, "abc\nde");
+}
+
+#[test]
+fn nothing_is_read_ahead() {
+    let _limit = limit();
+    let child = start("hand over", pipe_of("12345".to_owned()), Stdio::piped());
+    assert_eq!(written(child).1, "12|345");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"12345").unwrap();
+    let child = start(
+        "hand over",
+        File::open(file.path()).unwrap(),
+        Stdio::piped(),
+    );
+    assert_eq!(written(child).1, "12|345");
+}
+
+#[test]
+fn a_read_that_waits_keeps_the_loop_alive() {
+    let _limit = limit();
+    let (reader, mut writer) = pipe().unwrap();
+    let child = start("wait", reader, Stdio::piped());
+    writer.write_all(b"1234").unwrap();
+    assert_eq!(written(child).1, "read 4 exit");
+}
+
+#[test]
+fn a_read_that_waits_does_not_hang_the_exit() {
+    let _limit = limit();
+    let modes = [
+        ("block_on", "done", 0),
+        ("exit", "", 3),
+        ("unref", "unrefed", 0),
+    ];
+    for (mode, expected, code) in modes {
+        let (reader, _writer) = pipe().unwrap(); // it stays open
+        let (status, text) = written(start(mode, reader, Stdio::piped()));
+        assert_eq!((&*text, status.code()), (expected, Some(code)), "{mode}");
+    }
+}
+
+#[test]
+fn a_full_pipe_does_not_stop_the_loop() {
+    let _limit = limit();
+    let mut command = command_of(child);
+    command.arg("--test-threads=1");
+    command.env("NODELOOP_STDIO", "full").stdin(Stdio::null());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut go = [0; 2];
+    child.stderr.take().unwrap().read_exact(&mut go).unwrap();
+    assert_eq!(&go, b"go", "though nobody has read");
+    let (status, text) = written(child);
+    assert!(status.success());
+    assert_eq!(text.len(), (1 << 20) + 1);
+    assert!(text.ends_with('y'));
+}
+
+#[test]
+fn a_reader_that_has_gone_is_an_error() {
+    let _limit = limit();
+    let (reader, mut writer) = pipe().unwrap();
+    let mut child = start("broken", reader, Stdio::piped());
+    let mut output = child.stdout.take().unwrap();
+    let mut text = Vec::new();
+    while !text.ends_with(b"ready") {
+        let mut byte = [0];
+        output.read_exact(&mut byte).unwrap();
+        text.extend(byte);
+    }
+    drop(output);
+    writer.write_all(b"x").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+}

@@ -1,0 +1,235 @@
+//! `AbortController` and what takes its signal; the order is Node's, printed with `node`.
+
+use std::time::Duration;
+
+use crate::common::limit::default_limit;
+use crate::common::{Lines, ms, virtual_loop};
+use nodeloop::{
+    AbortController, AbortExt, AbortReason, AbortSignal, next_tick, on_uncaught, promise,
+    queue_microtask, queue_work, set_immediate, set_timeout, spawn, spawn_blocking, time,
+};
+
+/// Runs a script on virtual time and gives what it logged.
+fn trace(script: impl FnOnce(Lines) + 'static) -> Vec<String> {
+    let log = Lines::default();
+    let inner = log.clone();
+    let _limit = default_limit();
+    let mut event_loop = virtual_loop();
+    event_loop.run_script(move || script(inner)).unwrap();
+    drop(event_loop);
+    log.take()
+}
+
+fn logging(log: &Lines, text: &str) -> impl FnOnce() + 'static {
+    let (log, text) = (log.clone(), text.to_owned());
+    move || log.borrow_mut().push(text)
+}
+
+/// Node's `abortSignal`: listeners in order, then dependants; a listener's throw comes in a tick.
+#[test]
+fn listeners_then_dependants_and_a_throw_in_a_tick() {
+    let log = trace(|log| {
+        let uncaught = log.clone();
+        on_uncaught(move |error| {
+            let text = error.payload().downcast_ref::<&str>().unwrap();
+            uncaught.borrow_mut().push(format!("uncaught {text}"));
+        });
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let any = AbortSignal::any([&signal]);
+        any.on_abort(logging(&log, "any listener"));
+        let first = logging(&log, "first listener");
+        signal.on_abort(move || {
+            first();
+            std::panic::resume_unwind(Box::new("boom"));
+        });
+        signal.on_abort(logging(&log, "second listener"));
+        next_tick(logging(&log, "tick before"));
+        queue_microtask(logging(&log, "micro before"));
+        controller.abort_with("why");
+        assert!(signal.is_aborted() && any.is_aborted());
+        assert_eq!(any.reason().unwrap().as_any().downcast_ref(), Some(&"why"));
+        queue_microtask(logging(&log, "micro after"));
+        next_tick(logging(&log, "tick after"));
+        controller.abort_with("again");
+        assert_eq!(
+            signal.reason().unwrap().as_any().downcast_ref(),
+            Some(&"why")
+        );
+        signal.on_abort(logging(&log, "late listener")); // never called
+    });
+    assert_eq!(
+        log,
+        [
+            "first listener",
+            "second listener",
+            "any listener",
+            "tick before",
+            // The throw is raised again in a tick of its own, which ends that drain (R53); the
+            // empty immediate of R51 brings the check phase whose opening drains the rest (R12).
+            "uncaught boom",
+            "tick after",
+            "micro before",
+            "micro after",
+        ]
+    );
+}
+
+/// A signal made of others is aborted after their own listeners, and so on downwards.
+#[test]
+fn dependants_follow_in_order() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let first = AbortSignal::any([&signal]);
+        first.on_abort(logging(&log, "dependant"));
+        let (own, seen) = (log.clone(), first.clone());
+        signal.on_abort(move || {
+            own.borrow_mut()
+                .push(format!("own, dependant aborted: {}", seen.is_aborted()));
+        });
+        let second = AbortSignal::any([&first]);
+        second.on_abort(logging(&log, "dependant of the dependant"));
+        controller.abort();
+        assert_eq!(
+            second.reason().unwrap().as_any().downcast_ref(),
+            Some(&AbortReason::Aborted)
+        );
+    });
+    let expected = [
+        "own, dependant aborted: false",
+        "dependant",
+        "dependant of the dependant",
+    ];
+    assert_eq!(log, expected);
+}
+
+/// The timer of `AbortSignal.timeout` is unref'd; when it fires the reason is a timeout.
+#[test]
+fn timeout_signal() {
+    let log = trace(|log| {
+        let signal = AbortSignal::timeout(ms(5));
+        let error = signal.clone();
+        let own = log.clone();
+        signal.on_abort(move || {
+            let timed_out = error.check().unwrap_err().is_timeout();
+            own.borrow_mut().push(format!("timed out: {timed_out}"));
+        });
+        set_timeout(ms(10), logging(&log, "10 ms"));
+        let never = AbortSignal::timeout(ms(50));
+        never.on_abort(logging(
+            &log,
+            "never: nothing keeps the loop alive until then",
+        ));
+        let _ = set_timeout(ms(20), move || drop((signal, never)));
+    });
+    assert_eq!(log, ["timed out: true", "10 ms"]);
+}
+
+/// A future is dropped by the abort and its error comes one turn after it.
+#[test]
+fn future_is_given_up() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let own = log.clone();
+        drop(spawn(async move {
+            let error = time::sleep(ms(1000))
+                .with_signal(&signal)
+                .await
+                .unwrap_err();
+            own.borrow_mut().push(format!("sleep: {error}"));
+            let late = time::sleep(ms(1000)).with_signal(&signal).await;
+            assert!(late.is_err());
+            own.borrow_mut().push("late".into());
+            assert_eq!(time::Instant::now().elapsed(), Duration::ZERO);
+        }));
+        controller.abort();
+        queue_microtask(logging(&log, "micro 1"));
+        let own = log.clone();
+        queue_microtask(move || queue_microtask(logging(&own, "micro 2")));
+        // The sleeps are disarmed: nothing is left to wait for.
+        let own = log.clone();
+        nodeloop::on_exit(move |_| {
+            own.borrow_mut()
+                .push(format!("exit at {:?}", time::Instant::now()))
+        });
+    });
+    assert_eq!(log[0], "sleep: the operation was aborted: Aborted");
+    assert_eq!(log[1..4], ["micro 1", "late", "micro 2"]);
+    assert!(log[4].ends_with("since_base: 0ns }"), "{}", log[4]);
+}
+
+/// The output comes if the future is ready, and leaves no listener.
+#[test]
+fn future_is_ready_in_time() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        drop(spawn(async move {
+            for _ in 0..100 {
+                assert!(promise::ready(1).with_signal(&signal).await.is_ok());
+            }
+            controller.abort();
+            log.borrow_mut().push("done".into());
+        }));
+    });
+    assert_eq!(log, ["done"]);
+}
+
+/// Timers, immediates, tasks and jobs take a signal.
+#[test]
+fn everything_takes_a_signal() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        set_timeout(ms(5), logging(&log, "timer: never")).abort_on(&signal);
+        set_immediate(logging(&log, "immediate: never")).abort_on(&signal);
+        let task = spawn(std::future::pending::<()>()).abort_on(&signal);
+        // Four jobs keep the pool busy until the fifth has been aborted.
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let receiver = std::sync::Arc::new(std::sync::Mutex::new(receiver));
+        for _ in 0..4 {
+            let receiver = receiver.clone();
+            queue_work(
+                move || {
+                    let _ = receiver.lock().unwrap().recv();
+                },
+                |()| {},
+            );
+        }
+        let job = spawn_blocking(|| panic!("it must not start")).abort_on(&signal);
+        let own = log.clone();
+        drop(spawn(async move {
+            let task = task.settled().await.unwrap_err();
+            own.borrow_mut()
+                .push(format!("task aborted: {}", task.is_aborted()));
+            let job: Result<(), _> = job.settled().await;
+            own.borrow_mut()
+                .push(format!("job aborted: {}", job.unwrap_err().is_aborted()));
+        }));
+        controller.abort();
+        drop(sender);
+    });
+    assert_eq!(log, ["task aborted: true", "job aborted: true"]);
+}
+
+/// A listener can be taken out, and those of what is over do not pile up.
+#[test]
+fn listeners_go() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        signal.on_abort(logging(&log, "removed")).remove();
+        let inner = signal.clone();
+        drop(spawn(async move {
+            for _ in 0..10_000 {
+                promise::ready(()).abort_on(&inner).await;
+            }
+            let text = format!("{:?}", inner);
+            assert!(text.contains("AbortSignal"), "{text}");
+            controller.abort();
+        }));
+    });
+    assert_eq!(log, [""; 0]);
+}

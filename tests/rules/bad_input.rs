@@ -1,0 +1,1058 @@
+//! Misuse, and programs that fail: the message, its location, and what is left.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, panic_any};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Once;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::common;
+use crate::common::limit::limit;
+use crate::common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
+use nodeloop::promise::{MAX_SPAWN_DEPTH, try_with_resolver, with_resolver};
+use nodeloop::time::{self, block_for, simulate_completion, sleep};
+use nodeloop::*;
+
+thread_local! {
+    /// Where the last panic of this thread was, once somebody asks; it is then not printed.
+    static PANICKED_AT: RefCell<Option<Option<&'static str>>> = const { RefCell::new(None) };
+}
+
+/// What `misuse` panics with, and in which file.
+#[track_caller]
+fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let at = info.location().expect("a panic has a location");
+            let asked = PANICKED_AT.with_borrow_mut(|panicked_at| match panicked_at {
+                Some(location) => {
+                    *location = Some(Box::leak(at.file().to_owned().into_boxed_str()));
+                    true
+                }
+                None => false,
+            });
+            if !asked {
+                default(info);
+            }
+        }));
+    });
+    PANICKED_AT.set(Some(None));
+    let payload = catch_unwind(AssertUnwindSafe(misuse)).expect_err("it should panic");
+    let location = PANICKED_AT.take().flatten();
+    (text_of(&*payload), location.expect("the hook was called"))
+}
+
+#[test]
+fn a_call_outside_of_a_loop_names_the_remedy() {
+    let _limit = limit();
+    type Verb = (&'static str, fn());
+    #[rustfmt::skip]
+    let verbs: &[Verb] = &[
+        ("next_tick", || next_tick(|| ())),
+        ("queue_microtask", || queue_microtask(|| ())),
+        ("set_timeout", || drop(set_timeout(ms(1), || ()))),
+        ("set_timeout_mut", || drop(set_timeout_mut(ms(1), || ()))),
+        ("set_interval", || drop(set_interval(ms(1), || ()))),
+        ("set_immediate", || drop(set_immediate(|| ()))),
+        ("spawn", || drop(spawn(async {}))),
+        ("spawn_lazy", || drop(spawn_lazy(async {}))),
+        ("try_spawn", || drop(try_spawn(async { Ok::<(), ()>(()) }))),
+        ("try_spawn_lazy", || drop(try_spawn_lazy(async { Ok::<(), ()>(()) }))),
+        ("spawn_blocking", || drop(spawn_blocking(|| ()))),
+        ("queue_work", || drop(queue_work(|| (), |()| ()))),
+        ("yield_now", || drop(yield_now())),
+        ("handle", || drop(handle())),
+        ("keep_alive", || drop(keep_alive())),
+        ("on_before_exit", || drop(on_before_exit(|| ()))),
+        ("on_exit", || drop(on_exit(|_| ()))),
+        ("on_uncaught", || drop(on_uncaught(|_| ()))),
+        ("on_unhandled_rejection", || drop(on_unhandled_rejection(|_| ()))),
+        ("on_rejection_handled", || drop(on_rejection_handled(|_| ()))),
+        ("exit", || exit(0)),
+        ("promise::with_resolver", || drop(with_resolver::<()>())),
+        ("promise::try_with_resolver", || drop(try_with_resolver::<(), ()>())),
+        ("promise::ready", || drop(promise::ready(()))),
+        ("promise::resolve", || drop(promise::resolve::<(), ()>(()))),
+        ("promise::reject", || drop(promise::reject::<(), ()>(()))),
+        ("time::sleep", || drop(sleep(ms(1)))),
+        ("time::sleep_until", || drop(time::sleep_until(time::Instant::now()))),
+        ("time::timeout", || drop(time::timeout(ms(1), pending::<()>()))),
+        ("time::interval", || drop(time::interval(ms(1)))),
+        ("time::block_for", || block_for(ms(1))),
+        ("time::wait_for_jobs", time::wait_for_jobs),
+        ("time::advance", || drop(time::advance(ms(1)))),
+        ("time::simulate_completion", || simulate_completion(ms(1), || ())),
+    ];
+    for (verb, call) in verbs {
+        let (text, file) = panic_of(call);
+        let expected = format!("`{verb}` was called outside of an event loop: call it from inside");
+        assert!(text.starts_with(&expected), "{verb}: {text}");
+        // A verb given by its name has no caller of ours.
+        assert!(
+            file == file!() || *verb == "time::wait_for_jobs",
+            "{verb}: {file}"
+        );
+    }
+}
+
+#[test]
+fn a_loop_inside_a_loop_names_the_remedy() {
+    let _limit = limit();
+    type Verb = (&'static str, fn());
+    let verbs: &[Verb] = &[
+        ("run", || run(async {})),
+        ("run_script", || run_script(|| ())),
+        ("block_on", || block_on(async {})),
+        ("run", || common::virtual_loop().run(async {}).unwrap()),
+        ("run_script", || {
+            common::virtual_loop().run_script(|| ()).unwrap();
+        }),
+        ("block_on", || {
+            common::virtual_loop().block_on(async {}).unwrap();
+        }),
+    ];
+    for (verb, call) in verbs {
+        trace(move |log| {
+            let (text, file) = panic_of(call);
+            assert!(
+                text.starts_with(&format!(
+                    "`{verb}` was called inside a running event loop, and a thread runs one at a \
+                     time: await or spawn the future here"
+                )),
+                "{text}"
+            );
+            assert_eq!(file, file!());
+            set_immediate(log.callback("and the outer loop goes on"));
+        })
+        .assert(["and the outer loop goes on"]);
+    }
+}
+
+#[test]
+fn a_pool_without_threads_is_refused() {
+    let _limit = limit();
+    let (text, file) = panic_of(|| {
+        let _ = EventLoop::builder().blocking_threads(0);
+    });
+    assert!(text.contains("a loop needs at least one thread"), "{text}");
+    assert_eq!(file, file!());
+}
+
+#[test]
+fn advance_needs_a_virtual_clock() {
+    let _limit = limit();
+    let mut event_loop = EventLoop::builder().build().unwrap();
+    event_loop
+        .run_script(|| {
+            let (text, file) = panic_of(|| drop(time::advance(ms(1))));
+            assert!(text.contains("build the loop with"), "{text}");
+            assert_eq!(file, file!());
+        })
+        .unwrap();
+}
+
+/// R20 binds the verbs of Node; `time::*` takes any delay, rounded up.
+#[test]
+fn zero_and_huge_delays() {
+    let _limit = limit();
+    trace(|log| {
+        spawn(async move {
+            sleep(Duration::ZERO).await;
+            log.add(now_ms()); // at least one
+            sleep(Duration::from_micros(1_001)).await;
+            log.add(now_ms());
+            time::sleep_until(time::Instant::now()).await;
+            log.add(now_ms());
+            assert!(time::timeout(ms(0), pending::<()>()).await.is_err());
+            log.add(now_ms());
+            let mut interval = time::interval(ms(0));
+            interval.tick().await;
+            interval.tick().await;
+            drop(interval);
+            log.add(now_ms());
+            sleep(ms(1 << 40)).await; // 34 years
+            log.add(now_ms() - (1 << 40));
+        });
+    })
+    .assert(["1", "3", "4", "5", "7", "7"]);
+}
+
+#[test]
+fn the_end_of_time_can_be_reached() {
+    let _limit = limit();
+    trace(|log| {
+        spawn(async move {
+            sleep(Duration::MAX).await;
+            log.add("slept");
+            simulate_completion(Duration::MAX, log.callback("completed"));
+            time::advance(Duration::MAX).await;
+            log.add("advanced");
+            block_for(Duration::MAX);
+            log.add("blocked");
+        });
+    })
+    .assert(["slept", "completed", "advanced", "blocked"]);
+}
+
+#[test]
+fn a_future_polled_after_its_end_says_so() {
+    let _limit = limit();
+    async fn poll_once<F: Future + Unpin>(future: &mut F) -> String {
+        poll_fn(|cx| {
+            let (text, _) = panic_of(|| assert!(Pin::new(&mut *future).poll(cx).is_pending()));
+            Poll::Ready(text)
+        })
+        .await
+    }
+    trace(|_| {
+        spawn(async {
+            let mut promise = resolved();
+            (&mut promise).await;
+            assert!(poll_once(&mut promise).await.contains("polled after"));
+            let mut sleep = sleep(ms(1));
+            (&mut sleep).await;
+            assert!(poll_once(&mut sleep).await.contains("polled after"));
+        });
+    })
+    .assert([]);
+}
+
+#[test]
+fn two_loops_on_one_thread_take_turns() {
+    let _limit = limit();
+    let log = Log::new();
+    let (mut a, mut b) = (common::virtual_loop(), common::virtual_loop());
+    // A task of each waits for a promise of the other.
+    let (in_a, resolve_a) = a.block_on(async { with_resolver::<&str>() }).unwrap();
+    let (in_b, resolve_b) = b.block_on(async { with_resolver::<&str>() }).unwrap();
+    let line = log.clone();
+    a.block_on(async move {
+        set_timeout(ms(5), line.callback("timer of a"));
+        spawn(async move { line.add(format_args!("a: {}", in_a.await)) });
+    })
+    .unwrap();
+    let line = log.clone();
+    b.block_on(async move {
+        spawn(async move { line.add(format_args!("b: {}", in_b.await)) });
+        resolve_a.resolve("from b"); // a wake of another loop: it waits in a's queue
+    })
+    .unwrap();
+    log.add("a runs again");
+    let line = log.clone();
+    a.block_on(async move {
+        line.add("main of a");
+        sleep(ms(1)).await;
+        assert_eq!(now_ms(), 1, "each loop has a clock of its own");
+        resolve_b.resolve("from a");
+    })
+    .unwrap();
+    log.add("both run dry");
+    b.run(async {}).unwrap();
+    a.run(async {}).unwrap();
+    log.assert([
+        "a runs again",
+        "main of a",
+        "a: from b", // the poll phase of this run
+        "both run dry",
+        "b: from a",
+        "timer of a",
+    ]);
+}
+
+#[test]
+fn a_loop_can_be_dropped_inside_another() {
+    let _limit = limit();
+    let log = Log::new();
+    let inner_log = log.clone();
+    let mut outer = common::virtual_loop();
+    let mut inner = common::virtual_loop();
+    inner
+        .block_on(async move {
+            let guard = OnDrop::new(move || {
+                inner_log.add("the inner task is dropped");
+                next_tick(inner_log.callback("never: the inner loop has ended"));
+            });
+            spawn(async move {
+                pending::<()>().await;
+                drop(guard);
+            });
+        })
+        .unwrap();
+    let line = log.clone();
+    outer
+        .run_script(move || {
+            line.add("before");
+            drop(inner);
+            line.add("after");
+            next_tick(line.callback("tick of the outer loop"));
+        })
+        .unwrap();
+    log.assert([
+        "before",
+        "the inner task is dropped",
+        "after",
+        "tick of the outer loop",
+    ]);
+}
+
+/// Calls a function when it is dropped.
+struct OnDrop(Option<Box<dyn FnOnce()>>);
+
+impl OnDrop {
+    fn new(callback: impl FnOnce() + 'static) -> OnDrop {
+        OnDrop(Some(Box::new(callback)))
+    }
+}
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.take().unwrap()();
+    }
+}
+
+fn panics_when_dropped(text: &'static str) -> OnDrop {
+    OnDrop::new(move || throw(text))
+}
+
+/// R56: a timer that throws both when it is called and when it is dropped starts the phase over.
+#[test]
+fn a_timer_may_throw_twice() {
+    let _limit = limit();
+    trace(|log| {
+        log_uncaught(&log);
+        let (line, guard) = (log.clone(), panics_when_dropped("drop"));
+        drop(set_timeout_mut(ms(1), move || {
+            let _ = &guard; // dropped after the call, because there is no handle
+            next_tick(line.callback("tick"));
+            throw("call");
+        }));
+        set_timeout(ms(1), log.callback("B"));
+        set_timeout(ms(1), log.callback("C"));
+        block_for(ms(5));
+    })
+    .assert(["uncaught call", "uncaught drop", "B", "tick", "C"]);
+}
+
+#[test]
+fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
+    let _limit = limit();
+    trace(|log| {
+        let completed = spawn(async {
+            let _guard = panics_when_dropped("completed");
+            7
+        });
+        let completed_later = spawn(async {
+            let _guard = panics_when_dropped("completed later");
+            resolved().await;
+            7
+        });
+        let aborted = spawn(async {
+            let _guard = panics_when_dropped("aborted");
+            pending::<i32>().await
+        });
+        aborted.abort();
+        let both = spawn(async {
+            let _guard = panics_when_dropped("not this one");
+            resolved().await;
+            // Two panics at a time would end the process: this one is caught first.
+            let _ = catch_unwind(|| throw("nor this one"));
+            8
+        });
+        spawn(async move {
+            for task in [completed, completed_later, aborted, both] {
+                let failure = task.settled().await.unwrap_err();
+                log.add(failure);
+            }
+        });
+    })
+    .assert([
+        "the task panicked: completed",
+        "the task panicked: completed later",
+        "the task panicked: aborted",
+        "the task panicked: not this one",
+    ]);
+}
+
+#[test]
+fn an_output_that_nobody_takes_may_panic_when_dropped() {
+    let _limit = limit();
+    trace(|log| {
+        drop(spawn(async {
+            yield_now().await;
+            panics_when_dropped("the output")
+        }));
+        let (promise, resolver) = with_resolver();
+        drop(promise);
+        resolver.resolve(panics_when_dropped("the value"));
+        drop(resolver);
+        drop(spawn_blocking(|| SendsPanic));
+        set_timeout(ms(1), log.callback("the loop goes on"));
+    })
+    .assert(["the loop goes on"]);
+}
+
+struct SendsPanic;
+
+impl Drop for SendsPanic {
+    fn drop(&mut self) {
+        throw("the result of a job")
+    }
+}
+
+#[test]
+fn destructors_that_panic_at_the_end_of_the_loop_stop_nothing() {
+    let _limit = limit();
+    let log = Log::new();
+    let line = log.clone();
+    let mut event_loop = common::virtual_loop();
+    event_loop
+        .block_on(async move {
+            for n in 1..=2 {
+                let guard = panics_when_dropped("a task");
+                let line = OnDrop::new(line.callback(format_args!("task {n}")));
+                drop(spawn(async move {
+                    pending::<()>().await;
+                    drop((guard, line));
+                }));
+            }
+            let each = |text: &'static str| {
+                let line = OnDrop::new(line.callback(text));
+                let guard = panics_when_dropped("a callback");
+                move || drop((guard, line))
+            };
+            set_timeout(ms(1), each("timeout"));
+            set_immediate(each("immediate"));
+            simulate_completion(ms(1), each("completion"));
+            next_tick(each("tick"));
+            queue_microtask(each("microtask"));
+            let listener = each("listener");
+            let mut listener = Some(listener);
+            on_before_exit(move || listener.take().unwrap()());
+        })
+        .unwrap();
+    drop(event_loop);
+    let mut lines = log.lines();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "completion",
+            "immediate",
+            "listener",
+            "microtask",
+            "task 1",
+            "task 2",
+            "tick",
+            "timeout"
+        ]
+    );
+}
+
+#[test]
+fn destructors_at_the_end_of_the_loop_may_call_into_it() {
+    let _limit = limit();
+    let log = Log::new();
+    let line = log.clone();
+    let mut event_loop = common::virtual_loop();
+    event_loop
+        .block_on(async move {
+            let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
+            let other = spawn(pending::<()>());
+            let guard = OnDrop::new(move || {
+                let refused = |text| {
+                    let line = OnDrop::new(line.callback(text));
+                    move || drop(line)
+                };
+                next_tick(refused("tick"));
+                queue_microtask(refused("microtask"));
+                set_immediate(refused("immediate")).clear();
+                let timer = set_timeout(ms(1), refused("timeout"));
+                timer.refresh().clear();
+                let task = refused("task");
+                let dropped = spawn(async move { task() });
+                assert!(dropped.is_finished());
+                drop(spawn_lazy(async { unreachable!() }));
+                drop(spawn_blocking(|| unreachable!()));
+                drop(sleep(ms(1)));
+                simulate_completion(ms(0), refused("completion"));
+                other.abort();
+                resolvers.reject(OnDrop::new(line.callback("the reason of a rejection")));
+            });
+            drop(spawn(async move {
+                pending::<()>().await;
+                drop((guard, promise));
+            }));
+        })
+        .unwrap();
+    drop(event_loop);
+    log.assert([
+        "tick",
+        "microtask",
+        "immediate",
+        "timeout",
+        "task",
+        "completion",
+        "the reason of a rejection", // not even its promise is left
+    ]);
+}
+
+impl std::fmt::Debug for OnDrop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnDrop")
+    }
+}
+
+/// A rejection after the end of the loop has no listener, and must not keep the loop's memory.
+#[test]
+fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
+    let _limit = limit();
+    let log = Log::new();
+    let mut event_loop = common::virtual_loop();
+    let resolvers = event_loop
+        .block_on(async {
+            let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
+            drop(promise);
+            resolvers
+        })
+        .unwrap();
+    drop(event_loop);
+    resolvers.reject(OnDrop::new(log.callback("the reason")));
+    drop(resolvers);
+    log.assert(["the reason"]);
+}
+
+#[test]
+fn exit_in_a_destructor_at_the_end_of_the_loop_does_nothing() {
+    let _limit = limit();
+    let mut event_loop = common::virtual_loop();
+    event_loop
+        .block_on(async {
+            on_exit(|_| unreachable!("the run has ended"));
+            let guard = OnDrop::new(|| exit(1));
+            drop(spawn(async move {
+                pending::<()>().await;
+                drop(guard);
+            }));
+            drop(spawn(pending::<()>()));
+        })
+        .unwrap();
+    drop(event_loop);
+}
+
+#[test]
+fn a_task_that_never_ends_is_in_the_report_and_cancelled_at_the_end() {
+    let _limit = limit();
+    let log = Log::new();
+    let line = log.clone();
+    let mut event_loop = common::virtual_loop();
+    let task_line = Location::caller().line() + 5;
+    let main_line = Location::caller().line() + 2;
+    let error = event_loop
+        .run(async move {
+            let guard = OnDrop::new(line.callback("the task is dropped"));
+            let task = spawn(async move {
+                pending::<()>().await;
+                drop(guard);
+            });
+            let _main = OnDrop::new(line.callback("main is dropped"));
+            task.await;
+        })
+        .unwrap_err();
+    let RunError::Stuck(stuck) = &error else {
+        panic!("{error:?}");
+    };
+    let mut lines: Vec<_> = stuck
+        .pending()
+        .iter()
+        .map(|location| location.line())
+        .collect();
+    lines.sort();
+    assert_eq!(lines, [main_line, task_line], "{error}");
+    assert!(
+        stuck
+            .pending()
+            .iter()
+            .all(|location| location.file() == file!())
+    );
+    assert!(error.to_string().contains("nothing keeps the loop alive"));
+    log.assert(["main is dropped"]); // the task may still be wanted by a later run
+    drop(event_loop);
+    log.assert(["main is dropped", "the task is dropped"]);
+}
+
+#[test]
+fn a_stuck_block_on_says_so_too() {
+    let _limit = limit();
+    let result = common::virtual_loop().block_on(async {
+        set_timeout(ms(1), || ());
+        pending::<()>().await;
+    });
+    assert!(matches!(result, Err(RunError::Stuck(_))), "{result:?}");
+}
+
+/// What the destructors of a stuck main future set off does not end the next run.
+#[test]
+fn the_end_of_a_stuck_main_future_may_throw() {
+    let _limit = limit();
+    let mut event_loop = common::virtual_loop();
+    let result = event_loop.run(async {
+        let _guard = OnDrop::new(|| queue_microtask(|| throw("x")));
+        pending::<()>().await;
+    });
+    assert!(matches!(result, Err(RunError::Uncaught(_))), "{result:?}");
+    assert_eq!(event_loop.run(async { 7 }).unwrap(), 7);
+}
+
+#[test]
+fn a_panic_in_a_callback_is_the_error_of_the_run() {
+    let _limit = limit();
+    let line = Location::caller().line() + 3;
+    let error = common::virtual_loop()
+        .run_script(|| {
+            set_timeout(ms(1), || throw("in a timer"));
+        })
+        .unwrap_err();
+    let text = error.to_string();
+    let RunError::Uncaught(error) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(error.location().line(), line);
+    assert_eq!(text_of(error.payload()), "in a timer");
+    assert!(
+        text.contains("uncaught panic in the callback made at"),
+        "{text}"
+    );
+    assert_eq!(text_of(&*error.into_payload()), "in a timer");
+}
+
+#[test]
+fn run_and_block_on_resume_the_panic_of_their_future() {
+    let _limit = limit();
+    for entry in [
+        || run(async { throw("x") }),
+        || block_on(async { throw("x") }),
+    ] {
+        let payload = catch_unwind(entry).unwrap_err();
+        assert_eq!(text_of(&*payload), "x");
+    }
+    let payload = catch_unwind(|| run_script(|| throw("x"))).unwrap_err();
+    assert_eq!(text_of(&*payload), "x");
+    let payload = catch_unwind(|| block_on(async { panic_any(7_u8) })).unwrap_err();
+    assert_eq!(payload.downcast_ref(), Some(&7_u8));
+}
+
+#[test]
+fn run_panics_on_an_unhandled_rejection() {
+    let _limit = limit();
+    let (text, file) = panic_of(|| run(async { drop(rejected("no")) }));
+    assert!(
+        text.contains("unhandled rejection of the promise made at"),
+        "{text}"
+    );
+    assert!(text.contains("\"no\""), "{text}");
+    assert_eq!(file, file!());
+}
+
+#[test]
+fn awaiting_an_aborted_promise_says_so() {
+    let _limit = limit();
+    let line = line!() + 3;
+    let location = format!("{}:{line}:23", file!());
+    trace(|log| {
+        let aborted = spawn(pending::<()>());
+        aborted.abort();
+        spawn(async move {
+            let text = AssertCatch(aborted).await;
+            log.add(text);
+        });
+    })
+    .assert([&*format!(
+        "awaited the promise made at {location}, which has no value: the promise was aborted, or its \
+         loop has ended; await `promise.settled()` to get this as an error"
+    )]);
+}
+
+/// Awaits a promise and gives the text of the panic.
+struct AssertCatch(Promise<()>);
+
+impl Future for AssertCatch {
+    type Output = String;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<String> {
+        let mut polled = Poll::Pending;
+        let promise = Pin::new(&mut self.0);
+        match catch_unwind(AssertUnwindSafe(|| polled = promise.poll(cx))) {
+            Ok(()) => {
+                assert!(polled.is_pending(), "it should panic");
+                Poll::Pending
+            }
+            Err(payload) => Poll::Ready(text_of(&*payload)),
+        }
+    }
+}
+
+#[test]
+fn after_a_good_run_what_is_pending_stays() {
+    let _limit = limit();
+    let log = Log::new();
+    let line = log.clone();
+    let mut event_loop = common::virtual_loop();
+    let resolver = event_loop
+        .run(async move {
+            let (promise, resolver) = with_resolver();
+            set_timeout(ms(50), line.callback("unref'd timer")).unref();
+            set_immediate(line.callback("unref'd immediate")).unref();
+            sleep(ms(10)).await;
+            let before_exit = line.clone();
+            on_before_exit(move || before_exit.add("before exit"));
+            spawn(async move {
+                promise.await;
+                line.add("task");
+            });
+            resolver
+        })
+        .unwrap();
+    log.add("second run");
+    let line = log.clone();
+    event_loop
+        .run(async move {
+            assert_eq!(now_ms(), 10, "virtual time goes on");
+            resolver.resolve(());
+            sleep(ms(100)).await;
+            line.add("main");
+        })
+        .unwrap();
+    log.assert([
+        "unref'd immediate", // rode along with the sleep of the first run
+        "before exit",
+        "second run",
+        "task",
+        "unref'd timer",
+        "main",
+        "before exit", // listeners stay
+    ]);
+}
+
+#[test]
+fn after_a_block_on_the_rest_of_its_turn_stays() {
+    let _limit = limit();
+    let log = Log::new();
+    let mut event_loop = common::virtual_loop();
+    let line = log.clone();
+    event_loop
+        .block_on(async move {
+            let (promise, resolver) = with_resolver();
+            simulate_completion(ms(5), move || resolver.resolve(()));
+            simulate_completion(ms(5), line.callback("completion of the same poll phase"));
+            queue_work(|| (), {
+                let line = line.clone();
+                move |()| line.add("job")
+            });
+            time::wait_for_jobs();
+            promise.await;
+            set_immediate(line.callback("immediate"));
+            next_tick(line.callback("tick"));
+            queue_microtask(line.callback("microtask"));
+        })
+        .unwrap();
+    log.assert(["job"]);
+    let line = log.clone();
+    event_loop.run_script(move || line.add("main")).unwrap();
+    log.assert([
+        "job",
+        "main",
+        "tick",
+        "microtask",
+        "completion of the same poll phase",
+        "immediate",
+    ]);
+}
+
+/// What is left of a poll phase keeps the loop alive by itself.
+#[test]
+fn after_a_block_on_a_completion_that_has_arrived_is_delivered() {
+    let _limit = limit();
+    let log = Log::new();
+    let mut event_loop = common::virtual_loop();
+    let line = log.clone();
+    event_loop
+        .block_on(async move {
+            let (promise, resolver) = with_resolver();
+            simulate_completion(ms(5), move || resolver.resolve(()));
+            simulate_completion(ms(5), line.callback("completion"));
+            promise.await;
+        })
+        .unwrap();
+    event_loop.run_script(|| ()).unwrap();
+    log.assert(["completion"]);
+}
+
+#[test]
+fn after_a_run_that_ended_early_nothing_stays() {
+    let _limit = limit();
+    type End = (&'static str, fn());
+    let ends: [End; 3] = [
+        ("Exit", || exit(1)),
+        ("Uncaught", || throw("x")),
+        ("Unhandled", || drop(rejected("x"))),
+    ];
+    for (kind, end) in ends {
+        let log = Log::new();
+        let line = log.clone();
+        let mut event_loop = common::virtual_loop();
+        let error = event_loop
+            .run_script(move || {
+                let exit_line = line.clone();
+                on_exit(move |code| exit_line.add(format_args!("exit {code}")));
+                set_timeout(ms(50), line.callback("never")).unref();
+                set_interval(ms(50), line.callback("never"));
+                set_immediate(line.callback("never"));
+                simulate_completion(ms(1), line.callback("never"));
+                let guard = OnDrop::new(line.callback("task dropped"));
+                drop(spawn(async move {
+                    sleep(ms(1)).await;
+                    drop(guard);
+                }));
+                block_for(ms(30));
+                queue_microtask(end);
+            })
+            .unwrap_err();
+        assert!(
+            format!("{error:?}").starts_with(kind) || kind == "Uncaught",
+            "{error:?}"
+        );
+        log.add("second run");
+        let line = log.clone();
+        event_loop
+            .run_script(move || {
+                assert_eq!(now_ms(), 30, "the clock does not go back");
+                set_timeout(ms(100), line.callback("timer"));
+            })
+            .unwrap();
+        log.assert([
+            "exit 1",
+            "task dropped",
+            "second run",
+            "timer",
+            "exit 0", // listeners stay until the loop is dropped
+        ]);
+    }
+}
+
+#[test]
+fn handles_of_a_loop_that_has_ended_do_nothing() {
+    let _limit = limit();
+    let log = Log::new();
+    let line = log.clone();
+    let mut event_loop = common::virtual_loop();
+    let (timer, fired, immediate, task, promise, resolver) = event_loop
+        .block_on(async move {
+            let fired = set_timeout_mut(ms(1), line.callback("fired"));
+            sleep(ms(5)).await;
+            let (promise, resolver) = with_resolver::<i32>();
+            (
+                set_timeout(ms(50), line.callback("never")),
+                fired,
+                set_immediate(line.callback("never")),
+                spawn(pending::<()>()),
+                promise,
+                resolver,
+            )
+        })
+        .unwrap();
+    let remote = event_loop.handle();
+    drop(event_loop);
+    for timer in [&timer, &fired, &timer.clone()] {
+        timer.refresh().unref().ref_();
+        timer.clear();
+        assert!(!timer.is_pending());
+    }
+    immediate.ref_().unref().clear();
+    assert!(!immediate.has_ref());
+    task.abort();
+    assert!(task.is_finished());
+    assert!(
+        futures::executor::block_on(task.settled())
+            .unwrap_err()
+            .is_aborted()
+    );
+    resolver.resolve(7);
+    assert_eq!(futures::executor::block_on(promise), 7);
+    assert!(remote.is_closed());
+    assert!(remote.post(|| unreachable!()).is_err());
+    drop((timer, fired, immediate));
+    log.assert(["fired"]);
+}
+
+/// Handles of two runs of one loop, the first of which ended early.
+#[test]
+fn handles_of_a_cancelled_run_do_nothing_in_the_next() {
+    let _limit = limit();
+    let kept = Rc::new(RefCell::new(None));
+    let mut event_loop = common::virtual_loop();
+    let keep = kept.clone();
+    let result = event_loop.run_script(move || {
+        *keep.borrow_mut() = Some((
+            set_timeout(ms(1), || unreachable!()),
+            set_interval(ms(1), || unreachable!()),
+            set_immediate(|| unreachable!()),
+            queue_work(|| (), |()| unreachable!()),
+        ));
+        exit(0)
+    });
+    assert!(matches!(result, Err(RunError::Exit(0))), "{result:?}");
+    let log = Log::new();
+    let line = log.clone();
+    event_loop
+        .run_script(move || {
+            let (timeout, interval, immediate, work) = kept.take().unwrap();
+            timeout.refresh();
+            interval.refresh();
+            assert!(!timeout.is_pending() && !interval.is_pending());
+            let new = set_immediate(line.callback("the immediate of this run"));
+            immediate.clear();
+            assert!(new.has_ref());
+            assert!(!work.cancel());
+            set_timeout(ms(1), line.callback("the timer of this run"));
+            timeout.clear();
+            interval.clear();
+        })
+        .unwrap();
+    log.assert(["the immediate of this run", "the timer of this run"]);
+}
+
+thread_local! {
+    static KEPT_LOOP: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
+}
+
+/// A loop in a thread-local is dropped when other thread-locals may be gone already.
+#[test]
+fn a_loop_can_be_dropped_by_the_end_of_its_thread() {
+    let _limit = limit();
+    let (sender, dropped) = std::sync::mpsc::channel();
+    for used_first in [false, true] {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            if used_first {
+                KEPT_LOOP.with(|_| ()); // registers its destructor before the library's
+            }
+            let mut event_loop = common::virtual_loop();
+            event_loop
+                .block_on(async move {
+                    let guard = OnDrop::new(move || sender.send(()).unwrap());
+                    drop(spawn(async move {
+                        pending::<()>().await;
+                        drop(guard);
+                    }));
+                    set_timeout(ms(1), || ());
+                })
+                .unwrap();
+            KEPT_LOOP.set(Some(event_loop));
+        })
+        .join()
+        .unwrap();
+        dropped.try_recv().expect("the task was dropped");
+    }
+}
+
+/// A hook that throws ends the run. Checked against Node, whose process ends with code 7 and calls
+/// no `exit` listener:
+///
+/// ```js
+/// process.on('exit', (code) => console.log('never'));
+/// process.on('uncaughtException', (e) => { throw 'in the hook'; });
+/// setImmediate(() => { throw 'first'; });
+/// ```
+#[test]
+fn an_uncaught_hook_that_panics_ends_the_run() {
+    let _limit = limit();
+    let error = common::virtual_loop()
+        .run_script(|| {
+            on_exit(|_| unreachable!());
+            on_uncaught(|_| throw("in the hook"));
+            set_immediate(|| throw("first"));
+            set_immediate(|| unreachable!());
+        })
+        .unwrap_err();
+    assert!(error.to_string().contains("in the hook"), "{error}");
+}
+
+#[test]
+fn a_listener_may_add_listeners_and_fail() {
+    let _limit = limit();
+    trace(|log| {
+        log_uncaught(&log);
+        let (line, times) = (log.clone(), Cell::new(0));
+        on_before_exit(move || {
+            times.set(times.get() + 1);
+            if times.get() == 1 {
+                on_before_exit(line.callback("added while listeners were called"));
+                throw("in a listener")
+            }
+        });
+    })
+    .assert([
+        "uncaught in a listener",
+        "added while listeners were called", // the error has kept the loop alive (R51)
+    ]);
+}
+
+#[test]
+fn spawns_nested_too_deep_name_the_way_out() {
+    let _limit = limit();
+    fn nest(left: usize) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async move {
+            if left > 0 {
+                spawn(nest(left - 1)).await;
+            }
+        })
+    }
+    let result = std::thread::Builder::new()
+        .stack_size(64 << 20)
+        .spawn(|| {
+            let result = common::virtual_loop().run(nest(MAX_SPAWN_DEPTH - 1));
+            assert!(result.is_ok(), "{result:?}");
+            PANICKED_AT.set(Some(None)); // not printed
+            let result = common::virtual_loop().run(nest(MAX_SPAWN_DEPTH));
+            result.unwrap_err().to_string()
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+    assert!(
+        result.contains(&format!("nested {MAX_SPAWN_DEPTH} deep")),
+        "{result}"
+    );
+    assert!(result.contains("use `spawn_lazy`"), "{result}");
+}
+
+/// A run that is cut short takes the jobs with it, waiting or running, and whoever holds one of
+/// their promises learns it.
+#[test]
+fn the_promise_of_a_job_that_went_down_with_its_run_is_aborted() {
+    let _limit = limit();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
+    let promises = Rc::new(RefCell::new(Vec::new()));
+    let kept = promises.clone();
+    let ended = event_loop.run(async move {
+        let running = spawn_blocking(move || {
+            let _ = released.recv();
+        });
+        let waiting = spawn_blocking(|| panic!("its thread is busy"));
+        kept.borrow_mut().extend([running, waiting]);
+        nodeloop::exit(3);
+    });
+    assert!(matches!(ended, Err(RunError::Exit(3))));
+    for promise in promises.take() {
+        assert!(promise.is_finished());
+        let settled = event_loop.block_on(promise.settled()).unwrap();
+        assert!(settled.unwrap_err().is_aborted());
+    }
+    drop(release);
+}

@@ -1,0 +1,27 @@
+//! The rules of order, and the promises, tasks and events that they are about. The deliberate
+//! breaks and the mutants are tried on this binary alone.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod abort;
+mod async_local;
+mod bad_input;
+mod drain;
+mod errors;
+mod event_loop;
+mod immediates;
+mod listeners;
+#[cfg(unix)]
+mod pending;
+mod pool;
+mod promise_api;
+mod promise_waiters;
+mod promises;
+mod reactions;
+#[cfg(unix)]
+mod reactor;
+#[cfg(unix)]
+mod throws;
+mod timer_lists;
+mod timers;

@@ -1,0 +1,198 @@
+//! Who waits for a promise, and what becomes of a waiter that gives up, moves, or ends itself:
+//! R13 for what has no counterpart in JavaScript.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use futures::future::FusedFuture;
+
+use crate::common::{Later, Log, ms, tag, throw, trace};
+use nodeloop::promise::{PromiseError, ready, resolve, try_with_resolver, with_resolver};
+use nodeloop::time::sleep;
+use nodeloop::{Promise, queue_microtask, set_immediate, spawn};
+
+/// Polls once and gives up the turn.
+async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
+    poll_fn(|cx| {
+        assert!(future.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// A waiter on a shared promise that was dropped does not wake its task: that would give the task a
+/// place in the microtask queue ahead of its time.
+#[test]
+fn a_dropped_waiter_gives_its_task_no_place_in_the_queue() {
+    trace(|log| {
+        let (first, resolve_first) = with_resolver::<()>();
+        let (second, resolve_second) = with_resolver::<()>();
+        let first = first.shared();
+        let line = log.clone();
+        spawn(async move {
+            poll_once(pin!(first.clone())).await;
+            second.await;
+            line.add("task");
+        });
+        set_immediate(move || {
+            resolve_first.resolve(());
+            queue_microtask(log.callback("microtask"));
+            resolve_second.resolve(());
+        });
+    })
+    .assert(["microtask", "task"]);
+}
+
+/// Of several waiters, the one that gives up leaves the line, and no other.
+#[test]
+fn the_waiter_that_gives_up_is_the_one_that_leaves() {
+    trace(|log| {
+        let (promise, resolver) = with_resolver::<()>();
+        let promise = promise.shared();
+        promise.then(tag(&log, "a"));
+        let b = promise.then(tag(&log, "b"));
+        promise.then(tag(&log, "c"));
+        b.abort();
+        set_immediate(move || resolver.resolve(()));
+    })
+    .assert(["a", "c"]);
+}
+
+/// A promise that was polled in one task and is awaited in another wakes the other.
+#[test]
+fn a_promise_that_moves_to_another_task_wakes_that_one() {
+    trace(|log| {
+        let (promise, resolver) = with_resolver::<()>();
+        spawn(async move {
+            let mut promise = promise;
+            poll_once(Pin::new(&mut promise)).await;
+            spawn(async move {
+                promise.await;
+                log.add("moved");
+            });
+        });
+        set_immediate(move || resolver.resolve(()));
+    })
+    .assert(["moved"]);
+}
+
+/// The same for one waiter of several: the others keep their wakers and their places.
+#[test]
+fn one_waiter_of_several_may_move() {
+    trace(|log| {
+        let (promise, resolver) = with_resolver::<()>();
+        let promise = promise.shared();
+        promise.then(tag(&log, "a"));
+        let (mut moving, line) = (promise.clone(), log.clone());
+        spawn(async move {
+            poll_once(Pin::new(&mut moving)).await;
+            spawn(async move {
+                moving.await;
+                line.add("moved");
+            });
+        });
+        promise.then(tag(&log, "b"));
+        set_immediate(move || resolver.resolve(()));
+    })
+    .assert(["a", "moved", "b"]);
+}
+
+/// A task that aborts itself ends with the poll in which it does.
+#[test]
+fn a_task_that_aborts_itself_ends_at_its_next_wait() {
+    trace(|log| {
+        let (this, line) = (Later::<Promise<()>>::new(), log.clone());
+        let itself = this.clone();
+        this.set(spawn(async move {
+            sleep(ms(1)).await;
+            itself.get().abort();
+            line.add(format_args!("finished {}", itself.get().is_finished()));
+            let seen = itself.clone();
+            queue_microtask(move || {
+                line.add(format_args!("finished {}", seen.get().is_finished()))
+            });
+            pending::<()>().await;
+        }));
+    })
+    .assert(["finished false", "finished true"]);
+}
+
+/// The `Debug` output and state of a promise; marking it as handled suppresses the report.
+#[test]
+fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
+    trace(|log| {
+        let (plain, resolver) = with_resolver::<()>();
+        let (fallible, resolvers) = try_with_resolver::<(), &str>();
+        let (plain, fallible) = (plain.shared(), fallible.shared());
+        assert!(!plain.is_finished() && !fallible.is_finished());
+        resolver.resolve(());
+        fallible.mark_handled(); // so nothing is reported
+        resolvers.settle(Err("unhandled"));
+        assert!(plain.is_finished() && fallible.is_finished());
+
+        let panicking = spawn(async {
+            if true {
+                throw("unhandled, too")
+            }
+        })
+        .shared();
+        panicking.mark_handled();
+        let alone = spawn(async {
+            if true {
+                throw("unhandled as well")
+            }
+        });
+        alone.mark_handled();
+        let aborted = spawn(pending::<()>()).shared();
+        aborted.abort();
+        spawn(async move {
+            log.add(aborted.settled().await.unwrap_err());
+        });
+    })
+    .assert(["the promise was aborted, or its loop has ended"]);
+}
+
+/// The two questions that a failure answers.
+#[test]
+fn a_failure_says_what_it_is() {
+    let what = |failure: PromiseError| (failure.is_panic(), failure.is_aborted());
+    trace(move |log: Log| {
+        let panicked = spawn(async {
+            if true {
+                throw("text")
+            }
+        });
+        let aborted = spawn(pending::<()>());
+        aborted.abort();
+        spawn(async move {
+            assert_eq!(ready(1).settled().await.unwrap(), 1);
+            log.add(format_args!(
+                "{:?}",
+                what(panicked.settled().await.unwrap_err())
+            ));
+            log.add(format_args!(
+                "{:?}",
+                what(aborted.settled().await.unwrap_err())
+            ));
+        });
+    })
+    .assert(["(true, false)", "(false, true)"]);
+}
+
+/// For `select!` in a loop: a promise that has given its value is out.
+#[test]
+fn a_promise_that_has_given_its_value_is_terminated() {
+    trace(|log| {
+        let mut plain = ready(());
+        let mut fallible = resolve::<(), &str>(());
+        assert!(!plain.is_terminated() && !fallible.is_terminated());
+        spawn(async move {
+            (&mut plain).await;
+            (&mut fallible).await.unwrap();
+            assert!(plain.is_terminated() && fallible.is_terminated());
+            log.add("both");
+        });
+    })
+    .assert(["both"]);
+}
