@@ -1,9 +1,9 @@
 //! Values that follow the asynchronous flow: Node's `AsyncLocalStorage`.
 //!
-//! The running code has a *context*, a small immutable map. What it schedules remembers the
-//! context of that moment: spawned tasks, reactions, ticks, microtasks, timers, immediates,
-//! completions. When that runs, the context is back; behind it, it is gone again. A program that
-//! uses none pays a test for "none" per callback.
+//! The running code has a *context*, a small immutable map. Everything that it schedules keeps the
+//! context of that moment: spawned tasks, reactions, ticks, microtasks, timers, immediates and
+//! completions. The context is set while the scheduled code runs, and cleared afterwards. A program
+//! without values pays one check per callback.
 //!
 //! Invariant: between two callbacks the loop's context is empty.
 
@@ -18,7 +18,7 @@ use crate::async_local::context::{AsyncContext, StorageId};
 use crate::event_loop::current::{current, try_current};
 use crate::event_loop::state::LoopState;
 
-/// A callback that runs in the context in which it was bound.
+/// Returns a callback that runs in the current context.
 pub(crate) fn bind(state: &Rc<LoopState>, callback: impl FnOnce() + 'static) -> Box<dyn FnOnce()> {
     match state.context.get() {
         None => Box::new(callback),
@@ -32,8 +32,8 @@ pub(crate) fn bind(state: &Rc<LoopState>, callback: impl FnOnce() + 'static) -> 
     }
 }
 
-/// The same for a callback that runs again and again. What it makes of the context is there again
-/// at its next call, as in Node, where the context hangs on the timer.
+/// Returns a callback that runs in the current context repeatedly. A change that it makes to the
+/// context is kept for its next call, as in Node, where the timer owns the context.
 pub(crate) fn bind_repeating(
     state: &Rc<LoopState>,
     mut callback: impl FnMut() + 'static,
@@ -42,7 +42,7 @@ pub(crate) fn bind_repeating(
     let state = state.clone();
     Box::new(move || {
         state.context.set(context.take());
-        let _kept = Kept {
+        let _saved = SavedOnDrop {
             state: &state,
             context: &mut context,
         };
@@ -50,13 +50,13 @@ pub(crate) fn bind_repeating(
     })
 }
 
-/// Takes the context along when a call ends, also by a panic.
-struct Kept<'a> {
+/// Saves the context when a call ends, even by a panic.
+struct SavedOnDrop<'a> {
     state: &'a LoopState,
     context: &'a mut AsyncContext,
 }
 
-impl Drop for Kept<'_> {
+impl Drop for SavedOnDrop<'_> {
     fn drop(&mut self) {
         *self.context = self.state.context.get();
     }
@@ -64,14 +64,17 @@ impl Drop for Kept<'_> {
 
 /// A value that follows the asynchronous flow of the program: Node's `AsyncLocalStorage`.
 ///
-/// Inside of [`run`](AsyncLocalStorage::run), and in everything that is started there, however
-/// much later it continues, [`get`](AsyncLocalStorage::get) gives the value. Clones are the same
-/// storage. It belongs to its loop's thread.
+/// [`get`](AsyncLocalStorage::get) returns the value inside of [`run`](AsyncLocalStorage::run) and
+/// in everything that is started there, no matter how much later it continues. Clones are the same
+/// storage. It cannot be sent to another thread. A context that is still in use keeps its values
+/// alive after the storage has been dropped.
 ///
-/// Like Node's, it can surprise: [`enter_with`](AsyncLocalStorage::enter_with) in the part of an
-/// async function before its first wait changes the caller's value, too, because that part runs
-/// on the caller's stack; a reaction has the value of where it was added, not of where the
-/// promise was made or settled.
+/// Two properties may be unexpected, here as in Node. A call of
+/// [`enter_with`](AsyncLocalStorage::enter_with) in a task before its first wait changes the
+/// spawner's value, too, because that part runs on the spawner's stack. A reaction has the value of
+/// where it was added, not of where its promise was made or settled.
+///
+/// # Examples
 ///
 /// ```
 /// use std::rc::Rc;
@@ -96,7 +99,7 @@ pub struct AsyncLocalStorage<T> {
 }
 
 impl<T: 'static> AsyncLocalStorage<T> {
-    /// A storage in which nobody has set a value.
+    /// Creates a storage without a value.
     pub fn new() -> AsyncLocalStorage<T> {
         AsyncLocalStorage {
             id: Rc::new(0),
@@ -104,40 +107,43 @@ impl<T: 'static> AsyncLocalStorage<T> {
         }
     }
 
-    /// Calls `callback` with `value` as the value, and restores the one before, also if it panics.
+    /// Calls `callback` with `value` as the value, and restores the previous one afterwards, even
+    /// if it panics.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
     #[doc(alias = "AsyncLocalStorage.run")]
     #[track_caller]
     pub fn run<R>(&self, value: T, callback: impl FnOnce() -> R) -> R {
         let state = current("AsyncLocalStorage::run");
-        let _restored = Restored::new(&state);
+        let _restored = RestoredOnDrop::new(&state);
         state
             .context
             .set(self.changed(state.context.get(), Some(Rc::new(value))));
         callback()
     }
 
-    /// Calls `callback` without a value, and restores the one before, also if it panics.
+    /// Calls `callback` without a value, and restores the previous one afterwards, even if it
+    /// panics.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
     #[track_caller]
     pub fn exit<R>(&self, callback: impl FnOnce() -> R) -> R {
         let state = current("AsyncLocalStorage::exit");
-        let _restored = Restored::new(&state);
+        let _restored = RestoredOnDrop::new(&state);
         state.context.set(self.changed(state.context.get(), None));
         callback()
     }
 
-    /// Sets the value for the rest of the running callback or task, and for what it starts.
+    /// Sets the value for the rest of the running callback or task, and for everything that it
+    /// starts.
     ///
     /// # Panics
     ///
-    /// Outside of an event loop.
+    /// Panics outside of an event loop.
     #[doc(alias = "enterWith")]
     #[track_caller]
     pub fn enter_with(&self, value: T) {
@@ -147,7 +153,7 @@ impl<T: 'static> AsyncLocalStorage<T> {
             .set(self.changed(state.context.get(), Some(Rc::new(value))));
     }
 
-    /// The value, if one has been set here; none outside of a loop.
+    /// Returns the value, or `None` if none is set or no event loop is running.
     #[doc(alias = "getStore")]
     pub fn get(&self) -> Option<Rc<T>> {
         let context = try_current()?.context.get()?;
@@ -155,7 +161,7 @@ impl<T: 'static> AsyncLocalStorage<T> {
         value.clone().downcast().ok()
     }
 
-    /// The context with another value of this storage.
+    /// Returns the context with another value of this storage.
     fn changed(&self, context: AsyncContext, value: Option<Rc<T>>) -> AsyncContext {
         let others = context.iter().flat_map(|context| context.iter());
         let others = others.filter(|(id, _)| !Rc::ptr_eq(id, &self.id)).cloned();
@@ -165,22 +171,22 @@ impl<T: 'static> AsyncLocalStorage<T> {
     }
 }
 
-/// Puts the context back when it is dropped.
-struct Restored<'a> {
+/// Restores the context when it is dropped.
+struct RestoredOnDrop<'a> {
     state: &'a LoopState,
     context: AsyncContext,
 }
 
-impl<'a> Restored<'a> {
-    fn new(state: &'a LoopState) -> Restored<'a> {
-        Restored {
+impl<'a> RestoredOnDrop<'a> {
+    fn new(state: &'a LoopState) -> RestoredOnDrop<'a> {
+        RestoredOnDrop {
             context: state.context.get(),
             state,
         }
     }
 }
 
-impl Drop for Restored<'_> {
+impl Drop for RestoredOnDrop<'_> {
     fn drop(&mut self) {
         self.state.context.set(self.context.take());
     }

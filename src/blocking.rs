@@ -1,6 +1,7 @@
-//! Blocking calls: `spawn_blocking` for those who await, `queue_work` for a callback.
+//! Blocking calls on the worker pool: `spawn_blocking` returns a promise, `queue_work` calls a
+//! callback.
 //!
-//! The order is made in `pool.rs`; here are the two faces of it.
+//! The order of jobs and of their completions is decided in `pool.rs`.
 
 pub(crate) mod pool;
 
@@ -13,17 +14,21 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::promise::{Promise, PromiseError, Source, State, no_reason};
 
-/// Runs `job` on a thread of the loop's worker pool and gives a promise of its result.
+/// Runs `job` on a thread of the loop's worker pool and returns a promise of its result.
 ///
-/// Jobs are taken in the order of submission, at most
-/// [`blocking_threads`](crate::Builder::blocking_threads) at once (default 4, as Node's pool), and
-/// each keeps the loop alive. The completion is a macrotask of the poll phase (R61); whoever
-/// awaits the promise continues in a microtask behind it.
+/// Jobs start in the order of submission, at most
+/// [`blocking_threads`](crate::Builder::blocking_threads) at a time (4 by default, as in Node), and
+/// each keeps the loop alive. The completion is a macrotask of the poll phase (R61); awaiters of
+/// the promise continue in a microtask after it.
 ///
-/// A panic in the job resumes in whoever awaits. [`Promise::abort`] takes a job that no thread
-/// has started out of the queue; a running one goes on and its result is dropped. When the loop
-/// ends, jobs that have not started are dropped; running ones run to their end on their threads,
-/// the loop does not wait for them, and their results are dropped there.
+/// A panic in the job resumes in the code that awaits the promise.
+///
+/// Dropping the promise lets the job run. [`Promise::abort`] removes a job that no thread has
+/// started from the queue; a running job continues, and its result is dropped. When the loop ends,
+/// jobs that have not started are dropped. The loop does not wait for running jobs; their results
+/// are dropped on their threads.
+///
+/// # Examples
 ///
 /// ```
 /// let sum = nodeloop::block_on(async { nodeloop::spawn_blocking(|| (1..=10).sum::<u32>()).await });
@@ -32,15 +37,17 @@ use crate::promise::{Promise, PromiseError, Source, State, no_reason};
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Promise<T> {
     job_with("spawn_blocking", job, |value| value)
 }
 
-/// [`spawn_blocking`] with one step more: `finish` makes the value of the promise out of the
-/// job's result, on the loop's thread and inside of the completion's macrotask. It must not run
-/// any code of the user's.
+/// Like [`spawn_blocking`], with `finish` to convert the job's result into the value of the promise,
+/// on the loop's thread and within the macrotask of the completion.
+///
+/// `finish` must not call code of the program. `verb` names the caller in the panic outside of a
+/// loop.
 #[track_caller]
 pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     verb: &str,
@@ -53,13 +60,13 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
         state.settle(Err(PromiseError::Aborted));
         return Promise::new(state);
     }
-    let waiting = AbortedIfDropped {
+    let guard = AbortedIfDropped {
         state: state.clone(),
     };
     let done = move |result: JobResult| {
         let outcome = result.map_err(PromiseError::Panicked);
         let outcome = outcome.map(|value| finish(unerase(value)));
-        waiting.state.settle(outcome);
+        guard.state.settle(outcome);
     };
     let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
     let id = owner.submit_job(job, Box::new(done), Location::caller());
@@ -67,28 +74,28 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     Promise::new(state)
 }
 
-/// A job whose callback is dropped (the loop has ended, or it was taken out of the queue) will
-/// never have a result: whoever awaits learns it.
+/// Settles the promise as aborted if the job's callback is dropped without a call: the loop has
+/// ended, or the job was removed from the queue.
 struct AbortedIfDropped<T: 'static> {
     state: Rc<State<T>>,
 }
 
 impl<T: 'static> Drop for AbortedIfDropped<T> {
     fn drop(&mut self) {
-        self.state.settle(Err(PromiseError::Aborted)); // nothing if it has settled
+        self.state.settle(Err(PromiseError::Aborted)); // no effect if it has settled
     }
 }
 
-/// Runs `job` on a thread of the worker pool, and then `done` with its result: libuv's
-/// `uv_queue_work`, what `fs.readFile(path, callback)` is in Node.
+/// Runs `job` on a thread of the loop's worker pool and calls `done` with its result: libuv's
+/// `uv_queue_work`, which Node uses for `fs.readFile(path, callback)`.
 ///
-/// `done` itself is the macrotask of the poll phase, so ticks it queues come before promise jobs
-/// (R12). If the job panics, its panic is raised in place of `done`, as an uncaught error of that
-/// macrotask. Everything else is as for [`spawn_blocking`].
+/// `done` is itself the macrotask of the poll phase, so ticks that it queues run before promise
+/// jobs (R12). If the job panics, `done` is not called and the panic is an uncaught error of that
+/// macrotask. In everything else it is like [`spawn_blocking`].
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[doc(alias = "uv_queue_work")]
 #[track_caller]
 pub fn queue_work<T: Send + 'static>(
@@ -116,7 +123,7 @@ pub fn queue_work<T: Send + 'static>(
     }
 }
 
-/// A job given to [`queue_work`]. Dropping it changes nothing.
+/// A handle to the job of [`queue_work`]. Dropping it does not cancel the job.
 #[derive(Clone)]
 pub struct QueuedWork {
     state: Rc<LoopState>,
@@ -124,8 +131,8 @@ pub struct QueuedWork {
 }
 
 impl QueuedWork {
-    /// Takes the job out of the queue if no thread has started it: neither the job nor its
-    /// callback will run. Returns whether that was so.
+    /// Removes the job from the queue if no thread has started it, so that neither the job nor its
+    /// callback runs. Returns whether it was removed.
     pub fn cancel(&self) -> bool {
         self.id.is_some_and(|id| self.state.cancel_job(id))
     }
@@ -142,6 +149,6 @@ impl std::fmt::Debug for QueuedWork {
 fn unerase<T: 'static>(value: Box<dyn Any + Send>) -> T {
     match value.downcast() {
         Ok(value) => *value,
-        Err(_) => unreachable!("a job gives back the type it was submitted with"),
+        Err(_) => unreachable!("a job returns the type it was submitted with"),
     }
 }

@@ -1,37 +1,40 @@
 //! Promises: futures whose turns are counted as JavaScript counts them.
 //!
-//! A [`Promise<T>`] cannot be rejected; a [`TryPromise<T, E>`] can, and what nobody handles is
-//! reported (R14–R18). Both are futures, and awaiting one costs **exactly one turn** of the
-//! microtask queue behind the moment it settles, or behind the `await` if it has settled by then
-//! (R45). A foreign future that is ready costs none: awaiting it is an inlined call.
+//! A [`Promise<T>`] cannot be rejected. A [`TryPromise<T, E>`] can, and a rejection that is not
+//! handled is reported (R14–R18). Both are futures. Awaiting one costs **exactly one turn** of the
+//! microtask queue, counted from the moment it settles, or from the `await` if it has settled
+//! before (R45). Awaiting a future of another library that is ready costs no turn.
+//!
+//! The last column counts the turns from the moment a promise settles (or a function is called) to
+//! the code that depends on it.
 //!
 //! | JavaScript | nodeloop | turns |
 //! |---|---|---|
 //! | calling an `async function` | [`spawn`], [`try_spawn`] | 0: the first part runs at once (R46) |
 //! | `await promise` | `promise.await`, `promise.settled().await` | 1 (R45) |
-//! | `new Promise(…)`, `Promise.withResolvers()` | [`try_with_resolver`], [`with_resolver`] | 0 |
-//! | `Promise.resolve(v)`, `Promise.reject(e)` | [`resolve`], [`reject`], [`ready`] | 0 |
-//! | `resolve(promise)` | [`TryResolver::resolve_with`] | 2 more than `promise` (R43) |
-//! | `.then(f)`, `.then(f, g)` | [`then`](TryPromise::then), [`then_or_else`](TryPromise::then_or_else), [`then_or_else_any`](TryPromise::then_or_else_any) | 1, also where there is no handler (R42) |
+//! | `new Promise(…)`, `Promise.withResolvers()` | [`with_resolver`], [`try_with_resolver`] | 0 |
+//! | `Promise.resolve(v)`, `Promise.reject(e)` | [`ready`], [`resolve`], [`reject`] | 0 |
+//! | `resolve(promise)` | [`TryResolver::resolve_with`] | 2 after `promise` (R43) |
+//! | `.then(f)`, `.then(f, g)` | [`then`](TryPromise::then), [`then_or_else`](TryPromise::then_or_else), [`then_or_else_any`](TryPromise::then_or_else_any) | 1, even if no handler is called (R42) |
 //! | `.catch(g)` | [`catch`](TryPromise::catch), [`catch_any`](TryPromise::catch_any) | 1 |
-//! | a handler that returns a value, or throws | `Ok(v)`, `Err(e)`, [`Next::Fulfil`], [`Next::Reject`] | 0 more |
-//! | a handler that returns a promise | the promise, or [`Next::follow`] | 2 more than that promise (R43) |
-//! | `.finally(f)` | [`finally`](TryPromise::finally) | 1 to `f`, 2 more to the derived promise (R47) |
-//! | `Promise.all`, `allSettled`, `race`, `any` | [`all`], [`all_settled`], [`race`], [`any`] | 1 behind the member that decides (R48, R49) |
+//! | a handler that returns a value or throws | `Ok(v)`, `Err(e)`, [`Next::Fulfil`], [`Next::Reject`] | 0 |
+//! | a handler that returns a promise | the promise, or [`Next::follow`] | 2 after that promise (R43) |
+//! | `.finally(f)` | [`finally`](TryPromise::finally) | 1 to `f`, and 2 more to the derived promise (R47) |
+//! | `Promise.all`, `allSettled`, `race`, `any` | [`all`], [`all_settled`], [`race`], [`any`] | 1 after the member that decides (R48, R49) |
 //! | several reactions on one promise | [`shared`](TryPromise::shared) | 0 |
-//! | — | [`map`](TryPromise::map), [`err_into`](TryPromise::err_into), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
+//! | — | [`map`](TryPromise::map), [`map_err`](TryPromise::map_err), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
 //!
-//! Dropping a promise detaches what stands behind it: the task runs on. [`Promise::abort`] ends
-//! it. Dropping the resolvers leaves their promise pending. A panic inside a task resumes in
-//! whoever awaits its promise; `settled()` awaits without ever panicking. A panic in a task whose
-//! promise nobody has polled is an unhandled rejection.
+//! Dropping a promise detaches its task, which runs on; [`Promise::abort`] ends it. Dropping every
+//! resolver leaves the promise pending forever. A panic in a task resumes in the code that awaits
+//! its promise; [`settled`](Promise::settled) returns it as an error instead. A panic in a task
+//! whose promise has never been polled is reported as an unhandled rejection.
 //!
 //! ```
 //! use nodeloop::promise;
 //!
 //! let text = nodeloop::block_on(async {
 //!     promise::reject::<u32, _>("no luck")
-//!         .then(|value| Ok(value + 1)) // passed by
+//!         .then(|value| Ok(value + 1)) // not called
 //!         .catch(|error| Ok::<_, std::convert::Infallible>(error.len() as u32))
 //!         .finally(|| println!("over"))
 //!         .await
@@ -39,8 +42,11 @@
 //! assert_eq!(text, Ok(7));
 //! ```
 
+mod awaiter;
 mod combinators;
+mod error;
 mod next;
+mod reaction_list;
 mod reactions;
 mod resolver;
 mod shared;
@@ -49,7 +55,7 @@ mod task;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{Location, resume_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -60,28 +66,28 @@ use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
 use crate::phases::macrotask::SourceLocation;
 
+use awaiter::Awaiter;
+pub use awaiter::Settled;
 pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
 };
+pub use error::{PromiseError, SelfResolution};
 pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
-pub use shared::{SharedPromise, SharedSettled, SharedTryPromise};
-use state::Awaiting;
-pub(crate) use state::{Outcome, Source, State};
-pub use state::{PromiseError, SelfResolution};
+pub use shared::{SharedPromise, SharedTryPromise};
+pub(crate) use state::{Source, State};
 pub use task::MAX_SPAWN_DEPTH;
 use task::{start_eagerly, start_lazily, with_output};
 
-/// Polls a future at once and returns its promise: what calling an `async` function is in
-/// JavaScript (R46).
+/// Spawns a task and polls its future at once, as a call of an `async function` does (R46).
 ///
 /// The future runs on the caller's stack up to its first wait, and from then on whenever it is
-/// woken. Dropping the promise detaches the task.
+/// woken. Dropping the promise detaches the task, which runs on.
 ///
-/// **An `Err` in the output is a value like any other here: drop the promise, and it is gone
-/// without a word.** For a future that gives a `Result` take [`try_spawn`], which reports an `Err`
-/// that nobody looks at.
+/// **An `Err` in the output is a value like any other: dropping the promise discards it
+/// silently.** For a future that returns a `Result`, use [`try_spawn`], which reports an `Err`
+/// that is not handled.
 ///
 /// ```
 /// use std::{cell::RefCell, rc::Rc};
@@ -99,50 +105,44 @@ use task::{start_eagerly, start_lazily, with_output};
 ///
 /// # Panics
 ///
-/// Outside of an event loop, and when eager spawns are nested deeper than [`MAX_SPAWN_DEPTH`] or
-/// than the stack can hold: [`spawn_lazy`] does not nest.
+/// Panics outside of an event loop, and if eager spawns are nested deeper than
+/// [`MAX_SPAWN_DEPTH`] or than the stack can hold; [`spawn_lazy`] does not nest.
 #[track_caller]
-pub fn spawn<F>(future: F) -> Promise<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Promise<T> {
     spawn_at(Location::caller(), future)
 }
 
-/// [`spawn`] on behalf of somebody else.
+/// [`spawn`] for a caller that has the location already.
 #[track_caller]
-pub(crate) fn spawn_at<F>(location: SourceLocation, future: F) -> Promise<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub(crate) fn spawn_at<T: 'static>(
+    location: SourceLocation,
+    future: impl Future<Output = T> + 'static,
+) -> Promise<T> {
     let state = State::new(current("spawn"), location, no_reason);
     start_eagerly(future, with_output, &state);
     Promise::new(state)
 }
 
-/// Like [`spawn`], but the future is polled for the first time in a microtask of its own.
+/// Spawns a task whose future is polled for the first time in a microtask of its own.
+///
+/// In everything else it is like [`spawn`].
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
-pub fn spawn_lazy<F>(future: F) -> Promise<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub fn spawn_lazy<T: 'static>(future: impl Future<Output = T> + 'static) -> Promise<T> {
     let state = State::new(current("spawn_lazy"), Location::caller(), no_reason);
     start_lazily(future, with_output, &state);
     Promise::new(state)
 }
 
-/// Like [`spawn`], for a future that can fail: its promise can be rejected, and if it is and
-/// nobody has handled it by the end of the drain, that is reported as Node reports it.
+/// Spawns a task that can fail and polls its future at once.
 ///
-/// *Handled* means polled once or given a reaction; merely holding the promise is not enough, as
-/// in Node. [`TryPromise::mark_handled`] says that you will look later.
+/// It is like [`spawn`], but the promise can be rejected. A rejection that is not handled by the
+/// end of the drain is reported as Node reports it (R14). *Handled* means that the promise has been
+/// polled once or given a reaction; holding it is not enough, as in Node. If the promise will be
+/// looked at later only, call [`TryPromise::mark_handled`].
 ///
 /// ```
 /// let result = nodeloop::block_on(async {
@@ -154,186 +154,139 @@ where
 ///
 /// # Panics
 ///
-/// As [`spawn`].
+/// Panics in the same cases as [`spawn`].
 #[track_caller]
-pub fn try_spawn<F, T, E>(future: F) -> TryPromise<T, E>
-where
-    F: Future<Output = Result<T, E>> + 'static,
-    T: 'static,
-    E: Reason,
-{
+pub fn try_spawn<T: 'static, E: Reason>(
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> TryPromise<T, E> {
     let state = State::new(current("try_spawn"), Location::caller(), error_of);
     start_eagerly(future, with_output, &state);
     TryPromise::new(state)
 }
 
-/// Like [`try_spawn`], but the future is polled for the first time in a microtask of its own.
+/// Spawns a task that can fail, whose future is polled for the first time in a microtask of its
+/// own.
+///
+/// In everything else it is like [`try_spawn`].
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
-pub fn try_spawn_lazy<F, T, E>(future: F) -> TryPromise<T, E>
-where
-    F: Future<Output = Result<T, E>> + 'static,
-    T: 'static,
-    E: Reason,
-{
+pub fn try_spawn_lazy<T: 'static, E: Reason>(
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> TryPromise<T, E> {
     let state = State::new(current("try_spawn_lazy"), Location::caller(), error_of);
     start_lazily(future, with_output, &state);
     TryPromise::new(state)
 }
 
-/// An output that is never a rejection.
+/// The [`ReasonOf`](state::ReasonOf) of a promise that cannot be rejected.
 pub(crate) fn no_reason<O>(_: &O) -> Option<&dyn Reason> {
     None
 }
 
-/// The rejection in the output of a fallible promise.
+/// The [`ReasonOf`](state::ReasonOf) of a promise that can be rejected.
 fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
     result.as_ref().err().map(|error| error as &dyn Reason)
 }
 
-/// A value that will be there: the result of a task, a job, or a resolver.
+/// The future output of a task, a job or a resolver.
 ///
-/// It is a future. Awaiting it costs one turn (R45), panics with the task's panic if the task
-/// panicked, and panics if the promise was aborted; [`settled`](Promise::settled) tells instead.
+/// Awaiting it costs one turn (R45). Dropping it detaches the task, which runs on.
 ///
-/// Dropping it detaches what stands behind it. It is cancel safe: it can be polled in a `select!`
-/// again and again; being polled once counts as handled.
+/// # Panics
+///
+/// Awaiting it panics with the task's own panic if the task panicked, and panics if the promise
+/// was aborted or its loop has ended; [`settled`](Promise::settled) returns these as errors.
+///
+/// # Cancel safety
+///
+/// It can be polled in a `select!` again and again. Being polled once counts as handled (R17).
 pub struct Promise<T: 'static> {
-    inner: Inner<T>,
+    awaiter: Awaiter<T>,
 }
 
-/// A value that will be there, or the reason why not: the result of a fallible task, or of
-/// resolvers.
+/// The future `Result` of a fallible task, a reaction or a [`TryResolver`].
 ///
-/// It is a future with a `Result` for output, so `?` works on `promise.await`. Everything said of
-/// [`Promise`] holds; in addition a rejection that nobody handles is reported.
+/// It has the properties of a [`Promise`], and in addition a rejection that is not handled is
+/// reported. Its output is a `Result`, so `?` works on `promise.await`.
 pub struct TryPromise<T: 'static, E: 'static> {
-    inner: Inner<Result<T, E>>,
-}
-
-/// The awaiting side of an unshared promise.
-struct Inner<O: 'static> {
-    state: Rc<State<O>>,
-    awaiting: Awaiting,
-}
-
-impl<O: 'static> Inner<O> {
-    fn new(state: Rc<State<O>>) -> Inner<O> {
-        Inner {
-            state,
-            awaiting: Awaiting::NotPolled,
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<O>> {
-        let state = self.state.clone();
-        state
-            .poll_settled(&mut self.awaiting, cx)
-            .map(|()| state.take())
-    }
-}
-
-impl<O: 'static> Drop for Inner<O> {
-    fn drop(&mut self) {
-        self.state.forget_reaction(self.awaiting);
-    }
-}
-
-impl<O: 'static> Inner<O> {
-    /// The promise without its awaiting side.
-    fn into_state(self) -> Rc<State<O>> {
-        self.state.clone()
-    }
-}
-
-/// What awaiting gives when there is no value.
-fn resume<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
-    match outcome {
-        Ok(output) => output,
-        Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
-        Err(failure) => panic!(
-            "awaited the promise made at {location}, which has no value: {failure}; await \
-             `promise.settled()` to get this as an error"
-        ),
-    }
+    awaiter: Awaiter<Result<T, E>>,
 }
 
 impl<T: 'static> Promise<T> {
     pub(crate) fn new(state: Rc<State<T>>) -> Promise<T> {
-        Promise {
-            inner: Inner::new(state),
-        }
+        let awaiter = Awaiter::new(state);
+        Promise { awaiter }
     }
 
     pub(crate) fn state(&self) -> &Rc<State<T>> {
-        &self.inner.state
+        self.awaiter.state()
     }
 
     fn into_state(self) -> Rc<State<T>> {
-        self.inner.into_state()
+        self.awaiter.into_state()
     }
 
-    /// Asks what stands behind the promise to stop.
+    /// Aborts what would settle the promise.
     ///
     /// A task drops its future at its next turn (a microtask) and the promise then settles as
-    /// [`PromiseError::Aborted`]; a job that no thread has started leaves the queue, one that runs
-    /// goes on and its result is dropped. A settled promise stays as it is.
+    /// [`PromiseError::Aborted`]. A job that no thread has started leaves the queue; one that runs
+    /// continues, and its result is dropped. A promise that has settled stays as it is.
     pub fn abort(&self) {
-        self.inner.state.abort();
+        self.state().abort();
     }
 
-    /// Whether the promise has settled.
+    /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.inner.state.is_settled()
+        self.state().is_settled()
     }
 
-    /// Awaits without ever panicking: the value, or why there is none. It costs the same turn.
+    /// Waits for the value without ever panicking: the future's output is the value, or why there
+    /// is none. It costs the same turn.
     pub fn settled(self) -> Settled<T> {
-        Settled { inner: self.inner }
+        self.awaiter.settled()
     }
 
-    /// Marks a panic of the task as handled, so that it is not reported.
+    /// Marks the promise as handled, so that a panic of the task is not reported.
     pub fn mark_handled(&self) {
-        self.inner.state.mark_handled();
+        self.state().mark_handled();
     }
 }
 
 impl<T: 'static, E: 'static> TryPromise<T, E> {
     pub(crate) fn new(state: Rc<State<Result<T, E>>>) -> TryPromise<T, E> {
-        TryPromise {
-            inner: Inner::new(state),
-        }
+        let awaiter = Awaiter::new(state);
+        TryPromise { awaiter }
     }
 
     pub(crate) fn state(&self) -> &Rc<State<Result<T, E>>> {
-        &self.inner.state
+        self.awaiter.state()
     }
 
     fn into_state(self) -> Rc<State<Result<T, E>>> {
-        self.inner.into_state()
+        self.awaiter.into_state()
     }
 
-    /// As [`Promise::abort`].
+    /// See [`Promise::abort`].
     pub fn abort(&self) {
-        self.inner.state.abort();
+        self.state().abort();
     }
 
-    /// Whether the promise has settled.
+    /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.inner.state.is_settled()
+        self.state().is_settled()
     }
 
-    /// Awaits without ever panicking: the result, or why there is none. It costs the same turn.
+    /// See [`Promise::settled`].
     pub fn settled(self) -> Settled<Result<T, E>> {
-        Settled { inner: self.inner }
+        self.awaiter.settled()
     }
 
-    /// Says that somebody will look at the promise later: a rejection is not reported.
+    /// Marks the promise as handled, so that a rejection is not reported.
     pub fn mark_handled(&self) {
-        self.inner.state.mark_handled();
+        self.state().mark_handled();
     }
 }
 
@@ -341,8 +294,7 @@ impl<T: 'static> Future for Promise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let location = self.inner.state.location();
-        self.inner.poll(cx).map(|outcome| resume(outcome, location))
+        self.awaiter.poll_output(cx)
     }
 }
 
@@ -350,60 +302,30 @@ impl<T: 'static, E: 'static> Future for TryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let location = self.inner.state.location();
-        self.inner.poll(cx).map(|outcome| resume(outcome, location))
+        self.awaiter.poll_output(cx)
     }
 }
 
 impl<T: 'static> FusedFuture for Promise<T> {
     fn is_terminated(&self) -> bool {
-        self.inner.awaiting == Awaiting::Done
+        self.awaiter.is_done()
     }
 }
 
 impl<T: 'static, E: 'static> FusedFuture for TryPromise<T, E> {
     fn is_terminated(&self) -> bool {
-        self.inner.awaiting == Awaiting::Done
-    }
-}
-
-/// Awaits a promise without panicking; see [`Promise::settled`] and [`TryPromise::settled`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Settled<O: 'static> {
-    inner: Inner<O>,
-}
-
-impl<O: 'static> Future for Settled<O> {
-    type Output = Result<O, PromiseError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.inner.poll(cx)
-    }
-}
-
-impl<O: 'static> fmt::Debug for Inner<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Promise")
-            .field("made_at", &format_args!("{}", self.state.location()))
-            .field("is_finished", &self.state.is_settled())
-            .finish_non_exhaustive()
+        self.awaiter.is_done()
     }
 }
 
 impl<T: 'static> fmt::Debug for Promise<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        self.awaiter.fmt(f)
     }
 }
 
 impl<T: 'static, E: 'static> fmt::Debug for TryPromise<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl<O: 'static> fmt::Debug for Settled<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        self.awaiter.fmt(f)
     }
 }

@@ -1,6 +1,7 @@
-//! Node's verbs: `next_tick`, `queue_microtask`, `set_timeout`, `set_interval`, `set_immediate`.
+//! Node's functions for callbacks: `next_tick`, `queue_microtask`, `set_timeout`, `set_interval`,
+//! `set_immediate`.
 //!
-//! They fill queues and never run anything; when what they queue runs is in `event_loop.rs`.
+//! They add to the queues of the loop and never call a callback.
 
 pub(crate) mod yield_now;
 
@@ -20,13 +21,14 @@ use crate::phases::timers::TimerKey;
 /// The longest delay of [`set_timeout`] and [`set_interval`]: 2³¹−1 ms, about 24.8 days (R20).
 pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
 
-/// Calls `callback` behind the running macrotask, before any microtask (R10): `process.nextTick`.
+/// Queues `callback` to run after the current macrotask, before any microtask (R10): Node's
+/// `process.nextTick`.
 ///
-/// Ticks that queue ticks keep the loop from moving (R11). The queue is unbounded.
+/// Ticks that queue ticks keep the loop from continuing (R11). The queue is unbounded.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[doc(alias = "nextTick")]
 #[track_caller]
 pub fn next_tick(callback: impl FnOnce() + 'static) {
@@ -38,11 +40,11 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
     });
 }
 
-/// Calls `callback` in a microtask: behind all ticks, in line with promise jobs (R10, R13).
+/// Queues `callback` as a microtask: after all ticks, in one queue with promise jobs (R10, R13).
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[doc(alias = "queueMicrotask")]
 #[track_caller]
 pub fn queue_microtask(callback: impl FnOnce() + 'static) {
@@ -54,19 +56,20 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
     });
 }
 
-/// Calls `callback` once, in the first timers phase that finds `delay` passed (R20–R25).
+/// Calls `callback` once, in the first timers phase after `delay` has passed (R20–R25).
 ///
-/// The delay counts in whole milliseconds, the rest is dropped; below one it is one, and above
-/// [`MAX_DELAY`] it is one, too, with a warning on stderr, as in Node (R20). For long or exact
-/// delays take [`time::sleep`](crate::time::sleep). Timers of one delay run in the order in which
-/// they were armed.
+/// The delay is rounded down to whole milliseconds. A delay of less than one millisecond is one;
+/// so is a delay above [`MAX_DELAY`], with a warning on stderr, as in Node (R20). For longer or
+/// more exact delays, use [`time::sleep`](crate::time::sleep). Timers of the same delay run in the
+/// order in which they were armed.
 ///
-/// Dropping the handle changes nothing. Once the timer has fired, [`TimeoutHandle::refresh`] does
-/// nothing, because the callback is gone; [`set_timeout_mut`] keeps it.
+/// Dropping the handle does not clear the timer. Once the timer has fired,
+/// [`TimeoutHandle::refresh`] does nothing, because the callback has been consumed;
+/// [`set_timeout_mut`] keeps it.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[doc(alias = "setTimeout")]
 #[track_caller]
 pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> TimeoutHandle {
@@ -78,12 +81,14 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeou
     )
 }
 
-/// Like [`set_timeout`], for a callback that can be called again: [`TimeoutHandle::refresh`] arms the
-/// timer anew also when it has fired (R35).
+/// Calls `callback` once after `delay`, and again whenever the timer is refreshed.
+///
+/// It is like [`set_timeout`], but [`TimeoutHandle::refresh`] arms the timer again even if it has
+/// fired (R35).
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> TimeoutHandle {
     TimeoutHandle::arm(
@@ -94,15 +99,15 @@ pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Tim
     )
 }
 
-/// Calls `callback` again and again, `period` behind the beginning of the call before (R30).
+/// Calls `callback` repeatedly, each time `period` after the start of the previous call (R30).
 ///
-/// The period is treated as the delay of [`set_timeout`]. Calls that were missed because
-/// something blocked are not made up. Dropping the handle changes nothing; the interval runs, and
-/// keeps the loop alive, until it is [cleared](Timeout::clear).
+/// The period is rounded as the delay of [`set_timeout`]. Calls that were missed because the thread
+/// was blocked are not made up. Dropping the handle does not clear the interval: it runs, and keeps
+/// the loop alive, until it is [cleared](TimeoutHandle::clear).
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[doc(alias = "setInterval")]
 #[track_caller]
 pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> TimeoutHandle {
@@ -114,14 +119,14 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
     )
 }
 
-/// Calls `callback` in the coming check phase, behind the poll phase (R37–R40).
+/// Calls `callback` in the next check phase, which follows the poll phase (R37–R40).
 ///
-/// An immediate made while a check phase runs waits for the next one (R37). Dropping the handle
-/// changes nothing.
+/// An immediate made during a check phase waits for the following one (R37). Dropping the handle
+/// does not clear the immediate.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[doc(alias = "setImmediate")]
 #[track_caller]
 pub fn set_immediate(callback: impl FnOnce() + 'static) -> ImmediateHandle {
@@ -131,13 +136,14 @@ pub fn set_immediate(callback: impl FnOnce() + 'static) -> ImmediateHandle {
     ImmediateHandle { state, id }
 }
 
-/// The timer made by [`set_timeout`], [`set_timeout_mut`] or [`set_interval`].
+/// A handle to the timer of [`set_timeout`], [`set_timeout_mut`] or [`set_interval`].
 ///
-/// It belongs to its loop's thread. Clones stand for the same timer; dropping them all changes
-/// nothing. It stays usable when the timer has fired, and does nothing when the loop has ended.
+/// Clones are handles to the same timer. Dropping all of them does not clear it. A handle can be
+/// used after the timer has fired, and does nothing after the loop has ended. It cannot be sent to
+/// another thread.
 pub struct TimeoutHandle {
     state: Rc<LoopState>,
-    /// `None` if the loop took no timer any more.
+    /// `None` if the loop was ending.
     key: Option<TimerKey>,
 }
 
@@ -156,8 +162,7 @@ impl TimeoutHandle {
         TimeoutHandle { state, key }
     }
 
-    /// Takes the timer out; it does not run, also if it is due already (R33). The callback is
-    /// dropped at once.
+    /// Clears the timer, even if it is due already (R33). The callback is dropped at once.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn clear(&self) {
@@ -169,11 +174,12 @@ impl TimeoutHandle {
         }
     }
 
-    /// Starts the timer again from now, behind the others of its delay (R35).
+    /// Restarts the timer from now, after the other timers of its delay (R35).
     ///
-    /// One that has fired is armed again if its callback is still there (an interval, or
-    /// [`set_timeout_mut`]); one that was cleared stays cleared. As in Node, a timer that was
-    /// cleared *after* it had fired is armed without a callback: it keeps the loop alive until then.
+    /// A timer that has fired is armed again if it still has its callback (an interval, or
+    /// [`set_timeout_mut`]). A timer that was cleared stays cleared. As in Node, a timer that was
+    /// cleared *after* it had fired is armed without a callback, and keeps the loop alive until it
+    /// fires.
     pub fn refresh(&self) -> &TimeoutHandle {
         if let Some(key) = self.key
             && self.state.is_open()
@@ -186,26 +192,26 @@ impl TimeoutHandle {
         self
     }
 
-    /// The timer keeps the loop alive (R36), as every timer does at first. Node's `ref()`; the
-    /// underscore is there because `ref` is a keyword of Rust.
+    /// Makes the timer keep the loop alive while it is pending (R36), which is the default: Node's
+    /// `ref()`. (`ref` is a keyword in Rust.)
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &TimeoutHandle {
         self.set_refed(true)
     }
 
-    /// The timer does not keep the loop alive (R36). It still ends a wait that something else
-    /// made (R5).
+    /// Makes the timer not keep the loop alive (R36). It still ends a wait of the poll phase that
+    /// has another reason (R5).
     pub fn unref(&self) -> &TimeoutHandle {
         self.set_refed(false)
     }
 
-    /// Whether the timer keeps the loop alive while it is pending.
+    /// Returns whether the timer keeps the loop alive while it is pending.
     pub fn has_ref(&self) -> bool {
         self.key
             .is_some_and(|key| self.state.timers.borrow().has_ref(key))
     }
 
-    /// Whether the timer is armed and has not fired yet.
+    /// Returns whether the timer is armed and has not fired yet.
     pub fn is_pending(&self) -> bool {
         self.key
             .is_some_and(|key| self.state.timers.borrow().is_pending(key))
@@ -243,27 +249,27 @@ impl Drop for TimeoutHandle {
 
 impl fmt::Debug for TimeoutHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timeout")
+        f.debug_struct("TimeoutHandle")
             .field("is_pending", &self.is_pending())
             .field("has_ref", &self.has_ref())
             .finish_non_exhaustive()
     }
 }
 
-/// The immediate made by [`set_immediate`].
+/// A handle to the immediate of [`set_immediate`].
 ///
-/// It belongs to its loop's thread. Clones stand for the same immediate; dropping them changes
-/// nothing.
+/// Clones are handles to the same immediate. Dropping all of them does not clear it. A handle
+/// cannot be sent to another thread.
 #[derive(Clone)]
 pub struct ImmediateHandle {
     state: Rc<LoopState>,
-    /// `None` if the loop took no immediate any more.
+    /// `None` if the loop was ending.
     id: Option<ImmediateId>,
 }
 
 impl ImmediateHandle {
-    /// Takes the immediate out; it does not run, also if its check phase runs already (R38). The
-    /// callback is dropped at once.
+    /// Clears the immediate, even if its check phase has begun (R38). The callback is dropped at
+    /// once.
     #[doc(alias = "clearImmediate")]
     pub fn clear(&self) {
         if let Some(id) = self.id {
@@ -272,25 +278,25 @@ impl ImmediateHandle {
         }
     }
 
-    /// The immediate keeps the loop alive, as every one does at first. See [`TimeoutHandle::ref_`].
+    /// Makes the immediate keep the loop alive, which is the default; see [`TimeoutHandle::ref_`].
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &ImmediateHandle {
         self.set_refed(true)
     }
 
-    /// The immediate neither keeps the loop alive nor forbids the poll phase to wait; it runs in
-    /// whatever check phase comes next (R39).
+    /// Makes the immediate neither keep the loop alive nor keep the poll phase from waiting. It
+    /// runs in the next check phase, if there is one (R39).
     pub fn unref(&self) -> &ImmediateHandle {
         self.set_refed(false)
     }
 
-    /// Whether the immediate has neither run nor been cleared.
+    /// Returns whether the immediate has neither run nor been cleared.
     pub fn is_pending(&self) -> bool {
         self.id
             .is_some_and(|id| self.state.check.borrow().is_pending(id))
     }
 
-    /// Whether the immediate is pending and keeps the loop alive.
+    /// Returns whether the immediate is pending and keeps the loop alive.
     pub fn has_ref(&self) -> bool {
         self.id
             .is_some_and(|id| self.state.check.borrow().has_ref(id))
@@ -307,18 +313,19 @@ impl ImmediateHandle {
 
 impl fmt::Debug for ImmediateHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Immediate")
+        f.debug_struct("ImmediateHandle")
             .field("has_ref", &self.has_ref())
             .finish_non_exhaustive()
     }
 }
 
-/// R20: whole milliseconds, at least one; above the maximum it is one, with a warning.
+/// Rounds down to whole milliseconds, at least one; above the maximum it is one, with a warning
+/// (R20).
 fn clamp_ms(delay: Duration) -> u64 {
     if delay.as_millis() > MAX_DELAY.as_millis() {
         eprintln!(
             "nodeloop: TimeoutOverflowWarning: {} ms does not fit into a 32-bit signed integer; \
-             the delay was set to 1 ms, as Node does. `time::sleep` takes any delay.",
+             the delay was set to 1 ms, as in Node; use `time::sleep` for longer delays",
             delay.as_millis()
         );
         return 1;

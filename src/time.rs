@@ -1,17 +1,16 @@
-//! Time for `async` code, and the verbs of virtual time.
+//! Time for `async` code, and functions for virtual time.
 //!
-//! Sleeps stand in the same lists as [`set_timeout`](crate::set_timeout)'s timers (R41), count in
-//! whole milliseconds too (rounded *up*), and take any delay. The code behind `sleep(…).await`
-//! runs in the drain behind its timer, before the next timer.
+//! A sleep is a timer like that of [`set_timeout`](crate::set_timeout) (R41). It counts whole
+//! milliseconds, rounded *up*, and accepts any delay. The code after `sleep(…).await` runs in the
+//! drain after its timer, before the next timer.
 //!
-//! Three verbs that must not be confused, for a clock that is
-//! [virtual](crate::Builder::virtual_time):
+//! Three functions are for a clock that is [virtual](crate::Builder::virtual_time):
 //!
-//! | verb | what happens |
+//! | function | effect |
 //! |---|---|
-//! | [`block_for`] | time passes and nothing runs: what a busy callback does |
-//! | [`wait_for_jobs`] | jobs of the pool finish, and no time passes |
-//! | [`advance`] | time passes and what is due runs |
+//! | [`block_for`] | time passes and nothing runs, as during a busy callback |
+//! | [`wait_for_jobs`] | jobs of the pool finish and no time passes |
+//! | [`advance`] | time passes and everything that becomes due runs |
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -35,33 +34,33 @@ use crate::phases::timers::TimerKey;
 use crate::promise::with_resolver;
 use crate::reactor::clock::machine_now;
 
-/// A moment on the clock of the loop that runs on this thread.
+/// A point in time on the clock of the loop that runs on this thread.
 ///
-/// Unlike `std::time::Instant` it knows virtual time. Moments of a virtual clock and of a real
-/// one have nothing to do with each other; those of all real clocks can be compared.
+/// Unlike `std::time::Instant` it follows virtual time. Instants of two loops can be compared if
+/// both clocks are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant {
     since_base: Duration,
 }
 
 impl Instant {
-    /// The time now, on the clock of the running loop; the machine's time outside of a loop.
+    /// Returns the current time of the running loop's clock, or of the machine's outside of a loop.
     pub fn now() -> Instant {
         let since_base = try_current().map_or_else(machine_now, |state| state.clock.now());
         Instant { since_base }
     }
 
-    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this instant, or zero if `earlier` is later.
     pub fn duration_since(&self, earlier: Instant) -> Duration {
         self.since_base.saturating_sub(earlier.since_base)
     }
 
-    /// The time from this moment to now.
+    /// Returns the time from this instant to now.
     pub fn elapsed(&self) -> Duration {
         Instant::now().duration_since(*self)
     }
 
-    /// This moment and `duration`, or nothing if it can't be represented.
+    /// Returns this instant plus `duration`, or `None` if it cannot be represented.
     pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
         Some(Instant {
             since_base: self.since_base.checked_add(duration)?,
@@ -109,26 +108,27 @@ impl Sub for Instant {
     }
 }
 
-/// Waits for `duration`: `timersPromises.setTimeout` (R41).
+/// Waits until `duration` has passed (R41): Node's `timersPromises.setTimeout`.
 ///
-/// The timer is armed now, not at the first poll, and dropping the future disarms it. It counts
-/// in whole milliseconds, rounded up, at least one. As every timer of Node it counts from the
-/// loop's time, which is the clock's without its fraction of a millisecond: measured with a finer
-/// clock it may end that fraction early.
+/// The timer is armed by this call, not by the first poll. It counts whole milliseconds, rounded
+/// up, at least one. Like every timer of Node it counts from the loop's time, which is the clock's
+/// time rounded down to a millisecond, and so it may end up to that fraction early.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::after(current("time::sleep"), duration)
 }
 
-/// Waits until `deadline`; at once, which is one millisecond, if it has passed. As [`sleep`].
+/// Waits until `deadline`, or for one millisecond if it has passed.
+///
+/// In everything else it is like [`sleep`].
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let state = current("time::sleep_until");
@@ -138,23 +138,31 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
-/// Dropping it disarms its timer. It is cancel safe.
-#[must_use = "futures do nothing unless polled, and dropping this one disarms its timer"]
+/// If it is made while its loop ends, it is pending forever.
+///
+/// # Panics
+///
+/// Panics if it is polled after it has ended.
+///
+/// # Cancel safety
+///
+/// It is cancel safe. Dropping it clears its timer.
+#[must_use = "futures do nothing unless polled, and dropping this one clears its timer"]
 pub struct Sleep {
     state: Rc<LoopState>,
-    /// `None` if the loop took no timer any more: it never ends then.
+    /// `None` if the loop was ending.
     key: Option<TimerKey>,
     deadline: Instant,
     progress: Progress,
 }
 
-/// How far a future that waits for a timer has come.
+/// The progress of a future that waits for a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// Not polled yet.
     Armed,
     Waiting,
-    /// It had elapsed before the first poll, and the turn that costs is under way (R45).
+    /// The timer had fired before the first poll; the turn that this costs is queued (R45).
     TurnQueued,
     Done,
 }
@@ -180,25 +188,26 @@ impl Sleep {
         }
     }
 
-    /// When it ends, on the loop's clock.
+    /// Returns the deadline.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Whether its time has come.
+    /// Returns whether the timer has fired.
     pub fn is_elapsed(&self) -> bool {
         self.key
             .is_some_and(|key| !self.state.timers.borrow().is_pending(key))
     }
 
-    /// Arms the sleep anew for another deadline, whether or not it has elapsed.
+    /// Restarts the sleep with another deadline, whether or not it has elapsed.
     #[track_caller]
     pub fn reset(&mut self, deadline: Instant) {
         let now = self.state.clock.now();
         *self = Sleep::arm(self.state.clone(), now, deadline);
     }
 
-    /// A sleep that does not keep the loop alive, Node's `{ ref: false }`.
+    /// Makes the sleep not keep the loop alive: Node's `{ ref: false }`. See
+    /// [`TimeoutHandle::unref`](crate::TimeoutHandle::unref).
     pub fn unref(self) -> Sleep {
         if let Some(key) = self.key {
             self.state.timers.borrow_mut().set_refed(key, false);
@@ -219,7 +228,7 @@ impl Future for Sleep {
     }
 }
 
-/// Waits for the timer at `key`, whose work is a wake.
+/// Polls on behalf of a future that waits for the timer at `key`, whose work is a wake.
 pub(crate) fn poll_timer(
     state: &LoopState,
     key: TimerKey,
@@ -252,11 +261,11 @@ pub(crate) fn poll_timer(
             *progress = Progress::Done;
             Poll::Ready(())
         }
-        Progress::Done => panic!("a `Sleep` was polled after it had ended"),
+        Progress::Done => panic!("a timer's future was polled after it had ended"),
     }
 }
 
-/// Disarms a timer and gives its handle up.
+/// Clears a timer and drops its handle.
 pub(crate) fn release_timer(state: &LoopState, key: TimerKey) {
     state.timer_cleared(key);
     let work = state.timers.borrow_mut().clear(key);
@@ -286,14 +295,18 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Gives `future` at most `duration`: its output, or [`Elapsed`].
+/// Waits for `future`, at most for `duration`.
 ///
-/// The timer is armed now. When both are ready at once the output wins. Dropping the future drops
-/// both.
+/// The timer is armed by this call. If the future and the timer are ready at the same poll, the
+/// output is returned.
+///
+/// # Errors
+///
+/// Returns [`Elapsed`] if `duration` has passed and the future is still pending.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     let state = current("time::timeout");
@@ -305,6 +318,10 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 
 pin_project! {
     /// The future of [`timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// It is cancel safe if its future is. Dropping it drops that future and clears the timer.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Timeout<F> {
@@ -326,13 +343,13 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-/// The time of a [`timeout`] was over before its future was ready.
+/// The error of [`timeout`]: its duration passed before its future was ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed;
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the time was over before the future was ready")
+        f.write_str("the duration passed before the future was ready")
     }
 }
 
@@ -344,18 +361,17 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// A stream with an item every `period`, the first one after one period: the `setInterval` of
-/// Node's `timers/promises`.
+/// Creates a stream with an item every `period`, the first one after one period: Node's
+/// `timersPromises.setInterval`.
 ///
 /// The period counts from one tick of the underlying interval to the next (R30), in whole
-/// milliseconds, rounded up. **Missed ticks:** those that fell due while the consumer awaited
-/// something else are kept and come one after the other, without waiting; those that were missed
-/// because something blocked the thread are not made up. The interval keeps the loop alive until
-/// it is dropped.
+/// milliseconds, rounded up. Ticks that become due while the consumer awaits something else are
+/// kept, and are then returned one after the other without waiting. Ticks that are missed because
+/// the thread is blocked are not made up. The interval keeps the loop alive until it is dropped.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     let state = current("time::interval");
@@ -378,6 +394,8 @@ pub fn interval(period: Duration) -> Interval {
 }
 
 /// The stream of [`interval`].
+///
+/// Dropping it clears its timer.
 pub struct Interval {
     state: Rc<LoopState>,
     key: Option<TimerKey>,
@@ -390,7 +408,11 @@ struct Ticks {
 }
 
 impl Interval {
-    /// Waits for the next tick. It is cancel safe: a tick is taken only when it is given out.
+    /// Waits for the next tick.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: a tick is consumed only when it is returned.
     pub async fn tick(&mut self) -> Instant {
         std::future::poll_fn(|cx| self.poll_tick(cx)).await
     }
@@ -436,37 +458,39 @@ impl fmt::Debug for Interval {
     }
 }
 
-/// Blocks the loop for `duration`: time passes and nothing runs, as in a busy callback.
+/// Blocks the loop for `duration`: time passes and nothing runs, as during a busy callback.
 ///
-/// A virtual clock moves at once; with a real clock the thread sleeps.
+/// A virtual clock advances at once. With a real clock the thread sleeps.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn block_for(duration: Duration) {
     current("time::block_for").clock.block_for(duration);
 }
 
-/// Blocks the loop until every job of its pool has finished. Nothing is delivered meanwhile, and
-/// a virtual clock stands still: the completions are there when the next poll phase looks.
+/// Blocks the loop until every job of its pool has finished.
+///
+/// Nothing is delivered meanwhile, and a virtual clock does not advance. The completions are ready
+/// for the next poll phase.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn wait_for_jobs() {
     current("time::wait_for_jobs").pool.wait_for_jobs();
 }
 
-/// Lets virtual time pass: waits until everything that is due within `duration` has run.
+/// Advances virtual time by `duration`: waits until everything that becomes due has run.
 ///
-/// Behind the `await` the clock is `duration` later than at the call (more only if a callback
-/// blocked past it), and no timer that was due by then is pending. It keeps the loop alive.
+/// After the `await` the clock is `duration` later than at the call, or more if a callback blocked
+/// for longer, and no timer that was due by then is pending. It keeps the loop alive.
 ///
 /// # Panics
 ///
-/// Outside of an event loop, and if the clock is real.
+/// Panics outside of an event loop, and if the clock is real.
 #[track_caller]
 pub fn advance(duration: Duration) -> impl Future<Output = ()> {
     let state = current("time::advance");
@@ -478,23 +502,23 @@ pub fn advance(duration: Duration) -> impl Future<Output = ()> {
     let target = state.clock.now().saturating_add(duration);
     state.poll.time.allow_until(target);
     let (promise, resolver) = with_resolver();
-    // The timers phase stands between two poll phases: what is due at the target has run when
-    // the second completion comes.
+    // A timers phase runs between two poll phases: everything that is due at the target has run
+    // when the second completion is delivered.
     simulate_completion(duration, move || {
         simulate_completion(Duration::ZERO, move || resolver.resolve(()));
     });
     promise
 }
 
-/// Calls `callback` as the completion of an operation that takes `duration`: a macrotask of the
-/// first poll phase that finds it passed (R61). It keeps the loop alive until then.
+/// Calls `callback` as the completion of an operation of `duration`: a macrotask of the first poll
+/// phase after it has passed (R61).
 ///
-/// Meant for virtual time, where it stands for a read or a request of known length; with a real
-/// clock it comes after the real duration.
+/// It is meant for virtual time, where it replaces a read or a request of a known duration. It
+/// keeps the loop alive until then.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static) {
     let state = current("time::simulate_completion");
@@ -507,7 +531,7 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
     }
 }
 
-/// Whole milliseconds, rounded up, at least one.
+/// Rounds up to whole milliseconds, at least one.
 pub(crate) fn ceil_ms(duration: Duration) -> u64 {
     let ms = duration.as_nanos().div_ceil(1_000_000);
     u64::try_from(ms).unwrap_or(u64::MAX).clamp(1, u64::MAX / 4)

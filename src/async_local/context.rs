@@ -1,15 +1,15 @@
 //! The context of the running code: values that follow the asynchronous flow.
 //!
-//! The API over it is in `async_local.rs`; here is only where it is kept.
+//! This is the storage only; the API is in `async_local.rs`.
 
 use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The values of all storages, by storage. Nobody has set any: `None`.
+/// The values of all storages, by storage; `None` if there is no value.
 pub(crate) type AsyncContext = Option<Rc<Vec<(StorageId, Rc<dyn Any>)>>>;
 
-/// A storage is told from another by this allocation, which an entry keeps from being reused.
+/// Identifies a storage by its allocation, which an entry keeps from being reused.
 pub(crate) type StorageId = Rc<u8>;
 
 /// The context of the running code.
@@ -26,7 +26,7 @@ impl ContextCell {
         context
     }
 
-    /// The context of a task that leaves: nobody else runs in it.
+    /// Takes the context away from the running code, which has ended.
     #[inline]
     pub(crate) fn take(&self) -> AsyncContext {
         self.context.take()
@@ -34,7 +34,7 @@ impl ContextCell {
 
     #[inline]
     pub(crate) fn set(&self, context: AsyncContext) {
-        // The old one is dropped outside of the cell: it may hold the last reference to a value.
+        // The old context is dropped outside of the cell: it may own the last reference to a value.
         drop(self.context.replace(context));
     }
 }

@@ -1,28 +1,28 @@
 //! `all`, `all_settled`, `race`, `any` (R48, R49), and promises that are settled from the start.
 //!
-//! Each member gets its reaction at once, in order, and the result is settled within the turn of
-//! the reaction that decides it. Members that lose keep running, as in JavaScript; the
-//! `…_and_abort` forms end them.
+//! Each member gets its reaction at once, in order, and the result settles within the turn of the
+//! reaction that decides it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::next::{AbortHandle, PromiseLike, Rejected, SettledResult};
-use super::resolver::{TryResolver, try_with_resolver};
-use super::state::{Outcome, State};
+use super::error::Outcome;
+use super::next::{Following, PromiseLike, Rejected, SettledResult};
+use super::resolver::try_with_resolver;
+use super::state::State;
 use super::task::{start_eagerly, with_output};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
 
-/// A promise that is fulfilled and cannot be rejected. Awaiting it costs one turn (R45).
+/// Creates a fulfilled promise that cannot be rejected. Awaiting it costs one turn (R45).
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn ready<T: 'static>(value: T) -> Promise<T> {
     let state = State::new(current("promise::ready"), Location::caller(), no_reason);
@@ -30,11 +30,11 @@ pub fn ready<T: 'static>(value: T) -> Promise<T> {
     Promise::new(state)
 }
 
-/// A promise that is fulfilled: `Promise.resolve(value)`.
+/// Creates a fulfilled promise: JavaScript's `Promise.resolve(value)`.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn resolve<T: 'static, E: Reason>(value: T) -> TryPromise<T, E> {
     let state = State::new(current("promise::resolve"), Location::caller(), error_of);
@@ -42,12 +42,13 @@ pub fn resolve<T: 'static, E: Reason>(value: T) -> TryPromise<T, E> {
     TryPromise::new(state)
 }
 
-/// A promise that is rejected: `Promise.reject(reason)`. It is reported unless it is handled by
-/// the end of the drain.
+/// Creates a rejected promise: JavaScript's `Promise.reject(reason)`.
+///
+/// The rejection is reported unless it is handled by the end of the drain (R14).
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn reject<T: 'static, E: Reason>(reason: E) -> TryPromise<T, E> {
     let state = State::new(current("promise::reject"), Location::caller(), error_of);
@@ -55,191 +56,153 @@ pub fn reject<T: 'static, E: Reason>(reason: E) -> TryPromise<T, E> {
     TryPromise::new(state)
 }
 
-/// `Promise.all`: the values of all members, in the order of the list, or the first error.
+/// Waits for the values of all members: JavaScript's `Promise.all` (R48).
 ///
-/// An empty list is fulfilled at once. If a member panicked or was aborted, so is the result.
+/// The result is fulfilled with the values in the order of the list, at once if the list is empty.
+/// It is rejected with the first error; if a member panicked or was aborted first, the result ends
+/// in the same way.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
-pub fn all<P>(members: impl IntoIterator<Item = P>) -> TryPromise<Vec<P::Value>, P::Error>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+pub fn all<P: PromiseLike<Error: Reason>>(
+    members: impl IntoIterator<Item = P>,
+) -> TryPromise<Vec<P::Value>, P::Error> {
     let (result, resolver) = try_with_resolver();
-    let values = Collected::new();
     let whole = resolver.clone();
-    values.react_to_each(
-        members,
-        resolver,
-        move |values, index, outcome| match outcome {
-            Ok(Ok(value)) => {
-                if let Some(values) = values.put(index, value) {
-                    whole.resolve(values);
-                }
-            }
-            Ok(Err(reason)) => whole.reject(reason),
-            Err(failure) => whole.fail(failure),
-        },
-    );
+    let part_of = move |outcome: OutcomeOf<P>| {
+        let rejected = match outcome {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(reason)) => Ok(Err(reason)),
+            Err(failure) => Err(failure),
+        };
+        whole.conclude(rejected);
+        None
+    };
+    collect(followings(members), part_of, move |values| {
+        resolver.resolve(values);
+    });
     result
 }
 
-/// `Promise.allSettled`: how each member ended, in the order of the list.
+/// Waits until all members have settled: JavaScript's `Promise.allSettled` (R48).
+///
+/// The result is how each member ended, in the order of the list.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn all_settled<P: PromiseLike>(
     members: impl IntoIterator<Item = P>,
 ) -> Promise<Vec<SettledResult<P>>> {
     let (result, resolver) = try_with_resolver::<_, Infallible>();
-    let values = Collected::new();
-    let whole = resolver.clone();
-    values.react_to_each(members, resolver, move |values, index, outcome| {
-        let entry = match outcome {
-            Ok(result) => result.map_err(Rejected::Error),
-            Err(failure) => Err(Rejected::Failed(failure)),
-        };
-        if let Some(values) = values.put(index, entry) {
-            whole.resolve(values);
-        }
+    let part_of = |outcome: OutcomeOf<P>| Some(settled_result(outcome));
+    collect(followings(members), part_of, move |results| {
+        resolver.resolve(results);
     });
     result.infallible()
 }
 
-/// `Promise.race`: ends as the first member that settles. An empty list is pending for ever.
+/// Ends as the first member that settles: JavaScript's `Promise.race` (R49).
+///
+/// The result of an empty list is pending forever. The other members keep running.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
-pub fn race<P>(members: impl IntoIterator<Item = P>) -> TryPromise<P::Value, P::Error>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
-    race_then(members, |_| {})
-}
-
-/// Like [`race`]; when it is decided, the members that have not settled are aborted.
-///
-/// # Panics
-///
-/// Outside of an event loop.
-#[track_caller]
-pub fn race_and_abort<P>(members: impl IntoIterator<Item = P>) -> TryPromise<P::Value, P::Error>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
-    race_then(members, abort_all)
-}
-
-#[track_caller]
-fn race_then<P>(
+pub fn race<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
-    decided: fn(&[AbortHandle]),
-) -> TryPromise<P::Value, P::Error>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+) -> TryPromise<P::Value, P::Error> {
+    race_then(followings(members), || {})
+}
+
+/// Like [`race`], and aborts the members that have not settled when the result is decided.
+///
+/// # Panics
+///
+/// Panics outside of an event loop.
+#[track_caller]
+pub fn race_and_abort<P: PromiseLike<Error: Reason>>(
+    members: impl IntoIterator<Item = P>,
+) -> TryPromise<P::Value, P::Error> {
+    let members = followings(members);
+    let abort = abort_all(&members);
+    race_then(members, abort)
+}
+
+#[track_caller]
+fn race_then<T: 'static, E: Reason>(
+    members: Vec<Following<Result<T, E>>>,
+    on_decided: impl Fn() + Clone + 'static,
+) -> TryPromise<T, E> {
     let (result, resolver) = try_with_resolver();
-    let members: Vec<P> = members.into_iter().collect();
-    let handles = abort_handles(&members);
     for member in members {
-        let (whole, handles) = (resolver.clone(), handles.clone());
+        let (whole, on_decided) = (resolver.clone(), on_decided.clone());
         observe(member, move |outcome| {
             whole.conclude(outcome);
-            decided(&handles);
+            on_decided();
         });
     }
     result
 }
 
-/// `Promise.any`: the first value, or all errors in the order of the list.
+/// Waits for the first value: JavaScript's `Promise.any` (R49).
 ///
-/// An empty list is rejected at once, with no errors.
-///
-/// # Panics
-///
-/// Outside of an event loop.
-#[track_caller]
-pub fn any<P>(
-    members: impl IntoIterator<Item = P>,
-) -> TryPromise<P::Value, AggregateError<P::Error>>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
-    any_then(members, |_| {})
-}
-
-/// Like [`any`]; when it is decided, the members that have not settled are aborted.
+/// If all members are rejected, so is the result, with their errors in the order of the list; for
+/// an empty list at once. The other members keep running.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
-pub fn any_and_abort<P>(
+pub fn any<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
-) -> TryPromise<P::Value, AggregateError<P::Error>>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
-    any_then(members, abort_all)
+) -> TryPromise<P::Value, AggregateError<P::Error>> {
+    any_then(followings(members), || {})
+}
+
+/// Like [`any`], and aborts the members that have not settled when the result is decided.
+///
+/// # Panics
+///
+/// Panics outside of an event loop.
+#[track_caller]
+pub fn any_and_abort<P: PromiseLike<Error: Reason>>(
+    members: impl IntoIterator<Item = P>,
+) -> TryPromise<P::Value, AggregateError<P::Error>> {
+    let members = followings(members);
+    let abort = abort_all(&members);
+    any_then(members, abort)
 }
 
 #[track_caller]
-fn any_then<P>(
-    members: impl IntoIterator<Item = P>,
-    decided: fn(&[AbortHandle]),
-) -> TryPromise<P::Value, AggregateError<P::Error>>
-where
-    P: PromiseLike,
-    P::Error: Reason,
-{
+fn any_then<T: 'static, E: Reason>(
+    members: Vec<Following<Result<T, E>>>,
+    on_decided: impl Fn() + 'static,
+) -> TryPromise<T, AggregateError<E>> {
     let (result, resolver) = try_with_resolver();
-    let members: Vec<P> = members.into_iter().collect();
-    let handles = abort_handles(&members);
-    let reasons = Collected::new();
-    reasons.begin(members.len());
     let whole = resolver.clone();
-    let none_is_left = move |errors| whole.reject(AggregateError { errors });
-    if members.is_empty() {
-        none_is_left(Vec::new());
-    }
-    let none_is_left = Rc::new(none_is_left);
-    for (index, member) in members.into_iter().enumerate() {
-        let (whole, handles) = (resolver.clone(), handles.clone());
-        let (reasons, none_is_left) = (reasons.clone(), none_is_left.clone());
-        observe(member, move |outcome| {
-            let reason = match outcome {
-                Ok(Ok(value)) => {
-                    whole.resolve(value);
-                    return decided(&handles);
-                }
-                Ok(Err(reason)) => Rejected::Error(reason),
-                Err(failure) => Rejected::Failed(failure),
-            };
-            if let Some(reasons) = reasons.put(index, reason) {
-                none_is_left(reasons);
-            }
-        });
-    }
+    let part_of = move |outcome| match settled_result(outcome) {
+        Ok(value) => {
+            whole.resolve(value);
+            on_decided();
+            None
+        }
+        Err(rejected) => Some(rejected),
+    };
+    collect(members, part_of, move |errors| {
+        resolver.reject(AggregateError { errors });
+    });
     result
 }
 
-/// Why each member of an [`any`] that nobody won was rejected, in the order of the list:
-/// JavaScript's `AggregateError`.
+/// The error of [`any`] if all members were rejected: JavaScript's `AggregateError`.
 #[derive(Debug)]
 pub struct AggregateError<E> {
-    /// One for each member.
+    /// Why each member was rejected, in the order of the list.
     pub errors: Vec<Rejected<E>>,
 }
 
@@ -251,85 +214,76 @@ impl<E> fmt::Display for AggregateError<E> {
 
 impl<E: fmt::Debug> std::error::Error for AggregateError<E> {}
 
-/// Calls `observer` one turn behind the settling of `member`; nobody can tell that it did, except
-/// that the member counts as handled.
+/// How a member ended.
+type OutcomeOf<P> = Outcome<Result<<P as PromiseLike>::Value, <P as PromiseLike>::Error>>;
+
+fn followings<P: PromiseLike>(
+    members: impl IntoIterator<Item = P>,
+) -> Vec<Following<Result<P::Value, P::Error>>> {
+    members.into_iter().map(P::into_following).collect()
+}
+
+/// The value of a member, or every kind of rejection.
+fn settled_result<T, E>(outcome: Outcome<Result<T, E>>) -> Result<T, Rejected<E>> {
+    match outcome {
+        Ok(result) => result.map_err(Rejected::Error),
+        Err(failure) => Err(Rejected::Failed(failure)),
+    }
+}
+
+/// Returns a callback that aborts all members.
+fn abort_all<O>(members: &[Following<O>]) -> impl Fn() + Clone + use<O> {
+    let members: Rc<[_]> = members
+        .iter()
+        .map(|member| member.promise.clone())
+        .collect();
+    move || {
+        members
+            .iter()
+            .for_each(|member| member.clone().request_abort())
+    }
+}
+
+/// Calls `observer` one turn after `member` settles. The member counts as handled.
 #[track_caller]
-fn observe<P: PromiseLike>(
-    member: P,
-    observer: impl FnOnce(Outcome<Result<P::Value, P::Error>>) + 'static,
-) {
+fn observe<O: 'static>(member: Following<O>, observer: impl FnOnce(Outcome<O>) + 'static) {
     let state = State::new(
         current("promise combinators"),
         Location::caller(),
         no_reason,
     );
-    let following = member.into_following();
     start_eagerly(
-        async move { observer(following.outcome.await) },
+        async move { observer(member.outcome.await) },
         with_output,
         &state,
     );
 }
 
-/// What the members have given so far.
-struct Collected<V> {
-    slots: RefCell<Vec<Option<V>>>,
-    open: std::cell::Cell<usize>,
-}
-
-impl<V: 'static> Collected<V> {
-    fn new() -> Rc<Collected<V>> {
-        Rc::new(Collected {
-            slots: RefCell::default(),
-            open: std::cell::Cell::new(0),
-        })
+/// Observes every member and calls `complete` with the parts of all members, in the order of the
+/// list: at once if it is empty, and never if `part_of` returns `None` for one of them.
+#[track_caller]
+fn collect<O: 'static, V: 'static>(
+    members: Vec<Following<O>>,
+    part_of: impl Fn(Outcome<O>) -> Option<V> + 'static,
+    complete: impl Fn(Vec<V>) + 'static,
+) {
+    if members.is_empty() {
+        return complete(Vec::new());
     }
-
-    fn begin(&self, count: usize) {
-        self.slots.borrow_mut().resize_with(count, || None);
-        self.open.set(count);
-    }
-
-    /// Keeps a member's part; gives all of them when none is open any more.
-    fn put(&self, index: usize, part: V) -> Option<Vec<V>> {
-        self.slots.borrow_mut()[index] = Some(part);
-        self.open.set(self.open.get() - 1);
-        if self.open.get() > 0 {
-            return None;
+    let missing = Cell::new(members.len());
+    let parts = RefCell::new(Vec::from_iter(members.iter().map(|_| None)));
+    let on_settled = Rc::new(move |index: usize, outcome| {
+        let Some(part) = part_of(outcome) else {
+            return;
+        };
+        parts.borrow_mut()[index] = Some(part);
+        missing.set(missing.get() - 1);
+        if missing.get() == 0 {
+            complete(parts.take().into_iter().flatten().collect());
         }
-        Some(
-            std::mem::take(&mut *self.slots.borrow_mut())
-                .into_iter()
-                .flatten()
-                .collect(),
-        )
+    });
+    for (index, member) in members.into_iter().enumerate() {
+        let on_settled = on_settled.clone();
+        observe(member, move |outcome| on_settled(index, outcome));
     }
-
-    /// Gives every member a reaction; an empty list is fulfilled at once.
-    #[track_caller]
-    fn react_to_each<P: PromiseLike, E: Reason>(
-        self: Rc<Self>,
-        members: impl IntoIterator<Item = P>,
-        whole: TryResolver<Vec<V>, E>,
-        react: impl Fn(&Self, usize, Outcome<Result<P::Value, P::Error>>) + 'static,
-    ) {
-        let members: Vec<P> = members.into_iter().collect();
-        self.begin(members.len());
-        if members.is_empty() {
-            return whole.resolve(Vec::new());
-        }
-        let react = Rc::new(react);
-        for (index, member) in members.into_iter().enumerate() {
-            let (collected, react) = (self.clone(), react.clone());
-            observe(member, move |outcome| react(&collected, index, outcome));
-        }
-    }
-}
-
-fn abort_handles<P: PromiseLike>(members: &[P]) -> Rc<[AbortHandle]> {
-    members.iter().map(P::abort_handle).collect()
-}
-
-fn abort_all(handles: &[AbortHandle]) {
-    handles.iter().for_each(AbortHandle::abort);
 }

@@ -1,4 +1,4 @@
-//! What a handler gives back, and what can be followed: the types between promises.
+//! The results of handlers, and what a promise can follow.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,45 +6,46 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use super::error::{Outcome, PromiseError};
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::{Outcome, PromiseError, State, identity_of};
+use super::state::Abortable;
+use super::task::Conclusion;
 use super::{Promise, TryPromise};
 
-/// The three outcomes of a handler: JavaScript's `return value`, `throw reason` and
-/// `return promise`.
+/// The result of a handler: JavaScript's `return value`, `throw reason` or `return promise`.
 ///
-/// A handler that has only some of them may return a `Result`, a promise, or (in `finally`)
+/// A handler that needs only some of the three may return a `Result`, a promise, or (in `finally`)
 /// nothing instead: see [`IntoNext`].
+#[derive(Debug)]
 pub enum Next<T: 'static, E: 'static> {
-    /// The derived promise is fulfilled, within this turn.
+    /// Fulfils the derived promise, within this turn.
     Fulfil(T),
-    /// The derived promise is rejected, within this turn.
+    /// Rejects the derived promise, within this turn.
     Reject(E),
-    /// The derived promise follows another one, two turns behind it (R43). Make it with
+    /// Makes the derived promise follow another one, which it does two turns later (R43). Made by
     /// [`Next::follow`].
     Follow(Followed<T, E>),
 }
 
 impl<T: 'static, E: 'static> Next<T, E> {
-    /// The derived promise follows `promise`, two turns behind it (R43).
+    /// Makes the derived promise settle as `promise` does, two turns later (R43).
     pub fn follow(promise: impl PromiseLike<Value = T, Error = E>) -> Next<T, E> {
         Next::Follow(Followed {
             following: promise.into_following(),
         })
     }
-}
 
-impl<T: fmt::Debug, E: fmt::Debug> fmt::Debug for Next<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Concludes the derived promise.
+    pub(super) fn conclude(self) -> Conclusion<Result<T, E>> {
         match self {
-            Next::Fulfil(value) => f.debug_tuple("Fulfil").field(value).finish(),
-            Next::Reject(reason) => f.debug_tuple("Reject").field(reason).finish(),
-            Next::Follow(_) => f.write_str("Follow(..)"),
+            Next::Fulfil(value) => Conclusion::Settled(Ok(Ok(value))),
+            Next::Reject(reason) => Conclusion::Settled(Ok(Err(reason))),
+            Next::Follow(followed) => Conclusion::Follow(followed.following),
         }
     }
 }
 
-/// A promise that another one is to follow; see [`Next::follow`].
+/// A promise that the derived promise will follow; see [`Next::follow`].
 pub struct Followed<T: 'static, E: 'static> {
     pub(super) following: Following<Result<T, E>>,
 }
@@ -55,17 +56,17 @@ impl<T, E> fmt::Debug for Followed<T, E> {
     }
 }
 
-/// What a handler may return.
+/// Converts what a handler returns into a [`Next`].
 ///
 /// | returned | JavaScript |
 /// |---|---|
 /// | `Ok(value)` | `return value` |
 /// | `Err(reason)` | `throw reason` |
 /// | a promise | `return promise` |
-/// | [`Next`] | whichever |
-/// | `()`, in `finally` | nothing |
-pub trait IntoNext<T: 'static, E: 'static> {
-    /// The outcome.
+/// | [`Next`] | any of these |
+/// | `()`, in `finally` | no `return` |
+pub trait IntoNext<T: 'static, E: 'static>: 'static {
+    /// Performs the conversion.
     fn into_next(self) -> Next<T, E>;
 }
 
@@ -96,7 +97,7 @@ impl<T: 'static, E: 'static> IntoNext<T, E> for TryPromise<T, E> {
     }
 }
 
-impl<T: Clone + 'static, E: Clone + 'static> IntoNext<T, E> for SharedTryPromise<T, E> {
+impl<T: 'static, E: 'static> IntoNext<T, E> for SharedTryPromise<T, E> {
     fn into_next(self) -> Next<T, E> {
         Next::follow(self)
     }
@@ -104,33 +105,24 @@ impl<T: Clone + 'static, E: Clone + 'static> IntoNext<T, E> for SharedTryPromise
 
 impl<T: 'static, E: 'static> IntoNext<T, E> for Promise<T> {
     fn into_next(self) -> Next<T, E> {
-        let following = self.into_following();
-        let outcome = async move {
-            following
-                .outcome
-                .await
-                .map(|result| result.map_err(|never| match never {}))
-        };
-        let following = Following {
-            identity: following.identity,
-            outcome: Box::pin(outcome),
-        };
-        Next::Follow(Followed { following })
+        Next::Follow(Followed {
+            following: self.awaiter.into_following_as(Ok),
+        })
     }
 }
 
-/// Why a promise was rejected, everything included: for [`TryPromise::catch_any`] and
-/// [`all_settled`](super::all_settled).
+/// Every way in which a promise can be rejected: the argument of [`TryPromise::catch_any`], and a
+/// result of [`all_settled`](super::all_settled) and [`any`](super::any).
 #[derive(Debug)]
 pub enum Rejected<E> {
-    /// With an error.
+    /// The promise was rejected with an error.
     Error(E),
-    /// Without one: a panic, an abort, or itself.
+    /// The promise has no error of its type: a panic, an abort, or self-resolution.
     Failed(PromiseError),
 }
 
 impl<E> Rejected<E> {
-    /// The error, if there is one.
+    /// Returns the error, if there is one.
     pub fn error(self) -> Option<E> {
         match self {
             Rejected::Error(error) => Some(error),
@@ -150,56 +142,29 @@ impl<E: fmt::Display> fmt::Display for Rejected<E> {
 
 impl<E: fmt::Debug + fmt::Display> std::error::Error for Rejected<E> {}
 
-/// The promises of this crate, shared or not, fallible or not: what combinators take and what a
-/// promise can follow. A promise that cannot be rejected has the error [`Infallible`].
+/// Any promise of this crate: what the combinators accept and what a promise can follow.
+///
+/// The trait is sealed. A promise that cannot be rejected has the error [`Infallible`].
 pub trait PromiseLike: sealed::Sealed + 'static {
-    /// What it is fulfilled with.
+    /// The type of the value.
     type Value: 'static;
-    /// What it is rejected with.
+    /// The type of the error.
     type Error: 'static;
 
     #[doc(hidden)]
     fn into_following(self) -> Following<Result<Self::Value, Self::Error>>;
-    #[doc(hidden)]
-    fn abort_handle(&self) -> AbortHandle;
 }
 
 /// How a promise ended: its value, or why it was rejected; see [`all_settled`](super::all_settled).
 pub type SettledResult<P> = Result<<P as PromiseLike>::Value, Rejected<<P as PromiseLike>::Error>>;
 
-/// The outcome of a promise whose type is forgotten.
+/// The future outcome of a promise of any type.
 pub(super) type BoxedOutcome<O> = Pin<Box<dyn Future<Output = Outcome<O>>>>;
 
-/// A promise seen from one that follows it.
+/// A promise as another one follows it.
 pub struct Following<O> {
-    pub(super) identity: *const (),
+    pub(super) promise: Rc<dyn Abortable>,
     pub(super) outcome: BoxedOutcome<O>,
-}
-
-impl<O: 'static> Following<O> {
-    pub(super) fn output(
-        state: Rc<State<O>>,
-        outcome: impl Future<Output = Outcome<O>> + 'static,
-    ) -> Following<O> {
-        Following {
-            identity: identity_of(&state),
-            outcome: Box::pin(outcome),
-        }
-    }
-}
-
-/// Aborts a promise whose type is forgotten.
-pub struct AbortHandle(Box<dyn Fn()>);
-
-impl AbortHandle {
-    pub(super) fn new<O: 'static>(state: &Rc<State<O>>) -> AbortHandle {
-        let state = state.clone();
-        AbortHandle(Box::new(move || state.abort()))
-    }
-
-    pub(super) fn abort(&self) {
-        (self.0)();
-    }
 }
 
 mod sealed {
@@ -215,16 +180,7 @@ impl<T: 'static> PromiseLike for Promise<T> {
     type Error = Infallible;
 
     fn into_following(self) -> Following<Result<T, Infallible>> {
-        let identity = identity_of(self.state());
-        let outcome = async move { self.settled().await.map(Ok) };
-        Following {
-            identity,
-            outcome: Box::pin(outcome),
-        }
-    }
-
-    fn abort_handle(&self) -> AbortHandle {
-        AbortHandle::new(self.state())
+        self.awaiter.into_following_as(Ok)
     }
 }
 
@@ -233,41 +189,24 @@ impl<T: 'static, E: 'static> PromiseLike for TryPromise<T, E> {
     type Error = E;
 
     fn into_following(self) -> Following<Result<T, E>> {
-        Following::output(self.state().clone(), self.settled())
-    }
-
-    fn abort_handle(&self) -> AbortHandle {
-        AbortHandle::new(self.state())
+        self.awaiter.into_following()
     }
 }
 
-impl<T: Clone + 'static> PromiseLike for SharedPromise<T> {
+impl<T: 'static> PromiseLike for SharedPromise<T> {
     type Value = T;
     type Error = Infallible;
 
     fn into_following(self) -> Following<Result<T, Infallible>> {
-        let identity = identity_of(self.state());
-        let outcome = async move { self.settled().await.map(Ok) };
-        Following {
-            identity,
-            outcome: Box::pin(outcome),
-        }
-    }
-
-    fn abort_handle(&self) -> AbortHandle {
-        AbortHandle::new(self.state())
+        self.another().into_following()
     }
 }
 
-impl<T: Clone + 'static, E: Clone + 'static> PromiseLike for SharedTryPromise<T, E> {
+impl<T: 'static, E: 'static> PromiseLike for SharedTryPromise<T, E> {
     type Value = T;
     type Error = E;
 
     fn into_following(self) -> Following<Result<T, E>> {
-        Following::output(self.state().clone(), self.settled())
-    }
-
-    fn abort_handle(&self) -> AbortHandle {
-        AbortHandle::new(self.state())
+        self.another().into_following()
     }
 }

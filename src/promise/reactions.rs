@@ -1,108 +1,43 @@
-//! Reactions: `then`, `catch`, `finally`, on all four types of promises.
+//! Reactions: `then`, `catch`, `finally`, and what changes a promise at the cost of no turn.
 //!
-//! A reaction is a task that awaits the source, calls the handler within the turn that this costs
-//! (R42), and settles the derived promise in the same turn. So its place in the microtask queue,
-//! its panics and its cancellation are those of every task.
+//! A reaction is a task that awaits the source, calls the handler in the turn that this costs
+//! (R42), and settles the derived promise in the same turn. Its place in the microtask queue, its
+//! panics and its cancellation are therefore those of every task.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::rc::Rc;
+use std::panic::Location;
 
-use super::next::{BoxedOutcome, Followed, Following, IntoNext, Next, Rejected};
+use super::awaiter::Awaiter;
+use super::error::Outcome;
+use super::next::{BoxedOutcome, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::{Outcome, PromiseError, State};
+use super::state::State;
 use super::task::{Conclusion, start_eagerly};
 use super::{Promise, TryPromise, error_of, no_reason};
-use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
-use crate::phases::macrotask::SourceLocation;
 
-/// How a handler was left.
-type Left<T, E> = Result<Next<T, E>, PromiseError>;
-
-/// The derived promise of one reaction.
-#[track_caller]
-fn react<O, T, E>(
-    owner: &Rc<LoopState>,
-    source: impl Future<Output = Outcome<O>> + 'static,
-    handler: impl FnOnce(Outcome<O>) -> Left<T, E> + 'static,
-) -> TryPromise<T, E>
-where
-    O: 'static,
-    T: 'static,
-    E: Reason,
-{
-    let derived = State::new(owner.clone(), Location::caller(), error_of);
-    let task = async move {
-        let outcome = source.await;
-        handler(outcome)
-    };
-    start_eagerly(task, conclude, &derived);
-    TryPromise::new(derived)
-}
-
-fn conclude<T, E>(left: Left<T, E>) -> Conclusion<Result<T, E>> {
-    match left {
-        Ok(Next::Fulfil(value)) => Conclusion::Settled(Ok(Ok(value))),
-        Ok(Next::Reject(reason)) => Conclusion::Settled(Ok(Err(reason))),
-        Ok(Next::Follow(followed)) => Conclusion::Follow(followed.following),
-        Err(failure) => Conclusion::Settled(Err(failure)),
-    }
-}
-
-/// A reaction that passes a failure on, and a result to its handler.
-fn on_result<T, E, U, F, R: IntoNext<U, F>>(
-    handler: impl FnOnce(Result<T, E>) -> R,
-) -> impl FnOnce(Outcome<Result<T, E>>) -> Left<U, F>
-where
-    U: 'static,
-    F: 'static,
-{
-    move |outcome| outcome.map(|result| handler(result).into_next())
-}
-
-/// R47: calls `handler`, waits for what it gives, and ends as the source did, unless the handler
-/// fails. The detour by a second reaction is JavaScript's, and so are its turns.
-fn on_finally<T, E, V, R: IntoNext<V, E>>(
-    owner: Rc<LoopState>,
-    location: SourceLocation,
-    handler: impl FnOnce() -> R,
-) -> impl FnOnce(Outcome<Result<T, E>>) -> Left<T, E>
-where
-    T: 'static,
-    E: Reason,
-    V: 'static,
-{
-    move |outcome| {
-        let waiting: BoxedOutcome<Result<V, E>> = match handler().into_next() {
-            Next::Reject(reason) => return Ok(Next::Reject(reason)),
-            // JavaScript awaits a wrapped result for a turn, which is over before that of the job
-            // by which the derived promise follows; leaving it out changes nothing.
-            Next::Fulfil(value) => Box::pin(std::future::ready(Ok(Ok(value)))),
-            Next::Follow(followed) => followed.following.outcome,
-        };
-        let kept = State::new(owner, location, error_of);
-        let keep = async move {
-            match waiting.await {
-                Ok(Ok(_)) => outcome,
-                Ok(Err(reason)) => Ok(Err(reason)),
-                Err(failure) => Err(failure),
-            }
-        };
-        start_eagerly(keep, Conclusion::Settled, &kept);
-        let kept = TryPromise::new(kept);
-        let following = Following::output(kept.state().clone(), kept.settled());
-        Ok(Next::Follow(Followed { following }))
-    }
-}
-
+/// # Reactions
+///
+/// Each of these methods adds one reaction and returns the derived promise. The handler runs
+/// exactly one turn after the promise settles (R42). A handler that is not called, because the
+/// promise ended in the other way, costs the same turn. A panic in a handler rejects the derived
+/// promise. Dropping the derived promise does not remove the reaction; aborting the derived
+/// promise does, and drops the handler.
 impl<T: 'static, E: Reason> TryPromise<T, E> {
-    /// `then(onFulfilled)`: calls `handler` with the value, one turn behind the settling (R42). A
-    /// rejection passes by, in the same number of turns.
+    #[track_caller]
+    fn react<U: 'static, F: Reason>(
+        self,
+        handler: impl FnOnce(Outcome<Result<T, E>>) -> Conclusion<Result<U, F>> + 'static,
+    ) -> TryPromise<U, F> {
+        TryPromise::new(self.awaiter.react(error_of, handler))
+    }
+
+    /// Calls `handler` with the value: JavaScript's `then(onFulfilled)`.
     ///
-    /// The handler gives a `Result`, a promise, or a [`Next`]. A panic in it rejects the derived
-    /// promise.
+    /// The handler returns a `Result`, a promise, or a [`Next`]. A rejection is passed on to the
+    /// derived promise.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use nodeloop::promise;
@@ -112,99 +47,119 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
     /// assert_eq!(sum, Ok(42));
     /// ```
     #[track_caller]
-    pub fn then<U: 'static, R: IntoNext<U, E> + 'static>(
+    pub fn then<U: 'static, R: IntoNext<U, E>>(
         self,
         handler: impl FnOnce(T) -> R + 'static,
     ) -> TryPromise<U, E> {
         self.then_or_else(
             move |value| handler(value).into_next(),
-            |reason| Err(reason).into_next(),
+            |reason| Next::Reject(reason),
         )
     }
 
-    /// `then(onFulfilled, onRejected)`: calls one of two handlers; the derived promise may have
-    /// another type of error.
+    /// Calls one of two handlers: JavaScript's `then(onFulfilled, onRejected)`.
+    ///
+    /// `on_rejected` receives errors only; panics, aborts and self-resolution are passed on. The
+    /// derived promise may have another type of error.
     #[track_caller]
-    pub fn then_or_else<U, F, R, S>(
+    pub fn then_or_else<U: 'static, F: Reason, R: IntoNext<U, F>, S: IntoNext<U, F>>(
         self,
         on_fulfilled: impl FnOnce(T) -> R + 'static,
         on_rejected: impl FnOnce(E) -> S + 'static,
-    ) -> TryPromise<U, F>
-    where
-        U: 'static,
-        F: Reason,
-        R: IntoNext<U, F> + 'static,
-        S: IntoNext<U, F> + 'static,
-    {
-        let owner = self.state().owner().clone();
-        react(
-            &owner,
-            self.settled(),
-            on_result(either(on_fulfilled, on_rejected)),
-        )
+    ) -> TryPromise<U, F> {
+        self.react(move |outcome| match outcome {
+            Ok(Ok(value)) => on_fulfilled(value).into_next().conclude(),
+            Ok(Err(reason)) => on_rejected(reason).into_next().conclude(),
+            Err(failure) => Conclusion::Settled(Err(failure)),
+        })
     }
 
-    /// Like [`then_or_else`](TryPromise::then_or_else), with a second handler that sees every kind
-    /// of rejection: panics, aborts and self-resolution as well. It is JavaScript's `then` whole.
+    /// Calls one of two handlers, the second one for every kind of rejection: errors, panics,
+    /// aborts and self-resolution.
+    ///
+    /// This is JavaScript's `then(onFulfilled, onRejected)` in full.
     #[track_caller]
-    pub fn then_or_else_any<U, F, R, S>(
+    pub fn then_or_else_any<U: 'static, F: Reason, R: IntoNext<U, F>, S: IntoNext<U, F>>(
         self,
         on_fulfilled: impl FnOnce(T) -> R + 'static,
         on_rejected: impl FnOnce(Rejected<E>) -> S + 'static,
-    ) -> TryPromise<U, F>
-    where
-        U: 'static,
-        F: Reason,
-        R: IntoNext<U, F> + 'static,
-        S: IntoNext<U, F> + 'static,
-    {
-        let owner = self.state().owner().clone();
-        react(
-            &owner,
-            self.settled(),
-            either_any(on_fulfilled, on_rejected),
-        )
+    ) -> TryPromise<U, F> {
+        self.react(move |outcome| {
+            let rejected = match outcome {
+                Ok(Ok(value)) => return on_fulfilled(value).into_next().conclude(),
+                Ok(Err(reason)) => Rejected::Error(reason),
+                Err(failure) => Rejected::Failed(failure),
+            };
+            on_rejected(rejected).into_next().conclude()
+        })
     }
 
-    /// `catch(onRejected)`: calls `handler` with the error; a value passes by, in the same number
-    /// of turns. Panics and aborts pass by, too: [`catch_any`](TryPromise::catch_any) sees them.
+    /// Calls `handler` with the error: JavaScript's `catch(onRejected)`.
+    ///
+    /// A value is passed on, and so are panics, aborts and self-resolution, for which
+    /// [`catch_any`](TryPromise::catch_any) exists.
     #[track_caller]
-    pub fn catch<F: Reason, R: IntoNext<T, F> + 'static>(
+    pub fn catch<F: Reason, R: IntoNext<T, F>>(
         self,
         handler: impl FnOnce(E) -> R + 'static,
     ) -> TryPromise<T, F> {
         self.then_or_else(
-            |value| Ok(value).into_next(),
+            |value| Next::Fulfil(value),
             move |reason| handler(reason).into_next(),
         )
     }
 
-    /// Like [`catch`](TryPromise::catch), for every kind of rejection: panics of the task or of a
-    /// handler, aborts, and self-resolution as well.
+    /// Calls `handler` with every kind of rejection: errors, panics, aborts and self-resolution.
     #[track_caller]
-    pub fn catch_any<F: Reason, R: IntoNext<T, F> + 'static>(
+    pub fn catch_any<F: Reason, R: IntoNext<T, F>>(
         self,
         handler: impl FnOnce(Rejected<E>) -> R + 'static,
     ) -> TryPromise<T, F> {
         self.then_or_else_any(
-            |value| Ok(value).into_next(),
-            move |why| handler(why).into_next(),
+            |value| Next::Fulfil(value),
+            move |rejected| handler(rejected).into_next(),
         )
     }
 
-    /// `finally(f)`: calls `handler` however the promise ends, waits for the promise it gives, if
-    /// it gives one, and ends as this one did, unless the handler fails (R47).
+    /// Calls `handler` however the promise ends: JavaScript's `finally(onFinally)` (R47).
+    ///
+    /// The derived promise ends as this one did, after the promise that the handler returns, if it
+    /// returns one. If the handler fails, the derived promise is rejected with that error instead.
     #[track_caller]
-    pub fn finally<V: 'static, R: IntoNext<V, E> + 'static>(
+    pub fn finally<V: 'static, R: IntoNext<V, E>>(
         self,
         handler: impl FnOnce() -> R + 'static,
     ) -> TryPromise<T, E> {
-        let owner = self.state().owner().clone();
-        let handler = on_finally(owner.clone(), Location::caller(), handler);
-        react(&owner, self.settled(), handler)
+        let (owner, location) = (self.state().owner().clone(), Location::caller());
+        self.react(move |outcome| {
+            let waiting: BoxedOutcome<Result<V, E>> = match handler().into_next() {
+                Next::Reject(reason) => return Conclusion::Settled(Ok(Err(reason))),
+                // JavaScript awaits a wrapped result for one turn, which ends before the turn of
+                // the job by which the derived promise follows; leaving it out changes nothing.
+                Next::Fulfil(value) => Box::pin(std::future::ready(Ok(Ok(value)))),
+                Next::Follow(followed) => followed.following.outcome,
+            };
+            // JavaScript uses a second promise here, too, with the same turns.
+            let kept = State::new(owner, location, error_of);
+            let keep = async move {
+                match waiting.await {
+                    Ok(Ok(_)) => outcome,
+                    Ok(Err(reason)) => Ok(Err(reason)),
+                    Err(failure) => Err(failure),
+                }
+            };
+            start_eagerly(keep, Conclusion::Settled, &kept);
+            Conclusion::Follow(Awaiter::new(kept).into_following())
+        })
     }
+}
 
-    /// The same promise, with any number of reactions. Sharing costs no turn.
+/// # Conversions
+///
+/// These methods cost no turn. Aborting the promise that [`map`](TryPromise::map) and its
+/// variants return leaves the original running.
+impl<T: 'static, E: Reason> TryPromise<T, E> {
+    /// Converts the promise into one that accepts any number of reactions.
     pub fn shared(self) -> SharedTryPromise<T, E>
     where
         T: Clone,
@@ -213,157 +168,99 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         SharedTryPromise::new(self.into_state())
     }
 
-    /// Changes the type of the result, at the cost of no turn: `map` is called within the
-    /// settling itself, so keep it small. Aborting the converted promise leaves the original
-    /// running.
+    /// Converts the whole `Result` with `convert`.
+    ///
+    /// `convert` runs within the settling itself, so it should be short; a panic in it rejects the
+    /// returned promise. To convert the error only, use [`map_err`](TryPromise::map_err) or
+    /// [`err_into`](TryPromise::err_into).
     #[track_caller]
     pub fn map<U: 'static, F: Reason>(
         self,
         convert: impl FnOnce(Result<T, E>) -> Result<U, F> + 'static,
     ) -> TryPromise<U, F> {
-        let source = self.into_state();
-        let converted = State::new(source.owner().clone(), Location::caller(), error_of);
-        converted.source.set(super::Source::TryResolver);
-        let to = converted.clone();
-        source.when_settled(move |outcome| {
-            let outcome = outcome.and_then(|result| {
-                catch_unwind(AssertUnwindSafe(|| convert(result))).map_err(PromiseError::Panicked)
-            });
-            to.settle(outcome);
-        });
-        TryPromise::new(converted)
+        TryPromise::new(self.awaiter.map(error_of, convert))
     }
 
-    /// Changes the type of the error with `From`, at the cost of no turn.
+    /// Converts the error with `convert`, as [`Result::map_err`] does, and leaves a value alone.
+    ///
+    /// `convert` runs within the settling itself, as that of [`map`](TryPromise::map), which
+    /// receives the whole `Result`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::promise;
+    /// let length = nodeloop::block_on(async {
+    ///     promise::reject::<(), _>("no luck").map_err(str::len).await
+    /// });
+    /// assert_eq!(length, Err(7));
+    /// ```
+    #[track_caller]
+    pub fn map_err<F: Reason>(self, convert: impl FnOnce(E) -> F + 'static) -> TryPromise<T, F> {
+        self.map(|result| result.map_err(convert))
+    }
+
+    /// Converts the error with `From`.
     #[track_caller]
     pub fn err_into<F: Reason + From<E>>(self) -> TryPromise<T, F> {
-        self.map(|result| result.map_err(F::from))
+        self.map_err(F::from)
     }
 
-    /// The same promise as one that is not tracked: its `Err` is a value like any other. It costs
-    /// no turn.
+    /// Converts the promise into one whose `Err` is a value like any other and is never reported.
     pub fn untracked(self) -> Promise<Result<T, E>> {
         let state = self.into_state();
-        state.set_reason_of(no_reason);
+        state.reclassify(no_reason);
         Promise::new(state)
     }
 }
 
-impl<T: Clone + 'static, E: Reason + Clone> SharedTryPromise<T, E> {
-    /// As [`TryPromise::then`].
+impl<T: 'static> TryPromise<T, Infallible> {
+    /// Removes the impossible error from the type, at the cost of no turn.
     #[track_caller]
-    pub fn then<U: 'static, R: IntoNext<U, E> + 'static>(
-        &self,
-        handler: impl FnOnce(T) -> R + 'static,
-    ) -> TryPromise<U, E> {
-        self.then_or_else(
-            move |value| handler(value).into_next(),
-            |reason| Err(reason).into_next(),
-        )
-    }
-
-    /// As [`TryPromise::then_or_else`].
-    #[track_caller]
-    pub fn then_or_else<U, F, R, S>(
-        &self,
-        on_fulfilled: impl FnOnce(T) -> R + 'static,
-        on_rejected: impl FnOnce(E) -> S + 'static,
-    ) -> TryPromise<U, F>
-    where
-        U: 'static,
-        F: Reason,
-        R: IntoNext<U, F> + 'static,
-        S: IntoNext<U, F> + 'static,
-    {
-        react(
-            self.state().owner(),
-            self.settled(),
-            on_result(either(on_fulfilled, on_rejected)),
-        )
-    }
-
-    /// As [`TryPromise::then_or_else_any`].
-    #[track_caller]
-    pub fn then_or_else_any<U, F, R, S>(
-        &self,
-        on_fulfilled: impl FnOnce(T) -> R + 'static,
-        on_rejected: impl FnOnce(Rejected<E>) -> S + 'static,
-    ) -> TryPromise<U, F>
-    where
-        U: 'static,
-        F: Reason,
-        R: IntoNext<U, F> + 'static,
-        S: IntoNext<U, F> + 'static,
-    {
-        let owner = self.state().owner().clone();
-        react(
-            &owner,
-            self.settled(),
-            either_any(on_fulfilled, on_rejected),
-        )
-    }
-
-    /// As [`TryPromise::catch`].
-    #[track_caller]
-    pub fn catch<F: Reason, R: IntoNext<T, F> + 'static>(
-        &self,
-        handler: impl FnOnce(E) -> R + 'static,
-    ) -> TryPromise<T, F> {
-        self.then_or_else(
-            |value| Ok(value).into_next(),
-            move |reason| handler(reason).into_next(),
-        )
-    }
-
-    /// As [`TryPromise::catch_any`].
-    #[track_caller]
-    pub fn catch_any<F: Reason, R: IntoNext<T, F> + 'static>(
-        &self,
-        handler: impl FnOnce(Rejected<E>) -> R + 'static,
-    ) -> TryPromise<T, F> {
-        self.then_or_else_any(
-            |value| Ok(value).into_next(),
-            move |why| handler(why).into_next(),
-        )
-    }
-
-    /// As [`TryPromise::finally`].
-    #[track_caller]
-    pub fn finally<V: 'static, R: IntoNext<V, E> + 'static>(
-        &self,
-        handler: impl FnOnce() -> R + 'static,
-    ) -> TryPromise<T, E> {
-        let owner = self.state().owner();
-        let handler = on_finally(owner.clone(), Location::caller(), handler);
-        react(owner, self.settled(), handler)
+    pub fn infallible(self) -> Promise<T> {
+        self.untracked().map(|result| match result {
+            Ok(value) => value,
+            Err(never) => match never {},
+        })
     }
 }
 
+/// # Reactions
+///
+/// As for a [`TryPromise`]: the handler runs exactly one turn after the promise settles (R42), and
+/// a panic in it rejects the derived promise.
 impl<T: 'static> Promise<T> {
-    /// Calls `handler` with the value, one turn behind the settling (R42).
     #[track_caller]
-    pub fn then<U: 'static>(self, handler: impl FnOnce(T) -> U + 'static) -> Promise<U> {
-        let owner = self.state().owner().clone();
-        react_plainly(&owner, self.settled(), |value| {
-            Conclusion::Settled(Ok(handler(value)))
-        })
+    fn react<U: 'static>(self, handler: impl FnOnce(T) -> Conclusion<U> + 'static) -> Promise<U> {
+        let handler = |outcome: Outcome<T>| match outcome {
+            Ok(value) => handler(value),
+            Err(failure) => Conclusion::Settled(Err(failure)),
+        };
+        Promise::new(self.awaiter.react(no_reason, handler))
     }
 
-    /// Like [`then`](Promise::then), for a handler that gives a promise: the derived one follows
-    /// it, two turns behind it (R43).
+    /// Calls `handler` with the value: JavaScript's `then(onFulfilled)`.
+    #[track_caller]
+    pub fn then<U: 'static>(self, handler: impl FnOnce(T) -> U + 'static) -> Promise<U> {
+        self.react(|value| Conclusion::Settled(Ok(handler(value))))
+    }
+
+    /// Calls `handler` with the value; the derived promise follows the promise that it returns,
+    /// two turns later (R43).
     #[track_caller]
     pub fn then_follow<U: 'static>(
         self,
         handler: impl FnOnce(T) -> Promise<U> + 'static,
     ) -> Promise<U> {
-        let owner = self.state().owner().clone();
-        react_plainly(&owner, self.settled(), |value| {
-            let next = handler(value);
-            Conclusion::Follow(Following::output(next.state().clone(), next.settled()))
-        })
+        self.react(|value| Conclusion::Follow(handler(value).awaiter.into_following()))
     }
+}
 
-    /// The same promise, with any number of reactions. Sharing costs no turn.
+/// # Conversions
+///
+/// These methods cost no turn.
+impl<T: 'static> Promise<T> {
+    /// Converts the promise into one that accepts any number of reactions.
     pub fn shared(self) -> SharedPromise<T>
     where
         T: Clone,
@@ -371,27 +268,21 @@ impl<T: 'static> Promise<T> {
         SharedPromise::new(self.into_state())
     }
 
-    /// Changes the type of the value, at the cost of no turn: `map` is called within the
-    /// settling itself. As [`TryPromise::convert`].
+    /// Converts the value with `convert`.
+    ///
+    /// `convert` runs within the settling itself, so it should be short; a panic in it becomes
+    /// that of the returned promise. Aborting the returned promise leaves the original running.
     #[track_caller]
     pub fn map<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
-        let source = self.into_state();
-        let converted = State::new(source.owner().clone(), Location::caller(), no_reason);
-        converted.source.set(super::Source::TryResolver);
-        let to = converted.clone();
-        source.when_settled(move |outcome| {
-            let outcome = outcome.and_then(|value| {
-                catch_unwind(AssertUnwindSafe(|| convert(value))).map_err(PromiseError::Panicked)
-            });
-            to.settle(outcome);
-        });
-        Promise::new(converted)
+        Promise::new(self.awaiter.map(no_reason, convert))
     }
 }
 
 impl<T: 'static, E: Reason> Promise<Result<T, E>> {
-    /// The same promise as one that can be rejected: its `Err` is tracked, and `then` and `catch`
-    /// tell values from errors. It costs no turn.
+    /// Converts the promise into one that can be rejected, at the cost of no turn: an `Err` is
+    /// tracked, and `then` and `catch` distinguish values from errors.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let text = nodeloop::block_on(async {
@@ -404,78 +295,7 @@ impl<T: 'static, E: Reason> Promise<Result<T, E>> {
     /// ```
     pub fn tracked(self) -> TryPromise<T, E> {
         let state = self.into_state();
-        state.set_reason_of(error_of);
+        state.reclassify(error_of);
         TryPromise::new(state)
     }
-}
-
-impl<T: Clone + 'static> SharedPromise<T> {
-    /// As [`Promise::then`].
-    #[track_caller]
-    pub fn then<U: 'static>(&self, handler: impl FnOnce(T) -> U + 'static) -> Promise<U> {
-        let owner = self.state().owner();
-        react_plainly(owner, self.settled(), |value| {
-            Conclusion::Settled(Ok(handler(value)))
-        })
-    }
-}
-
-impl<T: 'static> TryPromise<T, Infallible> {
-    /// The same promise without its impossible error, at the cost of no turn.
-    #[track_caller]
-    pub fn infallible(self) -> Promise<T> {
-        self.untracked().map(|result| match result {
-            Ok(value) => value,
-            Err(never) => match never {},
-        })
-    }
-}
-
-fn either<T, E, U, F, R: IntoNext<U, F>, S: IntoNext<U, F>>(
-    on_fulfilled: impl FnOnce(T) -> R,
-    on_rejected: impl FnOnce(E) -> S,
-) -> impl FnOnce(Result<T, E>) -> Next<U, F>
-where
-    U: 'static,
-    F: 'static,
-{
-    move |result| match result {
-        Ok(value) => on_fulfilled(value).into_next(),
-        Err(reason) => on_rejected(reason).into_next(),
-    }
-}
-
-fn either_any<T, E, U, F, R: IntoNext<U, F>, S: IntoNext<U, F>>(
-    on_fulfilled: impl FnOnce(T) -> R,
-    on_rejected: impl FnOnce(Rejected<E>) -> S,
-) -> impl FnOnce(Outcome<Result<T, E>>) -> Left<U, F>
-where
-    U: 'static,
-    F: 'static,
-{
-    move |outcome| {
-        Ok(match outcome {
-            Ok(Ok(value)) => on_fulfilled(value).into_next(),
-            Ok(Err(reason)) => on_rejected(Rejected::Error(reason)).into_next(),
-            Err(failure) => on_rejected(Rejected::Failed(failure)).into_next(),
-        })
-    }
-}
-
-/// The derived promise of a reaction that cannot be rejected.
-#[track_caller]
-fn react_plainly<T: 'static, U: 'static>(
-    owner: &Rc<LoopState>,
-    source: impl Future<Output = Outcome<T>> + 'static,
-    handler: impl FnOnce(T) -> Conclusion<U> + 'static,
-) -> Promise<U> {
-    let derived = State::new(owner.clone(), Location::caller(), no_reason);
-    let task = async move {
-        match source.await {
-            Ok(value) => handler(value),
-            Err(failure) => Conclusion::Settled(Err(failure)),
-        }
-    };
-    start_eagerly(task, |conclusion| conclusion, &derived);
-    Promise::new(derived)
 }

@@ -1,17 +1,18 @@
-//! Promises that are settled from outside: `try_with_resolver` (R43, R44).
+//! Promises that are settled by hand: `with_resolver`, `try_with_resolver` (R43, R44).
 
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
+use super::error::Outcome;
 use super::next::{Following, PromiseLike};
-use super::state::{Outcome, PromiseError, ReasonOf, Source, State};
+use super::state::{ReasonOf, Source, State};
 use super::task::follow;
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
 
-/// Makes a pending promise that cannot be rejected, and what resolves it.
+/// Creates a pending promise that cannot be rejected, and its resolver.
 ///
 /// ```
 /// let answer = nodeloop::block_on(async {
@@ -24,7 +25,7 @@ use crate::hooks::rejection::Reason;
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
     let state = pending(no_reason, "promise::with_resolver");
@@ -32,14 +33,14 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
     (Promise::new(state), Resolver { resolving })
 }
 
-/// Makes a pending promise that can be rejected, and what resolves or rejects it: JavaScript's
+/// Creates a pending promise that can be rejected, and its resolver: JavaScript's
 /// `Promise.withResolvers()`.
 ///
 /// ```
 /// let outcome = nodeloop::block_on(async {
-///     let (promise, resolver_count) = nodeloop::promise::try_with_resolver::<(), &str>();
-///     resolver_count.reject("no");
-///     resolver_count.resolve(()); // only the first call counts
+///     let (promise, resolver) = nodeloop::promise::try_with_resolver::<(), &str>();
+///     resolver.reject("no");
+///     resolver.resolve(()); // only the first call counts
 ///     promise.await
 /// });
 /// assert_eq!(outcome, Err("no"));
@@ -47,14 +48,10 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[doc(alias = "withResolvers")]
 #[track_caller]
-pub fn try_with_resolver<T, E>() -> (TryPromise<T, E>, TryResolver<T, E>)
-where
-    T: 'static,
-    E: Reason,
-{
+pub fn try_with_resolver<T: 'static, E: Reason>() -> (TryPromise<T, E>, TryResolver<T, E>) {
     let state = pending(error_of, "promise::try_with_resolver");
     let resolving = Resolving::new(state.clone());
     (TryPromise::new(state), TryResolver { resolving })
@@ -63,11 +60,11 @@ where
 #[track_caller]
 fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> Rc<State<O>> {
     let state = State::new(current(verb), Location::caller(), reason_of);
-    state.source.set(Source::TryResolver);
+    state.source.set(Source::Resolver);
     state
 }
 
-/// The two resolving functions of one promise: only their first call counts (R44).
+/// One resolver of a promise. The first call of any of them counts (R44).
 struct Resolving<O> {
     state: Rc<State<O>>,
 }
@@ -84,7 +81,7 @@ impl<O: 'static> Resolving<O> {
         }
     }
 
-    /// R43, R44.
+    /// Makes the promise follow another one (R43, R44).
     fn follow(&self, following: Following<O>) {
         if !self.state.is_resolved.replace(true) {
             follow(&self.state, following);
@@ -92,10 +89,18 @@ impl<O: 'static> Resolving<O> {
     }
 }
 
+impl<O> Resolving<O> {
+    fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("is_resolved", &self.state.is_resolved.get())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<O> Clone for Resolving<O> {
     fn clone(&self) -> Self {
-        let resolver_count = &self.state.resolver_count;
-        resolver_count.set(resolver_count.get().map(|count| count.saturating_add(1)));
+        let count = &self.state.resolver_count;
+        count.set(count.get().map(|count| count.saturating_add(1)));
         Resolving {
             state: self.state.clone(),
         }
@@ -103,17 +108,17 @@ impl<O> Clone for Resolving<O> {
 }
 
 impl<O> Drop for Resolving<O> {
-    /// One less who could resolve the promise, for the reports.
+    /// Counts down, for the report of promises that can no longer be settled.
     fn drop(&mut self) {
-        let resolver_count = &self.state.resolver_count;
-        resolver_count.set(resolver_count.get().map(|count| count.saturating_sub(1)));
+        let count = &self.state.resolver_count;
+        count.set(count.get().map(|count| count.saturating_sub(1)));
     }
 }
 
 /// Resolves a [`Promise`] made by [`with_resolver`].
 ///
 /// Clones resolve the same promise; only the first call of any of them counts. Dropping all of
-/// them leaves the promise pending, as in JavaScript.
+/// them leaves the promise pending forever, as in JavaScript.
 pub struct Resolver<T> {
     resolving: Resolving<T>,
 }
@@ -124,20 +129,20 @@ impl<T: 'static> Resolver<T> {
         self.resolving.conclude(Ok(value));
     }
 
-    /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
-    /// itself is [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution).
+    /// Makes the promise follow another one: it settles as that one does, two turns later (R43).
+    ///
+    /// A promise that is resolved with itself ends with
+    /// [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution) (R44).
     pub fn resolve_with(&self, promise: Promise<T>) {
-        self.resolving.follow(Following::output(
-            promise.state().clone(),
-            promise.settled(),
-        ));
+        self.resolving.follow(promise.awaiter.into_following());
     }
 }
 
 /// Resolves or rejects a [`TryPromise`] made by [`try_with_resolver`].
 ///
-/// Clones stand for the same promise; only the first call of any of them counts, also while an
-/// adoption is under way. Dropping all of them leaves the promise pending, as in JavaScript.
+/// Clones resolve the same promise; only the first call of any of them counts, even if it makes
+/// the promise follow one that is still pending. Dropping all of them leaves the promise pending
+/// forever, as in JavaScript.
 pub struct TryResolver<T, E> {
     resolving: Resolving<Result<T, E>>,
 }
@@ -158,18 +163,15 @@ impl<T: 'static, E: Reason> TryResolver<T, E> {
         self.resolving.conclude(Ok(result));
     }
 
-    /// Rejects the promise without an error of its type.
-    pub(super) fn fail(&self, failure: PromiseError) {
-        self.conclude(Err(failure));
-    }
-
     /// Settles the promise as another one ended.
     pub(super) fn conclude(&self, outcome: Outcome<Result<T, E>>) {
         self.resolving.conclude(outcome);
     }
 
-    /// Makes the promise follow another one, which costs two turns more (R43). Resolving it with
-    /// itself is [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution).
+    /// Makes the promise follow another one: it settles as that one does, two turns later (R43).
+    ///
+    /// A promise that is resolved with itself is rejected with
+    /// [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution) (R44).
     pub fn resolve_with(&self, promise: impl PromiseLike<Value = T, Error = E>) {
         self.resolving.follow(promise.into_following());
     }
@@ -193,16 +195,12 @@ impl<T, E> Clone for TryResolver<T, E> {
 
 impl<T> fmt::Debug for Resolver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver")
-            .field("is_resolved", &self.resolving.state.is_resolved.get())
-            .finish_non_exhaustive()
+        self.resolving.fmt_as("Resolver", f)
     }
 }
 
 impl<T, E> fmt::Debug for TryResolver<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolvers")
-            .field("is_resolved", &self.resolving.state.is_resolved.get())
-            .finish_non_exhaustive()
+        self.resolving.fmt_as("TryResolver", f)
     }
 }

@@ -1,6 +1,7 @@
-//! Promises with several reactions.
+//! Promises that can be awaited and reacted to any number of times.
 //!
-//! Sharing costs no turn: it is the same promise, whose output is cloned for each who awaits.
+//! A shared promise is the same promise as before: sharing costs no turn, and every awaiter
+//! receives a clone of the output.
 
 use std::fmt;
 use std::future::Future;
@@ -8,170 +9,199 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::resume;
-use super::state::{Awaiting, Outcome, PromiseError, State};
+use super::awaiter::Settled;
+use super::next::{IntoNext, Rejected};
+use super::state::State;
+use super::{Promise, TryPromise};
+use crate::hooks::rejection::Reason;
 
-/// A [`Promise`](super::Promise) that can be awaited and reacted to any number of times; made by
-/// [`Promise::shared`](super::Promise::shared).
+/// A [`Promise`] that can be awaited and reacted to any number of times; made by
+/// [`Promise::shared`].
 ///
-/// Clones stand for the same promise. Each is a future of its own, with a turn of its own; the
-/// reactions run in the order in which they were added (R13).
+/// Clones are handles to the same promise. Each is a future of its own, which costs one turn; the
+/// reactions run in the order in which they were added (R13). If the task panicked, the first
+/// payload stays with the promise and every awaiter panics with its text.
+///
+/// Dropping a clone, even the last one, detaches the task, which runs on.
+///
+/// # Panics
+///
+/// Awaiting it panics as awaiting a [`Promise`] does.
+///
+/// # Cancel safety
+///
+/// It can be polled in a `select!` again and again.
 pub struct SharedPromise<T: 'static> {
-    inner: SharedInner<T>,
+    promise: Promise<T>,
 }
 
-/// A [`TryPromise`](super::TryPromise) that can be awaited and reacted to any number of times;
-/// made by [`TryPromise::shared`](super::TryPromise::shared). As [`SharedPromise`].
+/// A [`TryPromise`] that can be awaited and reacted to any number of times; made by
+/// [`TryPromise::shared`].
+///
+/// It has the properties of a [`SharedPromise`].
 pub struct SharedTryPromise<T: 'static, E: 'static> {
-    inner: SharedInner<Result<T, E>>,
-}
-
-struct SharedInner<O: 'static> {
-    state: Rc<State<O>>,
-    awaiting: Awaiting,
-}
-
-impl<O: 'static> SharedInner<O> {
-    fn new(state: Rc<State<O>>) -> SharedInner<O> {
-        SharedInner {
-            state,
-            awaiting: Awaiting::NotPolled,
-        }
-    }
-}
-
-impl<O: Clone + 'static> SharedInner<O> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<O>> {
-        let state = self.state.clone();
-        state.poll_settled(&mut self.awaiting, cx).map(|()| {
-            state.look(|outcome| match outcome {
-                Ok(output) => Ok(output.clone()),
-                Err(failure) => Err(failure.for_another()),
-            })
-        })
-    }
-}
-
-impl<O: 'static> Clone for SharedInner<O> {
-    fn clone(&self) -> Self {
-        SharedInner::new(self.state.clone()) // a reaction of its own
-    }
-}
-
-impl<O: 'static> Drop for SharedInner<O> {
-    fn drop(&mut self) {
-        self.state.forget_reaction(self.awaiting);
-    }
+    promise: TryPromise<T, E>,
 }
 
 impl<T: 'static> SharedPromise<T> {
-    pub(super) fn new(state: Rc<State<T>>) -> SharedPromise<T> {
+    pub(super) fn new(state: Rc<State<T>>) -> SharedPromise<T>
+    where
+        T: Clone,
+    {
+        state.share();
         SharedPromise {
-            inner: SharedInner::new(state),
+            promise: Promise::new(state),
         }
     }
 
-    pub(super) fn state(&self) -> &Rc<State<T>> {
-        &self.inner.state
+    /// Another awaiting side of the promise.
+    pub(super) fn another(&self) -> Promise<T> {
+        Promise::new(self.promise.state().clone())
     }
 
-    /// As [`Promise::abort`](super::Promise::abort).
+    /// See [`Promise::abort`].
     pub fn abort(&self) {
-        self.inner.state.abort();
+        self.promise.abort();
     }
 
-    /// Whether the promise has settled.
+    /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.inner.state.is_settled()
+        self.promise.is_finished()
     }
 
-    /// As [`Promise::mark_handled`](super::Promise::mark_handled).
+    /// See [`Promise::mark_handled`].
     pub fn mark_handled(&self) {
-        self.inner.state.mark_handled();
+        self.promise.mark_handled();
     }
-}
 
-impl<T: Clone + 'static> SharedPromise<T> {
-    /// Awaits without ever panicking.
-    pub fn settled(&self) -> SharedSettled<T> {
-        SharedSettled {
-            inner: self.inner.clone(),
-        }
+    /// See [`Promise::settled`].
+    pub fn settled(&self) -> Settled<T> {
+        self.another().settled()
+    }
+
+    /// See [`Promise::then`].
+    #[track_caller]
+    pub fn then<U: 'static>(&self, handler: impl FnOnce(T) -> U + 'static) -> Promise<U> {
+        self.another().then(handler)
     }
 }
 
 impl<T: 'static, E: 'static> SharedTryPromise<T, E> {
-    pub(super) fn new(state: Rc<State<Result<T, E>>>) -> SharedTryPromise<T, E> {
+    pub(super) fn new(state: Rc<State<Result<T, E>>>) -> SharedTryPromise<T, E>
+    where
+        T: Clone,
+        E: Clone,
+    {
+        state.share();
         SharedTryPromise {
-            inner: SharedInner::new(state),
+            promise: TryPromise::new(state),
         }
     }
 
-    pub(super) fn state(&self) -> &Rc<State<Result<T, E>>> {
-        &self.inner.state
+    /// Another awaiting side of the promise.
+    pub(super) fn another(&self) -> TryPromise<T, E> {
+        TryPromise::new(self.promise.state().clone())
     }
 
-    /// As [`Promise::abort`](super::Promise::abort).
+    /// See [`Promise::abort`].
     pub fn abort(&self) {
-        self.inner.state.abort();
+        self.promise.abort();
     }
 
-    /// Whether the promise has settled.
+    /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.inner.state.is_settled()
+        self.promise.is_finished()
     }
 
-    /// As [`TryPromise::mark_handled`](super::TryPromise::mark_handled).
+    /// See [`TryPromise::mark_handled`].
     pub fn mark_handled(&self) {
-        self.inner.state.mark_handled();
+        self.promise.mark_handled();
+    }
+
+    /// See [`TryPromise::settled`].
+    pub fn settled(&self) -> Settled<Result<T, E>> {
+        self.another().settled()
     }
 }
 
-impl<T: Clone + 'static, E: Clone + 'static> SharedTryPromise<T, E> {
-    /// Awaits without ever panicking.
-    pub fn settled(&self) -> SharedSettled<Result<T, E>> {
-        SharedSettled {
-            inner: self.inner.clone(),
-        }
+impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
+    /// See [`TryPromise::then`].
+    #[track_caller]
+    pub fn then<U: 'static, R: IntoNext<U, E>>(
+        &self,
+        handler: impl FnOnce(T) -> R + 'static,
+    ) -> TryPromise<U, E> {
+        self.another().then(handler)
+    }
+
+    /// See [`TryPromise::then_or_else`].
+    #[track_caller]
+    pub fn then_or_else<U: 'static, F: Reason, R: IntoNext<U, F>, S: IntoNext<U, F>>(
+        &self,
+        on_fulfilled: impl FnOnce(T) -> R + 'static,
+        on_rejected: impl FnOnce(E) -> S + 'static,
+    ) -> TryPromise<U, F> {
+        self.another().then_or_else(on_fulfilled, on_rejected)
+    }
+
+    /// See [`TryPromise::then_or_else_any`].
+    #[track_caller]
+    pub fn then_or_else_any<U: 'static, F: Reason, R: IntoNext<U, F>, S: IntoNext<U, F>>(
+        &self,
+        on_fulfilled: impl FnOnce(T) -> R + 'static,
+        on_rejected: impl FnOnce(Rejected<E>) -> S + 'static,
+    ) -> TryPromise<U, F> {
+        self.another().then_or_else_any(on_fulfilled, on_rejected)
+    }
+
+    /// See [`TryPromise::catch`].
+    #[track_caller]
+    pub fn catch<F: Reason, R: IntoNext<T, F>>(
+        &self,
+        handler: impl FnOnce(E) -> R + 'static,
+    ) -> TryPromise<T, F> {
+        self.another().catch(handler)
+    }
+
+    /// See [`TryPromise::catch_any`].
+    #[track_caller]
+    pub fn catch_any<F: Reason, R: IntoNext<T, F>>(
+        &self,
+        handler: impl FnOnce(Rejected<E>) -> R + 'static,
+    ) -> TryPromise<T, F> {
+        self.another().catch_any(handler)
+    }
+
+    /// See [`TryPromise::finally`].
+    #[track_caller]
+    pub fn finally<V: 'static, R: IntoNext<V, E>>(
+        &self,
+        handler: impl FnOnce() -> R + 'static,
+    ) -> TryPromise<T, E> {
+        self.another().finally(handler)
     }
 }
 
-/// Awaits a shared promise without panicking.
-#[must_use = "futures do nothing unless polled"]
-pub struct SharedSettled<O: 'static> {
-    inner: SharedInner<O>,
-}
-
-impl<O: Clone + 'static> Future for SharedSettled<O> {
-    type Output = Result<O, PromiseError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.inner.poll(cx)
-    }
-}
-
-impl<T: Clone + 'static> Future for SharedPromise<T> {
+impl<T: 'static> Future for SharedPromise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let location = self.inner.state.location();
-        self.inner.poll(cx).map(|outcome| resume(outcome, location))
+        self.promise.awaiter.poll_output(cx)
     }
 }
 
-impl<T: Clone + 'static, E: Clone + 'static> Future for SharedTryPromise<T, E> {
+impl<T: 'static, E: 'static> Future for SharedTryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let location = self.inner.state.location();
-        self.inner.poll(cx).map(|outcome| resume(outcome, location))
+        self.promise.awaiter.poll_output(cx)
     }
 }
 
 impl<T: 'static> Clone for SharedPromise<T> {
     fn clone(&self) -> Self {
         SharedPromise {
-            inner: self.inner.clone(),
+            promise: self.another(),
         }
     }
 }
@@ -179,34 +209,19 @@ impl<T: 'static> Clone for SharedPromise<T> {
 impl<T: 'static, E: 'static> Clone for SharedTryPromise<T, E> {
     fn clone(&self) -> Self {
         SharedTryPromise {
-            inner: self.inner.clone(),
+            promise: self.another(),
         }
-    }
-}
-
-impl<O: 'static> fmt::Debug for SharedInner<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedPromise")
-            .field("made_at", &format_args!("{}", self.state.location()))
-            .field("is_finished", &self.state.is_settled())
-            .finish_non_exhaustive()
     }
 }
 
 impl<T: 'static> fmt::Debug for SharedPromise<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        self.promise.fmt(f)
     }
 }
 
 impl<T: 'static, E: 'static> fmt::Debug for SharedTryPromise<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl<O: 'static> fmt::Debug for SharedSettled<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        self.promise.fmt(f)
     }
 }

@@ -1,23 +1,34 @@
-//! What a promise is made of: its outcome, who reacts to it, and whether anybody has.
+//! The state of one promise: its outcome, its reactions, what settles it, and whether it is handled.
 //!
 //! ```text
-//!            1 settle                     2 take
-//!   Pending ─────────▶ Settled(outcome) ─────────▶ Taken
-//!      │                   │
-//!      └─ reactions wait   └─ reactions are queued at once, one turn each
+//!            settle (1)              outcome (2)
+//!   Pending ───────────▶ Settled ─────────────────▶ Taken
+//!                           ▲  │ outcome (2), shared
+//!                           └──┘
 //! ```
 //!
-//! 1 [`State::settle`], 2 [`State::take`] (only the one owner of an unshared promise).
+//! (1) [`State::settle`] queues every reaction; each runs one turn later.
+//! (2) [`State::outcome`] moves the outcome out, or clones it if the promise is shared.
 //!
-//! Invariants: only the first settling counts (R44); reactions are woken in the order in which
-//! they were added (R13); nothing is borrowed while a waker or a value of the user's is dropped.
+//! While the promise is pending, [`Source`] is what [`State::abort`] has to stop:
+//!
+//! ```text
+//!   None ─▶ Task(key)   the first poll of the task returned `Pending`     task.rs
+//!   None ─▶ Resolver    made by `with_resolver` or `map`                  resolver.rs, awaiter.rs
+//!   None ─▶ Job(id)     made by `spawn_blocking`                          blocking.rs
+//!   any  ─▶ None        the promise settles or starts to follow another   state.rs, task.rs
+//! ```
+//!
+//! Invariant: only the first settling counts (R44).
+//! Invariant: reactions are woken in the order in which they were added (R13).
+//! Invariant: no field is borrowed while a waker or a value of the program is dropped.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
+use super::error::{Outcome, PromiseError, SelfResolution, TakenReason};
+use super::reaction_list::{Reaction, Reactions};
 use crate::async_local::context::AsyncContext;
 use crate::blocking::pool::JobId;
 use crate::event_loop::state::LoopState;
@@ -27,146 +38,87 @@ use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, SettledAs};
 use crate::phases::macrotask::SourceLocation;
 
-/// Why a promise has no value.
-pub enum PromiseError {
-    /// The task behind it panicked; this is the payload.
-    Panicked(Box<dyn Any + Send>),
-    /// It was aborted, or its loop has ended.
-    Aborted,
-    /// It was resolved with itself, JavaScript's `TypeError` (R44).
-    SelfResolution,
-}
-
-impl PromiseError {
-    /// Whether the task panicked.
-    pub fn is_panic(&self) -> bool {
-        matches!(self, PromiseError::Panicked(_))
-    }
-
-    /// Whether the promise was aborted.
-    pub fn is_aborted(&self) -> bool {
-        matches!(self, PromiseError::Aborted)
-    }
-}
-
-impl PromiseError {
-    /// The same failure for one more reaction of a shared promise. A payload can't be cloned;
-    /// its text can.
-    pub(crate) fn for_another(&self) -> PromiseError {
-        match self {
-            PromiseError::Panicked(payload) => {
-                PromiseError::Panicked(Box::new(payload_text(&**payload)))
-            }
-            PromiseError::Aborted => PromiseError::Aborted,
-            PromiseError::SelfResolution => PromiseError::SelfResolution,
-        }
-    }
-}
-
-impl fmt::Debug for PromiseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PromiseError::Panicked(payload) => {
-                write!(f, "Panicked({:?})", payload_text(&**payload))
-            }
-            PromiseError::Aborted => f.write_str("Aborted"),
-            PromiseError::SelfResolution => f.write_str("SelfResolution"),
-        }
-    }
-}
-
-impl fmt::Display for PromiseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PromiseError::Panicked(payload) => {
-                write!(f, "the task panicked: {}", payload_text(&**payload))
-            }
-            PromiseError::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
-            PromiseError::SelfResolution => f.write_str("the promise was resolved with itself"),
-        }
-    }
-}
-
-impl std::error::Error for PromiseError {}
-
-/// How a promise ended: with the output of its task, or without.
-pub(crate) type Outcome<O> = Result<O, PromiseError>;
-
 enum Settlement<O> {
     Pending,
     Settled(Outcome<O>),
     Taken,
 }
 
-/// What stands behind a pending promise, to be told when it is aborted.
+/// What will settle a pending promise, and so what [`State::abort`] has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// A task that has not been pending yet, or nothing any more.
+    /// A task that has not returned from its first poll, or nothing because the promise has
+    /// settled.
     None,
-    /// Whoever holds the resolvers.
-    TryResolver,
-    /// A task, by its key in the registry.
+    /// A resolver, or a `map` of another promise.
+    Resolver,
+    /// A task, by its key in the loop's list of tasks.
     Task(usize),
-    /// A job of the pool.
+    /// A job of the worker pool.
     Job(JobId),
 }
 
-/// In this order: what every poll of a task looks at comes first, on one line of the cache.
+/// The state of one promise, shared by its handles, its task or resolvers, and the loop's lists.
+///
+/// The order of the fields is fixed: those that every poll of a task reads share a cache line.
 #[repr(C)]
 pub(crate) struct State<O> {
     owner: Rc<LoopState>,
     pub(crate) source: Cell<Source>,
+    /// Whether a task has been asked to drop its future.
     abort_requested: Cell<bool>,
     /// Whether one of its resolvers has been called: only their first call counts (R44).
     pub(super) is_resolved: Cell<bool>,
-    /// Whether it has ever had a reaction (R17).
+    /// Whether it has ever had a reaction, or was marked (R17).
     handled: Cell<bool>,
     tracking: Cell<Tracking>,
     settlement: RefCell<Settlement<O>>,
     reactions: RefCell<Reactions>,
     id: PromiseId,
     location: SourceLocation,
+    /// The context in which it was made; the report of a rejection runs in it.
     context: AsyncContext,
-    /// How many resolvers there are; nothing if it is not resolved by hand.
+    /// How many resolvers exist; `None` for a promise that has never had one.
     pub(super) resolver_count: Cell<Option<u32>>,
-    /// Its key in the list of the promises that somebody waits for; [`UNLISTED`] without.
-    listed: Cell<usize>,
-    /// The reason in an output that is a rejection.
+    /// Its key in the loop's list of awaited promises, or [`UNLISTED`].
+    awaited_key: Cell<usize>,
+    /// Finds the rejection in an output.
     reason_of: Cell<ReasonOf<O>>,
+    /// Set if the promise is shared: how each awaiter gets an output of its own.
+    clone_output: Cell<Option<CloneOutput<O>>>,
     /// The reason of a rejection without an output.
     failure_reason: RefCell<Option<Box<dyn Reason>>>,
 }
 
-/// The key of a promise that is in no list.
+/// The [`State::awaited_key`] of a promise that is not listed.
 const UNLISTED: usize = usize::MAX;
 
 /// Finds the error in an output: an `Err` for the fallible promises, nothing for the others.
 pub(crate) type ReasonOf<O> = fn(&O) -> Option<&dyn Reason>;
 
-/// Those who wait, in order. Nearly always there is one.
-#[derive(Default)]
-struct Reactions {
-    first: Option<(u64, Reaction)>,
-    more: Vec<(u64, Reaction)>,
-    next_id: u64,
-}
+type CloneOutput<O> = fn(&O) -> O;
 
-enum Reaction {
-    /// A task that awaits: one turn.
-    Wake(Waker),
-    /// A conversion of the output's type: no turn.
-    Convert(Box<dyn FnOnce()>),
-}
-
-/// How far an awaiting side has come.
+/// The progress of one awaiting handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Awaiting {
     NotPolled,
-    /// A reaction is registered.
+    /// Its reaction is registered under this id.
     Registered(u64),
-    /// The promise was settled already, and the turn it costs all the same is under way (R45).
+    /// The promise had settled before the first poll; the one turn that awaiting costs is queued
+    /// (R45).
     TurnQueued,
     Done,
+}
+
+/// A promise of any type, as the code that aborts it sees it.
+pub(crate) trait Abortable {
+    fn request_abort(self: Rc<Self>);
+}
+
+impl<O: 'static> Abortable for State<O> {
+    fn request_abort(self: Rc<Self>) {
+        self.abort();
+    }
 }
 
 impl<O: 'static> State<O> {
@@ -188,10 +140,11 @@ impl<O: 'static> State<O> {
             context,
             source: Cell::new(Source::None),
             resolver_count: Cell::new(None),
-            listed: Cell::new(UNLISTED),
+            awaited_key: Cell::new(UNLISTED),
             is_resolved: Cell::new(false),
             abort_requested: Cell::new(false),
             reason_of: Cell::new(reason_of),
+            clone_output: Cell::new(None),
             failure_reason: RefCell::new(None),
         })
     }
@@ -220,7 +173,7 @@ impl<O: 'static> State<O> {
         self.owner.notify_observers(|| self.settled_event(&outcome));
         let rejected = match &outcome {
             Ok(output) => self.reason_of.get()(output).is_some(),
-            Err(PromiseError::Aborted) => false, // somebody wanted it so
+            Err(PromiseError::Aborted) => false, // the program asked for it
             Err(PromiseError::Panicked(payload)) => {
                 let reason = PanicReason {
                     text: payload_text(&**payload),
@@ -236,8 +189,8 @@ impl<O: 'static> State<O> {
         *self.settlement.borrow_mut() = Settlement::Settled(outcome);
         self.source.set(Source::None);
         self.unlist();
-        if rejected && !self.handled.get() && self.owner.is_open() {
-            self.owner.rejections.rejected(self.clone()); // a loop that ends tells nobody
+        if rejected {
+            self.track_rejection();
         }
         let Reactions { first, more, .. } = std::mem::take(&mut *self.reactions.borrow_mut());
         if let Some((_, reaction)) = first {
@@ -266,46 +219,60 @@ impl<O: 'static> State<O> {
     fn react(self: &Rc<Self>, reaction: Reaction) {
         match reaction {
             Reaction::Wake(waker) => waker.wake(),
-            Reaction::Convert(convert) => {
-                let settled = self.clone(); // it is looked for when its turn has come
+            Reaction::Map(map) => {
+                let settled = self.clone(); // `map` holds it weakly
                 self.owner.trampoline(Box::new(move || {
-                    convert();
+                    map();
                     drop(settled);
                 }));
             }
         }
     }
 
-    /// Gives the outcome to `map` within the settling, or now if that has been.
-    pub(crate) fn when_settled(self: &Rc<Self>, convert: impl FnOnce(Outcome<O>) + 'static) {
+    /// Calls `map` with the outcome within the settling, or at once if the promise has settled.
+    pub(crate) fn when_settled(self: &Rc<Self>, map: impl FnOnce(Outcome<O>) + 'static) {
         self.mark_handled();
         if self.is_settled() {
-            convert(self.take());
+            map(self.outcome());
         } else {
-            let settled = Rc::downgrade(self); // a promise must not hold itself
-            let convert = move || {
+            let settled = Rc::downgrade(self); // a promise must not own itself
+            let map = move || {
                 if let Some(settled) = settled.upgrade() {
-                    convert(settled.take());
+                    map(settled.outcome());
                 }
             };
-            self.add_reaction(Reaction::Convert(Box::new(convert)));
+            self.add_reaction(Reaction::Map(Box::new(map)));
         }
     }
 
-    /// Changes which outputs count as rejections. One that has settled is looked at again.
-    pub(crate) fn set_reason_of(self: &Rc<Self>, reason_of: ReasonOf<O>) {
+    /// Changes which outputs count as rejections. If the promise has settled already, its
+    /// rejection enters or leaves the tracking accordingly.
+    pub(crate) fn reclassify(self: &Rc<Self>, reason_of: ReasonOf<O>) {
         self.reason_of.set(reason_of);
-        let rejected = match &*self.settlement.borrow() {
+        let is_rejected = match &*self.settlement.borrow() {
             Settlement::Settled(Ok(output)) => reason_of(output).is_some(),
             _ => return,
         };
-        match (rejected, self.tracking.get()) {
-            (true, Tracking::Untracked) if !self.handled.get() && self.owner.is_open() => {
-                self.owner.rejections.rejected(self.clone());
-            }
-            (false, Tracking::Fresh) => self.owner.rejections.handled(self.clone()),
+        match self.tracking.get() {
+            Tracking::Untracked if is_rejected => self.track_rejection(),
+            Tracking::Fresh if !is_rejected => self.owner.rejections.handled(self.clone()),
             _ => {}
         }
+    }
+
+    /// Reports the rejection unless it is handled in time. A loop that ends reports nothing.
+    fn track_rejection(self: &Rc<Self>) {
+        if !self.handled.get() && self.owner.is_open() {
+            self.owner.rejections.rejected(self.clone());
+        }
+    }
+
+    /// Lets every awaiter have an output of its own from now on.
+    pub(super) fn share(&self)
+    where
+        O: Clone,
+    {
+        self.clone_output.set(Some(O::clone));
     }
 
     /// Marks the promise as handled (R17).
@@ -315,8 +282,8 @@ impl<O: 'static> State<O> {
         }
     }
 
-    /// One poll of somebody who awaits: ready exactly one turn behind the settling, or behind
-    /// the first poll if it was settled by then (R42, R45).
+    /// Polls on behalf of one awaiting handle: ready exactly one turn after the settling, or after
+    /// the first poll if the promise has settled by then (R42, R45).
     pub(crate) fn poll_settled(
         self: &Rc<Self>,
         awaiting: &mut Awaiting,
@@ -344,21 +311,22 @@ impl<O: 'static> State<O> {
                 Poll::Pending
             }
             Awaiting::TurnQueued => unreachable!("a settled promise stays settled"),
-            Awaiting::Done => panic!("a promise was polled after it had given its value"),
+            Awaiting::Done => panic!("a promise was polled after it had returned its output"),
         }
     }
 
-    /// Somebody waits from now on. A promise with a task is listed with the tasks already.
+    /// Adds a reaction and lists the promise as awaited. A task needs no entry: it is in the list
+    /// of tasks.
     fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
-        let is_by_hand = matches!(self.source.get(), Source::TryResolver | Source::Job(_));
-        if is_by_hand && self.listed.get() == UNLISTED {
+        let has_task = !matches!(self.source.get(), Source::Resolver | Source::Job(_));
+        if !has_task && self.awaited_key.get() == UNLISTED {
             let promise: Weak<State<O>> = Rc::downgrade(self);
-            self.listed.set(self.owner.awaited.add(promise));
+            self.awaited_key.set(self.owner.awaited.add(promise));
         }
         self.reactions.borrow_mut().add(reaction)
     }
 
-    /// Somebody who awaited is gone.
+    /// Removes the reaction of a handle that is dropped.
     pub(crate) fn forget_reaction(&self, awaiting: Awaiting) {
         if let Awaiting::Registered(id) = awaiting {
             let forgotten = self.reactions.borrow_mut().remove(id);
@@ -366,26 +334,25 @@ impl<O: 'static> State<O> {
         }
     }
 
-    /// Takes the outcome out of a settled promise.
-    pub(crate) fn take(&self) -> Outcome<O> {
-        match std::mem::replace(&mut *self.settlement.borrow_mut(), Settlement::Taken) {
+    /// Moves the outcome out of a settled promise, or clones it if the promise is shared.
+    pub(crate) fn outcome(&self) -> Outcome<O> {
+        if let Some(clone) = self.clone_output.get()
+            && let Settlement::Settled(outcome) = &*self.settlement.borrow()
+        {
+            return match outcome {
+                Ok(output) => Ok(clone(output)),
+                Err(failure) => Err(failure.copied()),
+            };
+        }
+        match self.settlement.replace(Settlement::Taken) {
             Settlement::Settled(outcome) => outcome,
             Settlement::Pending => unreachable!("taken before it was settled"),
             Settlement::Taken => panic!("the value of this promise has been taken already"),
         }
     }
 
-    /// Looks at the outcome of a settled promise.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&Outcome<O>) -> R) -> R {
-        match &*self.settlement.borrow() {
-            Settlement::Settled(outcome) => look(outcome),
-            Settlement::Pending => unreachable!("looked at before it was settled"),
-            Settlement::Taken => panic!("the value of this promise has been taken already"),
-        }
-    }
-
-    /// Asks whatever stands behind the promise to stop. The promise settles as
-    /// [`PromiseError::Aborted`] when it has.
+    /// Stops what would settle the promise. It settles as [`PromiseError::Aborted`]: a task at its
+    /// next turn, everything else at once.
     pub(crate) fn abort(self: &Rc<Self>) {
         self.owner.refuse_if_observer();
         if self.is_settled() || self.abort_requested.replace(true) {
@@ -393,12 +360,9 @@ impl<O: 'static> State<O> {
         }
         match self.source.get() {
             Source::Task(key) => {
-                let waker = self
-                    .owner
-                    .tasks
-                    .borrow()
-                    .get(key)
-                    .map(|task| task.waker.clone());
+                let tasks = self.owner.tasks.borrow();
+                let waker = tasks.get(key).map(|task| task.waker.clone());
+                drop(tasks);
                 if let Some(waker) = waker {
                     waker.wake();
                 }
@@ -407,7 +371,7 @@ impl<O: 'static> State<O> {
                 self.owner.cancel_job(id);
                 self.settle(Err(PromiseError::Aborted));
             }
-            Source::TryResolver => self.settle(Err(PromiseError::Aborted)),
+            Source::Resolver => self.settle(Err(PromiseError::Aborted)),
             Source::None => {}
         }
     }
@@ -419,7 +383,7 @@ impl<O: 'static> State<O> {
 
 impl<O> State<O> {
     fn unlist(&self) {
-        let key = self.listed.replace(UNLISTED);
+        let key = self.awaited_key.replace(UNLISTED);
         if key != UNLISTED {
             self.owner.awaited.remove(key);
         }
@@ -427,13 +391,13 @@ impl<O> State<O> {
 }
 
 impl<O> Drop for State<O> {
-    /// An outcome that nobody took goes here, perhaps inside a task: async-task ends the process
-    /// when a destructor panics there. A conversion that never came holds the next promise.
+    /// Drops an outcome that no handle has taken. This may happen inside a task, where a panic in a
+    /// destructor would end the process. A `map` that was never called owns the next promise of a
+    /// chain, which must not be dropped recursively.
     fn drop(&mut self) {
         self.unlist();
-        if let Some((_, Reaction::Convert(convert))) = self.reactions.get_mut().first.take() {
-            self.owner
-                .trampoline(Box::new(move || drop_quietly(convert)));
+        if let Some((_, Reaction::Map(map))) = self.reactions.get_mut().first.take() {
+            self.owner.trampoline(Box::new(move || drop_quietly(map)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =
@@ -486,73 +450,12 @@ impl<O: 'static> PendingPromise for State<O> {
     }
 
     fn is_out_of_reach(&self) -> bool {
-        let by_hand = self.source.get() == Source::TryResolver && !self.is_resolved.get();
-        by_hand && self.resolver_count.get() == Some(0)
+        self.source.get() == Source::Resolver
+            && !self.is_resolved.get()
+            && self.resolver_count.get() == Some(0)
     }
 
     fn is_job(&self) -> bool {
         matches!(self.source.get(), Source::Job(_))
     }
-}
-
-/// The [`Reason`] of a promise that was resolved with itself, JavaScript's `TypeError` (R44).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SelfResolution;
-
-impl fmt::Display for SelfResolution {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the promise was resolved with itself")
-    }
-}
-
-impl std::error::Error for SelfResolution {}
-
-/// Stands for a reason that whoever handled the promise has taken.
-struct TakenReason;
-
-impl fmt::Debug for TakenReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(handled meanwhile; the reason has been taken)")
-    }
-}
-
-impl Reactions {
-    fn add(&mut self, reaction: Reaction) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        if self.first.is_none() && self.more.is_empty() {
-            self.first = Some((id, reaction));
-        } else {
-            self.more.push((id, reaction));
-        }
-        id
-    }
-
-    fn replace(&mut self, id: u64, waker: &Waker) -> Option<Reaction> {
-        let entry = self
-            .first
-            .iter_mut()
-            .chain(&mut self.more)
-            .find(|(known, _)| *known == id)?;
-        match &entry.1 {
-            Reaction::Wake(known) if known.will_wake(waker) => None,
-            _ => Some(std::mem::replace(
-                &mut entry.1,
-                Reaction::Wake(waker.clone()),
-            )),
-        }
-    }
-
-    fn remove(&mut self, id: u64) -> Option<Reaction> {
-        if let Some((_, reaction)) = self.first.take_if(|(known, _)| *known == id) {
-            return Some(reaction);
-        }
-        let index = self.more.iter().position(|(known, _)| *known == id)?;
-        Some(self.more.remove(index).1)
-    }
-}
-
-/// What tells one promise from another.
-pub(crate) fn identity_of<O>(state: &Rc<State<O>>) -> *const () {
-    Rc::as_ptr(state).cast()
 }

@@ -1,10 +1,11 @@
-//! Spawning: a future becomes a task, and the task settles a promise.
+//! Tasks: a future that settles a promise.
 //!
-//! Eager as a call of an async function is (R46): the future is polled at once, on the caller's
-//! stack, and only a task that is pending behind its first poll enters the registry through which
-//! the end of the loop cancels it.
+//! A task is started eagerly, as a call of an async function is (R46), or lazily. An eager task is
+//! polled at once, on the caller's stack. A task that is pending after its first poll enters the
+//! loop's list of tasks, from which the end of the loop cancels it.
 //!
-//! A task never lets a panic out: neither its poll nor its destructor. Both settle the promise.
+//! Invariant: no panic leaves a task, neither from its poll nor from a destructor; it settles the
+//! promise.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -15,20 +16,22 @@ use std::task::{Context, Poll};
 use async_task::Runnable;
 use pin_project_lite::pin_project;
 
+use super::error::{Outcome, PromiseError};
 use super::next::Following;
-use super::state::{Outcome, PromiseError, Source, State, identity_of};
+use super::state::{Source, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
 use crate::event_loop::state::{LiveTask, LoopState};
 use crate::observe::event::Event;
 use crate::reactor::remote_queue::TaskMeta;
 
-/// How deep eager spawns may nest: a task that spawns a task that spawns a task, each inside the
-/// first poll of the one before. A debug build takes three kilobytes of stack for each, so that a
-/// thread of two megabytes, Rust's default, holds them.
+/// The maximum depth of nested eager spawns: tasks that spawn a task within their first poll.
+///
+/// In a debug build each level needs about three kilobytes of stack, so that a thread with Rust's
+/// default of two megabytes has room for all of them.
 pub const MAX_SPAWN_DEPTH: usize = 512;
 
-/// How much of the stack is left to the future that is spawned, at least.
+/// The least stack, in bytes, that must be left to the future of an eager spawn.
 const STACK_RESERVE: usize = 128 * 1024;
 
 /// How a task ends: its promise settles, or follows another one.
@@ -38,16 +41,17 @@ pub(super) enum Conclusion<O> {
 }
 
 pin_project! {
-    /// The future of a task: the user's, the promise it settles, and how.
+    /// The future of a task.
     struct TaskFuture<F, O, C> {
         #[pin]
         future: Option<F>,
         promise: Rc<State<O>>,
+        // Makes the conclusion out of the future's output.
         conclude: Option<C>,
-        // The values that follow the flow of this task, between two of its polls.
+        // The async context of this task, between two of its polls.
         context: AsyncContext,
         // Whether the next poll is on the spawner's stack, and so in the spawner's context.
-        is_in_place: bool,
+        is_eager: bool,
     }
 }
 
@@ -62,52 +66,26 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let promise = &*this.promise;
-        let owner = promise.owner();
+        let context = &promise.owner().context;
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
-        let is_in_place = std::mem::replace(this.is_in_place, false);
-        if !is_in_place {
-            owner.context.set(this.context.take());
+        let is_eager = std::mem::replace(this.is_eager, false);
+        if !is_eager {
+            context.set(this.context.take());
         }
-        let mut output = if must_stop(promise) {
-            Err(PromiseError::Aborted)
-        } else {
-            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-                Ok(Poll::Ready(output)) => Ok(output),
-                Err(payload) => Err(PromiseError::Panicked(payload)),
-                Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
-                Ok(Poll::Pending) => {
-                    if promise.source.get() == Source::None {
-                        let task = LiveTask {
-                            waker: cx.waker().clone(),
-                            promise: promise.clone(),
-                        };
-                        let key = owner.tasks.borrow_mut().insert(task);
-                        promise.source.set(Source::Task(key));
-                    }
-                    *this.context = match is_in_place {
-                        true => owner.context.get(), // the spawner goes on in it
-                        false => owner.context.take(),
-                    };
-                    return Poll::Pending;
-                }
-            }
+        let Poll::Ready(outcome) = poll_guarded(future, promise, cx) else {
+            list_task(promise, cx);
+            *this.context = match is_eager {
+                true => context.get(), // the spawner continues in it
+                false => context.take(),
+            };
+            return Poll::Pending;
         };
-        // The future goes before its promise settles, as a function's locals go before its
-        // caller continues.
-        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-        if let Err(payload) = dropped
-            && !matches!(output, Err(PromiseError::Panicked(_)))
-        {
-            output = Err(PromiseError::Panicked(payload)); // it takes the place of the output
-        }
-        if let Source::Task(key) = promise.source.replace(Source::None) {
-            let task = owner.tasks.borrow_mut().remove(key);
-            drop(task); // outside of the borrow
-        }
+        let outcome = drop_guarded(this.future, outcome);
+        unlist_task(promise);
         let conclude = this.conclude.take().expect("a task concludes once");
-        match output.map(conclude) {
+        match outcome.map(conclude) {
             Ok(Conclusion::Settled(outcome)) => promise.settle(outcome),
             Ok(Conclusion::Follow(following)) => follow(promise, following),
             Err(failure) => promise.settle(Err(failure)),
@@ -116,98 +94,155 @@ where
     }
 }
 
-/// R43: the promise follows another one. A job awaits that, one more settles this one with it.
-/// Following itself is an error at once (R44).
+/// Polls the future once, unless its task must stop. Ready if the task ends: with an output, by a
+/// panic or by an abort.
+#[inline]
+fn poll_guarded<F: Future, O: 'static>(
+    future: Pin<&mut F>,
+    promise: &Rc<State<O>>,
+    cx: &mut Context<'_>,
+) -> Poll<Outcome<F::Output>> {
+    if must_stop(promise) {
+        return Poll::Ready(Err(PromiseError::Aborted));
+    }
+    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(payload) => Poll::Ready(Err(PromiseError::Panicked(payload))),
+        // The poll has aborted its own task, or closed the loop.
+        Ok(Poll::Pending) if must_stop(promise) => Poll::Ready(Err(PromiseError::Aborted)),
+        Ok(Poll::Pending) => Poll::Pending,
+    }
+}
+
+/// Drops the future, before its promise settles, as the locals of a function are dropped before
+/// its caller continues. A panic in a destructor replaces the output.
+#[inline]
+fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> Outcome<T> {
+    match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
+        Err(payload) if !matches!(outcome, Err(PromiseError::Panicked(_))) => {
+            Err(PromiseError::Panicked(payload))
+        }
+        _ => outcome,
+    }
+}
+
+/// Enters a pending task into the loop's list, by which the end of the loop cancels it.
+#[inline]
+fn list_task<O: 'static>(promise: &Rc<State<O>>, cx: &Context<'_>) {
+    if promise.source.get() == Source::None {
+        let task = LiveTask {
+            waker: cx.waker().clone(),
+            promise: promise.clone(),
+        };
+        let key = promise.owner().tasks.borrow_mut().insert(task);
+        promise.source.set(Source::Task(key));
+    }
+}
+
+#[inline]
+fn unlist_task<O: 'static>(promise: &Rc<State<O>>) {
+    if let Source::Task(key) = promise.source.replace(Source::None) {
+        let task = promise.owner().tasks.borrow_mut().remove(key);
+        drop(task); // outside of the borrow
+    }
+}
+
+/// Makes the promise follow another one (R43): a task in a microtask of its own awaits that one,
+/// and settles this one in the turn after. Following itself is an error at once (R44).
 pub(super) fn follow<O: 'static>(promise: &Rc<State<O>>, following: Following<O>) {
-    if following.identity == identity_of(promise) {
+    if is_same(&following, promise) {
         return promise.settle(Err(PromiseError::SelfResolution));
     }
-    promise.source.set(Source::None); // from now on a task stands behind it
+    promise.source.set(Source::None); // until the new task has been polled
     start_lazily(following.outcome, Conclusion::Settled, promise);
 }
 
-/// Whether the task is to drop its future instead of polling it.
+fn is_same<O: 'static>(following: &Following<O>, promise: &Rc<State<O>>) -> bool {
+    std::ptr::addr_eq(Rc::as_ptr(&following.promise), Rc::as_ptr(promise))
+}
+
+/// Whether the task must drop its future instead of polling it.
 fn must_stop<O: 'static>(promise: &Rc<State<O>>) -> bool {
     promise.abort_requested() || !promise.owner().is_open()
 }
 
-/// Polls the future of a new task at once.
+/// Starts a task whose future is polled at once.
 #[track_caller]
-pub(super) fn start_eagerly<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>)
-where
-    F: Future + 'static,
-    O: 'static,
-    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
-{
-    if !promise.owner().is_open() {
-        return promise.settle(Err(PromiseError::Aborted)); // and the future is dropped
-    }
+pub(super) fn start_eagerly<T, O: 'static>(
+    future: impl Future<Output = T> + 'static,
+    conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
+    promise: &Rc<State<O>>,
+) {
     let owner = promise.owner().clone();
-    let _depth = Depth::enter(&owner);
-    let (id, location) = (promise.id(), promise.location());
-    owner.notify_observers(|| Event::EagerBegin {
-        promise: id,
-        location,
-    });
-    task(future, conclude, promise, None, true).run();
-    owner.notify_observers(|| Event::EagerEnd {
-        promise: id,
-        location,
-    });
-}
-
-/// Polls the future of a new task in a microtask of its own.
-pub(super) fn start_lazily<F, O, C>(future: F, conclude: C, promise: &Rc<State<O>>)
-where
-    F: Future + 'static,
-    O: 'static,
-    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
-{
-    if !promise.owner().is_open() {
-        return promise.settle(Err(PromiseError::Aborted)); // and the future is dropped
+    if !owner.is_open() {
+        return promise.settle(Err(PromiseError::Aborted)); // drops the future
     }
-    let context = promise.owner().context.get();
-    let runnable = task(future, conclude, promise, context, false);
-    promise.owner().push_task(runnable);
+    let _depth = Depth::enter(&owner);
+    let (promise_id, location) = (promise.id(), promise.location());
+    owner.notify_observers(|| Event::EagerBegin {
+        promise: promise_id,
+        location,
+    });
+    let task = TaskFuture {
+        future: Some(future),
+        promise: promise.clone(),
+        conclude: Some(conclude),
+        context: None,
+        is_eager: true,
+    };
+    task.into_runnable().run();
+    owner.notify_observers(|| Event::EagerEnd {
+        promise: promise_id,
+        location,
+    });
 }
 
-/// How the task of a plain `spawn` concludes.
+/// Starts a task whose future is polled for the first time in a microtask of its own.
+pub(super) fn start_lazily<T, O: 'static>(
+    future: impl Future<Output = T> + 'static,
+    conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
+    promise: &Rc<State<O>>,
+) {
+    let owner = promise.owner();
+    if !owner.is_open() {
+        return promise.settle(Err(PromiseError::Aborted)); // drops the future
+    }
+    let task = TaskFuture {
+        future: Some(future),
+        promise: promise.clone(),
+        conclude: Some(conclude),
+        context: owner.context.get(),
+        is_eager: false,
+    };
+    owner.push_task(task.into_runnable());
+}
+
+/// Concludes a task whose output is the output of its promise.
 pub(super) fn with_output<O>(output: O) -> Conclusion<O> {
     Conclusion::Settled(Ok(output))
 }
 
-fn task<F, O, C>(
-    future: F,
-    conclude: C,
-    promise: &Rc<State<O>>,
-    context: AsyncContext,
-    is_in_place: bool,
-) -> Runnable<TaskMeta>
+impl<F, O, C> TaskFuture<F, O, C>
 where
     F: Future + 'static,
     O: 'static,
     C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
-    let future = TaskFuture {
-        future: Some(future),
-        promise: promise.clone(),
-        conclude: Some(conclude),
-        context,
-        is_in_place,
-    };
-    let meta = TaskMeta {
-        remote_queue: promise.owner().remote_queue.clone(),
-        location: promise.location(),
-        promise: promise.id().get(),
-    };
-    let (runnable, task) = async_task::Builder::new()
-        .metadata(meta)
-        .spawn_local(move |_| future, schedule);
-    task.detach();
-    runnable
+    fn into_runnable(self) -> Runnable<TaskMeta> {
+        let meta = TaskMeta {
+            remote_queue: self.promise.owner().remote_queue.clone(),
+            location: self.promise.location(),
+            promise: self.promise.id().get(),
+        };
+        let (runnable, task) = async_task::Builder::new()
+            .metadata(meta)
+            .spawn_local(move |_| self, schedule);
+        task.detach();
+        runnable
+    }
 }
 
-/// Counts how deep eager spawns are nested, and refuses what the stack can't hold.
+/// One level of nested eager spawns.
 struct Depth<'a> {
     owner: &'a LoopState,
 }

@@ -216,7 +216,7 @@ impl EventLoop {
         stuck: Option<Stuck>,
     ) -> Result<T, RunError> {
         let error = self.take_error(Some(location));
-        let outcome = main.map(|main| main.state().take());
+        let outcome = main.map(|main| main.state().outcome());
         match (outcome, error) {
             (Some(Ok(output)), None) => Ok(output),
             (_, Some(error @ RunError::Exit(_))) => Err(error), // it also unwinds the main future

@@ -1,4 +1,4 @@
-//! The yield point: an immediate that resumes the task that awaits it (R41).
+//! `yield_now`: an immediate that resumes the task that awaits it (R41).
 
 use std::future::Future;
 use std::panic::Location;
@@ -11,15 +11,16 @@ use crate::event_loop::state::LoopState;
 use crate::phases::check::ImmediateId;
 use crate::phases::macrotask::Work;
 
-/// Lets the loop go round: resumes in the check phase, `timersPromises.setImmediate()` (R41).
+/// Yields to the loop: resumes in the next check phase (R41), as Node's
+/// `timersPromises.setImmediate()`.
 ///
-/// I/O that is ready and timers that are due get their turn meanwhile. The immediate is made now,
-/// not at the first poll, and dropping the future clears it. To give way to other microtasks
-/// only, await a settled promise.
+/// Meanwhile the loop delivers I/O that is ready and timers that are due. The immediate is made
+/// by this call, not by the first poll. To yield to other microtasks only, await a settled promise
+/// ([`promise::ready`](crate::promise::ready)).
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics outside of an event loop.
 #[track_caller]
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
@@ -33,6 +34,14 @@ pub fn yield_now() -> YieldNow {
 }
 
 /// The future of [`yield_now`].
+///
+/// # Panics
+///
+/// Panics if it is polled after it has resumed.
+///
+/// # Cancel safety
+///
+/// It is cancel safe. Dropping it clears its immediate.
 #[must_use = "futures do nothing unless polled"]
 pub struct YieldNow {
     state: Rc<LoopState>,
@@ -42,9 +51,9 @@ pub struct YieldNow {
 
 #[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// The loop took no immediate any more: it never ends.
+    /// The loop was ending: the future is pending forever.
     Refused,
-    /// In the check queue, or handed out since.
+    /// In the check queue, or taken from it since.
     Queued(ImmediateId),
     Resumed,
 }
@@ -68,7 +77,7 @@ impl Future for YieldNow {
         }
         drop(check);
         if !std::mem::replace(&mut self.polled, true) {
-            cx.waker().wake_by_ref(); // it came before the first poll: one turn all the same
+            cx.waker().wake_by_ref(); // the check phase was before the first poll: that costs one turn, too
             return Poll::Pending;
         }
         self.stage = Stage::Resumed;

@@ -183,6 +183,25 @@ fn the_end_of_a_long_chain_can_be_aborted() {
     first.unwrap();
 }
 
+/// Every third listener is removed, the rest are called in order. A list that is searched or
+/// shifted for each of them would need 10^10 steps.
+#[test]
+fn many_listeners_of_a_signal_are_called_in_order() {
+    const COUNT: u64 = MILLION / 4;
+    let called = Rc::new(RefCell::new(Vec::new()));
+    let controller = nodeloop::AbortController::new();
+    let signal = controller.signal();
+    let listeners = (0..COUNT).map(|n| {
+        let called = called.clone();
+        signal.on_abort(move || called.borrow_mut().push(n))
+    });
+    let listeners: Vec<_> = listeners.collect();
+    listeners.iter().step_by(3).for_each(|one| one.remove());
+    controller.abort();
+    let expected = (0..COUNT).filter(|n| n % 3 != 0);
+    assert!(expected.eq(called.take()), "the order is wrong");
+}
+
 #[test]
 fn a_million_of_each_queue() {
     let _limit = limit_of(LIMIT, "a million steps without optimization");

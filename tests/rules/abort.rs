@@ -1,5 +1,7 @@
 //! `AbortController` and what takes its signal; the order is Node's, printed with `node`.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::default_limit;
@@ -104,6 +106,51 @@ fn dependants_follow_in_order() {
     assert_eq!(log, expected);
 }
 
+/// A signal made of a made one depends on the first one itself, so that the order is that in which
+/// they were made, as in Node. A signal made of one that is about to be aborted is aborted at once;
+/// Node v20 fails an assertion of its own there.
+#[test]
+fn nested_dependants_follow_in_the_order_in_which_they_were_made() {
+    let log = trace(|log| {
+        let (controller, other) = (AbortController::new(), AbortController::new());
+        let first = AbortSignal::any([&controller.signal(), &other.signal()]);
+        let second = AbortSignal::any([&other.signal()]);
+        let third = AbortSignal::any([&first, &controller.signal()]);
+        third.on_abort(logging(&log, "third"));
+        second.on_abort(logging(&log, "second"));
+        let (own, signal) = (log.clone(), third.clone());
+        first.on_abort(move || {
+            let made_meanwhile = AbortSignal::any([&signal]).is_aborted();
+            own.borrow_mut()
+                .push(format!("first, made meanwhile: {made_meanwhile}"));
+        });
+        other.abort();
+    });
+    assert_eq!(log, ["first, made meanwhile: true", "second", "third"]);
+}
+
+/// A listener may remove and add listeners while they are called, as in Node.
+#[test]
+fn listeners_change_while_they_are_called() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let removed = Rc::new(RefCell::new(None));
+        let (own, remove, listened) = (log.clone(), removed.clone(), signal.clone());
+        signal.on_abort(move || {
+            logging(&own, "first")();
+            let second: nodeloop::AbortListener = remove.take().unwrap();
+            second.remove();
+            listened.on_abort(logging(&own, "added, never called"));
+        });
+        let second = signal.on_abort(logging(&log, "second, never called"));
+        removed.replace(Some(second));
+        signal.on_abort(logging(&log, "third"));
+        controller.abort();
+    });
+    assert_eq!(log, ["first", "third"]);
+}
+
 /// The timer of `AbortSignal.timeout` is unref'd; when it fires the reason is a timeout.
 #[test]
 fn timeout_signal() {
@@ -158,6 +205,26 @@ fn future_is_given_up() {
     assert_eq!(log[0], "sleep: the operation was aborted: Aborted");
     assert_eq!(log[1..4], ["micro 1", "late", "micro 2"]);
     assert!(log[4].ends_with("since_base: 0ns }"), "{}", log[4]);
+}
+
+/// A future that aborts its own signal ends one turn later, like every other.
+#[test]
+fn future_that_aborts_its_own_signal() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let own = log.clone();
+        drop(spawn(async move {
+            let aborts = std::future::poll_fn(|_| -> std::task::Poll<()> {
+                controller.abort();
+                std::task::Poll::Pending
+            });
+            assert!(aborts.with_signal(&signal).await.is_err());
+            own.borrow_mut().push("ended".into());
+        }));
+        queue_microtask(logging(&log, "after one turn"));
+    });
+    assert_eq!(log, ["ended", "after one turn"]);
 }
 
 /// The output comes if the future is ready, and leaves no listener.

@@ -69,6 +69,8 @@ fn conversions_of_a_settled_promise_take_no_turn() {
         resolve::<_, Never>(()).then(log_ok(&log, "plain"));
         let converted = resolve::<_, Never>(()).map(|result| result);
         converted.then(log_ok(&log, "convert"));
+        let map_err = resolve::<_, &str>(()).map_err(str::len);
+        map_err.then(log_ok(&log, "map_err"));
         let err_into = resolve::<_, &str>(()).err_into::<String>();
         err_into.then(log_ok(&log, "err_into"));
         let tracked = ready(Ok::<_, Never>(())).tracked();
@@ -83,6 +85,7 @@ fn conversions_of_a_settled_promise_take_no_turn() {
     .assert([
         "plain",
         "convert",
+        "map_err",
         "err_into",
         "tracked",
         "untracked",
@@ -164,6 +167,19 @@ fn what_is_tracked_while_the_loop_ends_is_not_reported() {
     assert!(result.is_ok(), "{result:?}");
 }
 
+/// `map` receives the whole result, `map_err` the error only.
+#[test]
+fn map_err_leaves_a_value_alone() {
+    trace(|log| {
+        let mapped = [Ok(1), Err("no")].map(|result| {
+            let promise = ready(result).tracked();
+            promise.map_err(|reason: &str| format!("{reason} luck"))
+        });
+        all_settled(mapped).then(move |results| log.add(format_args!("{results:?}")));
+    })
+    .assert(["[Ok(1), Err(Error(\"no luck\"))]"]);
+}
+
 #[test]
 fn a_conversion_that_panics_rejects_the_converted_promise() {
     trace(|log| {
@@ -195,6 +211,30 @@ fn aborting_a_converted_promise_leaves_its_source() {
         converted.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert(["Failed(Aborted)", "source has slept", "source is dropped"]);
+}
+
+/// `race` and `any` hold no handle to a member: one that has settled is freed while the others are
+/// pending. Its context is the part of it that can be observed.
+#[test]
+fn a_combinator_that_cannot_abort_frees_a_settled_member() {
+    trace(|log| {
+        let storage = AsyncLocalStorage::new();
+        let member = |name| storage.run(SaysBye(log.clone(), name), || resolve::<_, Never>(()));
+        let (pending, resolver) = try_with_resolver::<(), Never>();
+        let pending = pending.shared();
+        let with_pending = |promise: TryPromise<(), Never>| [promise.shared(), pending.clone()];
+        race(with_pending(member("a member of race")));
+        any(with_pending(member("a member of any")));
+        set_immediate(move || {
+            log.add("immediate");
+            resolver.resolve(());
+        });
+    })
+    .assert([
+        "a member of race is dropped",
+        "a member of any is dropped",
+        "immediate",
+    ]);
 }
 
 // Failures.

@@ -1,0 +1,207 @@
+//! What a signal can abort: futures, promises, timers and immediates.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::listeners::{Listener, Operation};
+use super::{AbortSignal, Aborted};
+use crate::promise::{Promise, State, TryPromise};
+use crate::schedule::{ImmediateHandle, TimeoutHandle};
+
+/// Extends every future with [`with_signal`](AbortExt::with_signal).
+pub trait AbortExt: Future + Sized {
+    /// Drops the future when `signal` is aborted, and returns [`Aborted`] instead of its output.
+    ///
+    /// The error comes one turn after the abort. If the signal has been aborted already, the
+    /// future is never polled and the error costs one turn, too.
+    ///
+    /// Dropping a [`Promise`] only detaches its task: to end that as well, use
+    /// [`Promise::abort_on`].
+    fn with_signal(self, signal: &AbortSignal) -> WithSignal<Self> {
+        WithSignal {
+            future: Some(self),
+            registration: Registration {
+                signal: signal.clone(),
+                stage: Stage::NotPolled,
+            },
+        }
+    }
+}
+
+impl<F: Future> AbortExt for F {}
+
+pin_project! {
+    /// The future of [`AbortExt::with_signal`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is polled after it has returned the output of its future.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is cancel safe if its future is. Dropping it removes it from the signal's listeners.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct WithSignal<F> {
+        #[pin]
+        future: Option<F>,
+        registration: Registration,
+    }
+}
+
+/// The place of a future among the listeners of a signal; dropping it removes the listener.
+struct Registration {
+    signal: AbortSignal,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    NotPolled,
+    /// Listens, under this id.
+    Registered(u64),
+    /// The signal had been aborted before a listener could be added; the turn that the error
+    /// costs is queued.
+    TurnQueued,
+}
+
+impl Registration {
+    /// Registers the task to be woken by the abort.
+    fn register(&mut self, cx: &Context<'_>) {
+        let state = &self.signal.state;
+        let id = match self.stage {
+            Stage::Registered(id) => state.set_waker(id, cx.waker()).then_some(id),
+            _ => state.add(Listener::Wake(cx.waker().clone())),
+        };
+        match id {
+            Some(id) => self.stage = Stage::Registered(id),
+            None => self.queue_turn(cx), // the future has aborted its own signal
+        }
+    }
+
+    fn queue_turn(&mut self, cx: &Context<'_>) {
+        self.stage = Stage::TurnQueued;
+        cx.waker().wake_by_ref();
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Stage::Registered(id) = self.stage {
+            self.signal.state.remove(id);
+        }
+    }
+}
+
+impl<F: Future> Future for WithSignal<F> {
+    type Output = Result<F::Output, Aborted>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Err(aborted) = this.registration.signal.check() {
+            this.future.set(None);
+            if this.registration.stage == Stage::NotPolled {
+                this.registration.queue_turn(cx);
+                return Poll::Pending;
+            }
+            return Poll::Ready(Err(aborted));
+        }
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            panic!("a `WithSignal` was polled after it had returned its output");
+        };
+        if let Poll::Ready(output) = future.poll(cx) {
+            this.future.set(None);
+            return Poll::Ready(Ok(output));
+        }
+        this.registration.register(cx);
+        Poll::Pending
+    }
+}
+
+impl<F> fmt::Debug for WithSignal<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithSignal")
+            .field("signal", &self.registration.signal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: 'static> Promise<T> {
+    /// [Aborts](Promise::abort) the promise when `signal` is aborted, at once if it has been: a
+    /// task is cancelled, a job that has not started leaves the queue.
+    pub fn abort_on(self, signal: &AbortSignal) -> Promise<T> {
+        signal.listen_for(Rc::downgrade(self.state()));
+        self
+    }
+}
+
+impl<T: 'static, E: 'static> TryPromise<T, E> {
+    /// See [`Promise::abort_on`].
+    pub fn abort_on(self, signal: &AbortSignal) -> TryPromise<T, E> {
+        signal.listen_for(Rc::downgrade(self.state()));
+        self
+    }
+}
+
+impl TimeoutHandle {
+    /// [Clears](TimeoutHandle::clear) the timer when `signal` is aborted, at once if it has been.
+    pub fn abort_on(&self, signal: &AbortSignal) -> &TimeoutHandle {
+        signal.listen_for(self.clone());
+        self
+    }
+}
+
+impl ImmediateHandle {
+    /// [Clears](ImmediateHandle::clear) the immediate when `signal` is aborted, at once if it has
+    /// been.
+    pub fn abort_on(&self, signal: &AbortSignal) -> &ImmediateHandle {
+        signal.listen_for(self.clone());
+        self
+    }
+}
+
+impl AbortSignal {
+    fn listen_for(&self, operation: impl Operation + 'static) {
+        if self.is_aborted() {
+            operation.abort();
+        } else {
+            self.state.add(Listener::Operation(Box::new(operation)));
+        }
+    }
+}
+
+impl<O: 'static> Operation for Weak<State<O>> {
+    fn is_over(&self) -> bool {
+        self.upgrade().is_none_or(|promise| promise.is_settled())
+    }
+
+    fn abort(&self) {
+        if let Some(promise) = self.upgrade() {
+            promise.abort();
+        }
+    }
+}
+
+impl Operation for TimeoutHandle {
+    fn is_over(&self) -> bool {
+        !self.is_pending()
+    }
+
+    fn abort(&self) {
+        self.clear();
+    }
+}
+
+impl Operation for ImmediateHandle {
+    fn is_over(&self) -> bool {
+        !self.is_pending()
+    }
+
+    fn abort(&self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,224 @@
+//! The state of a signal: its reason, its listeners in order, and the signals that depend on it.
+//!
+//! Invariant: nothing is borrowed while a listener, a waker or a destructor runs.
+//! Invariant: a signal that was made of others has no dependants; they are those of its sources.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::{Rc, Weak};
+use std::task::Waker;
+
+use crate::event_loop::current::try_current;
+use crate::hooks::rejection::Reason;
+use crate::schedule::next_tick;
+
+#[derive(Default)]
+pub(super) struct SignalState {
+    pub(super) reason: OnceCell<Rc<dyn Reason>>,
+    /// By id, and so in the order in which they were added.
+    listeners: RefCell<BTreeMap<u64, Listener>>,
+    next_listener: Cell<u64>,
+    listeners_limit: SweepLimit,
+    /// The signals that were made of this one.
+    dependants: RefCell<Vec<Weak<SignalState>>>,
+    dependants_limit: SweepLimit,
+    /// The signals that this one was made of, which it keeps alive.
+    sources: RefCell<Vec<Rc<SignalState>>>,
+}
+
+pub(super) enum Listener {
+    Callback(Box<dyn FnOnce()>),
+    Wake(Waker),
+    Operation(Box<dyn Operation>),
+}
+
+/// An operation that a signal aborts.
+pub(super) trait Operation {
+    /// Returns whether the operation has ended, so that its listener can be removed.
+    fn is_over(&self) -> bool;
+    fn abort(&self);
+}
+
+impl SignalState {
+    /// Adds a listener and returns its id; `None` if the signal has been aborted.
+    pub(super) fn add(&self, listener: Listener) -> Option<u64> {
+        if self.reason.get().is_some() {
+            return None;
+        }
+        self.sweep_listeners();
+        let id = self.next_listener.get();
+        self.next_listener.set(id + 1);
+        self.listeners.borrow_mut().insert(id, listener);
+        Some(id)
+    }
+
+    pub(super) fn remove(&self, id: u64) {
+        let removed = self.listeners.borrow_mut().remove(&id);
+        drop(removed); // outside of the borrow
+    }
+
+    /// Changes whom a listener wakes. Returns whether the listener still exists.
+    pub(super) fn set_waker(&self, id: u64, waker: &Waker) -> bool {
+        let mut listeners = self.listeners.borrow_mut();
+        let replaced = match listeners.get_mut(&id) {
+            None => return false,
+            Some(Listener::Wake(known)) if known.will_wake(waker) => return true,
+            Some(listener) => std::mem::replace(listener, Listener::Wake(waker.clone())),
+        };
+        drop(listeners);
+        drop(replaced);
+        true
+    }
+
+    /// Removes the listeners of operations that have ended, so that a signal that lives as long as
+    /// a server holds few of them.
+    fn sweep_listeners(&self) {
+        if !self
+            .listeners_limit
+            .is_reached(self.listeners.borrow().len())
+        {
+            return;
+        }
+        let is_over = |listener: &Listener| match listener {
+            Listener::Operation(operation) => operation.is_over(),
+            Listener::Callback(_) | Listener::Wake(_) => false,
+        };
+        let all = self.listeners.take().into_iter();
+        let (over, open): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.partition(|(_, listener)| is_over(listener));
+        self.listeners_limit.set_after(open.len());
+        self.listeners.replace(open);
+        drop(over); // outside of the borrow
+    }
+
+    /// Makes this signal abort with `signal`, or with those that `signal` was made of.
+    pub(super) fn depend_on(self: &Rc<Self>, signal: &Rc<SignalState>) {
+        let mut sources = signal.sources.borrow().clone();
+        if sources.is_empty() {
+            sources.push(signal.clone());
+        }
+        for source in sources {
+            if let Some(reason) = source.reason.get() {
+                return self.abort(reason.clone());
+            }
+            let mut dependants = source.dependants.borrow_mut();
+            if source.dependants_limit.is_reached(dependants.len()) {
+                dependants.retain(|dependant| dependant.strong_count() > 0);
+                source.dependants_limit.set_after(dependants.len());
+            }
+            dependants.push(Rc::downgrade(self));
+            drop(dependants);
+            self.sources.borrow_mut().push(source);
+        }
+    }
+
+    /// Aborts the signal: calls its listeners in order, then aborts its dependants in order, as
+    /// Node does (`lib/internal/abort_controller.js`, `abortSignal`). Only the first call counts.
+    pub(super) fn abort(&self, reason: Rc<dyn Reason>) {
+        if self.reason.set(reason.clone()).is_err() {
+            return;
+        }
+        let next = || self.listeners.borrow_mut().pop_first();
+        while let Some((_, listener)) = next() {
+            match listener {
+                Listener::Wake(waker) => waker.wake(),
+                Listener::Callback(callback) => call(callback),
+                Listener::Operation(operation) => call(move || operation.abort()),
+            }
+        }
+        drop(self.sources.take());
+        let dependants = self.dependants.take();
+        for dependant in dependants.iter().filter_map(Weak::upgrade) {
+            dependant.abort(reason.clone());
+        }
+    }
+}
+
+/// Calls a listener. Its panic is raised again in a tick, as by Node's `EventTarget`; outside of a
+/// loop it is raised at once.
+fn call(listener: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(listener)) {
+        if try_current().is_none() {
+            resume_unwind(payload);
+        }
+        next_tick(move || resume_unwind(payload));
+    }
+}
+
+/// The length at which a list is searched for entries that are over: twice what the last search
+/// left, so that each entry is looked at a constant number of times.
+#[derive(Default)]
+struct SweepLimit(Cell<usize>);
+
+impl SweepLimit {
+    const LEAST: usize = 32;
+
+    fn is_reached(&self, length: usize) -> bool {
+        length >= self.0.get().max(SweepLimit::LEAST)
+    }
+
+    fn set_after(&self, length: usize) {
+        self.0.set(length * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Counted {
+        is_over: Rc<Cell<bool>>,
+        checks: Rc<Cell<usize>>,
+    }
+
+    impl Operation for Counted {
+        fn is_over(&self) -> bool {
+            self.checks.set(self.checks.get() + 1);
+            self.is_over.get()
+        }
+
+        fn abort(&self) {}
+    }
+
+    const COUNT: usize = 10_000;
+
+    #[test]
+    fn an_open_operation_is_checked_a_constant_number_of_times() {
+        let (signal, operation) = (SignalState::default(), Counted::default());
+        for _ in 0..COUNT {
+            signal.add(Listener::Operation(Box::new(operation.clone())));
+        }
+        assert_eq!(signal.listeners.borrow().len(), COUNT);
+        let checks = operation.checks.get();
+        assert!(checks <= 2 * COUNT, "{checks} checks of {COUNT} listeners");
+    }
+
+    #[test]
+    fn operations_that_are_over_do_not_stay() {
+        let signal = SignalState::default();
+        for _ in 0..COUNT {
+            let operation = Counted::default();
+            signal.add(Listener::Operation(Box::new(operation.clone())));
+            operation.is_over.set(true);
+            assert!(signal.listeners.borrow().len() <= SweepLimit::LEAST);
+        }
+    }
+
+    #[test]
+    fn dropped_dependants_do_not_stay() {
+        let source = Rc::new(SignalState::default());
+        let kept: Vec<_> = (0..COUNT)
+            .map(|n| {
+                let dependant = Rc::new(SignalState::default());
+                dependant.depend_on(&source);
+                (n < 100).then_some(dependant)
+            })
+            .collect();
+        assert!(source.dependants.borrow().len() <= 200);
+        source.abort(Rc::new("why"));
+        let is_aborted = |signal: &Rc<SignalState>| signal.reason.get().is_some();
+        assert!(kept.iter().flatten().all(is_aborted));
+    }
+}

@@ -1,0 +1,166 @@
+//! What the four types of promises share: one awaiting side of a [`State`].
+//!
+//! The public types wrap an [`Awaiter`] and add their signatures; each operation on a promise is
+//! written once, here.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::error::{Outcome, PromiseError};
+use super::next::Following;
+use super::state::{Awaiting, ReasonOf, Source, State};
+use super::task::{Conclusion, start_eagerly};
+use crate::phases::macrotask::SourceLocation;
+
+/// One awaiting side of a promise. Dropping it removes its reaction; the task runs on.
+pub(super) struct Awaiter<O: 'static> {
+    state: Rc<State<O>>,
+    awaiting: Awaiting,
+}
+
+impl<O: 'static> Awaiter<O> {
+    pub(super) fn new(state: Rc<State<O>>) -> Awaiter<O> {
+        Awaiter {
+            state,
+            awaiting: Awaiting::NotPolled,
+        }
+    }
+
+    pub(super) fn state(&self) -> &Rc<State<O>> {
+        &self.state
+    }
+
+    pub(super) fn into_state(self) -> Rc<State<O>> {
+        self.state.clone()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.awaiting == Awaiting::Done
+    }
+
+    /// Polls for the outcome.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<O>> {
+        let settled = self.state.poll_settled(&mut self.awaiting, cx);
+        settled.map(|()| self.state.outcome())
+    }
+
+    /// Polls for the output; panics if there is none.
+    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<O> {
+        let outcome = self.poll(cx);
+        outcome.map(|outcome| output_of(outcome, self.state.location()))
+    }
+
+    pub(super) fn settled(self) -> Settled<O> {
+        Settled { awaiter: self }
+    }
+
+    /// Adds a reaction (R42): a task that awaits this promise, calls `handler` in the turn that
+    /// this costs, and concludes the derived promise in the same turn.
+    #[track_caller]
+    pub(super) fn react<P: 'static>(
+        self,
+        reason_of: ReasonOf<P>,
+        handler: impl FnOnce(Outcome<O>) -> Conclusion<P> + 'static,
+    ) -> Rc<State<P>> {
+        let owner = self.state.owner().clone();
+        let derived = State::new(owner, Location::caller(), reason_of);
+        let source = self.settled();
+        let reaction = async move {
+            let outcome = source.await;
+            handler(outcome)
+        };
+        start_eagerly(reaction, |conclusion| conclusion, &derived);
+        derived
+    }
+
+    /// Returns a promise that settles within the settling of this one, with what `map` returns.
+    #[track_caller]
+    pub(super) fn map<P: 'static>(
+        self,
+        reason_of: ReasonOf<P>,
+        map: impl FnOnce(O) -> P + 'static,
+    ) -> Rc<State<P>> {
+        let owner = self.state.owner().clone();
+        let mapped = State::new(owner, Location::caller(), reason_of);
+        mapped.source.set(Source::Resolver);
+        let target = mapped.clone();
+        self.state.when_settled(move |outcome| {
+            target.settle(outcome.and_then(|output| {
+                catch_unwind(AssertUnwindSafe(|| map(output))).map_err(PromiseError::Panicked)
+            }));
+        });
+        mapped
+    }
+
+    /// The promise as another one follows it.
+    pub(super) fn into_following(self) -> Following<O> {
+        Following {
+            promise: self.state.clone(),
+            outcome: Box::pin(self.settled()),
+        }
+    }
+
+    /// Like [`into_following`](Awaiter::into_following), with another type of output.
+    pub(super) fn into_following_as<P: 'static>(self, wrap: fn(O) -> P) -> Following<P> {
+        Following {
+            promise: self.state.clone(),
+            outcome: Box::pin(async move { self.settled().await.map(wrap) }),
+        }
+    }
+}
+
+impl<O: 'static> Drop for Awaiter<O> {
+    fn drop(&mut self) {
+        self.state.forget_reaction(self.awaiting);
+    }
+}
+
+impl<O: 'static> fmt::Debug for Awaiter<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promise")
+            .field("created_at", &format_args!("{}", self.state.location()))
+            .field("is_finished", &self.state.is_settled())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The output of a promise that was awaited as a plain future.
+fn output_of<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
+    match outcome {
+        Ok(output) => output,
+        Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
+        Err(failure) => panic!(
+            "awaited the promise made at {location}, which has no value: {failure}; await \
+             `promise.settled()` to get this as an error"
+        ),
+    }
+}
+
+/// The future of [`Promise::settled`](super::Promise::settled) and of the same method of the other
+/// types of promises.
+///
+/// # Cancel safety
+///
+/// It can be polled in a `select!` again and again. Dropping it detaches the task.
+#[must_use = "futures do nothing unless polled"]
+pub struct Settled<O: 'static> {
+    awaiter: Awaiter<O>,
+}
+
+impl<O: 'static> Future for Settled<O> {
+    type Output = Result<O, PromiseError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.awaiter.poll(cx)
+    }
+}
+
+impl<O: 'static> fmt::Debug for Settled<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.awaiter.fmt(f)
+    }
+}

@@ -1,0 +1,90 @@
+//! Why a promise has no value.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::hooks::uncaught::payload_text;
+
+/// Why a promise has no value.
+pub enum PromiseError {
+    /// Its task, job or handler panicked; this is the payload.
+    Panicked(Box<dyn Any + Send>),
+    /// It was aborted, or its loop has ended.
+    Aborted,
+    /// It was resolved with itself: JavaScript's `TypeError` (R44).
+    SelfResolution,
+}
+
+impl PromiseError {
+    /// Returns whether this is [`Panicked`](PromiseError::Panicked).
+    pub fn is_panic(&self) -> bool {
+        matches!(self, PromiseError::Panicked(_))
+    }
+
+    /// Returns whether this is [`Aborted`](PromiseError::Aborted).
+    pub fn is_aborted(&self) -> bool {
+        matches!(self, PromiseError::Aborted)
+    }
+
+    /// Copies the failure for one more reaction of a shared promise. A panic payload cannot be
+    /// cloned, so the copy carries its text.
+    pub(super) fn copied(&self) -> PromiseError {
+        match self {
+            PromiseError::Panicked(payload) => {
+                PromiseError::Panicked(Box::new(payload_text(&**payload)))
+            }
+            PromiseError::Aborted => PromiseError::Aborted,
+            PromiseError::SelfResolution => PromiseError::SelfResolution,
+        }
+    }
+}
+
+impl fmt::Debug for PromiseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PromiseError::Panicked(payload) => {
+                write!(f, "Panicked({:?})", payload_text(&**payload))
+            }
+            PromiseError::Aborted => f.write_str("Aborted"),
+            PromiseError::SelfResolution => f.write_str("SelfResolution"),
+        }
+    }
+}
+
+impl fmt::Display for PromiseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PromiseError::Panicked(payload) => {
+                write!(f, "the task panicked: {}", payload_text(&**payload))
+            }
+            PromiseError::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
+            PromiseError::SelfResolution => SelfResolution.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PromiseError {}
+
+/// How a promise ended: with an output, or without one.
+pub(crate) type Outcome<O> = Result<O, PromiseError>;
+
+/// The [`Reason`](crate::Reason) of a promise that was resolved with itself: JavaScript's `TypeError` (R44).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelfResolution;
+
+impl fmt::Display for SelfResolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the promise was resolved with itself")
+    }
+}
+
+impl std::error::Error for SelfResolution {}
+
+/// Replaces a reason that a handler has moved out of the promise before the report.
+pub(super) struct TakenReason;
+
+impl fmt::Debug for TakenReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(handled meanwhile; the reason has been taken)")
+    }
+}
