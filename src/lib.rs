@@ -157,6 +157,7 @@ mod phases;
 pub mod process;
 pub mod promise;
 mod reactor;
+#[cfg(feature = "recording")]
 pub mod recording;
 mod runtime;
 mod schedule;

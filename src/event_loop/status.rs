@@ -1,6 +1,7 @@
 //! Whether a loop accepts work, and why its run ends.
 //!
-//! Invariant: `is_stopping` is true if and only if there is a reason to stop.
+//! Invariant: `is_stopping` is true if there is a reason to stop, or if the run has reached its
+//! target.
 
 use std::cell::{Cell, Ref, RefCell};
 
@@ -31,8 +32,6 @@ pub(crate) enum LoopStatus {
 
 /// Why a run ends while the loop still has something to do.
 pub(crate) enum Stop {
-    /// The future of a `block_on` has finished.
-    Done,
     Exit(i32),
     /// Nothing can run unless a clock moves that is held by hand.
     ClockHeld,
@@ -89,12 +88,10 @@ impl LoopState {
         self.run.stop.borrow_mut().get_or_insert(stop);
     }
 
-    /// As [`stop`](LoopState::stop), also when the main future has just finished.
-    pub(super) fn stop_over_done(&self, stop: Stop) {
-        let is_done = |stop: &mut Stop| matches!(stop, Stop::Done);
-        let done = self.run.stop.borrow_mut().take_if(is_done);
-        drop(done);
-        self.stop(stop);
+    /// Ends the run at the next point between two callbacks, without an error: the future of a
+    /// `block_on` has finished.
+    pub(crate) fn stop_at_target(&self) {
+        self.run.is_stopping.set(true);
     }
 
     /// Ends the run with an exit code. From an `exit` listener it replaces the code (R9).

@@ -228,7 +228,7 @@ fn a_clock_that_is_held_by_hand_does_not_jump() {
     assert_eq!(
         stuck.to_string(),
         format!(
-            "nothing can run unless time passes, and the virtual clock is held by hand: advance \
+            "nothing can run unless time passes, and the virtual clock is held: advance \
              it\n  the main future, run at tests/kit/hosted.rs:{line}:26\n    it waits for a timer, \
              due in 20ms, made at tests/kit/hosted.rs:{line}:38\n  a timer, due in 20ms, made at \
              tests/kit/hosted.rs:{line}:38"

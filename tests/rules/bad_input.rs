@@ -139,7 +139,7 @@ fn a_pool_without_threads_is_refused() {
     let (text, file) = panic_of(|| {
         let _ = EventLoop::builder().blocking_threads(0);
     });
-    assert!(text.contains("at least one blocking thread"), "{text}");
+    assert!(text.contains("a loop needs at least one thread"), "{text}");
     assert_eq!(file, file!());
 }
 
