@@ -22,7 +22,7 @@ use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
 
 use crate::event_loop::current::current;
-use crate::event_loop::state::{LoopState, LoopStatus, Stop};
+use crate::event_loop::state::LoopState;
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
@@ -127,10 +127,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 #[track_caller]
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
-    if state.status() == LoopStatus::Exiting {
-        *state.stop.borrow_mut() = None; // R9: the code of the last call counts
-    }
-    state.stop(Stop::Exit(code));
+    state.stop_with_exit(code); // R9: the code of the last call counts
     state.emit_exit(code);
     resume_unwind(Box::new(ExitUnwind))
 }

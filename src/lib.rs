@@ -136,8 +136,9 @@
 //! Linux is tested. The portable parts are built on mio and `blocking`; no test runs on macOS or
 //! Windows.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
-#![deny(missing_docs)]
+#![warn(missing_debug_implementations, unreachable_pub)]
 
 mod abort;
 mod async_local;
@@ -173,7 +174,7 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
-pub use phases::poll::explorer::{InvalidSeed, Seed};
+pub use phases::poll::delivery::{InvalidSeed, Seed};
 
 pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use crate::event_loop::PollMode;
 use crate::event_loop::current::{Entered, enter, is_observer, try_current};
-use crate::event_loop::state::{LoopState, LoopStatus, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::why_alive::{PendingTask, WhyAlive};
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
@@ -276,7 +277,7 @@ impl EventLoop {
             }
         }
         let main = self.wind_up(main);
-        if matches!(*self.state.stop.borrow(), Some(Stop::Done)) {
+        if matches!(*self.state.stop_reason(), Some(Stop::Done)) {
             let _ = self.state.take_stop();
             return Ok(output.take().expect("the value comes before the stop"));
         }
@@ -400,7 +401,7 @@ impl EventLoop {
                 break Some(stuck_policy);
             }
         };
-        let code = match &*state.stop.borrow() {
+        let code = match &*state.stop_reason() {
             Some(Stop::Exit(code)) => *code,
             Some(_) => 1,
             None => 0,

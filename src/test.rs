@@ -87,7 +87,7 @@ use std::rc::Rc;
 
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
-use crate::phases::poll::explorer::{Decision, Seed};
+use crate::phases::poll::delivery::{Decision, Seed};
 use crate::runtime::{Builder, EntryMode, EventLoop, RunError, StuckPolicy};
 
 pub use explore::{Explored, explore};
@@ -327,7 +327,7 @@ impl TestBuilder {
         Ran {
             result,
             log,
-            decisions: state.explorer.decisions(),
+            decisions: state.poll.delivery.decisions(),
         }
     }
 

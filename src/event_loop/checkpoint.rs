@@ -13,7 +13,8 @@
 use std::ops::ControlFlow;
 
 use crate::event_loop::invoke::{Flow, Interrupted};
-use crate::event_loop::state::{LoopState, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::Stop;
 use crate::hooks::rejection::{Rejection, Tracking, UnhandledRejection};
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::event::{Event, PromiseId};

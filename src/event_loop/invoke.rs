@@ -16,7 +16,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use async_task::Runnable;
 
-use crate::event_loop::state::{LoopState, LoopStatus, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};

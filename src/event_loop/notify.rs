@@ -12,7 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::current::{CURRENT, Current};
-use super::state::{LoopState, Stop};
+use super::state::LoopState;
+use super::status::Stop;
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::observe::event::{Event, Phase, PromiseId};
 use crate::observe::registry::{EventContext, ObserverRegistry};

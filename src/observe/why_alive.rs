@@ -191,7 +191,7 @@ fn entries(state: &LoopState) -> Vec<ResourceEntry> {
     all.append(&mut state.close.borrow().active_resources());
     let tokens = state.remote_queue.token_locations().into_iter();
     all.extend(tokens.map(|location| ResourceEntry::new(ResourceKind::KeepAlive, Some(location))));
-    let messages = 0..state.remote_queue.len() + state.held_back.borrow().held.len();
+    let messages = 0..state.remote_queue.len();
     all.extend(messages.map(|_| ResourceEntry::new(ResourceKind::Message, None)));
     all
 }

@@ -221,7 +221,7 @@ impl<O: 'static> State<O> {
             Reaction::Wake(waker) => waker.wake(),
             Reaction::Map(map) => {
                 let settled = self.clone(); // `map` holds it weakly
-                self.owner.trampoline(Box::new(move || {
+                self.owner.trampoline.run(Box::new(move || {
                     map();
                     drop(settled);
                 }));
@@ -397,7 +397,9 @@ impl<O> Drop for State<O> {
     fn drop(&mut self) {
         self.unlist();
         if let Some((_, Reaction::Map(map))) = self.reactions.get_mut().first.take() {
-            self.owner.trampoline(Box::new(move || drop_quietly(map)));
+            self.owner
+                .trampoline
+                .run(Box::new(move || drop_quietly(map)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =

@@ -94,9 +94,11 @@ where
     }
 }
 
+// The steps of `poll` are inlined because every poll of every task runs them.
+
 /// Polls the future once, unless its task must stop. Ready if the task ends: with an output, by a
 /// panic or by an abort.
-#[inline]
+#[inline(always)]
 fn poll_guarded<F: Future, O: 'static>(
     future: Pin<&mut F>,
     promise: &Rc<State<O>>,
@@ -116,7 +118,7 @@ fn poll_guarded<F: Future, O: 'static>(
 
 /// Drops the future, before its promise settles, as the locals of a function are dropped before
 /// its caller continues. A panic in a destructor replaces the output.
-#[inline]
+#[inline(always)]
 fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> Outcome<T> {
     match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
         Err(payload) if !matches!(outcome, Err(PromiseError::Panicked(_))) => {
@@ -127,7 +129,7 @@ fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> O
 }
 
 /// Enters a pending task into the loop's list, by which the end of the loop cancels it.
-#[inline]
+#[inline(always)]
 fn list_task<O: 'static>(promise: &Rc<State<O>>, cx: &Context<'_>) {
     if promise.source.get() == Source::None {
         let task = LiveTask {
@@ -139,7 +141,7 @@ fn list_task<O: 'static>(promise: &Rc<State<O>>, cx: &Context<'_>) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn unlist_task<O: 'static>(promise: &Rc<State<O>>) {
     if let Source::Task(key) = promise.source.replace(Source::None) {
         let task = promise.owner().tasks.borrow_mut().remove(key);

@@ -6,10 +6,11 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::event_loop::state::{LoopState, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::Stop;
 use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
 use crate::phases::macrotask::SourceLocation;
-use crate::phases::poll::explorer::{Explorer, Seed};
+use crate::phases::poll::delivery::{Delivery, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
 use crate::reactor::remote_queue::RemoteQueue;
@@ -197,11 +198,12 @@ impl Builder {
             Clock::real()
         };
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
-        let explorer = Rc::new(Explorer::new(self.seed));
-        let (poll, waker) = PollPhase::new(time, explorer.clone())?;
-        let remote_queue = Arc::new(RemoteQueue::new(waker, explorer.is_on()));
+        let delivery = Delivery::new(self.seed);
+        let records_senders = delivery.needs_senders();
+        let (poll, waker) = PollPhase::new(time, delivery)?;
+        let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
         let threads = self.blocking_threads;
-        let state = Rc::new(LoopState::new(clock, explorer, poll, remote_queue, threads));
+        let state = Rc::new(LoopState::new(clock, poll, remote_queue, threads));
         for (observer, location) in of_new_loop().into_iter().chain(self.observers) {
             ObserverHandle::new(state.clone(), observer, location).forget();
         }

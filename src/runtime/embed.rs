@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::{EventLoop, RunError, refuse_nesting};
 use crate::event_loop::current::enter;
-use crate::event_loop::state::{LoopState, LoopStatus};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::LoopStatus;
 use crate::promise::{Promise, spawn_at};
 
 /// The turns of a host.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::event_loop::state::Stop;
+use crate::event_loop::status::Stop;
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::starvation::Starvation;
 use crate::observe::why_alive::WhyAlive;

@@ -10,7 +10,7 @@ use std::thread;
 
 use super::log::{Log, LogEntry};
 use super::{Ran, Test, TestBuilder, TestFailure, diff};
-use crate::phases::poll::explorer::{Decision, Seed};
+use crate::phases::poll::delivery::{Decision, Seed};
 
 /// The environment variable that has one seed replayed.
 const REPLAY: &str = "NODELOOP_SEED";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::log::Log;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, StepKind};
-use crate::phases::poll::explorer::Seed;
+use crate::phases::poll::delivery::Seed;
 use crate::promise::with_resolver;
 use crate::time::{advance, simulate_completion};
 
@@ -41,7 +41,7 @@ impl Test {
 
     /// The seed of an [exploration](super::explore), if this run has one.
     pub fn seed(&self) -> Option<Seed> {
-        self.state.explorer.seed()
+        self.state.poll.delivery.seed()
     }
 
     /// Lets exactly `duration` pass: behind it the clock is that much later, and everything that
@@ -84,7 +84,7 @@ impl Test {
         let (promise, resolver) = with_resolver();
         let origin = Origin::new(StepKind::Simulated, Location::caller());
         let stalled = Macrotask::callback(move || resolver.resolve(()), origin);
-        self.state.poll.when_stalled(stalled);
+        self.state.poll.simulated.add_stalled(stalled);
         promise
     }
 

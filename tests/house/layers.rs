@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 /// floor. `lib.rs` and the guide stand above all.
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
-    &["async_local::context", "phases::macrotask", "phases::poll::explorer", "reactor", "reactor::clock"],
+    &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
     &["hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
-    &["event_loop::state", "event_loop::current", "event_loop::notify"], // where the API and the loop meet
+    &["event_loop::current", "event_loop::notify", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
     &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime"],
@@ -227,6 +227,28 @@ fn phases_do_not_know_each_other() {
     assert_none(problems);
 }
 
+/// What arrives next is decided in one folder. The loop does not know how.
+#[test]
+fn exploration_is_known_in_one_folder() {
+    let knows = |path: &str| {
+        path.starts_with("src/phases/poll/delivery")
+            || path.starts_with("src/test")
+            || path.starts_with("src/guide")
+            || ["src/lib.rs", "src/runtime/builder.rs"].contains(&path)
+    };
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        let words = text.to_lowercase();
+        if !knows(path) && ["explor", "seed"].iter().any(|word| words.contains(word)) {
+            problems.push(format!(
+                "{path}: knows of exploration; ask `Delivery` instead"
+            ));
+        }
+    }
+    assert_none(problems);
+}
+
 #[test]
 fn one_file_reads_the_clock() {
     let reads = |code: &str| {
@@ -247,6 +269,24 @@ fn one_file_reads_the_clock() {
         }
         if path != "src/reactor/clock.rs" && code(&text).contains("std::time::Instant") {
             problems.push(format!("{path}: knows the machine's `Instant`"));
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
+fn few_files_move_a_virtual_clock() {
+    let allowed = [
+        "src/event_loop/embed.rs",              // `advance`
+        "src/phases/poll/collect.rs",           // nothing else can run
+        "src/phases/poll/delivery/explorer.rs", // a millisecond may have passed
+        "src/reactor/clock.rs",
+    ];
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        if code(&text).contains("jump_to(") && !allowed.contains(&path) {
+            problems.push(format!("{path}: moves the clock; let the poll phase do it"));
         }
     }
     assert_none(problems);
@@ -294,7 +334,7 @@ const ENTRIES: &[(&str, &str)] = &[
         "cancelled tasks run to drop their futures",
     ),
     (
-        "src/event_loop/state.rs",
+        "src/event_loop/trampoline.rs",
         "the trampoline drops what chains of promises hold",
     ),
     (
@@ -304,7 +344,7 @@ const ENTRIES: &[(&str, &str)] = &[
     ("src/phases/macrotask.rs", "one of several wakers panics"),
     (
         "src/promise/awaiter.rs",
-        "a handler's panic settles its promise",
+        "the function of `map` runs where the promise settles",
     ),
     (
         "src/promise/task.rs",
