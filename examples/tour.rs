@@ -31,7 +31,7 @@
 //! const heading = (phase, what) => console.log(`\n${phase.padEnd(8)} ${what}`);
 //! const detail = (text) => console.log(`         ${text}`);
 //!
-//! heading('SCRIPT', 'the main script, which runs to its end before any phase');
+//! heading('SCRIPT', 'the main script runs before any phase');
 //! detail('Sets a timer for 1 ms, queues a microtask, queues a tick,');
 //! setTimeout(firstTimer, 1);
 //! queueMicrotask(() => detail('  microtask: queued before the tick, but called after it'));
@@ -46,7 +46,7 @@
 //! }
 //!
 //! function noSuchSocket() {
-//!   heading('PENDING', 'results that were available without waiting');
+//!   heading('PENDING', 'results available without waiting');
 //!   detail('The connection failed at once. Sends data to this process, over TCP.');
 //!   sendToSelf();
 //! }
@@ -59,13 +59,13 @@
 //!   server.close();
 //!   sender.unref().write('hello');
 //!   const [text] = await once(socket, 'data');
-//!   heading('POLL', 'I/O and results of other threads: the loop waits only here');
+//!   heading('POLL', 'the only phase in which the loop waits');
 //!   detail(`Received ${text.length} bytes. Starts to read the source file of this program.`);
 //!   fs.readFile(__filename, 'utf8', (error, source) => fileIsRead(source, socket));
 //! }
 //!
 //! function fileIsRead(source, socket) {
-//!   heading('POLL', 'a later turn, in which no other phase had a callback');
+//!   heading('POLL', 'a later turn without other callbacks');
 //!   detail(`The file has ${source.length} bytes. Another thread has read it.`);
 //!   detail('Queues a callback for each phase that follows, the last phase first:');
 //!   setTimeout(() => secondTimer(source), 1);
@@ -142,10 +142,7 @@ fn script() {
     on_exit(|_| {
         println!("\n  Nothing keeps the loop alive: it stops, and the program ends.");
     });
-    heading(
-        "SCRIPT",
-        "the main script, which runs to its end before any phase",
-    );
+    heading("SCRIPT", "the main script runs before any phase");
     detail("Sets a timer for 1 ms, queues a microtask, queues a tick,");
     set_timeout(ONE_MS, first_timer);
     queue_microtask(|| detail("  microtask: queued before the tick, but called after it"));
@@ -167,7 +164,7 @@ fn first_timer() {
 }
 
 fn no_such_socket() {
-    heading("PENDING", "results that were available without waiting");
+    heading("PENDING", "results available without waiting");
     detail("The connection failed at once. Sends data to this process, over TCP.");
     spawn(async { send_to_self().await.expect("the loopback interface works") });
 }
@@ -179,10 +176,7 @@ async fn send_to_self() -> io::Result<()> {
     sender.write_all(b"hello").await?;
     let mut text = [0; 80];
     let length = socket.read(&mut text).await?;
-    heading(
-        "POLL",
-        "I/O and results of other threads: the loop waits only here",
-    );
+    heading("POLL", "the only phase in which the loop waits");
     detail(&format!(
         "Received {length} bytes. Starts to read the source file of this program."
     ));
@@ -199,10 +193,7 @@ async fn send_to_self() -> io::Result<()> {
 }
 
 fn file_is_read(source: String, socket: TcpStream) {
-    heading(
-        "POLL",
-        "a later turn, in which no other phase had a callback",
-    );
+    heading("POLL", "a later turn without other callbacks");
     let length = source.len();
     detail(&format!(
         "The file has {length} bytes. Another thread has read it."
