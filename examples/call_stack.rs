@@ -23,7 +23,7 @@ use nodeloop::recording::println;
 use nodeloop::{run, spawn};
 
 fn main() {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     run(first());
 }
 

@@ -27,7 +27,7 @@ use nodeloop::recording::println;
 use nodeloop::{queue_work, run_script};
 
 fn main() -> std::io::Result<()> {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     let directory = tempfile::tempdir()?;
     let input = directory.path().join("input.txt");
     let output = directory.path().join("output.txt");

@@ -19,7 +19,7 @@ use nodeloop::recording::println;
 use nodeloop::{promise, run_script, set_timeout, spawn};
 
 fn main() {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     run_script(|| {
         println!("Script start");
         set_timeout(Duration::ZERO, || println!("setTimeout"));

@@ -114,7 +114,7 @@ use nodeloop::{run, time};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     let (ana, ana_at_work) = hire(None)?;
     let (ben, ben_at_work) = hire(Some("coffee"))?;
     run(manager(ana, ben))?;

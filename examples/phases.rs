@@ -43,7 +43,7 @@ use nodeloop::{EventLoop, next_tick, queue_microtask, queue_work};
 use nodeloop::{set_immediate, set_timeout, spawn, time};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
     event_loop.run(async {
         let server = TcpListener::bind("127.0.0.1:0").await?;

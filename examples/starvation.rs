@@ -44,7 +44,7 @@ use nodeloop::{EventLoop, next_tick, set_immediate, set_timeout, time};
 const LINKS: u32 = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
     event_loop.run_script(|| {
         let ticks = Chain {

@@ -18,7 +18,7 @@ use nodeloop::recording::println;
 use nodeloop::{EventLoop, set_timeout};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     let mut event_loop = EventLoop::builder().virtual_time().build()?;
     event_loop.run_script(|| {
         println!("Start");

@@ -133,7 +133,7 @@ const WHEEL: &str = "
   queues are emptied: first all ticks, then all microtasks. Then the next.";
 
 fn main() {
-    let _picture = nodeloop::recording::from_arguments(); // `-- --html page.html`
+    let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
     println!("{WHEEL}");
     run_script(script);
 }

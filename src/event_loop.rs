@@ -1,44 +1,49 @@
-//! The hot path on one screen: a run, a turn, its phases, a macrotask.
+//! The loop itself: a run, a turn, and the phases of a turn.
 //!
-//! This is libuv's `uv_run` (`src/unix/core.c`, 1.46) with Node's drain points. The phases are
-//! passive queues; every line that moves the wheel is in here.
+//! This is libuv's `uv_run` (`src/unix/core.c`, 1.46) with Node's drain points. The phases are passive
+//! queues (`phases/`): this file decides when each of them is asked, and how long the loop waits. It
+//! enters user code through `invoke.rs`, drains after it through `checkpoint.rs`, and knows neither
+//! where events come from nor who decides their order.
 
 use std::rc::Rc;
 
-use crate::event_loop::state::{LoopState, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::Stop;
 use crate::hooks::uncaught::drop_quietly;
 use crate::observe::event::Phase;
-use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, StepKind};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
-use crate::phases::poll::{Arrival, ExternalWork, PollOutcome, Wait};
+use crate::phases::poll::{Arrival, PollContext, PollOutcome, Wait};
 use crate::phases::timers::Step;
 use crate::reactor::remote_queue::Message;
 
 pub(crate) mod checkpoint;
 pub(crate) mod current;
 mod embed;
-mod explore;
+pub(crate) mod invoke;
 mod notify;
 mod shutdown;
 pub(crate) mod state;
+pub(crate) mod status;
+mod trampoline;
 
-/// How long a turn may wait when nothing keeps the loop alive.
+/// Whether the poll phase of a turn may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PollMode {
-    /// Not at all, and no clock jumps: somebody else waits.
+    /// It never waits, and no clock jumps: the host of the loop waits.
     Never,
-    /// Not at all (R5).
+    /// It waits while something keeps the loop alive (R5).
     WhileAlive,
-    /// Until something comes from another thread: the main future waits for that.
+    /// It waits even if nothing does: the main future waits for another thread.
     EvenIfIdle,
 }
 
 impl LoopState {
-    /// Turns the wheel as long as anything keeps the loop alive (R3).
+    /// Runs turns as long as anything keeps the loop alive (R3).
     pub(crate) fn run_while_alive(self: &Rc<Self>) {
         let mut alive = self.is_alive();
         if alive {
-            self.timers_phase(); // R3: once in front of the first turn, which comes in any case
+            self.timers_phase(); // R3: once before the first turn, which follows in any case
         }
         while alive && !self.is_stopping() {
             self.turn(PollMode::WhileAlive);
@@ -47,15 +52,15 @@ impl LoopState {
         self.leave_phase();
     }
 
-    /// One turn.
+    /// Runs one turn.
     pub(crate) fn turn(self: &Rc<Self>, mode: PollMode) {
         self.begin_turn();
         self.pending_phase(); // R63
         self.poll_phase(mode); // R5–R8, R61
-        self.pending_after_poll(); // R63: what was fed meanwhile
+        self.pending_after_poll(); // R63: what was queued meanwhile
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
-        self.timers_phase(); // R20–R36: the end of a turn, before aliveness is asked (R4)
+        self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
     }
 
     fn pending_phase(self: &Rc<Self>) {
@@ -84,38 +89,31 @@ impl LoopState {
             return;
         }
         let wait = self.poll_wait(mode);
-        let external_work = self.external_work();
-        let must_wait = || self.poll_wait(mode) != Wait::Zero;
         let outcome = self.waiting(wait, || {
-            if self.explorer.is_on() {
-                return self.poll_events_explored(mode);
-            }
-            self.poll.poll_events(
-                &self.clock,
-                &self.remote_queue,
-                wait,
-                external_work,
-                must_wait,
-            )
+            let cx = self.poll_context();
+            self.poll.poll_events(&cx, wait, || self.poll_wait(mode))
         });
         match outcome {
             Ok(PollOutcome::Arrivals) => {}
             Ok(PollOutcome::ClockHeld) => return self.stop(Stop::ClockHeld),
-            Err(error) => panic!("the system's poll failed: {error}"), // libuv aborts, too
+            Err(error) => panic!("the operating system's poll failed: {error}"), // libuv aborts, too
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
             self.run_macrotask(macrotask);
         }
     }
 
-    fn external_work(&self) -> ExternalWork {
-        ExternalWork {
-            jobs: self.pool.has_outstanding(),
-            signals: self.signals.has_refed(),
+    /// Returns the parts of the loop that the poll phase asks while it collects.
+    fn poll_context(&self) -> PollContext<'_> {
+        PollContext {
+            clock: &self.clock,
+            remote_queue: &self.remote_queue,
+            pool: &self.pool,
+            has_refed_signals: self.signals.has_refed(),
         }
     }
 
-    /// R5: how long the poll phase may wait.
+    /// Returns how long the poll phase may wait (R5).
     fn poll_wait(&self, mode: PollMode) -> Wait {
         let no_wait = mode == PollMode::Never
             || self.check.borrow().has_refed()
@@ -134,13 +132,13 @@ impl LoopState {
         if self.is_stopping() {
             return;
         }
-        let _ = self.checkpoint(); // R12: every check phase opens with a drain (R55 needs it)
+        let _ = self.checkpoint(); // R12: every check phase begins with a drain (R55 needs it)
         self.check.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
-            if self.call(macrotask) {
-                let _ = self.checkpoint(); // R58: one that throws changes nothing here
+            if self.call(macrotask).is_continue() {
+                let _ = self.checkpoint(); // R58: a panic in it changes nothing here
             } else if self.check.borrow().round_is_over() {
-                self.check.borrow_mut().begin_round(); // R57: a new round, with the new ones
+                self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
             }
         }
     }
@@ -159,14 +157,13 @@ impl LoopState {
     fn timers_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
-            return; // no timer at all, and what arms one reads the clock itself (R26)
+            return; // there is no timer, and arming one reads the clock itself (R26)
         }
-        if self.explorer.is_on() {
-            self.a_millisecond_may_have_passed();
-        }
-        self.timers.borrow_mut().note_time(self.clock.now_ms());
-        // A drain at the end of a pass that arms a timer brings the time up to date, and what is
-        // due by that runs in this very phase (`uv__run_timers`). Nothing else repeats a pass (R25).
+        let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
+        let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
+        self.timers.borrow_mut().note_time(now_ms);
+        // A drain at the end of a pass that arms a timer updates the time, and timers that are due by
+        // then run in the same phase (`uv__run_timers`). Nothing else repeats a pass (R25).
         while !self.is_stopping() && self.timers.borrow().is_due() {
             self.timers_pass();
         }
@@ -176,24 +173,12 @@ impl LoopState {
         self.timers.borrow_mut().begin(self.clock.now_ms()); // R24: read once
         while !self.is_stopping() {
             let step = self.timers.borrow_mut().step();
-            let thrown = match step {
+            let flow = match step {
                 Step::Done => break,
-                Step::Drain => self.checkpoint().is_err(), // R12, R34
-                Step::Run(key, mut macrotask) => {
-                    self.entered.set(self.entered.get() + 1);
-                    let origin = macrotask.origin;
-                    let repeats = matches!(macrotask.work, Work::Repeating(_));
-                    let called_at_ms = if repeats { self.clock.now_ms() } else { 0 }; // R30
-                    let thrown = self.enter(origin, || macrotask.call()).is_err();
-                    let spent = self
-                        .timers
-                        .borrow_mut()
-                        .finished(key, macrotask, called_at_ms);
-                    self.timer_armed(key); // again, if it is an interval
-                    thrown | self.guard(origin.location, || drop(spent)).is_err()
-                }
+                Step::Drain => self.checkpoint(), // R12, R34
+                Step::Run(key, macrotask) => self.call_timer(key, macrotask),
             };
-            if thrown {
+            if flow.is_break() {
                 self.timers.borrow_mut().start_over(); // R56, R58
             }
         }
@@ -203,32 +188,11 @@ impl LoopState {
         }
     }
 
-    /// Poll, pending and close: a callback, then its drain (R12). Behind one that throws there
-    /// is none (R55).
-    fn run_macrotask(&self, macrotask: Macrotask) {
-        if self.call(macrotask) {
-            let _ = self.checkpoint();
-        }
-    }
-
-    /// Enters the user's code; false if it threw.
-    fn call(&self, mut macrotask: Macrotask) -> bool {
-        self.entered.set(self.entered.get() + 1);
-        if let Work::Wake(Some(waker)) = macrotask.work {
-            return self.enter(macrotask.origin, || waker.wake()).is_ok(); // the shortest way
-        }
-        self.enter(macrotask.origin, || {
-            macrotask.call();
-            drop(std::mem::replace(&mut macrotask.work, Work::Nothing));
-        })
-        .is_ok()
-    }
-
     fn next_unless_stopping(&self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {
         if self.is_stopping() { None } else { next() }
     }
 
-    /// What arrived in the poll phase, as a macrotask.
+    /// Returns the next event of the poll phase as a macrotask.
     fn next_arrival(self: &Rc<Self>) -> Option<Macrotask> {
         loop {
             return Some(match self.poll.next(&self.remote_queue)? {

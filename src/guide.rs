@@ -12,5 +12,6 @@ pub mod exactness {}
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
+#[cfg(feature = "recording")]
 #[doc = include_str!("guide/recording.md")]
 pub mod recording {}

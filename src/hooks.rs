@@ -1,5 +1,19 @@
-//! What a program can be told: errors, rejections, and the end of the loop; and how it ends it.
+//! Listeners for errors, for rejections and for the end of the loop; and `exit`.
+//!
+//! Where each kind of error is caught and where it is reported:
+//!
+//! | error | caught in | reported in |
+//! |---|---|---|
+//! | a panic that leaves a callback | `event_loop/invoke.rs`, at the call | there, at once: [`on_uncaught`], or the end of the run (R51) |
+//! | an `Err` or a panic of a task | `promise/task.rs`; `promise/state.rs` adds the promise to the list in `rejection.rs` | `event_loop/checkpoint.rs`, when both queues are empty: [`on_unhandled_rejection`], else [`on_uncaught`], or the end of the run (R14, R18) |
+//! | a panic of an `on_uncaught` listener | `event_loop/invoke.rs` | nowhere: it ends the run |
+//! | a panic of an observer | `event_loop/notify.rs` | nowhere: it ends the run |
+//! | a panic of a destructor while something is cancelled or cleaned up | [`drop_quietly`] | nowhere: the panic hook has printed it |
+//!
+//! The reason for the end of a run is in the loop's `Stop`; `runtime.rs` turns it into a
+//! [`RunError`](crate::RunError).
 
+pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
 
@@ -8,126 +22,128 @@ use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
 
 use crate::event_loop::current::current;
-use crate::event_loop::state::{LoopState, LoopStatus, Stop};
-use crate::hooks::uncaught::{ExitUnwind, Listeners, Rejection, Uncaught, drop_quietly};
+use crate::event_loop::state::LoopState;
+use crate::hooks::listeners::Listeners;
+use crate::hooks::rejection::Rejection;
+use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
 
-/// Calls `listener` whenever the loop has run dry, as a macrotask with a drain behind it (R2).
+/// Calls `listener` each time nothing keeps the loop alive any more (R2).
 ///
-/// It may make new work; the loop then goes on, and the listener is called again when it has run
-/// dry once more. Listeners stay until they are removed or the loop is
-/// dropped.
+/// The listeners are one macrotask, with a drain after it. They may schedule new work; the loop then
+/// continues, and calls them again when that has ended. A listener stays until it is removed or
+/// the loop is dropped.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop is running on this thread.
 #[doc(alias = "beforeExit")]
 #[track_caller]
-pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
+pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
     let state = current("on_before_exit");
     let id = state.hooks.before_exit.add(move |()| listener());
-    Listener::new(&state, Event::BeforeExit, id)
+    HookListener::new(&state, Hook::BeforeExit, id)
 }
 
 /// Calls `listener` once, with the exit code, when the run ends (R2, R9).
 ///
-/// It can make no new loop work: what it schedules does not run, except for microtasks when the
-/// loop ended by itself. (A timer or an immediate is kept, though: it belongs to the next run of
-/// the same [`EventLoop`](crate::EventLoop), if there is one.) Listeners stay until they are
-/// removed or the loop is dropped.
+/// What it schedules does not run, except for microtasks if the loop has ended by itself. Timers
+/// and immediates that it makes are kept for the next run of the same
+/// [`EventLoop`](crate::EventLoop). A listener stays until it is removed or the loop is dropped.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop is running on this thread.
 #[doc(alias = "exit")]
 #[track_caller]
-pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
+pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
     let state = current("on_exit");
     let id = state.hooks.exit.add(move |code| listener(*code));
-    Listener::new(&state, Event::Exit, id)
+    HookListener::new(&state, Hook::Exit, id)
 }
 
-/// Calls `listener` at once when a panic leaves a callback, and the loop goes on (R51).
+/// Calls `listener` at once when a panic leaves a callback; the loop then continues (R51).
 ///
-/// Without such a hook the run ends: [`run`](crate::run) panics with the same payload,
-/// [`EventLoop::run`](crate::EventLoop::run) returns [`RunError::Uncaught`](crate::RunError). A
-/// panic inside of a task is a rejection of its promise instead.
+/// Without such a listener the run ends: [`run`](crate::run) panics with the same payload,
+/// [`EventLoop::run`](crate::EventLoop::run) returns
+/// [`RunError::Uncaught`](crate::RunError::Uncaught). A panic in a task rejects the promise of the
+/// task instead.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop is running on this thread.
 #[doc(alias = "uncaughtException")]
 #[track_caller]
-pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
+pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
     let state = current("on_uncaught");
     let id = state.hooks.uncaught.add(listener);
-    Listener::new(&state, Event::Uncaught, id)
+    HookListener::new(&state, Hook::Uncaught, id)
 }
 
-/// Calls `listener` at the end of a drain for every promise that was rejected meanwhile and that
-/// nobody has handled (R14).
+/// Calls `listener` at the end of a drain for every promise that was rejected and has no reaction
+/// (R14).
 ///
-/// Without such a hook the rejection goes to [`on_uncaught`] (R18), and without that one the run
-/// ends.
+/// Without such a listener the rejection is reported to [`on_uncaught`] (R18), and without a
+/// listener of that kind the run ends.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop is running on this thread.
 #[doc(alias = "unhandledRejection")]
 #[track_caller]
-pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Listener {
+pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
     let state = current("on_unhandled_rejection");
     let id = state.hooks.unhandled_rejection.add(listener);
-    Listener::new(&state, Event::UnhandledRejection, id)
+    HookListener::new(&state, Hook::UnhandledRejection, id)
 }
 
-/// Calls `listener` for every promise that was handled after it had been reported (R14).
+/// Calls `listener` for every promise that gets its first reaction after it was reported to
+/// [`on_unhandled_rejection`] (R14).
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop is running on this thread.
 #[doc(alias = "rejectionHandled")]
 #[track_caller]
-pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Listener {
+pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
     let state = current("on_rejection_handled");
     let id = state.hooks.rejection_handled.add(listener);
-    Listener::new(&state, Event::RejectionHandled, id)
+    HookListener::new(&state, Hook::RejectionHandled, id)
 }
 
-/// Ends the run now: the [`on_exit`] listeners are called at once, nothing else runs any more
-/// (R9).
+/// Ends the run now: calls the [`on_exit`] listeners at once, and nothing else (R9).
 ///
 /// [`run`](crate::run) then ends the process with `code`, as `process.exit(code)` does;
-/// [`EventLoop::run`](crate::EventLoop::run) returns [`RunError::Exit`](crate::RunError). Everything
-/// that is pending is cancelled: destructors run.
+/// [`EventLoop::run`](crate::EventLoop::run) returns [`RunError::Exit`](crate::RunError::Exit).
+/// Everything that is pending is cancelled, and its destructors run.
 ///
-/// It leaves the running callback by unwinding, without printing anything, so it needs
-/// `panic = "unwind"`. A `catch_unwind` on the way delays it only to the end of the callback.
-/// Called by an [`on_exit`] listener it changes the code, and the listeners behind are not called.
+/// `exit` leaves the running callback by unwinding, without printing anything, so it needs
+/// `panic = "unwind"`. A `catch_unwind` in the callback delays the end until the callback returns.
+/// Called by an [`on_exit`] listener, `exit` changes the code and skips the remaining listeners.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop is running on this thread.
 #[doc(alias = "process.exit")]
 #[track_caller]
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
-    if state.status() == LoopStatus::Exiting {
-        *state.stop.borrow_mut() = None; // R9: the code of the last call counts
-    }
-    state.stop(Stop::Exit(code));
+    state.stop_with_exit(code); // R9: the code of the last call counts
     state.emit_exit(code);
     resume_unwind(Box::new(ExitUnwind))
 }
 
-/// A listener that was added with one of the `on_…` functions. Dropping it changes nothing.
-pub struct Listener {
-    state: Weak<LoopState>, // a listener may hold its own handle
-    event: Event,
+/// A listener that was added with one of the `on_…` functions.
+///
+/// Dropping it does not remove the listener. Clones refer to the same listener.
+#[derive(Clone)]
+pub struct HookListener {
+    state: Weak<LoopState>, // a listener may own its own handle
+    hook: Hook,
     id: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Event {
+enum Hook {
     BeforeExit,
     Exit,
     Uncaught,
@@ -135,40 +151,38 @@ enum Event {
     RejectionHandled,
 }
 
-impl Listener {
-    fn new(state: &Rc<LoopState>, event: Event, id: u64) -> Listener {
+impl HookListener {
+    fn new(state: &Rc<LoopState>, hook: Hook, id: u64) -> HookListener {
         let state = Rc::downgrade(state);
-        Listener { state, event, id }
+        HookListener { state, hook, id }
     }
 
-    /// Removes the listener and drops it; false if it was removed before.
+    /// Removes the listener and drops it. Returns `false` if it was removed before.
     ///
-    /// While the listeners of its event are being called it is still called this once, as in
-    /// Node. Without any listener for an error or a rejection the run ends at the next one.
+    /// If the listeners of its hook are being called, it is still called this time, as in Node. If
+    /// it was the last listener for an error or a rejection, the next one ends the run.
     #[doc(alias = "removeListener")]
     #[doc(alias = "off")]
     pub fn remove(&self) -> bool {
-        fn take<T: ?Sized + 'static>(list: &Listeners<T>, id: u64) -> bool {
-            list.remove(id).map(drop_quietly).is_some()
+        fn remove<T: ?Sized + 'static>(listeners: &Listeners<T>, id: u64) -> bool {
+            listeners.remove(id).map(drop_quietly).is_some()
         }
         let Some(state) = self.state.upgrade() else {
             return false;
         };
         let hooks = &state.hooks;
-        match self.event {
-            Event::BeforeExit => take(&hooks.before_exit, self.id),
-            Event::Exit => take(&hooks.exit, self.id),
-            Event::Uncaught => take(&hooks.uncaught, self.id),
-            Event::UnhandledRejection => take(&hooks.unhandled_rejection, self.id),
-            Event::RejectionHandled => take(&hooks.rejection_handled, self.id),
+        match self.hook {
+            Hook::BeforeExit => remove(&hooks.before_exit, self.id),
+            Hook::Exit => remove(&hooks.exit, self.id),
+            Hook::Uncaught => remove(&hooks.uncaught, self.id),
+            Hook::UnhandledRejection => remove(&hooks.unhandled_rejection, self.id),
+            Hook::RejectionHandled => remove(&hooks.rejection_handled, self.id),
         }
     }
 }
 
-impl fmt::Debug for Listener {
+impl fmt::Debug for HookListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener")
-            .field("event", &self.event)
-            .finish_non_exhaustive()
+        f.debug_tuple("HookListener").field(&self.hook).finish()
     }
 }

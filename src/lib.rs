@@ -136,8 +136,9 @@
 //! Linux is tested. The portable parts are built on mio and `blocking`; no test runs on macOS or
 //! Windows.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
-#![deny(missing_docs)]
+#![warn(missing_debug_implementations, unreachable_pub)]
 
 mod abort;
 mod async_local;
@@ -156,6 +157,7 @@ mod phases;
 pub mod process;
 pub mod promise;
 mod reactor;
+#[cfg(feature = "recording")]
 pub mod recording;
 mod runtime;
 mod schedule;
@@ -173,17 +175,16 @@ pub use abort::{
 };
 pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
-pub use event_loop::checkpoint::UnhandledRejection;
-pub use phases::poll::explorer::{InvalidSeed, Seed};
+pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::Reason;
-pub use hooks::uncaught::{PanicReason, Rejection, Uncaught};
+pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
+pub use hooks::uncaught::Uncaught;
 pub use hooks::{
-    Listener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
     on_unhandled_rejection,
 };
-pub use observe::active_resource::OperationKind;
-pub use observe::why_alive::{BlockedOn, Operation, PendingTask, WhyAlive, why_alive};
+pub use observe::active_resource::ResourceKind;
+pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,

@@ -1,9 +1,10 @@
-//! Looking at a loop from outside of its order: observers, and where the loop is.
+//! Observers, which receive what happens in a loop, and the position of the loop.
 //!
-//! An [`Observer`] is told every [`Event`] of its loop, at fixed points: turns, phases, waits,
-//! steps, drains, what is queued and by whom, promises, throws. Install it with
-//! [`Builder::observer`](crate::Builder::observer), from inside with [`install`], or with
-//! [`every_loop`] for loops that somebody else builds.
+//! An [`Observer`] receives every [`Event`] of its loop: turns, phases, waits, steps, drains, what
+//! is queued and by which step, promises and panics. Install it with
+//! [`Builder::observer`](crate::Builder::observer), inside of a running loop with [`install`], or
+//! with [`every_loop`] for loops that other code builds. Observers do not change the order in which
+//! anything runs.
 //!
 //! ```
 //! use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -27,14 +28,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`position`] says where the running code is, at any time and without any observer.
+//! [`position`] returns where the running code is, also without observers.
 //!
-//! The numbers in events ([`StepId`]) join what is queued with what runs: [`Event::Enqueued`] has
-//! the number with which [`Event::StepBegin`] comes later, and the step that was running, which is
-//! the cause. Numbers of steps are given only while somebody observes, so what was queued before
-//! the first observer came begins with a number that was never told.
-//!
-//! Invariant: with and without observers, the order is the same.
+//! The numbers in events ([`StepId`]) connect what is queued with what runs: [`Event::Enqueued`]
+//! has the number that [`Event::StepBegin`] has later, and the step that was running, which is the
+//! cause. Steps are numbered only while the loop has an observer: what was queued before the first
+//! one was installed begins with a number that no `Enqueued` had.
 
 use std::fmt;
 use std::panic::Location;
@@ -58,7 +57,7 @@ mod traced;
 pub(crate) mod why_alive;
 
 pub(crate) use every_loop::of_new_loop;
-pub use every_loop::{EveryLoop, every_loop};
+pub use every_loop::{EveryLoopHandle, every_loop};
 pub use histogram::Histogram;
 pub use metrics::{Counts, Metrics, Utilization};
 pub use slow_callbacks::{SlowCallback, SlowCallbacks, slow_callbacks, warn_of_slow_callbacks};
@@ -72,34 +71,36 @@ pub use position::{Position, Queue};
 pub use registry::{EventContext, Observer};
 pub use starvation::{Link, Starvation};
 
-/// Where the running code is: turn, phase, queue, time, and the place where the running callback
-/// was made.
+/// Returns where the running code is: turn, phase, queue, time, and where the running callback was
+/// made.
 ///
-/// It costs nothing to keep and little to ask, and never panics: outside of any loop it says so.
+/// It is cheap and never panics. Outside of any loop the position is [`Queue::Outside`].
 pub fn position() -> Position {
     current::position()
 }
 
-/// Has `observer` told what happens in the loop of this thread, from now on until the returned
-/// handle is dropped.
+/// Registers `observer` for all events of the loop of this thread, until the returned handle is
+/// dropped.
 ///
-/// Observers are told in the order in which they were installed, those of the builder first.
+/// Observers are notified in the order in which they were installed, those of the builder first.
 ///
 /// # Panics
 ///
-/// Outside of an event loop, and in an observer.
+/// Panics if no event loop is running on this thread, and in an observer.
 #[track_caller]
 pub fn install(observer: impl Observer + 'static) -> ObserverHandle {
     let state = current("observe::install");
     ObserverHandle::new(state, Rc::new(observer), Location::caller())
 }
 
-/// An observer that [`install`] has installed. Dropping it removes the observer; what is under way
-/// by then is not told to its end.
+/// An observer that was installed with [`install`]. Dropping the handle removes the observer.
+///
+/// An observer that is removed between a begin and its end, for example in the middle of a phase,
+/// does not receive the end.
 #[must_use = "dropping it removes the observer"]
 pub struct ObserverHandle {
     state: Rc<LoopState>,
-    /// `None` if it is to stay.
+    /// `None` if dropping the handle does not remove the observer.
     id: Option<u64>,
 }
 
@@ -117,10 +118,10 @@ impl ObserverHandle {
         }
     }
 
-    /// Removes the observer now.
+    /// Removes the observer.
     pub fn remove(self) {}
 
-    /// Leaves the observer in place until the loop is dropped.
+    /// Keeps the observer until the loop is dropped.
     pub fn forget(mut self) {
         self.id = None;
     }
@@ -129,7 +130,7 @@ impl ObserverHandle {
 impl Drop for ObserverHandle {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.state.observers.remove(id); // and drops it, outside of any borrow
+            self.state.observers.remove(id); // and drops it outside of any borrow
             self.state.update_fast_path();
         }
     }
@@ -137,6 +138,6 @@ impl Drop for ObserverHandle {
 
 impl fmt::Debug for ObserverHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Installed").finish_non_exhaustive()
+        f.debug_struct("ObserverHandle").finish_non_exhaustive()
     }
 }

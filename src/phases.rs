@@ -1,18 +1,19 @@
-//! The phases of one turn, in their order, and the rule they share.
+//! The phases of one turn, in their order.
 //!
 //! | phase | hands out | source |
 //! |---|---|---|
 //! | [`pending`] | results that were known without waiting | R63, `core.c` `uv__run_pending` |
-//! | (idle, prepare) | nothing: libuv's hooks for its embedders, Node runs no user code there | R3 |
+//! | (idle, prepare) | nothing: libuv's hooks for embedders, where Node runs no user code | R3 |
 //! | [`poll`] | completions: wakes from outside, finished jobs, readiness of sources | R5–R8, R61 |
 //! | [`check`] | immediates | R37–R40 |
 //! | [`close`] | callbacks of closed sources | R62 |
 //! | [`timers`] | timers and intervals that are due | R20–R36 |
 //!
-//! The rule: **a phase is a passive queue.** It answers "what is next?" and never calls user
-//! code; `event_loop.rs` decides when, calls it, and drains behind it. Nothing in here knows a
-//! sibling, and nothing in here may be borrowed while a [`Macrotask`](crate::phases::macrotask::Macrotask)
-//! runs or is dropped.
+//! A phase is a passive queue: it returns what is next and never calls user code. `event_loop.rs` decides
+//! when it is asked, has it called by `invoke.rs`, and drains afterwards.
+//!
+//! Invariants: no phase knows another; nothing in here is borrowed while a
+//! [`Macrotask`](crate::phases::macrotask::Macrotask) runs or is dropped.
 
 pub(crate) mod check;
 pub(crate) mod close;

@@ -1,4 +1,4 @@
-//! What reaches the loop from outside: the clock, messages of other threads, and event sources.
+//! What connects the loop to the outside: the clock, messages of other threads, and event sources.
 
 pub(crate) mod clock;
 pub(crate) mod registrations;

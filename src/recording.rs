@@ -1,27 +1,26 @@
-//! A picture of a run: a page that replays it step by step, or a trace for Perfetto.
+//! Records a run, as a page that replays it step by step or as a trace for Perfetto.
 //!
-//! A [`Recording`] is an [observer](crate::observe) that keeps what it is told. Behind the run it
-//! becomes
+//! A [`Recording`] is an [observer](crate::observe) that stores the events of a loop. After the run it
+//! can be written as
 //!
-//! * **one HTML page** ([`save_html`](Recording::save_html)): the wheel with its five stops, the
-//!   call stack, the queues of ticks and microtasks, what waits, the program's text and what it
-//!   prints, forward and back with the arrow keys, a slider or a finger, and at each step a
-//!   sentence that says what happens and why. It loads nothing from anywhere, and can be sent by
-//!   mail;
-//! * **a trace** ([`save_trace`](Recording::save_trace)) in the format of Chrome, for
-//!   <https://ui.perfetto.dev> or `chrome://tracing`: for programs that are too long to be read
-//!   step by step.
+//! * **an HTML page** ([`save_html`](Recording::save_html)), with the five phases, the call stack, the
+//!   tick and microtask queues, the callbacks that wait, the source of the program and its output. The
+//!   arrow keys, a slider or a swipe move through the steps, and each step has an explanation. The page
+//!   loads no other file, so it can be sent by mail;
+//! * **a trace** ([`save_trace`](Recording::save_trace)) in Chrome's trace event format, for
+//!   <https://ui.perfetto.dev> or `chrome://tracing`. It suits programs with too many steps for the
+//!   page.
 //!
 //! [`guide::recording`](crate::guide::recording) shows how to read both.
 //!
-//! A program that is to be asked for its picture on the command line has one line more in its
-//! `main`, and one among its imports if the picture is to show what it prints:
+//! To record a program on request from its command line, add one line to its `main`, and import
+//! [`println!`] to have its output in the recording:
 //!
 //! ```
-//! use nodeloop::recording::println; // prints as ever, and is seen by the recording
+//! use nodeloop::recording::println; // prints as usual, and adds the line to the recording
 //!
 //! fn main() {
-//!     let _picture = nodeloop::recording::from_arguments(); // `--html FILE`, `--trace FILE`
+//!     let _recording = nodeloop::recording::from_args(); // `--html FILE`, `--trace FILE`
 //!     nodeloop::run(async {
 //!         nodeloop::next_tick(|| println!("second"));
 //!         println!("first");
@@ -29,35 +28,10 @@
 //! }
 //! ```
 //!
-//! What it never does: change the order of anything, hold a borrow while the program's code runs,
-//! or grow without a bound. Invariant: a page and a trace can be written at any moment, also from
-//! a recording that a panic or its limit has cut off.
-//!
-//! # The data in the page
-//!
-//! The element `<script type="application/json" id="recording">` holds, with `format`
-//! `nodeloop-recording` and `version` 1:
-//!
-//! | field | meaning |
-//! |---|---|
-//! | `title`, `clock` | the heading; `real` or `virtual` |
-//! | `left_off` | how many events came behind the limit |
-//! | `locations` | `[file, line, column]`; a `p` below is an index into it |
-//! | `sources` | by file, `[number, text]` for the lines that could be read |
-//! | `events` | what happened, in order; `t` is the time in µs since the run began |
-//!
-//! | `e` of an event | other fields | meaning |
-//! |---|---|---|
-//! | `begin`, `end` | | of a run |
-//! | `turn`, `phase` | `n`; `name` | a turn or a phase begins |
-//! | `sleep`, `wake` | `ms`, absent without a limit | the poll phase waits, goes on |
-//! | `add` | `id`, `to`, `k`, `p`, `ms` and `due` for timers | something is queued at `to` |
-//! | `cancel` | `id` | it was cleared |
-//! | `call` | `id`, `as`, `k`, `p` | a callback, tick, microtask or task is called |
-//! | `return` | `id`, `how`: `done`, `waits` or `threw` | it comes back |
-//! | `drain`, `drained` | | both queues are emptied |
-//! | `promise`, `unhandled` | `id`, `how` | a promise is settled; its rejection is reported |
-//! | `log` | `text`, `p` | the program prints a line |
+//! A recording does not change the order of anything, and its size is bounded.
+
+// Invariants: no borrow is held while code of the program runs, and a page and a trace can be written
+// at any moment, also from a recording that a panic or its limit has cut off.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -76,11 +50,11 @@ mod record;
 mod sources;
 mod trace;
 
-pub use arguments::{Picture, from_arguments, take};
+pub use arguments::{RecordingGuard, from_args, record_to_files};
 use record::Record;
 
-/// How many events a recording keeps if nothing else is said. A page with that many has about
-/// three megabytes.
+/// The number of events that a recording keeps by default. A page with that many events has about
+/// 3 MB.
 pub const DEFAULT_LIMIT: usize = 50_000;
 
 thread_local! {
@@ -88,10 +62,10 @@ thread_local! {
     static RUNNING: RefCell<Vec<Weak<Inner>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What happened in a loop, kept for a picture of it.
+/// The recorded events of a loop.
 ///
-/// Clones are the same recording: one is given to the loop, the other is kept and written behind
-/// the run.
+/// Clones refer to the same recording: pass one to the loop as an observer, keep the other and write
+/// it after the run.
 ///
 /// ```
 /// use std::time::Duration;
@@ -114,9 +88,9 @@ thread_local! {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It keeps at most [`DEFAULT_LIMIT`] events, or what [`limit`](Recording::limit) says. What comes
-/// behind the limit is counted, and the picture says so. A recording of several runs of one loop
-/// has them one behind the other; one that is given to several loops mixes what they do.
+/// It keeps at most [`DEFAULT_LIMIT`] events; [`limit`](Recording::limit) changes that. Events after
+/// the limit are counted, and the page reports their number. A recording of several runs of one loop
+/// contains them one after the other. A recording that observes several loops mixes their events.
 #[derive(Clone)]
 pub struct Recording {
     inner: Rc<Inner>,
@@ -129,7 +103,7 @@ struct Inner {
 }
 
 impl Recording {
-    /// An empty recording; `title` is the heading of its page.
+    /// Creates an empty recording. `title` is the heading of its page.
     pub fn new(title: impl Into<String>) -> Recording {
         Recording {
             inner: Rc::new(Inner {
@@ -140,35 +114,35 @@ impl Recording {
         }
     }
 
-    /// Keeps at most `events` events. What is kept already stays.
+    /// Sets the number of events to keep. Events that have been recorded already are kept.
     pub fn limit(self, events: usize) -> Recording {
         self.inner.record.borrow_mut().limit = events;
         self
     }
 
-    /// Leaves the program's text out of the page. By default the page has the lines around all
-    /// places of the recording, as far as their files can be read when the page is written.
+    /// Omits the source of the program from the page. By default the page contains the lines around
+    /// all source locations of the recording, if their files can be read when the page is written.
     pub fn without_sources(self) -> Recording {
         self.inner.with_sources.set(false);
         self
     }
 
-    /// How many events it has.
+    /// Returns the number of recorded events.
     pub fn len(&self) -> usize {
         self.inner.record.borrow().entries.len()
     }
 
-    /// Whether it has no event.
+    /// Returns whether no event was recorded.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many events came behind the limit, and are not in it.
-    pub fn left_off(&self) -> usize {
-        self.inner.record.borrow().left_off
+    /// Returns the number of events after the limit, which were not recorded.
+    pub fn omitted(&self) -> usize {
+        self.inner.record.borrow().omitted
     }
 
-    /// Adds a line to what the program prints, without printing it. [`say`] and [`println!`]
+    /// Adds a line to the output of the program without printing it. [`print_line`] and [`println!`]
     /// do both.
     #[track_caller]
     pub fn log(&self, text: impl fmt::Display) {
@@ -184,19 +158,19 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Returns any error of `out`.
     pub fn write_html(&self, mut out: impl io::Write) -> io::Result<()> {
         let record = self.inner.record.borrow();
         let page = page::html(&record, &self.inner.title, self.inner.with_sources.get());
-        drop(record); // a writer is the user's code
+        drop(record); // the writer may use the recording
         out.write_all(page.as_bytes())
     }
 
-    /// Writes the page's data alone, as JSON.
+    /// Writes only the data of the page, as JSON.
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Returns any error of `out`.
     pub fn write_json(&self, mut out: impl io::Write) -> io::Result<()> {
         let mut data = String::new();
         let record = self.inner.record.borrow();
@@ -209,32 +183,31 @@ impl Recording {
 
     /// Writes the trace.
     ///
-    /// In virtual time, which stands still while the program runs, each event stands at least a
-    /// microsecond behind the one before, so that it can be seen.
+    /// Virtual time does not pass while the program runs, so in the trace each event is at least one
+    /// microsecond after the previous one.
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Returns any error of `out`.
     pub fn write_trace(&self, mut out: impl io::Write) -> io::Result<()> {
         let trace = trace::json(&self.inner.record.borrow(), &self.inner.title);
         out.write_all(trace.as_bytes())
     }
 
-    /// Writes the page to a file. The file is there as a whole or not at all: an abort meanwhile
-    /// leaves what was there before.
+    /// Writes the page to a file. The file is replaced only after the whole page has been written.
     ///
     /// # Errors
     ///
-    /// Those of the file system.
+    /// Returns any error of the file system.
     pub fn save_html(&self, path: impl AsRef<Path>) -> io::Result<()> {
         file::replace(path.as_ref(), |out| self.write_html(out))
     }
 
-    /// Writes the trace to a file, as [`save_html`](Recording::save_html) does the page.
+    /// Writes the trace to a file, in the same way as [`save_html`](Recording::save_html).
     ///
     /// # Errors
     ///
-    /// Those of the file system.
+    /// Returns any error of the file system.
     pub fn save_trace(&self, path: impl AsRef<Path>) -> io::Result<()> {
         file::replace(path.as_ref(), |out| self.write_trace(out))
     }
@@ -259,25 +232,25 @@ impl fmt::Debug for Recording {
         f.debug_struct("Recording")
             .field("title", &self.inner.title)
             .field("events", &record.entries.len())
-            .field("left_off", &record.left_off)
+            .field("omitted", &record.omitted)
             .finish_non_exhaustive()
     }
 }
 
 fn running(change: impl FnOnce(&mut Vec<Weak<Inner>>)) {
-    // Without a thread-local (its thread is ending) no loop runs here.
+    // The thread-local is missing only while its thread ends, when no loop runs on it.
     let _ = RUNNING.try_with(|all| change(&mut all.borrow_mut()));
 }
 
-/// Prints a line on the standard output, and adds it to the recording of the loop that runs on
-/// this thread, if there is one. [`println!`] is the same with a format string.
+/// Prints a line to standard output and adds it to the recording of the loop that runs on this
+/// thread, if there is one. [`println!`] does the same with a format string.
 ///
 /// # Panics
 ///
-/// As [`std::println!`], if the standard output can't be written.
+/// Panics like [`std::println!`] if writing to standard output fails.
 #[track_caller]
-pub fn say(text: impl fmt::Display) {
-    let text = text.to_string(); // once: it is the user's code
+pub fn print_line(text: impl fmt::Display) {
+    let text = text.to_string(); // once, because it calls code of the program
     std::println!("{text}");
     let location = Location::caller();
     let mut recordings = Vec::new();
@@ -291,12 +264,12 @@ pub fn say(text: impl fmt::Display) {
 #[macro_export]
 macro_rules! __recording_println {
     ($($text:tt)*) => {
-        $crate::recording::say(::std::format_args!($($text)*))
+        $crate::recording::print_line(::std::format_args!($($text)*))
     };
 }
 
-/// [`std::println!`], seen by the recording of the running loop, too: import it, and the picture
-/// of a program shows what it prints.
+/// Prints like [`std::println!`] and adds the line to the recording of the running loop. Import it to
+/// have the output of a program in its recording.
 ///
 /// ```
 /// use nodeloop::recording::println;

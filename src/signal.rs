@@ -49,8 +49,10 @@ use futures::Stream;
 use futures::future::poll_fn;
 
 use crate::event_loop::current::current;
+use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
-use crate::hooks::uncaught::{Listeners, drop_quietly};
+use crate::hooks::listeners::Listeners;
+use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
 use dispatch::{ListenerKey, ListenersCall};
@@ -328,7 +330,7 @@ fn add_listener(
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());
             }
-            listeners.call(&());
+            call_listeners(&listeners, &());
         }),
         location,
     };

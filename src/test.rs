@@ -1,4 +1,4 @@
-//! Order as a unit test: a loop on virtual time, an ordered log, time in hand, and exploration.
+//! Unit tests of order: a loop on virtual time, an ordered log, control of time, and exploration.
 //!
 //! ```
 //! use std::time::Duration;
@@ -19,67 +19,65 @@
 //! # the_tick_comes_first();
 //! ```
 //!
-//! * [`run`] runs the body on a fresh loop with a virtual clock, until the body has finished *and*
-//!   nothing is left. It fails, naming places, when the body can never finish, when a rejection or
-//!   a panic of a callback is left to nobody, when the program calls [`exit`](crate::exit), when
-//!   ticks or microtasks follow each other without end, and when a task is left behind that nothing
-//!   will ever wake. What the body returns comes back, so
-//!   a `Result` can be returned from the test, and `?` be used in it.
-//! * [`Log`] is what happened, with where each of it happened, and the comparisons.
-//! * [`Test`] moves time from inside of the body; [`Stepper`] goes round the wheel from outside of
-//!   the loop, phase by phase.
-//! * [`explore`] runs the body under many seeds, each of which permutes what Node does not
-//!   guarantee, and nothing else.
+//! * [`run`] runs the body on a new loop with a virtual clock, until the body has finished *and*
+//!   nothing keeps the loop alive. It returns what the body returns, so that a test can return a
+//!   `Result` and use `?`. It fails when the body can never finish, when a rejection or a panic of a
+//!   callback is not handled, when the program calls [`exit`](crate::exit), when a drain does not
+//!   end, and when a task is left that can never be woken. The report names the source locations.
+//! * [`Log`] records events with the position of each, and compares their order.
+//! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
+//! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
+//!   nothing else.
 //!
-//! The chapter [`guide::testing`](crate::guide::testing) has worked tests.
+//! The chapter [`guide::testing`](crate::guide::testing) explains complete tests.
 //!
 //! # Time
 //!
-//! Virtual time moves only when nothing else can run: straight to the next timer. These verbs must
-//! not be confused:
+//! Virtual time moves only when nothing else can run, and then to the time of the next timer. Three
+//! operations move it or wait:
 //!
-//! | verb | time passes | callbacks run |
+//! | operation | time that passes | callbacks that run |
 //! |---|---|---|
-//! | *block for d*: [`time::block_for`](crate::time::block_for) | d, at once | none, as in a callback that is busy |
-//! | *wait for jobs*: [`time::wait_for_jobs`](crate::time::wait_for_jobs) | none | none; the completions are there for the next poll phase |
-//! | *advance by d*: [`Test::advance`], [`Stepper::advance`] | d | all that are due by then, each at its own time |
+//! | [`time::block_for(d)`](crate::time::block_for) | `d`, at once | none, as during a callback that is busy |
+//! | [`time::wait_for_jobs`](crate::time::wait_for_jobs) | none | none; the completions are handled in the next poll phase |
+//! | [`Test::advance(d)`](Test::advance), [`Stepper::advance(d)`](Stepper::advance) | `d` | all that are due by then, each at its own time |
 //!
-//! `advance` is exact, to the nanosecond: behind it the clock is `d` later, never more, unless a
-//! callback itself blocked past that. Whatever ran meanwhile ran at its own time: a timer of an
-//! interval sees 10, 20, 30 ms, and not the target.
+//! `advance` is exact to the nanosecond: afterwards the clock is `d` later, never more, unless a
+//! callback itself blocked past that. Callbacks run at their own times: an interval of 10 ms sees
+//! 10, 20 and 30 ms, not the target.
 //!
 //! # Real I/O and jobs of the pool
 //!
-//! What really takes time, while virtual time stands or jumps, is ruled explicitly:
+//! Some operations take real time while virtual time does not move, or jumps:
 //!
-//! | what is out | the clock | the setting |
+//! | pending operation | the clock | setting |
 //! |---|---|---|
-//! | a job of the pool (`spawn_blocking`, `queue_work`, `fs`) | waits for it, however long its thread takes: in virtual time a job takes none | [`TestBuilder::jobs_hold_time`], on by default |
-//! | a wait on a socket | does not wait: the loop looks once without waiting, then jumps | [`TestBuilder::io_holds_time`], off by default, or a listening socket would freeze time for ever |
-//! | a [`KeepAlive`](crate::KeepAlive) token, another thread | does not wait if a timer is pending | hold the time: [`Test::hold_time`] |
+//! | a job of the pool (`spawn_blocking`, `queue_work`, `fs`) | waits for it, however long its thread takes; in virtual time a job takes no time | [`TestBuilder::jobs_hold_time`], on by default |
+//! | a wait for a socket | does not wait: the loop polls once without waiting, then jumps | [`TestBuilder::io_holds_time`], off by default, because a listening socket would hold the clock forever |
+//! | a [`KeepAlive`](crate::KeepAlive) token, another thread | does not wait if a timer is pending | [`Test::hold_time`] holds the clock |
 //!
-//! # What is different from a paused clock elsewhere
+//! # Differences from tokio's paused clock
 //!
-//! Four things over which users of tokio's paused clock stumble, and what happens here:
+//! Four issues with tokio's paused clock, and what happens here:
 //!
-//! * *The clock ran away from a `spawn_blocking`, so that a timeout around it fired at once*
-//!   (tokio issue 4614). Jobs hold the clock, those of `fs` included.
-//! * *Since they do, a job that never ends stops the clock for good* (6242). That is a setting:
-//!   with [`jobs_hold_time(false)`](Builder::jobs_hold_time) the clock jumps while a job is out.
-//! * *There is no way to turn the jumping off while a test prepares something with I/O* (4522).
-//!   [`Test::hold_time`] does, for as long as its guard lives, and
-//!   [`TestBuilder::auto_advance`] for good; `advance` still moves the clock. A test that would then
-//!   wait for ever fails, and says that the clock is held.
-//! * *`advance` went too far, or left behind what was due on the way* (3710, and 3837, 3985, 7463).
-//!   Advancing is a wait in the loop, not a jump under it: the clock goes from timer to timer,
-//!   never past the target, and the whole turn of each of them runs before the next.
+//! * *The clock advances during a `spawn_blocking`, so that a timeout around it fires at once*
+//!   (tokio issue 4614). Jobs hold the clock, including those of `fs`.
+//! * *A job that never ends stops the clock* (6242). With
+//!   [`jobs_hold_time(false)`](TestBuilder::jobs_hold_time) the clock jumps while a job runs.
+//! * *Automatic advancing cannot be turned off while a test waits for I/O* (4522).
+//!   [`Test::hold_time`] turns it off until its guard is dropped, and [`TestBuilder::auto_advance`]
+//!   for the whole test; `advance` still moves the clock. A test that would then wait forever fails
+//!   and reports that the clock is held.
+//! * *`advance` goes too far, or skips timers that are due on the way* (3710, 3837, 3985, 7463).
+//!   Here the clock goes from timer to timer, never past the target, and all work of one timer runs
+//!   before the next.
 
+mod control;
 mod diff;
 mod explore;
 mod failure;
 mod log;
 mod stepper;
-mod verbs;
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
@@ -87,19 +85,19 @@ use std::rc::Rc;
 
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
-use crate::phases::poll::explorer::{Decision, Seed};
+use crate::phases::poll::delivery::{Decision, Seed};
 use crate::runtime::{Builder, EntryMode, EventLoop, RunError, StuckPolicy};
 
+pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
 pub use stepper::Stepper;
-pub use verbs::{Test, TimeHeld};
 
-/// Runs a test of order: `body` on a fresh loop with a virtual clock, until it has finished and
-/// nothing is left to do. What the body gives comes back.
+/// Runs a test of order: runs `body` on a new loop with a virtual clock until it has finished and
+/// nothing keeps the loop alive, and returns its output.
 ///
-/// The body is the main future, entered as by [`run`](crate::run).
+/// The body is the main future, as in [`run`](crate::run).
 ///
 /// ```
 /// # /*
@@ -118,8 +116,8 @@ pub use verbs::{Test, TimeHeld};
 ///
 /// # Panics
 ///
-/// With the panic of the body, if it panics; and with the report of a [`TestFailure`] for everything
-/// else that fails a test. Also if a loop is running on this thread.
+/// Resumes the panic of the body if it panics. Panics with the report of a [`TestFailure`] if the
+/// test fails in any other way, and if a loop is running on this thread.
 #[track_caller]
 pub fn run<T, F>(body: F) -> T
 where
@@ -129,26 +127,26 @@ where
     TestBuilder::new().run(body)
 }
 
-/// Runs `script` as a CommonJS main script, as [`run_script`](crate::run_script) does, and the
-/// loop until nothing is left; everything else is as in [`run`].
+/// Runs a test with `script` as a CommonJS main script, as [`run_script`](crate::run_script) does,
+/// and otherwise as [`run`].
 ///
 /// # Panics
 ///
-/// As [`run`].
+/// Panics like [`run`].
 #[track_caller]
 pub fn run_script(script: impl FnOnce(Test) + 'static) {
     TestBuilder::new().run_script(script);
 }
 
-/// How many ticks and microtasks one drain of a test may run by default.
+/// The default limit of ticks and microtasks in one drain of a test.
 const DRAIN_LIMIT: u64 = 1_000_000;
 
 /// Settings of a test.
 #[derive(Debug)]
-#[must_use = "settings do nothing until a test is run with them"]
+#[must_use = "settings do nothing until a test runs with them"]
 pub struct TestBuilder {
     settings: Builder,
-    leftovers: bool,
+    allow_leftovers: bool,
     seed: Option<Seed>,
 }
 
@@ -158,121 +156,123 @@ impl Default for TestBuilder {
     }
 }
 
-/// What a run of a test gave, or how it failed, and the decisions of its seed.
-pub(crate) struct Ran<T> {
-    pub(crate) result: Result<T, TestFailure>,
-    pub(crate) log: Log,
-    pub(crate) decisions: Vec<Decision>,
+/// A finished run of a test: its result, its log, and the decisions of its seed.
+struct FinishedRun<T> {
+    result: Result<T, TestFailure>,
+    log: Log,
+    decisions: Vec<Decision>,
 }
 
 impl TestBuilder {
-    /// The settings of [`run`].
+    /// Creates the settings of [`run`].
     pub fn new() -> TestBuilder {
         let settings = Builder::default().virtual_time();
         TestBuilder {
             settings: settings
                 .stuck_policy(StuckPolicy::Error)
                 .drain_limit(DRAIN_LIMIT),
-            leftovers: false,
+            allow_leftovers: false,
             seed: None,
         }
     }
 
-    /// Lets the test leave tasks behind that are pending when the loop has nothing left. They are
-    /// cancelled.
+    /// Allows tasks that are still pending when the loop ends. They are cancelled.
     pub fn allow_leftovers(mut self) -> TestBuilder {
-        self.leftovers = true;
+        self.allow_leftovers = true;
         self
     }
 
-    /// See [`TestBuilder::jobs_hold_time`](crate::TestBuilder::jobs_hold_time); they do by default.
+    /// Sets whether jobs of the pool hold the clock, as they do by default; see
+    /// [`Builder::jobs_hold_time`].
     pub fn jobs_hold_time(mut self, hold: bool) -> TestBuilder {
         self.settings = self.settings.jobs_hold_time(hold);
         self
     }
 
-    /// See [`TestBuilder::io_holds_time`](crate::TestBuilder::io_holds_time); it does not by default.
+    /// Sets whether waits for sockets hold the clock, which they do not by default; see
+    /// [`Builder::io_holds_time`].
     pub fn io_holds_time(mut self, holds: bool) -> TestBuilder {
         self.settings = self.settings.io_holds_time(holds);
         self
     }
 
-    /// Whether time jumps to the next timer by itself, as it does by default; see
-    /// [`TestBuilder::auto_advance`](crate::TestBuilder::auto_advance).
+    /// Sets whether time jumps to the next timer by itself, as it does by default; see
+    /// [`Builder::auto_advance`].
     pub fn auto_advance(mut self, advance: bool) -> TestBuilder {
         self.settings = self.settings.auto_advance(advance);
         self
     }
 
-    /// How the body is entered; as CommonJS by default.
+    /// Sets how the body is entered; as CommonJS by default.
     pub fn entry(mut self, entry: EntryMode) -> TestBuilder {
         self.settings = self.settings.entry(entry);
         self
     }
 
-    /// How many jobs of the pool run at once; 4 by default.
+    /// Sets how many jobs of the pool run at once; 4 by default.
     ///
     /// # Panics
     ///
-    /// If `count` is zero.
+    /// Panics if `count` is zero.
     #[track_caller]
     pub fn blocking_threads(mut self, count: usize) -> TestBuilder {
         self.settings = self.settings.blocking_threads(count);
         self
     }
 
-    /// How many ticks and microtasks one drain may run before the test fails: a chain of them that
-    /// never ends would hang it (R11). A million by default; see
-    /// [`TestBuilder::drain_limit`](crate::TestBuilder::drain_limit).
+    /// Sets how many ticks and microtasks one drain may run before the test fails; a million by
+    /// default. A chain of them that never ends would hang the test (R11). See
+    /// [`Builder::drain_limit`].
     #[track_caller]
     pub fn drain_limit(mut self, limit: u64) -> TestBuilder {
         self.settings = self.settings.drain_limit(limit);
         self
     }
 
-    /// Permutes what Node does not guarantee by this seed; see [`explore`].
+    /// Permutes what Node does not guarantee, as `seed` decides; see [`explore`].
     pub fn seed(mut self, seed: Seed) -> TestBuilder {
         self.seed = Some(seed);
         self
     }
 
-    /// [`run`] with these settings.
+    /// Runs a test as [`run`] does, with these settings.
     ///
     /// # Panics
     ///
-    /// As [`run`].
+    /// Panics like [`run`].
     #[track_caller]
     pub fn run<T, F>(self, body: F) -> T
     where
         F: AsyncFnOnce(Test) -> T + 'static,
         T: 'static,
     {
-        loudly(self.try_run(body))
+        value_or_panic(self.try_run(body))
     }
 
-    /// [`run_script`] with these settings.
+    /// Runs a test as [`run_script`] does, with these settings.
     ///
     /// # Panics
     ///
-    /// As [`run`].
+    /// Panics like [`run`].
     #[track_caller]
     pub fn run_script(self, script: impl FnOnce(Test) + 'static) {
         let location = Location::caller();
         let ran = self.drive(location, |event_loop, test| {
             event_loop.run_script_at(location, move || script(test))
         });
-        loudly(ran.result);
+        value_or_panic(ran.result);
     }
 
-    /// [`run`] with these settings, with the failure as a value.
+    /// Runs a test as [`run`] does, with these settings, and returns a failure as an error.
     ///
     /// # Errors
     ///
-    /// What fails the test, the panic of the body included.
+    /// Returns the failure of the test. A panic of the body is one, too.
     ///
     /// # Panics
     ///
-    /// If a loop is running on this thread, or the system has no descriptors left.
+    /// Panics if a loop is running on this thread, or if the operating system has no file
+    /// descriptors left.
     #[track_caller]
     pub fn try_run<T, F>(self, body: F) -> Result<T, TestFailure>
     where
@@ -283,19 +283,19 @@ impl TestBuilder {
         self.run_future(Location::caller(), main).result
     }
 
-    /// A loop with these settings that is driven from outside.
+    /// Creates a loop with these settings that the test drives from outside.
     ///
     /// # Panics
     ///
-    /// If the system has no descriptors left.
+    /// Panics if the operating system has no file descriptors left.
     #[track_caller]
     pub fn stepper(self) -> Stepper {
-        let leftovers = self.leftovers;
-        Stepper::new(self.build(), leftovers)
+        let allow_leftovers = self.allow_leftovers;
+        Stepper::new(self.build(), allow_leftovers)
     }
 
     #[track_caller]
-    pub(crate) fn run_future<T, M, F>(self, location: SourceLocation, main: M) -> Ran<T>
+    fn run_future<T, M, F>(self, location: SourceLocation, main: M) -> FinishedRun<T>
     where
         M: FnOnce(Test) -> F + 'static,
         F: Future<Output = T> + 'static,
@@ -311,23 +311,23 @@ impl TestBuilder {
         self,
         location: SourceLocation,
         run: impl FnOnce(&mut EventLoop, Test) -> Result<T, RunError>,
-    ) -> Ran<T> {
-        let allowed = self.leftovers;
+    ) -> FinishedRun<T> {
+        let allow_leftovers = self.allow_leftovers;
         let mut event_loop = self.build();
         let state: Rc<LoopState> = event_loop.state().clone();
         let log = Log::new();
         let result = run(&mut event_loop, Test::new(state.clone(), log.clone()));
         let result = match result {
-            Err(error) => Err(TestFailure::ended(error, location, &log)),
+            Err(error) => Err(TestFailure::of_run(error, location, &log)),
             Ok(value) => match event_loop.why_alive() {
-                left if left.tasks().is_empty() || allowed => Ok(value),
-                left => Err(TestFailure::left(left, &log)),
+                report if report.tasks().is_empty() || allow_leftovers => Ok(value),
+                report => Err(TestFailure::leftovers_of(report, &log)),
             },
         };
-        Ran {
+        FinishedRun {
             result,
             log,
-            decisions: state.explorer.decisions(),
+            decisions: state.poll.delivery.decisions(),
         }
     }
 
@@ -344,12 +344,12 @@ impl TestBuilder {
     }
 }
 
-/// Fails the test as it failed.
+/// Returns the value of a test, or panics with its failure.
 #[track_caller]
-fn loudly<T>(result: Result<T, TestFailure>) -> T {
+fn value_or_panic<T>(result: Result<T, TestFailure>) -> T {
     match result {
         Ok(value) => value,
-        Err(failure) => match failure.into_panic_of_the_body() {
+        Err(failure) => match failure.into_body_panic() {
             Ok(payload) => resume_unwind(payload),
             Err(failure) => panic!("{failure}"),
         },

@@ -480,7 +480,9 @@ pub fn block_for(duration: Duration) {
 /// Panics outside of an event loop.
 #[track_caller]
 pub fn wait_for_jobs() {
-    current("time::wait_for_jobs").pool.wait_for_jobs();
+    let state = current("time::wait_for_jobs");
+    let end = state.pool.wait_for_jobs();
+    state.poll.jobs_have_finished(end);
 }
 
 /// Advances virtual time by `duration`: waits until everything that becomes due has run.
@@ -527,7 +529,7 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
         let mut origin = Origin::new(StepKind::Simulated, Location::caller());
         origin.entry = state.enqueued(origin, Some(due));
         let macrotask = Macrotask::callback(bind(&state, callback), origin);
-        state.poll.simulate(due, macrotask);
+        state.poll.simulated.add(due, macrotask);
     }
 }
 

@@ -34,14 +34,14 @@ impl Inner {
     }
 }
 
-/// The fields that a test can know; places and numbers of lines change.
+/// The fields that do not depend on the lines of the source.
 struct Fields(String);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         match field.name() {
             "message" => self.0.insert_str(0, &format!("{value:?}")),
-            "place" => assert!(format!("{value:?}").contains(".rs:")),
+            "location" => assert!(format!("{value:?}").contains(".rs:")),
             name => write!(self.0, " {name}={value:?}").unwrap(),
         }
     }
@@ -159,6 +159,6 @@ fn errors_are_loud() {
         .collect();
     assert_eq!(
         loud,
-        ["thrown kind=tick id=2", "rejection reported promise=1"]
+        ["panicked kind=tick id=2", "rejection reported promise=1"]
     );
 }

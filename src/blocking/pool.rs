@@ -1,55 +1,52 @@
-//! The worker pool: a queue of jobs, served by at most N threads at once (R60).
+//! The worker pool: a queue of jobs that at most `limit` threads work off at once (R60).
 //!
-//! The `blocking` crate supplies the threads, this file the order. Its threads are shared by the
-//! whole process and start in no promised order, so a loop keeps its own queue, first in, first
-//! out, and asks for a thread only while fewer than N of its threads are at work. A thread takes
-//! job after job until the queue is empty; behind [`JOBS_IN_A_ROW`] of them it steps back in line
-//! at the `blocking` crate, so that two loops share even a single thread
-//! (`BLOCKING_MAX_THREADS=1`).
+//! The `blocking` crate supplies the threads, this file the order. Its threads are shared by the whole
+//! process and start in no guaranteed order, so a loop keeps its own queue, first in, first out, and
+//! requests a thread only while fewer than `limit` of its threads are at work. A thread runs job after
+//! job until the queue is empty. After [`JOBS_PER_THREAD`] of them it queues again at the `blocking`
+//! crate, so that two loops can share even a single thread (`BLOCKING_MAX_THREADS=1`).
 //!
-//! Results come back through the remote door, in the order in which the jobs finished (R61).
-//! What is called with them stays on the loop's thread, in [`Pool::outstanding`].
+//! Results arrive through the remote queue, in the order in which the jobs finished (R61). The
+//! callbacks for them stay on the loop's thread, in [`Pool::outstanding`].
 //!
-//! Invariants: at most `limit` threads run jobs of one loop; a job in the queue has a thread that
-//! will take it; every job that was started sends exactly one message.
+//! Invariants: at most `limit` threads run jobs of one loop; a job in the queue has a thread that will
+//! run it; every job that was started sends exactly one message.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Origin, SourceLocation};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
 pub(crate) type JobId = u64;
 
-/// What a job gives back: its value, or the payload of its panic.
+/// The result of a job: its value, or the payload of its panic.
 pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 
 pub(crate) type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
 pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
 
-/// How many jobs a thread runs before it lets another loop have it.
-const JOBS_IN_A_ROW: usize = 64;
+/// How many jobs a thread runs before it serves another loop.
+const JOBS_PER_THREAD: usize = 64;
 
-/// How often a thread that has found the queue empty looks again: some microseconds in all.
-const LOOKS_BEFORE_LEAVING: usize = 16;
+/// How often a thread that finds the queue empty checks it again: a few microseconds in all.
+const CHECKS_BEFORE_LEAVING: usize = 16;
 
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
-    /// What to call with the results of the jobs that are not back yet.
-    outstanding: RefCell<FxHashMap<JobId, Outstanding>>,
-    next_id: std::cell::Cell<JobId>,
-    /// The jobs below this number have been waited for.
-    waited_for: std::cell::Cell<JobId>,
+    /// The callbacks of the jobs that have not been delivered yet.
+    outstanding: RefCell<FxHashMap<JobId, OutstandingJob>>,
+    next_id: Cell<JobId>,
 }
 
-struct Outstanding {
+struct OutstandingJob {
     done: JobDone,
     origin: Origin,
 }
@@ -59,16 +56,16 @@ struct Workers {
     remote_queue: Arc<RemoteQueue>,
     limit: usize,
     queue: Mutex<Queue>,
-    /// Notified when the last job has finished and none waits.
+    /// Notified when the last job has finished and the queue is empty.
     quiet: Condvar,
 }
 
 struct Queue {
     waiting: VecDeque<(JobId, JobWork)>,
-    /// Threads at work, asked for, or lingering.
+    /// Threads that are at work, requested, or lingering.
     threads: usize,
-    /// Those of them that have found the queue empty and will look again: as many jobs of the
-    /// queue are theirs to take.
+    /// Threads that have found the queue empty and will check it again. Each of them will run one job
+    /// of the queue.
     lingering: usize,
 }
 
@@ -87,30 +84,33 @@ impl Pool {
                 quiet: Condvar::new(),
             }),
             outstanding: RefCell::default(),
-            next_id: std::cell::Cell::new(0),
-            waited_for: std::cell::Cell::new(0),
+            next_id: Cell::new(0),
         }
     }
 
-    /// The number that the next job will have.
+    /// Returns the number that the next job will have.
     pub(crate) fn next_id(&self) -> JobId {
         self.next_id.get()
     }
 
-    /// Puts a job at the end of the queue. `done` is called on the loop's thread, in the poll
-    /// phase.
+    /// Returns how many jobs run at the same time.
+    pub(crate) fn limit(&self) -> usize {
+        self.workers.limit
+    }
+
+    /// Appends a job to the queue. `done` is called on the loop's thread, in the poll phase.
     pub(crate) fn submit(&self, work: JobWork, done: JobDone, origin: Origin) -> JobId {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         self.outstanding
             .borrow_mut()
-            .insert(id, Outstanding { done, origin });
+            .insert(id, OutstandingJob { done, origin });
         Workers::add(&self.workers, id, work);
         id
     }
 
-    /// Takes a job that no thread has started out of the queue; what comes back is to be
-    /// dropped outside of any borrow.
+    /// Removes a job that no thread has started from the queue. The caller drops the first value outside
+    /// of any borrow.
     pub(crate) fn cancel(&self, id: JobId) -> Option<(impl Sized + use<>, Option<Origin>)> {
         let mut queue = self.workers.lock();
         let index = queue
@@ -124,62 +124,47 @@ impl Pool {
         Some(((work, job), origin))
     }
 
-    /// The callback of a finished job, and where the job was made.
+    /// Takes out the callback of a finished job, and where the job was submitted.
     pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
-        let outstanding = self.outstanding.borrow_mut().remove(&id)?;
-        Some((outstanding.done, outstanding.origin))
+        let job = self.outstanding.borrow_mut().remove(&id)?;
+        Some((job.done, job.origin))
     }
 
-    /// Whether a job has not been delivered yet: it keeps the loop alive (R6) and holds virtual
-    /// time.
+    /// Returns whether a job has not been delivered yet: it keeps the loop alive (R6) and may hold a
+    /// virtual clock.
     pub(crate) fn has_outstanding(&self) -> bool {
         !self.outstanding.borrow().is_empty()
     }
 
-    /// The jobs below this number have finished: somebody has waited for them.
-    pub(crate) fn waited_for(&self) -> JobId {
-        self.waited_for.get()
-    }
-
-    /// Whether a job has not been delivered yet.
+    /// Returns whether this job has not been delivered yet.
     pub(crate) fn is_outstanding(&self, id: JobId) -> bool {
         self.outstanding.borrow().contains_key(&id)
     }
 
-    /// Where a job was made that has not been delivered yet.
+    /// Returns the jobs that have not been delivered yet, in order of submission.
+    pub(crate) fn outstanding_ids(&self) -> Vec<JobId> {
+        let outstanding = self.outstanding.borrow();
+        let mut ids: Vec<JobId> = outstanding.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Returns where a job was submitted that has not been delivered yet.
     pub(crate) fn location(&self, id: JobId) -> Option<SourceLocation> {
         let outstanding = self.outstanding.borrow();
         outstanding.get(&id).map(|job| job.origin.location)
     }
 
-    /// The jobs that can be running once those in `over` have finished: the first of those that
-    /// are left, as many as there are threads (R60).
-    pub(crate) fn running(&self, over: &[JobId]) -> Vec<JobId> {
-        let outstanding = self.outstanding.borrow();
-        let mut left: Vec<JobId> = outstanding.keys().copied().collect();
-        left.retain(|id| !over.contains(id));
-        left.sort_unstable();
-        left.truncate(self.workers.limit);
-        left
-    }
-
-    /// The jobs that have not been delivered yet, in order of submission, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
-        let outstanding = self.outstanding.borrow();
-        let mut jobs: Vec<(JobId, SourceLocation)> = outstanding
-            .iter()
-            .map(|(id, job)| (*id, job.origin.location))
-            .collect();
-        jobs.sort_unstable_by_key(|(id, _)| *id);
-        let resources = jobs.into_iter();
-        resources
-            .map(|(_, location)| ActiveResource::new(OperationKind::Job, Some(location)))
+    /// Returns the jobs that have not been delivered yet, in order of submission, for a report.
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
+        let ids = self.outstanding_ids().into_iter();
+        ids.map(|id| ResourceEntry::new(ResourceKind::Job, self.location(id)))
             .collect()
     }
 
-    /// Blocks this thread until every job has finished; nothing is delivered meanwhile.
-    pub(crate) fn wait_for_jobs(&self) {
-        self.waited_for.set(self.next_id.get());
+    /// Blocks this thread until every job has finished. Nothing is delivered meanwhile. Returns the
+    /// number that follows that of the last job.
+    pub(crate) fn wait_for_jobs(&self) -> JobId {
         let mut queue = self.workers.lock();
         while queue.threads > 0 {
             queue = self
@@ -188,14 +173,15 @@ impl Pool {
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        self.next_id.get()
     }
 
-    /// Takes out the jobs that no thread has started, and all callbacks, to be dropped by the
-    /// caller outside of any borrow. Running jobs run on; their results go nowhere.
+    /// Takes out the jobs that no thread has started, and all callbacks, to be dropped by the caller
+    /// outside of any borrow. Jobs that are running finish, and their results are dropped.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         let waiting = std::mem::take(&mut self.workers.lock().waiting);
-        let outstanding = std::mem::take(&mut *self.outstanding.borrow_mut());
-        let mut outstanding: Vec<(JobId, Outstanding)> = outstanding.into_iter().collect();
+        let outstanding = self.outstanding.take();
+        let mut outstanding: Vec<(JobId, OutstandingJob)> = outstanding.into_iter().collect();
         outstanding.sort_unstable_by_key(|(id, _)| *id); // dropped in order of submission
         (waiting, outstanding)
     }
@@ -203,7 +189,7 @@ impl Pool {
 
 impl Workers {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // No user code runs under the lock, so a poisoned one is still whole.
+        // No user code runs under the lock, so the contents of a poisoned one are consistent.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,12 +205,12 @@ impl Workers {
 
     fn start_thread(workers: Arc<Workers>) {
         blocking::unblock(move || {
-            for _ in 0..JOBS_IN_A_ROW {
+            for _ in 0..JOBS_PER_THREAD {
                 let Some((id, work)) = workers.next_job() else {
                     return;
                 };
                 let result: JobResult = catch_unwind(AssertUnwindSafe(work));
-                // A loop that has ended refuses the message: the result is dropped here.
+                // A loop that has ended refuses the message, and the result is dropped here.
                 if let Err(message) = workers.remote_queue.push(Message::JobDone(id, result)) {
                     let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));
                 }
@@ -234,15 +220,15 @@ impl Workers {
         .detach();
     }
 
-    /// The next job for a thread, or nothing: then the thread is no longer counted.
+    /// Returns the next job for a thread. If there is none, the thread is no longer counted.
     ///
-    /// A loop that submits one short job after the other would wake a thread for each, because
-    /// each finds the queue empty again. So a thread looks a few times more before it leaves.
+    /// A loop that submits one short job after another would wake a thread for each, because each
+    /// thread finds the queue empty again. So a thread checks a few more times before it leaves.
     fn next_job(&self) -> Option<(JobId, JobWork)> {
         let mut queue = self.lock();
         if queue.waiting.is_empty() {
             queue.lingering += 1;
-            for _ in 0..LOOKS_BEFORE_LEAVING {
+            for _ in 0..CHECKS_BEFORE_LEAVING {
                 drop(queue);
                 std::thread::yield_now();
                 queue = self.lock();

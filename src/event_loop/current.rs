@@ -1,4 +1,4 @@
-//! Which loop is running on this thread.
+//! The loop that is running on this thread.
 //!
 //! Invariant: at most one loop runs on a thread.
 
@@ -16,26 +16,26 @@ thread_local! {
     pub(super) static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
 }
 
-/// Which loop runs on this thread.
+/// The loop that is running on this thread.
 #[derive(Default)]
 pub(super) enum Current {
     #[default]
     None,
     Running(Rc<LoopState>),
-    /// This one does, and tells its observers something: for them no loop runs.
+    /// The loop is running and notifies its observers, for which no loop is current.
     Notifying(Rc<LoopState>),
 }
 
-/// Makes `state` the loop of this thread until the guard is dropped, in place of any other.
+/// Makes `state` the current loop of this thread, in place of any other, until the guard is dropped.
 pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
-    // A loop that is kept in a thread-local may be dropped behind this one. Its end needs no
-    // current loop: wakes go through the door then, and what destructors call panics.
+    // A loop that is kept in a thread-local may be dropped after this one. Its end needs no current
+    // loop: wakes then go through the remote queue, and what destructors call panics.
     Entered {
         previous: set_current(Current::Running(state.clone())),
     }
 }
 
-/// See [`enter`].
+/// Restores the previous current loop when dropped; see [`enter`].
 pub(crate) struct Entered {
     previous: Current,
 }
@@ -47,8 +47,7 @@ impl Drop for Entered {
     }
 }
 
-/// Puts another loop, or none, in the place of the current one; that one. Without a thread-local
-/// (its thread is ending) there is none.
+/// Replaces the current loop and returns the previous one. A thread that is ending has none.
 fn set_current(next: Current) -> Current {
     let replace = |current: &RefCell<Current>| {
         if let Current::Running(previous) = &*current.borrow() {
@@ -62,7 +61,7 @@ fn set_current(next: Current) -> Current {
     CURRENT.try_with(replace).unwrap_or_default()
 }
 
-/// Where the loop of this thread is. For an observer, that is the loop it observes.
+/// Returns the position of this thread's loop. For an observer, that is the loop it observes.
 pub(crate) fn position() -> Position {
     let position = |current: &RefCell<Current>| match &*current.borrow() {
         Current::None => Position::outside(),
@@ -74,14 +73,14 @@ pub(crate) fn position() -> Position {
     position.unwrap_or_else(|_| Position::outside())
 }
 
-/// Whether the running code is an observer.
+/// Returns whether the code that is running is an observer.
 pub(crate) fn is_observer() -> bool {
     let is_notifying =
         |current: &RefCell<Current>| matches!(*current.borrow(), Current::Notifying(_));
     CURRENT.try_with(is_notifying).unwrap_or(false)
 }
 
-/// The loop that runs on this thread, if one does.
+/// Returns the loop that is running on this thread, if any.
 pub(crate) fn try_current() -> Option<Rc<LoopState>> {
     let running = |current: &RefCell<Current>| match &*current.borrow() {
         Current::Running(state) => Some(state.clone()),
@@ -90,7 +89,7 @@ pub(crate) fn try_current() -> Option<Rc<LoopState>> {
     CURRENT.try_with(running).ok().flatten()
 }
 
-/// The loop that runs on this thread; panics with a message that says what to do if none does.
+/// Returns the loop that is running on this thread; panics in the name of `verb` if there is none.
 #[track_caller]
 pub(crate) fn current(verb: &str) -> Rc<LoopState> {
     match try_current() {
@@ -107,11 +106,11 @@ pub(crate) fn current(verb: &str) -> Rc<LoopState> {
     }
 }
 
-/// Where every woken task arrives (async-task's schedule function; of size zero on purpose, so
-/// that a wake clones nothing).
+/// Schedules a woken task: the schedule function of async-task, of size zero so that a wake clones
+/// nothing.
 ///
-/// A wake while its loop runs on this thread is a microtask. Any other wake goes through the
-/// remote door and is a macrotask of the poll phase.
+/// A wake while the task's loop is running on this thread queues a microtask. Any other wake goes
+/// through the remote queue and becomes a macrotask of the poll phase.
 #[inline]
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
     let id = runnable.metadata().remote_queue.id();
@@ -121,7 +120,7 @@ pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
             && state.remote_queue.id() == id
         {
             if state.observers.is_on() {
-                return Some(state.clone()); // telling needs an end of this borrow
+                return Some(state.clone()); // observers are notified after this borrow
             }
             if let Some(runnable) = runnable.take() {
                 state.queues.push_microtask(Microtask::Task(runnable));

@@ -1,10 +1,10 @@
-//! Turns in somebody else's loop, and single steps: nothing in here waits.
+//! Turns inside of another event loop, single phases, and moving a virtual clock by hand.
 //!
-//! A host asks how long it may wait, waits on its own, and gives the loop a turn. A test does the
-//! same phase by phase, and moves the virtual clock in between. The phases are those of
-//! `event_loop.rs`, in the same order.
+//! A host asks how long it may wait, waits on its own, and runs a turn. A test does the same phase by
+//! phase, and moves the virtual clock in between. The phases are those of `event_loop.rs`, in the same
+//! order.
 //!
-//! Invariant: between two of these calls no callback runs and no clock jumps.
+//! Invariant: between two of these calls no callback runs and no clock moves.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use std::time::Duration;
 use super::PollMode;
 use crate::event_loop::state::LoopState;
 use crate::observe::event::Phase;
-use crate::phases::poll::Wait;
+use crate::phases::poll::{Advance, Outstanding, Wait};
 
 impl LoopState {
-    /// One turn that does not wait.
+    /// Runs one turn that does not wait.
     pub(crate) fn turn_without_waiting(self: &Rc<Self>) {
         self.remote_queue.unpark();
         self.turn(PollMode::Never);
         self.leave_phase();
     }
 
-    /// One phase, for those who go round the wheel by hand.
+    /// Runs one phase that does not wait.
     pub(crate) fn step_phase(self: &Rc<Self>, phase: Phase) {
         self.remote_queue.unpark();
         if phase == Phase::Pending {
@@ -38,31 +38,31 @@ impl LoopState {
             Phase::Close => self.close_phase(),
             Phase::Timers => {
                 self.timers_phase();
-                self.leave_phase(); // the end of the turn
+                self.leave_phase(); // the turn has ended
             }
         }
     }
 
-    /// R3: once in front of the first turn.
+    /// Runs the timers phase that precedes the first turn (R3).
     pub(crate) fn timers_before_the_first_turn(self: &Rc<Self>) {
         self.timers_phase();
         self.leave_phase();
     }
 
-    /// Turns until a turn finds nothing to call; ends early if the run is to end.
+    /// Runs turns until one of them finds nothing to call, or the run stops.
     pub(crate) fn turn_until_stalled(self: &Rc<Self>) {
         loop {
             let entered = self.entered.get();
             self.turn_without_waiting();
-            let is_quiet = self.entered.get() == entered && !self.held_back.borrow().is_holding();
+            let is_quiet = self.entered.get() == entered && !self.poll.is_holding();
             if is_quiet || self.is_stopping() {
                 break;
             }
         }
     }
 
-    /// One turn for a main future that waits for another thread, for at most `limit` of real
-    /// time. False if nothing came.
+    /// Runs one turn for a main future that waits for another thread; it waits for at most `limit` of
+    /// real time. Returns whether anything was called.
     pub(crate) fn turn_within(self: &Rc<Self>, limit: Duration) -> bool {
         let entered = self.entered.get();
         self.poll.longest_wait.set(Some(limit));
@@ -71,9 +71,9 @@ impl LoopState {
         self.entered.get() != entered
     }
 
-    /// The loop has run dry: calls those who wait for that. False if there are none.
+    /// Calls the callbacks that wait until nothing keeps the loop alive. Returns whether there were any.
     pub(crate) fn call_idle(self: &Rc<Self>) -> bool {
-        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        let idle = self.idle.take();
         let any = !idle.is_empty();
         for macrotask in idle {
             if !self.is_stopping() {
@@ -83,7 +83,7 @@ impl LoopState {
         any
     }
 
-    /// How long a host may wait in front of the next turn: for ever if there is nothing.
+    /// Returns how long a host may wait before the next turn; forever if there is nothing to wait for.
     pub(crate) fn hosts_wait(&self) -> Option<Duration> {
         let now = self.clock.now();
         let must_turn = !self.queues.is_empty()
@@ -96,17 +96,18 @@ impl LoopState {
         self.next_due().map(|due| due.saturating_sub(now))
     }
 
-    /// When the next timer or simulated completion is due, on the loop's clock.
+    /// Returns when the next timer or simulated completion is due, on the loop's clock.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let timer = self.timers.borrow().loop_timer_ms();
         let timer = timer.map(Duration::from_millis);
-        timer.into_iter().chain(self.poll.next_simulated()).min()
+        timer
+            .into_iter()
+            .chain(self.poll.simulated.next_due())
+            .min()
     }
 
-    /// Moves the virtual clock to `target`, and runs what is due by then at its time.
-    ///
-    /// What the rules of time say holds here, too: while a job is out, and jobs hold time, the
-    /// world is waited for instead.
+    /// Moves the virtual clock to `target`, and runs what is due by then, each at its time. While
+    /// something holds the clock, it waits for the real world instead.
     pub(crate) fn advance_to(self: &Rc<Self>, target: Duration) {
         self.poll.time.allow_until(target);
         loop {
@@ -114,19 +115,23 @@ impl LoopState {
             if self.is_stopping() {
                 return;
             }
-            let due = self.next_due().filter(|due| *due <= target);
-            let jobs_hold = self.poll.time.jobs_hold && self.pool.has_outstanding();
-            let io_holds =
-                self.poll.time.io_holds && self.poll.registrations.borrow().has_refed_waiters();
-            if jobs_hold || io_holds {
-                self.turn(PollMode::WhileAlive);
-                self.leave_phase();
-            } else if let Some(due) = due {
-                self.clock.jump_to(due);
-            } else if self.clock.now() < target {
-                self.clock.jump_to(target);
-            } else {
-                return;
+            let outstanding = Outstanding {
+                jobs: self.pool.has_outstanding(),
+                io: self.poll.registrations.borrow().has_refed_waiters(), // a signal may never come
+                tokens: false,
+            };
+            let due = self.next_due();
+            match self
+                .poll
+                .time
+                .advance(self.clock.now(), due, target, outstanding)
+            {
+                Advance::JumpTo(time) => self.clock.jump_to(time),
+                Advance::Wait => {
+                    self.turn(PollMode::WhileAlive);
+                    self.leave_phase();
+                }
+                Advance::Done => return,
             }
         }
     }

@@ -1,8 +1,10 @@
-//! Telling the observers: the fixed points of the loop, and what stands at each of them.
+//! Notifying observers at the fixed points of the loop.
 //!
-//! While nobody observes, each of these is a test of one cell, and everything behind the test is
-//! out of the way of the loop. Observers are the user's code: nothing is borrowed when they are
-//! called, no loop is current for them, and a panic that leaves one ends the run.
+//! Without observers each function tests one cell; the rest is `#[cold]`. Observers are user code,
+//! but they are outside of the order of the loop: none is current for them, and a panic that leaves
+//! one ends the run instead of reaching a hook.
+//!
+//! Invariant: nothing of the loop is borrowed while an observer is called.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::current::{CURRENT, Current};
-use super::state::{LoopState, Stop};
+use super::state::LoopState;
+use super::status::Stop;
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::observe::event::{Event, Phase, PromiseId};
 use crate::observe::registry::{EventContext, ObserverRegistry};
@@ -19,7 +22,7 @@ use crate::phases::poll::Wait;
 use crate::phases::timers::TimerKey;
 
 impl LoopState {
-    /// Tells every observer what happens now.
+    /// Notifies every observer of an event.
     #[inline]
     pub(crate) fn notify_observers(&self, event: impl FnOnce() -> Event) {
         if self.observers.is_on() {
@@ -38,42 +41,41 @@ impl LoopState {
         if !self.is_open() {
             return;
         }
-        let _telling = Notifying::begin(&self.observers);
+        let _notifying = Notifying::begin(&self.observers);
         let context = EventContext {
             observers: &self.observers,
             clock: &self.clock,
             queues: &self.queues,
         };
         let observers = self.observers.observers();
-        for installed in &*observers {
-            if installed.is_removed.get() {
-                continue; // by one of those that were told before it
+        for registered in &*observers {
+            if registered.is_removed.get() {
+                continue; // by an observer that was notified before it
             }
-            let call = || installed.observer.observe(event, &context);
+            let call = || registered.observer.observe(event, &context);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-                self.observers.remove(installed.id);
+                self.observers.remove(registered.id);
                 self.update_fast_path();
-                let location = installed.location;
-                self.stop_over_done(Stop::Uncaught(Uncaught { payload, location }));
+                let location = registered.location;
+                self.stop(Stop::Uncaught(Uncaught { payload, location }));
             }
         }
         if Rc::strong_count(&observers) == 1 {
-            drop_quietly(observers); // one has gone meanwhile
+            drop_quietly(observers); // an observer was removed meanwhile
         }
     }
 
-    /// An observer must not change what it observes.
+    /// Panics if an observer is running: it must not change the loop that it observes.
     #[track_caller]
     pub(crate) fn refuse_observer(&self) {
         assert!(
             !self.observers.is_notifying.get(),
-            "an observer changed the loop that it observes: it may look, note and print, but \
-             not queue, clear, settle or abort anything there; send a message from another thread \
-             if it has to"
+            "an observer tried to change the loop that it observes: it must not queue, clear, \
+             settle or abort anything there; let another thread send a message instead"
         );
     }
 
-    /// The same, for what tells nothing.
+    /// As [`refuse_observer`](LoopState::refuse_observer), for changes that notify nobody.
     #[inline]
     #[track_caller]
     pub(crate) fn refuse_if_observer(&self) {
@@ -94,13 +96,13 @@ impl LoopState {
         self.observers.note_nothing();
     }
 
-    /// One turn more.
+    /// Counts a new turn. Observers are notified of it with its first phase.
     #[inline]
     pub(crate) fn begin_turn(&self) {
         self.observers.set_turn(self.observers.turn() + 1);
     }
 
-    /// The phase before is over, and `phase` begins; with the first phase of a turn, the turn.
+    /// Ends the current phase and begins `phase`, which also begins a turn that is new.
     #[inline]
     pub(crate) fn enter_phase(&self, phase: Phase) {
         if self.observers.is_on() {
@@ -109,7 +111,7 @@ impl LoopState {
         self.observers.set_phase(Some(phase));
     }
 
-    /// The wheel stands still: no phase and no turn is under way any more.
+    /// Ends the current phase and the turn.
     pub(crate) fn leave_phase(&self) {
         if self.observers.is_on() {
             self.notify_phase(None);
@@ -117,30 +119,40 @@ impl LoopState {
         self.observers.set_phase(None);
     }
 
+    /// Notifies observers of what ends and begins between the current phase and `next`.
     #[cold]
     #[inline(never)]
     fn notify_phase(&self, next: Option<Phase>) {
-        if let Some(phase) = self.observers.phase() {
+        let observers = &self.observers;
+        if let Some(phase) = observers.phase() {
             self.notify_each(&Event::PhaseEnd(phase));
-            self.observers.set_phase(None);
+            observers.set_phase(None);
         }
-        let (told, turn) = (self.observers.observed_turn.get(), self.observers.turn());
-        let goes_on = next.is_some() && told == Some(turn);
-        if told.is_some() && !goes_on {
-            self.observers.observed_turn.set(None);
-            self.notify_each(&Event::TurnEnd);
-        }
+        self.notify_turn(next.and(observers.numbered_turn()));
         if let Some(phase) = next {
-            if turn > 0 && !goes_on {
-                self.observers.observed_turn.set(Some(turn));
-                self.notify_each(&Event::TurnBegin);
-            }
-            self.observers.set_phase(next);
+            observers.set_phase(next);
             self.notify_each(&Event::PhaseBegin(phase));
         }
     }
 
-    /// Looks at what has come, and waits for it if `wait` says so.
+    /// Notifies observers of what ends and begins between the observed turn and `next`.
+    fn notify_turn(&self, next: Option<u64>) {
+        let observed_turn = &self.observers.observed_turn;
+        let before = observed_turn.get();
+        if before == next {
+            return;
+        }
+        observed_turn.set(None);
+        if before.is_some() {
+            self.notify_each(&Event::TurnEnd);
+        }
+        if next.is_some() {
+            observed_turn.set(next);
+            self.notify_each(&Event::TurnBegin);
+        }
+    }
+
+    /// Calls `poll_events`, and notifies observers before and after it if it may wait.
     #[inline]
     pub(crate) fn waiting<R>(&self, wait: Wait, poll_events: impl FnOnce() -> R) -> R {
         if self.observers.is_on() && wait != Wait::Zero {
@@ -163,18 +175,9 @@ impl LoopState {
         result
     }
 
-    /// The loop enters the user's code and comes back.
-    #[inline]
-    pub(crate) fn step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
-        if self.observers.is_on() {
-            return self.observed_step(origin, enter);
-        }
-        self.observers.note(origin.kind, origin.location);
-        enter()
-    }
-
+    /// Calls `enter` as a step, and notifies observers before and after it.
     #[cold]
-    pub(crate) fn observed_step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
+    pub(super) fn observed_step<R>(&self, origin: Origin, enter: impl FnOnce() -> R) -> R {
         let step = self.observers.begin_step(origin);
         self.notify_each(&Event::StepBegin(step));
         let result = enter();
@@ -183,15 +186,16 @@ impl LoopState {
         result
     }
 
-    /// The user's code has thrown.
+    /// Notifies observers that a panic has left the current step.
     #[cold]
-    pub(crate) fn notify_thrown(&self) {
+    pub(crate) fn notify_panicked(&self) {
         if let Some(step) = self.observers.step() {
-            self.notify_observers(|| Event::Thrown(step));
+            self.notify_observers(|| Event::Panicked(step));
         }
     }
 
-    /// Something is about to be queued; the number for it.
+    /// Notifies observers that something is about to be queued, and returns the number of its entry;
+    /// 0 without observers.
     #[inline]
     pub(crate) fn enqueued(&self, origin: Origin, due: Option<Duration>) -> u32 {
         if self.observers.is_on() {
@@ -207,7 +211,7 @@ impl LoopState {
         self.refuse_observer();
         let entry = match origin.entry {
             0 => self.observers.new_entry(origin.kind),
-            entry => entry, // a timer that moves
+            entry => entry, // a timer that is armed again
         };
         if self.is_open() {
             let step = self.observers.numbered(origin, entry);
@@ -217,14 +221,15 @@ impl LoopState {
         entry
     }
 
-    /// An immediate is about to be queued; the number for it.
+    /// As [`enqueued`](LoopState::enqueued), for an immediate.
     #[cold]
     pub(super) fn notify_immediate(&self, location: SourceLocation) -> u32 {
         let id = self.check.borrow().next_id();
         self.enqueued(Origin::of(StepKind::Immediate, location, id), None)
     }
 
-    /// A timer was armed: for the first time, behind its call, or by a refresh.
+    /// Notifies observers that a timer was armed: for the first time, after its call, or by a
+    /// refresh.
     #[inline]
     pub(crate) fn timer_armed(&self, key: TimerKey) {
         if self.observers.is_on() {
@@ -241,7 +246,7 @@ impl LoopState {
         }
     }
 
-    /// A timer is about to be cleared.
+    /// Notifies observers that a timer is about to be cleared.
     #[inline]
     pub(crate) fn timer_cleared(&self, key: TimerKey) {
         if self.observers.is_on() {
@@ -252,7 +257,7 @@ impl LoopState {
         }
     }
 
-    /// Something was taken out of its queue.
+    /// Notifies observers that something was removed from its queue.
     #[inline]
     pub(crate) fn cleared(&self, origin: Origin) {
         if self.observers.is_on() {
@@ -260,16 +265,16 @@ impl LoopState {
         }
     }
 
-    /// By an observer, too: that drops something.
     #[cold]
     fn notify_cleared(&self, origin: Origin) {
+        // An observer that drops a handle may clear something; nobody is notified of that.
         if origin.entry != 0 && !self.observers.is_notifying.get() {
             let step = self.observers.numbered(origin, origin.entry);
             self.notify_each(&Event::Cleared(step.id));
         }
     }
 
-    /// A promise is made; its number.
+    /// Returns the number of a new promise, and notifies observers of it.
     #[inline]
     pub(crate) fn new_promise(&self, location: SourceLocation) -> PromiseId {
         let promise = self.observers.new_promise();
@@ -278,11 +283,11 @@ impl LoopState {
     }
 }
 
-/// For the time of telling no loop is current.
+/// Makes no loop current for as long as observers are called.
 struct Notifying<'a> {
     observers: &'a ObserverRegistry,
-    /// Whether a loop was.
-    left: bool,
+    /// Whether a loop was current before.
+    was_running: bool,
 }
 
 impl<'a> Notifying<'a> {
@@ -296,21 +301,24 @@ impl<'a> Notifying<'a> {
                     *current = Current::Notifying(state);
                 }
                 other => {
-                    *current = other; // an observer of another loop does this, or nothing runs
+                    *current = other; // called by an observer of another loop, or none runs
                     return false;
                 }
             }
             true
         };
-        let left = CURRENT.try_with(leave).unwrap_or(false);
-        Notifying { observers, left }
+        let was_running = CURRENT.try_with(leave).unwrap_or(false);
+        Notifying {
+            observers,
+            was_running,
+        }
     }
 }
 
 impl Drop for Notifying<'_> {
     fn drop(&mut self) {
         self.observers.is_notifying.set(false);
-        if self.left {
+        if self.was_running {
             let _ = CURRENT.try_with(|current| {
                 let mut current = current.borrow_mut();
                 if let Current::Notifying(state) = std::mem::take(&mut *current) {

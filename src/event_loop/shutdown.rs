@@ -1,21 +1,26 @@
-//! The end of a loop: everything is cancelled, on the loop's thread, before the door closes.
+//! The end of a loop: everything is cancelled, on the loop's thread, before the remote queue closes.
 //!
-//! Destructors run user code, which may call into the loop again: what is scheduled meanwhile is
+//! Destructors run user code, which may call into the loop again. What is scheduled meanwhile is
 //! dropped ([`LoopStatus::Cancelling`]), and so are tasks spawned meanwhile. A task is cancelled by
-//! waking it: it finds the loop cancelling and drops its future instead of polling it. A wake
-//! from another thread may be on its way to the door; its task stays registered until the wake
-//! has arrived, so an empty registry means that no [`Runnable`](async_task::Runnable) is left
-//! anywhere, and the door can close.
+//! waking it: it finds the loop cancelling and drops its future instead of polling it. A wake from
+//! another thread may be on its way to the remote queue. Its task stays registered until the wake has
+//! arrived, so an empty registry means that no [`Runnable`](async_task::Runnable) is left anywhere, and
+//! the queue can close.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::Waker;
 
 use crate::event_loop::current::enter;
-use crate::event_loop::state::{LoopState, LoopStatus};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::LoopStatus;
 use crate::hooks::uncaught::drop_quietly;
-use crate::phases::poll::{ExternalWork, Wait};
+use crate::phases::check::Check;
+use crate::phases::close::Close;
+use crate::phases::pending::Pending;
 use crate::phases::queues::Microtask;
+use crate::phases::timers::Timers;
 use crate::reactor::remote_queue::Message;
 
 impl LoopState {
@@ -29,10 +34,7 @@ impl LoopState {
             self.wake_all_tasks();
             self.run_cancelled_tasks();
             self.drop_messages();
-            if self.tasks.borrow().is_empty()
-                && self.queues.is_empty()
-                && self.remote_queue.is_empty()
-            {
+            if self.is_all_cancelled() {
                 break;
             }
             self.wait_for_wakes_in_flight();
@@ -42,44 +44,38 @@ impl LoopState {
         self.set_status(LoopStatus::Open);
     }
 
-    /// The end: cancels everything and lets nothing in any more.
+    /// Cancels everything and accepts nothing afterwards.
     pub(crate) fn shut_down(self: &Rc<Self>) {
         self.cancel_all();
         let _entered = enter(self);
         self.set_status(LoopStatus::Cancelling); // for good
         self.remote_queue.close();
-        self.drop_messages(); // what came in between
+        self.drop_messages(); // what arrived before the queue was closed
         drop_quietly(self.hooks.take_all());
         drop_quietly(self.observers.take_all());
     }
 
     fn drop_callbacks(&self) {
-        // Each list is taken out whole before the first of it is dropped.
-        let timers = self.timers.borrow_mut().take_all();
-        timers.into_iter().for_each(drop_quietly);
-        let pending = self.pending.borrow_mut().take_all();
-        pending.into_iter().for_each(drop_quietly);
-        let messages = self.poll.take_messages();
-        self.held_back.borrow_mut().keep(messages);
-        let held_back = self.poll.take_all();
-        held_back.into_iter().for_each(drop_quietly);
-        let immediates = self.check.borrow_mut().take_all();
-        immediates.into_iter().for_each(drop_quietly);
-        let closed = self.close.borrow_mut().take_all();
-        closed.into_iter().for_each(drop_quietly);
-        let idle = std::mem::take(&mut *self.idle.borrow_mut());
-        idle.into_iter().for_each(drop_quietly);
+        drop_queue(&self.timers, Timers::take_all);
+        drop_queue(&self.pending, Pending::take_all);
+        self.drop_arrived();
+        drop_queue(&self.check, Check::take_all);
+        drop_queue(&self.close, Close::take_all);
+        drop_each(self.idle.take());
         drop_quietly(self.pool.take_all());
         drop_quietly(self.signals.take_all(&self.poll.registrations));
-        let late = std::iter::from_fn(|| self.rejections.take_late());
-        late.for_each(drop_quietly);
+        drop_each(std::iter::from_fn(|| self.rejections.take_late()));
         drop_quietly(self.rejections.take_round());
-        while let Some(tick) = self.queues.pop_tick() {
-            drop_quietly(tick.callback);
-        }
+        drop_each(std::iter::from_fn(|| self.queues.pop_tick()).map(|tick| tick.callback));
     }
 
-    /// Whoever waits for a source without being a task of this loop learns of the end.
+    fn drop_arrived(&self) {
+        let (arrived, messages) = self.poll.take_all();
+        drop_each(arrived);
+        messages.into_iter().for_each(drop_message);
+    }
+
+    /// Wakes what waits for a source and is not a task of this loop.
     fn wake_waiting(&self) {
         let waiting = self.poll.registrations.borrow_mut().take_waiting();
         waiting.into_iter().for_each(wake_quietly);
@@ -101,36 +97,46 @@ impl LoopState {
     }
 
     fn drop_messages(&self) {
-        let drop_message = |message| match message {
-            Message::Wake(runnable) => drop(runnable.run()),
-            message => drop_quietly(message),
-        };
-        let (held, others) = self.held_back.borrow_mut().take_all();
-        held.into_iter().for_each(drop_message);
-        drop_quietly(others);
-        while let Some(message) = self.remote_queue.pop() {
-            drop_message(message);
+        while let Some(envelope) = self.remote_queue.pop() {
+            drop_message(envelope.message);
         }
     }
 
-    /// A task is registered and not scheduled here: another thread is between marking it as
-    /// scheduled and pushing it. That thread runs no user code meanwhile, so it will arrive.
+    fn is_all_cancelled(&self) -> bool {
+        self.tasks.borrow().is_empty() && !self.has_cancelled_work()
+    }
+
+    fn has_cancelled_work(&self) -> bool {
+        !self.queues.is_empty() || !self.remote_queue.is_empty()
+    }
+
+    /// Waits if a task is registered and not scheduled here: another thread has marked it as scheduled
+    /// and not pushed it yet. That thread runs no user code meanwhile, so the wake will arrive.
     fn wait_for_wakes_in_flight(&self) {
-        if !self.tasks.borrow().is_empty() && self.queues.is_empty() && self.remote_queue.is_empty()
-        {
-            let wait = Wait::Forever;
-            let external_work = ExternalWork {
-                jobs: true,
-                signals: true,
-            };
-            let _ =
-                self.poll
-                    .poll_events(&self.clock, &self.remote_queue, wait, external_work, || {
-                        true
-                    });
-            self.poll.take_all();
+        if !self.has_cancelled_work() {
+            let _ = self
+                .poll
+                .wait_for_external_event(&self.poll_context(), None);
+            self.drop_arrived();
         }
     }
+}
+
+fn drop_message(message: Message) {
+    match message {
+        Message::Wake(runnable) => drop(runnable.run()), // it drops the future
+        message => drop_quietly(message),
+    }
+}
+
+/// Takes everything out of a queue, and drops it when the queue is no longer borrowed.
+fn drop_queue<Q, I: IntoIterator>(queue: &RefCell<Q>, take_all: impl FnOnce(&mut Q) -> I) {
+    let all = take_all(&mut queue.borrow_mut());
+    drop_each(all);
+}
+
+fn drop_each<T>(all: impl IntoIterator<Item = T>) {
+    all.into_iter().for_each(drop_quietly);
 }
 
 fn wake_quietly(waker: Waker) {

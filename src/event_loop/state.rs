@@ -1,14 +1,12 @@
-//! The state of a loop, and which loop is running on this thread.
+//! The state of a loop, and the ways in which work is queued.
 //!
-//! The API files (`schedule.rs`, `promise.rs`, `time.rs`, …) fill the queues in here, the loop
-//! (`event_loop.rs`, `checkpoint.rs`) empties them; both meet only in this file.
+//! The API (`schedule.rs`, `promise.rs`, `time.rs`, …) fills the queues in here, and the loop
+//! (`event_loop.rs`, `checkpoint.rs`) empties them.
 //!
-//! Invariants: at most one loop runs on a thread; no `RefCell` of the state is borrowed while
-//! anything of the user's runs, and that includes wakers and destructors.
+//! Invariants: no `RefCell` of the state is borrowed while user code runs, and that includes wakers and
+//! destructors; a loop that is cancelling queues nothing.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,20 +15,20 @@ use std::time::Duration;
 use async_task::Runnable;
 use slab::Slab;
 
+use super::status::{LoopStatus, RunStatus};
+use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
-use crate::hooks::rejection::Rejections;
-use crate::hooks::uncaught::{Listeners, Rejection, Uncaught, drop_quietly};
+use crate::hooks::listeners::Listeners;
+use crate::hooks::rejection::{Rejection, Rejections};
+use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::observe::active_resource::{Awaited, PendingPromise};
 use crate::observe::registry::ObserverRegistry;
-use crate::observe::starvation::Starvation;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
-use crate::phases::poll::explorer::Explorer;
-use crate::phases::poll::held_back::HeldBack;
 use crate::phases::queues::{Job, Microtask, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
@@ -39,76 +37,46 @@ use crate::signal::dispatch::Signals;
 
 /// Everything that a loop consists of.
 pub(crate) struct LoopState {
+    // What reaches the loop from outside.
     pub(crate) clock: Clock,
-    /// What decides where Node promises no order, in an exploration.
-    pub(crate) explorer: Rc<Explorer>,
     pub(crate) remote_queue: Arc<RemoteQueue>,
-    pub(crate) queues: Queues,
-    pub(crate) timers: RefCell<Timers>,
+    pub(crate) pool: Pool,
+    pub(crate) signals: Signals,
+
+    // The phases, in the order of a turn, and the queues that are drained between macrotasks.
     pub(crate) pending: RefCell<Pending>,
     pub(crate) poll: PollPhase,
-    pub(crate) signals: Signals,
     pub(crate) check: RefCell<Check>,
     pub(crate) close: RefCell<Close>,
-    pub(crate) pool: Pool,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) queues: Queues,
     pub(crate) rejections: Rejections,
-    pub(crate) hooks: Hooks,
-    /// The values that follow the flow of what runs now; empty between two callbacks.
-    pub(crate) context: ContextCell,
-    /// The tasks that are pending, so that the end of the loop can cancel them.
-    pub(crate) tasks: RefCell<Slab<LiveTask>>,
-    /// The promises without a task that somebody waits for, for the reports.
-    pub(crate) awaited: Awaited,
-    /// How deep eager spawns are nested right now.
-    pub(crate) spawn_depth: Cell<usize>,
-    status: Cell<LoopStatus>,
-    /// Whether the loop is open and nobody observes: then queueing is nothing but queueing.
-    fast_path: Cell<bool>,
-    /// What has arrived and was not handed out yet, in an exploration.
-    pub(crate) held_back: RefCell<HeldBack>,
-    /// Who waits for the loop to run dry.
+    /// Called when nothing keeps the loop alive any more.
     pub(crate) idle: RefCell<Vec<Macrotask>>,
+
+    // Tasks and promises.
+    /// The pending tasks, so that the end of the loop can cancel them.
+    pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The pending promises without a task that something awaits, for the reports.
+    pub(crate) awaited: Awaited,
+    /// How deep eager spawns are nested now.
+    pub(crate) spawn_depth: Cell<usize>,
+    pub(crate) trampoline: Trampoline,
+
+    // The run.
+    pub(super) run: RunStatus,
+    /// The values that follow the flow of what runs now. Empty between two callbacks.
+    pub(crate) context: ContextCell,
     /// How many macrotasks have been entered.
     pub(crate) entered: Cell<u64>,
-    /// Why the run is to end before the loop has run dry.
-    pub(crate) stop: RefCell<Option<Stop>>,
-    is_stopping: Cell<bool>,
-    /// Whether this is the loop that runs on this thread, the one in [`CURRENT`].
+    /// Whether this is the loop in [`CURRENT`](super::current::CURRENT) that is running.
     pub(super) is_current: Cell<bool>,
-    /// What [`trampoline`](LoopState::do_in_a_row) still has to do, and whether it is at it.
-    trampoline_queue: RefCell<VecDeque<Box<dyn FnOnce()>>>,
-    is_trampolining: Cell<bool>,
-    /// Who observes, and where the loop is.
+    pub(crate) hooks: Hooks,
+    /// The observers, and the position of the loop.
     pub(crate) observers: ObserverRegistry,
 }
 
-/// Whether a loop takes work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LoopStatus {
-    /// It runs, or can be run.
-    Open,
-    /// The `exit` listeners have been called: ticks are refused (R9).
-    Exiting,
-    /// It is cancelling everything: what is scheduled is dropped.
-    Cancelling,
-}
-
-/// Why a run ends before the loop has run dry.
-pub(crate) enum Stop {
-    /// The future of a `block_on` has finished.
-    Done,
-    Exit(i32),
-    /// Only a clock that is held by hand could wake anybody.
-    ClockHeld,
-    Uncaught(Uncaught),
-    Unhandled {
-        reason: String,
-        location: SourceLocation,
-    },
-    Starvation(Starvation),
-}
-
-/// What the program wants to be told.
+/// The listeners of a program for errors and for the end of the run.
 pub(crate) struct Hooks {
     pub(crate) uncaught: Listeners<Uncaught>,
     pub(crate) unhandled_rejection: Listeners<Rejection>,
@@ -118,7 +86,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Takes every listener out, to be dropped by the caller outside of any borrow.
+    /// Takes out all listeners, to be dropped by the caller outside of any borrow.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         (
             self.uncaught.take_all(),
@@ -130,34 +98,41 @@ impl Hooks {
     }
 }
 
-/// A task that is pending.
+/// A pending task.
 pub(crate) struct LiveTask {
     pub(crate) waker: Waker,
-    /// What it settles.
+    /// The promise that it settles.
     pub(crate) promise: Rc<dyn PendingPromise>,
 }
 
 impl LoopState {
     pub(crate) fn new(
         clock: Clock,
-        explorer: Rc<Explorer>,
         poll: PollPhase,
         remote_queue: Arc<RemoteQueue>,
         blocking_threads: usize,
     ) -> LoopState {
         LoopState {
             clock,
-            explorer,
             pool: Pool::new(remote_queue.clone(), blocking_threads),
             remote_queue,
-            queues: Queues::default(),
-            timers: RefCell::new(Timers::new()),
+            signals: Signals::default(),
             pending: RefCell::default(),
             poll,
-            signals: Signals::default(),
             check: RefCell::default(),
             close: RefCell::default(),
+            timers: RefCell::new(Timers::new()),
+            queues: Queues::default(),
             rejections: Rejections::default(),
+            idle: RefCell::default(),
+            tasks: RefCell::default(),
+            awaited: Awaited::default(),
+            spawn_depth: Cell::new(0),
+            trampoline: Trampoline::default(),
+            run: RunStatus::default(),
+            context: ContextCell::default(),
+            entered: Cell::new(0),
+            is_current: Cell::new(false),
             hooks: Hooks {
                 uncaught: Listeners::new(),
                 unhandled_rejection: Listeners::new(),
@@ -165,27 +140,14 @@ impl LoopState {
                 before_exit: Listeners::new(),
                 exit: Listeners::new(),
             },
-            context: ContextCell::default(),
-            tasks: RefCell::default(),
-            awaited: Awaited::default(),
-            spawn_depth: Cell::new(0),
-            status: Cell::new(LoopStatus::Open),
-            fast_path: Cell::new(true),
-            held_back: RefCell::default(),
-            idle: RefCell::default(),
-            entered: Cell::new(0),
-            stop: RefCell::new(None),
-            is_stopping: Cell::new(false),
-            is_current: Cell::new(false),
-            trampoline_queue: RefCell::default(),
-            is_trampolining: Cell::new(false),
             observers: ObserverRegistry::default(),
         }
     }
 
-    /// Whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do not.
+    /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
+    /// not.
     pub(crate) fn is_alive(&self) -> bool {
-        // What a server nearly always has stands first.
+        // What a server nearly always has is checked first.
         self.poll.has_refed()
             || self.timers.borrow().has_refed()
             || self.check.borrow().has_refed()
@@ -193,90 +155,44 @@ impl LoopState {
             || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
-            // The tokens first: what their threads sent before they let go is here by then. Asked
-            // the other way round, a message that comes in between would be overlooked.
+            // The tokens before the messages: what a thread sent before it dropped its token is in the
+            // queue by then. In the other order a message that arrives in between would be missed.
             || self.remote_queue.has_tokens()
             || !self.remote_queue.is_empty()
-            || (self.explorer.is_on() && self.held_back.borrow().is_holding())
     }
 
-    pub(crate) fn status(&self) -> LoopStatus {
-        self.status.get()
-    }
-
-    pub(crate) fn set_status(&self, status: LoopStatus) {
-        self.status.set(status);
-        self.update_fast_path();
-    }
-
-    /// To be called whenever one of the two has changed.
-    pub(crate) fn update_fast_path(&self) {
-        let fast_path = self.status() == LoopStatus::Open && !self.observers.is_on();
-        self.fast_path.set(fast_path);
-    }
-
-    /// Whether new work is taken. While the loop cancels everything it is dropped instead.
-    #[inline]
-    pub(crate) fn is_open(&self) -> bool {
-        self.status() != LoopStatus::Cancelling
-    }
-
-    /// Whether this is the loop that runs on this thread.
+    /// Returns whether this is the loop that is running on this thread.
     pub(crate) fn is_current(&self) -> bool {
         self.is_current.get()
     }
 
-    /// Ends the run at the next point between two callbacks. The first reason counts.
-    pub(crate) fn stop(&self, stop: Stop) {
-        self.is_stopping.set(true);
-        self.stop.borrow_mut().get_or_insert(stop);
-    }
-
-    /// As [`stop`](LoopState::stop), also when the run has just reached its aim.
-    pub(super) fn stop_over_done(&self, stop: Stop) {
-        let done = self
-            .stop
-            .borrow_mut()
-            .take_if(|stop| matches!(stop, Stop::Done));
-        drop(done);
-        self.stop(stop);
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.get()
-    }
-
-    pub(crate) fn take_stop(&self) -> Option<Stop> {
-        self.is_stopping.set(false);
-        self.stop.borrow_mut().take()
-    }
-
     pub(crate) fn push_tick(&self, tick: Job) {
-        if self.fast_path.get() || self.may_queue(StepKind::Tick, tick.location) {
+        if self.is_on_fast_path() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
     pub(crate) fn push_microtask(&self, callback: Job) {
-        if self.fast_path.get() || self.may_queue(StepKind::Microtask, callback.location) {
+        if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }
     }
 
-    /// Whether the loop takes it; if so, the observers are told. Ticks are refused earlier (R9).
+    /// Returns whether the loop accepts a job; if so, notifies the observers. Ticks are refused earlier
+    /// (R9).
     #[cold]
     fn may_queue(&self, kind: StepKind, location: SourceLocation) -> bool {
-        let takes = match kind {
+        let accepts = match kind {
             StepKind::Tick => self.status() == LoopStatus::Open,
             _ => self.is_open(),
         };
-        if takes {
+        if accepts {
             self.enqueued(Origin::new(kind, location), None);
         }
-        takes
+        accepts
     }
 
-    /// Puts a task at the end of the microtask queue.
+    /// Appends a task to the microtask queue.
     #[inline]
     pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
         if self.observers.is_on() {
@@ -285,14 +201,14 @@ impl LoopState {
         self.queues.push_microtask(Microtask::Task(runnable));
     }
 
-    /// Queues an immediate. A loop that takes none drops the work.
+    /// Queues an immediate. A loop that is cancelling drops the work.
     pub(crate) fn push_immediate(
         &self,
         work: Work,
         location: SourceLocation,
     ) -> Option<ImmediateId> {
         let mut entry = 0;
-        if !self.fast_path.get() {
+        if !self.is_on_fast_path() {
             if !self.is_open() {
                 return None;
             }
@@ -301,15 +217,15 @@ impl LoopState {
         Some(self.check.borrow_mut().push(work, location, entry))
     }
 
-    /// Takes an immediate out and drops it.
+    /// Removes an immediate and drops it.
     pub(crate) fn clear_immediate(&self, id: ImmediateId) {
         let macrotask = self.check.borrow_mut().clear(id);
         if let Some(macrotask) = macrotask {
-            self.cleared(macrotask.origin); // it drops outside of the borrow
+            self.cleared(macrotask.origin); // it is dropped outside of the borrow
         }
     }
 
-    /// Gives a job to the pool.
+    /// Submits a job to the pool.
     pub(crate) fn submit_job(
         &self,
         work: JobWork,
@@ -321,7 +237,7 @@ impl LoopState {
         self.pool.submit(work, done, origin)
     }
 
-    /// Takes a job that no thread has started out of the queue; whether that was so.
+    /// Removes a job that no thread has started from the queue; returns whether that was so.
     pub(crate) fn cancel_job(&self, id: JobId) -> bool {
         self.refuse_if_observer();
         let Some((cancelled, origin)) = self.pool.cancel(id) else {
@@ -334,22 +250,8 @@ impl LoopState {
         true
     }
 
-    /// Does `step` now, or behind the running step if it comes from inside of one: what settles
-    /// or drops the next of a chain of promises would else take the stack once for each.
-    pub(crate) fn trampoline(&self, step: Box<dyn FnOnce()>) {
-        self.trampoline_queue.borrow_mut().push_back(step);
-        if self.is_trampolining.replace(true) {
-            return;
-        }
-        let next = || self.trampoline_queue.borrow_mut().pop_front();
-        while let Some(step) = next() {
-            let _ = catch_unwind(AssertUnwindSafe(step)); // the steps catch what is the user's
-        }
-        self.is_trampolining.set(false);
-    }
-
-    /// Arms a timer with one handle, or gives the work back if the loop takes none. `now` is the
-    /// clock as it was read for this timer (R26).
+    /// Arms a timer with one handle. A loop that is cancelling drops the work. `now` is the clock as it
+    /// was read for this timer (R26).
     pub(crate) fn arm_timer(
         &self,
         work: Work,
@@ -361,11 +263,14 @@ impl LoopState {
         if !self.is_open() {
             return None;
         }
-        let now_ms = whole_ms(now);
-        let key = self
-            .timers
-            .borrow_mut()
-            .arm(work, duration_ms, is_interval, location, now_ms);
+        let kind = match is_interval {
+            true => StepKind::Interval,
+            false => StepKind::Timeout,
+        };
+        let timer = Macrotask::new(work, Origin::new(kind, location));
+        let mut timers = self.timers.borrow_mut();
+        let key = timers.arm(timer, duration_ms, whole_ms(now));
+        drop(timers);
         self.timer_armed(key);
         Some(key)
     }

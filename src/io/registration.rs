@@ -57,9 +57,7 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut registrations = self.state.poll.registrations.borrow_mut();
-        let (state, replaced) = registrations.poll_ready(self.key, direction, cx);
-        drop(registrations);
+        let (state, replaced) = self.state.poll.poll_ready(self.key, direction, cx);
         drop(replaced);
         to_poll(state)
     }
@@ -72,9 +70,8 @@ impl Registration {
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
-        let mut registrations = self.state.poll.registrations.borrow_mut();
-        let (state, replaced) = registrations.poll_waiter(self.key, direction, id, cx);
-        drop(registrations);
+        let poll = &self.state.poll;
+        let (state, replaced) = poll.poll_waiter(self.key, direction, id, cx);
         drop(replaced);
         to_poll(state)
     }

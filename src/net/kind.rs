@@ -49,7 +49,7 @@ pub enum Udp {}
 pub enum Unix {}
 
 /// The kind of a [`Socket`](super::Socket).
-pub trait Kind: Sealed + 'static {
+pub trait Kind: Sealed {
     /// The type of the standard library, such as [`std::net::TcpStream`].
     type Std;
     /// The type of an address, such as [`std::net::SocketAddr`].
@@ -77,7 +77,7 @@ impl<P: DatagramProtocol> Kind for Datagram<P> {
 }
 
 /// A protocol for streams.
-pub trait Protocol: Sealed + 'static {
+pub trait Protocol: Sealed {
     /// The type of an address, such as [`std::net::SocketAddr`].
     type Address;
     #[doc(hidden)]
@@ -87,7 +87,7 @@ pub trait Protocol: Sealed + 'static {
 }
 
 /// A protocol for datagrams.
-pub trait DatagramProtocol: Sealed + 'static {
+pub trait DatagramProtocol: Sealed {
     /// The type of an address, such as [`std::net::SocketAddr`].
     type DatagramAddress;
     #[doc(hidden)]
@@ -95,13 +95,13 @@ pub trait DatagramProtocol: Sealed + 'static {
 }
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed: std::fmt::Debug + 'static {}
 }
 use sealed::Sealed;
 
-impl<P> Sealed for Stream<P> {}
-impl<P> Sealed for Listener<P> {}
-impl<P> Sealed for Datagram<P> {}
+impl<P: Sealed> Sealed for Stream<P> {}
+impl<P: Sealed> Sealed for Listener<P> {}
+impl<P: Sealed> Sealed for Datagram<P> {}
 impl Sealed for Tcp {}
 impl Sealed for Udp {}
 impl Sealed for Unix {}

@@ -132,6 +132,7 @@ impl<P: Protocol> fmt::Debug for Accept<'_, P> {
 }
 
 /// The stream returned by [`incoming`](Socket::incoming). Dropping it loses no connection.
+#[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming<'a, P: Protocol> {
     accept: Accept<'a, P>,
@@ -143,13 +144,5 @@ impl<P: Protocol> futures::Stream for Incoming<'_, P> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let accepted = ready!(Pin::new(&mut self.accept).poll(cx));
         Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
-    }
-}
-
-impl<P: Protocol> fmt::Debug for Incoming<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Incoming")
-            .field(self.accept.listener)
-            .finish()
     }
 }

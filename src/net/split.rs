@@ -17,6 +17,7 @@ use super::socket::Socket;
 ///
 /// The stream itself is available through [`as_ref`](AsRef::as_ref). Dropping this half does not
 /// affect the write half.
+#[derive(Debug)]
 pub struct OwnedReadHalf<P: Protocol> {
     stream: Rc<Socket<Stream<P>>>,
 }
@@ -26,6 +27,7 @@ pub struct OwnedReadHalf<P: Protocol> {
 /// The stream itself is available through [`as_ref`](AsRef::as_ref). Dropping this half shuts down
 /// the write direction, as [`poll_close`](AsyncWrite::poll_close) does, unless it was
 /// [forgotten](OwnedWriteHalf::forget).
+#[derive(Debug)]
 pub struct OwnedWriteHalf<P: Protocol> {
     stream: Rc<Socket<Stream<P>>>,
     shutdown_on_drop: bool,
@@ -135,30 +137,13 @@ impl<P: Protocol> AsyncWrite for OwnedWriteHalf<P> {
     }
 }
 
-impl<P: Protocol> fmt::Debug for OwnedReadHalf<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OwnedReadHalf").field(&self.stream).finish()
-    }
-}
-
-impl<P: Protocol> fmt::Debug for OwnedWriteHalf<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OwnedWriteHalf").field(&self.stream).finish()
-    }
-}
-
 /// The error of [`OwnedReadHalf::reunite`]: the halves are not of the same stream.
+#[derive(Debug)]
 pub struct ReuniteError<P: Protocol> {
     /// The read half.
     pub reader: OwnedReadHalf<P>,
     /// The write half.
     pub writer: OwnedWriteHalf<P>,
-}
-
-impl<P: Protocol> fmt::Debug for ReuniteError<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReuniteError").finish_non_exhaustive()
-    }
 }
 
 impl<P: Protocol> fmt::Display for ReuniteError<P> {

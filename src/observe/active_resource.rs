@@ -1,10 +1,11 @@
-//! What the reports know: of a pending operation what it is, where it was made and whether it
-//! keeps the loop alive; of a pending promise where it was made, who waits for it, and whether
-//! anybody is left who could settle it.
+//! What [`why_alive`](crate::why_alive) reports, as the parts of a loop list it: the resources that
+//! can wake something, and the promises that tasks wait for.
 //!
-//! It never wakes and never settles anything. Whatever holds operations lists them when a report
-//! is made, and only then. A promise is listed in here from the first reaction
-//! it gets until it settles or goes; a task that is pending is listed with the loop's tasks.
+//! The part that owns a resource lists it when a report is made. Nothing is recorded beforehand,
+//! with one exception: a promise without a task is in [`Awaited`] from its first reaction until it
+//! settles or is dropped.
+//!
+//! Invariant: nothing in here wakes a task or settles a promise.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,77 +17,76 @@ use slab::Slab;
 
 use crate::phases::macrotask::SourceLocation;
 
-/// The kinds of operations that a loop waits for.
+/// The kind of an [`ActiveResource`](crate::ActiveResource).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum OperationKind {
+pub enum ResourceKind {
     /// A timer of [`set_timeout`](crate::set_timeout) or of [`time`](crate::time).
     Timer,
     /// A timer of [`set_interval`](crate::set_interval).
     Interval,
     /// An immediate, or a [`yield_now`](crate::yield_now).
     Immediate,
-    /// A job of the worker pool that has not been delivered yet.
+    /// A job of the worker pool whose completion has not been delivered.
     Job,
-    /// A task waits until a source can be read.
+    /// A task that waits until a source is readable.
     Read,
-    /// A task waits until a source can be written.
+    /// A task that waits until a source is writable.
     Write,
     /// A completion of [`time::simulate_completion`](crate::time::simulate_completion).
     Completion,
-    /// A result that was known at once, for the pending phase.
+    /// A callback of the pending phase.
     Pending,
     /// The callback of a closed source.
     Close,
-    /// A test waits until nothing can run without time passing
-    /// ([`Test::until_stalled`](crate::test::Test::until_stalled)).
+    /// A test that waits in [`Test::until_stalled`](crate::test::Test::until_stalled).
     Stall,
     /// A child process that has not ended.
     Child,
-    /// Listeners to a signal.
+    /// The listeners of a signal.
     Signal,
-    /// A [`KeepAlive`](crate::KeepAlive) token that is out.
+    /// A [`KeepAlive`](crate::KeepAlive) token.
     KeepAlive,
-    /// Something that another thread has sent and that has not been handed out yet.
+    /// A message of another thread that has not been delivered.
     Message,
 }
 
-impl fmt::Display for OperationKind {
+impl fmt::Display for ResourceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            OperationKind::Timer => "a timer",
-            OperationKind::Interval => "an interval",
-            OperationKind::Immediate => "an immediate",
-            OperationKind::Job => "a job of the pool",
-            OperationKind::Read => "a wait to read a source",
-            OperationKind::Write => "a wait to write to a source",
-            OperationKind::Completion => "a simulated completion",
-            OperationKind::Pending => "a callback of the pending phase",
-            OperationKind::Close => "a close callback",
-            OperationKind::Stall => "a test that waits for a stall",
-            OperationKind::Child => "a child process",
-            OperationKind::Signal => "listeners to a signal",
-            OperationKind::KeepAlive => "a keep-alive token",
-            OperationKind::Message => "a message from outside",
+            ResourceKind::Timer => "a timer",
+            ResourceKind::Interval => "an interval",
+            ResourceKind::Immediate => "an immediate",
+            ResourceKind::Job => "a job of the worker pool",
+            ResourceKind::Read => "a task waiting to read",
+            ResourceKind::Write => "a task waiting to write",
+            ResourceKind::Completion => "a simulated completion",
+            ResourceKind::Pending => "a callback of the pending phase",
+            ResourceKind::Close => "a close callback",
+            ResourceKind::Stall => "a test waiting for a stall",
+            ResourceKind::Child => "a child process",
+            ResourceKind::Signal => "a signal listener",
+            ResourceKind::KeepAlive => "a keep-alive token",
+            ResourceKind::Message => "a message of another thread",
         })
     }
 }
 
-/// An operation as the part of the loop that holds it lists it.
-pub(crate) struct ActiveResource {
-    pub(crate) kind: OperationKind,
+/// A resource as its owner lists it.
+pub(crate) struct ResourceEntry {
+    pub(crate) kind: ResourceKind,
     pub(crate) location: Option<SourceLocation>,
     pub(crate) refed: bool,
-    /// On the loop's clock.
+    /// When it is due, on the loop's clock.
     pub(crate) due: Option<Duration>,
-    /// Whom it wakes.
+    /// What it wakes.
     pub(crate) wakers: Vec<Waker>,
 }
 
-impl ActiveResource {
-    /// One that keeps the loop alive and wakes nobody in particular.
-    pub(crate) fn new(kind: OperationKind, location: Option<SourceLocation>) -> ActiveResource {
-        ActiveResource {
+impl ResourceEntry {
+    /// Returns an entry that keeps the loop alive and has no waker.
+    pub(crate) fn new(kind: ResourceKind, location: Option<SourceLocation>) -> ResourceEntry {
+        ResourceEntry {
             kind,
             location,
             refed: true,
@@ -96,19 +96,19 @@ impl ActiveResource {
     }
 }
 
-/// A pending promise as the reports see it, whatever its type.
+/// A pending promise of any type, as reports see it.
 pub(crate) trait PendingPromise {
-    /// Where it was made.
+    /// Returns where it was made.
     fn created_at(&self) -> SourceLocation;
-    /// Whether a task that has this waker waits for it.
+    /// Returns `true` if the task with this waker waits for it.
     fn is_awaited_by(&self, task: &Waker) -> bool;
-    /// Whether it is to be resolved by hand, and every resolver was dropped without doing so.
+    /// Returns `true` if it can never settle: all its resolvers were dropped.
     fn is_out_of_reach(&self) -> bool;
-    /// Whether a job of the pool stands behind it.
+    /// Returns `true` if a job of the worker pool settles it.
     fn is_job(&self) -> bool;
 }
 
-/// The promises without a task that somebody waits for.
+/// The pending promises without a task that have a reaction.
 #[derive(Default)]
 pub(crate) struct Awaited {
     promises: RefCell<Slab<Weak<dyn PendingPromise>>>,
@@ -123,7 +123,7 @@ impl Awaited {
         self.promises.borrow_mut().remove(key);
     }
 
-    /// Looks at every one of them.
+    /// Calls `look` with each of them.
     pub(crate) fn for_each(&self, mut look: impl FnMut(&dyn PendingPromise)) {
         for (_, promise) in self.promises.borrow().iter() {
             if let Some(promise) = promise.upgrade() {

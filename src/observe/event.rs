@@ -1,16 +1,16 @@
-//! What an observer can be told.
+//! The events of a loop.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::phases::macrotask::{SourceLocation, StepKind};
 
-/// A phase of the wheel.
+/// A phase of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
     /// Results that were known without waiting (R63).
     Pending,
-    /// Completions, messages, sockets; the only wait (R5–R8, R61).
+    /// Completions, messages and sockets. Only this phase waits (R5–R8, R61).
     Poll,
     /// Immediates (R37–R40).
     Check,
@@ -58,14 +58,14 @@ impl fmt::Display for StepKind {
     }
 }
 
-/// The number of one entry into the user's code: given when it is queued, and kept until it runs.
+/// The number of an entry into user code, from the moment at which it is queued until it has run.
 ///
-/// Numbers only grow, and are given only while somebody observes.
+/// Numbers increase. Entries are numbered only while the loop has an observer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepId(pub(crate) u64);
 
 impl StepId {
-    /// The number itself.
+    /// Returns the number.
     pub fn get(self) -> u64 {
         self.0
     }
@@ -82,7 +82,7 @@ impl fmt::Display for StepId {
 pub struct PromiseId(pub(crate) u64);
 
 impl PromiseId {
-    /// The number itself.
+    /// Returns the number.
     pub fn get(self) -> u64 {
         self.0
     }
@@ -94,24 +94,24 @@ impl fmt::Display for PromiseId {
     }
 }
 
-/// One entry into the user's code.
+/// An entry into user code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
-    /// The number that it got when it was queued.
+    /// Its number.
     pub id: StepId,
-    /// What it is.
+    /// Its kind.
     pub kind: StepKind,
     /// Where the callback or the task was made.
     pub location: SourceLocation,
-    /// The number of the timer, immediate, job or watched source behind it, which stays the same
-    /// from one call of an interval to the next. Each kind counts by itself, from 1, and numbers of
-    /// timers and sources are used again. For a [`StepKind::Task`] it is the number of its promise.
+    /// The number of the timer, immediate, job or source that it belongs to, which is the same for
+    /// all calls of an interval. Each kind is numbered from 1, and the numbers of timers and sources
+    /// are reused. For a [`StepKind::Task`] it is the number of its promise.
     pub resource: Option<u64>,
 }
 
 impl Step {
-    /// The promise that a [`StepKind::Task`] settles.
+    /// Returns the promise that a [`StepKind::Task`] settles.
     pub fn promise(&self) -> Option<PromiseId> {
         match self.kind {
             StepKind::Task | StepKind::RemoteWake => self.resource.map(PromiseId),
@@ -120,81 +120,82 @@ impl Step {
     }
 }
 
-/// How a promise ended.
+/// How a promise was settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettledAs {
-    /// With a value.
+    /// It has a value.
     Fulfilled,
-    /// With an error, or because it was resolved with itself (R44).
+    /// It has an error, or was resolved with itself (R44).
     Rejected,
-    /// Because its task or its handler panicked.
+    /// Its task or its handler panicked.
     Panicked,
     /// It was aborted.
     Aborted,
 }
 
-/// One thing that happens in a loop, told to every [`Observer`](super::Observer) at its moment.
+/// Something that happens in a loop. Every [`Observer`](super::Observer) receives it at that moment.
 ///
-/// What begins also ends, and the pairs nest: run ⊃ turn ⊃ phase ⊃ step or drain ⊃ … The main
-/// script, `before_exit` and `exit` are steps outside of any turn; the timers phase that stands in
-/// front of the first turn (R3) belongs to none, either.
+/// Each begin has an end, and the pairs nest: a run contains turns, a turn contains phases, a phase
+/// contains steps and drains. The main script, `before_exit` and `exit` are steps outside of any
+/// turn, and the timers phase before the first turn (R3) is outside of any turn, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A run begins.
     #[non_exhaustive]
     RunBegin {
-        /// Where it was called.
+        /// Where the run was started.
         location: SourceLocation,
     },
-    /// The run is over; what it was to cancel is cancelled.
+    /// A run has ended, and what it cancels is cancelled.
     RunEnd,
-    /// A turn of the wheel begins. Its number is in the [`EventContext`](super::EventContext).
+    /// A turn begins. Its number is in the [`EventContext`](super::EventContext).
     TurnBegin,
-    /// The turn is over.
+    /// A turn has ended.
     TurnEnd,
-    /// A phase begins. The pending phase comes twice in a turn in which the poll phase fed it.
+    /// A phase begins. A turn has another pending phase after a poll phase that queued something for
+    /// it.
     PhaseBegin(Phase),
-    /// The phase is over.
+    /// A phase has ended.
     PhaseEnd(Phase),
     /// The poll phase is about to wait.
     #[non_exhaustive]
     WaitBegin {
-        /// For how long at most; `None` means until something comes.
+        /// The longest wait; `None` if it is not limited.
         at_most: Option<Duration>,
     },
-    /// The poll phase goes on.
+    /// The poll phase has waited.
     #[non_exhaustive]
     WaitEnd {
-        /// For how long it has waited, by the clock of the loop.
+        /// How long it waited, by the clock of the loop.
         waited: Duration,
     },
-    /// Something is about to be put into a queue: the next to be told of it is
-    /// [`StepBegin`](Event::StepBegin) with the same number, or [`Cleared`](Event::Cleared).
+    /// Something is about to be queued. It is followed by a [`StepBegin`](Event::StepBegin) with the
+    /// same number, or by [`Cleared`](Event::Cleared).
     ///
-    /// What comes from outside (readiness, messages, wakes of other threads) is not told.
+    /// What arrives from outside (readiness, messages, wakes of other threads) has no such event.
     #[non_exhaustive]
     Enqueued {
-        /// What will run. Its kind says in which queue it stands.
+        /// What will run. Its kind determines the queue.
         step: Step,
-        /// When it is due, by the clock of the loop: timers and simulated completions.
+        /// When it is due, by the clock of the loop: for timers and simulated completions.
         due: Option<Duration>,
         /// The step that was running: the cause.
         by: Option<Step>,
     },
-    /// Something was taken out of its queue and will not run: a timer or an immediate that was
+    /// Something was removed from its queue and will not run: a timer or an immediate that was
     /// cleared, a job that was cancelled, a sleep that was dropped.
     Cleared(StepId),
-    /// The loop enters the user's code.
+    /// The loop enters user code.
     StepBegin(Step),
-    /// The user's code has come back, or has thrown.
+    /// User code has returned or panicked.
     StepEnd(Step),
     /// Both queues are about to be drained.
     DrainBegin,
-    /// The drain is over.
+    /// The drain has ended.
     DrainEnd,
-    /// A task is polled at once, on the stack of whoever spawns it (R46).
+    /// A task is polled for the first time, on the stack of the code that spawns it (R46).
     #[non_exhaustive]
     EagerBegin {
         /// The promise of the task.
@@ -202,7 +203,7 @@ pub enum Event {
         /// Where the task was made.
         location: SourceLocation,
     },
-    /// That poll is over.
+    /// The first poll of the task has ended.
     #[non_exhaustive]
     EagerEnd {
         /// The promise of the task.
@@ -215,7 +216,7 @@ pub enum Event {
     PromiseMade {
         /// Its number.
         promise: PromiseId,
-        /// Where.
+        /// Where it was made.
         location: SourceLocation,
     },
     /// A promise is about to be settled, and its reactions to be queued.
@@ -225,10 +226,10 @@ pub enum Event {
         promise: PromiseId,
         /// Where it was made.
         location: SourceLocation,
-        /// How it ended.
+        /// How it is settled.
         settled: SettledAs,
     },
-    /// A rejection that nobody has handled is about to be reported (R14).
+    /// A rejection without a reaction is about to be reported (R14).
     #[non_exhaustive]
     RejectionReported {
         /// The number of the promise.
@@ -236,7 +237,8 @@ pub enum Event {
         /// Where it was made.
         location: SourceLocation,
     },
-    /// A reported rejection was handled after all; the listeners are about to hear of it (R14).
+    /// A promise has got its first reaction after its rejection was reported, which is about to be
+    /// reported, too (R14).
     #[non_exhaustive]
     RejectionHandled {
         /// The number of the promise.
@@ -244,7 +246,6 @@ pub enum Event {
         /// Where it was made.
         location: SourceLocation,
     },
-    /// A callback has thrown: a panic has left it (R51). A panic of a task rejects its promise
-    /// instead.
-    Thrown(Step),
+    /// A panic has left a callback (R51). A panic in a task rejects its promise instead.
+    Panicked(Step),
 }

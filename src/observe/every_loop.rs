@@ -1,4 +1,4 @@
-//! Observers of loops that are not built yet.
+//! Observers of loops that are built later.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -13,12 +13,12 @@ thread_local! {
         const { RefCell::new(Vec::new()) };
 }
 
-/// Has `observer` told what happens in every loop that is built on this thread from now on, until
-/// the returned handle is dropped. It is for loops that somebody else builds, as
-/// [`run`](crate::run) does.
+/// Registers `observer` for all events of every loop that is built on this thread from now on, until
+/// the returned handle is dropped.
 ///
-/// A loop that has been built keeps the observer until it is dropped itself. Observers of the loop's
-/// own builder are told behind these.
+/// It is meant for loops that other code builds, as [`run`](crate::run) does. A loop that has been
+/// built keeps the observer until the loop is dropped, and notifies it before the observers of its
+/// own builder.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};
@@ -37,26 +37,27 @@ thread_local! {
 /// assert_eq!(turns.get(), 1);
 /// ```
 #[track_caller]
-pub fn every_loop(observer: impl Observer + 'static) -> EveryLoop {
+pub fn every_loop(observer: impl Observer + 'static) -> EveryLoopHandle {
     let observer: Rc<dyn Observer> = Rc::new(observer);
     let location = Location::caller();
     let kept = observer.clone();
     OBSERVERS.with(|all| all.borrow_mut().push((kept, location)));
-    EveryLoop {
+    EveryLoopHandle {
         observer,
         here: PhantomData,
     }
 }
 
-/// An observer of the loops to come, as [`every_loop`] has installed it.
+/// An observer that was installed with [`every_loop`]. Dropping the handle removes it from loops that
+/// are built later.
 #[must_use = "dropping it removes the observer"]
-pub struct EveryLoop {
+pub struct EveryLoopHandle {
     observer: Rc<dyn Observer>,
-    /// It belongs to its thread.
+    /// Makes the handle stay on its thread.
     here: PhantomData<Rc<()>>,
 }
 
-impl Drop for EveryLoop {
+impl Drop for EveryLoopHandle {
     fn drop(&mut self) {
         let removed = OBSERVERS.try_with(|all| {
             let mut all = all.borrow_mut();
@@ -69,13 +70,13 @@ impl Drop for EveryLoop {
     }
 }
 
-impl fmt::Debug for EveryLoop {
+impl fmt::Debug for EveryLoopHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EveryLoop").finish_non_exhaustive()
+        f.debug_struct("EveryLoopHandle").finish_non_exhaustive()
     }
 }
 
-/// The observers of a loop that is built now.
+/// Returns the observers of a loop that is built now.
 pub(crate) fn of_new_loop() -> Vec<(Rc<dyn Observer>, &'static Location<'static>)> {
     OBSERVERS
         .try_with(|all| all.borrow().clone())

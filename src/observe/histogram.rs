@@ -1,16 +1,16 @@
 //! A histogram of durations: exact below 64 ns, within 1/32 of the value above.
 //!
-//! Log-linear: each power of two is cut into 32 steps of one width, so a bucket is found with a
-//! shift, and two thousand counters hold everything from a nanosecond to the end of `u64`.
+//! The buckets are log-linear: each power of two is divided into 32 buckets of one width. A bucket
+//! is found with a shift, and two thousand counters cover all values of a `u64`.
 
 use std::fmt;
 use std::time::Duration;
 
-/// How many bits of a value, the leading one aside, tell its bucket.
+/// How many bits of a value after its leading one determine its bucket.
 const STEP_BITS: u32 = 5;
 const STEPS: usize = 1 << STEP_BITS;
 
-/// How long things took.
+/// A histogram of durations.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,12 +37,12 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// An empty histogram.
+    /// Creates an empty histogram.
     pub fn new() -> Histogram {
         Histogram::default()
     }
 
-    /// Counts one duration, in whole nanoseconds; above 584 years it counts as that.
+    /// Records a duration in whole nanoseconds, at most 584 years.
     pub fn record(&mut self, duration: Duration) {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = bucket_of(ns);
@@ -60,38 +60,40 @@ impl Histogram {
         self.sum_ns += u128::from(ns);
     }
 
-    /// How many were counted.
+    /// Returns the number of recorded durations.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The shortest, exactly; zero if there is none.
+    /// Returns the shortest duration, exactly; zero if none was recorded.
     pub fn min(&self) -> Duration {
         Duration::from_nanos(self.min_ns)
     }
 
-    /// The longest, exactly; zero if there is none.
+    /// Returns the longest duration, exactly; zero if none was recorded.
     pub fn max(&self) -> Duration {
         Duration::from_nanos(self.max_ns)
     }
 
-    /// The mean, exactly to the nanosecond; zero if there is none.
+    /// Returns the mean, rounded down to a nanosecond; zero if none was recorded.
     pub fn mean(&self) -> Duration {
         let mean_ns = self.sum_ns / u128::from(self.count.max(1));
         Duration::from_nanos(mean_ns as u64) // not above the longest
     }
 
-    /// A duration that `percent` of all do not exceed: at least as long as the exact one, by at
-    /// most 1/32. Zero if there is none.
+    /// Returns a duration that `percent` of the recorded durations do not exceed; zero if none was
+    /// recorded.
+    ///
+    /// It is at least as long as the exact percentile, by at most 1/32 of it.
     ///
     /// # Panics
     ///
-    /// If `percent` is not between 0 and 100.
+    /// Panics if `percent` is not between 0 and 100.
     #[track_caller]
     pub fn percentile(&self, percent: f64) -> Duration {
         assert!(
             (0.0..=100.0).contains(&percent),
-            "a percentile is between 0 and 100, not {percent}"
+            "the percentile {percent} is out of range: pass a number between 0 and 100"
         );
         let rank = ((percent / 100.0 * self.count as f64).ceil() as u64).max(1);
         let mut seen = 0;
@@ -119,13 +121,13 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// The first 64 values have a bucket each; behind them each power of two has [`STEPS`].
+/// The first 64 values have a bucket each; above them each power of two has [`STEPS`] buckets.
 fn bucket_of(ns: u64) -> usize {
     let shift = (u64::BITS - ns.leading_zeros()).saturating_sub(STEP_BITS + 1);
     shift as usize * STEPS + (ns >> shift) as usize
 }
 
-/// The longest duration of a bucket.
+/// Returns the longest duration of a bucket.
 fn last_of(bucket: usize) -> u64 {
     let shift = (bucket / STEPS).saturating_sub(1);
     let first = (bucket - shift * STEPS) as u64;
@@ -145,17 +147,20 @@ mod tests {
         values.sort_unstable();
         for ns in values {
             let bucket = bucket_of(ns);
-            assert!(bucket >= previous, "{ns} is in front of a shorter one");
+            assert!(
+                bucket >= previous,
+                "{ns} has a lower bucket than a shorter duration"
+            );
             previous = bucket;
             let last = last_of(bucket);
-            assert!(last >= ns, "{ns} is beyond the end of its bucket");
+            assert!(last >= ns, "{ns} exceeds its bucket");
             assert!(last - ns <= ns / 32, "{ns} is far from {last}");
             assert_eq!(bucket_of(last), bucket);
         }
     }
 
     #[test]
-    fn an_empty_one_has_zeros() {
+    fn an_empty_histogram_returns_zeros() {
         let histogram = Histogram::new();
         assert_eq!(histogram.percentile(99.0), Duration::ZERO);
         assert_eq!(histogram.mean(), Duration::ZERO);
@@ -163,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_exact() {
+    fn the_shortest_and_the_longest_are_exact() {
         let mut histogram = Histogram::new();
         for ns in [1_000_003, 5, 77_777_777] {
             histogram.record(Duration::from_nanos(ns));

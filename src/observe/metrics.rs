@@ -1,4 +1,4 @@
-//! Numbers about a loop: how much it does, how long its queues are, how busy and how late it is.
+//! Counts, queue lengths, utilization and delay of a loop.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::{Event, EventContext, Histogram, Observer, Phase, Queue, StepKind};
 use crate::event_loop::current;
 
-/// An observer that counts. Clones share one count: give one to the loop and keep the other.
+/// An observer that counts events and measures time.
+///
+/// Clones share their counts: pass one to the loop and keep the other.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,22 +42,22 @@ struct Inner {
     counts: Counts,
     delay: Histogram,
     idle: Duration,
-    /// How long the loop ran in the runs that are over.
+    /// How long the loop ran in the runs that have ended.
     ran: Duration,
-    /// Whether a run is under way, and since when its loop turns.
     is_running: bool,
+    /// When the first phase of the current run began.
     turning_since: Option<Duration>,
-    /// When the poll phase last handed out what had come.
+    /// When the poll phase last looked for what had arrived.
     looked_at: Option<Duration>,
 }
 
-/// What [`Metrics`] has counted.
+/// The counts of a [`Metrics`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Turns of the wheel.
+    /// Turns of the loop.
     pub turns: u64,
-    /// Callbacks entered from a phase; the main script and the listeners are not among them.
+    /// Callbacks called from a phase, without the main script and the listeners.
     pub macrotasks: u64,
     /// Timeouts and intervals among them.
     pub timers: u64,
@@ -67,39 +69,40 @@ pub struct Counts {
     pub microtasks: u64,
     /// Promises made.
     pub promises: u64,
-    /// Callbacks that have thrown.
-    pub throws: u64,
-    /// Rejections that were reported because nobody had handled them.
+    /// Callbacks that panicked.
+    pub panics: u64,
+    /// Rejections that were reported as unhandled.
     pub rejections: u64,
     /// Waits of the poll phase.
     pub waits: u64,
     /// Ticks queued now.
     pub queued_ticks: usize,
-    /// The longest that the nextTick queue has been.
+    /// The greatest length of the nextTick queue.
     pub max_queued_ticks: usize,
     /// Microtasks queued now.
     pub queued_microtasks: usize,
-    /// The longest that the microtask queue has been.
+    /// The greatest length of the microtask queue.
     pub max_queued_microtasks: usize,
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Creates an observer that has counted nothing.
     pub fn new() -> Metrics {
         Metrics::default()
     }
 
-    /// What was counted since the observer was installed.
+    /// Returns the counts since the observer was installed.
     pub fn counts(&self) -> Counts {
         self.inner.borrow().counts
     }
 
-    /// How long what comes from outside had to wait at most: for each turn, the time from one
-    /// look of the poll phase (the end of its wait) to the next, which is how long callbacks and
-    /// drains have kept the loop. The main script is a part of the first, and the end of a run
-    /// counts as a look.
+    /// Returns how long events from outside had to wait at most.
     ///
-    /// Node's `monitorEventLoopDelay` samples the same with a timer; here every turn counts.
+    /// It contains, for each turn, the time from the end of one wait of the poll phase to the
+    /// beginning of the next poll phase, which callbacks and drains have used. The first value
+    /// includes the main script, the last one ends with the run.
+    ///
+    /// Node's `monitorEventLoopDelay` samples this with a timer; here every turn counts.
     #[doc(alias = "monitorEventLoopDelay")]
     pub fn delay(&self) -> Histogram {
         self.inner.borrow().delay.clone()
@@ -110,10 +113,10 @@ impl Metrics {
         self.inner.borrow_mut().delay = Histogram::new();
     }
 
-    /// How busy the loop is: Node's `performance.eventLoopUtilization()`.
+    /// Returns how busy the loop is, as Node's `performance.eventLoopUtilization()` does.
     ///
-    /// As in Node, the clock starts when the loop does, behind the main script; before that all
-    /// is zero. Time between two runs does not count.
+    /// As in Node, it is measured from the first phase on, which is after the main script; before
+    /// that all values are zero. Time between two runs does not count.
     #[doc(alias = "eventLoopUtilization")]
     pub fn event_loop_utilization(&self) -> Utilization {
         let inner = self.inner.borrow();
@@ -157,7 +160,7 @@ impl Inner {
         counts.max_queued_microtasks = counts.max_queued_microtasks.max(counts.queued_microtasks);
     }
 
-    /// The poll phase looks: what came since the last look has waited until now.
+    /// Records the delay of what arrived since the last look: it has waited until now.
     fn note_look(&mut self, now: Duration) {
         if let Some(looked_at) = self.looked_at.replace(now) {
             self.delay.record(now.saturating_sub(looked_at));
@@ -203,7 +206,7 @@ impl Observer for Metrics {
                 inner.note_queues(context, None);
             }
             Event::PromiseMade { .. } => inner.counts.promises += 1,
-            Event::Thrown(_) => inner.counts.throws += 1,
+            Event::Panicked(_) => inner.counts.panics += 1,
             Event::RejectionReported { .. } => inner.counts.rejections += 1,
             _ => {}
         }
@@ -220,14 +223,14 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// How busy a loop was: what Node's `performance.eventLoopUtilization()` gives.
+/// How busy a loop was, as Node's `performance.eventLoopUtilization()` returns it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Utilization {
-    /// How long the poll phase has waited.
+    /// How long the poll phase waited.
     pub idle: Duration,
-    /// The rest.
+    /// The rest of the time.
     pub active: Duration,
-    /// The part of `active` in both, between 0 and 1; 0 if both are zero.
+    /// The share of `active` in the sum, between 0 and 1; 0 if both are zero.
     pub utilization: f64,
 }
 
@@ -246,7 +249,8 @@ impl Utilization {
         }
     }
 
-    /// How busy the loop was since an `earlier` reading: `eventLoopUtilization(this, earlier)`.
+    /// Returns how busy the loop was since an `earlier` reading, as
+    /// `eventLoopUtilization(this, earlier)` does.
     pub fn since(&self, earlier: &Utilization) -> Utilization {
         Utilization::new(
             self.idle.saturating_sub(earlier.idle),

@@ -1,4 +1,4 @@
-//! Where the loop is.
+//! The position of a loop.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::{Phase, StepId};
 use crate::phases::macrotask::{SourceLocation, StepKind};
 
-/// Where a loop is: what [`observe::position`](crate::observe::position) gives.
+/// The position of a loop, as [`observe::position`](crate::observe::position) returns it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,25 +31,25 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Position {
-    /// The number of the turn, counted from 1 in each run; 0 in front of the first.
+    /// The number of the turn, counted from 1 in each run; 0 before the first.
     pub turn: u64,
-    /// The phase, if one is under way: not in the main script, `before_exit` and `exit`.
+    /// The current phase; `None` in the main script, `before_exit` and `exit`.
     pub phase: Option<Phase>,
-    /// What runs.
+    /// The kind of the running step.
     pub kind: Option<StepKind>,
-    /// Where the running callback or task was made. A task that is polled by its spawner (R46) is
-    /// a part of whatever spawned it.
+    /// Where the running callback or task was made. The first poll of a task is a part of the step
+    /// that spawns it (R46).
     pub location: Option<SourceLocation>,
-    /// The number of the running step, if anybody observes.
+    /// The number of the running step; `None` without observers.
     pub step: Option<StepId>,
-    /// The clock of the loop, virtual or real, from an arbitrary start: zero for a virtual clock.
+    /// The time of the loop's clock. A virtual clock starts at zero, a real one at an arbitrary point.
     pub time: Duration,
 }
 
-/// From which queue the running code comes.
+/// The queue from which running code was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// No loop is running on this thread, or it is between two steps.
+    /// No loop is running on this thread, or the loop is between two steps.
     Outside,
     /// The main script.
     MainScript,
@@ -57,7 +57,7 @@ pub enum Queue {
     Macrotask,
     /// The nextTick queue.
     Tick,
-    /// The microtask queue, or the listeners that are told of errors, which a drain calls.
+    /// The microtask queue, or listeners for errors, which a drain calls.
     Microtask,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Display for Queue {
 }
 
 impl StepKind {
-    /// The queue from which it is entered.
+    /// Returns the queue from which such a step is called.
     pub fn queue(self) -> Queue {
         match self {
             StepKind::MainScript => Queue::MainScript,
@@ -86,7 +86,7 @@ impl StepKind {
 }
 
 impl Position {
-    /// No loop runs on this thread.
+    /// Returns the position of code outside of any loop.
     pub(crate) fn outside() -> Position {
         Position {
             turn: 0,
@@ -98,7 +98,7 @@ impl Position {
         }
     }
 
-    /// From which queue the running code comes.
+    /// Returns the queue from which the running code was called.
     pub fn queue(&self) -> Queue {
         self.kind.map_or(Queue::Outside, StepKind::queue)
     }

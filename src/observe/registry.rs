@@ -1,11 +1,10 @@
-//! Who observes a loop, where the loop is, and what an observer can be told.
+//! The observers of a loop, and the position of the loop.
 //!
-//! The bottom half of [`observe`](crate::observe): it keeps the list of observers, the numbers that
-//! join an entry of a queue with its run, and the position. Telling needs the loop, and is done in
-//! `current/tell.rs`.
+//! The registry keeps the list of observers, the numbers that join an entry of a queue with its run,
+//! and the position. It never calls an observer: `event_loop/notify.rs` does.
 //!
-//! Invariants: while nobody observes, nothing is numbered and both lines of numbers are empty;
-//! while somebody does, they stand beside the queues entry by entry.
+//! Invariant: without observers nothing is numbered, and `ticks` and `microtasks` are empty.
+//! Invariant: with observers they have one number for each entry of the two queues.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -21,21 +20,22 @@ use crate::reactor::clock::Clock;
 use super::event::{Event, Phase, PromiseId, Step, StepId};
 use super::position::Position;
 
-/// Is told what happens in a loop, at the moment at which it happens.
+/// Receives the events of a loop.
 ///
-/// An observer looks and never takes part: it stands *outside* of the loop that it observes. The
-/// verbs of the crate (`next_tick`, `spawn`, …) panic in it as they do outside of any loop, changing
-/// anything through a handle that it holds (a resolver, a [`Timeout`](crate::TimeoutHandle)) panics, and a
-/// waker that it wakes goes the way of a wake from another thread. A panic that leaves an observer
-/// removes it and ends the run with [`RunError::Uncaught`](crate::RunError), past every hook.
+/// An observer is *outside* of the loop that it observes and must not change it. In an observer the
+/// functions of the crate (`next_tick`, `spawn`, …) panic as they do outside of any loop, and so do
+/// the methods of a handle that change the loop (a resolver, a
+/// [`TimeoutHandle`](crate::TimeoutHandle)). A waker that it wakes arrives like a wake from another
+/// thread. A panic that leaves an observer removes it and ends the run with
+/// [`RunError::Uncaught`](crate::RunError::Uncaught), without calling any hook.
 ///
-/// What a loop does while it cancels everything, at its end or behind a run that ended early, is
-/// not told.
+/// Observers are not notified while a loop cancels everything, at its end or after a run that ended
+/// early.
 ///
 /// Closures `Fn(&Event, &EventContext<'_>)` are observers.
 pub trait Observer {
-    /// `event` happens now. Keep it short: it runs between any two steps of the loop, and its time
-    /// counts as the loop's.
+    /// Receives `event` at the moment at which it happens. It runs between two steps of the loop
+    /// and its time counts as the loop's, so it should be short.
     fn observe(&self, event: &Event, context: &EventContext<'_>);
 }
 
@@ -45,7 +45,7 @@ impl<F: Fn(&Event, &EventContext<'_>)> Observer for F {
     }
 }
 
-/// The moment of an event: where the loop is, and how much is queued.
+/// The state of the loop at an event: its position, its clock and the lengths of its queues.
 pub struct EventContext<'a> {
     pub(crate) observers: &'a ObserverRegistry,
     pub(crate) clock: &'a Clock,
@@ -53,43 +53,45 @@ pub struct EventContext<'a> {
 }
 
 impl EventContext<'_> {
-    /// The time of the loop's clock, virtual or real, from an arbitrary start: zero for a virtual
-    /// clock. A real clock is read by each call.
+    /// Returns the time of the loop's clock.
+    ///
+    /// A virtual clock starts at zero, a real one at an arbitrary point; each call reads it.
     pub fn time(&self) -> Duration {
         self.clock.now()
     }
 
-    /// Whether the clock is virtual.
+    /// Returns `true` if the clock is virtual.
     pub fn is_virtual(&self) -> bool {
         self.clock.is_virtual()
     }
 
-    /// Turn, phase, step and time in one.
+    /// Returns turn, phase, step and time in one.
     pub fn position(&self) -> Position {
         self.observers.position(self.clock.now())
     }
 
-    /// The number of the turn, counted from 1 in each run; 0 in front of the first.
+    /// Returns the number of the turn, counted from 1 in each run; 0 before the first.
     pub fn turn(&self) -> u64 {
         self.observers.turn.get()
     }
 
-    /// The phase, if one is under way.
+    /// Returns the current phase; `None` in the main script, `before_exit` and `exit`.
     pub fn phase(&self) -> Option<Phase> {
         self.observers.phase.get()
     }
 
-    /// The step that is under way: the innermost, as `exit` is called inside of another one.
+    /// Returns the current step. If steps are nested, as `exit` is in the step that calls it, it is
+    /// the innermost.
     pub fn step(&self) -> Option<Step> {
         self.observers.step()
     }
 
-    /// How many ticks are queued.
+    /// Returns how many ticks are queued.
     pub fn queued_ticks(&self) -> usize {
         self.queues.tick_count()
     }
 
-    /// How many microtasks are queued.
+    /// Returns how many microtasks are queued.
     pub fn queued_microtasks(&self) -> usize {
         self.queues.microtask_count()
     }
@@ -97,50 +99,52 @@ impl EventContext<'_> {
 
 impl fmt::Debug for EventContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Moment").field(&self.position()).finish()
+        f.debug_tuple("EventContext")
+            .field(&self.position())
+            .finish()
     }
 }
 
 /// An observer, and the number under which it is removed.
-pub(crate) struct ObserverHandle {
+pub(crate) struct RegisteredObserver {
     pub(crate) id: u64,
     pub(crate) observer: Rc<dyn Observer>,
     pub(crate) location: SourceLocation,
     pub(crate) is_removed: Cell<bool>,
 }
 
-/// Who observes a loop, and where the loop is.
+/// The observers of a loop, and the position of the loop.
 #[derive(Default)]
 pub(crate) struct ObserverRegistry {
     is_on: Cell<bool>,
-    /// Whether an observer is being told something.
+    /// Whether observers are being called.
     pub(crate) is_notifying: Cell<bool>,
-    /// Replaced as a whole: it may be under way when one comes or goes.
-    observers: RefCell<Rc<[Rc<ObserverHandle>]>>,
+    /// Replaced as a whole, because observers may be added and removed while they are called.
+    observers: RefCell<Rc<[Rc<RegisteredObserver>]>>,
     next_observer: Cell<u64>,
     turn: Cell<u64>,
-    /// The turn of which observers know that it has begun and not that it is over.
+    /// The turn for which observers have received `TurnBegin` and not yet `TurnEnd`.
     pub(crate) observed_turn: Cell<Option<u64>>,
     phase: Cell<Option<Phase>>,
     kind: Cell<Option<StepKind>>,
     location: Cell<Option<SourceLocation>>,
-    /// The steps under way, the innermost last; known only while somebody observes.
+    /// The current steps, the innermost last; empty without observers.
     steps: RefCell<Vec<Step>>,
     last_step: Cell<u64>,
     last_promise: Cell<u64>,
-    /// The numbers of what stands in the two queues of the drain; 0 where nobody was told.
+    /// The numbers of the entries of the two queues; 0 for one that was queued without observers.
     ticks: RefCell<VecDeque<u32>>,
     microtasks: RefCell<VecDeque<u32>>,
 }
 
 impl ObserverRegistry {
-    /// Whether anybody observes.
+    /// Whether there are observers.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.is_on.get()
     }
 
-    /// Adds an observer. What is queued already gets no number.
+    /// Adds an observer and returns its number. Entries that are queued already get no number.
     pub(crate) fn install(
         &self,
         observer: Rc<dyn Observer>,
@@ -154,32 +158,31 @@ impl ObserverRegistry {
         }
         let id = self.next_observer.get();
         self.next_observer.set(id + 1);
-        let installed = Rc::new(ObserverHandle {
+        let registered = Rc::new(RegisteredObserver {
             id,
             observer,
             location,
             is_removed: Cell::new(false),
         });
         let others = self.observers();
-        let all = others.iter().cloned().chain([installed]).collect();
+        let all = others.iter().cloned().chain([registered]).collect();
         drop(self.observers.replace(all));
         id
     }
 
-    /// Takes an observer out. It is dropped at the end of what is being told.
+    /// Removes an observer. If observers are being called, it is dropped when that ends.
     pub(crate) fn remove(&self, id: u64) {
         let before = self.observers();
-        let removed = |known: &&Rc<ObserverHandle>| known.id == id;
-        if let Some(installed) = before.iter().find(removed) {
-            installed.is_removed.set(true);
+        let (removed, left): (Vec<_>, Vec<_>) =
+            before.iter().cloned().partition(|one| one.id == id);
+        for registered in removed {
+            registered.is_removed.set(true);
         }
-        let left = before.iter().filter(|known| known.id != id).cloned();
-        let left: Rc<[Rc<ObserverHandle>]> = left.collect();
         self.off_if_none(left.is_empty());
-        drop(self.observers.replace(left)); // `before` is the one that drops it
+        drop(self.observers.replace(left.into())); // the observer itself is dropped with `before`
     }
 
-    /// Takes all observers out, to be dropped by the caller outside of any borrow.
+    /// Removes all observers, which the caller drops outside of any borrow.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         self.off_if_none(true);
         self.observers.replace(Rc::new([]))
@@ -194,13 +197,13 @@ impl ObserverRegistry {
         }
     }
 
-    /// Who observes now, in order.
+    /// Returns the observers in the order in which they are called.
     #[inline]
-    pub(crate) fn observers(&self) -> Rc<[Rc<ObserverHandle>]> {
+    pub(crate) fn observers(&self) -> Rc<[Rc<RegisteredObserver>]> {
         self.observers.borrow().clone()
     }
 
-    /// The queues were emptied behind the back of the observers.
+    /// Forgets the numbers of both queues, which were emptied without notifying anyone.
     pub(crate) fn forget_entries(&self) {
         self.ticks.borrow_mut().clear();
         self.microtasks.borrow_mut().clear();
@@ -213,7 +216,7 @@ impl ObserverRegistry {
         PromiseId(id)
     }
 
-    /// A number for what is about to be queued.
+    /// Returns a number for an entry that is about to be queued.
     pub(crate) fn new_entry(&self, kind: StepKind) -> u32 {
         let entry = self.new_step().0 as u32;
         match kind {
@@ -233,8 +236,10 @@ impl ObserverRegistry {
         StepId(id)
     }
 
-    /// An entry keeps the lower half of its number. The upper half is that of the latest number
-    /// that ends so: four billion are not given while one entry waits.
+    /// Returns an entry as a step.
+    ///
+    /// An entry keeps the lower half of its number. The upper half is that of the latest number with
+    /// this lower half: no entry stays queued while four billion others are numbered.
     pub(crate) fn numbered(&self, origin: Origin, entry: u32) -> Step {
         let last = self.last_step.get();
         let id = match entry {
@@ -256,12 +261,12 @@ impl ObserverRegistry {
         self.location.set(Some(location));
     }
 
-    /// The step that runs now, if anybody observes.
+    /// Returns the current step; `None` without observers.
     pub(crate) fn step(&self) -> Option<Step> {
         self.steps.borrow().last().copied()
     }
 
-    /// What is about to run, as a step.
+    /// Begins the step of what is about to run.
     pub(crate) fn begin_step(&self, origin: Origin) -> Step {
         let entry = match origin.kind {
             StepKind::Tick => self.ticks.borrow_mut().pop_front(),
@@ -274,13 +279,13 @@ impl ObserverRegistry {
         step
     }
 
-    /// Goes back to the step inside of which the last one was.
+    /// Ends the current step; the one around it becomes the current one again.
     pub(crate) fn end_step(&self) {
         self.steps.borrow_mut().pop();
         self.note_outer(self.step());
     }
 
-    /// Nothing runs any more.
+    /// Notes that nothing runs.
     pub(crate) fn note_nothing(&self) {
         self.steps.borrow_mut().clear();
         self.note_outer(None);
@@ -299,6 +304,11 @@ impl ObserverRegistry {
     #[inline]
     pub(crate) fn turn(&self) -> u64 {
         self.turn.get()
+    }
+
+    /// Returns the number of the turn; `None` before the first turn of a run.
+    pub(crate) fn numbered_turn(&self) -> Option<u64> {
+        Some(self.turn()).filter(|turn| *turn > 0)
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! Callbacks that keep the loop for too long, with the place where they were made.
+//! Reports of callbacks that block the loop for too long.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::{Event, EventContext, Observer, Phase, Step};
 
-/// An observer that calls `report` with every step that takes `threshold` or longer, by the clock
-/// of the loop.
+/// Creates an observer that calls `report` with every step that takes `threshold` or longer, by the
+/// clock of the loop.
 ///
-/// A step is one entry into the user's code: a callback, or one poll of a task, the tasks that it
-/// spawns and polls in place included. The drain behind a callback consists of steps of its own.
-/// `report` must not call into the loop.
+/// A step is one entry into user code: a callback, or one poll of a task including the first polls
+/// of the tasks that it spawns. The drain after a callback consists of other steps. `report` must not
+/// call into the loop.
 ///
 /// ```
 /// use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -28,7 +28,7 @@ use super::{Event, EventContext, Observer, Phase, Step};
 /// })?;
 /// let line = &warnings.borrow()[0];
 /// assert!(line.starts_with("slow: the timeout made at "), "{line}");
-/// assert!(line.ends_with(" kept the loop for 80ms (timers, turn 1)"), "{line}");
+/// assert!(line.ends_with(" blocked the loop for 80ms (timers, turn 1)"), "{line}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn slow_callbacks<R: Fn(&SlowCallback)>(threshold: Duration, report: R) -> SlowCallbacks<R> {
@@ -39,7 +39,9 @@ pub fn slow_callbacks<R: Fn(&SlowCallback)>(threshold: Duration, report: R) -> S
     }
 }
 
-/// The same, written to stderr, one line each.
+/// Creates an observer that writes a line to stderr for every step that takes `threshold` or longer.
+///
+/// See [`slow_callbacks`].
 pub fn warn_of_slow_callbacks(threshold: Duration) -> impl Observer {
     slow_callbacks(threshold, |slow| eprintln!("nodeloop: {slow}"))
 }
@@ -48,19 +50,19 @@ pub fn warn_of_slow_callbacks(threshold: Duration) -> impl Observer {
 pub struct SlowCallbacks<R> {
     threshold: Duration,
     report: R,
-    /// The steps under way, and when they began.
+    /// The current steps, and when they began.
     running: RefCell<Vec<(Step, Duration)>>,
 }
 
-/// A step that has kept the loop.
+/// A step that has blocked the loop.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SlowCallback {
-    /// What it was, and where it was made.
+    /// The step, with its kind and where it was made.
     pub step: Step,
     /// How long it took.
     pub took: Duration,
-    /// The phase in which it ran, if in any.
+    /// The phase in which it ran; `None` if it ran outside of any phase.
     pub phase: Option<Phase>,
     /// The turn in which it ran.
     pub turn: u64,
@@ -72,7 +74,7 @@ impl fmt::Display for SlowCallback {
         let took = self.took;
         write!(
             f,
-            "slow: the {kind} made at {location} kept the loop for {took:?}"
+            "slow: the {kind} made at {location} blocked the loop for {took:?}"
         )?;
         match self.phase {
             Some(phase) => write!(f, " ({phase}, turn {})", self.turn),
@@ -88,7 +90,7 @@ impl<R: Fn(&SlowCallback)> Observer for SlowCallbacks<R> {
             Event::StepEnd(ended) => {
                 let last = self.running.borrow_mut().pop_if(|(step, _)| step == ended);
                 let Some((step, began)) = last else {
-                    return; // it began before the observer came
+                    return; // it began before the observer was installed
                 };
                 let took = context.time().saturating_sub(began);
                 if took >= self.threshold {

@@ -1,12 +1,12 @@
-//! A drain that does not end: what is said of it.
+//! The report of a drain that does not end.
 
 use std::fmt;
 
 use super::event::Step;
 use crate::phases::macrotask::{SourceLocation, StepKind};
 
-/// The report of a drain that has passed its bound: ticks or microtasks that queue each other keep
-/// the loop from moving (R11).
+/// The report of a drain that exceeded its limit: ticks or microtasks that queue each other starve
+/// the loop (R11).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Starvation {
@@ -14,24 +14,23 @@ pub struct Starvation {
     pub ticks: u64,
     /// How many microtasks the drain has run.
     pub microtasks: u64,
-    /// What ran in front of the drain, if that is known: a drain at the beginning of a phase has
-    /// nothing in front of it.
-    pub behind: Option<Step>,
-    /// Where the links of the chain were made: the places seen last, the most frequent first.
+    /// The step before the drain, if it is known; a drain at the beginning of a phase has none.
+    pub preceded_by: Option<Step>,
+    /// Where the ticks and microtasks were made: the latest locations, the most frequent first.
     pub links: Vec<Link>,
-    /// Whether there were more places than are listed.
+    /// Whether there were more locations than are listed.
     pub has_more_links: bool,
 }
 
-/// One place from which links of a starving chain came.
+/// A location at which ticks or microtasks of a starving drain were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {
-    /// What they were: ticks, callbacks of `queue_microtask`, tasks.
+    /// Their kind: ticks, callbacks of `queue_microtask`, or tasks.
     pub kind: StepKind,
     /// Where they were made.
     pub location: SourceLocation,
-    /// How many of them have run.
+    /// How many of them ran.
     pub count: u64,
 }
 
@@ -50,14 +49,14 @@ impl fmt::Display for Starvation {
         write!(
             f,
             "one drain has run {} ticks and {} microtasks and does not end: they queue each other, \
-             and no timer, immediate or I/O gets a turn meanwhile (R11); a chain that gives way \
-             awaits `yield_now()` or queues itself with `set_immediate`",
+             and timers, immediates and I/O wait (R11); await `yield_now()` or use `set_immediate` \
+             to let them run",
             self.ticks, self.microtasks
         )?;
-        if let Some(step) = &self.behind {
+        if let Some(step) = &self.preceded_by {
             write!(
                 f,
-                "\n  it began behind the {} made at {}",
+                "\n  it began after the {} made at {}",
                 step.kind, step.location
             )?;
         }
@@ -70,7 +69,7 @@ impl fmt::Display for Starvation {
             write!(f, "\n  {count:>8} × a {kind} made at {location}")?;
         }
         if self.has_more_links {
-            f.write_str("\n  and others, made elsewhere, that ran earlier")?;
+            f.write_str("\n  and others, made at other locations, that ran earlier")?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Watching over drains that do not end.
+//! An observer that detects drains that do not end.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use super::{Event, EventContext, Observer, Queue, Step};
 use crate::observe::starvation::{Link, Starvation};
 
-/// How many places of links are remembered.
+/// How many locations of a drain are remembered.
 const LOCATIONS: usize = 16;
 
-/// An observer that calls `report` when one drain has run more than `limit` ticks and microtasks.
-/// A drain is told once, however long it goes on.
+/// Creates an observer that calls `report` when one drain has run more than `limit` ticks and
+/// microtasks.
 ///
-/// The drain goes on, too: to end the run with an error instead, see
+/// Each drain is reported at most once, and it continues. To end the run with an error instead, see
 /// [`Builder::drain_limit`](crate::Builder::drain_limit). `report` must not call into the loop.
 ///
 /// ```
@@ -25,14 +25,14 @@ const LOCATIONS: usize = 16;
 ///         next_tick(move || link(left - 1));
 ///     }
 /// }
-/// let told = Rc::new(RefCell::new(Vec::new()));
-/// let sink = told.clone();
-/// let observers = starvation_detector(1_000, move |report| sink.borrow_mut().push(report.clone()));
-/// EventLoop::builder().observer(observers).build()?.run_script(|| link(5_000))?;
-/// let told = told.borrow();
-/// assert_eq!(told.len(), 1);
-/// assert_eq!(told[0].ticks, 1_001);
-/// assert_eq!(told[0].links[0].location.file(), file!());
+/// let reports = Rc::new(RefCell::new(Vec::new()));
+/// let sink = reports.clone();
+/// let detector = starvation_detector(1_000, move |report| sink.borrow_mut().push(report.clone()));
+/// EventLoop::builder().observer(detector).build()?.run_script(|| link(5_000))?;
+/// let reports = reports.borrow();
+/// assert_eq!(reports.len(), 1);
+/// assert_eq!(reports[0].ticks, 1_001);
+/// assert_eq!(reports[0].links[0].location.file(), file!());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn starvation_detector<R: Fn(&Starvation)>(limit: u64, report: R) -> StarvationDetector<R> {
@@ -52,42 +52,42 @@ pub struct StarvationDetector<R> {
 
 #[derive(Default)]
 struct Drain {
-    is_under_way: bool,
+    is_running: bool,
     ticks: u64,
     microtasks: u64,
-    /// What ran in front of the drain.
-    behind: Option<Step>,
-    /// The one seen last comes last.
+    /// The step before the drain.
+    preceded_by: Option<Step>,
+    /// In the order in which they were last seen.
     links: Vec<Link>,
     has_more_links: bool,
 }
 
 impl Drain {
-    /// Begins a drain, and nothing has run in it.
+    /// Begins a drain in which nothing has run.
     fn begin(&mut self) {
-        let (behind, mut links) = (self.behind.take(), std::mem::take(&mut self.links));
+        let (preceded_by, mut links) = (self.preceded_by.take(), std::mem::take(&mut self.links));
         links.clear();
         *self = Drain {
-            is_under_way: true,
-            behind,
+            is_running: true,
+            preceded_by,
             links,
             ..Drain::default()
         };
     }
 
-    /// One step of the drain; how many there were.
+    /// Notes a step of the drain, and returns how many there were.
     fn note(&mut self, step: &Step) -> u64 {
         match step.kind.queue() {
             Queue::Tick => self.ticks += 1,
             _ => self.microtasks += 1,
         }
         let same = |link: &Link| link.kind == step.kind && link.location == step.location;
-        // In a chain the last ones are nearly always the next ones.
+        // In a chain the latest location is nearly always the next one, too.
         let mut link = match self.links.iter().rposition(same) {
             Some(index) => self.links.remove(index),
             None if self.links.len() < LOCATIONS => Link::new(step.kind, step.location),
             None => {
-                self.links.remove(0); // the one that was not seen for the longest time
+                self.links.remove(0); // the least recently seen one
                 self.has_more_links = true;
                 Link::new(step.kind, step.location)
             }
@@ -104,31 +104,31 @@ impl Drain {
         Starvation {
             ticks: self.ticks,
             microtasks: self.microtasks,
-            behind: self.behind,
+            preceded_by: self.preceded_by,
             links,
             has_more_links: self.has_more_links,
         }
     }
 }
 
-/// An exit listener that a tick calls is not.
+/// Returns `true` for a step of the drain; `exit` listeners that a tick calls are none.
 fn is_of_drain(step: &Step) -> bool {
     matches!(step.kind.queue(), Queue::Tick | Queue::Microtask)
 }
 
 impl<R: Fn(&Starvation)> StarvationDetector<R> {
-    /// The report, if the step is the first beyond the limit.
+    /// Returns a report if the event is the first step above the limit.
     fn note(&self, event: &Event) -> Option<Starvation> {
         let mut drain = self.drain.borrow_mut();
         let run = match event {
-            Event::StepBegin(step) if drain.is_under_way && is_of_drain(step) => drain.note(step),
+            Event::StepBegin(step) if drain.is_running && is_of_drain(step) => drain.note(step),
             _ => 0,
         };
         match event {
             Event::DrainBegin => drain.begin(),
             Event::DrainEnd | Event::RunBegin { .. } => *drain = Drain::default(),
-            Event::StepEnd(step) if !drain.is_under_way => drain.behind = Some(*step),
-            Event::PhaseBegin(_) => drain.behind = None,
+            Event::StepEnd(step) if !drain.is_running => drain.preceded_by = Some(*step),
+            Event::PhaseBegin(_) => drain.preceded_by = None,
             _ => {}
         }
         (run == self.limit.saturating_add(1)).then(|| drain.report())
@@ -137,15 +137,15 @@ impl<R: Fn(&Starvation)> StarvationDetector<R> {
 
 impl<R: Fn(&Starvation)> Observer for StarvationDetector<R> {
     fn observe(&self, event: &Event, _: &EventContext<'_>) {
-        if let Some(starving) = self.note(event) {
-            (self.report)(&starving);
+        if let Some(starvation) = self.note(event) {
+            (self.report)(&starvation);
         }
     }
 }
 
 impl<R> fmt::Debug for StarvationDetector<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LongDrains")
+        f.debug_struct("StarvationDetector")
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }

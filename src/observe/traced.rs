@@ -11,21 +11,21 @@ use super::{Event, EventContext, Observer, SettledAs};
 /// An observer that emits spans and events of the `tracing` crate, with the target
 /// `nodeloop::observe::traced`.
 ///
-/// A span is entered for as long as what it stands for is under way, so whatever the program
-/// itself traces in a callback stands inside of the callback's span.
+/// Spans are entered and left with what they describe, so what the program itself traces in a
+/// callback is inside of the callback's span.
 ///
 /// | | level | fields |
 /// |---|---|---|
 /// | span `run` | info | `location` |
 /// | span `step` | debug | `kind`, `id`, `location` |
-/// | spans `turn`, `phase`, `wait`, `drain`, `poll` (of a task by its spawner) | trace | `number`; `name`; `at_most`; none; `promise`, `location` |
+/// | spans `turn`, `phase`, `wait`, `drain`, `poll` (the first of a task) | trace | `number`; `name`; `at_most`; none; `promise`, `location` |
 /// | event `enqueued` | debug | `kind`, `id`, `location`, `by` |
 /// | events `cleared`, `promise made`, `promise settled` | trace | `id`; `promise`, `location`; and `settled` |
 /// | event `rejection reported` | warn | `promise`, `location` |
 /// | event `rejection handled` | debug | `promise`, `location` |
-/// | event `thrown` | error | `kind`, `id`, `location` |
+/// | event `panicked` | error | `kind`, `id`, `location` |
 ///
-/// The subscriber is an observer, too: it must not call into the loop.
+/// The subscriber runs in an observer, so it must not call into the loop.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -39,12 +39,12 @@ use super::{Event, EventContext, Observer, SettledAs};
 /// ```
 #[derive(Default)]
 pub struct Traced {
-    /// The spans under way, the innermost last.
+    /// The entered spans, the innermost last.
     spans: RefCell<Vec<EnteredSpan>>,
 }
 
 impl Traced {
-    /// An observer that tells the current subscriber.
+    /// Creates an observer that emits to the current subscriber.
     pub fn new() -> Traced {
         Traced::default()
     }
@@ -55,8 +55,8 @@ impl Traced {
     }
 
     fn leave(&self) {
-        let left = self.spans.borrow_mut().pop(); // none if it began before the observer came
-        drop(left); // outside of the borrow: the subscriber is told
+        let left = self.spans.borrow_mut().pop(); // none if it began before the observer was installed
+        drop(left); // outside of the borrow: it calls the subscriber
     }
 
     fn leave_all(&self) {
@@ -111,8 +111,8 @@ impl Traced {
             Event::RejectionHandled { promise, location } => {
                 debug!(promise = promise.get(), %location, "rejection handled");
             }
-            Event::Thrown(step) => {
-                error!(kind = %step.kind, id = step.id.get(), location = %step.location, "thrown");
+            Event::Panicked(step) => {
+                error!(kind = %step.kind, id = step.id.get(), location = %step.location, "panicked");
             }
             _ => {}
         }

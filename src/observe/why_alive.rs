@@ -1,8 +1,8 @@
-//! Why a loop is alive, and what its tasks wait for: the report behind [`why_alive`] and
+//! Why a loop is alive and what its tasks wait for: [`why_alive`], and the report of
 //! [`RunError::Stuck`](crate::RunError::Stuck).
 //!
-//! A report is made when somebody asks, from what the parts of the loop hold; nothing is counted
-//! or recorded for it beforehand. It never runs user code and changes nothing.
+//! A report is made from what the parts of the loop contain at that moment. It never runs user code
+//! and changes nothing.
 
 use std::fmt;
 use std::task::Waker;
@@ -10,13 +10,20 @@ use std::time::Duration;
 
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{PendingPromise, ResourceEntry, ResourceKind};
 use crate::phases::macrotask::SourceLocation;
 
-/// What the loop of this thread waits for, and which of it keeps the loop alive.
+/// Returns what the loop of this thread waits for, and what keeps it alive.
 ///
-/// Meant for a program that does not end, or a test that wants to know what is still out. It
-/// costs nothing until it is called.
+/// Use it in a program that does not end, or in a test that checks what is still pending. It costs
+/// nothing until it is called.
+///
+/// # Panics
+///
+/// Panics if no event loop is running on this thread. For a loop that is not running, use
+/// [`EventLoop::why_alive`](crate::EventLoop::why_alive).
+///
+/// # Examples
 ///
 /// ```
 /// # nodeloop::run(async {
@@ -24,32 +31,27 @@ use crate::phases::macrotask::SourceLocation;
 /// assert_eq!(nodeloop::why_alive().keeping_alive().count(), 1);
 /// timer.unref();
 /// assert!(!nodeloop::why_alive().is_alive());
-/// println!("{}", nodeloop::why_alive()); // the timer, with the place where it was set
+/// println!("{}", nodeloop::why_alive()); // the timer, and where it was set
 /// # });
 /// ```
-///
-/// # Panics
-///
-/// Outside of an event loop; [`EventLoop::why_alive`](crate::EventLoop::why_alive) asks a loop
-/// that does not run.
 #[track_caller]
 pub fn why_alive() -> WhyAlive {
     WhyAlive::of(&current("why_alive"))
 }
 
-/// What a loop waits for: operations, and tasks with what they await.
+/// What a loop waits for: its active resources, and its pending tasks with what they await.
 ///
-/// `Display` prints all of it, a line for each.
+/// `Display` prints one line for each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WhyAlive {
-    operations: Vec<Operation>,
+    resources: Vec<ActiveResource>,
     tasks: Vec<PendingTask>,
 }
 
-/// An operation that has not come back yet.
+/// Something that can wake a loop later: a timer, a job, a wait for a socket, a child process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
-    kind: OperationKind,
+pub struct ActiveResource {
+    kind: ResourceKind,
     location: Option<SourceLocation>,
     keeps_alive: bool,
     due_in: Option<Duration>,
@@ -62,18 +64,17 @@ pub struct PendingTask {
     blocked_on: Vec<BlockedOn>,
 }
 
-/// What a task waits for, as far as the loop knows.
+/// What a task waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockedOn {
-    /// An operation.
-    Operation(Operation),
-    /// A promise of this crate that is pending.
+    /// A timer, a job, a source or another resource.
+    Resource(ActiveResource),
+    /// A pending promise.
     Promise {
         /// Where it was made.
         location: SourceLocation,
-        /// Whether it can never settle: it is to be resolved by hand, and every resolver has
-        /// been dropped.
+        /// Whether it can never settle, because all its resolvers were dropped.
         out_of_reach: bool,
     },
 }
@@ -81,41 +82,47 @@ pub enum BlockedOn {
 impl WhyAlive {
     pub(crate) fn of(state: &LoopState) -> WhyAlive {
         let now = state.clock.now();
-        let listed = listed(state);
-        let tasks = pending_tasks(state, &listed, now);
-        let operations = listed.iter().map(|one| Operation::new(one, now)).collect();
-        WhyAlive { operations, tasks }
+        let entries = entries(state);
+        let tasks = pending_tasks(state, &entries, now);
+        let resources = entries.iter().map(|entry| ActiveResource::new(entry, now));
+        WhyAlive {
+            resources: resources.collect(),
+            tasks,
+        }
     }
 
-    /// Whether anything keeps the loop alive (R6).
+    /// Returns `true` if something keeps the loop alive (R6).
     pub fn is_alive(&self) -> bool {
         self.keeping_alive().next().is_some()
     }
 
-    /// The operations that keep the loop alive.
-    pub fn keeping_alive(&self) -> impl Iterator<Item = &Operation> {
-        self.operations.iter().filter(|one| one.keeps_alive)
+    /// Returns the resources that keep the loop alive.
+    pub fn keeping_alive(&self) -> impl Iterator<Item = &ActiveResource> {
+        self.resources
+            .iter()
+            .filter(|resource| resource.keeps_alive)
     }
 
-    /// All operations, those that do not keep the loop alive included.
-    pub fn operations(&self) -> &[Operation] {
-        &self.operations
+    /// Returns all active resources, also those that do not keep the loop alive.
+    pub fn active_resources(&self) -> &[ActiveResource] {
+        &self.resources
     }
 
-    /// The tasks that are pending, in no particular order, and what each of them awaits. A task
-    /// that runs while it asks is one of them if it has been pending before.
+    /// Returns the pending tasks in no particular order.
+    ///
+    /// The running task is one of them, unless this is its first poll.
     pub fn tasks(&self) -> &[PendingTask] {
         &self.tasks
     }
 
-    /// The lines on everything but the task that was made at `location`.
+    /// Writes the lines of everything except the task that was made at `location`.
     pub(crate) fn write_without(
         &self,
         location: Option<SourceLocation>,
         f: &mut fmt::Formatter<'_>,
     ) -> fmt::Result {
-        for operation in &self.operations {
-            write!(f, "\n  {operation}")?;
+        for resource in &self.resources {
+            write!(f, "\n  {resource}")?;
         }
         let others = self
             .tasks
@@ -128,52 +135,53 @@ impl WhyAlive {
     }
 }
 
-impl Operation {
-    fn new(listed: &ActiveResource, now: Duration) -> Operation {
-        Operation {
-            kind: listed.kind,
-            location: listed.location,
-            keeps_alive: listed.refed,
-            due_in: listed.due.map(|due| due.saturating_sub(now)),
+impl ActiveResource {
+    fn new(entry: &ResourceEntry, now: Duration) -> ActiveResource {
+        ActiveResource {
+            kind: entry.kind,
+            location: entry.location,
+            keeps_alive: entry.refed,
+            due_in: entry.due.map(|due| due.saturating_sub(now)),
         }
     }
 
-    /// What it is.
-    pub fn kind(&self) -> OperationKind {
+    /// Returns its kind.
+    pub fn kind(&self) -> ResourceKind {
         self.kind
     }
 
-    /// Where it was made; unknown for a message, which another thread has sent.
+    /// Returns where it was made; `None` for a message of another thread.
     pub fn location(&self) -> Option<SourceLocation> {
         self.location
     }
 
-    /// Whether it keeps the loop alive: it is ref'd.
+    /// Returns `true` if it keeps the loop alive: it is ref'd.
     pub fn keeps_alive(&self) -> bool {
         self.keeps_alive
     }
 
-    /// The time that it still takes, if that is known: of timers and simulated completions.
+    /// Returns the time until it is due, which is known for timers and simulated completions.
     pub fn due_in(&self) -> Option<Duration> {
         self.due_in
     }
 }
 
 impl PendingTask {
-    /// Where it was spawned.
+    /// Returns where the task was spawned.
     pub fn location(&self) -> SourceLocation {
         self.location
     }
 
-    /// What it awaits. Empty if the loop does not know: a channel, another thread, a waker that
-    /// was wrapped by a combinator, or nothing because the task is running.
+    /// Returns what the task waits for.
+    ///
+    /// It is empty if the loop does not know it: a channel, another thread, a waker that was wrapped
+    /// by a combinator, or nothing because the task is running.
     pub fn blocked_on(&self) -> &[BlockedOn] {
         &self.blocked_on
     }
 }
 
-/// Every operation there is, what keeps the loop alive and what does not.
-fn listed(state: &LoopState) -> Vec<ActiveResource> {
+fn entries(state: &LoopState) -> Vec<ResourceEntry> {
     let mut all = state.timers.borrow().active_resources();
     all.append(&mut state.check.borrow().active_resources());
     all.append(&mut state.pool.active_resources());
@@ -182,52 +190,57 @@ fn listed(state: &LoopState) -> Vec<ActiveResource> {
     all.append(&mut state.pending.borrow().active_resources());
     all.append(&mut state.close.borrow().active_resources());
     let tokens = state.remote_queue.token_locations().into_iter();
-    all.extend(
-        tokens.map(|location| ActiveResource::new(OperationKind::KeepAlive, Some(location))),
-    );
-    let messages = 0..state.remote_queue.len() + state.held_back.borrow().held.len();
-    all.extend(messages.map(|_| ActiveResource::new(OperationKind::Message, None)));
+    all.extend(tokens.map(|location| ResourceEntry::new(ResourceKind::KeepAlive, Some(location))));
+    let messages = 0..state.remote_queue.len();
+    all.extend(messages.map(|_| ResourceEntry::new(ResourceKind::Message, None)));
     all
 }
 
-fn pending_tasks(state: &LoopState, listed: &[ActiveResource], now: Duration) -> Vec<PendingTask> {
+fn pending_tasks(state: &LoopState, entries: &[ResourceEntry], now: Duration) -> Vec<PendingTask> {
     let tasks = state.tasks.borrow();
-    let waits_of = |task: &Waker| {
-        let woken = listed
-            .iter()
-            .filter(|one| one.wakers.iter().any(|waker| waker.will_wake(task)));
-        let mut waits: Vec<BlockedOn> = woken
-            .map(|one| BlockedOn::Operation(Operation::new(one, now)))
-            .collect();
-        for (_, other) in tasks.iter() {
-            if other.promise.is_awaited_by(task) {
-                waits.push(BlockedOn::Promise {
-                    location: other.promise.created_at(),
-                    out_of_reach: false,
-                });
-            }
-        }
-        state.awaited.for_each(|promise| {
-            if !promise.is_awaited_by(task) {
-                return;
-            }
-            waits.push(if promise.is_job() {
-                let job = ActiveResource::new(OperationKind::Job, Some(promise.created_at()));
-                BlockedOn::Operation(Operation::new(&job, now))
-            } else {
-                BlockedOn::Promise {
-                    location: promise.created_at(),
-                    out_of_reach: promise.is_out_of_reach(),
-                }
-            });
-        });
-        waits
-    };
     let pending = tasks.iter().map(|(_, task)| PendingTask {
         location: task.promise.created_at(),
-        blocked_on: waits_of(&task.waker),
+        blocked_on: blocked_on(state, &task.waker, entries, now),
     });
     pending.collect()
+}
+
+/// Returns what a task waits for: the resources and the promises that have its waker.
+fn blocked_on(
+    state: &LoopState,
+    task: &Waker,
+    entries: &[ResourceEntry],
+    now: Duration,
+) -> Vec<BlockedOn> {
+    let wakes_task = |entry: &&ResourceEntry| entry.wakers.iter().any(|one| one.will_wake(task));
+    let woken_by = entries.iter().filter(wakes_task);
+    let mut all: Vec<BlockedOn> = woken_by
+        .map(|entry| BlockedOn::Resource(ActiveResource::new(entry, now)))
+        .collect();
+    let mut add = |promise: &dyn PendingPromise| {
+        if promise.is_awaited_by(task) {
+            all.push(BlockedOn::of_promise(promise, now));
+        }
+    };
+    for (_, other) in state.tasks.borrow().iter() {
+        add(&*other.promise);
+    }
+    state.awaited.for_each(add);
+    all
+}
+
+impl BlockedOn {
+    fn of_promise(promise: &dyn PendingPromise, now: Duration) -> BlockedOn {
+        let location = promise.created_at();
+        if promise.is_job() {
+            let job = ResourceEntry::new(ResourceKind::Job, Some(location));
+            return BlockedOn::Resource(ActiveResource::new(&job, now));
+        }
+        BlockedOn::Promise {
+            location,
+            out_of_reach: promise.is_out_of_reach(),
+        }
+    }
 }
 
 impl fmt::Display for WhyAlive {
@@ -237,14 +250,14 @@ impl fmt::Display for WhyAlive {
         } else {
             "nothing keeps the loop alive:"
         })?;
-        if self.operations.is_empty() && self.tasks.is_empty() {
+        if self.resources.is_empty() && self.tasks.is_empty() {
             return f.write_str(" nothing is pending");
         }
         self.write_without(None, f)
     }
 }
 
-impl fmt::Display for Operation {
+impl fmt::Display for ActiveResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
         if let Some(due_in) = self.due_in {
@@ -264,20 +277,20 @@ impl fmt::Display for Operation {
 impl fmt::Display for PendingTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a task spawned at {} is pending", self.location)?;
-        self.write_waits(f)
+        self.write_blocked_on(f)
     }
 }
 
 impl PendingTask {
-    pub(crate) fn write_waits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(crate) fn write_blocked_on(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.blocked_on.is_empty() {
             return f.write_str(
-                "; it waits for nothing that the loop knows of: a channel, another thread, or a \
-                 waker that was lost",
+                "; what it waits for is unknown to the loop: a channel, another thread, or a waker \
+                 that was dropped",
             );
         }
-        for wait in &self.blocked_on {
-            write!(f, "\n    it waits for {wait}")?;
+        for one in &self.blocked_on {
+            write!(f, "\n    it waits for {one}")?;
         }
         Ok(())
     }
@@ -286,14 +299,14 @@ impl PendingTask {
 impl fmt::Display for BlockedOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BlockedOn::Operation(operation) => operation.fmt(f),
+            BlockedOn::Resource(resource) => resource.fmt(f),
             BlockedOn::Promise {
                 location,
                 out_of_reach,
             } => {
                 write!(f, "the promise made at {location}")?;
                 if *out_of_reach {
-                    f.write_str(", whose resolvers have all been dropped: it can never settle")?;
+                    f.write_str(", which can never settle: all its resolvers were dropped")?;
                 }
                 Ok(())
             }

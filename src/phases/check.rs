@@ -1,26 +1,26 @@
 //! The check phase: immediates (R37–R40).
 //!
-//! One queue, in which every immediate has a number that only grows. The phase takes a snapshot
-//! by remembering the number of the first immediate that does *not* belong to it, so an
-//! immediate made meanwhile waits for the next check phase (R37). A cleared immediate leaves a
-//! hole, also inside the running snapshot (R38).
+//! Immediates are in one queue and numbered in the order in which they are made. A round of the
+//! phase remembers the number of the first immediate that does *not* belong to it, so an immediate
+//! made meanwhile waits for the next check phase (R37). A cleared immediate leaves a gap in the
+//! queue, also within the running round (R38).
 //!
-//! Invariant: the queue holds exactly the numbers `first..next`; `first <= end_of_round <= next`
-//! while a round runs.
+//! Invariant: the queue contains exactly the numbers `first..next_id()`.
+//! Invariant: `first <= end_of_round <= next_id()` while a round runs.
 
 use std::collections::VecDeque;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 
-/// The number of an immediate. Never used twice by one loop.
+/// The number of an immediate, which a loop never uses twice.
 pub(crate) type ImmediateId = u64;
 
-/// Not a [`Macrotask`] yet, to keep the entry at five words.
+/// A queued immediate. It becomes a [`Macrotask`] when it is handed out: an entry has five words.
 struct Immediate {
     work: Work,
     location: SourceLocation,
-    /// The number of the entry for observers.
+    /// The number of the entry for observers; 0 if they were not notified.
     entry: u32,
     refed: bool,
 }
@@ -40,14 +40,14 @@ pub(crate) struct Check {
     queue: VecDeque<Option<Immediate>>,
     /// The number of the immediate at the head of the queue.
     first: ImmediateId,
-    /// The running round ends in front of this number.
+    /// The running round ends before this number.
     end_of_round: ImmediateId,
-    /// How many immediates are pending and ref'd: they keep the loop alive (R6).
+    /// How many pending immediates are ref'd: they keep the loop alive (R6).
     refed: usize,
 }
 
 impl Check {
-    /// The number that the next immediate will have.
+    /// Returns the number that the next immediate gets.
     pub(crate) fn next_id(&self) -> ImmediateId {
         self.first + self.queue.len() as u64
     }
@@ -64,11 +64,12 @@ impl Check {
         id
     }
 
-    /// Takes the snapshot that the coming round runs (R37).
+    /// Begins a round with the immediates that are queued now (R37).
     pub(crate) fn begin_round(&mut self) {
         self.end_of_round = self.next_id();
     }
 
+    /// Returns the next immediate of the round.
     pub(crate) fn next(&mut self) -> Option<Macrotask> {
         while self.first < self.end_of_round {
             let id = self.first;
@@ -81,20 +82,20 @@ impl Check {
         None
     }
 
-    /// Whether nothing of the running round is left, cleared immediates aside.
+    /// Returns `true` if only cleared immediates are left in the running round.
     pub(crate) fn round_is_over(&self) -> bool {
         let left = (self.end_of_round - self.first) as usize;
         self.queue.iter().take(left).all(Option::is_none)
     }
 
-    /// Takes an immediate out (R38). The caller drops it outside of any borrow.
+    /// Removes an immediate (R38), which the caller drops outside of any borrow.
     pub(crate) fn clear(&mut self, id: ImmediateId) -> Option<Macrotask> {
         let immediate = self.slot(id)?.take()?;
         self.refed -= usize::from(immediate.refed);
         Some(immediate.into_macrotask(id))
     }
 
-    /// Changes what a pending immediate wakes; used by a `yield_now` polled with another waker.
+    /// Returns the work of a pending immediate, to replace what it wakes.
     pub(crate) fn pending_work(&mut self, id: ImmediateId) -> Option<&mut Work> {
         Some(&mut self.slot(id)?.as_mut()?.work)
     }
@@ -117,24 +118,24 @@ impl Check {
         self.pending(id).is_some()
     }
 
-    /// Whether a pending immediate keeps the loop alive and forbids the poll phase to wait; an
-    /// unref'd one does neither (R39).
+    /// Returns `true` if a pending immediate keeps the loop alive and keeps the poll phase from
+    /// waiting; an unref'd one does neither (R39).
     pub(crate) fn has_refed(&self) -> bool {
         self.refed > 0
     }
 
-    /// The immediates that are pending, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    /// Lists the pending immediates for a report.
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let pending = self.queue.iter().flatten();
-        let resources = pending.map(|immediate| ActiveResource {
+        let resources = pending.map(|immediate| ResourceEntry {
             refed: immediate.refed,
             wakers: immediate.work.waker().cloned().into_iter().collect(),
-            ..ActiveResource::new(OperationKind::Immediate, Some(immediate.location))
+            ..ResourceEntry::new(ResourceKind::Immediate, Some(immediate.location))
         });
         resources.collect()
     }
 
-    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    /// Removes all immediates, which the caller drops outside of any borrow.
     pub(crate) fn take_all(&mut self) -> Vec<Macrotask> {
         self.begin_round();
         std::iter::from_fn(|| self.next()).collect()

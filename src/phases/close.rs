@@ -4,14 +4,14 @@
 //! sources closed in one turn **the one closed last calls back first**. A callback that closes
 //! another source feeds the next turn.
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 
 #[derive(Default)]
 pub(crate) struct Close {
-    /// Closed and not yet called back; the last one comes first.
+    /// Closed in this turn; the last one is called first.
     stack: Vec<Macrotask>,
-    /// What the running phase still has to hand out, last one first.
+    /// Left to be called by the running phase, the last one first.
     running: Vec<Macrotask>,
 }
 
@@ -24,8 +24,9 @@ impl Close {
         self.stack.is_empty() && self.running.is_empty()
     }
 
+    /// Begins a phase with the callbacks that are queued now.
     pub(crate) fn begin(&mut self) {
-        // What a stopped run left behind comes after what was closed later, as on the stack.
+        // What a stopped run has left is called after what was closed later, as on the stack.
         self.running.append(&mut self.stack);
     }
 
@@ -33,10 +34,10 @@ impl Close {
         self.running.pop()
     }
 
-    /// What is queued, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    /// Lists the queued callbacks for a report.
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let resources = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Close, Some(macrotask.origin.location))
+            ResourceEntry::new(ResourceKind::Close, Some(macrotask.origin.location))
         };
         self.running
             .iter()
@@ -46,7 +47,7 @@ impl Close {
             .collect()
     }
 
-    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    /// Removes all callbacks, which the caller drops outside of any borrow.
     pub(crate) fn take_all(&mut self) -> Vec<Macrotask> {
         self.begin();
         std::mem::take(&mut self.running)

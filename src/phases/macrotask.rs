@@ -1,33 +1,33 @@
 //! What a phase hands out: a callback to call or a waker to wake.
 //!
-//! A macrotask knows what to do and where it was made, never when it runs: that is decided in
-//! `event_loop.rs`, where the only call of [`Macrotask::call`] stands.
+//! A macrotask knows what to do and where it was made. It does not know when it runs, which
+//! `event_loop.rs` decides, and it does not call anything: `event_loop/invoke.rs` does.
 
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::task::Waker;
 
-/// A place in the user's source.
+/// A position in the source of the program.
 pub(crate) type SourceLocation = &'static Location<'static>;
 
-/// One piece of the user's code, entered from the loop.
+/// One entry into user code.
 pub(crate) struct Macrotask {
     pub(crate) work: Work,
     pub(crate) origin: Origin,
 }
 
-/// Where a piece of the user's code comes from. Only observers look at more than the place.
+/// The origin of an entry into user code. All but the location is for observers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
     pub(crate) location: SourceLocation,
-    /// The number of the timer, immediate, job, source or promise behind it.
+    /// The number of the timer, immediate, job, source or promise that it belongs to.
     pub(crate) resource: Option<NonZeroU64>,
-    /// The number under which observers were told that it was queued; 0 if they were not.
+    /// The number under which observers were notified that it was queued; 0 if they were not.
     pub(crate) entry: u32,
     pub(crate) kind: StepKind,
 }
 
-/// What kind of entry the loop makes into the user's code.
+/// The kind of an entry into user code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StepKind {
@@ -37,7 +37,7 @@ pub enum StepKind {
     Tick,
     /// [`queue_microtask`](crate::queue_microtask), or the body of a module (R19).
     Microtask,
-    /// A task that was woken: a promise job.
+    /// A woken task: a promise job.
     Task,
     /// [`set_timeout`](crate::set_timeout), [`time::sleep`](crate::time::sleep) and the like.
     Timeout,
@@ -45,22 +45,22 @@ pub enum StepKind {
     Interval,
     /// [`set_immediate`](crate::set_immediate), [`yield_now`](crate::yield_now).
     Immediate,
-    /// A job of the worker pool has finished.
+    /// The completion of a job of the worker pool.
     JobDone,
-    /// A socket or another descriptor is ready.
+    /// The readiness of a socket or of another descriptor.
     Readiness,
-    /// A signal has come, see [`signal`](crate::signal) (R64).
+    /// A received signal, see [`signal`](crate::signal) (R64).
     Signal,
-    /// A child has ended, see [`process`](crate::process) (R65).
+    /// The end of a child process, see [`process`](crate::process) (R65).
     ChildExit,
     /// [`Handle::post`](crate::Handle::post), [`Handle::spawn`](crate::Handle::spawn).
     Message,
-    /// A task was woken from outside of the running loop. This only queues it; it runs as a
-    /// [`Task`](StepKind::Task) of the drain.
+    /// The wake of a task from outside of the running loop. It only queues the task, which runs as a
+    /// [`Task`](StepKind::Task) in the drain.
     RemoteWake,
     /// [`time::simulate_completion`](crate::time::simulate_completion).
     Simulated,
-    /// A result that was known without waiting, in the pending phase (R63).
+    /// A result that was known without waiting, reported in the pending phase (R63).
     Pending,
     /// The callback of a closed source (R62).
     Close,
@@ -85,7 +85,7 @@ impl Origin {
         }
     }
 
-    /// With the number of what stands behind it, told from 1 on.
+    /// As [`new`](Origin::new), with the number of what it belongs to. Observers see `index` + 1.
     #[inline]
     pub(crate) fn of(kind: StepKind, location: SourceLocation, index: u64) -> Origin {
         Origin {
@@ -95,21 +95,21 @@ impl Origin {
     }
 }
 
-/// The ways in which the user's code is kept until its phase.
+/// User code as it is kept until its phase.
 pub(crate) enum Work {
     /// Called at most once; `None` afterwards.
     Once(Option<Box<dyn FnOnce()>>),
     /// Called any number of times: an interval, or a timer that can be refreshed.
     Repeating(Box<dyn FnMut()>),
-    /// Woken at most once; the task behind it runs as a microtask of this macrotask's drain.
+    /// Woken at most once; its task runs as a microtask in the drain after this macrotask.
     Wake(Option<Waker>),
-    /// Nothing to call: a timer that was cleared after it had fired and then refreshed (R35),
-    /// or the immediate that keeps the loop turning behind an error (R51).
+    /// Nothing to call: a timer that was cleared after it had fired and then refreshed (R35), or
+    /// the immediate that lets the loop turn once more after an error (R51).
     Nothing,
 }
 
 impl Work {
-    /// Hands the work out and leaves a mark of its kind: what can be done once is *spent*.
+    /// Takes the work out. What can be done only once is *spent* afterwards.
     pub(crate) fn take(&mut self) -> Work {
         match self {
             Work::Once(callback) => Work::Once(callback.take()),
@@ -118,7 +118,7 @@ impl Work {
         }
     }
 
-    /// Whom it wakes, if that is what it does.
+    /// Returns the waker that it wakes, if any.
     pub(crate) fn waker(&self) -> Option<&Waker> {
         match self {
             Work::Wake(waker) => waker.as_ref(),
@@ -126,7 +126,7 @@ impl Work {
         }
     }
 
-    /// Whether it could be done once only, and was handed out.
+    /// Returns `true` if it could be done only once and was taken.
     pub(crate) fn is_spent(&self) -> bool {
         matches!(self, Work::Once(None) | Work::Wake(None))
     }
@@ -145,36 +145,18 @@ impl Macrotask {
         Macrotask::new(Work::Wake(Some(waker)), origin)
     }
 
-    /// Wakes several, in order, as one macrotask.
+    /// Returns a macrotask that wakes several tasks in order.
     pub(crate) fn wake_all(wakers: Vec<Waker>, origin: Origin) -> Macrotask {
         Macrotask::callback(move || wake_each(wakers), origin)
     }
-
-    /// Enters the user's code. Must not be called while any part of the loop is borrowed.
-    pub(crate) fn call(&mut self) {
-        match &mut self.work {
-            Work::Once(callback) => {
-                if let Some(callback) = callback.take() {
-                    callback();
-                }
-            }
-            Work::Repeating(callback) => callback(),
-            Work::Wake(waker) => {
-                if let Some(waker) = waker.take() {
-                    waker.wake();
-                }
-            }
-            Work::Nothing => {}
-        }
-    }
 }
 
-/// A waker that is not of this crate may panic. Those behind it are woken all the same, or what
-/// waits there would wait for ever; the first panic goes on.
+/// Wakes all wakers, also if one panics: a task that is not woken would wait forever. Only wakers of
+/// other crates can panic. The first panic is resumed at the end.
 fn wake_each(wakers: Vec<Waker>) {
     let wake = |waker: Waker| catch_unwind(AssertUnwindSafe(|| waker.wake())).err();
-    let thrown: Vec<_> = wakers.into_iter().filter_map(wake).collect();
-    if let Some(first) = thrown.into_iter().next() {
+    let panics: Vec<_> = wakers.into_iter().filter_map(wake).collect();
+    if let Some(first) = panics.into_iter().next() {
         resume_unwind(first);
     }
 }

@@ -1,21 +1,21 @@
 //! The pending phase: results that are known without waiting (R63).
 //!
-//! A round takes what is there when it begins; what is fed meanwhile belongs to the next round.
-//! Rounds run at the start of a turn and, at most eight of them, behind the poll phase.
+//! A round hands out what is queued when it begins; what is queued meanwhile belongs to the next
+//! round. There is one round at the start of a turn, and at most eight after the poll phase.
 
 use std::collections::VecDeque;
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 
-/// How many rounds follow the poll phase at most (`core.c` `uv_run`: "a small fixed number of
+/// The most rounds after the poll phase (`core.c` `uv_run`: "a small fixed number of
 /// times to avoid loop starvation").
 pub(crate) const ROUNDS_AFTER_POLL: usize = 8;
 
 #[derive(Default)]
 pub(crate) struct Pending {
     queue: VecDeque<Macrotask>,
-    /// How many of the queue still belong to the running round.
+    /// How many entries of the queue belong to the running round.
     left_in_round: usize,
 }
 
@@ -40,15 +40,15 @@ impl Pending {
         self.queue.pop_front()
     }
 
-    /// What is queued, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    /// Lists the queued callbacks for a report.
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let resources = |macrotask: &Macrotask| {
-            ActiveResource::new(OperationKind::Pending, Some(macrotask.origin.location))
+            ResourceEntry::new(ResourceKind::Pending, Some(macrotask.origin.location))
         };
         self.queue.iter().map(resources).collect()
     }
 
-    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    /// Removes all callbacks, which the caller drops outside of any borrow.
     pub(crate) fn take_all(&mut self) -> Vec<Macrotask> {
         self.left_in_round = 0;
         self.queue.drain(..).collect()

@@ -1,7 +1,7 @@
 //! The nextTick queue and the microtask queue.
 //!
-//! Two plain queues, first in, first out (R13); the order in which they are emptied is in `checkpoint.rs`. Both are
-//! unbounded: a drain that never ends is Node's intent (R11), and the bound on it is memory.
+//! Both are first in, first out (R13). The order in which they are emptied is decided in
+//! `event_loop/checkpoint.rs`. Both are unbounded: a drain that never ends is what Node does (R11).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -17,9 +17,9 @@ pub(crate) struct Job {
     pub(crate) location: SourceLocation,
 }
 
-/// One entry of the microtask queue: promise jobs and callbacks share it, first in, first out.
+/// One entry of the microtask queue, which promise jobs and callbacks share.
 pub(crate) enum Microtask {
-    /// A task that was woken.
+    /// A woken task.
     Task(Runnable<TaskMeta>),
     Callback(Job),
 }
@@ -32,9 +32,9 @@ pub(crate) struct Queues {
 
 #[derive(Default)]
 struct Microtasks {
-    /// A task, or nothing where the next of `callbacks` stands. An entry is one word, because most
-    /// are tasks, and moving a wider one costs a fifth of a turn.
-    line: VecDeque<Option<Runnable<TaskMeta>>>,
+    /// The order of the queue: a task, or `None` for the next of `callbacks`. Most entries are tasks,
+    /// and an entry of one word makes a turn a fifth cheaper than one that can hold both.
+    order: VecDeque<Option<Runnable<TaskMeta>>>,
     callbacks: VecDeque<Job>,
 }
 
@@ -53,7 +53,7 @@ impl Queues {
                 None
             }
         };
-        microtasks.line.push_back(task);
+        microtasks.order.push_back(task);
     }
 
     pub(crate) fn pop_tick(&self) -> Option<Job> {
@@ -62,7 +62,7 @@ impl Queues {
 
     pub(crate) fn pop_microtask(&self) -> Option<Microtask> {
         let mut microtasks = self.microtasks.borrow_mut();
-        match microtasks.line.pop_front()? {
+        match microtasks.order.pop_front()? {
             Some(runnable) => Some(Microtask::Task(runnable)),
             None => microtasks.callbacks.pop_front().map(Microtask::Callback),
         }
@@ -77,10 +77,10 @@ impl Queues {
     }
 
     pub(crate) fn microtask_count(&self) -> usize {
-        self.microtasks.borrow().line.len()
+        self.microtasks.borrow().order.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        !self.has_ticks() && self.microtasks.borrow().line.is_empty()
+        !self.has_ticks() && self.microtasks.borrow().order.is_empty()
     }
 }

@@ -15,7 +15,7 @@ use std::io;
 use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 
 /// Identifies a child of a loop. Keys are not reused.
@@ -96,10 +96,10 @@ impl Children {
     }
 
     /// Returns the running children, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
-        let resources = self.running.values().map(|running| ActiveResource {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
+        let resources = self.running.values().map(|running| ResourceEntry {
             refed: running.refed,
-            ..ActiveResource::new(OperationKind::Child, Some(running.location))
+            ..ResourceEntry::new(ResourceKind::Child, Some(running.location))
         });
         resources.collect()
     }

@@ -167,6 +167,12 @@ pub struct Following<O> {
     pub(super) outcome: BoxedOutcome<O>,
 }
 
+impl<O> std::fmt::Debug for Following<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Following").finish_non_exhaustive()
+    }
+}
+
 mod sealed {
     pub trait Sealed {}
     impl<T> Sealed for super::Promise<T> {}

@@ -32,8 +32,8 @@ use super::reaction_list::{Reaction, Reactions};
 use crate::async_local::context::AsyncContext;
 use crate::blocking::pool::JobId;
 use crate::event_loop::state::LoopState;
-use crate::hooks::rejection::{Reason, Tracked, Tracking};
-use crate::hooks::uncaught::{PanicReason, drop_quietly, payload_text};
+use crate::hooks::rejection::{PanicReason, Reason, Tracked, Tracking};
+use crate::hooks::uncaught::{drop_quietly, payload_text};
 use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, SettledAs};
 use crate::phases::macrotask::SourceLocation;
@@ -221,7 +221,7 @@ impl<O: 'static> State<O> {
             Reaction::Wake(waker) => waker.wake(),
             Reaction::Map(map) => {
                 let settled = self.clone(); // `map` holds it weakly
-                self.owner.trampoline(Box::new(move || {
+                self.owner.trampoline.run(Box::new(move || {
                     map();
                     drop(settled);
                 }));
@@ -402,7 +402,9 @@ impl<O> Drop for State<O> {
     fn drop(&mut self) {
         self.unlist();
         if let Some((_, Reaction::Map(map))) = self.reactions.get_mut().first.take() {
-            self.owner.trampoline(Box::new(move || drop_quietly(map)));
+            self.owner
+                .trampoline
+                .run(Box::new(move || drop_quietly(map)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =

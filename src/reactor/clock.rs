@@ -1,8 +1,8 @@
 //! The clock of a loop: real or virtual.
 //!
-//! This is the only file that reads the machine's clock; everything else is handed `now`.
-//! A virtual clock moves only when it is told to: by the poll phase, which jumps to the next
-//! timer when nothing else can run, and by [`block_for`](crate::time::block_for).
+//! This is the only file that reads the machine's clock; everything else receives `now` as an argument.
+//! A virtual clock moves only by [`Clock::jump_to`], which the poll phase calls when nothing else can
+//! run and `advance` by hand, and by [`Clock::block_for`]. `tests/house/layers.rs` checks both.
 //!
 //! Invariant: a clock never goes backwards.
 
@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// For signatures that are not ours.
+/// The machine's `Instant`, for the signatures of other crates.
 #[cfg(feature = "hyper")]
 pub(crate) type MachineInstant = Instant;
 
@@ -51,16 +51,12 @@ impl Clock {
         }
     }
 
-    /// The time in whole milliseconds, the unit in which Node's timers count.
+    /// Returns the time in whole milliseconds, the unit in which Node's timers count.
     pub(crate) fn now_ms(&self) -> u64 {
-        let now = self.now();
-        // A virtual clock can be moved to the end of time, where the milliseconds are not counted.
-        now.as_secs()
-            .saturating_mul(1_000)
-            .saturating_add(u64::from(now.subsec_millis()))
+        whole_ms(self.now())
     }
 
-    /// Moves a virtual clock to `target`; one that is there already, or past it, stays.
+    /// Moves a virtual clock to `target`, unless it is already there or past it.
     pub(crate) fn jump_to(&self, target: Duration) {
         match &self.kind {
             Kind::Real(_) => unreachable!("only a virtual clock can jump"),
@@ -68,7 +64,7 @@ impl Clock {
         }
     }
 
-    /// Time passes and nothing runs: what a busy callback does.
+    /// Lets time pass while nothing runs, as a busy callback does.
     pub(crate) fn block_for(&self, duration: Duration) {
         match &self.kind {
             Kind::Real(_) => std::thread::sleep(duration),
@@ -77,33 +73,36 @@ impl Clock {
     }
 }
 
-/// A reading of a clock in the unit in which Node's timers count.
+/// Returns a reading of a clock in whole milliseconds, the unit in which Node's timers count.
 pub(crate) fn whole_ms(now: Duration) -> u64 {
-    now.as_secs() * 1_000 + u64::from(now.subsec_millis())
+    // A virtual clock can be moved to the end of time, which milliseconds do not reach.
+    now.as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(u64::from(now.subsec_millis()))
 }
 
-/// The time of the machine outside of any loop, on the scale of every real [`Clock`].
+/// Returns the time of the machine outside of any loop, on the scale of every real [`Clock`].
 pub(crate) fn machine_now() -> Duration {
     base().elapsed()
 }
 
-/// The machine's `Instant` for a reading of a clock, for interfaces that want that type. Readings of
-/// a virtual clock become moments as if it had started with the process.
+/// Converts a reading of a clock to the machine's `Instant`. Readings of a virtual clock are converted
+/// as if it had started with the process.
 #[cfg(feature = "hyper")]
 pub(crate) fn machine_instant(since_base: Duration) -> MachineInstant {
-    // What can't be represented is so far away that nobody waits for it.
+    // A time that cannot be represented is too far away to be waited for.
     const FAR: Duration = Duration::from_secs(1 << 32);
     let base = base();
     base.checked_add(since_base).unwrap_or_else(|| base + FAR)
 }
 
-/// The other way; zero for what was before.
+/// Converts the machine's `Instant` to a reading of a clock; zero for an earlier one.
 #[cfg(feature = "hyper")]
 pub(crate) fn since_base(instant: MachineInstant) -> Duration {
     instant.saturating_duration_since(base())
 }
 
-/// The moment from which the real clocks of this process count.
+/// Returns the moment from which the real clocks of this process count.
 fn base() -> Instant {
     static BASE: OnceLock<Instant> = OnceLock::new();
     *BASE.get_or_init(Instant::now)

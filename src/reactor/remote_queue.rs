@@ -1,20 +1,17 @@
-//! The remote door: the only way into a loop from another thread.
+//! The queue through which other threads reach a loop.
 //!
-//! A queue that any thread may push to, and a bell that wakes the loop out of its poll phase.
-//! What comes through the door is handed out by the poll phase in the order of arrival, each
-//! message a macrotask of its own. Also a wake on the loop's own thread comes this way while
-//! the loop is not running (between two runs, or while another loop runs).
+//! Any thread may push to it, and a [`Notifier`] decides which push has to wake the loop out of its poll
+//! phase. The poll phase hands out the messages, each as a macrotask of its own. A wake on the loop's
+//! own thread is a message as well while the loop is not running (between two runs, or while another
+//! loop runs).
 //!
-//! All atomics and locks of the library are in this module and in `pool.rs`, but for those of
-//! `signals/`, which are the process's, and of `worker.rs`, which only carry messages of the user's.
-//!
-//! Invariants: a message accepted is handed out or, at the loop's end, dropped on the loop's
-//! thread; after the end nothing is accepted. A [`Runnable`] that is refused is forgotten, not
+//! Invariants: a message that was accepted is handed out or, at the end of the loop, dropped on the
+//! loop's thread; after the end nothing is accepted. A [`Runnable`] that is refused is forgotten, not
 //! dropped: its future belongs to the loop's thread.
 
 mod notifier;
 
-/// What `notifier.rs` is built on; the loom model gives it loom's.
+/// The atomics of `notifier.rs`, which the loom model replaces.
 mod atomic {
     pub(super) use std::sync::atomic::{AtomicU8, Ordering, fence};
 }
@@ -24,7 +21,6 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use std::thread::ThreadId;
 
 use async_task::Runnable;
@@ -34,18 +30,19 @@ use slab::Slab;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use notifier::Notifier;
 
-/// Something that came in through the door.
+/// A message for the loop.
 pub(crate) enum Message {
-    /// A task was woken from outside.
+    /// A task was woken by another thread, or while the loop was not running.
     Wake(Runnable<TaskMeta>),
-    /// A callback was sent by a handle.
+    /// A callback was sent through a handle.
     Post(Box<dyn FnOnce() + Send>, SourceLocation),
     /// A job of the pool has finished.
     JobDone(u64, std::thread::Result<Box<dyn Any + Send>>),
 }
 
-/// What every task carries, readable on any thread: the door of its loop, and where it was made.
+/// What every task carries, readable on any thread.
 pub(crate) struct TaskMeta {
+    /// The queue of its loop.
     pub(crate) remote_queue: Arc<RemoteQueue>,
     pub(crate) location: SourceLocation,
     /// The number of its promise.
@@ -61,22 +58,22 @@ impl TaskMeta {
     }
 }
 
-/// A message, and the thread that sent it if that is noted.
-struct Envelope {
-    message: Message,
-    sender: Option<ThreadId>,
+/// A message, and the thread that sent it if the queue records that.
+pub(crate) struct Envelope {
+    pub(crate) message: Message,
+    pub(crate) sender: Option<ThreadId>,
 }
 
 pub(crate) struct RemoteQueue {
     id: u64,
     messages: ConcurrentQueue<Envelope>,
-    /// Whether it is noted who sends what: an exploration keeps the order of each thread.
+    /// Whether messages carry their senders.
     records_senders: bool,
     notifier: Notifier,
     waker: mio::Waker,
-    /// Keep-alive tokens that are out.
+    /// The number of keep-alive tokens that exist.
     tokens: AtomicUsize,
-    /// Where they were made, for reports. Only the number above decides anything.
+    /// Where they were created, for reports. Only the number above decides anything.
     token_locations: Mutex<Slab<SourceLocation>>,
 }
 
@@ -86,9 +83,9 @@ impl RemoteQueue {
         RemoteQueue {
             // Relaxed: only uniqueness counts.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            // Unbounded: a sender must not block on a loop that may be waiting for it, and a
-            // wake must not fail. Wakes are bounded by the number of tasks, completions by the
-            // number of jobs; what is posted is the sender's to bound.
+            // Unbounded: a sender must not block on a loop that may be waiting for it, and a wake must
+            // not fail. Wakes are bounded by the number of tasks, job results by the number of jobs;
+            // callbacks are for their senders to bound.
             messages: ConcurrentQueue::unbounded(),
             records_senders,
             notifier: Notifier::new(),
@@ -98,12 +95,12 @@ impl RemoteQueue {
         }
     }
 
-    /// The identity of the loop behind the door.
+    /// Returns the identity of the loop.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
-    /// Any thread: leaves a message, or gives it back when the loop has ended.
+    /// Any thread: pushes a message, or returns it if the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
         let sender = self.records_senders.then(|| std::thread::current().id());
         match self.messages.push(Envelope { message, sender }) {
@@ -115,29 +112,29 @@ impl RemoteQueue {
         }
     }
 
-    /// Any thread: a task of this loop was woken elsewhere.
+    /// Any thread: pushes the wake of a task of this loop.
     pub(crate) fn wake(&self, runnable: Runnable<TaskMeta>) {
         if let Err(Message::Wake(runnable)) = self.push(Message::Wake(runnable)) {
             std::mem::forget(runnable);
         }
     }
 
-    /// Any thread: one keep-alive token more. What comes back goes to [`RemoteQueue::drop_token`].
+    /// Any thread: adds a keep-alive token. The caller passes the key to [`RemoteQueue::drop_token`].
     pub(crate) fn add_token(&self, location: SourceLocation) -> usize {
-        // Relaxed: whoever adds one runs on the loop or holds what keeps it alive.
+        // Relaxed: the caller runs on the loop, or holds what keeps it alive.
         self.tokens.fetch_add(1, Ordering::Relaxed);
         self.lock_token_locations().insert(location)
     }
 
-    /// Any thread: one keep-alive token less.
+    /// Any thread: removes a keep-alive token.
     pub(crate) fn drop_token(&self, key: usize) {
         self.lock_token_locations().remove(key);
         // Release pairs with the Acquire in `has_tokens`.
         self.tokens.fetch_sub(1, Ordering::Release);
-        self.notify_loop(); // the loop may be waiting for nothing but this
+        self.notify_loop(); // the loop may be waiting for nothing else
     }
 
-    /// The loop: how many messages are here now.
+    /// The loop: returns how many messages are in the queue now.
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }
@@ -146,47 +143,42 @@ impl RemoteQueue {
         self.messages.is_empty()
     }
 
-    pub(crate) fn pop(&self) -> Option<Message> {
-        self.messages.pop().ok().map(|envelope| envelope.message)
+    pub(crate) fn pop(&self) -> Option<Envelope> {
+        self.messages.pop().ok()
     }
 
-    /// The next message and who sent it, if that is noted.
-    pub(crate) fn pop_with_sender(&self) -> Option<(Message, Option<ThreadId>)> {
-        let envelope = self.messages.pop().ok()?;
-        Some((envelope.message, envelope.sender))
-    }
-
-    /// Whether a keep-alive token is out.
+    /// Returns whether a keep-alive token exists.
     pub(crate) fn has_tokens(&self) -> bool {
-        // Acquire pairs with the Release of a token's drop: what its thread sent before is
-        // here when the token is seen to be gone.
+        // Acquire pairs with the Release of a token's drop: once the token is seen to be gone, what its
+        // thread sent before is in the queue.
         self.tokens.load(Ordering::Acquire) > 0
     }
 
-    /// Where the tokens that are out were made.
+    /// Returns where the tokens were created.
     pub(crate) fn token_locations(&self) -> Vec<SourceLocation> {
         let locations = self.lock_token_locations();
         locations.iter().map(|(_, location)| *location).collect()
     }
 
     fn lock_token_locations(&self) -> MutexGuard<'_, Slab<SourceLocation>> {
-        // No user code runs under the lock, so a poisoned one is still whole.
+        // No user code runs under the lock, so the contents of a poisoned one are consistent.
         self.token_locations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The loop is about to wait. Behind this call it must look once more at what another
-    /// thread may have changed: the messages and the tokens.
+    /// The loop is about to wait. After this call it must check again what another thread may have
+    /// changed: the messages and the tokens.
     pub(crate) fn prepare_park(&self) {
         self.notifier.prepare_park();
     }
 
+    /// The loop has waited, or does not wait after all.
     pub(crate) fn unpark(&self) {
         self.notifier.unpark();
     }
 
-    /// The end: nothing is accepted any more.
+    /// Refuses all messages from now on.
     pub(crate) fn close(&self) {
         self.messages.close();
     }
@@ -197,8 +189,8 @@ impl RemoteQueue {
 
     fn notify_loop(&self) {
         if self.notifier.should_notify() {
-            // The only way for this to fail is a kernel out of memory; the loop then notices
-            // the message at its next turn.
+            // This fails only when the kernel is out of memory. The loop then finds the message in its
+            // next turn.
             let _ = self.waker.wake();
         }
     }
@@ -206,6 +198,6 @@ impl RemoteQueue {
 
 impl fmt::Debug for RemoteQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Door({})", self.id)
+        write!(f, "RemoteQueue({})", self.id)
     }
 }

@@ -1,4 +1,4 @@
-//! `--html FILE` and `--trace FILE` on the command line of a program.
+//! Recordings that are written to files, as requested by `--html FILE` and `--trace FILE`.
 
 use std::cell::Cell;
 use std::env;
@@ -8,86 +8,85 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Recording;
-use crate::observe::{self, Event, EventContext, EveryLoop, Observer};
+use crate::observe::{self, Event, EventContext, EveryLoopHandle, Observer};
 
-/// Records every loop that is built on this thread from now on, if the command line asks for it:
-/// `--html FILE` for the page, `--trace FILE` for the trace, or both. Without them it does
-/// nothing at all. Other arguments are left to the program.
+/// Records every loop that is built on this thread from now on, if the command line of the program
+/// contains `--html FILE` for the page, `--trace FILE` for the trace, or both. Otherwise it does
+/// nothing. Other arguments are ignored.
 ///
-/// It is [`take`] for programs that do not read their command line themselves; the title is the
-/// program's name.
+/// The title is the name of the program. Programs that parse their command line themselves can use
+/// [`record_to_files`].
 ///
 /// ```
-/// let _picture = nodeloop::recording::from_arguments(); // first thing in `main`
+/// let _recording = nodeloop::recording::from_args(); // at the start of `main`
 /// nodeloop::run(async { /* … */ });
 /// ```
 ///
 /// # Panics
 ///
-/// If one of the two stands without a file behind it.
+/// Panics if one of the two options is not followed by a file name.
 #[track_caller]
-pub fn from_arguments() -> Picture {
+pub fn from_args() -> RecordingGuard {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    let html = file_behind("--html", &arguments);
-    let trace = file_behind("--trace", &arguments);
-    take(&program_name(), html.as_deref(), trace.as_deref())
+    let html = file_of("--html", &arguments);
+    let trace = file_of("--trace", &arguments);
+    record_to_files(&program_name(), html.as_deref(), trace.as_deref())
 }
 
 /// Records every loop that is built on this thread from now on, and writes the page, the trace or
-/// both to the files that are given. Without any it does nothing at all.
+/// both to the given files. Without a file it does nothing.
 ///
-/// The files are written at the end of each run, so also when
-/// [`nodeloop::exit`](crate::exit) ends the process, and once more when the returned value is
-/// dropped, if something was recorded since. A failure to write is told on the standard
-/// error output, as is the name of what was written.
+/// The files are written at the end of each run, including a run that
+/// [`nodeloop::exit`](crate::exit) ends, and when the returned guard is dropped, if there are new
+/// events. The name of a written file, or the error, is printed to standard error.
 #[track_caller]
-pub fn take(title: &str, html: Option<&Path>, trace: Option<&Path>) -> Picture {
+pub fn record_to_files(title: &str, html: Option<&Path>, trace: Option<&Path>) -> RecordingGuard {
     if html.is_none() && trace.is_none() {
-        return Picture {
+        return RecordingGuard {
             installed: None,
-            wanted: None,
+            files: None,
         };
     }
-    let wanted = Wanted {
+    let files = Files {
         recording: Recording::new(title),
         html: html.map(Path::to_owned),
         trace: trace.map(Path::to_owned),
         saved: Rc::default(),
     };
-    Picture {
-        installed: Some(observe::every_loop(wanted.clone())),
-        wanted: Some(wanted),
+    RecordingGuard {
+        installed: Some(observe::every_loop(files.clone())),
+        files: Some(files),
     }
 }
 
-/// A picture that is being taken, by [`take`] or [`from_arguments`]. Dropping it ends that for
-/// loops that are built later.
-#[must_use = "dropping it ends the recording: `let _picture = …`"]
+/// Keeps [`record_to_files`] or [`from_args`] active. After it is dropped, newly built loops are not
+/// recorded.
+#[must_use = "dropping the guard ends the recording; bind it with `let _recording = …`"]
 #[derive(Debug)]
-pub struct Picture {
-    installed: Option<EveryLoop>,
-    wanted: Option<Wanted>,
+pub struct RecordingGuard {
+    installed: Option<EveryLoopHandle>,
+    files: Option<Files>,
 }
 
-impl Picture {
-    /// The recording, if there is one.
+impl RecordingGuard {
+    /// Returns the recording, if there is one.
     pub fn recording(&self) -> Option<&Recording> {
-        self.wanted.as_ref().map(|wanted| &wanted.recording)
+        self.files.as_ref().map(|files| &files.recording)
     }
 }
 
-impl Drop for Picture {
+impl Drop for RecordingGuard {
     fn drop(&mut self) {
         drop(self.installed.take());
-        if let Some(wanted) = &self.wanted {
-            wanted.save();
+        if let Some(files) = &self.files {
+            files.save();
         }
     }
 }
 
-/// The file that stands behind `option`, or in it: `--html FILE` or `--html=FILE`.
+/// Returns the file of `option`: `--html FILE` or `--html=FILE`.
 #[track_caller]
-fn file_behind(option: &str, arguments: &[OsString]) -> Option<PathBuf> {
+fn file_of(option: &str, arguments: &[OsString]) -> Option<PathBuf> {
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let file = if argument == option {
@@ -104,7 +103,7 @@ fn file_behind(option: &str, arguments: &[OsString]) -> Option<PathBuf> {
         };
         match file {
             Some(file) if !file.is_empty() => return Some(PathBuf::from(file)),
-            _ => panic!("`{option}` needs the name of a file behind it: `{option} picture`"),
+            _ => panic!("`{option}` has no file name; pass one, as in `{option} FILE`"),
         }
     }
     None
@@ -119,20 +118,20 @@ fn program_name() -> String {
     )
 }
 
-/// A recording, and the files that are to be made of it.
+/// A recording, and the files to write it to.
 #[derive(Debug, Clone)]
-struct Wanted {
+struct Files {
     recording: Recording,
     html: Option<PathBuf>,
     trace: Option<PathBuf>,
-    /// How many events the files have.
+    /// The number of events in the files that were written last.
     saved: Rc<Cell<Option<usize>>>,
 }
 
-impl Wanted {
-    /// Writes the files, if anything has happened since.
+impl Files {
+    /// Writes the files if there are new events.
     fn save(&self) {
-        let events = self.recording.len() + self.recording.left_off();
+        let events = self.recording.len() + self.recording.omitted();
         if self.saved.replace(Some(events)) == Some(events) {
             return;
         }
@@ -145,7 +144,7 @@ impl Wanted {
     }
 }
 
-impl Observer for Wanted {
+impl Observer for Files {
     fn observe(&self, event: &Event, context: &EventContext<'_>) {
         self.recording.observe(event, context);
         if *event == Event::RunEnd {
@@ -156,7 +155,7 @@ impl Observer for Wanted {
 
 fn report(what: &str, file: &Path, result: io::Result<()>) {
     match result {
-        Ok(()) => eprintln!("the {what} of this run is in {}", file.display()),
+        Ok(()) => eprintln!("the {what} of this run was written to {}", file.display()),
         Err(error) => eprintln!(
             "the {what} could not be written to {}: {error}",
             file.display()
@@ -170,11 +169,11 @@ mod tests {
 
     fn file(arguments: &[&str]) -> Option<String> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        file_behind("--html", &arguments).map(|path| path.to_str().unwrap().to_owned())
+        file_of("--html", &arguments).map(|path| path.to_str().unwrap().to_owned())
     }
 
     #[test]
-    fn the_file_stands_behind_the_option_or_in_it() {
+    fn a_file_follows_the_option_or_is_part_of_it() {
         assert_eq!(file(&[]), None);
         assert_eq!(file(&["other", "--htmlx", "x"]), None);
         assert_eq!(

@@ -1,12 +1,12 @@
-//! Writing a file as a whole or not at all.
+//! Replaces a file atomically.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes beside `path`, then puts the new file in the place of the old. What is no regular file
-/// (a pipe, `/dev/stdout`) is written as it is.
+/// Writes a temporary file next to `path`, then renames it to `path`. A path that is not a regular
+/// file (a pipe, `/dev/stdout`) is written directly.
 pub(super) fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -14,10 +14,10 @@ pub(super) fn replace(
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return write_to(path, write);
     }
-    let beside = beside(path);
-    let result = write_to(&beside, write).and_then(|()| fs::rename(&beside, path));
+    let temporary = temporary_name(path);
+    let result = write_to(&temporary, write).and_then(|()| fs::rename(&temporary, path));
     if result.is_err() {
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&temporary);
     }
     result
 }
@@ -31,7 +31,7 @@ fn write_to(
     out.flush()
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn temporary_name(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(format!(".{}.tmp", std::process::id()));
     PathBuf::from(name)

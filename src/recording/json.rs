@@ -1,7 +1,7 @@
-//! A writer of JSON, as small as the recordings need it.
+//! A writer of JSON that has only what recordings need.
 //!
-//! Invariant: what it writes may stand inside of a `<script>` element: no `<` appears in a string
-//! but as `\u003c`, so neither `</script>` nor `<!--` can end or change the element.
+//! Invariant: the output can be embedded in a `<script>` element. A `<` in a string is written as
+//! `\u003c`, so neither `</script>` nor `<!--` can end or change the element.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ pub(super) fn string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            // Line ends of JavaScript, and what HTML could take for its own.
+            // Line ends in JavaScript, and characters with a meaning in HTML.
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' | '\u{7f}' => {
                 let _ = write!(out, "\\u{:04x}", u32::from(character));
             }
@@ -38,7 +38,7 @@ pub(super) fn html(out: &mut String, text: &str) {
     }
 }
 
-/// An object that is being written; [`end`](Object::end) closes it.
+/// A JSON object that is being written. [`end`](Object::end) closes it.
 pub(super) struct Object<'a> {
     out: &'a mut String,
     is_first: bool,
@@ -53,7 +53,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The place for the value of `name`.
+    /// Writes `name` and returns the output for its value.
     pub(super) fn value(&mut self, name: &str) -> &mut String {
         if !std::mem::replace(&mut self.is_first, false) {
             self.out.push(',');
@@ -73,7 +73,7 @@ impl<'a> Object<'a> {
         self
     }
 
-    /// A thousandth of `number`, exactly: nanoseconds as microseconds.
+    /// Writes a thousandth of `number` exactly, to convert nanoseconds to microseconds.
     pub(super) fn thousandth(&mut self, name: &str, number: u64) -> &mut Self {
         let out = self.value(name);
         let _ = write!(out, "{}", number / 1_000);
@@ -90,7 +90,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Appends the items, each written by `write`, as a JSON array with one item in a line.
+/// Appends a JSON array with one item per line, each written by `write`.
 pub(super) fn lines<T>(
     out: &mut String,
     items: impl IntoIterator<Item = T>,

@@ -1,7 +1,29 @@
-//! The page that replays a recording, and the data inside of it.
+//! Writes the page that replays a recording, and the data inside of it.
 //!
-//! The page is one file without any reference to another: its style, its program and the recording
-//! stand in it. What the data means is described in [`picture`](super).
+//! The page is one file that contains its style, its program and the recording, and refers to no other
+//! file. The element `<script type="application/json" id="recording">` holds the data, with `format`
+//! `nodeloop-recording` and `version` 1:
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `title`, `clock` | the heading; `real` or `virtual` |
+//! | `omitted` | the number of events after the limit |
+//! | `locations` | `[file, line, column]`; `loc` is an index into it |
+//! | `sources` | by file, `[number, text]` for the lines that could be read |
+//! | `events` | the events in order; `t` is the time in µs since the run began |
+//!
+//! | `e` of an event | other fields | meaning |
+//! |---|---|---|
+//! | `begin`, `end` | | a run begins or ends |
+//! | `turn`, `phase` | `n`; `name` | a turn or a phase begins |
+//! | `sleep`, `wake` | `ms`, absent without a limit | the poll phase waits or continues |
+//! | `add` | `id`, `to`, `k`, `loc`, `ms` and `due` for timers | something is queued in `to` |
+//! | `cancel` | `id` | it was cleared |
+//! | `call` | `id`, `as`, `k`, `loc` | a callback, tick, microtask or task is called |
+//! | `return` | `id`, `how`: `done`, `waits` or `threw` | it returns |
+//! | `drain`, `drained` | | a drain of both queues begins or ends |
+//! | `promise`, `unhandled` | `id`, `how` | a promise is settled; its rejection is reported |
+//! | `log` | `text`, `loc` | the program prints a line |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,39 +41,39 @@ const SCRIPT: [&str; 3] = [
     include_str!("page/view.js"),
 ];
 
-/// The page as one HTML file.
+/// Returns the page as one HTML file.
 pub(super) fn html(record: &Record, title: &str, with_sources: bool) -> String {
     let mut page = String::with_capacity(PAGE.len() + STYLE.len() + 64 * record.entries.len());
     let mut rest = PAGE;
-    // Each mark once, from the first to the last: what is filled in is never searched.
-    while let Some((before, behind)) = rest.split_once("{{") {
-        let (mark, behind) = behind
+    // Searches only the template for placeholders, never the inserted text.
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (placeholder, after) = after
             .split_once("}}")
-            .expect("a mark of the page is closed");
+            .expect("every placeholder of the page is closed");
         page.push_str(before);
-        match mark {
+        match placeholder {
             "title" => json::html(&mut page, title),
             "style" => page.push_str(STYLE),
             "recording" => data(&mut page, record, title, with_sources),
             "script" => SCRIPT.iter().for_each(|part| page.push_str(part)),
-            _ => unreachable!("the page has no such mark: {mark}"),
+            _ => unreachable!("unknown placeholder in the page: {placeholder}"),
         }
-        rest = behind;
+        rest = after;
     }
     page.push_str(rest);
     page
 }
 
-/// The recording as JSON.
+/// Appends the recording as JSON.
 pub(super) fn data(out: &mut String, record: &Record, title: &str, with_sources: bool) {
     let mut object = Object::new(out);
     object.text("format", "nodeloop-recording");
     object.number("version", 1).text("title", title);
     let clock = if record.is_virtual { "virtual" } else { "real" };
     object.text("clock", clock);
-    object.number("left_off", record.left_off as u64);
+    object.number("omitted", record.omitted as u64);
     json::lines(
-        object.value("places"),
+        object.value("locations"),
         &record.locations,
         |out, location| {
             out.push('[');
@@ -74,7 +96,7 @@ pub(super) fn data(out: &mut String, record: &Record, title: &str, with_sources:
     }
     files.end();
     let shown = record.entries.iter().filter(|entry| {
-        !matches!(entry.what, What::TurnEnd | What::PhaseEnd) // the next one says it, too
+        !matches!(entry.what, What::TurnEnd | What::PhaseEnd) // implied by the next event
     });
     json::lines(object.value("events"), shown, event);
     object.end();
@@ -109,7 +131,7 @@ fn event(out: &mut String, entry: &Entry) {
             object.text("to", queue_of(*kind));
             object
                 .text("k", kind_of(*kind))
-                .number("p", *location as u64);
+                .number("loc", *location as u64);
             if let Some(due) = due {
                 milliseconds(&mut object, "ms", due.saturating_sub(entry.at));
                 milliseconds(&mut object, "due", *due);
@@ -130,7 +152,7 @@ fn event(out: &mut String, entry: &Entry) {
                     .text("k", kind_of(*kind)),
             };
             if let Some(location) = location {
-                object.number("p", *location as u64);
+                object.number("loc", *location as u64);
             }
             &mut object
         }
@@ -154,7 +176,7 @@ fn event(out: &mut String, entry: &Entry) {
         What::Log { text, location } => object
             .text("e", "log")
             .text("text", text)
-            .number("p", *location as u64),
+            .number("loc", *location as u64),
     };
     object.end();
 }
@@ -180,7 +202,7 @@ fn settled_as(settled: SettledAs) -> &'static str {
     }
 }
 
-/// How the call is counted: by the queue from which it comes.
+/// Returns the kind of queue that a call comes from.
 fn called_as(kind: StepKind) -> &'static str {
     match kind.queue() {
         Queue::MainScript => "main",
@@ -190,7 +212,7 @@ fn called_as(kind: StepKind) -> &'static str {
     }
 }
 
-/// Where it waits.
+/// Returns the name of the queue in which a callback waits.
 fn queue_of(kind: StepKind) -> &'static str {
     match kind {
         StepKind::Tick => "ticks",
@@ -203,7 +225,7 @@ fn queue_of(kind: StepKind) -> &'static str {
     }
 }
 
-/// The verb behind it, or what it is.
+/// Returns the function that queues such a callback, or a name for it.
 pub(super) fn kind_of(kind: StepKind) -> &'static str {
     match kind {
         StepKind::MainScript => "main",

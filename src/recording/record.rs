@@ -1,24 +1,24 @@
-//! What is kept of a run: one small entry for each thing that an observer was told.
+//! The recorded events of a run, one small entry for each event of the observer.
 //!
-//! Invariant: there are never more entries than the limit; what comes behind it is counted only.
+//! Invariant: there are never more entries than the limit; events after it are only counted.
 
 use std::panic::Location;
 use std::time::Duration;
 
 use crate::observe::{Event, EventContext, Phase, PromiseId, SettledAs, Step, StepKind};
 
-/// One thing that happened.
+/// A recorded event.
 pub(super) struct Entry {
-    /// Since the first run began, by the clock of the loop.
+    /// The time since the first run began, by the clock of the loop.
     pub(super) at: Duration,
     pub(super) what: What,
 }
 
-/// A place in the source: its number in [`Record::locations`].
+/// The index of a source location in [`Record::locations`].
 pub(super) type LocationIndex = usize;
 
-/// What an entry tells. Numbers of eager polls are those of their promises, negated: steps and
-/// promises are counted apart.
+/// The kind of an event. Steps and promises have separate numbers, so the id of an eager poll is the
+/// negated number of its promise.
 pub(super) enum What {
     RunBegin,
     RunEnd,
@@ -67,7 +67,7 @@ pub(super) enum Called {
     Eager,
 }
 
-/// How a call came back.
+/// How a call returned.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Outcome {
     Done,
@@ -76,7 +76,7 @@ pub(super) enum Outcome {
     Threw,
 }
 
-/// A call that has not come back.
+/// A call that has not returned yet.
 struct Open {
     id: i128,
     promise: Option<PromiseId>,
@@ -84,13 +84,13 @@ struct Open {
     threw: bool,
 }
 
-/// Everything that was recorded, and what is needed to go on.
+/// All recorded events, and the state needed to record more.
 pub(super) struct Record {
     pub(super) entries: Vec<Entry>,
     pub(super) locations: Vec<&'static Location<'static>>,
     pub(super) is_virtual: bool,
-    /// How many entries came behind the limit.
-    pub(super) left_off: usize,
+    /// The number of events after the limit.
+    pub(super) omitted: usize,
     pub(super) limit: usize,
     start: Option<Duration>,
     now: Duration,
@@ -103,7 +103,7 @@ impl Record {
             entries: Vec::new(),
             locations: Vec::new(),
             is_virtual: false,
-            left_off: 0,
+            omitted: 0,
             limit,
             start: None,
             now: Duration::ZERO,
@@ -111,7 +111,7 @@ impl Record {
         }
     }
 
-    /// Adds what an observer is told.
+    /// Records an event.
     pub(super) fn observe(&mut self, event: &Event, context: &EventContext<'_>) {
         self.is_virtual = context.is_virtual();
         self.set_time(context.time());
@@ -142,7 +142,7 @@ impl Record {
             }
             Event::StepEnd(step) => self.end(step.id.get().into()),
             Event::DrainBegin => What::Drain,
-            Event::DrainEnd if self.left_off == 0 && self.drained_nothing() => {
+            Event::DrainEnd if self.omitted == 0 && self.drained_nothing() => {
                 self.entries.pop();
                 return;
             }
@@ -163,7 +163,7 @@ impl Record {
             Event::RejectionReported { promise, .. } => What::Unhandled {
                 promise: promise.get(),
             },
-            Event::Thrown(_) => {
+            Event::Panicked(_) => {
                 if let Some(open) = self.open.last_mut() {
                     open.threw = true;
                 }
@@ -174,7 +174,7 @@ impl Record {
         self.push(what);
     }
 
-    /// Adds a line that the program prints.
+    /// Records a line that the program prints.
     pub(super) fn log(
         &mut self,
         text: String,
@@ -194,7 +194,7 @@ impl Record {
             is_settled: false,
             threw: false,
         });
-        // The loop itself calls these listeners: no line of the program stands for them.
+        // The loop itself calls these listeners, so they have no location in the program.
         let listeners = [
             StepKind::BeforeExit,
             StepKind::Exit,
@@ -242,15 +242,15 @@ impl Record {
         }
     }
 
-    /// Whether this is `before_exit` or `exit`, and nobody listens.
+    /// Whether this is `before_exit` or `exit`, and there was no listener to call.
     fn called_no_listener(&self, step: Step) -> bool {
-        let told = [StepKind::BeforeExit, StepKind::Exit].contains(&step.kind);
+        let is_exit = [StepKind::BeforeExit, StepKind::Exit].contains(&step.kind);
         let is_call = |entry: &Entry| matches!(entry.what, What::Call { id, .. } if id == i128::from(step.id.get()));
-        told && self.left_off == 0 && self.entries.last().is_some_and(is_call)
+        is_exit && self.omitted == 0 && self.entries.last().is_some_and(is_call)
     }
 
-    /// Whether the drain that ends now had nothing to do, and stands behind no callback: the loop
-    /// drains at points where nothing has happened, and they would only be noise.
+    /// Whether the drain that ends now had nothing to do and does not follow a callback. The loop also
+    /// drains where nothing has happened, and recording that would be noise.
     fn drained_nothing(&self) -> bool {
         let mut latest = self.entries.iter().rev();
         let is_empty = matches!(
@@ -260,14 +260,14 @@ impl Record {
                 ..
             })
         );
-        let behind_callback = matches!(
+        let after_callback = matches!(
             latest.next(),
             Some(Entry {
                 what: What::Return { .. },
                 ..
             })
         );
-        is_empty && !behind_callback
+        is_empty && !after_callback
     }
 
     fn push(&mut self, what: What) {
@@ -275,7 +275,7 @@ impl Record {
             let at = self.now;
             self.entries.push(Entry { at, what });
         } else {
-            self.left_off += 1;
+            self.omitted += 1;
         }
     }
 

@@ -1,4 +1,4 @@
-//! The lines of the program around the places of a recording, as far as they can be read here.
+//! Reads the source lines around the locations of a recording.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -6,18 +6,17 @@ use std::fs;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
-/// A file of at most so many lines is shown as a whole.
-const WHOLE: usize = 300;
-/// How many lines are shown around a place of a longer file.
-const AROUND: usize = 12;
-/// A file that is longer than this is no source of a program.
-const BYTES: u64 = 4 << 20;
+/// A file of at most this many lines is included completely.
+const WHOLE_FILE_LINES: usize = 300;
+/// How many lines before and after a location are included from a longer file.
+const CONTEXT_LINES: usize = 12;
+/// Longer files are not read: they are not source files.
+const MAX_BYTES: u64 = 4 << 20;
 
-/// Lines with their numbers.
+/// Lines and their numbers.
 type Lines = Vec<(usize, String)>;
 
-/// The lines around `locations`, by the files' names as the places have them. What can't be read is
-/// not in it.
+/// Returns the lines around `locations`, by file name. Files that cannot be read are left out.
 pub(super) fn around(locations: &[&'static Location<'static>]) -> BTreeMap<&'static str, Lines> {
     let mut by_file: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
     for location in locations {
@@ -33,11 +32,11 @@ pub(super) fn around(locations: &[&'static Location<'static>]) -> BTreeMap<&'sta
 
 fn lines(text: &str, locations: &[usize]) -> Lines {
     let numbered = (1..).zip(text.lines());
-    let is_short = text.lines().nth(WHOLE).is_none();
+    let is_short = text.lines().nth(WHOLE_FILE_LINES).is_none();
     let is_near = |number: usize| {
         locations
             .iter()
-            .any(|location| location.abs_diff(number) <= AROUND)
+            .any(|location| location.abs_diff(number) <= CONTEXT_LINES)
     };
     numbered
         .filter(|(number, _)| is_short || is_near(*number))
@@ -45,8 +44,8 @@ fn lines(text: &str, locations: &[usize]) -> Lines {
         .collect()
 }
 
-/// A place names its file from where the compiler ran: the root of a workspace, mostly, which is
-/// the current folder, the package's, or one above.
+/// Reads a source file. Its name is relative to the directory of the compiler, usually the root of a
+/// workspace: the current directory, that of the package, or a parent of these.
 fn read(file: &str) -> Option<String> {
     let roots = [
         env::current_dir().ok(),
@@ -60,7 +59,7 @@ fn read(file: &str) -> Option<String> {
 }
 
 fn is_source(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= BYTES)
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BYTES)
 }
 
 #[cfg(test)]
@@ -78,8 +77,11 @@ mod tests {
                 .map(|n| format!("line {n}\n"))
                 .collect::<String>()
         };
-        assert_eq!(numbers(&lines(&text(WHOLE), &[5])).len(), WHOLE);
-        let long = lines(&text(WHOLE + 1), &[1, 3, 200]);
+        assert_eq!(
+            numbers(&lines(&text(WHOLE_FILE_LINES), &[5])).len(),
+            WHOLE_FILE_LINES
+        );
+        let long = lines(&text(WHOLE_FILE_LINES + 1), &[1, 3, 200]);
         let expected: Vec<usize> = (1..=15).chain(188..=212).collect();
         assert_eq!(numbers(&long), expected);
         assert_eq!(long[0].1, "line 1");
@@ -87,11 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn this_file_is_found_and_others_are_left_out() {
+    fn this_file_is_found_and_missing_files_are_left_out() {
         let text = around(&[Location::caller()]);
         let here: Vec<_> = text.values().collect();
         assert!(here.iter().any(|lines| !lines.is_empty()));
         assert_eq!(read("no/such/file.rs"), None);
-        assert_eq!(read("src"), None, "a folder");
+        assert_eq!(read("src"), None, "a directory");
     }
 }

@@ -1,10 +1,10 @@
-//! A recording in the trace event format of Chrome, which <https://ui.perfetto.dev> opens.
+//! Writes a recording in Chrome's trace event format, which <https://ui.perfetto.dev> opens.
 //!
-//! One thread, on which everything nests: turn ⊃ phase ⊃ callback or drain ⊃ tick or microtask ⊃
-//! task. An arrow leads from where something was queued to where it runs. Two counters show the
-//! lengths of the queues, and what the program prints stands as a mark.
+//! The trace has one thread with nested spans: turn ⊃ phase ⊃ callback or drain ⊃ tick or microtask ⊃
+//! task. An arrow leads from the queuing of a callback to its call. Two counters show the lengths of
+//! the queues, and each line of output is an instant event.
 //!
-//! Invariants: times only grow, so that the nesting can be read from them; each begin has its end.
+//! Invariants: times only increase, so that they show the nesting, and each begin has an end.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::json::Object;
 use super::page::{kind_of, nanoseconds};
 use super::record::{Called, LocationIndex, Record, What};
 
-/// What is open, from the outermost to the innermost.
+/// An open span.
 #[derive(Clone, Copy, PartialEq)]
 enum Span {
     Turn,
@@ -32,7 +32,7 @@ struct Trace<'a> {
     microtasks: i64,
 }
 
-/// The recording as one JSON object.
+/// Returns the recording as one JSON object.
 pub(super) fn json(record: &Record, title: &str) -> String {
     let mut trace = Trace {
         events: String::new(),
@@ -58,7 +58,7 @@ pub(super) fn json(record: &Record, title: &str) -> String {
     other.text("title", title);
     let clock = if record.is_virtual { "virtual" } else { "real" };
     other.text("clock", clock);
-    other.number("left_off", record.left_off as u64).end();
+    other.number("omitted", record.omitted as u64).end();
     let array = object.value("traceEvents");
     array.push('[');
     array.push_str(&trace.events);
@@ -69,8 +69,8 @@ pub(super) fn json(record: &Record, title: &str) -> String {
 }
 
 impl Trace<'_> {
-    /// The time of the next event: as recorded, but always behind the one before, because virtual
-    /// time stands still while the program runs, and each step shall be seen.
+    /// Sets the time of the next event. It is the recorded time, but always later than the previous
+    /// one: virtual time does not pass while the program runs, and each step must be visible.
     fn advance(&mut self, recorded_ns: u64) {
         let least_ns = if self.record.is_virtual { 1_000 } else { 1 };
         self.now_ns = recorded_ns.max(self.now_ns + least_ns);
@@ -102,10 +102,10 @@ impl Trace<'_> {
                 if self.queued.insert(*id) {
                     self.flow("s", *id);
                 }
-                self.mark(&format!("queue {}", kind_of(*kind)), "place", &label);
+                self.mark(&format!("queue {}", kind_of(*kind)), "location", &label);
                 self.count(kind_of(*kind), 1);
             }
-            What::Cancel(_) => self.mark("clear", "place", ""),
+            What::Cancel(_) => self.mark("clear", "location", ""),
             What::Call {
                 id,
                 called,
@@ -126,7 +126,7 @@ impl Trace<'_> {
             What::SettledAs { .. } | What::Unhandled { .. } => {}
             What::Log { text, location } => {
                 let location = self.location(*location);
-                self.mark(text, "place", &location);
+                self.mark(text, "location", &location);
             }
         }
     }
@@ -142,13 +142,13 @@ impl Trace<'_> {
         self.event("B", &name, |object| {
             if let Some(location) = location {
                 Object::new(object.value("args"))
-                    .text("place", location)
+                    .text("location", location)
                     .end();
             }
         });
     }
 
-    /// Ends a span, and whatever was left open inside of it (a run that ended early tells no end).
+    /// Ends a span and every span inside of it that is still open after a run that ended early.
     fn close(&mut self, span: Span) {
         let Some(index) = self.open.iter().rposition(|open| *open == span) else {
             return;
@@ -172,7 +172,7 @@ impl Trace<'_> {
         });
     }
 
-    /// One end of the arrow from where `id` was queued to where it runs.
+    /// Writes one end of the arrow from the queuing of `id` to its call.
     fn flow(&mut self, phase: &str, id: i128) {
         self.event(phase, "queued", |object| {
             object.text("cat", "queue").number("id", id);

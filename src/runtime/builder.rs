@@ -1,4 +1,4 @@
-//! The settings of a loop, and the loop built from them.
+//! The settings of a loop, and the construction of the loop from them.
 
 use std::fmt;
 use std::io;
@@ -6,14 +6,16 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::event_loop::state::{LoopState, Stop};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::Stop;
 use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
 use crate::phases::macrotask::SourceLocation;
-use crate::phases::poll::explorer::{Explorer, Seed};
+use crate::phases::poll::delivery::{Delivery, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
 use crate::reactor::remote_queue::RemoteQueue;
 use crate::runtime::EventLoop;
+use crate::runtime::embed::Hosting;
 
 /// Settings of an [`EventLoop`].
 #[derive(Clone)]
@@ -33,18 +35,18 @@ pub struct Builder {
 /// How the main script is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EntryMode {
-    /// A macrotask of its own: ticks before promise jobs (R1, R10).
+    /// As a macrotask of its own: ticks run before promise jobs (R1, R10).
     #[default]
     CommonJs,
-    /// A promise job, as the body of an ES module: promise jobs before ticks (R19).
+    /// As a promise job, like the body of an ES module: promise jobs run before ticks (R19).
     Module,
 }
 
 /// What a run does when its main future is pending and nothing keeps the loop alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StuckPolicy {
-    /// Wait for a wake from another thread. If no other thread holds a waker it waits for ever;
-    /// so the report of [`RunError::Stuck`](crate::RunError::Stuck) is printed on stderr, once in a
+    /// Wait for a wake from another thread. If no other thread holds a waker it waits forever, so
+    /// the report of [`RunError::Stuck`](crate::RunError::Stuck) is printed on stderr, once in a
     /// run, when such a wait has lasted for a second.
     #[default]
     Wait,
@@ -70,7 +72,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// How many jobs of this loop's pool run at once (R60); 4 by default, as in Node.
+    /// Sets how many jobs of this loop's pool run at once (R60); 4 by default, as in Node.
     ///
     /// The threads belong to the `blocking` crate, which shares them among all loops of the
     /// process and starts at most `BLOCKING_MAX_THREADS` (an environment variable, 500 by
@@ -78,73 +80,73 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If `count` is zero.
+    /// Panics if `count` is zero.
     #[track_caller]
     pub fn blocking_threads(mut self, count: usize) -> Builder {
         assert!(
             count > 0,
-            "a loop needs at least one blocking thread; `blocking_threads(0)`"
+            "`blocking_threads(0)`: a loop needs at least one thread; pass 1 or more"
         );
         self.blocking_threads = count;
         self
     }
 
-    /// Gives the loop a clock that moves only when nothing else can run: straight to the next
-    /// timer. It starts at zero. Jobs of the pool hold it, waits on sockets do not.
+    /// Uses a virtual clock, which starts at zero and moves only when nothing else can run: to the
+    /// time of the next timer. Jobs of the pool hold it, waits for sockets do not.
     pub fn virtual_time(mut self) -> Builder {
         self.virtual_time = true;
         self
     }
 
-    /// Whether waits on sockets hold virtual time, too: the clock then jumps only when nobody
-    /// waits for a socket. Off by default, or a listening socket would freeze time for ever.
+    /// Sets whether waits for sockets hold virtual time: the clock then jumps only when no code
+    /// waits for a socket. Off by default, because a listening socket would hold the clock forever.
     pub fn io_holds_time(mut self, holds: bool) -> Builder {
         self.io_holds_time = holds;
         self
     }
 
-    /// Whether jobs of the pool hold virtual time, as they do by default: the clock then stands
-    /// still while one is out, however long its thread takes. Without it a job takes no virtual
-    /// time that is known: the clock may jump while it runs, and a timeout around it fires at
-    /// once. That is for jobs that never end, or that wait for a timer themselves.
+    /// Sets whether jobs of the pool hold virtual time: the clock then does not move while a job
+    /// runs, however long its thread takes. On by default. Turn it off for jobs that never end or
+    /// that wait for a timer: the clock may then jump while they run, and a timeout around them
+    /// fires at once.
     pub fn jobs_hold_time(mut self, hold: bool) -> Builder {
         self.jobs_hold_time = hold;
         self
     }
 
-    /// Whether virtual time jumps to the next timer by itself when nothing else can run, as it
-    /// does by default. Without it the clock moves only by hand:
-    /// [`time::advance`](crate::time::advance), [`time::block_for`](crate::time::block_for) and
-    /// [`EventLoop::advance`]. A run in which only time could wake anybody then ends with
+    /// Sets whether virtual time jumps to the next timer by itself when nothing else can run. On by
+    /// default. Otherwise only [`time::advance`](crate::time::advance),
+    /// [`time::block_for`](crate::time::block_for) and [`EventLoop::advance`] move the clock, and a
+    /// run that could only continue after some time ends with
     /// [`RunError::Stuck`](crate::RunError::Stuck), whatever the [`StuckPolicy`].
     pub fn auto_advance(mut self, advance: bool) -> Builder {
         self.auto_advance = advance;
         self
     }
 
-    /// Decides by a seed what Node does not promise: see [`test::explore`](crate::test::explore),
-    /// which runs a test under many of them.
+    /// Permutes the order of what Node does not guarantee, as `seed` decides. See
+    /// [`test::explore`](crate::test::explore), which runs a test with many seeds.
     ///
-    /// The loop needs a [virtual clock](Builder::virtual_time) for it.
+    /// It needs a [virtual clock](Builder::virtual_time).
     pub fn seed(mut self, seed: Seed) -> Builder {
         self.seed = Some(seed);
         self
     }
 
-    /// How the main script is entered; as CommonJS by default.
+    /// Sets how the main script is entered; as CommonJS by default.
     pub fn entry(mut self, entry: EntryMode) -> Builder {
         self.entry = entry;
         self
     }
 
-    /// What a stuck run does; it waits by default.
+    /// Sets what a stuck run does; it waits by default.
     pub fn stuck_policy(mut self, policy: StuckPolicy) -> Builder {
         self.stuck_policy = policy;
         self
     }
 
-    /// Has `observer` told everything that happens in the loop. Call it again for another one; each
-    /// is told in its turn. See [`observe`](crate::observe).
+    /// Registers `observer` for all events of the loop. Can be called several times; observers are
+    /// notified in the order of registration. See [`observe`](crate::observe).
     #[track_caller]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Builder {
         self.observers.push((Rc::new(observer), Location::caller()));
@@ -152,21 +154,21 @@ impl Builder {
     }
 
     /// Ends a run with [`RunError::Starvation`](crate::RunError::Starvation) as soon as one drain has
-    /// run more than `limit` ticks and microtasks: a chain of them that never ends keeps the loop
-    /// from moving (R11), and in Node nobody says so. The error lists where the links were made.
+    /// run more than `limit` ticks and microtasks. A chain of them that never ends would keep the
+    /// loop in the drain (R11). The error lists where the callbacks of the chain were queued.
     ///
-    /// Without a limit, the default, it runs on, as in Node. The limit is an observer
-    /// ([`starvation_detector`](crate::observe::starvation_detector), which only tells), with the price of one.
+    /// There is no limit by default, as in Node. The limit is an observer, with the cost of one;
+    /// [`starvation_detector`](crate::observe::starvation_detector) reports and does not end the run.
     ///
     /// ```
     /// use nodeloop::{EventLoop, RunError, next_tick};
     ///
-    /// fn for_ever() {
-    ///     next_tick(for_ever);
+    /// fn repeat() {
+    ///     next_tick(repeat);
     /// }
     /// let mut event_loop = EventLoop::builder().drain_limit(10_000).build()?;
-    /// match event_loop.run_script(for_ever) {
-    ///     Err(RunError::Starvation(starving)) => assert_eq!(starving.ticks, 10_001),
+    /// match event_loop.run_script(repeat) {
+    ///     Err(RunError::Starvation(starvation)) => assert_eq!(starvation.ticks, 10_001),
     ///     other => panic!("{other:?}"),
     /// }
     /// # Ok::<(), std::io::Error>(())
@@ -181,15 +183,15 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If there is a [seed](Builder::seed) and no virtual clock.
+    /// Panics if there is a [seed](Builder::seed) and no virtual clock.
     ///
     /// # Errors
     ///
-    /// The system's, when it has no descriptor left for the poll.
+    /// Returns any error reported by the operating system, such as a lack of file descriptors.
     pub fn build(self) -> io::Result<EventLoop> {
         assert!(
             self.virtual_time || self.seed.is_none(),
-            "a loop with a seed needs a virtual clock: call `virtual_time()`, too"
+            "a loop with a seed needs a virtual clock; call `virtual_time()`"
         );
         let clock = if self.virtual_time {
             Clock::virtual_time()
@@ -197,35 +199,31 @@ impl Builder {
             Clock::real()
         };
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
-        let explorer = Rc::new(Explorer::new(self.seed));
-        let (poll, waker) = PollPhase::new(time, explorer.clone())?;
-        let remote_queue = Arc::new(RemoteQueue::new(waker, explorer.is_on()));
+        let delivery = Delivery::new(self.seed);
+        let records_senders = delivery.needs_senders();
+        let (poll, waker) = PollPhase::new(time, delivery)?;
+        let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
         let threads = self.blocking_threads;
-        let state = Rc::new(LoopState::new(clock, explorer, poll, remote_queue, threads));
+        let state = Rc::new(LoopState::new(clock, poll, remote_queue, threads));
         for (observer, location) in of_new_loop().into_iter().chain(self.observers) {
             ObserverHandle::new(state.clone(), observer, location).forget();
         }
         if let Some((limit, location)) = self.drain_limit {
-            let starved = Rc::downgrade(&state); // a loop must not hold itself
-            let end = move |starving: &Starvation| {
-                if let Some(state) = starved.upgrade() {
-                    state.stop(Stop::Starvation(starving.clone()));
+            let weak = Rc::downgrade(&state); // a loop must not own itself
+            let end = move |starvation: &Starvation| {
+                if let Some(state) = weak.upgrade() {
+                    state.stop(Stop::Starvation(starvation.clone()));
                 }
             };
-            ObserverHandle::new(
-                state.clone(),
-                Rc::new(starvation_detector(limit, end)),
-                location,
-            )
-            .forget();
+            let detector = Rc::new(starvation_detector(limit, end));
+            ObserverHandle::new(state.clone(), detector, location).forget();
         }
         Ok(EventLoop {
             state,
             entry: self.entry,
             stuck_policy: self.stuck_policy,
-            has_reported: std::cell::Cell::new(false),
-            is_hosted: std::cell::Cell::new(false),
-            at_first_turn: false,
+            has_reported: false,
+            hosting: Hosting::Off,
         })
     }
 }
@@ -237,7 +235,7 @@ impl fmt::Debug for Builder {
             .field("virtual_time", &self.virtual_time)
             .field("io_holds_time", &self.io_holds_time)
             .field("entry", &self.entry)
-            .field("stuck", &self.stuck_policy)
+            .field("stuck_policy", &self.stuck_policy)
             .field("observers", &self.observers.len())
             .field("drain_limit", &self.drain_limit.map(|(limit, _)| limit))
             .finish()

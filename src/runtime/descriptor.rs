@@ -1,12 +1,11 @@
-//! The descriptor of a loop, for a host that waits on it. Unix only.
+//! The file descriptor of a loop, for a host that waits for it. Unix only.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use super::EventLoop;
 
-/// The descriptor through which the system tells this loop of readiness, libuv's `uv_backend_fd`:
-/// it is readable when a [`turn`](EventLoop::turn) would find something. Only look whether it is
-/// readable; what is in it belongs to the loop.
+/// Returns the file descriptor that becomes readable when a [`turn`](EventLoop::turn) has something
+/// to do, libuv's `uv_backend_fd`. Only wait until it is readable; do not read from it.
 impl AsFd for EventLoop {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.state.poll.registry.as_fd()

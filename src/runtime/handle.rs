@@ -1,6 +1,6 @@
-//! What other threads hold of a loop: a handle to send through, and a token that keeps it alive.
+//! Access to a loop from other threads: a handle to send work, and a token that keeps it alive.
 //!
-//! Nothing in here is more than a message through the remote door (`remote.rs`).
+//! Everything in here is a message to the queue for other threads (`reactor/remote_queue.rs`).
 
 use std::any::Any;
 use std::fmt;
@@ -17,21 +17,21 @@ use crate::hooks::uncaught::payload_text;
 use crate::promise::{PromiseError, spawn};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
-/// A handle to the loop that runs on this thread, for other threads.
+/// Returns a handle to the loop that runs on this thread, for other threads.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop runs on this thread.
 #[track_caller]
 pub fn handle() -> Handle {
     Handle::new(current("handle").remote_queue.clone())
 }
 
-/// A token that keeps the loop of this thread alive until it is dropped, on whatever thread.
+/// Returns a token that keeps the loop of this thread alive until it is dropped, on any thread.
 ///
 /// # Panics
 ///
-/// Outside of an event loop.
+/// Panics if no event loop runs on this thread.
 #[track_caller]
 pub fn keep_alive() -> KeepAlive {
     Handle::new(current("keep_alive").remote_queue.clone()).keep_alive()
@@ -39,12 +39,11 @@ pub fn keep_alive() -> KeepAlive {
 
 /// Sends work to a loop from any thread.
 ///
-/// Get one with [`handle`](crate::handle) on the loop's thread or with
-/// [`EventLoop::handle`](crate::EventLoop::handle), clone it freely, and give the clones to
-/// other threads. A handle does not keep its loop alive (that is what [`KeepAlive`] is for), and
-/// everything that is sent arrives in the poll phase, in the order of arrival, each message a
-/// macrotask with a drain of its own (R66). After the end of the loop every call fails with
-/// [`LoopClosed`].
+/// Create one with [`handle`](crate::handle) on the loop's thread or with
+/// [`EventLoop::handle`](crate::EventLoop::handle), and pass clones of it to other threads. A handle
+/// does not keep its loop alive; a [`KeepAlive`] token does. Messages are received in the poll phase,
+/// in the order of arrival, each as a macrotask with a drain of its own (R66). After the end of the
+/// loop every call fails with [`LoopClosed`].
 #[derive(Clone)]
 pub struct Handle {
     remote_queue: Arc<RemoteQueue>,
@@ -57,12 +56,12 @@ impl Handle {
 
     /// Runs `callback` on the loop's thread, as a macrotask of its poll phase.
     ///
-    /// A message that has arrived is run even if nothing else keeps the loop alive; one that is
+    /// A message that has arrived runs even if nothing else keeps the loop alive. A message that is
     /// still queued when the loop is dropped is dropped on the loop's thread.
     ///
     /// # Errors
     ///
-    /// [`LoopClosed`] if the loop has ended; `callback` is then dropped on this thread.
+    /// Returns [`LoopClosed`] if the loop has ended; `callback` is then dropped on this thread.
     #[track_caller]
     pub fn post(&self, callback: impl FnOnce() + Send + 'static) -> Result<(), LoopClosed> {
         let message = Message::Post(Box::new(callback), Location::caller());
@@ -71,13 +70,13 @@ impl Handle {
 
     /// Calls `make` on the loop's thread and [spawns](crate::spawn) the future it returns there.
     ///
-    /// The future need not be `Send`; only `make` and the output cross threads. What comes back
-    /// can be awaited on any thread and any executor; dropping it lets the task run on.
+    /// The future need not be `Send`; only `make` and the output cross threads. The returned future
+    /// can be awaited on any thread and any executor. Dropping it does not stop the task.
     ///
     /// # Errors
     ///
-    /// The returned future gives [`RemoteError::Closed`] if the loop has ended or ends before
-    /// the task does, and [`RemoteError::Panicked`] if the task panics.
+    /// The returned future resolves to [`RemoteError::Closed`] if the loop has ended or ends before
+    /// the task does, and to [`RemoteError::Panicked`] if the task panics.
     #[track_caller]
     pub fn spawn<M, F>(&self, make: M) -> RemotePromise<F::Output>
     where
@@ -86,11 +85,11 @@ impl Handle {
         F::Output: Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        // If the loop has ended the sender is dropped, which tells the receiver.
+        // If the loop has ended the sender is dropped, which completes the receiver.
         let _ = self.post(move || match catch_unwind(AssertUnwindSafe(make)) {
             Ok(future) => {
                 let promise = spawn(future);
-                // `settled` never panics, so the bridge's own promise has nothing to report.
+                // `settled` never panics, so this task cannot be rejected.
                 drop(spawn(async move {
                     let outcome = promise.settled().await.map_err(RemoteError::from);
                     let _ = sender.send(outcome);
@@ -103,7 +102,7 @@ impl Handle {
         RemotePromise { receiver }
     }
 
-    /// A token that keeps the loop alive until it is dropped, on whatever thread.
+    /// Returns a token that keeps the loop alive until it is dropped, on any thread.
     #[track_caller]
     pub fn keep_alive(&self) -> KeepAlive {
         KeepAlive {
@@ -112,7 +111,7 @@ impl Handle {
         }
     }
 
-    /// Whether the loop has ended; from then on everything that is sent fails.
+    /// Returns whether the loop has ended; sending fails from then on.
     pub fn is_closed(&self) -> bool {
         self.remote_queue.is_closed()
     }
@@ -124,11 +123,11 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// Keeps a loop alive as a pending operation does, until it is dropped.
+/// Keeps a loop alive, as a pending operation does, until it is dropped.
 ///
-/// It is `Send`: a thread that will send something to the loop holds one meanwhile.
+/// It is `Send`: a thread that is going to send something to the loop can hold one until then.
 #[derive(Debug)]
-#[must_use = "dropping the token is what ends it"]
+#[must_use = "dropping the token lets the loop end"]
 pub struct KeepAlive {
     remote_queue: Arc<RemoteQueue>,
     key: usize,
@@ -140,7 +139,7 @@ impl Drop for KeepAlive {
     }
 }
 
-/// The loop has ended, so nothing can be sent to it any more.
+/// The error of sending to a loop that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoopClosed;
 
@@ -154,9 +153,12 @@ impl std::error::Error for LoopClosed {}
 
 /// The result of [`Handle::spawn`], awaitable on any thread.
 ///
-/// Dropping it detaches the task. It is cancel safe: it can be polled again after any other
-/// branch won. Polled once more after it has given its result it gives
-/// [`RemoteError::Closed`].
+/// Dropping it detaches the task, which continues to run. Polled again after it has returned its
+/// result, it returns [`RemoteError::Closed`].
+///
+/// # Cancel safety
+///
+/// It is cancel safe: the result is kept until it is polled again.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled; the task itself runs anyway"]
 pub struct RemotePromise<T> {
@@ -182,8 +184,8 @@ pub enum RemoteError {
 }
 
 impl From<PromiseError> for RemoteError {
-    fn from(failure: PromiseError) -> RemoteError {
-        match failure {
+    fn from(error: PromiseError) -> RemoteError {
+        match error {
             PromiseError::Panicked(payload) => RemoteError::Panicked(payload),
             _ => RemoteError::Closed,
         }

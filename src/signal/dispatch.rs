@@ -24,8 +24,8 @@ use mio::unix::pipe::Receiver;
 use signal_hook::consts::SIGCHLD;
 
 use super::disposition::Subscription;
-use crate::hooks::uncaught::Listeners;
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::hooks::listeners::Listeners;
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::process::children::{ChildKey, Children, NewChild, RunningChild};
 use crate::reactor::registrations::{Registrations, SignalNumber};
@@ -190,13 +190,13 @@ impl Signals {
     }
 
     /// Returns the running children and the signals with listeners, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let mut resources = self.children.borrow().active_resources();
         for signal in self.watched.borrow().values() {
             if let Some(call) = &signal.call {
-                resources.push(ActiveResource {
+                resources.push(ResourceEntry {
                     refed: !signal.refed.is_empty(),
-                    ..ActiveResource::new(OperationKind::Signal, Some(call.location))
+                    ..ResourceEntry::new(ResourceKind::Signal, Some(call.location))
                 });
             }
         }

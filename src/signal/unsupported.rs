@@ -3,7 +3,7 @@
 pub(crate) mod dispatch {
     use std::cell::RefCell;
 
-    use crate::observe::active_resource::ActiveResource;
+    use crate::observe::active_resource::ResourceEntry;
     use crate::phases::macrotask::Macrotask;
     use crate::reactor::registrations::{Registrations, SignalNumber};
 
@@ -15,7 +15,7 @@ pub(crate) mod dispatch {
             false
         }
 
-        pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
+        pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
             Vec::new()
         }
 

@@ -1,29 +1,30 @@
-//! The difference between the order that was expected and the one that came.
+//! The difference between an expected order and the log.
 
 use super::log::LogEntry;
 
-/// How many lines that are as expected stand around a difference; more are left out.
+/// How many equal lines are printed before and after a difference; the others are omitted.
 const CONTEXT: usize = 3;
 
-/// Above this many pairs nothing is aligned: a test of such a size compares something else.
+/// With more pairs than this the lines are not aligned, which would take too long.
 const PAIRS: usize = 4_000_000;
 
-/// One line of a difference: indices into what was expected and what came.
+/// A line of a difference, with its index into the log, or into the expected labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Same(usize),
     Expected(usize),
-    Came(usize),
+    Logged(usize),
 }
 
-/// A line for each entry: ` ` as expected, `-` expected here, `+` came here.
-pub(super) fn difference(expected: &[&str], came: &[LogEntry]) -> String {
-    difference_from(expected, came, 0)
+/// Prints a line for each entry: ` ` if it is as expected, `-` if it is missing, `+` if it was logged
+/// instead.
+pub(super) fn difference(expected: &[&str], logged: &[LogEntry]) -> String {
+    difference_from(expected, logged, 0)
 }
 
-/// The same for a part of a log, which begins behind `skipped` entries.
-pub(super) fn difference_from(expected: &[&str], came: &[LogEntry], skipped: usize) -> String {
-    let labels: Vec<&str> = came.iter().map(LogEntry::label).collect();
+/// Does the same for a part of a log that begins after `skipped` entries.
+pub(super) fn difference_from(expected: &[&str], logged: &[LogEntry], skipped: usize) -> String {
+    let labels: Vec<&str> = logged.iter().map(LogEntry::label).collect();
     let lines = aligned(expected, &labels);
     let quoted = |label: &str| format!("{label:?}");
     let widths = expected
@@ -31,28 +32,32 @@ pub(super) fn difference_from(expected: &[&str], came: &[LogEntry], skipped: usi
         .chain(&labels)
         .map(|label| quoted(label).chars().count());
     let width = widths.max().unwrap_or(0).min(32);
-    let number_width = (skipped + expected.len().max(came.len())).to_string().len();
+    let number_width = (skipped + expected.len().max(logged.len()))
+        .to_string()
+        .len();
     let mut text = String::new();
     for part in with_context(&lines) {
-        let (sign, number, label, told) = match part {
-            Part::LeftOut(count) => {
+        let (sign, number, label, note) = match part {
+            Part::Omitted(count) => {
                 text += &format!("    … {count} more as expected\n");
                 continue;
             }
-            Part::Line(Line::Same(index)) => (' ', index, labels[index], came[index].to_string()),
-            Part::Line(Line::Came(index)) => ('+', index, labels[index], came[index].to_string()),
+            Part::Line(Line::Same(index)) => (' ', index, labels[index], logged[index].to_string()),
+            Part::Line(Line::Logged(index)) => {
+                ('+', index, labels[index], logged[index].to_string())
+            }
             Part::Line(Line::Expected(index)) => {
                 let label = expected[index];
                 let elsewhere = labels.iter().position(|other| *other == label);
-                let told = match elsewhere {
-                    Some(at) => format!("it came as {}", skipped + at + 1),
-                    None => "it never came".to_owned(),
+                let note = match elsewhere {
+                    Some(at) => format!("logged as {}", skipped + at + 1),
+                    None => "never logged".to_owned(),
                 };
-                ('-', index, label, told)
+                ('-', index, label, note)
             }
         };
         let (number, label) = (skipped + number + 1, quoted(label));
-        text += &format!("  {sign} {number:>number_width$} {label:<width$}  {told}\n");
+        text += &format!("  {sign} {number:>number_width$} {label:<width$}  {note}\n");
     }
     text.truncate(text.trim_end().len());
     text
@@ -60,10 +65,10 @@ pub(super) fn difference_from(expected: &[&str], came: &[LogEntry], skipped: usi
 
 enum Part {
     Line(Line),
-    LeftOut(usize),
+    Omitted(usize),
 }
 
-/// Leaves out what is far from any difference.
+/// Omits lines that are far from any difference.
 fn with_context(lines: &[Line]) -> Vec<Part> {
     let differs = |line: &Line| !matches!(line, Line::Same(_));
     let is_near = |index: usize| {
@@ -75,34 +80,34 @@ fn with_context(lines: &[Line]) -> Vec<Part> {
     for (index, line) in lines.iter().enumerate() {
         match parts.last_mut() {
             _ if is_near(index) => parts.push(Part::Line(*line)),
-            Some(Part::LeftOut(count)) => *count += 1,
-            _ => parts.push(Part::LeftOut(1)),
+            Some(Part::Omitted(count)) => *count += 1,
+            _ => parts.push(Part::Omitted(1)),
         }
     }
     parts
 }
 
-/// A longest common subsequence, with what is expected in front of what came.
-fn aligned(expected: &[&str], came: &[&str]) -> Vec<Line> {
+/// Aligns the two by a longest common subsequence. At a difference the expected lines come first.
+fn aligned(expected: &[&str], logged: &[&str]) -> Vec<Line> {
     let same = |(a, b): (&&str, &&str)| a == b;
     let front = expected
         .iter()
-        .zip(came)
+        .zip(logged)
         .take_while(|pair| same(*pair))
         .count();
-    let (rest_expected, rest_came) = (&expected[front..], &came[front..]);
-    let (rows, columns) = (rest_expected.len(), rest_came.len());
+    let (rest_expected, rest_logged) = (&expected[front..], &logged[front..]);
+    let (rows, columns) = (rest_expected.len(), rest_logged.len());
     let mut lines: Vec<Line> = (0..front).map(Line::Same).collect();
     if rows.saturating_mul(columns) > PAIRS {
         lines.extend((front..expected.len()).map(Line::Expected));
-        lines.extend((front..came.len()).map(Line::Came));
+        lines.extend((front..logged.len()).map(Line::Logged));
         return lines;
     }
-    // lengths[row][column]: of the longest common subsequence of what begins there.
+    // lengths[row][column]: of the longest common subsequence of the parts that begin there.
     let mut lengths = vec![vec![0_u32; columns + 1]; rows + 1];
     for row in (0..rows).rev() {
         for column in (0..columns).rev() {
-            lengths[row][column] = if rest_expected[row] == rest_came[column] {
+            lengths[row][column] = if rest_expected[row] == rest_logged[column] {
                 lengths[row + 1][column + 1] + 1
             } else {
                 lengths[row + 1][column].max(lengths[row][column + 1])
@@ -111,7 +116,7 @@ fn aligned(expected: &[&str], came: &[&str]) -> Vec<Line> {
     }
     let (mut row, mut column) = (0, 0);
     while row < rows || column < columns {
-        let is_same = row < rows && column < columns && rest_expected[row] == rest_came[column];
+        let is_same = row < rows && column < columns && rest_expected[row] == rest_logged[column];
         let expected_first = column == columns
             || (row < rows && lengths[row + 1][column] >= lengths[row][column + 1]);
         if is_same {
@@ -121,7 +126,7 @@ fn aligned(expected: &[&str], came: &[&str]) -> Vec<Line> {
             lines.push(Line::Expected(front + row));
             row += 1;
         } else {
-            lines.push(Line::Came(front + column));
+            lines.push(Line::Logged(front + column));
             column += 1;
         }
     }
@@ -130,15 +135,15 @@ fn aligned(expected: &[&str], came: &[&str]) -> Vec<Line> {
 
 #[cfg(test)]
 mod tests {
-    use super::Line::{Came, Expected, Same};
+    use super::Line::{Expected, Logged, Same};
     use super::aligned;
 
     #[test]
-    fn what_is_common_is_kept_and_the_rest_is_told_in_order() {
+    fn common_lines_are_kept_and_the_others_printed_in_order() {
         assert_eq!(aligned(&["a", "b"], &["a", "b"]), [Same(0), Same(1)]);
-        let swapped = [Same(0), Expected(1), Same(1), Came(2)];
+        let swapped = [Same(0), Expected(1), Same(1), Logged(2)];
         assert_eq!(aligned(&["a", "b", "c"], &["a", "c", "b"]), swapped);
-        assert_eq!(aligned(&[], &["a"]), [Came(0)]);
+        assert_eq!(aligned(&[], &["a"]), [Logged(0)]);
         assert_eq!(aligned(&["a"], &[]), [Expected(0)]);
     }
 }

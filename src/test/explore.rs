@@ -1,4 +1,4 @@
-//! The same test under many seeds, and what to say about the one that fails.
+//! Runs a test under many seeds, and reports the seed that fails.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,45 +9,44 @@ use std::sync::Once;
 use std::thread;
 
 use super::log::{Log, LogEntry};
-use super::{Ran, Test, TestBuilder, TestFailure, diff};
-use crate::phases::poll::explorer::{Decision, Seed};
+use super::{FinishedRun, Test, TestBuilder, TestFailure, diff};
+use crate::phases::poll::delivery::{Decision, Seed};
 
-/// The environment variable that has one seed replayed.
+/// The environment variable that selects one seed to replay.
 const REPLAY: &str = "NODELOOP_SEED";
 
-/// How many runs are spent on finding the decisions that matter.
+/// The most runs that are spent on finding the decisions that matter.
 const RUNS_TO_SHRINK: usize = 200;
 
-/// Runs `body` as [`run`](super::run) does, under the plain order and under the seeds 1 to
-/// `seeds`, each of which decides otherwise what Node does not guarantee.
+/// Runs `body` as [`run`](super::run) does, once in the plain order and once for each of the seeds 1
+/// to `seeds`. Each seed decides differently what Node does not guarantee.
 ///
 /// | permuted | in the plain order |
 /// |---|---|
 /// | which of the jobs that run at the same time finishes first (`spawn_blocking`, `queue_work`, `fs`) | the one that was submitted first |
-/// | whether a job has finished when a poll phase that does not wait looks | not yet |
-/// | the order of the sockets that are ready in one poll phase, of messages and wakes of different threads, and of both | as they came |
-/// | whether one of those is seen in this poll phase or in the next | in this one |
-/// | whether a write to a socket is done at once or has to wait for the poll phase | at once |
-/// | whether a millisecond has passed when the timers phase reads the clock, so that a timer of 0 or 1 ms comes before an immediate | none has |
+/// | whether a job has finished when a poll phase does not wait | it has not |
+/// | the order of ready sockets in one poll phase, of messages and wakes of different threads, and of both | the order of arrival |
+/// | whether one of those is handled in this poll phase or in the next | in this one |
+/// | whether a write to a socket completes at once or waits for the poll phase | at once |
+/// | whether a millisecond has passed when the timers phase reads the clock, so that a timer of 0 or 1 ms runs before an immediate | none has |
 ///
-/// What is guaranteed never changes: ticks, microtasks, phases, the order of timers, of
-/// immediates and of simulated completions, the messages of one thread among themselves, a clock
-/// that is held and a clock that is advanced.
+/// What Node guarantees never changes: ticks, microtasks, phases, the order of timers, of immediates
+/// and of simulated completions, the order of the messages of one thread, and the clock while it is
+/// held or advanced.
 ///
-/// A seed gives the same run every time, as far as the world answers alike: always for jobs,
-/// which are taken in the order of the seed however fast their threads are, and for time. Threads
-/// and sockets are permuted as they come.
+/// A seed repeats the same run if the outside world behaves the same. This is always so for time and
+/// for jobs, which finish in the order of the seed however fast their threads are. Events of threads
+/// and sockets are permuted in the order of their arrival.
 ///
-/// When seeds fail, it panics with the one that fails by the fewest decisions, those decisions,
-/// how to replay it (`NODELOOP_SEED=… cargo test …` runs that seed alone), and the difference to
-/// the plain order. The panics of the body are not printed on the way: a process-wide panic hook,
-/// set at the first exploration, keeps silent for threads that explore and passes everything else
-/// on.
+/// When seeds fail, it panics with a report about the seed that fails with the fewest decisions: the
+/// decisions, a command that replays it (`NODELOOP_SEED=… cargo test …` runs only that seed), and the
+/// difference to the plain order. Panics of the body during the exploration are not printed: a
+/// process-wide panic hook, set by the first exploration, suppresses them on threads that explore.
 ///
 /// ```should_panic
 /// use nodeloop::test;
 ///
-/// // A race: the code takes for granted that what it asked for first comes first.
+/// // A race: the test assumes that the job submitted first finishes first.
 /// test::explore(20, async |t| {
 ///     let log = t.log();
 ///     nodeloop::queue_work(|| (), { let mut a = log.callback("a"); move |()| a() });
@@ -59,7 +58,7 @@ const RUNS_TO_SHRINK: usize = 200;
 ///
 /// # Panics
 ///
-/// As said, and as [`run`](super::run); and if `NODELOOP_SEED` is set and is no seed.
+/// Panics if a seed fails, like [`run`](super::run), and if `NODELOOP_SEED` is not a valid seed.
 #[track_caller]
 pub fn explore<F>(seeds: u64, body: F) -> Explored
 where
@@ -68,7 +67,7 @@ where
     TestBuilder::new().explore(seeds, body)
 }
 
-/// What an exploration has seen.
+/// The result of an exploration.
 #[derive(Debug, Clone)]
 pub struct Explored {
     runs: u64,
@@ -76,12 +75,12 @@ pub struct Explored {
 }
 
 impl Explored {
-    /// How many times the body has been run.
+    /// Returns how many times the body was run.
     pub fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// The different orders of the log, that of the plain order first.
+    /// Returns the different orders of the log, beginning with the plain order.
     pub fn orders(&self) -> &[Vec<String>] {
         &self.orders
     }
@@ -95,11 +94,11 @@ impl Explored {
 }
 
 impl TestBuilder {
-    /// [`explore`] with these settings.
+    /// Explores as [`explore`] does, with these settings.
     ///
     /// # Panics
     ///
-    /// As [`explore`].
+    /// Panics like [`explore`].
     #[track_caller]
     pub fn explore<F>(self, seeds: u64, body: F) -> Explored
     where
@@ -110,7 +109,7 @@ impl TestBuilder {
         let run = |seed: Seed| {
             let body = body.clone();
             let main = move |test: Test| async move { body(test).await };
-            self.again(seed).run_future(location, main)
+            self.with_seed(seed).run_future(location, main)
         };
         let mut explored = Explored {
             runs: 0,
@@ -118,9 +117,9 @@ impl TestBuilder {
         };
         if let Ok(seed) = std::env::var(REPLAY) {
             let ran = run(read_seed(&seed));
-            eprintln!("{REPLAY}={seed}\n{}", told(&ran.decisions));
+            eprintln!("{REPLAY}={seed}\n{}", list(&ran.decisions));
             explored.note(ran.log.labels());
-            super::loudly(ran.result);
+            super::value_or_panic(ran.result);
             return explored;
         }
         let plain = quietly(|| run(Seed::new(0)));
@@ -128,7 +127,7 @@ impl TestBuilder {
             panic!("the test fails in the plain order, without any exploration: {failure}");
         }
         explored.note(plain.log.labels());
-        let mut worst: Option<(Seed, Ran<()>, TestFailure)> = None;
+        let mut worst: Option<(Seed, FinishedRun<()>, TestFailure)> = None;
         for number in 1..=seeds {
             let seed = Seed::new(number);
             let mut ran = quietly(|| run(seed.clone()));
@@ -149,22 +148,21 @@ impl TestBuilder {
         explored
     }
 
-    /// The same settings for one more run.
-    fn again(&self, seed: Seed) -> TestBuilder {
+    fn with_seed(&self, seed: Seed) -> TestBuilder {
         TestBuilder {
             settings: self.settings.clone(),
-            leftovers: self.leftovers,
+            allow_leftovers: self.allow_leftovers,
             seed: Some(seed),
         }
     }
 }
 
-/// Takes decisions out as long as the test still fails, and tells what is left.
+/// Removes decisions as long as the test still fails, and returns a report about the rest.
 fn report(
-    (mut seed, mut ran, mut failure): (Seed, Ran<()>, TestFailure),
+    (mut seed, mut ran, mut failure): (Seed, FinishedRun<()>, TestFailure),
     seeds: u64,
     plain: &Log,
-    run: impl Fn(Seed) -> Ran<()>,
+    run: impl Fn(Seed) -> FinishedRun<()>,
 ) -> String {
     let (number, of) = (seed.clone(), ran.decisions.len());
     let mut runs = 0;
@@ -173,11 +171,11 @@ fn report(
         let questions = ran.decisions.iter().map(|decision| decision.question);
         let mut kept: Vec<usize> = questions.collect();
         kept.remove(index);
-        let fewer = number.only(kept);
-        let mut again = run(fewer.clone());
+        let smaller = number.only(kept);
+        let mut rerun = run(smaller.clone());
         runs += 1;
-        match std::mem::replace(&mut again.result, Ok(())) {
-            Err(found) => (seed, ran, failure) = (fewer, again, found),
+        match std::mem::replace(&mut rerun.result, Ok(())) {
+            Err(found) => (seed, ran, failure) = (smaller, rerun, found),
             Ok(()) => index += 1,
         }
     }
@@ -187,18 +185,18 @@ fn report(
     let replay = format!("{REPLAY}={seed} cargo test {name}");
     let _ = writeln!(text, "    {}", replay.trim_end());
     let left = ran.decisions.len();
-    let _ = writeln!(text, "It takes {left} of its {of} decisions:");
-    let _ = writeln!(text, "{}", told(&ran.decisions));
+    let _ = writeln!(text, "It fails with {left} of its {of} decisions:");
+    let _ = writeln!(text, "{}", list(&ran.decisions));
     let _ = writeln!(
         text,
-        "Then the test fails:\n  {}",
+        "The failure:\n  {}",
         failure.cause().replace('\n', "\n  ")
     );
     text += &compared(plain, &ran.log);
     text
 }
 
-fn told(decisions: &[Decision]) -> String {
+fn list(decisions: &[Decision]) -> String {
     let line = |decision: &Decision| format!("  {:>4}  {}", decision.question, decision.text);
     let lines: Vec<String> = decisions.iter().map(line).collect();
     match lines.is_empty() {
@@ -207,7 +205,7 @@ fn told(decisions: &[Decision]) -> String {
     }
 }
 
-/// What came under the seed, beside the plain order, which passes.
+/// Compares the log of the seed with the plain order, which passes.
 fn compared(plain: &Log, failing: &Log) -> String {
     let plain = plain.labels();
     let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
@@ -217,10 +215,10 @@ fn compared(plain: &Log, failing: &Log) -> String {
         .map(LogEntry::label)
         .eq(plain.iter().copied())
     {
-        return "The log up to there is that of the plain order.".to_owned();
+        return "The log up to the failure equals that of the plain order.".to_owned();
     }
     let difference = diff::difference(&plain, &failing);
-    format!("The plain order (-), which passes, and what came instead (+):\n{difference}")
+    format!("The plain order (-), which passes, and the order of this seed (+):\n{difference}")
 }
 
 #[track_caller]
@@ -235,7 +233,7 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs something whose panics are caught and told later.
+/// Calls `run` without printing its panics, which are caught and reported later.
 fn quietly<T>(run: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -262,7 +260,7 @@ impl Drop for Quiet {
     }
 }
 
-/// How many runs, and how many orders.
+/// Prints the number of runs and of orders.
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} runs, {} orders", self.runs, self.orders.len())

@@ -1,4 +1,4 @@
-//! How a test of order has failed, and the report of it.
+//! The failure of a test of order, and its report.
 
 use std::any::Any;
 use std::fmt;
@@ -9,8 +9,8 @@ use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::RunError;
 
-/// Why a test has failed. `Display` prints the report: what happened, where what had to do with it
-/// was made, and the log so far.
+/// The failure of a test. `Display` prints a report: what happened, with the source locations, and the
+/// log so far.
 #[derive(Debug)]
 pub struct TestFailure {
     kind: Kind,
@@ -24,11 +24,11 @@ enum Kind {
     /// The run ended without a value.
     Ended(RunError),
     /// Tasks are pending, and nothing keeps the loop alive.
-    Left(WhyAlive),
+    Leftovers(WhyAlive),
 }
 
 impl TestFailure {
-    pub(super) fn ended(error: RunError, body: SourceLocation, log: &Log) -> TestFailure {
+    pub(super) fn of_run(error: RunError, body: SourceLocation, log: &Log) -> TestFailure {
         let kind = match error {
             RunError::Uncaught(error) if error.location() == body => {
                 Kind::Body(error.into_payload())
@@ -41,14 +41,14 @@ impl TestFailure {
         }
     }
 
-    pub(super) fn left(left: WhyAlive, log: &Log) -> TestFailure {
+    pub(super) fn leftovers_of(report: WhyAlive, log: &Log) -> TestFailure {
         TestFailure {
-            kind: Kind::Left(left),
+            kind: Kind::Leftovers(report),
             log: log.clone(),
         }
     }
 
-    /// How the run ended, if it ended early. The panic of the body itself is none of these.
+    /// Returns the error of a run that ended early. A panic of the body is not such an error.
     pub fn error(&self) -> Option<&RunError> {
         match &self.kind {
             Kind::Ended(error) => Some(error),
@@ -56,33 +56,33 @@ impl TestFailure {
         }
     }
 
-    /// What was left behind, if that is what failed the test.
+    /// Returns what was still pending at the end, if that is why the test failed.
     pub fn leftovers(&self) -> Option<&WhyAlive> {
         match &self.kind {
-            Kind::Left(left) => Some(left),
+            Kind::Leftovers(report) => Some(report),
             _ => None,
         }
     }
 
-    /// What had been logged.
+    /// Returns the log of the test.
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// What happened, without the log.
+    /// Returns what happened, without the log.
     pub(super) fn cause(&self) -> String {
         match &self.kind {
             Kind::Body(payload) => payload_text(&**payload),
             Kind::Ended(error) => error.to_string(),
-            Kind::Left(left) => {
-                let tasks = left.tasks();
+            Kind::Leftovers(report) => {
+                let tasks = report.tasks();
+                let (count, them) = match tasks.len() {
+                    1 => ("a pending task".to_owned(), "it"),
+                    count => (format!("{count} pending tasks"), "them"),
+                };
                 let mut text = format!(
-                    "the test has left {} behind that nothing will ever wake: await, abort or \
-                     finish what is pending, or `allow_leftovers`",
-                    match tasks.len() {
-                        1 => "a task".to_owned(),
-                        count => format!("{count} tasks"),
-                    }
+                    "the test has left {count} that can never be woken; await, abort or finish \
+                     {them}, or call `allow_leftovers`"
                 );
                 for task in tasks {
                     text += &format!("\n  {task}");
@@ -92,8 +92,8 @@ impl TestFailure {
         }
     }
 
-    /// The payload, if the body panicked: its message has been printed.
-    pub(super) fn into_panic_of_the_body(self) -> Result<Box<dyn Any + Send>, TestFailure> {
+    /// Returns the payload if the body panicked: its message has been printed already.
+    pub(super) fn into_body_panic(self) -> Result<Box<dyn Any + Send>, TestFailure> {
         match self.kind {
             Kind::Body(payload) => Ok(payload),
             _ => Err(self),
@@ -105,7 +105,7 @@ impl fmt::Display for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.cause())?;
         match self.kind {
-            // What the body asserts of the log says where it differs.
+            // A failed comparison of the log has printed the difference.
             Kind::Body(_) => Ok(()),
             _ => write!(f, "\n{}", self.log),
         }

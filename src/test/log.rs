@@ -1,4 +1,4 @@
-//! The ordered log: what a test of order writes, and compares.
+//! The ordered log that a test writes and compares.
 
 use std::fmt;
 use std::panic::Location;
@@ -11,25 +11,25 @@ use crate::observe::position;
 use crate::observe::position::Position;
 use crate::phases::macrotask::{SourceLocation, StepKind};
 
-/// What happened, in order, and where in the loop each of it happened.
+/// A record of what happened, in order, with the position of the loop at each entry.
 ///
-/// Clones write to the same log, from callbacks, from futures, and from other threads, too: a
-/// `Log` is `Send`. What several threads write at the same time comes in an order that nobody
-/// promises, so compare that with the partial orders.
+/// Clones write to the same log, from callbacks, futures and other threads: a `Log` is `Send`. The
+/// order of entries that several threads write at the same time is not defined; compare these with
+/// the assertions about partial orders.
 ///
-/// Each entry remembers the phase, the turn, the queue, the virtual time, the place where the
-/// running callback was made, and the place where it was logged. A comparison that fails says all
-/// of it:
+/// Each entry contains the phase, the turn, the queue and the virtual time, the location where the
+/// running callback was created, and the location where the entry was logged. A failed comparison
+/// prints them:
 ///
 /// ```text
-/// the order is not the one expected
+/// the order differs from the expected one
 ///     1 "tick"       tick, before the first turn, t=0 ms, queued at src/x.rs:11
-///   - 2 "immediate"  it came as 3
+///   - 2 "immediate"  logged as 3
 ///   + 2 "timeout"    timers, turn 0, t=1 ms, set at src/x.rs:12
 ///     3 "immediate"  check, turn 1, t=1 ms, set at src/x.rs:13
 /// ```
 ///
-/// A `-` is what was expected, a `+` what came instead.
+/// A `-` is an expected entry that is missing here, a `+` an entry that was not expected here.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,29 +51,29 @@ pub struct Log {
     entries: Arc<Mutex<Vec<LogEntry>>>,
 }
 
-/// One entry of a [`Log`]. `Display` prints where it ran.
+/// An entry of a [`Log`]. `Display` prints its position.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
     pub(super) label: String,
     pub(super) position: Position,
     pub(super) logged_at: SourceLocation,
-    /// The thread, if it is not one that runs a loop.
+    /// The thread, if it does not run a loop.
     pub(super) thread: Option<(ThreadId, String)>,
 }
 
 impl Log {
-    /// An empty log.
+    /// Creates an empty log.
     pub fn new() -> Log {
         Log::default()
     }
 
-    /// Writes an entry, at the position of the running code.
+    /// Writes an entry with the position of the running code.
     #[track_caller]
     pub fn add(&self, label: impl fmt::Display) {
         self.add_at(label.to_string(), Location::caller());
     }
 
-    /// A callback that writes an entry when it is called.
+    /// Returns a callback that writes an entry when it is called.
     #[track_caller]
     pub fn callback(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
         let (log, label, location) = (self.clone(), label.to_string(), Location::caller());
@@ -100,36 +100,36 @@ impl Log {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<LogEntry>> {
-        // No user code runs under the lock, so a poisoned one is still whole.
+        // No user code runs under the lock, so the entries are valid even if it is poisoned.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every entry so far.
+    /// Returns all entries so far.
     pub fn entries(&self) -> Vec<LogEntry> {
         self.lock().clone()
     }
 
-    /// The label of every entry so far.
+    /// Returns the labels of all entries so far.
     pub fn labels(&self) -> Vec<String> {
         let entries = self.lock();
         entries.iter().map(|entry| entry.label.clone()).collect()
     }
 
-    /// Whether nothing has been logged.
+    /// Returns whether nothing has been logged.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Forgets every entry, for a test with several parts.
+    /// Removes all entries, for a test with several parts.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// The whole log is `expected`: these labels in this order, and nothing else.
+    /// Asserts that the log consists of exactly these labels in this order.
     ///
     /// # Panics
     ///
-    /// If it is not, with a difference in which each line says where it ran.
+    /// Panics if it does not, with a difference that contains the position of each entry.
     #[track_caller]
     pub fn assert_order<'a>(&self, expected: impl AsRef<[&'a str]>) {
         let (entries, expected) = (self.entries(), expected.as_ref());
@@ -139,16 +139,16 @@ impl Log {
             .eq(expected.iter().copied())
         {
             let difference = diff::difference(expected, &entries);
-            panic!("the order is not the one expected\n{difference}");
+            panic!("the order differs from the expected one\n{difference}");
         }
     }
 
-    /// These labels come in this order, with anything in between: some entry of the first one,
-    /// behind it some entry of the second one, and so on.
+    /// Asserts that these labels occur in this order, with any entries in between: some entry with
+    /// the first label, after it some entry with the second one, and so on.
     ///
     /// # Panics
     ///
-    /// If they do not.
+    /// Panics if they do not.
     #[track_caller]
     pub fn assert_in_order<'a>(&self, labels: impl AsRef<[&'a str]>) {
         let (entries, labels) = (self.entries(), labels.as_ref());
@@ -157,21 +157,21 @@ impl Log {
         for label in labels {
             let Some((index, _)) = rest.find(|(_, entry)| entry.label == **label) else {
                 self.must_have(&entries, label);
-                let behind = match previous {
-                    Some(index) => format!("no {label:?} comes behind{}", line(&entries, index)),
+                let missing = match previous {
+                    Some(index) => format!("no {label:?} comes after{}", line(&entries, index)),
                     None => format!("no {label:?} is left"),
                 };
-                panic!("{behind}\n{}", whole(&entries));
+                panic!("{missing}\n{}", whole(&entries));
             };
             previous = Some(index);
         }
     }
 
-    /// Every entry of `first` comes before every entry of `second`, and there are both.
+    /// Asserts that every entry `first` comes before every entry `second`, and that both occur.
     ///
     /// # Panics
     ///
-    /// If it is not so.
+    /// Panics if this is not so.
     #[doc(alias = "assert_after")]
     #[track_caller]
     pub fn assert_before(&self, first: &str, second: &str) {
@@ -185,18 +185,17 @@ impl Log {
         {
             let (first_line, second_line) = (line(&entries, first), line(&entries, second));
             panic!(
-                "{:?} must come before {:?}, and came behind it{second_line}{first_line}",
+                "{:?} must come before {:?}, but came after it{second_line}{first_line}",
                 entries[first].label, entries[second].label
             );
         }
     }
 
-    /// These labels come one right behind the other, with nothing in between, somewhere in the
-    /// log.
+    /// Asserts that these labels occur in this order with nothing in between, somewhere in the log.
     ///
     /// # Panics
     ///
-    /// If they do not.
+    /// Panics if they do not.
     #[track_caller]
     pub fn assert_contiguous<'a>(&self, labels: impl AsRef<[&'a str]>) {
         let (entries, labels) = (self.entries(), labels.as_ref());
@@ -212,21 +211,21 @@ impl Log {
         if labels.is_empty() || entries.windows(labels.len()).any(is_run) {
             return;
         }
-        // From the first of them to the last.
+        // The part of the log from the first of the labels to the last.
         let is_one = |entry: &LogEntry| labels.contains(&entry.label());
         let first = entries.iter().position(is_one).unwrap_or(0);
         let last = entries.iter().rposition(is_one).unwrap_or(first);
         let part = &entries[first..=last];
         let difference = diff::difference_from(labels, part, first);
-        panic!("{labels:?} must come one right behind the other\n{difference}");
+        panic!("{labels:?} must come with nothing in between\n{difference}");
     }
 
-    /// Every entry of these labels ran in one phase of one turn, drains behind its callbacks
-    /// included; or all of them before the first turn.
+    /// Asserts that all entries with these labels ran in the same phase of the same turn, including
+    /// the drains after its callbacks, or all before the first turn.
     ///
     /// # Panics
     ///
-    /// If it is not so.
+    /// Panics if they did not.
     #[track_caller]
     pub fn assert_same_phase<'a>(&self, labels: impl AsRef<[&'a str]>) {
         let (entries, labels) = (self.entries(), labels.as_ref());
@@ -244,15 +243,15 @@ impl Log {
             let numbered = entries.iter().enumerate();
             let lines = numbered.filter(|(_, entry)| of_labels(entry));
             let lines: String = lines.map(|(index, _)| line(&entries, index)).collect();
-            panic!("these must run in the same phase of the same turn, and did not{lines}");
+            panic!("these must run in the same phase of the same turn, but did not{lines}");
         }
     }
 
-    /// There is exactly one entry of `label`.
+    /// Asserts that there is exactly one entry with this label.
     ///
     /// # Panics
     ///
-    /// If there is none, or there are several.
+    /// Panics if there is none or more than one.
     #[track_caller]
     pub fn assert_once(&self, label: &str) {
         let entries = self.entries();
@@ -261,47 +260,48 @@ impl Log {
         if found.len() > 1 {
             let lines: String = found.iter().map(|index| line(&entries, *index)).collect();
             panic!(
-                "{label:?} must come once, and came {} times{lines}",
+                "{label:?} must be logged once, but was logged {} times{lines}",
                 found.len()
             );
         }
     }
 
-    /// There is no entry of `label`.
+    /// Asserts that there is no entry with this label.
     ///
     /// # Panics
     ///
-    /// If there is one.
+    /// Panics if there is one.
     #[track_caller]
     pub fn assert_never(&self, label: &str) {
         let entries = self.entries();
         let found = all_of(&entries, label);
         if !found.is_empty() {
             let lines: String = found.iter().map(|index| line(&entries, *index)).collect();
-            panic!("{label:?} must never come, and came{lines}");
+            panic!("{label:?} must never be logged, but was{lines}");
         }
     }
 
     #[track_caller]
     fn must_have(&self, entries: &[LogEntry], label: &str) {
         if entries.iter().all(|entry| entry.label != label) {
-            panic!("{label:?} never came\n{}", whole(entries));
+            panic!("{label:?} was never logged\n{}", whole(entries));
         }
     }
 }
 
 impl LogEntry {
-    /// What was logged.
+    /// Returns the label.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// Where the loop was: turn, phase, queue, time, and where the running callback was made.
+    /// Returns the position of the loop: turn, phase, queue, time, and where the running callback was
+    /// created.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Where it was logged: the line of [`Log::add`], or of [`Log::callback`].
+    /// Returns the location of the call of [`Log::add`] or [`Log::callback`].
     pub fn logged_at(&self) -> &'static Location<'static> {
         self.logged_at
     }
@@ -321,13 +321,13 @@ impl fmt::Display for LogEntry {
             return write!(f, ", logged at {}", short(self.logged_at));
         };
         match here.phase {
-            Some(_) if is_of_a_phase(kind) => {}
+            Some(_) if is_named_by_phase(kind) => {}
             _ => write!(f, "{kind}, ")?,
         }
         match here.phase {
             Some(phase) => write!(f, "{phase}, turn {}", here.turn)?,
             None if here.turn == 0 => f.write_str("before the first turn")?,
-            None => write!(f, "behind turn {}", here.turn)?,
+            None => write!(f, "after turn {}", here.turn)?,
         }
         write!(f, ", t={} ms", here.time.as_secs_f64() * 1_000.0)?;
         if let Some(location) = here.location {
@@ -343,25 +343,22 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The whole log, a numbered line for each entry, with where it ran.
+/// Prints a numbered line for each entry, with its position.
 impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&whole(&self.entries()))
     }
 }
 
-/// Whether the phase says it all.
-fn is_of_a_phase(kind: StepKind) -> bool {
-    let fast_path = |kind| {
-        matches!(
-            kind,
-            StepKind::Timeout | StepKind::Immediate | StepKind::Pending | StepKind::Close
-        )
-    };
-    fast_path(kind)
+/// Whether the name of the phase implies the kind of the callback.
+fn is_named_by_phase(kind: StepKind) -> bool {
+    matches!(
+        kind,
+        StepKind::Timeout | StepKind::Immediate | StepKind::Pending | StepKind::Close
+    )
 }
 
-/// What one does to have it run.
+/// The verb for the call that makes this kind of callback run.
 fn made(kind: StepKind) -> &'static str {
     match kind {
         StepKind::MainScript => "run",
@@ -370,12 +367,12 @@ fn made(kind: StepKind) -> &'static str {
         StepKind::Timeout | StepKind::Interval | StepKind::Immediate => "set",
         StepKind::JobDone => "submitted",
         StepKind::Message => "sent",
-        StepKind::Simulated => "begun",
+        StepKind::Simulated => "started",
         _ => "made",
     }
 }
 
-/// The file and the line.
+/// Returns the file and the line.
 pub(super) fn short(location: SourceLocation) -> String {
     format!("{}:{}", location.file(), location.line())
 }
@@ -398,5 +395,5 @@ pub(super) fn whole(entries: &[LogEntry]) -> String {
     let lines: String = (0..entries.len())
         .map(|index| line(entries, index))
         .collect();
-    format!("the log is{lines}")
+    format!("the log:{lines}")
 }

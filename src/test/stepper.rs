@@ -1,4 +1,4 @@
-//! A loop that a test drives from outside: phase by phase, turn by turn, timer by timer.
+//! A loop that a test drives from outside: by phases, by turns, or by timers.
 
 use std::fmt;
 use std::panic::Location;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::failure::TestFailure;
 use super::log::Log;
-use super::loudly;
+use super::value_or_panic;
 use crate::observe::event::Phase;
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::{EventLoop, RunError};
 
-/// Goes round the wheel by hand, from outside of the loop. Between two steps nothing runs, so a
-/// test can look at everything.
+/// Drives a loop step by step, from outside of it. Between two steps nothing runs, so that a test can
+/// inspect the state.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,31 +33,32 @@ use crate::runtime::{EventLoop, RunError};
 /// ```
 ///
 /// Every step panics with a report if the run ended early, by an uncaught panic or an unhandled
-/// rejection. Time moves only by the verbs that say so. Jobs of the pool are waited for by
-/// [`advance`](Stepper::advance) and [`run_until_idle`](Stepper::run_until_idle), by nothing else.
+/// rejection. Only [`advance`](Stepper::advance),
+/// [`advance_to_next_timer`](Stepper::advance_to_next_timer) and
+/// [`run_until_idle`](Stepper::run_until_idle) move time or wait for jobs of the pool.
 pub struct Stepper {
     event_loop: EventLoop,
     log: Log,
-    leftovers: bool,
-    /// The phase that comes next.
+    allow_leftovers: bool,
+    /// The phase that runs next.
     next: Phase,
     started_at: SourceLocation,
 }
 
 impl Stepper {
     #[track_caller]
-    pub(super) fn new(event_loop: EventLoop, leftovers: bool) -> Stepper {
+    pub(super) fn new(event_loop: EventLoop, allow_leftovers: bool) -> Stepper {
         Stepper {
             event_loop,
             log: Log::new(),
-            leftovers,
+            allow_leftovers,
             next: Phase::Pending,
             started_at: Location::caller(),
         }
     }
 
-    /// A fresh loop in which `script` has been run as the main script, with its drain, and nothing
-    /// else. [`TestBuilder::stepper`](super::TestBuilder::stepper) is for one with other settings.
+    /// Creates a loop and runs `script` as the main script, with its drain, and nothing else. Use
+    /// [`TestBuilder::stepper`](super::TestBuilder::stepper) for other settings.
     #[track_caller]
     pub fn start(script: impl FnOnce(Log) + 'static) -> Stepper {
         let mut stepper = super::TestBuilder::new().stepper();
@@ -65,7 +66,7 @@ impl Stepper {
         stepper
     }
 
-    /// Runs `script` as a main script, with its drain. The first one is what the loop begins with.
+    /// Runs `script` as a main script, with its drain. It can be called again between two steps.
     #[track_caller]
     pub fn script(&mut self, script: impl FnOnce(Log) + 'static) {
         let log = self.log();
@@ -73,30 +74,30 @@ impl Stepper {
         self.check(result);
     }
 
-    /// The log.
+    /// Returns the log.
     pub fn log(&self) -> Log {
         self.log.clone()
     }
 
-    /// The virtual time since the loop was made.
+    /// Returns the virtual time since the loop was created.
     pub fn now(&self) -> Duration {
         self.event_loop.state().clock.now()
     }
 
-    /// The loop itself, for a handle or for [`why_alive`](EventLoop::why_alive).
+    /// Returns the loop itself, for a handle or for [`why_alive`](EventLoop::why_alive).
     pub fn event_loop(&mut self) -> &mut EventLoop {
         &mut self.event_loop
     }
 
-    /// Runs the next phase, with the drains behind its callbacks, and says which it was.
+    /// Runs the next phase, with the drains after its callbacks, and returns which phase it was.
     ///
-    /// Poll includes the rounds of pending callbacks behind it (R63). In front of the first turn
-    /// there is a timers phase of its own if the loop is alive (R3).
+    /// The poll phase includes the rounds of pending callbacks after it (R63). Before the first turn
+    /// there is an additional timers phase if the loop is alive (R3).
     #[track_caller]
     pub fn run_phase(&mut self) -> Phase {
         let mut phase = self.next;
         let result = self.event_loop.hosted("run_phase", |event_loop| {
-            if event_loop.before_a_turn() {
+            if event_loop.timers_before_first_turn() {
                 phase = Phase::Timers;
             } else {
                 event_loop.state().step_phase(phase);
@@ -113,7 +114,7 @@ impl Stepper {
         phase
     }
 
-    /// Runs the loop to the end of a turn: the one that has begun, or a whole one. True if
+    /// Runs the loop to the end of the turn that has begun, or a whole turn. Returns whether
     /// something still keeps the loop alive.
     #[track_caller]
     pub fn run_turn(&mut self) -> bool {
@@ -126,8 +127,8 @@ impl Stepper {
         }
     }
 
-    /// Runs everything that can run without time passing and without waiting for the outside
-    /// world. True if something still keeps the loop alive.
+    /// Runs everything that can run without time passing and without waiting for an event from
+    /// outside. Returns whether something still keeps the loop alive.
     #[track_caller]
     pub fn run_until_stalled(&mut self) -> bool {
         self.finish_turn();
@@ -135,8 +136,8 @@ impl Stepper {
         self.check(result)
     }
 
-    /// Lets exactly `duration` pass, and runs what is due by then, each at its own time. True if
-    /// something still keeps the loop alive.
+    /// Advances time by exactly `duration` and runs what is due by then, each at its own time.
+    /// Returns whether something still keeps the loop alive.
     #[track_caller]
     pub fn advance(&mut self, duration: Duration) -> bool {
         self.finish_turn();
@@ -144,8 +145,8 @@ impl Stepper {
         self.check(result)
     }
 
-    /// Lets time pass to the next timer, or simulated completion, and runs it. Gives how much
-    /// that was; `None` if there is none.
+    /// Advances time to the next timer or simulated completion and runs it. Returns by how much time
+    /// was advanced, or `None` if there is none.
     #[track_caller]
     pub fn advance_to_next_timer(&mut self) -> Option<Duration> {
         self.run_until_stalled();
@@ -158,29 +159,29 @@ impl Stepper {
         Some(ahead)
     }
 
-    /// Runs until nothing keeps the loop alive; time passes as it has to, and what is real is
-    /// waited for.
+    /// Runs until nothing keeps the loop alive. Time advances as needed, and real events are waited
+    /// for.
     #[track_caller]
     pub fn run_until_idle(&mut self) {
         self.finish_turn();
         let result = self.event_loop.hosted("run_until_idle", |event_loop| {
-            event_loop.before_a_turn();
+            event_loop.timers_before_first_turn();
             event_loop.state().run_while_alive();
         });
         self.check(result);
     }
 
-    /// Runs until nothing keeps the loop alive, and fails if a task is left behind.
+    /// Runs until nothing keeps the loop alive, and fails if a task is still pending then.
     ///
     /// # Panics
     ///
-    /// As every step, and if a task is pending that nothing will ever wake.
+    /// Panics like every step, and if a task is pending that can never be woken.
     #[track_caller]
     pub fn finish(mut self) {
         self.run_until_idle();
-        let left = self.event_loop.why_alive();
-        if !left.tasks().is_empty() && !self.leftovers {
-            loudly(Err(TestFailure::left(left, &self.log)))
+        let report = self.event_loop.why_alive();
+        if !report.tasks().is_empty() && !self.allow_leftovers {
+            value_or_panic(Err(TestFailure::leftovers_of(report, &self.log)))
         }
     }
 
@@ -193,7 +194,9 @@ impl Stepper {
 
     #[track_caller]
     fn check<T>(&self, result: Result<T, RunError>) -> T {
-        loudly(result.map_err(|error| TestFailure::ended(error, self.started_at, &self.log)))
+        value_or_panic(
+            result.map_err(|error| TestFailure::of_run(error, self.started_at, &self.log)),
+        )
     }
 }
 

@@ -19,8 +19,8 @@ const PHONE = { width: 390, height: 844, mobile: true };
 const expected = (example) => fs.readFileSync(path.join(ROOT, `examples/expected/${example}.txt`), 'utf8').trimEnd().split('\n');
 const JOB_QUEUE = expected('job_queue');
 
-/** The page that an example writes of itself. */
-function picture(example, folder) {
+/** Runs an example and returns the address of the page it writes. */
+function recordPage(example, folder) {
   const file = path.join(folder, `${example}.html`);
   const command = ['run', '--quiet', '--example', example, '--', '--html', file];
   const { status } = spawnSync(process.env.CARGO || 'cargo', command, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
@@ -40,7 +40,7 @@ const see = (page) => page.value(`({
   ticks: document.querySelectorAll('#ticks .card').length,
   microtasks: document.querySelectorAll('#microtasks .card').length,
   waiting: document.querySelectorAll('#waiting .card').length,
-  stop: document.querySelector('.stop.here .name')?.textContent ?? null,
+  stop: document.querySelector('.phase.here .name')?.textContent ?? null,
   line: document.querySelector('#source .here')?.textContent ?? null,
 })`);
 
@@ -86,7 +86,7 @@ async function jobQueue(browser, url, name, size, folder) {
   const at = (line) => seen[seen.findIndex(({ log }) => log.includes(line))];
   assert.equal(at('Script End').microtasks, 2, 'two promises wait');
   assert.equal(at('Script End').hub, 'main script');
-  assert.match(at('Promise 1 resolved').line, /first\.await/, 'the place in the source');
+  assert.match(at('Promise 1 resolved').line, /first\.await/, 'the line in the source');
   assert.equal(at('setTimeout').stop, 'timers');
   assert.ok(seen.some(({ stack, what }) => stack.length === 0 && /call stack is empty/.test(what)));
   assert.deepEqual([last.stack.length, last.ticks, last.microtasks, last.waiting], [0, 0, 0, 0]);
@@ -141,10 +141,10 @@ async function tour(browser, url, name, size, folder) {
   const seen = await walk(page);
   const text = seen.at(-1).log.join('\n');
   for (const stop of ['SCRIPT', 'TIMERS', 'PENDING', 'POLL', 'CHECK', 'CLOSE']) {
-    assert.match(text, new RegExp(`^${stop} `, 'm'), `the page has the tour's ${stop}`);
+    assert.match(text, new RegExp(`^${stop} `, 'm'), `the page contains ${stop}`);
   }
   const stops = new Set(seen.map(({ stop }) => stop));
-  assert.deepEqual(stops, new Set([null, 'timers', 'pending', 'poll', 'check', 'close']), 'the wheel stops everywhere');
+  assert.deepEqual(stops, new Set([null, 'timers', 'pending', 'poll', 'check', 'close']), 'the loop enters every phase');
   await isFitForItsScreen(page, size);
   const shots = [0.1, 0.35, 0.6, 0.85].map((part) => Math.round(part * seen.length));
   for (const step of shots) {
@@ -190,7 +190,7 @@ const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'nodeloop-pages-'));
 const folder = process.argv[2] ?? temporary;
 fs.mkdirSync(folder, { recursive: true });
 try {
-  const pages = Object.fromEntries(['job_queue', 'tour', 'starvation'].map((name) => [name, picture(name, folder)]));
+  const pages = Object.fromEntries(['job_queue', 'tour', 'starvation'].map((name) => [name, recordPage(name, folder)]));
   const browser = await Browser.start(program);
   try {
     await jobQueue(browser, pages.job_queue, 'desktop', { ...DESKTOP, calm: false }, folder);

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 /// floor. `lib.rs` and the guide stand above all.
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
-    &["async_local::context", "phases::macrotask", "phases::poll::explorer", "reactor", "reactor::clock"],
-    &["hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
+    &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
+    &["hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
-    &["event_loop::state", "event_loop::current", "event_loop::notify"], // where the API and the loop meet
-    &["async_local", "event_loop::checkpoint", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
+    &["event_loop::current", "event_loop::notify", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
+    &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime"],
     &["fs", "hyper", "net", "signal", "test"],
@@ -227,6 +227,28 @@ fn phases_do_not_know_each_other() {
     assert_none(problems);
 }
 
+/// What arrives next is decided in one folder. The loop does not know how.
+#[test]
+fn exploration_is_known_in_one_folder() {
+    let knows = |path: &str| {
+        path.starts_with("src/phases/poll/delivery")
+            || path.starts_with("src/test")
+            || path.starts_with("src/guide")
+            || ["src/lib.rs", "src/runtime/builder.rs"].contains(&path)
+    };
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        let words = text.to_lowercase();
+        if !knows(path) && ["explor", "seed"].iter().any(|word| words.contains(word)) {
+            problems.push(format!(
+                "{path}: knows of exploration; ask `Delivery` instead"
+            ));
+        }
+    }
+    assert_none(problems);
+}
+
 #[test]
 fn one_file_reads_the_clock() {
     let reads = |code: &str| {
@@ -253,6 +275,24 @@ fn one_file_reads_the_clock() {
 }
 
 #[test]
+fn few_files_move_a_virtual_clock() {
+    let allowed = [
+        "src/event_loop/embed.rs",              // `advance`
+        "src/phases/poll/collect.rs",           // nothing else can run
+        "src/phases/poll/delivery/explorer.rs", // a millisecond may have passed
+        "src/reactor/clock.rs",
+    ];
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        if code(&text).contains("jump_to(") && !allowed.contains(&path) {
+            problems.push(format!("{path}: moves the clock; let the poll phase do it"));
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
 fn no_test_sleeps_and_nothing_is_unsafe() {
     let mut problems = Vec::new();
     for (path, text) in sources("src").into_iter().chain(sources("tests")) {
@@ -271,6 +311,69 @@ fn no_test_sleeps_and_nothing_is_unsafe() {
         let is_unsafe = |line: &str| line.contains("unsafe ") && !line.contains('"');
         if code.lines().any(is_unsafe) {
             problems.push(format!("{path}: unsafe code"));
+        }
+    }
+    assert_none(problems);
+}
+
+/// The files that may catch a panic of user code or run a task, each with the reason. All other
+/// entries into user code are in `event_loop/invoke.rs`.
+const ENTRIES: &[(&str, &str)] = &[
+    (
+        "src/abort/listeners.rs",
+        "a listener runs on the stack of `abort`",
+    ),
+    ("src/blocking/pool.rs", "a job runs on a thread of the pool"),
+    ("src/event_loop/invoke.rs", "the entries of the loop"),
+    (
+        "src/event_loop/notify.rs",
+        "observers are called outside of the order of the loop",
+    ),
+    (
+        "src/event_loop/shutdown.rs",
+        "cancelled tasks run to drop their futures",
+    ),
+    (
+        "src/event_loop/trampoline.rs",
+        "the trampoline drops what chains of promises hold",
+    ),
+    (
+        "src/hooks/uncaught.rs",
+        "a destructor that panics during cleanup",
+    ),
+    ("src/phases/macrotask.rs", "one of several wakers panics"),
+    (
+        "src/promise/awaiter.rs",
+        "the function of `map` runs where the promise settles",
+    ),
+    (
+        "src/promise/task.rs",
+        "a future's panic settles its promise",
+    ),
+    (
+        "src/runtime/handle.rs",
+        "the closure of a remote spawn settles its promise",
+    ),
+];
+
+#[test]
+fn user_code_is_entered_in_one_file() {
+    let enters = |code: &str| {
+        let code = code.split("mod tests {").next().unwrap();
+        ["catch_unwind(", "runnable.run()", ".snapshot()"]
+            .iter()
+            .any(|entry| code.contains(entry))
+    };
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        let allowed = ENTRIES.iter().any(|(file, _)| *file == path);
+        match (enters(&code(&text)), allowed) {
+            (true, false) => {
+                problems.push(format!("{path}: enters user code; let invoke.rs do it"))
+            }
+            (false, true) => problems.push(format!("{path}: take it out of ENTRIES")),
+            _ => {}
         }
     }
     assert_none(problems);

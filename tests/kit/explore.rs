@@ -246,17 +246,17 @@ fn a_race_is_reported_with_the_decisions_that_make_it() {
     let expected = format!(
         r#"seed {number} of 20 fails; replay it with
     NODELOOP_SEED={seed} cargo test explore::a_race_is_reported_with_the_decisions_that_make_it
-It takes 1 of its {of} decisions:
+It fails with 1 of its {of} decisions:
   {decision:>4}  the job of {user}:9 had finished when the poll phase looked
-Then the test fails:
-  "config" must come before "user", and came behind it
+The failure:
+  "config" must come before "user", but came after it
       1 "user"  job done, poll, turn 1, t=0 ms, submitted at {user}
       3 "config"  job done, poll, turn 2, t=0 ms, submitted at {config}
-The plain order (-), which passes, and what came instead (+):
+The plain order (-), which passes, and the order of this seed (+):
   + 1 "user"       job done, poll, turn 1, t=0 ms, submitted at {user}
     2 "immediate"  check, turn 1, t=0 ms, set at {immediate}
     3 "config"     job done, poll, turn 2, t=0 ms, submitted at {config}
-  - 3 "user"       it came as 1"#,
+  - 3 "user"       logged as 1"#,
         user = at(6),
         config = at(4),
         immediate = at(7),
@@ -271,8 +271,8 @@ The plain order (-), which passes, and what came instead (+):
 fn a_test_that_always_fails_is_no_matter_of_seeds() {
     let _limit = limit();
     let message = failure_of(async |t| t.log().assert_once("nothing"));
-    let expected = "the test fails in the plain order, without any exploration: \"nothing\" never \
-                    came\nthe log is empty";
+    let expected = "the test fails in the plain order, without any exploration: \"nothing\" was \
+                    never logged\nthe log is empty";
     assert_eq!(message, expected);
 }
 
@@ -291,11 +291,11 @@ fn a_task_or_rejection_that_a_seed_leaves_fails_it() {
         t.until_idle().await;
     });
     assert!(
-        message.contains("the test has left a task behind"),
+        message.contains("the test has left a pending task"),
         "{message}"
     );
     assert!(
-        message.contains("The log up to there is that of the plain order."),
+        message.contains("The log up to the failure equals that of the plain order."),
         "{message}"
     );
 }
@@ -372,7 +372,7 @@ fn the_environment_replays_one_seed() {
         "{replayed}"
     );
     assert!(
-        replayed.contains("the order is not the one expected"),
+        replayed.contains("the order differs from the expected one"),
         "{replayed}"
     );
     let decision = printed

@@ -228,7 +228,7 @@ fn a_clock_that_is_held_by_hand_does_not_jump() {
     assert_eq!(
         stuck.to_string(),
         format!(
-            "nothing can run unless time passes, and the virtual clock is held by hand: advance \
+            "nothing can run unless time passes, and the virtual clock is held: advance \
              it\n  the main future, run at tests/kit/hosted.rs:{line}:26\n    it waits for a timer, \
              due in 20ms, made at tests/kit/hosted.rs:{line}:38\n  a timer, due in 20ms, made at \
              tests/kit/hosted.rs:{line}:38"
@@ -268,7 +268,7 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
         format!("an immediate, made at {}", at(8, 29)),
         format!("a simulated completion, due in 5ms, made at {}", at(10, 13)),
         format!("a keep-alive token, made at {}", at(9, 25)),
-        "a message from outside".to_owned(),
+        "a message of another thread".to_owned(),
     ];
     assert_eq!(report.take(), expected.join("\n  "));
     while event_loop.run_until_stalled().unwrap() {
@@ -286,8 +286,11 @@ fn why_alive_agrees_with_the_loop_on_children() {
         child.wait().await.unwrap();
     }));
     let why = event_loop.why_alive();
-    let kinds: Vec<_> = why.keeping_alive().map(nodeloop::Operation::kind).collect();
-    assert_eq!(kinds, [nodeloop::OperationKind::Child], "{why}");
+    let kinds: Vec<_> = why
+        .keeping_alive()
+        .map(nodeloop::ActiveResource::kind)
+        .collect();
+    assert_eq!(kinds, [nodeloop::ResourceKind::Child], "{why}");
     event_loop.run_script(|| ()).unwrap();
     assert!(!event_loop.why_alive().is_alive());
 }

@@ -8,6 +8,7 @@ mod explore;
 mod hosted;
 mod observe;
 mod observe_tools;
+#[cfg(feature = "recording")]
 mod recording;
 mod scale;
 mod test_kit;

@@ -56,7 +56,7 @@ fn line_of(event: &Event, moment: &EventContext<'_>) -> (i32, Option<String>) {
             (0, Some(format!("+ {} {}{due}{by}", step.kind, step.id)))
         }
         Event::Cleared(id) => (0, Some(format!("- {id}"))),
-        Event::Thrown(step) => (0, Some(format!("thrown by {}", step.id))),
+        Event::Panicked(step) => (0, Some(format!("panicked: {}", step.id))),
         Event::PromiseMade { promise, .. } => (0, Some(name(*promise))),
         Event::PromiseSettled {
             promise, settled, ..
@@ -180,7 +180,7 @@ fn throws_and_rejections_are_observed() {
     let lines = log.lines();
     let interesting = |line: &&String| {
         let line = line.trim_start();
-        ["thrown", "error", "report", "promise"]
+        ["panicked", "error", "report", "promise"]
             .iter()
             .any(|start| line.starts_with(start))
     };
@@ -190,7 +190,7 @@ fn throws_and_rejections_are_observed() {
         [
             "promise 1",
             "promise 1 Rejected",
-            "thrown by #2",
+            "panicked: #2",
             "error listener #3", // R51: at the point of the throw
             "report promise 1",  // R14: after both queues
             "error listener #5",
@@ -368,7 +368,9 @@ fn an_observer_is_refused_what_it_holds() {
         },
     );
     assert!(
-        error.to_string().contains("an observer changed the loop"),
+        error
+            .to_string()
+            .contains("an observer tried to change the loop"),
         "{error}"
     );
 
@@ -387,7 +389,9 @@ fn an_observer_is_refused_what_it_holds() {
         },
     );
     assert!(
-        error.to_string().contains("an observer changed the loop"),
+        error
+            .to_string()
+            .contains("an observer tried to change the loop"),
         "{error}"
     );
 }

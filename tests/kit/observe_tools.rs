@@ -43,7 +43,7 @@ fn everything_is_counted_once() {
     assert_eq!((counts.immediates, counts.timers), (2, 1));
     assert_eq!((counts.macrotasks, counts.promises), (3, 2));
     assert_eq!((counts.turns, counts.waits), (3, 1)); // an immediate, an immediate, the timer
-    assert_eq!((counts.throws, counts.rejections), (0, 0));
+    assert_eq!((counts.panics, counts.rejections), (0, 0));
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn a_starving_drain_is_reported_once_with_its_links() {
         panic!("{} reports", reports.len());
     };
     assert_eq!((starving.ticks, starving.microtasks), (501, 500));
-    let before = starving.behind.unwrap();
+    let before = starving.preceded_by.unwrap();
     assert_eq!(before.kind, StepKind::Timeout);
     let links: Vec<_> = starving.links.iter().map(|l| (l.kind, l.count)).collect();
     assert_eq!(
@@ -243,7 +243,7 @@ fn a_starving_drain_is_reported_once_with_its_links() {
     );
     assert!(!starving.has_more_links);
     let text = starving.to_string();
-    assert!(text.contains("it began behind the timeout made at tests/kit/observe_tools.rs:"));
+    assert!(text.contains("it began after the timeout made at tests/kit/observe_tools.rs:"));
     assert!(text.contains("501 × a tick made at tests/kit/observe_tools.rs:"));
 }
 
@@ -283,7 +283,7 @@ fn a_drain_limit_ends_the_run() {
         panic!("{error}");
     };
     assert_eq!((starving.ticks, starving.microtasks), (0, 1_001));
-    assert_eq!(starving.behind.unwrap().kind, StepKind::MainScript);
+    assert_eq!(starving.preceded_by.unwrap().kind, StepKind::MainScript);
     assert_eq!(starving.links.len(), 1);
     assert_eq!(starving.links[0].kind, StepKind::Task);
 }

@@ -67,7 +67,7 @@ fn every_entry_says_where_it_ran() {
     let (log, line) = sample();
     let expected = placed(
         line,
-        r#"the log is
+        r#"the log:
     1 "main"  main script, before the first turn, t=0 ms, run at {1}
     2 "tick"  tick, before the first turn, t=0 ms, queued at {6}
     3 "microtask"  microtask, before the first turn, t=0 ms, queued at {5}
@@ -119,14 +119,14 @@ fn an_order_that_differs_is_reported_as_a_difference() {
             "each",
         ]);
     });
-    let expected = r#"the order is not the one expected
+    let expected = r#"the order differs from the expected one
     1 "tick"       tick, before the first turn, t=0 ms, queued at {5}
-  - 2 "timeout"    it came as 6
+  - 2 "timeout"    logged as 6
     2 "immediate"  check, turn 1, t=0 ms, set at {4}
     3 "each"       interval, timers, turn 2, t=5 ms, set at {6}
     4 "each"       interval, timers, turn 3, t=10 ms, set at {6}
     5 "each"       interval, timers, turn 4, t=15 ms, set at {6}
-  - 7 "never"      it never came
+  - 7 "never"      never logged
   + 6 "timeout"    timers, turn 5, t=20 ms, set at {3}
     7 "each"       interval, timers, turn 5, t=20 ms, set at {6}"#;
     assert_eq!(message, placed(line, expected));
@@ -175,35 +175,35 @@ fn partial_orders_say_which_entries_break_them() {
         (
             &|| log.assert_before("timeout", "immediate"),
             format!(
-                "\"timeout\" must come before \"immediate\", and came behind it{immediate}{second}"
+                "\"timeout\" must come before \"immediate\", but came after it{immediate}{second}"
             ),
         ),
         (
             &|| log.assert_before("immediate", "tick"),
-            format!("\"tick\" never came\nthe log is{immediate}{first}{second}"),
+            format!("\"tick\" was never logged\nthe log:{immediate}{first}{second}"),
         ),
         (
             &|| log.assert_in_order(["timeout", "immediate"]),
-            format!("no \"immediate\" comes behind{first}\nthe log is{immediate}{first}{second}"),
+            format!("no \"immediate\" comes after{first}\nthe log:{immediate}{first}{second}"),
         ),
         (
             &|| log.assert_same_phase(["timeout"]),
             format!(
-                "these must run in the same phase of the same turn, and did not{first}{second}"
+                "these must run in the same phase of the same turn, but did not{first}{second}"
             ),
         ),
         (
             &|| log.assert_once("timeout"),
-            format!("\"timeout\" must come once, and came 2 times{first}{second}"),
+            format!("\"timeout\" must be logged once, but was logged 2 times{first}{second}"),
         ),
         (
             &|| log.assert_never("immediate"),
-            format!("\"immediate\" must never come, and came{immediate}"),
+            format!("\"immediate\" must never be logged, but was{immediate}"),
         ),
         (
             &|| log.assert_contiguous(["timeout", "immediate"]),
-            "[\"timeout\", \"immediate\"] must come one right behind the other\n\
-             \x20 - 1 \"timeout\"    it came as 2\n\
+            "[\"timeout\", \"immediate\"] must come with nothing in between\n\
+             \x20 - 1 \"timeout\"    logged as 2\n\
              \x20   1 \"immediate\"  check, turn 1, t=0 ms, set at {6}\n\
              \x20 + 2 \"timeout\"    timers, turn 2, t=10 ms, set at {4}\n\
              \x20 + 3 \"timeout\"    timers, turn 3, t=20 ms, set at {4}"
@@ -267,11 +267,11 @@ fn a_stuck_body_fails_and_says_what_it_waits_for() {
         .unwrap_err();
     let expected = r#"the main future is pending and nothing keeps the loop alive: no timer, immediate, job, I/O wait or keep-alive token is left to wake it
   the main future, run at {2}:10
-    it waits for the promise made at {4}:39, whose resolvers have all been dropped: it can never settle
+    it waits for the promise made at {4}:39, which can never settle: all its resolvers were dropped
   a timer, due in 5ms, made at {8}:13, unref'd
   a task spawned at {7}:18 is pending
     it waits for the promise made at {6}:32
-the log is
+the log:
     1 "waiting"  main script, before the first turn, t=0 ms, run at {2}"#;
     assert_eq!(failure.to_string(), placed(line, expected));
     let Some(RunError::Stuck(stuck)) = failure.error() else {
@@ -307,7 +307,7 @@ fn a_task_that_is_left_fails_the_test() {
         }));
     };
     let failure = test::TestBuilder::new().try_run(left).unwrap_err();
-    let expected = r#"the test has left a task behind that nothing will ever wake: await, abort or finish what is pending, or `allow_leftovers`
+    let expected = r#"the test has left a pending task that can never be woken; await, abort or finish it, or call `allow_leftovers`
   a task spawned at {3}:14 is pending
     it waits for the promise made at {2}:35
 the log is empty"#;
@@ -327,8 +327,8 @@ fn what_nobody_handles_fails_the_test() {
             drop(nodeloop::try_spawn(async { Err::<(), _>("no luck") }));
         });
     });
-    let expected = r#"unhandled rejection of the promise made at {5}:18: "no luck"; await it, give it a reaction, or install `on_unhandled_rejection`
-the log is
+    let expected = r#"unhandled rejection of the promise made at {5}:18: "no luck"; await it, add a reaction, or install `on_unhandled_rejection`
+the log:
     1 "immediate"  check, turn 1, t=0 ms, set at {3}"#;
     assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
     let line = line!();
@@ -428,7 +428,7 @@ fn a_test_that_waits_for_time_that_is_held_fails() {
         let _held = t.hold_time();
         time::sleep(ms(20)).await;
     });
-    let expected = r#"nothing can run unless time passes, and the virtual clock is held by hand: advance it
+    let expected = r#"nothing can run unless time passes, and the virtual clock is held: advance it
   the main future, run at {1}:44
     it waits for a timer, due in 20ms, made at {3}:9
   a timer, due in 20ms, made at {3}:9
@@ -555,11 +555,11 @@ fn a_finished_stepper_leaves_no_task() {
     let stepper = Stepper::start(|_| drop(spawn(std::future::pending::<()>())));
     let message = message_of(|| stepper.finish());
     assert!(
-        message.starts_with("the test has left a task behind"),
+        message.starts_with("the test has left a pending task"),
         "{message}"
     );
     assert!(
-        message.contains("waits for nothing that the loop knows of"),
+        message.contains("what it waits for is unknown to the loop"),
         "{message}"
     );
 }

@@ -139,7 +139,7 @@ fn a_pool_without_threads_is_refused() {
     let (text, file) = panic_of(|| {
         let _ = EventLoop::builder().blocking_threads(0);
     });
-    assert!(text.contains("at least one blocking thread"), "{text}");
+    assert!(text.contains("a loop needs at least one thread"), "{text}");
     assert_eq!(file, file!());
 }
 
@@ -197,6 +197,24 @@ fn the_end_of_time_can_be_reached() {
         });
     })
     .assert(["slept", "completed", "advanced", "blocked"]);
+}
+
+/// In a debug build `set_timeout` panicked there: its milliseconds overflowed.
+#[test]
+fn timers_fire_at_the_end_of_time() {
+    trace(|log| {
+        block_for(Duration::MAX);
+        set_timeout(ms(20), log.callback("timeout"));
+        let fired = Rc::new(RefCell::new(None::<TimeoutHandle>));
+        let handle = fired.clone();
+        let mut interval = log.callback("interval");
+        *fired.borrow_mut() = Some(set_interval(ms(5), move || {
+            interval();
+            handle.take().unwrap().clear();
+        }));
+        set_immediate(log.callback("immediate"));
+    })
+    .assert(["timeout", "interval", "immediate"]);
 }
 
 #[test]

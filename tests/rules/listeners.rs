@@ -8,9 +8,9 @@ use std::rc::Rc;
 use crate::common::{Later, Log, log_uncaught, ms, rejected, text_of, throw, trace};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    Listener, TimeoutHandle, TryPromise, next_tick, on_before_exit, on_exit, on_rejection_handled,
-    on_uncaught, on_unhandled_rejection, queue_microtask, set_immediate, set_interval, set_timeout,
-    spawn,
+    HookListener, TimeoutHandle, TryPromise, next_tick, on_before_exit, on_exit,
+    on_rejection_handled, on_uncaught, on_unhandled_rejection, queue_microtask, set_immediate,
+    set_interval, set_timeout, spawn,
 };
 
 /// `promise.catch(() => console.log(line))`
@@ -699,7 +699,7 @@ fn all_rounds_of_a_drain_come_before_the_next_timer() {
 #[test]
 fn a_listener_removed_while_its_event_is_dispatched_is_called_this_once() {
     trace(|log| {
-        let listeners = Rc::new(RefCell::new(Vec::<Listener>::new()));
+        let listeners = Rc::new(RefCell::new(Vec::<HookListener>::new()));
         let (line, ours) = (log.clone(), listeners.clone());
         let first = on_before_exit(move || {
             line.add("first");

@@ -1,6 +1,5 @@
 //! A TCP socket that neither listens nor is connected yet, for options that are set before.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -51,6 +50,7 @@ use crate::phases::macrotask::SourceLocation;
 /// assert!(shared.unwrap());
 /// # }
 /// ```
+#[derive(Debug)]
 pub struct TcpSocket {
     pub(in crate::net) socket: Socket,
 }
@@ -207,12 +207,6 @@ impl TcpSocket {
             let failed = |error| FailedAttempt::at("connect", address, error).alone();
             connecting.await.map_err(failed)
         }
-    }
-}
-
-impl fmt::Debug for TcpSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TcpSocket").field(&self.socket).finish()
     }
 }
 

@@ -1,7 +1,7 @@
-//! When a virtual clock may jump: what holds it, and whether it moves by itself.
+//! When a virtual clock may move, and what a loop does that has nothing to run.
 //!
-//! A jump is made by the poll phase when nothing else can run, and only there. Whether it may is
-//! decided in here from what is out in the real world. It never reads a clock.
+//! It decides from what is outstanding in the real world and never reads or moves a clock itself: the
+//! poll phase acts on [`WhenIdle`], and `advance` on [`Advance`].
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -12,10 +12,43 @@ pub(crate) struct TimeRules {
     pub(crate) io_holds: bool,
     /// Whether jobs of the pool hold the clock.
     pub(crate) jobs_hold: bool,
-    /// How many want the clock to stand still unless it is moved by hand.
+    /// How many holders keep the clock from moving by itself.
     holds: Cell<usize>,
-    /// Moving it by hand allows it to jump up to here.
+    /// The time up to which the clock may jump although it is held, because it is moved by hand.
     free_until: Cell<Duration>,
+}
+
+/// What is outstanding in the real world.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outstanding {
+    /// Jobs of the pool.
+    pub(crate) jobs: bool,
+    /// Waits on sources, signals and children that keep the loop alive.
+    pub(crate) io: bool,
+    /// Keep-alive tokens, which other threads may hold.
+    pub(crate) tokens: bool,
+}
+
+/// What a loop on a virtual clock does when nothing has arrived and nothing can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenIdle {
+    /// Moves the clock to this time, at which a timer or a simulated completion is due.
+    JumpTo(Duration),
+    /// Waits for the real world.
+    Wait,
+    /// Reports that only a clock that is held by hand could let anything run.
+    ClockHeld,
+}
+
+/// What `advance` does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// Waits for the real world, which holds the clock.
+    Wait,
+    /// Moves the clock to this time.
+    JumpTo(Duration),
+    /// Nothing: the clock has arrived.
+    Done,
 }
 
 impl TimeRules {
@@ -28,7 +61,7 @@ impl TimeRules {
         }
     }
 
-    /// The clock stands still from now on, until [`release`](TimeRules::release).
+    /// Keeps the clock from moving by itself until [`release`](TimeRules::release).
     pub(crate) fn hold(&self) {
         self.holds.set(self.holds.get() + 1);
     }
@@ -37,18 +70,52 @@ impl TimeRules {
         self.holds.set(self.holds.get() - 1);
     }
 
-    /// Somebody moves the clock by hand up to `target`.
+    /// Allows the clock to move up to `target`, held or not.
     pub(crate) fn allow_until(&self, target: Duration) {
         self.free_until.set(self.free_until.get().max(target));
     }
 
-    /// Whether nobody holds the clock.
-    pub(crate) fn is_free(&self) -> bool {
-        self.holds.get() == 0
+    /// Returns whether a little time may pass unnoticed while callbacks run.
+    pub(super) fn may_drift(&self, has_jobs: bool) -> bool {
+        self.holds.get() == 0 && !(self.jobs_hold && has_jobs)
     }
 
-    /// Whether the clock may go to `target` by itself, or because somebody moves it there.
-    pub(crate) fn allow(&self, target: Duration) -> bool {
-        self.holds.get() == 0 || target <= self.free_until.get()
+    /// Decides what follows when nothing has arrived and nothing can run before `due`.
+    pub(super) fn when_idle(&self, due: Option<Duration>, outstanding: Outstanding) -> WhenIdle {
+        let is_allowed =
+            |target: &Duration| self.holds.get() == 0 || *target <= self.free_until.get();
+        match due {
+            Some(target) if is_allowed(&target) && !self.is_held_by(outstanding) => {
+                WhenIdle::JumpTo(target)
+            }
+            Some(_) if !outstanding.any() => WhenIdle::ClockHeld,
+            _ => WhenIdle::Wait,
+        }
+    }
+
+    /// Decides how a clock at `now` gets to `target`, with something due at `due` if at all.
+    pub(crate) fn advance(
+        &self,
+        now: Duration,
+        due: Option<Duration>,
+        target: Duration,
+        outstanding: Outstanding,
+    ) -> Advance {
+        match due.filter(|due| *due <= target) {
+            _ if self.is_held_by(outstanding) => Advance::Wait,
+            Some(due) => Advance::JumpTo(due),
+            None if now < target => Advance::JumpTo(target),
+            None => Advance::Done,
+        }
+    }
+
+    fn is_held_by(&self, outstanding: Outstanding) -> bool {
+        (outstanding.jobs && self.jobs_hold) || (outstanding.io && self.io_holds)
+    }
+}
+
+impl Outstanding {
+    fn any(self) -> bool {
+        self.jobs || self.io || self.tokens
     }
 }

@@ -1,35 +1,31 @@
-//! The timers as a report lists them. It changes nothing.
+//! The timers as a report lists them.
 
 use std::time::Duration;
 
 use super::{Timer, Timers};
-use crate::observe::active_resource::{ActiveResource, OperationKind};
+use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 
 impl Timers {
-    /// The timers that are armed, for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ActiveResource> {
-        let armed = self.timers.iter().filter(|(_, timer)| !timer.destroyed);
-        let mut armed: Vec<(u64, ActiveResource)> =
-            armed.map(|(_, timer)| timer.resources()).collect();
-        armed.sort_by_key(|(due_ms, _)| *due_ms);
-        armed.into_iter().map(|(_, resources)| resources).collect()
+    /// Lists the armed timers for a report, in the order in which they are due.
+    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
+        let armed = self.timers.iter().map(|(_, timer)| timer);
+        let mut armed: Vec<&Timer> = armed.filter(|timer| !timer.destroyed).collect();
+        armed.sort_by_key(|timer| timer.due_ms());
+        armed.into_iter().map(Timer::active_resource).collect()
     }
 }
 
 impl Timer {
-    fn resources(&self) -> (u64, ActiveResource) {
-        let due_ms = self.start_ms.saturating_add(self.duration_ms.unwrap_or(0));
-        let kind = if self.is_interval {
-            OperationKind::Interval
-        } else {
-            OperationKind::Timer
+    fn active_resource(&self) -> ResourceEntry {
+        let kind = match self.is_interval {
+            true => ResourceKind::Interval,
+            false => ResourceKind::Timer,
         };
-        let resources = ActiveResource {
+        ResourceEntry {
             refed: self.refed,
-            due: self.link.map(|_| Duration::from_millis(due_ms)),
+            due: self.link.map(|_| Duration::from_millis(self.due_ms())),
             wakers: self.work.waker().cloned().into_iter().collect(),
-            ..ActiveResource::new(kind, Some(self.location))
-        };
-        (due_ms, resources)
+            ..ResourceEntry::new(kind, Some(self.location))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The bell of the remote door: who has to wake the sleeping loop, and who need not.
+//! Decides which sender has to wake the loop.
 //!
 //! ```text
 //!             1 prepare_park               2 should_notify (true once)
@@ -7,12 +7,12 @@
 //!     └──────────────────────┴───────────── 3 unpark ────────────┘
 //! ```
 //!
-//! The two sides must not miss each other: a sender puts its message in the queue and *then*
-//! looks whether the loop sleeps; the loop says that it sleeps and *then* looks whether the
-//! queue is empty. At least one of them sees the other, because a sequentially consistent fence
-//! stands between the two steps on both sides. A loom model of this file is in `tests/loom`.
+//! The two sides must not miss each other. A sender pushes its message and *then* checks whether the
+//! loop is parked; the loop marks itself as parked and *then* checks whether the queue is empty. At
+//! least one of them sees the other, because on both sides a sequentially consistent fence separates
+//! the two steps. `tests/loom` is a loom model of this file.
 //!
-//! It never touches the queue nor the system's waker; that is the door's part.
+//! It never touches the queue or the operating system's waker.
 
 use super::atomic::{AtomicU8, Ordering, fence};
 
@@ -32,20 +32,20 @@ impl Notifier {
         }
     }
 
-    /// The loop is about to wait. It must look into the queue once more behind this call.
+    /// The loop is about to wait. After this call it must check the queue again.
     pub(crate) fn prepare_park(&self) {
         self.state.store(PARKED, Ordering::Relaxed);
         fence(Ordering::SeqCst); // pairs with the fence in `should_notify`
     }
 
-    /// The loop has waited, or found that it need not.
+    /// The loop has waited, or does not wait after all.
     pub(crate) fn unpark(&self) {
-        // Relaxed: a sender that still sees ASLEEP rings once for nothing.
+        // Relaxed: a sender that still reads PARKED wakes the loop once without need.
         self.state.store(RUNNING, Ordering::Relaxed);
     }
 
-    /// A sender asks this behind putting its message in the queue: true for the one that has
-    /// to wake the loop.
+    /// A sender calls this after it has pushed its message. Returns true to the one that has to wake the
+    /// loop.
     pub(crate) fn should_notify(&self) -> bool {
         fence(Ordering::SeqCst); // pairs with the fence in `prepare_park`
         self.state.load(Ordering::Relaxed) == PARKED

@@ -1,26 +1,26 @@
-// What the recording says: the state of the loop behind each event.
+// The recording, and the state of the loop after each event.
 
 const recording = JSON.parse(document.getElementById("recording").textContent);
-const STOPS = ["timers", "pending", "poll", "check", "close"];
+const PHASES = ["timers", "pending", "poll", "check", "close"];
 
-const placeOf = (index) => recording.places[index] || null;
+const locationOf = (index) => recording.locations[index] || null;
 
 function emptyState() {
   return {
     stack: [], ticks: [], microtasks: [],
-    stops: { timers: [], pending: [], poll: [], check: [], close: [] },
-    log: [], // the indices of the log's events
-    items: new Map(), // whatever waits or runs, by its number
-    stop: null, turn: 0, way: 0, // `way`: how many fifths of a circle the marker has gone
-    time: 0, place: null, near: null, asleep: false, draining: false, ended: false, failed: null,
+    phases: { timers: [], pending: [], poll: [], check: [], close: [] },
+    log: [], // the indices of the log events
+    items: new Map(), // everything that waits or runs, by id
+    phase: null, turn: 0, marker: 0, // `marker`: how many phases the marker has moved
+    time: 0, location: null, lastLocation: null, asleep: false, draining: false, ended: false, failed: null,
   };
 }
 
 function queueOf(state, name) {
-  return STOPS.includes(name) ? state.stops[name] : state[name];
+  return PHASES.includes(name) ? state.phases[name] : state[name];
 }
 
-function takeOut(state, id) {
+function remove(state, id) {
   const item = state.items.get(id);
   if (!item || !item.in) return item;
   const queue = queueOf(state, item.in);
@@ -30,68 +30,68 @@ function takeOut(state, id) {
   return item;
 }
 
-function goTo(state, stop) {
-  const to = STOPS.indexOf(stop);
-  if (state.stop === null) state.way = to;
-  else state.way += (to - STOPS.indexOf(state.stop) + STOPS.length) % STOPS.length;
-  state.stop = stop;
+function enterPhase(state, phase) {
+  const to = PHASES.indexOf(phase);
+  if (state.phase === null) state.marker = to;
+  else state.marker += (to - PHASES.indexOf(state.phase) + PHASES.length) % PHASES.length;
+  state.phase = phase;
 }
 
 const changes = {
-  begin(state) { Object.assign(state, { ended: false, failed: null, stop: null, turn: 0 }); },
+  begin(state) { Object.assign(state, { ended: false, failed: null, phase: null, turn: 0 }); },
   add(state, event) {
-    const again = Boolean(takeOut(state, event.id)); // a timer that is set anew
-    const item = { again, id: event.id, kind: event.k, place: event.p, due: event.due, in: event.to };
+    const again = Boolean(remove(state, event.id)); // a timer that is set again
+    const item = { again, id: event.id, kind: event.k, location: event.loc, due: event.due, in: event.to };
     state.items.set(event.id, item);
     queueOf(state, event.to).push(item);
-    if (event.to === "timers") state.stops.timers.sort((a, b) => a.due - b.due || a.id - b.id);
-    state.place = event.p;
+    if (event.to === "timers") state.phases.timers.sort((a, b) => a.due - b.due || a.id - b.id);
+    state.location = event.loc;
   },
   cancel(state, event) {
-    takeOut(state, event.id);
-    state.place = event.p ?? state.place;
+    remove(state, event.id);
+    state.location = event.loc ?? state.location;
   },
   call(state, event) {
-    const item = takeOut(state, event.id) || { id: event.id };
+    const item = remove(state, event.id) || { id: event.id };
     state.items.set(event.id, item);
     item.as = event.as;
     item.since = event.t;
-    if (item.kind === "error listener") { // somebody is told of it
+    if (item.kind === "error listener") { // the program handles the error
       state.failed = null;
       const below = state.stack[state.stack.length - 1];
-      if (below) below.isTold = true;
+      if (below) below.isHandled = true;
     }
     item.kind = event.k || item.kind || event.as;
-    item.place = event.p ?? item.place;
+    item.location = event.loc ?? item.location;
     state.stack.push(item);
-    state.place = item.place;
+    state.location = item.location;
   },
   return(state, event) {
     const item = state.stack.pop();
-    if (event.how === "threw" && !item?.isTold) state.failed = "panic";
+    if (event.how === "threw" && !item?.isHandled) state.failed = "panic";
     if (item && state.items.get(item.id) === item && !item.in) state.items.delete(item.id);
     const below = state.stack[state.stack.length - 1];
-    state.place = below ? below.place : null;
+    state.location = below ? below.location : null;
   },
   turn(state, event) { state.turn = event.n; },
-  phase(state, event) { goTo(state, event.name); state.asleep = false; state.place = null; },
-  sleep(state) { state.asleep = true; state.place = null; },
+  phase(state, event) { enterPhase(state, event.name); state.asleep = false; state.location = null; },
+  sleep(state) { state.asleep = true; state.location = null; },
   wake(state) { state.asleep = false; },
   unhandled(state) { state.failed = "rejection"; },
   drain(state) { state.draining = true; },
-  drained(state) { state.draining = false; state.place = null; },
-  log(state, event, index) { state.log.push(index); state.place = event.p ?? state.place; },
-  end(state) { Object.assign(state, { ended: true, stack: [], asleep: false, draining: false, place: null }); },
+  drained(state) { state.draining = false; state.location = null; },
+  log(state, event, index) { state.log.push(index); state.location = event.loc ?? state.location; },
+  end(state) { Object.assign(state, { ended: true, stack: [], asleep: false, draining: false, location: null }); },
 };
 
 function apply(state, index) {
   const event = recording.events[index];
   state.time = event.t ?? state.time;
   changes[event.e]?.(state, event, index);
-  if (state.place !== null) state.near = state.place;
+  if (state.location !== null) state.lastLocation = state.location;
 }
 
-// The state behind the first `count` events, from the nearest one that is at hand.
+// Returns the state after the first `count` events, starting from the cached one if possible.
 let cached = { count: 0, state: emptyState() };
 function stateAt(count) {
   if (count < cached.count) cached = { count: 0, state: emptyState() };

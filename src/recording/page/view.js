@@ -1,4 +1,4 @@
-// What is to be seen: one function draws a state, everything else asks for a step.
+// The view: `draw` shows the current step, everything else selects a step.
 
 const $ = (id) => document.getElementById(id);
 const make = (tag, className, text) => {
@@ -24,38 +24,38 @@ function setText(element, text) {
   }));
 }
 
-// The wheel
+// The phases, in a circle
 
-const angle = (index) => (index * 360) / STOPS.length;
+const angle = (index) => (index * 360) / PHASES.length;
 function around(index, radius) {
   const radians = ((angle(index) - 90) * Math.PI) / 180;
   return [180 + radius * Math.cos(radians), 180 + radius * Math.sin(radians)].map((n) => Math.round(n * 10) / 10);
 }
-$("stops").innerHTML = STOPS.map((name, index) => {
+$("phases").innerHTML = PHASES.map((name, index) => {
   const [x, y] = around(index, 126);
-  return `<g class="stop" id="stop-${name}"><circle class="face" cx="${x}" cy="${y}" r="37"/>` +
+  return `<g class="phase" id="phase-${name}"><circle class="face" cx="${x}" cy="${y}" r="37"/>` +
     `<text class="name" x="${x}" y="${y + 5}">${name}</text>` +
     `<circle class="badge" cx="${x + 27}" cy="${y - 27}" r="12"/><text class="number" x="${x + 27}" y="${y - 22.5}"></text></g>`;
 }).join("");
-$("chevrons").innerHTML = STOPS.map((_, index) =>
+$("chevrons").innerHTML = PHASES.map((_, index) =>
   `<path d="M176 49l6 5-6 5" transform="rotate(${angle(index + 0.5)} 180 180)"/>`).join("");
 
-function drawWheel(state) {
-  for (const name of STOPS) {
-    const stop = $(`stop-${name}`), count = state.stops[name].length;
-    stop.classList.toggle("here", state.stop === name && !state.ended);
-    stop.classList.toggle("full", count > 0);
-    stop.querySelector(".number").textContent = count > 99 ? "99+" : count || "";
+function drawPhases(state) {
+  for (const name of PHASES) {
+    const phase = $(`phase-${name}`), count = state.phases[name].length;
+    phase.classList.toggle("here", state.phase === name && !state.ended);
+    phase.classList.toggle("full", count > 0);
+    phase.querySelector(".number").textContent = count > 99 ? "99+" : count || "";
   }
-  $("marker").style.transform = `rotate(${angle(state.way)}deg)`;
-  $("marker").style.opacity = state.stop === null || state.ended ? 0 : 1;
+  $("marker").style.transform = `rotate(${angle(state.marker)}deg)`;
+  $("marker").style.opacity = state.phase === null || state.ended ? 0 : 1;
   const top = state.stack[state.stack.length - 1], bottom = state.stack[0];
-  let what = state.stop || "start", more = `turn ${state.turn}`;
+  let what = state.phase || "start", more = `turn ${state.turn}`;
   if (state.ended) [what, more] = ["the end", plural(state.turn, "turn")];
-  else if (state.asleep) [what, more] = ["asleep", "waits for news"];
+  else if (state.asleep) [what, more] = ["asleep", "waits for events"];
   else if (state.draining) [what, more] = ["drain", top ? (top.as === "tick" ? "a tick runs" : "a microtask runs") : "ticks first"];
-  else if (bottom) [what, more] = bottom.as === "main" ? ["main script", "first of all"] : ["a callback", `of ${state.stop || "the loop"}`];
-  else if (state.stop === null) [what, more] = ["the start", ""];
+  else if (bottom) [what, more] = bottom.as === "main" ? ["main script", "first of all"] : ["a callback", `of ${state.phase || "the loop"}`];
+  else if (state.phase === null) [what, more] = ["the start", ""];
   $("hub-what").textContent = what;
   $("hub-more").textContent = more;
   $("hub").setAttribute("class", bottom ? bottom.as : "");
@@ -64,15 +64,15 @@ function drawWheel(state) {
 // Cards
 
 const fileName = (path) => path.split(/[\\/]/).pop();
-const manyFiles = new Set(recording.places.map((place) => place[0])).size > 1;
+const manyFiles = new Set(recording.locations.map((location) => location[0])).size > 1;
 function whereOf(index) {
-  const place = placeOf(index);
-  if (!place) return "";
-  return manyFiles ? `${fileName(place[0])}:${place[1]}` : `line ${place[1]}`;
+  const location = locationOf(index);
+  if (!location) return "";
+  return manyFiles ? `${fileName(location[0])}:${location[1]}` : `line ${location[1]}`;
 }
 function codeOf(index) {
-  const place = placeOf(index);
-  const line = place && (recording.sources[place[0]] || []).find((line) => line[0] === place[1]);
+  const location = locationOf(index);
+  const line = location && (recording.sources[location[0]] || []).find((line) => line[0] === location[1]);
   return line ? line[1].trim() : "";
 }
 const cards = new Map();
@@ -86,10 +86,10 @@ function cardOf(item, key, kind, now) {
   card.className = `card ${kind}`;
   const [label, code, where] = card.children;
   label.textContent = labelOf(item);
-  code.textContent = codeOf(item.place);
+  code.textContent = codeOf(item.location);
   where.textContent = item.in === "timers" && item.due !== undefined ? (item.due * 1000 <= now ? "due" : `in ${whole(item.due - now / 1000)}`)
-    : STOPS.includes(item.in) ? `at ${item.in}` : whereOf(item.place);
-  card.title = `${label.textContent} ${whereOf(item.place)}\n${code.textContent}`;
+    : PHASES.includes(item.in) ? `in ${item.in}` : whereOf(item.location);
+  card.title = `${label.textContent} ${whereOf(item.location)}\n${code.textContent}`;
   return card;
 }
 function drawCards(state) {
@@ -97,14 +97,14 @@ function drawCards(state) {
     ["stack", state.stack, (item) => item.as],
     ["ticks", state.ticks, () => "tick"],
     ["microtasks", state.microtasks, () => "microtask"],
-    ["waiting", STOPS.flatMap((name) => state.stops[name]), () => "macrotask"],
+    ["waiting", PHASES.flatMap((name) => state.phases[name]), () => "macrotask"],
   ];
   const used = new Map();
   for (const [id, items, kind] of lists) {
     const count = items.length <= shownOf(id) + 1 ? items.length : shownOf(id);
     const shown = id === "stack" ? items.slice(items.length - count) : items.slice(0, count);
     const nodes = shown.map((item) => {
-      const key = used.has(item.id) ? `${item.id} again` : item.id; // a timer that is set anew while it runs
+      const key = used.has(item.id) ? `${item.id} again` : item.id; // a timer that is set again while it runs
       const card = cardOf(item, key, kind(item), state.time);
       used.set(key, card);
       return card;
@@ -121,8 +121,8 @@ function drawCards(state) {
   for (const [id, card] of used) cards.set(id, card);
 }
 
-// A card that changes its place moves there; a new one comes from whoever made it.
-function places() {
+// A card that changes its list moves there. A new one moves from the callback that created it.
+function cardRects() {
   const rects = new Map();
   for (const [id, card] of cards) rects.set(id, card.getBoundingClientRect());
   const top = $("stack").lastElementChild;
@@ -143,13 +143,13 @@ function move(before, milliseconds) {
   }
 }
 
-// The program's text
+// The source of the program
 
 const WORDS = /(\/\/.*$|"(?:[^"\\]|\\.)*"|\b(?:async|await|fn|let|move|mut|pub|return|use|if|else|for|in|loop|while|match|struct|impl|const)\b)/;
 let shownFile = null;
 function drawSource(state) {
-  const place = placeOf(state.near);
-  const file = place && recording.sources[place[0]] ? place[0] : shownFile || Object.keys(recording.sources)[0];
+  const location = locationOf(state.lastLocation);
+  const file = location && recording.sources[location[0]] ? location[0] : shownFile || Object.keys(recording.sources)[0];
   const panel = $("source");
   $("source-panel").hidden = !file;
   if (!file) return;
@@ -165,7 +165,7 @@ function drawSource(state) {
       row.dataset.line = number;
       const code = make("code");
       row.append(make("span", "n", number), code);
-      // Tabs, which a phone shows narrow
+      // Tabs, which are narrow on a phone
       text.replace(/^( {4})+/, (spaces) => "\t".repeat(spaces.length / 4)).split(WORDS).forEach((part, at) => {
         code.append(at % 2 === 0 ? part : make("span", part.startsWith("//") ? "comment" : part[0] === '"' ? "" : "word", part));
       });
@@ -174,17 +174,17 @@ function drawSource(state) {
     panel.replaceChildren(...rows);
   }
   panel.querySelector(".here")?.classList.remove("here", "macrotask", "tick", "microtask", "main", "task");
-  const row = place && place[0] === file && panel.querySelector(`[data-line="${place[1]}"]`);
+  const row = location && location[0] === file && panel.querySelector(`[data-line="${location[1]}"]`);
   if (!row) return;
-  if (state.place !== null) row.classList.add("here", (state.stack[state.stack.length - 1] || {}).as || "macrotask");
+  if (state.location !== null) row.classList.add("here", (state.stack[state.stack.length - 1] || {}).as || "macrotask");
   const middle = row.offsetTop - (panel.clientHeight - row.offsetHeight) / 2;
   panel.scrollTo({ top: middle, behavior: calm.matches ? "auto" : "smooth" });
 }
 
-// What is printed: a click on a line goes to the step that printed it.
+// The output: a click on a line shows the step that printed it.
 
 const stepOfEvent = (index) => steps.findIndex((step) => step.end > index);
-const kindOfLog = new Map(); // what was running when a line was printed
+const kindOfLog = new Map(); // the kind of callback that printed a line
 {
   const state = emptyState();
   events.forEach((event, index) => {
@@ -213,8 +213,8 @@ function drawLog(state, isNew) {
 
 function draw(animated) {
   const step = steps[current], state = stateAt(step.end);
-  const before = animated && !calm.matches ? places() : null;
-  drawWheel(state);
+  const before = animated && !calm.matches ? cardRects() : null;
+  drawPhases(state);
   drawCards(state);
   drawSource(state);
   drawLog(state, step.log);
@@ -274,7 +274,7 @@ addEventListener("keydown", (event) => {
   act();
 });
 
-// A finger that goes sideways, and not over the slider or a text that scrolls
+// A swipe to the left or right, but not over the slider or the source
 let touch = null;
 addEventListener("touchstart", (event) => {
   const free = event.touches.length === 1 && !event.target.closest("input, #source");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit;
-use nodeloop::recording::{self, Recording, say};
+use nodeloop::recording::{self, Recording, print_line};
 use nodeloop::{EventLoop, RunError, next_tick, on_uncaught, set_immediate, set_timeout, spawn};
 use serde_json::Value;
 
@@ -135,7 +135,7 @@ fn the_page_is_one_file_that_refers_to_nothing() {
 fn nothing_that_is_printed_can_leave_the_data() {
     let _limit = limit();
     let evil = "</script><script>alert('{{title}}')</script><!--";
-    let recording = record(Recording::new(evil), move || say(evil));
+    let recording = record(Recording::new(evil), move || print_line(evil));
     let page = page(&recording);
     assert_eq!(page.matches("</script>").count(), 2, "the page's own");
     let (_, rest) = page.split_once("id=\"recording\">").unwrap();
@@ -220,8 +220,8 @@ fn a_recording_stops_at_its_limit_and_says_so() {
     };
     let recording = record(Recording::new("long").limit(100), chain);
     assert_eq!(recording.len(), 100);
-    assert!(recording.left_off() > 2_000, "{}", recording.left_off());
-    assert_eq!(data(&recording)["left_off"], recording.left_off());
+    assert!(recording.omitted() > 2_000, "{}", recording.omitted());
+    assert_eq!(data(&recording)["omitted"], recording.omitted());
     let begins = |phase: &str| {
         trace(&recording)
             .iter()
@@ -229,7 +229,7 @@ fn a_recording_stops_at_its_limit_and_says_so() {
             .count()
     };
     assert_eq!(begins("B"), begins("E"), "it was cut off, and still nests");
-    assert!(page(&recording).contains("\"left_off\""));
+    assert!(page(&recording).contains("\"omitted\""));
 }
 
 #[test]
@@ -280,11 +280,13 @@ fn a_task_returns_as_done_or_to_wait() {
 fn only_what_the_recorded_loop_says_is_in_its_recording() {
     let _limit = limit();
     let (first, second) = (Recording::new("first"), Recording::new("second"));
-    say("before any loop");
-    record(first.clone(), || say("in the first"));
+    print_line("before any loop");
+    record(first.clone(), || print_line("in the first"));
     record(second.clone(), || {
-        say("in the second");
-        std::thread::spawn(|| say("on a thread")).join().unwrap();
+        print_line("in the second");
+        std::thread::spawn(|| print_line("on a thread"))
+            .join()
+            .unwrap();
     });
     second.log("after its run");
     assert_eq!(all(&data(&first), "text"), ["in the first"]);
@@ -300,8 +302,8 @@ fn a_recording_goes_on_with_the_next_run() {
     let recording = Recording::new("two runs");
     let event_loop = EventLoop::builder().observer(recording.clone());
     let mut event_loop = event_loop.build().unwrap();
-    event_loop.run_script(|| say("one")).unwrap();
-    event_loop.run_script(|| say("two")).unwrap();
+    event_loop.run_script(|| print_line("one")).unwrap();
+    event_loop.run_script(|| print_line("two")).unwrap();
     let data = data(&recording);
     assert_eq!(all(&data, "text"), ["one", "two"]);
     let ends = all(&data, "e");
@@ -317,13 +319,13 @@ fn nothing_is_borrowed_while_a_text_is_formatted() {
     impl std::fmt::Display for Nested {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             self.0.set(self.0.get() + 1);
-            say("inside");
+            print_line("inside");
             f.write_str("outside")
         }
     }
     let formatted = Rc::new(Cell::new(0));
     let nested = Nested(formatted.clone());
-    let recording = record(Recording::new("nested"), move || say(nested));
+    let recording = record(Recording::new("nested"), move || print_line(nested));
     assert_eq!(all(&data(&recording), "text"), ["inside", "outside"]);
     assert_eq!(formatted.get(), 1);
 }
@@ -350,25 +352,25 @@ fn files_are_written() {
 }
 
 #[test]
-fn each_run_of_this_thread_is_saved_while_a_recording_is_taken() {
+fn each_run_of_this_thread_is_saved_while_the_guard_lives() {
     let _limit = limit();
     let folder = tempfile::tempdir().unwrap();
     let (html, json) = (folder.path().join("a.html"), folder.path().join("a.json"));
-    let nothing = recording::take("nothing", None, None);
+    let nothing = recording::record_to_files("nothing", None, None);
     nodeloop::run_script(|| {});
     assert!(nothing.recording().is_none());
     drop(nothing);
 
-    let taken = recording::take("title", Some(&html), Some(&json));
-    let recording = taken.recording().expect("there are files").clone();
-    nodeloop::run_script(|| say("seen"));
+    let guard = recording::record_to_files("title", Some(&html), Some(&json));
+    let recording = guard.recording().expect("there are files").clone();
+    nodeloop::run_script(|| print_line("seen"));
     assert!(std::fs::read_to_string(&html).unwrap().contains("\"seen\""));
     assert!(std::fs::read_to_string(&json).unwrap().contains("\"seen\""));
     std::fs::remove_file(&html).unwrap();
-    drop(taken);
+    drop(guard);
     assert!(!html.exists(), "nothing has happened since");
     let events = recording.len();
-    nodeloop::run_script(|| say("not seen"));
+    nodeloop::run_script(|| print_line("not seen"));
     assert_eq!(recording.len(), events);
 }
 
@@ -377,13 +379,13 @@ fn what_came_before_the_process_ends_is_saved() {
     let _limit = limit();
     let folder = tempfile::tempdir().unwrap();
     let html = folder.path().join("a.html");
-    let taken = recording::take("exit", Some(&html), None);
+    let guard = recording::record_to_files("exit", Some(&html), None);
     let result = EventLoop::builder().build().unwrap().run_script(|| {
-        say("the last words");
+        print_line("the last words");
         nodeloop::exit(3);
     });
     assert!(matches!(result, Err(RunError::Exit(3))));
-    std::mem::forget(taken); // as `std::process::exit` does
+    std::mem::forget(guard); // as `std::process::exit` does
     assert!(
         std::fs::read_to_string(&html)
             .unwrap()

@@ -1,4 +1,4 @@
-//! `src/reactor/remote_queue/notifier.rs` as it is, on loom's atomics.
+//! `src/reactor/remote_queue/notifier.rs`, unchanged, on loom's atomics.
 
 mod atomic {
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering, fence};

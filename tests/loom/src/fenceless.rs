@@ -1,4 +1,4 @@
-//! `src/reactor/remote_queue/notifier.rs` with its fences taken out, to show that the model misses them.
+//! `src/reactor/remote_queue/notifier.rs` without its fences, to show that the model fails without them.
 
 mod atomic {
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering};

@@ -1,23 +1,23 @@
-//! The remote door under every interleaving and every order that memory allows.
+//! The remote queue under every interleaving of threads and every permitted order of memory operations.
 //!
 //! ```text
 //! cargo test -p nodeloop-loom
 //! ```
 //!
-//! `notifier.rs` is the library's own file; `remote_queue.rs` is a model of what stands around it. Each
-//! property is proved by a test, and each step that is needed for it by a test that leaves the
-//! step out and must fail. A loop that sleeps for ever is a deadlock to loom.
+//! `notifier.rs` is the library's own file; `remote_queue.rs` models what surrounds it. Each property is
+//! checked by a test, and each step that it needs by a test that omits the step and must fail. A loop
+//! that sleeps forever is a deadlock to loom.
 //!
-//! Where exploring everything takes too long, a thread is interrupted at most four times in one
-//! execution ([`explore`]); the tests of the end explore everything.
+//! Where a complete search takes too long, a thread is preempted at most four times in one execution
+//! ([`explore`]). The tests of the shutdown search everything.
 
 #![cfg(test)]
-#![allow(clippy::duplicate_mod)] // on purpose: the bell, and the bell without its fences
+#![allow(clippy::duplicate_mod)] // on purpose: the notifier, and the notifier without its fences
 
 mod fenced;
 mod fenceless;
 mod remote_queue;
-mod teardown;
+mod shutdown;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -30,14 +30,14 @@ use remote_queue::{Loop, Notifier, Recheck};
 type Fenced = fenced::notifier::Notifier;
 type Fenceless = fenceless::notifier::Notifier;
 
-/// Every execution with at most four preemptions.
+/// Runs every execution with at most four preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(4);
     builder.check(model);
 }
 
-/// Two threads send a message each; the loop sleeps until it has both.
+/// Two threads send one message each, and the loop sleeps until it has both.
 fn receive_two<B: Notifier>(recheck: Recheck) {
     let the_loop = Loop::<B>::new(0, recheck);
     let senders = [1, 2].map(|message| {
@@ -71,11 +71,11 @@ fn without_the_fences_a_wake_is_lost() {
 
 #[test]
 #[should_panic(expected = "deadlock")]
-fn without_the_second_look_a_wake_is_lost() {
+fn without_the_second_check_a_wake_is_lost() {
     explore(|| receive_two::<Fenced>(Recheck::Nothing));
 }
 
-/// One thread sends two messages: the second may fall into the loop's getting up from the first.
+/// One thread sends two messages. The second may arrive while the loop unparks after the first.
 #[test]
 fn no_wake_is_lost_between_two_sleeps() {
     explore(|| {
@@ -95,7 +95,7 @@ fn no_wake_is_lost_between_two_sleeps() {
     });
 }
 
-/// A thread holds a keep-alive token, sends a message and lets go. The loop runs while it is
+/// A thread holds a keep-alive token, sends a message and drops the token. The loop runs while it is
 /// alive, as `run_while_alive` does.
 fn run_until_the_token_is_gone(recheck: Recheck, is_alive: fn(&Loop<Fenced>) -> bool) {
     let the_loop = Loop::<Fenced>::new(1, recheck);
@@ -109,29 +109,29 @@ fn run_until_the_token_is_gone(recheck: Recheck, is_alive: fn(&Loop<Fenced>) -> 
         the_loop.wait(|| is_alive(&the_loop));
         received += std::iter::from_fn(|| the_loop.pop()).count();
     }
-    assert_eq!(received, 1, "the run ended in front of a message");
+    assert_eq!(received, 1, "the run ended before a message was handed out");
     holder.join().unwrap();
 }
 
 #[test]
-fn a_dropped_token_ends_the_run_behind_what_was_sent_before_it() {
+fn a_dropped_token_ends_the_run_after_what_was_sent_before_it() {
     explore(|| run_until_the_token_is_gone(Recheck::MessagesAndTokens, Loop::is_alive));
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
-fn without_the_second_look_at_the_tokens_the_drop_of_one_is_missed() {
+fn without_the_second_check_of_the_tokens_the_drop_of_one_is_missed() {
     explore(|| run_until_the_token_is_gone(Recheck::Messages, Loop::is_alive));
 }
 
 #[test]
-#[should_panic(expected = "the run ended in front of a message")]
-fn asking_for_messages_before_tokens_misses_one() {
+#[should_panic(expected = "the run ended before a message was handed out")]
+fn checking_messages_before_tokens_misses_one() {
     let wrong_order = |the_loop: &Loop<_>| !the_loop.is_empty() || the_loop.has_tokens();
     explore(move || run_until_the_token_is_gone(Recheck::MessagesAndTokens, wrong_order));
 }
 
-/// What was accepted before the end is seen by the teardown, and nothing is accepted behind it.
+/// The shutdown sees what was accepted before it, and nothing is accepted after it.
 #[test]
 fn nothing_accepted_is_lost_at_the_end() {
     loom::model(|| {

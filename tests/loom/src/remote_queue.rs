@@ -1,9 +1,10 @@
-//! The door around the bell: `src/remote.rs`, with loom's primitives for the queue and the poll.
+//! A model of `src/reactor/remote_queue.rs` around the notifier, with loom's primitives for the queue and
+//! the poll.
 //!
-//! The queue is a locked list that can be closed, which is what a linearizable concurrent queue
-//! looks like from outside. Whether it is *empty*, though, is read from a relaxed counter: a lock
-//! around that question would order the two sides and hide a missing fence. The real queue
-//! answers with a sequentially consistent load, so what holds here holds there.
+//! The queue is a locked list that can be closed, which is how a linearizable concurrent queue appears
+//! from outside. Whether it is *empty*, however, is read from a relaxed counter: a lock would order the
+//! two sides and hide a missing fence. The real queue answers with a sequentially consistent load, so
+//! what holds here holds there.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -14,7 +15,7 @@ use loom::sync::{Condvar, Mutex};
 
 use crate::{fenced, fenceless};
 
-/// The real bell, and the one without fences.
+/// The real notifier, and the one without fences.
 pub(crate) trait Notifier: 'static {
     fn new() -> Self;
     fn prepare_park(&self);
@@ -37,22 +38,22 @@ struct Messages {
     is_closed: bool,
 }
 
-/// The loop's side of the door.
+/// The loop's side of the queue.
 pub(crate) struct Loop<B> {
     pub(crate) remote_queue: Arc<RemoteQueue<B>>,
-    /// How many messages were ever taken out.
+    /// How many messages were ever removed.
     taken: Cell<usize>,
     pub(crate) recheck: Recheck,
 }
 
-/// What the loop looks at once more when it has lain down.
+/// What the loop checks again after `prepare_park`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recheck {
     /// As the library does.
     MessagesAndTokens,
-    /// Too little.
+    /// Not enough.
     Messages,
-    /// Too little.
+    /// Not enough.
     Nothing,
 }
 
@@ -122,8 +123,7 @@ impl<B: Notifier> Loop<B> {
         self.has_tokens() || !self.is_empty()
     }
 
-    /// `PollPhase::look` with a wait that nothing limits; `must_wait` is asked when the bell
-    /// knows that the loop sleeps.
+    /// `PollPhase::poll_once` with an unlimited wait. `must_wait` is evaluated after `prepare_park`.
     pub(crate) fn wait(&self, must_wait: impl Fn() -> bool) {
         if !self.is_empty() {
             return;
@@ -145,8 +145,8 @@ impl<B: Notifier> Loop<B> {
     }
 }
 
-/// The system's wait and what ends it: an event counter that stays signalled until it is waited
-/// for. If nobody ends a wait, loom reports a deadlock.
+/// The operating system's wait and what ends it: an event that stays signalled until a wait consumes it.
+/// If no thread ends a wait, loom reports a deadlock.
 #[derive(Default)]
 struct Waker {
     is_signalled: Mutex<bool>,

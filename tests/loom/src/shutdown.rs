@@ -1,4 +1,4 @@
-//! The race of a wake with the end of the loop: `src/teardown.rs` around one task.
+//! The race of a wake with the end of the loop: a model of `src/event_loop/shutdown.rs` with one task.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ const IDLE: u8 = 0;
 const SCHEDULED: u8 = 1;
 const DONE: u8 = 2;
 
-/// async-task's header, as far as it matters: whoever marks the task as scheduled has its one
-/// runnable, and pushes it.
+/// The part of async-task's header that matters: the thread that marks the task as scheduled has its
+/// one runnable, and pushes it.
 struct Task {
     state: AtomicU8,
 }
 
 impl Task {
-    /// True for the one who now has the runnable.
+    /// Returns true to the caller that now has the runnable.
     fn schedule(&self) -> bool {
         self.state
             .compare_exchange(IDLE, SCHEDULED, Ordering::AcqRel, Ordering::Acquire)
@@ -30,14 +30,14 @@ impl Task {
 
 const RUNNABLE: u32 = 7;
 
-/// A waker of the task, used by another thread; false if the door refused the runnable, which is
-/// forgotten then.
+/// Uses a waker of the task on another thread. Returns false if the queue refused the runnable, which is
+/// then forgotten.
 fn wake(task: &Task, remote_queue: &RemoteQueue<Fenced>) -> bool {
     !task.schedule() || remote_queue.push(RUNNABLE).is_ok()
 }
 
-/// `cancel_all`, then the close of `shut_down`. Gives how often the future was dropped.
-fn tear_down(the_loop: &Loop<Fenced>, task: &Task, waits_for_wakes_in_flight: bool) -> u32 {
+/// Models `cancel_all` and the close of `shut_down`. Returns how often the future was dropped.
+fn shut_down(the_loop: &Loop<Fenced>, task: &Task, waits_for_wakes_in_flight: bool) -> u32 {
     let dropped = Cell::new(0);
     let is_registered = || dropped.get() == 0;
     let run_cancelled = || {
@@ -73,7 +73,7 @@ fn wake_at_the_end(waits_for_wakes_in_flight: bool) {
         let (task, remote_queue) = (task.clone(), the_loop.remote_queue.clone());
         thread::spawn(move || wake(&task, &remote_queue))
     });
-    let dropped = tear_down(&the_loop, &task, waits_for_wakes_in_flight);
+    let dropped = shut_down(&the_loop, &task, waits_for_wakes_in_flight);
     let accepted = wakers.map(|waker| waker.join().unwrap());
     assert_eq!(
         dropped, 1,

@@ -1,18 +1,17 @@
-//! What Node does not guarantee, decided by a seed (SEMANTICS.md §8).
+//! The seed of an exploration, and the choices that it makes.
 //!
-//! Wherever the world could have answered in more than one order, the loop asks here which of the
-//! legal orders it is to be. Without a seed nobody asks. Every decision is a function of the seed
-//! and of the number of the question, so a run can be repeated, and one decision can be taken out
-//! of it without changing the others: number 0 is always the plain order.
+//! Every choice is a function of the seed and of the number of the question. A run can therefore be
+//! repeated, and one choice can be taken out of it without changing the others: the answer 0 is always
+//! the plain order.
 //!
-//! It decides and remembers; it never touches a queue.
+//! It answers and remembers. It never touches a queue.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::str::FromStr;
 
 /// Names one run of an exploration: `17`, or `17:2,5` for the run of seed 17 in which only the
-/// decisions 2 and 5 are other than the plain order.
+/// decisions 2 and 5 differ from the plain order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Seed {
     number: u64,
@@ -20,12 +19,12 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// The seed of this number. Number 0 takes the plain order everywhere.
+    /// Creates the seed with this number. Number 0 chooses the plain order everywhere.
     pub const fn new(number: u64) -> Seed {
         Seed { number, only: None }
     }
 
-    /// The same seed with the plain order everywhere but in these decisions.
+    /// Returns the same seed with the plain order everywhere except in these decisions.
     pub(crate) fn only(&self, decisions: Vec<usize>) -> Seed {
         Seed {
             number: self.number,
@@ -46,7 +45,7 @@ impl Seed {
     }
 }
 
-/// The finalizer of SplitMix64: every bit of the result hangs on every bit of the number.
+/// The finalizer of SplitMix64: every bit of the result depends on every bit of the number.
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -64,7 +63,7 @@ impl fmt::Display for Seed {
     }
 }
 
-/// The text is no [`Seed`].
+/// The error of parsing a [`Seed`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidSeed;
 
@@ -93,7 +92,7 @@ impl FromStr for Seed {
     }
 }
 
-/// A decision that was not the plain order.
+/// A choice that differed from the plain order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) question: usize,
@@ -101,40 +100,29 @@ pub(crate) struct Decision {
 }
 
 /// The questions of one run and their answers.
-#[derive(Default)]
-pub(crate) struct Explorer {
-    seed: Option<Seed>,
+pub(super) struct Choices {
+    pub(super) seed: Seed,
     questions: Cell<usize>,
     decisions: RefCell<Vec<Decision>>,
 }
 
-impl Explorer {
-    pub(crate) fn new(seed: Option<Seed>) -> Explorer {
-        Explorer {
+impl Choices {
+    pub(super) fn new(seed: Seed) -> Choices {
+        Choices {
             seed,
-            ..Explorer::default()
+            questions: Cell::new(0),
+            decisions: RefCell::default(),
         }
     }
 
-    /// The seed, if there is one.
-    pub(crate) fn seed(&self) -> Option<Seed> {
-        self.seed.clone()
-    }
-
-    /// Whether anything is decided here.
-    #[inline]
-    pub(crate) fn is_on(&self) -> bool {
-        self.seed.is_some()
-    }
-
-    /// One of `0..options`; 0 is the plain order. `describe` says what another one means.
-    pub(crate) fn choose(&self, options: usize, describe: impl FnOnce(usize) -> String) -> usize {
-        let Some(seed) = self.seed.as_ref().filter(|_| options > 1) else {
+    /// Returns one of `0..options`; 0 is the plain order. `describe` puts another answer into words.
+    pub(super) fn choose(&self, options: usize, describe: impl FnOnce(usize) -> String) -> usize {
+        if options < 2 {
             return 0;
-        };
+        }
         let question = self.questions.get();
         self.questions.set(question + 1);
-        let chosen = seed.draw(question, options);
+        let chosen = self.seed.draw(question, options);
         if chosen > 0 {
             let text = describe(chosen);
             self.decisions
@@ -144,13 +132,13 @@ impl Explorer {
         chosen
     }
 
-    /// Whether to do something else than the plain thing.
-    pub(crate) fn choose_bool(&self, describe: impl FnOnce() -> String) -> bool {
+    /// Returns whether to do something other than the plain thing.
+    pub(super) fn choose_bool(&self, describe: impl FnOnce() -> String) -> bool {
         self.choose(2, |_| describe()) == 1
     }
 
-    /// The decisions so far that were not the plain order.
-    pub(crate) fn decisions(&self) -> Vec<Decision> {
+    /// Returns the decisions so far.
+    pub(super) fn decisions(&self) -> Vec<Decision> {
         self.decisions.borrow().clone()
     }
 }

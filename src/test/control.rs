@@ -1,4 +1,4 @@
-//! What the body of a test is given: the log, and time in hand.
+//! The argument of the body of a test: access to its log, and control of time.
 
 use std::fmt;
 use std::future::Future;
@@ -9,15 +9,14 @@ use std::time::Duration;
 use super::log::Log;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, StepKind};
-use crate::phases::poll::explorer::Seed;
+use crate::phases::poll::delivery::Seed;
 use crate::promise::with_resolver;
 use crate::time::{advance, simulate_completion};
 
-/// The test, seen from its body: its log, and time in hand. Clones are the same test.
+/// A running test: its log, and control of time. Clones refer to the same test.
 ///
-/// What it gives are promises: each can be awaited with the others of the body, and dropping one
-/// changes nothing but that nobody waits. They keep the loop alive, [`until_idle`](Test::until_idle)
-/// excepted.
+/// The methods that wait start at once and return a promise. Dropping the promise does not stop what
+/// was started. Except for [`until_idle`](Test::until_idle), they keep the loop alive.
 #[derive(Clone)]
 pub struct Test {
     state: Rc<LoopState>,
@@ -29,32 +28,32 @@ impl Test {
         Test { state, log }
     }
 
-    /// The log of this test. It is printed when the test fails.
+    /// Returns the log of this test. It is printed when the test fails.
     pub fn log(&self) -> Log {
         self.log.clone()
     }
 
-    /// The virtual time since the test began.
+    /// Returns the virtual time since the test began.
     pub fn now(&self) -> Duration {
         self.state.clock.now()
     }
 
-    /// The seed of an [exploration](super::explore), if this run has one.
+    /// Returns the seed of an [exploration](super::explore), if this run has one.
     pub fn seed(&self) -> Option<Seed> {
-        self.state.explorer.seed()
+        self.state.poll.delivery.seed()
     }
 
-    /// Lets exactly `duration` pass: behind it the clock is that much later, and everything that
-    /// was due by then has run, each at its own time.
+    /// Advances time by exactly `duration`. Everything that is due by then has run when the promise
+    /// resolves, each at its own time.
     #[track_caller]
     pub fn advance(&self, duration: Duration) -> impl Future<Output = ()> + use<> {
         advance(duration)
     }
 
-    /// Lets time pass to the next timer, or simulated completion, and runs it. Gives how much
-    /// that was; `None` if there is none.
+    /// Advances time to the next timer or simulated completion and runs it. Resolves to the time by
+    /// which the clock was advanced, or to `None` if there is none.
     ///
-    /// Everything that can run without time passing runs first, and may make timers.
+    /// Everything that can run without time passing runs first, and may set timers.
     #[track_caller]
     pub fn advance_to_next_timer(&self) -> impl Future<Output = Option<Duration>> + use<> {
         let (stalled, state) = (self.until_stalled(), self.state.clone());
@@ -66,8 +65,8 @@ impl Test {
         }
     }
 
-    /// Lets the loop go round once: goes on in a poll phase, behind every other phase and the poll
-    /// phase before. No time passes.
+    /// Waits for one turn of the loop: resolves in a poll phase, after another poll phase and all
+    /// phases between the two. No time passes.
     #[track_caller]
     pub fn turn(&self) -> impl Future<Output = ()> + use<> {
         let (promise, resolver) = with_resolver();
@@ -77,20 +76,19 @@ impl Test {
         promise
     }
 
-    /// Goes on as soon as nothing can run unless time passes or the outside world answers: a
-    /// job, a socket, another thread. No time passes.
+    /// Waits until nothing can run unless time passes or an event arrives from outside, such as
+    /// the end of a job, a ready socket or a message of another thread. No time passes.
     #[track_caller]
     pub fn until_stalled(&self) -> impl Future<Output = ()> + use<> {
         let (promise, resolver) = with_resolver();
         let origin = Origin::new(StepKind::Simulated, Location::caller());
         let stalled = Macrotask::callback(move || resolver.resolve(()), origin);
-        self.state.poll.when_stalled(stalled);
+        self.state.poll.simulated.add_stalled(stalled);
         promise
     }
 
-    /// Goes on as soon as nothing keeps the loop alive: time has passed as it had to, jobs are
-    /// done, sockets are quiet. With something that never ends, such as an interval or a
-    /// listening socket, that never comes, and time passes very fast.
+    /// Waits until nothing keeps the loop alive. Time advances as needed. With something that never
+    /// ends, such as an interval or a listening socket, this waits forever.
     #[track_caller]
     pub fn until_idle(&self) -> impl Future<Output = ()> + use<> {
         let (promise, resolver) = with_resolver();
@@ -100,11 +98,11 @@ impl Test {
         promise
     }
 
-    /// Keeps the clock from jumping by itself until the guard is dropped: for a part of the test
-    /// that waits for real I/O, or that wants to see what happens without any time passing.
+    /// Stops the clock from jumping by itself until the returned guard is dropped. Use it for a part
+    /// of the test that waits for real I/O, or that must not let time pass.
     ///
-    /// Verbs that move time still do. If nothing but time could wake anybody, the test fails and
-    /// says so.
+    /// [`advance`](Test::advance) and [`advance_to_next_timer`](Test::advance_to_next_timer) still
+    /// move the clock. If only time could wake a task, the test fails with a report about the clock.
     pub fn hold_time(&self) -> TimeHeld {
         self.state.poll.time.hold();
         TimeHeld {
@@ -122,8 +120,8 @@ impl fmt::Debug for Test {
     }
 }
 
-/// Holds the virtual clock until it is dropped; made by [`Test::hold_time`].
-#[must_use = "dropping it lets time pass again"]
+/// A guard that holds the virtual clock until it is dropped; created by [`Test::hold_time`].
+#[must_use = "dropping the guard releases the clock"]
 pub struct TimeHeld {
     state: Rc<LoopState>,
 }

@@ -1,0 +1,215 @@
+//! The entries from the loop into user code.
+//!
+//! Macrotasks, timers, ticks, microtasks, tasks and the listeners of hooks and signals are called
+//! here and nowhere else. `tests/layers.rs` checks that, and lists the few other files that catch
+//! a panic, with a reason for each.
+//!
+//! An entry never decides what runs next: it returns a [`Flow`], and the drain
+//! (`checkpoint.rs`) or the phase (`event_loop.rs`) acts on it.
+//!
+//! Invariant: no `RefCell` of the loop is borrowed while user code runs.
+//! Invariant: no panic of user code leaves this file.
+//! Invariant: the async context is empty after each entry.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+
+use async_task::Runnable;
+
+use crate::event_loop::state::LoopState;
+use crate::event_loop::status::{LoopStatus, Stop};
+use crate::hooks::listeners::Listeners;
+use crate::hooks::uncaught::{ExitUnwind, Uncaught};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::phases::queues::Job;
+use crate::phases::timers::TimerKey;
+use crate::reactor::remote_queue::TaskMeta;
+
+/// What a caller of user code must do next.
+///
+/// After `Continue` it goes on: a macrotask is followed by its drain, a tick by the next tick.
+/// After `Break` it ends what it was doing: there is no drain after that macrotask (R55), the drain
+/// is over (R53), the timers pass starts over (R56, R58).
+pub(crate) type Flow = ControlFlow<Interrupted>;
+
+/// A panic has left a callback and was reported, or the run is to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interrupted;
+
+impl LoopState {
+    /// Calls a macrotask of the pending, poll or close phase, and drains after it (R12) unless it
+    /// panicked (R55).
+    pub(super) fn run_macrotask(&self, macrotask: Macrotask) {
+        if self.call(macrotask).is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    /// Calls a macrotask without a drain after it.
+    pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
+        self.entered.set(self.entered.get() + 1);
+        let Macrotask { mut work, origin } = macrotask;
+        if let Work::Wake(Some(waker)) = work {
+            return self.invoke(origin, || waker.wake()); // the most frequent case, kept short
+        }
+        self.invoke(origin, move || {
+            perform(&mut work);
+            drop(work); // its destructor may panic, too
+        })
+    }
+
+    /// Calls a timer, and arms it again if it is an interval.
+    pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
+        self.entered.set(self.entered.get() + 1);
+        let origin = macrotask.origin;
+        let called_at_ms = match macrotask.work {
+            Work::Repeating(_) => self.clock.now_ms(), // R30
+            _ => 0,
+        };
+        let called = self.invoke(origin, || perform(&mut macrotask.work));
+        let spent = self
+            .timers
+            .borrow_mut()
+            .finished(key, macrotask, called_at_ms);
+        self.timer_armed(key);
+        let dropped = self.guarded(origin.location, || drop(spent));
+        if called.is_break() { called } else { dropped }
+    }
+
+    /// Polls a task that was woken. A panic of its future rejects its promise instead of leaving
+    /// `run`.
+    #[inline]
+    pub(super) fn run_task(&self, runnable: Runnable<TaskMeta>) {
+        if self.observers.is_on() {
+            let origin = runnable.metadata().origin(StepKind::Task);
+            self.observed_step(origin, || runnable.run());
+        } else {
+            let location = runnable.metadata().location;
+            self.observers.note(StepKind::Task, location);
+            runnable.run();
+        }
+        self.context.set(None);
+    }
+
+    /// Calls a tick, or a callback of the microtask queue.
+    #[inline]
+    pub(super) fn run_job(&self, kind: StepKind, job: Job) -> Flow {
+        self.invoke(Origin::new(kind, job.location), job.callback)
+    }
+
+    /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).
+    pub(crate) fn emit_before_exit(&self) {
+        let origin = Origin::new(StepKind::BeforeExit, Location::caller());
+        let called = self.invoke(origin, || call_listeners(&self.hooks.before_exit, &()));
+        if called.is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    /// Calls the `exit` listeners, once per run (R9). From here on ticks are refused; microtasks
+    /// of the listeners run only if the loop has ended by itself.
+    pub(crate) fn emit_exit(&self, code: i32) {
+        if self.status() != LoopStatus::Open {
+            return; // they have been called, or everything is being cancelled
+        }
+        self.set_status(LoopStatus::Exiting);
+        let origin = Origin::new(StepKind::Exit, Location::caller());
+        let called = self.invoke(origin, || call_listeners(&self.hooks.exit, &code));
+        if called.is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    /// Calls the listeners for rejections as a step of the drain.
+    pub(super) fn call_error_listeners<T: ?Sized>(
+        &self,
+        listeners: &Listeners<T>,
+        location: SourceLocation,
+        event: &T,
+    ) -> Flow {
+        let origin = Origin::new(StepKind::ErrorListener, location);
+        self.invoke(origin, || call_listeners(listeners, event))
+    }
+
+    /// Calls `callback` as a step of its own.
+    #[inline]
+    pub(crate) fn invoke(&self, origin: Origin, callback: impl FnOnce()) -> Flow {
+        self.step(origin, || self.guarded(origin.location, callback))
+    }
+
+    /// Notes what runs now, and notifies the observers before and after it.
+    #[inline]
+    fn step<R>(&self, origin: Origin, callback: impl FnOnce() -> R) -> R {
+        if self.observers.is_on() {
+            return self.observed_step(origin, callback);
+        }
+        self.observers.note(origin.kind, origin.location);
+        callback()
+    }
+
+    /// Calls `callback` and reports a panic that leaves it at this point (R51).
+    fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
+        let result = catch_unwind(AssertUnwindSafe(callback));
+        let panicked = result.is_err();
+        if let Err(payload) = result {
+            self.report_uncaught(Uncaught { payload, location });
+        }
+        self.context.set(None);
+        if panicked || self.is_stopping() {
+            ControlFlow::Break(Interrupted)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// R51: the listeners are called at the point of the panic, and an empty immediate lets the
+    /// loop turn once more. Without a listener the run ends, as Node's process does.
+    pub(super) fn report_uncaught(&self, error: Uncaught) {
+        if error.payload.is::<ExitUnwind>() {
+            return; // `exit` has set the reason for the stop
+        }
+        self.notify_panicked();
+        let listeners = &self.hooks.uncaught;
+        if listeners.is_empty() {
+            return self.stop(Stop::Uncaught(error));
+        }
+        let location = error.location;
+        let origin = Origin::new(StepKind::ErrorListener, location);
+        let call = || catch_unwind(AssertUnwindSafe(|| call_listeners(listeners, &error)));
+        match self.step(origin, call) {
+            Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
+            Err(payload) if payload.is::<ExitUnwind>() => {}
+            Err(payload) => {
+                self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners (code 7)
+                self.stop(Stop::Uncaught(Uncaught { payload, location }));
+            }
+        }
+    }
+}
+
+/// Calls every listener in the order in which they were added. One that another listener removes
+/// meanwhile is still called; one that is already running is skipped.
+pub(crate) fn call_listeners<T: ?Sized>(listeners: &Listeners<T>, event: &T) {
+    for listener in listeners.snapshot() {
+        if let Ok(mut listener) = listener.try_borrow_mut() {
+            listener(event);
+        }
+    }
+}
+
+fn perform(work: &mut Work) {
+    match work {
+        Work::Once(callback) => {
+            if let Some(callback) = callback.take() {
+                callback();
+            }
+        }
+        Work::Repeating(callback) => callback(),
+        Work::Wake(waker) => {
+            if let Some(waker) = waker.take() {
+                waker.wake();
+            }
+        }
+        Work::Nothing => {}
+    }
+}

@@ -1,0 +1,119 @@
+//! Whether a loop accepts work, and why its run ends.
+//!
+//! Invariant: `is_stopping` is true if there is a reason to stop, or if the run has reached its
+//! target.
+
+use std::cell::{Cell, Ref, RefCell};
+
+use super::state::LoopState;
+use crate::hooks::uncaught::Uncaught;
+use crate::observe::starvation::Starvation;
+use crate::phases::macrotask::SourceLocation;
+
+pub(crate) struct RunStatus {
+    status: Cell<LoopStatus>,
+    /// Whether the loop is open and has no observers: queueing then needs no further check.
+    fast_path: Cell<bool>,
+    stop: RefCell<Option<Stop>>,
+    /// Read between any two callbacks.
+    is_stopping: Cell<bool>,
+}
+
+/// Whether a loop accepts work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoopStatus {
+    /// It is running, or can be run.
+    Open,
+    /// The `exit` listeners have been called: ticks are refused (R9).
+    Exiting,
+    /// It is cancelling everything: what is scheduled is dropped.
+    Cancelling,
+}
+
+/// Why a run ends while the loop still has something to do.
+pub(crate) enum Stop {
+    Exit(i32),
+    /// Nothing can run unless a clock moves that is held by hand.
+    ClockHeld,
+    Uncaught(Uncaught),
+    Unhandled {
+        reason: String,
+        location: SourceLocation,
+    },
+    Starvation(Starvation),
+}
+
+impl Default for RunStatus {
+    fn default() -> RunStatus {
+        RunStatus {
+            status: Cell::new(LoopStatus::Open),
+            fast_path: Cell::new(true),
+            stop: RefCell::new(None),
+            is_stopping: Cell::new(false),
+        }
+    }
+}
+
+impl LoopState {
+    pub(crate) fn status(&self) -> LoopStatus {
+        self.run.status.get()
+    }
+
+    pub(crate) fn set_status(&self, status: LoopStatus) {
+        self.run.status.set(status);
+        self.update_fast_path();
+    }
+
+    /// Must be called whenever an observer was added or removed.
+    pub(crate) fn update_fast_path(&self) {
+        let fast_path = self.status() == LoopStatus::Open && !self.observers.is_on();
+        self.run.fast_path.set(fast_path);
+    }
+
+    /// Returns whether the loop is open and has no observers.
+    #[inline]
+    pub(super) fn is_on_fast_path(&self) -> bool {
+        self.run.fast_path.get()
+    }
+
+    /// Returns whether the loop accepts work. While it cancels everything it drops new work.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.status() != LoopStatus::Cancelling
+    }
+
+    /// Ends the run at the next point between two callbacks. The first reason counts.
+    pub(crate) fn stop(&self, stop: Stop) {
+        self.run.is_stopping.set(true);
+        self.run.stop.borrow_mut().get_or_insert(stop);
+    }
+
+    /// Ends the run at the next point between two callbacks, without an error: the future of a
+    /// `block_on` has finished.
+    pub(crate) fn stop_at_target(&self) {
+        self.run.is_stopping.set(true);
+    }
+
+    /// Ends the run with an exit code. From an `exit` listener it replaces the code (R9).
+    pub(crate) fn stop_with_exit(&self, code: i32) {
+        if self.status() == LoopStatus::Exiting {
+            drop(self.take_stop());
+        }
+        self.stop(Stop::Exit(code));
+    }
+
+    #[inline]
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.run.is_stopping.get()
+    }
+
+    /// Returns why the run ends, if it does.
+    pub(crate) fn stop_reason(&self) -> Ref<'_, Option<Stop>> {
+        self.run.stop.borrow()
+    }
+
+    pub(crate) fn take_stop(&self) -> Option<Stop> {
+        self.run.is_stopping.set(false);
+        self.run.stop.borrow_mut().take()
+    }
+}

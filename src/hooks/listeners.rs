@@ -1,0 +1,60 @@
+//! A list of listeners: those of one hook, or of one signal.
+//!
+//! It keeps listeners and never calls them: `event_loop/invoke.rs` does, on a
+//! [snapshot](Listeners::snapshot).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+type Callback<T> = Rc<RefCell<dyn FnMut(&T)>>;
+
+/// Listeners in the order in which they were added.
+pub(crate) struct Listeners<T: ?Sized> {
+    list: RefCell<Vec<(u64, Callback<T>)>>,
+    next_id: Cell<u64>,
+}
+
+impl<T: ?Sized> Listeners<T> {
+    pub(crate) fn new() -> Listeners<T> {
+        Listeners {
+            list: RefCell::new(Vec::new()),
+            next_id: Cell::new(0),
+        }
+    }
+
+    /// Adds a listener and returns its number.
+    pub(crate) fn add(&self, listener: impl FnMut(&T) + 'static) -> u64 {
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        let listener = Rc::new(RefCell::new(listener));
+        self.list.borrow_mut().push((id, listener));
+        id
+    }
+
+    /// Removes a listener, which the caller drops outside of any borrow.
+    pub(crate) fn remove(&self, id: u64) -> Option<Callback<T>> {
+        let mut list = self.list.borrow_mut();
+        let index = list.iter().position(|(other, _)| *other == id)?;
+        Some(list.remove(index).1)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.list.borrow().iter().any(|(other, _)| *other == id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.borrow().is_empty()
+    }
+
+    /// Returns the listeners as they are now, so that they can be called outside of any borrow.
+    pub(crate) fn snapshot(&self) -> Vec<Callback<T>> {
+        let list = self.list.borrow();
+        list.iter().map(|(_, listener)| listener.clone()).collect()
+    }
+
+    /// Removes all listeners, which the caller drops outside of any borrow.
+    pub(crate) fn take_all(&self) -> impl Sized + use<T> {
+        std::mem::take(&mut *self.list.borrow_mut())
+    }
+}

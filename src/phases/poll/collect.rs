@@ -1,0 +1,221 @@
+//! How the poll phase collects what has arrived: asks the operating system, waits, moves a virtual clock.
+//!
+//! It leaves what it finds in the batch, in the order that [`super`] lists.
+
+use std::io;
+use std::time::Duration;
+
+use super::time_rules::WhenIdle;
+use super::{Batched, NOTIFIER, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
+use crate::reactor::clock::Clock;
+use crate::reactor::registrations::{Readiness, signal_of};
+use crate::reactor::remote_queue::RemoteQueue;
+
+impl PollPhase {
+    /// Returns the end of the wait: the loop timer or a simulated completion.
+    pub(super) fn first_due(&self, wait: Wait) -> Option<Duration> {
+        let timer = match wait {
+            Wait::Until(due_ms) => Some(Duration::from_millis(due_ms)),
+            Wait::Zero | Wait::Forever => None,
+        };
+        timer.into_iter().chain(self.simulated.next_due()).min()
+    }
+
+    /// Collects what the real world has, in the fixed order; waits if `wait` allows it and it has
+    /// nothing. On a virtual clock the clock moves instead, if it may.
+    pub(super) fn collect(
+        &self,
+        cx: &PollContext<'_>,
+        wait: Wait,
+        wait_now: impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
+        if wait == Wait::Zero && self.has_nothing_to_poll(cx.remote_queue) {
+            return Ok(PollOutcome::Arrivals); // the turn of a loop that runs on immediates alone
+        }
+        let must_wait = || wait_now() != Wait::Zero;
+        if cx.clock.is_virtual() {
+            let outcome = self.collect_in_virtual_time(cx, wait, must_wait)?;
+            if outcome == PollOutcome::ClockHeld {
+                return Ok(outcome);
+            }
+        } else {
+            self.poll_once(cx, self.timeout(cx.clock, wait), must_wait)?;
+        }
+        self.batch_messages(cx.remote_queue);
+        Ok(PollOutcome::Arrivals)
+    }
+
+    fn collect_in_virtual_time(
+        &self,
+        cx: &PollContext<'_>,
+        wait: Wait,
+        must_wait: impl Fn() -> bool,
+    ) -> io::Result<PollOutcome> {
+        self.poll_once(cx, Some(Duration::ZERO), || true)?;
+        let has_arrivals = !self.batch.borrow().is_empty() || !cx.remote_queue.is_empty();
+        if has_arrivals || wait == Wait::Zero {
+            return Ok(PollOutcome::Arrivals);
+        }
+        let due = self.first_due(wait);
+        let is_due = due.is_some_and(|due| due <= cx.clock.now());
+        if !is_due && self.simulated.has_stalled() {
+            let stalled = self.simulated.take_stalled().into_iter();
+            let mut batch = self.batch.borrow_mut();
+            batch.extend(stalled.map(Batched::Simulated));
+            return Ok(PollOutcome::Arrivals);
+        }
+        match self.time.when_idle(due, self.outstanding(cx)) {
+            WhenIdle::JumpTo(target) => {
+                cx.clock.jump_to(target);
+                self.batch_due_completions(cx.clock);
+            }
+            WhenIdle::Wait => self.poll_once(cx, None, must_wait)?,
+            WhenIdle::ClockHeld => return Ok(PollOutcome::ClockHeld),
+        }
+        Ok(PollOutcome::Arrivals)
+    }
+
+    /// Waits until something arrives while no clock moves, for `limit` of real time at most.
+    pub(crate) fn wait_for_external_event(
+        &self,
+        cx: &PollContext<'_>,
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        let longest = self.longest_wait.replace(limit);
+        let polled = self.poll_once(cx, None, || true);
+        self.longest_wait.set(longest);
+        self.batch_messages(cx.remote_queue);
+        polled
+    }
+
+    /// Asks the operating system once if it can have anything to report, even if a timer is overdue (R8).
+    /// It waits for up to `timeout`, or forever without one, if nothing has arrived and `must_wait` still
+    /// returns true.
+    fn poll_once(
+        &self,
+        cx: &PollContext<'_>,
+        timeout: Option<Duration>,
+        must_wait: impl Fn() -> bool,
+    ) -> io::Result<()> {
+        self.batch_due_completions(cx.clock);
+        let timeout = self.prepare_wait(cx.remote_queue, timeout, must_wait);
+        let must_poll_os = self.must_poll_os.take() || !self.registrations.borrow().is_empty();
+        let polled = if must_poll_os || timeout != Some(Duration::ZERO) {
+            self.poll_os(cx.clock, timeout)
+        } else {
+            Ok(())
+        };
+        cx.remote_queue.unpark();
+        self.batch_due_completions(cx.clock);
+        self.batch_readiness();
+        polled
+    }
+
+    /// Returns how long the operating system may wait: `timeout`, or zero if something has arrived.
+    fn prepare_wait(
+        &self,
+        remote_queue: &RemoteQueue,
+        timeout: Option<Duration>,
+        must_wait: impl Fn() -> bool,
+    ) -> Option<Duration> {
+        let has_arrivals = timeout == Some(Duration::ZERO)
+            || !self.batch.borrow().is_empty()
+            || !remote_queue.is_empty()
+            || self.registrations.borrow().has_budget_exhausted();
+        if has_arrivals {
+            return Some(Duration::ZERO);
+        }
+        remote_queue.prepare_park();
+        // Another thread may have sent a message or dropped a token before it could see the parked loop.
+        if !remote_queue.is_empty() || !must_wait() {
+            return Some(Duration::ZERO);
+        }
+        timeout
+    }
+
+    /// Makes one wait of the operating system. A signal that interrupts it does not end it early.
+    fn poll_os(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeout = match (timeout, self.longest_wait.get()) {
+            (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
+            (timeout, longest) => timeout.or(longest),
+        };
+        let until = timeout.map(|timeout| clock.now().saturating_add(timeout));
+        let (mut poll, mut events) = (self.poll.borrow_mut(), self.events.borrow_mut());
+        loop {
+            match poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    timeout = until.map(|until| until.saturating_sub(clock.now()));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Puts what the operating system has reported at the end of the batch, signals last (R64).
+    fn batch_readiness(&self) {
+        let (mut batch, mut events) = (self.batch.borrow_mut(), self.events.borrow_mut());
+        let mut signals = Vec::new();
+        let reported = events.iter().filter(|event| event.token() != NOTIFIER);
+        let reported = reported.map(|event| (event.token(), Readiness::of(event)));
+        let mut registrations = self.registrations.borrow_mut();
+        registrations.merge_events(reported, |token, readiness| match signal_of(token) {
+            Some(number) => signals.push(Batched::Signal(number)),
+            None => batch.push_back(Batched::Ready(token, readiness)),
+        });
+        batch.extend(signals);
+        events.clear();
+    }
+
+    /// Puts the messages that are in the remote queue now after the completions of the batch.
+    fn batch_messages(&self, remote_queue: &RemoteQueue) {
+        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
+        if messages.len() == 0 {
+            return;
+        }
+        let mut batch = self.batch.borrow_mut();
+        let is_simulated = |one: &&Batched| matches!(one, Batched::Simulated(_));
+        let simulated = batch.iter().take_while(is_simulated).count();
+        let rest = batch.split_off(simulated);
+        batch.extend(messages);
+        batch.extend(rest);
+    }
+
+    fn batch_due_completions(&self, clock: &Clock) {
+        let mut batch = self.batch.borrow_mut();
+        self.simulated.take_due(
+            || clock.now(),
+            |macrotask| batch.push_back(Batched::Simulated(macrotask)),
+        );
+    }
+
+    /// Returns how long a loop on the real clock may wait: until something is due, however long the
+    /// callbacks before took (R7).
+    fn timeout(&self, clock: &Clock, wait: Wait) -> Option<Duration> {
+        match (wait, self.first_due(wait)) {
+            (Wait::Zero, _) => Some(Duration::ZERO),
+            (_, Some(due)) => Some(due.saturating_sub(floor_to_ms(clock.now()))),
+            (_, None) => None,
+        }
+    }
+
+    /// Returns whether a poll that does not wait would find nothing.
+    fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
+        !self.must_poll_os.get()
+            && self.registrations.borrow().has_nothing_to_poll()
+            && !self.simulated.has_completions()
+            && remote_queue.is_empty()
+    }
+
+    fn outstanding(&self, cx: &PollContext<'_>) -> Outstanding {
+        Outstanding {
+            jobs: cx.pool.has_outstanding(),
+            io: self.registrations.borrow().has_refed_waiters() || cx.has_refed_signals,
+            tokens: cx.remote_queue.has_tokens(),
+        }
+    }
+}
+
+/// Timers count whole milliseconds, so a wait includes the rest of the current one.
+fn floor_to_ms(now: Duration) -> Duration {
+    Duration::new(now.as_secs(), now.subsec_millis() * 1_000_000)
+}

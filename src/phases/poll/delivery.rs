@@ -1,0 +1,156 @@
+//! The seam where events enter the loop: decides what arrives next.
+//!
+//! Everything that reaches the loop from outside of its thread's own code passes through here once,
+//! and nothing else in the crate asks which [`Delivery`] is installed:
+//!
+//! | what arrives | where it passes |
+//! |---|---|
+//! | completions, messages, wakes, job results, readiness, signals | [`Delivery::poll`] fills the batch of one poll phase |
+//! | the time that the timers phase sees | [`Delivery::timers_now_ms`] |
+//! | that a source can be written to without waiting | [`Delivery::before_write`] |
+//! | that a blocking wait for jobs has returned | [`Delivery::jobs_have_finished`] |
+//!
+//! [`PollPhase::collect`] is the real world: it asks the operating system and the other threads,
+//! waits, moves a virtual clock, and leaves what it found in the batch in one fixed order.
+//! [`Delivery::InOrder`] is exactly that. Another delivery may call it, reorder the batch, keep a part
+//! of it for a later poll phase, or fill the batch without calling it at all, as a replay or a
+//! simulated world would.
+//!
+//! A delivery keeps these rules, because Node guarantees them:
+//!
+//! * Simulated completions are in the first batch at or after their time, in the order of their times.
+//! * Messages of one thread keep their order, and so do the events of one source.
+//! * A job is delivered only when all but `blocking_threads - 1` of the jobs submitted before it have
+//!   finished (R60).
+//! * Signals come last in their batch (R64).
+//! * A poll phase that has waited delivers something, or reports [`PollOutcome::ClockHeld`].
+//! * The clock moves forward only, and only as far as [`TimeRules`](super::TimeRules) allow.
+//!
+//! Invariants: a delivery never calls user code, and user code never runs while it is borrowed. What it
+//! keeps for later counts as arrived: [`Delivery::is_holding`] keeps the loop alive, reports list it, and
+//! [`Delivery::take_held`] hands it back at the end of the loop.
+
+mod explorer;
+mod held_back;
+mod seed;
+
+use std::io;
+
+use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
+use crate::blocking::pool::JobId;
+use crate::phases::macrotask::SourceLocation;
+use crate::reactor::registrations::{RegistrationKey, Registrations};
+use explorer::Explorer;
+pub(crate) use seed::Decision;
+pub use seed::{InvalidSeed, Seed};
+
+/// Decides what arrives next.
+pub(crate) enum Delivery {
+    /// Everything arrives in the order in which it was found.
+    InOrder,
+    /// A seed chooses among the orders that Node permits.
+    Explored(Box<Explorer>),
+}
+
+impl Delivery {
+    pub(crate) fn new(seed: Option<Seed>) -> Delivery {
+        match seed {
+            None => Delivery::InOrder,
+            Some(seed) => Delivery::Explored(Box::new(Explorer::new(seed))),
+        }
+    }
+
+    /// Returns whether each message must carry the thread that sent it.
+    pub(crate) fn needs_senders(&self) -> bool {
+        matches!(self, Delivery::Explored(_))
+    }
+
+    /// Returns the seed that chooses the order, if one does.
+    pub(crate) fn seed(&self) -> Option<Seed> {
+        match self {
+            Delivery::InOrder => None,
+            Delivery::Explored(explorer) => Some(explorer.seed()),
+        }
+    }
+
+    /// Returns the decisions so far that differed from the plain order.
+    pub(crate) fn decisions(&self) -> Vec<Decision> {
+        match self {
+            Delivery::InOrder => Vec::new(),
+            Delivery::Explored(explorer) => explorer.decisions(),
+        }
+    }
+
+    /// Fills the empty batch of one poll phase; waits if `wait` allows it and nothing has arrived.
+    /// `wait_now` computes `wait` again, for a check that follows a possible change by another thread.
+    #[inline]
+    pub(super) fn poll(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        wait: Wait,
+        wait_now: impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
+        match self {
+            Delivery::InOrder => phase.collect(cx, wait, wait_now),
+            Delivery::Explored(explorer) => explorer.poll(phase, cx, wait_now),
+        }
+    }
+
+    /// Reads the clock for the timers phase, in milliseconds. `timer_due_at` returns where the first timer
+    /// that is due at a time was created.
+    #[inline]
+    pub(super) fn timers_now_ms(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
+    ) -> u64 {
+        match self {
+            Delivery::InOrder => {}
+            Delivery::Explored(explorer) => explorer.perhaps_pass_time(phase, cx, timer_due_at),
+        }
+        cx.clock.now_ms()
+    }
+
+    /// A task is about to write to a source: may mark it as not writable until a later poll phase.
+    #[inline]
+    pub(super) fn before_write(&self, registrations: &mut Registrations, key: RegistrationKey) {
+        match self {
+            Delivery::InOrder => {}
+            Delivery::Explored(explorer) => explorer.perhaps_defer_write(registrations, key),
+        }
+    }
+
+    /// The loop has blocked until every job below `end` had finished.
+    pub(super) fn jobs_have_finished(&self, end: JobId) {
+        match self {
+            Delivery::InOrder => {}
+            Delivery::Explored(explorer) => explorer.jobs_have_finished(end),
+        }
+    }
+
+    /// Returns whether something has arrived that a later poll phase will deliver.
+    pub(super) fn is_holding(&self) -> bool {
+        match self {
+            Delivery::InOrder => false,
+            Delivery::Explored(explorer) => explorer.is_holding(),
+        }
+    }
+
+    /// Calls `look` with everything that is kept for a later poll phase.
+    pub(super) fn for_each_held(&self, look: impl FnMut(&Batched)) {
+        match self {
+            Delivery::InOrder => {}
+            Delivery::Explored(explorer) => explorer.for_each_held(look),
+        }
+    }
+
+    /// Takes out everything that is kept for a later poll phase.
+    pub(super) fn take_held(&self) -> Vec<Batched> {
+        match self {
+            Delivery::InOrder => Vec::new(),
+            Delivery::Explored(explorer) => explorer.take_held(),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Exploration: what Node does not guarantee is decided by a seed.
+//!
+//! | what Node does not guarantee | what is permuted | what is not |
+//! |---|---|---|
+//! | the order of jobs that run at the same time | which of the first N jobs finishes next | a job before one that has to finish for it to get a thread (R60) |
+//! | whether a completion has arrived when a poll phase that does not wait looks | a job is delivered now or later | jobs after `wait_for_jobs`, which have finished |
+//! | the order of descriptors in one poll phase, and of messages of different threads | lanes are merged | a lane: one descriptor, one thread |
+//! | the number of poll phases that an operation needs | the rest is delivered by the next one | |
+//! | whether a millisecond has passed when the timers phase reads the clock | a timer due within one is due | a held clock, an `advance`, the order of timers |
+//! | whether a descriptor can be written to without waiting | a write waits for the poll phase | |
+//!
+//! To be repeatable, job results are not delivered as they arrive: the seed decides which is next, and
+//! the loop waits until that job has really finished. Simulated completions are guaranteed for the
+//! first poll phase at their time, in their order, so they are one lane that is never late.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::Duration;
+
+use mio::Token;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
+use super::held_back::{HeldBack, Lane};
+use super::seed::{Choices, Decision, Seed};
+use crate::blocking::pool::{JobId, JobResult, Pool};
+use crate::phases::macrotask::SourceLocation;
+use crate::reactor::registrations::{Direction, Readiness, RegistrationKey, Registrations};
+use crate::reactor::remote_queue::Message;
+
+/// How long, in real time, a poll phase that need not deliver a job waits for the chosen one. Only a job
+/// that waits for the loop takes so long; it then counts as unfinished.
+const PATIENCE_WITH_A_JOB: Duration = Duration::from_secs(2);
+
+pub(crate) struct Explorer {
+    choices: Choices,
+    held_back: RefCell<HeldBack>,
+    /// The results of jobs that have finished and were not chosen yet.
+    finished: RefCell<FxHashMap<JobId, JobResult>>,
+    /// The results of jobs that were aborted meanwhile.
+    unwanted: RefCell<Vec<Message>>,
+    /// Jobs that did not finish while they were waited for.
+    slow: RefCell<FxHashSet<JobId>>,
+    /// The loop has blocked until the jobs below this number had finished.
+    known_finished: Cell<JobId>,
+    /// Sources whose next write is not deferred, because the one before was.
+    deferred: RefCell<FxHashSet<Token>>,
+}
+
+/// Whether a poll phase has to deliver a job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum JobMode {
+    /// Nothing else can end the wait.
+    AtLeastOne,
+    AsChosen,
+}
+
+impl Explorer {
+    pub(super) fn new(seed: Seed) -> Explorer {
+        Explorer {
+            choices: Choices::new(seed),
+            held_back: RefCell::default(),
+            finished: RefCell::default(),
+            unwanted: RefCell::default(),
+            slow: RefCell::default(),
+            known_finished: Cell::new(0),
+            deferred: RefCell::default(),
+        }
+    }
+
+    pub(super) fn seed(&self) -> Seed {
+        self.choices.seed.clone()
+    }
+
+    pub(super) fn decisions(&self) -> Vec<Decision> {
+        self.choices.decisions()
+    }
+
+    /// See [`Delivery::poll`](super::Delivery::poll).
+    pub(super) fn poll(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        wait_now: impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
+        self.pull(phase, cx, Wait::Zero, &wait_now)?;
+        let wait = if self.is_holding() {
+            Wait::Zero
+        } else {
+            wait_now()
+        };
+        let mut jobs = self.choose_jobs(phase, cx, self.job_mode(phase, cx, wait))?;
+        if wait != Wait::Zero && jobs.is_empty() && !self.is_holding() {
+            if self.pull(phase, cx, wait, &wait_now)? == PollOutcome::ClockHeld {
+                return Ok(PollOutcome::ClockHeld);
+            }
+            let mode = self.job_mode(phase, cx, wait);
+            if !self.is_holding() && mode == JobMode::AtLeastOne {
+                jobs = self.choose_jobs(phase, cx, mode)?;
+            }
+        }
+        let mut held_back = self.held_back.borrow_mut();
+        for id in jobs {
+            if let Some(result) = self.finished.borrow_mut().remove(&id) {
+                let message = Message::JobDone(id, result);
+                held_back.push(Lane::Jobs, Batched::Message(message));
+            }
+        }
+        let name = |one: &Batched| name(one, phase, cx.pool);
+        let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, name);
+        batch.extend(self.unwanted.take().into_iter().map(Batched::Message));
+        phase.set_batch(batch);
+        Ok(PollOutcome::Arrivals)
+    }
+
+    /// Moves what the real world has into the lanes; waits for it if `wait` allows it.
+    fn pull(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        wait: Wait,
+        wait_now: &impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
+        let outcome = phase.collect(cx, wait, wait_now)?;
+        self.hold_batch(phase, cx);
+        Ok(outcome)
+    }
+
+    fn hold_batch(&self, phase: &PollPhase, cx: &PollContext<'_>) {
+        let mut held_back = self.held_back.borrow_mut();
+        for one in phase.take_batch() {
+            match one {
+                Batched::InRemoteQueue => {
+                    let Some(envelope) = cx.remote_queue.pop() else {
+                        continue;
+                    };
+                    match envelope.message {
+                        Message::JobDone(id, result) if cx.pool.is_outstanding(id) => {
+                            self.finished.borrow_mut().insert(id, result);
+                        }
+                        aborted @ Message::JobDone(..) => {
+                            self.unwanted.borrow_mut().push(aborted);
+                        }
+                        message => {
+                            let lane = Lane::Thread(envelope.sender);
+                            held_back.push(lane, Batched::Message(message));
+                        }
+                    }
+                }
+                Batched::Simulated(_) | Batched::Message(_) => {
+                    held_back.push(Lane::Simulated, one);
+                }
+                Batched::Ready(token, _) => held_back.push(Lane::Source(token), one),
+                Batched::Signal(_) | Batched::SignalCallback(_) => {
+                    held_back.push(Lane::Signals, one);
+                }
+            }
+        }
+    }
+
+    /// A job has to be delivered if nothing else can end the wait: it holds the clock, or there is no
+    /// time to wait for.
+    fn job_mode(&self, phase: &PollPhase, cx: &PollContext<'_>, wait: Wait) -> JobMode {
+        let only_jobs = wait != Wait::Zero
+            && cx.pool.has_outstanding()
+            && (phase.time.jobs_hold || phase.first_due(wait).is_none())
+            && !phase.simulated.has_stalled();
+        if only_jobs {
+            JobMode::AtLeastOne
+        } else {
+            JobMode::AsChosen
+        }
+    }
+
+    /// Chooses the jobs that this poll phase delivers, in order, and waits until they have finished.
+    fn choose_jobs(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        mode: JobMode,
+    ) -> io::Result<Vec<JobId>> {
+        let mut chosen: Vec<JobId> = Vec::new();
+        loop {
+            let is_known = |id: &JobId| *id < self.known_finished.get();
+            // R60: the first of those that are left, as many as there are threads, can be running.
+            let mut running = cx.pool.outstanding_ids();
+            running.retain(|id| !chosen.contains(id));
+            running.truncate(cx.pool.limit());
+            let one_is_known = running.iter().any(is_known);
+            let must = one_is_known || (mode == JobMode::AtLeastOne && chosen.is_empty());
+            if one_is_known {
+                running.retain(is_known);
+            } else if !must {
+                let (finished, slow) = (self.finished.borrow(), self.slow.borrow());
+                running.retain(|id| finished.contains_key(id) || !slow.contains(id));
+            }
+            let Some(next) = self.choose_job(&running, must, cx.pool) else {
+                return Ok(chosen);
+            };
+            if self.wait_for_job(next, must, phase, cx)? {
+                chosen.push(next);
+            } else if !must {
+                self.slow.borrow_mut().insert(next);
+            }
+        }
+    }
+
+    /// Chooses one of the running jobs; `None` may be chosen unless one `must` be delivered.
+    fn choose_job(&self, running: &[JobId], must: bool, pool: &Pool) -> Option<JobId> {
+        let name = |index: usize| job_name(running[index], pool);
+        let index = if running.is_empty() {
+            None
+        } else if must {
+            Some(self.choices.choose(running.len(), |chosen| {
+                format!("{} finished before {}", name(chosen), name(0))
+            }))
+        } else {
+            let none_or_one = self.choices.choose(1 + running.len(), |chosen| {
+                let job = name(chosen - 1);
+                format!("{job} had finished when the poll phase looked")
+            });
+            none_or_one.checked_sub(1)
+        };
+        index.map(|index| running[index])
+    }
+
+    /// Waits until a job has really finished. False if its result is no longer wanted, or if the wait
+    /// took too long and the job need not be delivered.
+    fn wait_for_job(
+        &self,
+        id: JobId,
+        must: bool,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+    ) -> io::Result<bool> {
+        let limit = (!must).then_some(PATIENCE_WITH_A_JOB);
+        loop {
+            let finished_before = self.finished.borrow().len();
+            if self.finished.borrow().contains_key(&id) {
+                return Ok(true);
+            }
+            if !cx.pool.is_outstanding(id) {
+                return Ok(false);
+            }
+            phase.wait_for_external_event(cx, limit)?;
+            self.hold_batch(phase, cx);
+            if !must && self.finished.borrow().len() == finished_before {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// A millisecond may pass right before the timers phase reads the clock, so that the next timer is
+    /// due.
+    pub(super) fn perhaps_pass_time(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
+    ) {
+        let next_ms = cx.clock.now_ms().saturating_add(1);
+        let target = Duration::from_millis(next_ms);
+        let is_exact = phase.simulated.next_due().is_some_and(|due| due < target);
+        if is_exact || !phase.time.may_drift(cx.pool.has_outstanding()) {
+            return;
+        }
+        let Some(location) = timer_due_at(next_ms) else {
+            return;
+        };
+        let passed = || format!("a millisecond passed, and the timer of {location} was due");
+        if self.choices.choose_bool(passed) {
+            cx.clock.jump_to(target);
+        }
+    }
+
+    /// A source that can be written to may count as writable only from a later poll phase on.
+    pub(super) fn perhaps_defer_write(
+        &self,
+        registrations: &mut Registrations,
+        key: RegistrationKey,
+    ) {
+        let Some(location) = registrations.writable(key) else {
+            return;
+        };
+        let token = key.token();
+        if self.deferred.borrow_mut().remove(&token) {
+            return;
+        }
+        let waits = || format!("a write to the source of {location} had to wait");
+        if self.choices.choose_bool(waits) {
+            self.deferred.borrow_mut().insert(token);
+            registrations.would_block(key, Direction::Write);
+            let ready = Batched::Ready(token, Readiness::writable());
+            let mut held_back = self.held_back.borrow_mut();
+            held_back.push(Lane::Source(token), ready);
+        }
+    }
+
+    pub(super) fn jobs_have_finished(&self, end: JobId) {
+        self.known_finished.set(end);
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        !self.held_back.borrow().is_empty()
+    }
+
+    pub(super) fn for_each_held(&self, look: impl FnMut(&Batched)) {
+        self.held_back.borrow().iter().for_each(look);
+    }
+
+    pub(super) fn take_held(&self) -> Vec<Batched> {
+        let finished = self.finished.take().into_iter();
+        let finished = finished.map(|(id, result)| Message::JobDone(id, result));
+        let results = finished.chain(self.unwanted.take()).map(Batched::Message);
+        let held = self.held_back.borrow_mut().take_all();
+        held.chain(results).collect()
+    }
+}
+
+/// What a decision calls something that has arrived.
+fn name(one: &Batched, phase: &PollPhase, pool: &Pool) -> String {
+    match one {
+        Batched::Simulated(macrotask) => {
+            format!("the completion of {}", macrotask.origin.location)
+        }
+        Batched::Message(Message::Post(_, location)) => format!("the message of {location}"),
+        Batched::Message(Message::Wake(runnable)) => {
+            format!("the wake of the task of {}", runnable.metadata().location)
+        }
+        Batched::Message(Message::JobDone(id, _)) => job_name(*id, pool),
+        Batched::SignalCallback(macrotask) => {
+            format!("the signal of {}", macrotask.origin.location)
+        }
+        Batched::Signal(_) => "a signal".to_owned(),
+        Batched::InRemoteQueue => "a message".to_owned(),
+        Batched::Ready(token, _) => match phase.registrations.borrow().location(*token) {
+            Some(location) => format!("the readiness of the source of {location}"),
+            None => "the readiness of a source".to_owned(),
+        },
+    }
+}
+
+fn job_name(id: JobId, pool: &Pool) -> String {
+    match pool.location(id) {
+        Some(location) => format!("the job of {location}"),
+        None => "a job".to_owned(),
+    }
+}

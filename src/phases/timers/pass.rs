@@ -1,0 +1,205 @@
+//! One pass of the timers phase: which timer is called next (`processTimers`, `listOnTimeout`).
+//!
+//! ```text
+//! begin
+//! step:  a timer is picked            take it out of its list      → Run
+//!        a list is visited            pick its first timer         → Drain, unless it is the
+//!                                                                    first of the list
+//!                                     none is due: leave the list
+//!        no list is visited           visit the first expired list → Drain, unless it is the
+//!                                                                    first of the pass
+//!                                     none has expired             → Done
+//! end
+//! ```
+//!
+//! The loop acts on each [`Step`] and asks for the next one. After a panic in a callback or in a
+//! drain it calls [`Timers::start_over`] in between.
+
+use super::list::ListKey;
+use super::{TimerKey, Timers};
+use crate::phases::macrotask::{Macrotask, Work};
+
+/// What the loop must do next.
+pub(crate) enum Step {
+    /// Drain the queues (R12).
+    Drain,
+    /// Call this timer, then hand it to [`Timers::finished`].
+    Run(TimerKey, Macrotask),
+    /// End the pass: nothing else is due.
+    Done,
+}
+
+/// The pass that is under way.
+pub(super) struct Pass {
+    now_ms: u64,
+    /// The list that is visited.
+    pub(super) list: Option<ListKey>,
+    /// The timer that the next step calls, picked before the drain that comes first (R34).
+    pub(super) picked: Option<TimerKey>,
+    visited_a_list: bool,
+    /// Whether a timer of the visited list was picked before.
+    picked_a_timer: bool,
+}
+
+impl Timers {
+    /// Begins a pass: the loop timer has fired (R22).
+    pub(crate) fn begin(&mut self, now_ms: u64) {
+        self.last_reading_ms = now_ms;
+        self.loop_timer_ms = None;
+        self.next_expiry_ms = None;
+        self.pass = Some(Pass {
+            now_ms,
+            list: None,
+            picked: None,
+            visited_a_list: false,
+            picked_a_timer: false,
+        });
+    }
+
+    /// Returns what comes next in this pass (R22, R23, R34).
+    pub(crate) fn step(&mut self) -> Step {
+        let mut pass = self.pass.take().expect("a timers pass is under way");
+        let step = loop {
+            let step = match (pass.picked.take(), pass.list) {
+                (Some(timer), _) => self.run_picked(timer),
+                (None, Some(list)) => self.pick_next(list, &mut pass),
+                (None, None) => self.visit_next_list(&mut pass),
+            };
+            if let Some(step) = step {
+                break step;
+            }
+        };
+        self.pass = Some(pass);
+        step
+    }
+
+    fn run_picked(&mut self, timer: TimerKey) -> Option<Step> {
+        self.take(timer)
+            .map(|macrotask| Step::Run(timer, macrotask))
+    }
+
+    /// Picks the first timer of the visited list, or leaves the list if that is not due.
+    fn pick_next(&mut self, list: ListKey, pass: &mut Pass) -> Option<Step> {
+        let first = self.lists[list].head;
+        match first.map(|timer| (timer, self.timers[timer].due_ms())) {
+            Some((timer, due_ms)) if due_ms <= pass.now_ms => {
+                pass.picked = Some(timer);
+                let is_first = !std::mem::replace(&mut pass.picked_a_timer, true);
+                return (!is_first).then_some(Step::Drain); // R12: between two timers
+            }
+            Some((_, due_ms)) => {
+                let earliest_ms = pass.now_ms.saturating_add(1);
+                self.put_back(list, due_ms.max(earliest_ms)); // R22
+            }
+            None => {}
+        }
+        self.leave_list(pass);
+        None
+    }
+
+    fn visit_next_list(&mut self, pass: &mut Pass) -> Option<Step> {
+        let Some(&(expiry_ms, _, list)) = self.queue.first() else {
+            return Some(Step::Done);
+        };
+        if expiry_ms > pass.now_ms {
+            self.next_expiry_ms = Some(expiry_ms);
+            return Some(Step::Done);
+        }
+        pass.list = Some(list);
+        pass.picked_a_timer = false;
+        let is_first = !std::mem::replace(&mut pass.visited_a_list, true);
+        (!is_first).then_some(Step::Drain) // R12: between two lists
+    }
+
+    /// Takes the picked timer out of the list that it is in by now (R34), with its work. One that
+    /// was cleared since has none.
+    fn take(&mut self, key: TimerKey) -> Option<Macrotask> {
+        self.unlink(key);
+        let timer = &mut self.timers[key];
+        if !timer.has_callback {
+            if !timer.destroyed {
+                self.destroy(key); // armed again after it was cleared: R35, nothing to call
+            }
+            drop(self.free_if_unused(key)); // its work was dropped when it was cleared
+            return None;
+        }
+        timer.is_running = true;
+        let origin = timer.origin(key);
+        timer.entry = 0;
+        Some(Macrotask::new(timer.work.take(), origin))
+    }
+
+    /// Ends the call of a timer. An interval is armed again, with the clock read before the call
+    /// as its start (R30, R32); any other timer has fired. The caller drops what is returned
+    /// outside of any borrow.
+    #[must_use]
+    pub(crate) fn finished(
+        &mut self,
+        key: TimerKey,
+        macrotask: Macrotask,
+        called_at_ms: u64,
+    ) -> (Option<Work>, Option<Work>) {
+        let timer = &mut self.timers[key];
+        timer.is_running = false;
+        if timer.is_interval {
+            // Only an interval reads the clock at its call, and R27 is about readings.
+            self.last_reading_ms = self.last_reading_ms.max(called_at_ms);
+        }
+        let leftover = if timer.has_callback {
+            timer.work = macrotask.work;
+            None
+        } else {
+            Some(macrotask.work) // cleared by its own callback
+        };
+        match timer.duration_ms {
+            Some(duration_ms) if timer.is_interval => self.insert(key, duration_ms, called_at_ms),
+            _ if timer.link.is_none() && !timer.destroyed => self.destroy(key),
+            _ => {}
+        }
+        (leftover, self.free_if_unused(key))
+    }
+
+    /// Starts the pass over at the same time, after a panic in a callback or in a drain (R56, R58).
+    pub(crate) fn start_over(&mut self) {
+        let mut pass = self.pass.take().expect("a timers pass is under way");
+        pass.visited_a_list = false;
+        self.abandon_list(&mut pass);
+        if let Some(key) = pass.picked.take() {
+            drop(self.free_if_unused(key)); // only one that was cleared is unused: no work left
+        }
+        self.pass = Some(pass);
+    }
+
+    /// Ends the pass and sets the loop timer (R27, `env.cc` `RunTimers`).
+    pub(crate) fn end(&mut self) {
+        if let Some(mut pass) = self.pass.take() {
+            self.abandon_list(&mut pass);
+        }
+        if let Some(&(expiry_ms, _, _)) = self.queue.first() {
+            self.loop_timer_ms = Some(expiry_ms.max(self.last_reading_ms.saturating_add(1)));
+        }
+    }
+
+    /// Leaves the visited list, and removes it if it is empty (the end of `listOnTimeout`).
+    fn leave_list(&mut self, pass: &mut Pass) {
+        let Some(key) = pass.list.take() else {
+            return;
+        };
+        if self.lists[key].head.is_none() {
+            if !self.lists[key].detached {
+                self.detach(key);
+            }
+            self.lists.remove(key);
+        }
+    }
+
+    /// Leaves the visited list in the middle. An empty one stays, to be visited again (R56).
+    fn abandon_list(&mut self, pass: &mut Pass) {
+        let Some(key) = pass.list.take() else {
+            return;
+        };
+        if self.lists[key].detached {
+            self.lists.remove(key);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! How exhausted read budgets are merged with the events of a poll.
+
+use std::cell::Cell;
+use std::panic::Location;
+
+use super::*;
+
+/// A source that the operating system knows nothing of.
+struct NoSource;
+
+impl Source for NoSource {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const SOURCES: usize = 10_000;
+
+/// Registers sources, delivers an event to each, and uses up what it permits.
+fn exhausted_sources() -> (Registrations, Vec<RegistrationKey>) {
+    let poll = mio::Poll::new().unwrap();
+    let registry = Rc::new(poll.registry().try_clone().unwrap());
+    let mut registrations = Registrations::new(registry);
+    let mut keys = Vec::new();
+    for _ in 0..SOURCES {
+        let key = registrations.register(&mut NoSource, Location::caller());
+        keys.extend(key);
+    }
+    for key in &keys {
+        registrations.deliver(key.0, Readiness::readable());
+        for _ in 0..READS_PER_EVENT {
+            registrations.consume_budget(*key, false);
+        }
+    }
+    (registrations, keys)
+}
+
+#[test]
+fn one_pass_over_the_events_serves_all_exhausted_sources() {
+    let (mut registrations, keys) = exhausted_sources();
+    let read = Cell::new(0);
+    let events = keys.iter().rev().map(|key| {
+        read.set(read.get() + 1);
+        (key.0, Readiness::readable())
+    });
+    let mut reported = Vec::new();
+    registrations.merge_events(events, |token, _| reported.push(token));
+    assert_eq!(read.get(), SOURCES);
+    // Each is reported once, in the order in which the budgets were used up.
+    assert!(reported.iter().eq(keys.iter().map(|key| &key.0)));
+    assert!(!registrations.has_budget_exhausted());
+}
+
+#[test]
+fn an_event_of_an_exhausted_source_keeps_its_write_half_and_its_end() {
+    let (mut registrations, keys) = exhausted_sources();
+    let (key, event) = (
+        keys[7],
+        Readiness {
+            readable: true,
+            writable: true,
+            read_closed: true,
+            write_closed: false,
+        },
+    );
+    let mut reported = Vec::new();
+    registrations.merge_events([(key.0, event)].into_iter(), |token, readiness| {
+        reported.push((token, readiness.readable, readiness.writable));
+    });
+    assert_eq!(reported.len(), SOURCES + 1);
+    assert_eq!(reported[7], (key.0, true, false));
+    assert_eq!(reported[SOURCES], (key.0, false, true));
+    // Reading never blocks again, so a short read leaves it ready.
+    registrations.deliver(key.0, Readiness::readable());
+    registrations.consume_budget(key, true);
+    assert!(registrations.slots[7].read.ready);
+    // The next event is reported whole.
+    let mut again = 0;
+    registrations.merge_events([(key.0, event)].into_iter(), |_, readiness| {
+        again += usize::from(readiness.readable && readiness.writable);
+    });
+    assert_eq!(again, 1);
+}
