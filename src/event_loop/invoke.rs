@@ -97,7 +97,7 @@ impl LoopState {
         if self.observers.is_on() {
             return self.invoke(Origin::new(kind, job.location), job.callback);
         }
-        self.observers.note(kind, job.location); // as `invoke`, without making an origin
+        self.observers.note(kind, job.location); // like `invoke`, without creating an `Origin`
         self.guarded(job.location, job.callback)
     }
 
