@@ -42,7 +42,7 @@ pub(crate) struct Explorer {
     unwanted: RefCell<Vec<Message>>,
     /// Jobs that did not finish while they were waited for.
     slow: RefCell<FxHashSet<JobId>>,
-    /// The jobs below this number have finished: the loop has blocked until then.
+    /// The loop has blocked until the jobs below this number had finished, so each may be delivered.
     known_finished: Cell<JobId>,
     /// Sources whose next write is not deferred, because the one before was.
     deferred: RefCell<FxHashSet<Token>>,
