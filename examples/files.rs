@@ -4,7 +4,7 @@
 //! the order in which the operations finish. Which of them that is depends on the machine, here
 //! as in Node; that the script comes first does not.
 //!
-//! Compared with Node: as a set of lines behind line 1
+//! Compared with Node: as a set of lines after line 1
 //!
 //! ```js
 //! const fs = require('node:fs');

@@ -1,7 +1,7 @@
 //! The entries from the loop into user code.
 //!
 //! Macrotasks, timers, ticks, microtasks, tasks and the listeners of hooks and signals are called
-//! here and nowhere else. `tests/layers.rs` checks that, and lists the few other files that catch
+//! here and nowhere else. `tests/house/layers.rs` checks that, and lists the few other files that catch
 //! a panic, with a reason for each.
 //!
 //! An entry never decides what runs next: it returns a [`Flow`], and the drain

@@ -1,5 +1,5 @@
-//! Where operating systems differ. Outside of the modules that exist on Unix only, no other file of
-//! `io` and `net` has a `cfg`, except to declare those modules.
+//! The differences between operating systems that concern `io` and `net`. Their other files use `cfg`
+//! only to declare modules that exist on one system, which `tests/house/layers.rs` checks.
 
 use std::io;
 

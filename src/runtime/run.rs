@@ -5,7 +5,7 @@
 //! `exit`. A `block_on` ends as soon as its future has finished, without the listeners.
 //!
 //! [`EventLoop::drive`] is a state machine: each time the loop has nothing left to do, or has been
-//! stopped, [`EventLoop::next`] decides which step follows, and only `drive` takes it.
+//! stopped, [`EventLoop::next`] decides which step follows, and `drive` takes it.
 //!
 //! Invariant: the reason why a run was stopped stays in the loop's [`RunStatus`](crate::event_loop::status::RunStatus) until
 //! [`EventLoop::take_error`] takes it, the last step of every run.
