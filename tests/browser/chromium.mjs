@@ -44,14 +44,14 @@ export class Browser {
     if (process.getuid?.() === 0) options.push('--no-sandbox'); // root has no sandbox
     self.#child = spawn(browser, [...options, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });
     const child = self.#child;
-    process.once('exit', () => child.kill('SIGKILL')); // whatever happens, it does not stay behind
+    process.once('exit', () => child.kill('SIGKILL')); // it must not outlive this process
     let complaints = '';
     self.#child.stderr.on('data', (data) => { complaints = (complaints + data).slice(-4000); });
     self.#child.on('exit', (code) => {
       for (const { reject } of self.#pending.values()) reject(new Error(`the browser has ended (${code}):\n${complaints}`));
       self.#pending.clear();
     });
-    self.#child.stdio[3].on('error', () => {}); // its end is told above
+    self.#child.stdio[3].on('error', () => {}); // its end is reported above
     const decoder = new TextDecoder();
     self.#child.stdio[4].on('data', (data) => self.#receive(decoder.decode(data, { stream: true })));
     return self;
