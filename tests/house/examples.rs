@@ -6,7 +6,7 @@
 //! ```text
 //! //! Compared with Node: exactly
 //! //! Compared with Node: as a set of lines                  (the recorded output, too)
-//! //! Compared with Node: as a set of lines after line 2    (the first two in their order)
+//! //! Compared with Node: as a set of lines after line 2     (the first two in their order)
 //! //! Compared with Node: up to numbers                      (the recorded output exactly,
 //! //!                                                         a `#` in it stands for a number)
 //! //! Compared with Node: not, because …
