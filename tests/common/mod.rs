@@ -36,12 +36,6 @@ impl Log {
         self.0.add(line);
     }
 
-    /// A callback that writes a line: `() => console.log(line)`.
-    #[track_caller]
-    pub fn will(&self, line: impl Display) -> impl FnMut() + 'static {
-        self.0.callback(line)
-    }
-
     /// Every line so far.
     pub fn lines(&self) -> Vec<String> {
         self.0.labels()

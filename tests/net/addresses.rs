@@ -247,15 +247,15 @@ fn the_error_of_a_lookup_has_the_name() {
 fn r60_lookups_are_jobs_of_the_pool() {
     let _limit = limit();
     let log = Rc::new(RefCell::new(Vec::new()));
-    let will = |line: &'static str| {
+    let logging = |line: &'static str| {
         let log = log.clone();
         move || log.borrow_mut().push(line)
     };
     let (first, last, looked_up, known) = (
-        will("job"),
-        will("job after"),
-        will("name"),
-        will("literal"),
+        logging("job"),
+        logging("job after"),
+        logging("name"),
+        logging("literal"),
     );
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
     let script = move || {

@@ -24,14 +24,14 @@ use crate::common::node::Node;
 /// The function of the same name in the scripts.
 fn around(log: &Lines, name: &str) -> Promise<()> {
     add(log, name);
-    let will = |what: &str| {
+    let logging = |what: &str| {
         let (log, line) = (log.clone(), format!("{name} {what}"));
         move || add(&log, line)
     };
-    next_tick(will("tick"));
-    queue_microtask(will("microtask"));
+    next_tick(logging("tick"));
+    queue_microtask(logging("microtask"));
     let (promise, resolver) = promise::with_resolver();
-    let check = will("check");
+    let check = logging("check");
     set_immediate(move || {
         check();
         resolver.resolve(());

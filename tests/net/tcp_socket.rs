@@ -217,21 +217,21 @@ fn r62_closing_can_be_awaited() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let seen = log.clone();
     run(async move {
-        let will = |line: &'static str| {
+        let logging = |line: &'static str| {
             let log = log.clone();
             move || log.borrow_mut().push(line)
         };
         let (one, other) = tcp_pair().await;
         yield_now().await;
         let (first, second) = (one.close(), other.close());
-        for (closing, log) in [(first, will("first")), (second, will("second"))] {
+        for (closing, log) in [(first, logging("first")), (second, logging("second"))] {
             spawn(async move {
                 closing.await;
                 log();
             });
         }
-        set_timeout(Duration::from_millis(1), will("timer"));
-        set_immediate(will("check"));
+        set_timeout(Duration::from_millis(1), logging("timer"));
+        set_immediate(logging("check"));
     });
     // The immediate was made by the check phase and waits for the next one; the close phase of
     // this turn comes before it.

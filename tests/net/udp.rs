@@ -132,19 +132,19 @@ fn a_datagram_is_a_macrotask_of_the_poll_phase() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let seen = log.clone();
     run_script(move || {
-        let will = move |line: &'static str| {
+        let logging = move |line: &'static str| {
             let log = log.clone();
             move || log.borrow_mut().push(line)
         };
         spawn(async move {
             let (one, other) = pair().await;
             one.send(b"x").await.unwrap();
-            set_immediate(will("check of the script")); // a message needs a poll phase
+            set_immediate(logging("check of the script")); // a message needs a poll phase
             other.recv(&mut [0; 4]).await.unwrap();
-            will("message")();
-            next_tick(will("tick"));
-            set_immediate(will("check"));
-            other.close_with(will("close"));
+            logging("message")();
+            next_tick(logging("tick"));
+            set_immediate(logging("check"));
+            other.close_with(logging("close"));
         });
     });
     let lines = seen.borrow().clone();

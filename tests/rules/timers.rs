@@ -137,7 +137,7 @@ fn clearing_the_only_timer_keeps_its_list_if_it_was_unrefd() {
         set_timeout(ms(35), log.callback("B due 35"));
         block_for(ms(30));
         a.clear();
-        set_timeout(ms(20), log.callback("A2 due 50")); // the old list, that stands at 20
+        set_timeout(ms(20), log.callback("A2 due 50")); // the old list, which expires at 20
         block_for(ms(60));
     })
     .assert(["A2 due 50", "B due 35"]);
