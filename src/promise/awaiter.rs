@@ -134,7 +134,7 @@ fn output_of<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
         Ok(output) => output,
         Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
         Err(failure) => panic!(
-            "awaited the promise made at {location}, which has no value: {failure}; await \
+            "awaited the promise created at {location}, which has no value: {failure}; await \
              `promise.settled()` to get this as an error"
         ),
     }

@@ -383,7 +383,7 @@ fn the_environment_replays_one_seed() {
     assert!(run(Some("0")).0, "the plain order passes");
     let (passed, printed) = run(Some("nonsense"));
     assert!(
-        !passed && printed.contains("NODELOOP_SEED=nonsense: a seed is a number"),
+        !passed && printed.contains("NODELOOP_SEED=nonsense: invalid seed: use a number"),
         "{printed}"
     );
 }

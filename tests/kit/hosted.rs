@@ -233,7 +233,7 @@ fn a_clock_that_is_held_by_hand_does_not_jump() {
         format!(
             "nothing can run unless time passes, and the virtual clock is held: advance \
              it\n  the main future, run at tests/kit/hosted.rs:{line}:26\n    it waits for a timer, \
-             due in 20ms, made at tests/kit/hosted.rs:{line}:38\n  a timer, due in 20ms, made at \
+             due in 20ms, created at tests/kit/hosted.rs:{line}:38\n  a timer, due in 20ms, created at \
              tests/kit/hosted.rs:{line}:38"
         )
     );
@@ -266,11 +266,14 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
     let at = |below: u32, column: u32| format!("tests/kit/hosted.rs:{}:{column}", line + below);
     let expected = [
         "the loop is alive:".to_owned(),
-        format!("a timer, due in 20ms, made at {}, unref'd", at(5, 25)),
-        format!("an interval, due in 30ms, made at {}", at(7, 25)),
-        format!("an immediate, made at {}", at(8, 29)),
-        format!("a simulated completion, due in 5ms, made at {}", at(10, 13)),
-        format!("a keep-alive token, made at {}", at(9, 25)),
+        format!("a timer, due in 20ms, created at {}, unref'd", at(5, 25)),
+        format!("an interval, due in 30ms, created at {}", at(7, 25)),
+        format!("an immediate, created at {}", at(8, 29)),
+        format!(
+            "a simulated completion, due in 5ms, created at {}",
+            at(10, 13)
+        ),
+        format!("a keep-alive token, created at {}", at(9, 25)),
         "a message of another thread".to_owned(),
     ];
     assert_eq!(report.take(), expected.join("\n  "));

@@ -58,7 +58,7 @@ fn line_of(event: &Event, moment: &EventContext<'_>) -> (i32, Option<String>) {
         }
         Event::Cleared(id) => (0, Some(format!("- {id}"))),
         Event::Panicked(step) => (0, Some(format!("panicked: {}", step.id))),
-        Event::PromiseMade { promise, .. } => (0, Some(name(*promise))),
+        Event::PromiseCreated { promise, .. } => (0, Some(name(*promise))),
         Event::PromiseSettled {
             promise, settled, ..
         } => (0, Some(format!("{} {settled:?}", name(*promise)))),

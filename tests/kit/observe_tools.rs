@@ -243,8 +243,8 @@ fn a_starving_drain_is_reported_once_with_its_links() {
     );
     assert!(!starving.has_more_links);
     let text = starving.to_string();
-    assert!(text.contains("it began after the timeout made at tests/kit/observe_tools.rs:"));
-    assert!(text.contains("501 × a tick made at tests/kit/observe_tools.rs:"));
+    assert!(text.contains("it began after the timeout created at tests/kit/observe_tools.rs:"));
+    assert!(text.contains("501 × a tick created at tests/kit/observe_tools.rs:"));
 }
 
 #[test]

@@ -267,10 +267,10 @@ fn a_stuck_body_fails_and_reports_what_it_waits_for() {
         .unwrap_err();
     let expected = r#"the main future is pending and nothing keeps the loop alive: no timer, immediate, job, I/O wait or keep-alive token is left to wake it
   the main future, run at {2}:10
-    it waits for the promise made at {4}:39, which can never settle: all its resolvers were dropped
-  a timer, due in 5ms, made at {8}:13, unref'd
+    it waits for the promise created at {4}:39, which can never settle: all its resolvers were dropped
+  a timer, due in 5ms, created at {8}:13, unref'd
   a task spawned at {7}:18 is pending
-    it waits for the promise made at {6}:32
+    it waits for the promise created at {6}:32
 the log:
     1 "waiting"  main script, before the first turn, t=0 ms, run at {2}"#;
     assert_eq!(failure.to_string(), with_locations(line, expected));
@@ -309,7 +309,7 @@ fn a_task_that_is_left_fails_the_test() {
     let failure = test::TestBuilder::new().try_run(left).unwrap_err();
     let expected = r#"the test has left a pending task that can never be woken; await, abort or finish it, or call `allow_leftovers`
   a task spawned at {3}:14 is pending
-    it waits for the promise made at {2}:35
+    it waits for the promise created at {2}:35
 the log is empty"#;
     assert_eq!(failure.to_string(), with_locations(line, expected));
     assert_eq!(failure.leftovers().map(|left| left.tasks().len()), Some(1));
@@ -327,7 +327,7 @@ fn unhandled_errors_fail_the_test() {
             drop(nodeloop::try_spawn(async { Err::<(), _>("no luck") }));
         });
     });
-    let expected = r#"unhandled rejection of the promise made at {5}:18: "no luck"; await it, add a reaction, or install `on_unhandled_rejection`
+    let expected = r#"unhandled rejection of the promise created at {5}:18: "no luck"; await it, add a reaction, or install `on_unhandled_rejection`
 the log:
     1 "immediate"  check, turn 1, t=0 ms, set at {3}"#;
     assert_eq!(
@@ -338,7 +338,7 @@ the log:
     let failure = test::TestBuilder::new().try_run(async |_| {
         set_immediate(|| std::panic::resume_unwind(Box::new("thrown")));
     });
-    let expected = "uncaught panic in the callback made at {2}:9: thrown\nthe log is empty";
+    let expected = "uncaught panic in the callback created at {2}:9: thrown\nthe log is empty";
     assert_eq!(
         failure.unwrap_err().to_string(),
         with_locations(line, expected)
@@ -436,8 +436,8 @@ fn a_test_that_waits_for_time_that_is_held_fails() {
     });
     let expected = r#"nothing can run unless time passes, and the virtual clock is held: advance it
   the main future, run at {1}:44
-    it waits for a timer, due in 20ms, made at {3}:9
-  a timer, due in 20ms, made at {3}:9
+    it waits for a timer, due in 20ms, created at {3}:9
+  a timer, due in 20ms, created at {3}:9
 the log is empty"#;
     assert_eq!(
         failure.unwrap_err().to_string(),
@@ -554,7 +554,7 @@ fn a_stepper_fails_at_the_step_that_panics() {
         set_immediate(|| std::panic::resume_unwind(Box::new("thrown")));
     });
     let message = message_of(|| _ = stepper.run_turn());
-    let expected = "uncaught panic in the callback made at {2}:9: thrown\nthe log is empty";
+    let expected = "uncaught panic in the callback created at {2}:9: thrown\nthe log is empty";
     assert_eq!(message, with_locations(line, expected));
 }
 

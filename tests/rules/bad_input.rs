@@ -643,7 +643,7 @@ fn a_panic_in_a_callback_is_the_error_of_the_run() {
     assert_eq!(error.location().line(), line);
     assert_eq!(text_of(error.payload()), "in a timer");
     assert!(
-        text.contains("uncaught panic in the callback made at"),
+        text.contains("uncaught panic in the callback created at"),
         "{text}"
     );
     assert_eq!(text_of(&*error.into_payload()), "in a timer");
@@ -670,7 +670,7 @@ fn run_panics_on_an_unhandled_rejection() {
     let _limit = limit();
     let (text, file) = panic_of(|| run(async { drop(rejected("no")) }));
     assert!(
-        text.contains("unhandled rejection of the promise made at"),
+        text.contains("unhandled rejection of the promise created at"),
         "{text}"
     );
     assert!(text.contains("\"no\""), "{text}");
@@ -691,7 +691,7 @@ fn awaiting_an_aborted_promise_panics_with_a_message() {
         });
     })
     .assert([&*format!(
-        "awaited the promise made at {location}, which has no value: the promise was aborted, or its \
+        "awaited the promise created at {location}, which has no value: the promise was aborted, or its \
          loop has ended; await `promise.settled()` to get this as an error"
     )]);
 }
