@@ -1,7 +1,8 @@
-//! A call runs to its end before the caller goes on, also the call of an `async` function.
+//! A call runs to its end before its caller continues, also the call of an `async` function.
 //!
-//! In JavaScript the body of an `async` function starts when it is called. In Rust the call only
-//! makes the future; `spawn` is what starts it, on the caller's stack, up to its first wait.
+//! In JavaScript the body of an `async` function starts when the function is called. In Rust the
+//! call only creates the future. `spawn` runs it at once, on the caller's stack, up to the first
+//! `await` that has to wait.
 //!
 //! Compared with Node: exactly
 //!
@@ -29,7 +30,7 @@ fn main() {
 
 async fn first() {
     println!("start of first");
-    spawn(second()); // nobody awaits it, and it has run when `spawn` returns
+    spawn(second()); // it has run when `spawn` returns, without an `await`
     println!("end of first");
 }
 

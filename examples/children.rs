@@ -1,7 +1,7 @@
-//! Child processes: a filter, a program that fails, one that is killed, one that does not exist.
+//! Child processes: a filter, a program that fails, one that is killed and one that is missing.
 //!
-//! `exit` says that the child has ended, `close` that its pipes have ended, too: only then all
-//! that it has written has been read. `output` waits for `close`.
+//! In Node, `exit` reports that the child has exited, and `close` that its pipes are closed, too.
+//! Only then all of its output has been read. `output` waits for both.
 //!
 //! Compared with Node: exactly
 //!
@@ -31,12 +31,12 @@
 //!   const sleep = spawn('sleep', ['1000']);
 //!   sleep.on('exit', (code, signal) => {
 //!     console.log('sleep: signal', signal);
-//!     miss();
+//!     startMissing();
 //!   });
 //!   sleep.kill();
 //! }
 //!
-//! function miss() {
+//! function startMissing() {
 //!   spawn('no-such-program').on('error', (error) => console.log('missing:', error.code));
 //! }
 //!
@@ -49,12 +49,12 @@ fn main() -> std::io::Result<()> {
         children::filter().await?;
         children::fail().await?;
         children::kill().await?;
-        children::miss();
+        children::start_missing();
         Ok(())
     })
 }
 
-/// There are no such programs.
+/// Other systems do not have these programs.
 #[cfg(not(unix))]
 fn main() {}
 
@@ -70,9 +70,9 @@ mod children {
     pub async fn filter() -> Result<()> {
         let mut sort = Command::new("sort");
         let mut child = sort.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut stdin = child.stdin.take().expect("it is piped");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
         stdin.write_all(b"pear\napple\nfig\n").await?;
-        drop(stdin); // the end of its input
+        drop(stdin); // closes the pipe, which ends the input
         let output = child.wait_with_output().await?;
         let lines = String::from_utf8_lossy(&output.stdout)
             .trim()
@@ -105,7 +105,7 @@ mod children {
         Ok(())
     }
 
-    pub fn miss() {
+    pub fn start_missing() {
         match Command::new("no-such-program").spawn() {
             Err(error) if error.kind() == ErrorKind::NotFound => println!("missing: ENOENT"),
             other => println!("{other:?}"),

@@ -1,9 +1,9 @@
-//! Sockets that are destroyed abruptly, and their close callbacks.
+//! Sockets that are reset, and the order of their close callbacks.
 //!
-//! Two connected sockets are reset in one callback of the poll phase. Their descriptors are gone at
-//! once; the callbacks come in the close phase of the same turn, behind the immediates and before
-//! the timers. The closing sockets are a stack (libuv's `uv__make_close_pending`), so the one closed
-//! last calls back first.
+//! Two connected sockets are reset in one callback of the poll phase. Their descriptors are closed
+//! at once. The close callbacks run in the close phase of the same turn, after the immediates and
+//! before the timers. The closing sockets form a stack (libuv's `uv__make_close_pending`), so the
+//! callback of the socket closed last runs first.
 //!
 //! Compared with Node: exactly
 //!
@@ -23,14 +23,14 @@
 //!     for (const [socket, name] of [[first, 'first'], [second, 'second']]) {
 //!       socket.on('close', () => {
 //!         console.log(`close: the ${name} socket`);
-//!         process.nextTick(() => console.log(`tick: behind the ${name} socket's callback`));
+//!         process.nextTick(() => console.log(`tick: after the ${name} socket's callback`));
 //!       });
 //!       socket.resetAndDestroy();
 //!     }
 //!     server.close();
 //!     setTimeout(() => console.log('timers: the end of the turn'), 1);
-//!     setImmediate(() => console.log('check: behind the poll phase'));
-//!     Promise.resolve().then(() => console.log('microtask: behind the running callback'));
+//!     setImmediate(() => console.log('check: after the poll phase'));
+//!     Promise.resolve().then(() => console.log('microtask: after the running callback'));
 //!     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); // the timer is due
 //!     console.log('poll: both are destroyed');
 //!   }
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let address = server.local_addr()?;
         let (first, second) =
             futures::try_join!(TcpStream::connect(address), TcpStream::connect(address),)?;
-        // This runs in the poll phase, which has told of the connections.
+        // The poll phase has reported both connections, so this code runs in that phase.
         destroy_both(&first, &second)
     })??;
     Ok(())
@@ -62,14 +62,14 @@ fn destroy_both(first: &TcpStream, second: &TcpStream) -> std::io::Result<()> {
     for (socket, name) in [(first, "first"), (second, "second")] {
         socket.reset(move || {
             println!("close: the {name} socket");
-            next_tick(move || println!("tick: behind the {name} socket's callback"));
+            next_tick(move || println!("tick: after the {name} socket's callback"));
         })?;
     }
     set_timeout(Duration::from_millis(1), || {
         println!("timers: the end of the turn");
     });
-    set_immediate(|| println!("check: behind the poll phase"));
-    queue_microtask(|| println!("microtask: behind the running callback"));
+    set_immediate(|| println!("check: after the poll phase"));
+    queue_microtask(|| println!("microtask: after the running callback"));
     time::block_for(Duration::from_millis(5)); // the timer is due
     println!("poll: both are destroyed");
     Ok(())

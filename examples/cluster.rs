@@ -1,9 +1,9 @@
-//! Serving on several cores: a loop that accepts, and workers that get the connections in turn.
+//! A server on several cores: one loop accepts, and its workers receive the connections in turn.
 //!
-//! This is what Node's `cluster` does, with threads in place of processes: a connection is handed
-//! over, and from then on its worker alone has to do with it. Where the order of the workers does
-//! not matter, each can listen for itself on the same port, with `SO_REUSEPORT`, and the system
-//! chooses.
+//! This is what Node's `cluster` does, with threads instead of processes: the accepting loop passes
+//! each connection to a worker, which serves it alone. Where the order of the workers does not
+//! matter, each worker can instead listen on the same port with `SO_REUSEPORT`, and the operating
+//! system distributes the connections.
 //!
 //! Compared with Node: exactly
 //!
@@ -51,12 +51,12 @@ use nodeloop::worker::{MessagePort, Worker};
 
 const WORKERS: usize = 2;
 
-/// A worker: serves the connections that it is given, any number at once.
+/// A worker: serves the connections that it receives, any number at the same time.
 async fn work(mut port: MessagePort<(), Connection>, number: usize) {
     while let Some(connection) = port.recv().await {
         spawn(async move {
             if let Err(error) = answer(connection, number).await {
-                eprintln!("a client has gone: {error}");
+                eprintln!("a client disconnected: {error}");
             }
         });
     }
@@ -85,12 +85,12 @@ fn main() -> io::Result<()> {
             workers.push(Worker::spawn(move |port| work(port, number))?);
             println!("worker {number} is listening");
         }
-        // Only the loop that accepts waits for connections; who is next gets this one.
+        // Only this loop accepts. Each connection is sent to the next worker.
         let accepting = spawn(async move {
-            for turn in (0..WORKERS).cycle() {
+            for worker in (0..WORKERS).cycle() {
                 let (stream, _) = listener.accept().await?;
-                if workers[turn].post(stream.into_std()?).is_err() {
-                    eprintln!("worker {turn} has ended");
+                if workers[worker].post(stream.into_std()?).is_err() {
+                    eprintln!("worker {worker} has ended");
                 }
             }
             io::Result::Ok(())
@@ -98,7 +98,7 @@ fn main() -> io::Result<()> {
         for question in 1..=6 {
             println!("question {question}: {}", ask(address).await?);
         }
-        accepting.abort(); // with it go the workers' ports, so they come to their ends
+        accepting.abort(); // drops the workers' ports, so the workers end
         nodeloop::on_exit(|_| println!("all workers have ended"));
         Ok(())
     })

@@ -1,14 +1,14 @@
-//! An echo server: every client gets back what it sends.
+//! An echo server: every client receives the bytes that it sends.
 //!
-//! A task for each client, and one that accepts. The argument is the address to listen on; without
-//! one the system chooses a port. Try it:
+//! One task accepts, and each client has a task of its own. The argument is the address to listen
+//! on. Without an argument the operating system chooses a port.
 //!
 //! ```text
 //! cargo run --example echo -- 127.0.0.1:7000
 //! nc 127.0.0.1 7000
 //! ```
 //!
-//! Run: by hand, because it serves for ever
+//! Run: by hand, because it serves forever
 
 use std::io;
 
@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
     })
 }
 
-/// Accepts for ever.
+/// Accepts clients until `accept` fails.
 pub async fn serve(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (client, address) = listener.accept().await?;
@@ -38,8 +38,8 @@ pub async fn serve(listener: &TcpListener) -> io::Result<()> {
     }
 }
 
-/// Sends back what comes, until the client ends its side. A client that does not read is not read
-/// from, either.
+/// Sends all input back until the client closes its side. While the client does not read, nothing
+/// is read from it.
 async fn echo(mut client: TcpStream) -> io::Result<()> {
     client.set_nodelay(true)?;
     let mut buffer = vec![0; 64 * 1024];

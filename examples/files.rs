@@ -1,10 +1,10 @@
-//! Two file operations at the same time, and their callbacks one at a time.
+//! Two file operations run at the same time, and their callbacks one after the other.
 //!
 //! The operations run on threads of the pool. Each callback is a macrotask of the poll phase, in
-//! the order in which the operations finish. Which of them that is depends on the machine, here
-//! as in Node; that the script comes first does not.
+//! the order in which the operations finish. That order depends on the machine, here and in Node.
+//! The script always runs first.
 //!
-//! Compared with Node: as a set of lines behind line 1
+//! Compared with Node: as a set of lines after line 1
 //!
 //! ```js
 //! const fs = require('node:fs');
@@ -18,7 +18,7 @@
 //!
 //! fs.readFile(input, 'utf8', (error, text) => console.log(`read: ${text}`));
 //! fs.writeFile(output, 'hello to the disk', (error) => console.log('written'));
-//! console.log('both are under way');
+//! console.log('both have been started');
 //!
 //! process.on('exit', () => fs.rmSync(directory, { recursive: true }));
 //! ```
@@ -36,16 +36,16 @@ fn main() -> std::io::Result<()> {
     run_script(move || {
         queue_work(
             move || std::fs::read_to_string(input),
-            |text| println!("read: {}", text.expect("the file is there")),
+            |text| println!("read: {}", text.expect("the file exists")),
         );
         queue_work(
             move || std::fs::write(output, "hello to the disk"),
             |written| {
-                written.expect("the directory is there");
+                written.expect("the directory exists");
                 println!("written");
             },
         );
-        println!("both are under way");
+        println!("both have been started");
     });
     directory.close()
 }

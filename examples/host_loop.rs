@@ -1,12 +1,12 @@
-//! A loop inside of another one: the host waits with its own `poll(2)`, this loop never does.
+//! An event loop inside of another loop: only the host waits, with its own `poll(2)`.
 //!
-//! A GUI or a game has a loop of its own and can't give it up. Before each wait it asks how long
-//! the other loop may be left alone, waits for the descriptor of that loop beside its own, and
-//! gives it one turn. The order inside is the same as in a loop that runs alone.
+//! A GUI or a game has its own loop. Before each wait it asks the event loop for the timeout, waits
+//! for the descriptor of the event loop together with its own descriptors, and then runs one turn.
+//! The order is the same as in an event loop that runs alone.
 //!
-//! Here everything hangs together in one chain, so that each line has one place only: a socket
-//! answers inside of the loop, a thread writes into a pipe that only the host knows, the host
-//! tells the loop, and a timer of the loop ends it.
+//! Each step starts the next one, so the order of the lines is fixed: a socket of the loop receives
+//! data, a thread writes to a pipe that only the host watches, the host sends a value to the loop,
+//! and a timer of the loop ends the program.
 //!
 //! Compared with Node: not, because Node can't be run inside of another loop
 
@@ -14,7 +14,7 @@ use std::error::Error;
 
 #[cfg(not(unix))]
 fn main() -> Result<(), Box<dyn Error>> {
-    Err("this example waits with poll(2), which is there on Unix only".into())
+    Err("this example waits with poll(2), which only Unix systems have".into())
 }
 
 #[cfg(unix)]
@@ -37,8 +37,8 @@ mod unix {
 
     pub fn main() -> Result<(), Box<dyn Error>> {
         let (own_pipe, far_end) = rustix::pipe::pipe()?;
-        let (word, from_host) = oneshot::channel();
-        let mut word = Some(word);
+        let (to_loop, from_host) = oneshot::channel();
+        let mut to_loop = Some(to_loop);
 
         println!("host: starts the loop");
         let mut event_loop = EventLoop::builder().build()?;
@@ -46,21 +46,21 @@ mod unix {
         while event_loop.turn()? {
             if wait(&mut event_loop, &own_pipe)? {
                 rustix::io::read(&own_pipe, &mut [0; 1])?;
-                println!("host: a byte in my own pipe; tells the loop");
-                if let Some(word) = word.take() {
-                    let _ = word.send("the host has spoken");
+                println!("host: received a byte from the pipe, sends a value to the loop");
+                if let Some(to_loop) = to_loop.take() {
+                    let _ = to_loop.send("a value of the host");
                 }
             }
         }
-        println!("host: the loop has nothing left");
+        println!("host: nothing keeps the loop alive");
         event_loop.block_on(main)??;
         Ok(())
     }
 
-    /// The only wait there is: for the loop's descriptor, the host's own, and the first timer.
-    /// Whether the host's own is ready.
+    /// Waits for the descriptor of the loop, the descriptor of the host or the first timer. This is
+    /// the only wait of the program. Returns whether the descriptor of the host is ready.
     fn wait(event_loop: &mut EventLoop, own_pipe: &OwnedFd) -> Result<bool, Box<dyn Error>> {
-        let timeout = event_loop.poll_timeout(); // last of all, right before waiting
+        let timeout = event_loop.poll_timeout(); // must be the last call before the wait
         let timeout = timeout.map(Timespec::try_from).transpose()?;
         let mut watched = [
             PollFd::new(event_loop, PollFlags::IN),
@@ -70,7 +70,7 @@ mod unix {
         Ok(watched[1].revents().contains(PollFlags::IN))
     }
 
-    /// What the loop does, a step behind the other.
+    /// The program of the event loop.
     async fn program(
         far_end: OwnedFd,
         from_host: oneshot::Receiver<&'static str>,
@@ -88,20 +88,23 @@ mod unix {
         let mut hello = [0; 5];
         socket.read_exact(&mut hello).await?;
         server.await?;
-        println!("loop: the socket said {}", String::from_utf8_lossy(&hello));
+        println!(
+            "loop: the socket received {}",
+            String::from_utf8_lossy(&hello)
+        );
 
-        // Neither a thread nor the host is anything that the loop knows to wait for.
+        // The loop does not wait for threads or for the host, so a token keeps it alive.
         let token = keep_alive();
         let to_loop = handle();
         std::thread::spawn(move || {
-            let told = to_loop.post(move || {
-                println!("loop: a message of another thread");
+            let posted = to_loop.post(move || {
+                println!("loop: a message from another thread");
                 std::thread::spawn(move || rustix::io::write(far_end, b"!"));
             });
-            told.expect("the loop is there");
+            posted.expect("the loop is running");
         });
-        let word = from_host.await.map_err(io::Error::other)?;
-        println!("loop: {word}");
+        let value = from_host.await.map_err(io::Error::other)?;
+        println!("loop: {value}");
         drop(token);
 
         time::sleep(Duration::from_millis(5)).await;

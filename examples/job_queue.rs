@@ -1,4 +1,4 @@
-//! Promise jobs come before timers: the drain behind the main script.
+//! Promise jobs run before timers, in the drain after the main script.
 //!
 //! Compared with Node: exactly
 //!

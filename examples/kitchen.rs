@@ -1,26 +1,25 @@
-//! A restaurant: one manager who never cooks, and cooks who never serve.
+//! A restaurant as an event loop: a manager who never waits for one cook, and cooks on threads.
 //!
-//! The manager is the loop's thread. He hands an order through a hatch and does not wait for the
-//! dish: he goes on until there is nothing left to do, and only then he looks at all hatches at
-//! once, which is the poll phase. A dish that stands there is a callback that comes back. The
-//! cooks work at the same time, and each may take as long as he likes, because nobody stands and
-//! waits for him.
+//! The manager is the thread of the loop. He sends an order over a socket and does not wait for the
+//! dish. When he has nothing else to do he waits for all sockets at once, which is the poll phase.
+//! An answer wakes the code that awaits it. The cooks are other threads: they work at the same
+//! time, and a slow cook blocks only himself.
 //!
 //! | restaurant | event loop |
 //! |---|---|
-//! | the manager | the thread of the loop: one, and never to be blocked |
-//! | a cook | whatever works elsewhere: another thread, another computer, a disk |
-//! | the hatch | a socket |
-//! | looking at the hatches | the poll phase |
-//! | the alarm clock | the timers phase |
+//! | the manager | the thread of the loop, which must never be blocked |
+//! | a cook | other threads, other computers, a disk |
+//! | the connection to a cook | a socket |
+//! | waiting for all connections | the poll phase |
+//! | the time limit of an order | a timer, in the timers phase |
 //!
-//! A cook who falls ill says nothing, and so he looks like one who takes his time. The manager
-//! can't ask him; all he can do is to set an alarm with every order.
+//! A cook that has failed sends nothing, like a cook that is slow. The manager can only set a time
+//! limit for each order.
 //!
-//! The order of the lines hangs on nobody's speed: Ben has to prepare his steak, and to "fire" it
-//! (a kitchen's word for "make it now") only when Ana's soup is served. The clock is a real one. A
-//! virtual clock jumps to the next timer when nothing else can run, and so to the alarm, before
-//! any cook could answer; one that sockets hold (`io_holds_time`) would wait for Ben for ever.
+//! The order of the lines does not depend on speed: Ben is asked to prepare his steak early, but to
+//! make it only after Ana's soup has arrived. The clock is real. A virtual clock jumps to the next
+//! timer when nothing else can run, so the time limit would expire before a cook could answer. With
+//! `io_holds_time`, where sockets hold the virtual clock, the wait for Ben would never end.
 //!
 //! Compared with Node: exactly
 //!
@@ -30,67 +29,67 @@
 //! const { once } = require('node:events');
 //! const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 //!
-//! const PATIENCE = 500;
+//! const TIME_LIMIT = 500;
 //!
 //! if (isMainThread) manager();
 //! else cook(workerData);
 //!
-//! // A cook is a thread with a server: whatever is fired, he makes.
-//! function cook({ fallsIll }) {
-//!   const server = net.createServer((hatch) => {
-//!     readline.createInterface({ input: hatch }).on('line', (order) => {
+//! // A cook is a thread with a server. It makes each dish, except for one at which it fails.
+//! function cook({ failsAt }) {
+//!   const server = net.createServer((connection) => {
+//!     readline.createInterface({ input: connection }).on('line', (order) => {
 //!       const [verb, dish] = order.split(' ');
-//!       if (verb === 'fire' && dish !== fallsIll) hatch.write(`${dish}\n`);
+//!       if (verb === 'make' && dish !== failsAt) connection.write(`${dish}\n`);
 //!     });
 //!   });
 //!   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
 //! }
 //!
 //! async function manager() {
-//!   const ana = await hire('Ana', {});
-//!   const ben = await hire('Ben', { fallsIll: 'coffee' });
-//!   console.log('manager: two cooks, and a hatch to each of them');
+//!   const ana = await start('Ana', {});
+//!   const ben = await start('Ben', { failsAt: 'coffee' });
+//!   console.log('manager: connected to two cooks');
 //!
-//!   order(ana, 'fire soup');
+//!   order(ana, 'make soup');
 //!   order(ben, 'prepare steak');
-//!   console.log('manager: both are at work, I look at the hatches');
+//!   console.log('manager: both are working, waits for either');
 //!   console.log(`poll:    Ana has made the ${await answer(ana)}`);
 //!   await serve(ben, 'steak');
 //!
 //!   const [, coffee] = await Promise.all([serve(ana, 'cake'), serve(ben, 'coffee')]);
 //!   if (!coffee) await serve(ana, 'coffee');
 //!
-//!   console.log('manager: the guests are happy, I close the hatches');
+//!   console.log('manager: everything is served, closes the connections');
 //!   for (const cook of [ana, ben]) {
-//!     cook.hatch.on('close', () => console.log(`close:   the hatch to ${cook.name}`));
-//!     cook.hatch.destroy();
+//!     cook.connection.on('close', () => console.log(`close:   the connection to ${cook.name}`));
+//!     cook.connection.destroy();
 //!   }
 //! }
 //!
-//! async function hire(name, workerData) {
+//! async function start(name, workerData) {
 //!   const thread = new Worker(__filename, { workerData });
 //!   thread.unref();
 //!   const [port] = await once(thread, 'message');
-//!   const hatch = net.connect(port, '127.0.0.1');
-//!   await once(hatch, 'connect');
-//!   return { name, hatch, lines: readline.createInterface({ input: hatch }) };
+//!   const connection = net.connect(port, '127.0.0.1');
+//!   await once(connection, 'connect');
+//!   return { name, connection, lines: readline.createInterface({ input: connection }) };
 //! }
 //!
 //! async function serve(cook, dish) {
-//!   order(cook, `fire ${dish}`);
+//!   order(cook, `make ${dish}`);
 //!   try {
-//!     const made = await answer(cook, AbortSignal.timeout(PATIENCE));
-//!     console.log(`poll:    ${cook.name} has made the ${made}`);
+//!     const dishMade = await answer(cook, AbortSignal.timeout(TIME_LIMIT));
+//!     console.log(`poll:    ${cook.name} has made the ${dishMade}`);
 //!     return true;
 //!   } catch {
-//!     console.log(`timers:  ${PATIENCE} ms and no ${dish}: ${cook.name} must be ill`);
+//!     console.log(`timers:  no ${dish} after ${TIME_LIMIT} ms, ${cook.name} has failed`);
 //!     return false;
 //!   }
 //! }
 //!
 //! function order(cook, text) {
-//!   console.log(`order:   ${cook.name}, ${text}!`);
-//!   cook.hatch.write(`${text}\n`);
+//!   console.log(`order:   ${cook.name}, ${text}`);
+//!   cook.connection.write(`${text}\n`);
 //! }
 //!
 //! async function answer(cook, signal) {
@@ -110,35 +109,37 @@ use nodeloop::net::TcpStream;
 use nodeloop::recording::println;
 use nodeloop::{run, time};
 
-/// How long the manager waits for a dish: far longer than a healthy cook takes.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the manager waits for a dish, far longer than a working cook needs.
+const TIME_LIMIT: Duration = Duration::from_millis(500);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
-    let (ana, ana_at_work) = hire(None)?;
-    let (ben, ben_at_work) = hire(Some("coffee"))?;
+    let (ana, ana_thread) = start_cook(None)?;
+    let (ben, ben_thread) = start_cook(Some("coffee"))?;
     run(manager(ana, ben))?;
-    // The hatches are closed, and so the cooks go home, the ill one too.
-    for cook in [ana_at_work, ben_at_work] {
-        cook.join().expect("no cook has panicked")?;
+    // The connections are closed, so both cooks return, including the one that failed.
+    for cook in [ana_thread, ben_thread] {
+        cook.join().expect("no cook panics")?;
     }
     Ok(())
 }
 
-/// A cook is a thread with a server, of the standard library only. Whatever is fired, he makes,
-/// except for the dish at which he falls ill.
-fn hire(falls_ill: Option<&'static str>) -> io::Result<(SocketAddr, JoinHandle<io::Result<()>>)> {
+/// Starts a cook: a thread with a server that uses only the standard library. It makes every dish
+/// except for the one at which it fails.
+fn start_cook(
+    fails_at: Option<&'static str>,
+) -> io::Result<(SocketAddr, JoinHandle<io::Result<()>>)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let cook = move || {
-        let (mut hatch, _) = listener.accept()?;
-        // Here a thread waits for one thing only: it is blocked until an order comes.
-        for order in BufReader::new(hatch.try_clone()?).lines() {
+        let (mut connection, _) = listener.accept()?;
+        // This thread waits for one thing only: it is blocked until an order arrives.
+        for order in BufReader::new(connection.try_clone()?).lines() {
             let order = order?;
-            if let Some(dish) = order.strip_prefix("fire ")
-                && falls_ill != Some(dish)
+            if let Some(dish) = order.strip_prefix("make ")
+                && fails_at != Some(dish)
             {
-                writeln!(hatch, "{dish}")?;
+                writeln!(connection, "{dish}")?;
             }
         }
         Ok(())
@@ -147,82 +148,82 @@ fn hire(falls_ill: Option<&'static str>) -> io::Result<(SocketAddr, JoinHandle<i
 }
 
 async fn manager(ana: SocketAddr, ben: SocketAddr) -> io::Result<()> {
-    let mut ana = Cook::meet("Ana", ana).await?;
-    let mut ben = Cook::meet("Ben", ben).await?;
-    println!("manager: two cooks, and a hatch to each of them");
+    let mut ana = Cook::connect("Ana", ana).await?;
+    let mut ben = Cook::connect("Ben", ben).await?;
+    println!("manager: connected to two cooks");
 
-    ana.order("fire soup").await?;
+    ana.order("make soup").await?;
     ben.order("prepare steak").await?;
-    println!("manager: both are at work, I look at the hatches");
+    println!("manager: both are working, waits for either");
     println!("poll:    Ana has made the {}", ana.answer().await?);
     ben.serve("steak").await?;
 
-    // Two orders are out, each with an alarm of its own. Whichever is answered, goes on.
+    // Two orders at the same time, each with its own time limit.
     let (cake, coffee) = futures::join!(ana.serve("cake"), ben.serve("coffee"));
     cake?;
-    if coffee? == Outcome::GivenUp {
+    if coffee? == Outcome::TimedOut {
         ana.serve("coffee").await?;
     }
 
-    println!("manager: the guests are happy, I close the hatches");
-    ana.close(); // the close phase is a stack: Ben's callback comes first
+    println!("manager: everything is served, closes the connections");
+    ana.close(); // the close phase is a stack: Ben's callback runs first
     ben.close();
     Ok(())
 }
 
-/// A cook, as far as the manager can see: a name and a hatch.
+/// A cook as the manager sees it: a name and a connection.
 struct Cook {
     name: &'static str,
-    hatch: AsyncBufReader<TcpStream>,
+    connection: AsyncBufReader<TcpStream>,
 }
 
 #[derive(PartialEq)]
 enum Outcome {
     Served,
-    GivenUp,
+    TimedOut,
 }
 
 impl Cook {
-    async fn meet(name: &'static str, address: SocketAddr) -> io::Result<Cook> {
-        let hatch = AsyncBufReader::new(TcpStream::connect(address).await?);
-        Ok(Cook { name, hatch })
+    async fn connect(name: &'static str, address: SocketAddr) -> io::Result<Cook> {
+        let connection = AsyncBufReader::new(TcpStream::connect(address).await?);
+        Ok(Cook { name, connection })
     }
 
     async fn serve(&mut self, dish: &str) -> io::Result<Outcome> {
-        self.order(&format!("fire {dish}")).await?;
+        self.order(&format!("make {dish}")).await?;
         let name = self.name;
-        // Whatever comes first: the dish, in the poll phase, or the alarm, in the timers phase.
-        match time::timeout(PATIENCE, self.answer()).await {
-            Ok(made) => {
-                println!("poll:    {name} has made the {}", made?);
+        // Either the dish arrives, in the poll phase, or the timer is due, in the timers phase.
+        match time::timeout(TIME_LIMIT, self.answer()).await {
+            Ok(dish) => {
+                println!("poll:    {name} has made the {}", dish?);
                 Ok(Outcome::Served)
             }
             Err(time::Elapsed) => {
-                let patience_ms = PATIENCE.as_millis();
-                println!("timers:  {patience_ms} ms and no {dish}: {name} must be ill");
-                Ok(Outcome::GivenUp)
+                let limit_ms = TIME_LIMIT.as_millis();
+                println!("timers:  no {dish} after {limit_ms} ms, {name} has failed");
+                Ok(Outcome::TimedOut)
             }
         }
     }
 
-    /// Sending takes no time: the system takes the line and delivers it.
+    /// Sends a line. The operating system buffers it, so this does not wait for the cook.
     async fn order(&mut self, text: &str) -> io::Result<()> {
-        println!("order:   {}, {text}!", self.name);
+        println!("order:   {}, {text}", self.name);
         let line = format!("{text}\n");
-        self.hatch.get_mut().write_all(line.as_bytes()).await
+        self.connection.get_mut().write_all(line.as_bytes()).await
     }
 
-    /// Waiting is what the manager does not do: at this `await` he turns to whatever else there
-    /// is, and he comes back here when the line has arrived.
+    /// Receives a line. The `await` does not block the loop: other code runs until the line has
+    /// arrived.
     async fn answer(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        self.hatch.read_line(&mut line).await?;
+        self.connection.read_line(&mut line).await?;
         Ok(line.trim_end().to_owned())
     }
 
     fn close(self) {
         let name = self.name;
-        let hatch = self.hatch.into_inner();
-        hatch.close_with(move || println!("close:   the hatch to {name}"));
+        let connection = self.connection.into_inner();
+        connection.close_with(move || println!("close:   the connection to {name}"));
     }
 }

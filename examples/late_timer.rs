@@ -1,8 +1,8 @@
-//! A delay is a lower bound: a callback that runs when the time is over makes the timer late.
+//! A delay is a lower bound: a timer is late if another callback runs when it becomes due.
 //!
-//! The timer is due at 100 ms. The operation finishes at 95 ms, its callback is busy for 10 ms, and
-//! only then the loop looks at its timers again. With a virtual clock that is 105 ms on every
-//! machine; in Node, where a child process stands for the operation, it is a bit more.
+//! The timer is due at 100 ms. The operation finishes at 95 ms, and its callback blocks for 10 ms.
+//! Only then the loop checks its timers again. With a virtual clock the timer is called at 105 ms
+//! on every machine. In Node, where the operation is a child process, it is called slightly later.
 //!
 //! Compared with Node: up to numbers
 //!
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads a file, say, which takes 95 ms.
+/// An operation that takes 95 ms, for example reading a file.
 fn operation(callback: impl FnOnce() + 'static) {
     simulate_completion(Duration::from_millis(95), callback);
 }

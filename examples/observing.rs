@@ -1,10 +1,10 @@
-//! What a loop says of itself: who is slow, what it counts, why something ran, and who starves it.
+//! Observers of a loop: slow callbacks, metrics, the cause of a callback, and starvation.
 //!
-//! On the virtual clock, so the numbers are the same each time. The first run has three callbacks, of
-//! which one is slow, and a chain of causes; the second has two callbacks that queue each other as
-//! microtasks for ever, and ends with a report instead of hanging.
+//! The clock is virtual, so the numbers are the same in every run. The first run has a slow timer
+//! and a chain of callbacks that queue each other. In the second run a tick and a microtask queue
+//! each other endlessly, and the run ends with a report instead of hanging.
 //!
-//! Compared with Node: not, because Node has no observers, and would hang in the second run.
+//! Compared with Node: not, because Node has no observers and would hang in the second run
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -24,11 +24,11 @@ fn ms(count: u64) -> Duration {
 fn main() -> Result<(), Box<dyn Error>> {
     let metrics = Metrics::new();
     let causes = Rc::new(Causes::default());
-    let noted = causes.clone();
+    let recorded = causes.clone();
     let mut event_loop = EventLoop::builder()
         .virtual_time()
         .observer(metrics.clone())
-        .observer(move |event: &Event, moment: &EventContext<'_>| noted.observe(event, moment))
+        .observer(move |event: &Event, context: &EventContext<'_>| recorded.observe(event, context))
         .observer(slow_callbacks(ms(50), |slow| {
             println!("slow: a {} took {:?}", slow.step.kind, slow.took);
         }))
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             set_immediate(move || {
                 next_tick(move || {
                     println!("here: {} in turn {}", position().queue(), position().turn);
-                    let step = position().step.expect("somebody observes");
+                    let step = position().step.expect("an observer is installed");
                     println!("why: {}", causes.of(step));
                 });
             });
@@ -47,20 +47,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let busy = metrics.event_loop_utilization();
     println!("busy: {:?} of {:?}", busy.active, busy.active + busy.idle);
-    println!(
-        "the longest anything had to wait: {:?}",
-        metrics.delay().max()
-    );
+    println!("the longest delay: {:?}", metrics.delay().max());
 
     let mut event_loop = EventLoop::builder().drain_limit(1_000).build()?;
     match event_loop.run_script(ping) {
-        Err(RunError::Starvation(starving)) => {
-            for link in &starving.links {
-                println!("starving: {} × a {}", link.count, link.kind); // and `link.location`
+        Err(RunError::Starvation(starvation)) => {
+            for link in &starvation.links {
+                println!("starvation: {} × a {}", link.count, link.kind); // and `link.location`
             }
             Ok(())
         }
-        other => panic!("a chain that never ends is reported: {other:?}"),
+        other => panic!("an endless chain must be reported: {other:?}"),
     }
 }
 
@@ -72,7 +69,7 @@ fn pong() {
     next_tick(ping);
 }
 
-/// Remembers of every step who queued it.
+/// Stores for each step the step that queued it.
 #[derive(Default)]
 struct Causes {
     known: RefCell<HashMap<StepId, (Step, Option<StepId>)>>,
@@ -94,7 +91,7 @@ impl Observer for Causes {
 }
 
 impl Causes {
-    /// The chain from a step to the main script.
+    /// Returns the chain from a step back to the main script.
     fn of(&self, step: StepId) -> String {
         let known = self.known.borrow();
         let mut chain = Vec::new();

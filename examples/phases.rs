@@ -1,8 +1,8 @@
-//! One turn of the loop: one line from each of its queues and phases.
+//! One turn of the loop, with one line of output from each queue and phase.
 //!
-//! Everything is started inside of an I/O callback, in the poll phase, because only from there
-//! the order is guaranteed: a turn goes on from poll to check to close to timers. Started in the
-//! main script, it would depend on the machine whether the timer or the immediate is first.
+//! Everything is started by an I/O callback in the poll phase, because only there the order is
+//! guaranteed: the turn continues with check, close and timers. If the main script started the
+//! same, the speed of the machine would decide whether the timer or the immediate runs first.
 //!
 //! Compared with Node: exactly
 //!
@@ -20,13 +20,13 @@
 //! function oneTurn(socket) {
 //!   console.log('poll: the callback itself');
 //!   setTimeout(() => console.log('timers: the end of the turn'), 1);
-//!   socket.on('close', () => console.log('close: behind the immediates')).destroy();
-//!   setImmediate(() => console.log('check: behind the poll phase'));
+//!   socket.on('close', () => console.log('close: after the immediates')).destroy();
+//!   setImmediate(() => console.log('check: after the poll phase'));
 //!   net.connect('/nonexistent/socket').on('error', () => {
 //!     console.log('pending: a connection that failed at once');
 //!   });
-//!   queueMicrotask(() => console.log('microtask: behind all ticks'));
-//!   process.nextTick(() => console.log('tick: behind the callback'));
+//!   queueMicrotask(() => console.log('microtask: after all ticks'));
+//!   process.nextTick(() => console.log('tick: after the callback'));
 //!   // The timer is due when the turn ends.
 //!   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
 //!   server.close();
@@ -59,14 +59,14 @@ fn one_turn(socket: &TcpStream) {
     set_timeout(Duration::from_millis(1), || {
         println!("timers: the end of the turn");
     });
-    socket.close_with(|| println!("close: behind the immediates"));
-    set_immediate(|| println!("check: behind the poll phase"));
+    socket.close_with(|| println!("close: after the immediates"));
+    set_immediate(|| println!("check: after the poll phase"));
     spawn(async {
         fail_to_connect().await;
         println!("pending: a connection that failed at once");
     });
-    queue_microtask(|| println!("microtask: behind all ticks"));
-    next_tick(|| println!("tick: behind the callback"));
+    queue_microtask(|| println!("microtask: after all ticks"));
+    next_tick(|| println!("tick: after the callback"));
     // The timer is due when the turn ends.
     time::block_for(Duration::from_millis(5));
 }
@@ -74,10 +74,10 @@ fn one_turn(socket: &TcpStream) {
 #[cfg(unix)]
 async fn fail_to_connect() {
     let connected = nodeloop::net::UnixStream::connect("/nonexistent/socket").await;
-    connected.expect_err("nobody listens there");
+    connected.expect_err("the socket does not exist");
 }
 
-/// Only a Unix socket tells at once that nobody listens.
+/// Only the connection of a Unix socket fails at once.
 #[cfg(not(unix))]
 async fn fail_to_connect() {
     std::future::pending().await

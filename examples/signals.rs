@@ -1,7 +1,7 @@
-//! Signals: a graceful end, which finishes what is in flight.
+//! Signals: a graceful shutdown that finishes the requests in flight.
 //!
-//! The program sends the signals itself, as an operator would with `kill`. A listener keeps
-//! nothing alive: when the work is done the loop ends by itself.
+//! The program sends the signals to itself, as an operator does with `kill`. Listeners do not keep
+//! the loop alive: it ends when the work is done.
 //!
 //! Compared with Node: exactly
 //!
@@ -12,9 +12,9 @@
 //! process.on('SIGTERM', () => {
 //!   console.log('SIGTERM: no new requests; in flight:', requests.join(' '));
 //!   accepting = false;
-//!   process.nextTick(() => console.log('tick, behind the listener'));
+//!   process.nextTick(() => console.log('tick, after the listener'));
 //! });
-//! process.on('SIGHUP', () => console.log('SIGHUP: settings read again'));
+//! process.on('SIGHUP', () => console.log('SIGHUP: settings reloaded'));
 //!
 //! function serve() {
 //!   const request = requests.shift();
@@ -35,7 +35,7 @@ fn main() {
     nodeloop::run_script(service::start);
 }
 
-/// There are no such signals.
+/// Other systems do not have these signals.
 #[cfg(not(unix))]
 fn main() {}
 
@@ -59,19 +59,24 @@ mod service {
             requests: RefCell::new(VecDeque::from([1, 2, 3])),
             accepting: Cell::new(true),
         });
-        let stops = service.clone();
+        let stopping = service.clone();
         let stop = move || {
-            let in_flight: Vec<_> = stops.requests.borrow().iter().map(u32::to_string).collect();
+            let in_flight: Vec<_> = stopping
+                .requests
+                .borrow()
+                .iter()
+                .map(u32::to_string)
+                .collect();
             println!(
                 "SIGTERM: no new requests; in flight: {}",
                 in_flight.join(" ")
             );
-            stops.accepting.set(false);
-            next_tick(|| println!("tick, behind the listener"));
+            stopping.accepting.set(false);
+            next_tick(|| println!("tick, after the listener"));
         };
-        let reload = || println!("SIGHUP: settings read again");
-        on_signal(SignalKind::terminate(), stop).expect("it can be listened to");
-        on_signal(SignalKind::hangup(), reload).expect("it can be listened to");
+        let reload = || println!("SIGHUP: settings reloaded");
+        on_signal(SignalKind::terminate(), stop).expect("the signal can be handled");
+        on_signal(SignalKind::hangup(), reload).expect("the signal can be handled");
 
         set_immediate(|| serve(service));
         on_exit(|_| println!("exit"));
@@ -87,8 +92,8 @@ mod service {
             if accepting { "served" } else { "finished" }
         );
         if request == 1 {
-            kill_process(getpid(), Signal::HUP).expect("it can be sent");
-            kill_process(getpid(), Signal::TERM).expect("it can be sent");
+            kill_process(getpid(), Signal::HUP).expect("a process may signal itself");
+            kill_process(getpid(), Signal::TERM).expect("a process may signal itself");
         }
         if !service.requests.borrow().is_empty() {
             set_immediate(|| serve(service));

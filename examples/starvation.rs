@@ -1,8 +1,8 @@
-//! Ticks that queue ticks keep the loop from moving; immediates that queue immediates do not.
+//! Ticks that queue ticks block the loop; immediates that queue immediates do not.
 //!
-//! All ticks run before the loop goes on, those queued meanwhile included. An immediate queued
-//! by an immediate waits for the next turn, so timers and I/O come in between. Here each chain
-//! ends with its thousandth link. Without that bound the timer of the first would never run.
+//! All ticks run before the loop continues, including those that are queued by ticks. An immediate
+//! that is queued by an immediate waits for the next turn, so timers and I/O run in between. Here
+//! each chain ends after 1,000 links. Without that limit the timer of the first would never run.
 //!
 //! Compared with Node: exactly
 //!
@@ -15,7 +15,7 @@
 //!     links += 1;
 //!     if (links === 1) {
 //!       setTimeout(() => {
-//!         console.log(`${name}: the timer runs behind link ${links}`);
+//!         console.log(`${name}: the timer runs after link ${links}`);
 //!         whenTimerRan();
 //!       }, 1);
 //!       blockFor(5); // from now on the timer is due
@@ -94,7 +94,7 @@ impl Chain {
     fn set_timer(self: Rc<Self>) {
         set_timeout(Duration::from_millis(1), move || {
             let (name, links) = (self.name, self.links.get());
-            println!("{name}: the timer runs behind link {links}");
+            println!("{name}: the timer runs after link {links}");
             (self.when_timer_ran)();
         });
     }

@@ -1,7 +1,7 @@
-//! A timer does not stop the script: its callback comes when the time is over.
+//! A timer does not block the script: its callback runs when the delay is over.
 //!
-//! The clock is virtual, so the two seconds take no time: it jumps to the timer as soon as nothing
-//! else can run. Without `.virtual_time()` the output is the same, two seconds later.
+//! The clock is virtual and jumps to the timer as soon as nothing else can run, so the program does
+//! not wait for two seconds. Without `.virtual_time()` it waits and prints the same lines.
 //!
 //! Compared with Node: exactly
 //!

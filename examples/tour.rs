@@ -1,13 +1,13 @@
-//! A minute's walk round the wheel: `cargo run --example tour`, and read along.
+//! A tour of the event loop: one line of output for each thing that the loop does.
 //!
-//! Nothing here is simulated: there is a file, a socket, jobs on other threads, and the clock of
-//! the machine. Still the lines come in the same order every time, here and in Node. Where two
-//! things could arrive in either order, the program asks for the second when the first is there.
+//! Nothing here is simulated: the program uses a file, a socket, jobs on other threads and the
+//! real clock. The lines have the same order in every run, here and in Node. Where two results
+//! could arrive in either order, the program requests the second after the first has arrived.
 //!
-//! Two ways to be called back are to be seen:
-//! - A *callback* (`set_timeout`, `queue_work`, `close`) is itself the thing that a stop of the
-//!   wheel calls. Behind it come its ticks, then its microtasks.
-//! - The code behind an *`await`* is a microtask. What a stop calls is only the one who wakes it.
+//! It shows the two ways in which the loop runs code of the program:
+//! - A *callback* (`set_timeout`, `queue_work`, `close_with`) is called by a phase. After it, the
+//!   loop drains the ticks, then the microtasks.
+//! - The code after an *`await`* is a microtask. The phase only wakes its task.
 //!
 //! Compared with Node: up to numbers
 //!
@@ -19,39 +19,39 @@
 //! const { promisify } = require('node:util');
 //!
 //! console.log(`
-//!                           A WALK ROUND THE WHEEL
+//!                          A TOUR OF THE EVENT LOOP
 //!
 //!       +--> timers --> pending --> poll --> check --> close --+
 //!       |                                                      |
 //!       +------------------------------------------------------+
 //!
-//!   Every stop calls its callbacks, one at a time. Behind each callback two
-//!   queues are emptied: first all ticks, then all microtasks. Then the next.`);
+//!   Each phase calls its callbacks, one at a time. After each callback the loop
+//!   drains two queues: first all ticks, then all microtasks.`);
 //!
-//! const heading = (stop, what) => console.log(`\n${stop.padEnd(8)} ${what}`);
-//! const say = (text) => console.log(`         ${text}`);
+//! const heading = (phase, what) => console.log(`\n${phase.padEnd(8)} ${what}`);
+//! const detail = (text) => console.log(`         ${text}`);
 //!
-//! heading('SCRIPT', 'your program: it runs to its end before the wheel turns');
-//! say('I set a timer for 1 ms, queue a microtask, queue a tick,');
+//! heading('SCRIPT', 'the main script runs before any phase');
+//! detail('Sets a timer for 1 ms, queues a microtask, queues a tick,');
 //! setTimeout(firstTimer, 1);
-//! queueMicrotask(() => say('  microtask: queued before the tick, and called behind it'));
-//! process.nextTick(() => say('  tick: called as soon as the script has ended'));
+//! queueMicrotask(() => detail('  microtask: queued before the tick, but called after it'));
+//! process.nextTick(() => detail('  tick: called as soon as the script has returned'));
 //! busy();
-//! say('and am busy for 5 ms. The timer is overdue, and still has to wait.');
+//! detail('and blocks for 5 ms. The timer is overdue, but has to wait for its phase.');
 //!
 //! function firstTimer() {
-//!   heading('TIMERS', 'callbacks whose time has come');
-//!   say('Here is the timer. I connect to a socket that does not exist.');
+//!   heading('TIMERS', 'callbacks of timers that are due');
+//!   detail('The timer is called. It connects to a socket that does not exist.');
 //!   net.connect('no/such/socket').on('error', noSuchSocket);
 //! }
 //!
 //! function noSuchSocket() {
-//!   heading('PENDING', 'results that were known without waiting');
-//!   say('There is none, and that was known at once. I write to myself, by TCP.');
-//!   letter();
+//!   heading('PENDING', 'results available without waiting');
+//!   detail('The connection failed at once. Sends data to this process, over TCP.');
+//!   sendToSelf();
 //! }
 //!
-//! async function letter() {
+//! async function sendToSelf() {
 //!   const server = net.createServer().listen(0, '127.0.0.1');
 //!   await once(server, 'listening');
 //!   const sender = net.connect(server.address().port, '127.0.0.1');
@@ -59,48 +59,48 @@
 //!   server.close();
 //!   sender.unref().write('hello');
 //!   const [text] = await once(socket, 'data');
-//!   heading('POLL', 'here the loop sleeps until there is news from the world');
-//!   say(`My letter has come: ${text.length} bytes. I ask for my own source file.`);
+//!   heading('POLL', 'the only phase in which the loop waits');
+//!   detail(`Received ${text.length} bytes. Starts to read the source file of this program.`);
 //!   fs.readFile(__filename, 'utf8', (error, source) => fileIsRead(source, socket));
 //! }
 //!
 //! function fileIsRead(source, socket) {
-//!   heading('POLL', 'the wheel came round, and had nothing to do but to wait here');
-//!   say(`The file has come: ${source.length} bytes, read by another thread.`);
-//!   say('I order one thing from every stop of the wheel, the last one first:');
+//!   heading('POLL', 'a later turn without other callbacks');
+//!   detail(`The file has ${source.length} bytes. Another thread has read it.`);
+//!   detail('Queues a callback for each phase that follows, the last phase first:');
 //!   setTimeout(() => secondTimer(source), 1);
 //!   socket.on('close', () => {
-//!     heading('CLOSE', 'the last word of what was closed');
-//!     say('The socket of the letter is closed.');
+//!     heading('CLOSE', 'callbacks of closed resources');
+//!     detail('The socket is closed.');
 //!   });
 //!   socket.destroy();
 //!   setImmediate(() => {
-//!     heading('CHECK', 'immediates: as soon as poll is over');
-//!     say('The immediate has its turn.');
+//!     heading('CHECK', 'immediates: right after poll');
+//!     detail('The immediate is called.');
 //!   });
-//!   queueMicrotask(() => say('  microtask: behind all ticks, and before the wheel moves'));
-//!   process.nextTick(() => say('  tick: behind this callback'));
-//!   say('a timer, a socket to close, an immediate, a microtask, a tick.');
+//!   queueMicrotask(() => detail('  microtask: after all ticks, before the next phase'));
+//!   process.nextTick(() => detail('  tick: after this callback'));
+//!   detail('a timer, a socket to close, an immediate, a microtask, a tick.');
 //!   busy();
 //! }
 //!
 //! async function secondTimer(source) {
-//!   heading('TIMERS', 'and round again');
-//!   say('The timer was ordered first and comes last. Now two jobs which would');
-//!   say('block the wheel: two other threads do them, and I await both results.');
-//!   // Node's pool takes no function of ours: a hash stands for the job.
+//!   heading('TIMERS', 'the last phase of the turn');
+//!   detail('The timer was set first and is called last. Starts two jobs that would');
+//!   detail('block the loop, on two other threads, and awaits both results.');
+//!   // Node's pool runs no JavaScript functions, so each job is a hash.
 //!   const job = promisify(crypto.pbkdf2);
 //!   const [lines, words] = await Promise.all([
 //!     job(source, '', 1, 8, 'sha256').then(() => source.split('\n').length - 1),
 //!     job(source, '', 1, 8, 'sha256').then(() => source.trim().split(/\s+/).length),
 //!   ]);
-//!   heading('POLL', 'results come back as callbacks');
-//!   say('  microtask: the code behind an await. It says that my source has');
-//!   say(`  ${lines} lines and ${words} words.`);
+//!   heading('POLL', 'results of other threads arrive as callbacks');
+//!   detail('  microtask: the code after an await. The source file has');
+//!   detail(`  ${lines} lines and ${words} words.`);
 //! }
 //!
 //! process.on('exit', () => {
-//!   console.log('\n  Nothing is left to wait for: the wheel stops, and the program ends.');
+//!   console.log('\n  Nothing keeps the loop alive: it stops, and the program ends.');
 //! });
 //!
 //! function busy() {
@@ -122,75 +122,69 @@ use nodeloop::{
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tour.rs");
 const ONE_MS: Duration = Duration::from_millis(1);
 
-const WHEEL: &str = "
-                          A WALK ROUND THE WHEEL
+const INTRODUCTION: &str = "
+                         A TOUR OF THE EVENT LOOP
 
       +--> timers --> pending --> poll --> check --> close --+
       |                                                      |
       +------------------------------------------------------+
 
-  Every stop calls its callbacks, one at a time. Behind each callback two
-  queues are emptied: first all ticks, then all microtasks. Then the next.";
+  Each phase calls its callbacks, one at a time. After each callback the loop
+  drains two queues: first all ticks, then all microtasks.";
 
 fn main() {
     let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
-    println!("{WHEEL}");
+    println!("{INTRODUCTION}");
     run_script(script);
 }
 
 fn script() {
     on_exit(|_| {
-        println!("\n  Nothing is left to wait for: the wheel stops, and the program ends.");
+        println!("\n  Nothing keeps the loop alive: it stops, and the program ends.");
     });
-    heading(
-        "SCRIPT",
-        "your program: it runs to its end before the wheel turns",
-    );
-    say("I set a timer for 1 ms, queue a microtask, queue a tick,");
+    heading("SCRIPT", "the main script runs before any phase");
+    detail("Sets a timer for 1 ms, queues a microtask, queues a tick,");
     set_timeout(ONE_MS, first_timer);
-    queue_microtask(|| say("  microtask: queued before the tick, and called behind it"));
-    next_tick(|| say("  tick: called as soon as the script has ended"));
+    queue_microtask(|| detail("  microtask: queued before the tick, but called after it"));
+    next_tick(|| detail("  tick: called as soon as the script has returned"));
     busy();
-    say("and am busy for 5 ms. The timer is overdue, and still has to wait.");
+    detail("and blocks for 5 ms. The timer is overdue, but has to wait for its phase.");
 }
 
 fn first_timer() {
-    heading("TIMERS", "callbacks whose time has come");
-    say("Here is the timer. I connect to a socket that does not exist.");
+    heading("TIMERS", "callbacks of timers that are due");
+    detail("The timer is called. It connects to a socket that does not exist.");
     spawn(async {
-        #[cfg(unix)] // elsewhere there are no such sockets, and it goes on at once
+        #[cfg(unix)] // other systems have no such sockets: the task continues at once
         nodeloop::net::UnixStream::connect("no/such/socket")
             .await
-            .expect_err("nobody listens there");
+            .expect_err("the socket does not exist");
         no_such_socket();
     });
 }
 
 fn no_such_socket() {
-    heading("PENDING", "results that were known without waiting");
-    say("There is none, and that was known at once. I write to myself, by TCP.");
-    spawn(async { letter().await.expect("a computer can write to itself") });
+    heading("PENDING", "results available without waiting");
+    detail("The connection failed at once. Sends data to this process, over TCP.");
+    spawn(async { send_to_self().await.expect("the loopback interface works") });
 }
 
-async fn letter() -> io::Result<()> {
+async fn send_to_self() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut sender = TcpStream::connect(listener.local_addr()?).await?;
     let (mut socket, _) = listener.accept().await?;
     sender.write_all(b"hello").await?;
     let mut text = [0; 80];
     let length = socket.read(&mut text).await?;
-    heading(
-        "POLL",
-        "here the loop sleeps until there is news from the world",
-    );
-    say(&format!(
-        "My letter has come: {length} bytes. I ask for my own source file."
+    heading("POLL", "the only phase in which the loop waits");
+    detail(&format!(
+        "Received {length} bytes. Starts to read the source file of this program."
     ));
     queue_work(
         || std::fs::read_to_string(SOURCE),
         |source| {
             file_is_read(
-                source.expect("the example is run where it was built"),
+                source.expect("the example runs on the machine that built it"),
                 socket,
             )
         },
@@ -199,55 +193,52 @@ async fn letter() -> io::Result<()> {
 }
 
 fn file_is_read(source: String, socket: TcpStream) {
-    heading(
-        "POLL",
-        "the wheel came round, and had nothing to do but to wait here",
-    );
+    heading("POLL", "a later turn without other callbacks");
     let length = source.len();
-    say(&format!(
-        "The file has come: {length} bytes, read by another thread."
+    detail(&format!(
+        "The file has {length} bytes. Another thread has read it."
     ));
-    say("I order one thing from every stop of the wheel, the last one first:");
+    detail("Queues a callback for each phase that follows, the last phase first:");
     set_timeout(ONE_MS, || drop(spawn(second_timer(source))));
     socket.close_with(|| {
-        heading("CLOSE", "the last word of what was closed");
-        say("The socket of the letter is closed.");
+        heading("CLOSE", "callbacks of closed resources");
+        detail("The socket is closed.");
     });
     set_immediate(|| {
-        heading("CHECK", "immediates: as soon as poll is over");
-        say("The immediate has its turn.");
+        heading("CHECK", "immediates: right after poll");
+        detail("The immediate is called.");
     });
-    queue_microtask(|| say("  microtask: behind all ticks, and before the wheel moves"));
-    next_tick(|| say("  tick: behind this callback"));
-    say("a timer, a socket to close, an immediate, a microtask, a tick.");
+    queue_microtask(|| detail("  microtask: after all ticks, before the next phase"));
+    next_tick(|| detail("  tick: after this callback"));
+    detail("a timer, a socket to close, an immediate, a microtask, a tick.");
     busy();
 }
 
 async fn second_timer(source: String) {
-    heading("TIMERS", "and round again");
-    say("The timer was ordered first and comes last. Now two jobs which would");
-    say("block the wheel: two other threads do them, and I await both results.");
+    heading("TIMERS", "the last phase of the turn");
+    detail("The timer was set first and is called last. Starts two jobs that would");
+    detail("block the loop, on two other threads, and awaits both results.");
     let copy = source.clone();
     let lines = spawn_blocking(move || source.lines().count());
     let words = spawn_blocking(move || copy.split_whitespace().count());
-    // Both are under way. Which one is done first does not matter.
+    // Both jobs are running. Their order does not matter.
     let (lines, words) = (lines.await, words.await);
-    heading("POLL", "results come back as callbacks");
-    say("  microtask: the code behind an await. It says that my source has");
-    say(&format!("  {lines} lines and {words} words."));
+    heading("POLL", "results of other threads arrive as callbacks");
+    detail("  microtask: the code after an await. The source file has");
+    detail(&format!("  {lines} lines and {words} words."));
 }
 
-#[track_caller] // so that the picture shows who says it
-fn heading(stop: &str, what: &str) {
-    println!("\n{stop:8} {what}");
+#[track_caller] // so that a recording shows the line of the caller
+fn heading(phase: &str, what: &str) {
+    println!("\n{phase:8} {what}");
 }
 
 #[track_caller]
-fn say(text: &str) {
+fn detail(text: &str) {
     println!("         {text}");
 }
 
-/// Keeps the thread for 5 ms, as a long computation does. Nothing else runs meanwhile.
+/// Blocks the thread for 5 ms, like a long computation. Nothing else runs in that time.
 fn busy() {
     time::block_for(5 * ONE_MS);
 }

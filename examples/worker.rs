@@ -1,7 +1,7 @@
-//! Workers: computing on threads of their own, while the loop goes on.
+//! Workers: computations on other threads while the loop continues.
 //!
-//! Each worker has a loop, and a port to the loop that has started it. What is sent moves, so
-//! nothing is shared. The failure of a worker rejects the promise of its end.
+//! Each worker has its own loop, and a port to the loop that started it. A message is moved to its
+//! receiver, so nothing is shared. `join` returns the error of a worker that fails.
 //!
 //! Compared with Node: exactly
 //!
@@ -38,10 +38,10 @@
 //! }))).then(async (counts) => {
 //!   console.log('primes:', counts.join(' + '), '=', counts.reduce((sum, count) => sum + count));
 //!   clearImmediate(immediate);
-//!   console.log('the loop has turned meanwhile:', turns > 10);
+//!   console.log('the loop completed turns meanwhile:', turns > 10);
 //!   for (const worker of workers.slice(1)) await worker.terminate();
 //!   workers[0].on('error', (error) => console.log(`failed: ${error.message}`));
-//!   workers[0].on('exit', () => console.log('all have ended'));
+//!   workers[0].on('exit', () => console.log('all workers have ended'));
 //!   workers[0].postMessage([2, 1]);
 //! });
 //! ```
@@ -69,7 +69,7 @@ async fn count_primes(mut port: MessagePort<usize, Range>) {
         };
         let count = (first..=last).filter(is_prime).count();
         if port.post(count).is_err() {
-            return; // nobody wants to know any more
+            return; // the loop that started this worker has ended
         }
     }
 }
@@ -82,7 +82,7 @@ fn main() -> std::io::Result<()> {
         let mut workers = Vec::new();
         for range in RANGES {
             let worker = Worker::spawn(count_primes)?;
-            worker.post(range).expect("it waits for messages");
+            worker.post(range).expect("the worker is running");
             workers.push(worker);
         }
         let counts = join_all(workers.iter_mut().map(Worker::recv)).await;
@@ -93,24 +93,27 @@ fn main() -> std::io::Result<()> {
             terms.join(" + "),
             counts.iter().sum::<usize>()
         );
-        println!("the loop has turned meanwhile: {}", turns.stop() > 10);
+        println!("the loop completed turns meanwhile: {}", turns.stop() > 10);
 
         let first = workers.swap_remove(0);
         for worker in workers {
             worker.terminate();
-            worker.join().await.expect("it has exited");
+            worker
+                .join()
+                .await
+                .expect("a terminated worker is no error");
         }
-        first.post((2, 1)).expect("it waits for messages");
+        first.post((2, 1)).expect("the worker is running");
         if let Err(RunError::Uncaught(error)) = first.join().await {
             let text = error.payload().downcast_ref::<&str>();
-            println!("failed: {}", text.expect("a text"));
+            println!("failed: {}", text.expect("the payload is a string"));
         }
-        println!("all have ended");
+        println!("all workers have ended");
         Ok(())
     })
 }
 
-/// Counts the turns of the loop until it is told to stop.
+/// Counts the turns of the loop until [`stop`](Turns::stop) is called.
 #[derive(Clone, Default)]
 struct Turns {
     count: Rc<Cell<u32>>,

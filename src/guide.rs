@@ -1,5 +1,8 @@
 //! Chapters that belong to no single item.
 
+#[doc = include_str!("guide/architecture.md")]
+pub mod architecture {}
+
 #[doc = include_str!("guide/rules.md")]
 pub mod rules {}
 

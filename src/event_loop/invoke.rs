@@ -94,7 +94,11 @@ impl LoopState {
     /// Calls a tick, or a callback of the microtask queue.
     #[inline]
     pub(super) fn run_job(&self, kind: StepKind, job: Job) -> Flow {
-        self.invoke(Origin::new(kind, job.location), job.callback)
+        if self.observers.is_on() {
+            return self.invoke(Origin::new(kind, job.location), job.callback);
+        }
+        self.observers.note(kind, job.location); // as `invoke`, without making an origin
+        self.guarded(job.location, job.callback)
     }
 
     /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).

@@ -335,18 +335,23 @@ impl<O: 'static> State<O> {
     }
 
     /// Moves the outcome out of a settled promise, or clones it if the promise is shared.
+    #[inline(always)] // every await of a promise runs it
     pub(crate) fn outcome(&self) -> Outcome<O> {
-        if let Some(clone) = self.clone_output.get()
-            && let Settlement::Settled(outcome) = &*self.settlement.borrow()
-        {
-            return match outcome {
-                Ok(output) => Ok(clone(output)),
-                Err(failure) => Err(failure.copied()),
-            };
+        if let Some(clone) = self.clone_output.get() {
+            return self.cloned_outcome(clone);
         }
         match self.settlement.replace(Settlement::Taken) {
             Settlement::Settled(outcome) => outcome,
             Settlement::Pending => unreachable!("taken before it was settled"),
+            Settlement::Taken => panic!("the value of this promise has been taken already"),
+        }
+    }
+
+    fn cloned_outcome(&self, clone: CloneOutput<O>) -> Outcome<O> {
+        match &*self.settlement.borrow() {
+            Settlement::Settled(Ok(output)) => Ok(clone(output)),
+            Settlement::Settled(Err(failure)) => Err(failure.copied()),
+            Settlement::Pending => unreachable!("cloned before it was settled"),
             Settlement::Taken => panic!("the value of this promise has been taken already"),
         }
     }

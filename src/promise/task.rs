@@ -74,13 +74,22 @@ where
         if !is_eager {
             context.set(this.context.take());
         }
-        let Poll::Ready(outcome) = poll_guarded(future, promise, cx) else {
-            list_task(promise, cx);
-            *this.context = match is_eager {
-                true => context.get(), // the spawner continues in it
-                false => context.take(),
-            };
-            return Poll::Pending;
+        let polled = match must_stop(promise) {
+            true => Ok(Poll::Pending),
+            false => catch_unwind(AssertUnwindSafe(|| future.poll(cx))),
+        };
+        let outcome = match polled {
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(payload) => Err(PromiseError::Panicked(payload)),
+            Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
+            Ok(Poll::Pending) => {
+                list_task(promise, cx);
+                *this.context = match is_eager {
+                    true => context.get(), // the spawner continues in it
+                    false => context.take(),
+                };
+                return Poll::Pending;
+            }
         };
         let outcome = drop_guarded(this.future, outcome);
         unlist_task(promise);
@@ -94,31 +103,9 @@ where
     }
 }
 
-// The steps of `poll` are inlined because every poll of every task runs them.
-
-/// Polls the future once, unless its task must stop. Ready if the task ends: with an output, by a
-/// panic or by an abort.
-#[inline(always)]
-fn poll_guarded<F: Future, O: 'static>(
-    future: Pin<&mut F>,
-    promise: &Rc<State<O>>,
-    cx: &mut Context<'_>,
-) -> Poll<Outcome<F::Output>> {
-    if must_stop(promise) {
-        return Poll::Ready(Err(PromiseError::Aborted));
-    }
-    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Err(payload) => Poll::Ready(Err(PromiseError::Panicked(payload))),
-        // The poll has aborted its own task, or closed the loop.
-        Ok(Poll::Pending) if must_stop(promise) => Poll::Ready(Err(PromiseError::Aborted)),
-        Ok(Poll::Pending) => Poll::Pending,
-    }
-}
-
 /// Drops the future, before its promise settles, as the locals of a function are dropped before
 /// its caller continues. A panic in a destructor replaces the output.
-#[inline(always)]
+#[inline(always)] // like the other steps: every task runs it
 fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> Outcome<T> {
     match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
         Err(payload) if !matches!(outcome, Err(PromiseError::Panicked(_))) => {

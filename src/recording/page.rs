@@ -20,7 +20,7 @@
 //! | `add` | `id`, `to`, `k`, `loc`, `ms` and `due` for timers | something is queued in `to` |
 //! | `cancel` | `id` | it was cleared |
 //! | `call` | `id`, `as`, `k`, `loc` | a callback, tick, microtask or task is called |
-//! | `return` | `id`, `how`: `done`, `waits` or `threw` | it returns |
+//! | `return` | `id`, `how`: `done`, `waits` or `panicked` | it returns |
 //! | `drain`, `drained` | | a drain of both queues begins or ends |
 //! | `promise`, `unhandled` | `id`, `how` | a promise is settled; its rejection is reported |
 //! | `log` | `text`, `loc` | the program prints a line |
@@ -161,7 +161,7 @@ fn event(out: &mut String, entry: &Entry) {
             match outcome {
                 Outcome::Done => "done",
                 Outcome::Waits => "waits",
-                Outcome::Threw => "threw",
+                Outcome::Panicked => "panicked",
             },
         ),
         What::SettledAs { promise, settled } => {

@@ -73,7 +73,7 @@ pub(super) enum Outcome {
     Done,
     /// A task whose promise is not settled.
     Waits,
-    Threw,
+    Panicked,
 }
 
 /// A call that has not returned yet.
@@ -81,7 +81,7 @@ struct Open {
     id: i128,
     promise: Option<PromiseId>,
     is_settled: bool,
-    threw: bool,
+    panicked: bool,
 }
 
 /// All recorded events, and the state needed to record more.
@@ -165,7 +165,7 @@ impl Record {
             },
             Event::Panicked(_) => {
                 if let Some(open) = self.open.last_mut() {
-                    open.threw = true;
+                    open.panicked = true;
                 }
                 return;
             }
@@ -192,7 +192,7 @@ impl Record {
             id,
             promise: step.promise(),
             is_settled: false,
-            threw: false,
+            panicked: false,
         });
         // The loop itself calls these listeners, so they have no location in the program.
         let listeners = [
@@ -214,7 +214,7 @@ impl Record {
             id,
             promise: Some(promise),
             is_settled: false,
-            threw: false,
+            panicked: false,
         });
         What::Call {
             id,
@@ -226,8 +226,8 @@ impl Record {
     fn end(&mut self, id: i128) -> What {
         let mut outcome = Outcome::Done;
         if let Some(open) = self.open.pop_if(|open| open.id == id) {
-            if open.threw {
-                outcome = Outcome::Threw;
+            if open.panicked {
+                outcome = Outcome::Panicked;
             } else if open.promise.is_some() && !open.is_settled {
                 outcome = Outcome::Waits;
             }

@@ -1,8 +1,8 @@
 // The page of a recorded run, in a real browser: `node tests/browser/check.mjs [folder]`.
 //
-// It makes the pages with the examples themselves, opens them in a headless
-// Chromium at the size of a desktop and of a phone, and goes through them as a reader does. The
-// screenshots go into the folder, or into one that is thrown away.
+// The examples write the pages. The test opens them in a headless Chromium at the size of a desktop
+// and of a phone, and walks through all steps with the keyboard. The screenshots are written to the
+// folder, or to a temporary one that is removed at the end.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -28,7 +28,7 @@ function recordPage(example, folder) {
   return pathToFileURL(file).href;
 }
 
-/** What a reader sees. */
+/** Returns what the page shows. */
 const see = (page) => page.value(`({
   step: Number(document.getElementById('slider').value),
   steps: Number(document.getElementById('slider').max),
@@ -40,11 +40,11 @@ const see = (page) => page.value(`({
   ticks: document.querySelectorAll('#ticks .card').length,
   microtasks: document.querySelectorAll('#microtasks .card').length,
   waiting: document.querySelectorAll('#waiting .card').length,
-  stop: document.querySelector('.phase.here .name')?.textContent ?? null,
+  phase: document.querySelector('.phase.here .name')?.textContent ?? null,
   line: document.querySelector('#source .here')?.textContent ?? null,
 })`);
 
-/** Goes through all steps with the keyboard; gives what is to be seen at each. */
+/** Walks through all steps with the keyboard and returns what the page shows at each. */
 async function walk(page) {
   const seen = [await see(page)];
   for (let step = 1; step <= seen[0].steps; step++) {
@@ -56,7 +56,7 @@ async function walk(page) {
   return seen;
 }
 
-async function isFitForItsScreen(page, size) {
+async function assertFits(page, size) {
   const { content, small } = await page.value(`({
     content: document.documentElement.scrollWidth,
     small: [...document.querySelectorAll('nav button, #theme')].filter((button) => button.offsetParent)
@@ -64,11 +64,11 @@ async function isFitForItsScreen(page, size) {
       .filter(([id, width, height]) => Math.min(width, height) < (id === 'theme' ? 36 : 44)),
   })`);
   assert.ok(content <= size.width, `nothing is wider than the screen: ${content} > ${size.width}`);
-  assert.deepEqual(small, [], 'every button is as large as a finger');
+  assert.deepEqual(small, [], 'every button is large enough for a finger');
 }
 
-const isQuiet = (page, url) => {
-  assert.deepEqual(page.complaints, [], 'nothing on the console');
+const assertQuiet = (page, url) => {
+  assert.deepEqual(page.complaints, [], 'the console is empty');
   assert.deepEqual(page.requests.filter((request) => request !== url), [], 'nothing is loaded');
 };
 
@@ -80,18 +80,18 @@ async function jobQueue(browser, url, name, size, folder) {
   assert.deepEqual(last.log, JOB_QUEUE, 'the six lines in their order');
   for (const [index, now] of seen.entries()) {
     const before = index === 0 ? [] : seen[index - 1].log;
-    assert.ok(now.log.length - before.length <= 1, 'a line at a time');
-    assert.deepEqual(now.log.slice(0, before.length), before, 'what is printed stays');
+    assert.ok(now.log.length - before.length <= 1, 'one line at a time');
+    assert.deepEqual(now.log.slice(0, before.length), before, 'printed lines stay');
   }
   const at = (line) => seen[seen.findIndex(({ log }) => log.includes(line))];
-  assert.equal(at('Script End').microtasks, 2, 'two promises wait');
+  assert.equal(at('Script End').microtasks, 2, 'two promises are queued');
   assert.equal(at('Script End').hub, 'main script');
   assert.match(at('Promise 1 resolved').line, /first\.await/, 'the line in the source');
-  assert.equal(at('setTimeout').stop, 'timers');
+  assert.equal(at('setTimeout').phase, 'timers');
   assert.ok(seen.some(({ stack, what }) => stack.length === 0 && /call stack is empty/.test(what)));
   assert.deepEqual([last.stack.length, last.ticks, last.microtasks, last.waiting], [0, 0, 0, 0]);
 
-  for (let step = seen.length - 2; step >= 0; step--) { // and the same way back
+  for (let step = seen.length - 2; step >= 0; step--) { // and back again
     await page.press('ArrowLeft');
     assert.deepEqual(await see(page), seen[step]);
   }
@@ -103,7 +103,7 @@ async function jobQueue(browser, url, name, size, folder) {
   assert.deepEqual(await see(page), seen[1]);
   await page.press('End');
   await page.value(`document.querySelector('#log li').click()`);
-  assert.deepEqual(await see(page), at('Script start'), 'a line of the output leads to its step');
+  assert.deepEqual(await see(page), at('Script start'), 'a click on a line of the output selects its step');
   await page.value(`document.getElementById('theme').click()`);
   assert.notEqual(await page.value(`getComputedStyle(document.body).backgroundColor`), 'rgb(250, 248, 244)', 'dark');
   await page.value(`document.getElementById('theme').click()`);
@@ -118,19 +118,19 @@ async function jobQueue(browser, url, name, size, folder) {
   await page.press(' ');
   const start = (await see(page)).step;
   for (let waited = 0; (await see(page)).step <= start + 1; waited++) {
-    assert.ok(waited < 300, 'it plays');
+    assert.ok(waited < 300, 'it has not played a step');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   await page.press(' ');
-  assert.equal(await page.value(`document.getElementById('play').className`), '', 'and pauses');
+  assert.equal(await page.value(`document.getElementById('play').className`), '', 'it is paused');
 
-  await isFitForItsScreen(page, size);
+  await assertFits(page, size);
   for (const line of [...JOB_QUEUE, null]) {
     const step = line ? seen.indexOf(at(line)) : 0;
     await page.value(`go(${step}, false)`);
     await page.screenshot(path.join(folder, `job_queue-${name}-${step + 1}.png`));
   }
-  isQuiet(page, url);
+  assertQuiet(page, url);
   await page.close();
   console.log(`job_queue, ${name}: ${seen.length} steps, forward and back`);
 }
@@ -140,18 +140,18 @@ async function tour(browser, url, name, size, folder) {
   await page.open(url);
   const seen = await walk(page);
   const text = seen.at(-1).log.join('\n');
-  for (const stop of ['SCRIPT', 'TIMERS', 'PENDING', 'POLL', 'CHECK', 'CLOSE']) {
-    assert.match(text, new RegExp(`^${stop} `, 'm'), `the page contains ${stop}`);
+  for (const heading of ['SCRIPT', 'TIMERS', 'PENDING', 'POLL', 'CHECK', 'CLOSE']) {
+    assert.match(text, new RegExp(`^${heading} `, 'm'), `the page contains ${heading}`);
   }
-  const stops = new Set(seen.map(({ stop }) => stop));
-  assert.deepEqual(stops, new Set([null, 'timers', 'pending', 'poll', 'check', 'close']), 'the loop enters every phase');
-  await isFitForItsScreen(page, size);
+  const phases = new Set(seen.map(({ phase }) => phase));
+  assert.deepEqual(phases, new Set([null, 'timers', 'pending', 'poll', 'check', 'close']), 'the loop enters every phase');
+  await assertFits(page, size);
   const shots = [0.1, 0.35, 0.6, 0.85].map((part) => Math.round(part * seen.length));
   for (const step of shots) {
     await page.value(`go(${step}, false)`);
     await page.screenshot(path.join(folder, `tour-${name}-${step + 1}.png`));
   }
-  isQuiet(page, url);
+  assertQuiet(page, url);
   await page.close();
   console.log(`tour, ${name}: ${seen.length} steps`);
 }
@@ -167,12 +167,12 @@ async function starvation(browser, url, size) {
   await page.press('ArrowLeft');
   await page.press('Home');
   assert.deepEqual((await see(page)).log, []);
-  isQuiet(page, url);
+  assertQuiet(page, url);
   await page.close();
   console.log(`starvation: ${steps + 1} steps`);
 }
 
-// Far above what it needs: a browser that says nothing any more is a failure, too.
+// Much longer than the test needs. A browser that stops responding is a failure, too.
 setTimeout(() => {
   console.error('the browser does not answer');
   process.exit(1);
@@ -183,7 +183,7 @@ try {
   program = findBrowser();
 } catch (error) {
   console.error(error.message);
-  process.exit(77); // not tested, which is not the same as failed
+  process.exit(77); // skipped
 }
 
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'nodeloop-pages-'));

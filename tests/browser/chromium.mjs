@@ -8,7 +8,7 @@ import path from 'node:path';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** The path of a browser; `CHROMIUM` goes first, and Debian's package is installed if need be. */
+/** Returns the browser: `CHROMIUM`, else one from the PATH, else Debian's package, which it installs. */
 export function findBrowser() {
   const find = () => [process.env.CHROMIUM, ...NAMES].find(
     (name) => name && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
@@ -25,7 +25,7 @@ export function findBrowser() {
     browser = find();
   }
   if (!browser) {
-    throw new Error('there is no Chromium, and it could not be installed: `apt-get install chromium`, or name one in CHROMIUM');
+    throw new Error('no Chromium was found and it could not be installed; run `apt-get install chromium` or set CHROMIUM');
   }
   return browser;
 }
@@ -44,14 +44,14 @@ export class Browser {
     if (process.getuid?.() === 0) options.push('--no-sandbox'); // root has no sandbox
     self.#child = spawn(browser, [...options, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });
     const child = self.#child;
-    process.once('exit', () => child.kill('SIGKILL')); // whatever happens, it does not stay behind
+    process.once('exit', () => child.kill('SIGKILL')); // also after a failure
     let complaints = '';
     self.#child.stderr.on('data', (data) => { complaints = (complaints + data).slice(-4000); });
     self.#child.on('exit', (code) => {
-      for (const { reject } of self.#pending.values()) reject(new Error(`the browser has ended (${code}):\n${complaints}`));
+      for (const { reject } of self.#pending.values()) reject(new Error(`the browser exited (${code}):\n${complaints}`));
       self.#pending.clear();
     });
-    self.#child.stdio[3].on('error', () => {}); // its end is told above
+    self.#child.stdio[3].on('error', () => {}); // the exit listener above reports it
     const decoder = new TextDecoder();
     self.#child.stdio[4].on('data', (data) => self.#receive(decoder.decode(data, { stream: true })));
     return self;
@@ -78,12 +78,12 @@ export class Browser {
     return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject, method }));
   }
 
-  /** A page of the given size, on which everything that it says and asks for is kept. */
+  /** Opens a page of the given size that stores its console messages and its requests. */
   async page({ width, height, mobile = false, dark = false, calm = true }) {
     const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
     const page = new Page(this, sessionId, targetId);
-    this.#listeners.push((message) => { if (message.sessionId === sessionId) page.hear(message); });
+    this.#listeners.push((message) => { if (message.sessionId === sessionId) page.receive(message); });
     for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await page.send(`${domain}.enable`);
     await page.send('Emulation.setDeviceMetricsOverride', { width, height, mobile, deviceScaleFactor: mobile ? 2 : 1 });
     await page.send('Emulation.setTouchEmulationEnabled', { enabled: mobile });
@@ -95,11 +95,11 @@ export class Browser {
   }
 
   async close() {
-    const over = new Promise((resolve) => this.#child.once('exit', resolve));
+    const exited = new Promise((resolve) => this.#child.once('exit', resolve));
     await this.send('Browser.close').catch(() => {});
-    const late = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
-    await over;
-    clearTimeout(late);
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
+    await exited;
+    clearTimeout(kill);
     fs.rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
@@ -110,8 +110,9 @@ const KEYS = {
 
 class Page {
   #browser; #session; #target; #waiting = [];
-  /** What must stay empty: errors on the console, and requests for anything but the page. */
+  /** Console messages, which must stay empty. */
   complaints = [];
+  /** The requested addresses, which must only be the page's own. */
   requests = [];
 
   constructor(browser, session, target) {
@@ -124,7 +125,7 @@ class Page {
     return this.#browser.send(method, params, this.#session);
   }
 
-  hear({ method, params }) {
+  receive({ method, params }) {
     this.#waiting = this.#waiting.filter((waiting) => waiting.method !== method || waiting.resolve(params));
     if (method === 'Runtime.exceptionThrown') this.complaints.push(params.exceptionDetails.exception?.description || params.exceptionDetails.text);
     if (method === 'Runtime.consoleAPICalled') this.complaints.push(params.args.map((arg) => arg.value ?? arg.description).join(' '));
@@ -150,7 +151,7 @@ class Page {
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', ...event });
   }
 
-  /** A finger from one point to another. */
+  /** Swipes from one point to another. */
   async swipe(from, to) {
     const point = ([x, y]) => [{ x, y }];
     await this.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: point(from) });

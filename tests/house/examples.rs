@@ -7,7 +7,7 @@
 //! ```text
 //! //! Compared with Node: exactly
 //! //! Compared with Node: as a set of lines                  (the recorded output, too)
-//! //! Compared with Node: as a set of lines behind line 2    (the first two in their order)
+//! //! Compared with Node: as a set of lines after line 2     (the first two in their order)
 //! //! Compared with Node: up to numbers                      (the recorded output exactly,
 //! //!                                                         a `#` in it stands for a number)
 //! //! Compared with Node: not, because …
@@ -161,7 +161,7 @@ impl Header {
 
 impl Comparison {
     fn parse(how: &str) -> Option<Comparison> {
-        if let Some(in_order) = how.strip_prefix("as a set of lines behind line ") {
+        if let Some(in_order) = how.strip_prefix("as a set of lines after line ") {
             let in_order = in_order.parse().ok()?;
             return Some(Comparison::SetOfLines { in_order });
         }

@@ -1,5 +1,6 @@
 //! The crate as a whole: its layers, its examples, and the coverage of rules and probes by tests.
 
+mod architecture;
 #[cfg(feature = "recording")]
 mod examples;
 mod layers;

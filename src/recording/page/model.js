@@ -68,7 +68,7 @@ const changes = {
   },
   return(state, event) {
     const item = state.stack.pop();
-    if (event.how === "threw" && !item?.isHandled) state.failed = "panic";
+    if (event.how === "panicked" && !item?.isHandled) state.failed = "panic";
     if (item && state.items.get(item.id) === item && !item.in) state.items.delete(item.id);
     const below = state.stack[state.stack.length - 1];
     state.location = below ? below.location : null;

@@ -10,7 +10,7 @@ const CALLS = {
   set_timeout: "a timer is due, and the loop calls it", set_interval: "an interval is due, and the loop calls it",
   readiness: "a socket is ready, and the task that waits for it is woken", job: "a job is done, and the loop calls its callback",
   signal: "a signal has arrived, and the loop calls its listeners", child: "a child process has exited, and the loop reports it",
-  message: "a message from another thread has arrived, and the loop calls it", wake: "another thread has woken a task",
+  message: "a message from another thread has arrived, and the loop calls its callback", wake: "another thread has woken a task",
   pending: "a result was available at once, and the task that waits for it is woken", completion: "an operation has completed, and the loop calls its callback",
   close: "a resource is closed, and the loop calls its close callback", exit: "the listeners of `exit`", before_exit: "the listeners of `before_exit`", "error listener": "the error listeners",
 };
@@ -145,7 +145,7 @@ const describe = {
       macrotask: { set_timeout: "The timer is due, and the loop is in the phase *timers*.", set_immediate: "Immediates run right after poll." }[top.kind]
         || "The callback runs from its first line to its last.",
     }[top.as] || "";
-    return [`It prints “${text}”${/[.!?…]$/.test(text) ? "" : "."}`, why];
+    return [`The program prints “${text}”${/[.!?…]$/.test(text) ? "" : "."}`, why];
   },
   promise(event) {
     if (event.how === "fulfilled") return ["A promise is fulfilled.", ""];
@@ -247,7 +247,7 @@ function describeReturn(event, group, state) {
     const [what, why] = describe.drain(event, state);
     return [what, `${took} ${why}`.trim()];
   }
-  if (event.how === "threw") return ["The callback panics.", "The panic ends this callback. An error listener may handle it."];
+  if (event.how === "panicked") return ["The callback panics.", "The panic ends this callback. An error listener may handle it."];
   if (event.how === "waits") {
     return ["The task has to wait, so it leaves the stack.", once("waits",
       "Its caller continues. The code after the `await` will run as a microtask.", "Its caller continues.")];

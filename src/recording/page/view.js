@@ -53,7 +53,7 @@ function drawPhases(state) {
   let what = state.phase || "start", more = `turn ${state.turn}`;
   if (state.ended) [what, more] = ["the end", plural(state.turn, "turn")];
   else if (state.asleep) [what, more] = ["asleep", "waits for events"];
-  else if (state.draining) [what, more] = ["drain", top ? (top.as === "tick" ? "a tick runs" : "a microtask runs") : "ticks first"];
+  else if (state.draining) [what, more] = ["drain", top ? (top.as === "tick" ? "in a tick" : "in a microtask") : "ticks first"];
   else if (bottom) [what, more] = bottom.as === "main" ? ["main script", "first of all"] : ["a callback", `of ${state.phase || "the loop"}`];
   else if (state.phase === null) [what, more] = ["the start", ""];
   $("hub-what").textContent = what;

@@ -1,4 +1,4 @@
-//! Recordings: what is kept of a run, the page and the trace made of it.
+//! Recordings of runs, and the page and the trace that are written from them.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -15,16 +15,16 @@ mod program;
 
 use program::run;
 
-/// Runs `script` in virtual time; gives its recording.
+/// Runs `script` in virtual time and returns its recording.
 fn record(recording: Recording, script: impl FnOnce() + 'static) -> Recording {
     let result = run(&recording, script);
-    result.expect("the script ends well");
+    result.expect("the script succeeds");
     recording
 }
 
 fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut bytes = Vec::new();
-    write(&mut bytes).expect("a vector takes everything");
+    write(&mut bytes).expect("writing to a vector cannot fail");
     String::from_utf8(bytes).expect("it is UTF-8")
 }
 
@@ -123,16 +123,16 @@ fn the_page_is_one_file_that_refers_to_nothing() {
     }
     assert!(
         page.contains("default-src 'none'"),
-        "the browser keeps it so"
+        "the policy forbids all other sources"
     );
     assert!(page.contains("<title>&lt;i&gt;title&lt;/i&gt;</title>"));
-    assert!(!page.contains("{{"), "every mark is filled in");
+    assert!(!page.contains("{{"), "every placeholder is replaced");
     let own = page.len() - text(|out| recording.write_json(out)).len();
     assert!(own < 60_000, "the page without its data has {own} bytes");
 }
 
 #[test]
-fn nothing_that_is_printed_can_leave_the_data() {
+fn printed_text_cannot_end_the_data() {
     let _limit = limit();
     let evil = "</script><script>alert('{{title}}')</script><!--";
     let recording = record(Recording::new(evil), move || print_line(evil));
@@ -146,7 +146,7 @@ fn nothing_that_is_printed_can_leave_the_data() {
 }
 
 #[test]
-fn the_lines_of_the_program_are_in_the_page_unless_they_are_not_wanted() {
+fn the_lines_of_the_program_are_in_the_page_unless_they_are_omitted() {
     let _limit = limit();
     let recording = record(Recording::new("sources"), program::script);
     let lines = |data: &Value| -> Vec<String> {
@@ -162,7 +162,7 @@ fn the_lines_of_the_program_are_in_the_page_unless_they_are_not_wanted() {
 }
 
 #[test]
-fn a_trace_nests_and_its_times_grow() {
+fn a_trace_nests_and_its_times_increase() {
     let _limit = limit();
     let recording = record(Recording::new("trace"), program::script);
     let events = trace(&recording);
@@ -177,18 +177,18 @@ fn a_trace_nests_and_its_times_grow() {
         assert_eq!((&event["pid"], &event["tid"]), (&1.into(), &1.into()));
         match phase {
             "B" => {
-                // A callback has its place in its name: `next_tick program.rs:31`.
+                // The name of a callback contains its location: `next_tick program.rs:31`.
                 open.push(event["name"].as_str().unwrap().split(' ').next().unwrap());
                 begun.push(*open.last().unwrap());
             }
-            "E" => drop(open.pop().expect("an end has its begin")),
+            "E" => drop(open.pop().expect("each end has a begin")),
             "s" => assert_eq!(arrows.insert(event["id"].as_i64().unwrap(), "s"), None),
             "f" => assert_eq!(arrows.insert(event["id"].as_i64().unwrap(), "f"), Some("s")),
             "i" | "C" | "M" => {}
             other => panic!("an unknown phase: {other}"),
         }
     }
-    assert!(open.is_empty(), "a begin has its end: {open:?}");
+    assert!(open.is_empty(), "each begin has an end: {open:?}");
     let callbacks = [
         "main",
         "next_tick",
@@ -208,7 +208,7 @@ fn a_trace_nests_and_its_times_grow() {
 }
 
 #[test]
-fn a_recording_stops_at_its_limit_and_says_so() {
+fn a_recording_stops_at_its_limit_and_reports_it() {
     let _limit = limit();
     let chain = || {
         fn link(left: u32) {
@@ -228,12 +228,12 @@ fn a_recording_stops_at_its_limit_and_says_so() {
             .filter(|e| e["ph"] == phase)
             .count()
     };
-    assert_eq!(begins("B"), begins("E"), "it was cut off, and still nests");
+    assert_eq!(begins("B"), begins("E"), "a truncated trace still nests");
     assert!(page(&recording).contains("\"omitted\""));
 }
 
 #[test]
-fn a_panic_is_recorded_and_what_it_leaves_open_is_closed() {
+fn a_panic_is_recorded_and_open_spans_are_closed() {
     let _limit = limit();
     let recording = Recording::new("panic");
     let result = run(&recording, || {
@@ -241,7 +241,7 @@ fn a_panic_is_recorded_and_what_it_leaves_open_is_closed() {
         set_timeout(Duration::from_secs(9), || unreachable!("the run is over"));
     });
     assert!(matches!(result, Err(RunError::Uncaught(_))));
-    assert!(all(&data(&recording), "how").contains(&"threw"));
+    assert!(all(&data(&recording), "how").contains(&"panicked"));
     assert_eq!(*all(&data(&recording), "e").last().unwrap(), "end");
     let begins = |phase: &str| {
         trace(&recording)
@@ -255,7 +255,7 @@ fn a_panic_is_recorded_and_what_it_leaves_open_is_closed() {
         on_uncaught(|_| {});
         set_immediate(|| panic!("as planned, and handled"));
     });
-    assert!(all(&data(&recording), "how").contains(&"threw"));
+    assert!(all(&data(&recording), "how").contains(&"panicked"));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_task_returns_as_done_or_to_wait() {
 }
 
 #[test]
-fn only_what_the_recorded_loop_says_is_in_its_recording() {
+fn only_the_output_of_the_recorded_loop_is_in_its_recording() {
     let _limit = limit();
     let (first, second) = (Recording::new("first"), Recording::new("second"));
     print_line("before any loop");
@@ -311,7 +311,7 @@ fn a_recording_goes_on_with_the_next_run() {
     assert_eq!(ends.iter().filter(|kind| **kind == "end").count(), 2);
 }
 
-/// Formatting calls the user's code, and so may spawn, print or panic.
+/// Formatting calls code of the program, which may spawn, print or panic.
 #[test]
 fn nothing_is_borrowed_while_a_text_is_formatted() {
     let _limit = limit();
@@ -368,20 +368,20 @@ fn each_run_of_this_thread_is_saved_while_the_guard_lives() {
     assert!(std::fs::read_to_string(&json).unwrap().contains("\"seen\""));
     std::fs::remove_file(&html).unwrap();
     drop(guard);
-    assert!(!html.exists(), "nothing has happened since");
+    assert!(!html.exists(), "there are no new events");
     let events = recording.len();
     nodeloop::run_script(|| print_line("not seen"));
     assert_eq!(recording.len(), events);
 }
 
 #[test]
-fn what_came_before_the_process_ends_is_saved() {
+fn events_before_the_process_exits_are_saved() {
     let _limit = limit();
     let folder = tempfile::tempdir().unwrap();
     let html = folder.path().join("a.html");
     let guard = recording::record_to_files("exit", Some(&html), None);
     let result = EventLoop::builder().build().unwrap().run_script(|| {
-        print_line("the last words");
+        print_line("the last line");
         nodeloop::exit(3);
     });
     assert!(matches!(result, Err(RunError::Exit(3))));
@@ -389,6 +389,6 @@ fn what_came_before_the_process_ends_is_saved() {
     assert!(
         std::fs::read_to_string(&html)
             .unwrap()
-            .contains("the last words")
+            .contains("the last line")
     );
 }
