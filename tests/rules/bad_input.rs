@@ -691,8 +691,8 @@ fn awaiting_an_aborted_promise_panics_with_a_message() {
         });
     })
     .assert([&*format!(
-        "awaited the promise created at {location}, which has no value: the promise was aborted, or its \
-         loop has ended; await `promise.settled()` to get this as an error"
+        "awaited the promise created at {location}, which has no value: the promise was aborted, or \
+         its loop has ended; await `promise.settled()` to receive this as an error"
     )]);
 }
 
