@@ -1,7 +1,5 @@
-//! The differences between operating systems.
-//!
-//! No other file of `io` and `net` has a `cfg`, except to declare modules and to re-export their
-//! items.
+//! The differences between operating systems that concern `io` and `net`. Their other files use `cfg`
+//! only to declare modules that exist on one system, which `tests/house/layers.rs` checks.
 
 use std::io;
 

@@ -265,7 +265,7 @@ fn watch<'a>(
             registrations.borrow_mut().watch_signal(&mut pipe, number)?;
             Ok(vacant.insert(WatchedSignal {
                 pipe,
-                listeners: Rc::new(Listeners::new()),
+                listeners: Rc::default(),
                 refed: BTreeSet::new(),
                 call: None,
                 _subscription: subscription,
