@@ -58,12 +58,16 @@ impl AbortController {
         self.signal.clone()
     }
 
-    /// Aborts the signal with [`AbortReason::Aborted`]. Only the first call has an effect.
+    /// Aborts the signal with [`AbortReason::Aborted`].
+    ///
+    /// Only the first call has an effect.
     pub fn abort(&self) {
         self.abort_with(AbortReason::Aborted);
     }
 
-    /// Aborts the signal with `reason`. Only the first call has an effect.
+    /// Aborts the signal with `reason`.
+    ///
+    /// Only the first call has an effect.
     pub fn abort_with(&self, reason: impl Reason) {
         self.signal.state.abort(Rc::new(reason));
     }

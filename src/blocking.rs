@@ -121,7 +121,9 @@ pub fn queue_work<T: Send + 'static>(
     }
 }
 
-/// A handle to the job of [`queue_work`]. Dropping it does not cancel the job.
+/// A handle to the job of [`queue_work`].
+///
+/// Dropping it does not cancel the job.
 #[derive(Clone)]
 pub struct QueuedWork {
     state: Rc<LoopState>,
@@ -130,7 +132,9 @@ pub struct QueuedWork {
 
 impl QueuedWork {
     /// Removes the job from the queue if no thread has started it, so that neither the job nor its
-    /// callback runs. Returns whether it was removed.
+    /// callback runs.
+    ///
+    /// Returns whether it was removed.
     pub fn cancel(&self) -> bool {
         self.id.is_some_and(|id| self.state.cancel_job(id))
     }

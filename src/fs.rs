@@ -177,7 +177,9 @@ pub fn remove_dir(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
     path_job("fs::remove_dir", path, std::fs::remove_dir)
 }
 
-/// Removes a directory and all of its contents. Symbolic links are removed, not followed.
+/// Removes a directory and all of its contents.
+///
+/// Symbolic links are removed, not followed.
 #[doc(alias = "rm")]
 #[track_caller]
 pub fn remove_dir_all(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
@@ -192,14 +194,18 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Promise<io::Resul
     two_path_job("fs::rename", from, to, std::fs::rename)
 }
 
-/// Returns the metadata of a file. Symbolic links are followed.
+/// Returns the metadata of a file.
+///
+/// Symbolic links are followed.
 #[doc(alias = "stat")]
 #[track_caller]
 pub fn metadata(path: impl AsRef<Path>) -> Promise<io::Result<Metadata>> {
     path_job("fs::metadata", path, std::fs::metadata)
 }
 
-/// Returns the metadata of a file. Symbolic links are not followed.
+/// Returns the metadata of a file.
+///
+/// Symbolic links are not followed.
 #[doc(alias = "lstat")]
 #[track_caller]
 pub fn symlink_metadata(path: impl AsRef<Path>) -> Promise<io::Result<Metadata>> {

@@ -27,7 +27,6 @@
 mod io;
 mod timer;
 
-use std::fmt;
 use std::future::Future;
 
 use ::hyper::rt::Executor;
@@ -58,7 +57,7 @@ use crate::promise::spawn_lazy;
 ///     assert_eq!(promise.await, "done");
 /// });
 /// ```
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct HyperExecutor;
 
 impl<F> Executor<F> for HyperExecutor
@@ -69,11 +68,5 @@ where
     #[track_caller]
     fn execute(&self, future: F) {
         drop(spawn_lazy(future));
-    }
-}
-
-impl fmt::Debug for HyperExecutor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HyperExecutor")
     }
 }

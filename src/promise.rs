@@ -186,12 +186,12 @@ pub fn try_spawn_lazy<T: 'static, E: Reason>(
     TryPromise::new(state)
 }
 
-/// The [`ReasonOf`](state::ReasonOf) of a promise that cannot be rejected.
+/// Returns no reason: the [`ReasonOf`](state::ReasonOf) of a promise that cannot be rejected.
 pub(crate) fn no_reason<O>(_: &O) -> Option<&dyn Reason> {
     None
 }
 
-/// The [`ReasonOf`](state::ReasonOf) of a promise that can be rejected.
+/// Returns the error: the [`ReasonOf`](state::ReasonOf) of a promise that can be rejected.
 fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
     result.as_ref().err().map(|error| error as &dyn Reason)
 }

@@ -163,7 +163,9 @@ impl TimeoutHandle {
         TimeoutHandle { state, key }
     }
 
-    /// Clears the timer, even if it is due already (R33). The callback is dropped at once.
+    /// Clears the timer, even if it is due already (R33).
+    ///
+    /// The callback is dropped at once.
     #[doc(alias = "clearTimeout")]
     #[doc(alias = "clearInterval")]
     pub fn clear(&self) {
@@ -200,8 +202,9 @@ impl TimeoutHandle {
         self.set_refed(true)
     }
 
-    /// Makes the timer not keep the loop alive (R36). It still ends a wait of the poll phase that
-    /// has another reason (R5).
+    /// Makes the timer not keep the loop alive (R36).
+    ///
+    /// It still ends a wait of the poll phase that has another reason (R5).
     pub fn unref(&self) -> &TimeoutHandle {
         self.set_refed(false)
     }
@@ -269,8 +272,9 @@ pub struct ImmediateHandle {
 }
 
 impl ImmediateHandle {
-    /// Clears the immediate, even if its check phase has begun (R38). The callback is dropped at
-    /// once.
+    /// Clears the immediate, even if its check phase has begun (R38).
+    ///
+    /// The callback is dropped at once.
     #[doc(alias = "clearImmediate")]
     pub fn clear(&self) {
         if let Some(id) = self.id {
@@ -285,8 +289,9 @@ impl ImmediateHandle {
         self.set_refed(true)
     }
 
-    /// Makes the immediate not keep the loop alive, and not keep the poll phase from waiting. It
-    /// runs in the next check phase, if there is one (R39).
+    /// Makes the immediate not keep the loop alive, and not keep the poll phase from waiting.
+    ///
+    /// It runs in the next check phase, if there is one (R39).
     pub fn unref(&self) -> &ImmediateHandle {
         self.set_refed(false)
     }

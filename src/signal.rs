@@ -89,7 +89,9 @@ pub fn on_signal(
     Ok(SignalListener { state, kind, key })
 }
 
-/// A handle to a listener added with [`on_signal`]. Dropping it does not remove the listener.
+/// A handle to a listener added with [`on_signal`].
+///
+/// Dropping it does not remove the listener.
 #[derive(Clone)]
 pub struct SignalListener {
     state: Weak<LoopState>,
@@ -98,7 +100,9 @@ pub struct SignalListener {
 }
 
 impl SignalListener {
-    /// Removes and drops the listener. Returns `false` if it was removed before.
+    /// Removes and drops the listener.
+    ///
+    /// Returns `false` if it was removed before.
     ///
     /// If the listeners of its signal are being called, it is still called this time.
     #[doc(alias = "off")]
@@ -107,7 +111,9 @@ impl SignalListener {
         state.is_some_and(|state| remove_listener(&state, &self.key))
     }
 
-    /// Makes the listener keep the loop alive until it is removed. By default it does not.
+    /// Makes the listener keep the loop alive until it is removed.
+    ///
+    /// By default it does not.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &SignalListener {
         self.set_refed(true)
@@ -173,7 +179,9 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// Waits for the next signal. Returns `None` when the loop has ended.
+    /// Waits for the next signal.
+    ///
+    /// Returns `None` when the loop has ended.
     ///
     /// Waiting does not keep the loop alive unless [`ref_`](Signal::ref_) was called.
     ///
@@ -184,8 +192,9 @@ impl Signal {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Polls for the next signal, as [`recv`](Signal::recv) does. Only the task of the latest call
-    /// is woken.
+    /// Polls for the next signal, as [`recv`](Signal::recv) does.
+    ///
+    /// Only the task of the latest call is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         match self.received.poll(cx) {
             Poll::Pending if !self.state.signals.contains(&self.key) => Poll::Ready(None),
@@ -193,7 +202,9 @@ impl Signal {
         }
     }
 
-    /// Makes listening keep the loop alive until the stream is dropped. By default it does not.
+    /// Makes listening keep the loop alive until the stream is dropped.
+    ///
+    /// By default it does not.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &Signal {
         self.state.signals.set_refed(&self.key, true);

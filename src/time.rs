@@ -206,7 +206,7 @@ impl Sleep {
         *self = Sleep::arm(self.state.clone(), now, deadline);
     }
 
-    /// Makes the sleep not keep the loop alive: Node's `{ ref: false }`. See
+    /// Makes the sleep not keep the loop alive: Node's `{ ref: false }`; see
     /// [`TimeoutHandle::unref`](crate::TimeoutHandle::unref).
     pub fn unref(self) -> Sleep {
         if let Some(key) = self.key {

@@ -169,8 +169,9 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         self.port.post(message)
     }
 
-    /// Waits for the next message of the worker, as [`MessagePort::recv`] does. Resolves to `None`
-    /// if the worker has ended or has dropped its port.
+    /// Waits for the next message of the worker, as [`MessagePort::recv`] does.
+    ///
+    /// Resolves to `None` if the worker has ended or has dropped its port.
     pub fn recv(&mut self) -> Recv<'_, S, R> {
         self.port.recv()
     }
@@ -215,7 +216,9 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         self
     }
 
-    /// Makes the worker not keep its parent alive. A pending [`recv`](Worker::recv) still does.
+    /// Makes the worker not keep its parent alive.
+    ///
+    /// A pending [`recv`](Worker::recv) still does.
     pub fn unref(&self) -> &Self {
         let mut keep_alive = lock(&self.keep_alive);
         if matches!(*keep_alive, KeepAliveState::Refed { .. }) {
@@ -225,7 +228,9 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         self
     }
 
-    /// Returns whether the worker keeps its parent alive. A worker that has ended does not.
+    /// Returns whether the worker keeps its parent alive.
+    ///
+    /// A worker that has ended does not.
     pub fn has_ref(&self) -> bool {
         matches!(*lock(&self.keep_alive), KeepAliveState::Refed { .. })
     }

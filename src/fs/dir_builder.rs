@@ -38,13 +38,15 @@ impl DirBuilder {
         DirBuilder::default()
     }
 
-    /// Sets whether missing parents are created, too. An existing directory is then not an error.
+    /// Sets whether missing parents are created, too.
+    ///
+    /// An existing directory is then not an error.
     pub fn recursive(&mut self, recursive: bool) -> &mut DirBuilder {
         self.recursive = recursive;
         self
     }
 
-    /// Creates the directory `path`. This call submits the job.
+    /// Submits a job that creates the directory `path`.
     ///
     /// # Panics
     ///

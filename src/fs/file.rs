@@ -187,8 +187,9 @@ impl File {
         }
     }
 
-    /// Creates a file from one of the standard library. Errors of its operations do not name the
-    /// path.
+    /// Creates a file from one of the standard library.
+    ///
+    /// Errors of its operations do not name the path.
     pub fn from_std(file: std::fs::File) -> File {
         File::new(file, None)
     }
@@ -433,7 +434,7 @@ impl AsyncWrite for File {
         Poll::Ready(self.write_error.take().map_or(Ok(()), Err))
     }
 
-    /// Flushes. The descriptor is closed when the file is dropped.
+    /// Flushes the file; the descriptor is closed when the file is dropped.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
     }

@@ -72,7 +72,7 @@ impl OpenOptions {
         self
     }
 
-    /// Opens the file at `path`. This call submits the job.
+    /// Submits a job that opens the file at `path`.
     ///
     /// # Errors
     ///

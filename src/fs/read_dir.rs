@@ -186,7 +186,9 @@ impl DirEntry {
         self.entry.file_name()
     }
 
-    /// Returns the type of the entry. Symbolic links are not followed.
+    /// Returns the type of the entry.
+    ///
+    /// Symbolic links are not followed.
     ///
     /// The type was read together with the entry, so this does not block.
     ///
@@ -202,7 +204,9 @@ impl DirEntry {
         self.entry.file_type().map_err(wrap)
     }
 
-    /// Returns the metadata of the entry. Symbolic links are not followed.
+    /// Returns the metadata of the entry.
+    ///
+    /// Symbolic links are not followed.
     ///
     /// # Panics
     ///

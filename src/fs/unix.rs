@@ -38,8 +38,9 @@ pub fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io
     two_path_job("fs::symlink", original, link, std::os::unix::fs::symlink)
 }
 
-/// Changes the owner and the group of a file; `None` leaves one unchanged. Symbolic links are
-/// followed.
+/// Changes the owner and the group of a file; `None` leaves one unchanged.
+///
+/// Symbolic links are followed.
 #[track_caller]
 pub fn chown(
     path: impl AsRef<Path>,
@@ -51,7 +52,9 @@ pub fn chown(
     })
 }
 
-/// Changes the owner and the group of a file, as [`chown`] does. Symbolic links are not followed.
+/// Changes the owner and the group of a file, as [`chown`] does.
+///
+/// Symbolic links are not followed.
 #[track_caller]
 pub fn lchown(
     path: impl AsRef<Path>,

@@ -89,7 +89,7 @@ impl<T> HyperIo<T> {
         &mut self.stream
     }
 
-    /// Returns the stream. No data is lost.
+    /// Returns the inner stream, without any loss of data.
     pub fn into_inner(self) -> T {
         self.stream
     }

@@ -6,7 +6,6 @@
 //!
 //! Invariant: a timer is released exactly once, on the loop's thread.
 
-use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -88,13 +87,8 @@ impl Timer for HyperTimer {
     #[track_caller]
     fn sleep_until(&self, deadline: MachineInstant) -> Pin<Box<dyn Sleep>> {
         let state = current("HyperTimer::sleep_until");
-        let now = state.clock.now();
-        Box::pin(LoopSleep::arm(
-            &state,
-            now,
-            since_base(deadline),
-            self.is_refed,
-        ))
+        let (now, deadline) = (state.clock.now(), since_base(deadline));
+        Box::pin(LoopSleep::arm(&state, now, deadline, self.is_refed))
     }
 
     /// Returns the time of the current event loop, or of the machine outside of one.
@@ -160,14 +154,6 @@ impl Future for LoopSleep {
                 handle.location
             ),
         }
-    }
-}
-
-impl fmt::Debug for LoopSleep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoopSleep")
-            .field("progress", &self.progress)
-            .finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
         self.source.async_io(Direction::Write, send).await
     }
 
-    /// Receives a datagram. See [`recv_from`](Socket::recv_from).
+    /// Receives a datagram; see [`recv_from`](Socket::recv_from).
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let recv = |socket: &P::Datagram| socket.recv(buffer);
         self.source.async_io(Direction::Read, recv).await

@@ -56,7 +56,7 @@ impl NetError {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Returns the failed attempts, in order. There is at least one.
+    /// Returns the failed attempts, at least one, in order.
     pub fn attempts(&self) -> &[FailedAttempt] {
         &self.attempts
     }
@@ -120,7 +120,9 @@ impl FailedAttempt {
         &self.target
     }
 
-    /// Returns the error. Its kind is `TimedOut` if the attempt has exceeded the attempt timeout.
+    /// Returns the error.
+    ///
+    /// Its kind is `TimedOut` if the attempt has exceeded the attempt timeout.
     pub fn error(&self) -> &io::Error {
         &self.error
     }

@@ -131,7 +131,9 @@ impl<P: Protocol> fmt::Debug for Accept<'_, P> {
     }
 }
 
-/// The stream returned by [`incoming`](Socket::incoming). Dropping it loses no connection.
+/// The stream returned by [`incoming`](Socket::incoming).
+///
+/// Dropping it loses no connection.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming<'a, P: Protocol> {

@@ -83,7 +83,9 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Waits until the socket is readable: there is data, a connection, an end of the stream or an
-    /// error. Any number of tasks may wait.
+    /// error.
+    ///
+    /// Any number of tasks may wait.
     ///
     /// # Cancel safety
     ///
@@ -92,7 +94,9 @@ impl<K: Kind> Socket<K> {
         self.source.registration().ready(Direction::Read)
     }
 
-    /// Waits until the socket is writable or has an error. Any number of tasks may wait.
+    /// Waits until the socket is writable or has an error.
+    ///
+    /// Any number of tasks may wait.
     ///
     /// A socket counts as writable until an operation on it would have blocked.
     ///
@@ -143,8 +147,9 @@ impl<K: Kind> Socket<K> {
         self
     }
 
-    /// Returns whether pending operations keep the loop alive. Returns `false` after the socket was
-    /// closed.
+    /// Returns whether pending operations keep the loop alive.
+    ///
+    /// Returns `false` after the socket was closed.
     pub fn has_ref(&self) -> bool {
         self.source.registration().has_ref()
     }

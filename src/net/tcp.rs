@@ -157,7 +157,9 @@ impl Socket<Stream<Tcp>> {
     }
 
     /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm: small writes
-    /// are sent immediately. It is off by default.
+    /// are sent immediately.
+    ///
+    /// It is off by default.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.source.with(|socket| socket.set_nodelay(nodelay))
     }
@@ -168,14 +170,16 @@ impl Socket<Stream<Tcp>> {
     }
 
     /// Sets the value of the `SO_LINGER` option, in whole seconds: for how long the operating
-    /// system tries to send pending data after the socket was closed. With a duration of zero,
-    /// closing the socket discards pending data and resets the connection.
+    /// system tries to send pending data after the socket was closed.
+    ///
+    /// With a duration of zero, closing the socket discards pending data and resets the connection.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.source
             .with(|socket| socket.as_socket2().set_linger(linger))
     }
 
     /// Enables TCP keepalive after `idle`, in whole seconds, or disables it, which is the default.
+    ///
     /// A dead peer surfaces as a read error.
     #[doc(alias = "setKeepAlive")]
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {

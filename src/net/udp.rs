@@ -76,8 +76,10 @@ impl Socket<Datagram<Udp>> {
         UdpOptions::new().bind_in(state, address, Location::caller())
     }
 
-    /// Connects the socket to a peer, to which [`send`](UdpSocket::send) sends. Datagrams of other
-    /// senders are not received. If there are several addresses, the first that succeeds is used.
+    /// Connects the socket to a peer, to which [`send`](UdpSocket::send) sends.
+    ///
+    /// Datagrams of other senders are not received. If there are several addresses, the first that
+    /// succeeds is used.
     ///
     /// # Errors
     ///
@@ -93,8 +95,10 @@ impl Socket<Datagram<Udp>> {
         Err(NetError::wrap(failed))
     }
 
-    /// Sends a datagram to `address`. If there are several addresses, the first is used. A host
-    /// name is looked up by a job of the blocking pool.
+    /// Sends a datagram to `address`.
+    ///
+    /// If there are several addresses, the first is used. A host name is looked up by a job of the
+    /// blocking pool.
     ///
     /// # Errors
     ///
@@ -123,15 +127,17 @@ impl Socket<Datagram<Udp>> {
         self.source.poll_io(Direction::Write, cx, send_to)
     }
 
-    /// Receives a datagram without removing it from the queue. It counts as one of the 32 of an
-    /// event.
+    /// Receives a datagram without removing it from the queue.
+    ///
+    /// It counts as one of the 32 datagrams of an event.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let peek = |socket: &mio::net::UdpSocket| socket.peek(buffer);
         self.source.async_io(Direction::Read, peek).await
     }
 
-    /// Receives a datagram and the address of its sender without removing it from the queue. It
-    /// counts as one of the 32 of an event.
+    /// Receives a datagram and the address of its sender without removing it from the queue.
+    ///
+    /// It counts as one of the 32 datagrams of an event.
     pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let peek_from = |socket: &mio::net::UdpSocket| socket.peek_from(buffer);
         self.source.async_io(Direction::Read, peek_from).await
@@ -142,8 +148,9 @@ impl Socket<Datagram<Udp>> {
         self.source.with(|socket| socket.broadcast())
     }
 
-    /// Sets the value of the `SO_BROADCAST` option, which allows sending to broadcast addresses. It
-    /// is off by default.
+    /// Sets the value of the `SO_BROADCAST` option, which allows sending to broadcast addresses.
+    ///
+    /// It is off by default.
     #[doc(alias = "setBroadcast")]
     pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
         self.source.with(|socket| socket.set_broadcast(broadcast))
@@ -209,8 +216,9 @@ impl Socket<Datagram<Udp>> {
             .with(|socket| socket.as_socket2().set_multicast_if_v6(interface))
     }
 
-    /// Joins a multicast group on the interface with the given address. With `0.0.0.0`, the
-    /// operating system chooses the interface.
+    /// Joins a multicast group on the interface with the given address.
+    ///
+    /// With `0.0.0.0`, the operating system chooses the interface.
     #[doc(alias = "addMembership")]
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.source
@@ -224,8 +232,9 @@ impl Socket<Datagram<Udp>> {
             .with(|socket| socket.leave_multicast_v4(&group, &interface))
     }
 
-    /// Joins a multicast group on the interface with the given index. With 0, the operating system
-    /// chooses the interface.
+    /// Joins a multicast group on the interface with the given index.
+    ///
+    /// With 0, the operating system chooses the interface.
     pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         self.source
             .with(|socket| socket.join_multicast_v6(&group, interface))

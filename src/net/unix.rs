@@ -201,8 +201,9 @@ impl Socket<Datagram<Unix>> {
         Socket::new(state, socket, Location::caller())
     }
 
-    /// Creates a socket that is not bound to a path. It can send, and it can receive once it is
-    /// connected.
+    /// Creates a socket that is not bound to a path.
+    ///
+    /// It can send, and it can receive once it is connected.
     ///
     /// # Errors
     ///
@@ -307,8 +308,9 @@ impl<K: Kind> Socket<K> {
 }
 
 impl TcpSocket {
-    /// Sets the `SO_REUSEPORT` option, which lets several sockets listen on one address. Each of
-    /// them has to set it before it is bound.
+    /// Sets the `SO_REUSEPORT` option, which lets several sockets listen on one address.
+    ///
+    /// Each of them has to set it before it is bound.
     ///
     /// Linux distributes new connections among them by a hash of the address of the peer. Other
     /// operating systems may give all connections to one of them.
@@ -324,8 +326,10 @@ impl TcpSocket {
 
 impl UdpOptions {
     /// Sets the `SO_REUSEPORT` option, which lets several sockets share the datagrams of one
-    /// address. Each of them has to set it. Linux chooses the receiver by a hash of the address of
-    /// the sender.
+    /// address.
+    ///
+    /// Each of them has to set it. Linux chooses the receiver by a hash of the address of the
+    /// sender.
     #[doc(alias = "reusePort")]
     pub fn reuse_port(&mut self, reuse: bool) -> &mut UdpOptions {
         self.reuse_port = reuse;

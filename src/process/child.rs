@@ -29,8 +29,9 @@ pub struct Child {
     id: u32,
     exit: Rc<Exit>,
     kill_on_drop: bool,
-    /// The pipe to the child's standard input, if it was piped. Take it out to write to it during
-    /// [`Child::wait`], which otherwise closes it.
+    /// The pipe to the child's standard input, if it was piped.
+    ///
+    /// Take it out to write to it during [`Child::wait`], which otherwise closes it.
     pub stdin: Option<ChildStdin>,
     /// The pipe from the child's standard output, if it was piped.
     pub stdout: Option<ChildStdout>,
@@ -195,8 +196,9 @@ impl Child {
         })
     }
 
-    /// Sends a signal to the child. The signal has no effect if the child has ended and was not
-    /// waited for.
+    /// Sends a signal to the child.
+    ///
+    /// The signal has no effect if the child has ended and was not waited for.
     ///
     /// # Errors
     ///
@@ -255,7 +257,9 @@ impl Child {
         self
     }
 
-    /// Returns whether the child keeps the loop alive. A child that has ended does not.
+    /// Returns whether the child keeps the loop alive.
+    ///
+    /// A child that has ended does not.
     pub fn has_ref(&self) -> bool {
         self.with_running(|child| child.refed).unwrap_or(false)
     }

@@ -83,24 +83,27 @@ impl Command {
         self
     }
 
-    /// Sets the standard input of the child. By default it is inherited, and empty for
-    /// [`output`](Command::output).
+    /// Sets the standard input of the child.
+    ///
+    /// By default it is inherited, and empty for [`output`](Command::output).
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Command {
         self.configured.stdin = true;
         self.inner.stdin(stdin);
         self
     }
 
-    /// Sets the standard output of the child. By default it is inherited, and piped for
-    /// [`output`](Command::output).
+    /// Sets the standard output of the child.
+    ///
+    /// By default it is inherited, and piped for [`output`](Command::output).
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Command {
         self.configured.stdout = true;
         self.inner.stdout(stdout);
         self
     }
 
-    /// Sets the standard error of the child. By default it is inherited, and piped for
-    /// [`output`](Command::output).
+    /// Sets the standard error of the child.
+    ///
+    /// By default it is inherited, and piped for [`output`](Command::output).
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Command {
         self.configured.stderr = true;
         self.inner.stderr(stderr);
@@ -108,7 +111,9 @@ impl Command {
     }
 
     /// Sets whether a child is killed when its [`Child`] is dropped or the loop ends before it has
-    /// ended. The default is `false`.
+    /// ended.
+    ///
+    /// The default is `false`.
     pub fn kill_on_drop(&mut self, kill: bool) -> &mut Command {
         self.kill_on_drop = kill;
         self

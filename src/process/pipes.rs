@@ -19,8 +19,9 @@ use crate::io::platform::PlatformSource;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 
-/// The parent's end of a pipe to a child. Programs use its aliases [`ChildStdin`], [`ChildStdout`]
-/// and [`ChildStderr`].
+/// The parent's end of a pipe to a child.
+///
+/// Programs use its aliases [`ChildStdin`], [`ChildStdout`] and [`ChildStderr`].
 ///
 /// Dropping it closes the pipe.
 pub struct ChildPipe<E: PipeEnd> {
@@ -45,7 +46,7 @@ pub type ChildStdin = ChildPipe<WriteEnd>;
 /// A read that is no longer polled keeps the loop alive until the next event.
 pub type ChildStdout = ChildPipe<ReadEnd>;
 
-/// The standard error of a child. See [`ChildStdout`].
+/// The standard error of a child; see [`ChildStdout`].
 pub type ChildStderr = ChildPipe<ReadEnd>;
 
 /// The kind of a [`ChildPipe`] that the parent writes to.
@@ -82,7 +83,9 @@ impl<E: PipeEnd> ChildPipe<E> {
         Ok(ChildPipe { pipe })
     }
 
-    /// Turns the pipe into a standard stream of another child. It becomes blocking again.
+    /// Turns the pipe into a standard stream of another child.
+    ///
+    /// It becomes blocking again.
     ///
     /// # Errors
     ///
@@ -106,8 +109,9 @@ impl<E: PipeEnd> ChildPipe<E> {
         self
     }
 
-    /// Returns whether pending operations keep the loop alive. Returns `false` after the pipe was
-    /// closed.
+    /// Returns whether pending operations keep the loop alive.
+    ///
+    /// Returns `false` after the pipe was closed.
     pub fn has_ref(&self) -> bool {
         self.pipe.registration().has_ref()
     }

@@ -18,7 +18,9 @@ use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
 
-/// Creates a fulfilled promise that cannot be rejected. Awaiting it costs one turn (R45).
+/// Creates a fulfilled promise that cannot be rejected.
+///
+/// Awaiting it costs one turn (R45).
 ///
 /// # Panics
 ///

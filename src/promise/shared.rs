@@ -59,7 +59,7 @@ impl<T: 'static> SharedPromise<T> {
         Promise::new(self.promise.state().clone())
     }
 
-    /// See [`Promise::abort`].
+    /// Aborts the task or the job that would settle the promise; see [`Promise::abort`].
     pub fn abort(&self) {
         self.promise.abort();
     }
@@ -69,17 +69,17 @@ impl<T: 'static> SharedPromise<T> {
         self.promise.is_finished()
     }
 
-    /// See [`Promise::mark_handled`].
+    /// Marks the promise as handled, so that a panic of the task is not reported.
     pub fn mark_handled(&self) {
         self.promise.mark_handled();
     }
 
-    /// See [`Promise::settled`].
+    /// Returns a future that never panics; see [`Promise::settled`].
     pub fn settled(&self) -> Settled<T> {
         self.new_handle().settled()
     }
 
-    /// See [`Promise::then`].
+    /// Calls `handler` with a clone of the value; see [`Promise::then`].
     #[track_caller]
     pub fn then<U: 'static>(&self, handler: impl FnOnce(T) -> U + 'static) -> Promise<U> {
         self.new_handle().then(handler)
@@ -103,7 +103,7 @@ impl<T: 'static, E: 'static> SharedTryPromise<T, E> {
         TryPromise::new(self.promise.state().clone())
     }
 
-    /// See [`Promise::abort`].
+    /// Aborts the task or the job that would settle the promise; see [`Promise::abort`].
     pub fn abort(&self) {
         self.promise.abort();
     }
@@ -113,19 +113,19 @@ impl<T: 'static, E: 'static> SharedTryPromise<T, E> {
         self.promise.is_finished()
     }
 
-    /// See [`TryPromise::mark_handled`].
+    /// Marks the promise as handled, so that a rejection is not reported.
     pub fn mark_handled(&self) {
         self.promise.mark_handled();
     }
 
-    /// See [`TryPromise::settled`].
+    /// Returns a future that never panics; see [`Promise::settled`].
     pub fn settled(&self) -> Settled<Result<T, E>> {
         self.new_handle().settled()
     }
 }
 
 impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
-    /// See [`TryPromise::then`].
+    /// Calls `handler` with a clone of the value; see [`TryPromise::then`].
     #[track_caller]
     pub fn then<U: 'static, R: IntoNext<U, E>>(
         &self,
@@ -134,7 +134,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         self.new_handle().then(handler)
     }
 
-    /// See [`TryPromise::then_or_else`].
+    /// Calls one of two handlers; see [`TryPromise::then_or_else`].
     #[track_caller]
     pub fn then_or_else<U: 'static, F: Reason, R: IntoNext<U, F>, S: IntoNext<U, F>>(
         &self,
@@ -144,7 +144,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         self.new_handle().then_or_else(on_fulfilled, on_rejected)
     }
 
-    /// See [`TryPromise::then_or_else_any`].
+    /// Calls one of two handlers; see [`TryPromise::then_or_else_any`].
     #[track_caller]
     pub fn then_or_else_any<U: 'static, F: Reason, R: IntoNext<U, F>, S: IntoNext<U, F>>(
         &self,
@@ -155,7 +155,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
             .then_or_else_any(on_fulfilled, on_rejected)
     }
 
-    /// See [`TryPromise::catch`].
+    /// Calls `handler` with a clone of the error; see [`TryPromise::catch`].
     #[track_caller]
     pub fn catch<F: Reason, R: IntoNext<T, F>>(
         &self,
@@ -164,7 +164,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         self.new_handle().catch(handler)
     }
 
-    /// See [`TryPromise::catch_any`].
+    /// Calls `handler` with every kind of rejection; see [`TryPromise::catch_any`].
     #[track_caller]
     pub fn catch_any<F: Reason, R: IntoNext<T, F>>(
         &self,
@@ -173,7 +173,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         self.new_handle().catch_any(handler)
     }
 
-    /// See [`TryPromise::finally`].
+    /// Calls `handler` whatever the outcome is; see [`TryPromise::finally`].
     #[track_caller]
     pub fn finally<V: 'static, R: IntoNext<V, E>>(
         &self,

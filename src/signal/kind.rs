@@ -23,62 +23,68 @@ impl SignalKind {
         self.number
     }
 
-    /// `SIGALRM`: a timer of the operating system has expired.
+    /// Returns `SIGALRM`: a timer of the operating system has expired.
     pub const fn alarm() -> SignalKind {
         SignalKind::from_raw(system::SIGALRM)
     }
 
-    /// `SIGCHLD`: a child process has ended or was stopped.
+    /// Returns `SIGCHLD`: a child process has ended or was stopped.
     pub const fn child() -> SignalKind {
         SignalKind::from_raw(system::SIGCHLD)
     }
 
-    /// `SIGHUP`: the terminal was closed. Services usually reload their configuration.
+    /// Returns `SIGHUP`: the terminal was closed.
+    ///
+    /// Services usually reload their configuration.
     pub const fn hangup() -> SignalKind {
         SignalKind::from_raw(system::SIGHUP)
     }
 
-    /// `SIGINT`: Ctrl-C was pressed.
+    /// Returns `SIGINT`: Ctrl-C was pressed.
     pub const fn interrupt() -> SignalKind {
         SignalKind::from_raw(system::SIGINT)
     }
 
-    /// `SIGIO`: a descriptor is ready for I/O.
+    /// Returns `SIGIO`: a descriptor is ready for I/O.
     pub const fn io() -> SignalKind {
         SignalKind::from_raw(system::SIGIO)
     }
 
-    /// `SIGKILL`: the process is killed. It can be sent but not listened to.
+    /// Returns `SIGKILL`: the process is killed.
+    ///
+    /// It can be sent but not listened to.
     pub const fn kill() -> SignalKind {
         SignalKind::from_raw(system::SIGKILL)
     }
 
-    /// `SIGPIPE`: a pipe without a reader was written to. Rust programs ignore it by default.
+    /// Returns `SIGPIPE`: a pipe without a reader was written to.
+    ///
+    /// Rust programs ignore it by default.
     pub const fn pipe() -> SignalKind {
         SignalKind::from_raw(system::SIGPIPE)
     }
 
-    /// `SIGQUIT`: Ctrl-\\ was pressed.
+    /// Returns `SIGQUIT`: Ctrl-\\ was pressed.
     pub const fn quit() -> SignalKind {
         SignalKind::from_raw(system::SIGQUIT)
     }
 
-    /// `SIGTERM`: the process is asked to terminate.
+    /// Returns `SIGTERM`: the process is asked to terminate.
     pub const fn terminate() -> SignalKind {
         SignalKind::from_raw(system::SIGTERM)
     }
 
-    /// `SIGUSR1`: defined by the user.
+    /// Returns `SIGUSR1`: defined by the user.
     pub const fn user_defined1() -> SignalKind {
         SignalKind::from_raw(system::SIGUSR1)
     }
 
-    /// `SIGUSR2`: defined by the user.
+    /// Returns `SIGUSR2`: defined by the user.
     pub const fn user_defined2() -> SignalKind {
         SignalKind::from_raw(system::SIGUSR2)
     }
 
-    /// `SIGWINCH`: the terminal was resized.
+    /// Returns `SIGWINCH`: the terminal was resized.
     pub const fn window_change() -> SignalKind {
         SignalKind::from_raw(system::SIGWINCH)
     }

@@ -46,7 +46,9 @@ impl<S: Send + 'static, R: Send + 'static> MessagePort<S, R> {
         &self.handle
     }
 
-    /// Sends a message to the other end. The queue of messages is unbounded.
+    /// Sends a message to the other end.
+    ///
+    /// The queue of messages is unbounded.
     ///
     /// # Errors
     ///
@@ -56,7 +58,9 @@ impl<S: Send + 'static, R: Send + 'static> MessagePort<S, R> {
         self.sends.send(message)
     }
 
-    /// Waits for the next message. Resolves to `None` if the other end was dropped.
+    /// Waits for the next message.
+    ///
+    /// Resolves to `None` if the other end was dropped.
     ///
     /// Waiting keeps the loop alive unless the port is unref'd.
     ///
@@ -120,7 +124,9 @@ impl<S: Send + 'static, R: Send + 'static> fmt::Debug for MessagePort<S, R> {
     }
 }
 
-/// The future returned by [`MessagePort::recv`]. Dropping it loses no message.
+/// The future returned by [`MessagePort::recv`].
+///
+/// Dropping it loses no message.
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct Recv<'a, S: Send + 'static, R: Send + 'static> {

@@ -94,7 +94,7 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.ready(Direction::Read)
     }
 
-    /// Waits until the descriptor is writable. See [`readable`](AsyncFd::readable).
+    /// Waits until the descriptor is writable; see [`readable`](AsyncFd::readable).
     ///
     /// A new descriptor counts as writable.
     pub fn writable(&self) -> Ready<'_> {
@@ -108,7 +108,7 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.poll_ready(Direction::Read, cx)
     }
 
-    /// Polls for write readiness. See [`poll_read_ready`](AsyncFd::poll_read_ready).
+    /// Polls for write readiness; see [`poll_read_ready`](AsyncFd::poll_read_ready).
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration.poll_ready(Direction::Write, cx)
     }
@@ -121,13 +121,15 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.would_block(Direction::Read);
     }
 
-    /// Clears the write readiness. See [`clear_read_ready`](AsyncFd::clear_read_ready).
+    /// Clears the write readiness; see [`clear_read_ready`](AsyncFd::clear_read_ready).
     pub fn clear_write_ready(&self) {
         self.registration.would_block(Direction::Write);
     }
 
     /// Calls `operation` when the descriptor is readable, until it returns something other than
-    /// `WouldBlock` or `Interrupted`. At most 32 operations complete for one event.
+    /// `WouldBlock` or `Interrupted`.
+    ///
+    /// At most 32 operations complete for one event.
     ///
     /// # Errors
     ///
@@ -162,7 +164,9 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.async_io(Direction::Write, write).await
     }
 
-    /// Returns a reference to the inner value. Its descriptor must not be closed.
+    /// Returns a reference to the inner value.
+    ///
+    /// Its descriptor must not be closed.
     pub fn get_ref(&self) -> &T {
         self.inner
             .as_ref()

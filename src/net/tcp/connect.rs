@@ -78,8 +78,9 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the timeout after which the next of several addresses is tried. The default is 250 ms,
-    /// the minimum 10 ms. The timeout does not apply to the last address.
+    /// Sets the timeout after which the next of several addresses is tried.
+    ///
+    /// The default is 250 ms, the minimum 10 ms. The timeout does not apply to the last address.
     ///
     /// It is measured on the clock of the loop. On a [virtual clock](crate::Builder::virtual_time)
     /// it elapses at once if there is nothing else to do, unless
@@ -90,8 +91,10 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the local address. With port 0, the operating system assigns a port. Only the first
-    /// address of the same family is tried.
+    /// Sets the local address.
+    ///
+    /// With port 0, the operating system assigns a port. Only the first address of the same family
+    /// is tried.
     #[doc(alias = "localAddress")]
     #[doc(alias = "localPort")]
     pub fn local_address(&mut self, address: SocketAddr) -> &mut ConnectOptions {
@@ -99,21 +102,21 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the `TCP_NODELAY` option. See [`TcpStream::set_nodelay`].
+    /// Sets the `TCP_NODELAY` option; see [`TcpStream::set_nodelay`].
     #[doc(alias = "noDelay")]
     pub fn nodelay(&mut self, nodelay: bool) -> &mut ConnectOptions {
         self.nodelay = nodelay;
         self
     }
 
-    /// Enables TCP keepalive. See [`TcpStream::set_keepalive`].
+    /// Enables TCP keepalive; see [`TcpStream::set_keepalive`].
     #[doc(alias = "keepAlive")]
     pub fn keepalive(&mut self, idle: Option<Duration>) -> &mut ConnectOptions {
         self.keepalive = idle;
         self
     }
 
-    /// Opens a TCP connection to `address` with these options. See [`TcpStream::connect`].
+    /// Opens a TCP connection to `address` with these options; see [`TcpStream::connect`].
     ///
     /// # Errors
     ///
@@ -273,7 +276,7 @@ mod tests {
         addresses.iter().map(parse).collect()
     }
 
-    /// The order is that of `net.connect` of Node v20.20.2 for the same result of `lookup`.
+    // The order is that of `net.connect` of Node v20.20.2 for the same result of `lookup`.
     #[test]
     fn families_alternate_and_nothing_is_tried_twice() {
         let given = [

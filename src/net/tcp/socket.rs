@@ -61,8 +61,9 @@ impl TcpSocket {
         TcpSocket::new(Domain::IPV4)
     }
 
-    /// Creates a socket for IPv6. [`set_only_v6`](TcpSocket::set_only_v6) sets whether it also
-    /// serves IPv4.
+    /// Creates a socket for IPv6.
+    ///
+    /// [`set_only_v6`](TcpSocket::set_only_v6) sets whether it also serves IPv4.
     pub fn new_v6() -> io::Result<TcpSocket> {
         TcpSocket::new(Domain::IPV6)
     }
@@ -78,7 +79,9 @@ impl TcpSocket {
     }
 
     /// Creates a socket from one of the standard library, which must be neither listening nor
-    /// connected. Sockets of other crates can be converted through it.
+    /// connected.
+    ///
+    /// Sockets of other crates can be converted through it.
     pub fn from_std(socket: std::net::TcpStream) -> TcpSocket {
         let socket = socket.into();
         TcpSocket { socket }
@@ -90,7 +93,9 @@ impl TcpSocket {
     }
 
     /// Sets the `SO_REUSEADDR` option, which allows binding to the address of a socket that was
-    /// closed recently. On Windows, it lets two sockets have the same address at the same time.
+    /// closed recently.
+    ///
+    /// On Windows, it lets two sockets have the same address at the same time.
     pub fn set_reuse_address(&self, reuse: bool) -> io::Result<()> {
         self.socket.set_reuse_address(reuse)
     }
@@ -106,24 +111,28 @@ impl TcpSocket {
         self.socket.set_only_v6(only_v6)
     }
 
-    /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm. On Linux,
-    /// accepted connections inherit it.
+    /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm.
+    ///
+    /// On Linux, accepted connections inherit it.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.set_tcp_nodelay(nodelay)
     }
 
-    /// Enables TCP keepalive after `idle`, in whole seconds, or disables it. A dead peer surfaces
-    /// as a read error.
+    /// Enables TCP keepalive after `idle`, in whole seconds, or disables it.
+    ///
+    /// A dead peer surfaces as a read error.
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
         set_keepalive(&self.socket, idle)
     }
 
-    /// Sets the value of the `SO_LINGER` option. See [`TcpStream::set_linger`].
+    /// Sets the value of the `SO_LINGER` option; see [`TcpStream::set_linger`].
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.socket.set_linger(linger)
     }
 
-    /// Sets the size of the send buffer (`SO_SNDBUF`). It is a hint: Linux doubles it.
+    /// Sets the size of the send buffer (`SO_SNDBUF`).
+    ///
+    /// The size is a hint: Linux doubles it.
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
         self.socket.set_send_buffer_size(bytes)
     }
@@ -133,8 +142,9 @@ impl TcpSocket {
         self.socket.send_buffer_size()
     }
 
-    /// Sets the size of the receive buffer (`SO_RCVBUF`), which accepted connections inherit. It is
-    /// a hint: Linux doubles it.
+    /// Sets the size of the receive buffer (`SO_RCVBUF`), which accepted connections inherit.
+    ///
+    /// The size is a hint: Linux doubles it.
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
         self.socket.set_recv_buffer_size(bytes)
     }
@@ -155,8 +165,10 @@ impl TcpSocket {
         address.ok_or_else(|| io::Error::other("the socket has no internet address"))
     }
 
-    /// Converts the socket into a listener. Its queue holds up to `backlog` connections that were
-    /// not accepted yet, and no more than the operating system allows.
+    /// Converts the socket into a listener.
+    ///
+    /// Its queue holds up to `backlog` connections that were not accepted yet, and no more than the
+    /// operating system allows.
     ///
     /// # Errors
     ///
@@ -185,7 +197,9 @@ impl TcpSocket {
         TcpListener::new(state, socket, location)
     }
 
-    /// Connects the socket to `address`. The outcome is reported as by [`TcpStream::connect`].
+    /// Connects the socket to `address`.
+    ///
+    /// The outcome is reported as by [`TcpStream::connect`].
     ///
     /// # Errors
     ///

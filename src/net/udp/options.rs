@@ -50,9 +50,10 @@ impl UdpOptions {
         UdpOptions::default()
     }
 
-    /// Sets the `SO_REUSEADDR` option, which allows several sockets to have one address. Each of
-    /// them has to set it. All of them receive the datagrams of a multicast group; other datagrams
-    /// reach the socket that was bound last.
+    /// Sets the `SO_REUSEADDR` option, which allows several sockets to have one address.
+    ///
+    /// Each of them has to set it. All of them receive the datagrams of a multicast group; other
+    /// datagrams reach the socket that was bound last.
     #[doc(alias = "reuseAddr")]
     pub fn reuse_address(&mut self, reuse: bool) -> &mut UdpOptions {
         self.reuse_address = reuse;
@@ -60,6 +61,7 @@ impl UdpOptions {
     }
 
     /// Sets the `IPV6_V6ONLY` option: whether a socket for IPv6 receives no datagrams over IPv4.
+    ///
     /// The default depends on the operating system.
     #[doc(alias = "ipv6Only")]
     pub fn only_v6(&mut self, only_v6: bool) -> &mut UdpOptions {
@@ -67,23 +69,25 @@ impl UdpOptions {
         self
     }
 
-    /// Sets the size of the receive buffer (`SO_RCVBUF`). Datagrams that do not fit are lost. It is
-    /// a hint: Linux doubles it.
+    /// Sets the size of the receive buffer (`SO_RCVBUF`).
+    ///
+    /// Datagrams that do not fit are lost. The size is a hint: Linux doubles it.
     #[doc(alias = "recvBufferSize")]
     pub fn recv_buffer_size(&mut self, bytes: usize) -> &mut UdpOptions {
         self.recv_buffer_size = Some(bytes);
         self
     }
 
-    /// Sets the size of the send buffer (`SO_SNDBUF`). Sending waits while it is full. It is a
-    /// hint: Linux doubles it.
+    /// Sets the size of the send buffer (`SO_SNDBUF`).
+    ///
+    /// Sending waits while it is full. The size is a hint: Linux doubles it.
     #[doc(alias = "sendBufferSize")]
     pub fn send_buffer_size(&mut self, bytes: usize) -> &mut UdpOptions {
         self.send_buffer_size = Some(bytes);
         self
     }
 
-    /// Creates a socket that is bound to `address`, with these options. See [`UdpSocket::bind`].
+    /// Creates a socket that is bound to `address`, with these options; see [`UdpSocket::bind`].
     ///
     /// # Errors
     ///
