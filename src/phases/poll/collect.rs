@@ -175,6 +175,9 @@ impl PollPhase {
         let mut batch = self.batch.borrow_mut();
         let is_simulated = |one: &&Batched| matches!(one, Batched::Simulated(_));
         let simulated = batch.iter().take_while(is_simulated).count();
+        if simulated == batch.len() {
+            return batch.extend(messages);
+        }
         let rest = batch.split_off(simulated);
         batch.extend(messages);
         batch.extend(rest);
