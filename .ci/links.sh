@@ -15,7 +15,7 @@ report() {
 
 while IFS= read -r file; do
   [ -f "$file" ] || continue # deleted, and not committed yet
-  # Without code: neither fenced blocks nor code spans. A code span inside of a link's text does no harm.
+  # Without fenced code blocks.
   targets=$(sed '/^ *```/,/^ *```/d' "$file" | { grep -oE '\]\([^() ]+\)' || [ $? -eq 1 ]; } | sed 's/^](//; s/)$//')
   while IFS= read -r target; do
     case $target in

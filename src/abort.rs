@@ -1,9 +1,9 @@
 //! Cancellation from outside: `AbortController` and `AbortSignal`.
 //!
 //! A signal is aborted once, with a reason. Aborting calls the listeners at once, in the order in
-//! which they were added, and then aborts the signals that were made of it
-//! ([`AbortSignal::any`]), as Node's `EventTarget` does. A listener that panics does not keep the
-//! others from being called; its panic is raised again in a tick.
+//! which they were added, and then aborts the signals that depend on it ([`AbortSignal::any`]), as
+//! Node's `EventTarget` does. If a listener panics, the others are still called, and the panic
+//! resumes in a tick.
 //!
 //! A signal can abort any future ([`AbortExt::with_signal`]), promises
 //! ([`Promise::abort_on`](crate::Promise::abort_on)), timers
@@ -26,7 +26,7 @@ use crate::schedule::set_timeout;
 
 /// Aborts everything that uses its [`signal`](AbortController::signal).
 ///
-/// Dropping it without a call of [`abort`](AbortController::abort) changes nothing.
+/// Clones abort the same signal. Dropping a controller does not abort the signal.
 ///
 /// # Examples
 ///
@@ -58,20 +58,21 @@ impl AbortController {
         self.signal.clone()
     }
 
-    /// Aborts the signal with [`AbortReason::Aborted`]. Only the first call counts.
+    /// Aborts the signal with [`AbortReason::Aborted`]. Only the first call has an effect.
     pub fn abort(&self) {
         self.abort_with(AbortReason::Aborted);
     }
 
-    /// Aborts the signal with `reason`. Only the first call counts.
+    /// Aborts the signal with `reason`. Only the first call has an effect.
     pub fn abort_with(&self, reason: impl Reason) {
         self.signal.state.abort(Rc::new(reason));
     }
 }
 
-/// Reports that an operation must be aborted; made by an [`AbortController`].
+/// Reports that an operation must be aborted; created by an [`AbortController`].
 ///
-/// Clones are the same signal. It belongs to one thread. Dropping it removes no listener.
+/// Clones are the same signal. It cannot be sent to another thread. Dropping it removes no
+/// listener.
 #[derive(Clone, Default)]
 pub struct AbortSignal {
     state: Rc<SignalState>,
@@ -98,7 +99,7 @@ impl fmt::Display for AbortReason {
 impl std::error::Error for AbortReason {}
 
 impl AbortSignal {
-    /// Creates a signal that is aborted already.
+    /// Creates a signal that is already aborted.
     pub fn aborted_with(reason: impl Reason) -> AbortSignal {
         let signal = AbortSignal::default();
         signal.state.abort(Rc::new(reason));
@@ -111,7 +112,7 @@ impl AbortSignal {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn timeout(duration: Duration) -> AbortSignal {
         let signal = AbortSignal::default();
@@ -127,7 +128,7 @@ impl AbortSignal {
 
     /// Creates a signal that is aborted as soon as one of `signals` is, with the same reason.
     ///
-    /// If one of them has been aborted, so is the new signal.
+    /// If one of them is already aborted, so is the new signal.
     pub fn any<'a>(signals: impl IntoIterator<Item = &'a AbortSignal>) -> AbortSignal {
         let any = AbortSignal::default();
         for signal in signals {
@@ -147,7 +148,7 @@ impl AbortSignal {
         self.state.reason.get().is_some()
     }
 
-    /// Returns why the signal was aborted, if it was.
+    /// Returns the reason of the abort, or `None` if the signal has not been aborted.
     pub fn reason(&self) -> Option<&dyn Reason> {
         self.state.reason.get().map(|reason| &**reason)
     }
@@ -169,9 +170,9 @@ impl AbortSignal {
 
     /// Calls `listener` when the signal is aborted, within the call that aborts it.
     ///
-    /// On a signal that has been aborted already, `listener` is never called, as in Node: check
-    /// [`is_aborted`](AbortSignal::is_aborted) first. Dropping the returned handle does not remove
-    /// the listener.
+    /// If the signal is already aborted, `listener` is dropped without being called, as in Node:
+    /// check [`is_aborted`](AbortSignal::is_aborted) first. Dropping the returned handle does not
+    /// remove the listener.
     pub fn on_abort(&self, listener: impl FnOnce() + 'static) -> AbortListener {
         let id = self.state.add(Listener::Callback(Box::new(listener)));
         AbortListener {
@@ -222,7 +223,7 @@ impl Aborted {
         &*self.reason
     }
 
-    /// Returns whether the signal was made by [`AbortSignal::timeout`] and has timed out.
+    /// Returns whether the reason is [`AbortReason::TimedOut`].
     pub fn is_timeout(&self) -> bool {
         let reason: &dyn Any = (*self.reason).as_any(); // not that of the `Rc`
         reason.downcast_ref() == Some(&AbortReason::TimedOut)
@@ -259,11 +260,5 @@ impl fmt::Debug for AbortSignal {
         f.debug_struct("AbortSignal")
             .field("reason", &self.state.reason.get())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for SignalState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignalState").finish_non_exhaustive()
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The running code has a *context*, a small immutable map. Everything that it schedules keeps the
 //! context of that moment: spawned tasks, reactions, ticks, microtasks, timers, immediates and
-//! completions. The context is set while the scheduled code runs, and cleared afterwards. A program
-//! without values pays one check per callback.
+//! completions. The context is set while the scheduled code runs, and cleared afterwards. Without
+//! values, this costs one check per callback.
 //!
 //! Invariant: between two callbacks the loop's context is empty.
 
@@ -32,8 +32,8 @@ pub(crate) fn bind(state: &Rc<LoopState>, callback: impl FnOnce() + 'static) -> 
     }
 }
 
-/// Returns a callback that runs in the current context repeatedly. A change that it makes to the
-/// context is kept for its next call, as in Node, where the timer owns the context.
+/// Returns a callback that runs in the current context each time it is called. If it changes the
+/// context, its next call runs in the changed one, as in Node, where the timer owns the context.
 pub(crate) fn bind_repeating(
     state: &Rc<LoopState>,
     mut callback: impl FnMut() + 'static,
@@ -71,8 +71,8 @@ impl Drop for SavedOnDrop<'_> {
 ///
 /// Two properties may be unexpected, here as in Node. A call of
 /// [`enter_with`](AsyncLocalStorage::enter_with) in a task before its first wait changes the
-/// spawner's value, too, because that part runs on the spawner's stack. A reaction has the value of
-/// where it was added, not of where its promise was made or settled.
+/// spawner's value, too, because that part runs on the spawner's stack. A reaction runs in the
+/// context in which it was added, not in that in which its promise was created or settled.
 ///
 /// # Examples
 ///
@@ -112,15 +112,13 @@ impl<T: 'static> AsyncLocalStorage<T> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[doc(alias = "AsyncLocalStorage.run")]
     #[track_caller]
     pub fn run<R>(&self, value: T, callback: impl FnOnce() -> R) -> R {
         let state = current("AsyncLocalStorage::run");
         let _restored = RestoredOnDrop::new(&state);
-        state
-            .context
-            .set(self.changed(state.context.get(), Some(Rc::new(value))));
+        self.set(&state, Some(Rc::new(value)));
         callback()
     }
 
@@ -129,12 +127,12 @@ impl<T: 'static> AsyncLocalStorage<T> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn exit<R>(&self, callback: impl FnOnce() -> R) -> R {
         let state = current("AsyncLocalStorage::exit");
         let _restored = RestoredOnDrop::new(&state);
-        state.context.set(self.changed(state.context.get(), None));
+        self.set(&state, None);
         callback()
     }
 
@@ -143,14 +141,14 @@ impl<T: 'static> AsyncLocalStorage<T> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[doc(alias = "enterWith")]
     #[track_caller]
     pub fn enter_with(&self, value: T) {
-        let state = current("AsyncLocalStorage::enter_with");
-        state
-            .context
-            .set(self.changed(state.context.get(), Some(Rc::new(value))));
+        self.set(
+            &current("AsyncLocalStorage::enter_with"),
+            Some(Rc::new(value)),
+        );
     }
 
     /// Returns the value, or `None` if none is set or no event loop is running.
@@ -161,13 +159,14 @@ impl<T: 'static> AsyncLocalStorage<T> {
         value.clone().downcast().ok()
     }
 
-    /// Returns the context with another value of this storage.
-    fn changed(&self, context: AsyncContext, value: Option<Rc<T>>) -> AsyncContext {
+    /// Replaces the value of this storage in the context of the running code.
+    fn set(&self, state: &LoopState, value: Option<Rc<T>>) {
+        let context = state.context.get();
         let others = context.iter().flat_map(|context| context.iter());
         let others = others.filter(|(id, _)| !Rc::ptr_eq(id, &self.id)).cloned();
         let own = value.map(|value| (self.id.clone(), value as Rc<dyn Any>));
         let all: Vec<_> = others.chain(own).collect();
-        (!all.is_empty()).then(|| Rc::new(all))
+        state.context.set((!all.is_empty()).then(|| Rc::new(all)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Blocking calls on the worker pool: `spawn_blocking` returns a promise, `queue_work` calls a
 //! callback.
 //!
-//! The order of jobs and of their completions is decided in `pool.rs`.
+//! `blocking/pool.rs` decides the order of jobs and of their completions.
 
 pub(crate) mod pool;
 
@@ -23,10 +23,10 @@ use crate::promise::{Promise, PromiseError, Source, State, no_reason};
 ///
 /// A panic in the job resumes in the code that awaits the promise.
 ///
-/// Dropping the promise lets the job run. [`Promise::abort`] removes a job that no thread has
-/// started from the queue; a running job continues, and its result is dropped. When the loop ends,
-/// jobs that have not started are dropped. The loop does not wait for running jobs; their results
-/// are dropped on their threads.
+/// Dropping the promise detaches the job, which still runs. [`Promise::abort`] removes a job that
+/// no thread has started from the queue; a running job continues, and its result is dropped. When
+/// the loop ends, jobs that have not started are dropped. The loop does not wait for running jobs;
+/// their results are dropped on their threads.
 ///
 /// # Examples
 ///
@@ -37,17 +37,16 @@ use crate::promise::{Promise, PromiseError, Source, State, no_reason};
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Promise<T> {
     job_with("spawn_blocking", job, |value| value)
 }
 
-/// Like [`spawn_blocking`], with `finish` to convert the job's result into the value of the promise,
-/// on the loop's thread and within the macrotask of the completion.
+/// Runs a job as [`spawn_blocking`] does, and converts its result into the value of the promise.
 ///
-/// `finish` must not call code of the program. `verb` names the caller in the panic outside of a
-/// loop.
+/// `finish` converts on the loop's thread, in the macrotask of the completion, and must not call
+/// user code. `verb` names the public function in the panic outside of a loop.
 #[track_caller]
 pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     verb: &str,
@@ -74,8 +73,8 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     Promise::new(state)
 }
 
-/// Settles the promise as aborted if the job's callback is dropped without a call: the loop has
-/// ended, or the job was removed from the queue.
+/// Settles the promise as aborted if the callback of the job is dropped without being called: the
+/// loop has ended, or the job was removed from the queue.
 struct AbortedIfDropped<T: 'static> {
     state: Rc<State<T>>,
 }
@@ -91,11 +90,11 @@ impl<T: 'static> Drop for AbortedIfDropped<T> {
 ///
 /// `done` is itself the macrotask of the poll phase, so ticks that it queues run before promise
 /// jobs (R12). If the job panics, `done` is not called and the panic is an uncaught error of that
-/// macrotask. In everything else it is like [`spawn_blocking`].
+/// macrotask. Otherwise it behaves like [`spawn_blocking`].
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "uv_queue_work")]
 #[track_caller]
 pub fn queue_work<T: Send + 'static>(
@@ -106,14 +105,13 @@ pub fn queue_work<T: Send + 'static>(
     if !state.is_open() {
         return QueuedWork { state, id: None };
     }
-    let done = move |result: JobResult| match result {
-        Ok(value) => done(unerase(value)),
-        Err(payload) => resume_unwind(payload),
-    };
     let (context, owner) = (state.context.get(), state.clone());
     let done = move |result: JobResult| {
         owner.context.set(context);
-        done(result);
+        match result {
+            Ok(value) => done(unerase(value)),
+            Err(payload) => resume_unwind(payload),
+        }
     };
     let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(job()) });
     let id = state.submit_job(job, Box::new(done), Location::caller());

@@ -1,9 +1,9 @@
 //! The loop itself: a run, a turn, and the phases of a turn.
 //!
-//! This is libuv's `uv_run` (`src/unix/core.c`, 1.46) with Node's drain points. The phases are passive
-//! queues (`phases/`): this file decides when each of them is asked, and how long the loop waits. It
-//! enters user code through `invoke.rs`, drains after it through `checkpoint.rs`, and knows neither
-//! where events come from nor who decides their order.
+//! This is libuv's `uv_run` (`src/unix/core.c`, 1.46) with Node's drain points. The phases are
+//! passive queues (`phases/`). This file decides when each phase runs and how long the loop waits.
+//! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and does not
+//! know where events come from or what decides their order.
 
 use std::rc::Rc;
 
@@ -30,11 +30,11 @@ mod trampoline;
 /// Whether the poll phase of a turn may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PollMode {
-    /// It never waits, and no clock jumps: the host of the loop waits.
+    /// Never waits and never moves a clock, because the host of the loop waits.
     Never,
-    /// It waits while something keeps the loop alive (R5).
+    /// Waits while something keeps the loop alive (R5).
     WhileAlive,
-    /// It waits even if nothing does: the main future waits for another thread.
+    /// Waits even if nothing keeps the loop alive, because the main future waits for another thread.
     EvenIfIdle,
 }
 
@@ -43,7 +43,7 @@ impl LoopState {
     pub(crate) fn run_while_alive(self: &Rc<Self>) {
         let mut alive = self.is_alive();
         if alive {
-            self.timers_phase(); // R3: once before the first turn, which follows in any case
+            self.timers_phase(); // R3: once; the first turn follows even if nothing is left
         }
         while alive && !self.is_stopping() {
             self.turn(PollMode::WhileAlive);
@@ -57,7 +57,7 @@ impl LoopState {
         self.begin_turn();
         self.pending_phase(); // R63
         self.poll_phase(mode); // R5–R8, R61
-        self.pending_after_poll(); // R63: what was queued meanwhile
+        self.pending_after_poll(); // R63: results that were queued since
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
@@ -96,14 +96,14 @@ impl LoopState {
         match outcome {
             Ok(PollOutcome::Arrivals) => {}
             Ok(PollOutcome::ClockHeld) => return self.stop(Stop::ClockHeld),
-            Err(error) => panic!("the operating system's poll failed: {error}"), // libuv aborts, too
+            Err(error) => panic!("the operating system's poll failed: {error}"), // libuv aborts
         }
         while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
             self.run_macrotask(macrotask);
         }
     }
 
-    /// Returns the parts of the loop that the poll phase asks while it collects.
+    /// Returns the parts of the loop that the poll phase reads while it collects.
     fn poll_context(&self) -> PollContext<'_> {
         PollContext {
             clock: &self.clock,
@@ -136,7 +136,7 @@ impl LoopState {
         self.check.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
             if self.call(macrotask).is_continue() {
-                let _ = self.checkpoint(); // R58: a panic in it changes nothing here
+                let _ = self.checkpoint(); // R58: a panic in the drain does not end the round
             } else if self.check.borrow().round_is_over() {
                 self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
             }
@@ -157,13 +157,14 @@ impl LoopState {
     fn timers_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
-            return; // there is no timer, and arming one reads the clock itself (R26)
+            return; // without a timer the clock is not read: arming one reads it (R26)
         }
         let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
         let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
         self.timers.borrow_mut().note_time(now_ms);
-        // A drain at the end of a pass that arms a timer updates the time, and timers that are due by
-        // then run in the same phase (`uv__run_timers`). Nothing else repeats a pass (R25).
+        // If the drain at the end of a pass arms a timer, it also updates the cached time, and timers
+        // that are due by then run in the same phase (`uv__run_timers`). Nothing else repeats a pass
+        // (R25).
         while !self.is_stopping() && self.timers.borrow().is_due() {
             self.timers_pass();
         }
@@ -212,7 +213,7 @@ impl LoopState {
                 }
                 Arrival::Message(Message::JobDone(id, result)) => {
                     let Some((done, origin)) = self.pool.take_done(id) else {
-                        drop_quietly(result); // aborted while it ran
+                        drop_quietly(result); // the job was aborted while it ran
                         continue;
                     };
                     Macrotask::callback(move || done(result), origin)

@@ -58,8 +58,10 @@
 //! | `stat`, `lstat` | [`metadata`], [`symlink_metadata`] |
 //! | `access`, `chmod`, `chown`, `lchown` | [`try_exists`], [`set_permissions`], `chown`, `lchown` |
 //! | `realpath`, `readlink` | [`canonicalize`], [`read_link`] |
-//! | `opendir`, `open` | [`read_dir`], [`File`] |
+//! | `opendir`, `open` | [`read_dir()`], [`File`] |
 //! | `fileHandle.read` and `.write` with a position | `File::read_at`, `File::write_all_at` (Unix) |
+//!
+//! # Examples
 //!
 //! ```
 //! use nodeloop::fs;

@@ -1,16 +1,16 @@
-//! Listeners for errors, for rejections and for the end of the loop; and `exit`.
+//! Listeners for errors, rejections and the end of the run, and [`exit`].
 //!
 //! Where each kind of error is caught and where it is reported:
 //!
 //! | error | caught in | reported in |
 //! |---|---|---|
-//! | a panic that leaves a callback | `event_loop/invoke.rs`, at the call | there, at once: [`on_uncaught`], or the end of the run (R51) |
+//! | a panic that leaves a callback | `event_loop/invoke.rs`, at the call | there, immediately: [`on_uncaught`], or the end of the run (R51) |
 //! | an `Err` or a panic of a task | `promise/task.rs`; `promise/state.rs` adds the promise to the list in `rejection.rs` | `event_loop/checkpoint.rs`, when both queues are empty: [`on_unhandled_rejection`], else [`on_uncaught`], or the end of the run (R14, R18) |
 //! | a panic of an `on_uncaught` listener | `event_loop/invoke.rs` | nowhere: it ends the run |
 //! | a panic of an observer | `event_loop/notify.rs` | nowhere: it ends the run |
 //! | a panic of a destructor while something is cancelled or cleaned up | [`drop_quietly`] | nowhere: the panic hook has printed it |
 //!
-//! The reason for the end of a run is in the loop's `Stop`; `runtime.rs` turns it into a
+//! The reason for the end of a run is in the loop's `Stop`; `runtime/run.rs` converts it to a
 //! [`RunError`](crate::RunError).
 
 pub(crate) mod listeners;
@@ -29,9 +29,9 @@ use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
 
 /// Calls `listener` each time nothing keeps the loop alive any more (R2).
 ///
-/// The listeners are one macrotask, with a drain after it. They may schedule new work; the loop then
-/// continues, and calls them again when that has ended. A listener stays until it is removed or
-/// the loop is dropped.
+/// The listeners are one macrotask, with a drain after it. If they schedule new work, the loop
+/// continues, and calls them again when nothing keeps it alive any more. A listener is kept until
+/// it is removed or the loop is dropped.
 ///
 /// # Panics
 ///
@@ -46,9 +46,9 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
 
 /// Calls `listener` once, with the exit code, when the run ends (R2, R9).
 ///
-/// What it schedules does not run, except for microtasks if the loop has ended by itself. Timers
-/// and immediates that it makes are kept for the next run of the same
-/// [`EventLoop`](crate::EventLoop). A listener stays until it is removed or the loop is dropped.
+/// What it schedules does not run, except for microtasks if the loop has ended normally. Timers
+/// and immediates that it creates are kept for the next run of the same
+/// [`EventLoop`](crate::EventLoop). A listener is kept until it is removed or the loop is dropped.
 ///
 /// # Panics
 ///
@@ -61,7 +61,7 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
     HookListener::new(&state, Hook::Exit, id)
 }
 
-/// Calls `listener` at once when a panic leaves a callback; the loop then continues (R51).
+/// Calls `listener` immediately when a panic leaves a callback (R51). The loop then continues.
 ///
 /// Without such a listener the run ends: [`run`](crate::run) panics with the same payload,
 /// [`EventLoop::run`](crate::EventLoop::run) returns
@@ -82,8 +82,8 @@ pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
 /// Calls `listener` at the end of a drain for every promise that was rejected and has no reaction
 /// (R14).
 ///
-/// Without such a listener the rejection is reported to [`on_uncaught`] (R18), and without a
-/// listener of that kind the run ends.
+/// Without such a listener the rejection is reported to the [`on_uncaught`] listeners (R18); without
+/// these, too, the run ends.
 ///
 /// # Panics
 ///
@@ -110,7 +110,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
     HookListener::new(&state, Hook::RejectionHandled, id)
 }
 
-/// Ends the run now: calls the [`on_exit`] listeners at once, and nothing else (R9).
+/// Ends the run immediately, after calling only the [`on_exit`] listeners (R9).
 ///
 /// [`run`](crate::run) then ends the process with `code`, as `process.exit(code)` does;
 /// [`EventLoop::run`](crate::EventLoop::run) returns [`RunError::Exit`](crate::RunError::Exit).
@@ -132,7 +132,7 @@ pub fn exit(code: i32) -> ! {
     resume_unwind(Box::new(ExitUnwind))
 }
 
-/// A listener that was added with one of the `on_…` functions.
+/// A listener of one of the `on_…` functions.
 ///
 /// Dropping it does not remove the listener. Clones refer to the same listener.
 #[derive(Clone)]
@@ -159,8 +159,8 @@ impl HookListener {
 
     /// Removes the listener and drops it. Returns `false` if it was removed before.
     ///
-    /// If the listeners of its hook are being called, it is still called this time, as in Node. If
-    /// it was the last listener for an error or a rejection, the next one ends the run.
+    /// If the listeners of its hook are being called, it is still called this time, as in Node.
+    /// Without any listener for errors or rejections, the next error or rejection ends the run.
     #[doc(alias = "removeListener")]
     #[doc(alias = "off")]
     pub fn remove(&self) -> bool {

@@ -13,7 +13,7 @@
 //! tested with Node's clients: `examples/rest` (axum's router, time limits, graceful shutdown),
 //! `benches/serve`, and the client `examples/http_get`.
 //!
-//! hyper does its work between two reads in one poll of the connection's task, which is a
+//! Between two reads, hyper does its work in one poll of the connection's task, which is a
 //! microtask. A readiness event of the poll phase wakes that task (R8), so a request that has
 //! arrived completely is answered within the drain of that event if its handler does not wait.
 //!
@@ -45,6 +45,8 @@ use crate::promise::spawn_lazy;
 /// # Panics
 ///
 /// `execute` panics if called outside of an event loop.
+///
+/// # Examples
 ///
 /// ```
 /// use hyper::rt::Executor;

@@ -1,4 +1,4 @@
-//! Observers, which receive what happens in a loop, and the position of the loop.
+//! Observers, which receive the events of a loop, and the position of the loop.
 //!
 //! An [`Observer`] receives every [`Event`] of its loop: turns, phases, waits, steps, drains, what
 //! is queued and by which step, promises and panics. Install it with
@@ -28,12 +28,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`position`] returns where the running code is, also without observers.
+//! [`position`] returns the position of the running code, even without observers.
 //!
 //! The numbers in events ([`StepId`]) connect what is queued with what runs: [`Event::Enqueued`]
-//! has the number that [`Event::StepBegin`] has later, and the step that was running, which is the
-//! cause. Steps are numbered only while the loop has an observer: what was queued before the first
-//! one was installed begins with a number that no `Enqueued` had.
+//! contains the number of the later [`Event::StepBegin`], and the step that was running, which is
+//! the cause. Steps are numbered only while the loop has an observer: the number of a step that was
+//! queued before the first observer was installed is in no `Enqueued` event.
 
 use std::fmt;
 use std::panic::Location;
@@ -71,10 +71,10 @@ pub use position::{Position, Queue};
 pub use registry::{EventContext, Observer};
 pub use starvation::{Link, Starvation};
 
-/// Returns where the running code is: turn, phase, queue, time, and where the running callback was
-/// made.
+/// Returns the position of the running code: turn, phase, queue, time, and where the running callback
+/// was created.
 ///
-/// It is cheap and never panics. Outside of any loop the position is [`Queue::Outside`].
+/// It is cheap and never panics. Outside of any loop the queue is [`Queue::Outside`].
 pub fn position() -> Position {
     current::position()
 }
@@ -86,7 +86,7 @@ pub fn position() -> Position {
 ///
 /// # Panics
 ///
-/// Panics if no event loop is running on this thread, and in an observer.
+/// Panics if no event loop is running on this thread, or if it is called by an observer.
 #[track_caller]
 pub fn install(observer: impl Observer + 'static) -> ObserverHandle {
     let state = current("observe::install");
@@ -95,8 +95,8 @@ pub fn install(observer: impl Observer + 'static) -> ObserverHandle {
 
 /// An observer that was installed with [`install`]. Dropping the handle removes the observer.
 ///
-/// An observer that is removed between a begin and its end, for example in the middle of a phase,
-/// does not receive the end.
+/// An observer that is removed between a begin event and its end event, for example in the middle
+/// of a phase, does not receive the end event.
 #[must_use = "dropping it removes the observer"]
 pub struct ObserverHandle {
     state: Rc<LoopState>,
@@ -130,7 +130,7 @@ impl ObserverHandle {
 impl Drop for ObserverHandle {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.state.observers.remove(id); // and drops it outside of any borrow
+            self.state.observers.remove(id);
             self.state.update_fast_path();
         }
     }

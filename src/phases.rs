@@ -9,10 +9,11 @@
 //! | [`close`] | callbacks of closed sources | R62 |
 //! | [`timers`] | timers and intervals that are due | R20–R36 |
 //!
-//! A phase is a passive queue: it returns what is next and never calls user code. `event_loop.rs` decides
-//! when it is asked, has it called by `invoke.rs`, and drains afterwards.
+//! A phase is a passive queue: it returns the next macrotask and never calls user code.
+//! `event_loop.rs` decides when a phase is asked, lets `invoke.rs` call what it returns, and drains
+//! afterwards.
 //!
-//! Invariants: no phase knows another; nothing in here is borrowed while a
+//! Invariants: no phase knows another; no phase is borrowed while a
 //! [`Macrotask`](crate::phases::macrotask::Macrotask) runs or is dropped.
 
 pub(crate) mod check;

@@ -1,6 +1,8 @@
 //! Child processes (R65).
 //!
-//! [`Command`] mirrors [`std::process::Command`]; its children are awaited on the loop:
+//! [`Command`] mirrors [`std::process::Command`]; its children are awaited on the loop.
+//!
+//! # Examples
 //!
 //! ```
 //! use nodeloop::process::Command;
@@ -10,6 +12,8 @@
 //! assert_eq!(output.stdout, b"hello\n");
 //! # std::io::Result::Ok(())
 //! ```
+//!
+//! # Overview
 //!
 //! | Node | nodeloop |
 //! |---|---|
@@ -21,12 +25,12 @@
 //! | `child.kill(signal)` | [`Child::signal`], [`Child::start_kill`] |
 //! | `child.ref()`, `.unref()` | [`Child::ref_`], [`Child::unref`] |
 //!
-//! **Order.** The end of a child is a macrotask of the poll phase, after all other events of that
-//! phase, so what the child has written by then, and the ends of its pipes, come first. Of several
-//! children that are found to have ended in one phase, the one started first comes first. `'close'`
-//! comes when the child has ended *and* its pipes have been read to their ends, in the close phase
-//! if a pipe was the last. A pipe may outlive the child, because a process that has inherited its
-//! other end keeps it open.
+//! **Order.** The end of a child is reported by a macrotask of the poll phase, after all other
+//! events of that phase: after the output that the child has written by then, and after the ends of
+//! its pipes. If several children have ended, they are reported in the order in which they were
+//! started. [`Child::wait_with_output`] completes when the child has ended *and* its pipes have
+//! been read to their ends, in the close phase if a pipe was the last. A pipe may outlive the
+//! child, because a process that has inherited its other end keeps it open.
 //!
 //! **Blocking.** Starting a child blocks the loop until the new program runs, as in Node.
 //!
@@ -35,12 +39,12 @@
 //!
 //! **Drop.** A child is not killed when its handle is dropped or the loop ends, unless
 //! [`kill_on_drop`](Command::kill_on_drop) was set. Every child is waited for, so that it does not
-//! stay a zombie: by its loop, or, after that has ended, when a child of any other loop ends.
+//! stay a zombie: by its loop, or after the end of that loop, when a child of any other loop ends.
 //!
 //! **Virtual time.** As with sockets, virtual time does not wait for a child unless
 //! [`io_holds_time`](crate::Builder::io_holds_time) is set.
 //!
-//! Nothing is buffered: a child that writes more than its pipe holds blocks until it is read.
+//! Nothing is buffered: a child that writes more than its pipe holds blocks until the pipe is read.
 
 mod child;
 pub(crate) mod children;

@@ -1,12 +1,12 @@
-//! Promises: futures whose turns are counted as JavaScript counts them.
+//! Promises: futures that cost as many microtask turns as those of JavaScript.
 //!
 //! A [`Promise<T>`] cannot be rejected. A [`TryPromise<T, E>`] can, and a rejection that is not
 //! handled is reported (R14–R18). Both are futures. Awaiting one costs **exactly one turn** of the
 //! microtask queue, counted from the moment it settles, or from the `await` if it has settled
 //! before (R45). Awaiting a future of another library that is ready costs no turn.
 //!
-//! The last column counts the turns from the moment a promise settles (or a function is called) to
-//! the code that depends on it.
+//! The last column of the table counts the turns from the moment a promise settles (or a function
+//! is called) to the code that depends on it.
 //!
 //! | JavaScript | nodeloop | turns |
 //! |---|---|---|
@@ -28,6 +28,8 @@
 //! resolver leaves the promise pending forever. A panic in a task resumes in the code that awaits
 //! its promise; [`settled`](Promise::settled) returns it as an error instead. A panic in a task
 //! whose promise has never been polled is reported as an unhandled rejection.
+//!
+//! # Examples
 //!
 //! ```
 //! use nodeloop::promise;
@@ -89,6 +91,8 @@ use task::{start_eagerly, start_lazily, with_output};
 /// silently.** For a future that returns a `Result`, use [`try_spawn`], which reports an `Err`
 /// that is not handled.
 ///
+/// # Examples
+///
 /// ```
 /// use std::{cell::RefCell, rc::Rc};
 /// let log = Rc::new(RefCell::new(Vec::new()));
@@ -105,14 +109,14 @@ use task::{start_eagerly, start_lazily, with_output};
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop, and if eager spawns are nested deeper than
+/// Panics if called outside of an event loop, and if eager spawns are nested deeper than
 /// [`MAX_SPAWN_DEPTH`] or than the stack can hold; [`spawn_lazy`] does not nest.
 #[track_caller]
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Promise<T> {
     spawn_at(Location::caller(), future)
 }
 
-/// [`spawn`] for a caller that has the location already.
+/// Spawns a task as [`spawn`] does, for a caller that knows the location already.
 #[track_caller]
 pub(crate) fn spawn_at<T: 'static>(
     location: SourceLocation,
@@ -123,13 +127,13 @@ pub(crate) fn spawn_at<T: 'static>(
     Promise::new(state)
 }
 
-/// Spawns a task whose future is polled for the first time in a microtask of its own.
+/// Spawns a task and polls its future for the first time in a microtask of its own.
 ///
-/// In everything else it is like [`spawn`].
+/// Otherwise it behaves like [`spawn`].
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn spawn_lazy<T: 'static>(future: impl Future<Output = T> + 'static) -> Promise<T> {
     let state = State::new(current("spawn_lazy"), Location::caller(), no_reason);
@@ -139,10 +143,12 @@ pub fn spawn_lazy<T: 'static>(future: impl Future<Output = T> + 'static) -> Prom
 
 /// Spawns a task that can fail and polls its future at once.
 ///
-/// It is like [`spawn`], but the promise can be rejected. A rejection that is not handled by the
-/// end of the drain is reported as Node reports it (R14). *Handled* means that the promise has been
-/// polled once or given a reaction; holding it is not enough, as in Node. If the promise will be
-/// looked at later only, call [`TryPromise::mark_handled`].
+/// It behaves like [`spawn`], but the promise can be rejected. A rejection that is not handled by
+/// the end of the drain is reported as Node reports it (R14). *Handled* means that the promise has
+/// been polled once or given a reaction; holding it is not enough, as in Node. If the promise is
+/// polled only later, call [`TryPromise::mark_handled`].
+///
+/// # Examples
 ///
 /// ```
 /// let result = nodeloop::block_on(async {
@@ -164,14 +170,13 @@ pub fn try_spawn<T: 'static, E: Reason>(
     TryPromise::new(state)
 }
 
-/// Spawns a task that can fail, whose future is polled for the first time in a microtask of its
-/// own.
+/// Spawns a task that can fail and polls its future for the first time in a microtask of its own.
 ///
-/// In everything else it is like [`try_spawn`].
+/// Otherwise it behaves like [`try_spawn`].
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn try_spawn_lazy<T: 'static, E: Reason>(
     future: impl Future<Output = Result<T, E>> + 'static,
@@ -191,7 +196,7 @@ fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
     result.as_ref().err().map(|error| error as &dyn Reason)
 }
 
-/// The future output of a task, a job or a resolver.
+/// A future for the output of a task, a job or a resolver.
 ///
 /// Awaiting it costs one turn (R45). Dropping it detaches the task, which runs on.
 ///
@@ -202,14 +207,14 @@ fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
 ///
 /// # Cancel safety
 ///
-/// It can be polled in a `select!` again and again. Being polled once counts as handled (R17).
+/// It can be polled repeatedly in a `select!`. The first poll marks it as handled (R17).
 pub struct Promise<T: 'static> {
     awaiter: Awaiter<T>,
 }
 
-/// The future `Result` of a fallible task, a reaction or a [`TryResolver`].
+/// A future for the `Result` of a fallible task, a reaction or a [`TryResolver`].
 ///
-/// It has the properties of a [`Promise`], and in addition a rejection that is not handled is
+/// It has the properties of a [`Promise`]. In addition, a rejection that is not handled is
 /// reported. Its output is a `Result`, so `?` works on `promise.await`.
 pub struct TryPromise<T: 'static, E: 'static> {
     awaiter: Awaiter<Result<T, E>>,
@@ -229,11 +234,12 @@ impl<T: 'static> Promise<T> {
         self.awaiter.into_state()
     }
 
-    /// Aborts what would settle the promise.
+    /// Aborts the task or the job that would settle the promise, which then settles as
+    /// [`PromiseError::Aborted`].
     ///
-    /// A task drops its future at its next turn (a microtask) and the promise then settles as
-    /// [`PromiseError::Aborted`]. A job that no thread has started leaves the queue; one that runs
-    /// continues, and its result is dropped. A promise that has settled stays as it is.
+    /// A task drops its future at its next turn (a microtask). A job that no thread has started is
+    /// removed from the queue; a running job continues, and its result is dropped. The promise of a
+    /// job or of a resolver settles at once. A promise that has already settled does not change.
     pub fn abort(&self) {
         self.state().abort();
     }
@@ -243,8 +249,10 @@ impl<T: 'static> Promise<T> {
         self.state().is_settled()
     }
 
-    /// Waits for the value without ever panicking: the future's output is the value, or why there
-    /// is none. It costs the same turn.
+    /// Returns a future that never panics: it resolves to the value, or to the reason why there is
+    /// none.
+    ///
+    /// Awaiting it costs one turn, too (R45).
     pub fn settled(self) -> Settled<T> {
         self.awaiter.settled()
     }
@@ -269,7 +277,7 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
         self.awaiter.into_state()
     }
 
-    /// See [`Promise::abort`].
+    /// Aborts the task or the job that would settle the promise; see [`Promise::abort`].
     pub fn abort(&self) {
         self.state().abort();
     }
@@ -279,7 +287,7 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
         self.state().is_settled()
     }
 
-    /// See [`Promise::settled`].
+    /// Returns a future that never panics; see [`Promise::settled`].
     pub fn settled(self) -> Settled<Result<T, E>> {
         self.awaiter.settled()
     }

@@ -1,5 +1,6 @@
-//! What connects the loop to the outside: the clock, messages of other threads, and event sources.
+//! What connects the loop to the outside: the clock, messages of other threads, and events.
 
 pub(crate) mod clock;
+pub(crate) mod event_counter;
 pub(crate) mod registrations;
 pub(crate) mod remote_queue;

@@ -1,7 +1,7 @@
 //! Ways to run a loop: [`run`], [`run_script`], [`block_on`], and [`EventLoop`] with its builder.
 //!
-//! This file is the interface; what a run does from its first to its last step is in `run.rs`, and
-//! the turns of a loop that a host drives are in `embed.rs`.
+//! This file is the interface. `run.rs` contains the steps of a run, and `embed.rs` the turns of a
+//! loop that a host drives.
 
 use std::fmt;
 use std::future::Future;
@@ -28,7 +28,7 @@ mod run;
 pub use builder::{Builder, EntryMode, StuckPolicy};
 pub use errors::{RunError, Stuck};
 
-/// Runs `future` and everything it starts, until the future has finished *and* nothing keeps the
+/// Runs `future` and everything that it starts, until the future has finished *and* nothing keeps the
 /// loop alive, and returns the output of the future.
 ///
 /// This corresponds to `async function main() { … }; main()` at the end of a CommonJS script: the
@@ -37,6 +37,13 @@ pub use errors::{RunError, Stuck};
 /// [`exit`](crate::exit) ends the process. An unhandled rejection, an uncaught panic and a main
 /// future that can never finish panic here; [`EventLoop::run`] returns them as errors instead.
 ///
+/// # Panics
+///
+/// Panics if the run fails as described above, if a loop is running on this thread, or if the
+/// operating system has no file descriptors left.
+///
+/// # Examples
+///
 /// ```
 /// nodeloop::run(async {
 ///     nodeloop::set_immediate(|| println!("third"));
@@ -44,11 +51,6 @@ pub use errors::{RunError, Stuck};
 ///     nodeloop::next_tick(|| println!("first"));
 /// });
 /// ```
-///
-/// # Panics
-///
-/// Panics if the run fails as described above, if a loop is running on this thread, or if the
-/// operating system has no file descriptors left.
 #[track_caller]
 pub fn run<F>(future: F) -> F::Output
 where
@@ -76,8 +78,8 @@ pub fn run_script(script: impl FnOnce() + 'static) {
     value_or_panic(result);
 }
 
-/// Runs `future` and returns its output as soon as it has finished; everything else that is
-/// pending is cancelled.
+/// Runs `future` and returns its output as soon as it has finished. Everything else that is pending
+/// is cancelled.
 ///
 /// # Panics
 ///
@@ -95,8 +97,8 @@ where
 }
 
 #[track_caller]
-fn default_loop(verb: &str) -> EventLoop {
-    refuse_nesting(verb);
+fn default_loop(function: &str) -> EventLoop {
+    refuse_nesting(function);
     match EventLoop::builder().build() {
         Ok(event_loop) => event_loop,
         Err(error) => panic!("the event loop could not be built: {error}"),
@@ -114,17 +116,17 @@ fn value_or_panic<T>(result: Result<T, RunError>) -> T {
 }
 
 #[track_caller]
-fn refuse_nesting(verb: &str) {
+fn refuse_nesting(function: &str) {
     assert!(
         try_current().is_none() && !is_observer(),
-        "`{verb}` was called inside a running event loop, and a thread runs one at a time: await \
+        "`{function}` was called inside a running event loop, and a thread runs one at a time: await \
          or spawn the future here, or start the other loop on a thread of its own"
     );
 }
 
-/// An event loop that can be configured, kept for several runs, and returns errors as values.
+/// An event loop that can be configured and run several times, and that returns errors as values.
 ///
-/// A loop can be run any number of times. What a run leaves pending stays for the next one: tasks,
+/// A loop can be run any number of times. What a run leaves pending is kept for the next run: tasks,
 /// unref'd timers and immediates, listeners, the virtual time. A run that ended early (by
 /// [`exit`](crate::exit), an uncaught panic or an unhandled rejection) cancels everything before it
 /// returns. Dropping the loop cancels everything, too: tasks and callbacks are dropped on this
@@ -141,7 +143,7 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// Creates a loop with the settings of [`Builder::default`], which [`run`] uses, too.
+    /// Creates a loop with the settings of [`Builder::default`], like [`run`].
     ///
     /// # Errors
     ///
@@ -150,7 +152,7 @@ impl EventLoop {
         EventLoop::builder().build()
     }
 
-    /// Returns the default settings, to build a loop with others.
+    /// Returns a builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -174,8 +176,8 @@ impl EventLoop {
         self.run_at(Location::caller(), future)
     }
 
-    /// Runs `future` as [`run`](EventLoop::run) does, with `location` as the place of the main
-    /// future in reports.
+    /// Runs `future` as [`run`](EventLoop::run) does, with `location` as the location of the
+    /// main future in reports.
     #[track_caller]
     pub(crate) fn run_at<F>(
         &mut self,
@@ -205,8 +207,8 @@ impl EventLoop {
         self.run_script_at(Location::caller(), script)
     }
 
-    /// Runs `script` as [`run_script`](EventLoop::run_script) does, with `location` as its place in
-    /// reports.
+    /// Runs `script` as [`run_script`](EventLoop::run_script) does, with `location` as its location
+    /// in reports.
     #[track_caller]
     pub(crate) fn run_script_at(
         &mut self,
@@ -217,8 +219,10 @@ impl EventLoop {
         self.run_to_exit(location, script)
     }
 
-    /// Runs the loop only until `future` has finished. What is pending then stays for the next
-    /// run, and neither `before_exit` nor `exit` listeners are called.
+    /// Runs the loop only until `future` has finished, and returns its output.
+    ///
+    /// What is pending then is kept for the next run, and neither `before_exit` nor `exit` listeners
+    /// are called.
     ///
     /// # Errors
     ///

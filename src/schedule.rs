@@ -1,7 +1,7 @@
-//! Node's functions for callbacks: `next_tick`, `queue_microtask`, `set_timeout`, `set_interval`,
-//! `set_immediate`.
+//! Functions that schedule callbacks: `next_tick`, `queue_microtask`, `set_timeout`,
+//! `set_interval`, `set_immediate`.
 //!
-//! They add to the queues of the loop and never call a callback.
+//! They add to the queues of the loop and never call a callback themselves.
 
 pub(crate) mod yield_now;
 
@@ -28,7 +28,7 @@ pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "nextTick")]
 #[track_caller]
 pub fn next_tick(callback: impl FnOnce() + 'static) {
@@ -40,11 +40,12 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
     });
 }
 
-/// Queues `callback` as a microtask: after all ticks, in one queue with promise jobs (R10, R13).
+/// Queues `callback` as a microtask, which runs after all ticks and in one queue with promise jobs
+/// (R10, R13).
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "queueMicrotask")]
 #[track_caller]
 pub fn queue_microtask(callback: impl FnOnce() + 'static) {
@@ -58,8 +59,8 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
 
 /// Calls `callback` once, in the first timers phase after `delay` has passed (R20–R25).
 ///
-/// The delay is rounded down to whole milliseconds. A delay of less than one millisecond is one;
-/// so is a delay above [`MAX_DELAY`], with a warning on stderr, as in Node (R20). For longer or
+/// The delay is rounded down to whole milliseconds. A delay of less than 1 ms counts as 1 ms, and
+/// so does a delay above [`MAX_DELAY`], with a warning on stderr, as in Node (R20). For longer or
 /// more exact delays, use [`time::sleep`](crate::time::sleep). Timers of the same delay run in the
 /// order in which they were armed.
 ///
@@ -69,7 +70,7 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "setTimeout")]
 #[track_caller]
 pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> TimeoutHandle {
@@ -81,14 +82,14 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeou
     )
 }
 
-/// Calls `callback` once after `delay`, and again whenever the timer is refreshed.
+/// Calls `callback` once after `delay`, and again after each refresh of the timer.
 ///
-/// It is like [`set_timeout`], but [`TimeoutHandle::refresh`] arms the timer again even if it has
-/// fired (R35).
+/// It behaves like [`set_timeout`], but [`TimeoutHandle::refresh`] arms the timer again even if it
+/// has fired (R35).
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> TimeoutHandle {
     TimeoutHandle::arm(
@@ -107,7 +108,7 @@ pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Tim
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "setInterval")]
 #[track_caller]
 pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> TimeoutHandle {
@@ -121,12 +122,12 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
 
 /// Calls `callback` in the next check phase, which follows the poll phase (R37–R40).
 ///
-/// An immediate made during a check phase waits for the following one (R37). Dropping the handle
+/// An immediate that is queued during a check phase runs in the next one (R37). Dropping the handle
 /// does not clear the immediate.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "setImmediate")]
 #[track_caller]
 pub fn set_immediate(callback: impl FnOnce() + 'static) -> ImmediateHandle {
@@ -284,7 +285,7 @@ impl ImmediateHandle {
         self.set_refed(true)
     }
 
-    /// Makes the immediate neither keep the loop alive nor keep the poll phase from waiting. It
+    /// Makes the immediate not keep the loop alive, and not keep the poll phase from waiting. It
     /// runs in the next check phase, if there is one (R39).
     pub fn unref(&self) -> &ImmediateHandle {
         self.set_refed(false)
@@ -319,8 +320,8 @@ impl fmt::Debug for ImmediateHandle {
     }
 }
 
-/// Rounds down to whole milliseconds, at least one; above the maximum it is one, with a warning
-/// (R20).
+/// Rounds a delay down to whole milliseconds, at least one. A delay above the maximum becomes one
+/// millisecond, with a warning (R20).
 fn clamp_ms(delay: Duration) -> u64 {
     if delay.as_millis() > MAX_DELAY.as_millis() {
         eprintln!(

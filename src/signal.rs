@@ -8,14 +8,17 @@
 //!
 //! - **Order.** Every signal is a macrotask of the poll phase, followed by a drain, **after all
 //!   other events of that phase**. It calls the listeners in the order in which they were added.
-//! - **Listening does not keep the loop alive**, as in Node; `ref_` changes that.
-//! - A signal without a listener has its original effect, also after the last listener was
-//!   removed: Ctrl-C then ends the process again.
-//! - Every loop of the process that listens is notified, each on its own thread.
+//! - **Listening does not keep the loop alive**, as in Node, unless `ref_` is called.
+//! - A signal without a listener has its original effect. When the last listener of `SIGINT` is
+//!   removed, Ctrl-C ends the process again.
+//! - Every loop of the process that listens to a signal receives it, on its own thread.
 //! - Signals of one kind are counted: a thousand signals raised one by one are a thousand
 //!   macrotasks. The operating system merges signals of a kind that are pending for the process at
-//!   the same time, so the count of signals sent by *others* is not reliable. When several kinds
-//!   arrive in one poll phase, they are grouped by kind; Node keeps their order.
+//!   the same time, so the count of signals sent by *other processes* is not reliable. When
+//!   several kinds arrive in one poll phase, they are grouped by kind; Node keeps their order.
+//! - Listening masks no signal and starts no thread.
+//!
+//! # Examples
 //!
 //! ```
 //! use nodeloop::signal::{SignalKind, on_signal, signal};
@@ -29,21 +32,18 @@
 //! })
 //! .unwrap();
 //! ```
-//!
-//! Listening blocks no signal and starts no thread.
 
 pub(crate) mod dispatch;
 mod disposition;
 mod kind;
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures::Stream;
 use futures::future::poll_fn;
@@ -55,13 +55,14 @@ use crate::hooks::listeners::Listeners;
 use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::event_counter::EventCounter;
 use dispatch::{ListenerKey, ListenersCall};
 
 pub use kind::SignalKind;
 
 /// Calls `listener` for every signal of this kind: Node's `process.on`.
 ///
-/// The listener runs in the macrotask itself, so ticks that it queues come before promise jobs
+/// The listener runs in the macrotask itself, so ticks that it queues run before promise jobs
 /// (R12). All listeners of a kind on a loop share one macrotask, and the context (see
 /// [`AsyncLocalStorage`](crate::AsyncLocalStorage)) of the one that was added first.
 ///
@@ -141,7 +142,7 @@ impl fmt::Debug for SignalListener {
 ///
 /// # Errors
 ///
-/// As [`on_signal`].
+/// Returns an error in the same cases as [`on_signal`].
 ///
 /// # Panics
 ///
@@ -149,9 +150,9 @@ impl fmt::Debug for SignalListener {
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let state = current("signal::signal");
-    let received = Rc::new(Received::default());
+    let received = Rc::new(EventCounter::default());
     let sender = Sender(received.clone());
-    let key = add_listener(&state, kind, Location::caller(), move |()| sender.send())?;
+    let key = add_listener(&state, kind, Location::caller(), move |()| sender.0.add())?;
     Ok(Signal {
         state,
         kind,
@@ -168,7 +169,7 @@ pub struct Signal {
     state: Rc<LoopState>,
     kind: SignalKind,
     key: ListenerKey,
-    received: Rc<Received>,
+    received: Rc<EventCounter>,
 }
 
 impl Signal {
@@ -183,18 +184,13 @@ impl Signal {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Polls for the next signal, as [`recv`](Signal::recv) does. Only the task of the latest call is
-    /// woken.
+    /// Polls for the next signal, as [`recv`](Signal::recv) does. Only the task of the latest call
+    /// is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        if self.received.take_one() {
-            return Poll::Ready(Some(()));
+        match self.received.poll(cx) {
+            Poll::Pending if !self.state.signals.contains(&self.key) => Poll::Ready(None),
+            received => received.map(Some),
         }
-        if !self.state.signals.contains(&self.key) {
-            return Poll::Ready(None);
-        }
-        let replaced = self.received.waker.borrow_mut().replace(cx.waker().clone());
-        drop(replaced); // a waker may run any code: drop it outside of the borrow
-        Poll::Pending
     }
 
     /// Makes listening keep the loop alive until the stream is dropped. By default it does not.
@@ -238,8 +234,8 @@ impl fmt::Debug for Signal {
 
 /// Waits for Ctrl-C (`SIGINT`).
 ///
-/// Ctrl-C does not end the process from this call until the future is dropped. Afterwards it does,
-/// so a second Ctrl-C cuts a slow shutdown short; hold a [`signal`] stream to prevent that.
+/// From this call until the future is dropped, Ctrl-C does not end the process. Afterwards it does,
+/// so a second Ctrl-C ends a slow shutdown; hold a [`signal`] stream to prevent that.
 ///
 /// Waiting does not keep the loop alive. A server usually does, and a main future that waits for
 /// nothing else [blocks](crate::StuckPolicy) until the signal arrives.
@@ -272,42 +268,14 @@ pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
     async move { stream?.recv().await.ok_or_else(loop_ended) }
 }
 
-/// The same types under tokio's path.
+/// The same types under the path that they have in tokio.
 pub mod unix {
     pub use super::{Signal, SignalKind, signal};
 }
 
-/// The signals of a [`Signal`] that have arrived and were not returned yet.
-#[derive(Default)]
-struct Received {
-    count: Cell<u64>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Received {
-    fn take_one(&self) -> bool {
-        let count = self.count.get();
-        self.count.set(count.saturating_sub(1));
-        count > 0
-    }
-
-    fn wake(&self) {
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// The listener's half of [`Received`]. Dropping it wakes the task, whose stream has ended.
-struct Sender(Rc<Received>);
-
-impl Sender {
-    fn send(&self) {
-        self.0.count.set(self.0.count.get() + 1);
-        self.0.wake();
-    }
-}
+/// The listener's reference to the signals of a [`Signal`]. Dropping it wakes the task, whose
+/// stream has ended.
+struct Sender(Rc<EventCounter>);
 
 impl Drop for Sender {
     fn drop(&mut self) {

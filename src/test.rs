@@ -1,4 +1,4 @@
-//! Unit tests of order: a loop on virtual time, an ordered log, control of time, and exploration.
+//! Tests of order: a loop on virtual time, an ordered log, control of time, and exploration.
 //!
 //! ```
 //! use std::time::Duration;
@@ -12,7 +12,7 @@
 //!         let log = t.log();
 //!         set_timeout(Duration::from_secs(3600), log.callback("timeout"));
 //!         next_tick(log.callback("tick"));
-//!         t.until_idle().await; // an hour passes, at once
+//!         t.until_idle().await; // an hour of virtual time passes
 //!         log.assert_order(["tick", "timeout"]);
 //!     });
 //! }
@@ -20,11 +20,11 @@
 //! ```
 //!
 //! * [`run`] runs the body on a new loop with a virtual clock, until the body has finished *and*
-//!   nothing keeps the loop alive. It returns what the body returns, so that a test can return a
-//!   `Result` and use `?`. It fails when the body can never finish, when a rejection or a panic of a
-//!   callback is not handled, when the program calls [`exit`](crate::exit), when a drain does not
-//!   end, and when a task is left that can never be woken. The report names the source locations.
-//! * [`Log`] records events with the position of each, and compares their order.
+//!   nothing keeps the loop alive. It returns the output of the body, so that a test can return a
+//!   `Result` and use `?`. It fails if the body can never finish, if a rejection or a panic of a
+//!   callback is not handled, if the program calls [`exit`](crate::exit), if a drain does not end, or
+//!   if a task is left that can never be woken. The report contains the source locations.
+//! * [`Log`] records events with their positions, and compares their order.
 //! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
 //!   nothing else.
@@ -38,9 +38,9 @@
 //!
 //! | operation | time that passes | callbacks that run |
 //! |---|---|---|
-//! | [`time::block_for(d)`](crate::time::block_for) | `d`, at once | none, as during a callback that is busy |
+//! | [`time::block_for(d)`](crate::time::block_for) | `d`, immediately | none, as during a callback that is busy |
 //! | [`time::wait_for_jobs`](crate::time::wait_for_jobs) | none | none; the completions are handled in the next poll phase |
-//! | [`Test::advance(d)`](Test::advance), [`Stepper::advance(d)`](Stepper::advance) | `d` | all that are due by then, each at its own time |
+//! | [`Test::advance(d)`](Test::advance), [`Stepper::advance(d)`](Stepper::advance) | `d` | those that are due by then, each at its own time |
 //!
 //! `advance` is exact to the nanosecond: afterwards the clock is `d` later, never more, unless a
 //! callback itself blocked past that. Callbacks run at their own times: an interval of 10 ms sees
@@ -48,7 +48,7 @@
 //!
 //! # Real I/O and jobs of the pool
 //!
-//! Some operations take real time while virtual time does not move, or jumps:
+//! Some operations need real time, while virtual time stops or jumps:
 //!
 //! | pending operation | the clock | setting |
 //! |---|---|---|
@@ -60,7 +60,7 @@
 //!
 //! Four issues with tokio's paused clock, and what happens here:
 //!
-//! * *The clock advances during a `spawn_blocking`, so that a timeout around it fires at once*
+//! * *The clock advances during a `spawn_blocking`, so that a timeout around it fires immediately*
 //!   (tokio issue 4614). Jobs hold the clock, including those of `fs`.
 //! * *A job that never ends stops the clock* (6242). With
 //!   [`jobs_hold_time(false)`](TestBuilder::jobs_hold_time) the clock jumps while a job runs.
@@ -68,9 +68,9 @@
 //!   [`Test::hold_time`] turns it off until its guard is dropped, and [`TestBuilder::auto_advance`]
 //!   for the whole test; `advance` still moves the clock. A test that would then wait forever fails
 //!   and reports that the clock is held.
-//! * *`advance` goes too far, or skips timers that are due on the way* (3710, 3837, 3985, 7463).
-//!   Here the clock goes from timer to timer, never past the target, and all work of one timer runs
-//!   before the next.
+//! * *`advance` moves the clock too far, or skips timers that are due earlier* (3710, 3837, 3985, 7463).
+//!   Here the clock moves from timer to timer, never past the target, and all work of one timer runs
+//!   before the next timer.
 
 mod control;
 mod diff;
@@ -94,10 +94,17 @@ pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
 pub use stepper::Stepper;
 
-/// Runs a test of order: runs `body` on a new loop with a virtual clock until it has finished and
-/// nothing keeps the loop alive, and returns its output.
+/// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished
+/// and nothing keeps the loop alive. Returns the output of the body.
 ///
 /// The body is the main future, as in [`run`](crate::run).
+///
+/// # Panics
+///
+/// Resumes the panic of the body if it panics. Panics with the report of a [`TestFailure`] if the
+/// test fails in any other way, and if a loop is running on this thread.
+///
+/// # Examples
 ///
 /// ```
 /// # /*
@@ -113,11 +120,6 @@ pub use stepper::Stepper;
 /// }
 /// # parses().unwrap();
 /// ```
-///
-/// # Panics
-///
-/// Resumes the panic of the body if it panics. Panics with the report of a [`TestFailure`] if the
-/// test fails in any other way, and if a loop is running on this thread.
 #[track_caller]
 pub fn run<T, F>(body: F) -> T
 where
@@ -164,7 +166,7 @@ struct FinishedRun<T> {
 }
 
 impl TestBuilder {
-    /// Creates the settings of [`run`].
+    /// Creates the default settings, which [`run`] uses.
     pub fn new() -> TestBuilder {
         let settings = Builder::default().virtual_time();
         TestBuilder {
@@ -176,7 +178,7 @@ impl TestBuilder {
         }
     }
 
-    /// Allows tasks that are still pending when the loop ends. They are cancelled.
+    /// Allows tasks to be pending when the loop ends. They are cancelled.
     pub fn allow_leftovers(mut self) -> TestBuilder {
         self.allow_leftovers = true;
         self
@@ -209,7 +211,7 @@ impl TestBuilder {
         self
     }
 
-    /// Sets how many jobs of the pool run at once; 4 by default.
+    /// Sets how many jobs of the pool run concurrently; 4 by default.
     ///
     /// # Panics
     ///
@@ -221,7 +223,7 @@ impl TestBuilder {
     }
 
     /// Sets how many ticks and microtasks one drain may run before the test fails; a million by
-    /// default. A chain of them that never ends would hang the test (R11). See
+    /// default. A chain of them that never ends would block the test forever (R11). See
     /// [`Builder::drain_limit`].
     #[track_caller]
     pub fn drain_limit(mut self, limit: u64) -> TestBuilder {
@@ -229,7 +231,7 @@ impl TestBuilder {
         self
     }
 
-    /// Permutes what Node does not guarantee, as `seed` decides; see [`explore`].
+    /// Sets a seed that permutes what Node does not guarantee; see [`explore`].
     pub fn seed(mut self, seed: Seed) -> TestBuilder {
         self.seed = Some(seed);
         self
@@ -257,17 +259,17 @@ impl TestBuilder {
     #[track_caller]
     pub fn run_script(self, script: impl FnOnce(Test) + 'static) {
         let location = Location::caller();
-        let ran = self.drive(location, |event_loop, test| {
+        let finished = self.drive(location, |event_loop, test| {
             event_loop.run_script_at(location, move || script(test))
         });
-        value_or_panic(ran.result);
+        value_or_panic(finished.result);
     }
 
     /// Runs a test as [`run`] does, with these settings, and returns a failure as an error.
     ///
     /// # Errors
     ///
-    /// Returns the failure of the test. A panic of the body is one, too.
+    /// Returns the failure of the test, which may be a panic of the body.
     ///
     /// # Panics
     ///

@@ -12,14 +12,13 @@
 //! | [`wait_for_jobs`] | jobs of the pool finish and no time passes |
 //! | [`advance`] | time passes and everything that becomes due runs |
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::Stream;
@@ -33,6 +32,7 @@ use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::timers::TimerKey;
 use crate::promise::with_resolver;
 use crate::reactor::clock::machine_now;
+use crate::reactor::event_counter::EventCounter;
 
 /// A point in time on the clock of the loop that runs on this thread.
 ///
@@ -110,13 +110,13 @@ impl Sub for Instant {
 
 /// Waits until `duration` has passed (R41): Node's `timersPromises.setTimeout`.
 ///
-/// The timer is armed by this call, not by the first poll. It counts whole milliseconds, rounded
-/// up, at least one. Like every timer of Node it counts from the loop's time, which is the clock's
-/// time rounded down to a millisecond, and so it may end up to that fraction early.
+/// This call arms the timer, not the first poll. The duration is rounded up to whole milliseconds,
+/// at least one. As in Node, it counts from the time of the loop, which is the time of the clock
+/// rounded down to a millisecond, so the sleep may end early by less than a millisecond.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::after(current("time::sleep"), duration)
@@ -124,11 +124,11 @@ pub fn sleep(duration: Duration) -> Sleep {
 
 /// Waits until `deadline`, or for one millisecond if it has passed.
 ///
-/// In everything else it is like [`sleep`].
+/// Otherwise it behaves like [`sleep`].
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let state = current("time::sleep_until");
@@ -138,7 +138,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
-/// If it is made while its loop ends, it is pending forever.
+/// If it is created while its loop ends, it is pending forever.
 ///
 /// # Panics
 ///
@@ -228,7 +228,7 @@ impl Future for Sleep {
     }
 }
 
-/// Polls on behalf of a future that waits for the timer at `key`, whose work is a wake.
+/// Polls the timer at `key`, whose work is a wake, for a future that waits for it.
 pub(crate) fn poll_timer(
     state: &LoopState,
     key: TimerKey,
@@ -295,18 +295,18 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Waits for `future`, at most for `duration`.
+/// Waits for `future`, for at most `duration`.
 ///
-/// The timer is armed by this call. If the future and the timer are ready at the same poll, the
-/// output is returned.
+/// This call arms the timer. If the future and the timer are ready in the same poll, the output of
+/// the future is returned.
 ///
 /// # Errors
 ///
-/// Returns [`Elapsed`] if `duration` has passed and the future is still pending.
+/// Resolves to [`Elapsed`] if `duration` has passed and the future is still pending.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     let state = current("time::timeout");
@@ -361,33 +361,23 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Creates a stream with an item every `period`, the first one after one period: Node's
+/// Creates a stream with a tick every `period`, beginning after one period: Node's
 /// `timersPromises.setInterval`.
 ///
-/// The period counts from one tick of the underlying interval to the next (R30), in whole
-/// milliseconds, rounded up. Ticks that become due while the consumer awaits something else are
-/// kept, and are then returned one after the other without waiting. Ticks that are missed because
-/// the thread is blocked are not made up. The interval keeps the loop alive until it is dropped.
+/// The period is rounded up to whole milliseconds and counts from one tick to the next (R30). Ticks
+/// that become due while the consumer awaits something else are kept, and are then returned one
+/// after the other without waiting. Ticks that are missed because the thread is blocked are not
+/// made up. The interval keeps the loop alive until it is dropped.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     let state = current("time::interval");
-    let ticks = Rc::new(Ticks {
-        missed: Cell::new(0),
-        waker: RefCell::new(None),
-    });
+    let ticks = Rc::new(EventCounter::default());
     let fired = ticks.clone();
-    let callback = move || {
-        fired.missed.set(fired.missed.get() + 1);
-        let waker = fired.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    };
-    let work = Work::Repeating(Box::new(callback));
+    let work = Work::Repeating(Box::new(move || fired.add()));
     let (location, now) = (Location::caller(), state.clock.now());
     let key = state.arm_timer(work, ceil_ms(period), true, location, now);
     Interval { state, key, ticks }
@@ -399,12 +389,7 @@ pub fn interval(period: Duration) -> Interval {
 pub struct Interval {
     state: Rc<LoopState>,
     key: Option<TimerKey>,
-    ticks: Rc<Ticks>,
-}
-
-struct Ticks {
-    missed: Cell<u64>,
-    waker: RefCell<Option<Waker>>,
+    ticks: Rc<EventCounter>,
 }
 
 impl Interval {
@@ -418,19 +403,9 @@ impl Interval {
     }
 
     fn poll_tick(&self, cx: &Context<'_>) -> Poll<Instant> {
-        match self.ticks.missed.get() {
-            0 => {
-                let replaced = self.ticks.waker.borrow_mut().replace(cx.waker().clone());
-                drop(replaced);
-                Poll::Pending
-            }
-            missed => {
-                self.ticks.missed.set(missed - 1);
-                Poll::Ready(Instant {
-                    since_base: self.state.clock.now(),
-                })
-            }
-        }
+        self.ticks.poll(cx).map(|()| Instant {
+            since_base: self.state.clock.now(),
+        })
     }
 }
 
@@ -452,9 +427,7 @@ impl Drop for Interval {
 
 impl fmt::Debug for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interval")
-            .field("missed", &self.ticks.missed.get())
-            .finish_non_exhaustive()
+        f.debug_struct("Interval").finish_non_exhaustive()
     }
 }
 
@@ -464,7 +437,7 @@ impl fmt::Debug for Interval {
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn block_for(duration: Duration) {
     current("time::block_for").clock.block_for(duration);
@@ -472,12 +445,12 @@ pub fn block_for(duration: Duration) {
 
 /// Blocks the loop until every job of its pool has finished.
 ///
-/// Nothing is delivered meanwhile, and a virtual clock does not advance. The completions are ready
-/// for the next poll phase.
+/// Meanwhile nothing is delivered, and a virtual clock does not advance. The next poll phase
+/// delivers the completions.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn wait_for_jobs() {
     let state = current("time::wait_for_jobs");
@@ -487,12 +460,12 @@ pub fn wait_for_jobs() {
 
 /// Advances virtual time by `duration`: waits until everything that becomes due has run.
 ///
-/// After the `await` the clock is `duration` later than at the call, or more if a callback blocked
-/// for longer, and no timer that was due by then is pending. It keeps the loop alive.
+/// After the `await`, the clock is `duration` later than at the call, or more if a callback blocked
+/// for longer, and no timer that was due by then is pending. The future keeps the loop alive.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop, and if the clock is real.
+/// Panics if called outside of an event loop, and if the clock is real.
 #[track_caller]
 pub fn advance(duration: Duration) -> impl Future<Output = ()> {
     let state = current("time::advance");
@@ -512,15 +485,15 @@ pub fn advance(duration: Duration) -> impl Future<Output = ()> {
     promise
 }
 
-/// Calls `callback` as the completion of an operation of `duration`: a macrotask of the first poll
-/// phase after it has passed (R61).
+/// Calls `callback` as the completion of an operation that takes `duration`: as a macrotask of the
+/// first poll phase after `duration` has passed (R61).
 ///
 /// It is meant for virtual time, where it replaces a read or a request of a known duration. It
-/// keeps the loop alive until then.
+/// keeps the loop alive until `callback` is called.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static) {
     let state = current("time::simulate_completion");
@@ -533,7 +506,7 @@ pub fn simulate_completion(duration: Duration, callback: impl FnOnce() + 'static
     }
 }
 
-/// Rounds up to whole milliseconds, at least one.
+/// Rounds up to whole milliseconds, at least one, and so few that a deadline cannot overflow.
 pub(crate) fn ceil_ms(duration: Duration) -> u64 {
     let ms = duration.as_nanos().div_ceil(1_000_000);
     u64::try_from(ms).unwrap_or(u64::MAX).clamp(1, u64::MAX / 4)

@@ -13,6 +13,8 @@
 //! Nothing is shared and nothing is copied: a message is moved, so it must be `Send`. Use
 //! [`spawn_blocking`](crate::spawn_blocking) instead of a worker for a single long computation.
 //!
+//! # Examples
+//!
 //! ```
 //! use nodeloop::worker::{MessagePort, Worker};
 //!
@@ -30,9 +32,11 @@
 //! .unwrap();
 //! ```
 //!
-//! **Order.** Each message is a macrotask of the poll phase of the loop that receives it, followed
-//! by a drain (R66). Messages of one sender arrive in the order in which they were sent, and the
-//! end of a worker arrives after all messages that it has sent.
+//! # Order
+//!
+//! Each message is a macrotask of the poll phase of the loop that receives it, followed by a drain
+//! (R66). Messages of one sender arrive in the order in which they were sent, and the end of a
+//! worker arrives after all messages that it has sent.
 
 mod channel;
 mod port;
@@ -55,12 +59,14 @@ use crate::runtime::{EventLoop, RunError};
 
 pub use port::{MessagePort, Recv};
 
-/// An event loop on its own thread, as seen from its parent: the loop that has started it. The
-/// parent sends it messages of type `S` and receives messages of type `R`; it ends with a `T`.
+/// A handle to an event loop on its own thread, for its parent, the loop that has started it.
 ///
-/// A worker keeps its parent alive until it has ended, unless it is unref'd. Dropping this closes
-/// the port, which ends a worker that only waits for messages, but does not terminate it. When the
-/// process exits, its workers end with it, wherever they are.
+/// The parent sends messages of type `S` and receives messages of type `R`; the main future of the
+/// worker returns a `T`.
+///
+/// A worker keeps its parent alive until it has ended, unless it is unref'd. Dropping the handle
+/// closes the port, which ends a worker that only waits for messages, but does not terminate it.
+/// When the process exits, its threads end, whatever the workers are doing.
 pub struct Worker<S: Send + 'static, R: Send + 'static, T: 'static> {
     port: MessagePort<S, R>,
     handle: Handle,
@@ -78,7 +84,7 @@ pub enum WorkerOutcome<T> {
     Exited(i32),
 }
 
-/// Whether a worker keeps its parent alive. The worker's thread sets the last state.
+/// Whether a worker keeps its parent alive. The thread of the worker sets `Ended`.
 enum KeepAliveState {
     Refed { _token: KeepAlive },
     Unrefed,
@@ -88,9 +94,10 @@ enum KeepAliveState {
 impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     /// Starts a thread with an event loop that runs the future returned by `main`.
     ///
-    /// `main` is called on the new thread, with the worker's end of the port. Its loop is entered
-    /// by [`EventLoop::run`]: it ends when the future has finished and nothing keeps it alive, and
-    /// `exit` ends the worker, not the process. This function blocks until the loop was built.
+    /// `main` is called on the new thread, with the worker's end of the port, by
+    /// [`EventLoop::run`]: the loop ends when the future has finished and nothing keeps the loop
+    /// alive, and `exit` ends the worker, not the process. This function blocks until the loop was
+    /// built.
     ///
     /// # Errors
     ///
@@ -162,8 +169,8 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         self.port.post(message)
     }
 
-    /// Waits for the next message of the worker, as [`MessagePort::recv`] does. Returns `None` if
-    /// the worker has ended or has dropped its port.
+    /// Waits for the next message of the worker, as [`MessagePort::recv`] does. Resolves to `None`
+    /// if the worker has ended or has dropped its port.
     pub fn recv(&mut self) -> Recv<'_, S, R> {
         self.port.recv()
     }

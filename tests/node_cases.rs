@@ -1,10 +1,9 @@
-//! Runs the programs of the case format through the public API and compares traces with those
-//! that the real Node printed.
+//! Runs the programs of the case format through the public API and compares their traces with those
+//! that Node printed.
 //!
 //! The recorded cases are in `tests/node/cases`; the format is in `tests/node/FORMAT.md`. When
 //! `NODELOOP_CASES` names directories (separated by `:`), every `*.json` in them is run as well.
-//! Every case is then run again under some seeds of an exploration: what Node guarantees must not
-//! change under any of them. `NODELOOP_SEEDS` is their number (3 by default).
+//! Every case is then run again under some seeds of an exploration, which must not change the trace. `NODELOOP_SEEDS` is their number (3 by default).
 //!
 //! The last line is `N of M cases match`; a case that cannot be read is a failure.
 
@@ -131,8 +130,8 @@ fn marked(trace: &[String], first: usize) -> String {
     marked.collect::<Vec<_>>().join(" ")
 }
 
-/// One run, perhaps under a seed: a new loop with a new virtual clock, the listeners, the main
-/// script.
+/// Runs the case once, perhaps under a seed: a new loop with a new virtual clock, the listeners, and
+/// the main script.
 fn run_case(main: &Json, seed: Option<Seed>) -> Result<Vec<String>, String> {
     let program = Rc::new(Program::default());
     let mut builder = EventLoop::builder().virtual_time();
@@ -151,7 +150,7 @@ fn run_case(main: &Json, seed: Option<Seed>) -> Result<Vec<String>, String> {
     Ok(program.trace.take())
 }
 
-/// A JavaScript value, as far as the format has them.
+/// A JavaScript value of the format.
 #[derive(Debug, Clone, PartialEq)]
 enum Value {
     Undefined,
@@ -169,7 +168,7 @@ impl Value {
         match json {
             Json::Number(number) => Value::Int(number.as_i64().expect("an integer")),
             Json::String(text) => Value::Text(text.clone()),
-            other => panic!("{other} is no value of the format"),
+            other => panic!("{other} is not a value of the format"),
         }
     }
 
@@ -191,17 +190,17 @@ impl Value {
 
 type Promise = SharedTryPromise<Value, Value>;
 
-/// A throw that is on its way up.
+/// A value that a statement has thrown.
 type Thrown<T> = Result<T, Value>;
 
-/// Turns a throw that reached the top of a callback into an uncaught error.
+/// Turns a throw that leaves a callback into an uncaught error.
 fn throwing(result: Thrown<()>) {
     if let Err(value) = result {
         resume_unwind(Box::new(Throw(value)));
     }
 }
 
-/// The payload of a throw.
+/// The payload of a thrown value.
 struct Throw(Value);
 
 fn reason(rejected: Rejected<Value>) -> Value {
@@ -221,7 +220,7 @@ struct Program {
     immediates: RefCell<HashMap<i64, ImmediateHandle>>,
 }
 
-/// How the steps of an async function were left.
+/// How the steps of an async function ended.
 enum Left {
     AtTheEnd,
     Return(Value),
@@ -355,7 +354,7 @@ impl Program {
                 self.put(id(1), any.shared());
             }
             "async" => self.call_async(id(1), at(2)),
-            other => panic!("`{other}` is no statement of the format"),
+            other => panic!("`{other}` is not a statement of the format"),
         }
         Ok(())
     }
@@ -417,7 +416,7 @@ impl Program {
                 Some("value") => Next::Fulfil(Value::of(&ret[1])),
                 Some("promise") => Next::follow(program.get(ret[1].as_i64().expect("an id"))),
                 Some("throw") => Next::Reject(Value::of(&ret[1])),
-                _ => panic!("`{ret}` is no way to leave a handler"),
+                _ => panic!("`{ret}` is not an ending of a handler"),
             }
         }
     }
@@ -525,7 +524,7 @@ impl Program {
     }
 }
 
-/// Milliseconds as the format has them: fractional, zero or negative.
+/// Milliseconds of the format: fractional, zero or negative.
 fn delay(ms: &Json) -> Duration {
     Duration::from_millis(ms.as_f64().expect("milliseconds").trunc().max(0.0) as u64)
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the whole suite again and again on a busy machine, and stops at the first failure.
+# Runs the whole suite repeatedly on a busy machine, and stops at the first failure.
 #
 #   tests/stress.sh          20 runs
 #   tests/stress.sh 3        3 runs
 #
-# Two processes keep both cores of a small machine busy meanwhile. They end with this script, also
-# when it is interrupted.
+# Two processes keep the cores of a small machine busy meanwhile. They end with this script, even if
+# it is interrupted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +26,7 @@ done
 
 for run in $(seq "$runs"); do
   start=$SECONDS
-  # Far above what a run takes: the tests have limits of their own.
+  # Far more than a run needs: the tests have limits of their own.
   if ! timeout 1800 cargo test >"$log" 2>&1; then
     cat "$log"
     echo "run $run of $runs has failed; its output: $log"

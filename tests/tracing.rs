@@ -1,4 +1,4 @@
-//! The spans and events of the feature `tracing`, as a subscriber of this test receives them.
+//! The spans and events of the feature `tracing`, as a subscriber receives them.
 
 mod common;
 
@@ -109,7 +109,7 @@ fn traced(script: impl FnOnce() + 'static) -> Vec<String> {
 }
 
 #[test]
-fn spans_stand_around_what_runs_in_them() {
+fn spans_surround_what_runs_in_them() {
     let lines = traced(|| {
         set_timeout(ms(2), || {
             tracing::info!(target: "tracing", "from the program");
@@ -146,7 +146,7 @@ fn spans_stand_around_what_runs_in_them() {
 }
 
 #[test]
-fn errors_are_loud() {
+fn errors_are_marked() {
     let lines = traced(|| {
         on_uncaught(|_| {});
         on_unhandled_rejection(|_| {});

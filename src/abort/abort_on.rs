@@ -1,4 +1,4 @@
-//! What a signal can abort: futures, promises, timers and immediates.
+//! The operations that a signal can abort: futures, promises, timers and immediates.
 
 use std::fmt;
 use std::future::Future;
@@ -17,10 +17,10 @@ use crate::schedule::{ImmediateHandle, TimeoutHandle};
 pub trait AbortExt: Future + Sized {
     /// Drops the future when `signal` is aborted, and returns [`Aborted`] instead of its output.
     ///
-    /// The error comes one turn after the abort. If the signal has been aborted already, the
-    /// future is never polled and the error costs one turn, too.
+    /// The error is returned one turn after the abort. If the signal is already aborted, the future
+    /// is never polled, and the error is returned one turn after the first poll.
     ///
-    /// Dropping a [`Promise`] only detaches its task: to end that as well, use
+    /// Dropping a [`Promise`] only detaches its task. To end the task as well, use
     /// [`Promise::abort_on`].
     fn with_signal(self, signal: &AbortSignal) -> WithSignal<Self> {
         WithSignal {
@@ -53,7 +53,7 @@ pin_project! {
     }
 }
 
-/// The place of a future among the listeners of a signal; dropping it removes the listener.
+/// The listener by which a signal wakes the task of a future. Dropping it removes the listener.
 struct Registration {
     signal: AbortSignal,
     stage: Stage,
@@ -62,10 +62,10 @@ struct Registration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     NotPolled,
-    /// Listens, under this id.
+    /// The listener has this id.
     Registered(u64),
-    /// The signal had been aborted before a listener could be added; the turn that the error
-    /// costs is queued.
+    /// The signal was aborted before a listener could be added; the turn that the error costs is
+    /// queued.
     TurnQueued,
 }
 
@@ -131,8 +131,7 @@ impl<F> fmt::Debug for WithSignal<F> {
 }
 
 impl<T: 'static> Promise<T> {
-    /// [Aborts](Promise::abort) the promise when `signal` is aborted, at once if it has been: a
-    /// task is cancelled, a job that has not started leaves the queue.
+    /// [Aborts](Promise::abort) the promise when `signal` is aborted, at once if it already is.
     pub fn abort_on(self, signal: &AbortSignal) -> Promise<T> {
         signal.listen_for(Rc::downgrade(self.state()));
         self
@@ -140,7 +139,7 @@ impl<T: 'static> Promise<T> {
 }
 
 impl<T: 'static, E: 'static> TryPromise<T, E> {
-    /// See [`Promise::abort_on`].
+    /// [Aborts](TryPromise::abort) the promise when `signal` is aborted, at once if it already is.
     pub fn abort_on(self, signal: &AbortSignal) -> TryPromise<T, E> {
         signal.listen_for(Rc::downgrade(self.state()));
         self
@@ -148,7 +147,7 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
 }
 
 impl TimeoutHandle {
-    /// [Clears](TimeoutHandle::clear) the timer when `signal` is aborted, at once if it has been.
+    /// [Clears](TimeoutHandle::clear) the timer when `signal` is aborted, at once if it already is.
     pub fn abort_on(&self, signal: &AbortSignal) -> &TimeoutHandle {
         signal.listen_for(self.clone());
         self
@@ -156,8 +155,8 @@ impl TimeoutHandle {
 }
 
 impl ImmediateHandle {
-    /// [Clears](ImmediateHandle::clear) the immediate when `signal` is aborted, at once if it has
-    /// been.
+    /// [Clears](ImmediateHandle::clear) the immediate when `signal` is aborted, at once if it
+    /// already is.
     pub fn abort_on(&self, signal: &AbortSignal) -> &ImmediateHandle {
         signal.listen_for(self.clone());
         self

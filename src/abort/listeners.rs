@@ -1,7 +1,7 @@
 //! The state of a signal: its reason, its listeners in order, and the signals that depend on it.
 //!
 //! Invariant: nothing is borrowed while a listener, a waker or a destructor runs.
-//! Invariant: a signal that was made of others has no dependants; they are those of its sources.
+//! Invariant: a signal that depends on others has no dependants itself: they depend on its sources.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ pub(super) struct SignalState {
     listeners: RefCell<BTreeMap<u64, Listener>>,
     next_listener: Cell<u64>,
     listeners_limit: SweepLimit,
-    /// The signals that were made of this one.
+    /// The signals that depend on this one.
     dependants: RefCell<Vec<Weak<SignalState>>>,
     dependants_limit: SweepLimit,
-    /// The signals that this one was made of, which it keeps alive.
+    /// The signals on which this one depends, which it keeps alive.
     sources: RefCell<Vec<Rc<SignalState>>>,
 }
 
@@ -58,7 +58,7 @@ impl SignalState {
         drop(removed); // outside of the borrow
     }
 
-    /// Changes whom a listener wakes. Returns whether the listener still exists.
+    /// Changes the waker of a listener. Returns whether the listener still exists.
     pub(super) fn set_waker(&self, id: u64, waker: &Waker) -> bool {
         let mut listeners = self.listeners.borrow_mut();
         let replaced = match listeners.get_mut(&id) {
@@ -92,7 +92,7 @@ impl SignalState {
         drop(over); // outside of the borrow
     }
 
-    /// Makes this signal abort with `signal`, or with those that `signal` was made of.
+    /// Makes this signal depend on `signal`, or on the sources of `signal` if it has any.
     pub(super) fn depend_on(self: &Rc<Self>, signal: &Rc<SignalState>) {
         let mut sources = signal.sources.borrow().clone();
         if sources.is_empty() {
@@ -114,7 +114,8 @@ impl SignalState {
     }
 
     /// Aborts the signal: calls its listeners in order, then aborts its dependants in order, as
-    /// Node does (`lib/internal/abort_controller.js`, `abortSignal`). Only the first call counts.
+    /// Node does (`lib/internal/abort_controller.js`, `abortSignal`). Only the first call has an
+    /// effect.
     pub(super) fn abort(&self, reason: Rc<dyn Reason>) {
         if self.reason.set(reason.clone()).is_err() {
             return;
@@ -135,8 +136,8 @@ impl SignalState {
     }
 }
 
-/// Calls a listener. Its panic is raised again in a tick, as by Node's `EventTarget`; outside of a
-/// loop it is raised at once.
+/// Calls a listener. A panic resumes in a tick, as in Node's `EventTarget`, or at once outside of a
+/// loop.
 fn call(listener: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(listener)) {
         if try_current().is_none() {
@@ -146,16 +147,16 @@ fn call(listener: impl FnOnce()) {
     }
 }
 
-/// The length at which a list is searched for entries that are over: twice what the last search
-/// left, so that each entry is looked at a constant number of times.
+/// The length at which the entries that are over are removed from a list: twice the length after
+/// the last sweep, so that each entry is checked a constant number of times.
 #[derive(Default)]
 struct SweepLimit(Cell<usize>);
 
 impl SweepLimit {
-    const LEAST: usize = 32;
+    const MIN: usize = 32;
 
     fn is_reached(&self, length: usize) -> bool {
-        length >= self.0.get().max(SweepLimit::LEAST)
+        length >= self.0.get().max(SweepLimit::MIN)
     }
 
     fn set_after(&self, length: usize) {
@@ -202,7 +203,7 @@ mod tests {
             let operation = Counted::default();
             signal.add(Listener::Operation(Box::new(operation.clone())));
             operation.is_over.set(true);
-            assert!(signal.listeners.borrow().len() <= SweepLimit::LEAST);
+            assert!(signal.listeners.borrow().len() <= SweepLimit::MIN);
         }
     }
 

@@ -6,10 +6,11 @@ use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The values of all storages, by storage; `None` if there is no value.
+/// The values of all storages; `None` if no storage has a value.
 pub(crate) type AsyncContext = Option<Rc<Vec<(StorageId, Rc<dyn Any>)>>>;
 
-/// Identifies a storage by its allocation, which an entry keeps from being reused.
+/// Identifies a storage by the address of an allocation. Each entry keeps the allocation alive, so
+/// the address is not reused.
 pub(crate) type StorageId = Rc<u8>;
 
 /// The context of the running code.
@@ -26,7 +27,7 @@ impl ContextCell {
         context
     }
 
-    /// Takes the context away from the running code, which has ended.
+    /// Takes the context of code that has ended.
     #[inline]
     pub(crate) fn take(&self) -> AsyncContext {
         self.context.take()
@@ -34,7 +35,7 @@ impl ContextCell {
 
     #[inline]
     pub(crate) fn set(&self, context: AsyncContext) {
-        // The old context is dropped outside of the cell: it may own the last reference to a value.
+        // Outside of the cell, because dropping the last reference to a value runs user code.
         drop(self.context.replace(context));
     }
 }

@@ -1,16 +1,20 @@
-//! The worker pool: a queue of jobs that at most `limit` threads work off at once (R60).
+//! The worker pool: a queue of jobs that at most `limit` threads run at once (R60).
 //!
-//! The `blocking` crate supplies the threads, this file the order. Its threads are shared by the whole
-//! process and start in no guaranteed order, so a loop keeps its own queue, first in, first out, and
-//! requests a thread only while fewer than `limit` of its threads are at work. A thread runs job after
-//! job until the queue is empty. After [`JOBS_PER_THREAD`] of them it queues again at the `blocking`
-//! crate, so that two loops can share even a single thread (`BLOCKING_MAX_THREADS=1`).
+//! The `blocking` crate supplies the threads; this file decides the order of the jobs. The threads
+//! are shared by the whole process and start in no guaranteed order. A loop therefore keeps its own
+//! queue, first in, first out, and requests a thread only while it has fewer than `limit` of them.
+//! A thread runs jobs until the queue is empty, but at most [`JOBS_PER_THREAD`]: then another
+//! thread is requested, so that two loops can share even a single thread
+//! (`BLOCKING_MAX_THREADS=1`).
 //!
 //! Results arrive through the remote queue, in the order in which the jobs finished (R61). The
 //! callbacks for them stay on the loop's thread, in [`Pool::outstanding`].
 //!
-//! Invariants: at most `limit` threads run jobs of one loop; a job in the queue has a thread that will
-//! run it; every job that was started sends exactly one message.
+//! Invariant: at most `limit` threads run jobs of one loop.
+//!
+//! Invariant: a job in the queue has a thread that will run it.
+//!
+//! Invariant: every job that was started sends exactly one message.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -32,10 +36,10 @@ pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 pub(crate) type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
 pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
 
-/// How many jobs a thread runs before it serves another loop.
+/// The number of jobs that a thread runs before it can serve another loop.
 const JOBS_PER_THREAD: usize = 64;
 
-/// How often a thread that finds the queue empty checks it again: a few microseconds in all.
+/// The number of times that a thread checks an empty queue again: a few microseconds in all.
 const CHECKS_BEFORE_LEAVING: usize = 16;
 
 /// The loop's side of the pool.
@@ -57,15 +61,15 @@ struct Workers {
     limit: usize,
     queue: Mutex<Queue>,
     /// Notified when the last job has finished and the queue is empty.
-    quiet: Condvar,
+    idle: Condvar,
 }
 
 struct Queue {
     waiting: VecDeque<(JobId, JobWork)>,
-    /// Threads that are at work, requested, or lingering.
+    /// The number of threads that run jobs, are requested, or are lingering.
     threads: usize,
-    /// Threads that have found the queue empty and will check it again. Each of them will run one job
-    /// of the queue.
+    /// The number of threads that have found the queue empty and will check it again. Each of them
+    /// will run a job of the queue.
     lingering: usize,
 }
 
@@ -81,19 +85,19 @@ impl Pool {
                 remote_queue,
                 limit,
                 queue,
-                quiet: Condvar::new(),
+                idle: Condvar::new(),
             }),
             outstanding: RefCell::default(),
             next_id: Cell::new(0),
         }
     }
 
-    /// Returns the number that the next job will have.
+    /// Returns the id of the next job.
     pub(crate) fn next_id(&self) -> JobId {
         self.next_id.get()
     }
 
-    /// Returns how many jobs run at the same time.
+    /// Returns the maximum number of jobs that run at the same time.
     pub(crate) fn limit(&self) -> usize {
         self.workers.limit
     }
@@ -109,8 +113,8 @@ impl Pool {
         id
     }
 
-    /// Removes a job that no thread has started from the queue. The caller drops the first value outside
-    /// of any borrow.
+    /// Removes a job from the queue if no thread has started it. The caller drops the first value
+    /// outside of any borrow.
     pub(crate) fn cancel(&self, id: JobId) -> Option<(impl Sized + use<>, Option<Origin>)> {
         let mut queue = self.workers.lock();
         let index = queue
@@ -124,14 +128,14 @@ impl Pool {
         Some(((work, job), origin))
     }
 
-    /// Takes out the callback of a finished job, and where the job was submitted.
+    /// Removes a finished job, and returns its callback and its origin.
     pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
         let job = self.outstanding.borrow_mut().remove(&id)?;
         Some((job.done, job.origin))
     }
 
-    /// Returns whether a job has not been delivered yet: it keeps the loop alive (R6) and may hold a
-    /// virtual clock.
+    /// Returns whether there are jobs that have not been delivered yet: they keep the loop alive
+    /// (R6) and may stop a virtual clock.
     pub(crate) fn has_outstanding(&self) -> bool {
         !self.outstanding.borrow().is_empty()
     }
@@ -162,22 +166,22 @@ impl Pool {
             .collect()
     }
 
-    /// Blocks this thread until every job has finished. Nothing is delivered meanwhile. Returns the
-    /// number that follows that of the last job.
+    /// Blocks this thread until every job has finished, without delivering them. Returns the id of
+    /// the next job.
     pub(crate) fn wait_for_jobs(&self) -> JobId {
         let mut queue = self.workers.lock();
         while queue.threads > 0 {
             queue = self
                 .workers
-                .quiet
+                .idle
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
         }
         self.next_id.get()
     }
 
-    /// Takes out the jobs that no thread has started, and all callbacks, to be dropped by the caller
-    /// outside of any borrow. Jobs that are running finish, and their results are dropped.
+    /// Removes the jobs that no thread has started, and all callbacks. The caller drops them
+    /// outside of any borrow. Running jobs finish, and their results are dropped.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         let waiting = std::mem::take(&mut self.workers.lock().waiting);
         let outstanding = self.outstanding.take();
@@ -242,7 +246,7 @@ impl Workers {
         if job.is_none() {
             queue.threads -= 1;
             if queue.threads == 0 {
-                self.quiet.notify_all();
+                self.idle.notify_all();
             }
         }
         job

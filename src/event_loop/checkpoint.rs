@@ -8,7 +8,7 @@
 //!   until there is no tick, and the rejection round has nothing to report
 //! ```
 //!
-//! It decides what runs next and leaves the calls to `invoke.rs`.
+//! This file decides what runs next; `invoke.rs` calls it.
 
 use std::ops::ControlFlow;
 
@@ -22,14 +22,14 @@ use crate::phases::macrotask::StepKind;
 use crate::phases::queues::Microtask;
 
 impl LoopState {
-    /// Drains both queues (R10). A tick that panics ends the drain: what is left stays queued for
-    /// the next drain point, wherever that is (R53). A microtask that panics does not (R54).
+    /// Drains both queues (R10). A tick that panics ends the drain, and what is left stays queued for
+    /// the next drain point (R53). A microtask that panics does not end it (R54).
     pub(crate) fn checkpoint(&self) -> Flow {
         if self.observers.is_on() {
             return self.observed_drain();
         }
         if self.queues.is_empty() && self.rejections.is_empty() {
-            return ControlFlow::Continue(()); // nearly every drain between two macrotasks
+            return ControlFlow::Continue(()); // the usual case between two macrotasks
         }
         self.drain()
     }
@@ -66,9 +66,8 @@ impl LoopState {
         }
     }
 
-    /// R14, R15: first the rejections that were handled after they had been reported, then all
-    /// fresh ones. Both queues are empty at the start, and what the listeners queue waits for the
-    /// end of the round.
+    /// Reports the rejections that were handled after they had been reported, then all fresh ones
+    /// (R14, R15). Both queues are empty when a round begins; what its listeners queue runs after it.
     fn rejection_round(&self) -> Flow {
         while let Some(promise) = self.rejections.take_late() {
             let (id, location) = (PromiseId(promise.id()), promise.location());

@@ -28,8 +28,8 @@ pub(super) enum Current {
 
 /// Makes `state` the current loop of this thread, in place of any other, until the guard is dropped.
 pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
-    // A loop that is kept in a thread-local may be dropped after this one. Its end needs no current
-    // loop: wakes then go through the remote queue, and what destructors call panics.
+    // A loop in a thread-local may be dropped after `CURRENT` was destroyed. It shuts down without a
+    // current loop: wakes go through the remote queue, and destructors that call the API panic.
     Entered {
         previous: set_current(Current::Running(state.clone())),
     }
@@ -42,12 +42,12 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let left = set_current(std::mem::take(&mut self.previous));
-        drop(left);
+        drop(set_current(std::mem::take(&mut self.previous)));
     }
 }
 
-/// Replaces the current loop and returns the previous one. A thread that is ending has none.
+/// Replaces the current loop and returns the previous one. A thread that is ending has no current
+/// loop.
 fn set_current(next: Current) -> Current {
     let replace = |current: &RefCell<Current>| {
         if let Current::Running(previous) = &*current.borrow() {
@@ -89,27 +89,31 @@ pub(crate) fn try_current() -> Option<Rc<LoopState>> {
     CURRENT.try_with(running).ok().flatten()
 }
 
-/// Returns the loop that is running on this thread; panics in the name of `verb` if there is none.
+/// Returns the loop that is running on this thread.
+///
+/// # Panics
+///
+/// Panics if there is none, with a message about `function`, the API function that was called.
 #[track_caller]
-pub(crate) fn current(verb: &str) -> Rc<LoopState> {
+pub(crate) fn current(function: &str) -> Rc<LoopState> {
     match try_current() {
         Some(state) => state,
         None if is_observer() => panic!(
-            "`{verb}` was called by an observer, and an observer stands outside of the loop that \
-             it observes: it may look, note and print; work belongs into a callback of the loop"
+            "`{function}` was called by an observer, which must not change the loop that it \
+             observes: call it from a callback of the loop instead"
         ),
         None => panic!(
-            "`{verb}` was called outside of an event loop: call it from inside \
+            "`{function}` was called outside of an event loop: call it from inside \
              `nodeloop::run(async {{ … }})` or `nodeloop::run_script(|| {{ … }})`, on the loop's \
              own thread; from another thread send it through a `nodeloop::Handle`"
         ),
     }
 }
 
-/// Schedules a woken task: the schedule function of async-task, of size zero so that a wake clones
-/// nothing.
+/// Schedules a woken task. This is the schedule function of async-task; its size is zero, so that a
+/// wake clones nothing.
 ///
-/// A wake while the task's loop is running on this thread queues a microtask. Any other wake goes
+/// A wake while the task's loop is running on this thread queues a microtask. Any other wake is sent
 /// through the remote queue and becomes a macrotask of the poll phase.
 #[inline]
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {

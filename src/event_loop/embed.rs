@@ -1,8 +1,8 @@
-//! Turns inside of another event loop, single phases, and moving a virtual clock by hand.
+//! Turns that another event loop drives, single phases, and advancing a virtual clock.
 //!
-//! A host asks how long it may wait, waits on its own, and runs a turn. A test does the same phase by
-//! phase, and moves the virtual clock in between. The phases are those of `event_loop.rs`, in the same
-//! order.
+//! A host asks how long it may wait, waits on its own, and runs a turn. A test does the same phase
+//! by phase, and moves the virtual clock in between. The phases are those of `event_loop.rs`, in
+//! the same order.
 //!
 //! Invariant: between two of these calls no callback runs and no clock moves.
 
@@ -44,7 +44,7 @@ impl LoopState {
     }
 
     /// Runs the timers phase that precedes the first turn (R3).
-    pub(crate) fn timers_before_the_first_turn(self: &Rc<Self>) {
+    pub(crate) fn initial_timers_phase(self: &Rc<Self>) {
         self.timers_phase();
         self.leave_phase();
     }
@@ -61,8 +61,8 @@ impl LoopState {
         }
     }
 
-    /// Runs one turn for a main future that waits for another thread; it waits for at most `limit` of
-    /// real time. Returns whether anything was called.
+    /// Runs one turn on behalf of a main future that waits for another thread. The turn waits for at
+    /// most `limit` of real time. Returns whether anything was called.
     pub(crate) fn turn_within(self: &Rc<Self>, limit: Duration) -> bool {
         let entered = self.entered.get();
         self.poll.longest_wait.set(Some(limit));
@@ -71,20 +71,22 @@ impl LoopState {
         self.entered.get() != entered
     }
 
-    /// Calls the callbacks that wait until nothing keeps the loop alive. Returns whether there were any.
+    /// Calls the callbacks that wait until nothing keeps the loop alive. Returns whether there were
+    /// any.
     pub(crate) fn call_idle(self: &Rc<Self>) -> bool {
         let idle = self.idle.take();
-        let any = !idle.is_empty();
+        let has_callbacks = !idle.is_empty();
         for macrotask in idle {
             if !self.is_stopping() {
                 self.run_macrotask(macrotask);
             }
         }
-        any
+        has_callbacks
     }
 
-    /// Returns how long a host may wait before the next turn; forever if there is nothing to wait for.
-    pub(crate) fn hosts_wait(&self) -> Option<Duration> {
+    /// Returns how long a host may wait before the next turn; `None` if only an external event can
+    /// end the wait.
+    pub(crate) fn host_timeout(&self) -> Option<Duration> {
         let now = self.clock.now();
         let must_turn = !self.queues.is_empty()
             || !self.remote_queue.is_empty()
@@ -106,8 +108,8 @@ impl LoopState {
             .min()
     }
 
-    /// Moves the virtual clock to `target`, and runs what is due by then, each at its time. While
-    /// something holds the clock, it waits for the real world instead.
+    /// Moves the virtual clock to `target`, and runs everything that is due by then, each at its own
+    /// time. While an operation holds the clock, this waits for the operation instead.
     pub(crate) fn advance_to(self: &Rc<Self>, target: Duration) {
         self.poll.time.allow_until(target);
         loop {
@@ -117,7 +119,7 @@ impl LoopState {
             }
             let outstanding = Outstanding {
                 jobs: self.pool.has_outstanding(),
-                io: self.poll.registrations.borrow().has_refed_waiters(), // a signal may never come
+                io: self.poll.registrations.borrow().has_refed_waiters(), // a signal may never arrive
                 tokens: false,
             };
             let due = self.next_due();

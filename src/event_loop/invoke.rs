@@ -1,8 +1,8 @@
 //! The entries from the loop into user code.
 //!
 //! Macrotasks, timers, ticks, microtasks, tasks and the listeners of hooks and signals are called
-//! here and nowhere else. `tests/layers.rs` checks that, and lists the few other files that catch
-//! a panic, with a reason for each.
+//! here and nowhere else. `tests/house/layers.rs` checks this, and lists the few other files that
+//! catch a panic, with a reason for each.
 //!
 //! An entry never decides what runs next: it returns a [`Flow`], and the drain
 //! (`checkpoint.rs`) or the phase (`event_loop.rs`) acts on it.
@@ -27,12 +27,12 @@ use crate::reactor::remote_queue::TaskMeta;
 
 /// What a caller of user code must do next.
 ///
-/// After `Continue` it goes on: a macrotask is followed by its drain, a tick by the next tick.
-/// After `Break` it ends what it was doing: there is no drain after that macrotask (R55), the drain
-/// is over (R53), the timers pass starts over (R56, R58).
+/// After `Continue` the caller proceeds: a macrotask is followed by its drain, a tick by the next
+/// tick. After `Break` it stops: there is no drain after the macrotask (R55), the drain ends (R53),
+/// or the timers pass starts over (R56, R58).
 pub(crate) type Flow = ControlFlow<Interrupted>;
 
-/// A panic has left a callback and was reported, or the run is to end.
+/// A callback panicked, which has been reported, or the run is being stopped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interrupted;
 
@@ -54,7 +54,7 @@ impl LoopState {
         }
         self.invoke(origin, move || {
             perform(&mut work);
-            drop(work); // its destructor may panic, too
+            drop(work); // its destructor may panic as well
         })
     }
 
@@ -79,8 +79,8 @@ impl LoopState {
         if called.is_break() { called } else { dropped }
     }
 
-    /// Polls a task that was woken. A panic of its future rejects its promise instead of leaving
-    /// `run`.
+    /// Polls a task that was woken. A panic of its future rejects its promise and does not unwind out
+    /// of `run`.
     #[inline]
     pub(super) fn run_task(&self, runnable: Runnable<TaskMeta>) {
         if self.observers.is_on() {
@@ -100,7 +100,7 @@ impl LoopState {
         if self.observers.is_on() {
             return self.invoke(Origin::new(kind, job.location), job.callback);
         }
-        self.observers.note(kind, job.location); // as `invoke`, without making an origin
+        self.observers.note(kind, job.location); // like `invoke`, without creating an `Origin`
         self.guarded(job.location, job.callback)
     }
 
@@ -114,10 +114,10 @@ impl LoopState {
     }
 
     /// Calls the `exit` listeners, once per run (R9). From here on ticks are refused; microtasks
-    /// of the listeners run only if the loop has ended by itself.
+    /// of the listeners run only if the loop has ended normally.
     pub(crate) fn emit_exit(&self, code: i32) {
         if self.status() != LoopStatus::Open {
-            return; // they have been called, or everything is being cancelled
+            return; // the listeners have been called, or everything is being cancelled
         }
         self.set_status(LoopStatus::Exiting);
         let origin = Origin::new(StepKind::Exit, Location::caller());
@@ -138,13 +138,13 @@ impl LoopState {
         self.invoke(origin, || call_listeners(listeners, event))
     }
 
-    /// Calls `callback` as a step of its own.
+    /// Calls `callback` as a separate step.
     #[inline]
     pub(crate) fn invoke(&self, origin: Origin, callback: impl FnOnce()) -> Flow {
         self.step(origin, || self.guarded(origin.location, callback))
     }
 
-    /// Notes what runs now, and notifies the observers before and after it.
+    /// Records what runs now, and notifies the observers before and after it.
     #[inline]
     fn step<R>(&self, origin: Origin, callback: impl FnOnce() -> R) -> R {
         if self.observers.is_on() {
@@ -154,7 +154,7 @@ impl LoopState {
         callback()
     }
 
-    /// Calls `callback` and reports a panic that leaves it at this point (R51).
+    /// Calls `callback`, and reports its panic immediately (R51).
     fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
         let result = catch_unwind(AssertUnwindSafe(callback));
         let panicked = result.is_err();
@@ -169,8 +169,8 @@ impl LoopState {
         }
     }
 
-    /// R51: the listeners are called at the point of the panic, and an empty immediate lets the
-    /// loop turn once more. Without a listener the run ends, as Node's process does.
+    /// Reports a panic (R51): calls the listeners immediately, and queues an empty immediate that
+    /// causes one more turn. Without a listener the run ends, as Node's process does.
     pub(super) fn report_uncaught(&self, error: Uncaught) {
         if error.payload.is::<ExitUnwind>() {
             return; // `exit` has set the reason for the stop
@@ -194,8 +194,8 @@ impl LoopState {
     }
 }
 
-/// Calls every listener in the order in which they were added. One that another listener removes
-/// meanwhile is still called; one that is already running is skipped.
+/// Calls every listener in the order in which they were added. A listener that another one removes
+/// meanwhile is still called; a listener that is already running is skipped.
 pub(crate) fn call_listeners<T: ?Sized>(listeners: &Listeners<T>, event: &T) {
     for listener in listeners.snapshot() {
         if let Ok(mut listener) = listener.try_borrow_mut() {

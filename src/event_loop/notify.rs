@@ -1,10 +1,10 @@
 //! Notifying observers at the fixed points of the loop.
 //!
-//! Without observers each function tests one cell; the rest is `#[cold]`. Observers are user code,
-//! but they are outside of the order of the loop: none is current for them, and a panic that leaves
-//! one ends the run instead of reaching a hook.
+//! Without observers each function tests one cell; all other code is `#[cold]`. Observers are user
+//! code outside of the order of the loop: no loop is current while they run, and a panic in one ends
+//! the run without reaching a hook.
 //!
-//! Invariant: nothing of the loop is borrowed while an observer is called.
+//! Invariant: no `RefCell` of the loop is borrowed while an observer is called.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,7 @@ impl LoopState {
         let observers = self.observers.observers();
         for registered in &*observers {
             if registered.is_removed.get() {
-                continue; // by an observer that was notified before it
+                continue; // removed by an observer that was called before it
             }
             let call = || registered.observer.observe(event, &context);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
@@ -75,7 +75,8 @@ impl LoopState {
         );
     }
 
-    /// As [`refuse_observer`](LoopState::refuse_observer), for changes that notify nobody.
+    /// Does what [`refuse_observer`](LoopState::refuse_observer) does, for changes that have no
+    /// event.
     #[inline]
     #[track_caller]
     pub(crate) fn refuse_if_observer(&self) {
@@ -102,7 +103,7 @@ impl LoopState {
         self.observers.set_turn(self.observers.turn() + 1);
     }
 
-    /// Ends the current phase and begins `phase`, which also begins a turn that is new.
+    /// Ends the current phase and begins `phase`. The first phase of a turn also begins the turn.
     #[inline]
     pub(crate) fn enter_phase(&self, phase: Phase) {
         if self.observers.is_on() {
@@ -119,7 +120,7 @@ impl LoopState {
         self.observers.set_phase(None);
     }
 
-    /// Notifies observers of what ends and begins between the current phase and `next`.
+    /// Notifies observers of the phases and turns that end and begin before `next`, and of `next`.
     #[cold]
     #[inline(never)]
     fn notify_phase(&self, next: Option<Phase>) {
@@ -135,7 +136,7 @@ impl LoopState {
         }
     }
 
-    /// Notifies observers of what ends and begins between the observed turn and `next`.
+    /// Notifies observers that the observed turn ends and that `next` begins, if they differ.
     fn notify_turn(&self, next: Option<u64>) {
         let observed_turn = &self.observers.observed_turn;
         let before = observed_turn.get();
@@ -221,7 +222,7 @@ impl LoopState {
         entry
     }
 
-    /// As [`enqueued`](LoopState::enqueued), for an immediate.
+    /// Does what [`enqueued`](LoopState::enqueued) does, for an immediate.
     #[cold]
     pub(super) fn notify_immediate(&self, location: SourceLocation) -> u32 {
         let id = self.check.borrow().next_id();
@@ -267,7 +268,7 @@ impl LoopState {
 
     #[cold]
     fn notify_cleared(&self, origin: Origin) {
-        // An observer that drops a handle may clear something; nobody is notified of that.
+        // If an observer drops a handle, that may clear an entry; observers are not notified of it.
         if origin.entry != 0 && !self.observers.is_notifying.get() {
             let step = self.observers.numbered(origin, origin.entry);
             self.notify_each(&Event::Cleared(step.id));
@@ -278,12 +279,12 @@ impl LoopState {
     #[inline]
     pub(crate) fn new_promise(&self, location: SourceLocation) -> PromiseId {
         let promise = self.observers.new_promise();
-        self.notify_observers(|| Event::PromiseMade { promise, location });
+        self.notify_observers(|| Event::PromiseCreated { promise, location });
         promise
     }
 }
 
-/// Makes no loop current for as long as observers are called.
+/// Makes no loop current while observers are called.
 struct Notifying<'a> {
     observers: &'a ObserverRegistry,
     /// Whether a loop was current before.
@@ -301,7 +302,7 @@ impl<'a> Notifying<'a> {
                     *current = Current::Notifying(state);
                 }
                 other => {
-                    *current = other; // called by an observer of another loop, or none runs
+                    *current = other; // no loop runs, or an observer of another loop does
                     return false;
                 }
             }

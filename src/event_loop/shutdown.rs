@@ -1,11 +1,11 @@
-//! The end of a loop: everything is cancelled, on the loop's thread, before the remote queue closes.
+//! The end of a loop: cancels everything, on the loop's thread, before the remote queue closes.
 //!
 //! Destructors run user code, which may call into the loop again. What is scheduled meanwhile is
 //! dropped ([`LoopStatus::Cancelling`]), and so are tasks spawned meanwhile. A task is cancelled by
 //! waking it: it finds the loop cancelling and drops its future instead of polling it. A wake from
-//! another thread may be on its way to the remote queue. Its task stays registered until the wake has
-//! arrived, so an empty registry means that no [`Runnable`](async_task::Runnable) is left anywhere, and
-//! the queue can close.
+//! another thread may be on its way to the remote queue. Its task stays registered until the wake
+//! has arrived, so an empty registry means that no [`Runnable`](async_task::Runnable) is left
+//! anywhere, and the queue can close.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,7 +48,7 @@ impl LoopState {
     pub(crate) fn shut_down(self: &Rc<Self>) {
         self.cancel_all();
         let _entered = enter(self);
-        self.set_status(LoopStatus::Cancelling); // for good
+        self.set_status(LoopStatus::Cancelling); // permanently
         self.remote_queue.close();
         self.drop_messages(); // what arrived before the queue was closed
         drop_quietly(self.hooks.take_all());
@@ -75,7 +75,7 @@ impl LoopState {
         messages.into_iter().for_each(drop_message);
     }
 
-    /// Wakes what waits for a source and is not a task of this loop.
+    /// Wakes everything that waits for a source, including tasks of other executors.
     fn wake_waiting(&self) {
         let waiting = self.poll.registrations.borrow_mut().take_waiting();
         waiting.into_iter().for_each(wake_quietly);
@@ -110,8 +110,9 @@ impl LoopState {
         !self.queues.is_empty() || !self.remote_queue.is_empty()
     }
 
-    /// Waits if a task is registered and not scheduled here: another thread has marked it as scheduled
-    /// and not pushed it yet. That thread runs no user code meanwhile, so the wake will arrive.
+    /// Waits if no queue contains the tasks that are still registered: another thread has marked
+    /// them as scheduled and not pushed them yet. It runs no user code meanwhile, so the wakes will
+    /// arrive.
     fn wait_for_wakes_in_flight(&self) {
         if !self.has_cancelled_work() {
             let _ = self
@@ -124,12 +125,12 @@ impl LoopState {
 
 fn drop_message(message: Message) {
     match message {
-        Message::Wake(runnable) => drop(runnable.run()), // it drops the future
+        Message::Wake(runnable) => drop(runnable.run()), // a cancelled task drops its future
         message => drop_quietly(message),
     }
 }
 
-/// Takes everything out of a queue, and drops it when the queue is no longer borrowed.
+/// Removes everything from a queue, and drops it once the queue is no longer borrowed.
 fn drop_queue<Q, I: IntoIterator>(queue: &RefCell<Q>, take_all: impl FnOnce(&mut Q) -> I) {
     let all = take_all(&mut queue.borrow_mut());
     drop_each(all);

@@ -1,9 +1,9 @@
-//! The state of a loop, and the ways in which work is queued.
+//! The state of a loop, and the functions that queue work.
 //!
-//! The API (`schedule.rs`, `promise.rs`, `time.rs`, …) fills the queues in here, and the loop
-//! (`event_loop.rs`, `checkpoint.rs`) empties them.
+//! The API (`schedule.rs`, `promise.rs`, `time.rs`, …) calls these functions, and the loop
+//! (`event_loop.rs`, `checkpoint.rs`) empties the queues.
 //!
-//! Invariants: no `RefCell` of the state is borrowed while user code runs, and that includes wakers and
+//! Invariants: no `RefCell` of the state is borrowed while user code runs, including wakers and
 //! destructors; a loop that is cancelling queues nothing.
 
 use std::cell::{Cell, RefCell};
@@ -65,11 +65,11 @@ pub(crate) struct LoopState {
 
     // The run.
     pub(super) run: RunStatus,
-    /// The values that follow the flow of what runs now. Empty between two callbacks.
+    /// The async context of the running code. Empty between two callbacks.
     pub(crate) context: ContextCell,
     /// How many macrotasks have been entered.
     pub(crate) entered: Cell<u64>,
-    /// Whether this is the loop in [`CURRENT`](super::current::CURRENT) that is running.
+    /// Whether [`CURRENT`](super::current::CURRENT) contains this loop as the running one.
     pub(super) is_current: Cell<bool>,
     pub(crate) hooks: Hooks,
     /// The observers, and the position of the loop.
@@ -77,6 +77,7 @@ pub(crate) struct LoopState {
 }
 
 /// The listeners of a program for errors and for the end of the run.
+#[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) uncaught: Listeners<Uncaught>,
     pub(crate) unhandled_rejection: Listeners<Rejection>,
@@ -86,7 +87,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Takes out all listeners, to be dropped by the caller outside of any borrow.
+    /// Removes all listeners, which the caller drops outside of any borrow.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         (
             self.uncaught.take_all(),
@@ -121,7 +122,7 @@ impl LoopState {
             poll,
             check: RefCell::default(),
             close: RefCell::default(),
-            timers: RefCell::new(Timers::new()),
+            timers: RefCell::default(),
             queues: Queues::default(),
             rejections: Rejections::default(),
             idle: RefCell::default(),
@@ -133,13 +134,7 @@ impl LoopState {
             context: ContextCell::default(),
             entered: Cell::new(0),
             is_current: Cell::new(false),
-            hooks: Hooks {
-                uncaught: Listeners::new(),
-                unhandled_rejection: Listeners::new(),
-                rejection_handled: Listeners::new(),
-                before_exit: Listeners::new(),
-                exit: Listeners::new(),
-            },
+            hooks: Hooks::default(),
             observers: ObserverRegistry::default(),
         }
     }
@@ -147,7 +142,7 @@ impl LoopState {
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
     /// not.
     pub(crate) fn is_alive(&self) -> bool {
-        // What a server nearly always has is checked first.
+        // The most likely reason is checked first: a server nearly always waits for a source.
         self.poll.has_refed()
             || self.timers.borrow().has_refed()
             || self.check.borrow().has_refed()
@@ -155,8 +150,9 @@ impl LoopState {
             || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
-            // The tokens before the messages: what a thread sent before it dropped its token is in the
-            // queue by then. In the other order a message that arrives in between would be missed.
+            // Tokens are checked before messages: once a token is gone, the messages that its
+            // thread has sent are in the queue. In the other order a message between the two checks
+            // would be missed.
             || self.remote_queue.has_tokens()
             || !self.remote_queue.is_empty()
     }
@@ -178,8 +174,8 @@ impl LoopState {
         }
     }
 
-    /// Returns whether the loop accepts a job; if so, notifies the observers. Ticks are refused earlier
-    /// (R9).
+    /// Returns whether the loop accepts a job; if so, notifies the observers. Ticks are refused
+    /// once the `exit` listeners have been called (R9).
     #[cold]
     fn may_queue(&self, kind: StepKind, location: SourceLocation) -> bool {
         let accepts = match kind {
@@ -221,7 +217,7 @@ impl LoopState {
     pub(crate) fn clear_immediate(&self, id: ImmediateId) {
         let macrotask = self.check.borrow_mut().clear(id);
         if let Some(macrotask) = macrotask {
-            self.cleared(macrotask.origin); // it is dropped outside of the borrow
+            self.cleared(macrotask.origin); // the work is dropped outside of the borrow
         }
     }
 
@@ -237,7 +233,7 @@ impl LoopState {
         self.pool.submit(work, done, origin)
     }
 
-    /// Removes a job that no thread has started from the queue; returns whether that was so.
+    /// Cancels a job that no thread has started. Returns whether it was cancelled.
     pub(crate) fn cancel_job(&self, id: JobId) -> bool {
         self.refuse_if_observer();
         let Some((cancelled, origin)) = self.pool.cancel(id) else {
@@ -250,8 +246,8 @@ impl LoopState {
         true
     }
 
-    /// Arms a timer with one handle. A loop that is cancelling drops the work. `now` is the clock as it
-    /// was read for this timer (R26).
+    /// Arms a timer with one handle. A loop that is cancelling drops the work. `now` is a reading
+    /// of the clock for this timer alone (R26).
     pub(crate) fn arm_timer(
         &self,
         work: Work,

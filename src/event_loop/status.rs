@@ -1,7 +1,7 @@
 //! Whether a loop accepts work, and why its run ends.
 //!
-//! Invariant: `is_stopping` is true if there is a reason to stop, or if the run has reached its
-//! target.
+//! Invariant: `is_stopping` is true if and only if there is a reason to stop or the run has reached
+//! its target.
 
 use std::cell::{Cell, Ref, RefCell};
 
@@ -26,14 +26,14 @@ pub(crate) enum LoopStatus {
     Open,
     /// The `exit` listeners have been called: ticks are refused (R9).
     Exiting,
-    /// It is cancelling everything: what is scheduled is dropped.
+    /// It is cancelling everything and drops what is scheduled.
     Cancelling,
 }
 
 /// Why a run ends while the loop still has something to do.
 pub(crate) enum Stop {
     Exit(i32),
-    /// Nothing can run unless a clock moves that is held by hand.
+    /// Nothing can run unless time passes, and the virtual clock is held.
     ClockHeld,
     Uncaught(Uncaught),
     Unhandled {
@@ -64,7 +64,7 @@ impl LoopState {
         self.update_fast_path();
     }
 
-    /// Must be called whenever an observer was added or removed.
+    /// Computes `fast_path` again. Must be called after an observer was added or removed.
     pub(crate) fn update_fast_path(&self) {
         let fast_path = self.status() == LoopStatus::Open && !self.observers.is_on();
         self.run.fast_path.set(fast_path);

@@ -1,11 +1,13 @@
-//! Runs steps that lead to further steps one after another, not one inside of another.
+//! Runs steps that cause further steps one after another instead of recursively.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Settling or dropping a promise of a long chain leads to the same for the next one. Without a
-/// trampoline that would use stack for each of them.
+/// Runs steps without nesting them.
+///
+/// Settling or dropping a promise of a long chain does the same to the next promise. Nested, each of
+/// them would use stack.
 #[derive(Default)]
 pub(crate) struct Trampoline {
     queue: RefCell<VecDeque<Box<dyn FnOnce()>>>,
@@ -13,7 +15,7 @@ pub(crate) struct Trampoline {
 }
 
 impl Trampoline {
-    /// Runs `step` now, or after the running step if it is called from inside of one.
+    /// Runs `step` now, or after the running step if there is one.
     pub(crate) fn run(&self, step: Box<dyn FnOnce()>) {
         self.queue.borrow_mut().push_back(step);
         if self.is_running.replace(true) {

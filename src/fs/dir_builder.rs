@@ -9,6 +9,8 @@ use crate::promise::Promise;
 
 /// Options for creating directories: those of [`std::fs::DirBuilder`].
 ///
+/// # Examples
+///
 /// ```
 /// use nodeloop::fs::DirBuilder;
 /// # let directory = tempfile::tempdir()?;
@@ -42,7 +44,7 @@ impl DirBuilder {
         self
     }
 
-    /// Creates the directory. The job is submitted when this is called.
+    /// Creates the directory `path`. This call submits the job.
     ///
     /// # Panics
     ///

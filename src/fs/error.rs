@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 /// The enclosing `io::Error` has the kind of the original. Its `raw_os_error()` is `None`, because
 /// an `io::Error` cannot hold both an error code and a payload; the code is available here.
 ///
+/// # Examples
+///
 /// ```
 /// use nodeloop::fs::{self, PathError};
 ///
@@ -55,8 +57,8 @@ impl PathError {
         self.source.raw_os_error()
     }
 
-    /// Adds the operation and the path to `source`. `verb` is the operation with its module or
-    /// type, such as `fs::read`.
+    /// Adds the operation and the path to `source`. `verb` is the public function with its module
+    /// or type, such as `fs::read`.
     pub(super) fn wrap(
         verb: &'static str,
         path: &Path,

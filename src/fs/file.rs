@@ -12,8 +12,8 @@
 //!
 //! Invariant: at most one job of a `File` moves its cursor at a time.
 //!
-//! Invariant: the position of the `File` is the system's cursor minus the unread bytes in the
-//! buffer.
+//! Invariant: the position of the `File` is the cursor of the descriptor minus the unread bytes in
+//! the buffer.
 //!
 //! Invariant: an error of a write is returned once.
 
@@ -34,7 +34,7 @@ use super::job::job;
 use super::read_buffer::ReadBuffer;
 use super::{OpenOptions, PathError};
 
-/// The most bytes one job reads or writes, so that a huge slice is not copied at once.
+/// The most bytes that one job reads or writes, so that a huge slice is not copied at once.
 const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 
 /// An open file: `AsyncRead`, `AsyncWrite` and `AsyncSeek` on the worker pool.
@@ -66,6 +66,8 @@ const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 /// either submitted its bytes or used none of them. `flush` and `seek` can be dropped and called
 /// again; a dropped `seek` has moved the cursor only if it was from the end. `read_exact`,
 /// `read_to_end`, `write_all` and other combinations of several operations are not cancel safe.
+///
+/// # Examples
 ///
 /// ```
 /// use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -185,14 +187,15 @@ impl File {
         }
     }
 
-    /// Converts a file of the standard library. Errors of its operations do not name the path.
+    /// Creates a file from one of the standard library. Errors of its operations do not name the
+    /// path.
     pub fn from_std(file: std::fs::File) -> File {
         File::new(file, None)
     }
 
-    /// Waits for the operation in progress, and converts this into a file of the standard library.
+    /// Waits for the operation in progress, and converts the file into one of the standard library.
     ///
-    /// Bytes that were read ahead can be read again from that file.
+    /// The cursor of that file is at the position of this one.
     ///
     /// # Errors
     ///
@@ -220,7 +223,7 @@ impl File {
         Ok(File::new(clone, path))
     }
 
-    /// Returns the metadata of the file. It may or may not include a write in progress.
+    /// Returns the metadata of the file, which may or may not reflect a write in progress.
     ///
     /// # Panics
     ///
@@ -292,7 +295,8 @@ impl File {
         self.job("File::sync_data", |file| file.sync_data()).await
     }
 
-    /// Runs a job after the operation in progress, with the system's cursor at the file's position.
+    /// Runs a job after the operation in progress, with the cursor of the descriptor at the
+    /// position of the file.
     async fn exclusive<T: Send + 'static>(
         &mut self,
         verb: &'static str,
@@ -346,14 +350,15 @@ impl File {
         Poll::Ready(())
     }
 
-    /// Waits for the operation in progress and moves the system's cursor to the file's position.
+    /// Waits for the operation in progress and moves the cursor of the descriptor to the position
+    /// of the file.
     async fn settle_cursor(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_idle(cx)).await;
         self.rewind_unread()
     }
 
-    /// Moves the system's cursor back by the unread bytes. This changes a number in the descriptor
-    /// and does no I/O, so it needs no job.
+    /// Moves the cursor of the descriptor back by the unread bytes. This changes a number in the
+    /// descriptor and does no I/O, so it needs no job.
     fn rewind_unread(&mut self) -> io::Result<()> {
         debug_assert!(
             matches!(self.state, State::Idle),
@@ -472,7 +477,7 @@ impl Drop for File {
         if (error.is_none() && writing.is_none()) || try_current().is_none() {
             return;
         }
-        // No operation is left to return the error of the last write: it becomes a rejection.
+        // No later operation can return the error of the last write, so it becomes a rejection.
         drop(try_spawn_lazy(async move {
             match (error, writing) {
                 (Some(error), _) => Err(error),

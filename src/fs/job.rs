@@ -1,9 +1,9 @@
-//! Runs a file operation as a job of the pool.
+//! File operations as jobs of the pool.
 //!
 //! A value that belongs to its loop, such as a [`File`](super::File), cannot be created on another
-//! thread. The job returns its parts, and `job`'s last argument assembles them on the loop's
-//! thread. Changing the promise with [`map`](Promise::map) instead would lose the link to the job
-//! that [`abort`](Promise::abort) needs.
+//! thread. The job returns its parts, and the last argument of [`job`] assembles them on the loop's
+//! thread. [`Promise::map`] cannot be used for that, because [`abort`](Promise::abort) on its
+//! result does not remove the job from the queue.
 
 use std::io;
 use std::path::Path;

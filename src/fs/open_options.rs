@@ -9,8 +9,10 @@ use super::File;
 
 /// Options for opening files: those of [`std::fs::OpenOptions`].
 ///
-/// Options of a single platform (`mode`, `custom_flags`, …) are set on the standard library's type
-/// and converted with `From`:
+/// Options of a single platform (`mode`, `custom_flags`, …) are set on the standard library's type,
+/// which can be converted.
+///
+/// # Examples
 ///
 /// ```
 /// use nodeloop::fs::OpenOptions;
@@ -46,7 +48,7 @@ impl OpenOptions {
         self
     }
 
-    /// Sets the option for append mode: every write goes to the end of the file.
+    /// Sets the option for append mode: every write appends to the end of the file.
     pub fn append(&mut self, append: bool) -> &mut OpenOptions {
         self.options.append(append);
         self
@@ -70,7 +72,7 @@ impl OpenOptions {
         self
     }
 
-    /// Opens the file at `path`. The job is submitted when this is called.
+    /// Opens the file at `path`. This call submits the job.
     ///
     /// # Errors
     ///

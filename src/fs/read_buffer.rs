@@ -1,4 +1,4 @@
-//! The buffer that a job reads into and that the reader is served from.
+//! The buffer that a job fills and from which reads are served.
 
 use std::io::{self, ErrorKind, Read};
 

@@ -17,13 +17,15 @@ use crate::promise::Promise;
 use super::PathError;
 use super::job::{job, path_job};
 
-/// The number of entries one job reads, which is the default `bufferSize` of Node's `opendir`.
+/// The number of entries that one job reads, which is the default `bufferSize` of Node's `opendir`.
 const ENTRIES_PER_JOB: usize = 32;
 
 /// Opens a directory and reads its first entries: Node's `opendir`.
 ///
 /// The entries are returned in the order of the file system, as by `opendir` (Node's `readdir`
 /// sorts them by name), without `.` and `..`.
+///
+/// # Examples
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -59,8 +61,9 @@ pub fn read_dir(path: impl AsRef<Path>) -> Promise<io::Result<ReadDir>> {
     })
 }
 
-/// The entries of a directory, returned by [`read_dir`]: a `Stream`, also with
-/// [`next_entry`](ReadDir::next_entry).
+/// The entries of a directory, returned by [`read_dir()`].
+///
+/// It is a `Stream`, and has the method [`next_entry`](ReadDir::next_entry).
 ///
 /// One job reads up to 32 entries, which are then returned without waiting. The next job is
 /// submitted when all of them have been returned and another entry is polled for. An error ends
@@ -173,7 +176,7 @@ impl DirEntry {
         }
     }
 
-    /// Returns the path given to [`read_dir`], joined with the name of the entry.
+    /// Returns the path given to [`read_dir()`], joined with the name of the entry.
     pub fn path(&self) -> PathBuf {
         self.entry.path()
     }
@@ -189,7 +192,7 @@ impl DirEntry {
     ///
     /// # Errors
     ///
-    /// Returns any error reported by the operating system when it was asked for the type.
+    /// Returns any error reported by the operating system.
     pub fn file_type(&self) -> io::Result<FileType> {
         if let Some(file_type) = self.file_type {
             return Ok(file_type);

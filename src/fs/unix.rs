@@ -1,5 +1,5 @@
-//! What only Unix has: permissions of new directories, owners, symbolic links of one kind, and
-//! reading and writing at an offset.
+//! Functions that exist only on Unix: permissions of new directories, owners, symbolic links of one
+//! kind, and reading and writing at an offset.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -66,9 +66,11 @@ pub fn lchown(
 impl File {
     /// Reads at most `length` bytes at `offset`, which is counted from the start of the file.
     ///
-    /// Returns fewer bytes if the file ends earlier or the operating system reads fewer. The
-    /// cursor is neither used nor moved, so this runs concurrently with any other operation. It
+    /// Returns fewer bytes if the file ends earlier or the operating system reads fewer. The cursor
+    /// is neither used nor moved, so this runs concurrently with any other operation. It
     /// corresponds to Node's `fileHandle.read(buffer, 0, length, position)`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use nodeloop::fs::File;
@@ -133,8 +135,8 @@ impl File {
 }
 
 impl AsFd for File {
-    /// Borrows the descriptor. Its cursor may be ahead of the position of this file, by the bytes
-    /// that were read ahead.
+    /// Borrows the descriptor. Its cursor is after the position of this file if bytes were read
+    /// ahead.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

@@ -1,4 +1,4 @@
-//! What only Windows has: symbolic links of two kinds.
+//! Functions that exist only on Windows: symbolic links of two kinds.
 
 use std::io;
 use std::path::Path;

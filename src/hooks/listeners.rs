@@ -1,7 +1,7 @@
 //! A list of listeners: those of one hook, or of one signal.
 //!
-//! It keeps listeners and never calls them: `event_loop/invoke.rs` does, on a
-//! [snapshot](Listeners::snapshot).
+//! The list never calls its listeners: `event_loop/invoke.rs` calls a
+//! [snapshot](Listeners::snapshot) of them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,14 +14,16 @@ pub(crate) struct Listeners<T: ?Sized> {
     next_id: Cell<u64>,
 }
 
-impl<T: ?Sized> Listeners<T> {
-    pub(crate) fn new() -> Listeners<T> {
+impl<T: ?Sized> Default for Listeners<T> {
+    fn default() -> Listeners<T> {
         Listeners {
-            list: RefCell::new(Vec::new()),
+            list: RefCell::default(),
             next_id: Cell::new(0),
         }
     }
+}
 
+impl<T: ?Sized> Listeners<T> {
     /// Adds a listener and returns its number.
     pub(crate) fn add(&self, listener: impl FnMut(&T) + 'static) -> u64 {
         let id = self.next_id.get();

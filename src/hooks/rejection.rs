@@ -2,7 +2,7 @@
 //!
 //! This is the list of `lib/internal/process/promises.js`. A promise enters it when it is rejected
 //! without a reaction. It leaves it with its first reaction, or when it is reported at the end of a
-//! drain. `event_loop/checkpoint.rs` decides what is done with a report.
+//! drain. `event_loop/checkpoint.rs` decides how a report is handled.
 //!
 //! ```text
 //!               rejected             take_round
@@ -22,33 +22,33 @@ use std::rc::Rc;
 use crate::async_local::context::AsyncContext;
 use crate::phases::macrotask::SourceLocation;
 
-/// The state of a promise in the tracking of rejections.
+/// The state of a promise in the tracking of unhandled rejections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tracking {
     /// Pending, fulfilled, or rejected and handled.
     Untracked,
     /// Rejected without a reaction, and not reported yet.
     Fresh,
-    /// Reported without a reaction: the first one will be late.
+    /// Reported as rejected without a reaction; a later reaction is reported as well.
     Reported,
 }
 
-/// A promise of any type as the tracking sees it.
+/// A promise of any type, for the tracking of rejections.
 pub(crate) trait Tracked {
     fn tracking(&self) -> &Cell<Tracking>;
-    /// Returns where the promise was made.
+    /// Returns where the promise was created.
     fn location(&self) -> SourceLocation;
     /// Returns the number of the promise.
     fn id(&self) -> u64;
-    /// Returns the async context in which the promise was made.
+    /// Returns the async context in which the promise was created.
     fn context(&self) -> AsyncContext;
-    /// Calls `look` with the reason of the rejection.
-    fn with_reason(&self, look: &mut dyn FnMut(&dyn Reason));
+    /// Calls `read` with the reason of the rejection.
+    fn with_reason(&self, read: &mut dyn FnMut(&dyn Reason));
 }
 
 /// The reason of a rejection: an error value, or the payload of a panic.
 ///
-/// Every `'static` type that implements `Debug` is one.
+/// Every `'static` type that implements `Debug` is a reason.
 pub trait Reason: Any + fmt::Debug {
     /// Returns the value itself, for downcasting.
     fn as_any(&self) -> &dyn Any;
@@ -85,7 +85,7 @@ impl Rejections {
                 self.open.set(self.open.get() - 1);
                 if self.open.get() == 0 {
                     let handled = std::mem::take(&mut *self.fresh.borrow_mut());
-                    drop(handled); // outside of the borrow: it may drop values of user code
+                    drop(handled); // outside of the borrow, because this may drop values of user code
                 }
             }
             Tracking::Reported => self.late.borrow_mut().push_back(promise),
@@ -97,44 +97,44 @@ impl Rejections {
         self.open.get() == 0 && self.late.borrow().is_empty()
     }
 
-    /// Removes the next promise that was handled after it had been reported. They are taken one by
-    /// one: if a listener panics, the others wait for the next drain.
+    /// Removes the next promise that was handled after it had been reported. If a listener panics,
+    /// the remaining ones wait for the next drain.
     pub(crate) fn take_late(&self) -> Option<Rc<dyn Tracked>> {
         self.late.borrow_mut().pop_front()
     }
 
-    /// Removes all fresh rejections, in the order of rejection. One that a listener of this round
-    /// handles is still reported, as in Node.
+    /// Removes all fresh rejections, in the order of rejection. A rejection that a listener of this
+    /// round handles is still reported, as in Node.
     pub(crate) fn take_round(&self) -> Vec<Rc<dyn Tracked>> {
         self.open.set(0);
         let mut round = std::mem::take(&mut *self.fresh.borrow_mut());
-        // A promise that was handled and rejected again is in the list twice, and kept once.
+        // A promise that was handled and rejected again is in the list twice; it is kept once.
         round.retain(|promise| promise.tracking().replace(Tracking::Untracked) == Tracking::Fresh);
         round
     }
 }
 
-/// A rejected promise as listeners receive it.
+/// A rejected promise, which listeners receive.
 pub struct Rejection {
     pub(crate) promise: Rc<dyn Tracked>,
 }
 
 impl Rejection {
-    /// Returns where the promise was made.
+    /// Returns where the promise was created.
     pub fn location(&self) -> SourceLocation {
         self.promise.location()
     }
 
-    /// Calls `look` with the reason and returns its result.
+    /// Calls `read` with the reason and returns its result.
     ///
     /// The reason is the error with which the promise was rejected, or a [`PanicReason`]. Downcast it
     /// with [`Reason::as_any`].
-    pub fn with_reason<R>(&self, look: impl FnOnce(&dyn Reason) -> R) -> R {
-        let mut look = Some(look);
+    pub fn with_reason<R>(&self, read: impl FnOnce(&dyn Reason) -> R) -> R {
+        let mut read = Some(read);
         let mut result = None;
         self.promise.with_reason(&mut |reason| {
-            if let Some(look) = look.take() {
-                result = Some(look(reason));
+            if let Some(read) = read.take() {
+                result = Some(read(reason));
             }
         });
         result.expect("a rejected promise has a reason")
@@ -150,7 +150,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the promise made at {} was rejected: {}",
+            "the promise created at {} was rejected: {}",
             self.location(),
             self.reason_text()
         )

@@ -20,8 +20,8 @@ pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Drops a value of user code where a panic of its destructor cannot be reported: the panic hook has
-/// printed it.
+/// Drops a value of user code, and ignores a panic of its destructor, which the panic hook has
+/// printed.
 pub(crate) fn drop_quietly<T>(value: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
 }
@@ -58,7 +58,7 @@ impl fmt::Display for Uncaught {
         let text = payload_text(&*self.payload);
         write!(
             f,
-            "uncaught panic in the callback made at {}: {text}",
+            "uncaught panic in the callback created at {}: {text}",
             self.location
         )
     }

@@ -1,4 +1,4 @@
-//! Streams of the `futures` traits as streams of hyper.
+//! Streams with the `futures` traits as streams of hyper.
 //!
 //! hyper's read buffer may be uninitialized. Without unsafe code, bytes must be copied into it, so
 //! they are first read into a scratch buffer. That buffer belongs to the thread and is used by one
@@ -34,6 +34,8 @@ pin_project! {
     ///
     /// **Cost.** Every byte that hyper reads is copied once, from a buffer that the streams of a
     /// thread share. Writes are not copied.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use futures::io::Cursor;

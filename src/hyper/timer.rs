@@ -35,6 +35,8 @@ use crate::time::{Progress, ceil_ms, poll_timer, release_timer};
 ///
 /// Creating a sleep panics outside of an event loop. Polling a sleep panics outside of its own.
 ///
+/// # Examples
+///
 /// ```
 /// use hyper::rt::Timer;
 /// use nodeloop::{EventLoop, hyper::HyperTimer};

@@ -1,5 +1,5 @@
-//! Where operating systems differ. Outside of the modules that exist on Unix only, no other file of
-//! `io` and `net` has a `cfg`, except to declare those modules.
+//! The differences between operating systems that concern `io` and `net`. Their other files use `cfg`
+//! only to declare modules that exist on one system, which `tests/house/layers.rs` checks.
 
 use std::io;
 
@@ -19,15 +19,14 @@ impl<S: mio::event::Source + 'static> PlatformSource for S {}
 
 /// Whether a read of a TCP stream that fills only a part of its buffer has emptied the socket.
 ///
-/// Not on Windows: there mio rearms a socket only after an operation that would block.
+/// It has not on Windows, where mio rearms a socket only after an operation that would block.
 pub(crate) const SHORT_READ_DRAINS: bool = cfg!(unix);
 
-/// Whether listeners set `SO_REUSEADDR`, as libuv does. On Windows that option would let two sockets
-/// have the same address at the same time.
+/// Whether listeners set `SO_REUSEADDR`, as libuv does. On Windows that option would let two
+/// sockets have the same address at the same time.
 pub(crate) const REUSE_ADDRESS: bool = cfg!(unix);
 
-/// The errors that mean that the process or the system has too many open descriptors: `EMFILE` and
-/// `ENFILE`, or `WSAEMFILE`.
+/// `EMFILE` and `ENFILE`, or `WSAEMFILE`: too many open descriptors.
 const OUT_OF_DESCRIPTORS: &[i32] = if cfg!(windows) { &[10024] } else { &[24, 23] };
 
 /// The error of a `connect` that does not block and whose outcome is reported by an event.
@@ -52,12 +51,12 @@ pub(crate) const TOO_LONG: i32 = if cfg!(windows) {
     40
 };
 
-/// Whether the error of a `connect` means that the connection is being established.
+/// Returns whether the error of a `connect` means that the connection is being established.
 pub(crate) fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(IN_PROGRESS)
 }
 
-/// Whether there are too many open descriptors.
+/// Returns whether the error means that the process or the system has too many open descriptors.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     code.is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code))

@@ -1,6 +1,6 @@
 //! A source that is registered with the poll phase and can be closed by reference.
 //!
-//! It never reads or writes on its own: its owner does, by the methods in this file.
+//! It performs I/O only when its owner calls a method.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -46,7 +46,8 @@ impl<S: Source> PollEvented<S> {
         operation(self.source.borrow().as_ref().ok_or_else(source_closed)?)
     }
 
-    /// Calls `operation` when the source is ready until it does not block, for any number of tasks.
+    /// Calls `operation` whenever the source is ready, until it does not block. Any number of tasks
+    /// may wait.
     pub(crate) async fn async_io<R>(
         &self,
         direction: Direction,
@@ -56,7 +57,8 @@ impl<S: Source> PollEvented<S> {
         self.registration.async_io(direction, operation).await
     }
 
-    /// Calls `operation` when the source is ready until it does not block, for `poll_*` methods.
+    /// Calls `operation` whenever the source is ready, until it does not block. Only the task of
+    /// the latest call is woken.
     pub(crate) fn poll_io<R>(
         &self,
         direction: Direction,
@@ -78,12 +80,12 @@ impl<S: Source> PollEvented<S> {
         state.push_close(Macrotask::new(callback, origin));
         if !waiting.is_empty() {
             // As in libuv (`core.c` `uv__finish_close`), pending operations end right before the
-            // close callback. The phase is a stack: what is pushed last is called first.
+            // close callback. The phase is a stack, so this is pushed last to be called first.
             state.push_close(Macrotask::wake_all(waiting, origin));
         }
     }
 
-    /// Closes the source; the promise is settled in the close phase (R62).
+    /// Closes the source and returns a promise that settles in the close phase (R62).
     #[track_caller]
     pub(crate) fn close(&self) -> Promise<()> {
         let (promise, resolver) = with_resolver();
@@ -158,8 +160,8 @@ where
 }
 
 impl<S: ReadSource> PollEvented<S> {
-    /// `short_read_drains` states whether a read that fills only a part of the buffer has emptied
-    /// the source.
+    /// Reads when the source is ready. `short_read_drains` states whether a read that fills only a
+    /// part of the buffer has emptied the source.
     pub(crate) fn poll_read(
         &self,
         cx: &Context<'_>,

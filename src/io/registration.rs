@@ -1,7 +1,7 @@
 //! The registration of a source with the poll phase, and waiting for its readiness.
 //!
-//! A registration performs no I/O itself: it calls the operation that it is given, and again when
-//! the source is ready.
+//! A registration performs no I/O itself: it calls an operation of its owner whenever the source is
+//! ready.
 //!
 //! Invariant: the table of registrations is not borrowed while an operation runs, nor while a waker
 //! is woken or dropped.
@@ -20,7 +20,7 @@ use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::{RegistrationKey, SourcePoll, WaiterId};
 
-/// The entry of a source in the poll phase's table. The owner has to deregister it.
+/// The entry of a source in the table of the poll phase. The owner has to deregister it.
 pub(crate) struct Registration {
     state: Rc<LoopState>,
     key: RegistrationKey,
@@ -92,7 +92,8 @@ impl Registration {
         }
     }
 
-    /// Calls `operation` when the source is ready until it does not block, for `poll_*` methods.
+    /// Calls `operation` whenever the source is ready, until it does not block. Only the task of
+    /// the latest call is woken.
     ///
     /// `operation` also returns whether it has drained the source.
     pub(crate) fn poll_io<R>(
@@ -109,7 +110,8 @@ impl Registration {
         }
     }
 
-    /// Calls `operation` when the source is ready until it does not block, for any number of tasks.
+    /// Calls `operation` whenever the source is ready, until it does not block. Any number of tasks
+    /// may wait.
     pub(crate) async fn async_io<R>(
         &self,
         direction: Direction,
@@ -153,6 +155,7 @@ impl Registration {
         None
     }
 
+    /// Clears the readiness, after an operation that would have blocked.
     pub(crate) fn would_block(&self, direction: Direction) {
         let mut registrations = self.state.poll.registrations.borrow_mut();
         registrations.would_block(self.key, direction);
@@ -180,7 +183,7 @@ impl Registration {
     #[must_use]
     pub(crate) fn deregister(&self, source: &mut impl Source) -> Vec<Waker> {
         let mut registrations = self.state.poll.registrations.borrow_mut();
-        // An error means that the operating system does not know the source any more.
+        // An error means that the operating system no longer knows the source.
         let (_, wakers) = registrations.deregister(self.key, source);
         wakers
     }

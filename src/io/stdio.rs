@@ -1,7 +1,7 @@
 //! The standard streams of the process.
 //!
-//! They are shared with the parent of this process and with its other children. So this module never
-//! sets them to non-blocking mode, never closes them, and never reads ahead.
+//! They are shared with the parent of this process and with the other children of that parent. This
+//! module therefore never sets them to non-blocking mode, never closes them, and never reads ahead.
 
 use std::fmt;
 use std::future::Future;
@@ -35,7 +35,7 @@ const JOB_BYTES: usize = 64 * 1024;
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 ///
 /// # Examples
 ///
@@ -65,7 +65,7 @@ pub fn stdin() -> Stdin {
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ pub fn stdout() -> Stdout {
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn stderr() -> Stderr {
     Stdout::new(
@@ -115,8 +115,8 @@ enum StandardStream {
 ///   alive, unless the handle is unref'd, and ends with the loop. It needs no thread.
 /// - Anything else, such as a file, is read by a job of the blocking pool, at most 64 KiB at a time.
 ///   A job keeps the loop alive even if the handle is unref'd.
-/// - A pipe or a terminal that the operating system can't open again is also read by a job. (Linux
-///   opens it through `/proc`, with permission.) Such a job occupies its thread until there is
+/// - A pipe or a terminal that can't be opened a second time is also read by a job. (Linux opens it
+///   through `/proc` if the process has permission.) Such a job occupies its thread until there is
 ///   input, but does not keep the process from exiting.
 ///
 /// # Cancel safety
@@ -236,8 +236,8 @@ impl fmt::Debug for Stdin {
 /// both are written in the order of the calls.
 ///
 /// If a pipe, a terminal or a socket is full, the write waits and the loop continues. Writing to a
-/// file blocks, as in Node. Writing to a pipe or a terminal that the operating system can't open
-/// again (see [`Stdin`]) blocks, too, while it is full.
+/// file blocks, as in Node. Writing to a pipe or a terminal that can't be opened a second time (see
+/// [`Stdin`]) blocks, too, while it is full.
 ///
 /// Closing the handle flushes it; the descriptor stays open.
 ///

@@ -1,4 +1,4 @@
-//! What exists on Unix only: sources made of any descriptor, and the descriptors of sockets.
+//! I/O on Unix only: `AsyncFd` for any descriptor, and the descriptors of sockets.
 
 mod async_fd;
 mod descriptor;

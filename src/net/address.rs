@@ -1,7 +1,7 @@
 //! Conversion to socket addresses, and name resolution.
 //!
-//! Literal addresses need no job of the blocking pool. Names are looked up there, by the resolver of
-//! the operating system, which blocks. Nothing is cached.
+//! Literal addresses need no job of the blocking pool. Names are looked up there, by the resolver
+//! of the operating system, which blocks. Nothing is cached.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -20,7 +20,7 @@ use crate::promise::{self, Promise, PromiseError};
 ///
 /// Unlike the trait of the standard library with this name, it does not block: a literal address is
 /// converted immediately, and a host name is looked up by a job of the blocking pool
-/// ([`spawn_blocking`](crate::spawn_blocking)).
+/// ([`spawn_blocking`]).
 ///
 /// This trait is sealed and can't be implemented outside of this crate.
 pub trait ToSocketAddrs: Sealed {}
@@ -43,12 +43,12 @@ impl Target {
     /// Returns the first address.
     pub(super) async fn first(self) -> io::Result<SocketAddr> {
         match self {
-            Target::One(address) => Ok(address), // without a list: each datagram calls it
+            Target::One(address) => Ok(address), // no list, because each datagram calls this
             other => Ok(other.resolve().await?[0]),
         }
     }
 
-    /// Returns the addresses in the order in which they have to be tried. There is at least one.
+    /// Returns the addresses, at least one, in the order in which they have to be tried.
     pub(super) async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
         let addresses = match self {
             Target::One(address) => return Ok(vec![address]),
@@ -66,24 +66,25 @@ impl Target {
     }
 }
 
-/// Resolves `address` to its socket addresses, in the order of the resolver of the operating system:
-/// Node's `dns.lookup` with `{ all: true }`.
+/// Resolves `address` to its socket addresses, in the order of the resolver of the operating
+/// system: Node's `dns.lookup` with `{ all: true }`.
 ///
 /// A host name is looked up by a job of the blocking pool, which is submitted immediately (R60), as
 /// Node calls `getaddrinfo` in the pool of libuv. With the default of four threads, four slow
 /// look-ups delay all other jobs. A literal address needs no job.
 ///
-/// Dropping the promise detaches the job. [`Promise::abort`] removes a job that was not started yet.
+/// Dropping the promise detaches the job. [`Promise::abort`] removes a job that was not started
+/// yet.
 ///
 /// # Errors
 ///
-/// Resolves to a [`NetError`](super::NetError) such as `getaddrinfo nowhere.invalid: failed to lookup
-/// address information: Name or service not known`, or to an error of kind
+/// Resolves to a [`NetError`](super::NetError) such as `getaddrinfo nowhere.invalid: failed to
+/// lookup address information: Name or service not known`, or to an error of kind
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `address` is not valid.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 ///
 /// # Examples
 ///
@@ -108,7 +109,7 @@ fn look_up(host: String, port: u16) -> Promise<io::Result<Vec<SocketAddr>>> {
         let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
         match addresses {
             Ok(addresses) => Ok(addresses.collect()),
-            Err(error) => Err(FailedAttempt::named("getaddrinfo", host, error).alone()),
+            Err(error) => Err(FailedAttempt::named("getaddrinfo", host, error).into_error()),
         }
     })
 }

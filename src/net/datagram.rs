@@ -1,4 +1,4 @@
-//! Sockets for datagrams: what UDP and Unix domain sockets have in common.
+//! Sockets for datagrams: the methods that UDP and Unix domain sockets have in common.
 
 use std::io;
 use std::task::{Context, Poll};

@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 
 use crate::io::platform::TOO_LONG;
 
-/// The details of an [`io::Error`] of connecting, listening, binding or name resolution: the
-/// attempts, and the error that the operating system has reported for each. Its text is that of
-/// Node's errors.
+/// The details of an [`io::Error`] of connecting, listening, binding or name resolution.
 ///
-/// The `io::Error` has the kind of the first attempt, as Node's `AggregateError` has the code of the
-/// first one. Its `raw_os_error()` is `None`, because the standard library has no error with both a
-/// code and a text. Use [`NetError::raw_os_error`] instead.
+/// It lists the attempts, and the error that the operating system has reported for each. Its text
+/// is that of Node's errors.
+///
+/// The `io::Error` has the kind of the first attempt, as Node's `AggregateError` has the code of
+/// the first one. Its `raw_os_error()` is `None`, because the standard library has no error with
+/// both a code and a text. Use [`NetError::raw_os_error`] instead.
 ///
 /// # Examples
 ///
@@ -98,7 +99,7 @@ impl FailedAttempt {
     }
 
     /// Creates an error of this attempt only.
-    pub(super) fn alone(self) -> io::Error {
+    pub(super) fn into_error(self) -> io::Error {
         NetError::wrap(vec![self])
     }
 
@@ -108,7 +109,7 @@ impl FailedAttempt {
         self.operation
     }
 
-    /// Returns the address, unless it was a name or a path.
+    /// Returns the address, or `None` if the target was a name or a path.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
@@ -155,7 +156,7 @@ impl Error for NetError {
     }
 }
 
-/// Returns the code of an error in Node, and the text of libuv.
+/// Returns the code of an error in Node and its text in libuv.
 fn code_and_text(error: &io::Error) -> Option<(&'static str, &'static str)> {
     Some(match error.kind() {
         ErrorKind::AddrInUse => ("EADDRINUSE", "address already in use"),

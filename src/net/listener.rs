@@ -1,9 +1,9 @@
-//! Accepting connections: one for each call, at most 32 for one event.
+//! Accepting connections: one per call, at most 32 per event.
 //!
 //! Two kinds of errors do not end an `accept`. A connection that was aborted before it was accepted
 //! is skipped. When the process or the system has too many open descriptors, `accept` tries again
-//! after [`BACK_OFF`]: the connection stays in the queue of the system meanwhile, and the listener
-//! stays ready without being polled in vain.
+//! after [`BACK_OFF`]. Meanwhile the connection stays in the queue of the operating system, and the
+//! listener stays ready.
 
 use std::fmt;
 use std::future::Future;

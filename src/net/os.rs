@@ -1,6 +1,6 @@
-//! What the sockets of mio have in common, as traits.
+//! Traits for the operations that the sockets of mio have in common.
 //!
-//! They are implemented beside the protocols, in `tcp.rs`, `udp.rs` and `unix.rs`.
+//! They are implemented in `tcp.rs`, `udp.rs` and `unix.rs`.
 
 use std::fmt::Debug;
 use std::io;
@@ -46,7 +46,7 @@ pub trait OsDatagram: OsSocket {
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Self::Address)>;
 }
 
-/// The options that mio has no method for.
+/// Access to the options that mio has no method for.
 pub trait AsSocket2 {
     fn as_socket2(&self) -> SockRef<'_>;
 }

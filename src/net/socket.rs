@@ -1,4 +1,4 @@
-//! `Socket`: what sockets of all kinds have in common.
+//! `Socket`: the methods of all kinds of sockets.
 
 use std::fmt;
 use std::io;
@@ -52,7 +52,7 @@ impl<K: Kind> Socket<K> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn from_std(socket: K::Std) -> io::Result<Socket<K>> {
         let state = current(K::Os::FROM_STD);
@@ -106,8 +106,8 @@ impl<K: Kind> Socket<K> {
     /// Closes the socket now and calls `callback` in the close phase of this turn (R62).
     ///
     /// Tasks that wait for the socket are woken right before `callback` is called, and receive an
-    /// error. `callback` is also called if the socket was closed before. If the loop ends before the
-    /// close phase, `callback` is dropped.
+    /// error. `callback` is also called if the socket was closed before. If the loop ends before
+    /// the close phase, `callback` is dropped.
     ///
     /// The callback of a listener does not wait for the connections that were accepted, unlike
     /// the callback of Node's `server.close()`.
@@ -124,7 +124,7 @@ impl<K: Kind> Socket<K> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn close(&self) -> Promise<()> {
         self.source.close()
@@ -156,7 +156,7 @@ impl<K: Kind> fmt::Debug for Socket<K> {
     }
 }
 
-/// The hop limit of a socket for IPv4 or IPv6.
+/// Returns the hop limit of a socket for IPv4 or IPv6.
 pub(super) fn ttl(socket: &socket2::Socket) -> io::Result<u32> {
     if is_v6(socket)? {
         socket.unicast_hops_v6()

@@ -48,7 +48,7 @@ pub(super) fn into_split<P: Protocol>(
 }
 
 impl<P: Protocol> OwnedReadHalf<P> {
-    /// Puts the two halves of a stream together again.
+    /// Reunites the two halves of a stream.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ impl<P: Protocol> OwnedReadHalf<P> {
 }
 
 impl<P: Protocol> OwnedWriteHalf<P> {
-    /// Drops the half without shutting down the write direction. That ends when the socket is
-    /// closed, which happens when the read half is dropped, too.
+    /// Drops the half without shutting down the write direction, which ends when the socket is
+    /// closed: when the read half is dropped, too.
     pub fn forget(mut self) {
         self.shutdown_on_drop = false;
     }

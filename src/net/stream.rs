@@ -1,4 +1,4 @@
-//! Connected streams: reading, writing, and what a new connection waits for.
+//! Connected streams: reading, writing, and waiting for a connection to be established.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
@@ -43,7 +43,8 @@ impl<P: Protocol> Socket<Stream<P>> {
         self.source.with(|socket| socket.as_socket2().shutdown(how))
     }
 
-    /// Waits for the first event of a socket that is being connected, and returns its error, if any.
+    /// Waits for the first event of a socket that is being connected, and returns its error, if
+    /// any.
     pub(super) async fn connected(self) -> io::Result<Self> {
         // A new source counts as writable until it reports that it would block.
         self.source.registration().would_block(Direction::Write);
@@ -55,9 +56,8 @@ impl<P: Protocol> Socket<Stream<P>> {
     }
 }
 
-/// Returns `error` in the pending phase (R63), which reports a connection that failed immediately
-/// (libuv's `tcp.c` `uv__tcp_connect` and `pipe.c` `uv_pipe_connect`, which feed the request to the
-/// loop).
+/// Returns `error` in the pending phase (R63), which reports a connection that failed immediately,
+/// as in libuv (`tcp.c` `uv__tcp_connect`, `pipe.c` `uv_pipe_connect`).
 pub(super) async fn report_in_pending_phase(
     state: &Rc<LoopState>,
     error: io::Error,
@@ -115,7 +115,7 @@ impl<P: Protocol> AsyncWrite for &Socket<Stream<P>> {
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(match self.shutdown(Shutdown::Write) {
-            // The peer has reset the connection, or it was closed: there is no direction to end.
+            // The peer has reset the connection, or the socket was closed: nothing to shut down.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         })

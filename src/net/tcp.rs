@@ -1,4 +1,4 @@
-//! TCP: what its streams and listeners have beyond the methods of all sockets.
+//! TCP streams and listeners, and their methods beyond those of all sockets.
 
 mod connect;
 mod socket;
@@ -22,7 +22,7 @@ use crate::event_loop::current::current;
 use crate::io::platform::{REUSE_ADDRESS, SHORT_READ_DRAINS};
 use crate::io::{Direction, check_loop};
 
-/// The length of the queue of connections to accept, as in Node's `server.listen` (`lib/net.js`).
+/// The length of the queue of connections to accept, as in Node (`lib/net.js`, `server.listen`).
 const BACKLOG: u32 = 511;
 
 /// A TCP connection.
@@ -128,7 +128,7 @@ impl Socket<Stream<Tcp>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     ///
     /// # Cancel safety
     ///
@@ -167,9 +167,9 @@ impl Socket<Stream<Tcp>> {
         self.source.with(|socket| socket.as_socket2().linger())
     }
 
-    /// Sets the value of the `SO_LINGER` option, in whole seconds: for how long the operating system
-    /// tries to send pending data after the socket was closed. With a duration of zero, closing the
-    /// socket discards pending data and resets the connection.
+    /// Sets the value of the `SO_LINGER` option, in whole seconds: for how long the operating
+    /// system tries to send pending data after the socket was closed. With a duration of zero,
+    /// closing the socket discards pending data and resets the connection.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.source
             .with(|socket| socket.as_socket2().set_linger(linger))
@@ -232,7 +232,7 @@ impl Socket<Listener<Tcp>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpListener>> {
         let state = current("TcpListener::bind");

@@ -1,4 +1,4 @@
-//! UDP: what its sockets have beyond the methods of all sockets and of all datagram sockets.
+//! UDP sockets, and their methods beyond those of all datagram sockets.
 
 mod options;
 
@@ -64,12 +64,12 @@ impl Socket<Datagram<Udp>> {
     ///
     /// # Errors
     ///
-    /// Returns a [`NetError`] that lists all attempts, such as `bind EADDRINUSE 0.0.0.0:53`. Returns
-    /// an error if the loop is ending.
+    /// Returns a [`NetError`] that lists all attempts, such as `bind EADDRINUSE 0.0.0.0:53`.
+    /// Returns an error if the loop is ending.
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<UdpSocket>> {
         let state = current("UdpSocket::bind");
@@ -93,8 +93,8 @@ impl Socket<Datagram<Udp>> {
         Err(NetError::wrap(failed))
     }
 
-    /// Sends a datagram to `address`. If there are several addresses, the first is used. A host name
-    /// is looked up by a job of the blocking pool.
+    /// Sends a datagram to `address`. If there are several addresses, the first is used. A host
+    /// name is looked up by a job of the blocking pool.
     ///
     /// # Errors
     ///
@@ -106,13 +106,13 @@ impl Socket<Datagram<Udp>> {
     pub async fn send_to(&self, bytes: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
         let address = address.target()?.first().await?;
         let send_to = |socket: &mio::net::UdpSocket| socket.send_to(bytes, address);
-        let failed = |error| FailedAttempt::at("send", address, error).alone();
+        let failed = |error| FailedAttempt::at("send", address, error).into_error();
         let sending = self.source.async_io(Direction::Write, send_to);
         sending.await.map_err(failed)
     }
 
-    /// Sends a datagram as [`send_to`](UdpSocket::send_to) does, for `poll_*` methods: only the task
-    /// of the latest call is woken.
+    /// Sends a datagram as [`send_to`](UdpSocket::send_to) does, for `poll_*` methods: only the
+    /// task of the latest call is woken.
     pub fn poll_send_to(
         &self,
         cx: &mut Context<'_>,
@@ -166,8 +166,8 @@ impl Socket<Datagram<Udp>> {
         self.source.with(|socket| socket.multicast_ttl_v4())
     }
 
-    /// Sets the value of the `IP_MULTICAST_TTL` option: the hop limit of multicast packets, which is
-    /// 1 by default.
+    /// Sets the value of the `IP_MULTICAST_TTL` option: the hop limit of multicast packets, which
+    /// is 1 by default.
     #[doc(alias = "setMulticastTTL")]
     pub fn set_multicast_ttl_v4(&self, hops: u32) -> io::Result<()> {
         self.source.with(|socket| socket.set_multicast_ttl_v4(hops))
@@ -178,8 +178,8 @@ impl Socket<Datagram<Udp>> {
         self.source.with(|socket| socket.multicast_loop_v4())
     }
 
-    /// Sets the value of the `IP_MULTICAST_LOOP` option: whether multicast packets are also received
-    /// on this machine, which is the default.
+    /// Sets the value of the `IP_MULTICAST_LOOP` option: whether multicast packets are also
+    /// received on this machine, which is the default.
     #[doc(alias = "setMulticastLoopback")]
     pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
         self.source.with(|socket| socket.set_multicast_loop_v4(on))

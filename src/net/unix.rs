@@ -1,4 +1,4 @@
-//! Unix domain sockets, and what other sockets have on Unix only.
+//! Unix domain sockets, and methods of other sockets that exist only on Unix.
 
 use std::future::Future;
 use std::io;
@@ -114,7 +114,7 @@ impl Socket<Stream<Unix>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     ///
     /// # Cancel safety
     ///
@@ -126,7 +126,7 @@ impl Socket<Stream<Unix>> {
         async move {
             check_loop(&state)?;
             let path = path.as_ref();
-            let failed = |error| FailedAttempt::at_path("connect", path, error).alone();
+            let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
             match mio::net::UnixStream::connect(path) {
                 Ok(socket) => {
                     let stream: UnixStream = Socket::new(state, socket, location)?;
@@ -149,7 +149,7 @@ impl Socket<Stream<Unix>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let state = current("UnixStream::pair");
@@ -171,12 +171,12 @@ impl Socket<Listener<Unix>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let state = current("UnixListener::bind");
         let path = path.as_ref();
-        let failed = |error| FailedAttempt::at_path("listen", path, error).alone();
+        let failed = |error| FailedAttempt::at_path("listen", path, error).into_error();
         let socket = mio::net::UnixListener::bind(path).map_err(failed)?;
         Socket::new(state, socket, Location::caller())
     }
@@ -191,12 +191,12 @@ impl Socket<Datagram<Unix>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::bind");
         let path = path.as_ref();
-        let failed = |error| FailedAttempt::at_path("bind", path, error).alone();
+        let failed = |error| FailedAttempt::at_path("bind", path, error).into_error();
         let socket = mio::net::UnixDatagram::bind(path).map_err(failed)?;
         Socket::new(state, socket, Location::caller())
     }
@@ -210,7 +210,7 @@ impl Socket<Datagram<Unix>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn unbound() -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::unbound");
@@ -226,7 +226,7 @@ impl Socket<Datagram<Unix>> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let state = current("UnixDatagram::pair");
@@ -242,7 +242,7 @@ impl Socket<Datagram<Unix>> {
     /// Returns a [`NetError`](super::NetError) such as `connect ENOENT /tmp/socket`.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let failed = |error| FailedAttempt::at_path("connect", path, error).alone();
+        let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
         self.source
             .with(|socket| socket.connect(path).map_err(failed))
     }
@@ -276,7 +276,7 @@ impl Socket<Datagram<Unix>> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => {
-                    let failed = |error| FailedAttempt::at_path("send", path, error).alone();
+                    let failed = |error| FailedAttempt::at_path("send", path, error).into_error();
                     return result.map_err(failed);
                 }
             }

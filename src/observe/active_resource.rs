@@ -1,11 +1,11 @@
-//! What [`why_alive`](crate::why_alive) reports, as the parts of a loop list it: the resources that
-//! can wake something, and the promises that tasks wait for.
+//! What the parts of a loop list for [`why_alive`](crate::why_alive): the resources that can wake a
+//! task or call a callback, and the promises that tasks wait for.
 //!
-//! The part that owns a resource lists it when a report is made. Nothing is recorded beforehand,
+//! The part that owns a resource lists it when a report is created. Nothing is recorded beforehand,
 //! with one exception: a promise without a task is in [`Awaited`] from its first reaction until it
 //! settles or is dropped.
 //!
-//! Invariant: nothing in here wakes a task or settles a promise.
+//! Invariant: a report wakes no task and settles no promise.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -72,14 +72,14 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// A resource as its owner lists it.
+/// A resource that its owner lists.
 pub(crate) struct ResourceEntry {
     pub(crate) kind: ResourceKind,
     pub(crate) location: Option<SourceLocation>,
     pub(crate) refed: bool,
     /// When it is due, on the loop's clock.
     pub(crate) due: Option<Duration>,
-    /// What it wakes.
+    /// The tasks that it wakes.
     pub(crate) wakers: Vec<Waker>,
 }
 
@@ -96,9 +96,9 @@ impl ResourceEntry {
     }
 }
 
-/// A pending promise of any type, as reports see it.
+/// A pending promise of any type, for reports.
 pub(crate) trait PendingPromise {
-    /// Returns where it was made.
+    /// Returns where it was created.
     fn created_at(&self) -> SourceLocation;
     /// Returns `true` if the task with this waker waits for it.
     fn is_awaited_by(&self, task: &Waker) -> bool;
@@ -123,11 +123,11 @@ impl Awaited {
         self.promises.borrow_mut().remove(key);
     }
 
-    /// Calls `look` with each of them.
-    pub(crate) fn for_each(&self, mut look: impl FnMut(&dyn PendingPromise)) {
+    /// Calls `visit` with each promise.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&dyn PendingPromise)) {
         for (_, promise) in self.promises.borrow().iter() {
             if let Some(promise) = promise.upgrade() {
-                look(&*promise);
+                visit(&*promise);
             }
         }
     }

@@ -58,7 +58,7 @@ impl fmt::Display for StepKind {
     }
 }
 
-/// The number of an entry into user code, from the moment at which it is queued until it has run.
+/// The number of an entry into user code, from when it is queued until it has run.
 ///
 /// Numbers increase. Entries are numbered only while the loop has an observer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,7 +77,7 @@ impl fmt::Display for StepId {
     }
 }
 
-/// The number of a promise, counted from 1 in the order in which its loop made them.
+/// The number of a promise, counted from 1 in the order in which its loop created them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PromiseId(pub(crate) u64);
 
@@ -102,7 +102,7 @@ pub struct Step {
     pub id: StepId,
     /// Its kind.
     pub kind: StepKind,
-    /// Where the callback or the task was made.
+    /// Where the callback or the task was created.
     pub location: SourceLocation,
     /// The number of the timer, immediate, job or source that it belongs to, which is the same for
     /// all calls of an interval. Each kind is numbered from 1, and the numbers of timers and sources
@@ -134,11 +134,11 @@ pub enum SettledAs {
     Aborted,
 }
 
-/// Something that happens in a loop. Every [`Observer`](super::Observer) receives it at that moment.
+/// Something that happens in a loop. Every [`Observer`](super::Observer) receives it immediately.
 ///
-/// Each begin has an end, and the pairs nest: a run contains turns, a turn contains phases, a phase
-/// contains steps and drains. The main script, `before_exit` and `exit` are steps outside of any
-/// turn, and the timers phase before the first turn (R3) is outside of any turn, too.
+/// Each begin event has an end event, and the pairs nest: a run contains turns, a turn contains
+/// phases, a phase contains steps and drains. The steps of the main script, `before_exit` and
+/// `exit`, and the timers phase before the first turn (R3), are outside of any turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -148,21 +148,21 @@ pub enum Event {
         /// Where the run was started.
         location: SourceLocation,
     },
-    /// A run has ended, and what it cancels is cancelled.
+    /// A run has ended. A run that ended early cancels everything after this event, without events.
     RunEnd,
     /// A turn begins. Its number is in the [`EventContext`](super::EventContext).
     TurnBegin,
     /// A turn has ended.
     TurnEnd,
-    /// A phase begins. A turn has another pending phase after a poll phase that queued something for
-    /// it.
+    /// A phase begins. If a poll phase queues pending callbacks, another pending phase follows it in
+    /// the same turn.
     PhaseBegin(Phase),
     /// A phase has ended.
     PhaseEnd(Phase),
     /// The poll phase is about to wait.
     #[non_exhaustive]
     WaitBegin {
-        /// The longest wait; `None` if it is not limited.
+        /// The maximum duration; `None` if there is no limit.
         at_most: Option<Duration>,
     },
     /// The poll phase has waited.
@@ -181,7 +181,7 @@ pub enum Event {
         step: Step,
         /// When it is due, by the clock of the loop: for timers and simulated completions.
         due: Option<Duration>,
-        /// The step that was running: the cause.
+        /// The cause: the step that was running.
         by: Option<Step>,
     },
     /// Something was removed from its queue and will not run: a timer or an immediate that was
@@ -200,7 +200,7 @@ pub enum Event {
     EagerBegin {
         /// The promise of the task.
         promise: PromiseId,
-        /// Where the task was made.
+        /// Where the task was created.
         location: SourceLocation,
     },
     /// The first poll of the task has ended.
@@ -208,15 +208,15 @@ pub enum Event {
     EagerEnd {
         /// The promise of the task.
         promise: PromiseId,
-        /// Where the task was made.
+        /// Where the task was created.
         location: SourceLocation,
     },
-    /// A promise was made.
+    /// A promise was created.
     #[non_exhaustive]
-    PromiseMade {
+    PromiseCreated {
         /// Its number.
         promise: PromiseId,
-        /// Where it was made.
+        /// Where it was created.
         location: SourceLocation,
     },
     /// A promise is about to be settled, and its reactions to be queued.
@@ -224,7 +224,7 @@ pub enum Event {
     PromiseSettled {
         /// Its number.
         promise: PromiseId,
-        /// Where it was made.
+        /// Where it was created.
         location: SourceLocation,
         /// How it is settled.
         settled: SettledAs,
@@ -234,16 +234,16 @@ pub enum Event {
     RejectionReported {
         /// The number of the promise.
         promise: PromiseId,
-        /// Where it was made.
+        /// Where it was created.
         location: SourceLocation,
     },
-    /// A promise has got its first reaction after its rejection was reported, which is about to be
-    /// reported, too (R14).
+    /// The first reaction to a promise, added after its rejection was reported, is about to be
+    /// reported (R14).
     #[non_exhaustive]
     RejectionHandled {
         /// The number of the promise.
         promise: PromiseId,
-        /// Where it was made.
+        /// Where it was created.
         location: SourceLocation,
     },
     /// A panic has left a callback (R51). A panic in a task rejects its promise instead.

@@ -16,9 +16,10 @@ thread_local! {
 /// Registers `observer` for all events of every loop that is built on this thread from now on, until
 /// the returned handle is dropped.
 ///
-/// It is meant for loops that other code builds, as [`run`](crate::run) does. A loop that has been
-/// built keeps the observer until the loop is dropped, and notifies it before the observers of its
-/// own builder.
+/// Use it for loops that other code builds, as [`run`](crate::run) does. Such a loop keeps the
+/// observer until the loop is dropped, and notifies it before the observers of its own builder.
+///
+/// # Examples
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc};
@@ -44,7 +45,7 @@ pub fn every_loop(observer: impl Observer + 'static) -> EveryLoopHandle {
     OBSERVERS.with(|all| all.borrow_mut().push((kept, location)));
     EveryLoopHandle {
         observer,
-        here: PhantomData,
+        not_send: PhantomData,
     }
 }
 
@@ -53,8 +54,8 @@ pub fn every_loop(observer: impl Observer + 'static) -> EveryLoopHandle {
 #[must_use = "dropping it removes the observer"]
 pub struct EveryLoopHandle {
     observer: Rc<dyn Observer>,
-    /// Makes the handle stay on its thread.
-    here: PhantomData<Rc<()>>,
+    /// The list of observers belongs to the thread.
+    not_send: PhantomData<Rc<()>>,
 }
 
 impl Drop for EveryLoopHandle {

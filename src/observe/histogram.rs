@@ -12,6 +12,8 @@ const STEPS: usize = 1 << STEP_BITS;
 
 /// A histogram of durations.
 ///
+/// # Examples
+///
 /// ```
 /// use std::time::Duration;
 /// use nodeloop::observe::Histogram;
@@ -78,7 +80,7 @@ impl Histogram {
     /// Returns the mean, rounded down to a nanosecond; zero if none was recorded.
     pub fn mean(&self) -> Duration {
         let mean_ns = self.sum_ns / u128::from(self.count.max(1));
-        Duration::from_nanos(mean_ns as u64) // not above the longest
+        Duration::from_nanos(mean_ns as u64) // fits, because no duration exceeds `u64::MAX`
     }
 
     /// Returns a duration that `percent` of the recorded durations do not exceed; zero if none was
@@ -121,7 +123,8 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// The first 64 values have a bucket each; above them each power of two has [`STEPS`] buckets.
+/// Returns the bucket of a duration. The first 64 values have one each; above them each power of
+/// two has [`STEPS`] buckets.
 fn bucket_of(ns: u64) -> usize {
     let shift = (u64::BITS - ns.leading_zeros()).saturating_sub(STEP_BITS + 1);
     shift as usize * STEPS + (ns >> shift) as usize

@@ -12,6 +12,8 @@ use crate::event_loop::current;
 ///
 /// Clones share their counts: pass one to the loop and keep the other.
 ///
+/// # Examples
+///
 /// ```
 /// use std::time::Duration;
 /// use nodeloop::observe::Metrics;
@@ -47,8 +49,8 @@ struct Inner {
     is_running: bool,
     /// When the first phase of the current run began.
     turning_since: Option<Duration>,
-    /// When the poll phase last looked for what had arrived.
-    looked_at: Option<Duration>,
+    /// When the poll phase last polled.
+    polled_at: Option<Duration>,
 }
 
 /// The counts of a [`Metrics`].
@@ -67,7 +69,7 @@ pub struct Counts {
     pub ticks: u64,
     /// Microtasks: callbacks and tasks.
     pub microtasks: u64,
-    /// Promises made.
+    /// Promises created.
     pub promises: u64,
     /// Callbacks that panicked.
     pub panics: u64,
@@ -96,11 +98,11 @@ impl Metrics {
         self.inner.borrow().counts
     }
 
-    /// Returns how long events from outside had to wait at most.
+    /// Returns a histogram of the maximum delay of external events in each turn.
     ///
     /// It contains, for each turn, the time from the end of one wait of the poll phase to the
-    /// beginning of the next poll phase, which callbacks and drains have used. The first value
-    /// includes the main script, the last one ends with the run.
+    /// beginning of the next poll phase, in which callbacks and drains run. The first value
+    /// includes the main script; the last value ends with the run.
     ///
     /// Node's `monitorEventLoopDelay` samples this with a timer; here every turn counts.
     #[doc(alias = "monitorEventLoopDelay")]
@@ -120,10 +122,10 @@ impl Metrics {
     #[doc(alias = "eventLoopUtilization")]
     pub fn event_loop_utilization(&self) -> Utilization {
         let inner = self.inner.borrow();
-        let here = current::position();
+        let position = current::position();
         let current_run = match inner.turning_since {
-            Some(since) if inner.is_running && here.queue() != Queue::Outside => {
-                here.time.saturating_sub(since)
+            Some(since) if inner.is_running && position.queue() != Queue::Outside => {
+                position.time.saturating_sub(since)
             }
             _ => Duration::ZERO,
         };
@@ -151,26 +153,27 @@ impl Inner {
         }
     }
 
-    fn note_queues(&mut self, context: &EventContext<'_>, more: Option<StepKind>) {
-        let more = |queue| usize::from(more.is_some_and(|kind| kind.queue() == queue));
+    /// Records the lengths of the queues, with the entry that is about to be queued.
+    fn note_queues(&mut self, context: &EventContext<'_>, enqueued: Option<StepKind>) {
+        let added = |queue| usize::from(enqueued.is_some_and(|kind| kind.queue() == queue));
         let counts = &mut self.counts;
-        counts.queued_ticks = context.queued_ticks() + more(Queue::Tick);
+        counts.queued_ticks = context.queued_ticks() + added(Queue::Tick);
         counts.max_queued_ticks = counts.max_queued_ticks.max(counts.queued_ticks);
-        counts.queued_microtasks = context.queued_microtasks() + more(Queue::Microtask);
+        counts.queued_microtasks = context.queued_microtasks() + added(Queue::Microtask);
         counts.max_queued_microtasks = counts.max_queued_microtasks.max(counts.queued_microtasks);
     }
 
-    /// Records the delay of what arrived since the last look: it has waited until now.
-    fn note_look(&mut self, now: Duration) {
-        if let Some(looked_at) = self.looked_at.replace(now) {
-            self.delay.record(now.saturating_sub(looked_at));
+    /// Records the delay of an event that arrived right after the last poll.
+    fn note_poll(&mut self, now: Duration) {
+        if let Some(polled_at) = self.polled_at.replace(now) {
+            self.delay.record(now.saturating_sub(polled_at));
         }
     }
 
     fn end_run(&mut self, now: Duration) {
-        self.note_look(now);
+        self.note_poll(now);
         self.is_running = false;
-        self.looked_at = None;
+        self.polled_at = None;
         if let Some(since) = self.turning_since.take() {
             self.ran += now.saturating_sub(since);
         }
@@ -183,7 +186,7 @@ impl Observer for Metrics {
         match event {
             Event::RunBegin { .. } => {
                 inner.is_running = true;
-                inner.looked_at = Some(context.time());
+                inner.polled_at = Some(context.time());
             }
             Event::RunEnd => inner.end_run(context.time()),
             Event::TurnBegin => inner.counts.turns += 1,
@@ -192,20 +195,20 @@ impl Observer for Metrics {
                 inner.turning_since.get_or_insert(now);
                 inner.is_running = true;
                 if *phase == Phase::Poll {
-                    inner.note_look(now);
+                    inner.note_poll(now);
                 }
             }
             Event::WaitBegin { .. } => inner.counts.waits += 1,
             Event::WaitEnd { waited, .. } => {
                 inner.idle += *waited;
-                inner.looked_at = Some(context.time());
+                inner.polled_at = Some(context.time());
             }
             Event::Enqueued { step, .. } => inner.note_queues(context, Some(step.kind)),
             Event::StepBegin(step) => {
                 inner.count(step.kind);
                 inner.note_queues(context, None);
             }
-            Event::PromiseMade { .. } => inner.counts.promises += 1,
+            Event::PromiseCreated { .. } => inner.counts.promises += 1,
             Event::Panicked(_) => inner.counts.panics += 1,
             Event::RejectionReported { .. } => inner.counts.rejections += 1,
             _ => {}
@@ -228,7 +231,7 @@ impl fmt::Debug for Metrics {
 pub struct Utilization {
     /// How long the poll phase waited.
     pub idle: Duration,
-    /// The rest of the time.
+    /// How long the loop ran without waiting.
     pub active: Duration,
     /// The share of `active` in the sum, between 0 and 1; 0 if both are zero.
     pub utilization: f64,
@@ -236,11 +239,11 @@ pub struct Utilization {
 
 impl Utilization {
     fn new(idle: Duration, active: Duration) -> Utilization {
-        let both = idle + active;
-        let utilization = if both.is_zero() {
+        let total = idle + active;
+        let utilization = if total.is_zero() {
             0.0
         } else {
-            active.as_nanos() as f64 / both.as_nanos() as f64
+            active.as_nanos() as f64 / total.as_nanos() as f64
         };
         Utilization {
             idle,

@@ -8,6 +8,8 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// The position of a loop, as [`observe::position`](crate::observe::position) returns it.
 ///
+/// # Examples
+///
 /// ```
 /// use std::time::Duration;
 /// use nodeloop::observe::{Phase, Queue, position};
@@ -21,7 +23,7 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 ///             assert_eq!((here.phase, here.turn), (Some(Phase::Timers), 1));
 ///             assert_eq!(here.queue(), Queue::Tick);
 ///             assert_eq!(here.time, Duration::from_millis(20));
-///             assert!(here.to_string().starts_with("tick, timers, turn 1, t=20 ms, made at "));
+///             assert!(here.to_string().starts_with("tick, timers, turn 1, t=20 ms, created at "));
 ///         });
 ///     });
 /// })?;
@@ -37,12 +39,13 @@ pub struct Position {
     pub phase: Option<Phase>,
     /// The kind of the running step.
     pub kind: Option<StepKind>,
-    /// Where the running callback or task was made. The first poll of a task is a part of the step
+    /// Where the running callback or task was created. The first poll of a task is a part of the step
     /// that spawns it (R46).
     pub location: Option<SourceLocation>,
     /// The number of the running step; `None` without observers.
     pub step: Option<StepId>,
-    /// The time of the loop's clock. A virtual clock starts at zero, a real one at an arbitrary point.
+    /// The time of the loop's clock. A virtual clock starts at zero, a real one at an arbitrary
+    /// point.
     pub time: Duration,
 }
 
@@ -117,7 +120,7 @@ impl fmt::Display for Position {
             write!(f, ", t={} ms", self.time.as_secs_f64() * 1_000.0)?;
         }
         if let Some(location) = self.location {
-            write!(f, ", made at {location}")?;
+            write!(f, ", created at {location}")?;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! The observers of a loop, and the position of the loop.
 //!
-//! The registry keeps the list of observers, the numbers that join an entry of a queue with its run,
-//! and the position. It never calls an observer: `event_loop/notify.rs` does.
+//! The registry contains the list of observers, the numbers that connect an entry of a queue with its
+//! run, and the position. It never calls an observer: `event_loop/notify.rs` does.
 //!
 //! Invariant: without observers nothing is numbered, and `ticks` and `microtasks` are empty.
-//! Invariant: with observers they have one number for each entry of the two queues.
+//! Invariant: with observers, `ticks` and `microtasks` have one number for each queued entry.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ use super::position::Position;
 /// functions of the crate (`next_tick`, `spawn`, …) panic as they do outside of any loop, and so do
 /// the methods of a handle that change the loop (a resolver, a
 /// [`TimeoutHandle`](crate::TimeoutHandle)). A waker that it wakes arrives like a wake from another
-/// thread. A panic that leaves an observer removes it and ends the run with
+/// thread. A panic that leaves an observer removes the observer and ends the run with
 /// [`RunError::Uncaught`](crate::RunError::Uncaught), without calling any hook.
 ///
 /// Observers are not notified while a loop cancels everything, at its end or after a run that ended
@@ -34,8 +34,9 @@ use super::position::Position;
 ///
 /// Closures `Fn(&Event, &EventContext<'_>)` are observers.
 pub trait Observer {
-    /// Receives `event` at the moment at which it happens. It runs between two steps of the loop
-    /// and its time counts as the loop's, so it should be short.
+    /// Receives `event` when it happens.
+    ///
+    /// This is called between two steps of the loop and delays it, so it should be short.
     fn observe(&self, event: &Event, context: &EventContext<'_>);
 }
 
@@ -65,7 +66,7 @@ impl EventContext<'_> {
         self.clock.is_virtual()
     }
 
-    /// Returns turn, phase, step and time in one.
+    /// Returns the position of the loop: turn, phase, step and time.
     pub fn position(&self) -> Position {
         self.observers.position(self.clock.now())
     }
@@ -138,13 +139,13 @@ pub(crate) struct ObserverRegistry {
 }
 
 impl ObserverRegistry {
-    /// Whether there are observers.
+    /// Returns whether there are observers.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.is_on.get()
     }
 
-    /// Adds an observer and returns its number. Entries that are queued already get no number.
+    /// Adds an observer and returns its number. Entries that are already queued get no number.
     pub(crate) fn install(
         &self,
         observer: Rc<dyn Observer>,
@@ -173,28 +174,30 @@ impl ObserverRegistry {
     /// Removes an observer. If observers are being called, it is dropped when that ends.
     pub(crate) fn remove(&self, id: u64) {
         let before = self.observers();
-        let (removed, left): (Vec<_>, Vec<_>) =
-            before.iter().cloned().partition(|one| one.id == id);
+        let (removed, left): (Vec<_>, Vec<_>) = before
+            .iter()
+            .cloned()
+            .partition(|registered| registered.id == id);
         for registered in removed {
             registered.is_removed.set(true);
         }
-        self.off_if_none(left.is_empty());
+        if left.is_empty() {
+            self.switch_off();
+        }
         drop(self.observers.replace(left.into())); // the observer itself is dropped with `before`
     }
 
     /// Removes all observers, which the caller drops outside of any borrow.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
-        self.off_if_none(true);
+        self.switch_off();
         self.observers.replace(Rc::new([]))
     }
 
-    fn off_if_none(&self, none: bool) {
-        if none {
-            self.is_on.set(false);
-            self.steps.borrow_mut().clear();
-            self.observed_turn.set(None);
-            self.forget_entries();
-        }
+    fn switch_off(&self) {
+        self.is_on.set(false);
+        self.steps.borrow_mut().clear();
+        self.observed_turn.set(None);
+        self.forget_entries();
     }
 
     /// Returns the observers in the order in which they are called.
@@ -203,7 +206,7 @@ impl ObserverRegistry {
         self.observers.borrow().clone()
     }
 
-    /// Forgets the numbers of both queues, which were emptied without notifying anyone.
+    /// Forgets the numbers of both queues, which were emptied without events.
     pub(crate) fn forget_entries(&self) {
         self.ticks.borrow_mut().clear();
         self.microtasks.borrow_mut().clear();
@@ -236,10 +239,10 @@ impl ObserverRegistry {
         StepId(id)
     }
 
-    /// Returns an entry as a step.
+    /// Returns the step of an entry.
     ///
-    /// An entry keeps the lower half of its number. The upper half is that of the latest number with
-    /// this lower half: no entry stays queued while four billion others are numbered.
+    /// An entry keeps only the lower half of its number. The upper half is that of the latest number
+    /// with this lower half: no entry stays queued while four billion others are numbered.
     pub(crate) fn numbered(&self, origin: Origin, entry: u32) -> Step {
         let last = self.last_step.get();
         let id = match entry {
@@ -254,7 +257,7 @@ impl ObserverRegistry {
         }
     }
 
-    /// Notes what runs now.
+    /// Records what runs now.
     #[inline]
     pub(crate) fn note(&self, kind: StepKind, location: SourceLocation) {
         self.kind.set(Some(kind));
@@ -279,13 +282,13 @@ impl ObserverRegistry {
         step
     }
 
-    /// Ends the current step; the one around it becomes the current one again.
+    /// Ends the current step; the enclosing step becomes the current one again.
     pub(crate) fn end_step(&self) {
         self.steps.borrow_mut().pop();
         self.note_outer(self.step());
     }
 
-    /// Notes that nothing runs.
+    /// Records that nothing runs.
     pub(crate) fn note_nothing(&self) {
         self.steps.borrow_mut().clear();
         self.note_outer(None);

@@ -13,6 +13,8 @@ use super::{Event, EventContext, Observer, Phase, Step};
 /// of the tasks that it spawns. The drain after a callback consists of other steps. `report` must not
 /// call into the loop.
 ///
+/// # Examples
+///
 /// ```
 /// use std::{cell::RefCell, rc::Rc, time::Duration};
 /// use nodeloop::observe::slow_callbacks;
@@ -27,7 +29,7 @@ use super::{Event, EventContext, Observer, Phase, Step};
 ///     set_timeout(Duration::from_millis(5), || time::block_for(Duration::from_millis(80)));
 /// })?;
 /// let line = &warnings.borrow()[0];
-/// assert!(line.starts_with("slow: the timeout made at "), "{line}");
+/// assert!(line.starts_with("slow: the timeout created at "), "{line}");
 /// assert!(line.ends_with(" blocked the loop for 80ms (timers, turn 1)"), "{line}");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -46,7 +48,7 @@ pub fn warn_of_slow_callbacks(threshold: Duration) -> impl Observer {
     slow_callbacks(threshold, |slow| eprintln!("nodeloop: {slow}"))
 }
 
-/// The observer made by [`slow_callbacks`].
+/// The observer created by [`slow_callbacks`].
 pub struct SlowCallbacks<R> {
     threshold: Duration,
     report: R,
@@ -58,7 +60,7 @@ pub struct SlowCallbacks<R> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SlowCallback {
-    /// The step, with its kind and where it was made.
+    /// The step, with its kind and where it was created.
     pub step: Step,
     /// How long it took.
     pub took: Duration,
@@ -74,7 +76,7 @@ impl fmt::Display for SlowCallback {
         let took = self.took;
         write!(
             f,
-            "slow: the {kind} made at {location} blocked the loop for {took:?}"
+            "slow: the {kind} created at {location} blocked the loop for {took:?}"
         )?;
         match self.phase {
             Some(phase) => write!(f, " ({phase}, turn {})", self.turn),
@@ -90,7 +92,7 @@ impl<R: Fn(&SlowCallback)> Observer for SlowCallbacks<R> {
             Event::StepEnd(ended) => {
                 let last = self.running.borrow_mut().pop_if(|(step, _)| step == ended);
                 let Some((step, began)) = last else {
-                    return; // it began before the observer was installed
+                    return; // the step began before the observer was installed
                 };
                 let took = context.time().saturating_sub(began);
                 if took >= self.threshold {

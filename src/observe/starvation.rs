@@ -10,25 +10,25 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Starvation {
-    /// How many ticks the drain has run.
+    /// How many ticks the drain had run.
     pub ticks: u64,
-    /// How many microtasks the drain has run.
+    /// How many microtasks the drain had run.
     pub microtasks: u64,
     /// The step before the drain, if it is known; a drain at the beginning of a phase has none.
     pub preceded_by: Option<Step>,
-    /// Where the ticks and microtasks were made: the latest locations, the most frequent first.
+    /// Where the ticks and microtasks were created: the latest locations, the most frequent first.
     pub links: Vec<Link>,
     /// Whether there were more locations than are listed.
     pub has_more_links: bool,
 }
 
-/// A location at which ticks or microtasks of a starving drain were made.
+/// A location at which ticks or microtasks of a starving drain were created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {
     /// Their kind: ticks, callbacks of `queue_microtask`, or tasks.
     pub kind: StepKind,
-    /// Where they were made.
+    /// Where they were created.
     pub location: SourceLocation,
     /// How many of them ran.
     pub count: u64,
@@ -56,7 +56,7 @@ impl fmt::Display for Starvation {
         if let Some(step) = &self.preceded_by {
             write!(
                 f,
-                "\n  it began after the {} made at {}",
+                "\n  it began after the {} created at {}",
                 step.kind, step.location
             )?;
         }
@@ -66,10 +66,10 @@ impl fmt::Display for Starvation {
                 location,
                 count,
             } = link;
-            write!(f, "\n  {count:>8} × a {kind} made at {location}")?;
+            write!(f, "\n  {count:>8} × a {kind} created at {location}")?;
         }
         if self.has_more_links {
-            f.write_str("\n  and others, made at other locations, that ran earlier")?;
+            f.write_str("\n  and others, created at other locations, that ran earlier")?;
         }
         Ok(())
     }

@@ -7,13 +7,15 @@ use super::{Event, EventContext, Observer, Queue, Step};
 use crate::observe::starvation::{Link, Starvation};
 
 /// How many locations of a drain are remembered.
-const LOCATIONS: usize = 16;
+const MAX_LOCATIONS: usize = 16;
 
 /// Creates an observer that calls `report` when one drain has run more than `limit` ticks and
 /// microtasks.
 ///
-/// Each drain is reported at most once, and it continues. To end the run with an error instead, see
+/// Each drain is reported at most once, and continues. To end the run with an error instead, see
 /// [`Builder::drain_limit`](crate::Builder::drain_limit). `report` must not call into the loop.
+///
+/// # Examples
 ///
 /// ```
 /// use std::{cell::RefCell, rc::Rc};
@@ -43,7 +45,7 @@ pub fn starvation_detector<R: Fn(&Starvation)>(limit: u64, report: R) -> Starvat
     }
 }
 
-/// The observer made by [`starvation_detector`].
+/// The observer created by [`starvation_detector`].
 pub struct StarvationDetector<R> {
     limit: u64,
     report: R,
@@ -75,17 +77,17 @@ impl Drain {
         };
     }
 
-    /// Notes a step of the drain, and returns how many there were.
+    /// Records a step of the drain, and returns how many there were.
     fn note(&mut self, step: &Step) -> u64 {
         match step.kind.queue() {
             Queue::Tick => self.ticks += 1,
             _ => self.microtasks += 1,
         }
-        let same = |link: &Link| link.kind == step.kind && link.location == step.location;
-        // In a chain the latest location is nearly always the next one, too.
-        let mut link = match self.links.iter().rposition(same) {
+        let is_same = |link: &Link| link.kind == step.kind && link.location == step.location;
+        // In a chain the latest location is nearly always the next one as well.
+        let mut link = match self.links.iter().rposition(is_same) {
             Some(index) => self.links.remove(index),
-            None if self.links.len() < LOCATIONS => Link::new(step.kind, step.location),
+            None if self.links.len() < MAX_LOCATIONS => Link::new(step.kind, step.location),
             None => {
                 self.links.remove(0); // the least recently seen one
                 self.has_more_links = true;
@@ -111,16 +113,16 @@ impl Drain {
     }
 }
 
-/// Returns `true` for a step of the drain; `exit` listeners that a tick calls are none.
+/// Returns `true` for a step of the drain; `exit` listeners that a tick calls are not.
 fn is_of_drain(step: &Step) -> bool {
     matches!(step.kind.queue(), Queue::Tick | Queue::Microtask)
 }
 
 impl<R: Fn(&Starvation)> StarvationDetector<R> {
-    /// Returns a report if the event is the first step above the limit.
+    /// Records an event. Returns a report if it is the first step above the limit.
     fn note(&self, event: &Event) -> Option<Starvation> {
         let mut drain = self.drain.borrow_mut();
-        let run = match event {
+        let steps = match event {
             Event::StepBegin(step) if drain.is_running && is_of_drain(step) => drain.note(step),
             _ => 0,
         };
@@ -131,7 +133,7 @@ impl<R: Fn(&Starvation)> StarvationDetector<R> {
             Event::PhaseBegin(_) => drain.preceded_by = None,
             _ => {}
         }
-        (run == self.limit.saturating_add(1)).then(|| drain.report())
+        (steps == self.limit.saturating_add(1)).then(|| drain.report())
     }
 }
 

@@ -11,8 +11,8 @@ use super::{Event, EventContext, Observer, SettledAs};
 /// An observer that emits spans and events of the `tracing` crate, with the target
 /// `nodeloop::observe::traced`.
 ///
-/// Spans are entered and left with what they describe, so what the program itself traces in a
-/// callback is inside of the callback's span.
+/// Spans are entered and left when their begin and end events happen, so everything that a callback
+/// traces is inside of the callback's span.
 ///
 /// | | level | fields |
 /// |---|---|---|
@@ -20,12 +20,14 @@ use super::{Event, EventContext, Observer, SettledAs};
 /// | span `step` | debug | `kind`, `id`, `location` |
 /// | spans `turn`, `phase`, `wait`, `drain`, `poll` (the first of a task) | trace | `number`; `name`; `at_most`; none; `promise`, `location` |
 /// | event `enqueued` | debug | `kind`, `id`, `location`, `by` |
-/// | events `cleared`, `promise made`, `promise settled` | trace | `id`; `promise`, `location`; and `settled` |
+/// | events `cleared`, `promise created`, `promise settled` | trace | `id`; `promise`, `location`; and `settled` |
 /// | event `rejection reported` | warn | `promise`, `location` |
 /// | event `rejection handled` | debug | `promise`, `location` |
 /// | event `panicked` | error | `kind`, `id`, `location` |
 ///
 /// The subscriber runs in an observer, so it must not call into the loop.
+///
+/// # Examples
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -55,8 +57,9 @@ impl Traced {
     }
 
     fn leave(&self) {
-        let left = self.spans.borrow_mut().pop(); // none if it began before the observer was installed
-        drop(left); // outside of the borrow: it calls the subscriber
+        // `None` if the span began before the observer was installed.
+        let left = self.spans.borrow_mut().pop();
+        drop(left); // outside of the borrow, because this calls the subscriber
     }
 
     fn leave_all(&self) {
@@ -94,8 +97,8 @@ impl Traced {
                 debug!(kind = %step.kind, id = step.id.get(), location = %step.location, by, "enqueued");
             }
             Event::Cleared(id) => trace!(id = id.get(), "cleared"),
-            Event::PromiseMade { promise, location } => {
-                trace!(promise = promise.get(), %location, "promise made");
+            Event::PromiseCreated { promise, location } => {
+                trace!(promise = promise.get(), %location, "promise created");
             }
             Event::PromiseSettled {
                 promise,

@@ -1,8 +1,8 @@
 //! Why a loop is alive and what its tasks wait for: [`why_alive`], and the report of
 //! [`RunError::Stuck`](crate::RunError::Stuck).
 //!
-//! A report is made from what the parts of the loop contain at that moment. It never runs user code
-//! and changes nothing.
+//! A report is created from what the parts of the loop contain when it is requested. It never runs
+//! user code and changes nothing.
 
 use std::fmt;
 use std::task::Waker;
@@ -31,7 +31,7 @@ use crate::phases::macrotask::SourceLocation;
 /// assert_eq!(nodeloop::why_alive().keeping_alive().count(), 1);
 /// timer.unref();
 /// assert!(!nodeloop::why_alive().is_alive());
-/// println!("{}", nodeloop::why_alive()); // the timer, and where it was set
+/// println!("{}", nodeloop::why_alive()); // prints the timer and where it was set
 /// # });
 /// ```
 #[track_caller]
@@ -48,7 +48,8 @@ pub struct WhyAlive {
     tasks: Vec<PendingTask>,
 }
 
-/// Something that can wake a loop later: a timer, a job, a wait for a socket, a child process.
+/// Something that can cause work in a loop later: a timer, a job, a wait for a socket, a child
+/// process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveResource {
     kind: ResourceKind,
@@ -72,7 +73,7 @@ pub enum BlockedOn {
     Resource(ActiveResource),
     /// A pending promise.
     Promise {
-        /// Where it was made.
+        /// Where it was created.
         location: SourceLocation,
         /// Whether it can never settle, because all its resolvers were dropped.
         out_of_reach: bool,
@@ -115,7 +116,7 @@ impl WhyAlive {
         &self.tasks
     }
 
-    /// Writes the lines of everything except the task that was made at `location`.
+    /// Writes a line for everything except the task that was spawned at `location`.
     pub(crate) fn write_without(
         &self,
         location: Option<SourceLocation>,
@@ -145,12 +146,12 @@ impl ActiveResource {
         }
     }
 
-    /// Returns its kind.
+    /// Returns the kind of the resource.
     pub fn kind(&self) -> ResourceKind {
         self.kind
     }
 
-    /// Returns where it was made; `None` for a message of another thread.
+    /// Returns where it was created; `None` for a message of another thread.
     pub fn location(&self) -> Option<SourceLocation> {
         self.location
     }
@@ -174,8 +175,8 @@ impl PendingTask {
 
     /// Returns what the task waits for.
     ///
-    /// It is empty if the loop does not know it: a channel, another thread, a waker that was wrapped
-    /// by a combinator, or nothing because the task is running.
+    /// It is empty if that is unknown to the loop, as for a channel, another thread or a combinator
+    /// that wraps the waker, and if the task is running.
     pub fn blocked_on(&self) -> &[BlockedOn] {
         &self.blocked_on
     }
@@ -212,7 +213,8 @@ fn blocked_on(
     entries: &[ResourceEntry],
     now: Duration,
 ) -> Vec<BlockedOn> {
-    let wakes_task = |entry: &&ResourceEntry| entry.wakers.iter().any(|one| one.will_wake(task));
+    let wakes_task =
+        |entry: &&ResourceEntry| entry.wakers.iter().any(|waker| waker.will_wake(task));
     let woken_by = entries.iter().filter(wakes_task);
     let mut all: Vec<BlockedOn> = woken_by
         .map(|entry| BlockedOn::Resource(ActiveResource::new(entry, now)))
@@ -264,7 +266,7 @@ impl fmt::Display for ActiveResource {
             write!(f, ", due in {due_in:?}")?;
         }
         if let Some(location) = self.location {
-            write!(f, ", made at {location}")?;
+            write!(f, ", created at {location}")?;
         }
         if self.keeps_alive {
             Ok(())
@@ -289,8 +291,8 @@ impl PendingTask {
                  that was dropped",
             );
         }
-        for one in &self.blocked_on {
-            write!(f, "\n    it waits for {one}")?;
+        for blocked_on in &self.blocked_on {
+            write!(f, "\n    it waits for {blocked_on}")?;
         }
         Ok(())
     }
@@ -304,7 +306,7 @@ impl fmt::Display for BlockedOn {
                 location,
                 out_of_reach,
             } => {
-                write!(f, "the promise made at {location}")?;
+                write!(f, "the promise created at {location}")?;
                 if *out_of_reach {
                     f.write_str(", which can never settle: all its resolvers were dropped")?;
                 }

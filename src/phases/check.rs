@@ -1,9 +1,9 @@
 //! The check phase: immediates (R37–R40).
 //!
-//! Immediates are in one queue and numbered in the order in which they are made. A round of the
+//! Immediates are in one queue and numbered in the order in which they are created. A round of the
 //! phase remembers the number of the first immediate that does *not* belong to it, so an immediate
-//! made meanwhile waits for the next check phase (R37). A cleared immediate leaves a gap in the
-//! queue, also within the running round (R38).
+//! that is created meanwhile waits for the next check phase (R37). A cleared immediate leaves a gap
+//! in the queue, even within the running round (R38).
 //!
 //! Invariant: the queue contains exactly the numbers `first..next_id()`.
 //! Invariant: `first <= end_of_round <= next_id()` while a round runs.
@@ -16,7 +16,8 @@ use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work
 /// The number of an immediate, which a loop never uses twice.
 pub(crate) type ImmediateId = u64;
 
-/// A queued immediate. It becomes a [`Macrotask`] when it is handed out: an entry has five words.
+/// A queued immediate. It becomes a [`Macrotask`] only when it is handed out, because an entry of
+/// five words keeps the queue small.
 struct Immediate {
     work: Work,
     location: SourceLocation,
@@ -95,7 +96,7 @@ impl Check {
         Some(immediate.into_macrotask(id))
     }
 
-    /// Returns the work of a pending immediate, to replace what it wakes.
+    /// Returns the work of a pending immediate, so that its waker can be replaced.
     pub(crate) fn pending_work(&mut self, id: ImmediateId) -> Option<&mut Work> {
         Some(&mut self.slot(id)?.as_mut()?.work)
     }

@@ -2,7 +2,7 @@
 //!
 //! libuv keeps the closing handles on a stack (`core.c` `uv__make_close_pending`), so of two
 //! sources closed in one turn **the one closed last calls back first**. A callback that closes
-//! another source feeds the next turn.
+//! another source queues that callback for the next turn.
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
@@ -11,7 +11,7 @@ use crate::phases::macrotask::Macrotask;
 pub(crate) struct Close {
     /// Closed in this turn; the last one is called first.
     stack: Vec<Macrotask>,
-    /// Left to be called by the running phase, the last one first.
+    /// Not yet called by the running phase; the last one is called first.
     running: Vec<Macrotask>,
 }
 
@@ -26,7 +26,7 @@ impl Close {
 
     /// Begins a phase with the callbacks that are queued now.
     pub(crate) fn begin(&mut self) {
-        // What a stopped run has left is called after what was closed later, as on the stack.
+        // Callbacks that a stopped run has left are called after newer ones, as on libuv's stack.
         self.running.append(&mut self.stack);
     }
 

@@ -1,7 +1,7 @@
 //! What a phase hands out: a callback to call or a waker to wake.
 //!
-//! A macrotask knows what to do and where it was made. It does not know when it runs, which
-//! `event_loop.rs` decides, and it does not call anything: `event_loop/invoke.rs` does.
+//! A macrotask contains its work and where that was created. It does not know when it runs, which
+//! `event_loop.rs` decides, and it calls nothing, which `event_loop/invoke.rs` does.
 
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
@@ -16,7 +16,7 @@ pub(crate) struct Macrotask {
     pub(crate) origin: Origin,
 }
 
-/// The origin of an entry into user code. All but the location is for observers.
+/// The origin of an entry into user code. Everything except the location is for observers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
     pub(crate) location: SourceLocation,
@@ -39,7 +39,7 @@ pub enum StepKind {
     Microtask,
     /// A woken task: a promise job.
     Task,
-    /// [`set_timeout`](crate::set_timeout), [`time::sleep`](crate::time::sleep) and the like.
+    /// [`set_timeout`](crate::set_timeout), [`time::sleep`](crate::time::sleep) and other timeouts.
     Timeout,
     /// [`set_interval`](crate::set_interval), [`time::interval`](crate::time::interval()).
     Interval,
@@ -85,7 +85,8 @@ impl Origin {
         }
     }
 
-    /// As [`new`](Origin::new), with the number of what it belongs to. Observers see `index` + 1.
+    /// Creates an origin with the number of the resource that it belongs to. Observers receive
+    /// `index + 1`.
     #[inline]
     pub(crate) fn of(kind: StepKind, location: SourceLocation, index: u64) -> Origin {
         Origin {
@@ -95,7 +96,7 @@ impl Origin {
     }
 }
 
-/// User code as it is kept until its phase.
+/// User code that waits for its phase.
 pub(crate) enum Work {
     /// Called at most once; `None` afterwards.
     Once(Option<Box<dyn FnOnce()>>),
@@ -109,7 +110,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// Takes the work out. What can be done only once is *spent* afterwards.
+    /// Takes the work. Work that can be done only once is *spent* afterwards.
     pub(crate) fn take(&mut self) -> Work {
         match self {
             Work::Once(callback) => Work::Once(callback.take()),
@@ -126,7 +127,7 @@ impl Work {
         }
     }
 
-    /// Returns `true` if it could be done only once and was taken.
+    /// Returns `true` if the work could be done only once and has been taken.
     pub(crate) fn is_spent(&self) -> bool {
         matches!(self, Work::Once(None) | Work::Wake(None))
     }
@@ -151,7 +152,7 @@ impl Macrotask {
     }
 }
 
-/// Wakes all wakers, also if one panics: a task that is not woken would wait forever. Only wakers of
+/// Wakes all wakers, even if one panics: a task that is not woken would wait forever. Only wakers of
 /// other crates can panic. The first panic is resumed at the end.
 fn wake_each(wakers: Vec<Waker>) {
     let wake = |waker: Waker| catch_unwind(AssertUnwindSafe(|| waker.wake())).err();

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 
-/// The most rounds after the poll phase (`core.c` `uv_run`: "a small fixed number of
+/// The maximum number of rounds after the poll phase (`core.c` `uv_run`: "a small fixed number of
 /// times to avoid loop starvation").
 pub(crate) const ROUNDS_AFTER_POLL: usize = 8;
 

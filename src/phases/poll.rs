@@ -1,7 +1,8 @@
-//! The poll phase: waits for events from outside of the loop and hands them out (R5, R7, R8, R61, R64).
+//! The poll phase: waits for events from outside of the loop and hands them out (R5, R7, R8, R61,
+//! R64).
 //!
-//! [`PollPhase::poll_events`] collects what has arrived, and waits if it may. [`PollPhase::next`] then
-//! hands out what was collected, and nothing else, in this order:
+//! [`PollPhase::poll_events`] collects what has arrived, and waits if it may. [`PollPhase::next`]
+//! then hands out what was collected, and nothing else, in this order:
 //!
 //! 1. simulated completions that are due, by their time;
 //! 2. messages of other threads (wakes, callbacks of a handle, job results), as they arrived;
@@ -9,8 +10,8 @@
 //! 4. readiness events, in the order in which the operating system reports them;
 //! 5. signals.
 //!
-//! Node guarantees no order between the first four; this one is fixed so that a run can be repeated,
-//! and [`Delivery`] may replace it. Signals come last as in libuv (`linux.c` `uv__io_poll`:
+//! Node guarantees no order between the first four. This order is fixed so that a run can be
+//! repeated; a [`Delivery`] may change it. Signals come last as in libuv (`linux.c` `uv__io_poll`:
 //! `have_signals`).
 //!
 //! It makes no system call when no source is registered and there is nothing to wait for: messages of
@@ -59,7 +60,7 @@ pub(crate) enum Wait {
 pub(crate) enum Arrival {
     Macrotask(Macrotask),
     Message(Message),
-    /// Signals of this number. Their callbacks go back to [`PollPhase::put_first`].
+    /// A signal. The caller passes its callbacks to [`PollPhase::put_first`].
     Signal(SignalNumber),
 }
 
@@ -75,7 +76,7 @@ enum Batched {
     SignalCallback(Macrotask),
 }
 
-/// The parts of the loop that the poll phase asks while it collects.
+/// The parts of the loop that the poll phase reads while it collects.
 pub(crate) struct PollContext<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) remote_queue: &'a RemoteQueue,
@@ -87,9 +88,9 @@ pub(crate) struct PollContext<'a> {
 /// The result of collecting what has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PollOutcome {
-    /// What has arrived, if anything, can be handed out.
+    /// Whatever has arrived can be handed out.
     Arrivals,
-    /// Nothing can run unless a clock moves that is held by hand.
+    /// Nothing can run unless time passes, and the virtual clock is held.
     ClockHeld,
 }
 
@@ -103,9 +104,9 @@ pub(crate) struct PollPhase {
     pub(crate) time: TimeRules,
     /// Decides what arrives next.
     pub(crate) delivery: Delivery,
-    /// The longest real wait of one system call, while a host has to be back soon.
+    /// The maximum real time of one wait; `None` for no limit.
     pub(crate) longest_wait: Cell<Option<Duration>>,
-    /// A host waits on the descriptor, so the next poll has to take the events that it shows.
+    /// Whether the next poll must ask the operating system, because a host waits on the descriptor.
     pub(crate) must_poll_os: Cell<bool>,
     /// Another handle to the operating system's poll, for a host to wait on.
     pub(crate) registry: Rc<Registry>,
@@ -151,7 +152,7 @@ impl PollPhase {
         self.delivery.poll(self, cx, wait, wait_now)
     }
 
-    /// Returns the next of what was collected.
+    /// Returns the next collected arrival.
     pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {
             let batched = self.batch.borrow_mut().pop_front()?;
@@ -175,7 +176,7 @@ impl PollPhase {
         }
     }
 
-    /// Hands out these callbacks of a signal next, in this order.
+    /// Puts the callbacks of a signal at the start of the batch, in this order.
     pub(crate) fn put_first(&self, callbacks: Vec<Macrotask>) {
         let mut batch = self.batch.borrow_mut();
         for macrotask in callbacks.into_iter().rev() {
@@ -194,12 +195,12 @@ impl PollPhase {
         self.delivery.timers_now_ms(self, cx, timer_due_at)
     }
 
-    /// The loop has blocked until every job below `end` had finished.
+    /// Records that the loop has blocked until every job below `end` had finished.
     pub(crate) fn jobs_have_finished(&self, end: JobId) {
         self.delivery.jobs_have_finished(end);
     }
 
-    /// For `poll_*` methods: see [`Registrations::poll_ready`].
+    /// Polls a source on behalf of a `poll_*` method; see [`Registrations::poll_ready`].
     pub(crate) fn poll_ready(
         &self,
         key: RegistrationKey,
@@ -213,7 +214,7 @@ impl PollPhase {
         registrations.poll_ready(key, direction, cx)
     }
 
-    /// For futures: see [`Registrations::poll_waiter`].
+    /// Polls a source on behalf of a future; see [`Registrations::poll_waiter`].
     pub(crate) fn poll_waiter(
         &self,
         key: RegistrationKey,
@@ -228,13 +229,13 @@ impl PollPhase {
         registrations.poll_waiter(key, direction, id, cx)
     }
 
-    /// Returns whether anything in here keeps the loop alive (R6).
+    /// Returns whether anything in the poll phase keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
-        let is_in_here = |one: &Batched| !matches!(one, Batched::InRemoteQueue);
+        let is_owned = |batched: &Batched| !matches!(batched, Batched::InRemoteQueue);
         self.registrations.borrow().has_refed_waiters()
             || self.simulated.has_completions()
             || self.simulated.has_stalled()
-            || self.batch.borrow().iter().any(is_in_here) // left by a run that was stopped
+            || self.batch.borrow().iter().any(is_owned) // left by a run that was stopped
             || self.delivery.is_holding()
     }
 
@@ -251,39 +252,32 @@ impl PollPhase {
         self.delivery.is_holding()
     }
 
-    /// Passes an event to its source; returns what wakes the tasks that wait for it. If it wakes a
-    /// reader and a writer, the writer's half stays first in the batch.
+    /// Passes an event to its source, and returns the macrotask that wakes the waiting tasks. If an
+    /// event concerns a reader and a writer, the writer's half stays at the start of the batch.
     fn wake_waiting(&self, token: Token, readiness: Readiness) -> Option<Macrotask> {
-        let (waiting, rest) = self.registrations.borrow_mut().deliver(token, readiness);
-        if let Some(rest) = rest {
+        let (waiting, write_half) = self.registrations.borrow_mut().deliver(token, readiness);
+        if let Some(write_half) = write_half {
             let mut batch = self.batch.borrow_mut();
-            batch.push_front(Batched::Ready(token, rest));
+            batch.push_front(Batched::Ready(token, write_half));
         }
         waiting
     }
 
-    fn take_batch(&self) -> VecDeque<Batched> {
-        self.batch.take()
-    }
-
-    fn set_batch(&self, batch: VecDeque<Batched>) {
-        self.batch.replace(batch);
-    }
-
-    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    /// Removes everything, which the caller drops outside of any borrow.
     pub(crate) fn take_all(&self) -> (Vec<Macrotask>, Vec<Message>) {
         let (mut macrotasks, mut messages) = (Vec::new(), Vec::new());
         self.batch.borrow_mut().extend(self.delivery.take_held());
         let next = || self.batch.borrow_mut().pop_front();
-        while let Some(one) = next() {
-            match one {
+        while let Some(batched) = next() {
+            match batched {
                 Batched::Simulated(macrotask) | Batched::SignalCallback(macrotask) => {
                     macrotasks.push(macrotask);
                 }
                 Batched::Message(message) => messages.push(message),
                 // The queue keeps its messages, and a signal's listeners are dropped elsewhere.
                 Batched::InRemoteQueue | Batched::Signal(_) => {}
-                // The system does not report it again, and the source may outlive this run.
+                // The operating system does not report the event again, and the source may outlive
+                // this run.
                 Batched::Ready(token, readiness) => {
                     macrotasks.extend(self.wake_waiting(token, readiness));
                 }
@@ -293,11 +287,11 @@ impl PollPhase {
         (macrotasks, messages)
     }
 
-    /// Returns completions to come and waits on sources, for a report.
+    /// Lists pending completions and waits on sources for a report.
     pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let registrations = self.registrations.borrow();
         let mut resources = Vec::new();
-        let mut list = |one: &Batched| match one {
+        let mut list = |batched: &Batched| match batched {
             Batched::Simulated(macrotask) => resources.push(ResourceEntry::new(
                 ResourceKind::Completion,
                 Some(macrotask.origin.location),

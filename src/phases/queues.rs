@@ -1,7 +1,7 @@
 //! The nextTick queue and the microtask queue.
 //!
 //! Both are first in, first out (R13). The order in which they are emptied is decided in
-//! `event_loop/checkpoint.rs`. Both are unbounded: a drain that never ends is what Node does (R11).
+//! `event_loop/checkpoint.rs`. Both are unbounded, as in Node, where a drain may never end (R11).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

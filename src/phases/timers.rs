@@ -8,10 +8,10 @@
 //!
 //! | file | contains |
 //! |---|---|
-//! | `timers.rs` | a timer, and what its handles do with it |
+//! | `timers.rs` | a timer, and the operations of its handles |
 //! | `list.rs` | the lists and their queue |
 //! | `pass.rs` | one pass of the phase: which timer is called next |
-//! | `resources.rs` | the timers as a report lists them |
+//! | `resources.rs` | the list of timers for a report |
 //!
 //! The life of a timer:
 //!
@@ -62,18 +62,18 @@ struct Timer {
     start_ms: u64,
     /// In whole milliseconds; `None` once it was cleared while pending (`_idleTimeout` = -1).
     duration_ms: Option<u64>,
-    /// An interval's period (`_repeat`).
+    /// Whether it is an interval (`_repeat`).
     is_interval: bool,
     /// Whether there is something to call; cleared timers have nothing (`_onTimeout`).
     has_callback: bool,
-    /// Neither pending nor running (`_destroyed`).
+    /// Whether it is neither pending nor running (`_destroyed`).
     destroyed: bool,
     /// Whether it keeps the loop alive while it is not destroyed (`kRefed`).
     refed: bool,
-    /// Its work has been taken out and not been returned with [`Timers::finished`].
+    /// Whether its work was taken and has not been returned with [`Timers::finished`].
     is_running: bool,
     link: Option<Link>,
-    /// How many handles know the key, which is not reused while there are any.
+    /// How many handles refer to the timer. Its key is not reused while there are any.
     handles: usize,
 }
 
@@ -94,6 +94,7 @@ impl Timer {
     }
 }
 
+#[derive(Default)]
 pub(crate) struct Timers {
     timers: Slab<Timer>,
     lists: Slab<List>,
@@ -101,8 +102,8 @@ pub(crate) struct Timers {
     /// The lists that are not detached, by expiry, then serial number (R21).
     queue: BTreeSet<(u64, u64, ListKey)>,
     next_serial: u64,
-    /// A new list that expires before this sets the loop timer; without it, every one does
-    /// (`nextExpiry`).
+    /// A new list that expires before this sets the loop timer; if this is `None`, every new list
+    /// does (`nextExpiry`).
     next_expiry_ms: Option<u64>,
     /// When the poll phase has to end at the latest (R27).
     loop_timer_ms: Option<u64>,
@@ -113,22 +114,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    pub(crate) fn new() -> Timers {
-        Timers {
-            timers: Slab::new(),
-            lists: Slab::new(),
-            by_duration: FxHashMap::default(),
-            queue: BTreeSet::new(),
-            next_serial: 0,
-            next_expiry_ms: None,
-            loop_timer_ms: None,
-            last_reading_ms: 0,
-            refed: 0,
-            pass: None,
-        }
-    }
-
-    /// Arms a new timer with one handle, at a `now_ms` that was read for it (R26). It starts no
+    /// Arms a new timer with one handle; `now_ms` was read for this timer (R26). The timer starts no
     /// earlier than the running pass and lasts at least a millisecond, so it is not due in that
     /// pass (R25, R31).
     pub(crate) fn arm(&mut self, timer: Macrotask, duration_ms: u64, now_ms: u64) -> TimerKey {
@@ -173,7 +159,7 @@ impl Timers {
         Some(work)
     }
 
-    /// Starts a pending timer again, and arms one that has fired; one that was cleared while
+    /// Restarts a pending timer, and arms one that has fired. A timer that was cleared while it was
     /// pending stays cleared (R35).
     pub(crate) fn refresh(&mut self, key: TimerKey, now_ms: u64) {
         let timer = &mut self.timers[key];
@@ -181,7 +167,7 @@ impl Timers {
             return;
         };
         if timer.work.is_spent() {
-            return; // it could be called once only, and was
+            return; // its callback could be called only once, and was
         }
         self.last_reading_ms = now_ms;
         if std::mem::replace(&mut timer.destroyed, false) && timer.refed {
@@ -206,12 +192,13 @@ impl Timers {
         self.timers[key].refed
     }
 
-    /// Whether the timer is armed and has not been called yet.
+    /// Returns whether the timer is armed and has not been called yet.
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
         self.timers[key].link.is_some()
     }
 
-    /// Returns a pending timer as observers see it, and when it is due. The key may be free.
+    /// Returns the origin of a pending timer and when it is due, in milliseconds. The key may be
+    /// free.
     pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {
         let timer = self.timers.get(key)?;
         timer.link?;
@@ -223,7 +210,7 @@ impl Timers {
         self.timers[key].entry = entry;
     }
 
-    /// Returns the work of a pending timer, to replace what it wakes.
+    /// Returns the work of a pending timer, so that its waker can be replaced.
     pub(crate) fn pending_work(&mut self, key: TimerKey) -> &mut Work {
         &mut self.timers[key].work
     }
@@ -232,7 +219,7 @@ impl Timers {
         self.timers[key].handles += 1;
     }
 
-    /// Gives up a handle. The caller drops the work of a timer that is freed by that outside of any
+    /// Removes a handle. If that frees the timer, the caller drops the returned work outside of any
     /// borrow.
     #[must_use]
     pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<Work> {
@@ -240,7 +227,7 @@ impl Timers {
         self.free_if_unused(key)
     }
 
-    /// Whether a ref'd timer keeps the loop alive (R6).
+    /// Returns whether a ref'd timer keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
         self.refed > 0
     }
@@ -250,7 +237,7 @@ impl Timers {
         self.loop_timer_ms
     }
 
-    /// Returns where the first timer was made that is due exactly at `at_ms`.
+    /// Returns where the first timer that is due exactly at `at_ms` was created.
     pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<SourceLocation> {
         let due = (at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX);
         let (_, _, list) = self.queue.range(due).next()?;
@@ -258,12 +245,12 @@ impl Timers {
         Some(self.timers[first].location)
     }
 
-    /// Brings the loop's time up to date (`uv__update_time`).
+    /// Updates the cached time (`uv__update_time`).
     pub(crate) fn note_time(&mut self, now_ms: u64) {
         self.last_reading_ms = now_ms;
     }
 
-    /// Whether the loop timer is due by the last reading of the clock (`uv__run_timers`).
+    /// Returns whether the loop timer is due at the last reading of the clock (`uv__run_timers`).
     pub(crate) fn is_due(&self) -> bool {
         self.loop_timer_ms
             .is_some_and(|due_ms| due_ms <= self.last_reading_ms)
@@ -278,7 +265,7 @@ impl Timers {
             works.extend(self.clear(key));
             works.extend(self.free_if_unused(key));
         }
-        self.lists.clear(); // those of unref'd timers are still there (R29)
+        self.lists.clear(); // lists of cleared unref'd timers still exist (R29)
         self.by_duration.clear();
         self.queue.clear();
         self.next_expiry_ms = None;

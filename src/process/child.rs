@@ -1,6 +1,6 @@
 //! A child process that was started.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -38,7 +38,7 @@ pub struct Child {
     pub stderr: Option<ChildStderr>,
 }
 
-/// Starts a child, whose end the loop will notify.
+/// Starts a child and watches for its end.
 pub(super) fn start(
     state: &Rc<LoopState>,
     command: &mut process::Command,
@@ -147,7 +147,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// As [`wait`](Child::wait).
+    /// Returns an error in the same cases as [`wait`](Child::wait).
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         if let Some(status) = self.exit.status() {
             return status.map(Some);
@@ -158,14 +158,14 @@ impl Child {
 
     /// Calls `callback` with the status when the child has ended: Node's `child.on('exit', …)`.
     ///
-    /// The callback runs in the macrotask of the poll phase itself, so ticks that it queues come
+    /// The callback runs in the macrotask of the poll phase itself, so ticks that it queues run
     /// before promise jobs (R12). Several callbacks are called in the order in which they were
-    /// added, in one macrotask, after which the tasks that [wait](Child::wait) continue. The
+    /// added, in one macrotask, after which the task that [waits](Child::wait) continues. The
     /// callback runs in the context (see [`AsyncLocalStorage`](crate::AsyncLocalStorage)) in which
     /// the child was started.
     ///
-    /// It is dropped without being called if the end of the child was already notified, and when
-    /// the loop ends. Dropping the `Child` does not drop it.
+    /// The callback is dropped without being called if the end of the child was already reported,
+    /// and when the loop ends. Dropping the `Child` does not drop it.
     #[doc(alias = "exit")]
     pub fn on_exit(&self, callback: impl FnOnce(&io::Result<ExitStatus>) + 'static) {
         if self.exit.status().is_none() {
@@ -176,13 +176,14 @@ impl Child {
     /// Waits until the child has ended and its pipes are closed, and returns the output of those
     /// that were not taken out: Node's `'close'` event.
     ///
-    /// `stdin` is closed first. If the child passes its pipes on to processes that outlive it, this
-    /// waits for them, too. The size of the output is not limited. Dropping the future drops the
-    /// `Child`.
+    /// `stdin` is closed first. If the child passes its pipes on to processes that outlive it, the
+    /// future waits for them, too. The size of the output is not limited. Dropping the future drops
+    /// the `Child`.
     ///
     /// # Errors
     ///
-    /// As [`wait`](Child::wait), and any error reported by the operating system.
+    /// Returns an error in the same cases as [`wait`](Child::wait), and any error reported by the
+    /// operating system.
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
         let (status, stdout, stderr) =
@@ -194,8 +195,8 @@ impl Child {
         })
     }
 
-    /// Sends a signal to the child. It has no effect on a child that has ended and was not waited
-    /// for.
+    /// Sends a signal to the child. The signal has no effect if the child has ended and was not
+    /// waited for.
     ///
     /// # Errors
     ///
@@ -220,7 +221,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// As [`signal`](Child::signal).
+    /// Returns an error in the same cases as [`signal`](Child::signal).
     pub fn start_kill(&mut self) -> io::Result<()> {
         if !self.owns_id() {
             return Err(has_ended());
@@ -233,7 +234,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// As [`signal`](Child::signal) and [`wait`](Child::wait).
+    /// Returns an error in the same cases as [`signal`](Child::signal) and [`wait`](Child::wait).
     pub async fn kill(&mut self) -> io::Result<()> {
         self.start_kill()?;
         self.wait().await.map(drop)
@@ -256,7 +257,7 @@ impl Child {
 
     /// Returns whether the child keeps the loop alive. A child that has ended does not.
     pub fn has_ref(&self) -> bool {
-        self.with_running(|child| child.is_refed()).unwrap_or(false)
+        self.with_running(|child| child.refed).unwrap_or(false)
     }
 }
 
@@ -286,12 +287,12 @@ fn has_ended() -> io::Error {
     )
 }
 
-/// The end of a child: its status, and what to notify of it.
+/// The end of a child: its status, and the callbacks and the task to notify.
 #[derive(Default)]
 struct Exit {
     status: RefCell<Option<Result<ExitStatus, (io::ErrorKind, String)>>>,
     callbacks: RefCell<Vec<Callback>>,
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
 }
 
 type Callback = Box<dyn FnOnce(&io::Result<ExitStatus>)>;
@@ -309,8 +310,7 @@ impl Exit {
         if let Some(status) = self.status() {
             return Poll::Ready(status);
         }
-        let replaced = self.waker.borrow_mut().replace(cx.waker().clone());
-        drop(replaced); // a waker may run any code: drop it outside of the borrow
+        self.waker.set(Some(cx.waker().clone()));
         Poll::Pending
     }
 
@@ -320,15 +320,15 @@ impl Exit {
         let status = status.map_err(|error| (error.kind(), error.to_string()));
         *self.status.borrow_mut() = Some(status);
         let callbacks = std::mem::take(&mut *self.callbacks.borrow_mut());
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
+        if let Some(waker) = self.waker.take() {
             waker.wake(); // only queues the task, which runs after the callbacks
         }
         callbacks
     }
 }
 
-/// The loop's half of an [`Exit`]. If it is dropped before the end of the child, the loop has ended.
+/// The loop's half of an [`Exit`]. If it is dropped before the end of the child, the loop has
+/// ended.
 struct ExitNotifier(Rc<Exit>);
 
 impl ExitNotifier {

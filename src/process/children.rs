@@ -1,11 +1,11 @@
 //! The running children of a loop (R65).
 //!
-//! Every `SIGCHLD` queries all of them, in the order in which they were started, as libuv does
-//! (`process.c` `uv__wait_children`). Of several that have ended by then, the one started first
-//! therefore comes first.
+//! Every `SIGCHLD` makes the loop query all of them, in the order in which they were started, as
+//! libuv does (`process.c` `uv__wait_children`). If several have ended, they are therefore reported
+//! in that order.
 //!
-//! Children that are still running when their loop ends belong to the process afterwards. They are
-//! queried again whenever any loop queries its own, so that they do not stay zombies for long.
+//! Children that are still running when their loop ends are kept in a list of the process. They are
+//! queried whenever any loop queries its own children, so that they do not stay zombies for long.
 //!
 //! Invariant: the process id of a child in the table belongs to that child, unless its status is
 //! known: the system does not reuse the id of a child that was not waited for.
@@ -21,7 +21,7 @@ use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 /// Identifies a child of a loop. Keys are not reused.
 pub(crate) type ChildKey = u64;
 
-/// Is called with the status of a child, as a macrotask.
+/// A callback for the status of a child, called as a macrotask.
 pub(crate) type ExitCallback = Box<dyn FnOnce(io::Result<ExitStatus>)>;
 
 #[derive(Default)]
@@ -117,7 +117,7 @@ impl Children {
             callbacks.push(on_exit);
             if kill_on_drop {
                 let _ = child.kill(); // fails if it has ended
-                // No loop waits for it any more, so a thread does.
+                // No loop waits for it, so a thread does.
                 blocking::unblock(move || child.wait()).detach();
             } else {
                 orphans.push(child);
@@ -129,16 +129,12 @@ impl Children {
 }
 
 impl RunningChild {
-    pub(crate) fn is_refed(&self) -> bool {
-        self.refed
-    }
-
-    /// Returns whether its process id still belongs to it. It may have ended.
+    /// Returns whether the process id still belongs to the child, which may have ended.
     pub(crate) fn owns_id(&self) -> bool {
         !self.has_ended
     }
 
-    /// Queries the system. The macrotask of the end follows in any case.
+    /// Queries the operating system for the status. The macrotask of the end follows in any case.
     pub(crate) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
         let status = self.new.child.try_wait();
         self.has_ended |= !matches!(status, Ok(None));

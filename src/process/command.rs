@@ -23,7 +23,7 @@ pub struct Command {
     configured: ConfiguredStdio,
 }
 
-/// The streams that were set, and whose defaults `output` must not change.
+/// The streams that the caller has set, which `output` must not change.
 #[derive(Debug, Clone, Copy, Default)]
 struct ConfiguredStdio {
     stdin: bool,
@@ -142,13 +142,13 @@ impl Command {
         self.start(&state, Location::caller())
     }
 
-    /// Starts the child immediately, and waits for its end when polled.
+    /// Starts the child immediately, and returns a future that waits for its end.
     ///
     /// Dropping the future drops the [`Child`].
     ///
     /// # Errors
     ///
-    /// As [`spawn`](Command::spawn) and [`Child::wait`].
+    /// Resolves to an error in the same cases as [`spawn`](Command::spawn) and [`Child::wait`].
     ///
     /// # Panics
     ///
@@ -165,15 +165,16 @@ impl Command {
         }
     }
 
-    /// Starts the child immediately, and collects its output until it has ended and its pipes are
-    /// closed: Node's `execFile`.
+    /// Starts the child immediately, and returns a future that collects its output until it has
+    /// ended and its pipes are closed: Node's `execFile`.
     ///
     /// Its standard output and error are piped and its standard input is empty, each unless it was
     /// set. The size of the output is not limited. Dropping the future drops the [`Child`].
     ///
     /// # Errors
     ///
-    /// As [`spawn`](Command::spawn) and [`Child::wait_with_output`].
+    /// Resolves to an error in the same cases as [`spawn`](Command::spawn) and
+    /// [`Child::wait_with_output`].
     ///
     /// # Panics
     ///
@@ -188,7 +189,7 @@ impl Command {
         async move { child?.wait_with_output().await }
     }
 
-    /// Sets the streams that the user has not set.
+    /// Sets the streams that the caller has not set.
     fn set_default_stdio(&mut self, input: fn() -> Stdio, output: fn() -> Stdio) {
         if !self.configured.stdin {
             self.inner.stdin(input());
@@ -206,7 +207,7 @@ impl Command {
     }
 }
 
-/// Converts a command of `std`. Streams that were set on it count as not set.
+/// Converts a command of `std`. [`output`](Command::output) replaces streams that were set on it.
 impl From<std::process::Command> for Command {
     fn from(inner: std::process::Command) -> Command {
         Command {

@@ -1,4 +1,4 @@
-//! The pipes between a child and its parent.
+//! The pipes between a parent and its child.
 
 use std::fmt::{self, Debug};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -19,8 +19,8 @@ use crate::io::platform::PlatformSource;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::Promise;
 
-/// One end of a pipe to a child. Programs use its aliases [`ChildStdin`], [`ChildStdout`] and
-/// [`ChildStderr`].
+/// The parent's end of a pipe to a child. Programs use its aliases [`ChildStdin`], [`ChildStdout`]
+/// and [`ChildStderr`].
 ///
 /// Dropping it closes the pipe.
 pub struct ChildPipe<E: PipeEnd> {
@@ -39,8 +39,8 @@ pub type ChildStdin = ChildPipe<WriteEnd>;
 /// The standard output of a child.
 ///
 /// A read completes by an event of the poll phase, as documented in [`io`](crate::io). Dropping it
-/// closes the pipe, and a child that continues to write is terminated by `SIGPIPE` unless it handles
-/// or ignores that signal.
+/// closes the pipe, and a child that continues to write is terminated by `SIGPIPE` unless it
+/// handles or ignores that signal.
 ///
 /// A read that is no longer polled keeps the loop alive until the next event.
 pub type ChildStdout = ChildPipe<ReadEnd>;
@@ -48,11 +48,11 @@ pub type ChildStdout = ChildPipe<ReadEnd>;
 /// The standard error of a child. See [`ChildStdout`].
 pub type ChildStderr = ChildPipe<ReadEnd>;
 
-/// The kind of a [`ChildPipe`] that the parent writes.
+/// The kind of a [`ChildPipe`] that the parent writes to.
 #[derive(Debug)]
 pub enum WriteEnd {}
 
-/// The kind of a [`ChildPipe`] that the parent reads.
+/// The kind of a [`ChildPipe`] that the parent reads from.
 #[derive(Debug)]
 pub enum ReadEnd {}
 
@@ -169,7 +169,7 @@ impl ChildStdout {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn close(&self) -> Promise<()> {
         self.pipe.close()
@@ -195,7 +195,7 @@ impl AsyncRead for ChildStdout {
     }
 }
 
-/// Reads until the end of the pipe, and returns after it was closed in the close phase.
+/// Reads until the end of the pipe, closes it, and returns in the close phase.
 pub(super) async fn read_to_close(pipe: Option<ChildStdout>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {

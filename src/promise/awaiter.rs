@@ -1,7 +1,6 @@
-//! What the four types of promises share: one awaiting side of a [`State`].
+//! The awaiting side of a promise, which the four public types of promises share.
 //!
-//! The public types wrap an [`Awaiter`] and add their signatures; each operation on a promise is
-//! written once, here.
+//! The public types wrap an [`Awaiter`] and only add their signatures.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +15,7 @@ use super::state::{Awaiting, ReasonOf, Source, State};
 use super::task::{Conclusion, start_eagerly};
 use crate::phases::macrotask::SourceLocation;
 
-/// One awaiting side of a promise. Dropping it removes its reaction; the task runs on.
+/// An awaiting side of a [`State`]. Dropping it removes its reaction; the task runs on.
 pub(super) struct Awaiter<O: 'static> {
     state: Rc<State<O>>,
     awaiting: Awaiting,
@@ -48,7 +47,7 @@ impl<O: 'static> Awaiter<O> {
         settled.map(|()| self.state.outcome())
     }
 
-    /// Polls for the output; panics if there is none.
+    /// Polls for the output, and panics if the promise settles without one.
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<O> {
         let outcome = self.poll(cx);
         outcome.map(|outcome| output_of(outcome, self.state.location()))
@@ -77,7 +76,7 @@ impl<O: 'static> Awaiter<O> {
         derived
     }
 
-    /// Returns a promise that settles within the settling of this one, with what `map` returns.
+    /// Returns a promise that settles together with this one, with the result of `map`.
     #[track_caller]
     pub(super) fn map<P: 'static>(
         self,
@@ -96,7 +95,7 @@ impl<O: 'static> Awaiter<O> {
         mapped
     }
 
-    /// The promise as another one follows it.
+    /// Converts the promise into one that another promise can follow.
     pub(super) fn into_following(self) -> Following<O> {
         Following {
             promise: self.state.clone(),
@@ -104,7 +103,8 @@ impl<O: 'static> Awaiter<O> {
         }
     }
 
-    /// Like [`into_following`](Awaiter::into_following), with another type of output.
+    /// Converts the promise as [`into_following`](Awaiter::into_following) does, and its output
+    /// with `wrap`.
     pub(super) fn into_following_as<P: 'static>(self, wrap: fn(O) -> P) -> Following<P> {
         Following {
             promise: self.state.clone(),
@@ -128,14 +128,14 @@ impl<O: 'static> fmt::Debug for Awaiter<O> {
     }
 }
 
-/// The output of a promise that was awaited as a plain future.
+/// Returns the output of a promise, and panics if there is none.
 fn output_of<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
     match outcome {
         Ok(output) => output,
         Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
         Err(failure) => panic!(
-            "awaited the promise made at {location}, which has no value: {failure}; await \
-             `promise.settled()` to get this as an error"
+            "awaited the promise created at {location}, which has no value: {failure}; await \
+             `promise.settled()` to receive this as an error"
         ),
     }
 }
@@ -145,7 +145,7 @@ fn output_of<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
 ///
 /// # Cancel safety
 ///
-/// It can be polled in a `select!` again and again. Dropping it detaches the task.
+/// It can be polled repeatedly in a `select!`. Dropping it detaches the task.
 #[must_use = "futures do nothing unless polled"]
 pub struct Settled<O: 'static> {
     awaiter: Awaiter<O>,

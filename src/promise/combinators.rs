@@ -1,7 +1,7 @@
-//! `all`, `all_settled`, `race`, `any` (R48, R49), and promises that are settled from the start.
+//! `all`, `all_settled`, `race`, `any` (R48, R49), and constructors of settled promises.
 //!
-//! Each member gets its reaction at once, in order, and the result settles within the turn of the
-//! reaction that decides it.
+//! A combinator adds a reaction to each member at once, in order. The result settles in the turn of
+//! the reaction that decides it.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use crate::hooks::rejection::Reason;
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn ready<T: 'static>(value: T) -> Promise<T> {
     let state = State::new(current("promise::ready"), Location::caller(), no_reason);
@@ -34,7 +34,7 @@ pub fn ready<T: 'static>(value: T) -> Promise<T> {
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn resolve<T: 'static, E: Reason>(value: T) -> TryPromise<T, E> {
     let state = State::new(current("promise::resolve"), Location::caller(), error_of);
@@ -48,7 +48,7 @@ pub fn resolve<T: 'static, E: Reason>(value: T) -> TryPromise<T, E> {
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn reject<T: 'static, E: Reason>(reason: E) -> TryPromise<T, E> {
     let state = State::new(current("promise::reject"), Location::caller(), error_of);
@@ -59,25 +59,25 @@ pub fn reject<T: 'static, E: Reason>(reason: E) -> TryPromise<T, E> {
 /// Waits for the values of all members: JavaScript's `Promise.all` (R48).
 ///
 /// The result is fulfilled with the values in the order of the list, at once if the list is empty.
-/// It is rejected with the first error; if a member panicked or was aborted first, the result ends
-/// in the same way.
+/// It is rejected with the first error. If a member panicked or was aborted first, the result
+/// settles in the same way.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn all<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
 ) -> TryPromise<Vec<P::Value>, P::Error> {
     let (result, resolver) = try_with_resolver();
-    let whole = resolver.clone();
+    let early_resolver = resolver.clone();
     let part_of = move |outcome: OutcomeOf<P>| {
         let rejected = match outcome {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(reason)) => Ok(Err(reason)),
             Err(failure) => Err(failure),
         };
-        whole.conclude(rejected);
+        early_resolver.conclude(rejected);
         None
     };
     collect(followings(members), part_of, move |values| {
@@ -88,11 +88,11 @@ pub fn all<P: PromiseLike<Error: Reason>>(
 
 /// Waits until all members have settled: JavaScript's `Promise.allSettled` (R48).
 ///
-/// The result is how each member ended, in the order of the list.
+/// The result is the outcome of each member, in the order of the list.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn all_settled<P: PromiseLike>(
     members: impl IntoIterator<Item = P>,
@@ -105,13 +105,13 @@ pub fn all_settled<P: PromiseLike>(
     result.infallible()
 }
 
-/// Ends as the first member that settles: JavaScript's `Promise.race` (R49).
+/// Settles as the first member to settle does: JavaScript's `Promise.race` (R49).
 ///
 /// The result of an empty list is pending forever. The other members keep running.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn race<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
@@ -119,11 +119,11 @@ pub fn race<P: PromiseLike<Error: Reason>>(
     race_then(followings(members), || {})
 }
 
-/// Like [`race`], and aborts the members that have not settled when the result is decided.
+/// Settles as [`race`] does, and then aborts the members that have not settled.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn race_and_abort<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
@@ -140,9 +140,9 @@ fn race_then<T: 'static, E: Reason>(
 ) -> TryPromise<T, E> {
     let (result, resolver) = try_with_resolver();
     for member in members {
-        let (whole, on_decided) = (resolver.clone(), on_decided.clone());
+        let (resolver, on_decided) = (resolver.clone(), on_decided.clone());
         observe(member, move |outcome| {
-            whole.conclude(outcome);
+            resolver.conclude(outcome);
             on_decided();
         });
     }
@@ -151,12 +151,12 @@ fn race_then<T: 'static, E: Reason>(
 
 /// Waits for the first value: JavaScript's `Promise.any` (R49).
 ///
-/// If all members are rejected, so is the result, with their errors in the order of the list; for
-/// an empty list at once. The other members keep running.
+/// If all members are rejected, the result is rejected with an [`AggregateError`], at once if the
+/// list is empty. The other members keep running.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn any<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
@@ -164,11 +164,11 @@ pub fn any<P: PromiseLike<Error: Reason>>(
     any_then(followings(members), || {})
 }
 
-/// Like [`any`], and aborts the members that have not settled when the result is decided.
+/// Waits for the first value as [`any`] does, and then aborts the members that have not settled.
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn any_and_abort<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
@@ -184,10 +184,10 @@ fn any_then<T: 'static, E: Reason>(
     on_decided: impl Fn() + 'static,
 ) -> TryPromise<T, AggregateError<E>> {
     let (result, resolver) = try_with_resolver();
-    let whole = resolver.clone();
+    let early_resolver = resolver.clone();
     let part_of = move |outcome| match settled_result(outcome) {
         Ok(value) => {
-            whole.resolve(value);
+            early_resolver.resolve(value);
             on_decided();
             None
         }
@@ -202,7 +202,7 @@ fn any_then<T: 'static, E: Reason>(
 /// The error of [`any`] if all members were rejected: JavaScript's `AggregateError`.
 #[derive(Debug)]
 pub struct AggregateError<E> {
-    /// Why each member was rejected, in the order of the list.
+    /// The rejection of each member, in the order of the list.
     pub errors: Vec<Rejected<E>>,
 }
 
@@ -214,7 +214,7 @@ impl<E> fmt::Display for AggregateError<E> {
 
 impl<E: fmt::Debug> std::error::Error for AggregateError<E> {}
 
-/// How a member ended.
+/// The outcome of a member.
 type OutcomeOf<P> = Outcome<Result<<P as PromiseLike>::Value, <P as PromiseLike>::Error>>;
 
 fn followings<P: PromiseLike>(
@@ -223,7 +223,7 @@ fn followings<P: PromiseLike>(
     members.into_iter().map(P::into_following).collect()
 }
 
-/// The value of a member, or every kind of rejection.
+/// Converts the outcome of a member into its value or its rejection.
 fn settled_result<T, E>(outcome: Outcome<Result<T, E>>) -> Result<T, Rejected<E>> {
     match outcome {
         Ok(result) => result.map_err(Rejected::Error),
@@ -259,8 +259,9 @@ fn observe<O: 'static>(member: Following<O>, observer: impl FnOnce(Outcome<O>) +
     );
 }
 
-/// Observes every member and calls `complete` with the parts of all members, in the order of the
-/// list: at once if it is empty, and never if `part_of` returns `None` for one of them.
+/// Calls `complete` with the result of `part_of` for each member, in the order of the list.
+///
+/// Calls it at once if the list is empty, and never if `part_of` returns `None` for a member.
 #[track_caller]
 fn collect<O: 'static, V: 'static>(
     members: Vec<Following<O>>,

@@ -1,11 +1,11 @@
-//! Why a promise has no value.
+//! The errors of promises.
 
 use std::any::Any;
 use std::fmt;
 
 use crate::hooks::uncaught::payload_text;
 
-/// Why a promise has no value.
+/// The reason why a promise has no value.
 pub enum PromiseError {
     /// Its task, job or handler panicked; this is the payload.
     Panicked(Box<dyn Any + Send>),
@@ -26,8 +26,8 @@ impl PromiseError {
         matches!(self, PromiseError::Aborted)
     }
 
-    /// Copies the failure for one more reaction of a shared promise. A panic payload cannot be
-    /// cloned, so the copy carries its text.
+    /// Copies the error for another reaction of a shared promise. A panic payload cannot be cloned,
+    /// so the copy contains its text.
     pub(super) fn copied(&self) -> PromiseError {
         match self {
             PromiseError::Panicked(payload) => {
@@ -65,10 +65,11 @@ impl fmt::Display for PromiseError {
 
 impl std::error::Error for PromiseError {}
 
-/// How a promise ended: with an output, or without one.
+/// The outcome of a promise: its output, or the reason why there is none.
 pub(crate) type Outcome<O> = Result<O, PromiseError>;
 
-/// The [`Reason`](crate::Reason) of a promise that was resolved with itself: JavaScript's `TypeError` (R44).
+/// The [`Reason`](crate::Reason) of a promise that was resolved with itself: JavaScript's
+/// `TypeError` (R44).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SelfResolution;
 
@@ -80,7 +81,7 @@ impl fmt::Display for SelfResolution {
 
 impl std::error::Error for SelfResolution {}
 
-/// Replaces a reason that a handler has moved out of the promise before the report.
+/// The reason in the report of a rejection whose reason was moved out by a handler before.
 pub(super) struct TakenReason;
 
 impl fmt::Debug for TakenReason {

@@ -1,4 +1,4 @@
-//! The results of handlers, and what a promise can follow.
+//! The results of handlers, and the promises that another promise can follow.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -22,7 +22,7 @@ pub enum Next<T: 'static, E: 'static> {
     Fulfil(T),
     /// Rejects the derived promise, within this turn.
     Reject(E),
-    /// Makes the derived promise follow another one, which it does two turns later (R43). Made by
+    /// Makes the derived promise settle as another one does, two turns later (R43). Created by
     /// [`Next::follow`].
     Follow(Followed<T, E>),
 }
@@ -111,7 +111,7 @@ impl<T: 'static, E: 'static> IntoNext<T, E> for Promise<T> {
     }
 }
 
-/// Every way in which a promise can be rejected: the argument of [`TryPromise::catch_any`], and a
+/// A rejection of any kind: the argument of [`TryPromise::catch_any`], and a
 /// result of [`all_settled`](super::all_settled) and [`any`](super::any).
 #[derive(Debug)]
 pub enum Rejected<E> {
@@ -155,13 +155,13 @@ pub trait PromiseLike: sealed::Sealed + 'static {
     fn into_following(self) -> Following<Result<Self::Value, Self::Error>>;
 }
 
-/// How a promise ended: its value, or why it was rejected; see [`all_settled`](super::all_settled).
+/// The outcome of a promise: its value or its rejection; see [`all_settled`](super::all_settled).
 pub type SettledResult<P> = Result<<P as PromiseLike>::Value, Rejected<<P as PromiseLike>::Error>>;
 
 /// The future outcome of a promise of any type.
 pub(super) type BoxedOutcome<O> = Pin<Box<dyn Future<Output = Outcome<O>>>>;
 
-/// A promise as another one follows it.
+/// A promise that another one follows.
 pub struct Following<O> {
     pub(super) promise: Rc<dyn Abortable>,
     pub(super) outcome: BoxedOutcome<O>,
@@ -204,7 +204,7 @@ impl<T: 'static> PromiseLike for SharedPromise<T> {
     type Error = Infallible;
 
     fn into_following(self) -> Following<Result<T, Infallible>> {
-        self.another().into_following()
+        self.new_handle().into_following()
     }
 }
 
@@ -213,6 +213,6 @@ impl<T: 'static, E: 'static> PromiseLike for SharedTryPromise<T, E> {
     type Error = E;
 
     fn into_following(self) -> Following<Result<T, E>> {
-        self.another().into_following()
+        self.new_handle().into_following()
     }
 }

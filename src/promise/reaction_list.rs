@@ -15,7 +15,7 @@ pub(super) struct Reactions {
 pub(super) enum Reaction {
     /// Wakes an awaiting task: one turn.
     Wake(Waker),
-    /// Settles the promise made by `map`, within the settling: no turn.
+    /// Settles the promise returned by `map`, together with this one: no turn.
     Map(Box<dyn FnOnce()>),
 }
 
@@ -32,7 +32,7 @@ impl Reactions {
         id
     }
 
-    /// Changes the waker of a reaction. Returns the old one, to be dropped outside of the borrow.
+    /// Changes the waker of a reaction. The caller drops the old one outside of the borrow.
     pub(super) fn replace(&mut self, id: u64, waker: &Waker) -> Option<Reaction> {
         let reaction = match &mut self.first {
             Some((known, reaction)) if *known == id => reaction,
@@ -47,7 +47,7 @@ impl Reactions {
         }
     }
 
-    /// Returns the reaction, to be dropped outside of the borrow.
+    /// Removes a reaction. The caller drops it outside of the borrow.
     pub(super) fn remove(&mut self, id: u64) -> Option<Reaction> {
         if let Some((_, reaction)) = self.first.take_if(|(known, _)| *known == id) {
             return Some(reaction);

@@ -1,8 +1,8 @@
-//! Reactions: `then`, `catch`, `finally`, and what changes a promise at the cost of no turn.
+//! Reactions: `then`, `catch`, `finally`; and conversions, which cost no turn.
 //!
 //! A reaction is a task that awaits the source, calls the handler in the turn that this costs
-//! (R42), and settles the derived promise in the same turn. Its place in the microtask queue, its
-//! panics and its cancellation are therefore those of every task.
+//! (R42), and settles the derived promise in the same turn. It is therefore queued, caught when it
+//! panics, and aborted like every other task.
 
 use std::convert::Infallible;
 use std::panic::Location;
@@ -19,8 +19,8 @@ use crate::hooks::rejection::Reason;
 /// # Reactions
 ///
 /// Each of these methods adds one reaction and returns the derived promise. The handler runs
-/// exactly one turn after the promise settles (R42). A handler that is not called, because the
-/// promise ended in the other way, costs the same turn. A panic in a handler rejects the derived
+/// exactly one turn after the promise settles (R42). A handler that does not apply to the outcome
+/// is not called, which costs the same turn. A panic in a handler rejects the derived
 /// promise. Dropping the derived promise does not remove the reaction; aborting the derived
 /// promise does, and drops the handler.
 impl<T: 'static, E: Reason> TryPromise<T, E> {
@@ -96,8 +96,8 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
 
     /// Calls `handler` with the error: JavaScript's `catch(onRejected)`.
     ///
-    /// A value is passed on, and so are panics, aborts and self-resolution, for which
-    /// [`catch_any`](TryPromise::catch_any) exists.
+    /// A value is passed on, and so are panics, aborts and self-resolution, which
+    /// [`catch_any`](TryPromise::catch_any) handles, too.
     #[track_caller]
     pub fn catch<F: Reason, R: IntoNext<T, F>>(
         self,
@@ -121,10 +121,11 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         )
     }
 
-    /// Calls `handler` however the promise ends: JavaScript's `finally(onFinally)` (R47).
+    /// Calls `handler` whatever the outcome is: JavaScript's `finally(onFinally)` (R47).
     ///
-    /// The derived promise ends as this one did, after the promise that the handler returns, if it
-    /// returns one. If the handler fails, the derived promise is rejected with that error instead.
+    /// The derived promise settles as this one did. If the handler returns a promise, the derived
+    /// promise waits for it. If the handler or its promise fails, the derived promise is rejected
+    /// with that error instead.
     #[track_caller]
     pub fn finally<V: 'static, R: IntoNext<V, E>>(
         self,
@@ -134,12 +135,12 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         self.react(move |outcome| {
             let waiting: BoxedOutcome<Result<V, E>> = match handler().into_next() {
                 Next::Reject(reason) => return Conclusion::Settled(Ok(Err(reason))),
-                // JavaScript awaits a wrapped result for one turn, which ends before the turn of
-                // the job by which the derived promise follows; leaving it out changes nothing.
+                // JavaScript wraps the result in a promise and awaits it for one turn. That turn
+                // ends before the derived promise starts to follow, so omitting it is not visible.
                 Next::Fulfil(value) => Box::pin(std::future::ready(Ok(Ok(value)))),
                 Next::Follow(followed) => followed.following.outcome,
             };
-            // JavaScript uses a second promise here, too, with the same turns.
+            // The same second promise as in JavaScript, because it costs turns.
             let kept = State::new(owner, location, error_of);
             let keep = async move {
                 match waiting.await {
@@ -170,7 +171,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
 
     /// Converts the whole `Result` with `convert`.
     ///
-    /// `convert` runs within the settling itself, so it should be short; a panic in it rejects the
+    /// `convert` runs while this promise settles, so it should be short; a panic in it rejects the
     /// returned promise. To convert the error only, use [`map_err`](TryPromise::map_err) or
     /// [`err_into`](TryPromise::err_into).
     #[track_caller]
@@ -181,10 +182,9 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         TryPromise::new(self.awaiter.map(error_of, convert))
     }
 
-    /// Converts the error with `convert`, as [`Result::map_err`] does, and leaves a value alone.
+    /// Converts the error with `convert`, as [`Result::map_err`] does.
     ///
-    /// `convert` runs within the settling itself, as that of [`map`](TryPromise::map), which
-    /// receives the whole `Result`.
+    /// `convert` runs while this promise settles, as that of [`map`](TryPromise::map) does.
     ///
     /// # Examples
     ///
@@ -215,7 +215,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
 }
 
 impl<T: 'static> TryPromise<T, Infallible> {
-    /// Removes the impossible error from the type, at the cost of no turn.
+    /// Converts the promise into one without the impossible error, at the cost of no turn.
     #[track_caller]
     pub fn infallible(self) -> Promise<T> {
         self.untracked().map(|result| match result {
@@ -227,8 +227,8 @@ impl<T: 'static> TryPromise<T, Infallible> {
 
 /// # Reactions
 ///
-/// As for a [`TryPromise`]: the handler runs exactly one turn after the promise settles (R42), and
-/// a panic in it rejects the derived promise.
+/// As with a [`TryPromise`], the handler runs exactly one turn after the promise settles (R42), and
+/// a panic in it is the outcome of the derived promise.
 impl<T: 'static> Promise<T> {
     #[track_caller]
     fn react<U: 'static>(self, handler: impl FnOnce(T) -> Conclusion<U> + 'static) -> Promise<U> {
@@ -245,8 +245,8 @@ impl<T: 'static> Promise<T> {
         self.react(|value| Conclusion::Settled(Ok(handler(value))))
     }
 
-    /// Calls `handler` with the value; the derived promise follows the promise that it returns,
-    /// two turns later (R43).
+    /// Calls `handler` with the value, and returns a promise that settles as the handler's promise
+    /// does, two turns later (R43).
     #[track_caller]
     pub fn then_follow<U: 'static>(
         self,
@@ -270,8 +270,8 @@ impl<T: 'static> Promise<T> {
 
     /// Converts the value with `convert`.
     ///
-    /// `convert` runs within the settling itself, so it should be short; a panic in it becomes
-    /// that of the returned promise. Aborting the returned promise leaves the original running.
+    /// `convert` runs while this promise settles, so it should be short; a panic in it is the
+    /// outcome of the returned promise. Aborting the returned promise leaves the original running.
     #[track_caller]
     pub fn map<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
         Promise::new(self.awaiter.map(no_reason, convert))
@@ -279,8 +279,9 @@ impl<T: 'static> Promise<T> {
 }
 
 impl<T: 'static, E: Reason> Promise<Result<T, E>> {
-    /// Converts the promise into one that can be rejected, at the cost of no turn: an `Err` is
-    /// tracked, and `then` and `catch` distinguish values from errors.
+    /// Converts the promise into one that can be rejected, at the cost of no turn.
+    ///
+    /// An `Err` is then tracked, and `then` and `catch` distinguish values from errors.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Promises that are settled by hand: `with_resolver`, `try_with_resolver` (R43, R44).
+//! Promises that are settled by calls: `with_resolver`, `try_with_resolver` (R43, R44).
 
 use std::fmt;
 use std::panic::Location;
@@ -14,6 +14,8 @@ use crate::hooks::rejection::Reason;
 
 /// Creates a pending promise that cannot be rejected, and its resolver.
 ///
+/// # Examples
+///
 /// ```
 /// let answer = nodeloop::block_on(async {
 ///     let (promise, resolver) = nodeloop::promise::with_resolver();
@@ -25,16 +27,18 @@ use crate::hooks::rejection::Reason;
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
     let state = pending(no_reason, "promise::with_resolver");
-    let resolving = Resolving::new(state.clone());
-    (Promise::new(state), Resolver { resolving })
+    let inner = Inner::new(state.clone());
+    (Promise::new(state), Resolver { inner })
 }
 
 /// Creates a pending promise that can be rejected, and its resolver: JavaScript's
 /// `Promise.withResolvers()`.
+///
+/// # Examples
 ///
 /// ```
 /// let outcome = nodeloop::block_on(async {
@@ -48,13 +52,13 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[doc(alias = "withResolvers")]
 #[track_caller]
 pub fn try_with_resolver<T: 'static, E: Reason>() -> (TryPromise<T, E>, TryResolver<T, E>) {
     let state = pending(error_of, "promise::try_with_resolver");
-    let resolving = Resolving::new(state.clone());
-    (TryPromise::new(state), TryResolver { resolving })
+    let inner = Inner::new(state.clone());
+    (TryPromise::new(state), TryResolver { inner })
 }
 
 #[track_caller]
@@ -64,15 +68,16 @@ fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> Rc<State<O>> {
     state
 }
 
-/// One resolver of a promise. The first call of any of them counts (R44).
-struct Resolving<O> {
+/// The part that both types of resolvers share. The first call of any resolver of a promise counts
+/// (R44).
+struct Inner<O> {
     state: Rc<State<O>>,
 }
 
-impl<O: 'static> Resolving<O> {
-    fn new(state: Rc<State<O>>) -> Resolving<O> {
+impl<O: 'static> Inner<O> {
+    fn new(state: Rc<State<O>>) -> Inner<O> {
         state.resolver_count.set(Some(1));
-        Resolving { state }
+        Inner { state }
     }
 
     fn conclude(&self, outcome: Outcome<O>) {
@@ -89,7 +94,7 @@ impl<O: 'static> Resolving<O> {
     }
 }
 
-impl<O> Resolving<O> {
+impl<O> Inner<O> {
     fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(name)
             .field("is_resolved", &self.state.is_resolved.get())
@@ -97,36 +102,36 @@ impl<O> Resolving<O> {
     }
 }
 
-impl<O> Clone for Resolving<O> {
+impl<O> Clone for Inner<O> {
     fn clone(&self) -> Self {
         let count = &self.state.resolver_count;
         count.set(count.get().map(|count| count.saturating_add(1)));
-        Resolving {
+        Inner {
             state: self.state.clone(),
         }
     }
 }
 
-impl<O> Drop for Resolving<O> {
-    /// Counts down, for the report of promises that can no longer be settled.
+impl<O> Drop for Inner<O> {
+    /// Counts down, because a report names promises that can no longer be settled.
     fn drop(&mut self) {
         let count = &self.state.resolver_count;
         count.set(count.get().map(|count| count.saturating_sub(1)));
     }
 }
 
-/// Resolves a [`Promise`] made by [`with_resolver`].
+/// Resolves a [`Promise`] created by [`with_resolver`].
 ///
 /// Clones resolve the same promise; only the first call of any of them counts. Dropping all of
 /// them leaves the promise pending forever, as in JavaScript.
 pub struct Resolver<T> {
-    resolving: Resolving<T>,
+    inner: Inner<T>,
 }
 
 impl<T: 'static> Resolver<T> {
     /// Fulfils the promise with a value; its reactions are queued at once.
     pub fn resolve(&self, value: T) {
-        self.resolving.conclude(Ok(value));
+        self.inner.conclude(Ok(value));
     }
 
     /// Makes the promise follow another one: it settles as that one does, two turns later (R43).
@@ -134,38 +139,38 @@ impl<T: 'static> Resolver<T> {
     /// A promise that is resolved with itself ends with
     /// [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution) (R44).
     pub fn resolve_with(&self, promise: Promise<T>) {
-        self.resolving.follow(promise.awaiter.into_following());
+        self.inner.follow(promise.awaiter.into_following());
     }
 }
 
-/// Resolves or rejects a [`TryPromise`] made by [`try_with_resolver`].
+/// Resolves or rejects a [`TryPromise`] created by [`try_with_resolver`].
 ///
 /// Clones resolve the same promise; only the first call of any of them counts, even if it makes
 /// the promise follow one that is still pending. Dropping all of them leaves the promise pending
 /// forever, as in JavaScript.
 pub struct TryResolver<T, E> {
-    resolving: Resolving<Result<T, E>>,
+    inner: Inner<Result<T, E>>,
 }
 
 impl<T: 'static, E: Reason> TryResolver<T, E> {
     /// Fulfils the promise with a value; its reactions are queued at once.
     pub fn resolve(&self, value: T) {
-        self.resolving.conclude(Ok(Ok(value)));
+        self.inner.conclude(Ok(Ok(value)));
     }
 
     /// Rejects the promise with a reason; its reactions are queued at once.
     pub fn reject(&self, reason: E) {
-        self.resolving.conclude(Ok(Err(reason)));
+        self.inner.conclude(Ok(Err(reason)));
     }
 
     /// Fulfils or rejects the promise with a result.
     pub fn settle(&self, result: Result<T, E>) {
-        self.resolving.conclude(Ok(result));
+        self.inner.conclude(Ok(result));
     }
 
-    /// Settles the promise as another one ended.
+    /// Settles the promise with the outcome of another one.
     pub(super) fn conclude(&self, outcome: Outcome<Result<T, E>>) {
-        self.resolving.conclude(outcome);
+        self.inner.conclude(outcome);
     }
 
     /// Makes the promise follow another one: it settles as that one does, two turns later (R43).
@@ -173,14 +178,14 @@ impl<T: 'static, E: Reason> TryResolver<T, E> {
     /// A promise that is resolved with itself is rejected with
     /// [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution) (R44).
     pub fn resolve_with(&self, promise: impl PromiseLike<Value = T, Error = E>) {
-        self.resolving.follow(promise.into_following());
+        self.inner.follow(promise.into_following());
     }
 }
 
 impl<T> Clone for Resolver<T> {
     fn clone(&self) -> Self {
         Resolver {
-            resolving: self.resolving.clone(),
+            inner: self.inner.clone(),
         }
     }
 }
@@ -188,19 +193,19 @@ impl<T> Clone for Resolver<T> {
 impl<T, E> Clone for TryResolver<T, E> {
     fn clone(&self) -> Self {
         TryResolver {
-            resolving: self.resolving.clone(),
+            inner: self.inner.clone(),
         }
     }
 }
 
 impl<T> fmt::Debug for Resolver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.resolving.fmt_as("Resolver", f)
+        self.inner.fmt_as("Resolver", f)
     }
 }
 
 impl<T, E> fmt::Debug for TryResolver<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.resolving.fmt_as("TryResolver", f)
+        self.inner.fmt_as("TryResolver", f)
     }
 }

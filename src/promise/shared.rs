@@ -15,12 +15,12 @@ use super::state::State;
 use super::{Promise, TryPromise};
 use crate::hooks::rejection::Reason;
 
-/// A [`Promise`] that can be awaited and reacted to any number of times; made by
+/// A [`Promise`] that can be awaited and reacted to any number of times; created by
 /// [`Promise::shared`].
 ///
-/// Clones are handles to the same promise. Each is a future of its own, which costs one turn; the
-/// reactions run in the order in which they were added (R13). If the task panicked, the first
-/// payload stays with the promise and every awaiter panics with its text.
+/// Clones are handles to the same promise. Awaiting any of them costs one turn. The reactions run
+/// in the order in which they were added (R13). If the task panicked, every awaiter panics with the
+/// text of its payload.
 ///
 /// Dropping a clone, even the last one, detaches the task, which runs on.
 ///
@@ -30,12 +30,12 @@ use crate::hooks::rejection::Reason;
 ///
 /// # Cancel safety
 ///
-/// It can be polled in a `select!` again and again.
+/// It can be polled repeatedly in a `select!`.
 pub struct SharedPromise<T: 'static> {
     promise: Promise<T>,
 }
 
-/// A [`TryPromise`] that can be awaited and reacted to any number of times; made by
+/// A [`TryPromise`] that can be awaited and reacted to any number of times; created by
 /// [`TryPromise::shared`].
 ///
 /// It has the properties of a [`SharedPromise`].
@@ -54,8 +54,8 @@ impl<T: 'static> SharedPromise<T> {
         }
     }
 
-    /// Another awaiting side of the promise.
-    pub(super) fn another(&self) -> Promise<T> {
+    /// Returns another handle to the promise.
+    pub(super) fn new_handle(&self) -> Promise<T> {
         Promise::new(self.promise.state().clone())
     }
 
@@ -76,13 +76,13 @@ impl<T: 'static> SharedPromise<T> {
 
     /// See [`Promise::settled`].
     pub fn settled(&self) -> Settled<T> {
-        self.another().settled()
+        self.new_handle().settled()
     }
 
     /// See [`Promise::then`].
     #[track_caller]
     pub fn then<U: 'static>(&self, handler: impl FnOnce(T) -> U + 'static) -> Promise<U> {
-        self.another().then(handler)
+        self.new_handle().then(handler)
     }
 }
 
@@ -98,8 +98,8 @@ impl<T: 'static, E: 'static> SharedTryPromise<T, E> {
         }
     }
 
-    /// Another awaiting side of the promise.
-    pub(super) fn another(&self) -> TryPromise<T, E> {
+    /// Returns another handle to the promise.
+    pub(super) fn new_handle(&self) -> TryPromise<T, E> {
         TryPromise::new(self.promise.state().clone())
     }
 
@@ -120,7 +120,7 @@ impl<T: 'static, E: 'static> SharedTryPromise<T, E> {
 
     /// See [`TryPromise::settled`].
     pub fn settled(&self) -> Settled<Result<T, E>> {
-        self.another().settled()
+        self.new_handle().settled()
     }
 }
 
@@ -131,7 +131,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         &self,
         handler: impl FnOnce(T) -> R + 'static,
     ) -> TryPromise<U, E> {
-        self.another().then(handler)
+        self.new_handle().then(handler)
     }
 
     /// See [`TryPromise::then_or_else`].
@@ -141,7 +141,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         on_fulfilled: impl FnOnce(T) -> R + 'static,
         on_rejected: impl FnOnce(E) -> S + 'static,
     ) -> TryPromise<U, F> {
-        self.another().then_or_else(on_fulfilled, on_rejected)
+        self.new_handle().then_or_else(on_fulfilled, on_rejected)
     }
 
     /// See [`TryPromise::then_or_else_any`].
@@ -151,7 +151,8 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         on_fulfilled: impl FnOnce(T) -> R + 'static,
         on_rejected: impl FnOnce(Rejected<E>) -> S + 'static,
     ) -> TryPromise<U, F> {
-        self.another().then_or_else_any(on_fulfilled, on_rejected)
+        self.new_handle()
+            .then_or_else_any(on_fulfilled, on_rejected)
     }
 
     /// See [`TryPromise::catch`].
@@ -160,7 +161,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         &self,
         handler: impl FnOnce(E) -> R + 'static,
     ) -> TryPromise<T, F> {
-        self.another().catch(handler)
+        self.new_handle().catch(handler)
     }
 
     /// See [`TryPromise::catch_any`].
@@ -169,7 +170,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         &self,
         handler: impl FnOnce(Rejected<E>) -> R + 'static,
     ) -> TryPromise<T, F> {
-        self.another().catch_any(handler)
+        self.new_handle().catch_any(handler)
     }
 
     /// See [`TryPromise::finally`].
@@ -178,7 +179,7 @@ impl<T: 'static, E: Reason> SharedTryPromise<T, E> {
         &self,
         handler: impl FnOnce() -> R + 'static,
     ) -> TryPromise<T, E> {
-        self.another().finally(handler)
+        self.new_handle().finally(handler)
     }
 }
 
@@ -201,7 +202,7 @@ impl<T: 'static, E: 'static> Future for SharedTryPromise<T, E> {
 impl<T: 'static> Clone for SharedPromise<T> {
     fn clone(&self) -> Self {
         SharedPromise {
-            promise: self.another(),
+            promise: self.new_handle(),
         }
     }
 }
@@ -209,7 +210,7 @@ impl<T: 'static> Clone for SharedPromise<T> {
 impl<T: 'static, E: 'static> Clone for SharedTryPromise<T, E> {
     fn clone(&self) -> Self {
         SharedTryPromise {
-            promise: self.another(),
+            promise: self.new_handle(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The clock of a loop: real or virtual.
 //!
-//! This is the only file that reads the machine's clock; everything else receives `now` as an argument.
-//! A virtual clock moves only by [`Clock::jump_to`], which the poll phase calls when nothing else can
-//! run and `advance` by hand, and by [`Clock::block_for`]. `tests/house/layers.rs` checks both.
+//! This is the only file that reads the machine's clock; everything else receives `now` as an
+//! argument. A virtual clock moves only by [`Clock::block_for`] and by [`Clock::jump_to`], which
+//! `advance` calls, and the poll phase when nothing else can run. `tests/house/layers.rs` checks
+//! both.
 //!
 //! Invariant: a clock never goes backwards.
 
@@ -75,7 +76,7 @@ impl Clock {
 
 /// Returns a reading of a clock in whole milliseconds, the unit in which Node's timers count.
 pub(crate) fn whole_ms(now: Duration) -> u64 {
-    // A virtual clock can be moved to the end of time, which milliseconds do not reach.
+    // A virtual clock can be moved to `Duration::MAX`, which overflows a `u64` of milliseconds.
     now.as_secs()
         .saturating_mul(1_000)
         .saturating_add(u64::from(now.subsec_millis()))
@@ -86,8 +87,8 @@ pub(crate) fn machine_now() -> Duration {
     base().elapsed()
 }
 
-/// Converts a reading of a clock to the machine's `Instant`. Readings of a virtual clock are converted
-/// as if it had started with the process.
+/// Converts a reading of a clock to the machine's `Instant`. Readings of a virtual clock are
+/// converted as if it had started with the process.
 #[cfg(feature = "hyper")]
 pub(crate) fn machine_instant(since_base: Duration) -> MachineInstant {
     // A time that cannot be represented is too far away to be waited for.
@@ -102,7 +103,7 @@ pub(crate) fn since_base(instant: MachineInstant) -> Duration {
     instant.saturating_duration_since(base())
 }
 
-/// Returns the moment from which the real clocks of this process count.
+/// Returns the instant from which the real clocks of this process count.
 fn base() -> Instant {
     static BASE: OnceLock<Instant> = OnceLock::new();
     *BASE.get_or_init(Instant::now)

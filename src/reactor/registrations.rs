@@ -1,11 +1,11 @@
-//! The registered event sources, what is known of their readiness, and the tasks that wait for them.
+//! The registered event sources, their readiness, and the tasks that wait for them.
 //!
 //! Every source is registered once, edge-triggered, for both directions, and its readiness is
 //! remembered here. Reading (and accepting) starts as *not ready* and becomes ready only by an event
 //! that the poll phase delivers, so that order does not depend on the kernel's timing. One event
 //! permits at most [`READS_PER_EVENT`] reads, as in libuv (`stream.c` `uv__read`). Then the budget of
 //! the source is *exhausted*, and the next poll phase serves it again without asking the kernel.
-//! Writing starts as ready: it is tried at once, as libuv does.
+//! Writing starts as *ready*: it is tried immediately, as in libuv.
 //!
 //! ```text
 //!                     1 deliver                      3 would_block, or a short read
@@ -14,16 +14,16 @@
 //!          └──── budget exhausted ◀────┘
 //! ```
 //!
-//! 1 [`Registrations::deliver`], 2 [`Registrations::consume_budget`], 3 [`Registrations::would_block`]
-//! and [`Registrations::consume_budget`].
+//! 1 [`Registrations::deliver`], 2 [`Registrations::consume_budget`], 3
+//! [`Registrations::would_block`] and [`Registrations::consume_budget`].
 //!
-//! It never asks the kernel for events (the poll phase does) and never reads or writes a source (its
-//! owner does).
+//! The registrations never ask the kernel for events (the poll phase does) and never read or write a
+//! source (its owner does).
 //!
 //! Invariants: a token carries the generation of its slot, so an event for a source that was
 //! deregistered is ignored; a direction that is ready has no waiters; `refed_waiters` counts the
-//! waiters of ref'd sources; a source is in `budget_exhausted` if and only if its reading direction is
-//! marked so.
+//! waiters of ref'd sources; a source is in `budget_exhausted` if and only if its reading direction
+//! is marked so.
 
 mod readiness;
 #[cfg(test)]
@@ -51,7 +51,7 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// Names a registered source: its slot and generation.
+/// Identifies a registered source by its slot and generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RegistrationKey(Token);
 
@@ -62,7 +62,7 @@ impl RegistrationKey {
     }
 }
 
-/// The answer to a task that wants to use a source.
+/// The result of polling a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourcePoll {
     Ready,
@@ -73,7 +73,7 @@ pub(crate) enum SourcePoll {
 }
 
 struct Slot {
-    /// Odd while a source is registered in it. Only the bits that have room in a token are kept.
+    /// Odd while a source is registered. Truncated to the bits that fit into a token.
     generation: usize,
     read: DirectionState,
     write: DirectionState,
@@ -84,11 +84,11 @@ struct Slot {
 #[derive(Default)]
 struct DirectionState {
     ready: bool,
-    /// Never blocks again.
+    /// Whether operations never block again.
     closed: bool,
     /// Operations that the last event still permits. Writes are not counted.
     budget: u32,
-    /// The source is served again by the next poll phase.
+    /// Whether the next poll phase serves the source again.
     is_budget_exhausted: bool,
     /// The task that polls, as in `AsyncRead::poll_read`.
     poller: Option<Waker>,
@@ -230,14 +230,9 @@ impl Registrations {
         self.registered == 0
     }
 
-    /// Returns whether a source is to be served again without asking the operating system.
+    /// Returns whether the next poll phase serves a source again without asking the operating system.
     pub(crate) fn has_budget_exhausted(&self) -> bool {
         !self.budget_exhausted.is_empty()
-    }
-
-    /// Returns whether nothing is registered and nothing is to be served again.
-    pub(crate) fn has_nothing_to_poll(&self) -> bool {
-        self.is_empty() && !self.has_budget_exhausted()
     }
 
     pub(crate) fn has_refed_waiters(&self) -> bool {
@@ -261,8 +256,8 @@ impl Registrations {
         slot_of(&mut self.slots, key.0).is_some_and(|slot| slot.refed)
     }
 
-    /// For `poll_*` methods: returns `Ready`, or remembers the task as the one that polls.
-    /// The caller drops the waker outside of any borrow.
+    /// Polls a source on behalf of a `poll_*` method. Unless the source is ready, the task replaces
+    /// the one that polled before. The caller drops the waker outside of any borrow.
     pub(crate) fn poll_ready(
         &mut self,
         key: RegistrationKey,
@@ -291,8 +286,8 @@ impl Registrations {
         (SourcePoll::Waiting, replaced)
     }
 
-    /// For futures, any number of them: returns `Ready`, or remembers the task under `id`.
-    /// The caller drops the waker outside of any borrow.
+    /// Polls a source on behalf of one of any number of futures. Unless the source is ready, the
+    /// task is remembered under `id`. The caller drops the waker outside of any borrow.
     pub(crate) fn poll_waiter(
         &mut self,
         key: RegistrationKey,
@@ -327,7 +322,7 @@ impl Registrations {
         }
     }
 
-    /// Forgets a future that waited. The caller drops the waker outside of any borrow.
+    /// Forgets a future that waited. The caller drops its waker outside of any borrow.
     #[must_use]
     pub(crate) fn forget_waiter(
         &mut self,
@@ -344,16 +339,16 @@ impl Registrations {
         Some(state.waiters.remove(index).1)
     }
 
-    /// An operation would have blocked: the direction waits for the next event.
+    /// Marks a direction as not ready until the next event, because an operation would have blocked.
     pub(crate) fn would_block(&mut self, key: RegistrationKey, direction: Direction) {
         if let Some(slot) = slot_of(&mut self.slots, key.0) {
             slot.direction(direction).ready = false;
         }
     }
 
-    /// A read or an accept has used one of the operations that the last event permits. If it has
-    /// `drained` the source (it filled only a part of its buffer), nothing is left to read, unless the
-    /// end of the stream is near.
+    /// Counts a read or an accept against the budget of the last event. If the operation has
+    /// `drained` the source (it filled only a part of its buffer), the source is no longer ready,
+    /// unless it is closed: the end of the stream can then be read without another event.
     pub(crate) fn consume_budget(&mut self, key: RegistrationKey, drained: bool) {
         let Some(slot) = slot_of(&mut self.slots, key.0) else {
             return;
@@ -371,9 +366,9 @@ impl Registrations {
         }
     }
 
-    /// Reports what one poll has found, in order: first the sources whose budgets were exhausted, then
-    /// `events`. An event of such a source is reduced to what concerns its writer, because being served
-    /// once is enough for one poll phase.
+    /// Reports the events of one poll, in order: first the sources whose budgets were exhausted, then
+    /// `events`. An event of an exhausted source is reduced to its write half, because its reader is
+    /// served only once in a poll phase.
     pub(crate) fn merge_events(
         &mut self,
         events: impl Iterator<Item = (Token, Readiness)>,
@@ -391,8 +386,8 @@ impl Registrations {
             match slot_of(&mut self.slots, token) {
                 Some(slot) if slot.read.is_budget_exhausted => {
                     slot.read.closed |= readiness.read_closed;
-                    if let Some(rest) = readiness.write_half() {
-                        report(token, rest);
+                    if let Some(write_half) = readiness.write_half() {
+                        report(token, write_half);
                     }
                 }
                 _ => report(token, readiness),
@@ -405,11 +400,12 @@ impl Registrations {
         }
     }
 
-    /// Passes an event to its source: notes the readiness and returns what wakes the waiting tasks.
+    /// Passes an event to its source: records the readiness, and returns the macrotask that wakes the
+    /// waiting tasks.
     ///
-    /// One event that wakes a reader and a writer is two macrotasks, the reader's first. The second
-    /// value is then what the caller delivers after the first one. There is none if the source counts
-    /// as writable already, as it nearly always does.
+    /// An event that wakes a reader and a writer is two macrotasks, the reader's first. The second
+    /// value is the part of the event that the caller delivers next. It is `None` if the source
+    /// already counts as writable, which is nearly always the case.
     pub(crate) fn deliver(
         &mut self,
         token: Token,
@@ -418,16 +414,16 @@ impl Registrations {
         let Some(slot) = slot_of(&mut self.slots, token) else {
             return (None, None);
         };
-        let (state, rest) = if readiness.readable {
+        let (state, write_half) = if readiness.readable {
             slot.read.closed |= readiness.read_closed;
             slot.read.budget = READS_PER_EVENT;
-            let rest = if slot.write.ready {
+            let write_half = if slot.write.ready {
                 slot.write.closed |= readiness.write_closed;
                 None
             } else {
                 readiness.write_half()
             };
-            (&mut slot.read, rest)
+            (&mut slot.read, write_half)
         } else {
             slot.write.closed |= readiness.write_closed;
             (&mut slot.write, None)
@@ -438,7 +434,8 @@ impl Registrations {
         if state.waiters.is_empty() {
             let poller = state.poller.take();
             self.refed_waiters -= if poller.is_some() { refed } else { 0 };
-            return (poller.map(|waker| Macrotask::wake(waker, origin)), rest);
+            let macrotask = poller.map(|waker| Macrotask::wake(waker, origin));
+            return (macrotask, write_half);
         }
         let mut wakers = state.take_waiting();
         self.refed_waiters -= wakers.len() * refed;
@@ -446,11 +443,11 @@ impl Registrations {
             1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
             _ => Some(Macrotask::wake_all(wakers, origin)),
         };
-        (macrotask, rest)
+        (macrotask, write_half)
     }
 
-    /// Takes out all waiting tasks, for the end of the loop. The caller wakes them outside of any
-    /// borrow.
+    /// Removes the wakers of all waiting tasks, for the end of the loop. The caller wakes them
+    /// outside of any borrow.
     pub(crate) fn take_waiting(&mut self) -> Vec<Waker> {
         self.refed_waiters = 0;
         let slots = self.slots.iter_mut();
@@ -458,19 +455,19 @@ impl Registrations {
         directions.flat_map(DirectionState::take_waiting).collect()
     }
 
-    /// Returns where a source was created that is still registered.
+    /// Returns where a source was created; `None` if it is no longer registered.
     pub(crate) fn location(&self, token: Token) -> Option<SourceLocation> {
         let slot = self.slots.get(index_of(token))?;
         (slot.generation == generation_of(token)).then_some(slot.location)
     }
 
-    /// Returns where a source was created, if it can be written to without waiting.
+    /// Returns where a source was created; `None` if a write to it would have to wait.
     pub(crate) fn writable(&mut self, key: RegistrationKey) -> Option<SourceLocation> {
         let slot = slot_of(&mut self.slots, key.0)?;
         slot.write.ready.then_some(slot.location)
     }
 
-    /// Returns the waits on sources, for a report.
+    /// Lists the waits on sources for a report.
     pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let directions = self.slots.iter().flat_map(|slot| {
             [

@@ -1,9 +1,9 @@
 //! The queue through which other threads reach a loop.
 //!
-//! Any thread may push to it, and a [`Notifier`] decides which push has to wake the loop out of its poll
-//! phase. The poll phase hands out the messages, each as a macrotask of its own. A wake on the loop's
-//! own thread is a message as well while the loop is not running (between two runs, or while another
-//! loop runs).
+//! Any thread may push to it, and a [`Notifier`] decides which push has to wake the loop out of its
+//! poll phase. The poll phase hands out the messages, each as a macrotask of its own. A wake on the
+//! loop's own thread is a message as well while the loop is not running (between two runs, or while
+//! another loop runs).
 //!
 //! Invariants: a message that was accepted is handed out or, at the end of the loop, dropped on the
 //! loop's thread; after the end nothing is accepted. A [`Runnable`] that is refused is forgotten, not
@@ -73,7 +73,7 @@ pub(crate) struct RemoteQueue {
     waker: mio::Waker,
     /// The number of keep-alive tokens that exist.
     tokens: AtomicUsize,
-    /// Where they were created, for reports. Only the number above decides anything.
+    /// Where the tokens were created, for reports. Only their number keeps the loop alive.
     token_locations: Mutex<Slab<SourceLocation>>,
 }
 
@@ -83,9 +83,9 @@ impl RemoteQueue {
         RemoteQueue {
             // Relaxed: only uniqueness counts.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            // Unbounded: a sender must not block on a loop that may be waiting for it, and a wake must
-            // not fail. Wakes are bounded by the number of tasks, job results by the number of jobs;
-            // callbacks are for their senders to bound.
+            // Unbounded: a sender must not block on a loop that may be waiting for it, and a wake
+            // must not fail. Wakes are bounded by the number of tasks, job results by the number of
+            // jobs; senders must bound callbacks themselves.
             messages: ConcurrentQueue::unbounded(),
             records_senders,
             notifier: Notifier::new(),
@@ -100,7 +100,7 @@ impl RemoteQueue {
         self.id
     }
 
-    /// Any thread: pushes a message, or returns it if the loop has ended.
+    /// Pushes a message from any thread, or returns it if the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
         let sender = self.records_senders.then(|| std::thread::current().id());
         match self.messages.push(Envelope { message, sender }) {
@@ -112,21 +112,22 @@ impl RemoteQueue {
         }
     }
 
-    /// Any thread: pushes the wake of a task of this loop.
+    /// Pushes the wake of a task of this loop from any thread.
     pub(crate) fn wake(&self, runnable: Runnable<TaskMeta>) {
         if let Err(Message::Wake(runnable)) = self.push(Message::Wake(runnable)) {
             std::mem::forget(runnable);
         }
     }
 
-    /// Any thread: adds a keep-alive token. The caller passes the key to [`RemoteQueue::drop_token`].
+    /// Adds a keep-alive token from any thread. The caller passes the key to
+    /// [`RemoteQueue::drop_token`].
     pub(crate) fn add_token(&self, location: SourceLocation) -> usize {
-        // Relaxed: the caller runs on the loop, or holds what keeps it alive.
+        // Relaxed: the caller runs on the loop's thread, or something else keeps the loop alive.
         self.tokens.fetch_add(1, Ordering::Relaxed);
         self.lock_token_locations().insert(location)
     }
 
-    /// Any thread: removes a keep-alive token.
+    /// Removes a keep-alive token from any thread.
     pub(crate) fn drop_token(&self, key: usize) {
         self.lock_token_locations().remove(key);
         // Release pairs with the Acquire in `has_tokens`.
@@ -134,7 +135,7 @@ impl RemoteQueue {
         self.notify_loop(); // the loop may be waiting for nothing else
     }
 
-    /// The loop: returns how many messages are in the queue now.
+    /// Returns how many messages are in the queue now.
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }
@@ -149,8 +150,8 @@ impl RemoteQueue {
 
     /// Returns whether a keep-alive token exists.
     pub(crate) fn has_tokens(&self) -> bool {
-        // Acquire pairs with the Release of a token's drop: once the token is seen to be gone, what its
-        // thread sent before is in the queue.
+        // Acquire pairs with the Release of a token's drop: once the token is seen to be gone, what
+        // its thread sent before is in the queue.
         self.tokens.load(Ordering::Acquire) > 0
     }
 
@@ -167,13 +168,13 @@ impl RemoteQueue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The loop is about to wait. After this call it must check again what another thread may have
-    /// changed: the messages and the tokens.
+    /// Marks the loop as parked. Afterwards the loop must check the messages and the tokens again
+    /// before it waits, because another thread may have changed them.
     pub(crate) fn prepare_park(&self) {
         self.notifier.prepare_park();
     }
 
-    /// The loop has waited, or does not wait after all.
+    /// Marks the loop as running: it has waited, or does not wait after all.
     pub(crate) fn unpark(&self) {
         self.notifier.unpark();
     }
@@ -189,8 +190,8 @@ impl RemoteQueue {
 
     fn notify_loop(&self) {
         if self.notifier.should_notify() {
-            // This fails only when the kernel is out of memory. The loop then finds the message in its
-            // next turn.
+            // This fails only when the kernel is out of memory. The loop then finds the message in
+            // its next turn.
             let _ = self.waker.wake();
         }
     }

@@ -72,7 +72,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Sets how many jobs of this loop's pool run at once (R60); 4 by default, as in Node.
+    /// Sets how many jobs of this loop's pool run concurrently (R60); 4 by default, as in Node.
     ///
     /// The threads belong to the `blocking` crate, which shares them among all loops of the
     /// process and starts at most `BLOCKING_MAX_THREADS` (an environment variable, 500 by
@@ -85,20 +85,20 @@ impl Builder {
     pub fn blocking_threads(mut self, count: usize) -> Builder {
         assert!(
             count > 0,
-            "`blocking_threads(0)`: a loop needs at least one thread; pass 1 or more"
+            "a loop needs at least one thread for jobs: pass 1 or more to `blocking_threads`"
         );
         self.blocking_threads = count;
         self
     }
 
-    /// Uses a virtual clock, which starts at zero and moves only when nothing else can run: to the
-    /// time of the next timer. Jobs of the pool hold it, waits for sockets do not.
+    /// Sets the clock to a virtual one, which starts at zero and jumps to the time of the next timer
+    /// whenever nothing else can run. Jobs of the pool hold it, waits for sockets do not.
     pub fn virtual_time(mut self) -> Builder {
         self.virtual_time = true;
         self
     }
 
-    /// Sets whether waits for sockets hold virtual time: the clock then jumps only when no code
+    /// Sets whether waits for sockets hold virtual time: the clock then jumps only while no task
     /// waits for a socket. Off by default, because a listening socket would hold the clock forever.
     pub fn io_holds_time(mut self, holds: bool) -> Builder {
         self.io_holds_time = holds;
@@ -108,7 +108,7 @@ impl Builder {
     /// Sets whether jobs of the pool hold virtual time: the clock then does not move while a job
     /// runs, however long its thread takes. On by default. Turn it off for jobs that never end or
     /// that wait for a timer: the clock may then jump while they run, and a timeout around them
-    /// fires at once.
+    /// fires immediately.
     pub fn jobs_hold_time(mut self, hold: bool) -> Builder {
         self.jobs_hold_time = hold;
         self
@@ -124,7 +124,7 @@ impl Builder {
         self
     }
 
-    /// Permutes the order of what Node does not guarantee, as `seed` decides. See
+    /// Sets a seed that permutes the orders that Node does not guarantee. See
     /// [`test::explore`](crate::test::explore), which runs a test with many seeds.
     ///
     /// It needs a [virtual clock](Builder::virtual_time).
@@ -145,7 +145,7 @@ impl Builder {
         self
     }
 
-    /// Registers `observer` for all events of the loop. Can be called several times; observers are
+    /// Registers `observer` for all events of the loop. A loop can have several observers, which are
     /// notified in the order of registration. See [`observe`](crate::observe).
     #[track_caller]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Builder {
@@ -154,11 +154,13 @@ impl Builder {
     }
 
     /// Ends a run with [`RunError::Starvation`](crate::RunError::Starvation) as soon as one drain has
-    /// run more than `limit` ticks and microtasks. A chain of them that never ends would keep the
-    /// loop in the drain (R11). The error lists where the callbacks of the chain were queued.
+    /// run more than `limit` ticks and microtasks. A chain of them that never ends would block the
+    /// loop forever (R11). The error lists where the callbacks of the chain were queued.
     ///
-    /// There is no limit by default, as in Node. The limit is an observer, with the cost of one;
-    /// [`starvation_detector`](crate::observe::starvation_detector) reports and does not end the run.
+    /// There is no limit by default, as in Node. The limit is an observer and costs as much as one.
+    /// [`starvation_detector`](crate::observe::starvation_detector) reports without ending the run.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use nodeloop::{EventLoop, RunError, next_tick};
@@ -181,17 +183,17 @@ impl Builder {
 
     /// Builds the loop.
     ///
-    /// # Panics
-    ///
-    /// Panics if there is a [seed](Builder::seed) and no virtual clock.
-    ///
     /// # Errors
     ///
     /// Returns any error reported by the operating system, such as a lack of file descriptors.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is a [seed](Builder::seed) and no virtual clock.
     pub fn build(self) -> io::Result<EventLoop> {
         assert!(
             self.virtual_time || self.seed.is_none(),
-            "a loop with a seed needs a virtual clock; call `virtual_time()`"
+            "a loop with a seed needs a virtual clock: call `virtual_time()`"
         );
         let clock = if self.virtual_time {
             Clock::virtual_time()
@@ -210,12 +212,12 @@ impl Builder {
         }
         if let Some((limit, location)) = self.drain_limit {
             let weak = Rc::downgrade(&state); // a loop must not own itself
-            let end = move |starvation: &Starvation| {
+            let stop_run = move |starvation: &Starvation| {
                 if let Some(state) = weak.upgrade() {
                     state.stop(Stop::Starvation(starvation.clone()));
                 }
             };
-            let detector = Rc::new(starvation_detector(limit, end));
+            let detector = Rc::new(starvation_detector(limit, stop_run));
             ObserverHandle::new(state.clone(), detector, location).forget();
         }
         Ok(EventLoop {

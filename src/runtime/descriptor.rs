@@ -1,4 +1,4 @@
-//! The file descriptor of a loop, for a host that waits for it. Unix only.
+//! The file descriptor of a loop, on which a host can wait. Unix only.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 

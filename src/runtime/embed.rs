@@ -1,6 +1,7 @@
-//! A loop inside of another one: single turns, and how long the host may wait between two of them.
+//! A loop that another one, the host, drives: single turns, and how long the host may wait between
+//! two of them.
 //!
-//! The host waits, this loop never does. The order is that of [`EventLoop::run_script`] with the
+//! The host waits; this loop never does. The order is that of [`EventLoop::run_script`] with the
 //! same work, because the turns are the same (`event_loop/embed.rs`).
 
 use std::future::Future;
@@ -12,18 +13,20 @@ use crate::event_loop::current::enter;
 use crate::event_loop::status::LoopStatus;
 use crate::promise::{Promise, spawn_at};
 
-/// The run of a loop that a host drives: it continues between the calls of the host.
+/// The state of a run that a host drives, and that continues between the calls of the host.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hosting {
     /// No host drives the loop.
     Off,
-    /// The host has started something, and the first turn follows (R3).
+    /// The host has started a script or a future, and the first turn follows (R3).
     BeforeFirstTurn,
-    /// The host has entered the loop, and the next turn needs no preparation.
+    /// The host has entered the loop, and the next turn needs no timers phase before it.
     Running,
 }
 
 /// Methods for a host that drives this loop from its own.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,12 +46,12 @@ pub(super) enum Hosting {
 /// ```
 impl EventLoop {
     /// Runs `script` as a main script, with its drain, but no turn of the loop; the host calls
-    /// [`turn`](EventLoop::turn). It can be called again at any time, to enter the loop from
+    /// [`turn`](EventLoop::turn). It can be called again between two turns, to enter the loop from
     /// outside.
     ///
     /// Neither [`on_before_exit`](crate::on_before_exit) nor [`on_exit`](crate::on_exit) listeners
-    /// are called at the end of a loop that a host drives: only the host knows where that is. A
-    /// later [`run`](EventLoop::run) calls them.
+    /// are called for a loop that a host drives, because only the host knows when it ends. A later
+    /// [`run`](EventLoop::run) calls them.
     ///
     /// # Errors
     ///
@@ -91,7 +94,7 @@ impl EventLoop {
             main = event_loop.start_main(location, move || spawn_at(location, future));
             event_loop.hosting = Hosting::BeforeFirstTurn;
         })?;
-        Ok(main.expect("a main future that could not start is an error"))
+        Ok(main.expect("a main future that did not start is an error"))
     }
 
     /// Runs one turn through all phases, without waiting: events that have arrived are handled, and
@@ -141,7 +144,7 @@ impl EventLoop {
 
     /// Returns how long the host may wait before the next [`turn`](EventLoop::turn): zero if there
     /// is something to run, the time until the first timer is due, or `None` if only an event from
-    /// outside can give the loop something to do. This is libuv's `uv_backend_timeout`.
+    /// outside can cause work. This is libuv's `uv_backend_timeout`.
     ///
     /// Wait for the loop's file descriptor (`AsFd`, on Unix) at the same time. Call this right
     /// before waiting: from this call until the next turn, a message from another thread makes the
@@ -151,14 +154,15 @@ impl EventLoop {
     pub fn poll_timeout(&mut self) -> Option<Duration> {
         let state = &self.state;
         state.poll.must_poll_os.set(true); // the descriptor may be readable without an event
-        state.remote_queue.prepare_park(); // before the queue is looked at
-        state.hosts_wait()
+        state.remote_queue.prepare_park(); // before the queue is checked
+        state.host_timeout()
     }
 
-    /// Advances virtual time by `duration`. Everything that is due by then runs at its own time, in
-    /// order, with all work that follows from it without more time. Afterwards the clock is exactly
-    /// `duration` later, unless a callback blocked past that. Returns whether something still keeps
-    /// the loop alive.
+    /// Advances virtual time by `duration`, and returns whether something still keeps the loop alive.
+    ///
+    /// Everything that is due by then runs at its own time, in order, together with the work that
+    /// it causes without time passing. Afterwards the clock is exactly `duration` later, unless a
+    /// callback blocked past that.
     ///
     /// This is for calls between two turns; use [`time::advance`](crate::time::advance) in `async`
     /// code.
@@ -188,14 +192,14 @@ impl EventLoop {
         Ok(self.state.is_alive())
     }
 
-    /// Calls `step` inside of the loop. If that stopped the run, everything is cancelled.
+    /// Calls `step` inside of the loop. If `step` stops the run, everything is cancelled.
     #[track_caller]
     pub(crate) fn hosted(
         &mut self,
-        verb: &str,
+        function: &str,
         step: impl FnOnce(&mut EventLoop),
     ) -> Result<(), RunError> {
-        refuse_nesting(verb);
+        refuse_nesting(function);
         self.state.set_status(LoopStatus::Open);
         let _entered = enter(&self.state);
         if self.hosting == Hosting::Off {
@@ -209,7 +213,7 @@ impl EventLoop {
         self.take_error(None).map_or(Ok(()), Err)
     }
 
-    /// Ends the run of a host: it was stopped, or another run begins.
+    /// Ends the run of a host, which was stopped, or which another run follows.
     pub(super) fn end_hosting(&mut self) {
         if self.hosting != Hosting::Off {
             self.hosting = Hosting::Off;
@@ -217,7 +221,7 @@ impl EventLoop {
         }
     }
 
-    /// R3: runs a timers phase before the first turn. Returns whether it has run.
+    /// Runs the timers phase before the first turn (R3). Returns whether it has run.
     pub(crate) fn timers_before_first_turn(&mut self) -> bool {
         if self.hosting != Hosting::BeforeFirstTurn {
             return false;
@@ -225,7 +229,7 @@ impl EventLoop {
         self.hosting = Hosting::Running;
         let is_alive = self.state.is_alive();
         if is_alive {
-            self.state.timers_before_the_first_turn();
+            self.state.initial_timers_phase();
         }
         is_alive
     }

@@ -34,7 +34,7 @@ impl fmt::Display for RunError {
             RunError::Stuck(stuck) => stuck.fmt(f),
             RunError::Unhandled { reason, location } => write!(
                 f,
-                "unhandled rejection of the promise made at {location}: {reason}; await it, add a \
+                "unhandled rejection of the promise created at {location}: {reason}; await it, add a \
                  reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),

@@ -1,6 +1,6 @@
 //! Access to a loop from other threads: a handle to send work, and a token that keeps it alive.
 //!
-//! Everything in here is a message to the queue for other threads (`reactor/remote_queue.rs`).
+//! Both use the queue for other threads (`reactor/remote_queue.rs`).
 
 use std::any::Any;
 use std::fmt;
@@ -85,7 +85,7 @@ impl Handle {
         F::Output: Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        // If the loop has ended the sender is dropped, which completes the receiver.
+        // If the loop has ended, the sender is dropped, which completes the receiver.
         let _ = self.post(move || match catch_unwind(AssertUnwindSafe(make)) {
             Ok(future) => {
                 let promise = spawn(future);
@@ -125,7 +125,7 @@ impl fmt::Debug for Handle {
 
 /// Keeps a loop alive, as a pending operation does, until it is dropped.
 ///
-/// It is `Send`: a thread that is going to send something to the loop can hold one until then.
+/// It is `Send`: a thread can hold a token until it has sent its result to the loop.
 #[derive(Debug)]
 #[must_use = "dropping the token lets the loop end"]
 pub struct KeepAlive {

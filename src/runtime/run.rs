@@ -1,14 +1,15 @@
-//! What a run does, from the main script to `exit`, and how its end becomes a result.
+//! The steps of a run, from the main script to `exit`, and how its end becomes a result.
 //!
 //! A run (R1, R2): the main script is the first macrotask, with its drain; then the loop runs until
-//! nothing keeps it alive; then `before_exit`, and the loop again if that made work; at last
+//! nothing keeps it alive; then `before_exit`, and the loop again if that scheduled work; finally
 //! `exit`. A `block_on` ends as soon as its future has finished, without the listeners.
 //!
 //! [`EventLoop::drive`] is a state machine: each time the loop has nothing left to do, or has been
-//! stopped, [`EventLoop::next`] decides which step follows, and only `drive` takes it.
+//! stopped, [`EventLoop::next`] decides which step follows, and `drive` executes it.
 //!
-//! Invariant: the reason why a run was stopped stays in the loop's [`RunStatus`](crate::event_loop::status::RunStatus) until
-//! [`EventLoop::take_error`] takes it, the last step of every run.
+//! Invariant: the reason why a run was stopped stays in the loop's
+//! [`RunStatus`](crate::event_loop::status::RunStatus) until the last step of the run,
+//! [`EventLoop::take_error`].
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -30,7 +31,7 @@ use crate::promise::{Promise, PromiseError, spawn_at};
 /// How long, in real time, a main future waits for another thread before that is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
 
-/// What a run is to reach.
+/// When a run ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// The end of the program: nothing keeps the loop alive, and the listeners have been called.
@@ -39,9 +40,9 @@ pub(super) enum Target {
     MainFuture,
 }
 
-/// What a run does after the loop has returned.
+/// What a run does when the loop has nothing left to do.
 enum Next {
-    /// Runs the loop again: the `before_exit` listeners made work (R2).
+    /// Runs the loop again: the `before_exit` listeners scheduled work (R2).
     RunLoop,
     /// Waits for another thread: the main future is pending, which keeps nothing alive (R50).
     WaitForWake,
@@ -53,8 +54,8 @@ enum Next {
 
 impl EventLoop {
     #[track_caller]
-    pub(super) fn enter(&mut self, verb: &str) -> Entered {
-        refuse_nesting(verb);
+    pub(super) fn enter(&mut self, function: &str) -> Entered {
+        refuse_nesting(function);
         self.state.set_status(LoopStatus::Open);
         self.has_reported = false;
         let entered = enter(&self.state);
@@ -84,7 +85,7 @@ impl EventLoop {
         });
         let is_done = || main.as_ref().is_none_or(Promise::is_finished);
         let stuck = self.drive(target, location, &is_done);
-        let main = self.wind_up(main);
+        let main = self.finish_main(main);
         self.result(main, location, stuck)
     }
 
@@ -110,7 +111,7 @@ impl EventLoop {
         main.take()
     }
 
-    /// R1: the main macrotask and its drain. A panic in it does not prevent the drain (R52).
+    /// Runs the main macrotask and its drain (R1). A panic does not prevent the drain (R52).
     pub(super) fn run_main(&self, location: SourceLocation, script: impl FnOnce() + 'static) {
         let state = &self.state;
         let _ = match self.entry {
@@ -129,7 +130,7 @@ impl EventLoop {
         }
     }
 
-    /// R2: runs the loop until the run ends. Returns a report if the main future is stuck.
+    /// Runs the loop until the run ends (R2). Returns a report if the main future is stuck.
     fn drive(
         &mut self,
         target: Target,
@@ -137,7 +138,7 @@ impl EventLoop {
         main_is_done: &dyn Fn() -> bool,
     ) -> Option<Stuck> {
         let stuck = loop {
-            self.run_dry();
+            self.run_until_idle();
             match self.next(target, main, main_is_done) {
                 Next::RunLoop => {}
                 Next::WaitForWake => self.wait_for_wake(main),
@@ -156,8 +157,8 @@ impl EventLoop {
         stuck
     }
 
-    /// Runs the loop until nothing keeps it alive, and nothing waits for just that.
-    fn run_dry(&self) {
+    /// Runs the loop until nothing keeps it alive and no idle callback is left.
+    fn run_until_idle(&self) {
         while !self.state.is_stopping() {
             self.state.run_while_alive();
             if self.state.is_stopping() || !self.state.call_idle() {
@@ -183,7 +184,7 @@ impl EventLoop {
         }
     }
 
-    /// Waits until another thread sends something. Reports a long wait, once in a run.
+    /// Waits until another thread sends a message. Reports a long wait, once in a run.
     fn wait_for_wake(&mut self, main: SourceLocation) {
         if !self.state.turn_within(REPORT_AFTER) && !self.state.is_stopping() {
             if !self.has_reported {
@@ -197,7 +198,7 @@ impl EventLoop {
 
     /// Drops a main future that is stuck, inside of the run: its destructors may stop this run, but
     /// not the next one. Returns the main future if it has finished.
-    fn wind_up<T>(&self, main: Option<Promise<T>>) -> Option<Promise<T>> {
+    fn finish_main<T>(&self, main: Option<Promise<T>>) -> Option<Promise<T>> {
         let state = &self.state;
         let finished = main.filter(|main| {
             let is_finished = main.is_finished();

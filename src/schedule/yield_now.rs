@@ -14,13 +14,13 @@ use crate::phases::macrotask::Work;
 /// Yields to the loop: resumes in the next check phase (R41), as Node's
 /// `timersPromises.setImmediate()`.
 ///
-/// Meanwhile the loop delivers I/O that is ready and timers that are due. The immediate is made
-/// by this call, not by the first poll. To yield to other microtasks only, await a settled promise
+/// Meanwhile the loop delivers I/O that is ready and timers that are due. This call queues the
+/// immediate, not the first poll. To yield to other microtasks only, await a settled promise
 /// ([`promise::ready`](crate::promise::ready)).
 ///
 /// # Panics
 ///
-/// Panics outside of an event loop.
+/// Panics if called outside of an event loop.
 #[track_caller]
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
@@ -53,7 +53,7 @@ pub struct YieldNow {
 enum Stage {
     /// The loop was ending: the future is pending forever.
     Refused,
-    /// In the check queue, or taken from it since.
+    /// The immediate is in the check queue, or has run.
     Queued(ImmediateId),
     Resumed,
 }
@@ -77,7 +77,8 @@ impl Future for YieldNow {
         }
         drop(check);
         if !std::mem::replace(&mut self.polled, true) {
-            cx.waker().wake_by_ref(); // the check phase was before the first poll: that costs one turn, too
+            // The immediate has run before the first poll, which therefore costs one turn.
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         self.stage = Stage::Resumed;

@@ -1,12 +1,12 @@
-//! The signals that a loop watches, and the macrotasks they become (R64).
+//! The signals that a loop watches, and their macrotasks (R64).
 //!
-//! The handler of a signal writes a byte into a pipe, and the poll phase watches the other end;
-//! there is one pipe for each loop and each number. Every byte becomes a macrotask of the poll
+//! The handler of a signal writes a byte into a pipe, and the poll phase watches the other end.
+//! There is one pipe for each loop and each number. Every byte becomes a macrotask of the poll
 //! phase, after all other events of that phase, as in libuv (`signal.c` `uv__signal_event`). A
 //! `SIGCHLD` makes the loop query its children first; the macrotasks of children that have ended
-//! come before those of its listeners.
+//! run before those of its listeners.
 //!
-//! It never calls a listener: it returns macrotasks, as a phase does. The public API is in
+//! This module never calls a listener: it returns macrotasks, as a phase does. The public API is in
 //! `signal.rs`.
 //!
 //! Invariant: a number is watched as long as it has a listener, and `SIGCHLD` also as long as a
@@ -67,7 +67,7 @@ pub(crate) struct ListenerKey {
 }
 
 impl Signals {
-    /// Adds a listener. `first_call` is used if it is the first one of its signal.
+    /// Adds a listener. `first_call` is called if it is the first listener of its signal.
     pub(crate) fn add(
         &self,
         registrations: &RefCell<Registrations>,
@@ -99,8 +99,8 @@ impl Signals {
         let mut watched = self.watched.borrow_mut();
         let signal = find(&mut watched, key)?;
         let listener = signal.listeners.remove(key.id)?;
-        let is_unheard = signal.listeners.is_empty();
-        let call = is_unheard.then(|| signal.call.take());
+        let was_last = signal.listeners.is_empty();
+        let call = was_last.then(|| signal.call.take());
         let unwatched = self.unwatch_if_unused(&mut watched, registrations, key.number);
         Some((listener, call, unwatched))
     }
@@ -265,7 +265,7 @@ fn watch<'a>(
             registrations.borrow_mut().watch_signal(&mut pipe, number)?;
             Ok(vacant.insert(WatchedSignal {
                 pipe,
-                listeners: Rc::new(Listeners::new()),
+                listeners: Rc::default(),
                 refed: BTreeSet::new(),
                 call: None,
                 _subscription: subscription,

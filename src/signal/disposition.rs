@@ -1,4 +1,4 @@
-//! The effect of a signal on the process: its default as long as no loop listens to it.
+//! The effect of a signal on the process: its default action as long as no loop listens to it.
 //!
 //! A signal handler stays installed, because other libraries may rely on it. The first handler of
 //! a signal therefore runs the signal's default action as long as no loop listens. The visible
@@ -6,8 +6,8 @@
 //! that was ignored originally (Rust programs ignore `SIGPIPE`; `nohup` ignores `SIGHUP`) is
 //! ignored again.
 //!
-//! There is one table for the process. Its lock is held for a look-up or a system call; the signal
-//! handler itself reads one atomic and takes no lock.
+//! The process has one table. Its lock is held for a look-up or a system call. The signal handler
+//! itself reads one atomic and acquires no lock.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
@@ -28,8 +28,8 @@ pub(crate) struct Subscription {
 
 /// The state of a signal in the whole process.
 struct Disposition {
-    /// Whether the default action applies, read by the signal handler. Sequentially consistent,
-    /// because signal-hook reads it so.
+    /// Whether the default action applies; read by the signal handler. The accesses are
+    /// sequentially consistent, as those of signal-hook are.
     is_default: Arc<AtomicBool>,
     subscriptions: usize,
 }

@@ -11,8 +11,8 @@ pub struct SignalKind {
 impl SignalKind {
     /// Returns the signal of this number, for signals without a method such as real-time signals.
     ///
-    /// The number is not checked here; [`on_signal`](super::on_signal) fails for a signal that
-    /// cannot be listened to.
+    /// The number is not checked. [`on_signal`](super::on_signal) returns an error for a signal
+    /// that cannot be listened to.
     pub const fn from_raw(number: i32) -> SignalKind {
         SignalKind { number }
     }

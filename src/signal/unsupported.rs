@@ -1,4 +1,4 @@
-//! The internal half of `signal` on platforms without Unix signals: nothing is ever watched.
+//! The internal half of `signal` on platforms without Unix signals, where none is ever watched.
 
 pub(crate) mod dispatch {
     use std::cell::RefCell;

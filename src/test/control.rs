@@ -1,4 +1,4 @@
-//! The argument of the body of a test: access to its log, and control of time.
+//! The argument of the body of a test, with its log and the control of time.
 
 use std::fmt;
 use std::future::Future;
@@ -13,10 +13,10 @@ use crate::phases::poll::delivery::Seed;
 use crate::promise::with_resolver;
 use crate::time::{advance, simulate_completion};
 
-/// A running test: its log, and control of time. Clones refer to the same test.
+/// A running test, which owns a log and controls time. Clones refer to the same test.
 ///
-/// The methods that wait start at once and return a promise. Dropping the promise does not stop what
-/// was started. Except for [`until_idle`](Test::until_idle), they keep the loop alive.
+/// The methods that wait start immediately and return a promise. Dropping the promise does not stop
+/// what was started. Except for [`until_idle`](Test::until_idle), they keep the loop alive.
 #[derive(Clone)]
 pub struct Test {
     state: Rc<LoopState>,
@@ -28,7 +28,7 @@ impl Test {
         Test { state, log }
     }
 
-    /// Returns the log of this test. It is printed when the test fails.
+    /// Returns the log of this test, which is printed if the test fails.
     pub fn log(&self) -> Log {
         self.log.clone()
     }
@@ -43,25 +43,25 @@ impl Test {
         self.state.poll.delivery.seed()
     }
 
-    /// Advances time by exactly `duration`. Everything that is due by then has run when the promise
-    /// resolves, each at its own time.
+    /// Advances time by exactly `duration`. When the promise resolves, everything that is due by then
+    /// has run, each at its own time.
     #[track_caller]
     pub fn advance(&self, duration: Duration) -> impl Future<Output = ()> + use<> {
         advance(duration)
     }
 
-    /// Advances time to the next timer or simulated completion and runs it. Resolves to the time by
-    /// which the clock was advanced, or to `None` if there is none.
+    /// Advances time to the next timer or simulated completion and runs it. Resolves to the
+    /// duration by which the clock was advanced, or to `None` if nothing is due later.
     ///
-    /// Everything that can run without time passing runs first, and may set timers.
+    /// Everything that can run without time passing runs before, and may set timers.
     #[track_caller]
     pub fn advance_to_next_timer(&self) -> impl Future<Output = Option<Duration>> + use<> {
         let (stalled, state) = (self.until_stalled(), self.state.clone());
         async move {
             stalled.await;
-            let ahead = state.next_due()?.saturating_sub(state.clock.now());
-            advance(ahead).await;
-            Some(ahead)
+            let duration = state.next_due()?.saturating_sub(state.clock.now());
+            advance(duration).await;
+            Some(duration)
         }
     }
 
@@ -87,8 +87,8 @@ impl Test {
         promise
     }
 
-    /// Waits until nothing keeps the loop alive. Time advances as needed. With something that never
-    /// ends, such as an interval or a listening socket, this waits forever.
+    /// Waits until nothing keeps the loop alive. Time advances as needed. If something never ends,
+    /// such as an interval or a listening socket, this waits forever.
     #[track_caller]
     pub fn until_idle(&self) -> impl Future<Output = ()> + use<> {
         let (promise, resolver) = with_resolver();
@@ -98,8 +98,8 @@ impl Test {
         promise
     }
 
-    /// Stops the clock from jumping by itself until the returned guard is dropped. Use it for a part
-    /// of the test that waits for real I/O, or that must not let time pass.
+    /// Stops the clock from jumping by itself until the returned guard is dropped. Use this in a
+    /// part of a test that waits for real I/O, or during which no time may pass.
     ///
     /// [`advance`](Test::advance) and [`advance_to_next_timer`](Test::advance_to_next_timer) still
     /// move the clock. If only time could wake a task, the test fails with a report about the clock.

@@ -5,10 +5,10 @@ use super::log::LogEntry;
 /// How many equal lines are printed before and after a difference; the others are omitted.
 const CONTEXT: usize = 3;
 
-/// With more pairs than this the lines are not aligned, which would take too long.
-const PAIRS: usize = 4_000_000;
+/// With more pairs of lines than this they are not aligned, because that would take too long.
+const MAX_PAIRS: usize = 4_000_000;
 
-/// A line of a difference, with its index into the log, or into the expected labels.
+/// A line of a difference, with its index in the log (`Same`, `Logged`) or in the expected labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Same(usize),
@@ -16,13 +16,13 @@ enum Line {
     Logged(usize),
 }
 
-/// Prints a line for each entry: ` ` if it is as expected, `-` if it is missing, `+` if it was logged
-/// instead.
+/// Returns a text with a line for each entry: ` ` if it is as expected, `-` if it is missing, `+`
+/// if it was logged instead.
 pub(super) fn difference(expected: &[&str], logged: &[LogEntry]) -> String {
     difference_from(expected, logged, 0)
 }
 
-/// Does the same for a part of a log that begins after `skipped` entries.
+/// Does what [`difference`] does, for a part of a log that begins after `skipped` entries.
 pub(super) fn difference_from(expected: &[&str], logged: &[LogEntry], skipped: usize) -> String {
     let labels: Vec<&str> = logged.iter().map(LogEntry::label).collect();
     let lines = aligned(expected, &labels);
@@ -48,9 +48,8 @@ pub(super) fn difference_from(expected: &[&str], logged: &[LogEntry], skipped: u
             }
             Part::Line(Line::Expected(index)) => {
                 let label = expected[index];
-                let elsewhere = labels.iter().position(|other| *other == label);
-                let note = match elsewhere {
-                    Some(at) => format!("logged as {}", skipped + at + 1),
+                let note = match labels.iter().position(|other| *other == label) {
+                    Some(index) => format!("logged as {}", skipped + index + 1),
                     None => "never logged".to_owned(),
                 };
                 ('-', index, label, note)
@@ -87,23 +86,24 @@ fn with_context(lines: &[Line]) -> Vec<Part> {
     parts
 }
 
-/// Aligns the two by a longest common subsequence. At a difference the expected lines come first.
+/// Aligns the labels by a longest common subsequence. At a difference the expected lines are first.
 fn aligned(expected: &[&str], logged: &[&str]) -> Vec<Line> {
     let same = |(a, b): (&&str, &&str)| a == b;
-    let front = expected
+    let common = expected
         .iter()
         .zip(logged)
         .take_while(|pair| same(*pair))
         .count();
-    let (rest_expected, rest_logged) = (&expected[front..], &logged[front..]);
+    let (rest_expected, rest_logged) = (&expected[common..], &logged[common..]);
     let (rows, columns) = (rest_expected.len(), rest_logged.len());
-    let mut lines: Vec<Line> = (0..front).map(Line::Same).collect();
-    if rows.saturating_mul(columns) > PAIRS {
-        lines.extend((front..expected.len()).map(Line::Expected));
-        lines.extend((front..logged.len()).map(Line::Logged));
+    let mut lines: Vec<Line> = (0..common).map(Line::Same).collect();
+    if rows.saturating_mul(columns) > MAX_PAIRS {
+        lines.extend((common..expected.len()).map(Line::Expected));
+        lines.extend((common..logged.len()).map(Line::Logged));
         return lines;
     }
-    // lengths[row][column]: of the longest common subsequence of the parts that begin there.
+    // lengths[row][column] is the length of the longest common subsequence of the parts from there
+    // on.
     let mut lengths = vec![vec![0_u32; columns + 1]; rows + 1];
     for row in (0..rows).rev() {
         for column in (0..columns).rev() {
@@ -120,13 +120,13 @@ fn aligned(expected: &[&str], logged: &[&str]) -> Vec<Line> {
         let expected_first = column == columns
             || (row < rows && lengths[row + 1][column] >= lengths[row][column + 1]);
         if is_same {
-            lines.push(Line::Same(front + column));
+            lines.push(Line::Same(common + column));
             (row, column) = (row + 1, column + 1);
         } else if expected_first {
-            lines.push(Line::Expected(front + row));
+            lines.push(Line::Expected(common + row));
             row += 1;
         } else {
-            lines.push(Line::Logged(front + column));
+            lines.push(Line::Logged(common + column));
             column += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! Runs a test under many seeds, and reports the seed that fails.
+//! Runs a test with many seeds, and reports a seed that fails.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,8 +15,8 @@ use crate::phases::poll::delivery::{Decision, Seed};
 /// The environment variable that selects one seed to replay.
 const REPLAY: &str = "NODELOOP_SEED";
 
-/// The most runs that are spent on finding the decisions that matter.
-const RUNS_TO_SHRINK: usize = 200;
+/// The maximum number of runs to find the decisions that cause a failure.
+const MAX_SHRINK_RUNS: usize = 200;
 
 /// Runs `body` as [`run`](super::run) does, once in the plain order and once for each of the seeds 1
 /// to `seeds`. Each seed decides differently what Node does not guarantee.
@@ -26,22 +26,29 @@ const RUNS_TO_SHRINK: usize = 200;
 /// | which of the jobs that run at the same time finishes first (`spawn_blocking`, `queue_work`, `fs`) | the one that was submitted first |
 /// | whether a job has finished when a poll phase does not wait | it has not |
 /// | the order of ready sockets in one poll phase, of messages and wakes of different threads, and of both | the order of arrival |
-/// | whether one of those is handled in this poll phase or in the next | in this one |
-/// | whether a write to a socket completes at once or waits for the poll phase | at once |
-/// | whether a millisecond has passed when the timers phase reads the clock, so that a timer of 0 or 1 ms runs before an immediate | none has |
+/// | whether such an event is handled in this poll phase or in the next | in this one |
+/// | whether a write to a socket completes immediately or waits for the poll phase | immediately |
+/// | whether a millisecond has passed when the timers phase reads the clock, so that a timer of 0 or 1 ms runs before an immediate | it has not |
 ///
 /// What Node guarantees never changes: ticks, microtasks, phases, the order of timers, of immediates
 /// and of simulated completions, the order of the messages of one thread, and the clock while it is
 /// held or advanced.
 ///
-/// A seed repeats the same run if the outside world behaves the same. This is always so for time and
-/// for jobs, which finish in the order of the seed however fast their threads are. Events of threads
-/// and sockets are permuted in the order of their arrival.
+/// A seed repeats the same run if the outside world behaves in the same way. Time and jobs always do:
+/// jobs finish in the order of the seed, no matter how fast their threads are. Events of threads and
+/// sockets are permuted in the order of their arrival.
 ///
-/// When seeds fail, it panics with a report about the seed that fails with the fewest decisions: the
-/// decisions, a command that replays it (`NODELOOP_SEED=… cargo test …` runs only that seed), and the
-/// difference to the plain order. Panics of the body during the exploration are not printed: a
-/// process-wide panic hook, set by the first exploration, suppresses them on threads that explore.
+/// If seeds fail, the report is about the seed that fails with the fewest decisions. It contains
+/// the decisions, a command that replays them (`NODELOOP_SEED=… cargo test …` runs only that seed),
+/// and the difference from the plain order. Panics of the body during the exploration are not
+/// printed: a process-wide panic hook, set by the first exploration, suppresses them on threads
+/// that explore.
+///
+/// # Panics
+///
+/// Panics if a seed fails, like [`run`](super::run), and if `NODELOOP_SEED` is not a valid seed.
+///
+/// # Examples
 ///
 /// ```should_panic
 /// use nodeloop::test;
@@ -55,10 +62,6 @@ const RUNS_TO_SHRINK: usize = 200;
 ///     log.assert_order(["a", "b"]);
 /// });
 /// ```
-///
-/// # Panics
-///
-/// Panics if a seed fails, like [`run`](super::run), and if `NODELOOP_SEED` is not a valid seed.
 #[track_caller]
 pub fn explore<F>(seeds: u64, body: F) -> Explored
 where
@@ -75,7 +78,7 @@ pub struct Explored {
 }
 
 impl Explored {
-    /// Returns how many times the body was run.
+    /// Returns how often the body was run.
     pub fn runs(&self) -> u64 {
         self.runs
     }
@@ -116,10 +119,10 @@ impl TestBuilder {
             orders: Vec::new(),
         };
         if let Ok(seed) = std::env::var(REPLAY) {
-            let ran = run(read_seed(&seed));
-            eprintln!("{REPLAY}={seed}\n{}", list(&ran.decisions));
-            explored.note(ran.log.labels());
-            super::value_or_panic(ran.result);
+            let finished = run(read_seed(&seed));
+            eprintln!("{REPLAY}={seed}\n{}", decision_list(&finished.decisions));
+            explored.note(finished.log.labels());
+            super::value_or_panic(finished.result);
             return explored;
         }
         let plain = quietly(|| run(Seed::new(0)));
@@ -127,22 +130,22 @@ impl TestBuilder {
             panic!("the test fails in the plain order, without any exploration: {failure}");
         }
         explored.note(plain.log.labels());
-        let mut worst: Option<(Seed, FinishedRun<()>, TestFailure)> = None;
+        let mut simplest: Option<(Seed, FinishedRun<()>, TestFailure)> = None;
         for number in 1..=seeds {
             let seed = Seed::new(number);
-            let mut ran = quietly(|| run(seed.clone()));
-            explored.note(ran.log.labels());
-            let fewest = worst
+            let mut finished = quietly(|| run(seed.clone()));
+            explored.note(finished.log.labels());
+            let fewest = simplest
                 .as_ref()
-                .map_or(usize::MAX, |(_, ran, _)| ran.decisions.len());
-            if ran.decisions.len() < fewest
-                && let Err(failure) = std::mem::replace(&mut ran.result, Ok(()))
+                .map_or(usize::MAX, |(_, finished, _)| finished.decisions.len());
+            if finished.decisions.len() < fewest
+                && let Err(failure) = std::mem::replace(&mut finished.result, Ok(()))
             {
-                worst = Some((seed, ran, failure));
+                simplest = Some((seed, finished, failure));
             }
         }
-        if let Some(found) = worst {
-            let report = report(found, seeds, &plain.log, |seed| quietly(|| run(seed)));
+        if let Some(simplest) = simplest {
+            let report = report(simplest, seeds, &plain.log, |seed| quietly(|| run(seed)));
             panic!("{report}");
         }
         explored
@@ -157,46 +160,46 @@ impl TestBuilder {
     }
 }
 
-/// Removes decisions as long as the test still fails, and returns a report about the rest.
+/// Removes decisions as long as the test still fails, and returns a report about those that are left.
 fn report(
-    (mut seed, mut ran, mut failure): (Seed, FinishedRun<()>, TestFailure),
+    (mut seed, mut finished, mut failure): (Seed, FinishedRun<()>, TestFailure),
     seeds: u64,
     plain: &Log,
     run: impl Fn(Seed) -> FinishedRun<()>,
 ) -> String {
-    let (number, of) = (seed.clone(), ran.decisions.len());
+    let (original, total) = (seed.clone(), finished.decisions.len());
     let mut runs = 0;
     let mut index = 0;
-    while index < ran.decisions.len() && runs < RUNS_TO_SHRINK {
-        let questions = ran.decisions.iter().map(|decision| decision.question);
+    while index < finished.decisions.len() && runs < MAX_SHRINK_RUNS {
+        let questions = finished.decisions.iter().map(|decision| decision.question);
         let mut kept: Vec<usize> = questions.collect();
         kept.remove(index);
-        let smaller = number.only(kept);
+        let smaller = original.only(kept);
         let mut rerun = run(smaller.clone());
         runs += 1;
         match std::mem::replace(&mut rerun.result, Ok(())) {
-            Err(found) => (seed, ran, failure) = (smaller, rerun, found),
+            Err(cause) => (seed, finished, failure) = (smaller, rerun, cause),
             Ok(()) => index += 1,
         }
     }
     let name = thread::current().name().map(str::to_owned);
     let name = name.filter(|name| name != "main").unwrap_or_default();
-    let mut text = format!("seed {number} of {seeds} fails; replay it with\n");
+    let mut text = format!("seed {original} of {seeds} fails; replay it with\n");
     let replay = format!("{REPLAY}={seed} cargo test {name}");
     let _ = writeln!(text, "    {}", replay.trim_end());
-    let left = ran.decisions.len();
-    let _ = writeln!(text, "It fails with {left} of its {of} decisions:");
-    let _ = writeln!(text, "{}", list(&ran.decisions));
+    let left = finished.decisions.len();
+    let _ = writeln!(text, "It fails with {left} of its {total} decisions:");
+    let _ = writeln!(text, "{}", decision_list(&finished.decisions));
     let _ = writeln!(
         text,
         "The failure:\n  {}",
         failure.cause().replace('\n', "\n  ")
     );
-    text += &compared(plain, &ran.log);
+    text += &compared(plain, &finished.log);
     text
 }
 
-fn list(decisions: &[Decision]) -> String {
+fn decision_list(decisions: &[Decision]) -> String {
     let line = |decision: &Decision| format!("  {:>4}  {}", decision.question, decision.text);
     let lines: Vec<String> = decisions.iter().map(line).collect();
     match lines.is_empty() {
@@ -205,7 +208,7 @@ fn list(decisions: &[Decision]) -> String {
     }
 }
 
-/// Compares the log of the seed with the plain order, which passes.
+/// Returns the difference between the log of the seed and the plain order, which passes.
 fn compared(plain: &Log, failing: &Log) -> String {
     let plain = plain.labels();
     let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
@@ -233,7 +236,7 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `run` without printing its panics, which are caught and reported later.
+/// Calls `run` without printing its panics, which are reported later.
 fn quietly<T>(run: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -260,7 +263,7 @@ impl Drop for Quiet {
     }
 }
 
-/// Prints the number of runs and of orders.
+/// Prints the number of runs and the number of orders.
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} runs, {} orders", self.runs, self.orders.len())

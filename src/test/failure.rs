@@ -9,8 +9,9 @@ use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::RunError;
 
-/// The failure of a test. `Display` prints a report: what happened, with the source locations, and the
-/// log so far.
+/// The failure of a test.
+///
+/// `Display` prints a report: what happened, with the source locations, and the log so far.
 #[derive(Debug)]
 pub struct TestFailure {
     kind: Kind,
@@ -23,7 +24,7 @@ enum Kind {
     Body(Box<dyn Any + Send>),
     /// The run ended without a value.
     Ended(RunError),
-    /// Tasks are pending, and nothing keeps the loop alive.
+    /// Tasks are pending, although nothing keeps the loop alive.
     Leftovers(WhyAlive),
 }
 
@@ -92,7 +93,7 @@ impl TestFailure {
         }
     }
 
-    /// Returns the payload if the body panicked: its message has been printed already.
+    /// Returns the payload if the body panicked. Its message has already been printed.
     pub(super) fn into_body_panic(self) -> Result<Box<dyn Any + Send>, TestFailure> {
         match self.kind {
             Kind::Body(payload) => Ok(payload),

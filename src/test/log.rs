@@ -1,4 +1,4 @@
-//! The ordered log that a test writes and compares.
+//! The ordered log of a test.
 
 use std::fmt;
 use std::panic::Location;
@@ -14,8 +14,8 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 /// A record of what happened, in order, with the position of the loop at each entry.
 ///
 /// Clones write to the same log, from callbacks, futures and other threads: a `Log` is `Send`. The
-/// order of entries that several threads write at the same time is not defined; compare these with
-/// the assertions about partial orders.
+/// order of entries that several threads write at the same time is not defined; use the assertions
+/// about partial orders for these.
 ///
 /// Each entry contains the phase, the turn, the queue and the virtual time, the location where the
 /// running callback was created, and the location where the entry was logged. A failed comparison
@@ -30,6 +30,8 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 /// ```
 ///
 /// A `-` is an expected entry that is missing here, a `+` an entry that was not expected here.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,13 +69,13 @@ impl Log {
         Log::default()
     }
 
-    /// Writes an entry with the position of the running code.
+    /// Adds an entry with the position of the running code.
     #[track_caller]
     pub fn add(&self, label: impl fmt::Display) {
         self.add_at(label.to_string(), Location::caller());
     }
 
-    /// Returns a callback that writes an entry when it is called.
+    /// Returns a callback that adds an entry when it is called.
     #[track_caller]
     pub fn callback(&self, label: impl fmt::Display) -> impl FnMut() + Send + 'static {
         let (log, label, location) = (self.clone(), label.to_string(), Location::caller());
@@ -143,8 +145,7 @@ impl Log {
         }
     }
 
-    /// Asserts that these labels occur in this order, with any entries in between: some entry with
-    /// the first label, after it some entry with the second one, and so on.
+    /// Asserts that these labels occur in this order, possibly with other entries in between.
     ///
     /// # Panics
     ///
@@ -152,11 +153,11 @@ impl Log {
     #[track_caller]
     pub fn assert_in_order<'a>(&self, labels: impl AsRef<[&'a str]>) {
         let (entries, labels) = (self.entries(), labels.as_ref());
-        let mut rest = entries.iter().enumerate();
+        let mut remaining = entries.iter().enumerate();
         let mut previous: Option<usize> = None;
         for label in labels {
-            let Some((index, _)) = rest.find(|(_, entry)| entry.label == **label) else {
-                self.must_have(&entries, label);
+            let Some((index, _)) = remaining.find(|(_, entry)| entry.label == **label) else {
+                must_have(&entries, &[*label]);
                 let missing = match previous {
                     Some(index) => format!("no {label:?} comes after{}", line(&entries, index)),
                     None => format!("no {label:?} is left"),
@@ -171,13 +172,12 @@ impl Log {
     ///
     /// # Panics
     ///
-    /// Panics if this is not so.
+    /// Panics if a label is missing, or if an entry `second` comes before an entry `first`.
     #[doc(alias = "assert_after")]
     #[track_caller]
     pub fn assert_before(&self, first: &str, second: &str) {
         let entries = self.entries();
-        self.must_have(&entries, first);
-        self.must_have(&entries, second);
+        must_have(&entries, &[first, second]);
         let last_of_first = entries.iter().rposition(|entry| entry.label == first);
         let first_of_second = entries.iter().position(|entry| entry.label == second);
         if let (Some(first), Some(second)) = (last_of_first, first_of_second)
@@ -199,9 +199,7 @@ impl Log {
     #[track_caller]
     pub fn assert_contiguous<'a>(&self, labels: impl AsRef<[&'a str]>) {
         let (entries, labels) = (self.entries(), labels.as_ref());
-        labels
-            .iter()
-            .for_each(|label| self.must_have(&entries, label));
+        must_have(&entries, labels);
         let is_run = |window: &[LogEntry]| {
             window
                 .iter()
@@ -212,16 +210,16 @@ impl Log {
             return;
         }
         // The part of the log from the first of the labels to the last.
-        let is_one = |entry: &LogEntry| labels.contains(&entry.label());
-        let first = entries.iter().position(is_one).unwrap_or(0);
-        let last = entries.iter().rposition(is_one).unwrap_or(first);
+        let is_listed = |entry: &LogEntry| labels.contains(&entry.label());
+        let first = entries.iter().position(is_listed).unwrap_or(0);
+        let last = entries.iter().rposition(is_listed).unwrap_or(first);
         let part = &entries[first..=last];
         let difference = diff::difference_from(labels, part, first);
         panic!("{labels:?} must come with nothing in between\n{difference}");
     }
 
-    /// Asserts that all entries with these labels ran in the same phase of the same turn, including
-    /// the drains after its callbacks, or all before the first turn.
+    /// Asserts that all entries with these labels were logged in the same phase of the same turn,
+    /// including the drains after its callbacks, or all before the first turn.
     ///
     /// # Panics
     ///
@@ -229,19 +227,17 @@ impl Log {
     #[track_caller]
     pub fn assert_same_phase<'a>(&self, labels: impl AsRef<[&'a str]>) {
         let (entries, labels) = (self.entries(), labels.as_ref());
-        labels
-            .iter()
-            .for_each(|label| self.must_have(&entries, label));
-        let of_labels = |entry: &LogEntry| labels.contains(&entry.label());
+        must_have(&entries, labels);
+        let is_listed = |entry: &LogEntry| labels.contains(&entry.label());
         let mut phases: Vec<(u64, Option<Phase>, Option<ThreadId>)> = entries
             .iter()
-            .filter(|entry| of_labels(entry))
+            .filter(|entry| is_listed(entry))
             .map(LogEntry::phase_and_turn)
             .collect();
         phases.dedup();
         if phases.len() > 1 {
             let numbered = entries.iter().enumerate();
-            let lines = numbered.filter(|(_, entry)| of_labels(entry));
+            let lines = numbered.filter(|(_, entry)| is_listed(entry));
             let lines: String = lines.map(|(index, _)| line(&entries, index)).collect();
             panic!("these must run in the same phase of the same turn, but did not{lines}");
         }
@@ -255,7 +251,7 @@ impl Log {
     #[track_caller]
     pub fn assert_once(&self, label: &str) {
         let entries = self.entries();
-        self.must_have(&entries, label);
+        must_have(&entries, &[label]);
         let found = all_of(&entries, label);
         if found.len() > 1 {
             let lines: String = found.iter().map(|index| line(&entries, *index)).collect();
@@ -278,13 +274,6 @@ impl Log {
         if !found.is_empty() {
             let lines: String = found.iter().map(|index| line(&entries, *index)).collect();
             panic!("{label:?} must never be logged, but was{lines}");
-        }
-    }
-
-    #[track_caller]
-    fn must_have(&self, entries: &[LogEntry], label: &str) {
-        if entries.iter().all(|entry| entry.label != label) {
-            panic!("{label:?} was never logged\n{}", whole(entries));
         }
     }
 }
@@ -331,7 +320,7 @@ impl fmt::Display for LogEntry {
         }
         write!(f, ", t={} ms", here.time.as_secs_f64() * 1_000.0)?;
         if let Some(location) = here.location {
-            write!(f, ", {} at {}", made(kind), short(location))?;
+            write!(f, ", {} at {}", participle(kind), short(location))?;
         }
         Ok(())
     }
@@ -350,7 +339,7 @@ impl fmt::Display for Log {
     }
 }
 
-/// Whether the name of the phase implies the kind of the callback.
+/// Returns whether the name of the phase implies the kind of the callback.
 fn is_named_by_phase(kind: StepKind) -> bool {
     matches!(
         kind,
@@ -358,8 +347,8 @@ fn is_named_by_phase(kind: StepKind) -> bool {
     )
 }
 
-/// The verb for the call that makes this kind of callback run.
-fn made(kind: StepKind) -> &'static str {
+/// Returns the participle for the call that created a callback of this kind.
+fn participle(kind: StepKind) -> &'static str {
     match kind {
         StepKind::MainScript => "run",
         StepKind::Tick | StepKind::Microtask => "queued",
@@ -368,13 +357,22 @@ fn made(kind: StepKind) -> &'static str {
         StepKind::JobDone => "submitted",
         StepKind::Message => "sent",
         StepKind::Simulated => "started",
-        _ => "made",
+        _ => "created",
     }
 }
 
 /// Returns the file and the line.
 pub(super) fn short(location: SourceLocation) -> String {
     format!("{}:{}", location.file(), location.line())
+}
+
+#[track_caller]
+fn must_have(entries: &[LogEntry], labels: &[&str]) {
+    for label in labels {
+        if all_of(entries, label).is_empty() {
+            panic!("{label:?} was never logged\n{}", whole(entries));
+        }
+    }
 }
 
 fn all_of(entries: &[LogEntry], label: &str) -> Vec<usize> {

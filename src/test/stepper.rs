@@ -11,8 +11,15 @@ use crate::observe::event::Phase;
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::{EventLoop, RunError};
 
-/// Drives a loop step by step, from outside of it. Between two steps nothing runs, so that a test can
-/// inspect the state.
+/// Drives a loop step by step, from outside of it.
+///
+/// Between two steps nothing runs, so that a test can inspect the state.
+///
+/// Only [`advance`](Stepper::advance),
+/// [`advance_to_next_timer`](Stepper::advance_to_next_timer) and
+/// [`run_until_idle`](Stepper::run_until_idle) move time or wait for jobs of the pool.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,11 +38,6 @@ use crate::runtime::{EventLoop, RunError};
 /// stepper.log().assert_order(["main", "immediate", "timeout"]);
 /// stepper.finish();
 /// ```
-///
-/// Every step panics with a report if the run ended early, by an uncaught panic or an unhandled
-/// rejection. Only [`advance`](Stepper::advance),
-/// [`advance_to_next_timer`](Stepper::advance_to_next_timer) and
-/// [`run_until_idle`](Stepper::run_until_idle) move time or wait for jobs of the pool.
 pub struct Stepper {
     event_loop: EventLoop,
     log: Log,
@@ -57,8 +59,12 @@ impl Stepper {
         }
     }
 
-    /// Creates a loop and runs `script` as the main script, with its drain, and nothing else. Use
+    /// Creates a loop and runs only `script` as the main script, with its drain. Use
     /// [`TestBuilder::stepper`](super::TestBuilder::stepper) for other settings.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn start(script: impl FnOnce(Log) + 'static) -> Stepper {
         let mut stepper = super::TestBuilder::new().stepper();
@@ -67,6 +73,10 @@ impl Stepper {
     }
 
     /// Runs `script` as a main script, with its drain. It can be called again between two steps.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn script(&mut self, script: impl FnOnce(Log) + 'static) {
         let log = self.log();
@@ -89,10 +99,14 @@ impl Stepper {
         &mut self.event_loop
     }
 
-    /// Runs the next phase, with the drains after its callbacks, and returns which phase it was.
+    /// Runs the next phase, with the drains after its callbacks, and returns that phase.
     ///
     /// The poll phase includes the rounds of pending callbacks after it (R63). Before the first turn
     /// there is an additional timers phase if the loop is alive (R3).
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn run_phase(&mut self) -> Phase {
         let mut phase = self.next;
@@ -114,8 +128,12 @@ impl Stepper {
         phase
     }
 
-    /// Runs the loop to the end of the turn that has begun, or a whole turn. Returns whether
-    /// something still keeps the loop alive.
+    /// Runs the loop to the end of the current turn, or for a whole turn between two turns. Returns
+    /// whether something still keeps the loop alive.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn run_turn(&mut self) -> bool {
         if self.next == Phase::Pending {
@@ -129,6 +147,10 @@ impl Stepper {
 
     /// Runs everything that can run without time passing and without waiting for an event from
     /// outside. Returns whether something still keeps the loop alive.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn run_until_stalled(&mut self) -> bool {
         self.finish_turn();
@@ -138,6 +160,10 @@ impl Stepper {
 
     /// Advances time by exactly `duration` and runs what is due by then, each at its own time.
     /// Returns whether something still keeps the loop alive.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn advance(&mut self, duration: Duration) -> bool {
         self.finish_turn();
@@ -145,22 +171,29 @@ impl Stepper {
         self.check(result)
     }
 
-    /// Advances time to the next timer or simulated completion and runs it. Returns by how much time
-    /// was advanced, or `None` if there is none.
+    /// Advances time to the next timer or simulated completion and runs it. Returns the duration by
+    /// which the clock was advanced, or `None` if nothing is due later.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn advance_to_next_timer(&mut self) -> Option<Duration> {
         self.run_until_stalled();
-        let ahead = self
+        let duration = self
             .event_loop
             .state()
             .next_due()?
             .saturating_sub(self.now());
-        self.advance(ahead);
-        Some(ahead)
+        self.advance(duration);
+        Some(duration)
     }
 
-    /// Runs until nothing keeps the loop alive. Time advances as needed, and real events are waited
-    /// for.
+    /// Runs until nothing keeps the loop alive. Advances time and waits for real events as needed.
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if the run ends early, by an uncaught panic or an unhandled rejection.
     #[track_caller]
     pub fn run_until_idle(&mut self) {
         self.finish_turn();
@@ -175,7 +208,7 @@ impl Stepper {
     ///
     /// # Panics
     ///
-    /// Panics like every step, and if a task is pending that can never be woken.
+    /// Panics if the run ends early, or if a task is pending that can never be woken.
     #[track_caller]
     pub fn finish(mut self) {
         self.run_until_idle();

@@ -31,9 +31,9 @@ struct State<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SenderState {
     Open,
-    /// Closed, and the receiving loop does not know it yet.
+    /// Closed, but the macrotask of the close has not run on the receiving loop.
     Closed,
-    /// Closed, and its macrotask has run, after those of all messages.
+    /// Closed, and the macrotask of the close has run, after those of all messages.
     CloseReceived,
 }
 
@@ -85,7 +85,7 @@ impl<T> Channel<T> {
 }
 
 impl<T: Send + 'static> Channel<T> {
-    /// Sets the receiving loop, and posts to it what was sent before.
+    /// Sets the receiving loop, and posts to it the messages that were sent before.
     pub(super) fn set_receiver(self: &Arc<Self>, handle: Handle) {
         let mut state = self.lock();
         // A loop that has ended receives nothing; its end of the channel will be dropped.
@@ -130,7 +130,7 @@ impl<T: Send + 'static> Channel<T> {
     fn post_close(self: &Arc<Self>, handle: &Handle) {
         let channel = self.clone();
         let close = move || channel.update(|state| state.sender = SenderState::CloseReceived);
-        let _ = handle.post(close); // fails if the loop has ended, and nothing receives any more
+        let _ = handle.post(close); // fails if the loop has ended and so receives nothing
     }
 
     /// Runs on the receiving loop, as the macrotask of a message or of the close.

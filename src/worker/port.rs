@@ -56,7 +56,7 @@ impl<S: Send + 'static, R: Send + 'static> MessagePort<S, R> {
         self.sends.send(message)
     }
 
-    /// Waits for the next message. Returns `None` if the other end was dropped.
+    /// Waits for the next message. Resolves to `None` if the other end was dropped.
     ///
     /// Waiting keeps the loop alive unless the port is unref'd.
     ///

@@ -5,7 +5,7 @@
 #   tests/breaks/check.sh R34 R56    those of some rules
 #
 # BREAKS_JOBS patches are tried at a time (2), each in a copy of the crate in the target folder.
-# Prints a table; exit code 1 if no test notices a break, if a patch does not apply any more, or if
+# Prints a table; exit code 1 if no test notices a break, if a patch no longer applies, or if
 # the patched source does not compile.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,8 +23,7 @@ compile() {
   (cd "$base/$1/copy" && CARGO_TARGET_DIR=$base/$1 cargo test --quiet --profile mutants --test $test --no-run) >"$base/$1/output" 2>&1
 }
 
-# The tests that name a rule. The recorded programs are left out on purpose: the tests alone must
-# notice a break.
+# The tests that name a rule. The recorded programs are not run: the tests alone must notice a break.
 run_tests() {
   (cd "$base/$1/copy" && CARGO_TARGET_DIR=$base/$1 timeout "$limit_s" cargo test --profile mutants --test $test) >"$base/$1/output" 2>&1
 }
@@ -44,11 +43,11 @@ try_patch() {
   local copy=$base/$job/copy output=$base/$job/output
   name=$(basename "$patch" .patch)
   if ! (cd "$copy" && GIT_CEILING_DIRECTORIES=$base/$job git apply "$repository/$patch") 2>"$output"; then
-    printf '%-42s THE PATCH DOES NOT APPLY: the source has changed, make it anew\n%s\n' "$name" "$(sed 's/^/    /' "$output")"
+    printf '%-42s THE PATCH DOES NOT APPLY: the source has changed, recreate it\n%s\n' "$name" "$(sed 's/^/    /' "$output")"
     return 1 # git applies all of a patch or nothing
   fi
   if ! compile "$job"; then
-    printf '%-42s DOES NOT COMPILE: the source has changed, make the patch anew\n%s\n' "$name" \
+    printf '%-42s DOES NOT COMPILE: the source has changed, recreate the patch\n%s\n' "$name" \
       "$(grep -m 3 '^error' "$output" | sed 's/^/    /')"
     result=1
   elif run_tests "$job"; then
@@ -56,7 +55,7 @@ try_patch() {
     result=1
   else
     # The tests that follow the chapters of the rules come first.
-    chapters='drain|errors|event_loop|immediates|listeners|pending|pool|promises|reactions|throws|timer_lists|timers'
+    chapters='drain|errors|event_loop|immediates|listeners|panics|pending|pool|promises|reactions|timer_lists|timers'
     failed=$(sed -n 's/^test \([a-z_0-9:]*\) \.\.\. FAILED$/\1/p' "$output" |
       sed -E "/^($chapters)::/ s/^/1 /; /^1 /! s/^/2 /" | sort -u | cut -d ' ' -f 2)
     count=$(grep -c . <<<"$failed")
@@ -73,8 +72,8 @@ try_patch() {
   return "$result"
 }
 
-# Takes one patch after the other until none is left. A folder can be made only once, so each patch
-# is taken by one job. Prints the number of bad patches into a file.
+# Tries one patch after the other until none is left. A folder can be created only once, so each
+# patch is tried by one job. Writes the number of bad patches into a file.
 work() {
   local job=$1 patch bad=0
   for patch in "${patches[@]}"; do
@@ -98,11 +97,11 @@ if ! compile 1 || ! { start=$SECONDS && run_tests 1; }; then
   echo "the tests fail without any break"
   exit 1
 fi
-# The tests take a second, and each has a limit of its own. A break that makes the loop spin is ended
-# by this one. It grows with the time that the tests need here, so that a busy machine is not mistaken
-# for a break that a test notices.
+# The tests take a second, and each has a limit of its own. This limit ends a break that makes the loop
+# spin. It grows with the time that the tests need here, so that a busy machine does not look like a
+# break that a test notices.
 limit_s=$((20 + 20 * (SECONDS - start)))
-# The other jobs start from what the first has built: of the dependencies it can be used as it is.
+# The other jobs start from a copy of what the first has built, so that they build no dependencies.
 for ((job = 2; job <= jobs; job++)); do
   [ -d "$base/$job/mutants" ] || { mkdir -p "$base/$job" && cp -a "$base/1/mutants" "$base/$job/"; }
   copy_crate "$job"
@@ -117,7 +116,7 @@ for ((job = 1; job <= jobs; job++)); do
 done
 wait
 
-# A job that ended early has left no number, and a patch that nobody took is not a patch that passed.
+# A job that ended early has left no number, and a patch that was not tried has not passed.
 bad=0
 for ((job = 1; job <= jobs; job++)); do
   [ -s "$base/$job/bad" ] || { echo "a job ended early"; exit 1; }

@@ -175,7 +175,7 @@ fn fail(test: &Arc<Test>) {
             panic!("{text}; why_alive: {report}");
         });
         if posted.is_ok() {
-            break; // the loops before it have ended or are stopped by the one that runs
+            break; // older loops have ended, or wait for the one that runs
         }
     }
     drop(sender);

@@ -1,5 +1,5 @@
-//! Helpers of all tests: programs that read as their JavaScript originals, the ordered log, which is
-//! the only oracle of order, and loops that report when a time limit expires.
+//! Helpers of all tests: functions that make programs read like their JavaScript originals, the ordered
+//! log, which is the only oracle of order, and loops that report when a time limit expires.
 
 #![allow(dead_code)] // every test binary uses a part of it
 
@@ -36,18 +36,12 @@ impl Log {
         self.0.add(line);
     }
 
-    /// A callback that writes a line: `() => console.log(line)`.
-    #[track_caller]
-    pub fn will(&self, line: impl Display) -> impl FnMut() + 'static {
-        self.0.callback(line)
-    }
-
     /// Every line so far.
     pub fn lines(&self) -> Vec<String> {
         self.0.labels()
     }
 
-    /// The whole log, line by line.
+    /// Asserts that the log has exactly these lines.
     #[track_caller]
     pub fn assert<const N: usize>(&self, expected: [&str; N]) {
         self.0.assert_order(expected);
@@ -69,7 +63,7 @@ pub fn virtual_loop() -> EventLoop {
         .virtual_time()
         .stuck_policy(StuckPolicy::Error)
         .build()
-        .expect("the system has a descriptor left");
+        .expect("the loop can be built");
     watch(event_loop.handle());
     event_loop
 }
@@ -77,7 +71,7 @@ pub fn virtual_loop() -> EventLoop {
 /// A loop on the real clock, with the default settings.
 pub fn real_loop() -> EventLoop {
     let built = EventLoop::builder().build();
-    let event_loop = built.expect("the system has a descriptor left");
+    let event_loop = built.expect("the loop can be built");
     watch(event_loop.handle());
     event_loop
 }
@@ -109,8 +103,8 @@ pub fn run_script(script: impl FnOnce() + 'static) {
     });
 }
 
-/// Runs `script` as a CommonJS main script in virtual time until nothing is left; its log. What
-/// the kit fails a test for fails it.
+/// Runs `script` as a CommonJS main script in virtual time until the loop ends, and returns its log.
+/// Fails for everything that fails a test of the kit.
 #[track_caller]
 pub fn trace(script: impl FnOnce(Log) + 'static) -> Log {
     let _limit = default_limit();
@@ -123,7 +117,7 @@ pub fn trace(script: impl FnOnce(Log) + 'static) -> Log {
     log
 }
 
-/// As [`trace`], for a script that leaves tasks which nothing will ever wake.
+/// As [`trace`], for a script that leaves tasks that are never woken.
 #[track_caller]
 pub fn trace_with_leftovers(script: impl FnOnce(Log) + 'static) -> Log {
     let _limit = default_limit();
@@ -159,7 +153,7 @@ pub fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// The loop's clock, which began at zero, in milliseconds: `performance.now()`.
+/// The time since the start of the virtual clock, in milliseconds: `performance.now()`.
 pub fn now_ms() -> u128 {
     use nodeloop::time::Instant;
     // A virtual clock starts at the earliest moment that there is.
@@ -198,7 +192,7 @@ pub fn reason_of(rejection: &Rejection) -> String {
     })
 }
 
-/// A value that a callback needs and that exists only after it: `const t = setTimeout(() => t…)`.
+/// A value that a callback needs and that is created after it: `const t = setTimeout(() => t…)`.
 pub struct Later<T>(Rc<OnceCell<T>>);
 
 impl<T> Later<T> {
@@ -236,7 +230,7 @@ pub fn rejected<E: nodeloop::Reason>(reason: E) -> nodeloop::TryPromise<(), E> {
     promise
 }
 
-/// The ruler of SEMANTICS §5: a line for each turn of the microtask queue, from now on.
+/// A ruler: logs a line for each of the next turns of the microtask queue.
 pub fn ruler(log: &Log, turns: usize) {
     let log = log.clone();
     drop(nodeloop::spawn(async move {

@@ -1,4 +1,4 @@
-//! Tests in processes of their own, and what this process holds of the system.
+//! Tests in processes of their own, and the descriptors that this process has open.
 
 use std::any::type_name;
 use std::process::{Command, Stdio};
@@ -25,8 +25,8 @@ pub fn command_of<F: Fn()>(test: F) -> Command {
 
 /// Runs `test` in a process of its own, for tests that count or change what belongs to a process.
 ///
-/// Returns `true` in the process that is asked first, after the other has passed, and `false` in
-/// the other: `if in_own_process(this_test) { return; }`.
+/// Returns `true` in the calling process, after the test has passed in the new process, and `false` in
+/// the new process: `if in_own_process(this_test) { return; }`.
 #[track_caller]
 pub fn in_own_process<F: Fn()>(test: F) -> bool {
     in_own_process_with(test, &[])

@@ -1,5 +1,5 @@
-//! Faults of files: a file vanishes, the disk is full, a directory takes the place of a file. After
-//! each of them there are as many descriptors as before.
+//! Faults of files: a file is removed, the disk is full, a directory has the name of a file. After each
+//! of them as many descriptors are open as before.
 
 use std::io::SeekFrom;
 use std::os::unix::fs::MetadataExt;
@@ -40,8 +40,8 @@ fn a_file_that_vanishes_while_it_is_open_is_still_read() {
     });
 }
 
-/// The directory of an open stream of entries goes away, and one whose file went before it was
-/// looked at.
+/// A directory is removed while its entries are read, and a file before the metadata of its entry is
+/// read.
 #[test]
 fn a_directory_that_vanishes_ends_its_entries() {
     let _limit = limit();
@@ -56,7 +56,7 @@ fn a_directory_that_vanishes_ends_its_entries() {
         let first = entries.next_entry().await.unwrap().unwrap();
         assert_eq!(first.ino(), first.metadata().await.unwrap().ino());
         fs::remove_dir_all(&path).await.unwrap();
-        // What was read ahead is returned; after it comes the end, or an error and the end.
+        // Entries that were read ahead are returned; then the end, or an error and the end.
         let mut count = 1;
         while let Ok(Some(_)) = entries.next_entry().await {
             count += 1;
@@ -81,7 +81,7 @@ fn a_directory_in_place_of_a_file() {
         assert_eq!(error.kind(), ErrorKind::IsADirectory);
         let error = File::create(&path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::IsADirectory);
-        // It can be opened to read, and then not read.
+        // It can be opened for reading, but reading fails.
         let mut file = File::open(&path).await.unwrap();
         for _ in 0..2 {
             let error = file.read(&mut [0; 8]).await.unwrap_err();
@@ -102,7 +102,7 @@ fn with_a_full_disk() {
     let _limit = limit();
     let before = open_descriptors();
     write_to_a_full_disk();
-    // Here no other test opens files, so those of the other faults can be counted, too.
+    // No other test of this process opens files, so the descriptors of the other faults can be counted.
     a_file_that_vanishes_while_it_is_open_is_still_read();
     a_directory_that_vanishes_ends_its_entries();
     a_directory_in_place_of_a_file();
@@ -132,7 +132,7 @@ fn write_to_a_full_disk() {
         let error = error.expect("the limit is 1 MiB, and 6 were written");
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
         assert!(error.to_string().starts_with("write of "), "{error}");
-        // It was reported once, and the file is as far as it goes.
+        // The error was returned once, and the file ends at the limit.
         file.flush().await.unwrap();
         assert_eq!(file.metadata().await.unwrap().len(), 1 << 20);
         file.seek(SeekFrom::Start(0)).await.unwrap();
@@ -146,7 +146,8 @@ fn write_to_a_full_disk() {
     println!("the disk was full");
 }
 
-/// The shell ignores `SIGXFSZ`, which is inherited; else the system would end the process.
+/// The shell ignores `SIGXFSZ`, and its children inherit that. Otherwise the system would end the
+/// process.
 #[test]
 fn a_full_disk_is_an_error_of_the_next_operation() {
     let _limit = limit();
@@ -158,7 +159,7 @@ fn a_full_disk_is_an_error_of_the_next_operation() {
         .args(program.get_args())
         .env("NODELOOP_FULL_DISK", directory.path().join("full"))
         .output()
-        .expect("there is a shell");
+        .expect("the shell can be started");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
@@ -166,7 +167,7 @@ fn a_full_disk_is_an_error_of_the_next_operation() {
 }
 
 #[test]
-fn directories_are_built_as_the_options_say() {
+fn directories_are_built_according_to_their_options() {
     let _limit = limit();
     let directory = tempdir();
     let path = directory.path().to_owned();
@@ -183,7 +184,7 @@ fn directories_are_built_as_the_options_say() {
 }
 
 #[test]
-fn what_only_unix_has() {
+fn unix_permissions_owners_and_positioned_reads() {
     let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
@@ -193,7 +194,7 @@ fn what_only_unix_has() {
         assert_eq!(again.kind(), ErrorKind::AlreadyExists);
         file.write_all(b"0123456789").await.unwrap();
         file.flush().await.unwrap();
-        // Beside each other, and the cursor stays at the end.
+        // Concurrently, and the cursor stays at the end.
         let (one, other) = (file.read_at(3, 2), file.read_at(100, 8));
         assert_eq!(one.await.unwrap(), b"234");
         assert_eq!(other.await.unwrap(), b"89");
@@ -208,7 +209,7 @@ fn what_only_unix_has() {
         file.set_times(times).await.unwrap();
         assert_eq!(file.metadata().await.unwrap().modified().unwrap(), moment);
 
-        // To whom it belongs already, which everybody may.
+        // To its present owner, which needs no privilege.
         let (user, group) = {
             let metadata = file.metadata().await.unwrap();
             (Some(metadata.uid()), Some(metadata.gid()))

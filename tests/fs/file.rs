@@ -38,7 +38,7 @@ fn a_big_file_goes_through_in_parts() {
 }
 
 #[test]
-fn the_cursor_is_where_the_user_knows_it() {
+fn the_cursor_is_where_the_program_left_it() {
     let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
@@ -90,7 +90,7 @@ fn a_dropped_read_loses_nothing() {
         let mut file = options.read(true).write(true).open(&path).await.unwrap();
         let mut byte = [0];
 
-        drop_a_read(&mut file, 4).await; // the system's cursor is at 4, the user's at 0
+        drop_a_read(&mut file, 4).await; // the cursor of the system is at 4, that of the file at 0
         file.read_exact(&mut byte).await.unwrap();
         assert_eq!(&byte, b"0");
         assert_eq!(file.stream_position().await.unwrap(), 1);
@@ -131,13 +131,13 @@ fn a_dropped_seek_can_be_called_again() {
         assert!(file.seek(SeekFrom::End(-2)).now_or_never().is_none());
         plug.pull().await;
         assert_eq!(file.seek(SeekFrom::End(-2)).await.unwrap(), 8);
-        // From the cursor it would move twice if a dropped one had moved it.
+        // Relative to the cursor it would move twice if the dropped seek had moved it.
         let plug = Plug::new();
         file.write_all(b"x").await.unwrap(); // under way: the seek has to wait
         assert!(file.seek(SeekFrom::Current(-4)).now_or_never().is_none());
         plug.pull().await;
         assert_eq!(file.seek(SeekFrom::Current(-4)).await.unwrap(), 5);
-        // Another target than the one under way: both take place, the last one counts.
+        // Another target than that of the seek under way: both are done, and the last one counts.
         let plug = Plug::new();
         assert!(file.seek(SeekFrom::End(0)).now_or_never().is_none());
         plug.pull().await;
@@ -147,7 +147,7 @@ fn a_dropped_seek_can_be_called_again() {
 }
 
 #[test]
-fn files_are_opened_as_the_options_say() {
+fn files_are_opened_according_to_their_options() {
     let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
@@ -213,20 +213,20 @@ fn the_other_operations_of_a_file() {
     });
 }
 
-/// A file whose writes fail: it is open to read only.
+/// A file whose writes fail, because it is open for reading only.
 async fn unwritable(path: &Path) -> File {
     fs::write(path, "x").await.unwrap();
     File::open(path).await.unwrap()
 }
 
 #[test]
-fn the_error_of_a_write_comes_with_the_next_operation_that_writes() {
+fn the_error_of_a_write_is_returned_by_the_next_operation_that_writes() {
     let _limit = limit();
     let directory = tempdir();
     let path = directory.path().join("file");
     run(async move {
         let mut file = unwritable(&path).await;
-        file.write_all(b"a").await.unwrap(); // given to a job
+        file.write_all(b"a").await.unwrap(); // passed to a job
         let error = file.flush().await.unwrap_err();
         assert_eq!(PathError::of(&error).unwrap().operation(), "write");
         assert_eq!(PathError::of(&error).unwrap().path(), path);

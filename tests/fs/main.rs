@@ -1,4 +1,4 @@
-//! `nodeloop::fs`: every operation, its errors, and operations that nothing awaits.
+//! `nodeloop::fs`: every operation, its errors, and operations that are not awaited.
 //!
 //! No test sleeps. Where an operation has to be under way for a while, the loop has one thread
 //! and a job before it waits for a channel ([`Plug`]).
@@ -43,14 +43,14 @@ fn run<F: Future + 'static>(future: F) -> F::Output {
     real_loop().run(future).unwrap()
 }
 
-/// Keeps the only thread of a pool busy until it is pulled.
+/// Keeps the only thread of a pool busy until `pull` is called.
 struct Plug {
     pull: mpsc::Sender<()>,
     job: Promise<()>,
 }
 
 impl Plug {
-    /// Returns when the thread is in its hands.
+    /// Returns when the thread is occupied.
     fn new() -> Plug {
         let (pull, pulled) = mpsc::channel();
         let (start, started) = mpsc::channel();
@@ -97,7 +97,7 @@ fn directories_are_made_and_removed() {
         let no_parent = fs::create_dir(&deep).await.unwrap_err();
         assert_eq!(no_parent.kind(), ErrorKind::NotFound);
         fs::create_dir_all(&deep).await.unwrap();
-        fs::create_dir_all(&deep).await.unwrap(); // it is there: no error
+        fs::create_dir_all(&deep).await.unwrap(); // it exists already: no error
         let is_there = fs::create_dir(&deep).await.unwrap_err();
         assert_eq!(is_there.kind(), ErrorKind::AlreadyExists);
         let not_empty = fs::remove_dir(root.join("a")).await.unwrap_err();
@@ -111,7 +111,7 @@ fn directories_are_made_and_removed() {
 }
 
 #[test]
-fn names_are_changed_and_looked_at() {
+fn files_are_renamed_linked_and_inspected() {
     let _limit = limit();
     let directory = tempdir();
     let root = directory.path().to_owned();
@@ -150,7 +150,7 @@ fn symbolic_links_are_made_read_and_followed() {
         let (file, link) = (root.join("file"), root.join("link"));
         fs::symlink("file", &link).await.unwrap();
         assert_eq!(fs::read_link(&link).await.unwrap(), Path::new("file"));
-        assert!(!fs::try_exists(&link).await.unwrap()); // it leads nowhere yet
+        assert!(!fs::try_exists(&link).await.unwrap()); // its target does not exist yet
         fs::write(&link, "x").await.unwrap();
         assert!(fs::metadata(&link).await.unwrap().is_file());
         assert!(fs::symlink_metadata(&link).await.unwrap().is_symlink());
@@ -180,7 +180,7 @@ fn errors_keep_their_kind_and_name_operation_and_path() {
         assert_eq!(details.path(), missing);
         assert_eq!(details.other_path(), None);
         assert_eq!(details.raw_os_error(), original.raw_os_error());
-        // The system's own error is the source, for those who walk the chain.
+        // The error of the system is the source.
         let source: &std::io::Error = error.source().unwrap().downcast_ref().unwrap();
         assert_eq!(source.raw_os_error(), original.raw_os_error());
 
@@ -222,7 +222,7 @@ fn a_directory_is_no_file_and_a_file_no_directory() {
 }
 
 #[test]
-fn a_directory_of_a_thousand_entries_comes_whole() {
+fn a_directory_of_a_thousand_entries_is_read_completely() {
     let _limit = limit();
     let directory = tempdir();
     let mut names: Vec<String> = (0..1_000).map(|number| format!("{number:04}")).collect();
@@ -244,7 +244,7 @@ fn a_directory_of_a_thousand_entries_comes_whole() {
             }
             found.push(name);
         }
-        assert!(entries.next_entry().await.unwrap().is_none()); // and stays at its end
+        assert!(entries.next_entry().await.unwrap().is_none()); // and stays at the end
         found.sort();
         assert_eq!(found, names);
 
@@ -297,7 +297,7 @@ fn a_dropped_promise_detaches_its_operation() {
 }
 
 #[test]
-fn a_tracked_error_that_nobody_looks_at_is_an_unhandled_rejection() {
+fn a_tracked_error_without_an_awaiter_is_an_unhandled_rejection() {
     let _limit = limit();
     let directory = tempdir();
     let missing = directory.path().join("missing");
@@ -350,7 +350,7 @@ fn the_job_is_submitted_when_the_function_is_called() {
     let directory = tempdir();
     let path = directory.path().join("file");
     one_by_one(async move {
-        // One thread takes the jobs in the order of the calls, whichever is awaited first (R60).
+        // One thread runs the jobs in the order of the calls, whichever is awaited first (R60).
         let write = fs::write(&path, "1");
         let read = fs::read(&path);
         let remove = fs::remove_file(&path);
@@ -393,7 +393,7 @@ fn each_completion_is_a_macrotask_of_its_own() {
                 in_work();
             },
         );
-        nodeloop::time::wait_for_jobs(); // both are there when the poll phase looks
+        nodeloop::time::wait_for_jobs(); // both have finished before the poll phase polls
     });
     let expected = [
         "awaited",                   // the drain after the first completion (R61)
@@ -413,7 +413,7 @@ fn awaiting_costs_one_turn() {
     let log = Log::default();
     let seen = log.clone();
     one_by_one(async move {
-        // Opened is a value made on the loop's thread; it must not cost a turn more.
+        // The `File` is made on the thread of the loop, which must not cost another turn.
         let (open, read) = (File::open(&path), fs::read(&path));
         let ruler = async |ruled: Log, text: [&'static str; 2]| {
             for line in text {

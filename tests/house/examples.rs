@@ -1,5 +1,4 @@
-//! Every example prints what is recorded for it, and what Node prints for its JavaScript
-//! original.
+//! Every example prints its recorded output, and what Node prints for its JavaScript original.
 //!
 //! The recorded output is `examples/expected/<name>.txt`; the original is the `js` block in the
 //! example's header. Two lines in the header control the comparison:
@@ -16,7 +15,8 @@
 //! //! Run: by hand, because …                                (then it only has to be built)
 //! ```
 //!
-//! Node is asked if it is on the `PATH`; with `NODELOOP_REQUIRE_NODE` set, it has to be.
+//! The comparison with Node is skipped if `node` is not on the `PATH`, unless `NODELOOP_REQUIRE_NODE`
+//! is set.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,7 +26,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Far above what any example needs, for machines that are busy.
+/// Far more than any example needs, for busy machines.
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
@@ -232,7 +232,7 @@ fn run_in_node(name: &str, original: &str) -> Result<String, String> {
     output(Command::new("node").arg(script))
 }
 
-/// Runs a program and gives what it printed.
+/// Runs a program and returns what it printed.
 fn output(command: &mut Command) -> Result<String, String> {
     let mut child = command
         .stdin(Stdio::null())
@@ -265,7 +265,7 @@ fn output(command: &mut Command) -> Result<String, String> {
 }
 
 fn read_on_thread(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
-    let mut pipe = pipe.expect("it was asked for");
+    let mut pipe = pipe.expect("the pipe was requested");
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = pipe.read_to_end(&mut bytes);
@@ -314,9 +314,9 @@ fn recording(name: &str) -> PathBuf {
 
 /// The paths in a directory of the repository, sorted.
 fn files_of(directory: &str) -> BTreeSet<PathBuf> {
-    let entries = fs::read_dir(root().join(directory)).expect("it is there");
+    let entries = fs::read_dir(root().join(directory)).expect("the directory exists");
     entries
-        .map(|entry| entry.expect("it can be read").path())
+        .map(|entry| entry.expect("the entry can be read").path())
         .collect()
 }
 

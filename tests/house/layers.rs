@@ -1,12 +1,13 @@
-//! Keeps the house: who may import whom, who reads the clock, how long a file may be.
+//! The structure of `src`: which module may import which, which files read the clock, and how long a
+//! file may be.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the bottom to the top. A file belongs to the longest entry that its module path
-/// starts with. It imports from lower floors; within its own top-level module also from its own
-/// floor. `lib.rs` and the guide stand above all.
+/// starts with. It imports from lower floors, and within its own top-level module also from its own
+/// floor. `lib.rs` and the guide are above all floors.
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
@@ -51,7 +52,8 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// A source without its comments. Good enough for this house: no string in it holds `//`.
+/// A source without its comments. A line with a string that contains `//` is cut there, which no check
+/// depends on.
 fn code(text: &str) -> String {
     let lines = text.lines().map(|line| match line.find("//") {
         Some(at) => &line[..at],
@@ -137,7 +139,7 @@ fn resolve(import: &str, from: &str, modules: &BTreeSet<String>) -> Option<Strin
     lengths
         .map(|length| parts[..length].join("::"))
         .find(|module| modules.contains(module))
-        // A module that stands inside of the file `from`.
+        // An inline module of the file `from`.
         .or_else(|| import.starts_with("super::").then(|| from.to_owned()))
 }
 
@@ -169,14 +171,18 @@ fn assert_none(problems: Vec<String>) {
 fn imports_point_downwards() {
     let files = sources("src");
     let modules: BTreeSet<String> = files.iter().map(|(path, _)| module_of(path)).collect();
-    let mut problems = Vec::new();
+    let floors = FLOORS.iter().flat_map(|entries| entries.iter());
+    let mut problems: Vec<String> = floors
+        .filter(|entry| !modules.contains(**entry))
+        .map(|entry| format!("FLOORS names `{entry}`, which is not a module"))
+        .collect();
     for (path, text) in &files {
         let (module, at) = (module_of(path), path.display());
         if module == "lib" || module == "guide" {
             continue;
         }
         let Some(floor) = floor_of(&module) else {
-            problems.push(format!("{at}: give it a place in FLOORS"));
+            problems.push(format!("{at}: add it to FLOORS"));
             continue;
         };
         for import in imports(&code(text)) {
@@ -199,7 +205,7 @@ fn imports_point_downwards() {
 }
 
 #[test]
-fn the_root_is_a_short_list() {
+fn src_has_few_root_modules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let entries = fs::read_dir(root).unwrap();
     let names = entries.map(|entry| entry.unwrap().path().with_extension(""));
@@ -211,13 +217,13 @@ fn the_root_is_a_short_list() {
     );
 }
 
-/// The phases do not know each other, and have nothing to do with the loop that runs them.
+/// The phases import neither each other nor the loop that runs them.
 #[test]
-fn phases_do_not_know_each_other() {
+fn phases_do_not_import_each_other() {
     let mut problems = Vec::new();
     for (path, text) in sources("src/phases") {
         let code = code(&text);
-        // What is deeper than a phase may know its parent, and all know what a phase hands out.
+        // A part of a phase may import its parent, and all may import what a phase returns.
         let is_phase = path.components().count() == 3;
         let siblings = code.replace("crate::phases::macrotask", "");
         if siblings.contains("crate::phases") || (is_phase && code.contains("super::")) {
@@ -227,10 +233,10 @@ fn phases_do_not_know_each_other() {
     assert_none(problems);
 }
 
-/// What arrives next is decided in one folder. The loop does not know how.
+/// Exploration decides what arrives next. The loop uses it through `Delivery` only.
 #[test]
-fn exploration_is_known_in_one_folder() {
-    let knows = |path: &str| {
+fn exploration_is_confined_to_its_files() {
+    let may_name = |path: &str| {
         path.starts_with("src/phases/poll/delivery")
             || path.starts_with("src/test")
             || path.starts_with("src/guide")
@@ -240,17 +246,15 @@ fn exploration_is_known_in_one_folder() {
     for (path, text) in sources("src") {
         let path = path.to_str().unwrap();
         let words = text.to_lowercase();
-        if !knows(path) && ["explor", "seed"].iter().any(|word| words.contains(word)) {
-            problems.push(format!(
-                "{path}: knows of exploration; ask `Delivery` instead"
-            ));
+        if !may_name(path) && ["explor", "seed"].iter().any(|word| words.contains(word)) {
+            problems.push(format!("{path}: names exploration; use `Delivery` instead"));
         }
     }
     assert_none(problems);
 }
 
 #[test]
-fn one_file_reads_the_clock() {
+fn only_one_file_reads_the_clock() {
     let reads = |code: &str| {
         code.contains("SystemTime")
             || code
@@ -259,16 +263,20 @@ fn one_file_reads_the_clock() {
     };
     let allowed = [
         "src/reactor/clock.rs",
-        "src/time.rs", // has an `Instant` of its own, that asks the clock
+        "src/time.rs", // its own `Instant`, which uses the clock
     ];
     let mut problems = Vec::new();
     for (path, text) in sources("src") {
         let path = path.to_str().unwrap();
         if reads(&code(&text)) && !allowed.contains(&path) {
-            problems.push(format!("{path}: reads the clock; be handed `now` instead"));
+            problems.push(format!(
+                "{path}: reads the clock; pass `now` as an argument instead"
+            ));
         }
         if path != "src/reactor/clock.rs" && code(&text).contains("std::time::Instant") {
-            problems.push(format!("{path}: knows the machine's `Instant`"));
+            problems.push(format!(
+                "{path}: names the `Instant` of std; use that of `time` instead"
+            ));
         }
     }
     assert_none(problems);
@@ -293,7 +301,7 @@ fn few_files_move_a_virtual_clock() {
 }
 
 #[test]
-fn no_test_sleeps_and_nothing_is_unsafe() {
+fn nothing_sleeps_and_nothing_is_unsafe() {
     let mut problems = Vec::new();
     for (path, text) in sources("src").into_iter().chain(sources("tests")) {
         let (path, code) = (path.to_str().unwrap(), code(&text));
@@ -301,11 +309,11 @@ fn no_test_sleeps_and_nothing_is_unsafe() {
             "src/reactor/clock.rs",    // `block_for` on the real clock
             "tests/house/layers.rs",   // this line
             "tests/house/examples.rs", // waits for other processes
-            "tests/rules/reactor.rs",  // lets real time pass, which must not count
+            "tests/rules/reactor.rs",  // lets real time pass, which virtual time must ignore
         ];
         if code.contains("thread::sleep") && !may_sleep.contains(&path) {
             problems.push(format!(
-                "{path}: sleeps; move the virtual clock, or wait for a message"
+                "{path}: sleeps; advance the virtual clock or wait for a message instead"
             ));
         }
         let is_unsafe = |line: &str| line.contains("unsafe ") && !line.contains('"');
@@ -357,7 +365,7 @@ const ENTRIES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn user_code_is_entered_in_one_file() {
+fn user_code_is_entered_in_the_listed_files() {
     let enters = |code: &str| {
         let code = code.split("mod tests {").next().unwrap();
         ["catch_unwind(", "runnable.run()", ".snapshot()"]
@@ -372,15 +380,43 @@ fn user_code_is_entered_in_one_file() {
             (true, false) => {
                 problems.push(format!("{path}: enters user code; let invoke.rs do it"))
             }
-            (false, true) => problems.push(format!("{path}: take it out of ENTRIES")),
+            (false, true) => problems.push(format!(
+                "{path}: enters no user code; remove it from ENTRIES"
+            )),
             _ => {}
         }
     }
     assert_none(problems);
 }
 
+/// `io` and `net` keep the differences of operating systems in `io/platform.rs` and in modules that
+/// exist on one system only, so elsewhere `cfg` only declares modules.
 #[test]
-fn files_stay_short() {
+fn cfg_is_confined_to_the_platform_file() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().unwrap();
+        let is_concerned = ["src/io", "src/net"].iter().any(|it| path.starts_with(it));
+        if !is_concerned || path == "src/io/platform.rs" {
+            continue;
+        }
+        let code = code(&text);
+        for (at, _) in code
+            .match_indices("cfg")
+            .filter(|(at, _)| !code[*at..].starts_with("cfg(test)"))
+        {
+            let mut below = code[at..].lines().skip(1);
+            let item = below.find(|line| !line.starts_with("#["));
+            if !item.is_some_and(|line| line.contains("mod ") || line.contains("use ")) {
+                problems.push(format!("{path}: has a `cfg`; move it to io/platform.rs"));
+            }
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
+fn no_file_is_too_long() {
     let long = |(path, text): (PathBuf, String)| {
         let lines = text.lines().count();
         (lines > LINES).then(|| format!("{}: {lines} lines, at most {LINES}", path.display()))

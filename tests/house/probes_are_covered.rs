@@ -1,9 +1,8 @@
-//! Every program recorded from Node has its counterpart in a test, and every program that a test
-//! names exists. The same for the rules of the guide, which name their probes and the files that
-//! keep them.
+//! Every program recorded from Node has a test, and every program that a test names exists. The same
+//! holds for the rules of the guide, which name their probes and the files that keep them.
 //!
 //! A test names a probe in a comment, by its file, `16-drain-between-lists.js`, or as "probe
-//! 16", and the lines that Node printed stand in it, in their order.
+//! 16", and contains the lines that Node printed, in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,14 +15,14 @@ const FOLDERS: [&str; 6] = ["fs", "house", "kit", "net", "process", "rules"];
 const EXCEPTIONS: [(&str, &str); 2] = [
     (
         "95",
-        "foreign thenables: there are none, a foreign future is awaited",
+        "Rust has no foreign thenables: a foreign future is awaited",
     ),
     ("99", "a defect of Node 20, not copied (R59)"),
 ];
 
-/// Probes whose test expects something else than what was recorded, and why.
-const IN_OTHER_WORDS: [(&str, &str); 11] = [
-    ("05", "real time is \"about\" what virtual time is"),
+/// Probes whose test expects other lines than the recorded ones, and why.
+const OTHER_LINES: [(&str, &str); 11] = [
+    ("05", "real time is only about equal to virtual time"),
     ("26", "the origin and the code are one type of payload"),
     (
         "27",
@@ -38,8 +37,11 @@ const IN_OTHER_WORDS: [(&str, &str); 11] = [
     ("170", "there is no event `spawn`"),
     ("172", "the line with the data shows it"),
     ("173", "a signal is reported by its number"),
-    ("177", "children of other tests bring signals, too"),
-    ("106", "a reason that was handled meanwhile has been taken"),
+    ("177", "children of other tests also cause signals"),
+    (
+        "106",
+        "the reason of a rejection that was handled meanwhile is gone",
+    ),
 ];
 
 #[test]
@@ -61,8 +63,8 @@ fn every_probe_has_a_test() {
         }
         let recorded = recorded(&file);
         let is_expected = named.iter().any(|test| test.expects(&recorded));
-        let other_words = IN_OTHER_WORDS.iter().any(|(known, _)| *known == number);
-        if is_expected == other_words && exception.is_none() {
+        let other_lines = OTHER_LINES.iter().any(|(known, _)| *known == number);
+        if is_expected == other_lines && exception.is_none() {
             let tests: Vec<&str> = named.iter().map(|test| &*test.name).collect();
             let how = if is_expected { "does" } else { "does not" };
             missing.push(format!("{file}: {tests:?} {how} expect what it printed"));
@@ -100,8 +102,8 @@ impl Test {
         names(&self.comment, number, file) || names(&self.body, number, file)
     }
 
-    /// Whether these lines stand in the test as texts, in this order. Quotation marks do not
-    /// count: `Debug` writes some where `console.log` writes none.
+    /// Whether the test contains these lines as string literals, in this order. Quotation marks are
+    /// ignored: `Debug` writes some where `console.log` writes none.
     fn expects(&self, lines: &[String]) -> bool {
         let texts = texts_in(&self.body);
         let mut texts = texts.iter().map(|text| without_marks(text));
@@ -115,7 +117,7 @@ fn without_marks(text: &str) -> String {
     text.replace(['"', '\'', '\\'], "")
 }
 
-/// The texts in a piece of source, comments aside.
+/// The string literals in a piece of source, without those in comments.
 fn texts_in(source: &str) -> Vec<String> {
     let mut texts = Vec::new();
     let mut chars = source.chars().peekable();
@@ -165,7 +167,7 @@ fn tests() -> Vec<Test> {
             });
         }
     }
-    assert!(tests.len() > 200, "the tests are not where they were");
+    assert!(tests.len() > 200, "the tests were not found");
     tests
 }
 
@@ -180,17 +182,17 @@ fn recorded(file: &str) -> Vec<String> {
 #[test]
 fn every_probe_that_is_named_exists() {
     let known: BTreeSet<String> = probes().into_values().collect();
-    let mut strangers = BTreeSet::new();
+    let mut unknown = BTreeSet::new();
     for text in texts_of_tests() {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
         let files = words.filter(|word| word.ends_with(".js") && number_of(word).is_some());
-        strangers.extend(
+        unknown.extend(
             files
                 .filter(|file| !known.contains(*file))
                 .map(str::to_owned),
         );
     }
-    assert!(strangers.is_empty(), "no such probe: {strangers:?}");
+    assert!(unknown.is_empty(), "no such probe: {unknown:?}");
 }
 
 #[test]
@@ -206,7 +208,7 @@ fn every_rule_has_a_test_a_probe_and_a_file_that_keeps_it() {
         let cells: Vec<&str> = cells.split(" | ").collect();
         let rule = cells[0].trim_end_matches("**");
         let (files, numbers) = (cells[cells.len() - 2], cells[cells.len() - 1]);
-        assert_eq!(rule, next.to_string(), "the rules stand in order");
+        assert_eq!(rule, next.to_string(), "the rules are listed in order");
         next += 1;
         if files == "—" {
             continue; // a rule that is not kept
@@ -259,7 +261,7 @@ fn names(text: &str, number: &str, file: &str) -> bool {
             .any(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// The files of all probes, by number, as they write it.
+/// The files of all probes, by the number in their name.
 fn probes() -> BTreeMap<String, String> {
     let mut probes = BTreeMap::new();
     for path in files_of("tests/node/probes", "js") {
@@ -269,7 +271,7 @@ fn probes() -> BTreeMap<String, String> {
             panic!("{file} and {twin} have the same number");
         }
     }
-    assert!(probes.len() > 100, "the probes are not where they were");
+    assert!(probes.len() > 100, "the probes were not found");
     probes
 }
 
@@ -279,7 +281,7 @@ fn number_of(file: &str) -> Option<&str> {
     number.parse::<u32>().is_ok().then_some(number)
 }
 
-/// The sources of the tests, this file aside.
+/// The sources of the tests, without this file.
 fn texts_of_tests() -> Vec<String> {
     let mut paths = files_of("tests", "rs");
     for folder in FOLDERS {
@@ -300,7 +302,7 @@ fn read(folder: &str, file: &str) -> String {
 fn files_of(directory: &str, extension: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
     let entries = fs::read_dir(directory).expect("the directory exists");
-    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let paths = entries.map(|entry| entry.expect("the entry can be read").path());
     paths
         .filter(|path| path.extension().is_some_and(|it| it == extension))
         .collect()

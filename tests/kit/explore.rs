@@ -1,4 +1,4 @@
-//! Exploration: what Node does not guarantee is permuted by a seed, and nothing else is.
+//! Exploration: a seed permutes what Node does not guarantee, and nothing else.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use nodeloop::{
     set_timeout, spawn, time,
 };
 
-/// The different orders under the plain order and 60 seeds, sorted.
+/// The distinct orders of the plain run and of 60 seeds, sorted.
 fn orders(body: impl AsyncFn(Test) + 'static) -> BTreeSet<String> {
     let explored = test::explore(60, body);
     assert_eq!(explored.runs(), 61);
@@ -85,7 +85,7 @@ fn a_job_may_have_finished_when_the_poll_phase_looks_or_not() {
 }
 
 #[test]
-fn jobs_that_were_waited_for_are_there() {
+fn jobs_that_were_waited_for_have_finished() {
     let _limit = limit();
     let found = orders(async |t| {
         work(&t, "job");
@@ -174,7 +174,7 @@ fn what_is_guaranteed_is_the_same_under_every_seed() {
         promise::ready(()).await;
         log.add("awaited");
         t.advance(ms(20)).await;
-        assert_eq!(t.now(), ms(20)); // no seed makes it more
+        assert_eq!(t.now(), ms(20)); // the same under every seed
         t.until_idle().await;
     });
     assert_eq!(found.len(), 1, "{found:?}");
@@ -262,13 +262,13 @@ The plain order (-), which passes, and the order of this seed (+):
         immediate = at(7),
     );
     assert_eq!(message, expected);
-    // What is printed replays it.
+    // The printed command replays it.
     let replayed: Seed = seed.parse().unwrap();
     assert_eq!(replayed.to_string(), seed);
 }
 
 #[test]
-fn a_test_that_always_fails_is_no_matter_of_seeds() {
+fn a_test_that_always_fails_is_reported_without_a_seed() {
     let _limit = limit();
     let message = failure_of(async |t| t.log().assert_once("nothing"));
     let expected = "the test fails in the plain order, without any exploration: \"nothing\" was \
@@ -383,7 +383,7 @@ fn the_environment_replays_one_seed() {
     assert!(run(Some("0")).0, "the plain order passes");
     let (passed, printed) = run(Some("nonsense"));
     assert!(
-        !passed && printed.contains("NODELOOP_SEED=nonsense: a seed is a number"),
+        !passed && printed.contains("NODELOOP_SEED=nonsense: invalid seed: use a number"),
         "{printed}"
     );
 }

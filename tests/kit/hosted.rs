@@ -1,4 +1,4 @@
-//! A loop that a host drives turn by turn, and time that is moved by hand.
+//! A loop that a host drives turn by turn, and a clock that is advanced by hand.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -47,7 +47,7 @@ fn a_turn_runs_each_phase_once_and_does_not_wait() {
 }
 
 #[test]
-fn timers_that_are_due_run_in_front_of_the_first_turn() {
+fn timers_that_are_due_run_before_the_first_turn() {
     let _limit = limit();
     // R3: as in a run of its own, so that a host changes no order.
     let script = |log: Log| {
@@ -133,7 +133,7 @@ fn jobs_that_do_not_hold_the_clock_let_it_jump() {
         .jobs_hold_time(false)
         .build()
         .unwrap();
-    // The job ends when the timer has run: with jobs that hold time nobody would ever move.
+    // The job ends when the timer has run. If jobs held the time, neither could ever finish.
     let waited = event_loop.run(async move {
         let job = spawn_blocking(move || receiver.recv().unwrap());
         time::sleep(ms(10)).await;
@@ -162,25 +162,28 @@ fn a_message_makes_the_descriptor_of_a_waiting_host_readable() {
     assert_eq!(event_loop.poll_timeout(), Some(Duration::ZERO));
     assert!(!event_loop.turn().unwrap());
     assert_eq!(event_loop.poll_timeout(), None);
-    assert!(!is_readable(&event_loop), "what rang the bell is taken");
+    assert!(
+        !is_readable(&event_loop),
+        "the turn has consumed the notification"
+    );
     drop(seen);
 }
 
 #[test]
-fn a_bell_that_rang_for_nothing_is_taken_by_the_next_turn() {
+fn a_notification_without_a_message_is_consumed_by_the_next_turn() {
     let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     event_loop.start_script(|| ()).unwrap();
     let token = event_loop.handle().keep_alive();
     assert_eq!(event_loop.poll_timeout(), None);
-    drop(token); // rings, and leaves no message
+    drop(token); // notifies the loop, and leaves no message
     assert!(is_readable(&event_loop));
     event_loop.turn().unwrap();
     assert_eq!(event_loop.poll_timeout(), None);
     assert!(!is_readable(&event_loop));
 }
 
-/// Whether a host that waits would go on at once.
+/// Whether the wait of a host would return immediately.
 fn is_readable(event_loop: &EventLoop) -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
     let mut watched = [PollFd::new(event_loop, PollFlags::IN)];
@@ -230,7 +233,7 @@ fn a_clock_that_is_held_by_hand_does_not_jump() {
         format!(
             "nothing can run unless time passes, and the virtual clock is held: advance \
              it\n  the main future, run at tests/kit/hosted.rs:{line}:26\n    it waits for a timer, \
-             due in 20ms, made at tests/kit/hosted.rs:{line}:38\n  a timer, due in 20ms, made at \
+             due in 20ms, created at tests/kit/hosted.rs:{line}:38\n  a timer, due in 20ms, created at \
              tests/kit/hosted.rs:{line}:38"
         )
     );
@@ -263,11 +266,14 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
     let at = |below: u32, column: u32| format!("tests/kit/hosted.rs:{}:{column}", line + below);
     let expected = [
         "the loop is alive:".to_owned(),
-        format!("a timer, due in 20ms, made at {}, unref'd", at(5, 25)),
-        format!("an interval, due in 30ms, made at {}", at(7, 25)),
-        format!("an immediate, made at {}", at(8, 29)),
-        format!("a simulated completion, due in 5ms, made at {}", at(10, 13)),
-        format!("a keep-alive token, made at {}", at(9, 25)),
+        format!("a timer, due in 20ms, created at {}, unref'd", at(5, 25)),
+        format!("an interval, due in 30ms, created at {}", at(7, 25)),
+        format!("an immediate, created at {}", at(8, 29)),
+        format!(
+            "a simulated completion, due in 5ms, created at {}",
+            at(10, 13)
+        ),
+        format!("a keep-alive token, created at {}", at(9, 25)),
         "a message of another thread".to_owned(),
     ];
     assert_eq!(report.take(), expected.join("\n  "));
@@ -295,7 +301,7 @@ fn why_alive_agrees_with_the_loop_on_children() {
     assert!(!event_loop.why_alive().is_alive());
 }
 
-/// Waits for a thread that never answers; run by the test below.
+/// Waits for a message that never arrives; run by the test below.
 #[test]
 #[ignore = "never ends, as a child of `a_run_that_waits_forever_reports_it`"]
 fn a_run_that_waits_forever() {

@@ -1,5 +1,5 @@
-//! The test kit, exploration, observers, recordings, the loop inside of another one, and programs
-//! of a million steps.
+//! The test kit, exploration, observers, recordings, a loop driven by a host, and programs of a million
+//! steps.
 
 #[path = "../common/mod.rs"]
 mod common;

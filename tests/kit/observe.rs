@@ -1,4 +1,4 @@
-//! The events that observers receive, in which order, and what observers may not do.
+//! The events that observers receive, their order, and what observers may not do.
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -38,7 +38,8 @@ impl Observer for Lines {
     }
 }
 
-/// Whether an event opens or ends something, and its line; of what ends only the wait has one.
+/// Whether an event begins or ends something, and its line. Of the events that end something, only
+/// the end of a wait has a line.
 fn line_of(event: &Event, moment: &EventContext<'_>) -> (i32, Option<String>) {
     let name = |promise: observe::PromiseId| format!("{promise}");
     match event {
@@ -57,7 +58,7 @@ fn line_of(event: &Event, moment: &EventContext<'_>) -> (i32, Option<String>) {
         }
         Event::Cleared(id) => (0, Some(format!("- {id}"))),
         Event::Panicked(step) => (0, Some(format!("panicked: {}", step.id))),
-        Event::PromiseMade { promise, .. } => (0, Some(name(*promise))),
+        Event::PromiseCreated { promise, .. } => (0, Some(name(*promise))),
         Event::PromiseSettled {
             promise, settled, ..
         } => (0, Some(format!("{} {settled:?}", name(*promise)))),
@@ -169,7 +170,7 @@ fn promises_tasks_and_their_causes_are_observed() {
 }
 
 #[test]
-fn throws_and_rejections_are_observed() {
+fn panics_and_rejections_are_observed() {
     let _limit = limit();
     let log = events_of(|| {
         on_uncaught(|_| {});
@@ -191,14 +192,14 @@ fn throws_and_rejections_are_observed() {
             "promise 1",
             "promise 1 Rejected",
             "panicked: #2",
-            "error listener #3", // R51: at the point of the throw
+            "error listener #3", // R51: at the point of the panic
             "report promise 1",  // R14: after both queues
             "error listener #5",
         ]
     );
 }
 
-/// Every number that runs was told when it was queued, and every one that was told runs or is
+/// Every number that runs was reported when it was queued, and every reported number runs or is
 /// cleared; an interval that is armed again has a new number each time.
 #[test]
 fn numbers_join_queue_and_run() {
@@ -209,7 +210,7 @@ fn numbers_join_queue_and_run() {
         let close = |id| {
             let mut known = known.borrow_mut();
             let index = known.iter().position(|open| *open == id);
-            known.remove(index.unwrap_or_else(|| panic!("{event:?} of what was not queued")));
+            known.remove(index.unwrap_or_else(|| panic!("{event:?} was not reported as queued")));
         };
         match event {
             Event::Enqueued { step, .. } => {
@@ -286,9 +287,9 @@ fn an_observer_installed_from_inside_sees_the_rest() {
     log.assert(["tick", "tick", "microtask", "immediate"]);
 }
 
-/// What runs beside an observer runs as it does without.
+/// An observer does not change what the loop runs.
 #[test]
-fn the_order_is_the_same_with_and_without() {
+fn the_order_is_the_same_with_and_without_an_observer() {
     let _limit = limit();
     let program = |log: Log| {
         move || {
@@ -318,7 +319,10 @@ fn the_order_is_the_same_with_and_without() {
 }
 
 /// Runs a script with an observer that does `what` when a tick begins.
-fn with_meddler(what: impl Fn() + 'static, script: impl FnOnce() + 'static) -> RunError {
+fn with_observer_that_calls(
+    what: impl Fn() + 'static,
+    script: impl FnOnce() + 'static,
+) -> RunError {
     let meddle = move |event: &Event, _: &EventContext<'_>| match event {
         Event::StepBegin(step) if step.kind == StepKind::Tick => what(),
         _ => {}
@@ -333,9 +337,9 @@ fn with_meddler(what: impl Fn() + 'static, script: impl FnOnce() + 'static) -> R
 }
 
 #[test]
-fn an_observer_is_refused_every_verb() {
+fn an_observer_cannot_call_functions_of_the_loop() {
     let _limit = limit();
-    let verbs: [(&str, fn()); 6] = [
+    let calls: [(&str, fn()); 6] = [
         ("next_tick", || next_tick(|| {})),
         ("queue_microtask", || queue_microtask(|| {})),
         ("set_timeout", || drop(set_timeout(ms(1), || {}))),
@@ -345,8 +349,8 @@ fn an_observer_is_refused_every_verb() {
             observe::install(|_: &Event, _: &EventContext<'_>| {}).forget();
         }),
     ];
-    for (name, verb) in verbs {
-        let error = with_meddler(verb, || next_tick(|| {}));
+    for (name, call) in calls {
+        let error = with_observer_that_calls(call, || next_tick(|| {}));
         let text = error.to_string();
         assert!(
             text.contains(&format!("`{name}` was called by an observer")),
@@ -360,7 +364,7 @@ fn an_observer_is_refused_what_it_holds() {
     let _limit = limit();
     let timer: Later<nodeloop::TimeoutHandle> = Later::new();
     let (inside, outside) = (timer.clone(), timer);
-    let error = with_meddler(
+    let error = with_observer_that_calls(
         move || inside.get().clear(),
         move || {
             outside.set(set_timeout(ms(1), || {}));
@@ -376,7 +380,7 @@ fn an_observer_is_refused_what_it_holds() {
 
     let resolver = Later::new();
     let (inside, outside) = (resolver.clone(), resolver);
-    let error = with_meddler(
+    let error = with_observer_that_calls(
         move || {
             let resolver: &nodeloop::promise::Resolver<()> = inside.get();
             resolver.resolve(());
@@ -397,9 +401,9 @@ fn an_observer_is_refused_what_it_holds() {
 }
 
 #[test]
-fn a_panic_of_an_observer_ends_the_run_past_the_hooks() {
+fn a_panic_of_an_observer_ends_the_run_without_calling_hooks() {
     let _limit = limit();
-    let error = with_meddler(
+    let error = with_observer_that_calls(
         || throw("the observer's"),
         || {
             on_uncaught(|_| unreachable!("the hook is for the program's errors"));
@@ -409,7 +413,11 @@ fn a_panic_of_an_observer_ends_the_run_past_the_hooks() {
     match error {
         RunError::Uncaught(error) => {
             assert_eq!(text_of(error.payload()), "the observer's");
-            assert_eq!(error.location().file(), file!(), "where it was installed");
+            assert_eq!(
+                error.location().file(),
+                file!(),
+                "the location of the installation"
+            );
         }
         other => panic!("{other}"),
     }

@@ -1,4 +1,4 @@
-//! Metrics, slow callbacks and starving drains.
+//! Metrics, slow callbacks and drains that starve the loop.
 
 use std::cell::RefCell;
 use std::panic::Location;
@@ -19,7 +19,7 @@ fn virtual_builder() -> Builder {
     EventLoop::builder().virtual_time()
 }
 
-/// Runs a script in virtual time and counts.
+/// Runs a script in virtual time and returns its metrics.
 fn counted(script: impl FnOnce(Metrics) + 'static) -> Metrics {
     let metrics = Metrics::new();
     let inside = metrics.clone();
@@ -73,7 +73,7 @@ fn the_longest_queues_are_known() {
 
 /// The fields and formulas of `lib/internal/perf/event_loop_utilization.js`, v20.
 #[test]
-fn utilization_is_nodes() {
+fn utilization_is_computed_as_in_node() {
     let _limit = limit();
     let log = Log::new();
     let lines = log.clone();
@@ -127,7 +127,7 @@ fn time_between_two_runs_does_not_count() {
 }
 
 #[test]
-fn the_delay_is_what_callbacks_cost_those_who_wait() {
+fn the_delay_is_the_time_that_callbacks_add_to_waits() {
     let _limit = limit();
     let metrics = counted(|_| {
         time::block_for(ms(7));
@@ -142,7 +142,7 @@ fn the_delay_is_what_callbacks_cost_those_who_wait() {
         }));
     });
     let delay = metrics.delay();
-    assert_eq!(delay.count(), 4); // in front of each of three looks, and at the end
+    assert_eq!(delay.count(), 4); // before each of three polls, and at the end
     assert_eq!((delay.min(), delay.max()), (ms(7), ms(30)));
     assert_eq!(delay.mean(), Duration::from_micros(16_750));
     metrics.reset_delay();
@@ -200,7 +200,7 @@ fn slow_steps_are_reported_with_their_location() {
     ]);
 }
 
-/// A chain that takes turns between the queues, so that nothing else ever runs.
+/// A chain that alternates between the two queues, so that nothing else runs.
 fn ping(left: u32) {
     if left > 0 {
         next_tick(move || pong(left - 1));
@@ -243,12 +243,12 @@ fn a_starving_drain_is_reported_once_with_its_links() {
     );
     assert!(!starving.has_more_links);
     let text = starving.to_string();
-    assert!(text.contains("it began after the timeout made at tests/kit/observe_tools.rs:"));
-    assert!(text.contains("501 × a tick made at tests/kit/observe_tools.rs:"));
+    assert!(text.contains("it began after the timeout created at tests/kit/observe_tools.rs:"));
+    assert!(text.contains("501 × a tick created at tests/kit/observe_tools.rs:"));
 }
 
 #[test]
-fn many_immediates_starve_nobody() {
+fn many_immediates_starve_no_other_phase() {
     let _limit = limit();
     fn link(left: u32) {
         if left > 0 {
@@ -291,7 +291,7 @@ fn a_drain_limit_ends_the_run() {
 /// Beyond sixteen locations the most recent ones are kept, and the report states that there were
 /// more.
 #[test]
-fn a_chain_of_many_places_lists_the_last() {
+fn a_chain_of_many_locations_lists_the_last() {
     let _limit = limit();
     macro_rules! one {
         () => {

@@ -1,5 +1,4 @@
-//! A million timers, promises and callbacks, on the stack of a test's thread, and nests of eager
-//! spawns.
+//! A million timers, promises and callbacks on the stack of a test's thread, and nested eager spawns.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -96,7 +95,7 @@ fn a_long_chain_of_adoptions_completes() {
     assert_eq!(value.unwrap(), 7);
 }
 
-/// A conversion costs no turn: the whole chain settles within the settling of the first.
+/// A conversion costs no turn: the whole chain settles while the first promise settles.
 #[test]
 fn a_long_chain_of_conversions_needs_no_stack() {
     let _limit = limit_of(LIMIT, "a million steps without optimization");
@@ -170,7 +169,7 @@ fn a_long_chain_of_reactions_is_dropped_unfinished() {
     }
 }
 
-/// The end of the chain is aborted while the loop runs: nothing before it is.
+/// The end of the chain is aborted while the loop runs; the promises before it are not.
 #[test]
 fn the_end_of_a_long_chain_can_be_aborted() {
     let _limit = limit_of(LIMIT, "a million steps without optimization");
@@ -233,7 +232,7 @@ fn nest(left: usize) -> Pin<Box<dyn Future<Output = usize>>> {
     })
 }
 
-/// The same with a body that takes more of the stack.
+/// The same with a body that needs more of the stack.
 fn nest_wide(left: usize) -> Pin<Box<dyn Future<Output = usize>>> {
     Box::pin(async move {
         let wide = [left as u8; 2048];
@@ -289,7 +288,7 @@ fn spawns_that_the_stack_cannot_hold_are_refused() {
     assert_refused(nested(2 << 20, || nest_wide(MILLION as usize)));
 }
 
-/// The lazy form does not nest at all.
+/// Lazy spawns do not nest on the stack.
 #[test]
 fn lazy_spawns_nest_without_end() {
     let _limit = limit_of(LIMIT, "a million steps without optimization");

@@ -1,5 +1,5 @@
-//! The kit for tests of order: what it compares, how it reports a failure, and how it moves
-//! time. The messages are compared literally, because they are what it is for.
+//! The kit for tests of order: what it compares, how it reports a failure, and how it moves time. The
+//! messages are compared literally, because they are a part of the API.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use nodeloop::{
     set_interval, set_timeout, spawn, spawn_blocking, time,
 };
 
-/// What `assertion` panics with.
+/// The message with which `assertion` panics.
 fn message_of(assertion: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(assertion)).expect_err("it must fail");
     match payload.downcast::<String>() {
@@ -24,20 +24,20 @@ fn message_of(assertion: impl FnOnce()) -> String {
     }
 }
 
-/// Replaces `{n}` by the place `n` lines below `line` of this file.
-fn placed(line: u32, text: &str) -> String {
-    let mut placed = text.to_owned();
-    for below in 0..40 {
-        let location = format!("{}:{}", file!(), line + below);
-        placed = placed.replace(&format!("{{{below}}}"), &location);
+/// Replaces `{n}` by the location `n` lines after `line` of this file.
+fn with_locations(line: u32, text: &str) -> String {
+    let mut located = text.to_owned();
+    for after in 0..40 {
+        let location = format!("{}:{}", file!(), line + after);
+        located = located.replace(&format!("{{{after}}}"), &location);
     }
-    placed
+    located
 }
 
 /// A log with an entry of each kind, and the line after which it was made.
 fn sample() -> (Log, u32) {
     let line = line!() + 1;
-    // Under seed 0 nothing is permuted, and jobs come when they must: the same turn every time.
+    // Under seed 0 nothing is permuted, and each job is delivered in the same turn every time.
     let log = test::TestBuilder::new().seed(Seed::new(0)).run(async |t| {
         let log = t.log();
         set_timeout(ms(20), log.callback("timeout"));
@@ -62,10 +62,10 @@ fn sample() -> (Log, u32) {
 }
 
 #[test]
-fn every_entry_says_where_it_ran() {
+fn every_entry_names_where_it_ran() {
     let _limit = limit();
     let (log, line) = sample();
-    let expected = placed(
+    let expected = with_locations(
         line,
         r#"the log:
     1 "main"  main script, before the first turn, t=0 ms, run at {1}
@@ -129,7 +129,7 @@ fn an_order_that_differs_is_reported_as_a_difference() {
   - 7 "never"      never logged
   + 6 "timeout"    timers, turn 5, t=20 ms, set at {3}
     7 "each"       interval, timers, turn 5, t=20 ms, set at {6}"#;
-    assert_eq!(message, placed(line, expected));
+    assert_eq!(message, with_locations(line, expected));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_is_far_from_a_difference_is_left_out() {
 }
 
 #[test]
-fn partial_orders_say_which_entries_break_them() {
+fn partial_orders_name_the_entries_that_break_them() {
     let _limit = limit();
     let line = line!();
     let log = test::run(async |t| {
@@ -211,7 +211,7 @@ fn partial_orders_say_which_entries_break_them() {
         ),
     ];
     for (assertion, expected) in &cases {
-        assert_eq!(message_of(assertion), placed(line, expected));
+        assert_eq!(message_of(assertion), with_locations(line, expected));
     }
 }
 
@@ -236,7 +236,7 @@ fn other_threads_write_to_the_same_log() {
 }
 
 #[test]
-fn a_body_gives_its_value_and_its_errors_back() -> Result<(), std::num::ParseIntError> {
+fn a_body_returns_its_value_and_its_errors() -> Result<(), std::num::ParseIntError> {
     let sum = test::run(async |_| Ok::<_, std::num::ParseIntError>("1".parse::<u8>()? + 1))?;
     assert_eq!(sum, 2);
     Ok(())
@@ -250,7 +250,7 @@ fn a_panic_of_the_body_fails_the_test_as_it_is() {
 }
 
 #[test]
-fn a_stuck_body_fails_and_says_what_it_waits_for() {
+fn a_stuck_body_fails_and_reports_what_it_waits_for() {
     let _limit = limit();
     let line = line!();
     let failure = test::TestBuilder::new()
@@ -267,13 +267,13 @@ fn a_stuck_body_fails_and_says_what_it_waits_for() {
         .unwrap_err();
     let expected = r#"the main future is pending and nothing keeps the loop alive: no timer, immediate, job, I/O wait or keep-alive token is left to wake it
   the main future, run at {2}:10
-    it waits for the promise made at {4}:39, which can never settle: all its resolvers were dropped
-  a timer, due in 5ms, made at {8}:13, unref'd
+    it waits for the promise created at {4}:39, which can never settle: all its resolvers were dropped
+  a timer, due in 5ms, created at {8}:13, unref'd
   a task spawned at {7}:18 is pending
-    it waits for the promise made at {6}:32
+    it waits for the promise created at {6}:32
 the log:
     1 "waiting"  main script, before the first turn, t=0 ms, run at {2}"#;
-    assert_eq!(failure.to_string(), placed(line, expected));
+    assert_eq!(failure.to_string(), with_locations(line, expected));
     let Some(RunError::Stuck(stuck)) = failure.error() else {
         panic!("{failure:?}")
     };
@@ -309,15 +309,15 @@ fn a_task_that_is_left_fails_the_test() {
     let failure = test::TestBuilder::new().try_run(left).unwrap_err();
     let expected = r#"the test has left a pending task that can never be woken; await, abort or finish it, or call `allow_leftovers`
   a task spawned at {3}:14 is pending
-    it waits for the promise made at {2}:35
+    it waits for the promise created at {2}:35
 the log is empty"#;
-    assert_eq!(failure.to_string(), placed(line, expected));
+    assert_eq!(failure.to_string(), with_locations(line, expected));
     assert_eq!(failure.leftovers().map(|left| left.tasks().len()), Some(1));
     test::TestBuilder::new().allow_leftovers().run(left);
 }
 
 #[test]
-fn what_nobody_handles_fails_the_test() {
+fn unhandled_errors_fail_the_test() {
     let _limit = limit();
     let line = line!();
     let failure = test::TestBuilder::new().try_run(async |t| {
@@ -327,16 +327,22 @@ fn what_nobody_handles_fails_the_test() {
             drop(nodeloop::try_spawn(async { Err::<(), _>("no luck") }));
         });
     });
-    let expected = r#"unhandled rejection of the promise made at {5}:18: "no luck"; await it, add a reaction, or install `on_unhandled_rejection`
+    let expected = r#"unhandled rejection of the promise created at {5}:18: "no luck"; await it, add a reaction, or install `on_unhandled_rejection`
 the log:
     1 "immediate"  check, turn 1, t=0 ms, set at {3}"#;
-    assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
+    assert_eq!(
+        failure.unwrap_err().to_string(),
+        with_locations(line, expected)
+    );
     let line = line!();
     let failure = test::TestBuilder::new().try_run(async |_| {
         set_immediate(|| std::panic::resume_unwind(Box::new("thrown")));
     });
-    let expected = "uncaught panic in the callback made at {2}:9: thrown\nthe log is empty";
-    assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
+    let expected = "uncaught panic in the callback created at {2}:9: thrown\nthe log is empty";
+    assert_eq!(
+        failure.unwrap_err().to_string(),
+        with_locations(line, expected)
+    );
     let failure = test::TestBuilder::new().try_run(async |_| nodeloop::exit(3));
     let text = failure.unwrap_err().to_string();
     assert_eq!(text, "the program called `exit(3)`\nthe log is empty");
@@ -387,13 +393,13 @@ fn block_wait_and_advance_are_three_things() {
             let mut done = log.callback("job");
             move |()| done()
         });
-        time::block_for(ms(15)); // time, and nothing runs
+        time::block_for(ms(15)); // time passes, and nothing runs
         assert_eq!((t.now(), log.is_empty()), (ms(15), true));
-        time::wait_for_jobs(); // neither
+        time::wait_for_jobs(); // no time passes, and nothing runs
         assert_eq!((t.now(), log.is_empty()), (ms(15), true));
         t.advance(ms(1)).await;
         assert_eq!(t.now(), ms(16));
-        // The timer is late, so the timers phase before the first turn has it.
+        // The timer is overdue, so the timers phase before the first turn runs it.
         log.assert_order(["timer", "job"]);
     });
 }
@@ -413,7 +419,7 @@ fn time_can_be_held_while_the_test_waits_for_something_real() {
         });
         receiver.await.unwrap();
         assert_eq!((t.now(), log.is_empty()), (Duration::ZERO, true));
-        t.advance(ms(2)).await; // by hand it moves
+        t.advance(ms(2)).await; // `advance` moves it
         assert_eq!(log.labels().len(), 2);
         drop(held);
         thread.join().unwrap();
@@ -430,10 +436,13 @@ fn a_test_that_waits_for_time_that_is_held_fails() {
     });
     let expected = r#"nothing can run unless time passes, and the virtual clock is held: advance it
   the main future, run at {1}:44
-    it waits for a timer, due in 20ms, made at {3}:9
-  a timer, due in 20ms, made at {3}:9
+    it waits for a timer, due in 20ms, created at {3}:9
+  a timer, due in 20ms, created at {3}:9
 the log is empty"#;
-    assert_eq!(failure.unwrap_err().to_string(), placed(line, expected));
+    assert_eq!(
+        failure.unwrap_err().to_string(),
+        with_locations(line, expected)
+    );
 }
 
 #[test]
@@ -502,7 +511,7 @@ fn a_stepper_goes_phase_by_phase() {
         time::simulate_completion(Duration::ZERO, log.callback("poll"));
     });
     let log = stepper.log();
-    assert_eq!(stepper.run_phase(), Phase::Timers); // R3: in front of the first turn
+    assert_eq!(stepper.run_phase(), Phase::Timers); // R3: before the first turn
     assert_eq!(stepper.run_phase(), Phase::Pending);
     assert!(log.is_empty());
     assert_eq!(stepper.run_phase(), Phase::Poll);
@@ -538,15 +547,15 @@ fn a_stepper_runs_until_idle_over_jobs_and_timers() {
 }
 
 #[test]
-fn a_stepper_fails_at_the_step_that_throws() {
+fn a_stepper_fails_at_the_step_that_panics() {
     let _limit = limit();
     let line = line!();
     let mut stepper = Stepper::start(|_| {
         set_immediate(|| std::panic::resume_unwind(Box::new("thrown")));
     });
     let message = message_of(|| _ = stepper.run_turn());
-    let expected = "uncaught panic in the callback made at {2}:9: thrown\nthe log is empty";
-    assert_eq!(message, placed(line, expected));
+    let expected = "uncaught panic in the callback created at {2}:9: thrown\nthe log is empty";
+    assert_eq!(message, with_locations(line, expected));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn refusing_or_skip(address: SocketAddr) -> Option<Refusing> {
     }
 }
 
-/// The result of our `connect`, in the lines that `tests/node/connect.mjs` prints.
+/// The result of `connect`, in the lines that `tests/node/connect.mjs` prints.
 fn ours(options: ConnectOptions, addresses: Vec<SocketAddr>) -> Vec<String> {
     // In virtual time no attempt takes real time to time out.
     let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
@@ -44,7 +44,7 @@ fn ours(options: ConnectOptions, addresses: Vec<SocketAddr>) -> Vec<String> {
             vec![format!("connected to {peer}")]
         }
         Err(error) => {
-            let details = NetError::of(&error).expect("it lists the attempts");
+            let details = NetError::of(&error).expect("the error lists the attempts");
             let attempts = details.attempts().iter();
             let lines = attempts.map(|attempt| attempt_line(&error, attempt));
             let code = details.attempts()[0].to_string();
@@ -66,7 +66,7 @@ fn nodes(port: u16, timeout: &str, addresses: &[SocketAddr]) -> Vec<String> {
     node::Node::start("connect.mjs", &arguments).finish()
 }
 
-/// The same addresses on both sides: `expected`, whether Node is there to ask or not.
+/// Tries the addresses in this crate and, if it is installed, in Node. Both must print `expected`.
 #[track_caller]
 fn check(timeout: &str, addresses: &[SocketAddr], expected: &[String]) {
     let mut options = ConnectOptions::new();
@@ -93,7 +93,7 @@ fn refused_by_one_and_by_all() {
     let refused = |host: &str| format!("connect ECONNREFUSED {host}:{port}");
     let code = || "code ECONNREFUSED".to_owned();
     check("250", &[refusing.address], &[refused("127.0.0.1"), code()]);
-    // One of them alone comes back as if there had been no other.
+    // The error of a single address is returned as if no list had been given.
     check(
         "250",
         &[refusing.address, refusing.address],
@@ -135,7 +135,7 @@ fn the_next_address_is_tried_when_one_is_refused() {
     };
     let connected = ["connected to 127.0.0.1".to_owned()];
     check("250", &[on("127.0.0.2", good.port()), good], &connected);
-    // What the system refuses to try takes no time and is not reported.
+    // An address that the system refuses to try takes no time and is not reported.
     check("250", &[on("240.0.0.1", good.port()), good], &connected);
 }
 
@@ -247,15 +247,15 @@ fn the_error_of_a_lookup_has_the_name() {
 fn r60_lookups_are_jobs_of_the_pool() {
     let _limit = limit();
     let log = Rc::new(RefCell::new(Vec::new()));
-    let will = |line: &'static str| {
+    let logging = |line: &'static str| {
         let log = log.clone();
         move || log.borrow_mut().push(line)
     };
     let (first, last, looked_up, known) = (
-        will("job"),
-        will("job after"),
-        will("name"),
-        will("literal"),
+        logging("job"),
+        logging("job after"),
+        logging("name"),
+        logging("literal"),
     );
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
     let script = move || {
@@ -274,7 +274,7 @@ fn r60_lookups_are_jobs_of_the_pool() {
     assert_eq!(*log.borrow(), ["literal", "job", "name", "job after"]);
 }
 
-/// A lookup that nothing waits for any more runs to its end without effect.
+/// A lookup without a waiter runs to its end without effect.
 #[test]
 fn a_lookup_may_be_dropped() {
     let _limit = limit();

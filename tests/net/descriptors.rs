@@ -1,4 +1,4 @@
-//! Descriptors: none is leaked, and a server survives having none left.
+//! Descriptors: none is leaked, and a server survives when none is left.
 //!
 //! One test, in a process of its own, because it counts and limits the descriptors of the process.
 
@@ -22,7 +22,7 @@ fn descriptors() {
         return;
     }
     let _limit = limit();
-    block_on(async {}); // what is made once is made now
+    block_on(async {}); // creates what is created once per process
     let before = open_descriptors();
     a_loop_dropped_with_open_sockets_closes_them();
     assert_eq!(open_descriptors(), before);
@@ -46,7 +46,7 @@ fn a_loop_dropped_with_open_sockets_closes_them() {
             spawn(async move {
                 loop {
                     connected.read_exact(&mut [0; 1000]).await.unwrap();
-                    yield_now().await; // the writer is faster
+                    yield_now().await; // let the writer get ahead
                 }
             });
             spawn(async move {
@@ -58,7 +58,7 @@ fn a_loop_dropped_with_open_sockets_closes_them() {
         }
         let accepting = listener.clone();
         spawn(async move { accepting.accept().await.map(drop) });
-        // Closed, and the loop ends before its close phase.
+        // The sockets are closed, and the loop ends before its close phase.
         listener.close_with(|| unreachable!("the loop has ended"));
         open_descriptors()
     });
@@ -86,16 +86,16 @@ fn abandoned_attempts_leave_nothing() {
         nodeloop::set_immediate(|| ());
         let mut accepting = Box::pin(listener.accept());
         assert!(futures::poll!(&mut accepting).is_pending());
-        drop(accepting); // it loses no connection
+        drop(accepting); // loses no connection
         drop(listener.accept().await.unwrap());
         drop(listener.accept().await.unwrap());
     });
 }
 
-/// EMFILE: the listener backs off without spinning, the rest of the program goes on, and once there
+/// EMFILE: the listener backs off without spinning, the rest of the program continues, and once there
 /// are descriptors again it serves the connections that have waited.
 ///
-/// In virtual time, in which 350 ms are three back-offs, whatever the machine is busy with.
+/// In virtual time 350 ms are three back-offs, however busy the machine is.
 fn a_server_out_of_descriptors_recovers() {
     let turns = Rc::new(Cell::new(0));
     let counted = turns.clone();
@@ -134,7 +134,7 @@ fn a_server_out_of_descriptors_recovers() {
         sleep(Duration::from_millis(350)).await;
         let turns = turns.get() - before;
         assert_eq!(*served.borrow(), 1, "there was no descriptor for another");
-        echoes(&mut early).await; // existing connections are served all the same
+        echoes(&mut early).await; // existing connections are still served
         assert!(turns < 20, "{turns} turns for three back-offs");
         setrlimit(Resource::Nofile, old).unwrap();
         for client in clients {

@@ -2,7 +2,7 @@
 //!
 //! 100 connections, and on each 20 messages of random sizes up to 64 KiB; the environment variable
 //! `NODELOOP_ECHO_MESSAGES` chooses another number (1,000 for the long run: 3.3 GB each way).
-//! Without `node` on the `PATH` it is skipped; with `NODELOOP_REQUIRE_NODE` set, it fails.
+//! Without `node` on the `PATH` the test is skipped; with `NODELOOP_REQUIRE_NODE` set, it fails.
 
 use crate::common::block_on;
 use crate::common::limit::limit;

@@ -1,7 +1,7 @@
 //! Faults of peers and networks: a server leaks nothing and serves the others.
 //!
-//! One test, in a process of its own, because it counts what the process has: after each fault
-//! there are as many descriptors as before, every task has ended, the loop has run dry, and
+//! One test, in a process of its own, because it counts the resources of the process: after each fault
+//! there are as many descriptors as before, every task has ended, the loop is out of work, and
 //! repeating the fault allocates nothing that is kept. Peers are blocking sockets of the standard
 //! library, so that they can misbehave.
 
@@ -54,7 +54,7 @@ fn faults() {
         is_closed_while_both_halves_wait,
     );
     survives(
-        "a connection that is given up before it is accepted",
+        "a connection that is abandoned before it is accepted",
         20,
         aborted_before_accept,
     );
@@ -69,7 +69,7 @@ fn faults() {
     survives("a datagram that is refused", 20, datagram_refused);
 }
 
-/// Runs `scenario` that many times, each in a loop of its own, and checks what is left.
+/// Runs `scenario` repeatedly, each time in a loop of its own, and checks what is left.
 #[track_caller]
 fn survives<F: Future<Output = ()> + 'static>(
     name: &str,
@@ -83,7 +83,7 @@ fn survives<F: Future<Output = ()> + 'static>(
         assert_eq!(Rc::strong_count(&token), 1, "{name}: a task is left");
     };
     let descriptors = open_descriptors();
-    run(); // what is made once is made now
+    run(); // creates what is created once per process
     let memory = live_bytes();
     for _ in 0..times {
         run();
@@ -110,7 +110,7 @@ fn reset(peer: std::net::TcpStream) {
         .unwrap();
 }
 
-/// Writes until the system accepts no more and the write waits, and on until a write fails.
+/// Writes until the system accepts no more and the write waits, and continues until a write fails.
 async fn write_forever(
     mut writer: impl futures::AsyncWrite + Unpin,
     is_waiting: Rc<Cell<bool>>,
@@ -140,7 +140,7 @@ async fn until(condition: impl Fn() -> bool) {
     }
 }
 
-/// Waits until the writer has waited for ten turns: the system has no more room.
+/// Waits until the writer has waited for ten turns, so that the buffers of the system are full.
 async fn until_waiting_for_good(is_waiting: &Cell<bool>) {
     let mut turns = 0;
     while turns < 10 {
@@ -201,7 +201,7 @@ async fn one_byte_at_a_time(token: Token) {
     assert_eq!(reading.await, message);
 }
 
-/// The writer waits once the system accepts no more, and holds only what it was given.
+/// The writer waits once the system accepts no more, and holds only the chunk that it was given.
 async fn never_reads(token: Token) {
     let (stream, peer) = with_peer().await;
     let is_waiting = Rc::new(Cell::new(false));
@@ -215,7 +215,7 @@ async fn never_reads(token: Token) {
     // The chunk that it writes from, and no copy of what the system has not accepted.
     let more = live_bytes().saturating_sub(before);
     assert!(more < 2 * 64 * 1024, "the writer keeps {more} bytes");
-    // The rest of the program goes on meanwhile.
+    // The rest of the program continues meanwhile.
     let (mut other, mut other_peer) = with_peer().await;
     other.write_all(b"alive").await.unwrap();
     other_peer.read_exact(&mut [0; 5]).unwrap();
@@ -244,7 +244,7 @@ async fn closes_while_both_halves_wait(token: Token) {
     let expected = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
     let kind = writing.await;
     assert!(expected.contains(&kind), "{kind}");
-    // The error is reported once, to the first that asks; the other sees the end.
+    // The error is returned once, to the first call; the other reads the end.
     let read = reading.await;
     assert!(
         matches!(read, Ok(0) | Err(ErrorKind::ConnectionReset)),
@@ -282,7 +282,7 @@ async fn aborted_before_accept(token: Token) {
     let serving = spawn(async move {
         let _token = token;
         loop {
-            // The system may hand out the first one, too, which then can't be read.
+            // The system may also accept the first one, which then can't be read.
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut message = [0; 4];
             if stream.read_exact(&mut message).await.is_ok() {
@@ -342,7 +342,7 @@ async fn connect_dropped(token: Token) {
     // And the loser of a race.
     let race = select(Box::pin(TcpStream::connect(address)), promise::ready(()));
     let Either::Right(((), lost)) = race.await else {
-        panic!("nobody answers there");
+        panic!("the address does not answer");
     };
     drop(lost);
 }
@@ -363,7 +363,7 @@ async fn datagram_refused(token: Token) {
     one.connect(refusing.address).await.unwrap();
     let receiving = spawn(async move {
         let _token = token;
-        one.send(b"nobody").await.unwrap();
+        one.send(b"refused").await.unwrap();
         one.recv(&mut [0; 8]).await.unwrap_err().kind()
     });
     assert_eq!(receiving.await, ErrorKind::ConnectionRefused);

@@ -1,4 +1,4 @@
-//! Sockets: TCP, UDP and Unix domain sockets, addresses, and what peers and networks do to them.
+//! Sockets: TCP, UDP and Unix domain sockets, addresses, and faults of peers and networks.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,8 +1,8 @@
-//! Node's `net` and `dgram` as the other side, in both roles: bytes equal, and the order of events
-//! is Node's own.
+//! Node's `net` and `dgram` as the peer, in both roles: the bytes are equal, and the order of events
+//! is that of Node.
 //!
-//! The scripts in `tests/node` print what a conversation looks like from one side. The Rust here has
-//! the same conversation and must print the same lines, whether its peer is Node or itself.
+//! The scripts in `tests/node` log a conversation on one side. The Rust functions here have the same
+//! conversation and must log the same lines, whether the peer is Node or this crate.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -24,14 +24,14 @@ use crate::common::node::Node;
 /// The function of the same name in the scripts.
 fn around(log: &Lines, name: &str) -> Promise<()> {
     add(log, name);
-    let will = |what: &str| {
+    let logging = |what: &str| {
         let (log, line) = (log.clone(), format!("{name} {what}"));
         move || add(&log, line)
     };
-    next_tick(will("tick"));
-    queue_microtask(will("microtask"));
+    next_tick(logging("tick"));
+    queue_microtask(logging("microtask"));
     let (promise, resolver) = promise::with_resolver();
-    let check = will("check");
+    let check = logging("check");
     set_immediate(move || {
         check();
         resolver.resolve(());
@@ -39,7 +39,7 @@ fn around(log: &Lines, name: &str) -> Promise<()> {
     promise
 }
 
-/// What both kinds of streams have.
+/// The methods of both kinds of streams.
 trait Stream: futures::AsyncRead + futures::AsyncWrite + Unpin {
     fn close(&self) -> Promise<()>;
 }
@@ -63,7 +63,7 @@ async fn read(stream: &mut impl Stream) -> String {
     String::from_utf8(buffer[..length].to_vec()).unwrap()
 }
 
-/// `client` of `net_order.mjs`, from where it is connected.
+/// `client` of `net_order.mjs`, once it is connected.
 async fn client(log: Lines, mut stream: impl Stream) {
     around(&log, "connect").await;
     stream.write_all(b"hi").await.unwrap();
@@ -81,7 +81,7 @@ async fn tcp_client(log: Lines, port: u16) {
     client(log, TcpStream::connect(("127.0.0.1", port)).await.unwrap()).await;
 }
 
-/// `server` of `net_order.mjs`, from where it has a connection.
+/// `server` of `net_order.mjs`, once it has a connection.
 async fn server(log: Lines, mut stream: impl Stream) {
     around(&log, "connection").await;
     add(&log, format!("data {}", read(&mut stream).await));
@@ -118,7 +118,7 @@ const TCP_SERVER: &[&str] = &[
     "close",
 ];
 
-/// Runs our side of a conversation; its log.
+/// Runs the Rust side of a conversation and returns its log.
 fn lines_of<F: Future<Output = ()> + 'static>(side: impl FnOnce(Lines) -> F) -> Vec<String> {
     let log = Lines::default();
     run(side(log.clone()));
@@ -159,8 +159,8 @@ fn tcp_between_nodes_and_us_prints_the_same() {
     let mut server = Node::start("net_order.mjs", &["server"]);
     let port = server.line();
     let client = Node::start("net_order.mjs", &["client", &port]);
-    assert_eq!(client.finish(), TCP_CLIENT, "Node among itself");
-    assert_eq!(server.finish(), TCP_SERVER, "Node among itself");
+    assert_eq!(client.finish(), TCP_CLIENT, "Node with Node");
+    assert_eq!(server.finish(), TCP_SERVER, "Node with Node");
 
     let theirs = Rc::new(RefCell::new(Vec::new()));
     let seen = theirs.clone();
@@ -254,7 +254,7 @@ fn every_byte_comes_back_from_nodes_server() {
             let mut back = Vec::new();
             let (_, length) = futures::join!(write, reader.read_to_end(&mut back));
             assert_eq!(length.unwrap(), BYTES);
-            assert!(back == bytes, "connection {id}: it came back changed");
+            assert!(back == bytes, "connection {id}: the echo differs");
         };
         join_all((0..CONNECTIONS).map(talk)).await;
         let echoed = spawn_blocking(move || server.finish()).await;
@@ -285,10 +285,7 @@ async fn udp_client(log: Lines, port: u16) {
         let bytes: Vec<u8> = (0..length).map(|at| (at * round) as u8).collect();
         assert_eq!(socket.send(&bytes).await.unwrap(), length);
         let back = socket.recv(&mut buffer).await.unwrap();
-        assert!(
-            buffer[..back] == bytes,
-            "round {round}: it came back changed"
-        );
+        assert!(buffer[..back] == bytes, "round {round}: the echo differs");
     }
     socket.send(b"bye").await.unwrap();
     let (bye, _) = receive(&socket).await;
@@ -353,8 +350,8 @@ fn udp_between_nodes_and_us_prints_the_same() {
     let mut server = Node::start("dgram_order.mjs", &["server"]);
     let port = server.line();
     let client = Node::start("dgram_order.mjs", &["client", &port]);
-    assert_eq!(client.finish(), UDP_CLIENT, "Node among itself");
-    assert_eq!(server.finish(), UDP_SERVER, "Node among itself");
+    assert_eq!(client.finish(), UDP_CLIENT, "Node with Node");
+    assert_eq!(server.finish(), UDP_SERVER, "Node with Node");
 
     let theirs = Rc::new(RefCell::new(Vec::new()));
     let seen = theirs.clone();

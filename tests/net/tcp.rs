@@ -1,4 +1,4 @@
-//! TCP: what arrives is what was sent, in every order of things that can go wrong.
+//! TCP: data arrives unchanged, in every order of events and errors.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, IoSlice, Read, Write};
@@ -16,7 +16,7 @@ use nodeloop::net::{TcpListener, TcpStream};
 
 use nodeloop::{queue_microtask, set_immediate, set_timeout, spawn, yield_now};
 
-/// Numbers that look random, and are the same in every run.
+/// Pseudorandom numbers, the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -34,7 +34,7 @@ impl Random {
 }
 
 #[test]
-fn both_ends_know_each_other() {
+fn both_ends_report_both_addresses() {
     let _limit = limit();
     block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -74,8 +74,8 @@ fn a_refused_connection_is_an_error() {
     });
 }
 
-/// A refusal of the loopback network is no failure at once: it comes with an event, as in Node
-/// (the pending phase of R63 is for those that are; see `tests/rules/pending.rs`).
+/// A refusal by the loopback network is reported by an event of the poll phase, as in Node. The pending
+/// phase (R63) is for connects that fail immediately; see `tests/rules/pending.rs`.
 #[test]
 fn a_refusal_by_the_network_comes_in_the_poll_phase() {
     let _limit = limit();
@@ -136,7 +136,7 @@ fn names_are_looked_up_and_literals_are_not() {
     });
 }
 
-/// Tasks are woken in the order in which they came to wait.
+/// Tasks are woken in the order in which they started to wait.
 #[test]
 fn two_tasks_accept_on_one_listener() {
     let _limit = limit();
@@ -162,7 +162,7 @@ fn two_tasks_accept_on_one_listener() {
     assert_eq!(*seen.borrow(), ["first accepted A", "second accepted B"]);
 }
 
-/// DESIGN §4.5: at most 32 for an event, and the rest in the next poll phase.
+/// An event accepts at most 32 connections; the others are accepted in the next poll phase.
 #[test]
 fn an_event_allows_32_connections() {
     let _limit = limit();
@@ -206,7 +206,7 @@ fn a_listener_that_is_closed_ends_its_waits() {
         let check = lines.clone();
         set_immediate(move || {
             log(&check, "check");
-            // It waits for being accepted, and is reset once the listener is closed.
+            // It waits to be accepted, and is reset once the listener is closed.
             let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let close = check.clone();
             listener.close_with(move || {
@@ -241,7 +241,7 @@ fn one_direction_can_end_before_the_other() {
     });
 }
 
-/// Sizes at random, both directions of both ends at once, each with a buffer that is often full.
+/// Random sizes, both directions of both ends at once, each with a buffer that is often full.
 #[test]
 fn both_directions_at_once_with_backpressure() {
     let _limit = limit();
@@ -276,7 +276,7 @@ fn both_directions_at_once_with_backpressure() {
                         yield_now().await; // slower than the writer
                     }
                 }
-                assert!(all == expected, "{} of {TOTAL} bytes came", all.len());
+                assert!(all == expected, "{} of {TOTAL} bytes arrived", all.len());
             };
             futures::future::join(write, read)
         });
@@ -344,7 +344,7 @@ fn a_peer_that_resets_is_an_error_and_then_the_end() {
     });
 }
 
-/// A stream dropped with bytes that nobody has read resets; the writer at the other end sees it.
+/// A stream dropped with unread bytes resets the connection; the writer at the other end fails.
 #[test]
 fn a_peer_that_goes_away_ends_the_writer() {
     let _limit = limit();
@@ -368,7 +368,7 @@ fn a_peer_that_goes_away_ends_the_writer() {
 }
 
 #[test]
-fn peeking_takes_nothing() {
+fn peeking_consumes_nothing() {
     let _limit = limit();
     block_on(async {
         let (mut client, mut server) = tcp_pair().await;
@@ -382,7 +382,7 @@ fn peeking_takes_nothing() {
 }
 
 #[test]
-fn sockets_of_std_come_and_go() {
+fn sockets_convert_from_and_to_std() {
     let _limit = limit();
     block_on(async {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -412,9 +412,9 @@ fn sockets_of_std_come_and_go() {
 }
 
 /// A peer that never stops sending starves neither timers nor immediates, although each of its
-/// reads is ready at once.
+/// reads is ready immediately.
 #[test]
-fn a_fast_peer_starves_nobody() {
+fn a_fast_peer_starves_neither_timers_nor_immediates() {
     let _limit = limit();
     block_on(async {
         let (mut client, server) = tcp_pair().await;
@@ -426,7 +426,7 @@ fn a_fast_peer_starves_nobody() {
         let (reads, immediates) = (Rc::new(Cell::new(0_u64)), Cell::new(0_u64));
         let counted = reads.clone();
         let reading = spawn(async move {
-            let mut buffer = [0; 256]; // never more than what is there
+            let mut buffer = [0; 256]; // never larger than the data that has arrived
             while client
                 .read(&mut buffer)
                 .await
@@ -454,7 +454,7 @@ fn a_fast_peer_starves_nobody() {
     });
 }
 
-/// R6: an open listener that somebody accepts from keeps the loop alive, unref'd it does not.
+/// R6: a listener with a pending `accept` keeps the loop alive; an unref'd one does not.
 #[test]
 fn r6_an_unrefed_listener_does_not_keep_the_loop_alive() {
     let _limit = limit();

@@ -68,7 +68,7 @@ fn errors_name_the_address() {
     });
 }
 
-/// Connections go to all listeners of the port, and none is lost.
+/// The system distributes connections to all listeners of the port, and none is lost.
 #[test]
 #[cfg(target_os = "linux")]
 fn listeners_share_a_port() {
@@ -113,8 +113,8 @@ fn a_burst_of_connections_waits_for_being_accepted() {
     block_on(async {
         let listener = TcpListener::bind(ANY).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let patience = Duration::from_secs(5); // for one that would be dropped
-        let connect = |_| std::net::TcpStream::connect_timeout(&address, patience).unwrap();
+        let limit = Duration::from_secs(5); // ends an attempt that was dropped
+        let connect = |_| std::net::TcpStream::connect_timeout(&address, limit).unwrap();
         let clients: Vec<_> = (0..BURST).map(connect).collect();
         for client in clients {
             let (_, peer) = listener.accept().await.unwrap();
@@ -161,7 +161,7 @@ fn two_tasks_own_a_half_each() {
         });
         let writing = spawn(async move {
             writer.write_all(b"there").await.unwrap();
-            // Dropping it ends the writing direction, and that alone.
+            // Dropping it ends the writing direction only.
         });
         let (mut from_client, mut to_client) = server.into_split();
         let mut text = String::new();
@@ -190,7 +190,7 @@ fn halves_are_reunited() {
         server.read_exact(&mut buffer).await.unwrap();
         assert_eq!(&buffer, b"whole");
         other_reader.reunite(error.writer).unwrap();
-        // A half that is forgotten ends nothing.
+        // A forgotten half ends no direction.
         let (reader, writer) = client.into_split();
         writer.forget();
         server.write_all(b"still open").await.unwrap();
@@ -217,21 +217,21 @@ fn r62_closing_can_be_awaited() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let seen = log.clone();
     run(async move {
-        let will = |line: &'static str| {
+        let logging = |line: &'static str| {
             let log = log.clone();
             move || log.borrow_mut().push(line)
         };
         let (one, other) = tcp_pair().await;
         yield_now().await;
         let (first, second) = (one.close(), other.close());
-        for (closing, log) in [(first, will("first")), (second, will("second"))] {
+        for (closing, log) in [(first, logging("first")), (second, logging("second"))] {
             spawn(async move {
                 closing.await;
                 log();
             });
         }
-        set_timeout(Duration::from_millis(1), will("timer"));
-        set_immediate(will("check"));
+        set_timeout(Duration::from_millis(1), logging("timer"));
+        set_immediate(logging("check"));
     });
     // The immediate was made by the check phase and waits for the next one; the close phase of
     // this turn comes before it.
@@ -242,8 +242,8 @@ fn r62_closing_can_be_awaited() {
     assert_eq!(lines.len(), 4);
 }
 
-/// A reader that never reads: the writer waits when the system's buffers are full, and keeps
-/// nothing of its own. When somebody reads at last, all is there.
+/// While the peer does not read, the writer waits once the buffers of the system are full, and keeps no
+/// buffer of its own. When the peer reads, all data arrives.
 #[test]
 fn a_slow_reader_makes_the_writer_wait() {
     let _limit = limit();
@@ -258,7 +258,7 @@ fn a_slow_reader_makes_the_writer_wait() {
                 std::task::Poll::Ready(length) => sent += length.unwrap(),
                 std::task::Poll::Pending => {
                     drop(writing);
-                    // The system may move bytes to the other end and have room again.
+                    // The system may move bytes to the other end and accept more.
                     let mut writing = Box::pin(client.write(&chunk));
                     for _ in 0..10 {
                         yield_now().await;
@@ -270,7 +270,10 @@ fn a_slow_reader_makes_the_writer_wait() {
                 }
             }
         }
-        assert!(sent < 64 << 20, "{sent} bytes were taken, and nobody reads");
+        assert!(
+            sent < 64 << 20,
+            "the system has accepted {sent} bytes without a reader"
+        );
         drop(client);
         let mut server = server.into_std().unwrap();
         server.set_nonblocking(false).unwrap();

@@ -55,7 +55,7 @@ fn ten_thousand_connections() {
     let before = open_descriptors();
     round(connections, &token);
     assert_eq!(descriptors_left(before), before, "descriptors are back");
-    // What is made once was made in the first round.
+    // The first round has created what is created once per process.
     let memory = live_bytes();
     round(connections.min(3_000), &token);
     assert_eq!(
@@ -67,7 +67,7 @@ fn ten_thousand_connections() {
     assert!(more < 64 << 10, "another round keeps {more} bytes");
 }
 
-/// Serves that many clients until the last of them has gone.
+/// Serves that many clients until the last connection has ended.
 fn round(connections: usize, token: &Rc<()>) {
     let mut event_loop = real_loop();
     let (before, tasks) = (open_descriptors(), token.clone());

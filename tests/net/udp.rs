@@ -1,4 +1,4 @@
-//! UDP: what arrives is what was sent, in the order that the loop promises.
+//! UDP: datagrams arrive unchanged, in the order that the loop guarantees.
 
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
@@ -27,7 +27,7 @@ async fn pair() -> (UdpSocket, UdpSocket) {
 }
 
 #[test]
-fn datagrams_arrive_whole_and_say_where_they_come_from() {
+fn datagrams_arrive_whole_with_their_source_address() {
     let _limit = limit();
     block_on(async {
         let (one, other) = (local().await, local().await);
@@ -44,13 +44,13 @@ fn datagrams_arrive_whole_and_say_where_they_come_from() {
             assert_eq!((&buffer[..length], from), (text.as_bytes(), here));
         }
         let named = ("localhost".to_owned(), here.port());
-        // The first address that the name stands for may be that of IPv6, where nobody is.
+        // The first address of the name may be that of IPv6, which has no socket.
         let _ = other.send_to(b"by name", named).await;
     });
 }
 
 #[test]
-fn a_connected_socket_hears_nobody_else() {
+fn a_connected_socket_receives_from_its_peer_only() {
     let _limit = limit();
     block_on(async {
         let (one, other) = pair().await;
@@ -72,7 +72,7 @@ fn a_connected_socket_hears_nobody_else() {
 }
 
 #[test]
-fn peeking_takes_nothing_and_a_short_buffer_cuts_off() {
+fn peeking_consumes_nothing_and_a_short_buffer_truncates() {
     let _limit = limit();
     block_on(async {
         let (one, other) = pair().await;
@@ -88,7 +88,7 @@ fn peeking_takes_nothing_and_a_short_buffer_cuts_off() {
     });
 }
 
-/// libuv reads 32 datagrams for one event (`udp.c` `uv__udp_recvmsg`), then the loop goes on: what
+/// libuv reads 32 datagrams for one event (`udp.c` `uv__udp_recvmsg`), then the loop continues, as
 /// `tests/node/dgram_portions.mjs` prints.
 #[test]
 fn a_flood_is_received_in_portions_of_32() {
@@ -132,19 +132,19 @@ fn a_datagram_is_a_macrotask_of_the_poll_phase() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let seen = log.clone();
     run_script(move || {
-        let will = move |line: &'static str| {
+        let logging = move |line: &'static str| {
             let log = log.clone();
             move || log.borrow_mut().push(line)
         };
         spawn(async move {
             let (one, other) = pair().await;
             one.send(b"x").await.unwrap();
-            set_immediate(will("check of the script")); // a message needs a poll phase
+            set_immediate(logging("check of the script")); // a message needs a poll phase
             other.recv(&mut [0; 4]).await.unwrap();
-            will("message")();
-            next_tick(will("tick"));
-            set_immediate(will("check"));
-            other.close_with(will("close"));
+            logging("message")();
+            next_tick(logging("tick"));
+            set_immediate(logging("check"));
+            other.close_with(logging("close"));
         });
     });
     let lines = seen.borrow().clone();
@@ -164,7 +164,7 @@ fn a_connected_socket_receives_a_refusal_once() {
         let one = local().await;
         let refusing = Refusing::udp();
         one.connect(refusing.address).await.unwrap();
-        one.send(b"nobody is there").await.unwrap();
+        one.send(b"no socket there").await.unwrap();
         let error = one.recv(&mut [0; 4]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         assert!(one.take_error().unwrap().is_none(), "it was reported once");
@@ -173,7 +173,7 @@ fn a_connected_socket_receives_a_refusal_once() {
 
 /// The texts are those of Node's `dgram`.
 #[test]
-fn errors_say_the_address() {
+fn errors_name_the_address() {
     let _limit = limit();
     block_on(async {
         let socket = local().await;
@@ -219,9 +219,9 @@ fn options_are_set() {
     });
 }
 
-/// Two sockets of one group, on the loopback interface; both hear what a third sends to it.
+/// Two sockets join one group on the loopback interface; both receive what a third sends to it.
 #[test]
-fn a_group_hears_what_is_sent_to_it() {
+fn a_group_receives_what_is_sent_to_it() {
     let _limit = limit();
     block_on(async {
         let group = Ipv4Addr::new(239, 255, 71, 3);
@@ -232,7 +232,9 @@ fn a_group_hears_what_is_sent_to_it() {
         let other = options.bind(("0.0.0.0", port)).await.unwrap();
         for socket in [&one, &other] {
             if let Err(error) = socket.join_multicast_v4(group, Ipv4Addr::LOCALHOST) {
-                return skip(format_args!("no groups on the loopback interface: {error}"));
+                return skip(format_args!(
+                    "the loopback interface has no groups: {error}"
+                ));
             }
         }
         let sender = local().await;
@@ -285,7 +287,7 @@ fn sockets_share_a_port() {
 }
 
 #[test]
-fn sockets_of_std_come_and_go() {
+fn sockets_convert_from_and_to_std() {
     let _limit = limit();
     block_on(async {
         let theirs = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -353,8 +355,8 @@ fn r6_a_socket_that_nobody_waits_for_does_not_keep_the_loop_alive() {
     assert!(!seen.get());
 }
 
-/// Several tasks wait for one socket: each gets a datagram, in the order in which they came, and
-/// one that was dropped takes none.
+/// Several tasks wait for one socket: each receives a datagram, in the order in which they started to
+/// wait, and a dropped one consumes none.
 #[test]
 fn tasks_that_wait_get_one_each() {
     let _limit = limit();
@@ -403,7 +405,7 @@ fn poll_methods_are_for_adapters() {
 }
 
 #[test]
-fn who_waits_for_a_closed_socket_sees_an_error() {
+fn tasks_that_wait_for_a_closed_socket_receive_an_error() {
     let _limit = limit();
     block_on(async {
         let socket = Rc::new(local().await);

@@ -1,4 +1,4 @@
-//! Unix domain sockets. The phases in which connecting is reported: `tests/rules/pending.rs`.
+//! Unix domain sockets. `tests/rules/pending.rs` tests the phases in which connects are reported.
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use nodeloop::net::{UnixDatagram, UnixListener, UnixStream};
 use nodeloop::spawn;
 
 #[test]
-fn connects_accepts_and_talks() {
+fn a_stream_connects_and_carries_data() {
     let _limit = limit();
     let path = SocketPath::new();
     block_on(async move {
@@ -55,7 +55,7 @@ fn a_path_in_use_is_an_error() {
 }
 
 #[test]
-fn a_path_at_which_nobody_listens_refuses() {
+fn a_path_without_a_listener_refuses() {
     let _limit = limit();
     let path = SocketPath::new();
     block_on(async move {
@@ -66,7 +66,7 @@ fn a_path_at_which_nobody_listens_refuses() {
 }
 
 #[test]
-fn a_pair_goes_to_std_and_back() {
+fn a_pair_converts_to_std_and_back() {
     let _limit = limit();
     block_on(async {
         let (mut one, other) = UnixStream::pair().unwrap();
@@ -86,7 +86,7 @@ fn a_pair_goes_to_std_and_back() {
     });
 }
 
-/// Abandoning a connect that has failed already changes nothing.
+/// Dropping a connect that has already failed has no effect.
 #[test]
 fn a_connect_may_be_dropped_before_its_report() {
     let _limit = limit();
@@ -100,7 +100,7 @@ fn a_connect_may_be_dropped_before_its_report() {
 
 /// The texts are those of Node.
 #[test]
-fn errors_say_the_path() {
+fn errors_name_the_path() {
     let _limit = limit();
     let path = SocketPath::new();
     block_on(async move {
@@ -150,7 +150,7 @@ fn halves_are_owned_and_reunited() {
 }
 
 #[test]
-fn datagrams_arrive_whole_and_say_where_they_come_from() {
+fn datagrams_arrive_whole_with_their_source_address() {
     let _limit = limit();
     let (here, there) = (SocketPath::new(), SocketPath::new());
     block_on(async move {

@@ -1,4 +1,5 @@
-// What AsyncLocalStorage gives where; the same program is in tests/async_local.rs.
+// The value of an AsyncLocalStorage in each kind of callback; the same program is in
+// tests/rules/async_local.rs.
 const { AsyncLocalStorage } = require('async_hooks');
 const fs = require('fs');
 const als = new AsyncLocalStorage();
@@ -30,7 +31,7 @@ als.run(6, () => {
   f(); log('caller of f');
 });
 log('outside again');
-// enterWith behind an await stays with the function
+// enterWith after an await stays with the function
 als.run(8, () => {
   async function g() { await null; als.enterWith(9); await null; log('g'); }
   g().then(() => log('then of g'));

@@ -18,7 +18,7 @@ const HOST_NAMES = [
 ];
 
 // Returns a function of one argument, the host, whose call runs `main`. With
-// `pauses`, `pause()` is called in front of every statement and at the start of
+// `pauses`, `pause()` is called before every statement and at the start of
 // every callback.
 function compileProgram(main, { pauses = false } = {}) {
   const writer = new Writer(pauses);

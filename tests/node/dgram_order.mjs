@@ -1,4 +1,4 @@
-// Datagrams to and fro, and the order of things, told by the side that is asked for:
+// The order of events in an exchange of datagrams, logged by the side that the argument names:
 //
 //     node dgram_order.mjs server          prints its port, then its log
 //     node dgram_order.mjs client <port>   prints its log

@@ -4,8 +4,8 @@
 // It is a thread of its own because the model drains the tick queue and listens to
 // the errors of its thread (model.cjs). It never enters its own event loop either:
 // errors that the model catches leave Node's record of asynchronous contexts askew,
-// and returning from a callback would abort the process for that. So it sleeps until
-// the counter it shares with generate.mjs tells of a new message.
+// and returning from a callback would then abort the process. So it sleeps until the
+// counter it shares with generate.mjs announces a new message.
 'use strict';
 
 const { parentPort, receiveMessageOnPort, workerData } = require('worker_threads');

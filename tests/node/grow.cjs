@@ -16,7 +16,7 @@ const { Random } = require('./random.cjs');
 // Disturbed runs for a program that goes on growing, and for one that is done.
 const TRIALS_WHILE_GROWING = 6;
 const TRIALS_AT_THE_END = 100;
-// How often a program that had to be cut back by more than half grows anew.
+// How often a program that had to be cut back by more than half grows again.
 const MOST_ROUNDS = 4;
 // Additions tried in one round; many fail once a program has used up its time.
 const MOST_ATTEMPTS = 60;

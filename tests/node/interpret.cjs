@@ -4,7 +4,7 @@
 //     node interpret.cjs CASE.json --perturb SEED [--slow-files FILE,FILE]
 //
 // Standard output gets one line, the trace as a JSON list, when the process emits
-// 'exit'. With --perturb the thread is blocked now and then for some milliseconds
+// 'exit'. With --perturb the thread is sometimes blocked for some milliseconds
 // and some of the pool jobs become slow (see slow-files.mjs): a program whose trace
 // changes by that is a race and no case.
 //
@@ -17,7 +17,7 @@ const fs = require('fs');
 const timersPromises = require('timers/promises');
 const { compileProgram, format } = require('./compile.cjs');
 
-// A cell nobody ever notifies, to wait on.
+// A cell that is never notified, to wait on.
 const BLOCKING_CELL = new Int32Array(new SharedArrayBuffer(4));
 
 const [caseFile, ...options] = process.argv.slice(2);

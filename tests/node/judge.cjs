@@ -3,7 +3,7 @@
 //
 // Independent means: the trace stays the same when everything costs a little, when
 // the thread is held up here and there, and when pool jobs are slow. This never
-// runs anything in Node's own loop; the last word has always Node (generate.mjs).
+// runs anything in Node's own loop; Node itself decides in the end (generate.mjs).
 'use strict';
 
 const { prepare, LONGEST_TIME } = require('./model.cjs');

@@ -1,7 +1,7 @@
 // Makes random statements, and puts them into programs.
 //
 // A program is the plain JSON of FORMAT.md. Nothing here knows whether the result
-// is a race or uses an id that has no entry: judge.cjs tells, by running it on the
+// is a race or uses an id that has no entry: judge.cjs decides, by running it on the
 // model. This file only sees to it that the form is legal and the choice is wide.
 'use strict';
 
@@ -190,7 +190,7 @@ class Maker {
     return list;
   }
 
-  // The body of a callback. It says its name first, so that the trace shows it.
+  // The body of a callback. It logs its name first, so that the trace shows it.
   body(prefix, ...statements) {
     return this.nested(() => {
       const list = this.random.chance(0.97) ? [['log', this.label(prefix)]] : [];

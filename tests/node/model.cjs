@@ -24,9 +24,9 @@ const MOST_POINTS = 6000;
 // of an id of P without an entry) or 'defect R59'. `duration` is the virtual time
 // it took. `points` counts the moments at which a disturbance could have struck.
 //
-// `disturbance` says what a run costs in time: `delay(point)` milliseconds at each
+// `disturbance` defines what a run costs in time: `delay(point)` milliseconds at each
 // point and `jobDuration()` for each pool job. Without one nothing but `spin` and
-// waiting takes time, as FORMAT.md wants it.
+// waiting takes time, as FORMAT.md requires.
 function prepare(main) {
   const program = compileProgram(main, { pauses: true });
   return (disturbance = UNDISTURBED) => new Run(disturbance).perform(program);
@@ -149,7 +149,7 @@ class Run {
 
   uncaught(error) {
     this.log(`uncaught:${format(error)}`);
-    // Node's own empty immediate behind every error that was handled (R51).
+    // Node's own empty immediate after every error that was handled (R51).
     this.immediates.queue(() => {});
   }
 
@@ -169,7 +169,7 @@ class Run {
     process._tickCallback();
   }
 
-  // The drain behind a callback entered from the loop: an error ends it there.
+  // The drain after a callback entered from the loop: an error ends it there.
   drainQuietly() {
     this.guarded(() => this.drain());
   }
@@ -195,7 +195,7 @@ class Run {
     return this.timers.keepsAlive() || this.immediates.idleActive || this.jobs.length > 0;
   }
 
-  // R3. The first iteration runs even if the timers in front of it ended all life.
+  // R3. The first iteration runs even if the timers before it ended everything that was alive.
   runLoop() {
     let alive = this.isAlive();
     if (alive) {
@@ -381,7 +381,7 @@ class Timers {
     }
   }
 
-  // R22, R56: the phase is entered anew, with the same `now`, after each error.
+  // R22, R56: the phase is entered again, with the same `now`, after each error.
   runDueLists() {
     const now = this.readClock();
     let next;
@@ -451,7 +451,7 @@ class Timers {
     }
   }
 
-  // The timer is armed no more. The loop timer is not told: the end of the phase
+  // The timer is no longer armed. The loop timer is not updated: the end of the phase
   // does that.
   retire(timer) {
     if (timer.gone) return;

@@ -39,7 +39,7 @@ const MOTIFS = {
     return list;
   },
 
-  // A cycle of adoptions stays pending for ever, whatever is done to it.
+  // A cycle of adoptions stays pending forever, whatever is done to it.
   cycle(maker) {
     const [first, second] = [maker.newId('P'), maker.newId('P')];
     return [
@@ -104,7 +104,7 @@ const MOTIFS = {
     return Array.from({ length: count }, () => maker.make('async'));
   },
 
-  // Async functions in the same timer list, or behind the same immediate, as
+  // Async functions in the same timer list, or after the same immediate, as
   // ordinary callbacks.
   sleepers(maker) {
     const ms = maker.duration();
@@ -147,7 +147,7 @@ const MOTIFS = {
     return list;
   },
 
-  // The first timer of a list goes away or moves behind, and the list keeps its old
+  // The first timer of a list is removed or moves to the end, and the list keeps its old
   // expiry: it is served too early for the others, and if the thread is blocked over
   // all of their due times, too early among the lists.
   staleExpiry(maker) {
@@ -230,7 +230,7 @@ const MOTIFS = {
     return [['interval', id, ms, maker.random.between(2, 3), maker.body('V', ...statements)]];
   },
 
-  // A timer that arms itself again in its own callback, until somebody clears it.
+  // A timer that arms itself again in its own callback, until it is cleared.
   selfRefresh(maker) {
     const id = maker.newId('T');
     const ms = maker.random.pick([40, 50, 60]);
@@ -277,7 +277,7 @@ const MOTIFS = {
     return list;
   },
 
-  // The drain in front of the last timer of a list takes it away and arms another
+  // The drain before the last timer of a list clears it and arms another
   // of the same duration.
   pickedTimer(maker) {
     const ms = maker.duration();
@@ -427,7 +427,7 @@ const MOTIFS = {
     ]).flat();
   },
 
-  // A drain between two callbacks of a phase that throws, with more to do behind.
+  // A drain between two callbacks of a phase that throws, with more to do after it.
   throwingDrain(maker) {
     const drainThrows = () => maker.random.pick([
       () => ['tick', maker.body('t', ['throw', maker.value()])],

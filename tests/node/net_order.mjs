@@ -1,10 +1,10 @@
-// One conversation, and the order of things in it, told by the side that is asked for:
+// The order of events in one conversation, logged by the side that the argument names:
 //
 //     node net_order.mjs server [<path>]          prints its port or path, then its log
 //     node net_order.mjs client <port or path>    prints its log
 //
-// The code is written with `await`, as the Rust beside it (tests/net_node.rs): what stands behind
-// an `await` runs in a promise job of the macrotask that the event is.
+// The code is written with `await`, as its Rust counterpart (tests/net/node_peer.rs): the code after
+// an `await` runs in a promise job of the macrotask of that event.
 
 import net from 'node:net';
 

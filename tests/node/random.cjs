@@ -59,7 +59,7 @@ class Random {
     return list[this.below(list.length)];
   }
 
-  // One of the keys of `weights`, each as often as its weight says.
+  // One of the keys of `weights`, each in proportion to its weight.
   weighted(weights) {
     const entries = Object.entries(weights);
     let rest = this.fraction() * entries.reduce((sum, [, weight]) => sum + weight, 0);

@@ -1,5 +1,7 @@
-//! Child processes (R65). The tests of order are recorded programs of Node v20.20.2; the program
-//! stands in `tests/node/probes/` under the name given, and its output is what the test expects.
+//! Child processes (R65).
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
@@ -68,7 +70,7 @@ fn log_stream(
 
 /// `210-child.js`
 #[test]
-fn what_was_written_then_the_end_then_the_exit_then_close() {
+fn data_end_exit_and_close_are_reported_in_this_order() {
     let _limit = limit();
     trace(|log| {
         let mut child = sh("echo out; exit 3");
@@ -138,7 +140,7 @@ fn exits_are_reported_in_the_order_of_the_starts() {
     trace(|log| {
         let mut children = Vec::new();
         for name in 1..=3 {
-            // The last one ends first: the others wait for their input's end.
+            // The last one ends first: the others wait for the end of their input.
             let mut command = Command::new("sh");
             command.args(["-c", &format!("read line; exit {name}")]);
             command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -184,7 +186,7 @@ fn output_waits_for_a_grandchild_that_holds_the_pipe_open() {
 
 /// `213-child-killed.js`
 #[test]
-fn the_status_of_a_killed_child_has_the_signal() {
+fn the_status_of_a_killed_child_names_the_signal() {
     let _limit = limit();
     trace(|log| {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
@@ -239,7 +241,7 @@ fn a_child_keeps_the_loop_alive_unless_it_is_unrefed() {
 
 /// `215-child-exit-throws.js`
 #[test]
-fn a_callback_of_the_exit_that_throws_ends_its_macrotask() {
+fn a_callback_of_the_exit_that_panics_ends_its_macrotask() {
     let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
@@ -288,7 +290,7 @@ fn waiting_returns_the_status() {
         let id = child.id().unwrap();
         await_end(id);
         assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
-        assert_eq!(child.id(), None, "the system may give it to another");
+        assert_eq!(child.id(), None, "the system may reuse the id");
         assert!(
             child.wait().now_or_never().is_none(),
             "the poll phase reports it"
@@ -301,7 +303,7 @@ fn waiting_returns_the_status() {
 }
 
 #[test]
-fn every_stream_can_be_given_and_taken() {
+fn every_stream_can_be_redirected() {
     let _limit = limit();
     block_on(async {
         let mut tac = Command::new("sh");
@@ -441,7 +443,7 @@ fn a_child_is_killed_on_drop_if_requested() {
         let reports = reported.clone();
         child.on_exit(move |status| reports.set(status.as_ref().unwrap().signal()));
         drop(child);
-        // The time-out is one of the real clock: the future is dropped, and so is the child.
+        // The timeout uses the real clock: it drops the future, and with it the child.
         let waiting = command.status();
         assert!(timeout(Duration::from_millis(1), waiting).await.is_err());
         while reported.get().is_none() {
@@ -491,7 +493,7 @@ fn two_hundred_children_on_four_loops() {
 }
 
 #[test]
-fn a_child_that_outlives_its_loop_knows_nothing_more() {
+fn a_child_that_outlives_its_loop_reports_no_exit() {
     let _limit = limit();
     let mut event_loop = virtual_loop();
     let dropped = Rc::new(RefCell::new(()));

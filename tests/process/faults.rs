@@ -1,6 +1,6 @@
 //! Faults of children and workers: no child, descriptor or allocation is left.
 //!
-//! One test, in a process of its own, because it counts what the process has.
+//! One test, in a process of its own, because it counts the resources of the process.
 
 use std::cell::Cell;
 use std::fs;
@@ -19,7 +19,7 @@ use nodeloop::worker::Worker;
 use nodeloop::{EventLoop, set_immediate, spawn, yield_now};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
-/// What must be the same after each part: descriptors, and children, ended ones included.
+/// What must be the same after each part: descriptors, and children, including those that have ended.
 #[derive(Debug, PartialEq)]
 struct Held {
     descriptors: usize,
@@ -50,7 +50,7 @@ fn process_faults() {
         Duration::from_secs(60),
         "a hundred children and fifty workers",
     );
-    block_on(async { Command::new("true").status().await.unwrap() }); // what is made once
+    block_on(async { Command::new("true").status().await.unwrap() }); // creates what is created once per process
     let before = held();
     let assert_as_before = |part: &str| assert_eq!(held(), before, "after {part}");
     a_child_that_floods_its_pipe_is_held_back();
@@ -73,17 +73,20 @@ fn process_faults() {
     wait_until(|| held() == before); // their threads end after their loops
 }
 
-/// Waits for what another thread or process brings about.
+/// Waits for a condition that another thread or process fulfills.
 #[track_caller]
 fn wait_until(condition: impl Fn() -> bool) {
     let ends = Instant::now() + Duration::from_secs(10);
     while !condition() {
-        assert!(Instant::now() < ends, "it has not come about within 10 s");
+        assert!(
+            Instant::now() < ends,
+            "the condition was not fulfilled within 10 s"
+        );
         std::thread::yield_now();
     }
 }
 
-/// Nothing reads, so the child waits in its write, and nothing accumulates in this process.
+/// No task reads, so the child waits in its write, and nothing accumulates in this process.
 fn a_child_that_floods_its_pipe_is_held_back() {
     block_on(async {
         let mut yes = Command::new("yes");
@@ -96,7 +99,7 @@ fn a_child_that_floods_its_pipe_is_held_back() {
         stdout.read_exact(&mut [0; 2]).await.unwrap();
         let memory_before = live_bytes();
         wait_until(|| is_asleep(&child)); // the pipe is full
-        // Turns go on meanwhile.
+        // The loop continues meanwhile.
         for _ in 0..1000 {
             yield_now().await;
         }
@@ -108,7 +111,7 @@ fn a_child_that_floods_its_pipe_is_held_back() {
         }
         assert!(
             turns.get() > 10,
-            "a flood gives way to others: {}",
+            "a flood lets other callbacks run: {}",
             turns.get()
         );
         let grown = live_bytes().saturating_sub(memory_before);
@@ -151,7 +154,7 @@ fn a_process_out_of_descriptors_starts_no_child() {
             maximum: old.maximum,
         };
         let mut errors = 0;
-        // Each time it gets a bit further before there is no descriptor left.
+        // Each time the start gets further before it needs a descriptor that is not available.
         for more in 0..16 {
             setrlimit(Resource::Nofile, limit(open + more)).unwrap();
             let mut cat = Command::new("cat");
@@ -199,10 +202,10 @@ fn a_child_outlives_its_loop_and_is_waited_for_by_another() {
     let (reader, writer): (PipeReader, PipeWriter) = pipe().unwrap();
     let id = block_on(async { cat_of(reader).id().unwrap() });
     let exists = |id: u32| fs::exists(format!("/proc/{id}")).unwrap();
-    assert!(exists(id), "nobody has killed it");
+    assert!(exists(id), "the child must still run");
     drop(writer);
     block_on(async move {
-        // The end of any child makes this loop collect that of the other loop.
+        // The end of any child makes this loop reap that of the other loop.
         let ends = Instant::now() + Duration::from_secs(10);
         while exists(id) {
             assert!(Instant::now() < ends, "nothing waits for the child");

@@ -1,4 +1,4 @@
-//! Child processes, signals, standard streams, workers, and everything that crosses threads.
+//! Child processes, signals, standard streams, workers, and communication between threads.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -13,7 +13,7 @@ use nodeloop::{EventLoop, spawn_blocking, time};
 
 const ONE_THREAD: [(&str, &str); 1] = [("BLOCKING_MAX_THREADS", "1")];
 
-/// A thread takes a number of jobs of a loop and then lets the other loop have it.
+/// A thread runs a number of jobs of one loop and then those of the other loop.
 #[test]
 fn two_loops_take_turns_with_one_thread() {
     let _limit = limit();
@@ -56,7 +56,7 @@ fn two_loops_take_turns_with_one_thread() {
     );
 }
 
-/// Four jobs at once are allowed, one thread is there: they run one after the other, in order.
+/// Four concurrent jobs are allowed, but there is one thread: they run one after the other, in order.
 #[test]
 fn jobs_keep_their_order_with_one_thread() {
     let _limit = limit();

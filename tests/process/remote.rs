@@ -1,4 +1,4 @@
-//! Other threads: wakes, handles, tokens and jobs, also while the loop sleeps, ends, or has ended.
+//! Wakes, handles, tokens and jobs from other threads, also while the loop sleeps, ends, or has ended.
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
@@ -216,7 +216,7 @@ fn what_is_sent_arrives_in_order_each_with_its_drain() {
     assert_eq!(elsewhere(sent).unwrap(), 7);
     log.assert([
         "main",
-        "post 1", // all three had arrived when the poll phase looked
+        "post 1", // all three had arrived before the poll phase
         "tick 1",
         "micro 1",
         "make", // the second message spawns at once
@@ -262,7 +262,7 @@ fn a_token_dropped_on_another_thread_ends_the_run() {
     let dropping = thread::spawn(move || {
         for (n, token) in tokens.into_iter().enumerate() {
             for _ in 0..n % 50 {
-                thread::yield_now(); // so that the loop is at another point each time
+                thread::yield_now(); // so that the loop is in another state each time
             }
             drop::<nodeloop::KeepAlive>(token);
         }
@@ -277,9 +277,9 @@ fn a_token_dropped_on_another_thread_ends_the_run() {
     dropping.join().unwrap();
 }
 
-/// What a thread sends before it drops its token is run by the same run.
+/// Messages that a thread sends before it drops its token are delivered by the same run.
 #[test]
-fn what_is_sent_before_the_token_goes_is_run() {
+fn messages_sent_before_the_token_is_dropped_are_run() {
     let _limit = limit();
     let mut event_loop = real_loop();
     let ran = Arc::new(AtomicUsize::new(0));
@@ -340,7 +340,7 @@ fn a_handle_refuses_after_the_end_of_the_loop() {
 }
 
 #[test]
-fn a_remote_task_tells_how_it_ended() {
+fn a_remote_task_reports_how_it_ended() {
     let _limit = limit();
     let mut event_loop = real_loop();
     let remote = event_loop.handle();
@@ -359,7 +359,7 @@ fn a_remote_task_tells_how_it_ended() {
             panicked.unwrap_err().to_string(),
             "the task panicked: in the closure"
         );
-        drop(remote.spawn(|| async { throw("nobody asks") }));
+        drop(remote.spawn(|| async { throw("no awaiter") }));
         let pending = remote.spawn(pending::<()>);
         remote.post(|| nodeloop::exit(3)).unwrap();
         assert!(matches!(elsewhere(pending), Err(RemoteError::Closed)));
@@ -372,7 +372,7 @@ fn a_remote_task_tells_how_it_ended() {
     asking.join().unwrap();
 }
 
-/// Threads wake, send and drop what they can reach while loop after loop comes to its end.
+/// Threads wake, send to and drop what they can reach while one loop after the other ends.
 #[test]
 fn a_loop_can_end_while_threads_wake_it() {
     let reason = "thousands of loops, and three threads that compete for their locks";
@@ -487,8 +487,8 @@ fn an_aborted_job_that_no_thread_has_started_leaves_the_queue() {
             open.send(()).unwrap();
             assert_eq!(first.await, "first");
             assert_eq!(
-                spawn_blocking(|| "the queue goes on").await,
-                "the queue goes on"
+                spawn_blocking(|| "the queue continues").await,
+                "the queue continues"
             );
         })
         .unwrap();
@@ -579,7 +579,7 @@ fn a_panic_in_a_job_reaches_its_awaiter() {
         .unwrap_err();
     assert!(error.to_string().contains("in the work"), "{error}");
     let error = event_loop
-        .run_script(|| drop(spawn_blocking(|| throw("nobody awaits"))))
+        .run_script(|| drop(spawn_blocking(|| throw("no awaiter"))))
         .unwrap_err();
     assert!(
         matches!(error, nodeloop::RunError::Unhandled { .. }),
@@ -599,7 +599,7 @@ fn at_most_n_jobs_run_at_a_time_and_n_of_them_do() {
             .unwrap();
         event_loop
             .run(async move {
-                // The first ones wait for each other: that many do run at once.
+                // The first ones wait for each other, so that many must run at once.
                 let all_here = Arc::new(std::sync::Barrier::new(limit));
                 let jobs: Vec<_> = (0..300)
                     .map(|n| {

@@ -1,8 +1,10 @@
-//! Signals (R64). The tests of order are recorded programs of Node v20.20.2; the program stands in
-//! `tests/node/probes/` under the name given, and its output is what the test expects.
+//! Signals (R64).
 //!
-//! A signal that is raised reaches every loop of this process that listens, so the tests take
-//! turns.
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
+//!
+//! A signal that is raised reaches every loop of this process that listens, so the tests run one at
+//! a time.
 
 use std::cell::{Cell, RefCell};
 use std::os::unix::process::ExitStatusExt;
@@ -25,6 +27,7 @@ use nodeloop::{
 const HUP: SignalKind = SignalKind::hangup();
 const USR2: SignalKind = SignalKind::user_defined2();
 
+/// Keeps the other tests of this file waiting.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -97,7 +100,7 @@ fn signals_come_after_the_other_events_of_their_phase() {
 
 /// `202-signal-throws.js`
 #[test]
-fn a_listener_that_throws_ends_its_macrotask() {
+fn a_listener_that_panics_ends_its_macrotask() {
     let _limit = limit();
     let _alone = alone();
     trace(|log| {
@@ -206,7 +209,7 @@ fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
 }
 
 #[test]
-fn a_stream_counts_what_nobody_has_received() {
+fn a_stream_counts_signals_that_were_not_received() {
     let _limit = limit();
     let _alone = alone();
     virtual_loop()
@@ -237,7 +240,7 @@ fn a_stream_that_is_refed_keeps_the_loop_alive() {
             let mut stream = signal(USR2).unwrap();
             assert!(!stream.has_ref());
             assert!(stream.ref_().has_ref());
-            // From a thread that knows nothing of the loop; it waits for it.
+            // From another thread, which this callback waits for.
             thread::spawn(|| raise(USR2));
             stream.recv().await;
             stream.unref();
@@ -299,7 +302,7 @@ fn what_cannot_be_listened_to_is_an_error() {
     let _limit = limit();
     let _alone = alone();
     nodeloop::run(async {
-        // 9 and 19 can't be caught, 11 can't be survived, 0 and 1,000 are none.
+        // 9 and 19 can't be caught, 11 can't be survived, 0 and 1,000 are not signals.
         for number in [9, 19, 11, 0, 1000] {
             let kind = SignalKind::from_raw(number);
             let error = signal(kind).expect_err("it can't be listened to");
@@ -323,21 +326,21 @@ fn child_that_ends_by_a_signal() {
             match &*mode {
                 "ctrl_c" => {
                     let waiting = ctrl_c();
-                    raise(interrupt); // taken
+                    raise(interrupt); // caught
                     waiting.await.unwrap();
-                    raise(interrupt); // not taken
+                    raise(interrupt); // not caught
                 }
                 "ignored" => {
                     drop(signal(SignalKind::pipe()).unwrap());
-                    raise(SignalKind::pipe()); // ignored, as from the start
+                    raise(SignalKind::pipe()); // ignored, as at the start
                     raise(interrupt);
                 }
                 _ => {
                     let (one, other) = (signal(interrupt).unwrap(), signal(interrupt).unwrap());
                     drop(one);
-                    raise(interrupt); // taken
+                    raise(interrupt); // caught
                     drop(other);
-                    raise(interrupt); // not taken
+                    raise(interrupt); // not caught
                 }
             }
         })

@@ -1,4 +1,4 @@
-//! The standard streams: the test program runs itself as a child, with streams of every kind.
+//! Standard streams: the test program runs itself as a child, with streams of every kind.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -16,22 +16,24 @@ use nodeloop::io::{stderr, stdin, stdout};
 use nodeloop::{EventLoop, RunError, exit, on_exit, set_immediate, spawn, yield_now};
 use rustix::fs::OFlags;
 
-/// What the test program does as a child. Its output stands between two marks, because the test
-/// harness writes, too.
+/// The program of the child. Its output is between two marks, because the test harness writes too.
 #[test]
 fn child() {
     let _limit = limit();
     let Ok(mode) = std::env::var("NODELOOP_STDIO") else {
         return;
     };
-    print!("<<"); // held back until the loop writes something
+    print!("<<"); // buffered until the loop writes something
     let mut event_loop = EventLoop::builder().build().unwrap();
     let result = match &*mode {
         "copy" => event_loop.run(async {
             copy(stdin(), &mut stdout()).await.unwrap();
             for shared in [std::io::stdin().as_fd(), std::io::stdout().as_fd()] {
                 let flags = rustix::fs::fcntl_getfl(shared).unwrap();
-                assert!(!flags.contains(OFlags::NONBLOCK), "it is changed for all");
+                assert!(
+                    !flags.contains(OFlags::NONBLOCK),
+                    "the mode must not change for other processes"
+                );
             }
         }),
         "order" => event_loop.run(async {
@@ -103,7 +105,7 @@ fn child() {
     }
 }
 
-/// After ten turns the parent is notified that the loop goes on.
+/// Notifies the parent after ten turns, which shows that the loop still runs.
 fn count_turns(turns: Rc<Cell<usize>>) {
     turns.set(turns.get() + 1);
     if turns.get() == 10 {
@@ -278,7 +280,7 @@ fn a_full_pipe_does_not_stop_the_loop() {
         .unwrap();
     let mut go = [0; 2];
     child.stderr.take().unwrap().read_exact(&mut go).unwrap();
-    assert_eq!(&go, b"go", "though nobody has read");
+    assert_eq!(&go, b"go", "although the pipe was not read");
     let (status, text) = written(child);
     assert!(status.success());
     assert_eq!(text.len(), (1 << 20) + 1);

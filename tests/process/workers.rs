@@ -1,6 +1,7 @@
-//! Workers and serving on several loops (R66). The tests of order are recorded programs of Node
-//! v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output is
-//! what the test expects.
+//! Workers, and serving on several loops (R66).
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use std::cell::Cell;
 #[cfg(target_os = "linux")]
@@ -40,7 +41,7 @@ fn each_message_is_a_macrotask() {
         spawn(async move {
             for _ in 0..3 {
                 let name = worker.recv().await.unwrap();
-                // A callback in Node; here the task is the microtask before this tick.
+                // A callback in Node. Here the task is a microtask that runs before this tick.
                 log.add(format_args!("message {name}"));
                 next_tick(log.callback(format_args!("tick {name}")));
                 let micro = log.callback(format_args!("micro {name}"));
@@ -129,7 +130,7 @@ fn log_end(log: &Log, name: &str, ended: Result<WorkerOutcome<()>, RunError>) {
 }
 
 #[test]
-fn the_failure_of_a_worker_that_was_forgotten_does_not_pass_silently() {
+fn the_failure_of_a_worker_without_an_awaiter_is_reported() {
     let _limit = limit();
     let worker = || {
         let throws = |_: MessagePort<(), ()>| async { crate::common::throw("lost") };
@@ -168,7 +169,7 @@ fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
         let ended = Rc::new(Cell::new(None));
         let ends = ended.clone();
         spawn(async move { ends.set(Some(joined.await.unwrap())) });
-        // This one would keep the loop alive forever.
+        // This worker would keep the loop alive forever.
         let blocked = Worker::<(), (), ()>::spawn(move |_| async move {
             let _ = given_up.recv();
         });
@@ -181,7 +182,7 @@ fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
 }
 
 #[test]
-fn a_worker_whose_handle_is_dropped_comes_to_its_end() {
+fn a_worker_whose_handle_is_dropped_runs_to_its_end() {
     let _limit = limit();
     let (ended, has_ended) = mpsc::channel();
     run(async move {
@@ -190,14 +191,14 @@ fn a_worker_whose_handle_is_dropped_comes_to_its_end() {
                 .by_ref()
                 .fold(0, |sum, number| async move { sum + number });
             ended.send(sum.await).unwrap();
-            assert_eq!(port.post(()), Err(()), "nobody receives it");
+            assert_eq!(port.post(()), Err(()), "the worker has ended");
         }));
     });
     assert_eq!(has_ended.recv().unwrap(), 0, "the loop has waited for it");
 }
 
 #[test]
-fn what_was_sent_is_received_though_the_sender_is_gone() {
+fn messages_are_received_after_their_sender_has_ended() {
     let _limit = limit();
     block_on(async {
         let mut worker = Worker::<(), u32, ()>::spawn(|port| async move {
@@ -335,7 +336,7 @@ fn connections_are_handed_over_to_other_loops() {
 #[test]
 fn loops_share_a_port() {
     let _limit = limit();
-    // The system chooses by the address of the client; with many of them everybody is chosen.
+    // The system chooses by the address of the client; with many clients every worker is chosen.
     let served = block_on(async {
         let first = Worker::spawn(|port| listen_too(port, 0)).unwrap();
         let mut workers = vec![first];
@@ -360,7 +361,7 @@ fn loops_share_a_port() {
     assert_eq!(served.len(), 3, "{served:?}");
 }
 
-/// Serves at the address that comes first, with others, until its port is closed.
+/// Serves at the address of the first message, which other workers share, until its port is closed.
 #[cfg(target_os = "linux")]
 async fn listen_too(mut port: MessagePort<SocketAddr, SocketAddr>, number: u8) {
     let socket = TcpSocket::new_v4().unwrap();
@@ -384,7 +385,7 @@ fn a_loop_is_turning_while_a_worker_computes() {
     let turns = block_on(async {
         let (enough, is_enough) = mpsc::channel();
         let worker = Worker::<(), (), u32>::spawn(move |_| async move {
-            is_enough.recv().unwrap(); // it computes, and its loop stands still
+            is_enough.recv().unwrap(); // the loop of the worker is blocked meanwhile
             42
         });
         let turns = Rc::new(Cell::new(0));
@@ -406,7 +407,7 @@ fn count_turns(turns: Rc<Cell<u32>>, enough: mpsc::Sender<()>) {
 
 #[test]
 #[should_panic(expected = "outside of an event loop")]
-fn a_worker_needs_a_loop_that_starts_it() {
+fn a_worker_can_only_be_started_from_a_loop() {
     let _limit = limit();
     let _ = Worker::<(), (), ()>::spawn(|_| async {});
 }

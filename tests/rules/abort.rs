@@ -1,4 +1,5 @@
-//! `AbortController` and what takes its signal; the order is Node's, printed with `node`.
+//! `AbortController`, and the functions that accept its signal. The order is that of Node, checked
+//! with the same programs.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use nodeloop::{
     queue_microtask, queue_work, set_immediate, set_timeout, spawn, spawn_blocking, time,
 };
 
-/// Runs a script on virtual time and gives what it logged.
+/// Runs a script on virtual time and returns what it logged.
 fn trace(script: impl FnOnce(Lines) + 'static) -> Vec<String> {
     let log = Lines::default();
     let inner = log.clone();
@@ -27,9 +28,10 @@ fn logging(log: &Lines, text: &str) -> impl FnOnce() + 'static {
     move || log.borrow_mut().push(text)
 }
 
-/// Node's `abortSignal`: listeners in order, then dependants; a listener's throw comes in a tick.
+/// Node's `abortSignal` (`lib/internal/abort_controller.js`): listeners in order, then dependants. The
+/// panic of a listener is raised in a tick.
 #[test]
-fn listeners_then_dependants_and_a_throw_in_a_tick() {
+fn listeners_run_before_dependants_and_a_panic_is_raised_in_a_tick() {
     let log = trace(|log| {
         let uncaught = log.clone();
         on_uncaught(move |error| {
@@ -67,8 +69,8 @@ fn listeners_then_dependants_and_a_throw_in_a_tick() {
             "second listener",
             "any listener",
             "tick before",
-            // The throw is raised again in a tick of its own, which ends that drain (R53); the
-            // empty immediate of R51 brings the check phase whose opening drains the rest (R12).
+            // The panic is raised again in a tick of its own, which ends that drain (R53); the
+            // empty immediate of R51 causes a check phase, whose opening drains the rest (R12).
             "uncaught boom",
             "tick after",
             "micro before",
@@ -77,7 +79,8 @@ fn listeners_then_dependants_and_a_throw_in_a_tick() {
     );
 }
 
-/// A signal made of others is aborted after their own listeners, and so on downwards.
+/// A signal made with `any` is aborted after the listeners of its sources, and its own dependants
+/// after it.
 #[test]
 fn dependants_follow_in_order() {
     let log = trace(|log| {
@@ -106,9 +109,9 @@ fn dependants_follow_in_order() {
     assert_eq!(log, expected);
 }
 
-/// A signal made of a made one depends on the first one itself, so that the order is that in which
-/// they were made, as in Node. A signal made of one that is about to be aborted is aborted at once;
-/// Node v20 fails an assertion of its own there.
+/// A signal made of a dependent signal depends on the original sources, so that the order is that in
+/// which the signals were made, as in Node. A signal made of one that is about to be aborted is aborted
+/// at once; Node v20 fails an internal assertion there.
 #[test]
 fn nested_dependants_follow_in_the_order_in_which_they_were_made() {
     let log = trace(|log| {
@@ -153,7 +156,7 @@ fn listeners_change_while_they_are_called() {
 
 /// The timer of `AbortSignal.timeout` is unref'd; when it fires the reason is a timeout.
 #[test]
-fn timeout_signal() {
+fn a_timeout_signal_is_unrefd_and_names_its_reason() {
     let log = trace(|log| {
         let signal = AbortSignal::timeout(ms(5));
         let error = signal.clone();
@@ -173,9 +176,9 @@ fn timeout_signal() {
     assert_eq!(log, ["timed out: true", "10 ms"]);
 }
 
-/// A future is dropped by the abort and its error comes one turn after it.
+/// The abort drops the future, and the error is returned one turn later.
 #[test]
-fn future_is_given_up() {
+fn aborting_drops_the_future() {
     let log = trace(|log| {
         let controller = AbortController::new();
         let signal = controller.signal();
@@ -195,7 +198,7 @@ fn future_is_given_up() {
         queue_microtask(logging(&log, "micro 1"));
         let own = log.clone();
         queue_microtask(move || queue_microtask(logging(&own, "micro 2")));
-        // The sleeps are disarmed: nothing is left to wait for.
+        // The sleeps are disarmed, so the loop ends.
         let own = log.clone();
         nodeloop::on_exit(move |_| {
             own.borrow_mut()
@@ -207,9 +210,8 @@ fn future_is_given_up() {
     assert!(log[4].ends_with("since_base: 0ns }"), "{}", log[4]);
 }
 
-/// A future that aborts its own signal ends one turn later, like every other.
 #[test]
-fn future_that_aborts_its_own_signal() {
+fn a_future_that_aborts_its_own_signal_ends_one_turn_later() {
     let log = trace(|log| {
         let controller = AbortController::new();
         let signal = controller.signal();
@@ -227,9 +229,9 @@ fn future_that_aborts_its_own_signal() {
     assert_eq!(log, ["ended", "after one turn"]);
 }
 
-/// The output comes if the future is ready, and leaves no listener.
+/// A future that is ready returns its output, and no listener is left.
 #[test]
-fn future_is_ready_in_time() {
+fn a_future_that_is_ready_leaves_no_listener() {
     let log = trace(|log| {
         let controller = AbortController::new();
         let signal = controller.signal();
@@ -244,9 +246,8 @@ fn future_is_ready_in_time() {
     assert_eq!(log, ["done"]);
 }
 
-/// Timers, immediates, tasks and jobs take a signal.
 #[test]
-fn everything_takes_a_signal() {
+fn timers_immediates_tasks_and_jobs_accept_a_signal() {
     let log = trace(|log| {
         let controller = AbortController::new();
         let signal = controller.signal();
@@ -281,9 +282,9 @@ fn everything_takes_a_signal() {
     assert_eq!(log, ["task aborted: true", "job aborted: true"]);
 }
 
-/// A listener can be taken out, and those of what is over do not pile up.
+/// A listener can be removed, and those of completed operations are removed.
 #[test]
-fn listeners_go() {
+fn listeners_are_removed() {
     let log = trace(|log| {
         let controller = AbortController::new();
         let signal = controller.signal();

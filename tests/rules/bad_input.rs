@@ -1,4 +1,4 @@
-//! Misuse, and programs that fail: the message, its location, and what is left.
+//! Misuse of the API, and programs that fail: the message, its location, and the state afterwards.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
@@ -17,11 +17,12 @@ use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
 
 thread_local! {
-    /// Where the last panic of this thread was, once somebody asks; it is then not printed.
+    /// The file of the last panic of this thread. `Some` makes the hook record a panic instead of
+    /// printing it.
     static PANICKED_AT: RefCell<Option<Option<&'static str>>> = const { RefCell::new(None) };
 }
 
-/// What `misuse` panics with, and in which file.
+/// The message and the file of the panic of `misuse`.
 #[track_caller]
 fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
     static HOOK: Once = Once::new();
@@ -48,11 +49,11 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
 }
 
 #[test]
-fn a_call_outside_of_a_loop_names_the_remedy() {
+fn a_call_outside_of_a_loop_panics_with_advice() {
     let _limit = limit();
-    type Verb = (&'static str, fn());
+    type Call = (&'static str, fn());
     #[rustfmt::skip]
-    let verbs: &[Verb] = &[
+    let calls: &[Call] = &[
         ("next_tick", || next_tick(|| ())),
         ("queue_microtask", || queue_microtask(|| ())),
         ("set_timeout", || drop(set_timeout(ms(1), || ()))),
@@ -88,23 +89,23 @@ fn a_call_outside_of_a_loop_names_the_remedy() {
         ("time::advance", || drop(time::advance(ms(1)))),
         ("time::simulate_completion", || simulate_completion(ms(1), || ())),
     ];
-    for (verb, call) in verbs {
+    for (name, call) in calls {
         let (text, file) = panic_of(call);
-        let expected = format!("`{verb}` was called outside of an event loop: call it from inside");
-        assert!(text.starts_with(&expected), "{verb}: {text}");
-        // A verb given by its name has no caller of ours.
+        let expected = format!("`{name}` was called outside of an event loop: call it from inside");
+        assert!(text.starts_with(&expected), "{name}: {text}");
+        // A function passed by its path has no caller in this file.
         assert!(
-            file == file!() || *verb == "time::wait_for_jobs",
-            "{verb}: {file}"
+            file == file!() || *name == "time::wait_for_jobs",
+            "{name}: {file}"
         );
     }
 }
 
 #[test]
-fn a_loop_inside_a_loop_names_the_remedy() {
+fn a_loop_inside_a_loop_panics_with_advice() {
     let _limit = limit();
-    type Verb = (&'static str, fn());
-    let verbs: &[Verb] = &[
+    type Call = (&'static str, fn());
+    let calls: &[Call] = &[
         ("run", || run(async {})),
         ("run_script", || run_script(|| ())),
         ("block_on", || block_on(async {})),
@@ -116,12 +117,12 @@ fn a_loop_inside_a_loop_names_the_remedy() {
             common::virtual_loop().block_on(async {}).unwrap();
         }),
     ];
-    for (verb, call) in verbs {
+    for (name, call) in calls {
         trace(move |log| {
             let (text, file) = panic_of(call);
             assert!(
                 text.starts_with(&format!(
-                    "`{verb}` was called inside a running event loop, and a thread runs one at a \
+                    "`{name}` was called inside a running event loop, and a thread runs one at a \
                      time: await or spawn the future here"
                 )),
                 "{text}"
@@ -156,7 +157,7 @@ fn advance_needs_a_virtual_clock() {
         .unwrap();
 }
 
-/// R20 binds the verbs of Node; `time::*` takes any delay, rounded up.
+/// R20 is for the functions of Node; `time::*` accepts any delay, rounded up.
 #[test]
 fn zero_and_huge_delays() {
     let _limit = limit();
@@ -199,7 +200,7 @@ fn the_end_of_time_can_be_reached() {
     .assert(["slept", "completed", "advanced", "blocked"]);
 }
 
-/// In a debug build `set_timeout` panicked there: its milliseconds overflowed.
+/// In a debug build `set_timeout` once panicked there: its milliseconds overflowed.
 #[test]
 fn timers_fire_at_the_end_of_time() {
     trace(|log| {
@@ -218,7 +219,7 @@ fn timers_fire_at_the_end_of_time() {
 }
 
 #[test]
-fn a_future_polled_after_its_end_says_so() {
+fn a_future_polled_after_completion_panics_with_a_message() {
     let _limit = limit();
     async fn poll_once<F: Future + Unpin>(future: &mut F) -> String {
         poll_fn(|cx| {
@@ -257,7 +258,7 @@ fn two_loops_on_one_thread_take_turns() {
     let line = log.clone();
     b.block_on(async move {
         spawn(async move { line.add(format_args!("b: {}", in_b.await)) });
-        resolve_a.resolve("from b"); // a wake of another loop: it waits in a's queue
+        resolve_a.resolve("from b"); // a wake from another loop is queued in the remote queue of a
     })
     .unwrap();
     log.add("a runs again");
@@ -337,9 +338,9 @@ fn panics_when_dropped(text: &'static str) -> OnDrop {
     OnDrop::new(move || throw(text))
 }
 
-/// R56: a timer that throws both when it is called and when it is dropped starts the phase over.
+/// R56: a timer that panics both when it is called and when it is dropped starts the phase over.
 #[test]
-fn a_timer_may_throw_twice() {
+fn a_timer_may_panic_twice() {
     let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
@@ -377,7 +378,7 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
         let both = spawn(async {
             let _guard = panics_when_dropped("not this one");
             resolved().await;
-            // Two panics at a time would end the process: this one is caught first.
+            // Two panics at a time would abort the process: this one is caught first.
             let _ = catch_unwind(|| throw("nor this one"));
             8
         });
@@ -397,7 +398,7 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
 }
 
 #[test]
-fn an_output_that_nobody_takes_may_panic_when_dropped() {
+fn an_output_without_an_awaiter_may_panic_when_dropped() {
     let _limit = limit();
     trace(|log| {
         drop(spawn(async {
@@ -525,7 +526,7 @@ impl std::fmt::Debug for OnDrop {
     }
 }
 
-/// A rejection after the end of the loop has no listener, and must not keep the loop's memory.
+/// A rejection after the end of the loop has no listener, and must not keep the memory of the loop.
 #[test]
 fn a_promise_rejected_after_the_end_of_its_loop_is_freed() {
     let _limit = limit();
@@ -604,7 +605,7 @@ fn a_task_that_never_ends_is_in_the_report_and_cancelled_at_the_end() {
 }
 
 #[test]
-fn a_stuck_block_on_says_so_too() {
+fn a_stuck_block_on_returns_the_error_too() {
     let _limit = limit();
     let result = common::virtual_loop().block_on(async {
         set_timeout(ms(1), || ());
@@ -613,9 +614,9 @@ fn a_stuck_block_on_says_so_too() {
     assert!(matches!(result, Err(RunError::Stuck(_))), "{result:?}");
 }
 
-/// What the destructors of a stuck main future set off does not end the next run.
+/// A panic in the destructors of a stuck main future does not end the next run.
 #[test]
-fn the_end_of_a_stuck_main_future_may_throw() {
+fn the_destructors_of_a_stuck_main_future_may_panic() {
     let _limit = limit();
     let mut event_loop = common::virtual_loop();
     let result = event_loop.run(async {
@@ -642,7 +643,7 @@ fn a_panic_in_a_callback_is_the_error_of_the_run() {
     assert_eq!(error.location().line(), line);
     assert_eq!(text_of(error.payload()), "in a timer");
     assert!(
-        text.contains("uncaught panic in the callback made at"),
+        text.contains("uncaught panic in the callback created at"),
         "{text}"
     );
     assert_eq!(text_of(&*error.into_payload()), "in a timer");
@@ -669,7 +670,7 @@ fn run_panics_on_an_unhandled_rejection() {
     let _limit = limit();
     let (text, file) = panic_of(|| run(async { drop(rejected("no")) }));
     assert!(
-        text.contains("unhandled rejection of the promise made at"),
+        text.contains("unhandled rejection of the promise created at"),
         "{text}"
     );
     assert!(text.contains("\"no\""), "{text}");
@@ -677,7 +678,7 @@ fn run_panics_on_an_unhandled_rejection() {
 }
 
 #[test]
-fn awaiting_an_aborted_promise_says_so() {
+fn awaiting_an_aborted_promise_panics_with_a_message() {
     let _limit = limit();
     let line = line!() + 3;
     let location = format!("{}:{line}:23", file!());
@@ -690,12 +691,12 @@ fn awaiting_an_aborted_promise_says_so() {
         });
     })
     .assert([&*format!(
-        "awaited the promise made at {location}, which has no value: the promise was aborted, or its \
-         loop has ended; await `promise.settled()` to get this as an error"
+        "awaited the promise created at {location}, which has no value: the promise was aborted, or \
+         its loop has ended; await `promise.settled()` to receive this as an error"
     )]);
 }
 
-/// Awaits a promise and gives the text of the panic.
+/// Awaits a promise and returns the text of the panic.
 struct AssertCatch(Promise<()>);
 
 impl Future for AssertCatch {
@@ -739,14 +740,14 @@ fn after_a_good_run_what_is_pending_stays() {
     let line = log.clone();
     event_loop
         .run(async move {
-            assert_eq!(now_ms(), 10, "virtual time goes on");
+            assert_eq!(now_ms(), 10, "virtual time continues");
             resolver.resolve(());
             sleep(ms(100)).await;
             line.add("main");
         })
         .unwrap();
     log.assert([
-        "unref'd immediate", // rode along with the sleep of the first run
+        "unref'd immediate", // ran during the sleep of the first run
         "before exit",
         "second run",
         "task",
@@ -791,7 +792,7 @@ fn after_a_block_on_the_rest_of_its_turn_stays() {
     ]);
 }
 
-/// What is left of a poll phase keeps the loop alive by itself.
+/// Events that a poll phase has not delivered keep the loop alive.
 #[test]
 fn after_a_block_on_a_completion_that_has_arrived_is_delivered() {
     let _limit = limit();
@@ -978,8 +979,8 @@ fn a_loop_can_be_dropped_by_the_end_of_its_thread() {
     }
 }
 
-/// A hook that throws ends the run. Checked against Node, whose process ends with code 7 and calls
-/// no `exit` listener:
+/// A hook that panics ends the run. Checked against Node, which exits with code 7 and calls no `exit`
+/// listener:
 ///
 /// ```js
 /// process.on('exit', (code) => console.log('never'));
@@ -1021,7 +1022,7 @@ fn a_listener_may_add_listeners_and_fail() {
 }
 
 #[test]
-fn spawns_nested_too_deep_name_the_way_out() {
+fn spawns_nested_too_deep_suggest_spawn_lazy() {
     let _limit = limit();
     fn nest(left: usize) -> Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(async move {
@@ -1049,10 +1050,10 @@ fn spawns_nested_too_deep_name_the_way_out() {
     assert!(result.contains("use `spawn_lazy`"), "{result}");
 }
 
-/// A run that is cut short takes the jobs with it, waiting or running, and whoever holds one of
-/// their promises learns it.
+/// A run that ends early aborts its jobs, waiting or running, and awaiters of their promises receive
+/// `Aborted`.
 #[test]
-fn the_promise_of_a_job_that_went_down_with_its_run_is_aborted() {
+fn the_promise_of_a_job_is_aborted_when_its_run_ends_early() {
     let _limit = limit();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();

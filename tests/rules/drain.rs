@@ -1,6 +1,7 @@
-//! Chapter 2 of the rules, draining: R10–R13. Each test is a recorded program of Node v20.20.2; the
-//! program stands in `tests/node/probes/` under the name given, and its output is what the test
-//! expects.
+//! Chapter 2 of the rules, draining: R10–R13.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -97,7 +98,7 @@ fn ticks_that_queue_ticks_starve_the_loop() {
     .assert(["immediate after 1001"]);
 }
 
-/// A callback that writes `x` and queues a microtask and a tick that write `mx` and `tx`.
+/// A callback that logs `x` and queues a microtask and a tick that log `mx` and `tx`.
 fn with_drain(log: &Log, x: &'static str) -> impl FnOnce() + 'static {
     let log = log.clone();
     move || {
@@ -109,7 +110,7 @@ fn with_drain(log: &Log, x: &'static str) -> impl FnOnce() + 'static {
 
 /// R12: `15-drain-between-same-list.js`.
 #[test]
-fn a_drain_stands_between_two_timers_of_a_list() {
+fn a_drain_runs_between_two_timers_of_a_list() {
     trace(|log| {
         for x in ["A", "B"] {
             set_timeout(ms(10), with_drain(&log, x));
@@ -121,7 +122,7 @@ fn a_drain_stands_between_two_timers_of_a_list() {
 
 /// R12: `16-drain-between-lists.js`.
 #[test]
-fn a_drain_stands_between_two_lists() {
+fn a_drain_runs_between_two_lists() {
     trace(|log| {
         set_timeout(ms(10), with_drain(&log, "10"));
         set_timeout(ms(15), with_drain(&log, "15"));
@@ -132,7 +133,7 @@ fn a_drain_stands_between_two_lists() {
 
 /// R12: `17-drain-between-immediates.js`.
 #[test]
-fn a_drain_stands_between_two_immediates() {
+fn a_drain_runs_between_two_immediates() {
     trace(|log| {
         for x in ["A", "B"] {
             set_immediate(with_drain(&log, x));
@@ -143,7 +144,7 @@ fn a_drain_stands_between_two_immediates() {
 
 /// R12, R61: `18-drain-between-io.js`.
 #[test]
-fn a_drain_stands_between_two_completions_of_one_poll_phase() {
+fn a_drain_runs_between_two_completions_of_one_poll_phase() {
     trace(|log| {
         for x in ["A", "B"] {
             let done = with_drain(&log, x);

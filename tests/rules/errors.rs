@@ -1,6 +1,8 @@
-//! Chapters 2 and 6 of the rules, rejections and thrown errors: R14–R18, R51–R58. Each test is a
-//! recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under the name
-//! given, and its output is what the test expects. To throw is to unwind with a payload.
+//! Chapters 2 and 6 of the rules, rejections and uncaught errors: R14–R18, R51–R58.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output. Where a program throws, the test unwinds with a
+//! payload.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -83,7 +85,7 @@ fn rejections_are_reported_in_their_order() {
         });
     })
     .assert([
-        "b caught", // in time, so b is passed over
+        "b caught", // in time, so b is not reported
         "unhandled 'a'",
         "unhandled 'c'",
         "unhandled 'd'",
@@ -156,7 +158,8 @@ fn a_rejection_handled_in_the_same_drain_is_not_reported() {
     .assert(["caught late but in time"]);
 }
 
-/// R14: a listener that handles another promise of its round is too late. Checked against Node:
+/// R14: a listener that handles another promise of its round does not prevent its report. Checked
+/// against Node:
 ///
 /// ```js
 /// let b;
@@ -183,8 +186,8 @@ fn a_round_reports_also_what_its_listeners_handle() {
     .assert(["unhandled 1", "unhandled 2", "caught"]);
 }
 
-/// R14, R53: a listener that throws ends its round, and the late ones wait for the next drain.
-/// Checked against Node:
+/// R14, R53: a listener that panics ends its round, and the other rejections that were handled late
+/// are reported in the next drain. Checked against Node:
 ///
 /// ```js
 /// process.on('uncaughtException', (e) => console.log('uncaught', e));
@@ -197,7 +200,7 @@ fn a_round_reports_also_what_its_listeners_handle() {
 /// setImmediate(() => console.log('immediate 3'));
 /// ```
 #[test]
-fn late_ones_outlive_a_listener_that_throws() {
+fn late_reports_survive_a_listener_that_panics() {
     trace(|log| {
         log_uncaught(&log);
         log_unhandled(&log);
@@ -224,13 +227,13 @@ fn late_ones_outlive_a_listener_that_throws() {
         "handled",
         "uncaught h", // the end of this drain
         "immediate 2",
-        "handled", // the next drain goes on with the late ones
+        "handled", // the next drain continues with the remaining reports
         "unhandled 3",
         "immediate 3",
     ]);
 }
 
-/// R14: a listener of unhandled rejections that throws loses the rest of its round. Checked
+/// R14: after a listener of unhandled rejections that panics, the rest of its round is lost. Checked
 /// against Node:
 ///
 /// ```js
@@ -240,7 +243,7 @@ fn late_ones_outlive_a_listener_that_throws() {
 /// setImmediate(() => { console.log('immediate'); Promise.reject(3); });
 /// ```
 #[test]
-fn a_listener_that_throws_ends_its_round() {
+fn a_listener_that_panics_ends_its_round() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -315,7 +318,7 @@ fn awaiting_moves_a_rejection_to_the_async_function() {
     .assert(["unhandled \"x\" true"]);
 }
 
-/// R18: `26-unhandled-without-listener.js`. The origin and the code are one type here, whatever
+/// R18: `26-unhandled-without-listener.js`. Here the error has one type, whatever
 /// the reason is.
 #[test]
 fn without_a_listener_a_rejection_is_an_uncaught_error() {
@@ -358,9 +361,9 @@ fn without_any_listener_a_rejection_ends_the_run() {
     }
 }
 
-/// R18: the same of a thrown error.
+/// R18: the same for a panic.
 #[test]
-fn without_any_listener_a_throw_ends_the_run() {
+fn without_any_listener_a_panic_ends_the_run() {
     let (result, log) = try_trace(|log| {
         let line = log.clone();
         on_exit(move |code| line.add(format_args!("exit {code}")));
@@ -380,7 +383,7 @@ fn without_any_listener_a_throw_ends_the_run() {
 
 /// R52: `73-uncaught-main.js`.
 #[test]
-fn a_throw_in_main_is_followed_by_its_drain() {
+fn a_panic_in_main_is_followed_by_its_drain() {
     trace(|log| {
         log_uncaught(&log);
         next_tick(log.callback("tick"));
@@ -393,7 +396,7 @@ fn a_throw_in_main_is_followed_by_its_drain() {
 
 /// R53, R55, R58: `74-uncaught-tick.js`.
 #[test]
-fn a_throwing_tick_ends_its_drain() {
+fn a_panicking_tick_ends_its_drain() {
     trace(|log| {
         log_uncaught(&log);
         for x in 1..=3 {
@@ -432,7 +435,7 @@ fn a_left_over_tick_waits_for_a_drain_point() {
 
 /// R54: `76-uncaught-microtask.js`.
 #[test]
-fn a_throwing_microtask_does_not_end_the_drain() {
+fn a_panicking_microtask_does_not_end_the_drain() {
     trace(|log| {
         let line = log.clone();
         on_uncaught(move |error| {
@@ -463,7 +466,7 @@ fn a_panic_in_a_task_rejects_its_promise() {
 
 /// R56: `77-uncaught-timer.js`.
 #[test]
-fn a_throwing_timer_starts_the_phase_over() {
+fn a_panicking_timer_starts_the_phase_over() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -485,7 +488,7 @@ fn a_throwing_timer_starts_the_phase_over() {
 
 /// R56: `78-uncaught-timer-last.js`.
 #[test]
-fn the_end_of_the_timers_phase_drains_what_a_throwing_timer_queued() {
+fn the_end_of_the_timers_phase_drains_what_a_panicking_timer_queued() {
     trace(|log| {
         log_uncaught(&log);
         set_timeout(ms(10), move || {
@@ -499,7 +502,7 @@ fn the_end_of_the_timers_phase_drains_what_a_throwing_timer_queued() {
 
 /// R56: `79-uncaught-interval.js`.
 #[test]
-fn a_throwing_interval_goes_on() {
+fn a_panicking_interval_continues() {
     trace(|log| {
         log_uncaught(&log);
         let (interval, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
@@ -517,7 +520,7 @@ fn a_throwing_interval_goes_on() {
 
 /// R57: `54-immediate-throw.js`.
 #[test]
-fn no_drain_follows_a_throwing_immediate() {
+fn no_drain_follows_a_panicking_immediate() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -533,7 +536,7 @@ fn no_drain_follows_a_throwing_immediate() {
 
 /// R57: `55-immediate-throw-last.js`.
 #[test]
-fn a_throw_of_the_last_immediate_takes_the_new_ones() {
+fn a_panic_of_the_last_immediate_starts_a_round_with_the_new_ones() {
     trace(|log| {
         log_uncaught(&log);
         set_immediate(move || {
@@ -554,7 +557,7 @@ fn a_throw_of_the_last_immediate_takes_the_new_ones() {
 
 /// R55: `80-uncaught-io.js`.
 #[test]
-fn no_drain_follows_a_throwing_completion() {
+fn no_drain_follows_a_panicking_completion() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();

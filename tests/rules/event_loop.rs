@@ -1,6 +1,7 @@
-//! Chapter 1 of the rules, the loop: R1–R9. Each test is a recorded program of Node v20.20.2; the
-//! program stands in `tests/node/probes/` under the name given, and its output is what the test
-//! expects.
+//! Chapter 1 of the rules, the loop: R1–R9.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use crate::common::{
     Log, log_uncaught, ms, now_ms, reason_of, rejected, resolved, throw, trace,
@@ -30,14 +31,14 @@ fn the_main_script_runs_before_any_callback() {
         "main end",
         "tick",      // the drain after the main macrotask: ticks first (R10)
         "microtask", //
-        "immediate", // the loop starts only now
+        "immediate", // the loop starts after the drain
         "timeout",
     ]);
 }
 
 /// R2: `82-before-exit.js`.
 #[test]
-fn before_exit_comes_each_time_the_loop_runs_dry() {
+fn before_exit_is_called_each_time_the_loop_runs_out_of_work() {
     trace(|log| {
         let mut count = 0;
         let line = log.clone();
@@ -58,8 +59,8 @@ fn before_exit_comes_each_time_the_loop_runs_dry() {
         "beforeExit 1",
         "tick", // it is a macrotask with a drain
         "micro",
-        "immediate",    // new work: the loop goes on
-        "beforeExit 2", // and it has run dry again
+        "immediate",    // new work: the loop continues
+        "beforeExit 2", // and is out of work again
         "tick",
         "micro",
         "timer",
@@ -82,9 +83,9 @@ fn due_timers_come_before_the_first_turn() {
     .assert(["timers", "poll", "check"]);
 }
 
-/// R3, R5: nothing is alive, so not even a due timer's phase comes.
+/// R3, R5: nothing is alive, so the timers phase does not run, even with a due timer.
 #[test]
-fn a_dead_loop_runs_no_timers_phase() {
+fn a_loop_that_is_not_alive_runs_no_timers_phase() {
     trace(|log| {
         set_timeout(ms(1), log.callback("never")).unref();
         block_for(ms(30));
@@ -94,7 +95,7 @@ fn a_dead_loop_runs_no_timers_phase() {
 
 /// R4: `04-timers-end-of-iteration.js`.
 #[test]
-fn timers_end_a_turn_before_aliveness_is_asked() {
+fn timers_end_a_turn_before_aliveness_is_tested() {
     trace(|log| {
         set_immediate(move || {
             set_timeout(ms(1), log.callback("unref timer ran")).unref();
@@ -104,13 +105,13 @@ fn timers_end_a_turn_before_aliveness_is_asked() {
     })
     .assert([
         "last immediate",
-        "unref timer ran", // nothing is alive any more, but its timers phase was still to come
+        "unref timer ran", // nothing is alive any more, but the timers phase of the turn runs
     ]);
 }
 
 /// R3: `141-first-turn-comes.js`.
 #[test]
-fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
+fn the_first_turn_runs_whatever_the_first_timers_phase_has_ended() {
     trace(|log| {
         set_timeout(ms(20), log.callback("timer"));
         let line = log.clone();
@@ -137,7 +138,7 @@ fn the_first_turn_comes_whatever_the_first_timers_phase_has_ended() {
         "unref immediate", // nothing is alive any more, but the turn has begun
         "beforeExit",
         "timer again",
-        "next unref immediate", // the same when the loop goes on
+        "next unref immediate", // the same when the loop continues
         "unref immediate again",
         "exit",
     ]);
@@ -155,7 +156,7 @@ fn a_wait_is_not_late_because_a_callback_blocked() {
 
 /// R8: `06-poll-always-looks.js`.
 #[test]
-fn poll_looks_also_when_a_timer_is_overdue() {
+fn the_poll_phase_polls_once_even_if_a_timer_is_overdue() {
     trace(|log| {
         let line = log.clone();
         set_timeout(ms(20), move || {
@@ -246,7 +247,7 @@ fn exit_drains_nothing() {
 
 /// R9: `83-exit-is-final.js`.
 #[test]
-fn exit_listeners_make_no_work() {
+fn exit_listeners_cannot_queue_work() {
     trace(|log| {
         on_exit(move |_| {
             log.add("exit");
@@ -308,7 +309,7 @@ fn exit_ends_a_run_from_inside_a_task() {
     assert!(matches!(result, Err(RunError::Exit(6))), "{result:?}");
 }
 
-/// R9: the drain after `exit` is a whole one, but for the ticks. Checked against Node:
+/// R9: the drain after `exit` is a complete one, except for the ticks. Checked against Node:
 ///
 /// ```js
 /// process.on('uncaughtException', (e) => console.log('uncaught', e));
@@ -338,9 +339,9 @@ fn the_drain_after_exit_reports_errors_and_rejections() {
     .assert(["exit", "uncaught x", "micro", "unhandled r"]);
 }
 
-/// A deviation: in Node the error takes the place of the exit, and the loop goes on.
+/// A deviation: in Node the error replaces the exit, and the loop continues.
 #[test]
-fn exit_ends_the_run_also_if_its_listener_throws() {
+fn exit_ends_the_run_also_if_its_listener_panics() {
     let (result, log) = try_trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -373,8 +374,8 @@ fn the_body_of_a_module_is_a_promise_job() {
     log.assert(["micro", "tick"]);
 }
 
-/// R50: `92-top-level-await-unsettled.js`, where Node ends with 13 for a module and with 0 for a
-/// script. A listed deviation: here a main future is stuck whatever the entry.
+/// R50: `92-top-level-await-unsettled.js`, where Node exits with 13 for a module and with 0 for a
+/// script. A documented deviation: here the main future is reported as stuck for every entry point.
 #[test]
 fn a_main_future_that_never_settles_is_stuck() {
     let result = crate::common::virtual_loop().run(std::future::pending::<()>());

@@ -1,6 +1,7 @@
-//! Chapter 4 of the rules, immediates: R37–R41. Each test is a recorded program of Node v20.20.2;
-//! the program stands in `tests/node/probes/` under the name given, and its output is what the test
-//! expects.
+//! Chapter 4 of the rules, immediates: R37–R41.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use crate::common::{Later, log_uncaught, ms, now_ms, throw, trace};
 use nodeloop::time::{block_for, simulate_completion, sleep};
@@ -25,7 +26,7 @@ fn an_immediate_of_an_immediate_waits_for_the_next_check_phase() {
     ]);
 }
 
-/// R37: an immediate made by the drain between two immediates waits, too.
+/// R37: an immediate made by the drain between two immediates waits too.
 #[test]
 fn an_immediate_of_a_drain_waits_for_the_next_check_phase() {
     trace(|log| {
@@ -116,7 +117,7 @@ fn an_unrefd_immediate_neither_wakes_the_poll_nor_is_lost() {
 
 /// R41: `72-timers-promises.js`.
 #[test]
-fn sleeps_and_yields_stand_in_the_same_lists() {
+fn sleeps_and_yields_share_the_lists_of_timers_and_immediates() {
     trace(|log| {
         let line = log.clone();
         spawn(async move {
@@ -142,7 +143,7 @@ fn sleeps_and_yields_stand_in_the_same_lists() {
 
 /// R38, R57: `132-immediate-throw-rest-cleared.js`.
 #[test]
-fn a_throw_with_only_cleared_ones_after_it_is_that_of_the_last() {
+fn a_panic_followed_only_by_cleared_immediates_counts_as_that_of_the_last() {
     trace(|log| {
         log_uncaught(&log);
         let c = Later::<ImmediateHandle>::new();
@@ -172,7 +173,7 @@ fn a_throw_with_only_cleared_ones_after_it_is_that_of_the_last() {
 
 /// R38, R57: `133-immediate-throw-tick-clears-rest.js`.
 #[test]
-fn a_rest_cleared_after_the_throw_ends_the_check_phase() {
+fn clearing_the_remaining_immediates_after_a_panic_ends_the_check_phase() {
     trace(|log| {
         log_uncaught(&log);
         let c = Later::<ImmediateHandle>::new();

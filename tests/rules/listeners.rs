@@ -1,6 +1,7 @@
-//! Errors and their listeners, where two rules meet: R14, R15, R51–R58. Each
-//! test is a recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under
-//! the name given, and its output is what the test expects.
+//! Errors and their listeners, where two rules interact: R14, R15, R51–R58.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -38,7 +39,7 @@ fn log_uncaught_and_queue(log: &Log, names_error: bool) {
     });
 }
 
-/// A callback that queues a tick and throws.
+/// A callback that queues a tick and panics.
 fn throwing(log: &Log, name: &'static str) -> impl FnOnce() + 'static {
     let log = log.clone();
     move || {
@@ -49,7 +50,7 @@ fn throwing(log: &Log, name: &'static str) -> impl FnOnce() + 'static {
 
 /// R56: `101-uncaught-timer-then-next-list.js`.
 #[test]
-fn after_a_throwing_timer_its_emptied_list_is_visited_first() {
+fn after_a_panicking_timer_its_emptied_list_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -73,7 +74,7 @@ fn after_a_throwing_timer_its_emptied_list_is_visited_first() {
 
 /// R56: `102-uncaught-interval-then-next-list.js`.
 #[test]
-fn after_a_throwing_interval_its_list_is_visited_first() {
+fn after_a_panicking_interval_its_list_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
         let (interval, calls) = (Later::<TimeoutHandle>::new(), Cell::new(0));
@@ -102,7 +103,7 @@ fn after_a_throwing_interval_its_list_is_visited_first() {
 
 /// R58: `103-uncaught-drain-between-lists.js`.
 #[test]
-fn a_drain_that_throws_between_lists_is_not_repeated() {
+fn a_drain_that_panics_between_lists_is_not_repeated() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -121,7 +122,7 @@ fn a_drain_that_throws_between_lists_is_not_repeated() {
 
 /// R54: `104-uncaught-microtask-between-lists.js`.
 #[test]
-fn a_throwing_microtask_does_not_end_the_drain_between_lists() {
+fn a_panicking_microtask_does_not_end_the_drain_between_lists() {
     trace(|log| {
         let line = log.clone();
         on_uncaught(move |error| {
@@ -142,7 +143,7 @@ fn a_throwing_microtask_does_not_end_the_drain_between_lists() {
 
 /// R14, R15: `105-unhandled-listener-throws.js`.
 #[test]
-fn after_a_listener_that_throws_the_rest_of_the_round_is_lost() {
+fn after_a_listener_that_panics_the_rest_of_the_round_is_lost() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -233,7 +234,7 @@ fn a_listener_may_handle_and_reject_others() {
 
 /// R14: `107-rejection-handled-listener-throws.js`.
 #[test]
-fn after_a_listener_of_late_ones_that_throws_the_rest_is_kept() {
+fn after_a_panicking_rejection_handled_listener_the_rest_is_kept() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -477,7 +478,7 @@ fn an_immediate_of_the_listener_waits_if_the_snapshot_goes_on() {
 
 /// R53, R24: `123-uncaught-in-last-drain.js`.
 #[test]
-fn the_last_drain_of_the_timers_phase_may_throw() {
+fn the_last_drain_of_the_timers_phase_may_panic() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();
@@ -515,7 +516,7 @@ fn the_last_drain_of_the_timers_phase_may_throw() {
 
 /// R56: `124-uncaught-timer-rest-not-due.js`.
 #[test]
-fn after_a_throwing_timer_a_list_that_is_not_due_is_visited_first() {
+fn after_a_panicking_timer_a_list_that_is_not_due_is_visited_first() {
     trace(|log| {
         log_uncaught(&log);
         set_timeout(ms(100), throwing(&log, "A"));
@@ -529,7 +530,7 @@ fn after_a_throwing_timer_a_list_that_is_not_due_is_visited_first() {
 
 /// R29, R56: `125-uncaught-timer-cleared-list.js`.
 #[test]
-fn a_list_that_is_gone_is_not_visited_after_a_throw() {
+fn a_removed_list_is_not_visited_after_a_panic() {
     fn round(log: &Log, unref: bool) {
         let second = Later::<TimeoutHandle>::new();
         let (line, clear) = (log.clone(), second.clone());
@@ -562,7 +563,7 @@ fn a_list_that_is_gone_is_not_visited_after_a_throw() {
 
 /// R29, R56: `126-uncaught-own-clear.js`.
 #[test]
-fn a_timer_that_clears_itself_and_throws_takes_its_list_along() {
+fn a_timer_that_clears_itself_and_panics_removes_its_list() {
     trace(|log| {
         log_uncaught(&log);
         let a = Later::<TimeoutHandle>::new();
@@ -580,7 +581,7 @@ fn a_timer_that_clears_itself_and_throws_takes_its_list_along() {
 
 /// R29, R58: `127-uncaught-drain-clears-picked.js`.
 #[test]
-fn a_drain_may_clear_the_picked_timer_and_throw() {
+fn a_drain_may_clear_the_picked_timer_and_panic() {
     fn round(log: &Log, unref: bool) {
         let b = Later::<TimeoutHandle>::new();
         let (line, clear) = (log.clone(), b.clone());
@@ -618,7 +619,7 @@ fn a_drain_may_clear_the_picked_timer_and_throw() {
 
 /// R2, R51: `129-before-exit-throws.js`.
 #[test]
-fn before_exit_may_throw() {
+fn before_exit_may_panic() {
     trace(|log| {
         log_uncaught(&log);
         let (line, times) = (log.clone(), Cell::new(0));
@@ -645,7 +646,7 @@ fn before_exit_may_throw() {
 
 /// R9: `130-exit-throws.js`.
 #[test]
-fn an_exit_listener_that_throws_is_the_last() {
+fn an_exit_listener_that_panics_is_the_last() {
     trace(|log| {
         log_uncaught(&log);
         let line = log.clone();

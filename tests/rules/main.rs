@@ -1,5 +1,5 @@
-//! The rules of order, and the promises, tasks and events that they are about. The deliberate
-//! breaks and the mutants are tried on this binary alone.
+//! The rules of order, and the promises, tasks and events that they concern. The deliberate breaks
+//! and the mutants run this binary alone.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -13,6 +13,8 @@ mod event_loop;
 mod immediates;
 mod listeners;
 #[cfg(unix)]
+mod panics;
+#[cfg(unix)]
 mod pending;
 mod pool;
 mod promise_api;
@@ -21,7 +23,5 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
-#[cfg(unix)]
-mod throws;
 mod timer_lists;
 mod timers;

@@ -39,7 +39,7 @@ fn r63_a_connect_that_fails_at_once_is_pending() {
     assert_eq!(*seen.borrow(), ["timers", "pending ENOENT", "check"]);
 }
 
-/// R63 (probe 91): fed during the poll phase, it is reported before the check phase.
+/// R63 (probe 91): a connect that fails during the poll phase is reported before the check phase.
 #[test]
 fn r63_a_connect_that_fails_in_poll_is_pending_after_poll() {
     let _limit = limit();
@@ -103,8 +103,8 @@ fn r63_each_report_is_a_macrotask() {
     assert_eq!(*seen.borrow(), ["A", "tick of A", "B", "tick of B"]);
 }
 
-/// A connect that succeeds, which a Unix socket knows at once, comes in the poll phase all the
-/// same.
+/// A connect that succeeds is reported in the poll phase, although a Unix socket has succeeded
+/// immediately.
 #[test]
 fn r63_success_comes_in_the_poll_phase() {
     let _limit = limit();

@@ -1,6 +1,7 @@
-//! Chapter 7 of the rules, the worker pool: R60, R61. Each test is a recorded program of Node
-//! v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output is
-//! what the test expects. A job that is to last waits for a message.
+//! Chapter 7 of the rules, the worker pool: R60, R61.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output. Jobs that must stay unfinished wait for a message.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use crate::common::limit::limit;
 use crate::common::{ms, trace};
 use nodeloop::{on_before_exit, queue_work, set_immediate, set_timeout};
 
-/// R60: `86-pool-four-threads.js`, where timers open the pipes; here each opens the next.
+/// R60: `86-pool-four-threads.js`, where timers open the pipes; here each job opens the next.
 #[test]
 fn four_jobs_run_at_once() {
     let _limit = limit();
@@ -36,7 +37,7 @@ fn four_jobs_run_at_once() {
         }
         let (line, stat_done, open_pipe) = (log.clone(), stat.clone(), open[0].clone());
         let job = move || {
-            let _ = started.send(()); // nobody listens by then
+            let _ = started.send(()); // the receiver may be gone by then
         };
         queue_work(job, move |()| {
             stat_done.set(true);

@@ -1,5 +1,5 @@
-//! What the crate adds to JavaScript's promises: conversions, failures, aborting, sharing, and
-//! what is freed when. The numbers are the ruler of SEMANTICS §5, one line per turn.
+//! What the crate adds to the promises of JavaScript: conversions, failures, aborting, sharing, and
+//! when memory is freed. The numbers in the expected lines are those of `ruler`, one line per turn.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -22,7 +22,7 @@ use nodeloop::{
 
 type Never = Infallible;
 
-/// Says when it goes.
+/// Logs its drop.
 struct SaysBye(Log, &'static str);
 
 impl Drop for SaysBye {
@@ -31,7 +31,7 @@ impl Drop for SaysBye {
     }
 }
 
-/// A task that sleeps, then speaks.
+/// A task that sleeps, then logs.
 fn sleeper(log: &Log, name: &'static str, after_ms: u64) -> TryPromise<&'static str, &'static str> {
     let (log, guard) = (log.clone(), SaysBye(log.clone(), name));
     try_spawn(async move {
@@ -96,7 +96,7 @@ fn conversions_of_a_settled_promise_take_no_turn() {
     ]);
 }
 
-/// A conversion of a pending promise is called within its settling, and takes no turn either.
+/// A conversion of a pending promise is called while it settles, and takes no turn either.
 #[test]
 fn conversions_of_a_pending_promise_take_no_turn() {
     trace(|log| {
@@ -124,7 +124,7 @@ fn conversions_of_a_pending_promise_take_no_turn() {
     ]);
 }
 
-/// Whether a rejection is reported follows the last conversion.
+/// The last conversion determines whether a rejection is reported.
 #[test]
 fn conversions_decide_what_is_reported() {
     trace(|log| {
@@ -293,10 +293,10 @@ fn then_or_else_any_calls_one_of_two() {
     ]);
 }
 
-/// A failure passes by `then`, `catch` and both handlers of `then_or_else`, a turn each, and
-/// `finally` is called.
+/// A failure skips `then`, `catch` and both handlers of `then_or_else`, which costs a turn each, and
+/// calls `finally`.
 #[test]
-fn failures_pass_by_what_is_for_errors() {
+fn failures_skip_the_handlers_of_errors() {
     trace(|log| {
         let never = |text: &'static str| {
             let log = log.clone();
@@ -327,7 +327,7 @@ fn failures_pass_by_what_is_for_errors() {
     ]);
 }
 
-/// A panic of the handler takes the place of the outcome, in every kind of reaction.
+/// A panic of the handler replaces the outcome, in every kind of reaction.
 #[test]
 fn a_handler_that_panics_rejects_its_promise() {
     trace(|log| {
@@ -351,7 +351,7 @@ fn a_handler_that_panics_rejects_its_promise() {
 
 /// A shared promise whose task panicked rejects all awaiters.
 #[test]
-fn a_panic_reaches_everybody_who_shares_the_promise() {
+fn a_panic_rejects_all_awaiters_of_a_shared_promise() {
     trace(|log| {
         log_unhandled(&log);
         let promise = spawn(async {
@@ -374,7 +374,7 @@ fn a_panic_reaches_everybody_who_shares_the_promise() {
     ]);
 }
 
-/// The payload of an unshared one comes as it was given.
+/// The payload of an unshared promise is passed on unchanged.
 #[test]
 fn the_payload_of_a_panic_comes_through_a_chain() {
     trace(|log| {
@@ -393,7 +393,7 @@ fn the_payload_of_a_panic_comes_through_a_chain() {
 
 // Aborting.
 
-/// Aborting a derived promise takes its handler away and leaves the source.
+/// Aborting a derived promise drops its handler and leaves the source.
 #[test]
 fn aborting_a_derived_promise_leaves_its_source() {
     trace(|log| {
@@ -422,7 +422,7 @@ fn aborting_a_derived_promise_leaves_its_source() {
     ]);
 }
 
-/// The same while the derived promise follows the one its handler gave.
+/// The same while the derived promise follows the one that its handler returned.
 #[test]
 fn aborting_a_follower_leaves_what_it_follows() {
     trace(|log| {
@@ -448,7 +448,7 @@ fn won_by<E>(log: &Log) -> impl FnOnce(&'static str) -> Result<(), E> + 'static 
     }
 }
 
-/// In the plain forms the losers run on.
+/// In the plain forms the losers continue.
 #[test]
 fn the_losers_of_race_and_any_run_on() {
     let ways: [fn(&Log); 2] = [
@@ -466,7 +466,7 @@ fn the_losers_of_race_and_any_run_on() {
     }
 }
 
-/// In the others they end when it is decided.
+/// In the aborting forms the losers end when the winner settles.
 #[test]
 fn the_losers_of_race_and_abort_and_any_and_abort_end() {
     let ways: [fn(&Log); 2] = [
@@ -494,7 +494,7 @@ fn the_losers_of_race_and_abort_and_any_and_abort_end() {
     }
 }
 
-/// An error decides a race, and does not decide an `any`.
+/// An error settles a race, and does not settle an `any`.
 #[test]
 fn an_error_aborts_the_others_in_a_race_only() {
     let fails = || {
@@ -514,7 +514,7 @@ fn an_error_aborts_the_others_in_a_race_only() {
     .assert(["slow has slept", "slow is dropped", "won by slow"]);
 }
 
-/// Aborting the promise of a race is no decision: the members run on.
+/// Aborting the promise of a race leaves its members running.
 #[test]
 fn aborting_a_race_leaves_its_members() {
     trace(|log| {
@@ -557,7 +557,7 @@ fn all_settled_distinguishes_failures_from_errors() {
     ]);
 }
 
-/// `all` and `race` end as a member that failed, `any` takes its failure into the list.
+/// `all` and `race` fail as the member did; `any` puts the failure into the list of errors.
 #[test]
 fn a_failure_decides_all_and_race_and_is_one_of_the_errors_of_any() {
     trace(|log| {
@@ -600,9 +600,9 @@ fn combinators_take_plain_promises() {
     .assert(["[1, 2]", "3"]);
 }
 
-// Who waits.
+// Waiters.
 
-/// An abort through one of the clones is the end of the promise.
+/// An abort through one of the clones aborts the promise.
 #[test]
 fn clones_of_a_shared_promise_are_one_promise() {
     trace(|log| {
@@ -617,7 +617,7 @@ fn clones_of_a_shared_promise_are_one_promise() {
 
 /// A dropped waiter leaves the list; the order of the others stays.
 #[test]
-fn who_gives_up_leaves_the_line() {
+fn a_dropped_waiter_leaves_the_list() {
     trace(|log| {
         let (promise, resolver) = with_resolver();
         let promise = promise.shared();
@@ -675,7 +675,7 @@ fn a_loser_of_select_that_is_dropped_leaves_no_reaction() {
     ]);
 }
 
-/// Polled once counts as handled, and so does `mark_handled`.
+/// A promise counts as handled once it was polled, and after `mark_handled`.
 #[test]
 fn a_promise_that_was_polled_or_marked_is_not_reported() {
     trace(|log| {
@@ -717,43 +717,45 @@ fn dropping_the_resolvers_leaves_the_promise_pending() {
 
 // Memory.
 
-/// What a reaction of a promise that is never settled holds: a token, and perhaps the very
-/// resolvers of that promise, which makes a circle.
+/// What a reaction of a promise that is never settled holds: a token, and perhaps the resolvers of
+/// that same promise, which makes a cycle.
 type Held = (Rc<()>, Option<TryResolver<(), &'static str>>);
 type Forever = TryPromise<(), &'static str>;
 
 type Way = (&'static str, fn(Forever, Held));
 
-/// A handler that holds it.
-fn let_go<T, E>(held: Held) -> impl FnOnce(T) -> Result<(), E> + 'static {
+/// A handler that holds and drops it.
+fn dropping_handler<T, E>(held: Held) -> impl FnOnce(T) -> Result<(), E> + 'static {
     move |_| {
         drop(held);
         Ok(())
     }
 }
 
-/// What waits forever is dropped with its loop.
+/// Promises, tasks and handlers that wait forever are dropped with their loop.
 #[test]
 fn what_waits_forever_is_dropped_with_the_loop() {
     let ways: [Way; 16] = [
-        ("then", |p, held| drop(p.then(let_go(held)))),
-        ("catch", |p, held| drop(p.catch(let_go::<_, Never>(held)))),
+        ("then", |p, held| drop(p.then(dropping_handler(held)))),
+        ("catch", |p, held| {
+            drop(p.catch(dropping_handler::<_, Never>(held)))
+        }),
         ("finally", |p, held| drop(p.finally(move || drop(held)))),
         ("two chains of a shared one", |p, held| {
             let p = p.shared();
-            p.then(let_go(held.clone())).then(Ok);
+            p.then(dropping_handler(held.clone())).then(Ok);
             p.clone().finally(move || drop(held));
         }),
         ("a handler that gives it", |p, held| {
-            resolve(()).then(|()| p).then(let_go(held));
+            resolve(()).then(|()| p).then(dropping_handler(held));
         }),
         ("a finally that waits for it", |p, held| {
-            resolve(()).finally(|| p).then(let_go(held));
+            resolve(()).finally(|| p).then(dropping_handler(held));
         }),
         ("a promise that follows it", |p, held| {
             let (follower, resolvers) = try_with_resolver();
             resolvers.resolve_with(p);
-            follower.then(let_go(held));
+            follower.then(dropping_handler(held));
         }),
         ("await", |p, held| {
             spawn(async move {
@@ -762,8 +764,8 @@ fn what_waits_forever_is_dropped_with_the_loop() {
             });
         }),
         ("convert", |p, (token, _)| {
-            // Its function lies in the promise itself: with the resolvers in it it would be the
-            // program's own circle.
+            // Its function is stored in the promise itself: holding the resolvers, it would be a
+            // cycle of the program's own.
             p.map(move |result| {
                 drop(token);
                 result
@@ -774,47 +776,49 @@ fn what_waits_forever_is_dropped_with_the_loop() {
             converted.then(move |()| drop(held));
         }),
         ("err_into", |p, held| {
-            p.err_into::<String>().then(let_go(held));
+            p.err_into::<String>().then(dropping_handler(held));
         }),
         ("all", |p, held| {
-            drop(all([resolve(()), p]).then(let_go(held)))
+            drop(all([resolve(()), p]).then(dropping_handler(held)))
         }),
         ("all_settled", |p, held| {
             all_settled([p]).then(move |_| drop(held));
         }),
-        ("race", |p, held| drop(race([p]).then(let_go(held)))),
+        ("race", |p, held| {
+            drop(race([p]).then(dropping_handler(held)))
+        }),
         ("any", |p, held| {
-            drop(any([reject("e"), p]).then(let_go(held)))
+            drop(any([reject("e"), p]).then(dropping_handler(held)))
         }),
         ("race_and_abort", |p, held| {
-            race_and_abort([p]).then(let_go(held));
+            race_and_abort([p]).then(dropping_handler(held));
         }),
     ];
     for (name, way) in ways {
-        for in_a_circle in [false, true] {
+        for in_a_cycle in [false, true] {
             let token = Rc::new(());
             let held = token.clone();
             let mut event_loop = virtual_loop();
             let result = event_loop.run_script(move || {
                 let (promise, resolvers) = try_with_resolver();
-                way(promise, (held, in_a_circle.then_some(resolvers)));
+                way(promise, (held, in_a_cycle.then_some(resolvers)));
             });
             assert!(result.is_ok(), "{result:?}");
             drop(event_loop);
             let left = Rc::strong_count(&token) - 1;
-            assert_eq!(left, 0, "{name}, in a circle: {in_a_circle}");
+            assert_eq!(left, 0, "{name}, in a cycle: {in_a_cycle}");
         }
     }
 }
 
-/// A promise that follows one that never settles is let go with its loop, and can be aborted.
+/// A promise that follows one that never settles is freed with its loop, and can be aborted.
 #[test]
 fn a_promise_that_follows_forever_is_freed_with_its_loop() {
     let token = Rc::new(());
     let held = token.clone();
     let mut event_loop = virtual_loop();
     let result = event_loop.run_script(move || {
-        // The promises remember the context in which they are made, and with it the token.
+        // The promises hold the context in which they are made, and with it the token.
         AsyncLocalStorage::new().run(held, || {
             let (followed, _) = try_with_resolver::<(), ()>();
             let (follower, resolvers) = try_with_resolver();

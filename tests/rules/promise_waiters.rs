@@ -1,5 +1,5 @@
-//! Who waits for a promise, and what becomes of a waiter that gives up, moves, or ends itself:
-//! R13 for what has no counterpart in JavaScript.
+//! Waiters of a promise that are dropped, move to another task, or abort themselves: R13 for cases
+//! that do not exist in JavaScript.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -12,7 +12,7 @@ use nodeloop::promise::{PromiseError, ready, resolve, try_with_resolver, with_re
 use nodeloop::time::sleep;
 use nodeloop::{Promise, queue_microtask, set_immediate, spawn};
 
-/// Polls once and gives up the turn.
+/// Polls once and drops the future.
 async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
     poll_fn(|cx| {
         assert!(future.as_mut().poll(cx).is_pending());
@@ -21,10 +21,10 @@ async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
     .await;
 }
 
-/// A waiter on a shared promise that was dropped does not wake its task: that would give the task a
-/// place in the microtask queue ahead of its time.
+/// A dropped waiter of a shared promise does not wake its task: the task would be queued as a microtask
+/// too early.
 #[test]
-fn a_dropped_waiter_gives_its_task_no_place_in_the_queue() {
+fn a_dropped_waiter_does_not_queue_its_task() {
     trace(|log| {
         let (first, resolve_first) = with_resolver::<()>();
         let (second, resolve_second) = with_resolver::<()>();
@@ -44,9 +44,9 @@ fn a_dropped_waiter_gives_its_task_no_place_in_the_queue() {
     .assert(["microtask", "task"]);
 }
 
-/// Of several waiters, the one that gives up leaves the line, and no other.
+/// Of several waiters, only the dropped one is removed.
 #[test]
-fn the_waiter_that_gives_up_is_the_one_that_leaves() {
+fn only_the_dropped_waiter_is_removed() {
     trace(|log| {
         let (promise, resolver) = with_resolver::<()>();
         let promise = promise.shared();
@@ -120,7 +120,7 @@ fn a_task_that_aborts_itself_ends_at_its_next_wait() {
 
 /// The `Debug` output and state of a promise; marking it as handled suppresses the report.
 #[test]
-fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
+fn a_shared_promise_has_the_state_methods_of_an_unshared_one() {
     trace(|log| {
         let (plain, resolver) = with_resolver::<()>();
         let (fallible, resolvers) = try_with_resolver::<(), &str>();
@@ -153,9 +153,8 @@ fn a_shared_promise_tells_and_takes_what_an_unshared_one_does() {
     .assert(["the promise was aborted, or its loop has ended"]);
 }
 
-/// The two questions that a failure answers.
 #[test]
-fn a_failure_says_what_it_is() {
+fn a_promise_error_reports_its_kind() {
     let what = |failure: PromiseError| (failure.is_panic(), failure.is_aborted());
     trace(move |log: Log| {
         let panicked = spawn(async {
@@ -180,9 +179,9 @@ fn a_failure_says_what_it_is() {
     .assert(["(true, false)", "(false, true)"]);
 }
 
-/// For `select!` in a loop: a promise that has given its value is out.
+/// For `select!` in a loop: a promise whose value was taken is terminated.
 #[test]
-fn a_promise_that_has_given_its_value_is_terminated() {
+fn a_promise_whose_value_was_taken_is_terminated() {
     trace(|log| {
         let mut plain = ready(());
         let mut fallible = resolve::<(), &str>(());

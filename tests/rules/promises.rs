@@ -1,6 +1,8 @@
-//! Chapter 5 of the rules, promises: R42–R46, without reactions. Each test is a recorded program of
-//! Node v20.20.2; the program stands in `tests/node/probes/` under the name given, and its output
-//! is what the test expects. The numbers are the ruler of SEMANTICS §5: one line per turn.
+//! Chapter 5 of the rules, promises: R42–R46, without reactions.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output. The numbers in the expected lines are those of
+//! `ruler`: one line per turn of the microtask queue.
 
 use crate::common::{rejected, resolved, ruler, trace, trace_with_leftovers};
 use nodeloop::promise::{try_with_resolver, with_resolver};
@@ -63,7 +65,7 @@ fn only_the_first_resolution_counts() {
     .assert(["Ok(\"first\")"]);
 }
 
-/// R44: also if the first was an adoption still in progress.
+/// R44: also if the first resolution is an adoption still in progress.
 #[test]
 fn an_adoption_in_progress_is_the_first_resolution() {
     trace(|log| {
@@ -77,8 +79,8 @@ fn an_adoption_in_progress_is_the_first_resolution() {
     .assert(["Ok(\"adopted\")"]);
 }
 
-/// R44: `60-self-resolution.js`. The promise has gone into its own resolver, so its rejection can
-/// only be reported.
+/// R44: `60-self-resolution.js`. The promise was moved into its own resolver, so its rejection
+/// can only be reported.
 #[test]
 fn a_promise_resolved_with_itself_is_rejected() {
     trace_with_leftovers(|log| {
@@ -95,8 +97,8 @@ fn a_promise_resolved_with_itself_is_rejected() {
     .assert(["SelfResolution"]);
 }
 
-/// R45: `61-await-one-turn.js`. Rust has no `await` of a plain value: that of a ready future costs
-/// nothing, because it is an inlined call.
+/// R45: `61-await-one-turn.js`. Rust cannot `await` a plain value. Awaiting a ready future costs
+/// no turn, because its poll is a plain call.
 #[test]
 fn awaiting_a_settled_promise_costs_one_turn() {
     trace(|log| {

@@ -1,7 +1,9 @@
-//! Chapter 5 of the rules, promises: R42–R49, what needs `then`, `catch`, `finally` and the
-//! combinators. Each test is a recorded program of Node v20.20.2; the program stands in
-//! `tests/node/probes/` under the name given, and its output is what the test expects. The numbers
-//! are the ruler of SEMANTICS §5, here of plain `then`s.
+//! Chapter 5 of the rules, promises: R42–R49, the rules that need `then`, `catch`, `finally` and
+//! the combinators.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output. The numbers in the expected lines are those of a
+//! ruler of plain `then`s: one line per turn of the microtask queue.
 
 use std::convert::Infallible;
 use std::fmt::{Debug, Display};
@@ -33,7 +35,7 @@ where
 }
 
 /// `(v) => console.log(line, JSON.stringify(v))`
-fn tell_json<T, U, E>(log: &Log, line: &'static str) -> impl FnOnce(T) -> Result<U, E> + 'static
+fn log_json<T, U, E>(log: &Log, line: &'static str) -> impl FnOnce(T) -> Result<U, E> + 'static
 where
     T: Debug,
     U: Default,
@@ -135,7 +137,7 @@ fn reactions_run_in_the_order_in_which_they_were_added() {
     .assert(["m before resolve", "p1", "p2", "m after resolve"]);
 }
 
-/// R13: reactions of every kind stand in one line. Checked against Node:
+/// R13: reactions of every kind share one queue. Checked against Node:
 ///
 /// ```js
 /// p.then(() => console.log('then 1'));
@@ -145,7 +147,7 @@ fn reactions_run_in_the_order_in_which_they_were_added() {
 /// Promise.race([p]).then(() => console.log('race'));
 /// ```
 #[test]
-fn reactions_of_every_kind_stand_in_one_line() {
+fn reactions_of_every_kind_share_one_queue() {
     for settles_later in [false, true] {
         trace(move |log| {
             let (p, y) = try_with_resolver::<_, Never>();
@@ -310,7 +312,7 @@ fn a_cycle_of_three_stays_pending() {
     .assert([]);
 }
 
-/// R54: a handler that throws rejects its promise. Checked against Node:
+/// R54: a handler that panics rejects its promise. Checked against Node:
 ///
 /// ```js
 /// const f = () => { throw 'x'; };
@@ -318,7 +320,7 @@ fn a_cycle_of_three_stays_pending() {
 /// Promise.resolve().finally(f); Promise.reject('z').finally(f);
 /// ```
 #[test]
-fn a_handler_that_throws_rejects_its_promise() {
+fn a_handler_that_panics_rejects_its_promise() {
     trace(|log| {
         fn f<T>(_: T) -> Result<(), &'static str> {
             throw("x")
@@ -400,10 +402,10 @@ fn finally_waits_for_its_handler_and_keeps_the_outcome_unless_that_fails() {
 fn all_is_settled_in_the_turn_of_the_member_that_decides() {
     trace(|log| {
         let done = resolve::<_, &str>(1).shared();
-        all([done.clone(), done.clone()]).then(tell_json::<_, (), _>(&log, "all"));
-        all(Vec::<TryPromise<i32, &str>>::new()).then(tell_json::<_, (), _>(&log, "all empty"));
+        all([done.clone(), done.clone()]).then(log_json::<_, (), _>(&log, "all"));
+        all(Vec::<TryPromise<i32, &str>>::new()).then(log_json::<_, (), _>(&log, "all empty"));
         all([done, reject("x").shared(), reject("y").shared()])
-            .catch(tell_json::<_, _, Never>(&log, "all rejected"));
+            .catch(log_json::<_, _, Never>(&log, "all rejected"));
         ruler(&log, 3);
     })
     .assert([
@@ -418,7 +420,7 @@ fn all_is_settled_in_the_turn_of_the_member_that_decides() {
 
 /// R48: `69-allsettled.js`.
 #[test]
-fn all_settled_gives_every_outcome() {
+fn all_settled_returns_every_outcome() {
     fn json(ended: &Result<i32, Rejected<&str>>) -> String {
         match ended {
             Ok(value) => format!(r#"{{"status":"fulfilled","value":{value}}}"#),
@@ -461,7 +463,7 @@ fn race_ends_as_the_first_member_to_settle() {
 
 /// R48: `71-any.js`.
 #[test]
-fn any_gives_the_first_value_or_all_errors() {
+fn any_returns_the_first_value_or_all_errors() {
     fn errors(any: AggregateError<&str>) -> String {
         let errors: Vec<_> = any.errors.iter().map(Rejected::to_string).collect();
         errors.join(",")
@@ -477,7 +479,7 @@ fn any_gives_the_first_value_or_all_errors() {
     .assert(["any empty ", "1", "any 1", "any none x,y", "2", "3"]);
 }
 
-/// R48: the errors come in the order of the list, not of their times. Checked against Node:
+/// R48: the errors are in the order of the list, not of the rejections. Checked against Node:
 ///
 /// ```js
 /// Promise.any([x, Promise.reject('b'), Promise.reject('c')]).catch((e) => console.log(e.errors.join()));
@@ -533,7 +535,7 @@ fn a_promise_named_twice_counts_twice() {
     trace(|log| {
         let p = resolve::<_, &str>(1).shared();
         let twice = || [p.clone(), p.clone()];
-        all(twice()).then(tell_json::<_, (), _>(&log, "all"));
+        all(twice()).then(log_json::<_, (), _>(&log, "all"));
         let line = log.clone();
         all_settled(twice()).then(move |v| line.add(format_args!("allSettled {}", v.len())));
         race(twice()).then(log_value::<_, (), _>(&log, "race"));

@@ -1,7 +1,7 @@
-//! The reactor's order: what an event of the poll phase makes of tasks that wait for a source.
+//! The order in which an event of the poll phase wakes the tasks that wait for a source.
 //!
-//! Unix socket pairs are used throughout: what is written to one end can be read at the other
-//! when the write returns, so every poll phase sees exactly what the test has put there.
+//! All tests use Unix socket pairs: what is written to one end can be read at the other when the
+//! write returns, so every poll phase finds exactly the events that the test has caused.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -28,7 +28,7 @@ fn pair() -> (UnixStream, StdStream) {
     (UnixStream::from_std(ours).unwrap(), theirs)
 }
 
-/// Writes until the system takes no more, and gives what comes then.
+/// Writes until the system accepts no more, and returns the result of the write that waited.
 async fn fill(mut stream: &UnixStream) -> io::Result<()> {
     loop {
         stream.write_all(&[0; 4096]).await?;
@@ -41,7 +41,7 @@ fn drain(peer: &mut StdStream) {
     while peer.read(&mut buffer).is_ok_and(|length| length > 0) {}
 }
 
-/// DESIGN §4.5: one event that wakes a reader and a writer is two macrotasks, the reader first.
+/// One event that wakes a reader and a writer is two macrotasks, the reader first.
 #[test]
 fn one_event_for_reader_and_writer_is_two_macrotasks_the_reader_first() {
     let _limit = limit();
@@ -91,14 +91,14 @@ fn one_event_for_reader_and_writer_is_two_macrotasks_the_reader_first() {
     });
     let expected = [
         "reader",
-        "tick of the reader", // a drain stands between the two (R12)
+        "tick of the reader", // a drain between the two (R12)
         "writer",
         "tick of the writer",
     ];
     assert_eq!(*seen.borrow(), expected);
 }
 
-/// DESIGN §4.5: at most 32 reads for an event, then the other phases get their turn.
+/// An event allows at most 32 reads; then the other phases run.
 #[test]
 fn an_event_allows_32_reads_and_the_next_poll_phase_goes_on() {
     let _limit = limit();
@@ -126,9 +126,10 @@ fn an_event_allows_32_reads_and_the_next_poll_phase_goes_on() {
     assert_eq!(*seen.borrow(), [32, 64, 96, 100, 100]);
 }
 
-/// The same for a source whose events go on: its budget exhausted and reported again at once, it is served once.
+/// The same for a source that receives further events: if its budget is exhausted and an event is
+/// reported again, it is served once.
 #[test]
-fn a_source_that_was_cut_off_and_has_an_event_is_served_once_a_phase() {
+fn a_source_with_an_exhausted_budget_and_an_event_is_served_once_per_phase() {
     let _limit = limit();
     let counts = Rc::new(RefCell::new(Vec::new()));
     let seen = counts.clone();
@@ -176,9 +177,9 @@ fn a_fresh_source_is_read_in_the_next_poll_phase_only() {
     assert_eq!(*seen.borrow(), ["main", "microtask", "read", "check"]);
 }
 
-/// Writes are tried at once: no event is needed for a fresh source.
+/// Writes are attempted immediately: a new source needs no event.
 #[test]
-fn a_write_is_tried_at_once() {
+fn a_write_is_attempted_immediately() {
     let _limit = limit();
     run(async {
         let (mut ours, mut peer) = pair();
@@ -252,8 +253,8 @@ fn the_end_of_a_stream_is_never_missed() {
     });
 }
 
-/// Both tasks' descriptors are reported; one finds nothing, and waits instead of polling again and
-/// again.
+/// The descriptors of both tasks are reported. One task finds no data, and waits instead of polling in
+/// a loop.
 #[test]
 fn a_spurious_readiness_does_not_spin() {
     let _limit = limit();
@@ -292,8 +293,7 @@ fn a_spurious_readiness_does_not_spin() {
     assert_eq!(first + second, 3);
 }
 
-/// An event in the batch for a source that is gone reaches nobody, also if its slot is in use
-/// again by then.
+/// An event for a dropped source in the batch is ignored, also if its slot is in use again by then.
 #[test]
 fn an_event_of_a_dropped_source_does_not_reach_the_next_one_in_its_slot() {
     let _limit = limit();
@@ -314,8 +314,8 @@ fn an_event_of_a_dropped_source_does_not_reach_the_next_one_in_its_slot() {
     });
 }
 
-/// A socket that is closed while its event is in the batch: its reader learns of the closing,
-/// not of the event.
+/// If a socket is closed while its event is in the batch, its reader receives the error of the close,
+/// not the event.
 #[test]
 fn a_source_closed_while_its_event_is_in_the_batch() {
     let _limit = limit();
@@ -386,7 +386,7 @@ fn r62_from_poll_it_is_check_close_timer() {
     assert_eq!(*seen.borrow(), ["poll", "check", "close callback", "timer"]);
 }
 
-/// R62: the closing sources are a stack. What waited for a source ends right before its callback
+/// R62: the closing sources are a stack. The waits for a source end right before its callback
 /// (libuv's `uv__finish_close`).
 #[test]
 fn r62_the_source_closed_last_calls_back_first() {
@@ -411,7 +411,7 @@ fn r62_the_source_closed_last_calls_back_first() {
     assert_eq!(*seen.borrow(), expected);
 }
 
-/// A close callback runs in the context in which it was given, as every callback does.
+/// A close callback runs in the context in which it was registered, as every callback does.
 #[test]
 fn a_close_callback_keeps_its_context() {
     let _limit = limit();
@@ -428,9 +428,9 @@ fn a_close_callback_keeps_its_context() {
     assert_eq!(seen.get(), Some(7));
 }
 
-/// A closed source: every use is an error, and closing it again calls back again.
+/// Every use of a closed source is an error. Closing it again calls the new callback.
 #[test]
-fn a_closed_source_says_so() {
+fn a_closed_source_returns_errors() {
     let _limit = limit();
     run(async {
         let (mut stream, _peer) = pair();
@@ -471,7 +471,7 @@ fn r6_a_wait_keeps_the_loop_alive() {
     assert_eq!(*seen.borrow(), ["unref'd timer", "read"]);
 }
 
-/// R6: an unref'd source does not, nor one that nobody waits for (any more).
+/// R6: an unref'd source does not, nor a source without waiters.
 #[test]
 fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
     let _limit = limit();
@@ -494,7 +494,7 @@ fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
             listener.accept().await
         });
         spawn(async move {
-            // It waits first and is unref'd then; ref'd again, and unref'd again.
+            // It waits first, and is then unref'd, ref'd and unref'd again.
             let (stream, _peer) = pair();
             let stream = Rc::new(stream);
             let late = stream.clone();
@@ -519,7 +519,7 @@ fn r6_every_wait_is_counted_once() {
             (&unrefed).read(&mut [0; 8]).await
         });
         spawn(async move {
-            // Polled again and again by another waker each time.
+            // Polled repeatedly, with another waker each time.
             let (stream, _peer) = pair();
             let stream = Rc::new(stream);
             for _ in 0..3 {
@@ -552,9 +552,9 @@ fn r6_every_wait_is_counted_once() {
     event_loop.run_script(script).unwrap();
 }
 
-/// Of several waiters of a source, only the dropped one leaves.
+/// Of several waiters of a source, only the dropped one is removed.
 #[test]
-fn a_waiter_that_gives_up_is_the_one_that_leaves() {
+fn only_the_dropped_waiter_of_a_source_is_removed() {
     let _limit = limit();
     let lines = Lines::default();
     let seen = lines.clone();
@@ -596,7 +596,8 @@ fn an_end_that_comes_with_the_data_is_read() {
     assert_eq!(*seen.borrow(), ["4", "0"]);
 }
 
-/// A read that lost a `select` cannot tell; the stream is unref'd, and the loop ends.
+/// Dropping a read of the `futures` traits does not end its wait. It ends when the stream is dropped or
+/// unref'd, and then the loop ends.
 #[test]
 fn an_abandoned_read_ends_with_its_stream() {
     let _limit = limit();
@@ -615,9 +616,10 @@ fn an_abandoned_read_ends_with_its_stream() {
     });
 }
 
-/// Virtual time does not wait for sockets: it looks, and jumps; what is there comes first.
+/// Virtual time does not wait for sockets. It polls them once before it jumps, and their events are
+/// delivered first.
 #[test]
-fn virtual_time_looks_at_sockets_and_jumps() {
+fn virtual_time_polls_sockets_before_it_jumps() {
     let _limit = limit();
     let lines = Lines::default();
     let seen = lines.clone();
@@ -645,7 +647,7 @@ fn virtual_time_looks_at_sockets_and_jumps() {
     assert_eq!(*seen.borrow(), expected);
 }
 
-/// `io_holds_time`: as long as a task waits for a socket, the clock stands still.
+/// `io_holds_time`: while a task waits for a socket, the clock does not move.
 #[test]
 fn virtual_time_can_be_held_by_sockets() {
     let _limit = limit();
@@ -661,7 +663,7 @@ fn virtual_time_can_be_held_by_sockets() {
             log(&reader, "read");
         });
         let writer = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(20)); // real time, which does not count
+            std::thread::sleep(Duration::from_millis(20)); // real time, which virtual time ignores
             peer.write_all(b"x").unwrap();
             peer
         });
@@ -673,10 +675,10 @@ fn virtual_time_can_be_held_by_sockets() {
     assert_eq!(*seen.borrow(), ["read", "slept"]);
 }
 
-/// A run that ends in the middle of a poll phase leaves the rest to the next run: the system
-/// does not report those events again.
+/// A run that ends in the middle of a poll phase leaves its remaining events to the next run: the
+/// system does not report them again.
 #[test]
-fn what_a_stopped_run_did_not_hand_out_comes_in_the_next_run() {
+fn events_that_a_stopped_run_did_not_deliver_are_delivered_in_the_next() {
     let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let result = event_loop.block_on(async {
@@ -695,10 +697,10 @@ fn what_a_stopped_run_did_not_hand_out_comes_in_the_next_run() {
     assert_eq!(read.unwrap().unwrap(), 1);
 }
 
-/// The same after a run that was cut short by an error: everything is cancelled, and a source
-/// that lives outside of it keeps its readiness.
+/// The same after a run that an error has ended: everything is cancelled, and a source that
+/// outlives the run keeps its readiness.
 #[test]
-fn what_a_cancelled_run_did_not_hand_out_is_not_lost() {
+fn events_that_a_cancelled_run_did_not_deliver_are_not_lost() {
     let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let kept = Rc::new(RefCell::new(None));
@@ -720,7 +722,7 @@ fn what_a_cancelled_run_did_not_hand_out_is_not_lost() {
 
 /// After the end of its loop a source returns an error instead of waiting forever.
 #[test]
-fn a_source_of_a_loop_that_has_ended_says_so() {
+fn a_source_of_a_loop_that_has_ended_returns_an_error() {
     let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
     let built = event_loop.block_on(async {
@@ -748,11 +750,11 @@ fn a_source_of_a_loop_that_has_ended_says_so() {
         ended(descriptor.write_with(|_| Ok(())).await);
     });
     stream.close_with(|| unreachable!("nothing calls back any more"));
-    // In another loop it is no better.
+    // Nor does it work in another loop.
     ended(run(async move { descriptor.writable().await }));
 }
 
-/// A task of another executor that waits for a source is notified of the loop's end.
+/// A task of another executor that waits for a source is woken at the end of the loop.
 #[test]
 fn a_foreign_waiter_is_woken_at_the_end() {
     let _limit = limit();
@@ -777,7 +779,7 @@ fn a_foreign_waiter_is_woken_at_the_end() {
     assert!(text.contains("has ended"), "{text}");
 }
 
-/// Outside of any loop a source can't be made.
+/// Creating a source outside of a loop panics.
 #[test]
 fn outside_of_a_loop_it_panics_with_advice() {
     let _limit = limit();
@@ -789,7 +791,7 @@ fn outside_of_a_loop_it_panics_with_advice() {
     assert!(message.contains("`TcpStream::connect` was called outside"));
 }
 
-/// A task that panics when its event comes: its socket is closed, and the others go on.
+/// If a task panics on its event, its socket is closed, and the other tasks continue.
 #[test]
 fn a_panic_in_a_reader_leaves_the_others_alone() {
     let _limit = limit();
@@ -809,7 +811,7 @@ fn a_panic_in_a_reader_leaves_the_others_alone() {
     });
 }
 
-/// A regular file is not for the reactor, which is an error at once.
+/// A regular file cannot be polled, which is an immediate error.
 #[test]
 fn a_regular_file_is_refused() {
     let _limit = limit();
@@ -819,7 +821,7 @@ fn a_regular_file_is_refused() {
     });
 }
 
-/// Pipes, readiness of one's own, and getting the descriptor back.
+/// Pipes, `poll_read_ready`, and taking the descriptor back.
 #[test]
 fn any_descriptor_can_be_awaited() {
     let _limit = limit();
@@ -829,7 +831,7 @@ fn any_descriptor_can_be_awaited() {
         let wrote = writer.write_with(|mut pipe| pipe.write(&[1; 10])).await;
         assert_eq!(wrote.unwrap(), 10);
         reader.readable().await.unwrap();
-        poll_fn(|cx| reader.poll_read_ready(cx)).await.unwrap(); // it lasts
+        poll_fn(|cx| reader.poll_read_ready(cx)).await.unwrap(); // it stays ready
         let mut buffer = [0; 64];
         assert_eq!(reader.get_ref().read(&mut buffer).unwrap(), 10);
         let again = reader.get_ref().read(&mut buffer).unwrap_err();
@@ -882,7 +884,7 @@ fn a_writer_waits_for_its_peer() {
     );
 }
 
-/// A waker that is not of this crate.
+/// A waker of another crate.
 struct PanickingWaker;
 
 impl std::task::Wake for PanickingWaker {
@@ -891,10 +893,10 @@ impl std::task::Wake for PanickingWaker {
     }
 }
 
-/// Several tasks that wait for one event are woken in one macrotask. A waker in it that panics is
-/// an uncaught error, and those after it are woken all the same.
+/// Several tasks that wait for one event are woken in one macrotask. A panic of one waker is an
+/// uncaught error, and the wakers after it are still called.
 #[test]
-fn a_waker_that_panics_keeps_nobody_from_waking() {
+fn a_waker_that_panics_does_not_keep_the_others_from_waking() {
     let _limit = limit();
     let lines = Lines::default();
     let seen = lines.clone();

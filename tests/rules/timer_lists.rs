@@ -1,6 +1,8 @@
-//! Chapter 3 of the rules once more: which expiry and which number a list of timers has, and when a
-//! timer is picked: R21, R22, R28, R34. Each test is a recorded program of Node v20.20.2; the program
-//! stands in `tests/node/probes/` under the name given, and its output is what the test expects.
+//! Chapter 3 of the rules: the expiry and the number of a list of timers, and when a timer is
+//! picked: R21, R22, R28, R34.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use crate::common::{Later, ms, trace};
 use nodeloop::time::block_for;

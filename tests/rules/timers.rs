@@ -1,6 +1,8 @@
-//! Chapter 3 of the rules, timers: R20–R36. Each test is a recorded program of Node v20.20.2; the
-//! program stands in `tests/node/probes/` under the name given, and its output is what the test
-//! expects. `due` in a line is the millisecond at which the timer's own time is over.
+//! Chapter 3 of the rules, timers: R20–R36.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output. In a line, `due` is the millisecond at which the
+//! timer's own delay has passed.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -29,7 +31,7 @@ fn short_and_huge_delays_are_one_millisecond() {
     .assert(["1", "0", "0.5", "1.9", "Infinity", "2147483648", "2 ms"]);
 }
 
-/// R20: the longest delay that is taken as it is.
+/// R20: the longest delay that is not replaced.
 #[test]
 fn the_longest_delay_is_exact() {
     trace(|log| {
@@ -107,7 +109,7 @@ fn clearing_the_first_timer_leaves_the_expiry_of_its_list() {
         block_for(ms(60));
     })
     .assert([
-        "A2 due 50", // its list still stands at 20
+        "A2 due 50", // its list still expires at 20
         "B due 35",
     ]);
 }
@@ -135,7 +137,7 @@ fn clearing_the_only_timer_keeps_its_list_if_it_was_unrefd() {
         set_timeout(ms(35), log.callback("B due 35"));
         block_for(ms(30));
         a.clear();
-        set_timeout(ms(20), log.callback("A2 due 50")); // the old list, that stands at 20
+        set_timeout(ms(20), log.callback("A2 due 50")); // the old list, which expires at 20
         block_for(ms(60));
     })
     .assert(["A2 due 50", "B due 35"]);
@@ -195,7 +197,7 @@ fn a_timer_never_runs_in_the_phase_that_armed_it() {
 
 /// R25: `38-immediate-before-timeout-in-timer.js`.
 #[test]
-fn from_a_timer_an_immediate_beats_a_timeout() {
+fn from_a_timer_an_immediate_runs_before_a_timeout() {
     trace(|log| {
         set_timeout(ms(10), move || {
             set_timeout(ms(0), log.callback("timeout"));
@@ -207,7 +209,7 @@ fn from_a_timer_an_immediate_beats_a_timeout() {
 
 /// R40: `39-immediate-before-timeout-in-io.js`.
 #[test]
-fn from_a_completion_an_immediate_beats_a_timeout() {
+fn from_a_completion_an_immediate_runs_before_a_timeout() {
     trace(|log| {
         simulate_completion(ms(0), move || {
             set_timeout(ms(0), log.callback("timeout"));
@@ -282,7 +284,7 @@ fn an_interval_slower_than_its_period_lets_the_other_phases_run() {
     ]);
 }
 
-/// R32: `43-interval-behind-timer-of-callback.js`.
+/// R32: `43-interval-after-timer-of-callback.js`.
 #[test]
 fn an_interval_comes_after_the_timers_of_its_callback() {
     trace(|log| {
@@ -365,7 +367,7 @@ fn a_timer_is_picked_before_the_drain() {
 
 /// R35: `47-refresh-pending.js`.
 #[test]
-fn a_pending_timer_can_be_put_off() {
+fn a_pending_timer_can_be_refreshed() {
     trace(|log| {
         let line = log.clone();
         let a = set_timeout(ms(60), move || {
@@ -390,8 +392,8 @@ fn a_timer_that_has_fired_can_be_armed_again() {
     .assert(["A", "refresh", "A"]);
 }
 
-/// R35: a listed deviation from `48-refresh-after-fired.js`: an `FnOnce` is gone when it was
-/// called.
+/// R35: a documented deviation from `48-refresh-after-fired.js`: an `FnOnce` can be called once
+/// only.
 #[test]
 fn a_timer_that_could_be_called_once_is_over() {
     trace(|log| {
@@ -533,7 +535,7 @@ fn a_list_emptied_after_the_pick_is_not_the_new_one_of_its_duration() {
 
 /// R29, R34: `115-picked-timer-replaced-unref.js`.
 #[test]
-fn an_emptied_list_that_stays_takes_the_new_timer() {
+fn an_emptied_list_that_stays_receives_the_new_timer() {
     trace(|log| {
         let b = Later::<TimeoutHandle>::new();
         let (line, clear_b) = (log.clone(), b.clone());

@@ -25,8 +25,10 @@ pub(super) struct Channel {
     is_socket: bool,
 }
 
-/// Returns `None` for a stream that can't be registered, such as a file, or that can't be opened
-/// again.
+/// Opens a stream so that no call blocks.
+///
+/// Returns `None` for a stream that can't be registered, such as a file, or that can't be opened a
+/// second time.
 pub(super) fn open(stream: StandardStream) -> Option<Channel> {
     let shared = File::from(with(stream, |shared| shared.try_clone_to_owned()).ok()?);
     let kind = shared.metadata().ok()?.file_type();

@@ -1,6 +1,6 @@
 //! `AsyncFd`: readiness of any descriptor that can be polled.
 //!
-//! It never reads or writes: the operation that it is given does.
+//! It never reads or writes itself: the operations of the caller do.
 
 use std::fmt;
 use std::io;
@@ -18,9 +18,10 @@ use crate::io::registration::{Ready, Registration};
 /// Associates a file descriptor with the event loop, to wait for its readiness: a pipe, a terminal,
 /// an `eventfd`, an `inotify` instance, or a socket of another crate.
 ///
-/// The descriptor is set to non-blocking mode and stays in it. The mode belongs to the open file, so
-/// it also applies to descriptors that share the file through `dup` or inheritance. A regular file
-/// is always ready and can't be registered; use [`spawn_blocking`](crate::spawn_blocking) for it.
+/// The descriptor is set to non-blocking mode and stays in it. The mode belongs to the open file,
+/// so it also applies to descriptors that share the file through `dup` or inheritance. A regular
+/// file is always ready and can't be registered; use [`spawn_blocking`](crate::spawn_blocking) for
+/// it.
 ///
 /// Dropping an `AsyncFd` deregisters the descriptor and drops the inner value.
 ///
@@ -62,7 +63,7 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn new(inner: T) -> io::Result<AsyncFd<T>> {
         let state = current("io::AsyncFd::new");
@@ -114,8 +115,8 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Clears the read readiness: the next wait lasts until the next event.
     ///
-    /// Call it only after an operation that would have blocked. Otherwise the next wait may not end,
-    /// because its event was reported before.
+    /// Call it only after an operation that would have blocked. Otherwise the next wait may not
+    /// end, because its event was reported before.
     pub fn clear_read_ready(&self) {
         self.registration.would_block(Direction::Read);
     }

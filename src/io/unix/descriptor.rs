@@ -1,8 +1,8 @@
 //! `Descriptor`: the borrowed descriptor of a socket.
 //!
 //! A socket can be closed by reference while tasks wait for it, so it can't implement `AsFd`, which
-//! would borrow the descriptor for as long as the socket lives. This guard borrows it while nothing
-//! closes the socket.
+//! would borrow the descriptor for as long as the socket lives. As long as this guard exists,
+//! closing the socket panics.
 
 use std::cell::Ref;
 use std::fmt;

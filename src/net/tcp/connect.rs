@@ -1,9 +1,9 @@
 //! Establishing connections: several addresses, tried one after the other, as in Node.
 //!
-//! Node 20 (`lib/net.js`, `lookupAndConnectMultiple`, `internalConnectMultiple`) sorts the addresses
-//! of a name so that the families alternate, beginning with the family of the first address. It
-//! tries one address at a time, and the next one when an attempt has failed or has exceeded the
-//! attempt timeout, which aborts it. The last address has no such timeout. It is "Happy Eyeballs"
+//! Node 20 (`lib/net.js`, `lookupAndConnectMultiple`, `internalConnectMultiple`) sorts the
+//! addresses of a name so that the families alternate, beginning with the family of the first
+//! address. It tries one address at a time. It tries the next one when an attempt has failed or was
+//! aborted by the attempt timeout, which the last address does not have. This is "Happy Eyeballs"
 //! without attempts in parallel.
 //!
 //! Invariant: a connection has at most one attempt at a time.
@@ -30,7 +30,7 @@ use crate::time::timeout;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
 const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// Options for [`TcpStream::connect`], as those of Node's `net.connect`.
+/// Options for opening a TCP connection, as those of Node's `net.connect`.
 ///
 /// # Examples
 ///
@@ -121,7 +121,7 @@ impl ConnectOptions {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn connect<A: ToSocketAddrs>(
         &self,
@@ -184,7 +184,7 @@ impl ConnectOptions {
         let socket = TcpSocket::new_for(address).map_err(failed)?;
         if let Some(local) = self.local_address {
             let failed = |error| FailedAttempt::at("bind", local, error);
-            // As in libuv: the port of a connection that has just ended can be used again.
+            // As in libuv, so that the port of a connection that has just ended can be used again.
             socket.set_reuse_address(REUSE_ADDRESS).map_err(failed)?;
             socket.bind(local).map_err(failed)?;
         }
@@ -273,7 +273,7 @@ mod tests {
         addresses.iter().map(parse).collect()
     }
 
-    /// What `net.connect` of Node v20.20.2 attempts when its `lookup` returns these.
+    /// The order is that of `net.connect` of Node v20.20.2 for the same result of `lookup`.
     #[test]
     fn families_alternate_and_nothing_is_tried_twice() {
         let given = [

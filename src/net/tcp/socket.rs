@@ -1,4 +1,4 @@
-//! A TCP socket that neither listens nor is connected yet, for options that are set before.
+//! A TCP socket that neither listens nor is connected yet, on which options can be set.
 
 use std::future::Future;
 use std::io;
@@ -112,8 +112,8 @@ impl TcpSocket {
         self.socket.set_tcp_nodelay(nodelay)
     }
 
-    /// Enables TCP keepalive after `idle`, in whole seconds, or disables it. A dead peer surfaces as
-    /// a read error.
+    /// Enables TCP keepalive after `idle`, in whole seconds, or disables it. A dead peer surfaces
+    /// as a read error.
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
         set_keepalive(&self.socket, idle)
     }
@@ -165,7 +165,7 @@ impl TcpSocket {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         let state = current("TcpSocket::listen");
@@ -193,7 +193,7 @@ impl TcpSocket {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     ///
     /// # Cancel safety
     ///
@@ -204,7 +204,7 @@ impl TcpSocket {
         let location = Location::caller();
         async move {
             let connecting = connect_socket(&state, self.socket, address, location);
-            let failed = |error| FailedAttempt::at("connect", address, error).alone();
+            let failed = |error| FailedAttempt::at("connect", address, error).into_error();
             connecting.await.map_err(failed)
         }
     }

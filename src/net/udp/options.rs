@@ -1,4 +1,4 @@
-//! The options of a UDP socket that are set before it is bound.
+//! Options that are set on a UDP socket before it is bound.
 
 use std::future::Future;
 use std::io;
@@ -16,7 +16,7 @@ use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::phases::macrotask::SourceLocation;
 
-/// Options for [`UdpSocket::bind`], as those of Node's `dgram.createSocket`.
+/// Options for binding a UDP socket, as those of Node's `dgram.createSocket`.
 ///
 /// # Examples
 ///
@@ -50,17 +50,17 @@ impl UdpOptions {
         UdpOptions::default()
     }
 
-    /// Sets the `SO_REUSEADDR` option, which lets several sockets have one address. Each of them has
-    /// to set it. All of them receive the datagrams of a multicast group; other datagrams reach the
-    /// socket that was bound last.
+    /// Sets the `SO_REUSEADDR` option, which allows several sockets to have one address. Each of
+    /// them has to set it. All of them receive the datagrams of a multicast group; other datagrams
+    /// reach the socket that was bound last.
     #[doc(alias = "reuseAddr")]
     pub fn reuse_address(&mut self, reuse: bool) -> &mut UdpOptions {
         self.reuse_address = reuse;
         self
     }
 
-    /// Sets the `IPV6_V6ONLY` option: whether a socket for IPv6 receives no datagrams over IPv4. The
-    /// default depends on the operating system.
+    /// Sets the `IPV6_V6ONLY` option: whether a socket for IPv6 receives no datagrams over IPv4.
+    /// The default depends on the operating system.
     #[doc(alias = "ipv6Only")]
     pub fn only_v6(&mut self, only_v6: bool) -> &mut UdpOptions {
         self.only_v6 = Some(only_v6);
@@ -75,8 +75,8 @@ impl UdpOptions {
         self
     }
 
-    /// Sets the size of the send buffer (`SO_SNDBUF`). Sending waits while it is full. It is a hint:
-    /// Linux doubles it.
+    /// Sets the size of the send buffer (`SO_SNDBUF`). Sending waits while it is full. It is a
+    /// hint: Linux doubles it.
     #[doc(alias = "sendBufferSize")]
     pub fn send_buffer_size(&mut self, bytes: usize) -> &mut UdpOptions {
         self.send_buffer_size = Some(bytes);
@@ -91,7 +91,7 @@ impl UdpOptions {
     ///
     /// # Panics
     ///
-    /// Panics outside of an event loop.
+    /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(
         &self,

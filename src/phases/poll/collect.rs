@@ -1,6 +1,7 @@
-//! How the poll phase collects what has arrived: asks the operating system, waits, moves a virtual clock.
+//! How the poll phase collects what has arrived: asks the operating system, waits, moves a virtual
+//! clock.
 //!
-//! It leaves what it finds in the batch, in the order that [`super`] lists.
+//! The arrivals are left in the batch, in the order that [`super`] lists.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::reactor::registrations::{Readiness, signal_of};
 use crate::reactor::remote_queue::RemoteQueue;
 
 impl PollPhase {
-    /// Returns the end of the wait: the loop timer or a simulated completion.
+    /// Returns when a wait must end: when the loop timer or the first simulated completion is due.
     pub(super) fn first_due(&self, wait: Wait) -> Option<Duration> {
         let timer = match wait {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms)),
@@ -21,8 +22,8 @@ impl PollPhase {
         timer.into_iter().chain(self.simulated.next_due()).min()
     }
 
-    /// Collects what the real world has, in the fixed order; waits if `wait` allows it and it has
-    /// nothing. On a virtual clock the clock moves instead, if it may.
+    /// Collects what has arrived, in the fixed order. If nothing has and `wait` allows it, waits, or
+    /// moves a virtual clock that may move.
     pub(super) fn collect(
         &self,
         cx: &PollContext<'_>,
@@ -30,7 +31,7 @@ impl PollPhase {
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
         if wait == Wait::Zero && self.has_nothing_to_poll(cx.remote_queue) {
-            return Ok(PollOutcome::Arrivals); // the turn of a loop that runs on immediates alone
+            return Ok(PollOutcome::Arrivals); // keeps a turn without event sources cheap
         }
         let must_wait = || wait_now() != Wait::Zero;
         if cx.clock.is_virtual() {
@@ -88,9 +89,9 @@ impl PollPhase {
         polled
     }
 
-    /// Asks the operating system once if it can have anything to report, even if a timer is overdue (R8).
-    /// It waits for up to `timeout`, or forever without one, if nothing has arrived and `must_wait` still
-    /// returns true.
+    /// Polls the operating system once if it can have anything to report, even if a timer is
+    /// overdue (R8). Waits for up to `timeout`, or forever without one, if nothing has arrived and
+    /// `must_wait` still returns `true`.
     fn poll_once(
         &self,
         cx: &PollContext<'_>,
@@ -126,14 +127,15 @@ impl PollPhase {
             return Some(Duration::ZERO);
         }
         remote_queue.prepare_park();
-        // Another thread may have sent a message or dropped a token before it could see the parked loop.
+        // Another thread may have sent a message or dropped a token before it could see the parked
+        // loop.
         if !remote_queue.is_empty() || !must_wait() {
             return Some(Duration::ZERO);
         }
         timeout
     }
 
-    /// Makes one wait of the operating system. A signal that interrupts it does not end it early.
+    /// Polls the operating system. A signal that interrupts the wait does not end it early.
     fn poll_os(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = match (timeout, self.longest_wait.get()) {
             (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
@@ -151,7 +153,7 @@ impl PollPhase {
         }
     }
 
-    /// Puts what the operating system has reported at the end of the batch, signals last (R64).
+    /// Appends the events of the operating system to the batch, signals last (R64).
     fn batch_readiness(&self) {
         let (mut batch, mut events) = (self.batch.borrow_mut(), self.events.borrow_mut());
         let mut signals = Vec::new();
@@ -166,21 +168,21 @@ impl PollPhase {
         events.clear();
     }
 
-    /// Puts the messages that are in the remote queue now after the completions of the batch.
+    /// Inserts the messages that are in the remote queue now after the completions of the batch.
     fn batch_messages(&self, remote_queue: &RemoteQueue) {
         let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         if messages.len() == 0 {
             return;
         }
         let mut batch = self.batch.borrow_mut();
-        let is_simulated = |one: &&Batched| matches!(one, Batched::Simulated(_));
+        let is_simulated = |batched: &&Batched| matches!(batched, Batched::Simulated(_));
         let simulated = batch.iter().take_while(is_simulated).count();
         if simulated == batch.len() {
             return batch.extend(messages);
         }
-        let rest = batch.split_off(simulated);
+        let after_completions = batch.split_off(simulated);
         batch.extend(messages);
-        batch.extend(rest);
+        batch.extend(after_completions);
     }
 
     fn batch_due_completions(&self, clock: &Clock) {
@@ -191,8 +193,8 @@ impl PollPhase {
         );
     }
 
-    /// Returns how long a loop on the real clock may wait: until something is due, however long the
-    /// callbacks before took (R7).
+    /// Returns how long a loop on the real clock may wait: until something is due, no matter how
+    /// long the previous callbacks took (R7).
     fn timeout(&self, clock: &Clock, wait: Wait) -> Option<Duration> {
         match (wait, self.first_due(wait)) {
             (Wait::Zero, _) => Some(Duration::ZERO),
@@ -203,8 +205,10 @@ impl PollPhase {
 
     /// Returns whether a poll that does not wait would find nothing.
     fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
+        let registrations = self.registrations.borrow();
         !self.must_poll_os.get()
-            && self.registrations.borrow().has_nothing_to_poll()
+            && registrations.is_empty()
+            && !registrations.has_budget_exhausted()
             && !self.simulated.has_completions()
             && remote_queue.is_empty()
     }
@@ -218,7 +222,8 @@ impl PollPhase {
     }
 }
 
-/// Timers count whole milliseconds, so a wait includes the rest of the current one.
+/// Rounds down to whole milliseconds. Timers count these, so a wait includes the elapsed part of the
+/// current one.
 fn floor_to_ms(now: Duration) -> Duration {
     Duration::new(now.as_secs(), now.subsec_millis() * 1_000_000)
 }

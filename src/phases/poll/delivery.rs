@@ -11,10 +11,10 @@
 //! | that a blocking wait for jobs has returned | [`Delivery::jobs_have_finished`] |
 //!
 //! [`PollPhase::collect`] is the real world: it asks the operating system and the other threads,
-//! waits, moves a virtual clock, and leaves what it found in the batch in one fixed order.
-//! [`Delivery::InOrder`] is exactly that. Another delivery may call it, reorder the batch, keep a part
-//! of it for a later poll phase, or fill the batch without calling it at all, as a replay or a
-//! simulated world would.
+//! waits, moves a virtual clock, and leaves the arrivals in the batch in one fixed order.
+//! [`Delivery::InOrder`] calls it and does nothing else. Another delivery may call it, reorder the
+//! batch, keep a part of it for a later poll phase, or fill the batch without calling it at all, as
+//! a replay or a simulated world would.
 //!
 //! A delivery keeps these rules, because Node guarantees them:
 //!
@@ -26,9 +26,9 @@
 //! * A poll phase that has waited delivers something, or reports [`PollOutcome::ClockHeld`].
 //! * The clock moves forward only, and only as far as [`TimeRules`](super::TimeRules) allow.
 //!
-//! Invariants: a delivery never calls user code, and user code never runs while it is borrowed. What it
-//! keeps for later counts as arrived: [`Delivery::is_holding`] keeps the loop alive, reports list it, and
-//! [`Delivery::take_held`] hands it back at the end of the loop.
+//! Invariants: a delivery never calls user code, and user code never runs while it is borrowed.
+//! What it keeps for later counts as arrived: [`Delivery::is_holding`] keeps the loop alive,
+//! reports list it, and [`Delivery::take_held`] returns it at the end of the loop.
 
 mod explorer;
 mod held_back;
@@ -46,9 +46,9 @@ pub use seed::{InvalidSeed, Seed};
 
 /// Decides what arrives next.
 pub(crate) enum Delivery {
-    /// Everything arrives in the order in which it was found.
+    /// Delivers everything in the order in which it was collected.
     InOrder,
-    /// A seed chooses among the orders that Node permits.
+    /// Lets a seed choose among the orders that Node permits.
     Explored(Box<Explorer>),
 }
 
@@ -60,7 +60,7 @@ impl Delivery {
         }
     }
 
-    /// Returns whether each message must carry the thread that sent it.
+    /// Returns whether each message must contain the thread that sent it.
     pub(crate) fn needs_senders(&self) -> bool {
         matches!(self, Delivery::Explored(_))
     }
@@ -82,7 +82,8 @@ impl Delivery {
     }
 
     /// Fills the empty batch of one poll phase; waits if `wait` allows it and nothing has arrived.
-    /// `wait_now` computes `wait` again, for a check that follows a possible change by another thread.
+    /// `wait_now` computes `wait` again, for a check that follows a possible change by another
+    /// thread.
     #[inline]
     pub(super) fn poll(
         &self,
@@ -97,8 +98,8 @@ impl Delivery {
         }
     }
 
-    /// Reads the clock for the timers phase, in milliseconds. `timer_due_at` returns where the first timer
-    /// that is due at a time was created.
+    /// Reads the clock for the timers phase, in milliseconds. `timer_due_at` returns where the
+    /// first timer that is due at a time was created.
     #[inline]
     pub(super) fn timers_now_ms(
         &self,
@@ -108,21 +109,22 @@ impl Delivery {
     ) -> u64 {
         match self {
             Delivery::InOrder => {}
-            Delivery::Explored(explorer) => explorer.perhaps_pass_time(phase, cx, timer_due_at),
+            Delivery::Explored(explorer) => explorer.maybe_pass_time(phase, cx, timer_due_at),
         }
         cx.clock.now_ms()
     }
 
-    /// A task is about to write to a source: may mark it as not writable until a later poll phase.
+    /// Is called before a task writes to a source. May mark the source as not writable until a
+    /// later poll phase.
     #[inline]
     pub(super) fn before_write(&self, registrations: &mut Registrations, key: RegistrationKey) {
         match self {
             Delivery::InOrder => {}
-            Delivery::Explored(explorer) => explorer.perhaps_defer_write(registrations, key),
+            Delivery::Explored(explorer) => explorer.maybe_defer_write(registrations, key),
         }
     }
 
-    /// The loop has blocked until every job below `end` had finished.
+    /// Records that the loop has blocked until every job below `end` had finished.
     pub(super) fn jobs_have_finished(&self, end: JobId) {
         match self {
             Delivery::InOrder => {}
@@ -138,15 +140,15 @@ impl Delivery {
         }
     }
 
-    /// Calls `look` with everything that is kept for a later poll phase.
-    pub(super) fn for_each_held(&self, look: impl FnMut(&Batched)) {
+    /// Calls `visit` with everything that is kept for a later poll phase.
+    pub(super) fn for_each_held(&self, visit: impl FnMut(&Batched)) {
         match self {
             Delivery::InOrder => {}
-            Delivery::Explored(explorer) => explorer.for_each_held(look),
+            Delivery::Explored(explorer) => explorer.for_each_held(visit),
         }
     }
 
-    /// Takes out everything that is kept for a later poll phase.
+    /// Removes everything that is kept for a later poll phase.
     pub(super) fn take_held(&self) -> Vec<Batched> {
         match self {
             Delivery::InOrder => Vec::new(),

@@ -1,6 +1,6 @@
 //! Completions that a program simulates, and callbacks that wait until the loop stalls.
 //!
-//! It is a passive list: the poll phase decides when it asks, and passes the time.
+//! It is a passive list: the poll phase decides when to read it, and passes the time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl Simulated {
         !self.stalled.borrow().is_empty()
     }
 
-    /// Takes out the completions that are due, in order. `now` is read only if there are any.
+    /// Passes the completions that are due to `take`, in order. Calls `now` only if there are any.
     pub(super) fn take_due(&self, now: impl FnOnce() -> Duration, mut take: impl FnMut(Macrotask)) {
         let mut completions = self.completions.borrow_mut();
         if completions.is_empty() {
@@ -67,7 +67,7 @@ impl Simulated {
         self.stalled.take()
     }
 
-    /// Takes everything out, to be dropped by the caller outside of any borrow.
+    /// Removes everything, which the caller drops outside of any borrow.
     pub(super) fn take_all(&self) -> impl Iterator<Item = Macrotask> + use<> {
         let completions = self.completions.take().into_values();
         completions.chain(self.stalled.take())

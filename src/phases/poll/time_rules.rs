@@ -1,6 +1,6 @@
-//! When a virtual clock may move, and what a loop does that has nothing to run.
+//! When a virtual clock may move, and what an idle loop does.
 //!
-//! It decides from what is outstanding in the real world and never reads or moves a clock itself: the
+//! The rules depend on what is outstanding in the real world. They never read or move a clock: the
 //! poll phase acts on [`WhenIdle`], and `advance` on [`Advance`].
 
 use std::cell::Cell;
@@ -14,7 +14,7 @@ pub(crate) struct TimeRules {
     pub(crate) jobs_hold: bool,
     /// How many holders keep the clock from moving by itself.
     holds: Cell<usize>,
-    /// The time up to which the clock may jump although it is held, because it is moved by hand.
+    /// The time up to which `advance` lets the clock jump even if it is held.
     free_until: Cell<Duration>,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum WhenIdle {
     JumpTo(Duration),
     /// Waits for the real world.
     Wait,
-    /// Reports that only a clock that is held by hand could let anything run.
+    /// Reports that nothing can run while the clock is held.
     ClockHeld,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Advance {
     Wait,
     /// Moves the clock to this time.
     JumpTo(Duration),
-    /// Nothing: the clock has arrived.
+    /// Ends: the clock has reached its target.
     Done,
 }
 
@@ -75,12 +75,12 @@ impl TimeRules {
         self.free_until.set(self.free_until.get().max(target));
     }
 
-    /// Returns whether a little time may pass unnoticed while callbacks run.
+    /// Returns whether time may pass while callbacks run.
     pub(super) fn may_drift(&self, has_jobs: bool) -> bool {
         self.holds.get() == 0 && !(self.jobs_hold && has_jobs)
     }
 
-    /// Decides what follows when nothing has arrived and nothing can run before `due`.
+    /// Decides what an idle loop does if nothing can run before `due`.
     pub(super) fn when_idle(&self, due: Option<Duration>, outstanding: Outstanding) -> WhenIdle {
         let is_allowed =
             |target: &Duration| self.holds.get() == 0 || *target <= self.free_until.get();
@@ -93,7 +93,8 @@ impl TimeRules {
         }
     }
 
-    /// Decides how a clock at `now` gets to `target`, with something due at `due` if at all.
+    /// Decides the next step of `advance` from `now` to `target`; the next timer or simulated
+    /// completion is due at `due`.
     pub(crate) fn advance(
         &self,
         now: Duration,

@@ -1,7 +1,7 @@
 //! The lists of timers, one for each duration, and their queue.
 //!
-//! Invariant: a list that is not in `by_duration` is *detached*. It gets no more timers, is not in
-//! the queue, and exists only until the running pass leaves it.
+//! Invariant: a list that is not in `by_duration` is *detached*. It receives no more timers, is not
+//! in the queue, and exists only until the running pass leaves it.
 
 use super::{TimerKey, Timers};
 
@@ -16,7 +16,7 @@ pub(super) struct List {
     pub(super) detached: bool,
 }
 
-/// The place of a timer in its list.
+/// The position of a timer in its list.
 #[derive(Clone, Copy)]
 pub(super) struct Link {
     list: ListKey,
@@ -83,7 +83,7 @@ impl Timers {
         serial
     }
 
-    /// Takes a timer out of its list. The list keeps its expiry and its serial number (R28).
+    /// Removes a timer from its list. The list keeps its expiry and its serial number (R28).
     pub(super) fn unlink(&mut self, key: TimerKey) {
         let Some(link) = self.timers[key].link.take() else {
             return;
@@ -106,7 +106,7 @@ impl Timers {
         }
     }
 
-    /// R29: clearing the last timer of a list removes the list if that timer was ref'd.
+    /// Removes the list of a ref'd timer that was cleared, if the list is empty now (R29).
     pub(super) fn remove_list_if_empty(&mut self, duration_ms: u64) {
         let Some(&list) = self.by_duration.get(&duration_ms) else {
             return;
@@ -121,7 +121,7 @@ impl Timers {
         }
     }
 
-    /// Takes a list out of the map and the queue. The running pass may still visit it.
+    /// Removes a list from the map and the queue. The running pass may still visit it.
     pub(super) fn detach(&mut self, key: ListKey) {
         let list = &mut self.lists[key];
         list.detached = true;
@@ -129,7 +129,8 @@ impl Timers {
         self.queue.remove(&(list.expiry_ms, list.serial, key));
     }
 
-    /// Gives a list whose first timer is not due a new expiry and a new serial number (R22).
+    /// Puts a list whose first timer is not due back into the queue, with a new expiry and serial
+    /// number (R22).
     pub(super) fn put_back(&mut self, key: ListKey, expiry_ms: u64) {
         let serial = self.new_serial();
         let list = &mut self.lists[key];

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The loop acts on each [`Step`] and asks for the next one. After a panic in a callback or in a
-//! drain it calls [`Timers::start_over`] in between.
+//! drain it calls [`Timers::start_over`] first.
 
 use super::list::ListKey;
 use super::{TimerKey, Timers};
@@ -29,12 +29,12 @@ pub(crate) enum Step {
     Done,
 }
 
-/// The pass that is under way.
+/// The running pass.
 pub(super) struct Pass {
     now_ms: u64,
     /// The list that is visited.
     pub(super) list: Option<ListKey>,
-    /// The timer that the next step calls, picked before the drain that comes first (R34).
+    /// The timer that the next step calls, picked before the drain between the two (R34).
     pub(super) picked: Option<TimerKey>,
     visited_a_list: bool,
     /// Whether a timer of the visited list was picked before.
@@ -56,9 +56,9 @@ impl Timers {
         });
     }
 
-    /// Returns what comes next in this pass (R22, R23, R34).
+    /// Returns the next step of this pass (R22, R23, R34).
     pub(crate) fn step(&mut self) -> Step {
-        let mut pass = self.pass.take().expect("a timers pass is under way");
+        let mut pass = self.pass.take().expect("a timers pass is running");
         let step = loop {
             let step = match (pass.picked.take(), pass.list) {
                 (Some(timer), _) => self.run_picked(timer),
@@ -111,14 +111,14 @@ impl Timers {
         (!is_first).then_some(Step::Drain) // R12: between two lists
     }
 
-    /// Takes the picked timer out of the list that it is in by now (R34), with its work. One that
-    /// was cleared since has none.
+    /// Removes the picked timer from the list that it is in by now (R34), and returns its work;
+    /// `None` if the timer was cleared since it was picked.
     fn take(&mut self, key: TimerKey) -> Option<Macrotask> {
         self.unlink(key);
         let timer = &mut self.timers[key];
         if !timer.has_callback {
             if !timer.destroyed {
-                self.destroy(key); // armed again after it was cleared: R35, nothing to call
+                self.destroy(key); // R35: refreshed after it was cleared, so there is nothing to call
             }
             drop(self.free_if_unused(key)); // its work was dropped when it was cleared
             return None;
@@ -130,8 +130,8 @@ impl Timers {
     }
 
     /// Ends the call of a timer. An interval is armed again, with the clock read before the call
-    /// as its start (R30, R32); any other timer has fired. The caller drops work that is
-    /// left outside of any borrow.
+    /// as its start (R30, R32); any other timer has fired. The caller drops the returned work
+    /// outside of any borrow.
     #[must_use]
     pub(crate) fn finished(
         &mut self,
@@ -142,7 +142,7 @@ impl Timers {
         let timer = &mut self.timers[key];
         timer.is_running = false;
         if timer.is_interval {
-            // Only an interval reads the clock at its call, and R27 is about readings.
+            // R27: only an interval reads the clock at its call.
             self.last_reading_ms = self.last_reading_ms.max(called_at_ms);
         }
         let leftover = if timer.has_callback {
@@ -162,11 +162,11 @@ impl Timers {
 
     /// Starts the pass over at the same time, after a panic in a callback or in a drain (R56, R58).
     pub(crate) fn start_over(&mut self) {
-        let mut pass = self.pass.take().expect("a timers pass is under way");
+        let mut pass = self.pass.take().expect("a timers pass is running");
         pass.visited_a_list = false;
         self.abandon_list(&mut pass);
         if let Some(key) = pass.picked.take() {
-            drop(self.free_if_unused(key)); // only one that was cleared is unused: no work left
+            drop(self.free_if_unused(key)); // only a cleared timer is unused, and its work was dropped
         }
         self.pass = Some(pass);
     }
@@ -194,7 +194,7 @@ impl Timers {
         }
     }
 
-    /// Leaves the visited list in the middle. An empty one stays, to be visited again (R56).
+    /// Leaves the visited list early. An empty list stays in the queue and is visited again (R56).
     fn abandon_list(&mut self, pass: &mut Pass) {
         let Some(key) = pass.list.take() else {
             return;

@@ -1,4 +1,4 @@
-//! The timers as a report lists them.
+//! The list of timers for a report.
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ impl Readiness {
         }
     }
 
-    /// Returns what is left of an event once its reader has been served.
+    /// Returns the part of an event that concerns the writer, if any.
     pub(super) fn write_half(self) -> Option<Readiness> {
         self.writable.then_some(Readiness {
             readable: false,
@@ -49,9 +49,9 @@ impl Readiness {
     }
 }
 
-/// A token holds the index of the slot in its lower bits and as much of the slot's generation above as
-/// there is room for. A 32-bit machine has room for a million sources, and for 2,048 uses of a slot
-/// before an old token could be mistaken for a new one.
+/// How many lower bits of a token are the index of the slot. The upper bits are the slot's
+/// generation, truncated. On a 32-bit machine this allows a million sources, and 2,048 uses of a
+/// slot before an old token could be mistaken for a new one.
 const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
 /// The index that no source has.
 pub(super) const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;

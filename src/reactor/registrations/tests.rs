@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use super::*;
 
-/// A source that the operating system knows nothing of.
+/// A source that is unknown to the operating system.
 struct NoSource;
 
 impl Source for NoSource {
@@ -24,7 +24,7 @@ impl Source for NoSource {
 
 const SOURCES: usize = 10_000;
 
-/// Registers sources, delivers an event to each, and uses up what it permits.
+/// Registers sources, delivers an event to each, and exhausts its budget.
 fn exhausted_sources() -> (Registrations, Vec<RegistrationKey>) {
     let poll = mio::Poll::new().unwrap();
     let registry = Rc::new(poll.registry().try_clone().unwrap());
@@ -54,7 +54,7 @@ fn one_pass_over_the_events_serves_all_exhausted_sources() {
     let mut reported = Vec::new();
     registrations.merge_events(events, |token, _| reported.push(token));
     assert_eq!(read.get(), SOURCES);
-    // Each is reported once, in the order in which the budgets were used up.
+    // Each is reported once, in the order in which the budgets were exhausted.
     assert!(reported.iter().eq(keys.iter().map(|key| &key.0)));
     assert!(!registrations.has_budget_exhausted());
 }

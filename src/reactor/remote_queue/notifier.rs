@@ -12,7 +12,7 @@
 //! least one of them sees the other, because on both sides a sequentially consistent fence separates
 //! the two steps. `tests/loom` is a loom model of this file.
 //!
-//! It never touches the queue or the operating system's waker.
+//! A notifier never touches the queue or the operating system's waker.
 
 use super::atomic::{AtomicU8, Ordering, fence};
 
@@ -32,20 +32,20 @@ impl Notifier {
         }
     }
 
-    /// The loop is about to wait. After this call it must check the queue again.
+    /// Marks the loop as parked. Afterwards the loop must check the queue again before it waits.
     pub(crate) fn prepare_park(&self) {
         self.state.store(PARKED, Ordering::Relaxed);
         fence(Ordering::SeqCst); // pairs with the fence in `should_notify`
     }
 
-    /// The loop has waited, or does not wait after all.
+    /// Marks the loop as running: it has waited, or does not wait after all.
     pub(crate) fn unpark(&self) {
         // Relaxed: a sender that still reads PARKED wakes the loop once without need.
         self.state.store(RUNNING, Ordering::Relaxed);
     }
 
-    /// A sender calls this after it has pushed its message. Returns true to the one that has to wake the
-    /// loop.
+    /// Returns whether the sender must wake the loop. A sender calls this after it has pushed its
+    /// message; at most one of them receives `true` for each wait.
     pub(crate) fn should_notify(&self) -> bool {
         fence(Ordering::SeqCst); // pairs with the fence in `prepare_park`
         self.state.load(Ordering::Relaxed) == PARKED

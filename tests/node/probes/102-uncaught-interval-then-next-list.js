@@ -1,4 +1,4 @@
-// The same with an interval as the one that throws: it is armed again behind its
+// The same with an interval as the timer that throws: it is armed again after its
 // call, so its list is not empty, but not due either. It is visited first, and the
 // drain comes before the timer of the second list.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

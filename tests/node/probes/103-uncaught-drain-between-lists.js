@@ -1,6 +1,6 @@
 // The drain between two lists throws (a tick): the rest of the ticks and the
 // microtasks stay, the next list's timer follows at once, the rest is drained
-// behind it.
+// after it.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => console.log('uncaught', e));
 setTimeout(() => {

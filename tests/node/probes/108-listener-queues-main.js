@@ -1,5 +1,5 @@
 // What the uncaughtException listener queues for an error of the main script runs
-// in the drain behind the main script, behind what the script had queued.
+// in the drain after the main script, after what the script had queued.
 process.on('uncaughtException', (e) => {
   console.log('uncaught', e);
   process.nextTick(() => console.log('tick of listener'));

@@ -1,6 +1,6 @@
 // For an error of a tick: nothing runs before the next drain point; then what the
-// listener queued stands behind what was left. Here that is the opening of the
-// check phase, and in the second half the drain behind the next timer.
+// listener queued comes after what was left. Here that is the opening of the
+// check phase, and in the second half the drain after the next timer.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => {
   console.log('uncaught', e);

@@ -1,5 +1,5 @@
 // For an error of a microtask: the listener's microtask goes to the end of the
-// queue that is being run, its tick comes behind the microtasks, in the same drain.
+// queue that is being run, its tick comes after the microtasks, in the same drain.
 process.on('uncaughtException', (e) => {
   console.log('uncaught', e);
   process.nextTick(() => console.log('tick of listener'));

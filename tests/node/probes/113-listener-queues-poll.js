@@ -1,5 +1,5 @@
 // For an error of a poll callback: the same, past the next completion of the poll
-// phase; behind the last completion, the opening of the check phase drains.
+// phase; after the last completion, the opening of the check phase drains.
 const fs = require('fs');
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => {

@@ -1,6 +1,6 @@
 // The last immediate of the snapshot throws and the uncaughtException listener
 // queues an immediate: it runs in the same check phase, before any timer, and
-// behind the immediates queued by the snapshot; an immediate that such an immediate
+// after the immediates queued by the snapshot; an immediate that such an immediate
 // queues waits for the next check phase.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => {

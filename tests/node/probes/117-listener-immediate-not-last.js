@@ -1,5 +1,5 @@
 // The first of two immediates throws: the listener's immediate waits for the next
-// check phase, behind the timer that is due.
+// check phase, after the timer that is due.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => {
   console.log('uncaught', e);

@@ -1,6 +1,6 @@
 // A timer of 1 ms armed by the last drain of the timers phase, before the drain
-// blocks: nobody reads the clock afterwards, so the immediate is first. If another
-// timer is armed behind the blocking, the timer of 1 ms runs in the same phase,
+// blocks: nothing reads the clock afterwards, so the immediate is first. If another
+// timer is armed after the blocking, the timer of 1 ms runs in the same phase,
 // first: R25 does not hold for the last drain.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 setTimeout(() => {

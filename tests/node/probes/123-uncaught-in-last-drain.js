@@ -1,5 +1,5 @@
 // The drain at the end of the timers phase throws: what is left waits for the
-// opening of the check phase; with the phase run again (118) it is drained behind
+// opening of the check phase; with the phase run again (118) it is drained after
 // the timer of that.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => console.log('uncaught', e));

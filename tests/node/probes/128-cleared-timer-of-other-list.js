@@ -1,4 +1,4 @@
-// The drain between two lists is behind the choice of the list. Here it clears B,
+// The drain between two lists comes after the choice of the list. Here it clears B,
 // the only timer of the chosen list, and arms C of that duration: B's list is
 // removed, C has another; nothing of the old list runs.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

@@ -1,5 +1,5 @@
 // A beforeExit listener that throws: reported; its drain is left out, but the empty
-// immediate behind every handled error makes the loop alive, and the opening of its
+// immediate after every handled error keeps the loop alive, and the opening of its
 // check phase drains. Then beforeExit once more.
 process.on('uncaughtException', (e) => console.log('uncaught', e));
 let times = 0;

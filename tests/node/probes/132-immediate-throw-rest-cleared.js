@@ -1,4 +1,4 @@
-// B throws, and the only immediate behind it in the snapshot has been cleared: then
+// B throws, and the only immediate after it in the snapshot has been cleared: then
 // B counts as the last, and the new immediates run in the same check phase, ahead of
 // the drain and of the timer.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

@@ -1,6 +1,6 @@
 // A throws while B is still to come: B follows without a drain. The tick of A runs
-// behind B and clears C, the last: the snapshot ends, and the new immediate waits for
-// the next check phase, behind the timer.
+// after B and clears C, the last: the snapshot ends, and the new immediate waits for
+// the next check phase, after the timer.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => console.log('uncaught', e));
 setImmediate(() => {

@@ -12,11 +12,11 @@ process.on('beforeExit', first);
 process.on('beforeExit', second);
 process.on('beforeExit', () => console.log('third', ++turns));
 
-const told = (error) => console.log('uncaught', error);
-process.on('uncaughtException', told);
+const report = (error) => console.log('uncaught', error);
+process.on('uncaughtException', report);
 process.on('uncaughtException', (error) => {
   console.log('also', error);
-  process.off('uncaughtException', told);
+  process.off('uncaughtException', report);
 });
 setImmediate(() => { throw 1; });
 setImmediate(() => { throw 2; });

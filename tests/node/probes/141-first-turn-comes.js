@@ -1,4 +1,4 @@
-// R3: whether the loop is alive is asked before the first timers phase and not again behind it,
+// R3: the loop tests whether it is alive before the first timers phase and not again after it,
 // so the first turn comes even if that phase has run the last thing that kept the loop alive.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 setTimeout(() => console.log('timer'), 20);

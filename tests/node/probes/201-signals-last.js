@@ -1,4 +1,4 @@
-// R64: signals come behind the other events of their poll phase. The signal is raised first.
+// R64: signals come after the other events of their poll phase. The signal is raised first.
 const net = require('net');
 const os = require('os');
 const path = require('path');

@@ -1,4 +1,4 @@
-// R64, R51, R55: a listener that throws ends its macrotask; there is no drain behind it.
+// R64, R51, R55: a listener that throws ends its macrotask; there is no drain after it.
 process.on('uncaughtException', (error) => console.log('uncaught', error));
 process.on('SIGUSR2', () => {
   console.log('first');

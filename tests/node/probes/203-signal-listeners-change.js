@@ -1,4 +1,4 @@
-// R64: who listens is asked when a signal is delivered, one by one.
+// R64: the listeners are looked up when a signal is delivered, one by one.
 const once = () => {
   console.log('once');
   process.off('SIGHUP', once);

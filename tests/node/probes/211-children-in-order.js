@@ -1,4 +1,4 @@
-// R65: children that are found to have ended at once are told in the order of their start, behind
+// R65: children that are found to have ended at once are reported in the order of their start, after
 // what came through their pipes.
 const { spawn } = require('child_process');
 for (const name of [1, 2, 3]) {

@@ -1,4 +1,4 @@
-// R65: a child that was killed tells the signal; behind its exit it can't be killed.
+// R65: the exit of a killed child reports the signal; after its exit it can't be killed.
 const { spawn } = require('child_process');
 const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
 child.on('exit', (code, signal) => {

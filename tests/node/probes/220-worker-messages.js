@@ -1,4 +1,4 @@
-// R66: each message of a worker is a macrotask of the poll phase, with a drain behind it.
+// R66: each message of a worker is a macrotask of the poll phase, with a drain after it.
 const { Worker } = require('worker_threads');
 const source = `
   const { parentPort } = require('worker_threads');

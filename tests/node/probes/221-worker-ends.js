@@ -1,4 +1,4 @@
-// R66: a worker that is told to end says 1, one that ends itself its code; a port that listens
+// R66: a terminated worker exits with code 1, one that ends itself with its own code; a port that listens
 // keeps a worker alive until it is closed.
 const { Worker } = require('worker_threads');
 const listens = `

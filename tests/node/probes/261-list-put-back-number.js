@@ -1,6 +1,6 @@
 // R22: a list that goes back gets a new number, so of two lists with the same expiry it comes last,
 // although it is older. `_idleStart` is the millisecond in which a timer was armed; the program
-// begins anew if it missed the one it needs.
+// starts again if it missed the one it needs.
 const say = (s) => () => console.log(s);
 let start = performance.now();
 function main() {

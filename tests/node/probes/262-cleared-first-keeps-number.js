@@ -1,5 +1,5 @@
 // R28: clearing the first timer of a list does not change the number of the list either: of two
-// lists with the same expiry the older one comes first. As in 261, the program begins anew if it
+// lists with the same expiry the older one comes first. As in 261, the program starts again if it
 // missed the millisecond that it needs.
 const say = (s) => () => console.log(s);
 let start = performance.now();

@@ -1,5 +1,5 @@
-// R34: the timer was picked before the drain that refreshes it, so it runs now, ahead of the one
-// behind it, and once; the refresh is lost.
+// R34: the timer was picked before the drain that refreshes it, so it runs now, before the one
+// after it, and once; the refresh is lost.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 setTimeout(() => {
   console.log('A');

@@ -1,4 +1,4 @@
-// R37, R55: the snapshot is taken behind the drain that opens the check phase, so an immediate that
+// R37, R55: the snapshot is taken after the drain that opens the check phase, so an immediate that
 // this drain makes belongs to it.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.on('uncaughtException', (e) => console.log('uncaught', e));

@@ -1,5 +1,5 @@
 // R21: of two lists with the same expiry the one that was made first comes first, whatever has been
-// cleared meanwhile. As in 261, the program begins anew if it missed the millisecond that it needs.
+// cleared meanwhile. As in 261, the program starts again if it missed the millisecond that it needs.
 const say = (s) => () => console.log(s);
 let start = performance.now();
 function main() {

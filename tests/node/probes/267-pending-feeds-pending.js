@@ -1,4 +1,4 @@
-// R63: what a pending callback feeds waits for the next round, and that is behind the poll callbacks.
+// R63: what a pending callback feeds waits for the next round, and that is after the poll callbacks.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 const net = require('net');
 require('fs').stat('.', () => console.log('poll'));

@@ -1,4 +1,4 @@
-// R55: behind a close callback that throws comes no drain; what it queued is drained behind the next
+// R55: there is no drain after a close callback that throws; what it queued is drained after the next
 // close callback, or in the timers phase.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 const net = require('net');

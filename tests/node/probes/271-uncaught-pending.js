@@ -1,5 +1,5 @@
-// R55: behind a pending callback that throws comes no drain; what it queued is drained behind the
-// next one. The callbacks of `net` only queue ticks, so this one asks the binding below it.
+// R55: there is no drain after a pending callback that throws; what it queued is drained after the
+// next one. The callbacks of `net` only queue ticks, so this probe calls the binding below it.
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 process.removeAllListeners('warning');
 process.on('warning', () => {});

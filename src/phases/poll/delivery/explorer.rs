@@ -1,4 +1,4 @@
-//! Exploration: what Node does not guarantee is decided by a seed.
+//! Exploration: a seed decides what Node does not guarantee.
 //!
 //! | what Node does not guarantee | what is permuted | what is not |
 //! |---|---|---|
@@ -9,9 +9,9 @@
 //! | whether a millisecond has passed when the timers phase reads the clock | a timer due within one is due | a held clock, an `advance`, the order of timers |
 //! | whether a descriptor can be written to without waiting | a write waits for the poll phase | |
 //!
-//! To be repeatable, job results are not delivered as they arrive: the seed decides which is next, and
-//! the loop waits until that job has really finished. Simulated completions are guaranteed for the
-//! first poll phase at their time, in their order, so they are one lane that is never late.
+//! To be repeatable, job results are not delivered as they arrive: the seed decides which is next,
+//! and the loop waits until that job has really finished. Simulated completions are guaranteed for
+//! the first poll phase at their time, in their order, so they are one lane that is never late.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -28,10 +28,11 @@ use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::{Direction, Readiness, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::Message;
 
-/// How long, in real time, a poll phase that need not deliver a job waits for the chosen one. Only a job
-/// that waits for the loop takes so long; it then counts as unfinished.
-const PATIENCE_WITH_A_JOB: Duration = Duration::from_secs(2);
+/// How long, in real time, a poll phase that need not deliver a job waits for the chosen one. Only
+/// a job that waits for the loop takes so long; it then counts as unfinished.
+const JOB_WAIT_LIMIT: Duration = Duration::from_secs(2);
 
+#[derive(Default)]
 pub(crate) struct Explorer {
     choices: Choices,
     held_back: RefCell<HeldBack>,
@@ -41,17 +42,18 @@ pub(crate) struct Explorer {
     unwanted: RefCell<Vec<Message>>,
     /// Jobs that did not finish while they were waited for.
     slow: RefCell<FxHashSet<JobId>>,
-    /// The loop has blocked until the jobs below this number had finished.
+    /// The jobs below this number have finished: the loop has blocked until then.
     known_finished: Cell<JobId>,
     /// Sources whose next write is not deferred, because the one before was.
     deferred: RefCell<FxHashSet<Token>>,
 }
 
-/// Whether a poll phase has to deliver a job.
+/// How many jobs a poll phase delivers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum JobMode {
-    /// Nothing else can end the wait.
+    /// At least one, because nothing else can end the wait.
     AtLeastOne,
+    /// Any number, as the seed decides.
     AsChosen,
 }
 
@@ -59,12 +61,7 @@ impl Explorer {
     pub(super) fn new(seed: Seed) -> Explorer {
         Explorer {
             choices: Choices::new(seed),
-            held_back: RefCell::default(),
-            finished: RefCell::default(),
-            unwanted: RefCell::default(),
-            slow: RefCell::default(),
-            known_finished: Cell::new(0),
-            deferred: RefCell::default(),
+            ..Explorer::default()
         }
     }
 
@@ -76,7 +73,7 @@ impl Explorer {
         self.choices.decisions()
     }
 
-    /// See [`Delivery::poll`](super::Delivery::poll).
+    /// Implements [`Delivery::poll`](super::Delivery::poll).
     pub(super) fn poll(
         &self,
         phase: &PollPhase,
@@ -106,14 +103,14 @@ impl Explorer {
                 held_back.push(Lane::Jobs, Batched::Message(message));
             }
         }
-        let name = |one: &Batched| name(one, phase, cx.pool);
+        let name = |batched: &Batched| name(batched, phase, cx.pool);
         let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, name);
         batch.extend(self.unwanted.take().into_iter().map(Batched::Message));
-        phase.set_batch(batch);
+        phase.batch.replace(batch);
         Ok(PollOutcome::Arrivals)
     }
 
-    /// Moves what the real world has into the lanes; waits for it if `wait` allows it.
+    /// Moves everything that has arrived into the lanes. Waits if nothing has and `wait` allows it.
     fn pull(
         &self,
         phase: &PollPhase,
@@ -128,8 +125,8 @@ impl Explorer {
 
     fn hold_batch(&self, phase: &PollPhase, cx: &PollContext<'_>) {
         let mut held_back = self.held_back.borrow_mut();
-        for one in phase.take_batch() {
-            match one {
+        for batched in phase.batch.take() {
+            match batched {
                 Batched::InRemoteQueue => {
                     let Some(envelope) = cx.remote_queue.pop() else {
                         continue;
@@ -148,18 +145,18 @@ impl Explorer {
                     }
                 }
                 Batched::Simulated(_) | Batched::Message(_) => {
-                    held_back.push(Lane::Simulated, one);
+                    held_back.push(Lane::Simulated, batched);
                 }
-                Batched::Ready(token, _) => held_back.push(Lane::Source(token), one),
+                Batched::Ready(token, _) => held_back.push(Lane::Source(token), batched),
                 Batched::Signal(_) | Batched::SignalCallback(_) => {
-                    held_back.push(Lane::Signals, one);
+                    held_back.push(Lane::Signals, batched);
                 }
             }
         }
     }
 
-    /// A job has to be delivered if nothing else can end the wait: it holds the clock, or there is no
-    /// time to wait for.
+    /// Returns whether a job must be delivered: if nothing else can end the wait, because jobs hold
+    /// the clock or nothing is due later.
     fn job_mode(&self, phase: &PollPhase, cx: &PollContext<'_>, wait: Wait) -> JobMode {
         let only_jobs = wait != Wait::Zero
             && cx.pool.has_outstanding()
@@ -186,9 +183,9 @@ impl Explorer {
             let mut running = cx.pool.outstanding_ids();
             running.retain(|id| !chosen.contains(id));
             running.truncate(cx.pool.limit());
-            let one_is_known = running.iter().any(is_known);
-            let must = one_is_known || (mode == JobMode::AtLeastOne && chosen.is_empty());
-            if one_is_known {
+            let any_is_known = running.iter().any(is_known);
+            let must = any_is_known || (mode == JobMode::AtLeastOne && chosen.is_empty());
+            if any_is_known {
                 running.retain(is_known);
             } else if !must {
                 let (finished, slow) = (self.finished.borrow(), self.slow.borrow());
@@ -205,7 +202,7 @@ impl Explorer {
         }
     }
 
-    /// Chooses one of the running jobs; `None` may be chosen unless one `must` be delivered.
+    /// Chooses one of the running jobs, or `None` unless one `must` be delivered.
     fn choose_job(&self, running: &[JobId], must: bool, pool: &Pool) -> Option<JobId> {
         let name = |index: usize| job_name(running[index], pool);
         let index = if running.is_empty() {
@@ -224,8 +221,8 @@ impl Explorer {
         index.map(|index| running[index])
     }
 
-    /// Waits until a job has really finished. False if its result is no longer wanted, or if the wait
-    /// took too long and the job need not be delivered.
+    /// Waits until a job has finished. Returns `false` if the job was aborted, or if the wait took
+    /// too long and the job need not be delivered.
     fn wait_for_job(
         &self,
         id: JobId,
@@ -233,7 +230,7 @@ impl Explorer {
         phase: &PollPhase,
         cx: &PollContext<'_>,
     ) -> io::Result<bool> {
-        let limit = (!must).then_some(PATIENCE_WITH_A_JOB);
+        let limit = (!must).then_some(JOB_WAIT_LIMIT);
         loop {
             let finished_before = self.finished.borrow().len();
             if self.finished.borrow().contains_key(&id) {
@@ -250,9 +247,9 @@ impl Explorer {
         }
     }
 
-    /// A millisecond may pass right before the timers phase reads the clock, so that the next timer is
-    /// due.
-    pub(super) fn perhaps_pass_time(
+    /// Lets a millisecond pass before the timers phase reads the clock, if the seed decides so and
+    /// the next timer is then due.
+    pub(super) fn maybe_pass_time(
         &self,
         phase: &PollPhase,
         cx: &PollContext<'_>,
@@ -273,8 +270,8 @@ impl Explorer {
         }
     }
 
-    /// A source that can be written to may count as writable only from a later poll phase on.
-    pub(super) fn perhaps_defer_write(
+    /// Defers the next write to a writable source to a later poll phase, if the seed decides so.
+    pub(super) fn maybe_defer_write(
         &self,
         registrations: &mut Registrations,
         key: RegistrationKey,
@@ -304,8 +301,8 @@ impl Explorer {
         !self.held_back.borrow().is_empty()
     }
 
-    pub(super) fn for_each_held(&self, look: impl FnMut(&Batched)) {
-        self.held_back.borrow().iter().for_each(look);
+    pub(super) fn for_each_held(&self, visit: impl FnMut(&Batched)) {
+        self.held_back.borrow().iter().for_each(visit);
     }
 
     pub(super) fn take_held(&self) -> Vec<Batched> {
@@ -317,9 +314,9 @@ impl Explorer {
     }
 }
 
-/// What a decision calls something that has arrived.
-fn name(one: &Batched, phase: &PollPhase, pool: &Pool) -> String {
-    match one {
+/// Returns the name of an arrival in the text of a decision.
+fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
+    match batched {
         Batched::Simulated(macrotask) => {
             format!("the completion of {}", macrotask.origin.location)
         }

@@ -1,17 +1,18 @@
 //! The seed of an exploration, and the choices that it makes.
 //!
 //! Every choice is a function of the seed and of the number of the question. A run can therefore be
-//! repeated, and one choice can be taken out of it without changing the others: the answer 0 is always
-//! the plain order.
+//! repeated, and one choice can be reset to 0, the plain order, without changing the others.
 //!
-//! It answers and remembers. It never touches a queue.
+//! This file never touches a queue.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::str::FromStr;
 
-/// Names one run of an exploration: `17`, or `17:2,5` for the run of seed 17 in which only the
-/// decisions 2 and 5 differ from the plain order.
+/// Identifies one run of an exploration.
+///
+/// As text it is `17`, or `17:2,5` for the run of seed 17 in which only the decisions 2 and 5 differ
+/// from the plain order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Seed {
     number: u64,
@@ -33,11 +34,11 @@ impl Seed {
     }
 
     fn draw(&self, question: usize, options: usize) -> usize {
-        let is_asked = self
+        let may_deviate = self
             .only
             .as_ref()
             .is_none_or(|only| only.contains(&question));
-        if self.number == 0 || !is_asked {
+        if self.number == 0 || !may_deviate {
             return 0;
         }
         let mixed = mix(mix(self.number).wrapping_add(question as u64));
@@ -45,7 +46,7 @@ impl Seed {
     }
 }
 
-/// The finalizer of SplitMix64: every bit of the result depends on every bit of the number.
+/// Applies the finalizer of SplitMix64: every bit of the result depends on every bit of `number`.
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -69,7 +70,7 @@ pub struct InvalidSeed;
 
 impl fmt::Display for InvalidSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a seed is a number such as `17`, or a number and decisions such as `17:2,5`")
+        f.write_str("invalid seed: use a number such as `17`, or with decisions such as `17:2,5`")
     }
 }
 
@@ -100,6 +101,7 @@ pub(crate) struct Decision {
 }
 
 /// The questions of one run and their answers.
+#[derive(Default)]
 pub(super) struct Choices {
     pub(super) seed: Seed,
     questions: Cell<usize>,
@@ -110,12 +112,12 @@ impl Choices {
     pub(super) fn new(seed: Seed) -> Choices {
         Choices {
             seed,
-            questions: Cell::new(0),
-            decisions: RefCell::default(),
+            ..Choices::default()
         }
     }
 
-    /// Returns one of `0..options`; 0 is the plain order. `describe` puts another answer into words.
+    /// Returns one of `0..options`; 0 is the plain order. `describe` returns the text of any other
+    /// choice.
     pub(super) fn choose(&self, options: usize, describe: impl FnOnce(usize) -> String) -> usize {
         if options < 2 {
             return 0;
@@ -132,7 +134,7 @@ impl Choices {
         chosen
     }
 
-    /// Returns whether to do something other than the plain thing.
+    /// Returns whether to deviate from the plain order.
     pub(super) fn choose_bool(&self, describe: impl FnOnce() -> String) -> bool {
         self.choose(2, |_| describe()) == 1
     }

@@ -1,6 +1,7 @@
-//! Chapter 6 of the rules once more: what a throw does in each phase, R55 and R56. Each test is a
-//! recorded program of Node v20.20.2; the program stands in `tests/node/probes/` under the name
-//! given, and its output is what the test expects.
+//! Chapter 6 of the rules: the effect of a panic in each phase, R55 and R56.
+//!
+//! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
+//! v20.20.2, and expects its recorded output.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -17,7 +18,7 @@ use nodeloop::{RunError, exit, next_tick, set_immediate, set_timeout, spawn};
 
 /// R55: `268-uncaught-close.js`.
 #[test]
-fn no_drain_follows_a_throwing_close_callback() {
+fn no_drain_follows_a_panicking_close_callback() {
     let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
@@ -58,7 +59,7 @@ thread_local! {
     static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-/// What is woken by the pending phase: a task can't throw there, a waker can.
+/// A waker that panics. The pending phase wakes it; a task cannot panic there.
 struct Throws(&'static str);
 
 impl ArcWake for Throws {
@@ -74,7 +75,7 @@ impl ArcWake for Throws {
 
 /// R55: `271-uncaught-pending.js`.
 #[test]
-fn no_drain_follows_a_throwing_pending_callback() {
+fn no_drain_follows_a_panicking_pending_callback() {
     let _limit = limit();
     trace(|log| {
         LOG.set(Some(log.clone()));
@@ -105,7 +106,7 @@ fn no_drain_follows_a_throwing_pending_callback() {
 
 /// R56: `269-uncaught-timer-same-now.js`.
 #[test]
-fn the_clock_is_not_read_again_after_a_throwing_timer() {
+fn the_clock_is_not_read_again_after_a_panicking_timer() {
     let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
