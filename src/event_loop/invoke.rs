@@ -67,12 +67,15 @@ impl LoopState {
             _ => 0,
         };
         let called = self.invoke(origin, || perform(&mut macrotask.work));
-        let spent = self
+        let leftover = self
             .timers
             .borrow_mut()
             .finished(key, macrotask, called_at_ms);
         self.timer_armed(key);
-        let dropped = self.guarded(origin.location, || drop(spent));
+        let dropped = match leftover {
+            Some(work) => self.guarded(origin.location, || drop(work)),
+            None => ControlFlow::Continue(()),
+        };
         if called.is_break() { called } else { dropped }
     }
 

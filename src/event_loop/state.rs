@@ -263,8 +263,8 @@ impl LoopState {
             true => StepKind::Interval,
             false => StepKind::Timeout,
         };
-        let timer = Macrotask::new(work, Origin::new(kind, location));
         let mut timers = self.timers.borrow_mut();
+        let timer = Macrotask::new(work, Origin::new(kind, location));
         let key = timers.arm(timer, duration_ms, whole_ms(now));
         drop(timers);
         self.timer_armed(key);

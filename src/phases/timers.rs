@@ -134,7 +134,7 @@ impl Timers {
             handles: 1,
         });
         self.refed += 1;
-        self.insert(key, duration_ms, now_ms);
+        self.append(key, duration_ms, now_ms);
         key
     }
 

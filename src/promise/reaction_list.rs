@@ -56,6 +56,14 @@ impl Reactions {
         Some(self.more.remove(index).1)
     }
 
+    /// Takes out the first reaction and the others. Most promises have no others, and `None` is cheaper
+    /// to drop than an empty list.
+    pub(super) fn take_all(&mut self) -> (Option<Reaction>, Option<Vec<(u64, Reaction)>>) {
+        let first = self.first.take().map(|(_, reaction)| reaction);
+        let more = (!self.more.is_empty()).then(|| std::mem::take(&mut self.more));
+        (first, more)
+    }
+
     fn index_of(&self, id: u64) -> Option<usize> {
         self.more
             .binary_search_by_key(&id, |(known, _)| *known)

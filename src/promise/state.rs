@@ -192,12 +192,14 @@ impl<O: 'static> State<O> {
         if rejected {
             self.track_rejection();
         }
-        let Reactions { first, more, .. } = std::mem::take(&mut *self.reactions.borrow_mut());
-        if let Some((_, reaction)) = first {
+        let (first, more) = self.reactions.borrow_mut().take_all();
+        if let Some(reaction) = first {
             self.react(reaction);
         }
-        for (_, reaction) in more {
-            self.react(reaction);
+        if let Some(more) = more {
+            for (_, reaction) in more {
+                self.react(reaction);
+            }
         }
     }
 

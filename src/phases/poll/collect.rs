@@ -177,6 +177,9 @@ impl PollPhase {
         let mut batch = self.batch.borrow_mut();
         let is_simulated = |batched: &&Batched| matches!(batched, Batched::Simulated(_));
         let simulated = batch.iter().take_while(is_simulated).count();
+        if simulated == batch.len() {
+            return batch.extend(messages);
+        }
         let after_completions = batch.split_off(simulated);
         batch.extend(messages);
         batch.extend(after_completions);

@@ -25,14 +25,19 @@ pub(super) struct Link {
 }
 
 impl Timers {
-    /// Appends a timer to the list of its duration (`insert`).
+    /// Starts a timer and moves it to the end of the list of its duration (`insert`).
     pub(super) fn insert(&mut self, key: TimerKey, duration_ms: u64, start_ms: u64) {
         self.timers[key].start_ms = start_ms;
+        self.unlink(key);
+        self.append(key, duration_ms, start_ms);
+    }
+
+    /// Appends a timer that is in no list to the list of its duration.
+    pub(super) fn append(&mut self, key: TimerKey, duration_ms: u64, start_ms: u64) {
         let list = match self.by_duration.get(&duration_ms) {
             Some(&list) => list,
             None => self.new_list(duration_ms, start_ms.saturating_add(duration_ms)),
         };
-        self.unlink(key);
         let previous = self.lists[list].tail.replace(key);
         match previous {
             Some(previous) => {

@@ -138,7 +138,7 @@ impl Timers {
         key: TimerKey,
         macrotask: Macrotask,
         called_at_ms: u64,
-    ) -> (Option<Work>, Option<Work>) {
+    ) -> Option<Work> {
         let timer = &mut self.timers[key];
         timer.is_running = false;
         if timer.is_interval {
@@ -156,7 +156,8 @@ impl Timers {
             _ if timer.link.is_none() && !timer.destroyed => self.destroy(key),
             _ => {}
         }
-        (leftover, self.free_if_unused(key))
+        let freed = self.free_if_unused(key);
+        leftover.or(freed).filter(|work| !work.is_spent()) // what is spent owns nothing
     }
 
     /// Starts the pass over at the same time, after a panic in a callback or in a drain (R56, R58).
