@@ -131,6 +131,16 @@
 //! [`why_alive`] reports what a loop is waiting for. A loop can be embedded in another one with
 //! [`EventLoop::turn`] and [`EventLoop::poll_timeout`].
 //!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `recording` | yes | `recording`: a run as a page that replays it, or as a trace for Perfetto |
+//! | `hyper` | no | `hyper`: servers and clients of hyper on the loop |
+//! | `tracing` | no | `observe::Traced`: spans and events of the `tracing` crate |
+//!
+//! Features only add API. They never change the order in which anything runs.
+//!
 //! # Platforms
 //!
 //! Linux is tested. The portable parts are built on mio and `blocking`; no test runs on macOS or
