@@ -4,13 +4,15 @@
 //! [snapshot](Listeners::snapshot) of them.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 type Callback<T> = Rc<RefCell<dyn FnMut(&T)>>;
 
 /// Listeners in the order in which they were added.
 pub(crate) struct Listeners<T: ?Sized> {
-    list: RefCell<Vec<(u64, Callback<T>)>>,
+    /// Sorted by number, so that removing one of many neither searches nor moves the others.
+    list: RefCell<BTreeMap<u64, Callback<T>>>,
     next_id: Cell<u64>,
 }
 
@@ -29,20 +31,18 @@ impl<T: ?Sized> Listeners<T> {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let listener = Rc::new(RefCell::new(listener));
-        self.list.borrow_mut().push((id, listener));
+        self.list.borrow_mut().insert(id, listener);
         id
     }
 
     /// Removes a listener, which the caller drops outside of any borrow.
     pub(crate) fn remove(&self, id: u64) -> Option<Callback<T>> {
-        let mut list = self.list.borrow_mut();
-        let index = list.iter().position(|(other, _)| *other == id)?;
-        Some(list.remove(index).1)
+        self.list.borrow_mut().remove(&id)
     }
 
     #[cfg(unix)]
     pub(crate) fn contains(&self, id: u64) -> bool {
-        self.list.borrow().iter().any(|(other, _)| *other == id)
+        self.list.borrow().contains_key(&id)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -51,8 +51,7 @@ impl<T: ?Sized> Listeners<T> {
 
     /// Returns the listeners as they are now, so that they can be called outside of any borrow.
     pub(crate) fn snapshot(&self) -> Vec<Callback<T>> {
-        let list = self.list.borrow();
-        list.iter().map(|(_, listener)| listener.clone()).collect()
+        self.list.borrow().values().cloned().collect()
     }
 
     /// Removes all listeners, which the caller drops outside of any borrow.

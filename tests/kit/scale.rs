@@ -201,6 +201,26 @@ fn many_listeners_of_a_signal_are_called_in_order() {
     assert!(expected.eq(called.take()), "the order is wrong");
 }
 
+/// The same for the listeners of a hook.
+#[test]
+fn many_listeners_of_a_hook_are_called_in_order() {
+    const COUNT: u64 = MILLION / 4;
+    let _limit = limit_of(LIMIT, "half a million steps without optimization");
+    let called = Rc::new(RefCell::new(Vec::new()));
+    let calls = called.clone();
+    nodeloop::run(async move {
+        let listeners = (0..COUNT).map(|n| {
+            let calls = calls.clone();
+            nodeloop::on_exit(move |_| calls.borrow_mut().push(n))
+        });
+        let listeners: Vec<_> = listeners.collect();
+        let mut removed = listeners.iter().step_by(3);
+        assert!(removed.all(|one| one.remove() && !one.remove()));
+    });
+    let expected = (0..COUNT).filter(|n| n % 3 != 0);
+    assert!(expected.eq(called.take()), "the order is wrong");
+}
+
 #[test]
 fn a_million_of_each_queue() {
     let _limit = limit_of(LIMIT, "a million steps without optimization");

@@ -208,6 +208,33 @@ fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
     .assert(["1000", "exit"]);
 }
 
+/// All of them are called in order, and each removes itself. A list that is searched or shifted for
+/// each would need 10^10 steps.
+#[test]
+fn many_listeners_that_remove_themselves_are_called_in_order() {
+    const COUNT: usize = 200_000;
+    let _limit = limit();
+    let _alone = alone();
+    let called = Rc::new(RefCell::new(Vec::new()));
+    let calls = called.clone();
+    nodeloop::run(async move {
+        for n in 0..COUNT {
+            let (calls, own) = (calls.clone(), Later::<SignalListener>::new());
+            let this = own.clone();
+            let listener = on_signal(USR2, move || {
+                calls.borrow_mut().push(n);
+                assert!(this.get().remove());
+            });
+            own.set(listener.unwrap());
+        }
+        raise(USR2);
+        while calls.borrow().len() < COUNT {
+            yield_now().await;
+        }
+    });
+    assert!((0..COUNT).eq(called.take()), "the order is wrong");
+}
+
 #[test]
 fn a_stream_counts_signals_that_were_not_received() {
     let _limit = limit();
