@@ -18,7 +18,7 @@ use mio::event::Source;
 use super::Direction;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
-use crate::reactor::registrations::{RegistrationKey, SourcePoll, WaiterId};
+use crate::reactor::registrations::{Forgotten, RegistrationKey, SourcePoll, WaiterId};
 
 /// The entry of a source in the table of the poll phase. The owner has to deregister it.
 pub(crate) struct Registration {
@@ -78,9 +78,24 @@ impl Registration {
 
     pub(crate) fn forget_waiter(&self, direction: Direction, id: &mut WaiterId) {
         let mut registrations = self.state.poll.registrations.borrow_mut();
-        let waker = registrations.forget_waiter(self.key, direction, id);
+        let forgotten = registrations.forget_waiter(self.key, direction, id);
         drop(registrations);
-        drop(waker);
+        match forgotten {
+            Forgotten::Nothing => {}
+            Forgotten::Drop(waker) => drop(waker),
+            Forgotten::PassOn(next) => next.wake(),
+        }
+    }
+
+    /// Wakes the next future that waits for its turn, because the running one does not use the
+    /// readiness.
+    pub(crate) fn pass_on(&self, direction: Direction) {
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let next = registrations.take_next(self.key, direction);
+        drop(registrations);
+        if let Some(next) = next {
+            next.wake();
+        }
     }
 
     /// Waits until the source is ready.
@@ -88,7 +103,7 @@ impl Registration {
         Ready {
             registration: self,
             direction,
-            id: None,
+            id: WaiterId::of_readiness(),
         }
     }
 
@@ -111,14 +126,20 @@ impl Registration {
     }
 
     /// Calls `operation` whenever the source is ready, until it does not block. Any number of tasks
-    /// may wait.
+    /// may wait; those that read are woken in turn.
     pub(crate) async fn async_io<R>(
         &self,
         direction: Direction,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
         loop {
-            self.ready(direction).await?;
+            let id = WaiterId::of_operation(direction);
+            let ready = Ready {
+                registration: self,
+                direction,
+                id,
+            };
+            ready.await?;
             let undrained = || operation().map(|result| (result, false));
             if let Some(result) = self.attempt(direction, undrained) {
                 return result;
@@ -161,11 +182,16 @@ impl Registration {
         registrations.would_block(self.key, direction);
     }
 
-    /// Counts an operation that did not block.
+    /// Counts an operation that did not block, and wakes the next future that waits for its turn if
+    /// the source is still ready.
     pub(crate) fn done(&self, direction: Direction, drained: bool) {
         if direction == Direction::Read {
             let mut registrations = self.state.poll.registrations.borrow_mut();
-            registrations.consume_budget(self.key, drained);
+            let next = registrations.consume_budget(self.key, drained);
+            drop(registrations);
+            if let Some(next) = next {
+                next.wake();
+            }
         }
     }
 

@@ -34,9 +34,13 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     ///
     /// If the datagram is longer than `buffer`, the rest of it is lost.
     ///
+    /// Any number of tasks may receive at the same time. A datagram wakes one of them, in the order
+    /// in which they started to wait.
+    ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before it resolves, no datagram was received.
+    /// If the future is dropped before it resolves, no datagram was received. If a datagram has woken
+    /// it already, the next task that waits is woken instead.
     #[doc(alias = "message")]
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, P::DatagramAddress)> {
         let recv_from = |socket: &P::Datagram| socket.recv_from(buffer);

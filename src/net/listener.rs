@@ -28,8 +28,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 impl<P: Protocol> Socket<Listener<P>> {
     /// Waits for the next connection, and returns it with the address of the peer.
     ///
-    /// Any number of tasks may accept at the same time; they are woken in the order in which they
-    /// started to wait. At most 32 connections are accepted for one event; the next poll phase
+    /// Any number of tasks may accept at the same time. A connection wakes one of them, in the order
+    /// in which they started to wait. At most 32 connections are accepted for one event; the next poll phase
     /// accepts more.
     ///
     /// A connection that its peer has aborted is skipped. When the process has too many open
@@ -44,7 +44,7 @@ impl<P: Protocol> Socket<Listener<P>> {
         Accept {
             listener: self,
             location: Location::caller(),
-            waiter: None,
+            waiter: WaiterId::of_operation(Direction::Read),
             back_off: None,
         }
     }
@@ -92,6 +92,7 @@ impl<P: Protocol> Accept<'_, P> {
                     let sleep = sleep(BACK_OFF);
                     let keeps_alive = registration.has_ref();
                     self.back_off = Some(if keeps_alive { sleep } else { sleep.unref() });
+                    registration.pass_on(Direction::Read); // this future may be dropped meanwhile
                 }
                 result => {
                     registration.done(Direction::Read, false);

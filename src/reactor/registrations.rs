@@ -20,15 +20,21 @@
 //! The registrations never ask the kernel for events (the poll phase does) and never read or write a
 //! source (its owner does).
 //!
+//! An event wakes every future that waits for readiness itself, but only one of those that wait to
+//! perform an operation ([`WakeRule`]). That one passes the readiness on: when its operation has left
+//! the source ready, or when it is dropped instead, the next one is woken. So n tasks that receive
+//! n datagrams are woken n times in total, not n times for each datagram.
+//!
 //! Invariants: a token carries the generation of its slot, so an event for a source that was
-//! deregistered is ignored; a direction that is ready has no waiters; `refed_waiters` counts the
-//! waiters of ref'd sources; a source is in `budget_exhausted` if and only if its reading direction
+//! deregistered is ignored; a direction that is ready has no waiters except those that wait for their
+//! turn; `refed_waiters` counts the waiters of ref'd sources; a source is in `budget_exhausted` if and only if its reading direction
 //! is marked so.
 
 mod readiness;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Waker};
@@ -92,14 +98,14 @@ struct DirectionState {
     is_budget_exhausted: bool,
     /// The task that polls, as in `AsyncRead::poll_read`.
     poller: Option<Waker>,
-    /// Tasks that hold a future, such as that of `accept`, in the order of their first polls.
-    waiters: Vec<(u64, Waker)>,
+    /// Tasks that hold a future: first those that every event wakes, then those that are woken in
+    /// turn, each in the order of their first polls.
+    waiters: BTreeMap<(WakeRule, u64), Waker>,
 }
 
 impl DirectionState {
     fn wakers(&self) -> impl Iterator<Item = &Waker> {
-        let waiters = self.waiters.iter().map(|(_, waker)| waker);
-        self.poller.iter().chain(waiters)
+        self.poller.iter().chain(self.waiters.values())
     }
 
     fn waiting(&self) -> usize {
@@ -107,8 +113,28 @@ impl DirectionState {
     }
 
     fn take_waiting(&mut self) -> Vec<Waker> {
-        let waiters = self.waiters.drain(..).map(|(_, waker)| waker);
+        let waiters = std::mem::take(&mut self.waiters).into_values();
         self.poller.take().into_iter().chain(waiters).collect()
+    }
+
+    /// Removes the wakers that an event wakes.
+    fn take_woken(&mut self) -> Vec<Waker> {
+        let mut wakers: Vec<Waker> = self.poller.take().into_iter().collect();
+        while let Some(((rule, _), waker)) = self.waiters.pop_first() {
+            wakers.push(waker);
+            if rule == WakeRule::InTurn {
+                break;
+            }
+        }
+        wakers
+    }
+
+    /// Removes the waker of the next future, to which the readiness is passed on.
+    fn take_next(&mut self) -> Option<Waker> {
+        let is_next = self.ready && !self.waiters.is_empty();
+        is_next
+            .then(|| self.waiters.pop_first())?
+            .map(|(_, waker)| waker)
     }
 }
 
@@ -125,8 +151,53 @@ impl Slot {
     }
 }
 
-/// Identifies a future among the waiters of a source; `None` before its first poll.
-pub(crate) type WaiterId = Option<u64>;
+/// Which of the futures that wait for the same direction an event wakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum WakeRule {
+    /// All of them: they wait for readiness and do not use it up.
+    Every,
+    /// One of them: it performs an operation, which uses up what has arrived.
+    InTurn,
+}
+
+/// Identifies a future among the waiters of a source.
+#[derive(Debug)]
+pub(crate) struct WaiterId {
+    rule: WakeRule,
+    /// `None` before the first poll and after the last.
+    number: Option<u64>,
+}
+
+impl WaiterId {
+    /// The id of a future that waits for readiness: every event wakes it.
+    pub(crate) fn of_readiness() -> WaiterId {
+        WaiterId {
+            rule: WakeRule::Every,
+            number: None,
+        }
+    }
+
+    /// The id of a future that waits to perform an operation. Those that read are woken in turn; an
+    /// event that permits one write usually permits many.
+    pub(crate) fn of_operation(direction: Direction) -> WaiterId {
+        let rule = match direction {
+            Direction::Read => WakeRule::InTurn,
+            Direction::Write => WakeRule::Every,
+        };
+        WaiterId { rule, number: None }
+    }
+}
+
+/// What the caller has to do for a future that was forgotten, outside of any borrow.
+#[must_use]
+pub(crate) enum Forgotten {
+    /// It did not wait.
+    Nothing,
+    /// Drop its waker.
+    Drop(Waker),
+    /// Wake the next one: it had been woken and has not used the readiness.
+    PassOn(Waker),
+}
 
 pub(crate) struct Registrations {
     registry: Rc<Registry>,
@@ -301,11 +372,15 @@ impl Registrations {
         };
         let refed = slot.refed;
         let state = slot.direction(direction);
-        let known = id.and_then(|id| state.waiters.iter().position(|(waiter, _)| *waiter == id));
-        match known {
-            _ if state.ready => (SourcePoll::Ready, self.forget_waiter(key, direction, id)),
-            Some(index) => {
-                let waker = &mut state.waiters[index].1;
+        if state.ready {
+            let number = id.number.take();
+            let forgotten = number.and_then(|number| state.waiters.remove(&(id.rule, number)));
+            self.refed_waiters -= usize::from(refed && forgotten.is_some());
+            return (SourcePoll::Ready, forgotten);
+        }
+        let known = id.number.map(|number| (id.rule, number));
+        match known.and_then(|known| state.waiters.get_mut(&known)) {
+            Some(waker) => {
                 if waker.will_wake(cx.waker()) {
                     return (SourcePoll::Waiting, None);
                 }
@@ -313,8 +388,9 @@ impl Registrations {
                 (SourcePoll::Waiting, Some(replaced))
             }
             None => {
-                *id = Some(next_waiter);
-                state.waiters.push((next_waiter, cx.waker().clone()));
+                id.number = Some(next_waiter);
+                let waker = cx.waker().clone();
+                state.waiters.insert((id.rule, next_waiter), waker);
                 self.next_waiter += 1;
                 self.refed_waiters += usize::from(refed);
                 (SourcePoll::Waiting, None)
@@ -322,21 +398,43 @@ impl Registrations {
         }
     }
 
-    /// Forgets a future that waited. The caller drops its waker outside of any borrow.
-    #[must_use]
+    /// Forgets a future that is dropped.
     pub(crate) fn forget_waiter(
         &mut self,
         key: RegistrationKey,
         direction: Direction,
         id: &mut WaiterId,
+    ) -> Forgotten {
+        let Some(number) = id.number.take() else {
+            return Forgotten::Nothing;
+        };
+        let Some(slot) = slot_of(&mut self.slots, key.0) else {
+            return Forgotten::Nothing;
+        };
+        let refed = slot.refed;
+        let waiters = &mut slot.direction(direction).waiters;
+        if let Some(waker) = waiters.remove(&(id.rule, number)) {
+            self.refed_waiters -= usize::from(refed);
+            return Forgotten::Drop(waker);
+        }
+        let is_turn = id.rule == WakeRule::InTurn;
+        let next = is_turn.then(|| self.take_next(key, direction)).flatten();
+        next.map_or(Forgotten::Nothing, Forgotten::PassOn)
+    }
+
+    /// Removes the waker of the next future that waits for its turn, if the direction is ready. The
+    /// caller wakes it outside of any borrow.
+    #[must_use]
+    pub(crate) fn take_next(
+        &mut self,
+        key: RegistrationKey,
+        direction: Direction,
     ) -> Option<Waker> {
-        let id = id.take()?;
         let slot = slot_of(&mut self.slots, key.0)?;
         let refed = slot.refed;
-        let state = slot.direction(direction);
-        let index = state.waiters.iter().position(|(waiter, _)| *waiter == id)?;
+        let next = slot.direction(direction).take_next()?;
         self.refed_waiters -= usize::from(refed);
-        Some(state.waiters.remove(index).1)
+        Some(next)
     }
 
     /// Marks a direction as not ready until the next event, because an operation would have blocked.
@@ -349,10 +447,13 @@ impl Registrations {
     /// Counts a read or an accept against the budget of the last event. If the operation has
     /// `drained` the source (it filled only a part of its buffer), the source is no longer ready,
     /// unless it is closed: the end of the stream can then be read without another event.
-    pub(crate) fn consume_budget(&mut self, key: RegistrationKey, drained: bool) {
-        let Some(slot) = slot_of(&mut self.slots, key.0) else {
-            return;
-        };
+    ///
+    /// Returns the waker of the next future if the source is still ready. The caller wakes it outside
+    /// of any borrow.
+    #[must_use]
+    pub(crate) fn consume_budget(&mut self, key: RegistrationKey, drained: bool) -> Option<Waker> {
+        let slot = slot_of(&mut self.slots, key.0)?;
+        let refed = usize::from(slot.refed);
         let state = &mut slot.read;
         state.budget = state.budget.saturating_sub(1);
         if drained && !state.closed {
@@ -364,6 +465,9 @@ impl Registrations {
                 self.budget_exhausted.push(key.0);
             }
         }
+        let next = state.take_next()?;
+        self.refed_waiters -= refed;
+        Some(next)
     }
 
     /// Reports the events of one poll, in order: first the sources whose budgets were exhausted, then
@@ -437,7 +541,7 @@ impl Registrations {
             let macrotask = poller.map(|waker| Macrotask::wake(waker, origin));
             return (macrotask, write_half);
         }
-        let mut wakers = state.take_waiting();
+        let mut wakers = state.take_woken();
         self.refed_waiters -= wakers.len() * refed;
         let macrotask = match wakers.len() {
             1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),

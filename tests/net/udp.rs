@@ -1,9 +1,11 @@
 //! UDP: datagrams arrive unchanged, in the order that the loop guarantees.
 
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
 use crate::common::limit::limit;
 use crate::common::net::Refusing;
@@ -384,6 +386,59 @@ fn tasks_that_wait_get_one_each() {
             got.push(task.await);
         }
         assert_eq!(got, [1, 2, 3]);
+    });
+}
+
+/// A datagram wakes one task of many, so the polls are proportional to the number of datagrams.
+#[test]
+fn a_datagram_wakes_one_of_the_tasks_that_wait() {
+    const TASKS: usize = 300;
+    let _limit = limit();
+    block_on(async {
+        let (one, other) = pair().await;
+        let other = Rc::new(other);
+        let (polls, received) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        for _ in 0..TASKS {
+            let (other, polls, received) = (other.clone(), polls.clone(), received.clone());
+            let mut receiving = Box::pin(async move { other.recv(&mut [0; 4]).await.map(drop) });
+            drop(spawn(async move {
+                let counted = poll_fn(|cx| {
+                    polls.set(polls.get() + 1);
+                    receiving.as_mut().poll(cx)
+                });
+                counted.await.unwrap();
+                received.set(received.get() + 1);
+            }));
+        }
+        for sent in 1..=TASKS {
+            one.send(&[0]).await.unwrap();
+            while received.get() < sent {
+                yield_now().await;
+            }
+        }
+        // Each: its first poll, its turn, and one that finds nothing left.
+        assert!(polls.get() <= 4 * TASKS, "{} polls", polls.get());
+    });
+}
+
+/// A future that was woken and is dropped without another poll has not received the datagram.
+#[test]
+fn a_woken_future_that_is_dropped_passes_its_turn_on() {
+    let _limit = limit();
+    block_on(async {
+        let (one, other) = pair().await;
+        let other = Rc::new(other);
+        let mut first = Box::pin(async { other.recv(&mut [0; 4]).await.map(drop) });
+        let mut never_polled_again = Context::from_waker(Waker::noop());
+        assert!(first.as_mut().poll(&mut never_polled_again).is_pending());
+        let receiver = other.clone();
+        let second = spawn(async move { receiver.recv(&mut [0; 4]).await.unwrap() });
+        one.send(b"x").await.unwrap();
+        other.readable().await.unwrap(); // the event has woken the first
+        yield_now().await;
+        assert!(!second.is_finished(), "it is the turn of the first");
+        drop(first);
+        assert_eq!(second.await, 1);
     });
 }
 

@@ -37,7 +37,7 @@ fn exhausted_sources() -> (Registrations, Vec<RegistrationKey>) {
     for key in &keys {
         registrations.deliver(key.0, Readiness::readable());
         for _ in 0..READS_PER_EVENT {
-            registrations.consume_budget(*key, false);
+            assert!(registrations.consume_budget(*key, false).is_none());
         }
     }
     (registrations, keys)
@@ -80,7 +80,7 @@ fn an_event_of_an_exhausted_source_keeps_its_write_half_and_its_end() {
     assert_eq!(reported[SOURCES], (key.0, false, true));
     // Reading never blocks again, so a short read leaves it ready.
     registrations.deliver(key.0, Readiness::readable());
-    registrations.consume_budget(key, true);
+    assert!(registrations.consume_budget(key, true).is_none());
     assert!(registrations.slots[7].read.ready);
     // The next event is reported whole.
     let mut again = 0;
