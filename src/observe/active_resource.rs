@@ -100,8 +100,8 @@ impl ResourceEntry {
 pub(crate) trait PendingPromise {
     /// Returns where it was created.
     fn created_at(&self) -> SourceLocation;
-    /// Returns `true` if the task with this waker waits for it.
-    fn is_awaited_by(&self, task: &Waker) -> bool;
+    /// Calls `visit` with the waker of each task that waits for it.
+    fn for_each_waker(&self, visit: &mut dyn FnMut(&Waker));
     /// Returns `true` if it can never settle: all its resolvers were dropped.
     fn is_out_of_reach(&self) -> bool;
     /// Returns `true` if a job of the worker pool settles it.

@@ -3,14 +3,25 @@
 //!
 //! A report is created from what the parts of the loop contain when it is requested. It never runs
 //! user code and changes nothing.
+//!
+//! Invariant: each resource, promise and task is visited once, so that a report of a large program
+//! does not delay its loop: a table finds the task of a waker. For the same reason the text lists only
+//! [`LISTED`] items of each location.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::task::Waker;
 use std::time::Duration;
 
+use slab::Slab;
+
 use crate::event_loop::current::current;
-use crate::event_loop::state::LoopState;
-use crate::observe::active_resource::{PendingPromise, ResourceEntry, ResourceKind};
+use crate::event_loop::state::{LiveTask, LoopState};
+use crate::observe::active_resource::{Awaited, PendingPromise, ResourceEntry, ResourceKind};
 use crate::phases::macrotask::SourceLocation;
 
 /// Returns what the loop of this thread waits for, and what keeps it alive.
@@ -41,7 +52,8 @@ pub fn why_alive() -> WhyAlive {
 
 /// What a loop waits for: its active resources, and its pending tasks with what they await.
 ///
-/// `Display` prints one line for each.
+/// `Display` prints them grouped by location, one line for each of the first ten of a location, and
+/// how many more there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WhyAlive {
     resources: Vec<ActiveResource>,
@@ -84,7 +96,7 @@ impl WhyAlive {
     pub(crate) fn of(state: &LoopState) -> WhyAlive {
         let now = state.clock.now();
         let entries = entries(state);
-        let tasks = pending_tasks(state, &entries, now);
+        let tasks = pending_tasks(&state.tasks.borrow(), &state.awaited, &entries, now);
         let resources = entries.iter().map(|entry| ActiveResource::new(entry, now));
         WhyAlive {
             resources: resources.collect(),
@@ -116,23 +128,30 @@ impl WhyAlive {
         &self.tasks
     }
 
-    /// Writes a line for everything except the task that was spawned at `location`.
+    /// Writes everything except the task that was spawned at `location`.
     pub(crate) fn write_without(
         &self,
         location: Option<SourceLocation>,
-        f: &mut fmt::Formatter<'_>,
+        f: &mut impl fmt::Write,
     ) -> fmt::Result {
-        for resource in &self.resources {
-            write!(f, "\n  {resource}")?;
-        }
-        let others = self
-            .tasks
-            .iter()
-            .filter(|task| Some(task.location) != location);
-        for task in others {
-            write!(f, "\n  {task}")?;
-        }
-        Ok(())
+        write_groups(
+            f,
+            ("\n  ", ""),
+            self.resources.iter(),
+            ActiveResource::group,
+        )?;
+        self.write_tasks_without(location, f)
+    }
+
+    /// Writes the tasks except the one that was spawned at `location`.
+    pub(crate) fn write_tasks_without(
+        &self,
+        location: Option<SourceLocation>,
+        f: &mut impl fmt::Write,
+    ) -> fmt::Result {
+        let tasks = self.tasks.iter();
+        let others = tasks.filter(|task| Some(task.location) != location);
+        write_groups(f, ("\n  ", ""), others, PendingTask::group)
     }
 }
 
@@ -143,6 +162,15 @@ impl ActiveResource {
             location: entry.location,
             keeps_alive: entry.refed,
             due_in: entry.due.map(|due| due.saturating_sub(now)),
+        }
+    }
+
+    fn group(&self) -> Group {
+        Group {
+            kind: Some(self.kind),
+            location: self.location,
+            flag: self.keeps_alive,
+            verb: "created",
         }
     }
 
@@ -173,6 +201,15 @@ impl PendingTask {
         self.location
     }
 
+    fn group(&self) -> Group {
+        Group {
+            kind: None,
+            location: Some(self.location),
+            flag: false,
+            verb: "spawned",
+        }
+    }
+
     /// Returns what the task waits for.
     ///
     /// It is empty if that is unknown to the loop, as for a channel, another thread or a combinator
@@ -197,38 +234,86 @@ fn entries(state: &LoopState) -> Vec<ResourceEntry> {
     all
 }
 
-fn pending_tasks(state: &LoopState, entries: &[ResourceEntry], now: Duration) -> Vec<PendingTask> {
-    let tasks = state.tasks.borrow();
-    let pending = tasks.iter().map(|(_, task)| PendingTask {
+fn pending_tasks(
+    tasks: &Slab<LiveTask>,
+    awaited: &Awaited,
+    entries: &[ResourceEntry],
+    now: Duration,
+) -> Vec<PendingTask> {
+    let mut waits = Waits::of(tasks.iter().map(|(_, task)| &task.waker));
+    for entry in entries {
+        let blocked_on = || BlockedOn::Resource(ActiveResource::new(entry, now));
+        waits.begin_item();
+        for waker in &entry.wakers {
+            waits.add(waker, blocked_on);
+        }
+    }
+    let mut add = |promise: &dyn PendingPromise| {
+        waits.begin_item();
+        promise.for_each_waker(&mut |waker| {
+            waits.add(waker, || BlockedOn::of_promise(promise, now));
+        });
+    };
+    for (_, task) in tasks {
+        add(&*task.promise);
+    }
+    awaited.for_each(add);
+    let tasks = tasks.iter().zip(waits.waits);
+    let pending = tasks.map(|((_, task), wait)| PendingTask {
         location: task.promise.created_at(),
-        blocked_on: blocked_on(state, &task.waker, entries, now),
+        blocked_on: wait.blocked_on,
     });
     pending.collect()
 }
 
-/// Returns what a task waits for: the resources and the promises that have its waker.
-fn blocked_on(
-    state: &LoopState,
-    task: &Waker,
-    entries: &[ResourceEntry],
-    now: Duration,
-) -> Vec<BlockedOn> {
-    let wakes_task =
-        |entry: &&ResourceEntry| entry.wakers.iter().any(|waker| waker.will_wake(task));
-    let woken_by = entries.iter().filter(wakes_task);
-    let mut all: Vec<BlockedOn> = woken_by
-        .map(|entry| BlockedOn::Resource(ActiveResource::new(entry, now)))
-        .collect();
-    let mut add = |promise: &dyn PendingPromise| {
-        if promise.is_awaited_by(task) {
-            all.push(BlockedOn::of_promise(promise, now));
+/// What each task waits for: the resources and promises that have its waker.
+struct Waits<'a> {
+    /// The index of each task by the data pointer of its waker.
+    indices: HashMap<*const (), usize>,
+    waits: Vec<Wait<'a>>,
+    /// The number of the resource or promise whose wakers are being added.
+    item: usize,
+}
+
+struct Wait<'a> {
+    task: &'a Waker,
+    blocked_on: Vec<BlockedOn>,
+    /// The last item that was added.
+    item: usize,
+}
+
+impl<'a> Waits<'a> {
+    fn of(tasks: impl Iterator<Item = &'a Waker>) -> Waits<'a> {
+        let waits = tasks.map(|task| Wait {
+            task,
+            blocked_on: Vec::new(),
+            item: 0,
+        });
+        let waits: Vec<Wait<'a>> = waits.collect();
+        let indices = waits.iter().enumerate();
+        Waits {
+            indices: indices.map(|(n, wait)| (wait.task.data(), n)).collect(),
+            waits,
+            item: 0,
         }
-    };
-    for (_, other) in state.tasks.borrow().iter() {
-        add(&*other.promise);
     }
-    state.awaited.for_each(add);
-    all
+
+    /// Starts to add the wakers of the next resource or promise.
+    fn begin_item(&mut self) {
+        self.item += 1;
+    }
+
+    /// Adds the item to the task of this waker, once for each task.
+    fn add(&mut self, waker: &Waker, blocked_on: impl FnOnce() -> BlockedOn) {
+        let Some(index) = self.indices.get(&waker.data()) else {
+            return;
+        };
+        let wait = &mut self.waits[*index];
+        if wait.item != self.item && waker.will_wake(wait.task) {
+            wait.item = self.item;
+            wait.blocked_on.push(blocked_on());
+        }
+    }
 }
 
 impl BlockedOn {
@@ -242,6 +327,79 @@ impl BlockedOn {
             location,
             out_of_reach: promise.is_out_of_reach(),
         }
+    }
+
+    fn group(&self) -> Group {
+        match self {
+            BlockedOn::Resource(resource) => resource.group(),
+            BlockedOn::Promise {
+                location,
+                out_of_reach,
+            } => Group {
+                kind: None,
+                location: Some(*location),
+                flag: *out_of_reach,
+                verb: "created",
+            },
+        }
+    }
+}
+
+/// How many items of a group the text lists.
+const LISTED: usize = 10;
+
+/// The items of a list that the text counts together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Group {
+    kind: Option<ResourceKind>,
+    location: Option<SourceLocation>,
+    /// Whether a resource keeps the loop alive, or a promise can never settle.
+    flag: bool,
+    /// What happened at the location.
+    verb: &'static str,
+}
+
+/// Writes the first items of each group, and how many more it has. Groups are in the order of their
+/// first items.
+fn write_groups<'a, T: fmt::Display + 'a>(
+    f: &mut impl fmt::Write,
+    (indent, lead): (&str, &str),
+    items: impl Iterator<Item = &'a T>,
+    group_of: impl Fn(&T) -> Group,
+) -> fmt::Result {
+    let mut indices = HashMap::new();
+    let mut groups: Vec<(Group, Vec<&T>, usize)> = Vec::new();
+    for item in items {
+        let group = group_of(item);
+        let index = *indices.entry(group).or_insert_with(|| {
+            groups.push((group, Vec::new(), 0));
+            groups.len() - 1
+        });
+        let (_, listed, more) = &mut groups[index];
+        match listed.len() {
+            LISTED => *more += 1,
+            _ => listed.push(item),
+        }
+    }
+    for (group, listed, more) in groups {
+        for item in listed {
+            write!(f, "{indent}{lead}{item}")?;
+        }
+        if more > 0 {
+            write!(f, "{indent}… and {} more", with_separators(more))?;
+            if let Some(location) = group.location {
+                write!(f, " {} at {location}", group.verb)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns a number with a comma between thousands.
+fn with_separators(number: usize) -> String {
+    match (number / 1000, number % 1000) {
+        (0, rest) => rest.to_string(),
+        (thousands, rest) => format!("{},{rest:03}", with_separators(thousands)),
     }
 }
 
@@ -291,10 +449,8 @@ impl PendingTask {
                  that was dropped",
             );
         }
-        for blocked_on in &self.blocked_on {
-            write!(f, "\n    it waits for {blocked_on}")?;
-        }
-        Ok(())
+        let lead = ("\n    ", "it waits for ");
+        write_groups(f, lead, self.blocked_on.iter(), BlockedOn::group)
     }
 }
 

@@ -452,10 +452,13 @@ impl<O: 'static> PendingPromise for State<O> {
         self.location
     }
 
-    fn is_awaited_by(&self, task: &Waker) -> bool {
+    fn for_each_waker(&self, visit: &mut dyn FnMut(&Waker)) {
         let reactions = self.reactions.borrow();
-        let mut all = reactions.first.iter().chain(&reactions.more);
-        all.any(|(_, reaction)| matches!(reaction, Reaction::Wake(waker) if waker.will_wake(task)))
+        for (_, reaction) in reactions.first.iter().chain(&reactions.more) {
+            if let Reaction::Wake(waker) = reaction {
+                visit(waker);
+            }
+        }
     }
 
     fn is_out_of_reach(&self) -> bool {

@@ -85,9 +85,8 @@ impl TestFailure {
                     "the test has left {count} that can never be woken; await, abort or finish \
                      {them}, or call `allow_leftovers`"
                 );
-                for task in tasks {
-                    text += &format!("\n  {task}");
-                }
+                let written = report.write_tasks_without(None, &mut text);
+                debug_assert!(written.is_ok(), "writing to a string can't fail");
                 text
             }
         }

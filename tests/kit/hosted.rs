@@ -1,15 +1,18 @@
 //! A loop that a host drives turn by turn, and a clock that is advanced by hand.
 
 use std::cell::Cell;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::limit::limit;
 use crate::common::process::command_of;
-use crate::common::{Log, ms, now_ms};
+use crate::common::{Log, ms, now_ms, virtual_loop};
 use nodeloop::{
-    EventLoop, RunError, StuckPolicy, handle, keep_alive, queue_microtask, set_immediate,
-    set_interval, set_timeout, spawn_blocking, time,
+    EventLoop, RunError, StuckPolicy, handle, keep_alive, promise, queue_microtask, set_immediate,
+    set_interval, set_timeout, spawn, spawn_blocking, time,
 };
 
 fn hosted() -> EventLoop {
@@ -331,4 +334,84 @@ fn a_run_that_waits_forever_reports_it() {
         printed[1].contains("the main future, run at tests/kit/hosted.rs:"),
         "{printed:?}"
     );
+}
+
+/// The number of lines of one location.
+const LISTED: usize = 10;
+
+/// The text of a report does not grow with the number of tasks.
+#[test]
+fn the_text_lists_ten_of_each_location_and_counts_the_others() {
+    let _limit = limit();
+    let mut event_loop = virtual_loop();
+    let resolvers = event_loop.block_on(async {
+        let start = |_| {
+            let (promise, resolver) = promise::with_resolver::<()>();
+            drop(spawn(async move {
+                promise.await;
+            }));
+            resolver
+        };
+        (0..10_000).map(start).collect::<Vec<_>>()
+    });
+    let report = event_loop.why_alive();
+    let text = report.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 1 + 2 * LISTED + 1, "{text}");
+    let location = report.tasks()[0].location();
+    let listed = format!("  a task spawned at {location} is pending");
+    assert_eq!(lines[1], listed);
+    assert_eq!(lines[2 * LISTED - 1], listed);
+    let more = format!("  … and 9,990 more spawned at {location}");
+    assert_eq!(lines[2 * LISTED + 1], more);
+    drop(resolvers);
+}
+
+/// One task that waits for many promises, twice for each.
+#[test]
+fn what_a_task_waits_for_is_grouped_and_listed_once() {
+    let _limit = limit();
+    let mut event_loop = virtual_loop();
+    let resolvers = event_loop.block_on(async {
+        let (promises, resolvers): (Vec<_>, Vec<_>) =
+            (0..1_234).map(|_| promise::with_resolver::<()>()).unzip();
+        drop(spawn(async move {
+            let shared: Vec<_> = promises
+                .into_iter()
+                .map(nodeloop::Promise::shared)
+                .collect();
+            let twice = shared.iter().chain(&shared).cloned();
+            let mut all: Vec<_> = twice.map(IntoFuture::into_future).collect();
+            poll_fn(|cx| {
+                let pending = all
+                    .iter_mut()
+                    .filter_map(|one| match Pin::new(one).poll(cx) {
+                        Poll::Ready(()) => None,
+                        Poll::Pending => Some(()),
+                    });
+                match pending.count() {
+                    0 => Poll::Ready(()),
+                    _ => Poll::Pending,
+                }
+            })
+            .await;
+        }));
+        resolvers
+    });
+    let report = event_loop.why_alive();
+    let [task] = report.tasks() else {
+        panic!("not one task: {report}");
+    };
+    assert_eq!(task.blocked_on().len(), 1_234);
+    let nodeloop::BlockedOn::Promise { location, .. } = task.blocked_on()[0] else {
+        panic!("not a promise: {report}");
+    };
+    let text = task.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 1 + LISTED + 1, "{text}");
+    let listed = format!("    it waits for the promise created at {location}");
+    assert_eq!(lines[LISTED], listed);
+    let more = format!("    … and 1,224 more created at {location}");
+    assert_eq!(lines[LISTED + 1], more);
+    drop(resolvers);
 }

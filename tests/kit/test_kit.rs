@@ -317,6 +317,24 @@ the log is empty"#;
 }
 
 #[test]
+fn the_report_of_many_tasks_that_are_left_is_short() {
+    let _limit = limit();
+    let line = line!();
+    let failure = test::TestBuilder::new().try_run(async |_t: test::Test| {
+        for _ in 0..10_000 {
+            drop(spawn(std::future::pending::<()>()));
+        }
+    });
+    let text = failure.unwrap_err().to_string();
+    let more = with_locations(line, "\n  … and 9,990 more spawned at {3}:18\n");
+    assert!(
+        text.contains("10000 pending tasks") && text.contains(&more),
+        "{text}"
+    );
+    assert_eq!(text.matches("a task spawned at").count(), 10);
+}
+
+#[test]
 fn unhandled_errors_fail_the_test() {
     let _limit = limit();
     let line = line!();
