@@ -81,6 +81,24 @@ fn every_entry_names_where_it_ran() {
     assert_eq!(last.logged_at().line(), line + 3);
 }
 
+/// R3: one timers phase runs before the first turn.
+#[test]
+fn the_timers_phase_before_the_first_turn_has_no_number() {
+    let _limit = limit();
+    let log = test::run(async |t| {
+        let log = t.log();
+        set_timeout(ms(0), log.callback("timeout"));
+        nodeloop::time::block_for(ms(2));
+        t.until_idle().await;
+        log
+    });
+    let position = log.entries()[0].to_string();
+    assert!(
+        position.starts_with("timers, before the first turn, t=2 ms, set at "),
+        "{position}"
+    );
+}
+
 #[test]
 fn an_order_that_differs_is_reported_as_a_difference() {
     let _limit = limit();
