@@ -73,12 +73,13 @@
 //!   phase (R25).
 //! * An immediate that is queued by an immediate waits for the next turn (R37). After I/O, an
 //!   immediate runs before any timer (R40).
-//! * A wake while the loop is running is a microtask. Any other wake is a macrotask of the poll phase.
+//! * A wake on the loop's own thread, while the loop is running, is a microtask. Any other wake is a
+//!   macrotask of the poll phase.
 //! * A panic in a callback is an uncaught error at once (R51). A panic in a task rejects its promise.
 //!   A rejection that is not handled by the end of the drain is reported (R14).
 //! * A pending promise alone does not keep the loop alive (R50).
 //!
-//! [`guide::rules`] lists all rules with the file that keeps each and the probes that prove it.
+//! [`guide::rules`] lists all rules with the file that keeps each and the programs for Node that prove it.
 //! [`guide::exactness`] lists every deviation from Node, and what Node itself does not guarantee.
 //!
 //! # Node and nodeloop

@@ -158,7 +158,7 @@ impl TimeoutHandle {
     ) -> TimeoutHandle {
         let state = current(verb);
         let work = work(&state);
-        let (location, now) = (Location::caller(), state.clock.now());
+        let (location, now) = (Location::caller(), state.clock.now()); // R26
         let key = state.arm_timer(work, clamp_ms(delay), is_interval, location, now);
         TimeoutHandle { state, key }
     }
