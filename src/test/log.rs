@@ -22,9 +22,9 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 /// prints them:
 ///
 /// ```text
-/// the order differs from the expected one
+/// the order differs (- expected, + logged)
 ///     1 "tick"       tick, before the first turn, t=0 ms, queued at src/x.rs:11
-///   - 2 "immediate"  logged as 3
+///   - 2 "immediate"  logged as entry 3
 ///   + 2 "timeout"    timers, before the first turn, t=1 ms, set at src/x.rs:12
 ///     3 "immediate"  check, turn 1, t=1 ms, set at src/x.rs:13
 /// ```
@@ -141,7 +141,7 @@ impl Log {
             .eq(expected.iter().copied())
         {
             let difference = diff::difference(expected, &entries);
-            panic!("the order differs from the expected one\n{difference}");
+            panic!("the order differs (- expected, + logged)\n{difference}");
         }
     }
 

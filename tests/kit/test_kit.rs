@@ -137,9 +137,9 @@ fn an_order_that_differs_is_reported_as_a_difference() {
             "each",
         ]);
     });
-    let expected = r#"the order differs from the expected one
+    let expected = r#"the order differs (- expected, + logged)
     1 "tick"       tick, before the first turn, t=0 ms, queued at {5}
-  - 2 "timeout"    logged as 6
+  - 2 "timeout"    logged as entry 6
     2 "immediate"  check, turn 1, t=0 ms, set at {4}
     3 "each"       interval, timers, turn 2, t=5 ms, set at {6}
     4 "each"       interval, timers, turn 3, t=10 ms, set at {6}
@@ -221,7 +221,7 @@ fn partial_orders_name_the_entries_that_break_them() {
         (
             &|| log.assert_contiguous(["timeout", "immediate"]),
             "[\"timeout\", \"immediate\"] must come with nothing in between\n\
-             \x20 - 1 \"timeout\"    logged as 2\n\
+             \x20 - 1 \"timeout\"    logged as entry 2\n\
              \x20   1 \"immediate\"  check, turn 1, t=0 ms, set at {6}\n\
              \x20 + 2 \"timeout\"    timers, turn 2, t=10 ms, set at {4}\n\
              \x20 + 3 \"timeout\"    timers, turn 3, t=20 ms, set at {4}"
