@@ -204,10 +204,6 @@ fn the_status_of_a_killed_child_names_the_signal() {
             let again = child.signal(SignalKind::terminate());
             log.add(format_args!("killed again {}", again.is_ok()));
             assert_eq!(again.unwrap_err().kind(), ErrorKind::InvalidInput);
-            assert_eq!(
-                child.start_kill().unwrap_err().kind(),
-                ErrorKind::InvalidInput
-            );
             assert_eq!(child.id(), None);
             assert_eq!(
                 child.wait().await.unwrap(),
@@ -454,6 +450,21 @@ fn a_child_is_killed_on_drop_if_requested() {
 }
 
 #[test]
+fn killing_a_child_that_has_ended_is_no_error() {
+    let _limit = limit();
+    block_on(async {
+        let mut child = Command::new("true").spawn().unwrap();
+        await_end(child.id().unwrap());
+        child.start_kill().unwrap();
+        assert!(child.try_wait().unwrap().unwrap().success());
+        child.start_kill().unwrap(); // the loop has not reported the end
+        assert!(child.wait().await.unwrap().success());
+        child.start_kill().unwrap();
+        child.kill().await.unwrap();
+    });
+}
+
+#[test]
 fn a_wait_that_is_dropped_loses_nothing() {
     let _limit = limit();
     block_on(async {
@@ -512,6 +523,8 @@ fn a_child_that_outlives_its_loop_reports_no_exit() {
     drop(event_loop);
     assert_eq!(Rc::strong_count(&dropped), 1, "the callback was dropped");
     assert!(child.try_wait().is_err() && child.id().is_none() && !child.has_ref());
+    let killed = child.start_kill();
+    assert!(killed.unwrap_err().to_string().contains("has ended"));
     let waited = futures::executor::block_on(child.wait());
     assert!(waited.unwrap_err().to_string().contains("has ended"));
 }
