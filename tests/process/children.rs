@@ -4,7 +4,7 @@
 //! v20.20.2, and expects its recorded output.
 
 use std::cell::{Cell, RefCell};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::rc::Rc;
@@ -354,6 +354,25 @@ fn megabytes_go_through_a_child_that_reads_and_writes_at_once() {
         output.unwrap().stdout
     });
     assert!(received == bytes);
+}
+
+#[test]
+fn vectored_operations_of_pipes_use_all_slices() {
+    let _limit = limit();
+    block_on(async {
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let slices = [&b"one"[..], b"two"].map(IoSlice::new);
+        assert_eq!(stdin.write_vectored(&slices).await.unwrap(), 6);
+        drop(stdin);
+        child.wait().await.unwrap(); // all bytes are in the pipe
+        let (mut first, mut second) = ([0; 2], [0; 8]);
+        let mut slices = [&mut first[..], &mut second].map(IoSliceMut::new);
+        assert_eq!(stdout.read_vectored(&mut slices).await.unwrap(), 6);
+        assert_eq!((&first, &second[..4]), (b"on", &b"etwo"[..]));
+    });
 }
 
 #[test]
