@@ -2,6 +2,9 @@
 //!
 //! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
 //! v20.20.2, and expects its recorded output.
+//!
+//! Tests that assert the order of the end of a pipe and of an exit run in a process of their own: a
+//! child that another test starts at the same time holds the write end of the pipe until its `exec`.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use crate::common::block_on;
 use crate::common::limit::limit;
+use crate::common::process::in_own_process;
 use crate::common::real_loop;
 use crate::common::{Log, log_uncaught, throw, trace, try_trace, virtual_loop};
 use futures::FutureExt;
@@ -72,6 +76,9 @@ fn log_stream(
 #[test]
 fn data_end_exit_and_close_are_reported_in_this_order() {
     let _limit = limit();
+    if in_own_process(data_end_exit_and_close_are_reported_in_this_order) {
+        return;
+    }
     trace(|log| {
         let mut child = sh("echo out; exit 3");
         next_tick(log.callback("spawn")); // in Node it is an event; here, that `spawn` is `Ok`
@@ -116,6 +123,9 @@ fn data_end_exit_and_close_are_reported_in_this_order() {
 #[test]
 fn output_comes_with_nodes_close_event() {
     let _limit = limit();
+    if in_own_process(output_comes_with_nodes_close_event) {
+        return;
+    }
     trace(|log| {
         let child = sh("echo out; exit 3");
         let exits = log.clone();
@@ -137,6 +147,9 @@ fn output_comes_with_nodes_close_event() {
 #[test]
 fn exits_are_reported_in_the_order_of_the_starts() {
     let _limit = limit();
+    if in_own_process(exits_are_reported_in_the_order_of_the_starts) {
+        return;
+    }
     trace(|log| {
         let mut children = Vec::new();
         for name in 1..=3 {
@@ -168,6 +181,9 @@ fn exits_are_reported_in_the_order_of_the_starts() {
 #[test]
 fn output_waits_for_a_grandchild_that_holds_the_pipe_open() {
     let _limit = limit();
+    if in_own_process(output_waits_for_a_grandchild_that_holds_the_pipe_open) {
+        return;
+    }
     trace(|log| {
         let script = "exec 3>&1; (read line; echo late) <&0 & exit 0";
         let mut child = Command::new("bash");
@@ -239,6 +255,9 @@ fn a_child_keeps_the_loop_alive_unless_it_is_unrefed() {
 #[test]
 fn a_callback_of_the_exit_that_panics_ends_its_macrotask() {
     let _limit = limit();
+    if in_own_process(a_callback_of_the_exit_that_panics_ends_its_macrotask) {
+        return;
+    }
     trace(|log| {
         log_uncaught(&log);
         for name in [1, 2] {
