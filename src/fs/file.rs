@@ -336,12 +336,15 @@ impl File {
     /// Waits until the buffer has unread bytes, of which a job reads at most `max_bytes`, or until
     /// the end of the file.
     fn poll_fill(&mut self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<io::Result<()>> {
-        while max_bytes > 0 {
+        if max_bytes == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
             match &mut self.state {
                 State::Idle if self.buffer.unread().is_empty() => {
                     self.start_read(max_bytes.min(MAX_BYTES_PER_JOB));
                 }
-                State::Idle => break,
+                State::Idle => return Poll::Ready(Ok(())),
                 State::Reading(reading) => {
                     let (buffer, result) = ready!(Pin::new(reading).poll(cx));
                     self.buffer = buffer;
@@ -351,7 +354,6 @@ impl File {
                 State::Writing(_) | State::Seeking(..) => ready!(self.poll_idle(cx)),
             }
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Waits for the operation in progress and stores its result: read bytes in the buffer, the
