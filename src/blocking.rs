@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::blocking::pool::{JobId, JobResult};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::promise::{Promise, PromiseError, Source, State, no_reason};
+use crate::promise::{Promise, PromiseError, SettledBy, State, no_reason};
 
 /// Runs `job` on a thread of the loop's worker pool and returns a promise of its result.
 ///
@@ -69,7 +69,7 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     };
     let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
     let id = owner.submit_job(job, Box::new(done), Location::caller());
-    state.source.set(Source::Job(id));
+    state.settled_by.set(SettledBy::Job(id));
     Promise::new(state)
 }
 

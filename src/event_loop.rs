@@ -2,8 +2,8 @@
 //!
 //! This is libuv's `uv_run` (`src/unix/core.c`, 1.46) with Node's drain points. The phases are
 //! passive queues (`phases/`). This file decides when each phase runs and how long the loop waits.
-//! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and does not
-//! know where events come from or what decides their order.
+//! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and turns each
+//! arrival of the poll phase into a macrotask. `phases/poll/delivery.rs` decides what arrives when.
 
 use std::rc::Rc;
 
@@ -43,7 +43,8 @@ impl LoopState {
     pub(crate) fn run_while_alive(self: &Rc<Self>) {
         let mut alive = self.is_alive();
         if alive {
-            self.timers_phase(); // R3: once; the first turn follows even if nothing is left
+            // R3: runs before the first turn, which follows even if these timers were the last work.
+            self.timers_phase();
         }
         while alive && !self.is_stopping() {
             self.turn(PollMode::WhileAlive);
@@ -103,7 +104,7 @@ impl LoopState {
         }
     }
 
-    /// Returns the parts of the loop that the poll phase reads while it collects.
+    /// Returns the parts of the loop that the poll phase reads while it collects arrivals.
     fn poll_context(&self) -> PollContext<'_> {
         PollContext {
             clock: &self.clock,
@@ -157,7 +158,7 @@ impl LoopState {
     fn timers_phase(self: &Rc<Self>) {
         self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
-            return; // without a timer the clock is not read: arming one reads it (R26)
+            return; // no timer: skip reading the clock
         }
         let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
         let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);

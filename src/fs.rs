@@ -27,6 +27,24 @@
 //! Node. [`Promise::abort`] cancels an operation that no thread has started. When the loop ends
 //! early, operations that have not started do not take place.
 //!
+//! **Paths.** A function copies its path, and drops an argument that was passed by value before it
+//! returns, so that the argument may also be a reference to a local variable. An argument that
+//! removes its file when it is dropped, such as a `tempfile::NamedTempFile`, must therefore be
+//! passed by reference and kept until the operation has finished. By value, the job would not find
+//! the file:
+//!
+//! ```
+//! use nodeloop::fs;
+//!
+//! nodeloop::run(async {
+//!     let file = tempfile::NamedTempFile::new()?;
+//!     fs::write(&file, "text").await?;
+//!     assert_eq!(fs::read(&file).await?, b"text");
+//!     std::io::Result::Ok(())
+//! })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! **Virtual time.** A pending operation stops a [virtual clock](crate::Builder::virtual_time)
 //! from advancing.
 //!

@@ -29,12 +29,12 @@
 //! reported by an event of the poll phase. Several addresses are tried one after the other, as in
 //! Node. See [`ConnectOptions`].
 //!
-//! **Errors** of connecting, listening, binding and name resolution have the text of Node's errors,
-//! such as `connect ECONNREFUSED 127.0.0.1:80`. [`NetError`] has the details.
+//! **Errors** of connecting, listening and binding have the text of Node's errors, such as
+//! `connect ECONNREFUSED 127.0.0.1:80`, if there is one attempt. [`NetError`] has the details.
 //!
 //! **Closing.** `close_with(callback)` closes the descriptor immediately. The callback is called in
-//! the close phase of this turn, after the immediates and before the timers (R62). The phase is a
-//! stack: of two sockets that are closed in one turn, the one that was closed *last* calls its
+//! the next close phase, after the immediates and before the timers (R62). The phase is a stack: of
+//! two sockets that are closed before the same phase, the one that was closed *last* calls its
 //! callback first. Tasks that wait for a closed socket are woken right before its callback, and
 //! receive an error. Dropping a socket closes it, too, without a callback.
 //!

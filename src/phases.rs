@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`pending`] | results that were known without waiting | R63, `core.c` `uv__run_pending` |
 //! | (idle, prepare) | nothing: libuv's hooks for embedders, where Node runs no user code | R3 |
-//! | [`poll`] | completions: wakes from outside, finished jobs, readiness of sources | R5–R8, R61 |
+//! | [`poll`] | wakes and messages from other threads, finished jobs, readiness of sources, signals, ends of children | R5–R8, R61, R64–R66 |
 //! | [`check`] | immediates | R37–R40 |
 //! | [`close`] | callbacks of closed sources | R62 |
 //! | [`timers`] | timers and intervals that are due | R20–R36 |

@@ -5,8 +5,8 @@
 //! microtask queue, counted from the moment it settles, or from the `await` if it has settled
 //! before (R45). Awaiting a future of another library that is ready costs no turn.
 //!
-//! The last column of the table counts the turns from the moment a promise settles (or a function
-//! is called) to the code that depends on it.
+//! The last column of the table counts the microtask turns between settling (or the call) and the
+//! dependent code.
 //!
 //! | JavaScript | nodeloop | turns |
 //! |---|---|---|
@@ -24,10 +24,10 @@
 //! | several reactions on one promise | [`shared`](TryPromise::shared) | 0 |
 //! | — | [`map`](TryPromise::map), [`map_err`](TryPromise::map_err), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
 //!
-//! Dropping a promise detaches its task, which runs on; [`Promise::abort`] ends it. Dropping every
-//! resolver leaves the promise pending forever. A panic in a task resumes in the code that awaits
-//! its promise; [`settled`](Promise::settled) returns it as an error instead. A panic in a task
-//! whose promise has never been polled is reported as an unhandled rejection.
+//! Dropping a promise detaches its task, which keeps running; [`Promise::abort`] ends it. Dropping
+//! every resolver leaves the promise pending forever. A panic in a task resumes in the code that
+//! awaits its promise; [`settled`](Promise::settled) returns it as an error instead. A panic in a
+//! task whose promise has never been polled is reported as an unhandled rejection.
 //!
 //! # Examples
 //!
@@ -78,14 +78,14 @@ pub use error::{PromiseError, SelfResolution};
 pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use shared::{SharedPromise, SharedTryPromise};
-pub(crate) use state::{Source, State};
+pub(crate) use state::{SettledBy, State};
 pub use task::MAX_SPAWN_DEPTH;
 use task::{start_eagerly, start_lazily, with_output};
 
 /// Spawns a task and polls its future at once, as a call of an `async function` does (R46).
 ///
 /// The future runs on the caller's stack up to its first wait, and from then on whenever it is
-/// woken. Dropping the promise detaches the task, which runs on.
+/// woken. Dropping the promise detaches its task, which keeps running.
 ///
 /// **An `Err` in the output is a value like any other: dropping the promise discards it
 /// silently.** For a future that returns a `Result`, use [`try_spawn`], which reports an `Err`
@@ -198,7 +198,7 @@ fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
 
 /// A future for the output of a task, a job or a resolver.
 ///
-/// Awaiting it costs one turn (R45). Dropping it detaches the task, which runs on.
+/// Awaiting it costs one turn (R45). Dropping it detaches its task, which keeps running.
 ///
 /// # Panics
 ///
@@ -234,8 +234,9 @@ impl<T: 'static> Promise<T> {
         self.awaiter.into_state()
     }
 
-    /// Aborts the task or the job that would settle the promise, which then settles as
-    /// [`PromiseError::Aborted`].
+    /// Aborts the task or the job that would settle the promise.
+    ///
+    /// The promise then settles as [`PromiseError::Aborted`].
     ///
     /// A task drops its future at its next turn (a microtask). A job that no thread has started is
     /// removed from the queue; a running job continues, and its result is dropped. The promise of a
@@ -249,8 +250,7 @@ impl<T: 'static> Promise<T> {
         self.state().is_settled()
     }
 
-    /// Returns a future that never panics: it resolves to the value, or to the reason why there is
-    /// none.
+    /// Returns a future that never panics: it resolves to the value, or to a [`PromiseError`].
     ///
     /// Awaiting it costs one turn, too (R45).
     pub fn settled(self) -> Settled<T> {

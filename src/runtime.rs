@@ -34,8 +34,9 @@ pub use errors::{RunError, Stuck};
 /// This corresponds to `async function main() { … }; main()` at the end of a CommonJS script: the
 /// future is polled in the main macrotask, so ticks run before promise jobs (R1, R10).
 ///
-/// [`exit`](crate::exit) ends the process. An unhandled rejection, an uncaught panic and a main
-/// future that can never finish panic here; [`EventLoop::run`] returns them as errors instead.
+/// [`exit`](crate::exit) ends the process. An unhandled rejection and an uncaught panic panic here;
+/// [`EventLoop::run`] returns them as errors instead. If the future is pending and nothing keeps the
+/// loop alive, the run waits for a wake from another thread ([`StuckPolicy::Wait`]).
 ///
 /// # Panics
 ///

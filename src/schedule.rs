@@ -15,7 +15,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::phases::check::ImmediateId;
 use crate::phases::macrotask::Work;
-use crate::phases::queues::Job;
+use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 
 /// The longest delay of [`set_timeout`] and [`set_interval`]: 2³¹−1 ms, about 24.8 days (R20).
@@ -34,7 +34,7 @@ pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
 pub fn next_tick(callback: impl FnOnce() + 'static) {
     let state = current("next_tick");
     let callback = bind(&state, callback);
-    state.push_tick(Job {
+    state.push_tick(QueuedCallback {
         callback,
         location: Location::caller(),
     });
@@ -51,7 +51,7 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
 pub fn queue_microtask(callback: impl FnOnce() + 'static) {
     let state = current("queue_microtask");
     let callback = bind(&state, callback);
-    state.push_microtask(Job {
+    state.push_microtask(QueuedCallback {
         callback,
         location: Location::caller(),
     });
@@ -204,7 +204,7 @@ impl TimeoutHandle {
 
     /// Makes the timer not keep the loop alive (R36).
     ///
-    /// It still ends a wait of the poll phase that has another reason (R5).
+    /// It still bounds a wait of the poll phase that something else keeps alive (R5).
     pub fn unref(&self) -> &TimeoutHandle {
         self.set_refed(false)
     }

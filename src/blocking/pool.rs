@@ -69,7 +69,7 @@ struct Queue {
     /// The number of threads that run jobs, are requested, or are lingering.
     threads: usize,
     /// The number of threads that have found the queue empty and will check it again. Each of them
-    /// will run a job of the queue.
+    /// takes a job if one arrives.
     lingering: usize,
 }
 

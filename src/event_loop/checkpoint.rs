@@ -45,13 +45,13 @@ impl LoopState {
     fn drain(&self) -> Flow {
         loop {
             while let Some(tick) = self.queues.pop_tick() {
-                self.run_job(StepKind::Tick, tick)?;
+                self.run_callback(StepKind::Tick, tick)?;
             }
             while let Some(microtask) = self.queues.pop_microtask() {
                 match microtask {
                     Microtask::Task(runnable) => self.run_task(runnable),
-                    Microtask::Callback(job) => {
-                        let _ = self.run_job(StepKind::Microtask, job); // R54
+                    Microtask::Callback(queued) => {
+                        let _ = self.run_callback(StepKind::Microtask, queued); // R54
                     }
                 }
                 self.continue_unless_stopping()?;
@@ -76,7 +76,7 @@ impl LoopState {
                 location,
             });
             let listeners = &self.hooks.rejection_handled;
-            self.call_error_listeners(listeners, location, &Rejection { promise })?;
+            self.call_rejection_listeners(listeners, &Rejection { promise })?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
@@ -95,7 +95,7 @@ impl LoopState {
         let location = rejection.location();
         let listeners = &self.hooks.unhandled_rejection;
         if !listeners.is_empty() {
-            return self.call_error_listeners(listeners, location, rejection);
+            return self.call_rejection_listeners(listeners, rejection);
         }
         let reason = rejection.reason_text();
         if self.hooks.uncaught.is_empty() {

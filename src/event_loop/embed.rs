@@ -52,9 +52,9 @@ impl LoopState {
     /// Runs turns until one of them finds nothing to call, or the run stops.
     pub(crate) fn turn_until_stalled(self: &Rc<Self>) {
         loop {
-            let entered = self.entered.get();
+            let before = self.macrotask_count.get();
             self.turn_without_waiting();
-            let is_quiet = self.entered.get() == entered && !self.poll.is_holding();
+            let is_quiet = self.macrotask_count.get() == before && !self.poll.is_holding();
             if is_quiet || self.is_stopping() {
                 break;
             }
@@ -64,11 +64,11 @@ impl LoopState {
     /// Runs one turn on behalf of a main future that waits for another thread. The turn waits for at
     /// most `limit` of real time. Returns whether anything was called.
     pub(crate) fn turn_within(self: &Rc<Self>, limit: Duration) -> bool {
-        let entered = self.entered.get();
+        let before = self.macrotask_count.get();
         self.poll.longest_wait.set(Some(limit));
         self.turn(PollMode::EvenIfIdle);
         self.poll.longest_wait.set(None);
-        self.entered.get() != entered
+        self.macrotask_count.get() != before
     }
 
     /// Calls the callbacks that wait until nothing keeps the loop alive. Returns whether there were

@@ -1,8 +1,10 @@
 //! The entries from the loop into user code.
 //!
-//! Macrotasks, timers, ticks, microtasks, tasks and the listeners of hooks and signals are called
-//! here and nowhere else. `tests/house/layers.rs` checks this, and lists the few other files that
-//! catch a panic, with a reason for each.
+//! Macrotasks, timers, ticks, microtasks, woken tasks and the listeners of hooks and signals are
+//! called here. An eager spawn makes the first poll of its task in `promise/task.rs`, `shutdown.rs`
+//! runs cancelled tasks, and abort listeners are called in `abort/listeners.rs`.
+//! `tests/house/layers.rs` lists every file that runs a task, calls listeners or catches a panic,
+//! with a reason for each.
 //!
 //! An entry never decides what runs next: it returns a [`Flow`], and the drain
 //! (`checkpoint.rs`) or the phase (`event_loop.rs`) acts on it.
@@ -19,9 +21,10 @@ use async_task::Runnable;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::listeners::Listeners;
+use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
-use crate::phases::queues::Job;
+use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 use crate::reactor::remote_queue::TaskMeta;
 
@@ -47,7 +50,7 @@ impl LoopState {
 
     /// Calls a macrotask without a drain after it.
     pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
-        self.entered.set(self.entered.get() + 1);
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
         let Macrotask { mut work, origin } = macrotask;
         if let Work::Wake(Some(waker)) = work {
             return self.invoke(origin, || waker.wake()); // the most frequent case, kept short
@@ -60,7 +63,7 @@ impl LoopState {
 
     /// Calls a timer, and arms it again if it is an interval.
     pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
-        self.entered.set(self.entered.get() + 1);
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
         let called_at_ms = match macrotask.work {
             Work::Repeating(_) => self.clock.now_ms(), // R30
@@ -96,12 +99,12 @@ impl LoopState {
 
     /// Calls a tick, or a callback of the microtask queue.
     #[inline]
-    pub(super) fn run_job(&self, kind: StepKind, job: Job) -> Flow {
+    pub(super) fn run_callback(&self, kind: StepKind, queued: QueuedCallback) -> Flow {
         if self.observers.is_on() {
-            return self.invoke(Origin::new(kind, job.location), job.callback);
+            return self.invoke(Origin::new(kind, queued.location), queued.callback);
         }
-        self.observers.note(kind, job.location); // like `invoke`, without creating an `Origin`
-        self.guarded(job.location, job.callback)
+        self.observers.note(kind, queued.location); // like `invoke`, without creating an `Origin`
+        self.guarded(queued.location, queued.callback)
     }
 
     /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).
@@ -128,14 +131,13 @@ impl LoopState {
     }
 
     /// Calls the listeners for rejections as a step of the drain.
-    pub(super) fn call_error_listeners<T: ?Sized>(
+    pub(super) fn call_rejection_listeners(
         &self,
-        listeners: &Listeners<T>,
-        location: SourceLocation,
-        event: &T,
+        listeners: &Listeners<Rejection>,
+        rejection: &Rejection,
     ) -> Flow {
-        let origin = Origin::new(StepKind::ErrorListener, location);
-        self.invoke(origin, || call_listeners(listeners, event))
+        let origin = Origin::new(StepKind::ErrorListener, rejection.location());
+        self.invoke(origin, || call_listeners(listeners, rejection))
     }
 
     /// Calls `callback` as a separate step.

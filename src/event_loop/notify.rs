@@ -61,7 +61,9 @@ impl LoopState {
             }
         }
         if Rc::strong_count(&observers) == 1 {
-            drop_quietly(observers); // an observer was removed meanwhile
+            // The registry has a new list, so this one may be the last owner of an observer that was
+            // removed meanwhile. Its destructor may panic.
+            drop_quietly(observers);
         }
     }
 
@@ -94,7 +96,7 @@ impl LoopState {
     pub(crate) fn end_run(&self) {
         self.leave_phase();
         self.notify_observers(|| Event::RunEnd);
-        self.observers.note_nothing();
+        self.observers.clear_steps();
     }
 
     /// Counts a new turn. Observers are notified of it with its first phase.

@@ -91,7 +91,7 @@ impl LoopState {
         while let Some(microtask) = self.queues.pop_microtask() {
             match microtask {
                 Microtask::Task(runnable) => drop(runnable.run()),
-                Microtask::Callback(job) => drop_quietly(job.callback),
+                Microtask::Callback(queued) => drop_quietly(queued.callback),
             }
         }
     }

@@ -3,8 +3,10 @@
 //! The API (`schedule.rs`, `promise.rs`, `time.rs`, …) calls these functions, and the loop
 //! (`event_loop.rs`, `checkpoint.rs`) empties the queues.
 //!
-//! Invariants: no `RefCell` of the state is borrowed while user code runs, including wakers and
-//! destructors; a loop that is cancelling queues nothing.
+//! Invariant: no `RefCell` of the state is borrowed while user code runs, including wakers and
+//! destructors.
+//! Invariant: a loop that is cancelling accepts no callback. Woken tasks are still queued, because
+//! `shutdown.rs` runs them so that they drop their futures.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -29,7 +31,7 @@ use crate::phases::close::Close;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
-use crate::phases::queues::{Job, Microtask, Queues};
+use crate::phases::queues::{Microtask, QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
 use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
@@ -68,7 +70,7 @@ pub(crate) struct LoopState {
     /// The async context of the running code. Empty between two callbacks.
     pub(crate) context: ContextCell,
     /// How many macrotasks have been entered.
-    pub(crate) entered: Cell<u64>,
+    pub(crate) macrotask_count: Cell<u64>,
     /// Whether [`CURRENT`](super::current::CURRENT) contains this loop as the running one.
     pub(super) is_current: Cell<bool>,
     pub(crate) hooks: Hooks,
@@ -132,7 +134,7 @@ impl LoopState {
             trampoline: Trampoline::default(),
             run: RunStatus::default(),
             context: ContextCell::default(),
-            entered: Cell::new(0),
+            macrotask_count: Cell::new(0),
             is_current: Cell::new(false),
             hooks: Hooks::default(),
             observers: ObserverRegistry::default(),
@@ -162,13 +164,13 @@ impl LoopState {
         self.is_current.get()
     }
 
-    pub(crate) fn push_tick(&self, tick: Job) {
+    pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
-    pub(crate) fn push_microtask(&self, callback: Job) {
+    pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(Microtask::Callback(callback));
         }

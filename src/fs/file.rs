@@ -19,7 +19,7 @@
 
 use std::fmt;
 use std::fs::{FileTimes, Metadata, Permissions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,6 +50,8 @@ const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 /// next write, `flush` or `close`, and **a file is complete only after
 /// [`flush`](AsyncWriteExt::flush)**, which waits for the write in progress. `close` does the same;
 /// [`sync_all`](File::sync_all) also syncs the file to the disk. There is no other buffer.
+///
+/// A vectored read or write is one job for all of its slices.
 ///
 /// **Drop.** A write that is in progress or queued still takes place and keeps the loop alive, and
 /// the descriptor is closed after it; a loop that ends early ([`block_on`](crate::block_on)) drops
@@ -331,10 +333,27 @@ impl File {
         self.state = State::Reading(job("File::read", work, |done| done));
     }
 
-    fn start_write(&mut self, bytes: &[u8]) {
-        let bytes = bytes.to_owned();
-        self.state =
-            State::Writing(self.job("File::write", move |mut file| file.write_all(&bytes)));
+    /// Waits until the buffer has unread bytes, of which a job reads at most `max_bytes`, or until
+    /// the end of the file.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<io::Result<()>> {
+        if max_bytes == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            match &mut self.state {
+                State::Idle if self.buffer.unread().is_empty() => {
+                    self.start_read(max_bytes.min(MAX_BYTES_PER_JOB));
+                }
+                State::Idle => return Poll::Ready(Ok(())),
+                State::Reading(reading) => {
+                    let (buffer, result) = ready!(Pin::new(reading).poll(cx));
+                    self.buffer = buffer;
+                    self.state = State::Idle;
+                    return Poll::Ready(result);
+                }
+                State::Writing(_) | State::Seeking(..) => ready!(self.poll_idle(cx)),
+            }
+        }
     }
 
     /// Waits for the operation in progress and stores its result: read bytes in the buffer, the
@@ -385,45 +404,54 @@ impl AsyncRead for File {
         cx: &mut Context<'_>,
         target: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if target.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        let file = &mut *self;
-        loop {
-            match &mut file.state {
-                State::Idle if file.buffer.unread().is_empty() => {
-                    file.start_read(target.len().min(MAX_BYTES_PER_JOB));
-                }
-                State::Idle => return Poll::Ready(Ok(file.buffer.copy_to(target))),
-                State::Reading(reading) => {
-                    let (buffer, result) = ready!(Pin::new(reading).poll(cx));
-                    file.buffer = buffer;
-                    file.state = State::Idle;
-                    return Poll::Ready(result.map(|()| file.buffer.copy_to(target)));
-                }
-                State::Writing(_) | State::Seeking(..) => ready!(file.poll_idle(cx)),
-            }
-        }
+        ready!(self.poll_fill(cx, target.len()))?;
+        Poll::Ready(Ok(self.buffer.copy_to(target)))
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        targets: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_fill(cx, targets.iter().map(|target| target.len()).sum()))?;
+        let copied = targets.iter_mut().map(|target| self.buffer.copy_to(target));
+        Poll::Ready(Ok(copied.sum()))
     }
 }
 
 impl AsyncWrite for File {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let first = &bytes[..bytes.len().min(MAX_BYTES_PER_JOB)];
+        self.poll_write_vectored(cx, &[IoSlice::new(first)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_idle(cx));
         if let Some(error) = self.write_error.take() {
             return Poll::Ready(Err(error));
         }
-        if bytes.is_empty() {
+        let length = slices.iter().map(|slice| slice.len());
+        let length = length.fold(0, usize::saturating_add).min(MAX_BYTES_PER_JOB);
+        if length == 0 {
             return Poll::Ready(Ok(0));
         }
         self.rewind_unread()?;
-        let count = bytes.len().min(MAX_BYTES_PER_JOB);
-        self.start_write(&bytes[..count]);
-        Poll::Ready(Ok(count))
+        let mut bytes = Vec::with_capacity(length);
+        for slice in slices {
+            let room = length - bytes.len();
+            bytes.extend_from_slice(&slice[..slice.len().min(room)]);
+        }
+        let writing = self.job("File::write", move |mut file| file.write_all(&bytes));
+        self.state = State::Writing(writing);
+        Poll::Ready(Ok(length))
     }
 
     /// Waits for the write in progress and returns its error. It does not sync to the disk.

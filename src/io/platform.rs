@@ -73,3 +73,31 @@ pub(crate) fn set_reuse_port(socket: &socket2::Socket, reuse: bool) -> io::Resul
 pub(crate) fn set_reuse_port(_: &socket2::Socket, _: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// Returns the address of a Unix domain socket. A path that begins with a NUL byte is an abstract
+/// name, as in Node.
+#[cfg(unix)]
+pub(crate) fn unix_address(path: &std::path::Path) -> io::Result<std::os::unix::net::SocketAddr> {
+    use std::os::unix::ffi::OsStrExt;
+    match path.as_os_str().as_bytes().strip_prefix(b"\0") {
+        Some(name) => abstract_address(name),
+        None => std::os::unix::net::SocketAddr::from_pathname(path),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn abstract_address(name: &[u8]) -> io::Result<std::os::unix::net::SocketAddr> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    std::os::unix::net::SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+fn abstract_address(_: &[u8]) -> io::Result<std::os::unix::net::SocketAddr> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "only Linux has abstract socket names: use a path without a NUL byte",
+    ))
+}

@@ -92,8 +92,8 @@ impl Registration {
         }
     }
 
-    /// Calls `operation` whenever the source is ready, until it does not block. Only the task of
-    /// the latest call is woken.
+    /// Calls `operation` when the source is ready, again each time it would block, and returns its
+    /// first other result. Only the task of the latest call is woken.
     ///
     /// `operation` also returns whether it has drained the source.
     pub(crate) fn poll_io<R>(
@@ -110,8 +110,8 @@ impl Registration {
         }
     }
 
-    /// Calls `operation` whenever the source is ready, until it does not block. Any number of tasks
-    /// may wait.
+    /// Calls `operation` when the source is ready, again each time it would block, and returns its
+    /// first other result. Any number of tasks may wait.
     pub(crate) async fn async_io<R>(
         &self,
         direction: Direction,

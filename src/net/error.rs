@@ -9,8 +9,13 @@ use crate::io::platform::TOO_LONG;
 
 /// The details of an [`io::Error`] of connecting, listening, binding or name resolution.
 ///
-/// It lists the attempts, and the error that the operating system has reported for each. Its text
-/// is that of Node's errors.
+/// It lists the attempts, and the error that the operating system has reported for each.
+///
+/// The text of one attempt is that of Node's error, such as `connect ECONNREFUSED 127.0.0.1:80`, if
+/// the error has one of the codes of connecting, listening, binding or sending. Any other error is
+/// printed with the text of the operating system. This includes a failed name resolution, for which
+/// Node prints a code such as `ENOTFOUND`. The texts of several attempts are joined, while Node's
+/// `AggregateError` has no text.
 ///
 /// The `io::Error` has the kind of the first attempt, as Node's `AggregateError` has the code of
 /// the first one. Its `raw_os_error()` is `None`, because the standard library has no error with

@@ -16,7 +16,7 @@ pub trait OsSocket: AsSocket2 + PlatformSource + Debug + Into<Self::Std> {
     type Address;
     /// The name of the public alias.
     const NAME: &'static str;
-    /// The public function that calls [`from_std`](OsSocket::from_std).
+    /// The name of the public function that calls [`from_std`](OsSocket::from_std).
     const FROM_STD: &'static str;
 
     fn from_std(socket: Self::Std) -> Self;

@@ -61,9 +61,9 @@ impl<K: Kind> Socket<K> {
         Socket::new(state, socket, Location::caller())
     }
 
-    /// Turns the socket into one of the standard library, which stays in non-blocking mode.
+    /// Converts the socket into the standard library's type. It stays in non-blocking mode.
     ///
-    /// Pending operations are not woken.
+    /// Tasks that are still waiting are not woken.
     ///
     /// # Errors
     ///
@@ -107,11 +107,11 @@ impl<K: Kind> Socket<K> {
         self.source.registration().ready(Direction::Write)
     }
 
-    /// Closes the socket now and calls `callback` in the close phase of this turn (R62).
+    /// Closes the socket now and calls `callback` in the next close phase (R62).
     ///
     /// Tasks that wait for the socket are woken right before `callback` is called, and receive an
     /// error. `callback` is also called if the socket was closed before. If the loop ends before
-    /// the close phase, `callback` is dropped.
+    /// that phase, `callback` is dropped.
     ///
     /// The callback of a listener does not wait for the connections that were accepted, unlike
     /// the callback of Node's `server.close()`.
@@ -121,8 +121,8 @@ impl<K: Kind> Socket<K> {
         self.source.close_with(callback);
     }
 
-    /// Closes the socket now and returns a promise that resolves in the close phase of this turn
-    /// (R62), when [`close_with`](Socket::close_with) would call its callback.
+    /// Closes the socket now and returns a promise that resolves in the next close phase (R62),
+    /// when [`close_with`](Socket::close_with) would call its callback.
     ///
     /// The socket is closed even if the promise is dropped.
     ///

@@ -65,8 +65,9 @@ impl<P: Protocol> OwnedReadHalf<P> {
 }
 
 impl<P: Protocol> OwnedWriteHalf<P> {
-    /// Drops the half without shutting down the write direction, which ends when the socket is
-    /// closed: when the read half is dropped, too.
+    /// Drops the half without shutting down the write direction.
+    ///
+    /// The socket is closed, which ends that direction, once the read half is dropped, too.
     pub fn forget(mut self) {
         self.shutdown_on_drop = false;
     }

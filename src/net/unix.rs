@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use socket2::SockAddr;
 
 use super::error::FailedAttempt;
 use super::kind::{Datagram, DatagramProtocol, Kind, Listener, Protocol, Stream, Unix};
@@ -18,6 +19,7 @@ use super::stream::report_in_pending_phase;
 use super::tcp::TcpSocket;
 use super::udp::UdpOptions;
 use crate::event_loop::current::current;
+use crate::io::platform::unix_address;
 use crate::io::{Descriptor, Direction, check_loop};
 use crate::time::sleep;
 
@@ -54,6 +56,34 @@ pub type UnixStream = Socket<Stream<Unix>>;
 /// A pending [`accept`](UnixListener::accept) keeps the loop alive; a listener on which no task
 /// waits does not. Dropping the listener closes it. The path to which it was bound stays in the
 /// file system, whereas Node removes it. [`Socket`] documents the errors of its methods.
+///
+/// # Abstract names
+///
+/// On Linux and Android, a path that begins with a NUL byte is an abstract name, as in Node: it is
+/// not in the file system, and is free again when the socket is closed. All functions of Unix
+/// domain sockets that have a path accept abstract names. On other systems they return an error of
+/// kind [`Unsupported`](io::ErrorKind::Unsupported).
+///
+/// The name is exactly the bytes after the first one, as in the standard library. Node v20 appends
+/// NUL bytes up to a length of 107: a program that connects to a socket of Node has to do the same.
+///
+/// ```
+/// # #[cfg(target_os = "linux")] {
+/// use std::os::linux::net::SocketAddrExt;
+///
+/// use nodeloop::net::{UnixListener, UnixStream};
+///
+/// nodeloop::run(async {
+///     let name = format!("nodeloop-example-{}", std::process::id());
+///     let listener = UnixListener::bind(format!("\0{name}"))?;
+///     let _client = UnixStream::connect(format!("\0{name}")).await?;
+///     let address = listener.local_addr()?;
+///     assert_eq!(address.as_abstract_name(), Some(name.as_bytes()));
+///     std::io::Result::Ok(())
+/// })?;
+/// # }
+/// # std::io::Result::Ok(())
+/// ```
 ///
 /// # Examples
 ///
@@ -101,7 +131,8 @@ pub type UnixListener = Socket<Listener<Unix>>;
 pub type UnixDatagram = Socket<Datagram<Unix>>;
 
 impl Socket<Stream<Unix>> {
-    /// Connects to the listener at `path`.
+    /// Connects to the listener at `path`, which may be an
+    /// [abstract name](UnixListener#abstract-names).
     ///
     /// The connection is established when the future is polled for the first time. Success is
     /// reported by an event of the poll phase. A failure is reported by the pending phase (R63):
@@ -127,7 +158,9 @@ impl Socket<Stream<Unix>> {
             check_loop(&state)?;
             let path = path.as_ref();
             let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
-            match mio::net::UnixStream::connect(path) {
+            let connecting =
+                unix_address(path).and_then(|to| mio::net::UnixStream::connect_addr(&to));
+            match connecting {
                 Ok(socket) => {
                     let stream: UnixStream = Socket::new(state, socket, location)?;
                     stream.connected().await.map_err(failed)
@@ -160,7 +193,8 @@ impl Socket<Stream<Unix>> {
 }
 
 impl Socket<Listener<Unix>> {
-    /// Creates a listener that is bound to `path`, which must not exist.
+    /// Creates a listener that is bound to `path`, which must not exist and may be an
+    /// [abstract name](UnixListener#abstract-names).
     ///
     /// The queue holds as many connections as the operating system allows.
     ///
@@ -177,13 +211,15 @@ impl Socket<Listener<Unix>> {
         let state = current("UnixListener::bind");
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("listen", path, error).into_error();
-        let socket = mio::net::UnixListener::bind(path).map_err(failed)?;
+        let address = unix_address(path).map_err(failed)?;
+        let socket = mio::net::UnixListener::bind_addr(&address).map_err(failed)?;
         Socket::new(state, socket, Location::caller())
     }
 }
 
 impl Socket<Datagram<Unix>> {
-    /// Creates a socket that is bound to `path`, which must not exist.
+    /// Creates a socket that is bound to `path`, which must not exist and may be an
+    /// [abstract name](UnixListener#abstract-names).
     ///
     /// # Errors
     ///
@@ -197,7 +233,8 @@ impl Socket<Datagram<Unix>> {
         let state = current("UnixDatagram::bind");
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("bind", path, error).into_error();
-        let socket = mio::net::UnixDatagram::bind(path).map_err(failed)?;
+        let address = unix_address(path).map_err(failed)?;
+        let socket = mio::net::UnixDatagram::bind_addr(&address).map_err(failed)?;
         Socket::new(state, socket, Location::caller())
     }
 
@@ -244,8 +281,11 @@ impl Socket<Datagram<Unix>> {
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
-        self.source
-            .with(|socket| socket.connect(path).map_err(failed))
+        let connect = |socket: &mio::net::UnixDatagram| {
+            let address = socket2_address(path)?;
+            socket.as_socket2().connect(&address)
+        };
+        self.source.with(|socket| connect(socket).map_err(failed))
     }
 
     /// Sends a datagram to the receiver at `path`.
@@ -259,9 +299,12 @@ impl Socket<Datagram<Unix>> {
     /// If the future is dropped before it resolves, the datagram was not sent.
     pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let path = path.as_ref();
+        let failed = |error| FailedAttempt::at_path("send", path, error).into_error();
+        let address = socket2_address(path).map_err(failed)?;
+        let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
         loop {
             self.source.registration().check_loop()?;
-            match self.source.with(|socket| socket.send_to(bytes, path)) {
+            match self.source.with(send) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // The event reports room in the buffer of this socket, and may never come.
                     self.source.registration().would_block(Direction::Write);
@@ -276,10 +319,7 @@ impl Socket<Datagram<Unix>> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => {
-                    let failed = |error| FailedAttempt::at_path("send", path, error).into_error();
-                    return result.map_err(failed);
-                }
+                result => return result.map_err(failed),
             }
         }
     }
@@ -288,6 +328,12 @@ impl Socket<Datagram<Unix>> {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.source.with(|socket| socket.as_socket2().shutdown(how))
     }
+}
+
+/// Returns the address at `path`, for methods that mio has only for paths in the file system.
+fn socket2_address(path: &Path) -> io::Result<SockAddr> {
+    unix_address(path)?; // checks for NUL bytes and abstract names
+    SockAddr::unix(path)
 }
 
 impl FailedAttempt {

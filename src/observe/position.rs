@@ -114,7 +114,10 @@ impl fmt::Display for Position {
             None => write!(f, "{}", Queue::Outside)?,
         }
         if let Some(phase) = self.phase {
-            write!(f, ", {phase}, turn {}", self.turn)?;
+            match self.turn {
+                0 => write!(f, ", {phase}, before the first turn")?, // R3
+                turn => write!(f, ", {phase}, turn {turn}")?,
+            }
         }
         if self.kind.is_some() {
             write!(f, ", t={} ms", self.time.as_secs_f64() * 1_000.0)?;

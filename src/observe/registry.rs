@@ -288,8 +288,8 @@ impl ObserverRegistry {
         self.note_outer(self.step());
     }
 
-    /// Records that nothing runs.
-    pub(crate) fn note_nothing(&self) {
+    /// Removes all current steps: nothing runs.
+    pub(crate) fn clear_steps(&self) {
         self.steps.borrow_mut().clear();
         self.note_outer(None);
     }

@@ -1,15 +1,15 @@
-//! The close phase: the callbacks of sources that were closed in this turn (R62).
+//! The close phase: the callbacks of closed sources (R62).
 //!
 //! libuv keeps the closing handles on a stack (`core.c` `uv__make_close_pending`), so of two
-//! sources closed in one turn **the one closed last calls back first**. A callback that closes
-//! another source queues that callback for the next turn.
+//! sources closed before the same close phase **the one closed last calls back first**. If a callback
+//! of this phase closes another source, that source's callback runs in the next close phase.
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::Macrotask;
 
 #[derive(Default)]
 pub(crate) struct Close {
-    /// Closed in this turn; the last one is called first.
+    /// Closed since the last close phase began; the last one is called first.
     stack: Vec<Macrotask>,
     /// Not yet called by the running phase; the last one is called first.
     running: Vec<Macrotask>,

@@ -17,7 +17,7 @@
 //! It makes no system call when no source is registered and there is nothing to wait for: messages of
 //! other threads are visible without one.
 //!
-//! Invariant: what arrives while the phase hands out waits for the next poll phase. If the run is
+//! Invariant: anything that arrives during delivery is left for the next poll phase. If the run is
 //! stopped meanwhile, the first poll phase of the next run hands out the rest.
 
 mod collect;
@@ -76,7 +76,7 @@ enum Batched {
     SignalCallback(Macrotask),
 }
 
-/// The parts of the loop that the poll phase reads while it collects.
+/// The parts of the loop that the poll phase reads while it collects arrivals.
 pub(crate) struct PollContext<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) remote_queue: &'a RemoteQueue,
@@ -138,8 +138,9 @@ impl PollPhase {
         Ok((phase, waker))
     }
 
-    /// Collects what has arrived, and waits if `wait` allows it and nothing has. `wait_now` computes
-    /// `wait` again once other threads can see that the loop waits.
+    /// Collects what has arrived, and waits if `wait` allows it and nothing has. `wait_now`
+    /// recomputes `wait` after the loop is marked as parked, so that a concurrent change is not
+    /// missed.
     pub(crate) fn poll_events(
         &self,
         cx: &PollContext<'_>,
@@ -184,8 +185,8 @@ impl PollPhase {
         }
     }
 
-    /// Reads the clock for the timers phase, in milliseconds. `timer_due_at` returns where the first
-    /// timer that is due at a time was created.
+    /// Reads the clock for the timers phase, in milliseconds. `timer_due_at(t)` returns the location
+    /// where the first timer due at `t` was created, for the report of decisions.
     #[inline]
     pub(crate) fn timers_now_ms(
         &self,
@@ -195,7 +196,7 @@ impl PollPhase {
         self.delivery.timers_now_ms(self, cx, timer_due_at)
     }
 
-    /// Records that the loop has blocked until every job below `end` had finished.
+    /// Records that the loop has blocked until every job with an id below `end` had finished.
     pub(crate) fn jobs_have_finished(&self, end: JobId) {
         self.delivery.jobs_have_finished(end);
     }
@@ -231,11 +232,12 @@ impl PollPhase {
 
     /// Returns whether anything in the poll phase keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
-        let is_owned = |batched: &Batched| !matches!(batched, Batched::InRemoteQueue);
+        // The loop asks the remote queue itself.
+        let is_in_batch_only = |batched: &Batched| !matches!(batched, Batched::InRemoteQueue);
         self.registrations.borrow().has_refed_waiters()
             || self.simulated.has_completions()
             || self.simulated.has_stalled()
-            || self.batch.borrow().iter().any(is_owned) // left by a run that was stopped
+            || self.batch.borrow().iter().any(is_in_batch_only) // left by a run that was stopped
             || self.delivery.is_holding()
     }
 

@@ -12,7 +12,7 @@ use crate::phases::macrotask::SourceLocation;
 use crate::reactor::remote_queue::TaskMeta;
 
 /// A callback of [`next_tick`](crate::next_tick) or [`queue_microtask`](crate::queue_microtask).
-pub(crate) struct Job {
+pub(crate) struct QueuedCallback {
     pub(crate) callback: Box<dyn FnOnce()>,
     pub(crate) location: SourceLocation,
 }
@@ -21,12 +21,12 @@ pub(crate) struct Job {
 pub(crate) enum Microtask {
     /// A woken task.
     Task(Runnable<TaskMeta>),
-    Callback(Job),
+    Callback(QueuedCallback),
 }
 
 #[derive(Default)]
 pub(crate) struct Queues {
-    ticks: RefCell<VecDeque<Job>>,
+    ticks: RefCell<VecDeque<QueuedCallback>>,
     microtasks: RefCell<Microtasks>,
 }
 
@@ -35,11 +35,11 @@ struct Microtasks {
     /// The order of the queue: a task, or `None` for the next of `callbacks`. Most entries are tasks,
     /// and an entry of one word makes a turn a fifth cheaper than one that can hold both.
     order: VecDeque<Option<Runnable<TaskMeta>>>,
-    callbacks: VecDeque<Job>,
+    callbacks: VecDeque<QueuedCallback>,
 }
 
 impl Queues {
-    pub(crate) fn push_tick(&self, tick: Job) {
+    pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         self.ticks.borrow_mut().push_back(tick);
     }
 
@@ -48,15 +48,15 @@ impl Queues {
         let mut microtasks = self.microtasks.borrow_mut();
         let task = match microtask {
             Microtask::Task(runnable) => Some(runnable),
-            Microtask::Callback(job) => {
-                microtasks.callbacks.push_back(job);
+            Microtask::Callback(callback) => {
+                microtasks.callbacks.push_back(callback);
                 None
             }
         };
         microtasks.order.push_back(task);
     }
 
-    pub(crate) fn pop_tick(&self) -> Option<Job> {
+    pub(crate) fn pop_tick(&self) -> Option<QueuedCallback> {
         self.ticks.borrow_mut().pop_front()
     }
 

@@ -215,28 +215,36 @@ impl Child {
                 io::ErrorKind::InvalidInput,
                 "there is no signal of this number: use a `SignalKind` that has a name",
             )),
-            _ => Err(has_ended()),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the child has ended: send signals only before that",
+            )),
         }
     }
 
     /// Kills the child (`SIGKILL`) without waiting for its end.
     ///
+    /// Returns `Ok(())` if the child has ended, as [`std::process::Child::kill`] does: no signal is
+    /// sent.
+    ///
     /// # Errors
     ///
-    /// Returns an error in the same cases as [`signal`](Child::signal).
+    /// Returns any error reported by the operating system, and an error in the same cases as
+    /// [`wait`](Child::wait).
     pub fn start_kill(&mut self) -> io::Result<()> {
-        if !self.owns_id() {
-            return Err(has_ended());
+        match self.with_running(RunningChild::kill) {
+            Some(killed) => killed,
+            None => self.exit.status().transpose().map(drop),
         }
-        let killed = self.with_running(|child| child.kill());
-        killed.unwrap_or_else(|| Err(has_ended()))
     }
 
     /// Kills the child (`SIGKILL`) and waits until it has ended.
     ///
+    /// Returns `Ok(())` if the child has ended already.
+    ///
     /// # Errors
     ///
-    /// Returns an error in the same cases as [`signal`](Child::signal) and [`wait`](Child::wait).
+    /// Returns an error in the same cases as [`start_kill`](Child::start_kill).
     pub async fn kill(&mut self) -> io::Result<()> {
         self.start_kill()?;
         self.wait().await.map(drop)
@@ -282,13 +290,6 @@ impl fmt::Debug for Child {
             .field("stderr", &self.stderr)
             .finish_non_exhaustive()
     }
-}
-
-fn has_ended() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "the child has ended: send signals only before that",
-    )
 }
 
 /// The end of a child: its status, and the callbacks and the task to notify.

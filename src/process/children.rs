@@ -141,7 +141,11 @@ impl RunningChild {
         status
     }
 
+    /// Kills the child if it has not ended.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
+        if self.has_ended {
+            return self.status().map(drop);
+        }
         self.new.child.kill()
     }
 }

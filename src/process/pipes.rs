@@ -156,7 +156,7 @@ impl AsyncWrite for ChildStdin {
 }
 
 impl ChildStdout {
-    /// Closes the pipe now and calls `callback` in the close phase of this turn (R62).
+    /// Closes the pipe now and calls `callback` in the next close phase (R62).
     ///
     /// A task that waits for the pipe is woken right before `callback` is called, and receives an
     /// error. If the loop ends before the close phase, `callback` is dropped.
@@ -166,7 +166,7 @@ impl ChildStdout {
         self.pipe.close_with(callback);
     }
 
-    /// Closes the pipe now and returns a promise that resolves in the close phase of this turn
+    /// Closes the pipe now and returns a promise that resolves in the next close phase
     /// (R62).
     ///
     /// The pipe is closed even if the promise is dropped.

@@ -11,11 +11,11 @@ use std::task::{Context, Poll};
 
 use super::error::{Outcome, PromiseError};
 use super::next::Following;
-use super::state::{Awaiting, ReasonOf, Source, State};
+use super::state::{Awaiting, ReasonOf, SettledBy, State};
 use super::task::{Conclusion, start_eagerly};
 use crate::phases::macrotask::SourceLocation;
 
-/// An awaiting side of a [`State`]. Dropping it removes its reaction; the task runs on.
+/// An awaiting side of a [`State`]. Dropping it removes its reaction; the task keeps running.
 pub(super) struct Awaiter<O: 'static> {
     state: Rc<State<O>>,
     awaiting: Awaiting,
@@ -85,7 +85,7 @@ impl<O: 'static> Awaiter<O> {
     ) -> Rc<State<P>> {
         let owner = self.state.owner().clone();
         let mapped = State::new(owner, Location::caller(), reason_of);
-        mapped.source.set(Source::Resolver);
+        mapped.settled_by.set(SettledBy::Resolver);
         let target = mapped.clone();
         self.state.when_settled(move |outcome| {
             target.settle(outcome.and_then(|output| {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::error::Outcome;
 use super::next::{Following, PromiseLike};
-use super::state::{ReasonOf, Source, State};
+use super::state::{ReasonOf, SettledBy, State};
 use super::task::follow;
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
@@ -64,7 +64,7 @@ pub fn try_with_resolver<T: 'static, E: Reason>() -> (TryPromise<T, E>, TryResol
 #[track_caller]
 fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> Rc<State<O>> {
     let state = State::new(current(verb), Location::caller(), reason_of);
-    state.source.set(Source::Resolver);
+    state.settled_by.set(SettledBy::Resolver);
     state
 }
 

@@ -22,7 +22,7 @@ use crate::hooks::rejection::Reason;
 /// in the order in which they were added (R13). If the task panicked, every awaiter panics with the
 /// text of its payload.
 ///
-/// Dropping a clone, even the last one, detaches the task, which runs on.
+/// Dropping a clone, even the last one, detaches its task, which keeps running.
 ///
 /// # Panics
 ///

@@ -10,7 +10,7 @@
 //! (1) [`State::settle`] queues every reaction; each runs one turn later.
 //! (2) [`State::outcome`] moves the outcome out, or clones it if the promise is shared.
 //!
-//! While the promise is pending, [`Source`] is what [`State::abort`] has to stop:
+//! While the promise is pending, [`SettledBy`] is what [`State::abort`] has to stop:
 //!
 //! ```text
 //!   None ─▶ Task(key)   the first poll of the task returned `Pending`     task.rs
@@ -46,7 +46,7 @@ enum Settlement<O> {
 
 /// What will settle a pending promise, and so what [`State::abort`] has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum SettledBy {
     /// A task that has not returned from its first poll, or nothing because the promise has
     /// settled.
     None,
@@ -64,7 +64,7 @@ pub(crate) enum Source {
 #[repr(C)]
 pub(crate) struct State<O> {
     owner: Rc<LoopState>,
-    pub(crate) source: Cell<Source>,
+    pub(crate) settled_by: Cell<SettledBy>,
     /// Whether a task has been asked to drop its future.
     abort_requested: Cell<bool>,
     /// Whether one of its resolvers has been called: only their first call counts (R44).
@@ -138,7 +138,7 @@ impl<O: 'static> State<O> {
             handled: Cell::new(false),
             tracking: Cell::new(Tracking::Untracked),
             context,
-            source: Cell::new(Source::None),
+            settled_by: Cell::new(SettledBy::None),
             resolver_count: Cell::new(None),
             awaited_key: Cell::new(UNLISTED),
             is_resolved: Cell::new(false),
@@ -187,7 +187,7 @@ impl<O: 'static> State<O> {
             }
         };
         *self.settlement.borrow_mut() = Settlement::Settled(outcome);
-        self.source.set(Source::None);
+        self.settled_by.set(SettledBy::None);
         self.unlist();
         if rejected {
             self.track_rejection();
@@ -313,14 +313,26 @@ impl<O: 'static> State<O> {
                 Poll::Pending
             }
             Awaiting::TurnQueued => unreachable!("a settled promise stays settled"),
-            Awaiting::Done => panic!("a promise was polled after it had returned its output"),
+            Awaiting::Done => self.refuse_poll(),
         }
+    }
+
+    #[cold]
+    fn refuse_poll(&self) -> ! {
+        panic!(
+            "the promise created at {} was polled after it had returned its output: await it once, \
+             or make it `shared()` and await one clone for each output",
+            self.location
+        );
     }
 
     /// Adds a reaction and lists the promise as awaited. A task needs no entry: it is in the list
     /// of tasks.
     fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
-        let has_task = !matches!(self.source.get(), Source::Resolver | Source::Job(_));
+        let has_task = !matches!(
+            self.settled_by.get(),
+            SettledBy::Resolver | SettledBy::Job(_)
+        );
         if !has_task && self.awaited_key.get() == UNLISTED {
             let promise: Weak<State<O>> = Rc::downgrade(self);
             self.awaited_key.set(self.owner.awaited.add(promise));
@@ -365,8 +377,8 @@ impl<O: 'static> State<O> {
         if self.is_settled() || self.abort_requested.replace(true) {
             return;
         }
-        match self.source.get() {
-            Source::Task(key) => {
+        match self.settled_by.get() {
+            SettledBy::Task(key) => {
                 let tasks = self.owner.tasks.borrow();
                 let waker = tasks.get(key).map(|task| task.waker.clone());
                 drop(tasks);
@@ -374,12 +386,12 @@ impl<O: 'static> State<O> {
                     waker.wake();
                 }
             }
-            Source::Job(id) => {
+            SettledBy::Job(id) => {
                 self.owner.cancel_job(id);
                 self.settle(Err(PromiseError::Aborted));
             }
-            Source::Resolver => self.settle(Err(PromiseError::Aborted)),
-            Source::None => {}
+            SettledBy::Resolver => self.settle(Err(PromiseError::Aborted)),
+            SettledBy::None => {}
         }
     }
 
@@ -459,12 +471,12 @@ impl<O: 'static> PendingPromise for State<O> {
     }
 
     fn is_out_of_reach(&self) -> bool {
-        self.source.get() == Source::Resolver
+        self.settled_by.get() == SettledBy::Resolver
             && !self.is_resolved.get()
             && self.resolver_count.get() == Some(0)
     }
 
     fn is_job(&self) -> bool {
-        matches!(self.source.get(), Source::Job(_))
+        matches!(self.settled_by.get(), SettledBy::Job(_))
     }
 }

@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 
 use super::error::{Outcome, PromiseError};
 use super::next::Following;
-use super::state::{Source, State};
+use super::state::{SettledBy, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
 use crate::event_loop::state::{LiveTask, LoopState};
@@ -118,19 +118,19 @@ fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> O
 /// Enters a pending task into the loop's list, by which the end of the loop cancels it.
 #[inline(always)]
 fn list_task<O: 'static>(promise: &Rc<State<O>>, cx: &Context<'_>) {
-    if promise.source.get() == Source::None {
+    if promise.settled_by.get() == SettledBy::None {
         let task = LiveTask {
             waker: cx.waker().clone(),
             promise: promise.clone(),
         };
         let key = promise.owner().tasks.borrow_mut().insert(task);
-        promise.source.set(Source::Task(key));
+        promise.settled_by.set(SettledBy::Task(key));
     }
 }
 
 #[inline(always)]
 fn unlist_task<O: 'static>(promise: &Rc<State<O>>) {
-    if let Source::Task(key) = promise.source.replace(Source::None) {
+    if let SettledBy::Task(key) = promise.settled_by.replace(SettledBy::None) {
         let task = promise.owner().tasks.borrow_mut().remove(key);
         drop(task); // outside of the borrow
     }
@@ -142,7 +142,7 @@ pub(super) fn follow<O: 'static>(promise: &Rc<State<O>>, following: Following<O>
     if is_same(&following, promise) {
         return promise.settle(Err(PromiseError::SelfResolution));
     }
-    promise.source.set(Source::None); // until the new task has been polled
+    promise.settled_by.set(SettledBy::None); // until the new task has been polled
     start_lazily(following.outcome, Conclusion::Settled, promise);
 }
 

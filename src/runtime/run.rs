@@ -25,7 +25,7 @@ use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::uncaught::Uncaught;
 use crate::observe::why_alive::PendingTask;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
-use crate::phases::queues::Job;
+use crate::phases::queues::QueuedCallback;
 use crate::promise::{Promise, PromiseError, spawn_at};
 
 /// How long, in real time, a main future waits for another thread before that is reported.
@@ -121,7 +121,7 @@ impl EventLoop {
             EntryMode::Module => {
                 // R19: the body of a module is a promise job, so its jobs run before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
-                state.push_microtask(Job { callback, location });
+                state.push_microtask(QueuedCallback { callback, location });
                 ControlFlow::Continue(())
             }
         };

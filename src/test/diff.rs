@@ -49,7 +49,7 @@ pub(super) fn difference_from(expected: &[&str], logged: &[LogEntry], skipped: u
             Part::Line(Line::Expected(index)) => {
                 let label = expected[index];
                 let note = match labels.iter().position(|other| *other == label) {
-                    Some(index) => format!("logged as {}", skipped + index + 1),
+                    Some(index) => format!("logged as entry {}", skipped + index + 1),
                     None => "never logged".to_owned(),
                 };
                 ('-', index, label, note)

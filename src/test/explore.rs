@@ -38,7 +38,7 @@ const MAX_SHRINK_RUNS: usize = 200;
 /// jobs finish in the order of the seed, no matter how fast their threads are. Events of threads and
 /// sockets are permuted in the order of their arrival.
 ///
-/// If seeds fail, the report is about the seed that fails with the fewest decisions. It contains
+/// If any seed fails, the report is about the one that fails with the fewest decisions. It contains
 /// the decisions, a command that replays them (`NODELOOP_SEED=… cargo test …` runs only that seed),
 /// and the difference from the plain order. Panics of the body during the exploration are not
 /// printed: a process-wide panic hook, set by the first exploration, suppresses them on threads

@@ -22,10 +22,10 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 /// prints them:
 ///
 /// ```text
-/// the order differs from the expected one
+/// the order differs (- expected, + logged)
 ///     1 "tick"       tick, before the first turn, t=0 ms, queued at src/x.rs:11
-///   - 2 "immediate"  logged as 3
-///   + 2 "timeout"    timers, turn 0, t=1 ms, set at src/x.rs:12
+///   - 2 "immediate"  logged as entry 3
+///   + 2 "timeout"    timers, before the first turn, t=1 ms, set at src/x.rs:12
 ///     3 "immediate"  check, turn 1, t=1 ms, set at src/x.rs:13
 /// ```
 ///
@@ -141,7 +141,7 @@ impl Log {
             .eq(expected.iter().copied())
         {
             let difference = diff::difference(expected, &entries);
-            panic!("the order differs from the expected one\n{difference}");
+            panic!("the order differs (- expected, + logged)\n{difference}");
         }
     }
 
@@ -313,10 +313,13 @@ impl fmt::Display for LogEntry {
             Some(_) if is_named_by_phase(kind) => {}
             _ => write!(f, "{kind}, ")?,
         }
-        match here.phase {
-            Some(phase) => write!(f, "{phase}, turn {}", here.turn)?,
-            None if here.turn == 0 => f.write_str("before the first turn")?,
-            None => write!(f, "after turn {}", here.turn)?,
+        if let Some(phase) = here.phase {
+            write!(f, "{phase}, ")?;
+        }
+        match (here.phase, here.turn) {
+            (_, 0) => f.write_str("before the first turn")?, // R3: a timers phase may run there
+            (Some(_), turn) => write!(f, "turn {turn}")?,
+            (None, turn) => write!(f, "after turn {turn}")?,
         }
         write!(f, ", t={} ms", here.time.as_secs_f64() * 1_000.0)?;
         if let Some(location) = here.location {

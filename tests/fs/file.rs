@@ -1,6 +1,6 @@
 //! `File`: cursor, late errors, and operations that are dropped half way.
 
-use std::io::{ErrorKind, SeekFrom};
+use std::io::{ErrorKind, IoSlice, IoSliceMut, SeekFrom};
 use std::path::Path;
 
 use crate::common::limit::limit;
@@ -69,6 +69,60 @@ fn the_cursor_is_where_the_program_left_it() {
         assert_eq!(file.read(&mut []).await.unwrap(), 0);
         file.flush().await.unwrap();
         assert_eq!(fs::read(&path).await.unwrap(), b"012345ab89");
+    });
+}
+
+#[test]
+fn vectored_operations_use_all_slices() {
+    let _limit = limit();
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    run(async move {
+        let mut options = File::options();
+        options.read(true).write(true).create(true);
+        let mut file = options.open(&path).await.unwrap();
+        let slices = [&b"one"[..], b"", b"two", b"three"].map(IoSlice::new);
+        assert_eq!(file.write_vectored(&slices).await.unwrap(), 11);
+        assert_eq!(file.write_vectored(&[IoSlice::new(b"")]).await.unwrap(), 0);
+        file.flush().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"onetwothree");
+
+        file.seek(SeekFrom::Start(1)).await.unwrap();
+        let (mut first, mut second, mut third) = ([0; 2], [0; 0], [0; 4]);
+        let mut slices = [&mut first[..], &mut second, &mut third].map(IoSliceMut::new);
+        assert_eq!(file.read_vectored(&mut slices).await.unwrap(), 6);
+        assert_eq!((&first, &third), (b"ne", b"twot"));
+        let (mut first, mut second) = ([0; 3], [0; 9]);
+        let mut slices = [&mut first[..], &mut second].map(IoSliceMut::new);
+        assert_eq!(file.read_vectored(&mut slices).await.unwrap(), 4);
+        assert_eq!((&first, second[0]), (b"hre", b'e'));
+        let mut slices = [IoSliceMut::new(&mut first)];
+        assert_eq!(file.read_vectored(&mut slices).await.unwrap(), 0); // the end
+        assert_eq!(file.read_vectored(&mut []).await.unwrap(), 0);
+
+        // One job writes at most 2 MiB, here the first slice and a half.
+        let big = vec![b'x'; 3 << 19];
+        let slices = [IoSlice::new(&big), IoSlice::new(&big)];
+        assert_eq!(file.write_vectored(&slices).await.unwrap(), 2 << 20);
+        file.flush().await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().len(), 11 + (2 << 20));
+    });
+}
+
+#[test]
+fn a_vectored_read_returns_the_bytes_of_a_dropped_one() {
+    let _limit = limit();
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    one_by_one(async move {
+        fs::write(&path, "0123456789").await.unwrap();
+        let mut file = File::open(&path).await.unwrap();
+        drop_a_read(&mut file, 4).await;
+        let (mut first, mut second) = ([0; 3], [0; 3]);
+        let mut slices = [&mut first[..], &mut second].map(IoSliceMut::new);
+        assert_eq!(file.read_vectored(&mut slices).await.unwrap(), 4);
+        assert_eq!((&first, &second), (b"012", b"3\0\0"));
+        assert_eq!(file.stream_position().await.unwrap(), 4);
     });
 }
 

@@ -256,7 +256,7 @@ The plain order (-), which passes, and the order of this seed (+):
   + 1 "user"       job done, poll, turn 1, t=0 ms, submitted at {user}
     2 "immediate"  check, turn 1, t=0 ms, set at {immediate}
     3 "config"     job done, poll, turn 2, t=0 ms, submitted at {config}
-  - 3 "user"       logged as 1"#,
+  - 3 "user"       logged as entry 1"#,
         user = at(6),
         config = at(4),
         immediate = at(7),
@@ -372,7 +372,7 @@ fn the_environment_replays_one_seed() {
         "{replayed}"
     );
     assert!(
-        replayed.contains("the order differs from the expected one"),
+        replayed.contains("the order differs (- expected, + logged)"),
         "{replayed}"
     );
     let decision = printed

@@ -81,6 +81,24 @@ fn every_entry_names_where_it_ran() {
     assert_eq!(last.logged_at().line(), line + 3);
 }
 
+/// R3: one timers phase runs before the first turn.
+#[test]
+fn the_timers_phase_before_the_first_turn_has_no_number() {
+    let _limit = limit();
+    let log = test::run(async |t| {
+        let log = t.log();
+        set_timeout(ms(0), log.callback("timeout"));
+        nodeloop::time::block_for(ms(2));
+        t.until_idle().await;
+        log
+    });
+    let position = log.entries()[0].to_string();
+    assert!(
+        position.starts_with("timers, before the first turn, t=2 ms, set at "),
+        "{position}"
+    );
+}
+
 #[test]
 fn an_order_that_differs_is_reported_as_a_difference() {
     let _limit = limit();
@@ -119,9 +137,9 @@ fn an_order_that_differs_is_reported_as_a_difference() {
             "each",
         ]);
     });
-    let expected = r#"the order differs from the expected one
+    let expected = r#"the order differs (- expected, + logged)
     1 "tick"       tick, before the first turn, t=0 ms, queued at {5}
-  - 2 "timeout"    logged as 6
+  - 2 "timeout"    logged as entry 6
     2 "immediate"  check, turn 1, t=0 ms, set at {4}
     3 "each"       interval, timers, turn 2, t=5 ms, set at {6}
     4 "each"       interval, timers, turn 3, t=10 ms, set at {6}
@@ -203,7 +221,7 @@ fn partial_orders_name_the_entries_that_break_them() {
         (
             &|| log.assert_contiguous(["timeout", "immediate"]),
             "[\"timeout\", \"immediate\"] must come with nothing in between\n\
-             \x20 - 1 \"timeout\"    logged as 2\n\
+             \x20 - 1 \"timeout\"    logged as entry 2\n\
              \x20   1 \"immediate\"  check, turn 1, t=0 ms, set at {6}\n\
              \x20 + 2 \"timeout\"    timers, turn 2, t=10 ms, set at {4}\n\
              \x20 + 3 \"timeout\"    timers, turn 3, t=20 ms, set at {4}"

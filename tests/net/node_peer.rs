@@ -189,17 +189,36 @@ fn tcp_between_nodes_and_us_prints_the_same() {
 #[cfg(unix)]
 fn unix_between_nodes_and_us_prints_the_same() {
     let _limit = limit();
-    use nodeloop::net::{UnixListener, UnixStream};
-
     if !node::is_here() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
+    let path = path.to_str().unwrap();
+    assert_unix_prints_the_same(path.to_owned(), path.to_owned());
+}
+
+/// Node v20 fills an abstract name with NUL bytes to its maximum length.
+#[test]
+#[cfg(target_os = "linux")]
+fn unix_with_abstract_names_prints_the_same() {
+    let _limit = limit();
+    if !node::is_here() {
+        return;
+    }
+    let name = format!("nodeloop-peer-{}", std::process::id());
+    assert_unix_prints_the_same(format!("\0{name:\0<107}"), format!("@{name}"));
+}
+
+/// `for_node` is `path` as the argument of `net_order.mjs`.
+#[cfg(unix)]
+fn assert_unix_prints_the_same(path: String, for_node: String) {
+    use nodeloop::net::{UnixListener, UnixStream};
+
     let theirs = Rc::new(RefCell::new(Vec::new()));
-    let (seen, address) = (theirs.clone(), path.clone());
+    let (seen, address, argument) = (theirs.clone(), path.clone(), for_node.clone());
     let ours = lines_of(|log| async move {
-        let mut server = Node::start("net_order.mjs", &["server", address.to_str().unwrap()]);
+        let mut server = Node::start("net_order.mjs", &["server", &argument]);
         let server = spawn_blocking(move || {
             server.line();
             server
@@ -214,7 +233,7 @@ fn unix_between_nodes_and_us_prints_the_same() {
     let seen = theirs.clone();
     let ours = lines_of(|log| async move {
         let listener = UnixListener::bind(&path).unwrap(); // Node has removed the path
-        let client = Node::start("net_order.mjs", &["client", path.to_str().unwrap()]);
+        let client = Node::start("net_order.mjs", &["client", &for_node]);
         let (stream, _) = listener.accept().await.unwrap();
         drop(listener);
         server(log, stream).await;

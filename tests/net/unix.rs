@@ -183,6 +183,86 @@ fn datagrams_arrive_whole_with_their_source_address() {
     });
 }
 
+/// What Node does with these names was recorded with `net.createServer().listen('\0x')`.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_path_that_begins_with_a_nul_byte_is_an_abstract_name() {
+    let _limit = limit();
+    use std::os::linux::net::SocketAddrExt;
+
+    let name = format!("nodeloop-\0-{}", std::process::id());
+    let path = format!("\0{name}");
+    block_on(async move {
+        let listener = UnixListener::bind(&path).unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(address.as_abstract_name(), Some(name.as_bytes()));
+        let std_client = std::os::unix::net::UnixStream::connect_addr(&address);
+        drop((std_client.unwrap(), listener.accept().await.unwrap()));
+        let client = UnixStream::connect(&path).await.unwrap();
+        let address = client.peer_addr().unwrap();
+        assert_eq!(address.as_abstract_name(), Some(name.as_bytes()));
+
+        let again = UnixListener::bind(&path).unwrap_err();
+        let text = format!("listen EADDRINUSE: address already in use {path}");
+        assert_eq!(again.to_string(), text);
+        drop((client, listener));
+        let refused = UnixStream::connect(&path).await.unwrap_err();
+        assert_eq!(refused.to_string(), format!("connect ECONNREFUSED {path}"));
+        // Linux has room for 107 bytes. Node truncates the name.
+        let too_long = UnixListener::bind(format!("\0{}", "x".repeat(108)));
+        assert_eq!(too_long.unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn datagrams_use_abstract_names() {
+    let _limit = limit();
+    use std::os::linux::net::SocketAddrExt;
+
+    let path = |number| format!("\0nodeloop-datagram-{}-{number}", std::process::id());
+    block_on(async move {
+        let one = UnixDatagram::bind(path(1)).unwrap();
+        let other = UnixDatagram::bind(path(2)).unwrap();
+        one.send_to(b"to", path(2)).await.unwrap();
+        one.connect(path(2)).unwrap();
+        one.send(b"connected").await.unwrap();
+        let mut buffer = [0; 16];
+        for text in [&b"to"[..], b"connected"] {
+            let (length, from) = other.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..length], text);
+            assert_eq!(from.as_abstract_name(), Some(&path(1).as_bytes()[1..]));
+        }
+        let refused = one.send_to(b"x", path(3)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn a_nul_byte_within_a_path_is_an_error() {
+    let _limit = limit();
+    block_on(async {
+        let kind = ErrorKind::InvalidInput;
+        assert_eq!(UnixListener::bind("a\0b").unwrap_err().kind(), kind);
+        assert_eq!(UnixStream::connect("a\0b").await.unwrap_err().kind(), kind);
+        let socket = UnixDatagram::unbound().unwrap();
+        assert_eq!(socket.connect("a\0b").unwrap_err().kind(), kind);
+        let sent = socket.send_to(b"x", "a\0b").await;
+        assert_eq!(sent.unwrap_err().kind(), kind);
+    });
+}
+
+/// On other systems the names do not exist.
+#[test]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn abstract_names_are_unsupported() {
+    let _limit = limit();
+    block_on(async {
+        let error = UnixListener::bind("\0name").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    });
+}
+
 /// A receiver that is slow loses nothing: both ways of sending wait for it.
 #[test]
 fn datagrams_wait_for_a_slow_receiver() {

@@ -3,6 +3,8 @@
 //     node net_order.mjs server [<path>]          prints its port or path, then its log
 //     node net_order.mjs client <port or path>    prints its log
 //
+// `@name` as the path is the abstract name `name`: an argument cannot contain a NUL byte.
+//
 // The code is written with `await`, as its Rust counterpart (tests/net/node_peer.rs): the code after
 // an `await` runs in a promise job of the macrotask of that event.
 
@@ -65,6 +67,7 @@ async function server(path) {
   log.push('close');
 }
 
-const [role, where] = process.argv.slice(2);
+const [role, argument] = process.argv.slice(2);
+const where = argument?.replace(/^@/, '\0');
 await (role === 'server' ? server(where) : client(where));
 for (const line of log) console.log(line);

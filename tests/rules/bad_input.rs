@@ -753,6 +753,30 @@ impl Future for AssertCatch {
 }
 
 #[test]
+fn a_promise_that_is_polled_after_its_output_names_its_creation() {
+    let _limit = limit();
+    let line = line!() + 2;
+    let text = nodeloop::block_on(async {
+        let mut promise = nodeloop::promise::ready(1);
+        assert_eq!((&mut promise).await, 1);
+        let again = catch_unwind(AssertUnwindSafe(|| {
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            Pin::new(&mut promise).poll(&mut cx)
+        }));
+        text_of(&*again.expect_err("it must panic"))
+    });
+    let location = format!("{}:{line}", file!());
+    assert!(
+        text.starts_with(&format!("the promise created at {location}:")),
+        "{text}"
+    );
+    assert!(
+        text.contains("was polled after it had returned its output: await it once"),
+        "{text}"
+    );
+}
+
+#[test]
 fn after_a_good_run_what_is_pending_stays() {
     let _limit = limit();
     let log = Log::new();

@@ -98,8 +98,8 @@ impl Delivery {
         }
     }
 
-    /// Reads the clock for the timers phase, in milliseconds. `timer_due_at` returns where the
-    /// first timer that is due at a time was created.
+    /// Reads the clock for the timers phase, in milliseconds. `timer_due_at(t)` returns the
+    /// location where the first timer due at `t` was created, for the report of decisions.
     #[inline]
     pub(super) fn timers_now_ms(
         &self,

@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! begin
-//! step:  a timer is picked            take it out of its list      → Run
-//!        a list is visited            pick its first timer         → Drain, unless it is the
-//!                                                                    first of the list
-//!                                     none is due: leave the list
-//!        no list is visited           visit the first expired list → Drain, unless it is the
-//!                                                                    first of the pass
-//!                                     none has expired             → Done
+//! step:
+//!    if                                      then                          returns
+//!    a timer is picked                       remove it from its list       Run
+//!    the current list's first timer is due   pick that timer               Drain (a)
+//!    nothing in the current list is due      leave the list
+//!    no list is current, one has expired     make it the current list      Drain (b)
+//!    no list is current, none has expired                                  Done
 //! end
 //! ```
+//!
+//! (a) Unless it is the first timer of its list. (b) Unless it is the first list of the pass. A row
+//! that returns nothing is followed by the row that applies next.
 //!
 //! The loop acts on each [`Step`] and asks for the next one. After a panic in a callback or in a
 //! drain it calls [`Timers::start_over`] first.
@@ -32,12 +35,12 @@ pub(crate) enum Step {
 /// The running pass.
 pub(super) struct Pass {
     now_ms: u64,
-    /// The list that is visited.
+    /// The current list: the one being visited.
     pub(super) list: Option<ListKey>,
     /// The timer that the next step calls, picked before the drain between the two (R34).
     pub(super) picked: Option<TimerKey>,
     visited_a_list: bool,
-    /// Whether a timer of the visited list was picked before.
+    /// Whether a timer of the visited list has already been picked.
     picked_a_timer: bool,
 }
 
@@ -83,7 +86,7 @@ impl Timers {
         let first = self.lists[list].head;
         match first.map(|timer| (timer, self.timers[timer].due_ms())) {
             Some((timer, due_ms)) if due_ms <= pass.now_ms => {
-                pass.picked = Some(timer);
+                pass.picked = Some(timer); // R34: before the drain, which may refresh or clear it
                 let is_first = !std::mem::replace(&mut pass.picked_a_timer, true);
                 return (!is_first).then_some(Step::Drain); // R12: between two timers
             }
@@ -111,8 +114,8 @@ impl Timers {
         (!is_first).then_some(Step::Drain) // R12: between two lists
     }
 
-    /// Removes the picked timer from the list that it is in by now (R34), and returns its work;
-    /// `None` if the timer was cleared since it was picked.
+    /// Removes the picked timer from its current list (a refresh may have moved it, R34), and returns
+    /// its work; `None` if the timer was cleared since it was picked.
     fn take(&mut self, key: TimerKey) -> Option<Macrotask> {
         self.unlink(key);
         let timer = &mut self.timers[key];
@@ -129,8 +132,8 @@ impl Timers {
         Some(Macrotask::new(timer.work.take(), origin))
     }
 
-    /// Ends the call of a timer. An interval is armed again, with the clock read before the call
-    /// as its start (R30, R32); any other timer has fired. The caller drops the returned work
+    /// Ends the call of a timer. An interval is armed again, starting from the clock reading taken
+    /// before the call (R30, R32); any other timer has fired. The caller drops the returned work
     /// outside of any borrow.
     #[must_use]
     pub(crate) fn finished(
@@ -160,7 +163,7 @@ impl Timers {
         leftover.or(freed).filter(|work| !work.is_spent()) // what is spent owns nothing
     }
 
-    /// Starts the pass over at the same time, after a panic in a callback or in a drain (R56, R58).
+    /// Restarts the pass with the same `now_ms`, after a panic in a callback or in a drain (R56, R58).
     pub(crate) fn start_over(&mut self) {
         let mut pass = self.pass.take().expect("a timers pass is running");
         pass.visited_a_list = false;
