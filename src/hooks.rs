@@ -66,7 +66,7 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
 /// Without such a listener the run ends: [`run`](crate::run) panics with the same payload,
 /// [`EventLoop::run`](crate::EventLoop::run) returns
 /// [`RunError::Uncaught`](crate::RunError::Uncaught). A panic in a task rejects the promise of the
-/// task instead.
+/// task instead. In a profile with `panic = "abort"`, a panic ends the process before any of this.
 ///
 /// # Panics
 ///
@@ -116,9 +116,14 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 /// [`EventLoop::run`](crate::EventLoop::run) returns [`RunError::Exit`](crate::RunError::Exit).
 /// Everything that is pending is cancelled, and its destructors run.
 ///
-/// `exit` leaves the running callback by unwinding, without printing anything, so it needs
-/// `panic = "unwind"`. A `catch_unwind` in the callback delays the end until the callback returns.
-/// Called by an [`on_exit`] listener, `exit` changes the code and skips the remaining listeners.
+/// `exit` leaves the running callback by unwinding, without printing anything. A `catch_unwind` in
+/// the callback delays the end until the callback returns. Called by an [`on_exit`] listener, `exit`
+/// changes the code and skips the remaining listeners.
+///
+/// In a profile with `panic = "abort"`, a callback cannot be left. There, `exit` calls the
+/// [`on_exit`] listeners and then [`std::process::exit`]: no destructors run,
+/// [`EventLoop::run`](crate::EventLoop::run) does not return, and in a
+/// [worker](crate::worker) it ends the whole process.
 ///
 /// # Panics
 ///
@@ -129,6 +134,9 @@ pub fn exit(code: i32) -> ! {
     let state = current("exit");
     state.stop_with_exit(code); // R9: the code of the last call counts
     state.emit_exit(code);
+    if cfg!(panic = "abort") {
+        std::process::exit(code);
+    }
     resume_unwind(Box::new(ExitUnwind))
 }
 

@@ -138,11 +138,10 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
+/// It stays ready after it has ended: `&mut sleep` can be awaited again, for example in a loop with
+/// `select!`. `futures::select!` skips it then, because it is also terminated (see [`FusedFuture`]).
+///
 /// If it is created while its loop ends, it is pending forever.
-///
-/// # Panics
-///
-/// Panics if it is polled after it has ended.
 ///
 /// # Cancel safety
 ///
@@ -257,11 +256,10 @@ pub(crate) fn poll_timer(
             cx.waker().wake_by_ref();
             Poll::Pending
         }
-        Progress::Waiting | Progress::TurnQueued => {
+        Progress::Waiting | Progress::TurnQueued | Progress::Done => {
             *progress = Progress::Done;
             Poll::Ready(())
         }
-        Progress::Done => panic!("a timer's future was polled after it had ended"),
     }
 }
 
@@ -318,6 +316,10 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 
 pin_project! {
     /// The future of [`timeout`].
+    ///
+    /// If it is polled again after it has resolved to [`Elapsed`], it polls its future again, and
+    /// resolves to the output or to another [`Elapsed`]. After it has resolved to the output, it
+    /// behaves as its future does.
     ///
     /// # Cancel safety
     ///

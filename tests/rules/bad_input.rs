@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::common;
 use crate::common::limit::limit;
 use crate::common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
+use futures::future::{FusedFuture, FutureExt};
 use nodeloop::promise::{MAX_SPAWN_DEPTH, try_with_resolver, with_resolver};
 use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
@@ -233,12 +234,48 @@ fn a_future_polled_after_completion_panics_with_a_message() {
             let mut promise = resolved();
             (&mut promise).await;
             assert!(poll_once(&mut promise).await.contains("polled after"));
-            let mut sleep = sleep(ms(1));
-            (&mut sleep).await;
-            assert!(poll_once(&mut sleep).await.contains("polled after"));
         });
     })
     .assert([]);
+}
+
+#[test]
+fn a_sleep_and_a_timeout_stay_ready() {
+    let _limit = limit();
+    trace(|log| {
+        spawn(async move {
+            let mut sleep = sleep(ms(1));
+            assert!(!sleep.is_terminated());
+            for _ in 0..2 {
+                (&mut sleep).await;
+                assert!(sleep.is_terminated() && sleep.is_elapsed());
+            }
+            // As `select!` does: the branch that is ready is polled in every round.
+            let (mut other, mut rounds) = (time::sleep(ms(5)), 0);
+            while !other.is_terminated() {
+                poll_fn(|cx| match Pin::new(&mut other).poll(cx) {
+                    Poll::Pending => Pin::new(&mut sleep).poll(cx),
+                    ready => ready,
+                })
+                .await;
+                rounds += 1;
+                time::sleep(ms(1)).await;
+            }
+            log.add(format_args!("{rounds} rounds"));
+            sleep.reset(time::Instant::now() + ms(2));
+            assert!(!sleep.is_terminated());
+            assert!((&mut sleep).now_or_never().is_none());
+            sleep.await;
+            let (promise, resolver) = with_resolver();
+            let mut timeout = time::timeout(ms(1), promise);
+            for _ in 0..2 {
+                assert_eq!((&mut timeout).await, Err(time::Elapsed));
+            }
+            resolver.resolve("late");
+            log.add((&mut timeout).await.unwrap());
+        });
+    })
+    .assert(["6 rounds", "late"]);
 }
 
 #[test]
