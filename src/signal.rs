@@ -10,11 +10,7 @@
 //!   other events of that phase**. It calls the listeners in the order in which they were added.
 //! - **Listening does not keep the loop alive**, as in Node, unless `ref_` is called.
 //! - A signal without a listener has its original effect. When the last listener of `SIGINT` is
-//!   removed, Ctrl-C ends the process again. A signal that was sent before the removal has no
-//!   effect if it has not been received yet. To make sure of this, the removal of the last listener
-//!   waits until the signals in flight have been handled. That usually takes a fraction of a
-//!   millisecond, and at most a second. Only Linux reports which signals are in flight; on other
-//!   systems, such a signal may have its original effect.
+//!   removed, Ctrl-C ends the process again.
 //! - Every loop of the process that listens to a signal receives it, on its own thread.
 //! - Signals of one kind are counted: a thousand signals raised one by one are a thousand
 //!   macrotasks. The operating system merges signals of a kind that are pending for the process at
@@ -39,7 +35,6 @@
 
 pub(crate) mod dispatch;
 mod disposition;
-mod in_flight;
 mod kind;
 
 use std::fmt;

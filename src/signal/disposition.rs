@@ -6,12 +6,8 @@
 //! that was ignored originally (Rust programs ignore `SIGPIPE`; `nohup` ignores `SIGHUP`) is
 //! ignored again.
 //!
-//! A signal that was sent while a loop listened may reach its handler later, on another thread.
-//! The default action is therefore restored only when no such signal is left; see `in_flight.rs`.
-//!
-//! The process has one table. Its lock is held for a look-up, for system calls, and until the
-//! signals in flight have been handled. The signal handler itself reads one atomic and acquires no
-//! lock.
+//! The process has one table. Its lock is held for a look-up or a system call. The signal handler
+//! itself reads one atomic and acquires no lock.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
@@ -19,14 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::SigId;
-use signal_hook::consts::{FORBIDDEN, SIGCHLD, SIGCONT, SIGPIPE, SIGURG, SIGWINCH};
+use signal_hook::consts::{FORBIDDEN, SIGPIPE};
 use signal_hook::low_level::{pipe, signal_name, unregister};
 
-use super::in_flight::{has_bit, wait_until_handled};
 use crate::reactor::registrations::SignalNumber;
-
-/// The signals whose default action has no effect on a running process.
-const HARMLESS: [SignalNumber; 4] = [SIGCHLD, SIGCONT, SIGURG, SIGWINCH];
 
 /// Writes one byte into a pipe for each signal of a number, until it is dropped.
 pub(crate) struct Subscription {
@@ -39,8 +31,6 @@ struct Disposition {
     /// Whether the default action applies; read by the signal handler. The accesses are
     /// sequentially consistent, as those of signal-hook are.
     is_default: Arc<AtomicBool>,
-    /// Whether the default action, if it is restored, ends or stops the process.
-    is_harmful: bool,
     subscriptions: usize,
 }
 
@@ -65,14 +55,12 @@ impl Subscription {
             Entry::Vacant(vacant) => {
                 let is_default = Arc::new(AtomicBool::new(true));
                 // signal-hook cannot emulate the default action of an unnamed, real-time signal.
-                let has_default = signal_name(number).is_some() && !is_ignored(number);
-                if has_default {
+                if signal_name(number).is_some() && !is_ignored(number) {
                     let condition = is_default.clone();
                     signal_hook::flag::register_conditional_default(number, condition)?;
                 }
                 vacant.insert(Disposition {
                     is_default,
-                    is_harmful: has_default && !HARMLESS.contains(&number),
                     subscriptions: 0,
                 })
             }
@@ -90,7 +78,10 @@ fn is_ignored(number: SignalNumber) -> bool {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
         return number == SIGPIPE;
     };
-    has_bit(&status, "SigIgn:", number)
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let bit = u32::try_from(number - 1).unwrap_or(u32::MAX);
+    ignored.is_some_and(|mask| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
 }
 
 impl Drop for Subscription {
@@ -98,15 +89,8 @@ impl Drop for Subscription {
         let mut table = table();
         if let Some(disposition) = table.get_mut(&self.number) {
             disposition.subscriptions -= 1;
-            if disposition.subscriptions == 0 {
-                if disposition.is_harmful {
-                    wait_until_handled(self.number);
-                }
-                // It also waits until every handler that is running has returned.
-                unregister(self.id);
-                disposition.is_default.store(true, Ordering::SeqCst);
-                return;
-            }
+            let is_default = disposition.subscriptions == 0;
+            disposition.is_default.store(is_default, Ordering::SeqCst);
         }
         unregister(self.id);
     }

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
-    &["observe::registry", "signal::dispatch", "signal::disposition", "signal::in_flight"],
+    &["observe::registry", "signal::dispatch", "signal::disposition"],
     &["event_loop::current", "event_loop::notify", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
     &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
@@ -306,12 +306,10 @@ fn nothing_sleeps_and_nothing_is_unsafe() {
     for (path, text) in sources("src").into_iter().chain(sources("tests")) {
         let (path, code) = (path.to_str().unwrap(), code(&text));
         let may_sleep = [
-            "src/reactor/clock.rs",     // `block_for` on the real clock
-            "src/signal/in_flight.rs",  // waits for the handlers on other threads
-            "tests/house/layers.rs",    // this line
-            "tests/house/examples.rs",  // waits for other processes
-            "tests/process/signals.rs", // lets busy threads delay a signal
-            "tests/rules/reactor.rs",   // lets real time pass, which virtual time must ignore
+            "src/reactor/clock.rs",    // `block_for` on the real clock
+            "tests/house/layers.rs",   // this line
+            "tests/house/examples.rs", // waits for other processes
+            "tests/rules/reactor.rs",  // lets real time pass, which virtual time must ignore
         ];
         if code.contains("thread::sleep") && !may_sleep.contains(&path) {
             problems.push(format!(

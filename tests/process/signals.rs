@@ -9,14 +9,12 @@
 use std::cell::{Cell, RefCell};
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::common::limit::limit;
 use crate::common::process::{command_of, in_own_process, open_descriptors};
-use crate::common::{Later, Log, log_uncaught, ms, throw, trace, virtual_loop};
+use crate::common::{Later, Log, log_uncaught, throw, trace, virtual_loop};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
 use nodeloop::net::UnixStream;
@@ -25,7 +23,6 @@ use nodeloop::{
     AsyncLocalStorage, EventLoop, RunError, handle, next_tick, on_exit, queue_microtask,
     set_immediate, spawn, yield_now,
 };
-use rustix::process::{Signal, getpid, kill_process};
 
 const HUP: SignalKind = SignalKind::hangup();
 const USR2: SignalKind = SignalKind::user_defined2();
@@ -389,53 +386,6 @@ fn the_default_is_back_without_listeners() {
             .unwrap();
         assert_eq!(status.signal(), Some(2), "{mode}");
     }
-}
-
-/// Another thread sends signals to the process as long as it is listened to, and the processors are
-/// busy, so many signals are handled after their listener was removed.
-#[test]
-fn a_signal_in_flight_when_its_last_listener_is_removed_has_no_effect() {
-    if in_own_process(a_signal_in_flight_when_its_last_listener_is_removed_has_no_effect) {
-        return;
-    }
-    let _limit = limit();
-    let done = Arc::new(AtomicBool::new(false));
-    let listened = Arc::new(Mutex::new(false));
-    let spin = |work: fn(&Mutex<bool>)| {
-        let (listened, done) = (listened.clone(), done.clone());
-        thread::spawn(move || {
-            while !done.load(Ordering::Relaxed) {
-                work(&listened);
-            }
-        })
-    };
-    let mut threads: Vec<_> = (0..3).map(|_| spin(|_| std::hint::spin_loop())).collect();
-    threads.push(spin(|listened| {
-        let listened = listened.lock().unwrap();
-        if *listened {
-            // Unlike `raise`, it is sent to the process: the main thread, which waits for this
-            // test, handles it.
-            kill_process(getpid(), Signal::USR2).unwrap();
-        }
-    }));
-    let removals = thread::spawn(move || {
-        virtual_loop()
-            .block_on(async move {
-                let ends = Instant::now() + ms(1500);
-                while Instant::now() < ends {
-                    let listener = on_signal(USR2, || ()).unwrap();
-                    *listened.lock().unwrap() = true;
-                    thread::sleep(Duration::from_micros(50)); // lets the other threads delay it
-                    *listened.lock().unwrap() = false;
-                    assert!(listener.remove());
-                }
-            })
-            .unwrap();
-    });
-    let result = removals.join();
-    done.store(true, Ordering::Relaxed);
-    threads.into_iter().for_each(|one| one.join().unwrap());
-    result.unwrap();
 }
 
 #[test]
