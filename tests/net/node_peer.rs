@@ -198,18 +198,6 @@ fn unix_between_nodes_and_us_prints_the_same() {
     assert_unix_prints_the_same(path.to_owned(), path.to_owned());
 }
 
-/// Node v20 fills an abstract name with NUL bytes to its maximum length.
-#[test]
-#[cfg(target_os = "linux")]
-fn unix_with_abstract_names_prints_the_same() {
-    let _limit = limit();
-    if !node::is_here() {
-        return;
-    }
-    let name = format!("nodeloop-peer-{}", std::process::id());
-    assert_unix_prints_the_same(format!("\0{name:\0<107}"), format!("@{name}"));
-}
-
 /// `for_node` is `path` as the argument of `net_order.mjs`.
 #[cfg(unix)]
 fn assert_unix_prints_the_same(path: String, for_node: String) {
