@@ -25,10 +25,13 @@
 //! the source ready, or when it is dropped instead, the next one is woken. So n tasks that receive
 //! n datagrams are woken n times in total, not n times for each datagram.
 //!
+//! A future that was woken and is neither polled nor dropped keeps its turn: the next one then waits
+//! for the next event.
+//!
 //! Invariants: a token carries the generation of its slot, so an event for a source that was
 //! deregistered is ignored; a direction that is ready has no waiters except those that wait for their
-//! turn; `refed_waiters` counts the waiters of ref'd sources; a source is in `budget_exhausted` if and only if its reading direction
-//! is marked so.
+//! turn; `refed_waiters` counts the waiters of ref'd sources; a source is in `budget_exhausted` if and
+//! only if its reading direction is marked so.
 
 mod readiness;
 #[cfg(test)]
