@@ -58,7 +58,8 @@ async fn work(mut port: MessagePort<(), Connection>, number: usize) {
             if let Err(error) = answer(connection, number).await {
                 eprintln!("a client disconnected: {error}");
             }
-        });
+        })
+        .detach();
     }
 }
 

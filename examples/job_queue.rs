@@ -24,13 +24,14 @@ fn main() {
         println!("Script start");
         set_timeout(Duration::ZERO, || println!("setTimeout"));
         let first = resolved("Promise 1 resolved");
-        spawn(async { println!("{}", first.await) });
+        spawn(async { println!("{}", first.await) }).detach();
         let second = resolved("Promise 2 resolved");
         spawn(async {
             println!("{}", second.await);
             let third = resolved("Promise 3 resolved");
             println!("{}", third.await);
-        });
+        })
+        .detach();
         println!("Script End");
     });
 }

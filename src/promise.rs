@@ -85,11 +85,19 @@ use task::{start_eagerly, start_lazily, with_output};
 /// Spawns a task and polls its future at once, as a call of an `async function` does (R46).
 ///
 /// The future runs on the caller's stack up to its first wait, and from then on whenever it is
-/// woken. Dropping the promise detaches its task, which keeps running.
+/// woken. Dropping the promise detaches its task, which keeps running; call
+/// [`detach`](Promise::detach) where this is intended.
 ///
-/// **An `Err` in the output is a value like any other: dropping the promise discards it
-/// silently.** For a future that returns a `Result`, use [`try_spawn`], which reports an `Err`
-/// that is not handled.
+/// **An `Err` in the output is a value like any other, so that dropping the promise discards it.**
+/// The compiler warns of a promise that is not used. For a future that returns a `Result`, use
+/// [`try_spawn`], which reports an `Err` that is not handled:
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # nodeloop::block_on(async {
+/// nodeloop::spawn(async { "4x".parse::<i32>() }); // unused `Promise` that must be used
+/// # })
+/// ```
 ///
 /// # Examples
 ///
@@ -208,6 +216,8 @@ fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
 /// # Cancel safety
 ///
 /// It can be polled repeatedly in a `select!`. The first poll marks it as handled (R17).
+#[must_use = "dropping a promise discards its output, even an `Err`: await it, use `try_spawn`, or \
+              call `detach()`"]
 pub struct Promise<T: 'static> {
     awaiter: Awaiter<T>,
 }
@@ -244,6 +254,12 @@ impl<T: 'static> Promise<T> {
     pub fn abort(&self) {
         self.state().abort();
     }
+
+    /// Lets the task run on without its promise, and discards the output.
+    ///
+    /// This is what dropping the promise does; the call shows that it is intended. A panic of the
+    /// task is still reported as an unhandled rejection.
+    pub fn detach(self) {}
 
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {

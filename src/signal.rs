@@ -171,6 +171,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 ///
 /// It ends only with its loop. Signals that arrive while no task waits are counted and returned
 /// later. Dropping it removes its listener.
+#[must_use = "streams do nothing unless polled, and dropping this one removes its listener"]
 pub struct Signal {
     state: Rc<LoopState>,
     kind: SignalKind,

@@ -383,7 +383,8 @@ fn each_completion_is_a_macrotask_of_its_own() {
         nodeloop::spawn(async move {
             first.await.unwrap();
             after_first();
-        });
+        })
+        .detach();
         queue_work(
             move || std::fs::metadata(path),
             move |metadata| {
@@ -429,11 +430,13 @@ fn awaiting_costs_one_turn() {
             drop(open.await.unwrap());
             in_open.borrow_mut().push("opened");
             ruler(in_open, ["turn 1 after it", "turn 2 after it"]).await;
-        });
+        })
+        .detach();
         nodeloop::spawn(async move {
             read.await.unwrap();
             log.borrow_mut().push("read");
-        });
+        })
+        .detach();
     });
     let expected = [
         "opened",

@@ -143,7 +143,7 @@ fn tcp_prints_the_same_on_both_sides() {
     let clients = lines_of(|clients| async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        spawn(tcp_server(log, listener));
+        spawn(tcp_server(log, listener)).detach();
         tcp_client(clients, port).await;
     });
     assert_eq!(clients, TCP_CLIENT);
@@ -341,7 +341,7 @@ fn udp_prints_the_same_on_both_sides() {
     let clients = lines_of(|clients| async move {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = socket.local_addr().unwrap().port();
-        spawn(udp_server(log, socket));
+        spawn(udp_server(log, socket)).detach();
         udp_client(clients, port).await;
     });
     assert_eq!(clients, UDP_CLIENT);

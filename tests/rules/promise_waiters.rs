@@ -34,7 +34,8 @@ fn a_dropped_waiter_does_not_queue_its_task() {
             poll_once(pin!(first.clone())).await;
             second.await;
             line.add("task");
-        });
+        })
+        .detach();
         set_immediate(move || {
             resolve_first.resolve(());
             queue_microtask(log.callback("microtask"));
@@ -50,9 +51,9 @@ fn only_the_dropped_waiter_is_removed() {
     trace(|log| {
         let (promise, resolver) = with_resolver::<()>();
         let promise = promise.shared();
-        promise.then(tag(&log, "a"));
+        promise.then(tag(&log, "a")).detach();
         let b = promise.then(tag(&log, "b"));
-        promise.then(tag(&log, "c"));
+        promise.then(tag(&log, "c")).detach();
         b.abort();
         set_immediate(move || resolver.resolve(()));
     })
@@ -70,8 +71,10 @@ fn a_promise_that_moves_to_another_task_wakes_that_one() {
             spawn(async move {
                 promise.await;
                 log.add("moved");
-            });
-        });
+            })
+            .detach();
+        })
+        .detach();
         set_immediate(move || resolver.resolve(()));
     })
     .assert(["moved"]);
@@ -83,16 +86,18 @@ fn one_waiter_of_several_may_move() {
     trace(|log| {
         let (promise, resolver) = with_resolver::<()>();
         let promise = promise.shared();
-        promise.then(tag(&log, "a"));
+        promise.then(tag(&log, "a")).detach();
         let (mut moving, line) = (promise.clone(), log.clone());
         spawn(async move {
             poll_once(Pin::new(&mut moving)).await;
             spawn(async move {
                 moving.await;
                 line.add("moved");
-            });
-        });
-        promise.then(tag(&log, "b"));
+            })
+            .detach();
+        })
+        .detach();
+        promise.then(tag(&log, "b")).detach();
         set_immediate(move || resolver.resolve(()));
     })
     .assert(["a", "moved", "b"]);
@@ -148,7 +153,8 @@ fn a_shared_promise_has_the_state_methods_of_an_unshared_one() {
         aborted.abort();
         spawn(async move {
             log.add(aborted.settled().await.unwrap_err());
-        });
+        })
+        .detach();
     })
     .assert(["the promise was aborted, or its loop has ended"]);
 }
@@ -174,7 +180,8 @@ fn a_promise_error_reports_its_kind() {
                 "{:?}",
                 what(aborted.settled().await.unwrap_err())
             ));
-        });
+        })
+        .detach();
     })
     .assert(["(true, false)", "(false, true)"]);
 }
@@ -191,7 +198,8 @@ fn a_promise_whose_value_was_taken_is_terminated() {
             (&mut fallible).await.unwrap();
             assert!(plain.is_terminated() && fallible.is_terminated());
             log.add("both");
-        });
+        })
+        .detach();
     })
     .assert(["both"]);
 }
