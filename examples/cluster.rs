@@ -95,7 +95,8 @@ fn main() -> io::Result<()> {
                 }
             }
             io::Result::Ok(())
-        });
+        })
+        .settled();
         for question in 1..=6 {
             println!("question {question}: {}", ask(address).await?);
         }

@@ -134,7 +134,8 @@ async fn burst() -> io::Result<()> {
     let address = listener.local_addr()?;
     let server = try_spawn(serve(listener, || {
         GATE.wait();
-    }));
+    }))
+    .settled();
 
     println!("asked, all at once: {}", REQUESTS.join(", "));
     let answers = Rc::new(Cell::new(0));

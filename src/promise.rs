@@ -24,10 +24,12 @@
 //! | several reactions on one promise | [`shared`](TryPromise::shared) | 0 |
 //! | — | [`map`](TryPromise::map), [`map_err`](TryPromise::map_err), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
 //!
-//! Dropping a promise detaches its task, which keeps running; [`Promise::abort`] ends it. Dropping
-//! every resolver leaves the promise pending forever. A panic in a task resumes in the code that
-//! awaits its promise; [`settled`](Promise::settled) returns it as an error instead. A panic in a
-//! task whose promise has never been polled is reported as an unhandled rejection.
+//! Dropping a promise detaches its task, which keeps running. [`promise.settled()`](Promise::settled)
+//! is a future that can [abort](Settled::abort) the task; it returns an abort, and every other reason
+//! why there is no output, as a [`PromiseError`]. Dropping every resolver leaves the promise pending
+//! forever. A panic in a task resumes in the code that awaits its promise, or is an error of
+//! `settled()`. A panic in a task whose promise has never been polled is reported as an unhandled
+//! rejection.
 //!
 //! # Examples
 //!
@@ -51,6 +53,7 @@ mod next;
 mod reaction_list;
 mod reactions;
 mod resolver;
+mod settled;
 mod shared;
 mod state;
 mod task;
@@ -69,7 +72,6 @@ use crate::hooks::rejection::Reason;
 use crate::phases::macrotask::SourceLocation;
 
 use awaiter::Awaiter;
-pub use awaiter::Settled;
 pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
@@ -77,6 +79,7 @@ pub use combinators::{
 pub use error::{PromiseError, SelfResolution};
 pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
+pub use settled::{AbortHandle, Settled};
 pub use shared::{SharedPromise, SharedTryPromise};
 pub(crate) use state::{SettledBy, State};
 pub use task::MAX_SPAWN_DEPTH;
@@ -210,8 +213,9 @@ fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
 ///
 /// # Panics
 ///
-/// Awaiting it panics with the task's own panic if the task panicked, and panics if the promise
-/// was aborted or its loop has ended; [`settled`](Promise::settled) returns these as errors.
+/// Awaiting it panics with the task's own panic if the task panicked, and panics if its loop has
+/// ended (outside of the loop, or in a destructor), or if it was resolved with itself. Await
+/// [`settled`](Promise::settled) to receive these as errors.
 ///
 /// # Cancel safety
 ///
@@ -244,17 +248,6 @@ impl<T: 'static> Promise<T> {
         self.awaiter.into_state()
     }
 
-    /// Aborts the task or the job that would settle the promise.
-    ///
-    /// The promise then settles as [`PromiseError::Aborted`].
-    ///
-    /// A task drops its future at its next turn (a microtask). A job that no thread has started is
-    /// removed from the queue; a running job continues, and its result is dropped. The promise of a
-    /// job or of a resolver settles at once. A promise that has already settled does not change.
-    pub fn abort(&self) {
-        self.state().abort();
-    }
-
     /// Lets the task run on without its promise, and discards the output.
     ///
     /// This is what dropping the promise does; the call shows that it is intended. A panic of the
@@ -268,7 +261,9 @@ impl<T: 'static> Promise<T> {
 
     /// Returns a future that never panics: it resolves to the value, or to a [`PromiseError`].
     ///
-    /// Awaiting it costs one turn, too (R45).
+    /// Awaiting it costs one turn, too (R45). It is also what aborts the promise: see
+    /// [`Settled::abort`], [`Settled::abort_handle`], [`Settled::abort_on_drop`] and
+    /// [`Settled::abort_on`].
     pub fn settled(self) -> Settled<T> {
         self.awaiter.settled()
     }
@@ -293,17 +288,15 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
         self.awaiter.into_state()
     }
 
-    /// Aborts the task or the job that would settle the promise; see [`Promise::abort`].
-    pub fn abort(&self) {
-        self.state().abort();
-    }
-
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
         self.state().is_settled()
     }
 
     /// Returns a future that never panics; see [`Promise::settled`].
+    ///
+    /// Its output is a `Result` within a `Result`: the inner error is that of the promise, the outer
+    /// one a [`PromiseError`]. [`Settled::flatten`] makes one of the two.
     pub fn settled(self) -> Settled<Result<T, E>> {
         self.awaiter.settled()
     }

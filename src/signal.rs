@@ -269,7 +269,7 @@ impl fmt::Debug for Signal {
 /// ```no_run
 /// # async fn serve() {}
 /// nodeloop::run(async {
-///     let server = nodeloop::spawn(serve());
+///     let server = nodeloop::spawn(serve()).settled();
 ///     nodeloop::signal::ctrl_c().await.unwrap();
 ///     server.abort();
 /// });

@@ -317,12 +317,13 @@ fn an_aborted_operation_that_has_not_started_does_not_take_place() {
     let [write, create] = paths.clone();
     one_by_one(async move {
         let plug = Plug::new();
-        let (write, create) = (fs::write(write, "x"), File::create(create));
+        let write = fs::write(write, "x").settled();
+        let create = File::create(create).settled();
         write.abort();
         create.abort();
         plug.pull().await;
-        assert!(write.settled().await.unwrap_err().is_aborted());
-        assert!(create.settled().await.unwrap_err().is_aborted());
+        assert!(write.await.unwrap_err().is_aborted());
+        assert!(create.await.unwrap_err().is_aborted());
     });
     assert!(!paths[0].exists() && !paths[1].exists());
 }

@@ -437,7 +437,8 @@ fn a_fast_peer_starves_neither_timers_nor_immediates() {
             {
                 counted.set(counted.get() + 1);
             }
-        });
+        })
+        .settled();
         while reads.get() < 5_000 {
             yield_now().await;
             immediates.set(immediates.get() + 1);

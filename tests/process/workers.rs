@@ -377,7 +377,8 @@ async fn listen_too(mut port: MessagePort<SocketAddr, SocketAddr>, number: u8) {
             let (stream, _) = listener.accept().await.unwrap();
             spawn(serve(stream.into_std().unwrap(), number)).detach();
         }
-    });
+    })
+    .settled();
     assert_eq!(port.recv().await, None);
     serving.abort();
 }

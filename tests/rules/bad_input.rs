@@ -13,7 +13,7 @@ use crate::common;
 use crate::common::limit::limit;
 use crate::common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
 use futures::future::{FusedFuture, FutureExt};
-use nodeloop::promise::{MAX_SPAWN_DEPTH, try_with_resolver, with_resolver};
+use nodeloop::promise::{MAX_SPAWN_DEPTH, SharedPromise, try_with_resolver, with_resolver};
 use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
 
@@ -415,7 +415,8 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
         let aborted = spawn(async {
             let _guard = panics_when_dropped("aborted");
             pending::<i32>().await
-        });
+        })
+        .settled();
         aborted.abort();
         let both = spawn(async {
             let _guard = panics_when_dropped("not this one");
@@ -425,9 +426,13 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
             8
         });
         spawn(async move {
-            for task in [completed, completed_later, aborted, both] {
-                let failure = task.settled().await.unwrap_err();
-                log.add(failure);
+            for task in [
+                completed.settled(),
+                completed_later.settled(),
+                aborted,
+                both.settled(),
+            ] {
+                log.add(task.await.unwrap_err());
             }
         })
         .detach();
@@ -524,7 +529,7 @@ fn destructors_at_the_end_of_the_loop_may_call_into_it() {
     event_loop
         .block_on(async move {
             let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
-            let other = spawn(pending::<()>());
+            let other = spawn(pending::<()>()).settled();
             let guard = OnDrop::new(move || {
                 let refused = |text| {
                     let line = OnDrop::new(line.callback(text));
@@ -721,13 +726,13 @@ fn run_panics_on_an_unhandled_rejection() {
 }
 
 #[test]
-fn awaiting_an_aborted_promise_panics_with_a_message() {
+fn awaiting_a_shared_promise_that_was_aborted_panics_with_a_message() {
     let _limit = limit();
     let line = line!() + 3;
     let location = format!("{}:{line}:23", file!());
     trace(|log| {
-        let aborted = spawn(pending::<()>());
-        aborted.abort();
+        let aborted = spawn(pending::<()>()).shared();
+        aborted.settled().abort();
         spawn(async move {
             let text = AssertCatch(aborted).await;
             log.add(text);
@@ -740,7 +745,7 @@ fn awaiting_an_aborted_promise_panics_with_a_message() {
 }
 
 /// Awaits a promise and returns the text of the panic.
-struct AssertCatch(Promise<()>);
+struct AssertCatch(SharedPromise<()>);
 
 impl Future for AssertCatch {
     type Output = String;
@@ -946,7 +951,7 @@ fn handles_of_a_loop_that_has_ended_do_nothing() {
                 set_timeout(ms(50), line.callback("never")),
                 fired,
                 set_immediate(line.callback("never")),
-                spawn(pending::<()>()),
+                spawn(pending::<()>()).settled(),
                 promise,
                 resolver,
             )
@@ -963,11 +968,7 @@ fn handles_of_a_loop_that_has_ended_do_nothing() {
     assert!(!immediate.has_ref());
     task.abort();
     assert!(task.is_finished());
-    assert!(
-        futures::executor::block_on(task.settled())
-            .unwrap_err()
-            .is_aborted()
-    );
+    assert!(futures::executor::block_on(task).unwrap_err().is_aborted());
     resolver.resolve(7);
     assert_eq!(futures::executor::block_on(promise), 7);
     assert!(remote.is_closed());

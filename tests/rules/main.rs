@@ -23,5 +23,6 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod settled;
 mod timer_lists;
 mod timers;

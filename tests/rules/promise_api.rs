@@ -23,7 +23,7 @@ use nodeloop::{
 type Never = Infallible;
 
 /// Logs its drop.
-struct SaysBye(Log, &'static str);
+pub(crate) struct SaysBye(pub(crate) Log, pub(crate) &'static str);
 
 impl Drop for SaysBye {
     fn drop(&mut self) {
@@ -214,8 +214,8 @@ fn a_conversion_that_panics_rejects_the_converted_promise() {
 #[test]
 fn aborting_a_converted_promise_leaves_its_source() {
     trace(|log| {
-        let converted = sleeper(&log, "source", 10).map(|result| result);
-        converted.abort();
+        let converted = sleeper(&log, "source", 10).map(|result| result).shared();
+        converted.settled().abort();
         converted.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert(["Failed(Aborted)", "source has slept", "source is dropped"]);
@@ -254,7 +254,8 @@ fn catch_any_sees_errors_panics_aborts_and_self_resolution() {
         rejected("an error").catch_any(log_why(&log));
         try_spawn(async { throw("a panic") as Result<(), &str> }).catch_any(log_why(&log));
         let (aborted, _resolvers) = try_with_resolver::<(), &str>();
-        aborted.abort();
+        let aborted = aborted.shared();
+        aborted.settled().abort();
         aborted.catch_any(log_why(&log));
         let (p, resolvers) = try_with_resolver::<(), &str>();
         let p = p.shared();
@@ -419,7 +420,8 @@ fn aborting_a_derived_promise_leaves_its_source() {
             line.add("never");
             Ok(())
         });
-        derived.abort();
+        let derived = derived.shared();
+        derived.settled().abort();
         log.add(format_args!("settled at once: {}", derived.is_finished()));
         derived.catch_any(log_why(&log));
         ruler(&log, 3);
@@ -441,12 +443,9 @@ fn aborting_a_derived_promise_leaves_its_source() {
 fn aborting_a_follower_leaves_what_it_follows() {
     trace(|log| {
         let inner = sleeper(&log, "inner", 10);
-        let follower = Rc::new(resolve(()).then(move |()| inner));
-        let abort = follower.clone();
+        let follower = resolve(()).then(move |()| inner).shared();
         set_immediate(move || {
-            abort.abort();
-            drop(abort);
-            let follower = Rc::into_inner(follower).expect("the last one");
+            follower.settled().abort();
             follower.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
         });
     })
@@ -533,7 +532,8 @@ fn an_error_aborts_the_others_in_a_race_only() {
 fn aborting_a_race_leaves_its_members() {
     trace(|log| {
         let decided = race_and_abort([sleeper(&log, "one", 10), sleeper(&log, "two", 10)]);
-        decided.abort();
+        let decided = decided.shared();
+        decided.settled().abort();
         decided.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert([
@@ -550,11 +550,12 @@ fn aborting_a_race_leaves_its_members() {
 fn all_settled_distinguishes_failures_from_errors() {
     trace(|log| {
         let (aborted, _resolvers) = try_with_resolver();
-        aborted.abort();
+        let aborted = aborted.shared();
+        aborted.settled().abort();
         let members = [
-            resolve(1),
-            reject("an error"),
-            try_spawn(async { throw("a panic") }),
+            resolve(1).shared(),
+            reject("an error").shared(),
+            try_spawn(async { throw("a panic") }).shared(),
             aborted,
         ];
         all_settled(members)
@@ -630,7 +631,7 @@ fn clones_of_a_shared_promise_are_one_promise() {
         for _ in 0..2 {
             shared.clone().catch_any(log_why::<&str, _>(&log));
         }
-        shared.abort();
+        shared.settled().abort();
     })
     .assert(["task is dropped", "Failed(Aborted)", "Failed(Aborted)"]);
 }
@@ -641,7 +642,7 @@ fn a_dropped_waiter_leaves_the_list() {
     trace(|log| {
         let (promise, resolver) = with_resolver();
         let promise = promise.shared();
-        let waiting = ["a", "b", "c", "d"].map(|name| promise.then(tag(&log, name)));
+        let waiting = ["a", "b", "c", "d"].map(|name| promise.then(tag(&log, name)).settled());
         waiting[1].abort();
         waiting[0].abort();
         promise.then(tag(&log, "e")).detach();
@@ -849,9 +850,10 @@ fn a_promise_that_follows_forever_is_freed_with_its_loop() {
             let (followed, _) = try_with_resolver::<(), ()>();
             let (aborted, resolvers) = try_with_resolver();
             resolvers.resolve_with(followed);
+            let aborted = aborted.settled();
             aborted.abort();
             spawn(async move {
-                let settled = aborted.settled().await;
+                let settled = aborted.await;
                 assert!(settled.unwrap_err().is_aborted());
             })
             .detach();

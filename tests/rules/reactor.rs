@@ -580,6 +580,7 @@ fn only_the_dropped_waiter_of_a_source_is_removed() {
                 stream.readable().await.unwrap();
                 log(&lines, name);
             })
+            .settled()
         });
         waiting[1].abort();
         set_immediate(move || {

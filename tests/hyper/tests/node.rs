@@ -77,7 +77,7 @@ fn node_server_receives_the_expected_requests() {
         let answer = client.send_request(request("POST", "/stream", body));
         let echo = answer.await.unwrap().into_body().frame().await;
         assert_eq!(echo.unwrap().unwrap().into_data().unwrap(), "first chunk");
-        connection.abort();
+        connection.settled().abort();
 
         let mut client = connect(port).await;
         let answer = client.send_request(request("GET", "/when-aborted", empty()));
