@@ -23,5 +23,6 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod task_group;
 mod timer_lists;
 mod timers;
