@@ -91,6 +91,7 @@
 //! | `setTimeout`, `setInterval`, `setImmediate` | [`set_timeout`], [`set_interval`], [`set_immediate`] |
 //! | `timersPromises.setTimeout`, `.setImmediate`, `.setInterval` | [`time::sleep`], [`yield_now`], [`time::interval`] |
 //! | promises | [`promise`] (with the number of turns of each operation) |
+//! | several tasks at once, the first that ends | [`TaskGroup`] |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`] |
 //! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
@@ -177,6 +178,7 @@ pub mod signal;
 #[cfg(not(unix))]
 #[path = "signal/unsupported.rs"]
 mod signal;
+pub mod task_group;
 pub mod test;
 pub mod time;
 pub mod worker;
@@ -208,3 +210,4 @@ pub use schedule::{
     ImmediateHandle, MAX_DELAY, TimeoutHandle, next_tick, queue_microtask, set_immediate,
     set_interval, set_timeout, set_timeout_mut,
 };
+pub use task_group::TaskGroup;
