@@ -252,6 +252,25 @@ impl<O: 'static> State<O> {
         }
     }
 
+    /// Calls `callback` within the settling, or at once if the promise has settled. It does not
+    /// handle the promise: `callback` decides whether to [mark](State::mark_handled) it.
+    pub(crate) fn notify_settled(self: &Rc<Self>, callback: impl FnOnce() + 'static) {
+        if self.is_settled() {
+            callback();
+        } else {
+            self.add_reaction(Reaction::Map(Box::new(callback)));
+        }
+    }
+
+    /// Takes back that the promise was handled: if its task has panicked, that is reported at the
+    /// end of the drain unless the promise is handled until then.
+    pub(crate) fn mark_unhandled(self: &Rc<Self>) {
+        self.handled.set(false);
+        if self.failure_reason.borrow().is_some() && self.tracking.get() == Tracking::Untracked {
+            self.track_rejection();
+        }
+    }
+
     /// Changes which outputs count as rejections. If the promise has settled already, its
     /// rejection enters or leaves the tracking accordingly.
     pub(crate) fn reclassify(self: &Rc<Self>, reason_of: ReasonOf<O>) {

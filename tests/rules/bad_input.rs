@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, panic_any};
 use std::pin::Pin;
+use std::prelude::v1::test; // and not the attribute of nodeloop
 use std::rc::Rc;
 use std::sync::Once;
 use std::task::Poll;

@@ -24,5 +24,6 @@ mod reactions;
 #[cfg(unix)]
 mod reactor;
 mod settled;
+mod task_group;
 mod timer_lists;
 mod timers;
