@@ -16,6 +16,7 @@
 pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
+pub(crate) mod unhandled;
 
 use std::fmt;
 use std::panic::resume_unwind;
