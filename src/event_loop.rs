@@ -5,8 +5,7 @@
 //! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and turns each
 //! arrival of the poll phase into a macrotask. `phases/poll/delivery.rs` decides what arrives when.
 
-use std::rc::Rc;
-
+use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::hooks::uncaught::drop_quietly;
@@ -19,9 +18,12 @@ use crate::reactor::remote_queue::Message;
 
 pub(crate) mod checkpoint;
 pub(crate) mod current;
+pub(crate) mod eager;
 mod embed;
 pub(crate) mod invoke;
+pub(crate) mod main_future;
 mod notify;
+pub(crate) mod runner;
 mod shutdown;
 pub(crate) mod state;
 pub(crate) mod status;
@@ -38,9 +40,9 @@ pub(crate) enum PollMode {
     EvenIfIdle,
 }
 
-impl LoopState {
+impl Runner<'_> {
     /// Runs turns as long as anything keeps the loop alive (R3).
-    pub(crate) fn run_while_alive(self: &Rc<Self>) {
+    pub(crate) fn run_while_alive(self) {
         let mut alive = self.is_alive();
         if alive {
             // R3: runs before the first turn, which follows even if these timers were the last work.
@@ -54,7 +56,7 @@ impl LoopState {
     }
 
     /// Runs one turn.
-    pub(crate) fn turn(self: &Rc<Self>, mode: PollMode) {
+    pub(crate) fn turn(self, mode: PollMode) {
         self.begin_turn();
         self.pending_phase(); // R63
         self.poll_phase(mode); // R5–R8, R61
@@ -64,7 +66,7 @@ impl LoopState {
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
     }
 
-    fn pending_phase(self: &Rc<Self>) {
+    fn pending_phase(self) {
         self.enter_phase(Phase::Pending);
         if self.pending.borrow().is_empty() {
             return;
@@ -75,7 +77,7 @@ impl LoopState {
         }
     }
 
-    fn pending_after_poll(self: &Rc<Self>) {
+    fn pending_after_poll(self) {
         for _ in 0..ROUNDS_AFTER_POLL {
             if self.pending.borrow().is_empty() {
                 break;
@@ -84,7 +86,7 @@ impl LoopState {
         }
     }
 
-    fn poll_phase(self: &Rc<Self>, mode: PollMode) {
+    fn poll_phase(self, mode: PollMode) {
         self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
@@ -104,6 +106,111 @@ impl LoopState {
         }
     }
 
+    fn check_phase(self) {
+        self.enter_phase(Phase::Check);
+        if self.is_stopping() {
+            return;
+        }
+        let _ = self.checkpoint(); // R12: every check phase begins with a drain (R55 needs it)
+        self.check.borrow_mut().begin_round();
+        while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
+            if self.call(macrotask).is_continue() {
+                let _ = self.checkpoint(); // R58: a panic in the drain does not end the round
+            } else if self.check.borrow().round_is_over() {
+                self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
+            }
+        }
+    }
+
+    fn close_phase(self) {
+        self.enter_phase(Phase::Close);
+        if self.close.borrow().is_empty() {
+            return;
+        }
+        self.close.borrow_mut().begin();
+        while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
+            self.run_macrotask(macrotask);
+        }
+    }
+
+    fn timers_phase(self) {
+        self.enter_phase(Phase::Timers);
+        if self.timers.borrow().loop_timer_ms().is_none() {
+            return; // no timer: skip reading the clock
+        }
+        let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
+        let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
+        self.timers.borrow_mut().note_time(now_ms);
+        // If the drain at the end of a pass arms a timer, it also updates the cached time, and timers
+        // that are due by then run in the same phase (`uv__run_timers`). Nothing else repeats a pass
+        // (R25).
+        while !self.is_stopping() && self.timers.borrow().is_due() {
+            self.timers_pass();
+        }
+    }
+
+    fn timers_pass(self) {
+        self.timers.borrow_mut().begin(self.clock.now_ms()); // R24: read once
+        while !self.is_stopping() {
+            let step = self.timers.borrow_mut().step();
+            let flow = match step {
+                Step::Done => break,
+                Step::Drain => self.checkpoint(), // R12, R34
+                Step::Run(key, macrotask) => self.call_timer(key, macrotask),
+            };
+            if flow.is_break() {
+                self.timers.borrow_mut().start_over(); // R56, R58
+            }
+        }
+        self.timers.borrow_mut().end();
+        if !self.is_stopping() {
+            let _ = self.checkpoint(); // R12: the end of the phase
+        }
+    }
+
+    fn next_unless_stopping(self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {
+        if self.is_stopping() { None } else { next() }
+    }
+
+    /// Returns the next event of the poll phase as a macrotask.
+    fn next_arrival(self) -> Option<Macrotask> {
+        loop {
+            return Some(match self.poll.next(&self.remote_queue)? {
+                Arrival::Macrotask(macrotask) => macrotask,
+                Arrival::Signal(number) => {
+                    let callbacks = self.signals.take_arrived(&self.poll.registrations, number);
+                    self.poll.put_first(callbacks);
+                    continue;
+                }
+                Arrival::Message(Message::Post(callback, location)) => {
+                    Macrotask::callback(callback, Origin::new(StepKind::Message, location))
+                }
+                Arrival::Message(Message::Wake(runnable)) => {
+                    let state = self.state().clone();
+                    let origin = runnable.metadata().origin(StepKind::RemoteWake);
+                    Macrotask::callback(move || state.push_task(runnable), origin)
+                }
+                Arrival::Message(Message::WakeMain(waker)) => {
+                    if waker.is_finished() {
+                        continue; // the wake of a run that has ended
+                    }
+                    let state = self.state().clone();
+                    let origin = waker.meta.origin(StepKind::RemoteWake);
+                    Macrotask::callback(move || state.push_main(&waker), origin)
+                }
+                Arrival::Message(Message::JobDone(id, result)) => {
+                    let Some((done, origin)) = self.pool.take_done(id) else {
+                        drop_quietly(result); // the job was aborted while it ran
+                        continue;
+                    };
+                    Macrotask::callback(move || done(result), origin)
+                }
+            });
+        }
+    }
+}
+
+impl LoopState {
     /// Returns the parts of the loop that the poll phase reads while it collects arrivals.
     fn poll_context(&self) -> PollContext<'_> {
         PollContext {
@@ -125,101 +232,6 @@ impl LoopState {
             _ if no_wait => Wait::Zero,
             Some(due_ms) => Wait::Until(due_ms),
             None => Wait::Forever,
-        }
-    }
-
-    fn check_phase(self: &Rc<Self>) {
-        self.enter_phase(Phase::Check);
-        if self.is_stopping() {
-            return;
-        }
-        let _ = self.checkpoint(); // R12: every check phase begins with a drain (R55 needs it)
-        self.check.borrow_mut().begin_round();
-        while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
-            if self.call(macrotask).is_continue() {
-                let _ = self.checkpoint(); // R58: a panic in the drain does not end the round
-            } else if self.check.borrow().round_is_over() {
-                self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
-            }
-        }
-    }
-
-    fn close_phase(self: &Rc<Self>) {
-        self.enter_phase(Phase::Close);
-        if self.close.borrow().is_empty() {
-            return;
-        }
-        self.close.borrow_mut().begin();
-        while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
-            self.run_macrotask(macrotask);
-        }
-    }
-
-    fn timers_phase(self: &Rc<Self>) {
-        self.enter_phase(Phase::Timers);
-        if self.timers.borrow().loop_timer_ms().is_none() {
-            return; // no timer: skip reading the clock
-        }
-        let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
-        let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
-        self.timers.borrow_mut().note_time(now_ms);
-        // If the drain at the end of a pass arms a timer, it also updates the cached time, and timers
-        // that are due by then run in the same phase (`uv__run_timers`). Nothing else repeats a pass
-        // (R25).
-        while !self.is_stopping() && self.timers.borrow().is_due() {
-            self.timers_pass();
-        }
-    }
-
-    fn timers_pass(self: &Rc<Self>) {
-        self.timers.borrow_mut().begin(self.clock.now_ms()); // R24: read once
-        while !self.is_stopping() {
-            let step = self.timers.borrow_mut().step();
-            let flow = match step {
-                Step::Done => break,
-                Step::Drain => self.checkpoint(), // R12, R34
-                Step::Run(key, macrotask) => self.call_timer(key, macrotask),
-            };
-            if flow.is_break() {
-                self.timers.borrow_mut().start_over(); // R56, R58
-            }
-        }
-        self.timers.borrow_mut().end();
-        if !self.is_stopping() {
-            let _ = self.checkpoint(); // R12: the end of the phase
-        }
-    }
-
-    fn next_unless_stopping(&self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {
-        if self.is_stopping() { None } else { next() }
-    }
-
-    /// Returns the next event of the poll phase as a macrotask.
-    fn next_arrival(self: &Rc<Self>) -> Option<Macrotask> {
-        loop {
-            return Some(match self.poll.next(&self.remote_queue)? {
-                Arrival::Macrotask(macrotask) => macrotask,
-                Arrival::Signal(number) => {
-                    let callbacks = self.signals.take_arrived(&self.poll.registrations, number);
-                    self.poll.put_first(callbacks);
-                    continue;
-                }
-                Arrival::Message(Message::Post(callback, location)) => {
-                    Macrotask::callback(callback, Origin::new(StepKind::Message, location))
-                }
-                Arrival::Message(Message::Wake(runnable)) => {
-                    let state = self.clone();
-                    let origin = runnable.metadata().origin(StepKind::RemoteWake);
-                    Macrotask::callback(move || state.push_task(runnable), origin)
-                }
-                Arrival::Message(Message::JobDone(id, result)) => {
-                    let Some((done, origin)) = self.pool.take_done(id) else {
-                        drop_quietly(result); // the job was aborted while it ran
-                        continue;
-                    };
-                    Macrotask::callback(move || done(result), origin)
-                }
-            });
         }
     }
 }

@@ -133,7 +133,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
     state.stop_with_exit(code); // R9: the code of the last call counts
-    state.emit_exit(code);
+    let _ = state.call_exit_listeners(code); // the run is stopping: there is no drain
     if cfg!(panic = "abort") {
         std::process::exit(code);
     }

@@ -188,7 +188,7 @@ pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;
 pub use hooks::{
     HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,

@@ -13,6 +13,7 @@
 use std::ops::ControlFlow;
 
 use crate::event_loop::invoke::{Flow, Interrupted};
+use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::hooks::rejection::{Rejection, Tracking, UnhandledRejection};
@@ -21,10 +22,10 @@ use crate::observe::event::{Event, PromiseId};
 use crate::phases::macrotask::StepKind;
 use crate::phases::queues::Microtask;
 
-impl LoopState {
+impl Runner<'_> {
     /// Drains both queues (R10). A tick that panics ends the drain, and what is left stays queued for
     /// the next drain point (R53). A microtask that panics does not end it (R54).
-    pub(crate) fn checkpoint(&self) -> Flow {
+    pub(crate) fn checkpoint(self) -> Flow {
         if self.observers.is_on() {
             return self.observed_drain();
         }
@@ -35,14 +36,14 @@ impl LoopState {
     }
 
     #[cold]
-    fn observed_drain(&self) -> Flow {
+    fn observed_drain(self) -> Flow {
         self.notify_observers(|| Event::DrainBegin);
         let flow = self.drain();
         self.notify_observers(|| Event::DrainEnd);
         flow
     }
 
-    fn drain(&self) -> Flow {
+    fn drain(self) -> Flow {
         loop {
             while let Some(tick) = self.queues.pop_tick() {
                 self.run_callback(StepKind::Tick, tick)?;
@@ -53,6 +54,7 @@ impl LoopState {
                     Microtask::Callback(queued) => {
                         let _ = self.run_callback(StepKind::Microtask, queued); // R54
                     }
+                    Microtask::Main => self.run_main(),
                 }
                 self.continue_unless_stopping()?;
             }
@@ -65,7 +67,9 @@ impl LoopState {
             self.rejection_round()?;
         }
     }
+}
 
+impl LoopState {
     /// Reports the rejections that were handled after they had been reported, then all fresh ones
     /// (R14, R15). Both queues are empty when a round begins; what its listeners queue runs after it.
     fn rejection_round(&self) -> Flow {

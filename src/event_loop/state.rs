@@ -176,6 +176,13 @@ impl LoopState {
         }
     }
 
+    /// Queues the start of the main future, which is a microtask if it is the body of a module (R19).
+    pub(crate) fn push_main_start(&self, location: SourceLocation) {
+        if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, location) {
+            self.queues.push_microtask(Microtask::Main);
+        }
+    }
+
     /// Returns whether the loop accepts a job; if so, notifies the observers. Ticks are refused
     /// once the `exit` listeners have been called (R9).
     #[cold]
