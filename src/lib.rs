@@ -93,7 +93,7 @@
 //! | promises | [`promise`] (with the number of turns of each operation) |
 //! | several tasks at once, the first that ends | [`TaskGroup`] |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
-//! | the thread pool | [`spawn_blocking`] |
+//! | the thread pool | [`spawn_blocking`], [`try_spawn_blocking`] |
 //! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
@@ -273,7 +273,7 @@ pub use abort::{
     AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
 pub use async_local::AsyncLocalStorage;
-pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
 pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
