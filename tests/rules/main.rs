@@ -26,3 +26,4 @@ mod reactor;
 mod task_group;
 mod timer_lists;
 mod timers;
+mod warnings;
