@@ -98,6 +98,7 @@
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
+//! | `process.on('warning' …)`, `process.emitWarning` | [`on_warning`], [`emit_warning`] |
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
@@ -278,9 +279,10 @@ pub use phases::poll::delivery::{InvalidSeed, Seed};
 
 pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;
+pub use hooks::warning::Warning;
 pub use hooks::{
-    HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection,
+    HookListener, emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection, on_warning,
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};
