@@ -24,13 +24,13 @@ fn main() {
         println!("Script start");
         set_timeout(Duration::ZERO, || println!("setTimeout"));
         let first = resolved("Promise 1 resolved");
-        drop(first.then(|text| println!("{text}")));
+        first.then(|text| println!("{text}")).detach();
         let second = resolved("Promise 2 resolved");
         let third = second.then_follow(|text| {
             println!("{text}");
             resolved("Promise 3 resolved")
         });
-        drop(third.then(|text| println!("{text}")));
+        third.then(|text| println!("{text}")).detach();
         println!("Script End");
     });
 }

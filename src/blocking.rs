@@ -23,8 +23,8 @@ use crate::promise::{Promise, PromiseError, SettledBy, State, no_reason};
 ///
 /// A panic in the job resumes in the code that awaits the promise.
 ///
-/// Dropping the promise detaches the job, which still runs. [`Promise::abort`] removes a job that
-/// no thread has started from the queue; a running job continues, and its result is dropped. When
+/// Dropping the promise detaches the job, which still runs. [`Settled::abort`](crate::promise::Settled::abort)
+/// removes a job that no thread has started from the queue; a running job continues, and its result is dropped. When
 /// the loop ends, jobs that have not started are dropped. The loop does not wait for running jobs;
 /// their results are dropped on their threads.
 ///

@@ -24,7 +24,8 @@
 //! **Drop.** Dropping a promise detaches its operation: it still takes place and keeps the loop
 //! alive until it finishes, and its result is dropped, even an error. With
 //! [`tracked`](Promise::tracked), an error that is never handled is an unhandled rejection, as in
-//! Node. [`Promise::abort`] cancels an operation that no thread has started. When the loop ends
+//! Node. [`Settled::abort`](crate::promise::Settled::abort) cancels an operation that no thread has
+//! started. When the loop ends
 //! early, operations that have not started do not take place.
 //!
 //! **Paths.** A function copies its path, and drops an argument that was passed by value before it

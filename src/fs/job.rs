@@ -2,7 +2,7 @@
 //!
 //! A value that belongs to its loop, such as a [`File`](super::File), cannot be created on another
 //! thread. The job returns its parts, and the last argument of [`job`] assembles them on the loop's
-//! thread. [`Promise::map`] cannot be used for that, because [`abort`](Promise::abort) on its
+//! thread. [`Promise::map`] cannot be used for that, because an abort of its
 //! result does not remove the job from the queue.
 
 use std::io;

@@ -73,8 +73,8 @@ impl Target {
 /// Node calls `getaddrinfo` in the pool of libuv. With the default of four threads, four slow
 /// look-ups delay all other jobs. A literal address needs no job.
 ///
-/// Dropping the promise detaches the job. [`Promise::abort`] removes a job that was not started
-/// yet.
+/// Dropping the promise detaches the job. [`Settled::abort`](crate::promise::Settled::abort) removes a job
+/// that was not started yet.
 ///
 /// # Errors
 ///

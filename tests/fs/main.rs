@@ -317,12 +317,13 @@ fn an_aborted_operation_that_has_not_started_does_not_take_place() {
     let [write, create] = paths.clone();
     one_by_one(async move {
         let plug = Plug::new();
-        let (write, create) = (fs::write(write, "x"), File::create(create));
+        let write = fs::write(write, "x").settled();
+        let create = File::create(create).settled();
         write.abort();
         create.abort();
         plug.pull().await;
-        assert!(write.settled().await.unwrap_err().is_aborted());
-        assert!(create.settled().await.unwrap_err().is_aborted());
+        assert!(write.await.unwrap_err().is_aborted());
+        assert!(create.await.unwrap_err().is_aborted());
     });
     assert!(!paths[0].exists() && !paths[1].exists());
 }
@@ -383,7 +384,8 @@ fn each_completion_is_a_macrotask_of_its_own() {
         nodeloop::spawn(async move {
             first.await.unwrap();
             after_first();
-        });
+        })
+        .detach();
         queue_work(
             move || std::fs::metadata(path),
             move |metadata| {
@@ -429,11 +431,13 @@ fn awaiting_costs_one_turn() {
             drop(open.await.unwrap());
             in_open.borrow_mut().push("opened");
             ruler(in_open, ["turn 1 after it", "turn 2 after it"]).await;
-        });
+        })
+        .detach();
         nodeloop::spawn(async move {
             read.await.unwrap();
             log.borrow_mut().push("read");
-        });
+        })
+        .detach();
     });
     let expected = [
         "opened",
