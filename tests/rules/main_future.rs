@@ -107,7 +107,8 @@ fn the_main_future_is_queued_as_a_task_is() {
         spawn(async move {
             promise::ready(()).await;
             other.add("task");
-        });
+        })
+        .detach();
         yield_now().await;
         log.add("after the yield");
         promise::ready(()).await;
@@ -122,7 +123,7 @@ fn the_main_future_is_queued_as_a_task_is() {
         new_loop().run(body(main.clone())).unwrap();
         let spawned = task.clone();
         new_loop()
-            .run_script(move || drop(spawn(body(spawned))))
+            .run_script(move || spawn(body(spawned)).detach())
             .unwrap();
         assert_eq!(main.lines(), task.lines());
         assert!(
@@ -156,7 +157,7 @@ fn observers_see_the_main_future_as_a_task() {
     }
     let main = events(|event_loop| event_loop.run(body()).unwrap());
     let task = events(|event_loop| {
-        event_loop.run_script(|| drop(spawn(body()))).unwrap();
+        event_loop.run_script(|| spawn(body()).detach()).unwrap();
     });
     assert_eq!(main, task);
     assert!(main.len() > 20, "{main:?}");
@@ -208,8 +209,8 @@ fn the_main_future_is_dropped_in_its_place_among_the_tasks() {
     let (first, second) = (task("first"), task("second"));
     let main = async {
         let _dropped = OnDrop(&lines, "main");
-        spawn(first);
-        next_tick(move || drop(spawn(second)));
+        spawn(first).detach();
+        next_tick(move || spawn(second).detach());
         set_timeout(ms(1), || exit(0));
         pending::<()>().await;
     };
