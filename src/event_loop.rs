@@ -42,7 +42,7 @@ pub(crate) enum PollMode {
 
 impl Runner<'_> {
     /// Runs turns as long as anything keeps the loop alive (R3).
-    pub(crate) fn run_while_alive(self) {
+    pub(crate) fn run_while_alive(&self) {
         let mut alive = self.is_alive();
         if alive {
             // R3: runs before the first turn, which follows even if these timers were the last work.
@@ -56,7 +56,7 @@ impl Runner<'_> {
     }
 
     /// Runs one turn.
-    pub(crate) fn turn(self, mode: PollMode) {
+    pub(crate) fn turn(&self, mode: PollMode) {
         self.begin_turn();
         self.pending_phase(); // R63
         self.poll_phase(mode); // R5–R8, R61
@@ -66,7 +66,7 @@ impl Runner<'_> {
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
     }
 
-    fn pending_phase(self) {
+    fn pending_phase(&self) {
         self.enter_phase(Phase::Pending);
         if self.pending.borrow().is_empty() {
             return;
@@ -77,7 +77,7 @@ impl Runner<'_> {
         }
     }
 
-    fn pending_after_poll(self) {
+    fn pending_after_poll(&self) {
         for _ in 0..ROUNDS_AFTER_POLL {
             if self.pending.borrow().is_empty() {
                 break;
@@ -86,7 +86,7 @@ impl Runner<'_> {
         }
     }
 
-    fn poll_phase(self, mode: PollMode) {
+    fn poll_phase(&self, mode: PollMode) {
         self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
@@ -106,7 +106,7 @@ impl Runner<'_> {
         }
     }
 
-    fn check_phase(self) {
+    fn check_phase(&self) {
         self.enter_phase(Phase::Check);
         if self.is_stopping() {
             return;
@@ -122,7 +122,7 @@ impl Runner<'_> {
         }
     }
 
-    fn close_phase(self) {
+    fn close_phase(&self) {
         self.enter_phase(Phase::Close);
         if self.close.borrow().is_empty() {
             return;
@@ -133,7 +133,7 @@ impl Runner<'_> {
         }
     }
 
-    fn timers_phase(self) {
+    fn timers_phase(&self) {
         self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer: skip reading the clock
@@ -149,7 +149,7 @@ impl Runner<'_> {
         }
     }
 
-    fn timers_pass(self) {
+    fn timers_pass(&self) {
         self.timers.borrow_mut().begin(self.clock.now_ms()); // R24: read once
         while !self.is_stopping() {
             let step = self.timers.borrow_mut().step();
@@ -168,12 +168,12 @@ impl Runner<'_> {
         }
     }
 
-    fn next_unless_stopping(self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {
+    fn next_unless_stopping(&self, next: impl FnOnce() -> Option<Macrotask>) -> Option<Macrotask> {
         if self.is_stopping() { None } else { next() }
     }
 
     /// Returns the next event of the poll phase as a macrotask.
-    fn next_arrival(self) -> Option<Macrotask> {
+    fn next_arrival(&self) -> Option<Macrotask> {
         loop {
             return Some(match self.poll.next(&self.remote_queue)? {
                 Arrival::Macrotask(macrotask) => macrotask,
@@ -186,7 +186,7 @@ impl Runner<'_> {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
                 Arrival::Message(Message::Wake(runnable)) => {
-                    let state = self.state().clone();
+                    let state = self.shared().clone();
                     let origin = runnable.metadata().origin(StepKind::RemoteWake);
                     Macrotask::callback(move || state.push_task(runnable), origin)
                 }
@@ -194,7 +194,7 @@ impl Runner<'_> {
                     if waker.is_finished() {
                         continue; // the wake of a run that has ended
                     }
-                    let state = self.state().clone();
+                    let state = self.shared().clone();
                     let origin = waker.meta.origin(StepKind::RemoteWake);
                     Macrotask::callback(move || state.push_main(&waker), origin)
                 }

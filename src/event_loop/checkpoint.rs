@@ -25,7 +25,7 @@ use crate::phases::queues::Microtask;
 impl Runner<'_> {
     /// Drains both queues (R10). A tick that panics ends the drain, and what is left stays queued for
     /// the next drain point (R53). A microtask that panics does not end it (R54).
-    pub(crate) fn checkpoint(self) -> Flow {
+    pub(crate) fn checkpoint(&self) -> Flow {
         if self.observers.is_on() {
             return self.observed_drain();
         }
@@ -36,14 +36,14 @@ impl Runner<'_> {
     }
 
     #[cold]
-    fn observed_drain(self) -> Flow {
+    fn observed_drain(&self) -> Flow {
         self.notify_observers(|| Event::DrainBegin);
         let flow = self.drain();
         self.notify_observers(|| Event::DrainEnd);
         flow
     }
 
-    fn drain(self) -> Flow {
+    fn drain(&self) -> Flow {
         loop {
             while let Some(tick) = self.queues.pop_tick() {
                 self.run_callback(StepKind::Tick, tick)?;

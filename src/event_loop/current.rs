@@ -10,7 +10,6 @@ use async_task::Runnable;
 
 use super::state::LoopState;
 use crate::observe::position::Position;
-use crate::phases::queues::Microtask;
 use crate::reactor::main_waker::MainWaker;
 use crate::reactor::remote_queue::{Message, TaskMeta};
 
@@ -129,7 +128,7 @@ pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
                 return Some(state.clone()); // observers are notified after this borrow
             }
             if let Some(runnable) = runnable.take() {
-                state.queues.push_microtask(Microtask::Task(runnable));
+                state.queues.push_task(runnable);
             }
         }
         None
@@ -153,7 +152,7 @@ pub(super) fn schedule_main(waker: &Arc<MainWaker>) {
             if state.observers.is_on() {
                 return Some(state.clone()); // observers are notified after this borrow
             }
-            state.queues.push_microtask(Microtask::Main);
+            state.queues.push_main();
             is_queued = true;
         }
         None

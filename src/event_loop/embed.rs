@@ -16,14 +16,14 @@ use crate::phases::poll::{Advance, Outstanding, Wait};
 
 impl Runner<'_> {
     /// Runs one turn that does not wait.
-    pub(crate) fn turn_without_waiting(self) {
+    pub(crate) fn turn_without_waiting(&self) {
         self.remote_queue.unpark();
         self.turn(PollMode::Never);
         self.leave_phase();
     }
 
     /// Runs one phase that does not wait.
-    pub(crate) fn step_phase(self, phase: Phase) {
+    pub(crate) fn step_phase(&self, phase: Phase) {
         self.remote_queue.unpark();
         if phase == Phase::Pending {
             self.begin_turn();
@@ -44,13 +44,13 @@ impl Runner<'_> {
     }
 
     /// Runs the timers phase that precedes the first turn (R3).
-    pub(crate) fn initial_timers_phase(self) {
+    pub(crate) fn initial_timers_phase(&self) {
         self.timers_phase();
         self.leave_phase();
     }
 
     /// Runs turns until one of them finds nothing to call, or the run stops.
-    pub(crate) fn turn_until_stalled(self) {
+    pub(crate) fn turn_until_stalled(&self) {
         loop {
             let before = self.macrotask_count.get();
             self.turn_without_waiting();
@@ -63,7 +63,7 @@ impl Runner<'_> {
 
     /// Runs one turn on behalf of a main future that waits for another thread. The turn waits for at
     /// most `limit` of real time. Returns whether anything was called.
-    pub(crate) fn turn_within(self, limit: Duration) -> bool {
+    pub(crate) fn turn_within(&self, limit: Duration) -> bool {
         let before = self.macrotask_count.get();
         self.poll.longest_wait.set(Some(limit));
         self.turn(PollMode::EvenIfIdle);
@@ -73,7 +73,7 @@ impl Runner<'_> {
 
     /// Calls the callbacks that wait until nothing keeps the loop alive. Returns whether there were
     /// any.
-    pub(crate) fn call_idle(self) -> bool {
+    pub(crate) fn call_idle(&self) -> bool {
         let idle = self.idle.take();
         let has_callbacks = !idle.is_empty();
         for macrotask in idle {
@@ -86,7 +86,7 @@ impl Runner<'_> {
 
     /// Moves the virtual clock to `target`, and runs everything that is due by then, each at its own
     /// time. While an operation holds the clock, this waits for the operation instead.
-    pub(crate) fn advance_to(self, target: Duration) {
+    pub(crate) fn advance_to(&self, target: Duration) {
         self.poll.time.allow_until(target);
         loop {
             self.turn_until_stalled();

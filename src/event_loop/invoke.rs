@@ -44,14 +44,14 @@ pub(crate) struct Interrupted;
 impl Runner<'_> {
     /// Calls a macrotask of the pending, poll or close phase, and drains after it (R12) unless it
     /// panicked (R55).
-    pub(super) fn run_macrotask(self, macrotask: Macrotask) {
+    pub(super) fn run_macrotask(&self, macrotask: Macrotask) {
         if self.call(macrotask).is_continue() {
             let _ = self.checkpoint();
         }
     }
 
     /// Calls a macrotask without a drain after it.
-    pub(super) fn call(self, macrotask: Macrotask) -> Flow {
+    pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let Macrotask { mut work, origin } = macrotask;
         if let Work::Wake(Some(waker)) = work {
@@ -65,27 +65,27 @@ impl Runner<'_> {
 
     /// Polls the main future, or starts it as the body of a module (R19).
     #[inline]
-    pub(super) fn run_main(self) {
+    pub(super) fn run_main(&self) {
         let Some(main) = self.main() else {
             return; // the entry of a run that has ended
         };
         let Some(waker) = main.waker() else {
             let origin = Origin::new(StepKind::Microtask, main.location());
-            let _ = self.invoke(origin, || main.start(self.state())); // R54
+            let _ = self.invoke(origin, || main.start(self.shared())); // R54
             return;
         };
         if self.observers.is_on() {
             let origin = waker.meta.origin(StepKind::Task);
-            self.observed_step(origin, || main.poll(&self));
+            self.observed_step(origin, || main.poll(self));
         } else {
             self.observers.note(StepKind::Task, main.location());
-            main.poll(&self);
+            main.poll(self);
         }
         self.context.set(None);
     }
 
     /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).
-    pub(crate) fn emit_before_exit(self) {
+    pub(crate) fn emit_before_exit(&self) {
         let origin = Origin::new(StepKind::BeforeExit, Location::caller());
         let called = self.invoke(origin, || call_listeners(&self.hooks.before_exit, &()));
         if called.is_continue() {
@@ -95,7 +95,7 @@ impl Runner<'_> {
 
     /// Calls the `exit` listeners at the end of a run (R9). Microtasks of the listeners run only if the
     /// loop has ended normally.
-    pub(crate) fn emit_exit(self, code: i32) {
+    pub(crate) fn emit_exit(&self, code: i32) {
         if self.call_exit_listeners(code).is_continue() {
             let _ = self.checkpoint();
         }

@@ -15,7 +15,6 @@ use super::current::schedule_main;
 use super::state::LoopState;
 use crate::observe::event::PromiseId;
 use crate::phases::macrotask::{SourceLocation, StepKind};
-use crate::phases::queues::Microtask;
 use crate::reactor::main_waker::MainWaker;
 use crate::reactor::remote_queue::TaskMeta;
 
@@ -135,6 +134,6 @@ impl LoopState {
         if self.observers.is_on() {
             self.enqueued(waker.meta.origin(StepKind::Task), None);
         }
-        self.queues.push_microtask(Microtask::Main);
+        self.queues.push_main();
     }
 }

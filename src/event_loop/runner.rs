@@ -11,16 +11,21 @@ use super::state::LoopState;
 /// The main future stays on the stack of the code that called `run`, so that it may borrow, and
 /// nothing that outlives the run can own it. Everything that may drain is therefore a method of this
 /// type, which hands the main future down.
-#[derive(Clone, Copy)]
 pub(crate) struct Runner<'a> {
-    state: &'a Rc<LoopState>,
+    // By reference: a method finds both with one load.
+    state: &'a LoopState,
     main: Option<&'a MainFuture<'a>>,
+    shared: &'a Rc<LoopState>,
 }
 
 impl<'a> Runner<'a> {
     /// Returns a loop that runs without a main future, such as one that a host drives.
     pub(crate) fn new(state: &'a Rc<LoopState>) -> Runner<'a> {
-        Runner { state, main: None }
+        Runner {
+            state,
+            main: None,
+            shared: state,
+        }
     }
 
     /// Returns a loop that runs with a main future.
@@ -28,23 +33,25 @@ impl<'a> Runner<'a> {
         Runner {
             state,
             main: Some(main),
+            shared: state,
         }
     }
 
-    pub(crate) fn state(self) -> &'a Rc<LoopState> {
-        self.state
+    pub(crate) fn main(&self) -> Option<&'a MainFuture<'a>> {
+        self.main
     }
 
-    pub(crate) fn main(self) -> Option<&'a MainFuture<'a>> {
-        self.main
+    /// Returns the state for what outlives the call.
+    pub(crate) fn shared(&self) -> &'a Rc<LoopState> {
+        self.shared
     }
 }
 
 impl Deref for Runner<'_> {
-    type Target = Rc<LoopState>;
+    type Target = LoopState;
 
     #[inline]
-    fn deref(&self) -> &Rc<LoopState> {
+    fn deref(&self) -> &LoopState {
         self.state
     }
 }

@@ -26,8 +26,8 @@ use crate::reactor::remote_queue::Message;
 
 impl Runner<'_> {
     /// Cancels every task and drops every callback. The loop can be used again afterwards.
-    pub(crate) fn cancel_all(self) {
-        let _entered = enter(self.state());
+    pub(crate) fn cancel_all(&self) {
+        let _entered = enter(self.shared());
         self.set_status(LoopStatus::Cancelling);
         loop {
             self.drop_callbacks();
@@ -45,7 +45,7 @@ impl Runner<'_> {
         self.set_status(LoopStatus::Open);
     }
 
-    fn drop_callbacks(self) {
+    fn drop_callbacks(&self) {
         drop_queue(&self.timers, Timers::take_all);
         drop_queue(&self.pending, Pending::take_all);
         self.drop_arrived();
@@ -59,7 +59,7 @@ impl Runner<'_> {
         drop_each(std::iter::from_fn(|| self.queues.pop_tick()).map(|tick| tick.callback));
     }
 
-    fn drop_arrived(self) {
+    fn drop_arrived(&self) {
         let (arrived, messages) = self.poll.take_all();
         drop_each(arrived);
         for message in messages {
@@ -68,18 +68,18 @@ impl Runner<'_> {
     }
 
     /// Wakes everything that waits for a source, including tasks of other executors.
-    fn wake_waiting(self) {
+    fn wake_waiting(&self) {
         let waiting = self.poll.registrations.borrow_mut().take_waiting();
         waiting.into_iter().for_each(wake_quietly);
     }
 
-    fn wake_all_tasks(self) {
+    fn wake_all_tasks(&self) {
         let tasks = self.tasks.borrow();
         // A wake only pushes to the microtask queue, so the borrow may last.
         tasks.iter().for_each(|(_, task)| task.waker.wake_by_ref());
     }
 
-    fn run_cancelled_tasks(self) {
+    fn run_cancelled_tasks(&self) {
         while let Some(microtask) = self.queues.pop_microtask() {
             match microtask {
                 Microtask::Task(runnable) => drop(runnable.run()),
@@ -89,13 +89,13 @@ impl Runner<'_> {
         }
     }
 
-    fn drop_messages(self) {
+    fn drop_messages(&self) {
         while let Some(envelope) = self.remote_queue.pop() {
             self.drop_message(envelope.message);
         }
     }
 
-    fn drop_message(self, message: Message) {
+    fn drop_message(&self, message: Message) {
         match message {
             Message::Wake(runnable) => drop(runnable.run()), // a cancelled task drops its future
             Message::WakeMain(waker) if waker.is_finished() => {} // of a run that has ended
@@ -105,24 +105,24 @@ impl Runner<'_> {
     }
 
     /// Drops the main future, if there is one. The loop must be cancelling, or its promise be aborted.
-    pub(crate) fn cancel_main(self) {
+    pub(crate) fn cancel_main(&self) {
         if let Some(main) = self.main() {
-            main.cancel(&self);
+            main.cancel(self);
         }
     }
 
-    fn is_all_cancelled(self) -> bool {
+    fn is_all_cancelled(&self) -> bool {
         self.tasks.borrow().is_empty() && !self.has_cancelled_work()
     }
 
-    fn has_cancelled_work(self) -> bool {
+    fn has_cancelled_work(&self) -> bool {
         !self.queues.is_empty() || !self.remote_queue.is_empty()
     }
 
     /// Waits if no queue contains the tasks that are still registered: another thread has marked
     /// them as scheduled and not pushed them yet. It runs no user code meanwhile, so the wakes will
     /// arrive.
-    fn wait_for_wakes_in_flight(self) {
+    fn wait_for_wakes_in_flight(&self) {
         if !self.has_cancelled_work() {
             let _ = self
                 .poll

@@ -41,21 +41,33 @@ struct Microtasks {
     others: VecDeque<Option<QueuedCallback>>,
 }
 
+impl Microtasks {
+    #[inline]
+    fn push_other(&mut self, other: Option<QueuedCallback>) {
+        self.others.push_back(other);
+        self.order.push_back(None);
+    }
+}
+
 impl Queues {
     pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         self.ticks.borrow_mut().push_back(tick);
     }
 
     #[inline]
-    pub(crate) fn push_microtask(&self, microtask: Microtask) {
-        let mut microtasks = self.microtasks.borrow_mut();
-        let other = match microtask {
-            Microtask::Task(runnable) => return microtasks.order.push_back(Some(runnable)),
-            Microtask::Callback(callback) => Some(callback),
-            Microtask::Main => None,
-        };
-        microtasks.others.push_back(other);
-        microtasks.order.push_back(None);
+    pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
+        self.microtasks.borrow_mut().order.push_back(Some(runnable));
+    }
+
+    #[inline]
+    pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
+        self.microtasks.borrow_mut().push_other(Some(callback));
+    }
+
+    /// Appends the main future to the microtask queue.
+    #[inline]
+    pub(crate) fn push_main(&self) {
+        self.microtasks.borrow_mut().push_other(None);
     }
 
     pub(crate) fn pop_tick(&self) -> Option<QueuedCallback> {

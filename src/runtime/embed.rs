@@ -68,7 +68,7 @@ impl EventLoop {
     pub fn start_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
         let location = Location::caller();
         self.hosted("start_script", |event_loop| {
-            event_loop.run_main(event_loop.runner(), location, script);
+            event_loop.run_main(&event_loop.runner(), location, script);
             event_loop.hosting = Hosting::BeforeFirstTurn;
         })
     }
@@ -96,7 +96,7 @@ impl EventLoop {
         let slot = main.clone();
         self.hosted("start", |event_loop| {
             let script = move || *slot.borrow_mut() = Some(spawn_at(location, future));
-            event_loop.run_main(event_loop.runner(), location, script);
+            event_loop.run_main(&event_loop.runner(), location, script);
             event_loop.hosting = Hosting::BeforeFirstTurn;
         })?;
         let main = main.take();
@@ -216,7 +216,7 @@ impl EventLoop {
         if self.state.is_stopping() {
             self.end_hosting();
         }
-        self.take_error(self.runner()).map_or(Ok(()), Err)
+        self.take_error(&self.runner()).map_or(Ok(()), Err)
     }
 
     /// Returns this loop as one that runs without a main future.

@@ -88,8 +88,8 @@ impl EventLoop {
             promise: &promise,
             location,
         };
-        self.start_main(run.runner, &main);
-        let stuck = self.drive(target, run.runner);
+        self.start_main(&run.runner, &main);
+        let stuck = self.drive(target, &run.runner);
         run.finish();
         let result = self.result(&run, stuck);
         let output = output.take();
@@ -108,16 +108,16 @@ impl EventLoop {
         script: impl FnOnce() + 'static,
     ) -> Result<(), RunError> {
         let runner = Runner::new(&self.state);
-        self.run_main(runner, location, script);
-        self.drive(Target::Exit, runner);
+        self.run_main(&runner, location, script);
+        self.drive(Target::Exit, &runner);
         self.state.end_run();
-        self.take_error(runner).map_or(Ok(()), Err)
+        self.take_error(&runner).map_or(Ok(()), Err)
     }
 
     /// Runs the main script as a macrotask with its drain (R1).
     pub(super) fn run_main(
         &self,
-        runner: Runner<'_>,
+        runner: &Runner<'_>,
         location: SourceLocation,
         script: impl FnOnce() + 'static,
     ) {
@@ -135,7 +135,7 @@ impl EventLoop {
     }
 
     /// Starts the main future as the main script.
-    fn start_main(&self, runner: Runner<'_>, main: &MainFuture<'_>) {
+    fn start_main(&self, runner: &Runner<'_>, main: &MainFuture<'_>) {
         match self.entry {
             EntryMode::CommonJs => {
                 let origin = Origin::new(StepKind::MainScript, main.location());
@@ -147,7 +147,7 @@ impl EventLoop {
     }
 
     /// Runs the loop until the run ends (R2). Returns a report if the main future is stuck.
-    fn drive(&self, target: Target, runner: Runner<'_>) -> Option<Stuck> {
+    fn drive(&self, target: Target, runner: &Runner<'_>) -> Option<Stuck> {
         let stuck = loop {
             run_until_idle(runner);
             match self.next(target, runner) {
@@ -168,7 +168,7 @@ impl EventLoop {
         stuck
     }
 
-    fn next(&self, target: Target, runner: Runner<'_>) -> Next {
+    fn next(&self, target: Target, runner: &Runner<'_>) -> Next {
         if target == Target::Exit && !runner.is_stopping() {
             runner.emit_before_exit();
             if runner.is_alive() && !runner.is_stopping() {
@@ -185,7 +185,7 @@ impl EventLoop {
     }
 
     /// Waits until another thread sends a message. Reports a long wait, once in a run.
-    fn wait_for_wake(&self, runner: Runner<'_>) {
+    fn wait_for_wake(&self, runner: &Runner<'_>) {
         if !runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
             if !self.has_reported.replace(true) {
                 eprintln!("nodeloop: still waiting: {}", self.stuck_report(runner));
@@ -197,7 +197,7 @@ impl EventLoop {
 
     /// Returns why there is no output of the main future, if there is none.
     fn result(&self, run: &MainRun<'_>, stuck: Option<Stuck>) -> Result<(), RunError> {
-        let error = self.take_error(run.runner);
+        let error = self.take_error(&run.runner);
         let finished = run.promise.get().filter(|promise| promise.is_settled());
         let location = run.location;
         match (finished.map(|promise| promise.outcome()), error) {
@@ -212,7 +212,7 @@ impl EventLoop {
     }
 
     /// Takes the error of a run that was stopped early, and cancels everything that is left.
-    pub(super) fn take_error(&self, runner: Runner<'_>) -> Option<RunError> {
+    pub(super) fn take_error(&self, runner: &Runner<'_>) -> Option<RunError> {
         let error = match runner.take_stop()? {
             Stop::Exit(code) => RunError::Exit(code),
             Stop::ClockHeld => RunError::Stuck(Stuck {
@@ -227,7 +227,7 @@ impl EventLoop {
         Some(error)
     }
 
-    fn stuck_report(&self, runner: Runner<'_>) -> Stuck {
+    fn stuck_report(&self, runner: &Runner<'_>) -> Stuck {
         let report = self.why_alive();
         Stuck {
             is_clock_held: false,
@@ -239,14 +239,14 @@ impl EventLoop {
 }
 
 /// Drains after the main script (R1). A panic does not prevent the drain (R52).
-fn drain_main(runner: Runner<'_>) {
+fn drain_main(runner: &Runner<'_>) {
     if !runner.is_stopping() {
         let _ = runner.checkpoint();
     }
 }
 
 /// Runs the loop until nothing keeps it alive and no idle callback is left.
-fn run_until_idle(runner: Runner<'_>) {
+fn run_until_idle(runner: &Runner<'_>) {
     while !runner.is_stopping() {
         runner.run_while_alive();
         if runner.is_stopping() || !runner.call_idle() {
@@ -266,7 +266,7 @@ impl MainRun<'_> {
     /// Ends the run, and drops a main future that is stuck, inside of the run: its destructors may stop
     /// this run, but not the next one.
     fn finish(&self) {
-        let runner = self.runner;
+        let runner = &self.runner;
         if self.is_pending() && !runner.is_stopping() {
             self.abort();
             let _ = runner.checkpoint();
