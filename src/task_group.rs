@@ -285,7 +285,7 @@ impl<T: 'static> TaskGroup<T> {
         Ok(values)
     }
 
-    /// Aborts a task; see [`Promise::abort`]. Its result is still returned.
+    /// Aborts a task; see [`Settled::abort`](crate::promise::Settled::abort). Its result is still returned.
     ///
     /// Returns whether it was running.
     pub fn abort(&mut self, id: TaskId) -> bool {
