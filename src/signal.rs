@@ -177,6 +177,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 ///
 /// It ends only with its loop. Signals that arrive while no task waits are counted and returned
 /// later. Dropping it removes its listener.
+#[must_use = "streams do nothing unless polled, and dropping this one removes its listener"]
 pub struct Signal {
     state: Rc<LoopState>,
     kind: SignalKind,
@@ -274,7 +275,7 @@ impl fmt::Debug for Signal {
 /// ```no_run
 /// # async fn serve() {}
 /// nodeloop::run(async {
-///     let server = nodeloop::spawn(serve());
+///     let server = nodeloop::spawn(serve()).settled();
 ///     nodeloop::signal::ctrl_c().await.unwrap();
 ///     server.abort();
 /// });

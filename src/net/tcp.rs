@@ -99,7 +99,8 @@ pub type TcpStream = Socket<Stream<Tcp>>;
 ///     nodeloop::spawn(async move {
 ///         let (stream, _) = listener.accept().await.unwrap();
 ///         futures::io::copy(&stream, &mut &stream).await.unwrap();
-///     });
+///     })
+///     .detach();
 ///     let mut stream = TcpStream::connect(address).await?;
 ///     stream.write_all(b"hello").await?;
 ///     let mut buffer = [0; 5];

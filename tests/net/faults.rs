@@ -335,7 +335,8 @@ async fn connect_dropped(token: Token) {
     let connecting = spawn(async move {
         let _token = token;
         TcpStream::connect(address).await.map(drop)
-    });
+    })
+    .settled();
     yield_now().await;
     assert!(!connecting.is_finished());
     connecting.abort();

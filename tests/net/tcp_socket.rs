@@ -93,7 +93,8 @@ fn listeners_share_a_port() {
                     listener.accept().await.unwrap();
                     accepted.set(accepted.get() + 1);
                 }
-            });
+            })
+            .detach();
         }
         for _ in 0..CONNECTIONS {
             TcpStream::connect(address).await.unwrap();
@@ -256,7 +257,8 @@ fn r62_closing_can_be_awaited() {
             spawn(async move {
                 closing.await;
                 log();
-            });
+            })
+            .detach();
         }
         set_timeout(Duration::from_millis(1), logging("timer"));
         set_immediate(logging("check"));

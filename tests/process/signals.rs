@@ -89,14 +89,16 @@ fn signals_come_after_the_other_events_of_their_phase() {
             spawn(async move {
                 peer.read_exact(&mut [0; 5]).await.unwrap();
                 reader.add("data");
-            });
+            })
+            .detach();
             yield_now().await;
             yield_now().await;
             log_on(&log, USR2, "signal");
             raise(USR2);
             socket.write_all(b"hello").await.unwrap();
             set_immediate(log.callback("immediate"));
-        });
+        })
+        .detach();
     })
     .assert(["data", "signal", "immediate"]);
 }

@@ -23,5 +23,8 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod settled;
+mod task_group;
 mod timer_lists;
 mod timers;
+mod warnings;
