@@ -18,3 +18,7 @@ pub mod testing {}
 #[cfg(feature = "recording")]
 #[doc = include_str!("guide/recording.md")]
 pub mod recording {}
+
+// `examples/cookbook` runs the snippets, which need other crates.
+#[cfg_attr(not(doctest), doc = include_str!("guide/cookbook.md"))]
+pub mod cookbook {}

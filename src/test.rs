@@ -24,6 +24,8 @@
 //!   `Result` and use `?`. It fails if the body can never finish, if a rejection or a panic of a
 //!   callback is not handled, if the program calls [`exit`](crate::exit), if a drain does not end, or
 //!   if a task is left that can never be woken. The report contains the source locations.
+//! * The attribute [`#[nodeloop::test]`](macro@crate::test) does the same for an `async fn`, without the
+//!   closure.
 //! * [`Log`] records events with their positions, and compares their order.
 //! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
@@ -181,6 +183,17 @@ impl TestBuilder {
     /// Allows tasks to be pending when the loop ends. They are cancelled.
     pub fn allow_leftovers(mut self) -> TestBuilder {
         self.allow_leftovers = true;
+        self
+    }
+
+    /// Sets the clock to that of the system, for a test with real sockets, files or processes.
+    ///
+    /// Such a clock cannot be advanced: [`Test::advance`] panics. The checks of a test remain, except
+    /// that a body that is pending while nothing keeps the loop alive waits for other threads
+    /// ([`StuckPolicy::Wait`]).
+    pub fn real_time(mut self) -> TestBuilder {
+        let settings = self.settings.real_time();
+        self.settings = settings.stuck_policy(StuckPolicy::Wait);
         self
     }
 

@@ -113,11 +113,16 @@ pub(crate) enum Awaiting {
 /// A promise of any type, as the code that aborts it sees it.
 pub(crate) trait Abortable {
     fn request_abort(self: Rc<Self>);
+    fn is_finished(&self) -> bool;
 }
 
 impl<O: 'static> Abortable for State<O> {
     fn request_abort(self: Rc<Self>) {
         self.abort();
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_settled()
     }
 }
 

@@ -98,6 +98,12 @@ impl Builder {
         self
     }
 
+    /// Sets the clock to that of the system, as it is by default.
+    pub(crate) fn real_time(mut self) -> Builder {
+        self.virtual_time = false;
+        self
+    }
+
     /// Sets whether waits for sockets hold virtual time: the clock then jumps only while no task
     /// waits for a socket. Off by default, because a listening socket would hold the clock forever.
     pub fn io_holds_time(mut self, holds: bool) -> Builder {

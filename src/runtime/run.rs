@@ -203,7 +203,7 @@ impl EventLoop {
         let finished = main.filter(|main| {
             let is_finished = main.is_finished();
             if !is_finished && !state.is_stopping() {
-                main.abort();
+                main.state().abort();
                 let _ = state.checkpoint();
             }
             is_finished

@@ -261,5 +261,7 @@ pub fn log_ok<T, E>(log: &Log, line: impl Display) -> impl FnOnce(T) -> Result<(
 
 /// The same ruler, of plain `then`s.
 pub fn then_ruler(log: &Log, turns: usize) {
-    (1..=turns).fold(resolved(), |promise, turn| promise.then(tag(log, turn)));
+    (1..=turns)
+        .fold(resolved(), |promise, turn| promise.then(tag(log, turn)))
+        .detach();
 }

@@ -147,7 +147,8 @@ fn a_datagram_is_a_macrotask_of_the_poll_phase() {
             next_tick(logging("tick"));
             set_immediate(logging("check"));
             other.close_with(logging("close"));
-        });
+        })
+        .detach();
     });
     let lines = seen.borrow().clone();
     assert_eq!(
@@ -277,7 +278,8 @@ fn sockets_share_a_port() {
                 while socket.recv(&mut [0; 4]).await.is_ok() {
                     received.set(received.get() + 1);
                 }
-            });
+            })
+            .detach();
         }
         for _ in 0..20 {
             local().await.send_to(b"x", address).await.unwrap();
@@ -352,7 +354,8 @@ fn r6_a_socket_that_nobody_waits_for_does_not_keep_the_loop_alive() {
             assert!(!socket.unref().has_ref());
             let _ = socket.recv(&mut [0; 4]).await;
             received.set(true);
-        });
+        })
+        .detach();
     });
     assert!(!seen.get());
 }

@@ -23,6 +23,7 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod settled;
 mod task_group;
 mod timer_lists;
 mod timers;

@@ -58,7 +58,7 @@ pub async fn serve(settings: Settings) -> io::Result<()> {
     {
         let (stream, client) = accepted?;
         stream.set_nodelay(true)?;
-        spawn(server.clone().connection(stream, client, stop.clone()));
+        spawn(server.clone().connection(stream, client, stop.clone())).detach();
     }
     drop(listener); // new connections are refused
     println!("stopping");

@@ -22,7 +22,8 @@ pub fn hello() -> io::Result<()> {
             let connection = http.serve_connection(HyperIo::new(stream), service_fn(answer));
             spawn(async move {
                 let _ = connection.await; // the client has disconnected
-            });
+            })
+            .detach();
         }
     })
 }
@@ -43,7 +44,8 @@ pub fn echo() -> io::Result<()> {
             stream.set_nodelay(true)?;
             spawn(async move {
                 let _ = echo_all(stream).await; // the client has disconnected
-            });
+            })
+            .detach();
         }
     })
 }
