@@ -40,9 +40,9 @@
 //! hyper of a stream that it upgrades, hyper-util's pooled client of its connections. [`Local`] makes
 //! a value `Send` and checks at run time that it stays on its thread.
 //!
-//! The repository has complete programs that are tested with curl and Node: `examples/rest` (axum's
-//! router, time limits, graceful shutdown), `examples/http_get` (a client), `examples/tls` (HTTPS),
-//! and `benches/serve`.
+//! The repository has complete programs that are tested with curl and Node: `examples/json_service`
+//! (axum's router in ten lines, and a JSON service), `examples/rest` (time limits, a log, SQLite),
+//! `examples/http_get` (a client), `examples/tls` (HTTPS), and `benches/serve`.
 //!
 //! # Order
 //!
