@@ -81,7 +81,7 @@ pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use settled::{AbortHandle, Settled};
 pub use shared::{SharedPromise, SharedTryPromise};
-pub(crate) use state::{SettledBy, State};
+pub(crate) use state::{ReasonOf, SettledBy, State};
 pub use task::MAX_SPAWN_DEPTH;
 use task::{start_eagerly, start_lazily, with_output};
 
@@ -203,7 +203,7 @@ pub(crate) fn no_reason<O>(_: &O) -> Option<&dyn Reason> {
 }
 
 /// Returns the error: the [`ReasonOf`](state::ReasonOf) of a promise that can be rejected.
-fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
+pub(crate) fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
     result.as_ref().err().map(|error| error as &dyn Reason)
 }
 

@@ -23,6 +23,7 @@ use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
+use crate::hooks::warning::Warning;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
@@ -138,6 +139,16 @@ impl LoopState {
     ) -> Flow {
         let origin = Origin::new(StepKind::ErrorListener, rejection.location());
         self.invoke(origin, || call_listeners(listeners, rejection))
+    }
+
+    /// Calls the listeners for warnings, or prints the warning if there is none. The caller is the
+    /// tick of the warning.
+    pub(crate) fn deliver_warning(&self, warning: &Warning) {
+        let listeners = &self.hooks.warning;
+        if listeners.is_empty() {
+            return warning.print();
+        }
+        call_listeners(listeners, warning);
     }
 
     /// Calls `callback` as a separate step.

@@ -24,6 +24,7 @@ use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
+use crate::hooks::warning::Warning;
 use crate::observe::active_resource::{Awaited, PendingPromise};
 use crate::observe::registry::ObserverRegistry;
 use crate::phases::check::{Check, ImmediateId};
@@ -78,7 +79,7 @@ pub(crate) struct LoopState {
     pub(crate) observers: ObserverRegistry,
 }
 
-/// The listeners of a program for errors and for the end of the run.
+/// The listeners of a program for errors, for warnings and for the end of the run.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) uncaught: Listeners<Uncaught>,
@@ -86,6 +87,7 @@ pub(crate) struct Hooks {
     pub(crate) rejection_handled: Listeners<Rejection>,
     pub(crate) before_exit: Listeners<()>,
     pub(crate) exit: Listeners<i32>,
+    pub(crate) warning: Listeners<Warning>,
 }
 
 impl Hooks {
@@ -97,6 +99,7 @@ impl Hooks {
             self.rejection_handled.take_all(),
             self.before_exit.take_all(),
             self.exit.take_all(),
+            self.warning.take_all(),
         )
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
     &["hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
-    &["blocking::pool", "hooks::uncaught", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
+    &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
     &["event_loop::current", "event_loop::notify", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet

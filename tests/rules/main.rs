@@ -27,3 +27,4 @@ mod settled;
 mod task_group;
 mod timer_lists;
 mod timers;
+mod warnings;
