@@ -54,5 +54,8 @@ fn every_example_is_listed_once() {
             wrong.push(name);
         }
     }
-    assert!(wrong.is_empty(), "not one sentence, or wrongly marked: {wrong:?}");
+    assert!(
+        wrong.is_empty(),
+        "not one sentence, or wrongly marked: {wrong:?}"
+    );
 }

@@ -6,3 +6,4 @@ mod examples;
 mod index;
 mod layers;
 mod probes_are_covered;
+mod readme;
