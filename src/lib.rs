@@ -277,7 +277,7 @@ pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;
 pub use hooks::warning::Warning;
 pub use hooks::{
