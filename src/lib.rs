@@ -94,10 +94,11 @@
 //! | several tasks at once, the first that ends | [`TaskGroup`] |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`], [`try_spawn_blocking`] |
-//! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
+//! | `http.createServer`, `http.request` | `nodeloop::hyper::serve`, hyper's clients (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
+//! | `process.on('warning' …)`, `process.emitWarning` | [`on_warning`], [`emit_warning`] |
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
@@ -139,7 +140,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[nodeloop::main]` and `#[nodeloop::test]` |
 //! | `recording` | yes | `recording`: a run as a page that replays it, or as a trace for Perfetto |
-//! | `hyper` | no | `hyper`: servers and clients of hyper on the loop |
+//! | `hyper` | no | `hyper`: `serve` for services of hyper and axum, and adapters for clients |
 //! | `tracing` | no | `observe::Traced`: spans and events of the `tracing` crate |
 //!
 //! Features only add API. They never change the order in which anything runs.
@@ -276,12 +277,13 @@ pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{PanicReason, Reason, Rejection};
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
 pub use hooks::uncaught::{PanicPayload, Uncaught};
 pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
+pub use hooks::warning::Warning;
 pub use hooks::{
-    HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection,
+    HookListener, emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection, on_warning,
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};

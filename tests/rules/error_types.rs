@@ -36,6 +36,8 @@ fn every_error_can_be_sent_and_shared() {
     is_an_error::<UnhandledRejection>();
     is_an_error::<nodeloop::InvalidSeed>();
     is_an_error::<nodeloop::fs::PathError>();
+    #[cfg(feature = "hyper")]
+    is_an_error::<nodeloop::hyper::ServeError<std::net::SocketAddr>>();
     is_an_error::<nodeloop::net::NetError>();
     is_an_error::<nodeloop::observe::Starvation>();
     is_an_error::<nodeloop::test::TestFailure>();
@@ -69,7 +71,8 @@ fn every_error_of_the_crate_is_in_the_list() {
                 let name = &name[..end];
                 let is_listed = listed.contains(&format!("::{name}>()"))
                     || listed.contains(&format!("<{name}>()"))
-                    || listed.contains(&format!("<{name}<"));
+                    || listed.contains(&format!("<{name}<"))
+                    || listed.contains(&format!("::{name}<"));
                 if !is_listed && name != "ReuniteError" {
                     missing.push(name.to_owned());
                 }
