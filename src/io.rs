@@ -25,6 +25,7 @@
 //! The sources of this crate buffer nothing, and never read or write on their own.
 
 mod closing;
+mod interest;
 pub(crate) mod platform;
 mod poll_evented;
 mod registration;
@@ -33,8 +34,9 @@ mod stdio;
 mod unix;
 
 pub use closing::Closing;
+pub use interest::{Interest, Ready};
 pub(crate) use poll_evented::{PollEvented, ReadSource, WriteSource};
-pub use registration::Ready;
+pub use registration::UntilReady;
 pub(crate) use registration::{check_loop, loop_ended};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 #[cfg(unix)]
