@@ -11,6 +11,7 @@ mod drain;
 mod errors;
 mod event_loop;
 mod immediates;
+mod intervals;
 mod listeners;
 mod main_future;
 #[cfg(unix)]
