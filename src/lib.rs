@@ -96,6 +96,7 @@
 //! | the thread pool | [`spawn_blocking`] |
 //! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
+//! | `EventEmitter`, `events.once`, `events.on` | [`events`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.exit` | [`exit`] |
@@ -157,6 +158,7 @@ mod abort;
 mod async_local;
 mod blocking;
 mod event_loop;
+pub mod events;
 pub mod fs;
 pub mod guide;
 mod hooks;
