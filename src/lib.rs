@@ -93,12 +93,13 @@
 //! | promises | [`promise`] (with the number of turns of each operation) |
 //! | several tasks at once, the first that ends | [`TaskGroup`] |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
-//! | the thread pool | [`spawn_blocking`] |
-//! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
+//! | the thread pool | [`spawn_blocking`], [`try_spawn_blocking`] |
+//! | `http.createServer`, `http.request` | `nodeloop::hyper::serve`, hyper's clients (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `EventEmitter`, `events.once`, `events.on` | [`events`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
+//! | `process.on('warning' …)`, `process.emitWarning` | [`on_warning`], [`emit_warning`] |
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
@@ -140,7 +141,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[nodeloop::main]` and `#[nodeloop::test]` |
 //! | `recording` | yes | `recording`: a run as a page that replays it, or as a trace for Perfetto |
-//! | `hyper` | no | `hyper`: servers and clients of hyper on the loop |
+//! | `hyper` | no | `hyper`: `serve` for services of hyper and axum, and adapters for clients |
 //! | `tracing` | no | `observe::Traced`: spans and events of the `tracing` crate |
 //!
 //! Features only add API. They never change the order in which anything runs.
@@ -275,14 +276,15 @@ pub use abort::{
     AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
 pub use async_local::AsyncLocalStorage;
-pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;
+pub use hooks::warning::Warning;
 pub use hooks::{
-    HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection,
+    HookListener, emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection, on_warning,
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};

@@ -8,6 +8,7 @@ mod common;
 #[cfg(target_os = "linux")]
 mod faults;
 mod file;
+mod forgotten;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -22,7 +23,7 @@ use crate::common::limit::{limit, watch};
 use crate::common::real_loop;
 use futures::{AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
 use nodeloop::fs::{self, File, PathError};
-use nodeloop::{EventLoop, Promise, RunError, promise, queue_work, set_timeout, spawn_blocking};
+use nodeloop::{EventLoop, Promise, promise, queue_work, set_timeout, spawn_blocking};
 use tempfile::TempDir;
 
 type Log = Rc<RefCell<Vec<&'static str>>>;
@@ -294,19 +295,6 @@ fn a_dropped_promise_detaches_its_operation() {
         plug.pull.send(()).unwrap();
     });
     assert_eq!(std::fs::read(path).unwrap(), b"written all the same");
-}
-
-#[test]
-fn a_tracked_error_without_an_awaiter_is_an_unhandled_rejection() {
-    let _limit = limit();
-    let directory = tempdir();
-    let missing = directory.path().join("missing");
-    let mut event_loop = EventLoop::builder().build().unwrap();
-    let result = event_loop.run(async move { drop(fs::read(missing).tracked()) });
-    match result {
-        Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("read"), "{reason}"),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod errors;
 mod event_loop;
 mod immediates;
 mod listeners;
+mod main_future;
 #[cfg(unix)]
 mod panics;
 #[cfg(unix)]
@@ -28,3 +29,4 @@ mod settled;
 mod task_group;
 mod timer_lists;
 mod timers;
+mod warnings;

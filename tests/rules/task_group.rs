@@ -81,7 +81,7 @@ fn each_result_costs_one_turn_in_the_order_of_the_ends() {
         group.spawn(task(log.clone(), "b", 2));
         group.spawn(task(log.clone(), "c", 2));
         group.spawn(task(log.clone(), "d", 0));
-        spawn(join_each(log.clone(), group, 4));
+        spawn(join_each(log.clone(), group, 4)).detach();
         log.add("main ends");
     });
     log.assert([
@@ -118,10 +118,11 @@ fn joining_costs_what_awaiting_the_promise_costs() {
         spawn(async move {
             promise.await;
             awaited.add("awaited");
-        });
+        })
+        .detach();
         let mut group = TaskGroup::new();
         group.spawn(task(log.clone(), "of the group", 1));
-        spawn(join_each(log.clone(), group, 2));
+        spawn(join_each(log.clone(), group, 2)).detach();
         ruler(&log, 3);
     });
     log.assert([
@@ -145,7 +146,7 @@ fn a_lazy_task_is_polled_in_a_microtask() {
         group.spawn_lazy(task(log.clone(), "lazy", 0));
         group.spawn(task(log.clone(), "eager", 0));
         log.add(format_args!("{} tasks", group.len()));
-        spawn(join_each(log.clone(), group, 3));
+        spawn(join_each(log.clone(), group, 3)).detach();
     });
     log.assert([
         "eager begins",
@@ -171,10 +172,12 @@ fn join_all_costs_one_turn_after_the_last_end() {
         spawn(async move {
             let values = group.join_all().await;
             joined.add(format_args!("{:?}", values.unwrap()));
-        });
+        })
+        .detach();
         let logs = log.clone();
         let empty: TaskGroup<()> = TaskGroup::new();
-        spawn(async move { logs.add(format_args!("{:?}", empty.join_all().await.unwrap())) });
+        spawn(async move { logs.add(format_args!("{:?}", empty.join_all().await.unwrap())) })
+            .detach();
     });
     log.assert([
         "a begins",
@@ -204,7 +207,7 @@ fn join_all_returns_the_first_failure_and_aborts_the_others() {
             sleep(ms(10)).await;
             throw("a defect")
         });
-        spawn(async move { log.add(format_args!("{:?}", group.join_all().await)) });
+        spawn(async move { log.add(format_args!("{:?}", group.join_all().await)) }).detach();
     });
     log.assert([r#"Err(Panicked("a defect"))"#, "slow is dropped"]);
 }
@@ -241,7 +244,7 @@ fn abort_all_keeps_the_tasks_in_the_group() {
         group.abort_all();
         group.abort_all(); // no effect
         assert!(group.abort(c) && group.len() == 3);
-        spawn(join_each(log.clone(), group, 4));
+        spawn(join_each(log.clone(), group, 4)).detach();
     });
     log.assert([
         "a begins",
@@ -269,7 +272,8 @@ fn one_task_is_aborted_by_its_id() {
             let (id, result) = group.join_next_with_id().await.unwrap();
             assert_eq!((id, result.unwrap()), (ids[1], "b"));
             assert!(group.try_join_next_with_id().is_none());
-        });
+        })
+        .detach();
     });
     log.assert(["a is dropped", "b ends"]);
 }
@@ -288,7 +292,8 @@ fn shutdown_waits_until_all_futures_are_dropped() {
             log.add(describe(group.join_next().await));
             group.shutdown().await; // at once
             log.add("over");
-        });
+        })
+        .detach();
     });
     log.assert([
         "a begins",
@@ -333,7 +338,8 @@ fn detaching_ends_the_wait() {
             group.spawn(sleeper(log.clone(), "b", 20));
             log.add(describe(group.next().await));
             log.add(describe(group.next().await));
-        });
+        })
+        .detach();
     });
     log.assert(["a ends", "b ends", "joined b", "joined none"]);
 }
@@ -352,7 +358,8 @@ fn a_panic_is_a_result() {
                 panic!("{error}");
             };
             log.add(text_of(&*payload));
-        });
+        })
+        .detach();
     });
     log.assert(["a defect"]);
 }
@@ -372,7 +379,8 @@ fn a_panic_that_nobody_has_joined_is_reported() {
         spawn(async move {
             let mut group = group_with("shut down");
             group.shutdown().await;
-        });
+        })
+        .detach();
         let mut joined = group_with("joined");
         assert!(joined.try_join_next().is_some() && joined.try_join_next().is_some());
     });
@@ -403,7 +411,8 @@ fn joining_is_cancel_safe() {
             );
             log.add("dropped twice");
             log.add(describe(group.join_next().await));
-        });
+        })
+        .detach();
     });
     log.assert([
         "a begins",
@@ -449,7 +458,7 @@ fn a_report_names_the_group() {
     let log = trace_with_leftovers(|log| {
         let mut group = TaskGroup::new();
         group.spawn(pending::<()>());
-        spawn(async move { drop(group.join_next().await) });
+        spawn(async move { drop(group.join_next().await) }).detach();
         let report = nodeloop::why_alive().to_string();
         log.add(
             report
