@@ -9,6 +9,7 @@
 //! | `emitter.off` | [`Listener::remove`] |
 //! | `emitter.removeAllListeners(name)`, `.removeAllListeners()` | [`remove_all`](EventEmitter::remove_all), [`clear`](EventEmitter::clear) |
 //! | `emitter.listenerCount`, `.eventNames` | [`listener_count`](EventEmitter::listener_count), [`event_names`](EventEmitter::event_names) |
+//! | `emitter.setMaxListeners`, `.getMaxListeners` | [`set_max_listeners`](EventEmitter::set_max_listeners), [`max_listeners`](EventEmitter::max_listeners) |
 //! | `'error'`, `errorMonitor`, `'newListener'`, `'removeListener'` | [`error`], [`error_monitor`], [`new_listener`], [`remove_listener`] |
 //! | an `async` listener with `captureRejections` | [`on_async`](EventEmitter::on_async) |
 //! | `await once(emitter, name)` | [`once`]`(&emitter, event).await` |
@@ -162,6 +163,16 @@ pub enum EventName<K = &'static str> {
     NewListener,
     /// [`remove_listener`].
     RemoveListener,
+}
+
+impl<K: fmt::Debug> EventName<K> {
+    /// Returns the name for messages.
+    fn text(&self) -> String {
+        match self {
+            EventName::Key(key) => format!("{key:?}"),
+            name => format!("{name:?}"),
+        }
+    }
 }
 
 impl<K: fmt::Display> fmt::Display for EventName<K> {

@@ -18,6 +18,9 @@ use super::list::{AnyList, Entry, List, Removed};
 use super::{
     Event, EventKey, EventName, SharedError, error_monitor, new_listener, remove_listener,
 };
+use crate::event_loop::current::try_current;
+use crate::hooks::emit_warning;
+use crate::hooks::warning::Warning;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{ready, spawn_at};
 use crate::schedule::next_tick;
@@ -38,6 +41,7 @@ struct State<K> {
     /// The id of the next listener at the beginning of a list.
     next_prepended_id: Cell<i64>,
     next_event: Cell<u64>,
+    max_listeners: Cell<usize>,
 }
 
 /// The listeners of one event. An event without listeners has none.
@@ -45,7 +49,12 @@ struct Listeners {
     /// Grows with each event that gets its first listener.
     since: u64,
     list: Box<dyn AnyList>,
+    /// Whether there was a warning about their number (R70).
+    has_warned: bool,
 }
+
+/// Node's `EventEmitter.defaultMaxListeners`.
+const DEFAULT_MAX_LISTENERS: usize = 10;
 
 /// Where a listener is added.
 #[derive(Clone, Copy)]
@@ -71,6 +80,7 @@ impl<K: EventKey> Default for EventEmitter<K> {
                 next_id: Cell::new(0),
                 next_prepended_id: Cell::new(-1),
                 next_event: Cell::new(0),
+                max_listeners: Cell::new(DEFAULT_MAX_LISTENERS),
             }),
         }
     }
@@ -295,6 +305,23 @@ impl<K: EventKey> EventEmitter<K> {
         drop(state.events.take()); // outside of the borrow
     }
 
+    /// Sets the number of listeners of one event above which there is a warning; 10 by default, and no
+    /// limit if it is 0 (R70).
+    ///
+    /// A program that adds a listener for each request, and removes none, leaks. The
+    /// `MaxListenersExceededWarning` is emitted once for each event, by the loop that is running;
+    /// outside of a loop there is none. See [`on_warning`](crate::on_warning).
+    #[doc(alias = "setMaxListeners")]
+    pub fn set_max_listeners(&self, count: usize) {
+        self.state.max_listeners.set(count);
+    }
+
+    /// Returns the number of listeners of one event above which there is a warning.
+    #[doc(alias = "getMaxListeners")]
+    pub fn max_listeners(&self) -> usize {
+        self.state.max_listeners.get()
+    }
+
     #[track_caller]
     fn add<A: ?Sized + 'static>(
         &self,
@@ -313,6 +340,7 @@ impl<K: EventKey> EventEmitter<K> {
             Listeners {
                 since,
                 list: Box::new(List::<A>::default()),
+                has_warned: false,
             }
         });
         let list: &mut dyn Any = &mut *listeners.list;
@@ -320,7 +348,11 @@ impl<K: EventKey> EventEmitter<K> {
             Some(list) => list.add(id, entry),
             None => wrong_type::<A, K>(&event.name, &*listeners.list),
         }
+        let warning = listeners.warning(&event.name, state.max_listeners.get());
         drop(events);
+        if let (Some(warning), true) = (warning, try_current().is_some()) {
+            emit_warning(warning);
+        }
         Listener(Rc::new(Registration {
             state: Rc::downgrade(state),
             name: event.name,
@@ -363,6 +395,24 @@ impl<K: EventKey> EventEmitter<K> {
     }
 }
 
+impl Listeners {
+    /// Returns a warning if these are more listeners than `limit`, once.
+    #[track_caller]
+    fn warning<K: EventKey>(&mut self, name: &EventName<K>, limit: usize) -> Option<Warning> {
+        let count = self.list.len();
+        if limit == 0 || count <= limit || count < 2 || self.has_warned {
+            return None;
+        }
+        self.has_warned = true;
+        let message = format!(
+            "possible memory leak: the event {} has {count} listeners, and the limit is {limit}; \
+             remove listeners that are not needed, or call `set_max_listeners`",
+            name.text()
+        );
+        Some(Warning::new(message).with_name("MaxListenersExceededWarning"))
+    }
+}
+
 impl<K: EventKey> State<K> {
     fn next_id(&self, position: Position) -> i64 {
         let (next, step) = match position {
@@ -400,6 +450,9 @@ impl<K: EventKey> State<K> {
         let mut events = self.events.borrow_mut();
         let listeners = events.get_mut(name)?;
         let removed = listeners.list.remove(id);
+        if listeners.list.len() == 1 {
+            listeners.has_warned = false; // in Node, a single listener is not in a list
+        }
         let emptied = (listeners.list.len() == 0).then(|| events.remove(name));
         drop(events);
         drop(emptied);
@@ -435,8 +488,9 @@ fn emit_failure<K: EventKey>(state: &Weak<State<K>>, error: SharedError, locatio
 #[track_caller]
 fn wrong_type<A: ?Sized, K: EventKey>(name: &EventName<K>, list: &dyn AnyList) -> ! {
     panic!(
-        "the event {name:?} is used with an argument of type `{}`, and has listeners for `{}`: give \
-         the two events different keys",
+        "the event {} is used with an argument of type `{}`, and has listeners for `{}`: give the two \
+         events different keys",
+        name.text(),
         std::any::type_name::<A>(),
         list.argument()
     )

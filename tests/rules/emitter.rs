@@ -377,6 +377,68 @@ fn names_are_in_the_order_of_their_first_listeners() {
     ]);
 }
 
+/// R70: `349-emitter-max-listeners.js`.
+#[test]
+fn too_many_listeners_cause_a_warning() {
+    let log = trace(|log| {
+        const NO_LIMIT: Event<()> = Event::new("no limit");
+        let lines = log.clone();
+        nodeloop::on_warning(move |warning| {
+            // `the event "y" has 11 listeners, …`
+            let mut parts = warning.message().split("\"").skip(1);
+            let (name, rest) = (parts.next().unwrap(), parts.next().unwrap());
+            let count = rest.split(" ").nth(2).unwrap();
+            assert_eq!(warning.location().file(), file!());
+            lines.add(format_args!("{} {name} {count}", warning.name()));
+        });
+        let emitter = Rc::new(EventEmitter::new());
+        let listeners = Rc::new(RefCell::new(Vec::new()));
+        let (ee, all) = (emitter.clone(), listeners.clone());
+        let add = move |event: Event<()>, count| {
+            for _ in 0..count {
+                all.borrow_mut().push(ee.on(event, |()| ()));
+            }
+        };
+        let remove = move |count| {
+            for _ in 0..count {
+                assert!(listeners.borrow_mut().pop().unwrap().remove());
+            }
+        };
+        add(Y, 12);
+        add(X, 10);
+        next_tick(log.callback("tick"));
+        log.add("main ends");
+        set_immediate(move || {
+            log.add("the eleventh");
+            add(X, 1);
+            remove(9);
+            add(X, 9);
+            log.add("two were left");
+            next_tick(move || {
+                remove(10);
+                add(X, 10);
+                log.add("one was left");
+                emitter.set_max_listeners(2);
+                add(Z, 3);
+                emitter.set_max_listeners(0);
+                add(NO_LIMIT, 20);
+                assert_eq!(emitter.max_listeners(), 0);
+            });
+        });
+    });
+    log.assert([
+        "main ends",
+        "MaxListenersExceededWarning y 11",
+        "tick",
+        "the eleventh",
+        "two were left",
+        "MaxListenersExceededWarning x 11",
+        "one was left",
+        "MaxListenersExceededWarning x 11",
+        "MaxListenersExceededWarning z 3",
+    ]);
+}
+
 const NUMBER: Event<u32> = Event::new("x");
 
 /// R71: `346-emitter-once-promise.js`.
@@ -792,7 +854,7 @@ fn two_types_of_arguments_for_one_key_are_refused() {
     let handle = emitter.on(TEXT, |_| ());
     let result = catch_unwind(AssertUnwindSafe(|| emitter.emit(NUMBER, &1)));
     let message = text_of(&*result.unwrap_err());
-    for part in ["\"x\"", "`u32`", "`str`", "different keys"] {
+    for part in ["the event \"x\"", "`u32`", "`str`", "different keys"] {
         assert!(message.contains(part), "{message}");
     }
     let result = catch_unwind(AssertUnwindSafe(|| emitter.on(NUMBER, |_| ())));
