@@ -96,6 +96,7 @@
 //! | the thread pool | [`spawn_blocking`], [`try_spawn_blocking`] |
 //! | `http.createServer`, `http.request` | `nodeloop::hyper::serve`, hyper's clients (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
+//! | `EventEmitter`, `events.once`, `events.on` | [`events`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
 //! | `process.on('warning' …)`, `process.emitWarning` | [`on_warning`], [`emit_warning`] |
@@ -158,6 +159,7 @@ mod abort;
 mod async_local;
 mod blocking;
 mod event_loop;
+pub mod events;
 pub mod fs;
 pub mod guide;
 mod hooks;

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime", "task_group"],
-    &["fs", "net", "signal", "test"],
+    &["events", "fs", "net", "signal", "test"],
     &["hyper", "process", "worker"],
 ];
 

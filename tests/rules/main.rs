@@ -8,6 +8,7 @@ mod abort;
 mod async_local;
 mod bad_input;
 mod drain;
+mod emitter;
 mod errors;
 mod event_loop;
 mod immediates;
