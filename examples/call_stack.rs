@@ -30,7 +30,7 @@ fn main() {
 
 async fn first() {
     println!("start of first");
-    spawn(second()); // it has run when `spawn` returns, without an `await`
+    spawn(second()).detach(); // it has run when `spawn` returns, without an `await`
     println!("end of first");
 }
 

@@ -58,7 +58,8 @@ async fn work(mut port: MessagePort<(), Connection>, number: usize) {
             if let Err(error) = answer(connection, number).await {
                 eprintln!("a client disconnected: {error}");
             }
-        });
+        })
+        .detach();
     }
 }
 
@@ -94,7 +95,8 @@ fn main() -> io::Result<()> {
                 }
             }
             io::Result::Ok(())
-        });
+        })
+        .settled();
         for question in 1..=6 {
             println!("question {question}: {}", ask(address).await?);
         }

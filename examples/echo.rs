@@ -34,7 +34,8 @@ pub async fn serve(listener: &TcpListener) -> io::Result<()> {
             if let Err(error) = echo(client).await {
                 eprintln!("{address}: {error}");
             }
-        });
+        })
+        .detach();
     }
 }
 

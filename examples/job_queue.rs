@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use nodeloop::recording::println;
-use nodeloop::{promise, run_script, set_timeout, spawn};
+use nodeloop::{promise, run_script, set_timeout};
 
 fn main() {
     let _recording = nodeloop::recording::from_args(); // `-- --html page.html`
@@ -24,13 +24,13 @@ fn main() {
         println!("Script start");
         set_timeout(Duration::ZERO, || println!("setTimeout"));
         let first = resolved("Promise 1 resolved");
-        spawn(async { println!("{}", first.await) });
+        first.then(|text| println!("{text}")).detach();
         let second = resolved("Promise 2 resolved");
-        spawn(async {
-            println!("{}", second.await);
-            let third = resolved("Promise 3 resolved");
-            println!("{}", third.await);
+        let third = second.then_follow(|text| {
+            println!("{text}");
+            resolved("Promise 3 resolved")
         });
+        third.then(|text| println!("{text}")).detach();
         println!("Script End");
     });
 }

@@ -64,7 +64,8 @@ fn one_turn(socket: &TcpStream) {
     spawn(async {
         fail_to_connect().await;
         println!("pending: a connection that failed at once");
-    });
+    })
+    .detach();
     queue_microtask(|| println!("microtask: after all ticks"));
     next_tick(|| println!("tick: after the callback"));
     // The timer is due when the turn ends.

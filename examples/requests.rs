@@ -104,7 +104,8 @@ async fn serve(listener: TcpListener, slow_job: fn()) -> io::Result<()> {
             if let Err(error) = answer_all(Rc::new(stream), slow_job).await {
                 eprintln!("{peer}: {error}"); // the other clients are not affected
             }
-        });
+        })
+        .detach();
     }
 }
 
@@ -117,7 +118,8 @@ async fn answer_all(stream: Rc<TcpStream>, slow_job: fn()) -> io::Result<()> {
             spawn(async move {
                 spawn_blocking(slow_job).await;
                 let _ = (&*stream).write_all(b"slow\n").await; // the client may have disconnected
-            });
+            })
+            .detach();
         } else {
             let answer = format!("{request}\n");
             (&*stream).write_all(answer.as_bytes()).await?;
@@ -132,7 +134,8 @@ async fn burst() -> io::Result<()> {
     let address = listener.local_addr()?;
     let server = try_spawn(serve(listener, || {
         GATE.wait();
-    }));
+    }))
+    .settled();
 
     println!("asked, all at once: {}", REQUESTS.join(", "));
     let answers = Rc::new(Cell::new(0));

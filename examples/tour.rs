@@ -160,13 +160,14 @@ fn first_timer() {
             .await
             .expect_err("the socket does not exist");
         no_such_socket();
-    });
+    })
+    .detach();
 }
 
 fn no_such_socket() {
     heading("PENDING", "results available without waiting");
     detail("The connection failed at once. Sends data to this process, over TCP.");
-    spawn(async { send_to_self().await.expect("the loopback interface works") });
+    spawn(async { send_to_self().await.expect("the loopback interface works") }).detach();
 }
 
 async fn send_to_self() -> io::Result<()> {

@@ -6,7 +6,7 @@
 //! resumes in a tick.
 //!
 //! A signal can abort any future ([`AbortExt::with_signal`]), promises
-//! ([`Promise::abort_on`](crate::Promise::abort_on)), timers
+//! ([`Settled::abort_on`](crate::promise::Settled::abort_on)), timers
 //! ([`TimeoutHandle::abort_on`](crate::TimeoutHandle::abort_on)) and immediates
 //! ([`ImmediateHandle::abort_on`](crate::ImmediateHandle::abort_on)).
 

@@ -12,7 +12,10 @@ use std::rc::Rc;
 use crate::blocking::pool::{JobId, JobResult};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::promise::{Promise, PromiseError, SettledBy, State, no_reason};
+use crate::hooks::rejection::Reason;
+use crate::promise::{
+    Promise, PromiseError, ReasonOf, SettledBy, State, TryPromise, error_of, no_reason,
+};
 
 /// Runs `job` on a thread of the loop's worker pool and returns a promise of its result.
 ///
@@ -21,10 +24,12 @@ use crate::promise::{Promise, PromiseError, SettledBy, State, no_reason};
 /// each keeps the loop alive. The completion is a macrotask of the poll phase (R61); awaiters of
 /// the promise continue in a microtask after it.
 ///
-/// A panic in the job resumes in the code that awaits the promise.
+/// A panic in the job resumes in the code that awaits the promise. An `Err` is a value like any
+/// other; for a job that returns a `Result`, use [`try_spawn_blocking`], which reports an `Err` that
+/// is not handled.
 ///
-/// Dropping the promise detaches the job, which still runs. [`Promise::abort`] removes a job that
-/// no thread has started from the queue; a running job continues, and its result is dropped. When
+/// Dropping the promise detaches the job, which still runs. [`Settled::abort`](crate::promise::Settled::abort)
+/// removes a job that no thread has started from the queue; a running job continues, and its result is dropped. When
 /// the loop ends, jobs that have not started are dropped. The loop does not wait for running jobs;
 /// their results are dropped on their threads.
 ///
@@ -43,6 +48,30 @@ pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
     job_with("spawn_blocking", job, |value| value)
 }
 
+/// Runs a job that can fail on a thread of the loop's worker pool.
+///
+/// It behaves like [`spawn_blocking`], but the promise can be rejected: an `Err` that is not handled
+/// is reported as Node reports it (R14). See [`try_spawn`](crate::try_spawn).
+///
+/// # Examples
+///
+/// ```
+/// let number = nodeloop::block_on(async {
+///     nodeloop::try_spawn_blocking(|| "4x".parse::<i32>()).await
+/// });
+/// assert!(number.is_err());
+/// ```
+///
+/// # Panics
+///
+/// Panics if called outside of an event loop.
+#[track_caller]
+pub fn try_spawn_blocking<T: Send + 'static, E: Reason + Send>(
+    job: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> TryPromise<T, E> {
+    try_job_with("try_spawn_blocking", job, |result| result)
+}
+
 /// Runs a job as [`spawn_blocking`] does, and converts its result into the value of the promise.
 ///
 /// `finish` converts on the loop's thread, in the macrotask of the completion, and must not call
@@ -53,11 +82,31 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
+    Promise::new(submit(verb, no_reason, work, finish))
+}
+
+/// Runs a job as [`try_spawn_blocking`] does, and converts its result as [`job_with`] does.
+#[track_caller]
+pub(crate) fn try_job_with<R: Send + 'static, T: 'static, E: Reason>(
+    verb: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> Result<T, E> + 'static,
+) -> TryPromise<T, E> {
+    TryPromise::new(submit(verb, error_of, work, finish))
+}
+
+#[track_caller]
+fn submit<R: Send + 'static, O: 'static>(
+    verb: &str,
+    reason_of: ReasonOf<O>,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> O + 'static,
+) -> Rc<State<O>> {
     let owner = current(verb);
-    let state = State::new(owner.clone(), Location::caller(), no_reason);
+    let state = State::new(owner.clone(), Location::caller(), reason_of);
     if !owner.is_open() {
         state.settle(Err(PromiseError::Aborted));
-        return Promise::new(state);
+        return state;
     }
     let guard = AbortedIfDropped {
         state: state.clone(),
@@ -70,7 +119,7 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
     let id = owner.submit_job(job, Box::new(done), Location::caller());
     state.settled_by.set(SettledBy::Job(id));
-    Promise::new(state)
+    state
 }
 
 /// Settles the promise as aborted if the callback of the job is dropped without being called: the

@@ -2,7 +2,7 @@
 //! pool.
 //!
 //! **Eager.** A function submits its job when it is *called*, as the functions of Node's
-//! `fs.promises` do, and returns a [`Promise`] of the result. Two calls in a row run concurrently,
+//! `fs.promises` do, and returns a [`TryPromise`]. Two calls in a row run concurrently,
 //! awaited or not, on up to [`blocking_threads`](crate::Builder::blocking_threads) threads. Jobs
 //! start in the order of the calls (R60). An operation that depends on another must await it first.
 //!
@@ -22,10 +22,13 @@
 //! ```
 //!
 //! **Drop.** Dropping a promise detaches its operation: it still takes place and keeps the loop
-//! alive until it finishes, and its result is dropped, even an error. With
-//! [`tracked`](Promise::tracked), an error that is never handled is an unhandled rejection, as in
-//! Node. [`Promise::abort`] cancels an operation that no thread has started. When the loop ends
-//! early, operations that have not started do not take place.
+//! alive until it finishes. If it fails and its promise has not been polled by then, the error is an
+//! unhandled rejection, which ends the run, as in Node. To ignore an error on purpose, write
+//! `fs::remove_file(path).untracked().detach()`. A promise that is kept in order to await it later
+//! counts as handled only when it is polled: await several operations together, with
+//! [`promise::all`](crate::promise::all) or `futures::join!`.
+//! [`Settled::abort`](crate::promise::Settled::abort) cancels an operation that no thread has
+//! started. When the loop ends early, operations that have not started do not take place.
 //!
 //! **Paths.** A function copies its path, and drops an argument that was passed by value before it
 //! returns, so that the argument may also be a reference to a local variable. An argument that
@@ -82,14 +85,13 @@
 //! # Examples
 //!
 //! ```
-//! use nodeloop::fs;
+//! use nodeloop::{fs, promise};
 //! # let directory = tempfile::tempdir()?;
 //! # let (first, second) = (directory.path().join("1"), directory.path().join("2"));
 //! let text = nodeloop::block_on(async move {
-//!     // Both operations are submitted before the first is awaited.
-//!     let (one, two) = (fs::write(&first, "one"), fs::write(&second, "two"));
-//!     one.await?;
-//!     two.await?;
+//!     // Both operations are submitted at once, and awaited together.
+//!     let writes = [fs::write(&first, "one"), fs::write(&second, "two")];
+//!     promise::all(writes).await?;
 //!     fs::read_to_string(&second).await
 //! })?;
 //! assert_eq!(text, "two");
@@ -112,7 +114,7 @@ use std::fs::{Metadata, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::promise::Promise;
+use crate::promise::TryPromise;
 
 pub use dir_builder::DirBuilder;
 pub use error::PathError;
@@ -132,7 +134,7 @@ pub use windows::{symlink_dir, symlink_file};
 /// Reads the entire contents of a file into a vector of bytes.
 #[doc(alias = "readFile")]
 #[track_caller]
-pub fn read(path: impl AsRef<Path>) -> Promise<io::Result<Vec<u8>>> {
+pub fn read(path: impl AsRef<Path>) -> TryPromise<Vec<u8>, io::Error> {
     path_job("fs::read", path, std::fs::read)
 }
 
@@ -140,18 +142,18 @@ pub fn read(path: impl AsRef<Path>) -> Promise<io::Result<Vec<u8>>> {
 ///
 /// The error kind is `InvalidData` if the contents are not valid UTF-8.
 #[track_caller]
-pub fn read_to_string(path: impl AsRef<Path>) -> Promise<io::Result<String>> {
+pub fn read_to_string(path: impl AsRef<Path>) -> TryPromise<String, io::Error> {
     path_job("fs::read_to_string", path, std::fs::read_to_string)
 }
 
 /// Writes `contents` as the entire contents of a file, which is created if it does not exist.
 ///
 /// The contents are copied into the job. To avoid the copy, call
-/// `spawn_blocking(move || std::fs::write(path, contents))`. The write is not atomic: a write that
+/// `try_spawn_blocking(move || std::fs::write(path, contents))`. The write is not atomic: a write that
 /// is in progress or has failed may leave the file with a part of the contents.
 #[doc(alias = "writeFile")]
 #[track_caller]
-pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Promise<io::Result<()>> {
+pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> TryPromise<(), io::Error> {
     let contents = contents.as_ref().to_owned();
     path_job("fs::write", path, |path| std::fs::write(path, contents))
 }
@@ -162,14 +164,14 @@ pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Promise<io::
 /// An existing file at `to` is overwritten.
 #[doc(alias = "copyFile")]
 #[track_caller]
-pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Promise<io::Result<u64>> {
+pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> TryPromise<u64, io::Error> {
     two_path_job("fs::copy", from, to, std::fs::copy)
 }
 
 /// Creates a directory, whose parent must exist.
 #[doc(alias = "mkdir")]
 #[track_caller]
-pub fn create_dir(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn create_dir(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     path_job("fs::create_dir", path, std::fs::create_dir)
 }
 
@@ -177,21 +179,21 @@ pub fn create_dir(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
 ///
 /// A directory that already exists is not an error.
 #[track_caller]
-pub fn create_dir_all(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn create_dir_all(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     path_job("fs::create_dir_all", path, std::fs::create_dir_all)
 }
 
 /// Removes a file or a symbolic link.
 #[doc(alias = "unlink")]
 #[track_caller]
-pub fn remove_file(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn remove_file(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     path_job("fs::remove_file", path, std::fs::remove_file)
 }
 
 /// Removes an empty directory.
 #[doc(alias = "rmdir")]
 #[track_caller]
-pub fn remove_dir(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn remove_dir(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     path_job("fs::remove_dir", path, std::fs::remove_dir)
 }
 
@@ -200,7 +202,7 @@ pub fn remove_dir(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
 /// Symbolic links are removed, not followed.
 #[doc(alias = "rm")]
 #[track_caller]
-pub fn remove_dir_all(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn remove_dir_all(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     path_job("fs::remove_dir_all", path, std::fs::remove_dir_all)
 }
 
@@ -208,7 +210,7 @@ pub fn remove_dir_all(path: impl AsRef<Path>) -> Promise<io::Result<()>> {
 ///
 /// An existing file at `to` is replaced.
 #[track_caller]
-pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     two_path_job("fs::rename", from, to, std::fs::rename)
 }
 
@@ -217,7 +219,7 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Promise<io::Resul
 /// Symbolic links are followed.
 #[doc(alias = "stat")]
 #[track_caller]
-pub fn metadata(path: impl AsRef<Path>) -> Promise<io::Result<Metadata>> {
+pub fn metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
     path_job("fs::metadata", path, std::fs::metadata)
 }
 
@@ -226,27 +228,27 @@ pub fn metadata(path: impl AsRef<Path>) -> Promise<io::Result<Metadata>> {
 /// Symbolic links are not followed.
 #[doc(alias = "lstat")]
 #[track_caller]
-pub fn symlink_metadata(path: impl AsRef<Path>) -> Promise<io::Result<Metadata>> {
+pub fn symlink_metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
     path_job("fs::symlink_metadata", path, std::fs::symlink_metadata)
 }
 
 /// Returns the absolute path, with all symbolic links, `.` and `..` resolved.
 #[doc(alias = "realpath")]
 #[track_caller]
-pub fn canonicalize(path: impl AsRef<Path>) -> Promise<io::Result<PathBuf>> {
+pub fn canonicalize(path: impl AsRef<Path>) -> TryPromise<PathBuf, io::Error> {
     path_job("fs::canonicalize", path, std::fs::canonicalize)
 }
 
 /// Creates the hard link `link` to the file `original`.
 #[doc(alias = "link")]
 #[track_caller]
-pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     two_path_job("fs::hard_link", original, link, std::fs::hard_link)
 }
 
 /// Reads the target of a symbolic link.
 #[track_caller]
-pub fn read_link(path: impl AsRef<Path>) -> Promise<io::Result<PathBuf>> {
+pub fn read_link(path: impl AsRef<Path>) -> TryPromise<PathBuf, io::Error> {
     path_job("fs::read_link", path, std::fs::read_link)
 }
 
@@ -256,7 +258,7 @@ pub fn read_link(path: impl AsRef<Path>) -> Promise<io::Result<PathBuf>> {
 pub fn set_permissions(
     path: impl AsRef<Path>,
     permissions: Permissions,
-) -> Promise<io::Result<()>> {
+) -> TryPromise<(), io::Error> {
     path_job("fs::set_permissions", path, |path| {
         std::fs::set_permissions(path, permissions)
     })
@@ -268,6 +270,6 @@ pub fn set_permissions(
 #[doc(alias = "access")]
 #[doc(alias = "exists")]
 #[track_caller]
-pub fn try_exists(path: impl AsRef<Path>) -> Promise<io::Result<bool>> {
+pub fn try_exists(path: impl AsRef<Path>) -> TryPromise<bool, io::Error> {
     path_job("fs::try_exists", path, std::fs::exists)
 }

@@ -1,4 +1,4 @@
-//! Listeners for errors, rejections and the end of the run, and [`exit`].
+//! Listeners for errors, rejections, warnings and the end of the run, and [`exit`].
 //!
 //! Where each kind of error is caught and where it is reported:
 //!
@@ -16,9 +16,10 @@
 pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
+pub(crate) mod warning;
 
 use std::fmt;
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::rc::{Rc, Weak};
 
 use crate::event_loop::current::current;
@@ -26,6 +27,8 @@ use crate::event_loop::state::LoopState;
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
+use crate::hooks::warning::Warning;
+use crate::phases::queues::QueuedCallback;
 
 /// Calls `listener` each time nothing keeps the loop alive any more (R2).
 ///
@@ -110,6 +113,50 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
     HookListener::new(&state, Hook::RejectionHandled, id)
 }
 
+/// Calls `listener` with every warning of the loop: Node's `process.on('warning')`.
+///
+/// **While there is a listener, warnings are not printed.** Without one, they are printed to stderr.
+/// (Node prints them in both cases.) To print them, too, write
+/// `on_warning(|warning| eprintln!("{warning}"))`.
+///
+/// A warning is delivered by a tick, in the async context of the code that emitted it. A panic of a
+/// listener is an uncaught error, as in every callback. A listener is kept until it is removed or
+/// the loop is dropped.
+///
+/// # Panics
+///
+/// Panics if no event loop is running on this thread.
+#[track_caller]
+pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> HookListener {
+    let state = current("on_warning");
+    let id = state.hooks.warning.add(listener);
+    HookListener::new(&state, Hook::Warning, id)
+}
+
+/// Emits a warning in a tick: Node's `process.emitWarning`.
+///
+/// The tick calls the listeners of [`on_warning`], or prints the warning to stderr if there is none.
+/// A warning that is emitted by an [`on_exit`] listener is lost, as in Node, because
+/// no tick runs any more.
+///
+/// # Panics
+///
+/// Panics if no event loop is running on this thread.
+///
+/// # Examples
+///
+/// ```
+/// # nodeloop::run(async {
+/// nodeloop::emit_warning("the cache is full");
+/// # });
+/// ```
+#[doc(alias = "process.emitWarning")]
+#[track_caller]
+pub fn emit_warning(warning: impl Into<Warning>) {
+    let (state, location) = (current("emit_warning"), Location::caller());
+    state.emit_warning(warning.into().at(location));
+}
+
 /// Ends the run immediately, after calling only the [`on_exit`] listeners (R9).
 ///
 /// [`run`](crate::run) then ends the process with `code`, as `process.exit(code)` does;
@@ -133,11 +180,24 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
     state.stop_with_exit(code); // R9: the code of the last call counts
-    state.emit_exit(code);
+    let _ = state.call_exit_listeners(code); // the run is stopping: there is no drain
     if cfg!(panic = "abort") {
         std::process::exit(code);
     }
     resume_unwind(Box::new(ExitUnwind))
+}
+
+impl LoopState {
+    /// Queues a tick that delivers the warning (`lib/internal/process/warning.js`,
+    /// `process.emitWarning`; R20).
+    pub(crate) fn emit_warning(self: &Rc<Self>, warning: Warning) {
+        let (state, context, location) = (self.clone(), self.context.get(), warning.location());
+        let callback = Box::new(move || {
+            state.context.set(context);
+            state.deliver_warning(&warning);
+        });
+        self.push_tick(QueuedCallback { callback, location });
+    }
 }
 
 /// A listener of one of the `on_…` functions.
@@ -157,6 +217,7 @@ enum Hook {
     Uncaught,
     UnhandledRejection,
     RejectionHandled,
+    Warning,
 }
 
 impl HookListener {
@@ -185,6 +246,7 @@ impl HookListener {
             Hook::Uncaught => remove(&hooks.uncaught, self.id),
             Hook::UnhandledRejection => remove(&hooks.unhandled_rejection, self.id),
             Hook::RejectionHandled => remove(&hooks.rejection_handled, self.id),
+            Hook::Warning => remove(&hooks.warning, self.id),
         }
     }
 }

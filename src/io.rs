@@ -24,6 +24,7 @@
 //!
 //! The sources of this crate buffer nothing, and never read or write on their own.
 
+mod closing;
 pub(crate) mod platform;
 mod poll_evented;
 mod registration;
@@ -31,6 +32,7 @@ mod stdio;
 #[cfg(unix)]
 mod unix;
 
+pub use closing::Closing;
 pub(crate) use poll_evented::{PollEvented, ReadSource, WriteSource};
 pub use registration::Ready;
 pub(crate) use registration::{check_loop, loop_ended};

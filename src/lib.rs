@@ -91,12 +91,14 @@
 //! | `setTimeout`, `setInterval`, `setImmediate` | [`set_timeout`], [`set_interval`], [`set_immediate`] |
 //! | `timersPromises.setTimeout`, `.setImmediate`, `.setInterval` | [`time::sleep`], [`yield_now`], [`time::interval`] |
 //! | promises | [`promise`] (with the number of turns of each operation) |
+//! | several tasks at once, the first that ends | [`TaskGroup`] |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
-//! | the thread pool | [`spawn_blocking`] |
+//! | the thread pool | [`spawn_blocking`], [`try_spawn_blocking`] |
 //! | `http.createServer`, `http.request` | `nodeloop::hyper::serve`, hyper's clients (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
+//! | `process.on('warning' …)`, `process.emitWarning` | [`on_warning`], [`emit_warning`] |
 //! | `process.exit` | [`exit`] |
 //! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
 //! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
@@ -136,6 +138,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
+//! | `macros` | yes | `#[nodeloop::main]` and `#[nodeloop::test]` |
 //! | `recording` | yes | `recording`: a run as a page that replays it, or as a trace for Perfetto |
 //! | `hyper` | no | `hyper`: `serve` for services of hyper and axum, and adapters for clients |
 //! | `tracing` | no | `observe::Traced`: spans and events of the `tracing` crate |
@@ -177,22 +180,109 @@ pub mod signal;
 #[cfg(not(unix))]
 #[path = "signal/unsupported.rs"]
 mod signal;
+pub mod task_group;
 pub mod test;
 pub mod time;
 pub mod worker;
+
+/// Runs `async fn main` on an event loop, as [`run`] does.
+///
+/// The function may return what [`run`] returns, for example a `Result`, and `?` works as in every
+/// other function. The loop has the default settings; with others, write a `fn main` that is not
+/// `async` and use [`EventLoop::builder`].
+///
+/// It is an attribute, and not a macro like `main!`, because a function with an attribute is still a
+/// function: editors, rustfmt and rustdoc read it as any other, and errors are reported at the line
+/// that the user wrote.
+///
+/// # Options
+///
+/// `crate = path` names the crate, if it was renamed or is re-exported by another one:
+/// `#[nodeloop::main(crate = my_crate::nodeloop)]`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// #[nodeloop::main]
+/// async fn main() -> Result<(), std::num::ParseIntError> {
+///     let delay = "5".parse()?;
+///     nodeloop::time::sleep(Duration::from_millis(delay)).await;
+///     println!("done");
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use nodeloop_macros::main;
+
+/// Runs an `async fn` as a test, on virtual time, as [`test::run`] does.
+///
+/// The function has no argument, or one: the [`Test`](test::Test) that owns the log and controls
+/// time. It may return a `Result`; the test fails if that is an `Err`. Attributes such as
+/// `#[should_panic]` and `#[ignore]` work as in every other test.
+///
+/// The module [`test`](mod@test) has the same name, and `use nodeloop::test` imports both. The
+/// attribute then takes the place of std's, so a function that is not `async` is an ordinary test.
+/// `use nodeloop::*` makes `#[test]` ambiguous; `use std::prelude::v1::test` decides.
+///
+/// # Options
+///
+/// | option | the test runs |
+/// |---|---|
+/// | none | with [`test::run`] |
+/// | `real_time` | on the clock of the system, for real sockets, files and processes: [`TestBuilder::real_time`](test::TestBuilder::real_time) |
+/// | `explore = 100` | in the plain order and with this number of seeds: [`test::explore`] |
+/// | `crate = path` | with the crate that this path names |
+///
+/// With other settings, write a test that is not `async` and use
+/// [`TestBuilder`](test::TestBuilder).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use nodeloop::{next_tick, set_timeout, test::Test, time};
+///
+/// #[nodeloop::test]
+/// async fn an_hour_takes_no_time() {
+///     time::sleep(Duration::from_secs(3600)).await;
+/// }
+///
+/// #[nodeloop::test]
+/// async fn the_tick_comes_first(t: Test) {
+///     let log = t.log();
+///     set_timeout(Duration::from_millis(1), log.callback("timeout"));
+///     next_tick(log.callback("tick"));
+///     t.until_idle().await;
+///     log.assert_order(["tick", "timeout"]);
+/// }
+///
+/// #[nodeloop::test(real_time)]
+/// async fn connects() -> std::io::Result<()> {
+///     let listener = nodeloop::net::TcpListener::bind("127.0.0.1:0").await?;
+///     nodeloop::net::TcpStream::connect(listener.local_addr()?).await?;
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use nodeloop_macros::test;
 
 pub use abort::{
     AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
 pub use async_local::AsyncLocalStorage;
-pub use blocking::{QueuedWork, queue_work, spawn_blocking};
+pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;
+pub use hooks::warning::Warning;
 pub use hooks::{
-    HookListener, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection,
+    HookListener, emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection, on_warning,
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};
@@ -208,3 +298,4 @@ pub use schedule::{
     ImmediateHandle, MAX_DELAY, TimeoutHandle, next_tick, queue_microtask, set_immediate,
     set_interval, set_timeout, set_timeout_mut,
 };
+pub use task_group::TaskGroup;

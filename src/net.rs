@@ -12,8 +12,9 @@
 //! | `server.listen(port)`, with `reusePort` and the like | [`TcpListener::bind`], [`TcpSocket`] |
 //! | `server.on('connection', …)` | [`TcpListener::accept`], [`TcpListener::incoming`] |
 //! | `net.connect(port, host)`, with options | [`TcpStream::connect`], [`ConnectOptions`] |
-//! | `socket.end()` | [`TcpStream::shutdown`], [`AsyncWrite::poll_close`] |
-//! | `socket.destroy()` and its `'close'` event | [`TcpStream::close_with`] with a callback, [`TcpStream::close`] to await |
+//! | `socket.end()` | [`AsyncWriteExt::close`], [`TcpStream::shutdown`] |
+//! | `socket.destroy()` and its `'close'` event | [`TcpStream::close_with`] with a callback |
+//! | `server.close()`, `dgramSocket.close()` | [`TcpListener::close`], [`UdpSocket::close`], or `close_with` with a callback |
 //! | `socket.resetAndDestroy()` | [`TcpStream::reset`] |
 //! | `socket.ref()`, `socket.unref()` | [`TcpStream::ref_`], [`TcpStream::unref`] |
 //! | `dgram.createSocket`, `bind`, `connect` | [`UdpSocket`], [`UdpOptions`] |
@@ -32,17 +33,22 @@
 //! **Errors** of connecting, listening and binding have the text of Node's errors, such as
 //! `connect ECONNREFUSED 127.0.0.1:80`, if there is one attempt. [`NetError`] has the details.
 //!
-//! **Closing.** `close_with(callback)` closes the descriptor immediately. The callback is called in
-//! the next close phase, after the immediates and before the timers (R62). The phase is a stack: of
-//! two sockets that are closed before the same phase, the one that was closed *last* calls its
-//! callback first. Tasks that wait for a closed socket are woken right before its callback, and
+//! **Closing.** A stream has `close` from [`AsyncWriteExt`], which ends only its write direction: the
+//! peer reads the end of the stream and can still answer. A socket that is not a stream has a `close`
+//! of its own, which closes the descriptor and can be awaited.
+//!
+//! Every socket has `close_with(callback)`, which closes the descriptor immediately. The callback is
+//! called in the next close phase, after the immediates and before the timers (R62). The phase is a
+//! stack: of two sockets that are closed before the same phase, the one that was closed *last* calls
+//! its callback first. Tasks that wait for a closed socket are woken right before its callback, and
 //! receive an error. Dropping a socket closes it, too, without a callback.
 //!
 //! [The guide](crate::guide::exactness) lists the differences from Node.
 //!
 //! [`AsyncRead`]: futures::io::AsyncRead
 //! [`AsyncWrite`]: futures::io::AsyncWrite
-//! [`AsyncWrite::poll_close`]: futures::io::AsyncWrite::poll_close
+//! [`AsyncWriteExt`]: futures::io::AsyncWriteExt
+//! [`AsyncWriteExt::close`]: futures::io::AsyncWriteExt::close
 
 mod address;
 mod datagram;

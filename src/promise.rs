@@ -24,10 +24,12 @@
 //! | several reactions on one promise | [`shared`](TryPromise::shared) | 0 |
 //! | — | [`map`](TryPromise::map), [`map_err`](TryPromise::map_err), [`tracked`](Promise::tracked), [`untracked`](TryPromise::untracked) | 0 |
 //!
-//! Dropping a promise detaches its task, which keeps running; [`Promise::abort`] ends it. Dropping
-//! every resolver leaves the promise pending forever. A panic in a task resumes in the code that
-//! awaits its promise; [`settled`](Promise::settled) returns it as an error instead. A panic in a
-//! task whose promise has never been polled is reported as an unhandled rejection.
+//! Dropping a promise detaches its task, which keeps running. [`promise.settled()`](Promise::settled)
+//! is a future that can [abort](Settled::abort) the task; it returns an abort, and every other reason
+//! why there is no output, as a [`PromiseError`]. Dropping every resolver leaves the promise pending
+//! forever. A panic in a task resumes in the code that awaits its promise, or is an error of
+//! `settled()`. A panic in a task whose promise has never been polled is reported as an unhandled
+//! rejection.
 //!
 //! # Examples
 //!
@@ -47,10 +49,12 @@
 mod awaiter;
 mod combinators;
 mod error;
+pub(crate) mod main_task;
 mod next;
 mod reaction_list;
 mod reactions;
 mod resolver;
+mod settled;
 mod shared;
 mod state;
 mod task;
@@ -65,11 +69,11 @@ use std::task::{Context, Poll};
 use futures::future::FusedFuture;
 
 use crate::event_loop::current::current;
+pub use crate::event_loop::eager::MAX_SPAWN_DEPTH;
 use crate::hooks::rejection::Reason;
 use crate::phases::macrotask::SourceLocation;
 
 use awaiter::Awaiter;
-pub use awaiter::Settled;
 pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
@@ -77,19 +81,27 @@ pub use combinators::{
 pub use error::{PromiseError, SelfResolution};
 pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
+pub use settled::{AbortHandle, Settled};
 pub use shared::{SharedPromise, SharedTryPromise};
-pub(crate) use state::{SettledBy, State};
-pub use task::MAX_SPAWN_DEPTH;
+pub(crate) use state::{ReasonOf, SettledBy, State};
 use task::{start_eagerly, start_lazily, with_output};
 
 /// Spawns a task and polls its future at once, as a call of an `async function` does (R46).
 ///
 /// The future runs on the caller's stack up to its first wait, and from then on whenever it is
-/// woken. Dropping the promise detaches its task, which keeps running.
+/// woken. Dropping the promise detaches its task, which keeps running; call
+/// [`detach`](Promise::detach) where this is intended.
 ///
-/// **An `Err` in the output is a value like any other: dropping the promise discards it
-/// silently.** For a future that returns a `Result`, use [`try_spawn`], which reports an `Err`
-/// that is not handled.
+/// **An `Err` in the output is a value like any other, so that dropping the promise discards it.**
+/// The compiler warns of a promise that is not used. For a future that returns a `Result`, use
+/// [`try_spawn`], which reports an `Err` that is not handled:
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # nodeloop::block_on(async {
+/// nodeloop::spawn(async { "4x".parse::<i32>() }); // unused `Promise` that must be used
+/// # })
+/// ```
 ///
 /// # Examples
 ///
@@ -192,7 +204,7 @@ pub(crate) fn no_reason<O>(_: &O) -> Option<&dyn Reason> {
 }
 
 /// Returns the error: the [`ReasonOf`](state::ReasonOf) of a promise that can be rejected.
-fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
+pub(crate) fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
     result.as_ref().err().map(|error| error as &dyn Reason)
 }
 
@@ -202,12 +214,15 @@ fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reason> {
 ///
 /// # Panics
 ///
-/// Awaiting it panics with the task's own panic if the task panicked, and panics if the promise
-/// was aborted or its loop has ended; [`settled`](Promise::settled) returns these as errors.
+/// Awaiting it panics with the task's own panic if the task panicked, and panics if its loop has
+/// ended (outside of the loop, or in a destructor), or if it was resolved with itself. Await
+/// [`settled`](Promise::settled) to receive these as errors.
 ///
 /// # Cancel safety
 ///
 /// It can be polled repeatedly in a `select!`. The first poll marks it as handled (R17).
+#[must_use = "dropping a promise discards its output, even an `Err`: await it, use `try_spawn`, or \
+              call `detach()`"]
 pub struct Promise<T: 'static> {
     awaiter: Awaiter<T>,
 }
@@ -234,16 +249,11 @@ impl<T: 'static> Promise<T> {
         self.awaiter.into_state()
     }
 
-    /// Aborts the task or the job that would settle the promise.
+    /// Lets the task run on without its promise, and discards the output.
     ///
-    /// The promise then settles as [`PromiseError::Aborted`].
-    ///
-    /// A task drops its future at its next turn (a microtask). A job that no thread has started is
-    /// removed from the queue; a running job continues, and its result is dropped. The promise of a
-    /// job or of a resolver settles at once. A promise that has already settled does not change.
-    pub fn abort(&self) {
-        self.state().abort();
-    }
+    /// This is what dropping the promise does; the call shows that it is intended. A panic of the
+    /// task is still reported as an unhandled rejection.
+    pub fn detach(self) {}
 
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
@@ -252,7 +262,9 @@ impl<T: 'static> Promise<T> {
 
     /// Returns a future that never panics: it resolves to the value, or to a [`PromiseError`].
     ///
-    /// Awaiting it costs one turn, too (R45).
+    /// Awaiting it costs one turn, too (R45). It is also what aborts the promise: see
+    /// [`Settled::abort`], [`Settled::abort_handle`], [`Settled::abort_on_drop`] and
+    /// [`Settled::abort_on`].
     pub fn settled(self) -> Settled<T> {
         self.awaiter.settled()
     }
@@ -277,17 +289,15 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
         self.awaiter.into_state()
     }
 
-    /// Aborts the task or the job that would settle the promise; see [`Promise::abort`].
-    pub fn abort(&self) {
-        self.state().abort();
-    }
-
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
         self.state().is_settled()
     }
 
     /// Returns a future that never panics; see [`Promise::settled`].
+    ///
+    /// Its output is a `Result` within a `Result`: the inner error is that of the promise, the outer
+    /// one a [`PromiseError`]. [`Settled::flatten`] makes one of the two.
     pub fn settled(self) -> Settled<Result<T, E>> {
         self.awaiter.settled()
     }

@@ -13,12 +13,16 @@ use std::time::Duration;
 use crate::async_local::{bind, bind_repeating};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
+use crate::hooks::warning::Warning;
 use crate::phases::check::ImmediateId;
-use crate::phases::macrotask::Work;
+use crate::phases::macrotask::{SourceLocation, Work};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 
 /// The longest delay of [`set_timeout`] and [`set_interval`]: 2³¹−1 ms, about 24.8 days (R20).
+///
+/// **A longer delay counts as one millisecond**, as in Node, and emits a `TimeoutOverflowWarning`
+/// (see [`on_warning`](crate::on_warning)). [`time::sleep`](crate::time::sleep) has no such limit.
 pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
 
 /// Queues `callback` to run after the current macrotask, before any microtask (R10): Node's
@@ -59,10 +63,13 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
 
 /// Calls `callback` once, in the first timers phase after `delay` has passed (R20–R25).
 ///
-/// The delay is rounded down to whole milliseconds. A delay of less than 1 ms counts as 1 ms, and
-/// so does a delay above [`MAX_DELAY`], with a warning on stderr, as in Node (R20). For longer or
-/// more exact delays, use [`time::sleep`](crate::time::sleep). Timers of the same delay run in the
-/// order in which they were armed.
+/// **A delay above [`MAX_DELAY`], 24.8 days, counts as 1 ms**: the callback is called at once, not
+/// never. This is Node's rule (R20). It emits a `TimeoutOverflowWarning`, which
+/// [`on_warning`](crate::on_warning) receives, and which is printed to stderr if there is no listener.
+/// For longer or more exact delays, use [`time::sleep`](crate::time::sleep).
+///
+/// The delay is rounded down to whole milliseconds, and one of less than 1 ms counts as 1 ms. Timers
+/// of the same delay run in the order in which they were armed.
 ///
 /// Dropping the handle does not clear the timer. Once the timer has fired,
 /// [`TimeoutHandle::refresh`] does nothing, because the callback has been consumed;
@@ -102,7 +109,8 @@ pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Tim
 
 /// Calls `callback` repeatedly, each time `period` after the start of the previous call (R30).
 ///
-/// The period is rounded as the delay of [`set_timeout`]. Calls that were missed because the thread
+/// **A period above [`MAX_DELAY`], 24.8 days, counts as 1 ms**, with a warning, and other periods are
+/// rounded as the delay of [`set_timeout`] is. Calls that were missed because the thread
 /// was blocked are not made up. Dropping the handle does not clear the interval: it runs, and keeps
 /// the loop alive, until it is [cleared](TimeoutHandle::clear).
 ///
@@ -158,8 +166,10 @@ impl TimeoutHandle {
     ) -> TimeoutHandle {
         let state = current(verb);
         let work = work(&state);
-        let (location, now) = (Location::caller(), state.clock.now()); // R26
-        let key = state.arm_timer(work, clamp_ms(delay), is_interval, location, now);
+        let location = Location::caller();
+        let delay_ms = clamp_ms(&state, delay, location);
+        let now = state.clock.now(); // R26
+        let key = state.arm_timer(work, delay_ms, is_interval, location, now);
         TimeoutHandle { state, key }
     }
 
@@ -327,14 +337,26 @@ impl fmt::Debug for ImmediateHandle {
 
 /// Rounds a delay down to whole milliseconds, at least one. A delay above the maximum becomes one
 /// millisecond, with a warning (R20).
-fn clamp_ms(delay: Duration) -> u64 {
-    if delay.as_millis() > MAX_DELAY.as_millis() {
-        eprintln!(
-            "nodeloop: TimeoutOverflowWarning: {} ms does not fit into a 32-bit signed integer; \
-             the delay was set to 1 ms, as in Node; use `time::sleep` for longer delays",
-            delay.as_millis()
-        );
+fn clamp_ms(state: &Rc<LoopState>, delay: Duration, location: SourceLocation) -> u64 {
+    if delay > MAX_DELAY {
+        warn_of_overflow(state, delay, location);
         return 1;
     }
     (delay.as_millis() as u64).max(1)
+}
+
+/// Emits Node's `TimeoutOverflowWarning` (`lib/internal/timers.js`, `Timeout`).
+#[cold]
+fn warn_of_overflow(state: &Rc<LoopState>, delay: Duration, location: SourceLocation) {
+    let (ms, rest_ns) = (delay.as_millis(), delay.as_nanos() % 1_000_000);
+    let fraction = match rest_ns {
+        0 => String::new(),
+        _ => format!(".{rest_ns:06}").trim_end_matches('0').to_owned(),
+    };
+    let message = format!(
+        "{ms}{fraction} does not fit into a 32-bit signed integer.\nTimeout duration was set to 1."
+    );
+    let warning = Warning::new(message).with_name("TimeoutOverflowWarning");
+    let warning = warning.with_detail("For longer delays, use `time::sleep`.");
+    state.emit_warning(warning.at(location));
 }

@@ -9,8 +9,14 @@
 //! - **Order.** Every signal is a macrotask of the poll phase, followed by a drain, **after all
 //!   other events of that phase**. It calls the listeners in the order in which they were added.
 //! - **Listening does not keep the loop alive**, as in Node, unless `ref_` is called.
-//! - A signal without a listener has its original effect. When the last listener of `SIGINT` is
-//!   removed, Ctrl-C ends the process again.
+//! - A signal without a listener has its original effect: when the last listener of `SIGINT` was
+//!   removed, Ctrl-C ends the process again. The effect returns 100 ms after the removal, whereas in
+//!   Node it returns at once. Signals that arrive in between are ignored, because they may have been
+//!   sent while there was a listener. A program that ends itself by a signal after its clean-up calls
+//!   [`raise_default`], which does not wait.
+//!
+//!   The delay needs a thread of the [worker pool](crate::spawn_blocking) for 100 ms. It does not
+//!   delay the end of the process.
 //! - Every loop of the process that listens to a signal receives it, on its own thread.
 //! - Signals of one kind are counted: a thousand signals raised one by one are a thousand
 //!   macrotasks. The operating system merges signals of a kind that are pending for the process at
@@ -171,6 +177,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 ///
 /// It ends only with its loop. Signals that arrive while no task waits are counted and returned
 /// later. Dropping it removes its listener.
+#[must_use = "streams do nothing unless polled, and dropping this one removes its listener"]
 pub struct Signal {
     state: Rc<LoopState>,
     kind: SignalKind,
@@ -245,8 +252,8 @@ impl fmt::Debug for Signal {
 
 /// Waits for Ctrl-C (`SIGINT`).
 ///
-/// From this call until the future is dropped, Ctrl-C does not end the process. Afterwards it does,
-/// so a second Ctrl-C ends a slow shutdown; hold a [`signal`] stream to prevent that.
+/// From this call until the future is dropped, Ctrl-C does not end the process. From 100 ms later it
+/// does, so a second Ctrl-C ends a slow shutdown; hold a [`signal`] stream to prevent that.
 ///
 /// Waiting does not keep the loop alive. A server usually does, and a main future that waits for
 /// nothing else [blocks](crate::StuckPolicy) until the signal arrives.
@@ -268,7 +275,7 @@ impl fmt::Debug for Signal {
 /// ```no_run
 /// # async fn serve() {}
 /// nodeloop::run(async {
-///     let server = nodeloop::spawn(serve());
+///     let server = nodeloop::spawn(serve()).settled();
 ///     nodeloop::signal::ctrl_c().await.unwrap();
 ///     server.abort();
 /// });
@@ -277,6 +284,37 @@ impl fmt::Debug for Signal {
 pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
     let stream = signal(SignalKind::interrupt());
     async move { stream?.recv().await.ok_or_else(loop_ended) }
+}
+
+/// Performs the default action of a signal, which for most signals ends the process.
+///
+/// The action is performed even while there are listeners, which are not called. The parent of the
+/// process learns that the signal has ended it, as if it had not been listened to. Neither destructors
+/// nor the listeners of `exit` run. If the default action is to stop the process, this function returns
+/// when the process continues. If it is to do nothing, it returns at once.
+///
+/// # Errors
+///
+/// Returns an error if the default action is not known, which is the case for real-time signals.
+///
+/// # Examples
+///
+/// A service that cleans up after `SIGTERM` and then ends by it:
+///
+/// ```no_run
+/// use nodeloop::signal::{SignalKind, raise_default, signal};
+///
+/// # async fn clean_up() {}
+/// nodeloop::run(async {
+///     signal(SignalKind::terminate())?.recv().await;
+///     clean_up().await;
+///     raise_default(SignalKind::terminate())
+/// })
+/// # .unwrap();
+/// ```
+#[doc(alias = "process.kill")]
+pub fn raise_default(kind: SignalKind) -> io::Result<()> {
+    signal_hook::low_level::emulate_default_handler(kind.as_raw())
 }
 
 /// The same types under the path that they have in tokio.

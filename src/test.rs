@@ -24,6 +24,8 @@
 //!   `Result` and use `?`. It fails if the body can never finish, if a rejection or a panic of a
 //!   callback is not handled, if the program calls [`exit`](crate::exit), if a drain does not end, or
 //!   if a task is left that can never be woken. The report contains the source locations.
+//! * The attribute [`#[nodeloop::test]`](macro@crate::test) does the same for an `async fn`, without the
+//!   closure.
 //! * [`Log`] records events with their positions, and compares their order.
 //! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
@@ -81,6 +83,7 @@ mod stepper;
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 
 use crate::event_loop::state::LoopState;
@@ -123,8 +126,7 @@ pub use stepper::Stepper;
 #[track_caller]
 pub fn run<T, F>(body: F) -> T
 where
-    F: AsyncFnOnce(Test) -> T + 'static,
-    T: 'static,
+    F: AsyncFnOnce(Test) -> T,
 {
     TestBuilder::new().run(body)
 }
@@ -181,6 +183,17 @@ impl TestBuilder {
     /// Allows tasks to be pending when the loop ends. They are cancelled.
     pub fn allow_leftovers(mut self) -> TestBuilder {
         self.allow_leftovers = true;
+        self
+    }
+
+    /// Sets the clock to that of the system, for a test with real sockets, files or processes.
+    ///
+    /// Such a clock cannot be advanced: [`Test::advance`] panics. The checks of a test remain, except
+    /// that a body that is pending while nothing keeps the loop alive waits for other threads
+    /// ([`StuckPolicy::Wait`]).
+    pub fn real_time(mut self) -> TestBuilder {
+        let settings = self.settings.real_time();
+        self.settings = settings.stuck_policy(StuckPolicy::Wait);
         self
     }
 
@@ -245,8 +258,7 @@ impl TestBuilder {
     #[track_caller]
     pub fn run<T, F>(self, body: F) -> T
     where
-        F: AsyncFnOnce(Test) -> T + 'static,
-        T: 'static,
+        F: AsyncFnOnce(Test) -> T,
     {
         value_or_panic(self.try_run(body))
     }
@@ -278,8 +290,7 @@ impl TestBuilder {
     #[track_caller]
     pub fn try_run<T, F>(self, body: F) -> Result<T, TestFailure>
     where
-        F: AsyncFnOnce(Test) -> T + 'static,
-        T: 'static,
+        F: AsyncFnOnce(Test) -> T,
     {
         let main = move |test: Test| async move { body(test).await };
         self.run_future(Location::caller(), main).result
@@ -299,12 +310,11 @@ impl TestBuilder {
     #[track_caller]
     fn run_future<T, M, F>(self, location: SourceLocation, main: M) -> FinishedRun<T>
     where
-        M: FnOnce(Test) -> F + 'static,
-        F: Future<Output = T> + 'static,
-        T: 'static,
+        M: FnOnce(Test) -> F,
+        F: Future<Output = T>,
     {
         self.drive(location, |event_loop, test| {
-            event_loop.run_at(location, main(test))
+            event_loop.run_pinned(location, pin!(Some(main(test))))
         })
     }
 

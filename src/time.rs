@@ -388,6 +388,7 @@ pub fn interval(period: Duration) -> Interval {
 /// The stream of [`interval`].
 ///
 /// Dropping it clears its timer.
+#[must_use = "streams do nothing unless polled, and dropping this one clears its timer"]
 pub struct Interval {
     state: Rc<LoopState>,
     key: Option<TimerKey>,

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::listeners::{Listener, Operation};
 use super::{AbortSignal, Aborted};
-use crate::promise::{Promise, State, TryPromise};
+use crate::promise::{Settled, State};
 use crate::schedule::{ImmediateHandle, TimeoutHandle};
 
 /// Extends every future with [`with_signal`](AbortExt::with_signal).
@@ -20,8 +20,8 @@ pub trait AbortExt: Future + Sized {
     /// The error is returned one turn after the abort. If the signal is already aborted, the future
     /// is never polled, and the error is returned one turn after the first poll.
     ///
-    /// Dropping a [`Promise`] only detaches its task. To end the task as well, use
-    /// [`Promise::abort_on`].
+    /// Dropping a [`Promise`](crate::Promise) only detaches its task. To end the task as well, use
+    /// [`Settled::abort_on`].
     fn with_signal(self, signal: &AbortSignal) -> WithSignal<Self> {
         WithSignal {
             future: Some(self),
@@ -130,17 +130,9 @@ impl<F> fmt::Debug for WithSignal<F> {
     }
 }
 
-impl<T: 'static> Promise<T> {
-    /// [Aborts](Promise::abort) the promise when `signal` is aborted, at once if it already is.
-    pub fn abort_on(self, signal: &AbortSignal) -> Promise<T> {
-        signal.listen_for(Rc::downgrade(self.state()));
-        self
-    }
-}
-
-impl<T: 'static, E: 'static> TryPromise<T, E> {
-    /// [Aborts](TryPromise::abort) the promise when `signal` is aborted, at once if it already is.
-    pub fn abort_on(self, signal: &AbortSignal) -> TryPromise<T, E> {
+impl<O: 'static> Settled<O> {
+    /// [Aborts](Settled::abort) the promise when `signal` is aborted, at once if it already is.
+    pub fn abort_on(self, signal: &AbortSignal) -> Settled<O> {
         signal.listen_for(Rc::downgrade(self.state()));
         self
     }

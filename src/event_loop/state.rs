@@ -24,6 +24,7 @@ use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
+use crate::hooks::warning::Warning;
 use crate::observe::active_resource::{Awaited, PendingPromise};
 use crate::observe::registry::ObserverRegistry;
 use crate::phases::check::{Check, ImmediateId};
@@ -31,7 +32,7 @@ use crate::phases::close::Close;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
-use crate::phases::queues::{Microtask, QueuedCallback, Queues};
+use crate::phases::queues::{QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
 use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
@@ -78,7 +79,7 @@ pub(crate) struct LoopState {
     pub(crate) observers: ObserverRegistry,
 }
 
-/// The listeners of a program for errors and for the end of the run.
+/// The listeners of a program for errors, for warnings and for the end of the run.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) uncaught: Listeners<Uncaught>,
@@ -86,6 +87,7 @@ pub(crate) struct Hooks {
     pub(crate) rejection_handled: Listeners<Rejection>,
     pub(crate) before_exit: Listeners<()>,
     pub(crate) exit: Listeners<i32>,
+    pub(crate) warning: Listeners<Warning>,
 }
 
 impl Hooks {
@@ -97,6 +99,7 @@ impl Hooks {
             self.rejection_handled.take_all(),
             self.before_exit.take_all(),
             self.exit.take_all(),
+            self.warning.take_all(),
         )
     }
 }
@@ -172,7 +175,14 @@ impl LoopState {
 
     pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
-            self.queues.push_microtask(Microtask::Callback(callback));
+            self.queues.push_microtask(callback);
+        }
+    }
+
+    /// Queues the start of the main future, which is a microtask if it is the body of a module (R19).
+    pub(crate) fn push_main_start(&self, location: SourceLocation) {
+        if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, location) {
+            self.queues.push_main();
         }
     }
 
@@ -196,7 +206,7 @@ impl LoopState {
         if self.observers.is_on() {
             self.enqueued(runnable.metadata().origin(StepKind::Task), None);
         }
-        self.queues.push_microtask(Microtask::Task(runnable));
+        self.queues.push_task(runnable);
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.

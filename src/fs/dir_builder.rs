@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::job::path_job;
 use super::platform::DirMode;
-use crate::promise::Promise;
+use crate::promise::TryPromise;
 
 /// Options for creating directories: those of [`std::fs::DirBuilder`].
 ///
@@ -53,7 +53,7 @@ impl DirBuilder {
     /// Panics if called outside of an event loop.
     #[doc(alias = "mkdir")]
     #[track_caller]
-    pub fn create(&self, path: impl AsRef<Path>) -> Promise<io::Result<()>> {
+    pub fn create(&self, path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
         let DirBuilder { recursive, mode } = self.clone();
         path_job("DirBuilder::create", path, move |path| {
             mode.to_std().recursive(recursive).create(path)

@@ -28,9 +28,9 @@ use std::task::{Context, Poll, ready};
 use futures::io::{AsyncRead, AsyncSeek, AsyncWrite, AsyncWriteExt};
 
 use crate::event_loop::current::try_current;
-use crate::promise::{Promise, try_spawn_lazy};
+use crate::promise::{Promise, TryPromise, try_spawn_lazy};
 
-use super::job::job;
+use super::job::{job, try_job};
 use super::read_buffer::ReadBuffer;
 use super::{OpenOptions, PathError};
 
@@ -118,7 +118,7 @@ impl File {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn open(path: impl AsRef<Path>) -> Promise<io::Result<File>> {
+    pub fn open(path: impl AsRef<Path>) -> TryPromise<File, io::Error> {
         File::options().read(true).open(path)
     }
 
@@ -132,7 +132,7 @@ impl File {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn create(path: impl AsRef<Path>) -> Promise<io::Result<File>> {
+    pub fn create(path: impl AsRef<Path>) -> TryPromise<File, io::Error> {
         File::options()
             .write(true)
             .create(true)
@@ -151,7 +151,7 @@ impl File {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn create_new(path: impl AsRef<Path>) -> Promise<io::Result<File>> {
+    pub fn create_new(path: impl AsRef<Path>) -> TryPromise<File, io::Error> {
         File::options()
             .read(true)
             .write(true)
@@ -168,7 +168,7 @@ impl File {
     pub(super) fn open_with(
         options: std::fs::OpenOptions,
         path: &Path,
-    ) -> Promise<io::Result<File>> {
+    ) -> TryPromise<File, io::Error> {
         let path: Arc<Path> = path.into();
         let in_job = path.clone();
         let work = move || {
@@ -176,7 +176,7 @@ impl File {
                 .open(&in_job)
                 .map_err(|error| PathError::wrap("File::open", &in_job, None, error))
         };
-        job("File::open", work, |file| Ok(File::new(file?, Some(path))))
+        try_job("File::open", work, |file| Ok(File::new(file?, Some(path))))
     }
 
     fn new(file: std::fs::File, path: Option<Arc<Path>>) -> File {
@@ -233,7 +233,7 @@ impl File {
     /// Panics if called outside of an event loop.
     #[doc(alias = "stat")]
     #[track_caller]
-    pub fn metadata(&self) -> Promise<io::Result<Metadata>> {
+    pub fn metadata(&self) -> TryPromise<Metadata, io::Error> {
         self.job("File::metadata", |file| file.metadata())
     }
 
@@ -244,7 +244,7 @@ impl File {
     /// Panics if called outside of an event loop.
     #[doc(alias = "chmod")]
     #[track_caller]
-    pub fn set_permissions(&self, permissions: Permissions) -> Promise<io::Result<()>> {
+    pub fn set_permissions(&self, permissions: Permissions) -> TryPromise<(), io::Error> {
         self.job("File::set_permissions", move |file| {
             file.set_permissions(permissions)
         })
@@ -316,10 +316,10 @@ impl File {
         &self,
         verb: &'static str,
         work: impl FnOnce(&std::fs::File) -> io::Result<T> + Send + 'static,
-    ) -> Promise<io::Result<T>> {
+    ) -> TryPromise<T, io::Error> {
         let (file, path) = (self.file.clone(), self.path.clone());
         let work = move || work(&file).map_err(|error| with_path(verb, path.as_deref(), error));
-        job(verb, work, |result| result)
+        try_job(verb, work, |result| result)
     }
 
     fn start_read(&mut self, max_bytes: usize) {
@@ -450,7 +450,7 @@ impl AsyncWrite for File {
             bytes.extend_from_slice(&slice[..slice.len().min(room)]);
         }
         let writing = self.job("File::write", move |mut file| file.write_all(&bytes));
-        self.state = State::Writing(writing);
+        self.state = State::Writing(writing.untracked());
         Poll::Ready(Ok(length))
     }
 
@@ -485,7 +485,7 @@ impl AsyncSeek for File {
                 return Poll::Ready(moved.map_err(wrap));
             }
             let seeking = self.job("File::seek", move |mut file| file.seek(target));
-            self.state = State::Seeking(target, seeking);
+            self.state = State::Seeking(target, seeking.untracked());
         }
         let State::Seeking(_, seeking) = &mut self.state else {
             unreachable!("a seek was started above");

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::promise::Promise;
+use crate::promise::TryPromise;
 
 use super::File;
 
@@ -83,7 +83,7 @@ impl OpenOptions {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn open(&self, path: impl AsRef<Path>) -> Promise<io::Result<File>> {
+    pub fn open(&self, path: impl AsRef<Path>) -> TryPromise<File, io::Error> {
         File::open_with(self.options.clone(), path.as_ref())
     }
 }

@@ -12,10 +12,10 @@ use std::task::{Context, Poll, ready};
 
 use futures::Stream;
 
-use crate::promise::Promise;
+use crate::promise::{Promise, TryPromise};
 
 use super::PathError;
-use super::job::{job, path_job};
+use super::job::{job, path_job, try_job};
 
 /// The number of entries that one job reads, which is the default `bufferSize` of Node's `opendir`.
 const ENTRIES_PER_JOB: usize = 32;
@@ -45,7 +45,7 @@ const ENTRIES_PER_JOB: usize = 32;
 #[doc(alias = "opendir")]
 #[doc(alias = "readdir")]
 #[track_caller]
-pub fn read_dir(path: impl AsRef<Path>) -> Promise<io::Result<ReadDir>> {
+pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
     let path: Arc<Path> = path.as_ref().into();
     let in_job = path.clone();
     let work = move || {
@@ -53,7 +53,7 @@ pub fn read_dir(path: impl AsRef<Path>) -> Promise<io::Result<ReadDir>> {
             .map(|directory| Batch::read(directory, &in_job))
             .map_err(|error| PathError::wrap("fs::read_dir", &in_job, None, error))
     };
-    job("fs::read_dir", work, |batch| {
+    try_job("fs::read_dir", work, |batch| {
         Ok(ReadDir {
             path,
             state: State::Loaded(batch?),
@@ -212,7 +212,7 @@ impl DirEntry {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn metadata(&self) -> Promise<io::Result<Metadata>> {
+    pub fn metadata(&self) -> TryPromise<Metadata, io::Error> {
         let entry = self.entry.clone();
         path_job("DirEntry::metadata", self.path(), move |_| entry.metadata())
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::job::{path_job, two_path_job};
 use super::{DirBuilder, DirEntry, File};
-use crate::promise::Promise;
+use crate::promise::TryPromise;
 
 /// The permissions of a new directory; `None` for the default.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ impl DirBuilder {
 
 /// Creates the symbolic link `link` to `original`, which need not exist.
 #[track_caller]
-pub fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> TryPromise<(), io::Error> {
     two_path_job("fs::symlink", original, link, std::os::unix::fs::symlink)
 }
 
@@ -46,7 +46,7 @@ pub fn chown(
     path: impl AsRef<Path>,
     user: Option<u32>,
     group: Option<u32>,
-) -> Promise<io::Result<()>> {
+) -> TryPromise<(), io::Error> {
     path_job("fs::chown", path, move |path| {
         std::os::unix::fs::chown(path, user, group)
     })
@@ -60,7 +60,7 @@ pub fn lchown(
     path: impl AsRef<Path>,
     user: Option<u32>,
     group: Option<u32>,
-) -> Promise<io::Result<()>> {
+) -> TryPromise<(), io::Error> {
     path_job("fs::lchown", path, move |path| {
         std::os::unix::fs::lchown(path, user, group)
     })
@@ -92,7 +92,7 @@ impl File {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn read_at(&self, length: usize, offset: u64) -> Promise<io::Result<Vec<u8>>> {
+    pub fn read_at(&self, length: usize, offset: u64) -> TryPromise<Vec<u8>, io::Error> {
         self.job("File::read_at", move |file| {
             let mut bytes = vec![0; length];
             let length = loop {
@@ -116,7 +116,11 @@ impl File {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn write_all_at(&self, bytes: impl Into<Vec<u8>>, offset: u64) -> Promise<io::Result<()>> {
+    pub fn write_all_at(
+        &self,
+        bytes: impl Into<Vec<u8>>,
+        offset: u64,
+    ) -> TryPromise<(), io::Error> {
         let bytes = bytes.into();
         self.job("File::write_all_at", move |file| {
             file.write_all_at(&bytes, offset)
@@ -130,7 +134,7 @@ impl File {
     /// Panics if called outside of an event loop.
     #[doc(alias = "fchown")]
     #[track_caller]
-    pub fn chown(&self, user: Option<u32>, group: Option<u32>) -> Promise<io::Result<()>> {
+    pub fn chown(&self, user: Option<u32>, group: Option<u32>) -> TryPromise<(), io::Error> {
         self.job("File::chown", move |file| {
             std::os::unix::fs::fchown(file, user, group)
         })

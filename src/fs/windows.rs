@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::job::two_path_job;
-use crate::promise::Promise;
+use crate::promise::TryPromise;
 
 /// The permissions of a new directory. Windows has none to set.
 #[derive(Debug, Clone, Default)]
@@ -18,14 +18,20 @@ impl DirMode {
 
 /// Creates the symbolic link `link` to the file `original`.
 #[track_caller]
-pub fn symlink_file(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn symlink_file(
+    original: impl AsRef<Path>,
+    link: impl AsRef<Path>,
+) -> TryPromise<(), io::Error> {
     let work = std::os::windows::fs::symlink_file;
     two_path_job("fs::symlink_file", original, link, work)
 }
 
 /// Creates the symbolic link `link` to the directory `original`.
 #[track_caller]
-pub fn symlink_dir(original: impl AsRef<Path>, link: impl AsRef<Path>) -> Promise<io::Result<()>> {
+pub fn symlink_dir(
+    original: impl AsRef<Path>,
+    link: impl AsRef<Path>,
+) -> TryPromise<(), io::Error> {
     let work = std::os::windows::fs::symlink_dir;
     two_path_job("fs::symlink_dir", original, link, work)
 }

@@ -12,11 +12,12 @@ use std::task::{Context, Poll, Waker};
 use mio::event::Source;
 
 use super::Direction;
+use super::closing::Closing;
 use super::registration::{Registration, source_closed};
 use crate::async_local::bind;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
-use crate::promise::{Promise, with_resolver};
+use crate::promise::with_resolver;
 
 /// A source of mio that can be closed while tasks wait for it.
 pub(crate) struct PollEvented<S: Source> {
@@ -85,12 +86,12 @@ impl<S: Source> PollEvented<S> {
         }
     }
 
-    /// Closes the source and returns a promise that settles in the close phase (R62).
+    /// Closes the source and returns a future that resolves in the close phase (R62).
     #[track_caller]
-    pub(crate) fn close(&self) -> Promise<()> {
+    pub(crate) fn close(&self) -> Closing {
         let (promise, resolver) = with_resolver();
         self.close_with(move || resolver.resolve(()));
-        promise
+        Closing::new(promise)
     }
 
     /// Closes the source if it is open, and wakes the tasks that wait for it.

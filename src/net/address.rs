@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::panic::resume_unwind;
 
 use super::error::FailedAttempt;
-use crate::blocking::spawn_blocking;
+use crate::blocking::try_spawn_blocking;
 use crate::io::loop_ended;
-use crate::promise::{self, Promise, PromiseError};
+use crate::promise::{self, PromiseError, TryPromise};
 
 /// Converts or resolves to one or more socket addresses.
 ///
@@ -20,7 +20,7 @@ use crate::promise::{self, Promise, PromiseError};
 ///
 /// Unlike the trait of the standard library with this name, it does not block: a literal address is
 /// converted immediately, and a host name is looked up by a job of the blocking pool
-/// ([`spawn_blocking`]).
+/// ([`spawn_blocking`](crate::spawn_blocking)).
 ///
 /// This trait is sealed and can't be implemented outside of this crate.
 pub trait ToSocketAddrs: Sealed {}
@@ -73,8 +73,8 @@ impl Target {
 /// Node calls `getaddrinfo` in the pool of libuv. With the default of four threads, four slow
 /// look-ups delay all other jobs. A literal address needs no job.
 ///
-/// Dropping the promise detaches the job. [`Promise::abort`] removes a job that was not started
-/// yet.
+/// Dropping the promise detaches the job. [`Settled::abort`](crate::promise::Settled::abort) removes a job
+/// that was not started yet.
 ///
 /// # Errors
 ///
@@ -94,18 +94,18 @@ impl Target {
 /// ```
 #[doc(alias = "getaddrinfo")]
 #[track_caller]
-pub fn lookup_host(address: impl ToSocketAddrs) -> Promise<io::Result<Vec<SocketAddr>>> {
+pub fn lookup_host(address: impl ToSocketAddrs) -> TryPromise<Vec<SocketAddr>, io::Error> {
     match address.target() {
-        Ok(Target::One(address)) => promise::ready(Ok(vec![address])),
-        Ok(Target::Known(addresses)) => promise::ready(Ok(addresses)),
+        Ok(Target::One(address)) => promise::resolve(vec![address]),
+        Ok(Target::Known(addresses)) => promise::resolve(addresses),
         Ok(Target::Name(host, port)) => look_up(host, port),
-        Err(error) => promise::ready(Err(error)),
+        Err(error) => promise::reject(error),
     }
 }
 
 #[track_caller]
-fn look_up(host: String, port: u16) -> Promise<io::Result<Vec<SocketAddr>>> {
-    spawn_blocking(move || {
+fn look_up(host: String, port: u16) -> TryPromise<Vec<SocketAddr>, io::Error> {
+    try_spawn_blocking(move || {
         let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
         match addresses {
             Ok(addresses) => Ok(addresses.collect()),

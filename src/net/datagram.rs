@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::kind::{Datagram, DatagramProtocol};
 use super::os::OsDatagram;
 use super::socket::Socket;
-use crate::io::Direction;
+use crate::io::{Closing, Direction};
 
 impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// Sends a datagram to the peer to which the socket is connected.
@@ -56,6 +56,20 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     ) -> Poll<io::Result<(usize, P::DatagramAddress)>> {
         let recv_from = |socket: &P::Datagram| socket.recv_from(buffer);
         self.source.poll_io(Direction::Read, cx, recv_from)
+    }
+
+    /// Closes the socket now.
+    ///
+    /// The future that it returns resolves in the next close phase (R62), when
+    /// [`close_with`](Socket::close_with) would call its callback. It need not be awaited. Tasks that
+    /// wait for the socket receive an error.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn close(&self) -> Closing {
+        self.source.close()
     }
 
     /// Returns the address of the peer to which the socket is connected.

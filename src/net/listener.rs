@@ -16,8 +16,8 @@ use std::time::Duration;
 use super::kind::{Listener, Protocol, Stream};
 use super::os::OsListener;
 use super::socket::Socket;
-use crate::io::Direction;
 use crate::io::platform::is_out_of_descriptors;
+use crate::io::{Closing, Direction};
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::WaiterId;
 use crate::time::{Sleep, sleep};
@@ -47,6 +47,20 @@ impl<P: Protocol> Socket<Listener<P>> {
             waiter: WaiterId::of_operation(Direction::Read),
             back_off: None,
         }
+    }
+
+    /// Closes the listener now.
+    ///
+    /// The future that it returns resolves in the next close phase (R62), when
+    /// [`close_with`](Socket::close_with) would call its callback. It need not be awaited. Tasks that
+    /// wait for a connection receive an error. Connections that were accepted stay open.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn close(&self) -> Closing {
+        self.source.close()
     }
 
     /// Returns the connections as an endless stream, which calls [`accept`](Socket::accept)

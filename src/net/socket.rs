@@ -13,7 +13,6 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::{Direction, PollEvented, Ready};
 use crate::phases::macrotask::SourceLocation;
-use crate::promise::Promise;
 
 /// A socket that is registered with the event loop.
 ///
@@ -119,19 +118,6 @@ impl<K: Kind> Socket<K> {
     #[track_caller]
     pub fn close_with(&self, callback: impl FnOnce() + 'static) {
         self.source.close_with(callback);
-    }
-
-    /// Closes the socket now and returns a promise that resolves in the next close phase (R62),
-    /// when [`close_with`](Socket::close_with) would call its callback.
-    ///
-    /// The socket is closed even if the promise is dropped.
-    ///
-    /// # Panics
-    ///
-    /// Panics if called outside of an event loop.
-    #[track_caller]
-    pub fn close(&self) -> Promise<()> {
-        self.source.close()
     }
 
     /// Makes pending operations keep the loop alive again (R6), which is the default.

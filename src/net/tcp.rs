@@ -41,10 +41,10 @@ const BACKLOG: u32 = 511;
 /// loop alive until the next event, or until the stream is [unref'd](TcpStream::unref), closed or
 /// dropped.
 ///
-/// Nothing is buffered. [`poll_close`], which `AsyncWriteExt::close` calls, only shuts down the
-/// write direction, as [`shutdown`](TcpStream::shutdown) does. [`close`](TcpStream::close) and
-/// [`close_with`](TcpStream::close_with) close the socket, and so does dropping the stream. If
-/// received bytes were not read by then, the connection is reset.
+/// Nothing is buffered. [`AsyncWriteExt::close`] only shuts down the write direction, as
+/// [`shutdown`](TcpStream::shutdown) does. Dropping the stream closes the socket, and so does
+/// [`close_with`](TcpStream::close_with). If received bytes were not read by then, the connection is
+/// reset.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ const BACKLOG: u32 = 511;
 ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
 ///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
 ///     client.write_all(b"hello").await?;
-///     client.close().await;
+///     client.close().await?; // ends the write direction: the server reads the end
 ///
 ///     let (mut server, _) = listener.accept().await?;
 ///     let mut text = String::new();
@@ -78,7 +78,7 @@ const BACKLOG: u32 = 511;
 ///
 /// [`AsyncRead`]: futures::io::AsyncRead
 /// [`AsyncWrite`]: futures::io::AsyncWrite
-/// [`poll_close`]: futures::io::AsyncWrite::poll_close
+/// [`AsyncWriteExt::close`]: futures::io::AsyncWriteExt::close
 pub type TcpStream = Socket<Stream<Tcp>>;
 
 /// A TCP socket that accepts connections.
@@ -99,7 +99,8 @@ pub type TcpStream = Socket<Stream<Tcp>>;
 ///     nodeloop::spawn(async move {
 ///         let (stream, _) = listener.accept().await.unwrap();
 ///         futures::io::copy(&stream, &mut &stream).await.unwrap();
-///     });
+///     })
+///     .detach();
 ///     let mut stream = TcpStream::connect(address).await?;
 ///     stream.write_all(b"hello").await?;
 ///     let mut buffer = [0; 5];

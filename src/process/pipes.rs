@@ -14,10 +14,9 @@ use mio::unix::pipe::{Receiver, Sender};
 use socket2::SockRef;
 
 use crate::event_loop::state::LoopState;
-use crate::io::PollEvented;
 use crate::io::platform::PlatformSource;
+use crate::io::{Closing, PollEvented};
 use crate::phases::macrotask::SourceLocation;
-use crate::promise::Promise;
 
 /// The parent's end of a pipe to a child.
 ///
@@ -30,8 +29,8 @@ pub struct ChildPipe<E: PipeEnd> {
 
 /// The standard input of a child.
 ///
-/// A write is passed to the pipe immediately and waits only while the pipe is full. Closing or
-/// dropping it closes the pipe, and the child reads the end of its input. When the child has closed
+/// A write is passed to the pipe immediately and waits only while the pipe is full. `AsyncWriteExt::close`
+/// closes the pipe, as dropping it does, and the child reads the end of its input. When the child has closed
 /// its end, a write fails with an error of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
 /// A write that is no longer polled keeps the loop alive until the next event.
@@ -96,6 +95,16 @@ impl<E: PipeEnd> ChildPipe<E> {
         Ok(pipe.into())
     }
 
+    /// Closes the pipe now and calls `callback` in the next close phase (R62).
+    ///
+    /// A task that waits for the pipe is woken right before `callback` is called, and receives an
+    /// error. If the loop ends before the close phase, `callback` is dropped.
+    #[doc(alias = "destroy")]
+    #[track_caller]
+    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
+        self.pipe.close_with(callback);
+    }
+
     /// Makes pending operations keep the loop alive again (R6), which is the default.
     #[doc(alias = "ref")]
     pub fn ref_(&self) -> &Self {
@@ -156,26 +165,16 @@ impl AsyncWrite for ChildStdin {
 }
 
 impl ChildStdout {
-    /// Closes the pipe now and calls `callback` in the next close phase (R62).
+    /// Closes the pipe now.
     ///
-    /// A task that waits for the pipe is woken right before `callback` is called, and receives an
-    /// error. If the loop ends before the close phase, `callback` is dropped.
-    #[doc(alias = "destroy")]
-    #[track_caller]
-    pub fn close_with(&self, callback: impl FnOnce() + 'static) {
-        self.pipe.close_with(callback);
-    }
-
-    /// Closes the pipe now and returns a promise that resolves in the next close phase
-    /// (R62).
-    ///
-    /// The pipe is closed even if the promise is dropped.
+    /// The future that it returns resolves in the next close phase (R62), when
+    /// [`close_with`](ChildPipe::close_with) would call its callback. It need not be awaited.
     ///
     /// # Panics
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn close(&self) -> Promise<()> {
+    pub fn close(&self) -> Closing {
         self.pipe.close()
     }
 }

@@ -3,14 +3,13 @@
 //! The public types wrap an [`Awaiter`] and only add their signatures.
 
 use std::fmt;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::error::{Outcome, PromiseError};
 use super::next::Following;
+use super::settled::Settled;
 use super::state::{Awaiting, ReasonOf, SettledBy, State};
 use super::task::{Conclusion, start_eagerly};
 use crate::phases::macrotask::SourceLocation;
@@ -54,7 +53,7 @@ impl<O: 'static> Awaiter<O> {
     }
 
     pub(super) fn settled(self) -> Settled<O> {
-        Settled { awaiter: self }
+        Settled::new(self)
     }
 
     /// Adds a reaction (R42): a task that awaits this promise, calls `handler` in the turn that
@@ -137,30 +136,5 @@ fn output_of<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
             "awaited the promise created at {location}, which has no value: {failure}; await \
              `promise.settled()` to receive this as an error"
         ),
-    }
-}
-
-/// The future of [`Promise::settled`](super::Promise::settled) and of the same method of the other
-/// types of promises.
-///
-/// # Cancel safety
-///
-/// It can be polled repeatedly in a `select!`. Dropping it detaches the task.
-#[must_use = "futures do nothing unless polled"]
-pub struct Settled<O: 'static> {
-    awaiter: Awaiter<O>,
-}
-
-impl<O: 'static> Future for Settled<O> {
-    type Output = Result<O, PromiseError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.awaiter.poll(cx)
-    }
-}
-
-impl<O: 'static> fmt::Debug for Settled<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.awaiter.fmt(f)
     }
 }

@@ -124,6 +124,7 @@ impl<O> Drop for Inner<O> {
 ///
 /// Clones resolve the same promise; only the first call of any of them counts. Dropping all of
 /// them leaves the promise pending forever, as in JavaScript.
+#[must_use = "dropping every resolver leaves the promise pending forever"]
 pub struct Resolver<T> {
     inner: Inner<T>,
 }
@@ -148,6 +149,7 @@ impl<T: 'static> Resolver<T> {
 /// Clones resolve the same promise; only the first call of any of them counts, even if it makes
 /// the promise follow one that is still pending. Dropping all of them leaves the promise pending
 /// forever, as in JavaScript.
+#[must_use = "dropping every resolver leaves the promise pending forever"]
 pub struct TryResolver<T, E> {
     inner: Inner<Result<T, E>>,
 }

@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::awaiter::Settled;
 use super::next::{IntoNext, Rejected};
+use super::settled::Settled;
 use super::state::State;
 use super::{Promise, TryPromise};
 use crate::hooks::rejection::Reason;
@@ -26,7 +26,9 @@ use crate::hooks::rejection::Reason;
 ///
 /// # Panics
 ///
-/// Awaiting it panics as awaiting a [`Promise`] does.
+/// Awaiting it panics as awaiting a [`Promise`] does, and also if the promise was aborted through
+/// the [`settled`](SharedPromise::settled) future of any clone. Where that can happen, await
+/// `settled()`.
 ///
 /// # Cancel safety
 ///
@@ -57,11 +59,6 @@ impl<T: 'static> SharedPromise<T> {
     /// Returns another handle to the promise.
     pub(super) fn new_handle(&self) -> Promise<T> {
         Promise::new(self.promise.state().clone())
-    }
-
-    /// Aborts the task or the job that would settle the promise; see [`Promise::abort`].
-    pub fn abort(&self) {
-        self.promise.abort();
     }
 
     /// Returns whether the promise has settled.
@@ -101,11 +98,6 @@ impl<T: 'static, E: 'static> SharedTryPromise<T, E> {
     /// Returns another handle to the promise.
     pub(super) fn new_handle(&self) -> TryPromise<T, E> {
         TryPromise::new(self.promise.state().clone())
-    }
-
-    /// Aborts the task or the job that would settle the promise; see [`Promise::abort`].
-    pub fn abort(&self) {
-        self.promise.abort();
     }
 
     /// Returns whether the promise has settled.

@@ -113,11 +113,16 @@ pub(crate) enum Awaiting {
 /// A promise of any type, as the code that aborts it sees it.
 pub(crate) trait Abortable {
     fn request_abort(self: Rc<Self>);
+    fn is_finished(&self) -> bool;
 }
 
 impl<O: 'static> Abortable for State<O> {
     fn request_abort(self: Rc<Self>) {
         self.abort();
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_settled()
     }
 }
 
@@ -244,6 +249,25 @@ impl<O: 'static> State<O> {
                 }
             };
             self.add_reaction(Reaction::Map(Box::new(map)));
+        }
+    }
+
+    /// Calls `callback` within the settling, or at once if the promise has settled. It does not
+    /// handle the promise: `callback` decides whether to [mark](State::mark_handled) it.
+    pub(crate) fn notify_settled(self: &Rc<Self>, callback: impl FnOnce() + 'static) {
+        if self.is_settled() {
+            callback();
+        } else {
+            self.add_reaction(Reaction::Map(Box::new(callback)));
+        }
+    }
+
+    /// Takes back that the promise was handled: if its task has panicked, that is reported at the
+    /// end of the drain unless the promise is handled until then.
+    pub(crate) fn mark_unhandled(self: &Rc<Self>) {
+        self.handled.set(false);
+        if self.failure_reason.borrow().is_some() && self.tracking.get() == Tracking::Untracked {
+            self.track_rejection();
         }
     }
 

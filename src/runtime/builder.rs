@@ -1,5 +1,6 @@
 //! The settings of a loop, and the construction of the loop from them.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::panic::Location;
@@ -95,6 +96,12 @@ impl Builder {
     /// whenever nothing else can run. Jobs of the pool hold it, waits for sockets do not.
     pub fn virtual_time(mut self) -> Builder {
         self.virtual_time = true;
+        self
+    }
+
+    /// Sets the clock to that of the system, as it is by default.
+    pub(crate) fn real_time(mut self) -> Builder {
+        self.virtual_time = false;
         self
     }
 
@@ -224,7 +231,7 @@ impl Builder {
             state,
             entry: self.entry,
             stuck_policy: self.stuck_policy,
-            has_reported: false,
+            has_reported: Cell::new(false),
             hosting: Hosting::Off,
         })
     }

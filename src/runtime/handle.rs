@@ -160,9 +160,16 @@ impl std::error::Error for LoopClosed {}
 ///
 /// It is cancel safe: the result is kept until it is polled again.
 #[derive(Debug)]
-#[must_use = "futures do nothing unless polled; the task itself runs anyway"]
+#[must_use = "dropping a promise discards its output, even an `Err`: await it, or call `detach()`"]
 pub struct RemotePromise<T> {
     receiver: oneshot::Receiver<Result<T, RemoteError>>,
+}
+
+impl<T> RemotePromise<T> {
+    /// Lets the task run on without its promise, and discards the result.
+    ///
+    /// This is what dropping the promise does; the call shows that it is intended.
+    pub fn detach(self) {}
 }
 
 impl<T> Future for RemotePromise<T> {

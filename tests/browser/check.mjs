@@ -1,5 +1,9 @@
 // The page of a recorded run, in a real browser: `node tests/browser/check.mjs [folder]`.
 //
+// The picture of the README is a copy of `replay.png`, one of the screenshots:
+//
+//     node tests/browser/check.mjs target/pages && cp target/pages/replay.png examples/
+//
 // The examples write the pages. The test opens them in a headless Chromium at the size of a desktop
 // and of a phone, and walks through all steps with the keyboard. The screenshots are written to the
 // folder, or to a temporary one that is removed at the end.
@@ -86,7 +90,7 @@ async function jobQueue(browser, url, name, size, folder) {
   const at = (line) => seen[seen.findIndex(({ log }) => log.includes(line))];
   assert.equal(at('Script End').microtasks, 2, 'two promises are queued');
   assert.equal(at('Script End').hub, 'main script');
-  assert.match(at('Promise 1 resolved').line, /first\.await/, 'the line in the source');
+  assert.match(at('Promise 1 resolved').line, /first\.then/, 'the line in the source');
   assert.equal(at('setTimeout').phase, 'timers');
   assert.ok(seen.some(({ stack, what }) => stack.length === 0 && /call stack is empty/.test(what)));
   assert.deepEqual([last.stack.length, last.ticks, last.microtasks, last.waiting], [0, 0, 0, 0]);
@@ -156,6 +160,19 @@ async function tour(browser, url, name, size, folder) {
   console.log(`tour, ${name}: ${seen.length} steps`);
 }
 
+/** The picture of the README: small, because a README is narrow. */
+async function picture(browser, url, folder) {
+  const size = { width: 1120, height: 690 };
+  const page = await browser.page(size);
+  await page.open(url);
+  const seen = await walk(page);
+  await assertFits(page, size);
+  const step = seen.findIndex(({ log }) => log.includes('Script End'));
+  await page.value(`go(${step}, false)`);
+  await page.screenshot(path.join(folder, 'replay.png'));
+  await page.close();
+}
+
 /** A recording with thousands of steps. */
 async function starvation(browser, url, size) {
   const page = await browser.page(size);
@@ -197,6 +214,7 @@ try {
     await jobQueue(browser, pages.job_queue, 'phone', PHONE, folder);
     await tour(browser, pages.tour, 'desktop-dark', { ...DESKTOP, dark: true }, folder);
     await tour(browser, pages.tour, 'phone-dark', { ...PHONE, dark: true }, folder);
+    await picture(browser, pages.job_queue, folder);
     await starvation(browser, pages.starvation, DESKTOP);
   } finally {
     await browser.close();

@@ -3,7 +3,9 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use nodeloop::net::{TcpListener, TcpStream};
+use nodeloop::net::kind::Kind;
+use nodeloop::net::{Socket, TcpListener, TcpStream};
+use nodeloop::{Promise, promise};
 
 /// Any port of the loopback interface.
 pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -14,6 +16,13 @@ pub async fn tcp_pair() -> (TcpStream, TcpStream) {
     let connecting = TcpStream::connect(listener.local_addr().unwrap());
     let (connected, accepted) = futures::join!(connecting, listener.accept());
     (connected.unwrap(), accepted.unwrap().0)
+}
+
+/// Closes a socket; the promise resolves in the close phase.
+pub fn destroy<K: Kind>(socket: &Socket<K>) -> Promise<()> {
+    let (promise, resolver) = promise::with_resolver();
+    socket.close_with(move || resolver.resolve(()));
+    promise
 }
 
 /// An address that refuses what is sent to it, and that no other process can use while this exists.

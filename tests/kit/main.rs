@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "macros")]
+mod attributes;
 mod explore;
 mod hosted;
 mod observe;

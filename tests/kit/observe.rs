@@ -531,8 +531,7 @@ fn a_panicked_and_an_aborted_promise_are_distinguished() {
         .run_script(|| {
             on_unhandled_rejection(|_| {});
             drop(spawn(async { throw("oh") }));
-            let sleeping = spawn(time::sleep(ms(10)));
-            sleeping.abort();
+            spawn(time::sleep(ms(10))).settled().abort();
         })
         .unwrap();
     assert_eq!(

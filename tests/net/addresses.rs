@@ -263,12 +263,14 @@ fn r60_lookups_are_jobs_of_the_pool() {
         spawn(async move {
             lookup_host("localhost:1").await.unwrap();
             looked_up();
-        });
+        })
+        .detach();
         queue_work(|| (), move |()| last());
         spawn(async move {
             lookup_host("[::1]:1").await.unwrap();
             known();
-        });
+        })
+        .detach();
     };
     event_loop.run_script(script).unwrap();
     assert_eq!(*log.borrow(), ["literal", "job", "name", "job after"]);
@@ -284,6 +286,7 @@ fn a_lookup_may_be_dropped() {
         spawn(async move {
             let mut connecting = connecting;
             assert!(futures::poll!(&mut connecting).is_pending());
-        });
+        })
+        .detach();
     });
 }

@@ -48,16 +48,18 @@ fn a_loop_dropped_with_open_sockets_closes_them() {
                     connected.read_exact(&mut [0; 1000]).await.unwrap();
                     yield_now().await; // let the writer get ahead
                 }
-            });
+            })
+            .detach();
             spawn(async move {
                 loop {
                     accepted.write_all(&[0; 65536]).await.unwrap();
                     yield_now().await;
                 }
-            });
+            })
+            .detach();
         }
         let accepting = listener.clone();
-        spawn(async move { accepting.accept().await.map(drop) });
+        spawn(async move { accepting.accept().await.map(drop) }).detach();
         // The sockets are closed, and the loop ends before its close phase.
         listener.close_with(|| unreachable!("the loop has ended"));
         open_descriptors()
@@ -116,7 +118,8 @@ fn a_server_out_of_descriptors_recovers() {
             for _ in 0..4 {
                 let (stream, _) = listener.accept().await.unwrap();
                 *counted.borrow_mut() += 1;
-                spawn(async move { futures::io::copy(&stream, &mut &stream).await.unwrap() });
+                spawn(async move { futures::io::copy(&stream, &mut &stream).await.unwrap() })
+                    .detach();
             }
         });
         let mut early = TcpStream::connect(address).await.unwrap();

@@ -28,7 +28,7 @@ fn every_byte_comes_back() {
     let report = block_on(async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        spawn(async move { echo::serve(&listener).await.unwrap() });
+        spawn(async move { echo::serve(&listener).await.unwrap() }).detach();
         spawn_blocking(move || run_client(port, messages)).await
     });
     println!("{report}");

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit_of;
-use crate::common::net::{ANY, Refusing, Silent};
+use crate::common::net::{ANY, Refusing, Silent, destroy};
 use crate::common::process::{descriptors_left, in_own_process, open_descriptors};
 use crate::common::real_loop;
 use crate::memory::live_bytes;
@@ -267,7 +267,7 @@ async fn is_closed_while_both_halves_wait(token: Token) {
         (&mut &*reader).read(&mut [0; 8]).await.unwrap_err().kind()
     });
     until_waiting_for_good(&is_waiting).await;
-    stream.close().await;
+    destroy(&stream).await;
     assert_eq!(writing.await, ErrorKind::NotConnected);
     assert_eq!(reading.await, ErrorKind::NotConnected);
     drop(peer);
@@ -335,7 +335,8 @@ async fn connect_dropped(token: Token) {
     let connecting = spawn(async move {
         let _token = token;
         TcpStream::connect(address).await.map(drop)
-    });
+    })
+    .settled();
     yield_now().await;
     assert!(!connecting.is_finished());
     connecting.abort();

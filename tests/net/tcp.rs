@@ -87,7 +87,8 @@ fn a_refusal_by_the_network_comes_in_the_poll_phase() {
         spawn(async move {
             let refused = TcpStream::connect(refusing.address).await;
             log(&connecting, format!("{:?}", refused.unwrap_err().kind()));
-        });
+        })
+        .detach();
         queue_microtask(move || log(&lines, "microtask"));
     });
     assert_eq!(*seen.borrow(), ["microtask", "ConnectionRefused"]);
@@ -152,7 +153,8 @@ fn two_tasks_accept_on_one_listener() {
                 let mut text = String::new();
                 stream.read_to_string(&mut text).await.unwrap();
                 log(&lines, format!("{name} accepted {text}"));
-            });
+            })
+            .detach();
         }
         for text in ["A", "B"] {
             let mut stream = TcpStream::connect(address).await.unwrap();
@@ -202,7 +204,8 @@ fn a_listener_that_is_closed_ends_its_waits() {
         spawn(async move {
             let error = accepting.accept().await.unwrap_err();
             log(&waiting, format!("{:?}", error.kind()));
-        });
+        })
+        .detach();
         let check = lines.clone();
         set_immediate(move || {
             log(&check, "check");
@@ -434,7 +437,8 @@ fn a_fast_peer_starves_neither_timers_nor_immediates() {
             {
                 counted.set(counted.get() + 1);
             }
-        });
+        })
+        .settled();
         while reads.get() < 5_000 {
             yield_now().await;
             immediates.set(immediates.get() + 1);
@@ -468,7 +472,8 @@ fn r6_an_unrefed_listener_does_not_keep_the_loop_alive() {
             assert!(!listener.has_ref());
             let _ = listener.accept().await;
             accepted.set(true);
-        });
+        })
+        .detach();
     });
     assert!(!seen.get());
 }

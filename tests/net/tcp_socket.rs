@@ -1,4 +1,4 @@
-//! TCP: options before and after connecting, owned halves, awaited closing, and backpressure.
+//! TCP: options before and after connecting, owned halves, closing, and backpressure.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read};
@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit;
-use crate::common::net::{ANY, Refusing, tcp_pair};
+use crate::common::net::{ANY, Refusing, destroy, tcp_pair};
 use crate::common::{block_on, run};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
-use nodeloop::net::{NetError, TcpListener, TcpSocket, TcpStream};
+use nodeloop::net::{NetError, TcpListener, TcpSocket, TcpStream, UdpSocket};
 use nodeloop::{set_immediate, set_timeout, spawn, yield_now};
 
 #[test]
@@ -93,7 +93,8 @@ fn listeners_share_a_port() {
                     listener.accept().await.unwrap();
                     accepted.set(accepted.get() + 1);
                 }
-            });
+            })
+            .detach();
         }
         for _ in 0..CONNECTIONS {
             TcpStream::connect(address).await.unwrap();
@@ -168,9 +169,37 @@ fn two_tasks_own_a_half_each() {
         from_client.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "there");
         to_client.write_all(b"and back").await.unwrap();
-        AsyncWriteExt::close(&mut to_client).await.unwrap();
+        to_client.close().await.unwrap();
         writing.await;
         assert_eq!(reading.await, "and back");
+    });
+}
+
+#[test]
+fn close_ends_the_writing_direction_of_a_stream_and_closes_a_listener() {
+    let _limit = limit();
+    block_on(async {
+        let listener = TcpListener::bind(ANY).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        client.write_all(b"question").await.unwrap();
+        client.close().await.unwrap();
+        let mut text = String::new();
+        server.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "question");
+        server.write_all(b"answer").await.unwrap();
+        server.close().await.unwrap();
+        text.clear();
+        client.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "answer");
+
+        listener.close(); // need not be awaited
+        assert!(listener.local_addr().is_err());
+        let socket = UdpSocket::bind(ANY).await.unwrap();
+        socket.close().await;
+        assert!(socket.local_addr().is_err());
     });
 }
 
@@ -223,12 +252,13 @@ fn r62_closing_can_be_awaited() {
         };
         let (one, other) = tcp_pair().await;
         yield_now().await;
-        let (first, second) = (one.close(), other.close());
+        let (first, second) = (destroy(&one), destroy(&other));
         for (closing, log) in [(first, logging("first")), (second, logging("second"))] {
             spawn(async move {
                 closing.await;
                 log();
-            });
+            })
+            .detach();
         }
         set_timeout(Duration::from_millis(1), logging("timer"));
         set_immediate(logging("check"));

@@ -89,7 +89,8 @@ fn round(connections: usize, token: &Rc<()>) {
                         length => stream.write_all(&buffer[..length]).await.unwrap(),
                     }
                 }
-            });
+            })
+            .detach();
         }
         assert!(open_descriptors() >= before + connections, "all are open");
         assert_eq!(Rc::strong_count(&tasks), connections + 2);

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -147,7 +148,8 @@ fn a_datagram_is_a_macrotask_of_the_poll_phase() {
             next_tick(logging("tick"));
             set_immediate(logging("check"));
             other.close_with(logging("close"));
-        });
+        })
+        .detach();
     });
     let lines = seen.borrow().clone();
     assert_eq!(
@@ -277,7 +279,8 @@ fn sockets_share_a_port() {
                 while socket.recv(&mut [0; 4]).await.is_ok() {
                     received.set(received.get() + 1);
                 }
-            });
+            })
+            .detach();
         }
         for _ in 0..20 {
             local().await.send_to(b"x", address).await.unwrap();
@@ -352,7 +355,8 @@ fn r6_a_socket_that_nobody_waits_for_does_not_keep_the_loop_alive() {
             assert!(!socket.unref().has_ref());
             let _ = socket.recv(&mut [0; 4]).await;
             received.set(true);
-        });
+        })
+        .detach();
     });
     assert!(!seen.get());
 }
@@ -439,6 +443,31 @@ fn a_woken_future_that_is_dropped_passes_its_turn_on() {
         assert!(!second.is_finished(), "it is the turn of the first");
         drop(first);
         assert_eq!(second.await, 1);
+    });
+}
+
+#[test]
+fn a_woken_future_that_is_not_polled_passes_its_turn_on() {
+    let _limit = limit();
+    block_on(async {
+        let (sender, receiver) = pair().await;
+        let receiver = Rc::new(receiver);
+        let (idle, waiting) = (receiver.clone(), receiver);
+        let (is_received, received) = futures::channel::oneshot::channel();
+        let idle = spawn(async move {
+            let mut buffer = [0; 8];
+            let mut receive = pin!(idle.recv(&mut buffer));
+            assert!(futures::poll!(receive.as_mut()).is_pending());
+            received.await.unwrap(); // it is first in turn, and does something else
+            assert_eq!(receive.await.unwrap(), "second".len());
+        });
+        let waiting = spawn(async move { waiting.recv(&mut [0; 8]).await.unwrap() });
+        yield_now().await;
+        sender.send(b"first").await.unwrap();
+        assert_eq!(waiting.await, "first".len());
+        is_received.send(()).unwrap();
+        sender.send(b"second").await.unwrap();
+        idle.await;
     });
 }
 

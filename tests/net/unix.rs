@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::common::block_on;
 use crate::common::limit::limit;
-use crate::common::net::SocketPath;
+use crate::common::net::{SocketPath, destroy};
 use futures::StreamExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{UnixDatagram, UnixListener, UnixStream};
@@ -34,7 +34,7 @@ fn a_stream_connects_and_carries_data() {
             assert!(stream.take_error().unwrap().is_none());
             let (mut reader, mut writer) = (&stream, &stream);
             writer.write_all(text.as_bytes()).await.unwrap();
-            AsyncWriteExt::close(&mut writer).await.unwrap();
+            writer.close().await.unwrap();
             let mut echo = String::new();
             reader.read_to_string(&mut echo).await.unwrap();
             assert_eq!(echo, text);
@@ -144,7 +144,7 @@ fn halves_are_owned_and_reunited() {
         other.write_all(b"alive").await.unwrap();
         reader.read_exact(&mut buffer).await.unwrap();
         assert_eq!(&buffer, b"alive");
-        reader.as_ref().close().await;
+        destroy(reader.as_ref()).await;
         assert!(reader.read(&mut buffer).await.is_err());
     });
 }

@@ -69,7 +69,8 @@ fn log_stream(
         }
         log.add(end);
         stream.close_with(closed);
-    });
+    })
+    .detach();
 }
 
 /// `210-child.js`
@@ -138,7 +139,8 @@ fn output_comes_with_nodes_close_event() {
             let output = child.wait_with_output().await.unwrap();
             assert_eq!(output.stdout, b"out\n");
             log.add(format_args!("close {:?}", output.status.code()));
-        });
+        })
+        .detach();
     })
     .assert(["exit", "immediate of exit", "close Some(3)"]);
 }
@@ -192,7 +194,7 @@ fn output_waits_for_a_grandchild_that_holds_the_pipe_open() {
         let (exits, mut stdin) = (log.clone(), child.stdin.take().unwrap());
         child.on_exit(move |_| {
             exits.add("exit");
-            spawn(async move { stdin.write_all(b"go on\n").await.unwrap() });
+            spawn(async move { stdin.write_all(b"go on\n").await.unwrap() }).detach();
         });
         let closes = log.callback("close");
         log_stream(&log, child.stdout.take().unwrap(), "", "end", closes);
@@ -226,7 +228,8 @@ fn the_status_of_a_killed_child_names_the_signal() {
                 status,
                 "the status stays the same"
             );
-        });
+        })
+        .detach();
     })
     .assert(["killed true", "exit null SIGTERM", "killed again false"]);
 }

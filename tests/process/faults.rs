@@ -182,7 +182,7 @@ fn a_loop_that_ends_kills_children_with_kill_on_drop() {
             for _ in 0..3 {
                 let mut command = Command::new("sleep");
                 let mut child = command.arg("1000").kill_on_drop(true).spawn().unwrap();
-                spawn(async move { child.wait().await.map(drop) });
+                spawn(async move { child.wait().await.map(drop) }).detach();
             }
         })
         .unwrap();

@@ -471,7 +471,8 @@ fn an_aborted_job_that_no_thread_has_started_leaves_the_queue() {
             let second = spawn_blocking(move || {
                 drop(guard);
                 unreachable!("it was aborted")
-            });
+            })
+            .settled();
             let third = queue_work(
                 move || {
                     drop(other);
@@ -483,7 +484,7 @@ fn an_aborted_job_that_no_thread_has_started_leaves_the_queue() {
             assert!(third.cancel());
             assert!(!third.cancel());
             drops.assert(2);
-            assert!(second.settled().await.unwrap_err().is_aborted());
+            assert!(second.await.unwrap_err().is_aborted());
             open.send(()).unwrap();
             assert_eq!(first.await, "first");
             assert_eq!(
@@ -509,10 +510,11 @@ fn a_running_job_that_was_aborted_runs_on_and_its_result_is_dropped() {
                 started.send(()).unwrap();
                 opened.recv().unwrap();
                 result
-            });
+            })
+            .settled();
             starts.recv().unwrap();
             job.abort();
-            assert!(job.settled().await.unwrap_err().is_aborted());
+            assert!(job.await.unwrap_err().is_aborted());
             drops.assert(0);
             open.send(()).unwrap();
             time::wait_for_jobs();

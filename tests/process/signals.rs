@@ -7,7 +7,9 @@
 //! a time.
 
 use std::cell::{Cell, RefCell};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -18,11 +20,12 @@ use crate::common::{Later, Log, log_uncaught, throw, trace, virtual_loop};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
 use nodeloop::net::UnixStream;
-use nodeloop::signal::{SignalKind, SignalListener, ctrl_c, on_signal, signal};
+use nodeloop::signal::{SignalKind, SignalListener, ctrl_c, on_signal, raise_default, signal};
 use nodeloop::{
     AsyncLocalStorage, EventLoop, RunError, handle, next_tick, on_exit, queue_microtask,
     set_immediate, spawn, yield_now,
 };
+use rustix::process::{Pid, Signal, kill_process};
 
 const HUP: SignalKind = SignalKind::hangup();
 const USR2: SignalKind = SignalKind::user_defined2();
@@ -86,14 +89,16 @@ fn signals_come_after_the_other_events_of_their_phase() {
             spawn(async move {
                 peer.read_exact(&mut [0; 5]).await.unwrap();
                 reader.add("data");
-            });
+            })
+            .detach();
             yield_now().await;
             yield_now().await;
             log_on(&log, USR2, "signal");
             raise(USR2);
             socket.write_all(b"hello").await.unwrap();
             set_immediate(log.callback("immediate"));
-        });
+        })
+        .detach();
     })
     .assert(["data", "signal", "immediate"]);
 }
@@ -338,6 +343,14 @@ fn what_cannot_be_listened_to_is_an_error() {
     });
 }
 
+/// The default action returns some time after the last listener was removed.
+fn raise_until_it_ends_the_process(kind: SignalKind) -> ! {
+    loop {
+        raise(kind);
+        thread::yield_now();
+    }
+}
+
 /// What this program does when it is run by [`the_default_is_back_without_listeners`].
 #[test]
 fn child_that_ends_by_a_signal() {
@@ -355,7 +368,13 @@ fn child_that_ends_by_a_signal() {
                     let waiting = ctrl_c();
                     raise(interrupt); // caught
                     waiting.await.unwrap();
-                    raise(interrupt); // not caught
+                    raise_until_it_ends_the_process(interrupt);
+                }
+                "raise_default" => {
+                    let listened = signal(interrupt).unwrap();
+                    raise_default(SignalKind::child()).unwrap(); // has no effect
+                    raise_default(interrupt).unwrap();
+                    unreachable!("{listened:?} does not catch it");
                 }
                 "ignored" => {
                     drop(signal(SignalKind::pipe()).unwrap());
@@ -367,7 +386,7 @@ fn child_that_ends_by_a_signal() {
                     drop(one);
                     raise(interrupt); // caught
                     drop(other);
-                    raise(interrupt); // not caught
+                    raise_until_it_ends_the_process(interrupt);
                 }
             }
         })
@@ -378,7 +397,7 @@ fn child_that_ends_by_a_signal() {
 fn the_default_is_back_without_listeners() {
     let _limit = limit();
     let _alone = alone();
-    for mode in ["ctrl_c", "streams", "ignored"] {
+    for mode in ["ctrl_c", "streams", "ignored", "raise_default"] {
         let status = command_of(child_that_ends_by_a_signal)
             .env("NODELOOP_SIGNAL_CHILD", mode)
             .stdout(std::process::Stdio::null())
@@ -386,6 +405,73 @@ fn the_default_is_back_without_listeners() {
             .unwrap();
         assert_eq!(status.signal(), Some(2), "{mode}");
     }
+}
+
+/// What this program does when it is run by
+/// [`a_signal_in_flight_when_its_last_listener_is_removed_has_no_effect`]: it listens to `SIGINT` many
+/// times on a thread that does not handle the signals, and says so to its parent, which sends them.
+#[test]
+fn child_that_is_signalled_while_it_listens() {
+    let _limit = limit();
+    if std::env::var_os("NODELOOP_SIGNALLED").is_none() {
+        return;
+    }
+    virtual_loop()
+        .run(async {
+            for _ in 0..CONVERSATIONS {
+                let listened = on_signal(SignalKind::interrupt(), || ()).unwrap();
+                println!("\n{LISTENING}");
+                let mut line = String::new();
+                std::io::stdin().read_line(&mut line).unwrap();
+                assert!(listened.remove());
+            }
+        })
+        .unwrap();
+}
+
+const CONVERSATIONS: usize = 50;
+const LISTENING: &str = "listening";
+
+/// The parent sends a signal and then reports it, so that the child stops to listen at the time at
+/// which another thread of the child handles the signal. Many children at once keep the processors
+/// busy.
+#[test]
+fn a_signal_in_flight_when_its_last_listener_is_removed_has_no_effect() {
+    let _limit = limit();
+    let _alone = alone();
+    let children: Vec<_> = (0..20)
+        .map(|_| thread::spawn(converse_with_signalled_child))
+        .collect();
+    for child in children {
+        let (signals, status) = child.join().unwrap();
+        assert_eq!(
+            (signals, status.signal(), status.code()),
+            (CONVERSATIONS, None, Some(0))
+        );
+    }
+}
+
+/// Returns how many signals were sent, and how the child has ended.
+fn converse_with_signalled_child() -> (usize, ExitStatus) {
+    let mut child = command_of(child_that_is_signalled_while_it_listens)
+        .env("NODELOOP_SIGNALLED", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = Pid::from_child(&child);
+    let mut to_child = child.stdin.take().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let listening = lines.map_while(Result::ok).filter(|line| line == LISTENING);
+    let mut signals = 0;
+    for _ in listening {
+        signals += 1;
+        kill_process(id, Signal::INT).unwrap();
+        if to_child.write_all(b"sent\n").is_err() {
+            break; // the child has ended
+        }
+    }
+    (signals, child.wait().unwrap())
 }
 
 #[test]

@@ -59,21 +59,22 @@ fn child() {
                     .write_all(format!("read {length}").as_bytes())
                     .await
                     .unwrap();
-            });
+            })
+            .detach();
             on_exit(|_| print!(" exit"));
         }),
         "block_on" => event_loop.block_on(async {
-            spawn(async { stdin().read(&mut [0; 9]).await.map(drop) });
+            spawn(async { stdin().read(&mut [0; 9]).await.map(drop) }).detach();
             stdout().write_all(b"done").await.unwrap();
         }),
         "exit" => event_loop.run(async {
-            spawn(async { stdin().read(&mut [0; 9]).await.map(drop) });
+            spawn(async { stdin().read(&mut [0; 9]).await.map(drop) }).detach();
             set_immediate(|| exit(3));
         }),
         "unref" => event_loop.run(async {
             let mut input = stdin();
             assert!(input.has_ref() && !input.unref().has_ref());
-            spawn(async move { input.read(&mut [0; 9]).await.map(drop) });
+            spawn(async move { input.read(&mut [0; 9]).await.map(drop) }).detach();
             stdout().write_all(b"unrefed").await.unwrap();
         }),
         "full" => event_loop.run(async {
@@ -109,7 +110,7 @@ fn child() {
 fn count_turns(turns: Rc<Cell<usize>>) {
     turns.set(turns.get() + 1);
     if turns.get() == 10 {
-        spawn(async { stderr().write_all(b"go").await.unwrap() });
+        spawn(async { stderr().write_all(b"go").await.unwrap() }).detach();
     } else {
         set_immediate(move || count_turns(turns));
     }

@@ -50,7 +50,8 @@ fn each_message_is_a_macrotask() {
             worker.post("end").unwrap();
             assert_eq!(worker.join().await.unwrap(), WorkerOutcome::Finished(()));
             log.add("exit 0");
-        });
+        })
+        .detach();
     })
     .assert([
         "message 1",
@@ -108,7 +109,8 @@ fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
                 other => panic!("{other:?}"),
             }
             log.add("thrown 1");
-        });
+        })
+        .detach();
     })
     .assert([
         "0",
@@ -168,7 +170,7 @@ fn a_worker_keeps_the_loop_alive_unless_it_is_unrefed() {
         let joined = worker.join();
         let ended = Rc::new(Cell::new(None));
         let ends = ended.clone();
-        spawn(async move { ends.set(Some(joined.await.unwrap())) });
+        spawn(async move { ends.set(Some(joined.await.unwrap())) }).detach();
         // This worker would keep the loop alive forever.
         let blocked = Worker::<(), (), ()>::spawn(move |_| async move {
             let _ = given_up.recv();
@@ -311,7 +313,7 @@ fn connections_are_handed_over_to_other_loops() {
             .map(|number| {
                 Worker::<std::net::TcpStream, (), ()>::spawn(move |mut port| async move {
                     while let Some(stream) = port.next().await {
-                        spawn(serve(stream, number));
+                        spawn(serve(stream, number)).detach();
                     }
                 })
                 .unwrap()
@@ -322,7 +324,8 @@ fn connections_are_handed_over_to_other_loops() {
                 let (stream, _) = listener.accept().await.unwrap();
                 worker.post(stream.into_std().unwrap()).unwrap();
             }
-        });
+        })
+        .detach();
         let mut served = Vec::new();
         for _ in 0..9 {
             served.push(ask(address).await);
@@ -372,9 +375,10 @@ async fn listen_too(mut port: MessagePort<SocketAddr, SocketAddr>, number: u8) {
     let serving = spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            spawn(serve(stream.into_std().unwrap(), number));
+            spawn(serve(stream.into_std().unwrap(), number)).detach();
         }
-    });
+    })
+    .settled();
     assert_eq!(port.recv().await, None);
     serving.abort();
 }

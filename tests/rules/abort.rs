@@ -253,7 +253,9 @@ fn timers_immediates_tasks_and_jobs_accept_a_signal() {
         let signal = controller.signal();
         set_timeout(ms(5), logging(&log, "timer: never")).abort_on(&signal);
         set_immediate(logging(&log, "immediate: never")).abort_on(&signal);
-        let task = spawn(std::future::pending::<()>()).abort_on(&signal);
+        let task = spawn(std::future::pending::<()>())
+            .settled()
+            .abort_on(&signal);
         // Four jobs keep the pool busy until the fifth has been aborted.
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
         let receiver = std::sync::Arc::new(std::sync::Mutex::new(receiver));
@@ -266,13 +268,15 @@ fn timers_immediates_tasks_and_jobs_accept_a_signal() {
                 |()| {},
             );
         }
-        let job = spawn_blocking(|| panic!("it must not start")).abort_on(&signal);
+        let job = spawn_blocking(|| panic!("it must not start"))
+            .settled()
+            .abort_on(&signal);
         let own = log.clone();
         drop(spawn(async move {
-            let task = task.settled().await.unwrap_err();
+            let task = task.await.unwrap_err();
             own.borrow_mut()
                 .push(format!("task aborted: {}", task.is_aborted()));
-            let job: Result<(), _> = job.settled().await;
+            let job: Result<(), _> = job.await;
             own.borrow_mut()
                 .push(format!("job aborted: {}", job.unwrap_err().is_aborted()));
         }));
@@ -292,7 +296,7 @@ fn listeners_are_removed() {
         let inner = signal.clone();
         drop(spawn(async move {
             for _ in 0..10_000 {
-                promise::ready(()).abort_on(&inner).await;
+                promise::ready(()).settled().abort_on(&inner).await.unwrap();
             }
             let text = format!("{:?}", inner);
             assert!(text.contains("AbortSignal"), "{text}");

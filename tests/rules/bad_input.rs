@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, panic_any};
 use std::pin::Pin;
+use std::prelude::v1::test; // and not the attribute of nodeloop
 use std::rc::Rc;
 use std::sync::Once;
 use std::task::Poll;
@@ -13,7 +14,7 @@ use crate::common;
 use crate::common::limit::limit;
 use crate::common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
 use futures::future::{FusedFuture, FutureExt};
-use nodeloop::promise::{MAX_SPAWN_DEPTH, try_with_resolver, with_resolver};
+use nodeloop::promise::{MAX_SPAWN_DEPTH, SharedPromise, try_with_resolver, with_resolver};
 use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
 
@@ -179,7 +180,8 @@ fn zero_and_huge_delays() {
             log.add(now_ms());
             sleep(ms(1 << 40)).await; // 34 years
             log.add(now_ms() - (1 << 40));
-        });
+        })
+        .detach();
     })
     .assert(["1", "3", "4", "5", "7", "7"]);
 }
@@ -196,7 +198,8 @@ fn the_end_of_time_can_be_reached() {
             log.add("advanced");
             block_for(Duration::MAX);
             log.add("blocked");
-        });
+        })
+        .detach();
     })
     .assert(["slept", "completed", "advanced", "blocked"]);
 }
@@ -234,7 +237,8 @@ fn a_future_polled_after_completion_panics_with_a_message() {
             let mut promise = resolved();
             (&mut promise).await;
             assert!(poll_once(&mut promise).await.contains("polled after"));
-        });
+        })
+        .detach();
     })
     .assert([]);
 }
@@ -273,7 +277,8 @@ fn a_sleep_and_a_timeout_stay_ready() {
             }
             resolver.resolve("late");
             log.add((&mut timeout).await.unwrap());
-        });
+        })
+        .detach();
     })
     .assert(["6 rounds", "late"]);
 }
@@ -289,12 +294,12 @@ fn two_loops_on_one_thread_take_turns() {
     let line = log.clone();
     a.block_on(async move {
         set_timeout(ms(5), line.callback("timer of a"));
-        spawn(async move { line.add(format_args!("a: {}", in_a.await)) });
+        spawn(async move { line.add(format_args!("a: {}", in_a.await)) }).detach();
     })
     .unwrap();
     let line = log.clone();
     b.block_on(async move {
-        spawn(async move { line.add(format_args!("b: {}", in_b.await)) });
+        spawn(async move { line.add(format_args!("b: {}", in_b.await)) }).detach();
         resolve_a.resolve("from b"); // a wake from another loop is queued in the remote queue of a
     })
     .unwrap();
@@ -336,7 +341,8 @@ fn a_loop_can_be_dropped_inside_another() {
             spawn(async move {
                 pending::<()>().await;
                 drop(guard);
-            });
+            })
+            .detach();
         })
         .unwrap();
     let line = log.clone();
@@ -410,7 +416,8 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
         let aborted = spawn(async {
             let _guard = panics_when_dropped("aborted");
             pending::<i32>().await
-        });
+        })
+        .settled();
         aborted.abort();
         let both = spawn(async {
             let _guard = panics_when_dropped("not this one");
@@ -420,11 +427,16 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
             8
         });
         spawn(async move {
-            for task in [completed, completed_later, aborted, both] {
-                let failure = task.settled().await.unwrap_err();
-                log.add(failure);
+            for task in [
+                completed.settled(),
+                completed_later.settled(),
+                aborted,
+                both.settled(),
+            ] {
+                log.add(task.await.unwrap_err());
             }
-        });
+        })
+        .detach();
     })
     .assert([
         "the task panicked: completed",
@@ -518,7 +530,7 @@ fn destructors_at_the_end_of_the_loop_may_call_into_it() {
     event_loop
         .block_on(async move {
             let (promise, resolvers) = try_with_resolver::<(), OnDrop>();
-            let other = spawn(pending::<()>());
+            let other = spawn(pending::<()>()).settled();
             let guard = OnDrop::new(move || {
                 let refused = |text| {
                     let line = OnDrop::new(line.callback(text));
@@ -715,17 +727,17 @@ fn run_panics_on_an_unhandled_rejection() {
 }
 
 #[test]
-fn awaiting_an_aborted_promise_panics_with_a_message() {
+fn awaiting_a_shared_promise_that_was_aborted_panics_with_a_message() {
     let _limit = limit();
     let line = line!() + 3;
     let location = format!("{}:{line}:23", file!());
     trace(|log| {
-        let aborted = spawn(pending::<()>());
-        aborted.abort();
+        let aborted = spawn(pending::<()>()).shared();
+        aborted.settled().abort();
         spawn(async move {
             let text = AssertCatch(aborted).await;
             log.add(text);
-        });
+        }).detach();
     })
     .assert([&*format!(
         "awaited the promise created at {location}, which has no value: the promise was aborted, or \
@@ -734,7 +746,7 @@ fn awaiting_an_aborted_promise_panics_with_a_message() {
 }
 
 /// Awaits a promise and returns the text of the panic.
-struct AssertCatch(Promise<()>);
+struct AssertCatch(SharedPromise<()>);
 
 impl Future for AssertCatch {
     type Output = String;
@@ -793,7 +805,8 @@ fn after_a_good_run_what_is_pending_stays() {
             spawn(async move {
                 promise.await;
                 line.add("task");
-            });
+            })
+            .detach();
             resolver
         })
         .unwrap();
@@ -939,7 +952,7 @@ fn handles_of_a_loop_that_has_ended_do_nothing() {
                 set_timeout(ms(50), line.callback("never")),
                 fired,
                 set_immediate(line.callback("never")),
-                spawn(pending::<()>()),
+                spawn(pending::<()>()).settled(),
                 promise,
                 resolver,
             )
@@ -956,11 +969,7 @@ fn handles_of_a_loop_that_has_ended_do_nothing() {
     assert!(!immediate.has_ref());
     task.abort();
     assert!(task.is_finished());
-    assert!(
-        futures::executor::block_on(task.settled())
-            .unwrap_err()
-            .is_aborted()
-    );
+    assert!(futures::executor::block_on(task).unwrap_err().is_aborted());
     resolver.resolve(7);
     assert_eq!(futures::executor::block_on(promise), 7);
     assert!(remote.is_closed());

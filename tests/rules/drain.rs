@@ -167,7 +167,7 @@ fn promise_jobs_and_microtasks_share_a_queue() {
     trace(|log| {
         let (promise, resolver) = nodeloop::promise::with_resolver::<&str>();
         let line = log.clone();
-        nodeloop::spawn(async move { line.add(promise.await) });
+        nodeloop::spawn(async move { line.add(promise.await) }).detach();
         queue_microtask(log.callback("m before resolve"));
         resolver.resolve("p1");
         resolver.resolve("ignored"); // R44

@@ -38,7 +38,8 @@ fn catch(promise: nodeloop::TryPromise<(), i32>, log: &Log, line: &'static str) 
     spawn(async move {
         promise.await.expect_err("it was rejected");
         log.add(line);
-    });
+    })
+    .detach();
 }
 
 /// `async (promise) => { await promise; }`
@@ -79,7 +80,8 @@ fn rejections_are_reported_in_their_order() {
                     spawn(async move {
                         b.await.expect_err("it was rejected");
                         log.add("b caught");
-                    });
+                    })
+                    .detach();
                 });
             });
         });
@@ -455,11 +457,12 @@ fn a_panic_in_a_task_rejects_its_promise() {
     trace(|log| {
         log_uncaught(&log);
         log_unhandled(&log);
-        spawn(async { throw("at once") });
+        spawn(async { throw("at once") }).detach();
         spawn(async {
             resolved().await;
             throw("later")
-        });
+        })
+        .detach();
     })
     .assert(["unhandled panic: at once", "unhandled panic: later"]);
 }

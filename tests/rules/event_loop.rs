@@ -23,7 +23,8 @@ fn the_main_script_runs_before_any_callback() {
         spawn(async move {
             resolved().await;
             line.add("microtask");
-        });
+        })
+        .detach();
         next_tick(log.callback("tick"));
         log.add("main end");
     })
@@ -222,7 +223,8 @@ fn what_keeps_nothing_alive_does_not_run() {
         spawn(async move {
             std::future::pending::<()>().await;
             line.add("never");
-        });
+        })
+        .detach();
         on_exit(move |code| log.add(format_args!("exit {code}")));
     })
     .assert(["exit 0"]);

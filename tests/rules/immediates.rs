@@ -123,13 +123,15 @@ fn sleeps_and_yields_share_the_lists_of_timers_and_immediates() {
         spawn(async move {
             sleep(ms(10)).await;
             line.add("sleep v");
-        });
+        })
+        .detach();
         set_timeout(ms(10), log.callback("timer behind"));
         let line = log.clone();
         spawn(async move {
             yield_now().await;
             line.add("yield w");
-        });
+        })
+        .detach();
         set_immediate(log.callback("immediate behind"));
         block_for(ms(30));
     })

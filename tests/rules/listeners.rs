@@ -20,7 +20,8 @@ fn catch<E: nodeloop::Reason>(promise: TryPromise<(), E>, log: &Log, line: &'sta
     spawn(async move {
         promise.await.expect_err("it was rejected");
         log.add(line);
-    });
+    })
+    .detach();
 }
 
 /// An `uncaughtException` listener that logs, and queues a tick and a microtask that log.

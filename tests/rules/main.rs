@@ -12,6 +12,7 @@ mod errors;
 mod event_loop;
 mod immediates;
 mod listeners;
+mod main_future;
 #[cfg(unix)]
 mod panics;
 #[cfg(unix)]
@@ -23,5 +24,8 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod settled;
+mod task_group;
 mod timer_lists;
 mod timers;
+mod warnings;

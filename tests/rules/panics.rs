@@ -88,7 +88,8 @@ fn no_drain_follows_a_panicking_pending_callback() {
                 assert!(first.is_pending());
                 std::mem::forget(connecting); // dropped, it would take its waker along
             }
-        });
+        })
+        .detach();
         simulate_completion(ms(0), log.callback("poll"));
     })
     .assert([
@@ -151,7 +152,8 @@ fn what_an_early_end_leaves_is_dropped() {
         spawn(async move {
             let _ = UnixStream::connect("/nonexistent/socket").await;
             connected.add("pending");
-        });
+        })
+        .detach();
         exit(3);
     });
     assert!(matches!(result, Err(RunError::Exit(3))), "{result:?}");

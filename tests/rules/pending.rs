@@ -19,7 +19,8 @@ fn connect_nowhere(lines: &Lines) {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         log(&lines, "pending ENOENT");
-    });
+    })
+    .detach();
 }
 
 /// R63 (probe 90): a connect that fails at once is reported by the pending phase of the first
@@ -73,7 +74,8 @@ fn r63_what_a_pending_callback_feeds_waits_for_the_next_round() {
                 assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
                 log(&lines, pending);
             }
-        });
+        })
+        .detach();
         wait_for_jobs();
     });
     assert_eq!(
@@ -97,7 +99,8 @@ fn r63_each_report_is_a_macrotask() {
                     .unwrap_err();
                 log(&lines, name);
                 next_tick(move || log(&lines, format!("tick of {name}")));
-            });
+            })
+            .detach();
         }
     });
     assert_eq!(*seen.borrow(), ["A", "tick of A", "B", "tick of B"]);
@@ -119,7 +122,8 @@ fn r63_success_comes_in_the_poll_phase() {
             let (path, _listener) = (path, listener);
             UnixStream::connect(&path.path).await.unwrap();
             log(&connecting, "poll connected");
-        });
+        })
+        .detach();
         set_immediate(move || log(&lines, "check"));
     });
     assert_eq!(

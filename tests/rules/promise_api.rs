@@ -23,7 +23,7 @@ use nodeloop::{
 type Never = Infallible;
 
 /// Logs its drop.
-struct SaysBye(Log, &'static str);
+pub(crate) struct SaysBye(pub(crate) Log, pub(crate) &'static str);
 
 impl Drop for SaysBye {
     fn drop(&mut self) {
@@ -76,10 +76,13 @@ fn conversions_of_a_settled_promise_take_no_turn() {
         let tracked = ready(Ok::<_, Never>(())).tracked();
         tracked.then(log_ok(&log, "tracked"));
         let untracked = resolve::<_, Never>(()).untracked();
-        untracked.then(tag(&log, "untracked"));
+        untracked.then(tag(&log, "untracked")).detach();
         let shared = resolve::<_, Never>(()).shared();
         shared.then(log_ok(&log, "shared"));
-        resolve(()).infallible().then(tag(&log, "infallible"));
+        resolve(())
+            .infallible()
+            .then(tag(&log, "infallible"))
+            .detach();
         ruler(&log, 2);
     })
     .assert([
@@ -108,7 +111,8 @@ fn conversions_of_a_pending_promise_take_no_turn() {
                 value.to_string()
             })
             .map(|text| format!("<{text}>"))
-            .then(tag(&log, "then"));
+            .then(tag(&log, "then"))
+            .detach();
         set_immediate(move || {
             resolver.resolve(1);
             log.add("resolved");
@@ -129,7 +133,7 @@ fn conversions_of_a_pending_promise_take_no_turn() {
 fn conversions_decide_what_is_reported() {
     trace(|log| {
         log_unhandled(&log);
-        rejected("untracked, never reported").untracked();
+        rejected("untracked, never reported").untracked().detach();
         ready(Err::<(), _>("tracked")).tracked();
         rejected("err").err_into::<String>();
         rejected("convert").map(|result| result.or(Ok::<_, Never>(())));
@@ -159,7 +163,8 @@ fn what_is_tracked_while_the_loop_ends_is_not_reported() {
         spawn(async move {
             let _guard = guard;
             pending::<()>().await;
-        });
+        })
+        .detach();
         exit(1)
     });
     assert!(matches!(result, Err(RunError::Exit(1))), "{result:?}");
@@ -175,7 +180,9 @@ fn map_err_leaves_a_value_alone() {
             let promise = ready(result).tracked();
             promise.map_err(|reason: &str| format!("{reason} luck"))
         });
-        all_settled(mapped).then(move |results| log.add(format_args!("{results:?}")));
+        all_settled(mapped)
+            .then(move |results| log.add(format_args!("{results:?}")))
+            .detach();
     })
     .assert(["[Ok(1), Err(Error(\"no luck\"))]"]);
 }
@@ -191,7 +198,8 @@ fn a_conversion_that_panics_rejects_the_converted_promise() {
         spawn(async move {
             let failure: Result<(), _> = panicked.settled().await;
             line.add(format_args!("{failure:?}"));
-        });
+        })
+        .detach();
         resolver.resolve(());
         log.add("resolve came back");
     })
@@ -206,8 +214,8 @@ fn a_conversion_that_panics_rejects_the_converted_promise() {
 #[test]
 fn aborting_a_converted_promise_leaves_its_source() {
     trace(|log| {
-        let converted = sleeper(&log, "source", 10).map(|result| result);
-        converted.abort();
+        let converted = sleeper(&log, "source", 10).map(|result| result).shared();
+        converted.settled().abort();
         converted.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert(["Failed(Aborted)", "source has slept", "source is dropped"]);
@@ -246,7 +254,8 @@ fn catch_any_sees_errors_panics_aborts_and_self_resolution() {
         rejected("an error").catch_any(log_why(&log));
         try_spawn(async { throw("a panic") as Result<(), &str> }).catch_any(log_why(&log));
         let (aborted, _resolvers) = try_with_resolver::<(), &str>();
-        aborted.abort();
+        let aborted = aborted.shared();
+        aborted.settled().abort();
         aborted.catch_any(log_why(&log));
         let (p, resolvers) = try_with_resolver::<(), &str>();
         let p = p.shared();
@@ -332,9 +341,14 @@ fn failures_skip_the_handlers_of_errors() {
 fn a_handler_that_panics_rejects_its_promise() {
     trace(|log| {
         log_unhandled(&log);
-        resolved().then(|()| throw("then") as ());
-        resolved().then_follow(|()| throw("then_follow") as Promise<()>);
-        resolved().shared().then(|()| throw("shared then") as ());
+        resolved().then(|()| throw("then") as ()).detach();
+        resolved()
+            .then_follow(|()| throw("then_follow") as Promise<()>)
+            .detach();
+        resolved()
+            .shared()
+            .then(|()| throw("shared then") as ())
+            .detach();
         rejected("e").catch_any(|_| throw("catch_any") as Result<(), Never>);
         rejected("e").then_or_else(Ok, |_| throw("then_or_else") as Next<(), Never>);
         rejected("e").finally(|| throw("finally") as ());
@@ -361,10 +375,10 @@ fn a_panic_rejects_all_awaiters_of_a_shared_promise() {
         .shared();
         for _ in 0..2 {
             let (line, settled) = (log.clone(), promise.settled());
-            spawn(async move { line.add(format_args!("{:?}", settled.await)) });
+            spawn(async move { line.add(format_args!("{:?}", settled.await)) }).detach();
         }
-        spawn(promise.clone()); // it panics with the same text
-        promise.then(|_| ());
+        spawn(promise.clone()).detach(); // it panics with the same text
+        promise.then(|_| ()).detach();
     })
     .assert([
         "Err(Panicked(\"x\"))",
@@ -386,7 +400,8 @@ fn the_payload_of_a_panic_comes_through_a_chain() {
                 Err(PromiseError::Panicked(payload)) => log.add(text_of(&*payload)),
                 other => log.add(format_args!("{other:?}")),
             }
-        });
+        })
+        .detach();
     })
     .assert(["payload"]);
 }
@@ -405,7 +420,8 @@ fn aborting_a_derived_promise_leaves_its_source() {
             line.add("never");
             Ok(())
         });
-        derived.abort();
+        let derived = derived.shared();
+        derived.settled().abort();
         log.add(format_args!("settled at once: {}", derived.is_finished()));
         derived.catch_any(log_why(&log));
         ruler(&log, 3);
@@ -427,12 +443,9 @@ fn aborting_a_derived_promise_leaves_its_source() {
 fn aborting_a_follower_leaves_what_it_follows() {
     trace(|log| {
         let inner = sleeper(&log, "inner", 10);
-        let follower = Rc::new(resolve(()).then(move |()| inner));
-        let abort = follower.clone();
+        let follower = resolve(()).then(move |()| inner).shared();
         set_immediate(move || {
-            abort.abort();
-            drop(abort);
-            let follower = Rc::into_inner(follower).expect("the last one");
+            follower.settled().abort();
             follower.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
         });
     })
@@ -519,7 +532,8 @@ fn an_error_aborts_the_others_in_a_race_only() {
 fn aborting_a_race_leaves_its_members() {
     trace(|log| {
         let decided = race_and_abort([sleeper(&log, "one", 10), sleeper(&log, "two", 10)]);
-        decided.abort();
+        let decided = decided.shared();
+        decided.settled().abort();
         decided.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
     })
     .assert([
@@ -536,18 +550,21 @@ fn aborting_a_race_leaves_its_members() {
 fn all_settled_distinguishes_failures_from_errors() {
     trace(|log| {
         let (aborted, _resolvers) = try_with_resolver();
-        aborted.abort();
+        let aborted = aborted.shared();
+        aborted.settled().abort();
         let members = [
-            resolve(1),
-            reject("an error"),
-            try_spawn(async { throw("a panic") }),
+            resolve(1).shared(),
+            reject("an error").shared(),
+            try_spawn(async { throw("a panic") }).shared(),
             aborted,
         ];
-        all_settled(members).then(move |list| {
-            for ended in list {
-                log.add(format_args!("{ended:?}"));
-            }
-        });
+        all_settled(members)
+            .then(move |list| {
+                for ended in list {
+                    log.add(format_args!("{ended:?}"));
+                }
+            })
+            .detach();
     })
     .assert([
         "Ok(1)",
@@ -583,12 +600,16 @@ fn a_failure_decides_all_and_race_and_is_one_of_the_errors_of_any() {
 fn combinators_take_plain_promises() {
     trace(|log| {
         let line = log.clone();
-        all([ready(1), ready(2)]).infallible().then(move |values| {
-            line.add(format_args!("{values:?}"));
-        });
+        all([ready(1), ready(2)])
+            .infallible()
+            .then(move |values| {
+                line.add(format_args!("{values:?}"));
+            })
+            .detach();
         race([ready(3).shared()])
             .infallible()
-            .then(move |value| log.add(value));
+            .then(move |value| log.add(value))
+            .detach();
         let nothing = all(Vec::<Promise<()>>::new());
         assert!(nothing.is_finished(), "an empty list is settled at once");
         assert!(all_settled(Vec::<Promise<()>>::new()).is_finished());
@@ -610,7 +631,7 @@ fn clones_of_a_shared_promise_are_one_promise() {
         for _ in 0..2 {
             shared.clone().catch_any(log_why::<&str, _>(&log));
         }
-        shared.abort();
+        shared.settled().abort();
     })
     .assert(["task is dropped", "Failed(Aborted)", "Failed(Aborted)"]);
 }
@@ -621,10 +642,10 @@ fn a_dropped_waiter_leaves_the_list() {
     trace(|log| {
         let (promise, resolver) = with_resolver();
         let promise = promise.shared();
-        let waiting = ["a", "b", "c", "d"].map(|name| promise.then(tag(&log, name)));
+        let waiting = ["a", "b", "c", "d"].map(|name| promise.then(tag(&log, name)).settled());
         waiting[1].abort();
         waiting[0].abort();
-        promise.then(tag(&log, "e"));
+        promise.then(tag(&log, "e")).detach();
         set_immediate(move || resolver.resolve(()));
     })
     .assert(["c", "d", "e"]);
@@ -654,7 +675,7 @@ fn a_loser_of_select_that_is_dropped_leaves_no_reaction() {
             let _kept = keep.then_some(loser);
             pending::<()>().await;
         };
-        spawn(logged(log.clone(), task));
+        spawn(logged(log.clone(), task)).detach();
         set_immediate(move || {
             log.add("the loser settles");
             resolver.resolve(());
@@ -688,7 +709,8 @@ fn a_promise_that_was_polled_or_marked_is_not_reported() {
                 () = ready(()) => {}
             }
             resolvers.reject("polled and dropped");
-        });
+        })
+        .detach();
         drop(rejected("dropped"));
     })
     .assert(["unhandled dropped"]);
@@ -708,7 +730,7 @@ fn dropping_the_resolvers_leaves_the_promise_pending() {
         let (promise, resolver) = with_resolver::<()>();
         drop(resolver);
         assert!(!promise.is_finished());
-        promise.then(tag(&log, "never"));
+        promise.then(tag(&log, "never")).detach();
     })
     .assert([]);
     let stuck = virtual_loop().run(async { with_resolver::<()>().0.await });
@@ -761,7 +783,8 @@ fn what_waits_forever_is_dropped_with_the_loop() {
             spawn(async move {
                 let _held = held;
                 p.await
-            });
+            })
+            .detach();
         }),
         ("convert", |p, (token, _)| {
             // Its function is stored in the promise itself: holding the resolvers, it would be a
@@ -773,7 +796,7 @@ fn what_waits_forever_is_dropped_with_the_loop() {
         }),
         ("convert, then", |p, held| {
             let converted = p.untracked().map(|_| ());
-            converted.then(move |()| drop(held));
+            converted.then(move |()| drop(held)).detach();
         }),
         ("err_into", |p, held| {
             p.err_into::<String>().then(dropping_handler(held));
@@ -782,7 +805,7 @@ fn what_waits_forever_is_dropped_with_the_loop() {
             drop(all([resolve(()), p]).then(dropping_handler(held)))
         }),
         ("all_settled", |p, held| {
-            all_settled([p]).then(move |_| drop(held));
+            all_settled([p]).then(move |_| drop(held)).detach();
         }),
         ("race", |p, held| {
             drop(race([p]).then(dropping_handler(held)))
@@ -827,11 +850,13 @@ fn a_promise_that_follows_forever_is_freed_with_its_loop() {
             let (followed, _) = try_with_resolver::<(), ()>();
             let (aborted, resolvers) = try_with_resolver();
             resolvers.resolve_with(followed);
+            let aborted = aborted.settled();
             aborted.abort();
             spawn(async move {
-                let settled = aborted.settled().await;
+                let settled = aborted.await;
                 assert!(settled.unwrap_err().is_aborted());
-            });
+            })
+            .detach();
         });
     });
     assert!(result.is_ok(), "{result:?}");

@@ -8,9 +8,9 @@ use std::task::Poll;
 use futures::future::FusedFuture;
 
 use crate::common::{Later, Log, ms, tag, throw, trace};
-use nodeloop::promise::{PromiseError, ready, resolve, try_with_resolver, with_resolver};
+use nodeloop::promise::{PromiseError, Settled, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
-use nodeloop::{Promise, queue_microtask, set_immediate, spawn};
+use nodeloop::{queue_microtask, set_immediate, spawn};
 
 /// Polls once and drops the future.
 async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
@@ -34,7 +34,8 @@ fn a_dropped_waiter_does_not_queue_its_task() {
             poll_once(pin!(first.clone())).await;
             second.await;
             line.add("task");
-        });
+        })
+        .detach();
         set_immediate(move || {
             resolve_first.resolve(());
             queue_microtask(log.callback("microtask"));
@@ -50,9 +51,9 @@ fn only_the_dropped_waiter_is_removed() {
     trace(|log| {
         let (promise, resolver) = with_resolver::<()>();
         let promise = promise.shared();
-        promise.then(tag(&log, "a"));
-        let b = promise.then(tag(&log, "b"));
-        promise.then(tag(&log, "c"));
+        promise.then(tag(&log, "a")).detach();
+        let b = promise.then(tag(&log, "b")).settled();
+        promise.then(tag(&log, "c")).detach();
         b.abort();
         set_immediate(move || resolver.resolve(()));
     })
@@ -70,8 +71,10 @@ fn a_promise_that_moves_to_another_task_wakes_that_one() {
             spawn(async move {
                 promise.await;
                 log.add("moved");
-            });
-        });
+            })
+            .detach();
+        })
+        .detach();
         set_immediate(move || resolver.resolve(()));
     })
     .assert(["moved"]);
@@ -83,16 +86,18 @@ fn one_waiter_of_several_may_move() {
     trace(|log| {
         let (promise, resolver) = with_resolver::<()>();
         let promise = promise.shared();
-        promise.then(tag(&log, "a"));
+        promise.then(tag(&log, "a")).detach();
         let (mut moving, line) = (promise.clone(), log.clone());
         spawn(async move {
             poll_once(Pin::new(&mut moving)).await;
             spawn(async move {
                 moving.await;
                 line.add("moved");
-            });
-        });
-        promise.then(tag(&log, "b"));
+            })
+            .detach();
+        })
+        .detach();
+        promise.then(tag(&log, "b")).detach();
         set_immediate(move || resolver.resolve(()));
     })
     .assert(["a", "moved", "b"]);
@@ -102,18 +107,21 @@ fn one_waiter_of_several_may_move() {
 #[test]
 fn a_task_that_aborts_itself_ends_at_its_next_wait() {
     trace(|log| {
-        let (this, line) = (Later::<Promise<()>>::new(), log.clone());
+        let (this, line) = (Later::<Settled<()>>::new(), log.clone());
         let itself = this.clone();
-        this.set(spawn(async move {
-            sleep(ms(1)).await;
-            itself.get().abort();
-            line.add(format_args!("finished {}", itself.get().is_finished()));
-            let seen = itself.clone();
-            queue_microtask(move || {
-                line.add(format_args!("finished {}", seen.get().is_finished()))
-            });
-            pending::<()>().await;
-        }));
+        this.set(
+            spawn(async move {
+                sleep(ms(1)).await;
+                itself.get().abort();
+                line.add(format_args!("finished {}", itself.get().is_finished()));
+                let seen = itself.clone();
+                queue_microtask(move || {
+                    line.add(format_args!("finished {}", seen.get().is_finished()))
+                });
+                pending::<()>().await;
+            })
+            .settled(),
+        );
     })
     .assert(["finished false", "finished true"]);
 }
@@ -144,11 +152,12 @@ fn a_shared_promise_has_the_state_methods_of_an_unshared_one() {
             }
         });
         alone.mark_handled();
-        let aborted = spawn(pending::<()>()).shared();
+        let aborted = spawn(pending::<()>()).settled();
         aborted.abort();
         spawn(async move {
-            log.add(aborted.settled().await.unwrap_err());
-        });
+            log.add(aborted.await.unwrap_err());
+        })
+        .detach();
     })
     .assert(["the promise was aborted, or its loop has ended"]);
 }
@@ -162,7 +171,7 @@ fn a_promise_error_reports_its_kind() {
                 throw("text")
             }
         });
-        let aborted = spawn(pending::<()>());
+        let aborted = spawn(pending::<()>()).settled();
         aborted.abort();
         spawn(async move {
             assert_eq!(ready(1).settled().await.unwrap(), 1);
@@ -170,11 +179,9 @@ fn a_promise_error_reports_its_kind() {
                 "{:?}",
                 what(panicked.settled().await.unwrap_err())
             ));
-            log.add(format_args!(
-                "{:?}",
-                what(aborted.settled().await.unwrap_err())
-            ));
-        });
+            log.add(format_args!("{:?}", what(aborted.await.unwrap_err())));
+        })
+        .detach();
     })
     .assert(["(true, false)", "(false, true)"]);
 }
@@ -191,7 +198,8 @@ fn a_promise_whose_value_was_taken_is_terminated() {
             (&mut fallible).await.unwrap();
             assert!(plain.is_terminated() && fallible.is_terminated());
             log.add("both");
-        });
+        })
+        .detach();
     })
     .assert(["both"]);
 }

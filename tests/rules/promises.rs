@@ -18,7 +18,8 @@ fn resolving_with_a_promise_costs_two_turns() {
         spawn(async move {
             promise.await;
             line.add("adopted");
-        });
+        })
+        .detach();
         ruler(&log, 4);
     })
     .assert(["1", "2", "adopted", "3", "4"]);
@@ -41,7 +42,8 @@ fn adopting_a_pending_promise_costs_one_turn_after_its_settling() {
         spawn(async move {
             promise.await;
             line.add("adopted");
-        });
+        })
+        .detach();
         queue_microtask(move || {
             queue_microtask(move || {
                 settle.resolve(());
@@ -60,7 +62,7 @@ fn only_the_first_resolution_counts() {
         resolvers.resolve("first");
         resolvers.reject("second");
         resolvers.clone().resolve("third");
-        spawn(async move { log.add(format_args!("{:?}", promise.await)) });
+        spawn(async move { log.add(format_args!("{:?}", promise.await)) }).detach();
     })
     .assert(["Ok(\"first\")"]);
 }
@@ -74,7 +76,7 @@ fn an_adoption_in_progress_is_the_first_resolution() {
         resolvers.resolve_with(inner);
         resolvers.reject("ignored");
         settle.resolve("adopted");
-        spawn(async move { log.add(format_args!("{:?}", promise.await)) });
+        spawn(async move { log.add(format_args!("{:?}", promise.await)) }).detach();
     })
     .assert(["Ok(\"adopted\")"]);
 }
@@ -106,17 +108,20 @@ fn awaiting_a_settled_promise_costs_one_turn() {
         spawn(async move {
             resolved().await;
             line.add("after promise");
-        });
+        })
+        .detach();
         let line = log.clone();
         spawn(async move {
             spawn(async { 7 }).await;
             line.add("after value");
-        });
+        })
+        .detach();
         let line = log.clone();
         spawn(async move {
             std::future::ready(7).await;
             line.add("after a ready future");
-        });
+        })
+        .detach();
         ruler(&log, 2);
     })
     .assert([
@@ -136,18 +141,21 @@ fn every_way_to_await_costs_one_turn() {
         spawn(async move {
             resolved().settled().await.unwrap();
             line.add("settled");
-        });
+        })
+        .detach();
         let (pending, resolver) = with_resolver();
         let line = log.clone();
         spawn(async move {
             pending.await;
             line.add("was pending");
-        });
+        })
+        .detach();
         let line = log.clone();
         spawn(async move {
             rejected("x").await.unwrap_err();
             line.add("rejected");
-        });
+        })
+        .detach();
         resolver.resolve(());
         ruler(&log, 2);
     })
@@ -173,7 +181,8 @@ fn spawn_runs_up_to_the_first_wait() {
         spawn(async move {
             done.await;
             line.add("f done");
-        });
+        })
+        .detach();
         log.add("after");
     })
     .assert(["before", "in f", "after", "rest of f", "f done"]);
@@ -189,7 +198,8 @@ fn a_returned_value_settles_at_once() {
         spawn(async move {
             returned.await;
             line.add("returned");
-        });
+        })
+        .detach();
         ruler(&log, 2);
     })
     .assert(["returned", "1", "2"]);
@@ -208,7 +218,8 @@ fn a_returned_promise_costs_two_turns_more_than_an_awaited_one() {
             spawn(async move {
                 promise.await;
                 line.add(text);
-            });
+            })
+            .detach();
         }
         ruler(&log, 4);
     })
@@ -232,7 +243,8 @@ fn a_failed_async_function_is_a_rejected_promise() {
             if let Err(error) = rejected("x").await {
                 log.add(format_args!("caught {error}"));
             }
-        });
+        })
+        .detach();
         let (_, resolvers) = try_with_resolver();
         resolvers.resolve_with(rejected("y")); // `return Promise.reject('y')`
     })
@@ -251,7 +263,8 @@ fn a_lazy_spawn_costs_one_turn() {
         spawn_lazy({
             let log = log.clone();
             async move { log.add("lazy") }
-        });
+        })
+        .detach();
         log.add("main end");
         ruler(&log, 2);
     })

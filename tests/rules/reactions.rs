@@ -94,8 +94,9 @@ fn each_then_takes_a_turn_and_chains_interleave() {
         let p = resolved().shared();
         p.then(tag(&log, "a1"))
             .then(tag(&log, "a2"))
-            .then(tag(&log, "a3"));
-        p.then(tag(&log, "b1")).then(tag(&log, "b2"));
+            .then(tag(&log, "a3"))
+            .detach();
+        p.then(tag(&log, "b1")).then(tag(&log, "b2")).detach();
     })
     .assert(["a1", "b1", "a2", "b2", "a3"]);
 }
@@ -127,11 +128,11 @@ fn reactions_run_in_the_order_in_which_they_were_added() {
     trace(|log| {
         let (p, y) = with_resolver();
         let p = p.shared();
-        p.then(tag(&log, "p1"));
+        p.then(tag(&log, "p1")).detach();
         queue_microtask(log.callback("m before resolve"));
         y.resolve("");
         y.resolve("ignored");
-        p.then(tag(&log, "p2"));
+        p.then(tag(&log, "p2")).detach();
         queue_microtask(log.callback("m after resolve"));
     })
     .assert(["m before resolve", "p1", "p2", "m after resolve"]);
@@ -160,7 +161,8 @@ fn reactions_of_every_kind_share_one_queue() {
             spawn(async move {
                 awaited.await.unwrap();
                 line.add("await");
-            });
+            })
+            .detach();
             let line = log.clone();
             p.finally(move || line.add("finally"));
             p.then(log_ok(&log, "then 2"));
@@ -177,7 +179,7 @@ fn resolving_with_a_promise_costs_two_turns() {
     trace(|log| {
         let (promise, resolver) = with_resolver();
         resolver.resolve_with(resolved());
-        promise.then(tag(&log, "adopted"));
+        promise.then(tag(&log, "adopted")).detach();
         ruler(&log, 4);
     })
     .assert(["1", "2", "adopted", "3", "4"]);
@@ -190,7 +192,10 @@ fn a_handler_that_returns_a_promise_costs_two_turns() {
         |log| {
             let handler = tag(log, "handler");
             let handler = move |v| ready(handler(v));
-            ready(7).then_follow(handler).then(tag(log, "after"));
+            ready(7)
+                .then_follow(handler)
+                .then(tag(log, "after"))
+                .detach();
         },
         |log| {
             let handler = tag(log, "handler");
@@ -434,9 +439,12 @@ fn all_settled_returns_every_outcome() {
     trace(|log| {
         let line = log.clone();
         all_settled([resolve(1), reject("x")])
-            .then(move |ended| line.add(format_args!("allSettled {}", list(&ended))));
+            .then(move |ended| line.add(format_args!("allSettled {}", list(&ended))))
+            .detach();
         let (line, nothing) = (log.clone(), Vec::<TryPromise<i32, &str>>::new());
-        all_settled(nothing).then(move |ended| line.add(format_args!("empty {}", list(&ended))));
+        all_settled(nothing)
+            .then(move |ended| line.add(format_args!("empty {}", list(&ended))))
+            .detach();
         ruler(&log, 3);
     })
     .assert([
@@ -537,7 +545,9 @@ fn a_promise_named_twice_counts_twice() {
         let twice = || [p.clone(), p.clone()];
         all(twice()).then(log_json::<_, (), _>(&log, "all"));
         let line = log.clone();
-        all_settled(twice()).then(move |v| line.add(format_args!("allSettled {}", v.len())));
+        all_settled(twice())
+            .then(move |v| line.add(format_args!("allSettled {}", v.len())))
+            .detach();
         race(twice()).then(log_value::<_, (), _>(&log, "race"));
         any(twice()).then(log_value::<_, (), _>(&log, "any"));
         ruler(&log, 3);
@@ -551,4 +561,22 @@ fn a_promise_named_twice_counts_twice() {
         "2",
         "3",
     ]);
+}
+
+/// R43: `390-job-queue-turns.js`, the promises of the example `job_queue`.
+#[test]
+fn the_example_job_queue_takes_the_turns_of_its_original() {
+    trace(|log| {
+        let text = |text: &'static str| ready(text);
+        let printed = log.clone();
+        text("first").then(move |text| printed.add(text)).detach();
+        let (printed, last) = (log.clone(), log.clone());
+        let third = text("second").then_follow(move |second| {
+            printed.add(second);
+            text("third")
+        });
+        third.then(move |text| last.add(text)).detach();
+        ruler(&log, 5);
+    })
+    .assert(["first", "second", "1", "2", "3", "third", "4", "5"]);
 }

@@ -77,12 +77,14 @@ fn one_event_for_reader_and_writer_is_two_macrotasks_the_reader_first() {
             .await;
             log(&writer, "writer");
             next_tick(move || log(&writer, "tick of the writer"));
-        });
+        })
+        .detach();
         spawn(async move {
             let _length = (&*reading).read(&mut [0; 8]).await.unwrap();
             log(&reader, "reader");
             next_tick(move || log(&reader, "tick of the reader"));
-        });
+        })
+        .detach();
         set_immediate(move || {
             drain(&mut peer);
             peer.write_all(b"x").unwrap();
@@ -167,7 +169,8 @@ fn a_fresh_source_is_read_in_the_next_poll_phase_only() {
         spawn(async move {
             let _length = ours.read(&mut [0; 8]).await.unwrap();
             log(&reader, "read");
-        });
+        })
+        .detach();
         log(&lines, "main");
         let microtask = lines.clone();
         nodeloop::queue_microtask(move || log(&microtask, "microtask"));
@@ -331,7 +334,8 @@ fn a_source_closed_while_its_event_is_in_the_batch() {
         spawn(async move {
             let error = (&*reading).read(&mut [0; 8]).await.unwrap_err();
             log(&reader, format!("{:?}", error.kind()));
-        });
+        })
+        .detach();
         first.readable().await.unwrap();
         let check = lines.clone();
         set_immediate(move || log(&check, "check"));
@@ -401,7 +405,8 @@ fn r62_the_source_closed_last_calls_back_first() {
             spawn(async move {
                 let _ = (&*reading).read(&mut [0]).await;
                 log(&reader, format!("reader of {name}"));
-            });
+            })
+            .detach();
             let lines = lines.clone();
             stream.close_with(move || log(&lines, name));
             drop(peer);
@@ -460,7 +465,8 @@ fn r6_a_wait_keeps_the_loop_alive() {
         spawn(async move {
             let _length = ours.read(&mut [0; 8]).await.unwrap();
             log(&reader, "read");
-        });
+        })
+        .detach();
         let write = move || {
             log(&lines, "unref'd timer");
             peer.write_all(b"x").unwrap();
@@ -480,19 +486,21 @@ fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
         let (unrefed, _peer) = pair();
         assert!(unrefed.has_ref());
         assert!(!unrefed.unref().has_ref());
-        spawn(async move { unrefed.readable().await });
+        spawn(async move { unrefed.readable().await }).detach();
         spawn(async move {
             let (idle, _peer) = pair();
             timeout(Duration::from_secs(1), idle.readable())
                 .await
                 .unwrap_err();
             std::future::pending::<()>().await
-        });
+        })
+        .detach();
         spawn(async move {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             listener.unref();
             listener.accept().await
-        });
+        })
+        .detach();
         spawn(async move {
             // It waits first, and is then unref'd, ref'd and unref'd again.
             let (stream, _peer) = pair();
@@ -502,7 +510,8 @@ fn r6_unref_and_abandoned_waits_keep_nothing_alive() {
                 late.unref().ref_().unref();
             });
             stream.readable().await
-        });
+        })
+        .detach();
     };
     event_loop.run_script(script).unwrap();
 }
@@ -517,37 +526,41 @@ fn r6_every_wait_is_counted_once() {
             let (unrefed, _peer) = pair();
             unrefed.unref();
             (&unrefed).read(&mut [0; 8]).await
-        });
+        })
+        .detach();
         spawn(async move {
             // Polled repeatedly, with another waker each time.
             let (stream, _peer) = pair();
             let stream = Rc::new(stream);
             for _ in 0..3 {
                 let reader = stream.clone();
-                spawn(async move { (&*reader).read(&mut [0; 8]).await });
+                spawn(async move { (&*reader).read(&mut [0; 8]).await }).detach();
             }
             stream.unref();
-        });
+        })
+        .detach();
         spawn(async move {
             let (stream, _peer) = pair();
             let stream = Rc::new(stream);
             let reader = stream.clone();
-            spawn(async move { reader.readable().await });
+            spawn(async move { reader.readable().await }).detach();
             let late = stream.clone();
             set_immediate(move || {
                 late.unref().ref_().unref();
             });
             fill(&stream).await
-        });
+        })
+        .detach();
         spawn(async move {
             let (stream, _peer) = pair();
             let stream = Rc::new(stream);
             let reader = stream.clone();
-            spawn(async move { reader.readable().await });
+            spawn(async move { reader.readable().await }).detach();
             let late = stream.clone();
             set_immediate(move || late.close_with(|| ()));
             fill(&stream).await
-        });
+        })
+        .detach();
     };
     event_loop.run_script(script).unwrap();
 }
@@ -567,6 +580,7 @@ fn only_the_dropped_waiter_of_a_source_is_removed() {
                 stream.readable().await.unwrap();
                 log(&lines, name);
             })
+            .settled()
         });
         waiting[1].abort();
         set_immediate(move || {
@@ -634,7 +648,8 @@ fn virtual_time_polls_sockets_before_it_jumps() {
                 log(&reader, format!("read at {:?}", start.elapsed()));
             }
             log(&reader, "end");
-        });
+        })
+        .detach();
         peer.write_all(b"x").unwrap();
         sleep(Duration::from_secs(3600)).await; // the reader waits, and time passes
         log(&lines, format!("slept {:?}", start.elapsed()));
@@ -661,7 +676,8 @@ fn virtual_time_can_be_held_by_sockets() {
         spawn(async move {
             let _length = ours.read(&mut [0; 8]).await.unwrap();
             log(&reader, "read");
-        });
+        })
+        .detach();
         let writer = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20)); // real time, which virtual time ignores
             peer.write_all(b"x").unwrap();
@@ -922,7 +938,8 @@ fn a_waker_that_panics_does_not_keep_the_others_from_waking() {
         spawn(async move {
             waiting.readable().await.unwrap();
             log(&reports, "woken");
-        });
+        })
+        .detach();
         peer.write_all(b"x").unwrap();
         ours.readable().await.unwrap();
     });

@@ -1,8 +1,8 @@
 //! Crates made for tokio, on the loop.
 //!
 //! **A crate that accepts any stream of tokio's traits** needs no tokio runtime: `tokio_util::compat`
-//! wraps the streams of the loop. All of its code runs on the loop, in the loop's order. [`query`]
-//! is a PostgreSQL client of this kind.
+//! wraps the streams of the loop. All of its code runs on the loop, in the loop's order. [`connect`]
+//! is a PostgreSQL client of this kind; the package `jobs` is a whole program with it.
 //!
 //! **A crate that needs a tokio runtime** (it opens tokio's sockets, uses tokio's timers, or calls
 //! `tokio::spawn`) gets one from `async_compat::Compat`: one runtime for the process, on its own
@@ -14,34 +14,31 @@
 //! Prefer the first way. A crate that requires streams or futures to be `Send` needs the second.
 
 use std::future::Future;
-use std::net::SocketAddr;
 
 use async_compat::Compat;
-use nodeloop::net::TcpStream;
+use futures::io::{AsyncRead, AsyncWrite};
 use nodeloop::{Promise, spawn};
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, Error, NoTls};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
-/// Queries a PostgreSQL server over a stream of the loop, and returns the first column of each row.
-pub async fn query(
-    server: SocketAddr,
-    user: &str,
-    sql: &str,
-) -> Result<Vec<String>, Box<dyn std::error::Error>> {
-    let stream = TcpStream::connect(server).await?;
-    let mut config = Config::new();
-    config.user(user);
+/// Connects a PostgreSQL client over a stream of the loop, which is a TCP connection or a Unix
+/// domain socket.
+///
+/// The promise settles when the connection has ended, which it does after the client is dropped.
+///
+/// # Errors
+///
+/// Returns an error if the server refuses the connection.
+pub async fn connect<S>(
+    stream: S,
+    config: &Config,
+) -> Result<(Client, Promise<Result<(), Error>>), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let (client, connection) = config.connect_raw(stream.compat(), NoTls).await?;
-    let connection: Promise<_> = spawn(connection);
-    let messages = client.simple_query(sql).await?;
-    let column = |message| match message {
-        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-        _ => None,
-    };
-    let rows = messages.into_iter().filter_map(column).collect();
-    drop(client); // ends the connection
-    connection.await?;
-    Ok(rows)
+    // The client's methods send messages to this task and await its answers.
+    Ok((client, spawn(connection)))
 }
 
 /// Runs a future that needs a tokio runtime, and keeps the loop alive until it is ready.

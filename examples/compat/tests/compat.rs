@@ -1,53 +1,75 @@
 //! Tests both ways of `src/lib.rs`.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+#[allow(dead_code)] // a part of it is used
+#[path = "../../../tests/common/limit.rs"]
+mod limit;
+#[allow(dead_code)]
+#[path = "../../../tests/common/postgres.rs"]
+mod postgres;
+#[path = "../../../tests/common/skip.rs"]
+mod skip;
+
 use std::thread;
 use std::time::Duration;
 
+use futures::future::try_join;
+use nodeloop::net::UnixStream;
 use nodeloop::run;
-use nodeloop_compat::{query, with_tokio};
+use nodeloop_compat::{connect, with_tokio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, Error};
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The server is a small one, written in Node.
+/// Queries, parameters, errors and transactions, with a server of its own.
 #[test]
 fn a_postgres_client_runs_on_the_loop() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/postgres.mjs");
-    let mut command = Command::new("node");
-    let Ok(child) = command.arg(script).stdout(Stdio::piped()).spawn() else {
-        assert!(
-            std::env::var_os("NODELOOP_REQUIRE_NODE").is_none(),
-            "`node` is not on the PATH"
-        );
-        return println!("skipped: `node` is not on the PATH");
+    let _limit = limit::limit_of(Duration::from_secs(60), "it starts a server");
+    let Some(cluster) = postgres::Cluster::start() else {
+        return;
     };
-    let mut server = Server(child);
-    let mut port = String::new();
-    let mut output = BufReader::new(server.0.stdout.take().unwrap());
-    output.read_line(&mut port).unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], port.trim().parse().unwrap()));
+    let config: Config = cluster.url("postgres").parse().unwrap();
     run(async move {
-        let planets = query(address, "user", "SELECT name FROM planets").await;
-        assert_eq!(planets.unwrap(), ["Mercury", "Venus", "Earth"]);
-        let error = query(address, "user", "SELECT name FROM moons")
+        limit::watch(nodeloop::handle());
+        let stream = UnixStream::connect(cluster.socket()).await.unwrap();
+        let (mut client, connection) = connect(stream, &config).await.unwrap();
+        let schema = "CREATE TABLE planets (name text PRIMARY KEY, moons integer NOT NULL)";
+        client.batch_execute(schema).await.unwrap();
+
+        let insert = "INSERT INTO planets VALUES ($1, $2)";
+        for (name, moons) in [("Mercury", 0), ("Earth", 1), ("Mars", 2)] {
+            client.execute(insert, &[&name, &moons]).await.unwrap();
+        }
+        assert_eq!(planets(&client, 1).await.unwrap(), ["Earth", "Mars"]);
+        // Two queries on one connection at the same time.
+        let both = try_join(planets(&client, 2), planets(&client, 0)).await;
+        let all = ["Earth", "Mars", "Mercury"].map(str::to_owned).to_vec();
+        assert_eq!(both.unwrap(), (vec!["Mars".to_owned()], all));
+
+        let error = client.simple_query("SELECT * FROM stars").await;
+        let code = error.unwrap_err().code().cloned();
+        assert_eq!(code, Some(SqlState::UNDEFINED_TABLE));
+
+        let transaction = client.transaction().await.unwrap();
+        transaction
+            .execute("DELETE FROM planets", &[])
             .await
-            .unwrap_err();
-        assert!(
-            error.downcast_ref::<tokio_postgres::Error>().is_some(),
-            "{error}"
-        );
+            .unwrap();
+        let error = transaction.execute(insert, &[&"Venus", &None::<i32>]).await;
+        let code = error.unwrap_err().code().cloned();
+        assert_eq!(code, Some(SqlState::NOT_NULL_VIOLATION));
+        drop(transaction); // rolls back
+        assert_eq!(planets(&client, 2).await.unwrap(), ["Mars"]);
+
+        drop(client); // ends the connection
+        connection.await.unwrap();
     });
+}
+
+/// The planets that have at least `moons` moons.
+async fn planets(client: &Client, moons: i32) -> Result<Vec<String>, Error> {
+    let sql = "SELECT name FROM planets WHERE moons >= $1 ORDER BY name";
+    let rows = client.query(sql, &[&moons]).await?;
+    Ok(rows.iter().map(|row| row.get("name")).collect())
 }
 
 /// tokio's sockets and timers work, and the future is polled on the loop's thread.

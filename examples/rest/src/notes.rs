@@ -47,7 +47,7 @@ pub struct Notes {
 /// Runs a job on the worker pool of the loop.
 pub fn run_on_loop_pool(job: Job) {
     // `settled` keeps a panic in the job from becoming an unhandled rejection.
-    nodeloop::spawn(nodeloop::spawn_blocking(job).settled());
+    nodeloop::spawn(nodeloop::spawn_blocking(job).settled()).detach();
 }
 
 impl Notes {

@@ -62,7 +62,8 @@ pub async fn serve(listener: TcpListener, identity: Identity) -> Result<(), Box<
             if let Err(error) = served.await {
                 eprintln!("{client}: {error}");
             }
-        });
+        })
+        .detach();
     }
 }
 

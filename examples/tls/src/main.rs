@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let trusted = identity.certificate.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        spawn(async move { serve(listener, identity).await.unwrap() });
+        spawn(async move { serve(listener, identity).await.unwrap() }).detach();
         let page = get(port, "localhost", trusted).await?;
         println!("{}", String::from_utf8_lossy(&page));
         Ok(())

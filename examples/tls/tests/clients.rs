@@ -14,7 +14,7 @@ fn the_client_gets_the_page_and_rejects_other_identities() {
         let trusted = identity.certificate.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        spawn(async move { serve(listener, identity).await.unwrap() });
+        spawn(async move { serve(listener, identity).await.unwrap() }).detach();
         let page = get(port, "localhost", trusted.clone()).await.unwrap();
         assert_eq!(page, "hello over TLS");
         let error = get(port, "another.name", trusted).await.unwrap_err();
@@ -43,7 +43,7 @@ fn node_client_receives_every_byte() {
         std::fs::write(&file, &identity.pem).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        spawn(async move { serve(listener, identity).await.unwrap() });
+        spawn(async move { serve(listener, identity).await.unwrap() }).detach();
         let pem = file.clone();
         let output = spawn_blocking(move || {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/client.mjs");

@@ -50,7 +50,8 @@ pub async fn serve(listener: TcpListener, http: http1::Builder, seen: Rc<Seen>) 
         let connection = http.serve_connection(HyperIo::new(stream), answer);
         spawn(async move {
             let _ = connection.await; // the tests check the client's side
-        });
+        })
+        .detach();
     }
 }
 

@@ -23,7 +23,7 @@ fn node_clients_receive_the_expected_responses() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Rc::new(Seen::default());
-        spawn(serve(listener, http(), seen.clone()));
+        spawn(serve(listener, http(), seen.clone())).detach();
         let report = spawn_blocking(move || run_node("client.mjs", &[port.to_string()])).await;
         (report, seen)
     });
@@ -108,7 +108,7 @@ fn node_server_receives_the_expected_requests() {
         let answer = client.send_request(request("POST", "/stream", body));
         let echo = answer.await.unwrap().into_body().frame().await;
         assert_eq!(echo.unwrap().unwrap().into_data().unwrap(), "first chunk");
-        connection.abort();
+        connection.settled().abort();
 
         let mut client = connect(port).await;
         let answer = client.send_request(request("GET", "/when-aborted", empty()));

@@ -21,7 +21,7 @@ fn a_server_and_a_client_share_a_loop() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Rc::new(Seen::default());
-        spawn(serve(listener, http(), seen.clone()));
+        spawn(serve(listener, http(), seen.clone())).detach();
         let mut client = connect(port).await;
         for number in 0..3 {
             client.ready().await.unwrap();
@@ -47,10 +47,11 @@ fn vectored_writes_transfer_the_same_bytes() {
         spawn(async move {
             let io = HyperIo::new(ours).vectored();
             http.serve_connection(io, answer).await.unwrap();
-        });
+        })
+        .detach();
         let io = HyperIo::new(theirs).vectored();
         let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
-        spawn(connection);
+        spawn(connection).detach();
         let sent = client.send_request(request("POST", "/", full(large_bytes())));
         let body = sent.await.unwrap().into_body().collect().await.unwrap();
         assert_eq!(body.to_bytes().len(), LARGE);
@@ -105,7 +106,8 @@ fn an_upgraded_connection_returns_its_stream() {
             word.reverse();
             let (_, mut stream) = stream.into_inner();
             stream.write_all(&word).await.unwrap();
-        });
+        })
+        .detach();
 
         let io = HyperIo::new(theirs);
         let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
@@ -143,14 +145,16 @@ fn http2_runs_its_streams_as_tasks_of_the_loop() {
         let served = http.serve_connection(HyperIo::new(ours), answer);
         spawn(async move {
             let _ = served.await;
-        });
+        })
+        .detach();
 
         let mut http = hyper::client::conn::http2::Builder::new(HyperExecutor);
         http.timer(HyperTimer::new());
         let (client, connection) = http.handshake(HyperIo::new(theirs)).await.unwrap();
         spawn(async move {
             let _ = connection.await;
-        });
+        })
+        .detach();
         let answers = (0..10).map(|number| {
             let mut client = client.clone();
             spawn(async move {

@@ -104,7 +104,8 @@ fn an_unrefed_sleep_does_not_keep_the_loop_alive() {
                 assert_eq!(start.elapsed(), SECOND);
                 timer.sleep(3600 * SECOND).await;
                 unreachable!("nothing keeps the loop alive for that long");
-            });
+            })
+            .detach();
             set_timeout(2 * SECOND, || {});
             nodeloop::on_exit(move |_| assert_eq!(start.elapsed(), 2 * SECOND));
         })

@@ -262,8 +262,8 @@ fn a_panic_is_recorded_and_open_spans_are_closed() {
 fn a_task_returns_as_done_or_to_wait() {
     let _limit = limit();
     let recording = record(Recording::new("tasks"), || {
-        spawn(async {});
-        spawn(async { nodeloop::yield_now().await });
+        spawn(async {}).detach();
+        spawn(async { nodeloop::yield_now().await }).detach();
     });
     let data = data(&recording);
     let how: Vec<&str> = data["events"]

@@ -31,5 +31,6 @@ pub fn script() {
     spawn(async {
         promise::ready(()).await;
         println!("task");
-    });
+    })
+    .detach();
 }

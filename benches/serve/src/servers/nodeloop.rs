@@ -30,7 +30,8 @@ pub fn hello_by_hand() -> io::Result<()> {
             let connection = http.serve_connection(HyperIo::new(stream), service_fn(answer));
             spawn(async move {
                 let _ = connection.await; // the client has disconnected
-            });
+            })
+            .detach();
         }
     })
 }
@@ -51,7 +52,8 @@ pub fn echo() -> io::Result<()> {
             stream.set_nodelay(true)?;
             spawn(async move {
                 let _ = echo_all(stream).await; // the client has disconnected
-            });
+            })
+            .detach();
         }
     })
 }
