@@ -230,6 +230,7 @@ pub use hooks::{
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};
+#[doc(inline)]
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
@@ -242,4 +243,5 @@ pub use schedule::{
     ImmediateHandle, MAX_DELAY, TimeoutHandle, next_tick, queue_microtask, set_immediate,
     set_interval, set_timeout, set_timeout_mut,
 };
+#[doc(inline)]
 pub use task_group::TaskGroup;
