@@ -84,7 +84,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[nodeloop::main]` and `#[nodeloop::test]` |
 //! | `recording` | yes | `recording`: a run as a page that replays it, or as a trace for Perfetto |
-//! | `hyper` | no | `hyper`: servers and clients of hyper on the loop |
+//! | `hyper` | no | `hyper`: `serve` for services of hyper and axum, and adapters for clients |
 //! | `tracing` | no | `observe::Traced`: spans and events of the `tracing` crate |
 //!
 //! Features only add API. They never change the order in which anything runs.

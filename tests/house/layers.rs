@@ -19,8 +19,8 @@ const FLOORS: &[&[&str]] = &[
     &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime", "task_group"],
-    &["fs", "hyper", "net", "signal", "test"],
-    &["process", "worker"],
+    &["fs", "net", "signal", "test"],
+    &["hyper", "process", "worker"],
 ];
 
 /// The most modules that `lib.rs` declares.
