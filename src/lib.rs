@@ -33,7 +33,7 @@
 //! }
 //! ```
 //!
-//! # And its test
+//! # A test
 //!
 //! ```
 //! use std::time::Duration;
