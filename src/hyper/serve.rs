@@ -245,7 +245,7 @@ impl<P: Protocol, S> Serve<P, S> {
     /// Lets handlers upgrade a connection with `hyper::upgrade::on`, for example to a WebSocket.
     ///
     /// hyper requires that an upgraded stream is `Send`, so the stream of each connection is wrapped
-    /// in a [`Local`]. `FuturesIo::new(upgraded)` has the `futures` traits.
+    /// in a [`Local`](super::Local). `FuturesIo::new(upgraded)` has the `futures` traits.
     #[track_caller]
     pub fn with_upgrades(mut self) -> Self {
         self.config().has_upgrades = true;
