@@ -218,7 +218,7 @@ pub use nodeloop_macros::test;
 pub use abort::{
     AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
-pub use async_local::AsyncLocalStorage;
+pub use async_local::{AsyncLocalStorage, AsyncSnapshot};
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
