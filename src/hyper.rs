@@ -42,7 +42,8 @@
 //!
 //! The repository has complete programs that are tested with curl and Node: `examples/json_service`
 //! (axum's router in ten lines, and a JSON service), `examples/rest` (time limits, a log, SQLite),
-//! `examples/http_get` (a client), `examples/tls` (HTTPS), and `benches/serve`.
+//! `examples/http_client` (hyper-util's client with a pool of connections), `examples/http_get` (a
+//! client for one request), `examples/tls` (HTTPS), `examples/websocket`, and `benches/serve`.
 //!
 //! # Order
 //!

@@ -102,6 +102,7 @@ mod abort;
 mod async_local;
 mod blocking;
 mod event_loop;
+pub mod events;
 pub mod fs;
 pub mod guide;
 mod hooks;

@@ -8,9 +8,11 @@ mod abort;
 mod async_local;
 mod bad_input;
 mod drain;
+mod emitter;
 mod errors;
 mod event_loop;
 mod immediates;
+mod intervals;
 mod listeners;
 mod main_future;
 #[cfg(unix)]
