@@ -40,8 +40,11 @@ pub use errors::{RunError, Stuck};
 /// is dropped before this returns. What it spawns must be `'static`.
 ///
 /// [`exit`](crate::exit) ends the process. An unhandled rejection and an uncaught panic panic here;
-/// [`EventLoop::run`] returns them as errors instead. If the future is pending and nothing keeps the
-/// loop alive, the run waits for a wake from another thread ([`StuckPolicy::Wait`]).
+/// [`EventLoop::run`] returns them as errors instead.
+///
+/// If the future is pending and nothing keeps the loop alive, the run waits as long as a waker of the
+/// future exists that another thread may use ([`StuckPolicy::Wait`]). A future that can never finish,
+/// because no such waker is left, ends the run at once with a panic.
 ///
 /// # Panics
 ///

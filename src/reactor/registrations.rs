@@ -273,6 +273,17 @@ impl Registrations {
         slot_of(&mut self.slots, key.0).is_some_and(|slot| slot.refed)
     }
 
+    /// Returns what is known of a source; `None` if it is no longer registered.
+    pub(crate) fn readiness(&mut self, key: RegistrationKey) -> Option<Readiness> {
+        let slot = slot_of(&mut self.slots, key.0)?;
+        Some(Readiness {
+            readable: slot.read.ready,
+            writable: slot.write.ready,
+            read_closed: slot.read.closed,
+            write_closed: slot.write.closed,
+        })
+    }
+
     /// Polls a source on behalf of a `poll_*` method. Unless the source is ready, the task replaces
     /// the one that polled before. The caller drops the waker outside of any borrow.
     pub(crate) fn poll_ready(

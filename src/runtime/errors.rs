@@ -27,7 +27,8 @@ use crate::phases::macrotask::SourceLocation;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The main future is pending, and nothing keeps the loop alive.
+    /// The main future is pending, and nothing keeps the loop alive: it can never finish, or the
+    /// [`StuckPolicy`](crate::StuckPolicy) is not to wait for another thread.
     Stuck(Stuck),
     /// A promise was rejected and no code handled it.
     Unhandled {
@@ -81,6 +82,8 @@ impl std::error::Error for RunError {}
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
     pub(super) is_clock_held: bool,
+    /// Whether no waker is left that could wake the main future.
+    pub(super) is_out_of_reach: bool,
     pub(super) main: Option<SourceLocation>,
     pub(super) pending: Vec<SourceLocation>,
     pub(super) report: WhyAlive,
@@ -103,6 +106,9 @@ impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_clock_held {
             "nothing can run unless time passes, and the virtual clock is held: advance it"
+        } else if self.is_out_of_reach {
+            "the main future can never finish: nothing keeps the loop alive, and no waker is left that \
+             could wake it"
         } else {
             "the main future is pending and nothing keeps the loop alive: no timer, immediate, \
              job, I/O wait or keep-alive token is left to wake it"
@@ -110,7 +116,9 @@ impl fmt::Display for Stuck {
         let mut tasks = self.report.tasks().iter();
         if let Some(main) = tasks.find(|task| Some(task.location()) == self.main) {
             write!(f, "\n  the main future, run at {}", main.location())?;
-            main.write_blocked_on(f)?;
+            if !self.is_out_of_reach || !main.blocked_on().is_empty() {
+                main.write_blocked_on(f)?;
+            }
         }
         self.report.write_without(self.main, f)
     }

@@ -44,7 +44,7 @@ pub(super) enum Target {
 
 /// What a run does when the loop has nothing left to do.
 enum Next {
-    /// Runs the loop again: the `before_exit` listeners scheduled work (R2).
+    /// Runs the loop again: the `before_exit` listeners scheduled work (R2), or another thread did.
     RunLoop,
     /// Waits for another thread: the main future is pending, which keeps nothing alive (R50).
     WaitForWake,
@@ -175,8 +175,19 @@ impl EventLoop {
                 return Next::RunLoop;
             }
         }
-        if runner.is_stopping() || runner.main().is_none_or(MainFuture::is_finished) {
+        let main = runner.main().filter(|main| !main.is_finished());
+        let (Some(main), false) = (main, runner.is_stopping()) else {
             return Next::End;
+        };
+        if main.is_out_of_reach(runner) {
+            // Checked after the wakers: one that is gone may have sent a message before.
+            return match runner.is_alive() {
+                true => Next::RunLoop,
+                false => Next::GiveUp(Stuck {
+                    is_out_of_reach: true,
+                    ..self.stuck_report(runner)
+                }),
+            };
         }
         match self.stuck_policy {
             StuckPolicy::Wait => Next::WaitForWake,
@@ -231,6 +242,7 @@ impl EventLoop {
         let report = self.why_alive();
         Stuck {
             is_clock_held: false,
+            is_out_of_reach: false,
             main: runner.main().map(MainFuture::location),
             pending: report.tasks().iter().map(PendingTask::location).collect(),
             report,

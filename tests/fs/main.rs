@@ -9,6 +9,7 @@ mod common;
 mod faults;
 mod file;
 mod forgotten;
+mod tail;
 
 use std::cell::RefCell;
 use std::error::Error;

@@ -14,6 +14,7 @@ mod echo_node;
 #[cfg(target_os = "linux")]
 mod faults;
 mod node_peer;
+mod readiness;
 mod tcp;
 mod tcp_socket;
 #[cfg(target_os = "linux")]

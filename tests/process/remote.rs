@@ -344,7 +344,9 @@ fn a_remote_task_reports_how_it_ended() {
     let _limit = limit();
     let mut event_loop = real_loop();
     let remote = event_loop.handle();
+    let alive = remote.keep_alive();
     let asking = thread::spawn(move || {
+        let _alive = alive;
         assert_eq!(elsewhere(remote.spawn(|| async { 7 })).unwrap(), 7);
         let panicked = elsewhere(remote.spawn(|| async { throw("in the task") }));
         assert_eq!(

@@ -8,10 +8,12 @@ mod abort;
 mod async_local;
 mod bad_input;
 mod drain;
+mod emitter;
 mod error_types;
 mod errors;
 mod event_loop;
 mod immediates;
+mod intervals;
 mod listeners;
 mod main_future;
 #[cfg(unix)]

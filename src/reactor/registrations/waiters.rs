@@ -99,10 +99,9 @@ impl Waiters {
     /// Makes a task the one that polls. Returns whether there was none, and the waker of the task
     /// that it replaces.
     pub(super) fn set_poller(&mut self, waker: &Waker) -> (bool, Option<Waker>) {
-        if let Some(poller) = &self.poller {
-            if poller.will_wake(waker) {
-                return (false, None);
-            }
+        let known = self.poller.as_ref();
+        if known.is_some_and(|known| known.will_wake(waker)) {
+            return (false, None);
         }
         let replaced = self.poller.replace(waker.clone());
         (replaced.is_none(), replaced)
