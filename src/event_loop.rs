@@ -5,8 +5,7 @@
 //! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and turns each
 //! arrival of the poll phase into a macrotask. `phases/poll/delivery.rs` decides what arrives when.
 
-use std::rc::Rc;
-
+use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::hooks::uncaught::drop_quietly;
@@ -19,9 +18,12 @@ use crate::reactor::remote_queue::Message;
 
 pub(crate) mod checkpoint;
 pub(crate) mod current;
+pub(crate) mod eager;
 mod embed;
 pub(crate) mod invoke;
+pub(crate) mod main_future;
 mod notify;
+pub(crate) mod runner;
 mod shutdown;
 pub(crate) mod state;
 pub(crate) mod status;
@@ -38,9 +40,9 @@ pub(crate) enum PollMode {
     EvenIfIdle,
 }
 
-impl LoopState {
+impl Runner<'_> {
     /// Runs turns as long as anything keeps the loop alive (R3).
-    pub(crate) fn run_while_alive(self: &Rc<Self>) {
+    pub(crate) fn run_while_alive(&self) {
         let mut alive = self.is_alive();
         if alive {
             // R3: runs before the first turn, which follows even if these timers were the last work.
@@ -54,7 +56,7 @@ impl LoopState {
     }
 
     /// Runs one turn.
-    pub(crate) fn turn(self: &Rc<Self>, mode: PollMode) {
+    pub(crate) fn turn(&self, mode: PollMode) {
         self.begin_turn();
         self.pending_phase(); // R63
         self.poll_phase(mode); // R5–R8, R61
@@ -64,7 +66,7 @@ impl LoopState {
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
     }
 
-    fn pending_phase(self: &Rc<Self>) {
+    fn pending_phase(&self) {
         self.enter_phase(Phase::Pending);
         if self.pending.borrow().is_empty() {
             return;
@@ -75,7 +77,7 @@ impl LoopState {
         }
     }
 
-    fn pending_after_poll(self: &Rc<Self>) {
+    fn pending_after_poll(&self) {
         for _ in 0..ROUNDS_AFTER_POLL {
             if self.pending.borrow().is_empty() {
                 break;
@@ -84,7 +86,7 @@ impl LoopState {
         }
     }
 
-    fn poll_phase(self: &Rc<Self>, mode: PollMode) {
+    fn poll_phase(&self, mode: PollMode) {
         self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
@@ -104,31 +106,7 @@ impl LoopState {
         }
     }
 
-    /// Returns the parts of the loop that the poll phase reads while it collects arrivals.
-    fn poll_context(&self) -> PollContext<'_> {
-        PollContext {
-            clock: &self.clock,
-            remote_queue: &self.remote_queue,
-            pool: &self.pool,
-            has_refed_signals: self.signals.has_refed(),
-        }
-    }
-
-    /// Returns how long the poll phase may wait (R5).
-    fn poll_wait(&self, mode: PollMode) -> Wait {
-        let no_wait = mode == PollMode::Never
-            || self.check.borrow().has_refed()
-            || !self.pending.borrow().is_empty()
-            || !self.close.borrow().is_empty()
-            || (mode == PollMode::WhileAlive && !self.is_alive());
-        match self.timers.borrow().loop_timer_ms() {
-            _ if no_wait => Wait::Zero,
-            Some(due_ms) => Wait::Until(due_ms),
-            None => Wait::Forever,
-        }
-    }
-
-    fn check_phase(self: &Rc<Self>) {
+    fn check_phase(&self) {
         self.enter_phase(Phase::Check);
         if self.is_stopping() {
             return;
@@ -144,7 +122,7 @@ impl LoopState {
         }
     }
 
-    fn close_phase(self: &Rc<Self>) {
+    fn close_phase(&self) {
         self.enter_phase(Phase::Close);
         if self.close.borrow().is_empty() {
             return;
@@ -155,7 +133,7 @@ impl LoopState {
         }
     }
 
-    fn timers_phase(self: &Rc<Self>) {
+    fn timers_phase(&self) {
         self.enter_phase(Phase::Timers);
         if self.timers.borrow().loop_timer_ms().is_none() {
             return; // no timer: skip reading the clock
@@ -171,7 +149,7 @@ impl LoopState {
         }
     }
 
-    fn timers_pass(self: &Rc<Self>) {
+    fn timers_pass(&self) {
         self.timers.borrow_mut().begin(self.clock.now_ms()); // R24: read once
         while !self.is_stopping() {
             let step = self.timers.borrow_mut().step();
@@ -195,7 +173,7 @@ impl LoopState {
     }
 
     /// Returns the next event of the poll phase as a macrotask.
-    fn next_arrival(self: &Rc<Self>) -> Option<Macrotask> {
+    fn next_arrival(&self) -> Option<Macrotask> {
         loop {
             return Some(match self.poll.next(&self.remote_queue)? {
                 Arrival::Macrotask(macrotask) => macrotask,
@@ -208,9 +186,17 @@ impl LoopState {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
                 Arrival::Message(Message::Wake(runnable)) => {
-                    let state = self.clone();
+                    let state = self.shared().clone();
                     let origin = runnable.metadata().origin(StepKind::RemoteWake);
                     Macrotask::callback(move || state.push_task(runnable), origin)
+                }
+                Arrival::Message(Message::WakeMain(waker)) => {
+                    if waker.is_finished() {
+                        continue; // the wake of a run that has ended
+                    }
+                    let state = self.shared().clone();
+                    let origin = waker.meta.origin(StepKind::RemoteWake);
+                    Macrotask::callback(move || state.push_main(&waker), origin)
                 }
                 Arrival::Message(Message::JobDone(id, result)) => {
                     let Some((done, origin)) = self.pool.take_done(id) else {
@@ -220,6 +206,32 @@ impl LoopState {
                     Macrotask::callback(move || done(result), origin)
                 }
             });
+        }
+    }
+}
+
+impl LoopState {
+    /// Returns the parts of the loop that the poll phase reads while it collects arrivals.
+    fn poll_context(&self) -> PollContext<'_> {
+        PollContext {
+            clock: &self.clock,
+            remote_queue: &self.remote_queue,
+            pool: &self.pool,
+            has_refed_signals: self.signals.has_refed(),
+        }
+    }
+
+    /// Returns how long the poll phase may wait (R5).
+    fn poll_wait(&self, mode: PollMode) -> Wait {
+        let no_wait = mode == PollMode::Never
+            || self.check.borrow().has_refed()
+            || !self.pending.borrow().is_empty()
+            || !self.close.borrow().is_empty()
+            || (mode == PollMode::WhileAlive && !self.is_alive());
+        match self.timers.borrow().loop_timer_ms() {
+            _ if no_wait => Wait::Zero,
+            Some(due_ms) => Wait::Until(due_ms),
+            None => Wait::Forever,
         }
     }
 }

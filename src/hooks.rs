@@ -180,7 +180,7 @@ pub fn emit_warning(warning: impl Into<Warning>) {
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
     state.stop_with_exit(code); // R9: the code of the last call counts
-    state.emit_exit(code);
+    let _ = state.call_exit_listeners(code); // the run is stopping: there is no drain
     if cfg!(panic = "abort") {
         std::process::exit(code);
     }

@@ -94,7 +94,7 @@
 //! | several tasks at once, the first that ends | [`TaskGroup`] |
 //! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
 //! | the thread pool | [`spawn_blocking`], [`try_spawn_blocking`] |
-//! | `http` | hyper, with `nodeloop::hyper` (feature `hyper`) |
+//! | `http.createServer`, `http.request` | `nodeloop::hyper::serve`, hyper's clients (feature `hyper`) |
 //! | `net`, `dgram`, `dns.lookup` | [`net`] |
 //! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
 //! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
@@ -140,7 +140,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[nodeloop::main]` and `#[nodeloop::test]` |
 //! | `recording` | yes | `recording`: a run as a page that replays it, or as a trace for Perfetto |
-//! | `hyper` | no | `hyper`: servers and clients of hyper on the loop |
+//! | `hyper` | no | `hyper`: `serve` for services of hyper and axum, and adapters for clients |
 //! | `tracing` | no | `observe::Traced`: spans and events of the `tracing` crate |
 //!
 //! Features only add API. They never change the order in which anything runs.
@@ -277,7 +277,7 @@ pub use async_local::AsyncLocalStorage;
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{PanicReason, Reason, Rejection, UnhandledRejection};
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
 pub use hooks::uncaught::Uncaught;
 pub use hooks::warning::Warning;
 pub use hooks::{

@@ -49,6 +49,7 @@
 mod awaiter;
 mod combinators;
 mod error;
+pub(crate) mod main_task;
 mod next;
 mod reaction_list;
 mod reactions;
@@ -68,6 +69,7 @@ use std::task::{Context, Poll};
 use futures::future::FusedFuture;
 
 use crate::event_loop::current::current;
+pub use crate::event_loop::eager::MAX_SPAWN_DEPTH;
 use crate::hooks::rejection::Reason;
 use crate::phases::macrotask::SourceLocation;
 
@@ -82,7 +84,6 @@ pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use settled::{AbortHandle, Settled};
 pub use shared::{SharedPromise, SharedTryPromise};
 pub(crate) use state::{ReasonOf, SettledBy, State};
-pub use task::MAX_SPAWN_DEPTH;
 use task::{start_eagerly, start_lazily, with_output};
 
 /// Spawns a task and polls its future at once, as a call of an `async function` does (R46).

@@ -3,10 +3,12 @@
 //! This file is the interface. `run.rs` contains the steps of a run, and `embed.rs` the turns of a
 //! loop that a host drives.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::{Location, resume_unwind};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
 use crate::event_loop::current::{is_observer, try_current};
@@ -34,6 +36,9 @@ pub use errors::{RunError, Stuck};
 /// This corresponds to `async function main() { … }; main()` at the end of a CommonJS script: the
 /// future is polled in the main macrotask, so ticks run before promise jobs (R1, R10).
 ///
+/// The future and its output may borrow from the caller: the future stays on the caller's stack, and
+/// is dropped before this returns. What it spawns must be `'static`.
+///
 /// [`exit`](crate::exit) ends the process. An unhandled rejection and an uncaught panic panic here;
 /// [`EventLoop::run`] returns them as errors instead. If the future is pending and nothing keeps the
 /// loop alive, the run waits for a wake from another thread ([`StuckPolicy::Wait`]).
@@ -53,13 +58,10 @@ pub use errors::{RunError, Stuck};
 /// });
 /// ```
 #[track_caller]
-pub fn run<F>(future: F) -> F::Output
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub fn run<F: Future>(future: F) -> F::Output {
+    let future = pin!(Some(future));
     let mut event_loop = default_loop("run");
-    let result = event_loop.run(future);
+    let result = event_loop.run_pinned(Location::caller(), future);
     drop(event_loop);
     value_or_panic(result)
 }
@@ -82,17 +84,27 @@ pub fn run_script(script: impl FnOnce() + 'static) {
 /// Runs `future` and returns its output as soon as it has finished. Everything else that is pending
 /// is cancelled.
 ///
+/// The future and its output may borrow from the caller, as with [`run`].
+///
 /// # Panics
 ///
 /// Panics like [`run`].
+///
+/// # Examples
+///
+/// ```
+/// let words = ["first", "second"];
+/// let longest = nodeloop::block_on(async {
+///     nodeloop::yield_now().await;
+///     words.iter().max_by_key(|word| word.len())
+/// });
+/// assert_eq!(longest, Some(&"second"));
+/// ```
 #[track_caller]
-pub fn block_on<F>(future: F) -> F::Output
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let future = pin!(Some(future));
     let mut event_loop = default_loop("block_on");
-    let result = event_loop.block_on(future);
+    let result = event_loop.block_on_pinned(Location::caller(), future);
     drop(event_loop);
     value_or_panic(result)
 }
@@ -139,7 +151,7 @@ pub struct EventLoop {
     entry: EntryMode,
     stuck_policy: StuckPolicy,
     /// Whether this run has already reported that it waits for another thread.
-    has_reported: bool,
+    has_reported: Cell<bool>,
     hosting: Hosting,
 }
 
@@ -160,6 +172,9 @@ impl EventLoop {
 
     /// Runs `future` until it has finished and nothing keeps the loop alive, as [`run`] does.
     ///
+    /// The future and its output may borrow. A future that has not finished is dropped before this
+    /// returns.
+    ///
     /// # Errors
     ///
     /// Returns a [`RunError`] if the run ended without a value. A panic of the future itself is
@@ -169,26 +184,18 @@ impl EventLoop {
     ///
     /// Panics if a loop is running on this thread.
     #[track_caller]
-    pub fn run<F>(&mut self, future: F) -> Result<F::Output, RunError>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        self.run_at(Location::caller(), future)
+    pub fn run<F: Future>(&mut self, future: F) -> Result<F::Output, RunError> {
+        self.run_pinned(Location::caller(), pin!(Some(future)))
     }
 
-    /// Runs `future` as [`run`](EventLoop::run) does, with `location` as the location of the
-    /// main future in reports.
+    /// Runs a future in its place as [`run`](EventLoop::run) does, with `location` as the location of
+    /// the main future in reports.
     #[track_caller]
-    pub(crate) fn run_at<F>(
+    pub(crate) fn run_pinned<F: Future>(
         &mut self,
         location: SourceLocation,
-        future: F,
-    ) -> Result<F::Output, RunError>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
+        future: Pin<&mut Option<F>>,
+    ) -> Result<F::Output, RunError> {
         let _entered = self.enter("run");
         self.run_future(Target::Exit, location, future)
     }
@@ -222,8 +229,8 @@ impl EventLoop {
 
     /// Runs the loop only until `future` has finished, and returns its output.
     ///
-    /// What is pending then is kept for the next run, and neither `before_exit` nor `exit` listeners
-    /// are called.
+    /// The future and its output may borrow. What else is pending then is kept for the next run, and
+    /// neither `before_exit` nor `exit` listeners are called.
     ///
     /// # Errors
     ///
@@ -233,13 +240,18 @@ impl EventLoop {
     ///
     /// Panics if a loop is running on this thread.
     #[track_caller]
-    pub fn block_on<F>(&mut self, future: F) -> Result<F::Output, RunError>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
+    pub fn block_on<F: Future>(&mut self, future: F) -> Result<F::Output, RunError> {
+        self.block_on_pinned(Location::caller(), pin!(Some(future)))
+    }
+
+    #[track_caller]
+    fn block_on_pinned<F: Future>(
+        &mut self,
+        location: SourceLocation,
+        future: Pin<&mut Option<F>>,
+    ) -> Result<F::Output, RunError> {
         let _entered = self.enter("block_on");
-        self.run_future(Target::MainFuture, Location::caller(), future)
+        self.run_future(Target::MainFuture, location, future)
     }
 
     /// Returns a handle with which other threads reach this loop, also between two runs.

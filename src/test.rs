@@ -83,6 +83,7 @@ mod stepper;
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 
 use crate::event_loop::state::LoopState;
@@ -125,8 +126,7 @@ pub use stepper::Stepper;
 #[track_caller]
 pub fn run<T, F>(body: F) -> T
 where
-    F: AsyncFnOnce(Test) -> T + 'static,
-    T: 'static,
+    F: AsyncFnOnce(Test) -> T,
 {
     TestBuilder::new().run(body)
 }
@@ -258,8 +258,7 @@ impl TestBuilder {
     #[track_caller]
     pub fn run<T, F>(self, body: F) -> T
     where
-        F: AsyncFnOnce(Test) -> T + 'static,
-        T: 'static,
+        F: AsyncFnOnce(Test) -> T,
     {
         value_or_panic(self.try_run(body))
     }
@@ -291,8 +290,7 @@ impl TestBuilder {
     #[track_caller]
     pub fn try_run<T, F>(self, body: F) -> Result<T, TestFailure>
     where
-        F: AsyncFnOnce(Test) -> T + 'static,
-        T: 'static,
+        F: AsyncFnOnce(Test) -> T,
     {
         let main = move |test: Test| async move { body(test).await };
         self.run_future(Location::caller(), main).result
@@ -312,12 +310,11 @@ impl TestBuilder {
     #[track_caller]
     fn run_future<T, M, F>(self, location: SourceLocation, main: M) -> FinishedRun<T>
     where
-        M: FnOnce(Test) -> F + 'static,
-        F: Future<Output = T> + 'static,
-        T: 'static,
+        M: FnOnce(Test) -> F,
+        F: Future<Output = T>,
     {
         self.drive(location, |event_loop, test| {
-            event_loop.run_at(location, main(test))
+            event_loop.run_pinned(location, pin!(Some(main(test))))
         })
     }
 

@@ -13,6 +13,7 @@
 use std::ops::ControlFlow;
 
 use crate::event_loop::invoke::{Flow, Interrupted};
+use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::hooks::rejection::{Rejection, Tracking, UnhandledRejection};
@@ -21,7 +22,7 @@ use crate::observe::event::{Event, PromiseId};
 use crate::phases::macrotask::StepKind;
 use crate::phases::queues::Microtask;
 
-impl LoopState {
+impl Runner<'_> {
     /// Drains both queues (R10). A tick that panics ends the drain, and what is left stays queued for
     /// the next drain point (R53). A microtask that panics does not end it (R54).
     pub(crate) fn checkpoint(&self) -> Flow {
@@ -53,6 +54,7 @@ impl LoopState {
                     Microtask::Callback(queued) => {
                         let _ = self.run_callback(StepKind::Microtask, queued); // R54
                     }
+                    Microtask::Main => self.run_main(),
                 }
                 self.continue_unless_stopping()?;
             }
@@ -65,7 +67,9 @@ impl LoopState {
             self.rejection_round()?;
         }
     }
+}
 
+impl LoopState {
     /// Reports the rejections that were handled after they had been reported, then all fresh ones
     /// (R14, R15). Both queues are empty when a round begins; what its listeners queue runs after it.
     fn rejection_round(&self) -> Flow {

@@ -4,13 +4,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use async_task::Runnable;
 
 use super::state::LoopState;
 use crate::observe::position::Position;
-use crate::phases::queues::Microtask;
-use crate::reactor::remote_queue::TaskMeta;
+use crate::reactor::main_waker::MainWaker;
+use crate::reactor::remote_queue::{Message, TaskMeta};
 
 thread_local! {
     pub(super) static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
@@ -127,7 +128,7 @@ pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
                 return Some(state.clone()); // observers are notified after this borrow
             }
             if let Some(runnable) = runnable.take() {
-                state.queues.push_microtask(Microtask::Task(runnable));
+                state.queues.push_task(runnable);
             }
         }
         None
@@ -137,5 +138,29 @@ pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
             Ok(Some(state)) => state.push_task(runnable),
             _ => runnable.metadata().remote_queue.clone().wake(runnable),
         }
+    }
+}
+
+/// Queues a main future that was woken, as [`schedule`] does with a task.
+pub(super) fn schedule_main(waker: &Arc<MainWaker>) {
+    let remote_queue = &waker.meta.remote_queue;
+    let mut is_queued = false;
+    let observed = CURRENT.try_with(|current| {
+        if let Current::Running(state) = &*current.borrow()
+            && state.remote_queue.id() == remote_queue.id()
+        {
+            if state.observers.is_on() {
+                return Some(state.clone()); // observers are notified after this borrow
+            }
+            state.queues.push_main();
+            is_queued = true;
+        }
+        None
+    });
+    match observed {
+        _ if is_queued => {}
+        Ok(Some(state)) => state.push_main(waker),
+        // A loop that has ended refuses the message, and has dropped the future.
+        _ => drop(remote_queue.push(Message::WakeMain(waker.clone()))),
     }
 }

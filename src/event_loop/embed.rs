@@ -6,24 +6,24 @@
 //!
 //! Invariant: between two of these calls no callback runs and no clock moves.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::PollMode;
+use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::observe::event::Phase;
 use crate::phases::poll::{Advance, Outstanding, Wait};
 
-impl LoopState {
+impl Runner<'_> {
     /// Runs one turn that does not wait.
-    pub(crate) fn turn_without_waiting(self: &Rc<Self>) {
+    pub(crate) fn turn_without_waiting(&self) {
         self.remote_queue.unpark();
         self.turn(PollMode::Never);
         self.leave_phase();
     }
 
     /// Runs one phase that does not wait.
-    pub(crate) fn step_phase(self: &Rc<Self>, phase: Phase) {
+    pub(crate) fn step_phase(&self, phase: Phase) {
         self.remote_queue.unpark();
         if phase == Phase::Pending {
             self.begin_turn();
@@ -44,13 +44,13 @@ impl LoopState {
     }
 
     /// Runs the timers phase that precedes the first turn (R3).
-    pub(crate) fn initial_timers_phase(self: &Rc<Self>) {
+    pub(crate) fn initial_timers_phase(&self) {
         self.timers_phase();
         self.leave_phase();
     }
 
     /// Runs turns until one of them finds nothing to call, or the run stops.
-    pub(crate) fn turn_until_stalled(self: &Rc<Self>) {
+    pub(crate) fn turn_until_stalled(&self) {
         loop {
             let before = self.macrotask_count.get();
             self.turn_without_waiting();
@@ -63,7 +63,7 @@ impl LoopState {
 
     /// Runs one turn on behalf of a main future that waits for another thread. The turn waits for at
     /// most `limit` of real time. Returns whether anything was called.
-    pub(crate) fn turn_within(self: &Rc<Self>, limit: Duration) -> bool {
+    pub(crate) fn turn_within(&self, limit: Duration) -> bool {
         let before = self.macrotask_count.get();
         self.poll.longest_wait.set(Some(limit));
         self.turn(PollMode::EvenIfIdle);
@@ -73,7 +73,7 @@ impl LoopState {
 
     /// Calls the callbacks that wait until nothing keeps the loop alive. Returns whether there were
     /// any.
-    pub(crate) fn call_idle(self: &Rc<Self>) -> bool {
+    pub(crate) fn call_idle(&self) -> bool {
         let idle = self.idle.take();
         let has_callbacks = !idle.is_empty();
         for macrotask in idle {
@@ -84,33 +84,9 @@ impl LoopState {
         has_callbacks
     }
 
-    /// Returns how long a host may wait before the next turn; `None` if only an external event can
-    /// end the wait.
-    pub(crate) fn host_timeout(&self) -> Option<Duration> {
-        let now = self.clock.now();
-        let must_turn = !self.queues.is_empty()
-            || !self.remote_queue.is_empty()
-            || self.poll.has_arrivals(now)
-            || self.poll_wait(PollMode::EvenIfIdle) == Wait::Zero;
-        if must_turn {
-            return Some(Duration::ZERO);
-        }
-        self.next_due().map(|due| due.saturating_sub(now))
-    }
-
-    /// Returns when the next timer or simulated completion is due, on the loop's clock.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        let timer = self.timers.borrow().loop_timer_ms();
-        let timer = timer.map(Duration::from_millis);
-        timer
-            .into_iter()
-            .chain(self.poll.simulated.next_due())
-            .min()
-    }
-
     /// Moves the virtual clock to `target`, and runs everything that is due by then, each at its own
     /// time. While an operation holds the clock, this waits for the operation instead.
-    pub(crate) fn advance_to(self: &Rc<Self>, target: Duration) {
+    pub(crate) fn advance_to(&self, target: Duration) {
         self.poll.time.allow_until(target);
         loop {
             self.turn_until_stalled();
@@ -136,5 +112,31 @@ impl LoopState {
                 Advance::Done => return,
             }
         }
+    }
+}
+
+impl LoopState {
+    /// Returns how long a host may wait before the next turn; `None` if only an external event can
+    /// end the wait.
+    pub(crate) fn host_timeout(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let must_turn = !self.queues.is_empty()
+            || !self.remote_queue.is_empty()
+            || self.poll.has_arrivals(now)
+            || self.poll_wait(PollMode::EvenIfIdle) == Wait::Zero;
+        if must_turn {
+            return Some(Duration::ZERO);
+        }
+        self.next_due().map(|due| due.saturating_sub(now))
+    }
+
+    /// Returns when the next timer or simulated completion is due, on the loop's clock.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let timer = self.timers.borrow().loop_timer_ms();
+        let timer = timer.map(Duration::from_millis);
+        timer
+            .into_iter()
+            .chain(self.poll.simulated.next_due())
+            .min()
     }
 }

@@ -18,6 +18,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use async_task::Runnable;
 
+use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::listeners::Listeners;
@@ -40,7 +41,7 @@ pub(crate) type Flow = ControlFlow<Interrupted>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interrupted;
 
-impl LoopState {
+impl Runner<'_> {
     /// Calls a macrotask of the pending, poll or close phase, and drains after it (R12) unless it
     /// panicked (R55).
     pub(super) fn run_macrotask(&self, macrotask: Macrotask) {
@@ -62,6 +63,46 @@ impl LoopState {
         })
     }
 
+    /// Polls the main future, or starts it as the body of a module (R19).
+    #[inline]
+    pub(super) fn run_main(&self) {
+        let Some(main) = self.main() else {
+            return; // the entry of a run that has ended
+        };
+        let Some(waker) = main.waker() else {
+            let origin = Origin::new(StepKind::Microtask, main.location());
+            let _ = self.invoke(origin, || main.start(self.shared())); // R54
+            return;
+        };
+        if self.observers.is_on() {
+            let origin = waker.meta.origin(StepKind::Task);
+            self.observed_step(origin, || main.poll(self));
+        } else {
+            self.observers.note(StepKind::Task, main.location());
+            main.poll(self);
+        }
+        self.context.set(None);
+    }
+
+    /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).
+    pub(crate) fn emit_before_exit(&self) {
+        let origin = Origin::new(StepKind::BeforeExit, Location::caller());
+        let called = self.invoke(origin, || call_listeners(&self.hooks.before_exit, &()));
+        if called.is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    /// Calls the `exit` listeners at the end of a run (R9). Microtasks of the listeners run only if the
+    /// loop has ended normally.
+    pub(crate) fn emit_exit(&self, code: i32) {
+        if self.call_exit_listeners(code).is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+}
+
+impl LoopState {
     /// Calls a timer, and arms it again if it is an interval.
     pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
@@ -108,27 +149,15 @@ impl LoopState {
         self.guarded(queued.location, queued.callback)
     }
 
-    /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).
-    pub(crate) fn emit_before_exit(&self) {
-        let origin = Origin::new(StepKind::BeforeExit, Location::caller());
-        let called = self.invoke(origin, || call_listeners(&self.hooks.before_exit, &()));
-        if called.is_continue() {
-            let _ = self.checkpoint();
-        }
-    }
-
-    /// Calls the `exit` listeners, once per run (R9). From here on ticks are refused; microtasks
-    /// of the listeners run only if the loop has ended normally.
-    pub(crate) fn emit_exit(&self, code: i32) {
+    /// Calls the `exit` listeners, once per run (R9). From here on ticks are refused.
+    pub(crate) fn call_exit_listeners(&self, code: i32) -> Flow {
         if self.status() != LoopStatus::Open {
-            return; // the listeners have been called, or everything is being cancelled
+            // The listeners have been called, or everything is being cancelled.
+            return ControlFlow::Break(Interrupted);
         }
         self.set_status(LoopStatus::Exiting);
         let origin = Origin::new(StepKind::Exit, Location::caller());
-        let called = self.invoke(origin, || call_listeners(&self.hooks.exit, &code));
-        if called.is_continue() {
-            let _ = self.checkpoint();
-        }
+        self.invoke(origin, || call_listeners(&self.hooks.exit, &code))
     }
 
     /// Calls the listeners for rejections as a step of the drain.

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use crate::event_loop::current::enter;
+use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::LoopStatus;
 use crate::hooks::uncaught::drop_quietly;
@@ -23,10 +24,10 @@ use crate::phases::queues::Microtask;
 use crate::phases::timers::Timers;
 use crate::reactor::remote_queue::Message;
 
-impl LoopState {
+impl Runner<'_> {
     /// Cancels every task and drops every callback. The loop can be used again afterwards.
-    pub(crate) fn cancel_all(self: &Rc<Self>) {
-        let _entered = enter(self);
+    pub(crate) fn cancel_all(&self) {
+        let _entered = enter(self.shared());
         self.set_status(LoopStatus::Cancelling);
         loop {
             self.drop_callbacks();
@@ -42,17 +43,6 @@ impl LoopState {
         self.observers.forget_entries();
         let _ = self.take_stop();
         self.set_status(LoopStatus::Open);
-    }
-
-    /// Cancels everything and accepts nothing afterwards.
-    pub(crate) fn shut_down(self: &Rc<Self>) {
-        self.cancel_all();
-        let _entered = enter(self);
-        self.set_status(LoopStatus::Cancelling); // permanently
-        self.remote_queue.close();
-        self.drop_messages(); // what arrived before the queue was closed
-        drop_quietly(self.hooks.take_all());
-        drop_quietly(self.observers.take_all());
     }
 
     fn drop_callbacks(&self) {
@@ -72,7 +62,9 @@ impl LoopState {
     fn drop_arrived(&self) {
         let (arrived, messages) = self.poll.take_all();
         drop_each(arrived);
-        messages.into_iter().for_each(drop_message);
+        for message in messages {
+            self.drop_message(message);
+        }
     }
 
     /// Wakes everything that waits for a source, including tasks of other executors.
@@ -92,13 +84,30 @@ impl LoopState {
             match microtask {
                 Microtask::Task(runnable) => drop(runnable.run()),
                 Microtask::Callback(queued) => drop_quietly(queued.callback),
+                Microtask::Main => self.cancel_main(),
             }
         }
     }
 
     fn drop_messages(&self) {
         while let Some(envelope) = self.remote_queue.pop() {
-            drop_message(envelope.message);
+            self.drop_message(envelope.message);
+        }
+    }
+
+    fn drop_message(&self, message: Message) {
+        match message {
+            Message::Wake(runnable) => drop(runnable.run()), // a cancelled task drops its future
+            Message::WakeMain(waker) if waker.is_finished() => {} // of a run that has ended
+            Message::WakeMain(_) => self.cancel_main(),
+            message => drop_quietly(message),
+        }
+    }
+
+    /// Drops the main future, if there is one. The loop must be cancelling, or its promise be aborted.
+    pub(crate) fn cancel_main(&self) {
+        if let Some(main) = self.main() {
+            main.cancel(self);
         }
     }
 
@@ -123,10 +132,16 @@ impl LoopState {
     }
 }
 
-fn drop_message(message: Message) {
-    match message {
-        Message::Wake(runnable) => drop(runnable.run()), // a cancelled task drops its future
-        message => drop_quietly(message),
+impl LoopState {
+    /// Cancels everything and accepts nothing afterwards.
+    pub(crate) fn shut_down(self: &Rc<Self>) {
+        Runner::new(self).cancel_all();
+        let _entered = enter(self);
+        self.set_status(LoopStatus::Cancelling); // permanently
+        self.remote_queue.close();
+        Runner::new(self).drop_messages(); // what arrived before the queue was closed
+        drop_quietly(self.hooks.take_all());
+        drop_quietly(self.observers.take_all());
     }
 }
 

@@ -32,7 +32,7 @@ use crate::phases::close::Close;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
-use crate::phases::queues::{Microtask, QueuedCallback, Queues};
+use crate::phases::queues::{QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
 use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
@@ -175,7 +175,14 @@ impl LoopState {
 
     pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
-            self.queues.push_microtask(Microtask::Callback(callback));
+            self.queues.push_microtask(callback);
+        }
+    }
+
+    /// Queues the start of the main future, which is a microtask if it is the body of a module (R19).
+    pub(crate) fn push_main_start(&self, location: SourceLocation) {
+        if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, location) {
+            self.queues.push_main();
         }
     }
 
@@ -199,7 +206,7 @@ impl LoopState {
         if self.observers.is_on() {
             self.enqueued(runnable.metadata().origin(StepKind::Task), None);
         }
-        self.queues.push_microtask(Microtask::Task(runnable));
+        self.queues.push_task(runnable);
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.

@@ -181,6 +181,26 @@ impl fmt::Debug for PanicReason {
     }
 }
 
+/// The [`Reason`] of the main future of [`run`](crate::run) if that has returned an error.
+///
+/// The error itself may borrow, so listeners receive only its text; [`run`](crate::run) returns it.
+pub struct MainError {
+    pub(crate) text: String,
+}
+
+impl MainError {
+    /// Returns the error as `Debug` prints it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for MainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// The payload of an unhandled rejection that is reported as an uncaught error (R18).
 ///
 /// [`on_uncaught`](crate::on_uncaught) listeners receive it if there is no

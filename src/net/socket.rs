@@ -251,6 +251,9 @@ impl<K: Kind> Socket<K> {
     }
 }
 
+// The type of the socket that the operating system has is never pinned.
+impl<K: Kind> Unpin for Socket<K> {}
+
 impl<K: Kind> fmt::Debug for Socket<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple(K::Os::NAME).field(&self.source).finish()

@@ -22,6 +22,8 @@ pub(crate) enum Microtask {
     /// A woken task.
     Task(Runnable<TaskMeta>),
     Callback(QueuedCallback),
+    /// The main future of the run, which no queue can own because it may borrow.
+    Main,
 }
 
 #[derive(Default)]
@@ -32,10 +34,19 @@ pub(crate) struct Queues {
 
 #[derive(Default)]
 struct Microtasks {
-    /// The order of the queue: a task, or `None` for the next of `callbacks`. Most entries are tasks,
-    /// and an entry of one word makes a turn a fifth cheaper than one that can hold both.
+    /// The order of the queue: a task, or `None` for the next of `others`. Most entries are tasks, and
+    /// an entry of one word makes a turn a fifth cheaper than one that can hold both.
     order: VecDeque<Option<Runnable<TaskMeta>>>,
-    callbacks: VecDeque<QueuedCallback>,
+    /// Callbacks, and `None` for the main future.
+    others: VecDeque<Option<QueuedCallback>>,
+}
+
+impl Microtasks {
+    #[inline]
+    fn push_other(&mut self, other: Option<QueuedCallback>) {
+        self.others.push_back(other);
+        self.order.push_back(None);
+    }
 }
 
 impl Queues {
@@ -44,16 +55,19 @@ impl Queues {
     }
 
     #[inline]
-    pub(crate) fn push_microtask(&self, microtask: Microtask) {
-        let mut microtasks = self.microtasks.borrow_mut();
-        let task = match microtask {
-            Microtask::Task(runnable) => Some(runnable),
-            Microtask::Callback(callback) => {
-                microtasks.callbacks.push_back(callback);
-                None
-            }
-        };
-        microtasks.order.push_back(task);
+    pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
+        self.microtasks.borrow_mut().order.push_back(Some(runnable));
+    }
+
+    #[inline]
+    pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
+        self.microtasks.borrow_mut().push_other(Some(callback));
+    }
+
+    /// Appends the main future to the microtask queue.
+    #[inline]
+    pub(crate) fn push_main(&self) {
+        self.microtasks.borrow_mut().push_other(None);
     }
 
     pub(crate) fn pop_tick(&self) -> Option<QueuedCallback> {
@@ -64,7 +78,10 @@ impl Queues {
         let mut microtasks = self.microtasks.borrow_mut();
         match microtasks.order.pop_front()? {
             Some(runnable) => Some(Microtask::Task(runnable)),
-            None => microtasks.callbacks.pop_front().map(Microtask::Callback),
+            None => Some(match microtasks.others.pop_front()? {
+                Some(callback) => Microtask::Callback(callback),
+                None => Microtask::Main,
+            }),
         }
     }
 

@@ -8,7 +8,7 @@
 //! promise.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -21,18 +21,8 @@ use super::next::Following;
 use super::state::{SettledBy, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
-use crate::event_loop::state::{LiveTask, LoopState};
-use crate::observe::event::Event;
+use crate::event_loop::state::LiveTask;
 use crate::reactor::remote_queue::TaskMeta;
-
-/// The maximum depth of nested eager spawns: tasks that spawn a task within their first poll.
-///
-/// In a debug build each level needs about three kilobytes of stack, so that a thread with Rust's
-/// default of two megabytes has room for all of them.
-pub const MAX_SPAWN_DEPTH: usize = 512;
-
-/// The least stack, in bytes, that must be left to the future of an eager spawn.
-const STACK_RESERVE: usize = 128 * 1024;
 
 /// How a task ends: its promise settles, or follows another one.
 pub(super) enum Conclusion<O> {
@@ -42,7 +32,7 @@ pub(super) enum Conclusion<O> {
 
 pin_project! {
     /// The future of a task.
-    struct TaskFuture<F, O, C> {
+    pub(super) struct TaskFuture<F, O, C> {
         #[pin]
         future: Option<F>,
         promise: Rc<State<O>>,
@@ -166,23 +156,9 @@ pub(super) fn start_eagerly<T, O: 'static>(
     if !owner.is_open() {
         return promise.settle(Err(PromiseError::Aborted)); // drops the future
     }
-    let _depth = Depth::enter(&owner);
-    let (promise_id, location) = (promise.id(), promise.location());
-    owner.notify_observers(|| Event::EagerBegin {
-        promise: promise_id,
-        location,
-    });
-    let task = TaskFuture {
-        future: Some(future),
-        promise: promise.clone(),
-        conclude: Some(conclude),
-        context: None,
-        is_eager: true,
-    };
-    task.into_runnable().run();
-    owner.notify_observers(|| Event::EagerEnd {
-        promise: promise_id,
-        location,
+    owner.eagerly(promise.id(), promise.location(), || {
+        let task = TaskFuture::eager(future, conclude, promise);
+        task.into_runnable().run();
     });
 }
 
@@ -211,6 +187,19 @@ pub(super) fn with_output<O>(output: O) -> Conclusion<O> {
     Conclusion::Settled(Ok(output))
 }
 
+impl<F, O, C> TaskFuture<F, O, C> {
+    /// Creates a task whose first poll is on the spawner's stack.
+    pub(super) fn eager(future: F, conclude: C, promise: &Rc<State<O>>) -> TaskFuture<F, O, C> {
+        TaskFuture {
+            future: Some(future),
+            promise: promise.clone(),
+            conclude: Some(conclude),
+            context: None,
+            is_eager: true,
+        }
+    }
+}
+
 impl<F, O, C> TaskFuture<F, O, C>
 where
     F: Future + 'static,
@@ -229,40 +218,4 @@ where
         task.detach();
         runnable
     }
-}
-
-/// One level of nested eager spawns.
-struct Depth<'a> {
-    owner: &'a LoopState,
-}
-
-impl Depth<'_> {
-    #[track_caller]
-    fn enter(owner: &LoopState) -> Depth<'_> {
-        let depth = owner.spawn_depth.get();
-        let stack_left = stacker::remaining_stack().unwrap_or(usize::MAX);
-        if depth >= MAX_SPAWN_DEPTH || stack_left < STACK_RESERVE {
-            refuse(depth, stack_left);
-        }
-        owner.spawn_depth.set(depth + 1);
-        Depth { owner }
-    }
-}
-
-impl Drop for Depth<'_> {
-    fn drop(&mut self) {
-        self.owner.spawn_depth.set(self.owner.spawn_depth.get() - 1);
-    }
-}
-
-#[cold]
-#[track_caller]
-fn refuse(depth: usize, stack_left: usize) -> ! {
-    panic!(
-        "`spawn` at {} is nested {depth} deep with {} KiB of stack left: it polls the future at \
-         once, on the caller's stack, at most {MAX_SPAWN_DEPTH} deep; use `spawn_lazy`, which \
-         polls it in a microtask of its own",
-        Location::caller(),
-        stack_left / 1024,
-    )
 }

@@ -28,19 +28,22 @@ use concurrent_queue::{ConcurrentQueue, PushError};
 use slab::Slab;
 
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
+use crate::reactor::main_waker::MainWaker;
 use notifier::Notifier;
 
 /// A message for the loop.
 pub(crate) enum Message {
     /// A task was woken by another thread, or while the loop was not running.
     Wake(Runnable<TaskMeta>),
+    /// The main future was woken by another thread, or while the loop was not running.
+    WakeMain(Arc<MainWaker>),
     /// A callback was sent through a handle.
     Post(Box<dyn FnOnce() + Send>, SourceLocation),
     /// A job of the pool has finished.
     JobDone(u64, std::thread::Result<Box<dyn Any + Send>>),
 }
 
-/// What every task carries, readable on any thread.
+/// What every task and every main future carries, readable on any thread.
 pub(crate) struct TaskMeta {
     /// The queue of its loop.
     pub(crate) remote_queue: Arc<RemoteQueue>,

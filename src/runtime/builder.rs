@@ -1,5 +1,6 @@
 //! The settings of a loop, and the construction of the loop from them.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::panic::Location;
@@ -230,7 +231,7 @@ impl Builder {
             state,
             entry: self.entry,
             stuck_policy: self.stuck_policy,
-            has_reported: false,
+            has_reported: Cell::new(false),
             hosting: Hosting::Off,
         })
     }

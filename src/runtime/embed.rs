@@ -4,12 +4,15 @@
 //! The host waits; this loop never does. The order is that of [`EventLoop::run_script`] with the
 //! same work, because the turns are the same (`event_loop/embed.rs`).
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::Location;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{EventLoop, RunError, refuse_nesting};
 use crate::event_loop::current::enter;
+use crate::event_loop::runner::Runner;
 use crate::event_loop::status::LoopStatus;
 use crate::promise::{Promise, spawn_at};
 
@@ -65,7 +68,7 @@ impl EventLoop {
     pub fn start_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
         let location = Location::caller();
         self.hosted("start_script", |event_loop| {
-            event_loop.run_main(location, script);
+            event_loop.run_main(&event_loop.runner(), location, script);
             event_loop.hosting = Hosting::BeforeFirstTurn;
         })
     }
@@ -89,11 +92,14 @@ impl EventLoop {
         F::Output: 'static,
     {
         let location = Location::caller();
-        let mut main = None;
+        let main = Rc::new(RefCell::new(None));
+        let slot = main.clone();
         self.hosted("start", |event_loop| {
-            main = event_loop.start_main(location, move || spawn_at(location, future));
+            let script = move || *slot.borrow_mut() = Some(spawn_at(location, future));
+            event_loop.run_main(&event_loop.runner(), location, script);
             event_loop.hosting = Hosting::BeforeFirstTurn;
         })?;
+        let main = main.take();
         Ok(main.expect("a main future that did not start is an error"))
     }
 
@@ -115,7 +121,7 @@ impl EventLoop {
     pub fn turn(&mut self) -> Result<bool, RunError> {
         self.hosted("turn", |event_loop| {
             event_loop.timers_before_first_turn();
-            event_loop.state.turn_without_waiting();
+            event_loop.runner().turn_without_waiting();
         })?;
         Ok(self.state.is_alive())
     }
@@ -137,7 +143,7 @@ impl EventLoop {
     pub fn run_until_stalled(&mut self) -> Result<bool, RunError> {
         self.hosted("run_until_stalled", |event_loop| {
             event_loop.timers_before_first_turn();
-            event_loop.state.turn_until_stalled();
+            event_loop.runner().turn_until_stalled();
         })?;
         Ok(self.state.is_alive())
     }
@@ -187,7 +193,7 @@ impl EventLoop {
         self.hosted("advance", |event_loop| {
             event_loop.timers_before_first_turn();
             let target = event_loop.state.clock.now().saturating_add(duration);
-            event_loop.state.advance_to(target);
+            event_loop.runner().advance_to(target);
         })?;
         Ok(self.state.is_alive())
     }
@@ -210,7 +216,12 @@ impl EventLoop {
         if self.state.is_stopping() {
             self.end_hosting();
         }
-        self.take_error(None).map_or(Ok(()), Err)
+        self.take_error(&self.runner()).map_or(Ok(()), Err)
+    }
+
+    /// Returns this loop as one that runs without a main future.
+    pub(crate) fn runner(&self) -> Runner<'_> {
+        Runner::new(&self.state)
     }
 
     /// Ends the run of a host, which was stopped, or which another run follows.
@@ -229,7 +240,7 @@ impl EventLoop {
         self.hosting = Hosting::Running;
         let is_alive = self.state.is_alive();
         if is_alive {
-            self.state.initial_timers_phase();
+            self.runner().initial_timers_phase();
         }
         is_alive
     }

@@ -11,22 +11,24 @@
 //! [`RunStatus`](crate::event_loop::status::RunStatus) until the last step of the run,
 //! [`EventLoop::take_error`].
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::future::Future;
-use std::ops::ControlFlow;
 use std::panic::Location;
-use std::rc::Rc;
+use std::pin::Pin;
 use std::time::Duration;
 
 use super::{EntryMode, EventLoop, RunError, Stuck, StuckPolicy, refuse_nesting};
 use crate::event_loop::PollMode;
 use crate::event_loop::current::{Entered, enter};
+use crate::event_loop::main_future::MainFuture;
+use crate::event_loop::runner::Runner;
 use crate::event_loop::status::{LoopStatus, Stop};
-use crate::hooks::uncaught::Uncaught;
+use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::observe::why_alive::PendingTask;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::phases::queues::QueuedCallback;
-use crate::promise::{Promise, PromiseError, spawn_at};
+use crate::promise::PromiseError;
+use crate::promise::main_task::{MainPromise, main_task};
 
 /// How long, in real time, a main future waits for another thread before that is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
@@ -57,172 +59,149 @@ impl EventLoop {
     pub(super) fn enter(&mut self, function: &str) -> Entered {
         refuse_nesting(function);
         self.state.set_status(LoopStatus::Open);
-        self.has_reported = false;
+        self.has_reported.set(false);
         let entered = enter(&self.state);
         self.end_hosting();
         self.state.begin_run(Location::caller());
         entered
     }
 
-    pub(super) fn run_future<F>(
-        &mut self,
+    /// Runs with a main future that stays in its place on the stack of a caller, so that it may borrow.
+    pub(super) fn run_future<F: Future>(
+        &self,
         target: Target,
         location: SourceLocation,
-        future: F,
-    ) -> Result<F::Output, RunError>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        let state = self.state.clone();
-        let main = self.start_main(location, move || match target {
-            Target::Exit => spawn_at(location, future),
-            Target::MainFuture => spawn_at(location, async move {
-                let output = future.await;
+        future: Pin<&mut Option<F>>,
+    ) -> Result<F::Output, RunError> {
+        let state = &self.state;
+        let (promise, output) = (MainPromise::new(), Cell::new(None));
+        let mut task = main_task(location, &promise, future, |value| {
+            if target == Target::MainFuture {
                 state.stop_at_target();
-                output
-            }),
+            }
+            output.set(Some(value));
+            Ok(())
         });
-        let is_done = || main.as_ref().is_none_or(Promise::is_finished);
-        let stuck = self.drive(target, location, &is_done);
-        let main = self.finish_main(main);
-        self.result(main, location, stuck)
+        let main = MainFuture::new(location, &mut task);
+        let run = MainRun {
+            runner: Runner::with_main(state, &main),
+            promise: &promise,
+            location,
+        };
+        self.start_main(&run.runner, &main);
+        let stuck = self.drive(target, &run.runner);
+        run.finish();
+        let result = self.result(&run, stuck);
+        let output = output.take();
+        match result {
+            Ok(()) => Ok(output.expect("a main future that was fulfilled has an output")),
+            Err(error) => {
+                drop_quietly(output);
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn run_to_exit(
-        &mut self,
+        &self,
         location: SourceLocation,
         script: impl FnOnce() + 'static,
     ) -> Result<(), RunError> {
-        self.run_main(location, script);
-        self.drive(Target::Exit, location, &|| true);
+        let runner = Runner::new(&self.state);
+        self.run_main(&runner, location, script);
+        self.drive(Target::Exit, &runner);
         self.state.end_run();
-        self.take_error(None).map_or(Ok(()), Err)
+        self.take_error(&runner).map_or(Ok(()), Err)
     }
 
-    pub(super) fn start_main<T>(
+    /// Runs the main script as a macrotask with its drain (R1).
+    pub(super) fn run_main(
         &self,
+        runner: &Runner<'_>,
         location: SourceLocation,
-        start: impl FnOnce() -> Promise<T> + 'static,
-    ) -> Option<Promise<T>> {
-        let main = Rc::new(RefCell::new(None));
-        let slot = main.clone();
-        self.run_main(location, move || *slot.borrow_mut() = Some(start()));
-        main.take()
-    }
-
-    /// Runs the main macrotask and its drain (R1). A panic does not prevent the drain (R52).
-    pub(super) fn run_main(&self, location: SourceLocation, script: impl FnOnce() + 'static) {
-        let state = &self.state;
-        let _ = match self.entry {
+        script: impl FnOnce() + 'static,
+    ) {
+        match self.entry {
             EntryMode::CommonJs => {
-                state.invoke(Origin::new(StepKind::MainScript, location), script)
+                let _ = runner.invoke(Origin::new(StepKind::MainScript, location), script);
             }
             EntryMode::Module => {
                 // R19: the body of a module is a promise job, so its jobs run before its ticks.
                 let callback: Box<dyn FnOnce()> = Box::new(script);
-                state.push_microtask(QueuedCallback { callback, location });
-                ControlFlow::Continue(())
+                runner.push_microtask(QueuedCallback { callback, location });
             }
-        };
-        if !state.is_stopping() {
-            let _ = state.checkpoint();
         }
+        drain_main(runner);
+    }
+
+    /// Starts the main future as the main script.
+    fn start_main(&self, runner: &Runner<'_>, main: &MainFuture<'_>) {
+        match self.entry {
+            EntryMode::CommonJs => {
+                let origin = Origin::new(StepKind::MainScript, main.location());
+                let _ = runner.invoke(origin, || main.start(&self.state));
+            }
+            EntryMode::Module => runner.push_main_start(main.location()), // R19
+        }
+        drain_main(runner);
     }
 
     /// Runs the loop until the run ends (R2). Returns a report if the main future is stuck.
-    fn drive(
-        &mut self,
-        target: Target,
-        main: SourceLocation,
-        main_is_done: &dyn Fn() -> bool,
-    ) -> Option<Stuck> {
+    fn drive(&self, target: Target, runner: &Runner<'_>) -> Option<Stuck> {
         let stuck = loop {
-            self.run_until_idle();
-            match self.next(target, main, main_is_done) {
+            run_until_idle(runner);
+            match self.next(target, runner) {
                 Next::RunLoop => {}
-                Next::WaitForWake => self.wait_for_wake(main),
+                Next::WaitForWake => self.wait_for_wake(runner),
                 Next::End => break None,
                 Next::GiveUp(stuck) => break Some(stuck),
             }
         };
         if target == Target::Exit {
-            let code = match &*self.state.stop_reason() {
+            let code = match &*runner.stop_reason() {
                 Some(Stop::Exit(code)) => *code,
                 Some(_) => 1,
                 None => 0,
             };
-            self.state.emit_exit(code);
+            runner.emit_exit(code);
         }
         stuck
     }
 
-    /// Runs the loop until nothing keeps it alive and no idle callback is left.
-    fn run_until_idle(&self) {
-        while !self.state.is_stopping() {
-            self.state.run_while_alive();
-            if self.state.is_stopping() || !self.state.call_idle() {
-                break;
-            }
-        }
-    }
-
-    fn next(&self, target: Target, main: SourceLocation, main_is_done: &dyn Fn() -> bool) -> Next {
-        let state = &self.state;
-        if target == Target::Exit && !state.is_stopping() {
-            state.emit_before_exit();
-            if state.is_alive() && !state.is_stopping() {
+    fn next(&self, target: Target, runner: &Runner<'_>) -> Next {
+        if target == Target::Exit && !runner.is_stopping() {
+            runner.emit_before_exit();
+            if runner.is_alive() && !runner.is_stopping() {
                 return Next::RunLoop;
             }
         }
-        if state.is_stopping() || main_is_done() {
+        if runner.is_stopping() || runner.main().is_none_or(MainFuture::is_finished) {
             return Next::End;
         }
         match self.stuck_policy {
             StuckPolicy::Wait => Next::WaitForWake,
-            StuckPolicy::Error => Next::GiveUp(self.stuck_report(Some(main))),
+            StuckPolicy::Error => Next::GiveUp(self.stuck_report(runner)),
         }
     }
 
     /// Waits until another thread sends a message. Reports a long wait, once in a run.
-    fn wait_for_wake(&mut self, main: SourceLocation) {
-        if !self.state.turn_within(REPORT_AFTER) && !self.state.is_stopping() {
-            if !self.has_reported {
-                self.has_reported = true;
-                eprintln!("nodeloop: still waiting: {}", self.stuck_report(Some(main)));
+    fn wait_for_wake(&self, runner: &Runner<'_>) {
+        if !runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
+            if !self.has_reported.replace(true) {
+                eprintln!("nodeloop: still waiting: {}", self.stuck_report(runner));
             }
-            self.state.turn(PollMode::EvenIfIdle);
+            runner.turn(PollMode::EvenIfIdle);
         }
-        self.state.leave_phase();
+        runner.leave_phase();
     }
 
-    /// Drops a main future that is stuck, inside of the run: its destructors may stop this run, but
-    /// not the next one. Returns the main future if it has finished.
-    fn finish_main<T>(&self, main: Option<Promise<T>>) -> Option<Promise<T>> {
-        let state = &self.state;
-        let finished = main.filter(|main| {
-            let is_finished = main.is_finished();
-            if !is_finished && !state.is_stopping() {
-                main.state().abort();
-                let _ = state.checkpoint();
-            }
-            is_finished
-        });
-        state.end_run();
-        finished
-    }
-
-    /// Returns the output of the main future, or why there is none.
-    fn result<T>(
-        &self,
-        main: Option<Promise<T>>,
-        location: SourceLocation,
-        stuck: Option<Stuck>,
-    ) -> Result<T, RunError> {
-        let error = self.take_error(Some(location));
-        let outcome = main.map(|main| main.state().outcome());
-        match (outcome, error) {
-            (Some(Ok(output)), None) => Ok(output),
+    /// Returns why there is no output of the main future, if there is none.
+    fn result(&self, run: &MainRun<'_>, stuck: Option<Stuck>) -> Result<(), RunError> {
+        let error = self.take_error(&run.runner);
+        let finished = run.promise.get().filter(|promise| promise.is_settled());
+        let location = run.location;
+        match (finished.map(|promise| promise.outcome()), error) {
+            (Some(Ok(_)), None) => Ok(()),
             (_, Some(error @ RunError::Exit(_))) => Err(error), // it also unwinds the main future
             (Some(Err(PromiseError::Panicked(payload))), _) => {
                 Err(RunError::Uncaught(Uncaught { payload, location }))
@@ -233,28 +212,93 @@ impl EventLoop {
     }
 
     /// Takes the error of a run that was stopped early, and cancels everything that is left.
-    pub(super) fn take_error(&self, main: Option<SourceLocation>) -> Option<RunError> {
-        let error = match self.state.take_stop()? {
+    pub(super) fn take_error(&self, runner: &Runner<'_>) -> Option<RunError> {
+        let error = match runner.take_stop()? {
             Stop::Exit(code) => RunError::Exit(code),
             Stop::ClockHeld => RunError::Stuck(Stuck {
                 is_clock_held: true,
-                ..self.stuck_report(main)
+                ..self.stuck_report(runner)
             }),
             Stop::Uncaught(error) => RunError::Uncaught(error),
             Stop::Unhandled { reason, location } => RunError::Unhandled { reason, location },
             Stop::Starvation(starvation) => RunError::Starvation(starvation),
         };
-        self.state.cancel_all();
+        runner.cancel_all();
         Some(error)
     }
 
-    fn stuck_report(&self, main: Option<SourceLocation>) -> Stuck {
+    fn stuck_report(&self, runner: &Runner<'_>) -> Stuck {
         let report = self.why_alive();
         Stuck {
             is_clock_held: false,
-            main,
+            main: runner.main().map(MainFuture::location),
             pending: report.tasks().iter().map(PendingTask::location).collect(),
             report,
         }
+    }
+}
+
+/// Drains after the main script (R1). A panic does not prevent the drain (R52).
+fn drain_main(runner: &Runner<'_>) {
+    if !runner.is_stopping() {
+        let _ = runner.checkpoint();
+    }
+}
+
+/// Runs the loop until nothing keeps it alive and no idle callback is left.
+fn run_until_idle(runner: &Runner<'_>) {
+    while !runner.is_stopping() {
+        runner.run_while_alive();
+        if runner.is_stopping() || !runner.call_idle() {
+            break;
+        }
+    }
+}
+
+/// A run with a main future.
+struct MainRun<'a> {
+    runner: Runner<'a>,
+    promise: &'a MainPromise,
+    location: SourceLocation,
+}
+
+impl MainRun<'_> {
+    /// Ends the run, and drops a main future that is stuck, inside of the run: its destructors may stop
+    /// this run, but not the next one.
+    fn finish(&self) {
+        let runner = &self.runner;
+        if self.is_pending() && !runner.is_stopping() {
+            self.abort();
+            let _ = runner.checkpoint();
+            if !runner.is_stopping() {
+                self.cancel(); // the wake of another thread has not arrived yet
+            }
+        }
+        runner.end_run();
+    }
+
+    fn is_pending(&self) -> bool {
+        self.runner.main().is_some_and(|main| !main.is_finished())
+    }
+
+    fn abort(&self) {
+        if let Some(promise) = self.promise.get() {
+            promise.abort();
+        }
+    }
+
+    /// Drops a main future that is still pending, without a turn.
+    fn cancel(&self) {
+        if self.is_pending() {
+            self.abort();
+            self.runner.cancel_main();
+        }
+    }
+}
+
+impl Drop for MainRun<'_> {
+    /// Nothing of the main future outlives the run, even if a panic of the loop itself ends it.
+    fn drop(&mut self) {
+        self.cancel();
     }
 }

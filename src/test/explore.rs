@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::fmt::Write as _;
 use std::panic::{self, Location};
-use std::rc::Rc;
 use std::sync::Once;
 use std::thread;
 
@@ -65,7 +64,7 @@ const MAX_SHRINK_RUNS: usize = 200;
 #[track_caller]
 pub fn explore<F>(seeds: u64, body: F) -> Explored
 where
-    F: AsyncFn(Test) + 'static,
+    F: AsyncFn(Test),
 {
     TestBuilder::new().explore(seeds, body)
 }
@@ -105,12 +104,11 @@ impl TestBuilder {
     #[track_caller]
     pub fn explore<F>(self, seeds: u64, body: F) -> Explored
     where
-        F: AsyncFn(Test) + 'static,
+        F: AsyncFn(Test),
     {
         let location = Location::caller();
-        let body = Rc::new(body);
+        let body = &body;
         let run = |seed: Seed| {
-            let body = body.clone();
             let main = move |test: Test| async move { body(test).await };
             self.with_seed(seed).run_future(location, main)
         };

@@ -114,7 +114,7 @@ impl Stepper {
             if event_loop.timers_before_first_turn() {
                 phase = Phase::Timers;
             } else {
-                event_loop.state().step_phase(phase);
+                event_loop.runner().step_phase(phase);
             }
         });
         self.check(result);
@@ -199,7 +199,7 @@ impl Stepper {
         self.finish_turn();
         let result = self.event_loop.hosted("run_until_idle", |event_loop| {
             event_loop.timers_before_first_turn();
-            event_loop.state().run_while_alive();
+            event_loop.runner().run_while_alive();
         });
         self.check(result);
     }

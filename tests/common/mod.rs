@@ -78,7 +78,7 @@ pub fn real_loop() -> EventLoop {
 
 /// [`nodeloop::block_on`], whose loop reports when the test's limit expires.
 #[track_caller]
-pub fn block_on<F: Future<Output: 'static> + 'static>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     nodeloop::block_on(async {
         watch(handle());
         future.await
@@ -87,7 +87,7 @@ pub fn block_on<F: Future<Output: 'static> + 'static>(future: F) -> F::Output {
 
 /// [`nodeloop::run`], whose loop reports when the test's limit expires.
 #[track_caller]
-pub fn run<F: Future<Output: 'static> + 'static>(future: F) -> F::Output {
+pub fn run<F: Future>(future: F) -> F::Output {
     nodeloop::run(async {
         watch(handle());
         future.await

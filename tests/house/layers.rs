@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
-    &["hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::remote_queue"],
+    &["hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
-    &["event_loop::current", "event_loop::notify", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
+    &["event_loop::current", "event_loop::eager", "event_loop::main_future", "event_loop::notify", "event_loop::runner", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
     &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime", "task_group"],
-    &["fs", "hyper", "net", "signal", "test"],
-    &["process", "worker"],
+    &["fs", "net", "signal", "test"],
+    &["hyper", "process", "worker"],
 ];
 
 /// The most modules that `lib.rs` declares.

@@ -7,6 +7,7 @@ mod common;
 mod memory;
 
 mod addresses;
+mod chat;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod echo_node;

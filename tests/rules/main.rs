@@ -12,6 +12,7 @@ mod errors;
 mod event_loop;
 mod immediates;
 mod listeners;
+mod main_future;
 #[cfg(unix)]
 mod panics;
 #[cfg(unix)]

@@ -324,6 +324,9 @@ fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
         Batched::Message(Message::Wake(runnable)) => {
             format!("the wake of the task of {}", runnable.metadata().location)
         }
+        Batched::Message(Message::WakeMain(waker)) => {
+            format!("the wake of the task of {}", waker.meta.location)
+        }
         Batched::Message(Message::JobDone(id, _)) => job_name(*id, pool),
         Batched::SignalCallback(macrotask) => {
             format!("the signal of {}", macrotask.origin.location)

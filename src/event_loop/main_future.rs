@@ -1,0 +1,139 @@
+//! The main future of a run, which its drains poll.
+//!
+//! It is a task like any other, with one difference: it stays on the stack of the caller of `run`,
+//! pinned, and nothing owns it beyond the run. The microtask queue and the remote queue contain only
+//! that it is to be polled, and its wakers share a [`MainWaker`], which owns nothing of it.
+//!
+//! Invariant: after the run every waker is without effect.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::current::schedule_main;
+use super::state::LoopState;
+use crate::observe::event::PromiseId;
+use crate::phases::macrotask::{SourceLocation, StepKind};
+use crate::reactor::main_waker::MainWaker;
+use crate::reactor::remote_queue::TaskMeta;
+
+/// The task of a main future, of any type.
+pub(crate) trait MainTask {
+    /// Creates the promise that the task settles.
+    fn create(&mut self, owner: &Rc<LoopState>) -> PromiseId;
+    /// Polls the future, or drops it if the loop is cancelling or the promise was aborted.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Drops a future that has never been polled.
+    fn discard(&mut self);
+}
+
+/// The main future of a run.
+pub(crate) struct MainFuture<'a> {
+    task: RefCell<&'a mut (dyn MainTask + 'a)>,
+    location: SourceLocation,
+    /// Set when it starts.
+    started: OnceCell<Started>,
+}
+
+struct Started {
+    state: Arc<MainWaker>,
+    waker: Waker,
+}
+
+impl<'a> MainFuture<'a> {
+    pub(crate) fn new(
+        location: SourceLocation,
+        task: &'a mut (dyn MainTask + 'a),
+    ) -> MainFuture<'a> {
+        MainFuture {
+            task: RefCell::new(task),
+            location,
+            started: OnceCell::new(),
+        }
+    }
+
+    /// Returns where the run was called.
+    pub(crate) fn location(&self) -> SourceLocation {
+        self.location
+    }
+
+    /// Returns the shared state of its wakers once it has started.
+    pub(super) fn waker(&self) -> Option<&MainWaker> {
+        self.started.get().map(|started| &*started.state)
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.waker().is_some_and(MainWaker::is_finished)
+    }
+
+    /// Creates its promise and polls it for the first time, on the caller's stack (R46).
+    pub(crate) fn start(&self, owner: &Rc<LoopState>) {
+        let promise = self.task.borrow_mut().create(owner);
+        let meta = TaskMeta {
+            remote_queue: owner.remote_queue.clone(),
+            location: self.location,
+            promise: promise.get(),
+        };
+        let started = self.started.get_or_init(|| {
+            let state = Arc::new(MainWaker::running(meta));
+            let waker = state.clone().into();
+            Started { state, waker }
+        });
+        owner.eagerly(promise, self.location, || self.poll_with(started, owner));
+    }
+
+    /// Polls it, if it is scheduled.
+    pub(super) fn poll(&self, owner: &LoopState) {
+        if let Some(started) = self.started.get()
+            && started.state.begin_poll()
+        {
+            self.poll_with(started, owner);
+        }
+    }
+
+    /// Drops it unless it has finished. The loop must be cancelling, or the promise be aborted.
+    pub(super) fn cancel(&self, owner: &LoopState) {
+        match self.started.get() {
+            Some(started) => {
+                started.state.begin_last_poll();
+                self.poll_with(started, owner);
+            }
+            None => self.task.borrow_mut().discard(),
+        }
+    }
+
+    #[inline]
+    fn poll_with(&self, started: &Started, owner: &LoopState) {
+        let mut cx = Context::from_waker(&started.waker);
+        let polled = self.task.borrow_mut().poll(&mut cx);
+        if started.state.end_poll(polled.is_ready()) {
+            owner.push_main(&started.state);
+        }
+    }
+}
+
+impl Wake for MainWaker {
+    fn wake(self: Arc<MainWaker>) {
+        if self.schedule() {
+            schedule_main(&self);
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<MainWaker>) {
+        if self.schedule() {
+            schedule_main(self);
+        }
+    }
+}
+
+impl LoopState {
+    /// Appends the main future to the microtask queue.
+    #[inline]
+    pub(crate) fn push_main(&self, waker: &MainWaker) {
+        if self.observers.is_on() {
+            self.enqueued(waker.meta.origin(StepKind::Task), None);
+        }
+        self.queues.push_main();
+    }
+}

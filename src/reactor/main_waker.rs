@@ -1,0 +1,81 @@
+//! Whether the main future of a run is scheduled, which every thread may change by a wake.
+//!
+//! ```text
+//!            schedule                begin_poll              end_poll
+//!     Idle ────────────▶ Scheduled ────────────▶ Running ────────────▶ Finished
+//!      ▲                     ▲                  │    │ schedule
+//!      └─────────────────────│──────────────────┘    ▼
+//!              end_poll      └──────────────────── Woken
+//!                                  end_poll
+//! ```
+//!
+//! The one that moves the state to `Scheduled` queues the main future, so it is queued at most once.
+//! A wake of a future that is being polled takes effect after the poll, as a wake of a task does.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::reactor::remote_queue::TaskMeta;
+
+/// The part of a main future that its wakers share. It owns nothing of the future.
+pub(crate) struct MainWaker {
+    pub(crate) meta: TaskMeta,
+    state: AtomicU8,
+}
+
+const IDLE: u8 = 0;
+const SCHEDULED: u8 = 1;
+const RUNNING: u8 = 2; // with SCHEDULED: woken
+const FINISHED: u8 = 4;
+
+impl MainWaker {
+    /// Creates the state of a main future whose first poll follows.
+    pub(crate) fn running(meta: TaskMeta) -> MainWaker {
+        MainWaker {
+            meta,
+            state: AtomicU8::new(RUNNING),
+        }
+    }
+
+    /// Records a wake. Returns whether the caller must queue the main future.
+    #[must_use]
+    pub(crate) fn schedule(&self) -> bool {
+        // Release pairs with the Acquire of `begin_poll`: the poll sees what was written before the
+        // wake. All changes are read-modify-write operations, so later ones keep this order.
+        self.state.fetch_or(SCHEDULED, Ordering::AcqRel) == IDLE
+    }
+
+    /// Begins a poll. Returns `false` if the future is not scheduled.
+    #[must_use]
+    pub(crate) fn begin_poll(&self) -> bool {
+        self.state
+            .compare_exchange(SCHEDULED, RUNNING, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Begins a poll that drops the future, whether or not it is scheduled.
+    pub(crate) fn begin_last_poll(&self) {
+        self.state.swap(RUNNING, Ordering::AcqRel);
+    }
+
+    /// Ends a poll. Returns whether the caller must queue the main future, because it was woken
+    /// meanwhile.
+    #[must_use]
+    pub(crate) fn end_poll(&self, is_finished: bool) -> bool {
+        if is_finished {
+            self.state.swap(FINISHED, Ordering::AcqRel);
+            return false;
+        }
+        let idle = self
+            .state
+            .compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Relaxed);
+        if idle.is_err() {
+            self.state.swap(SCHEDULED, Ordering::AcqRel);
+        }
+        idle.is_err()
+    }
+
+    /// Returns whether the future has finished or was dropped: a wake then has no effect.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & FINISHED != 0 // only the loop's thread sets it
+    }
+}

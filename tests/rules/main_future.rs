@@ -1,0 +1,405 @@
+//! The main future: it borrows from the caller of `run`, is queued as a task is, and leaves nothing
+//! behind.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn};
+use std::rc::Rc;
+use std::sync::mpsc::channel;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use crate::common::limit::limit;
+use crate::common::{Log, ms, real_loop, resolved, throw, virtual_loop};
+use nodeloop::observe::{Event, EventContext};
+use nodeloop::{
+    EntryMode, EventLoop, RunError, StuckPolicy, exit, next_tick, on_exit, promise,
+    queue_microtask, set_immediate, set_timeout, spawn, test, time, yield_now,
+};
+
+/// Adds a line when it is dropped.
+struct OnDrop<'a>(&'a RefCell<Vec<&'static str>>, &'static str);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().push(self.1);
+    }
+}
+
+#[test]
+fn the_main_future_and_its_output_may_borrow() {
+    let _limit = limit();
+    let text = String::from("borrowed");
+    let count = Cell::new(0);
+    let main = async || {
+        for _ in 0..3 {
+            count.set(count.get() + 1);
+            yield_now().await;
+            resolved().await;
+            time::sleep(ms(1)).await;
+        }
+        &text[2..]
+    };
+    assert_eq!(nodeloop::run(main()), "rrowed");
+    assert_eq!(nodeloop::block_on(main()), "rrowed");
+    let mut event_loop = virtual_loop();
+    assert_eq!(event_loop.run(main()).unwrap(), "rrowed");
+    assert_eq!(event_loop.block_on(main()).unwrap(), "rrowed");
+    assert_eq!(test::run(async |_| main().await), "rrowed");
+    let explored = test::explore(2, async |_| assert_eq!(main().await, "rrowed"));
+    assert_eq!(explored.runs(), 3);
+    assert_eq!(count.get(), 8 * 3);
+}
+
+#[test]
+fn the_main_future_of_a_module_may_borrow() {
+    let mut event_loop = EventLoop::builder()
+        .virtual_time()
+        .entry(EntryMode::Module)
+        .build()
+        .unwrap();
+    let mut lines = Vec::new();
+    let main = async {
+        lines.push("main");
+        resolved().await;
+        lines.push("again");
+        lines.len()
+    };
+    assert_eq!(event_loop.run(main).unwrap(), 2);
+    assert_eq!(lines, ["main", "again"]);
+}
+
+#[test]
+fn a_borrow_ends_with_the_run() {
+    let mut event_loop = virtual_loop();
+    for _ in 0..2 {
+        let lines = RefCell::new(Vec::new());
+        let main = async {
+            let _dropped = OnDrop(&lines, "dropped");
+            pending::<()>().await;
+        };
+        assert!(matches!(event_loop.run(main), Err(RunError::Stuck(_))));
+        assert_eq!(lines.into_inner(), ["dropped"]);
+    }
+}
+
+/// The same body as the main future and as a task runs in the same order: a wake of a future that is
+/// being polled takes effect after the poll.
+#[test]
+fn the_main_future_is_queued_as_a_task_is() {
+    async fn body(log: Log) {
+        let mut polls = 0;
+        poll_fn(|cx: &mut Context<'_>| {
+            polls += 1;
+            log.add(format_args!("poll {polls}"));
+            if polls == 4 {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            cx.waker().wake_by_ref(); // queued once
+            queue_microtask(log.callback("microtask"));
+            next_tick(log.callback("tick"));
+            Poll::Pending
+        })
+        .await;
+        set_immediate(log.callback("immediate"));
+        set_timeout(ms(1), log.callback("timeout"));
+        let other = log.clone();
+        spawn(async move {
+            promise::ready(()).await;
+            other.add("task");
+        })
+        .detach();
+        yield_now().await;
+        log.add("after the yield");
+        promise::ready(()).await;
+        log.add("after a turn");
+    }
+    for entry in [EntryMode::CommonJs, EntryMode::Module] {
+        let new_loop = || {
+            let settings = EventLoop::builder().virtual_time().entry(entry);
+            settings.build().unwrap()
+        };
+        let (main, task) = (Log::new(), Log::new());
+        new_loop().run(body(main.clone())).unwrap();
+        let spawned = task.clone();
+        new_loop()
+            .run_script(move || spawn(body(spawned)).detach())
+            .unwrap();
+        assert_eq!(main.lines(), task.lines());
+        assert!(
+            main.lines().ends_with(&["timeout".to_owned()]),
+            "{:?}",
+            main.lines()
+        );
+    }
+}
+
+/// An observer is notified of the same events for the main future and for a task.
+#[test]
+fn observers_see_the_main_future_as_a_task() {
+    fn events(run: impl FnOnce(&mut EventLoop)) -> Vec<String> {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let events = seen.clone();
+        let observer = move |event: &Event, _: &EventContext<'_>| {
+            let text = format!("{event:?}");
+            // Not where it was spawned and by what.
+            let end = text.find("location").unwrap_or(text.len());
+            events.borrow_mut().push(text[..end].to_owned());
+        };
+        let settings = EventLoop::builder().virtual_time().observer(observer);
+        run(&mut settings.build().unwrap());
+        seen.take()
+    }
+    async fn body() {
+        yield_now().await;
+        promise::ready(()).await;
+        time::sleep(ms(5)).await;
+    }
+    let main = events(|event_loop| event_loop.run(body()).unwrap());
+    let task = events(|event_loop| {
+        event_loop.run_script(|| spawn(body()).detach()).unwrap();
+    });
+    assert_eq!(main, task);
+    assert!(main.len() > 20, "{main:?}");
+}
+
+#[test]
+fn every_end_of_a_run_drops_the_main_future_inside_of_it() {
+    type End = fn();
+    let ends: [(End, &str); 3] = [
+        (|| exit(3), "the program called `exit(3)`"),
+        (|| throw("oops"), "uncaught panic"),
+        (
+            || drop(nodeloop::try_spawn(async { Err::<(), _>("no") })),
+            "unhandled rejection",
+        ),
+    ];
+    for entry in [EntryMode::CommonJs, EntryMode::Module] {
+        for (end, expected) in ends {
+            let lines = RefCell::new(Vec::new());
+            let mut event_loop = EventLoop::builder()
+                .virtual_time()
+                .entry(entry)
+                .build()
+                .unwrap();
+            let main = async {
+                let _dropped = OnDrop(&lines, "main");
+                on_exit(|_| {});
+                set_timeout(ms(1), end);
+                pending::<()>().await;
+            };
+            let error = event_loop.run(main).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(lines.into_inner(), ["main"]);
+        }
+    }
+}
+
+/// Tasks and the main future are dropped in the order in which they became pending.
+#[test]
+fn the_main_future_is_dropped_in_its_place_among_the_tasks() {
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let task = |name| {
+        let lines = lines.clone();
+        async move {
+            let _dropped = OnDrop(&lines, name);
+            pending::<()>().await;
+        }
+    };
+    let (first, second) = (task("first"), task("second"));
+    let main = async {
+        let _dropped = OnDrop(&lines, "main");
+        spawn(first).detach();
+        next_tick(move || spawn(second).detach());
+        set_timeout(ms(1), || exit(0));
+        pending::<()>().await;
+    };
+    assert!(matches!(virtual_loop().run(main), Err(RunError::Exit(0))));
+    assert_eq!(*lines.borrow(), ["first", "main", "second"]);
+}
+
+#[test]
+fn a_module_that_never_starts_is_dropped_inside_of_the_run() {
+    let mut event_loop = EventLoop::builder()
+        .virtual_time()
+        .entry(EntryMode::Module)
+        .build()
+        .unwrap();
+    let stop = async {
+        queue_microtask(|| exit(1)); // left for the next run
+    };
+    event_loop.block_on(stop).unwrap();
+    let lines = RefCell::new(Vec::new());
+    let dropped = OnDrop(&lines, "dropped");
+    let main = async move {
+        let _dropped = dropped;
+        unreachable!("it is not polled");
+    };
+    assert!(matches!(event_loop.run::<_>(main), Err(RunError::Exit(1))));
+    assert_eq!(*lines.borrow(), ["dropped"]);
+}
+
+#[test]
+fn the_destructor_of_an_output_that_nobody_gets_is_caught() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            throw("the destructor");
+        }
+    }
+    let mut event_loop = virtual_loop();
+    let main = async {
+        set_timeout(ms(1), || exit(2));
+        Bomb
+    };
+    assert!(matches!(event_loop.run(main), Err(RunError::Exit(2))));
+}
+
+#[test]
+fn a_panic_of_the_main_future_is_returned_also_if_it_borrows() {
+    let text = String::from("borrowed");
+    let main = async {
+        resolved().await;
+        if text.len() > 3 {
+            throw(&text);
+        }
+    };
+    let Err(RunError::Uncaught(error)) = virtual_loop().run(main) else {
+        panic!("it panicked");
+    };
+    assert_eq!(crate::common::text_of(error.payload()), "borrowed");
+}
+
+/// A waker that outlives its run wakes neither that run nor the next one.
+#[test]
+fn a_waker_has_no_effect_after_its_run() {
+    let _limit = limit();
+    let mut event_loop = real_loop();
+    let kept: Cell<Option<Waker>> = Cell::new(None);
+    event_loop
+        .block_on(poll_fn(|cx| {
+            kept.set(Some(cx.waker().clone()));
+            Poll::Ready(())
+        }))
+        .unwrap();
+    let waker = kept.take().unwrap();
+    waker.wake_by_ref(); // between two runs
+    let other = waker.clone();
+    thread::spawn(move || other.wake()).join().unwrap();
+    let mut polls = 0;
+    let main = poll_fn(|_| {
+        polls += 1;
+        waker.wake_by_ref();
+        match polls {
+            1 => {
+                let wake = waker.clone();
+                set_immediate(move || wake.wake());
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    });
+    let mut event_loop = EventLoop::builder()
+        .stuck_policy(StuckPolicy::Error)
+        .build()
+        .unwrap();
+    assert!(matches!(event_loop.run(main), Err(RunError::Stuck(_))));
+    assert_eq!(polls, 1);
+    drop(event_loop);
+    waker.wake();
+}
+
+/// The wake of another thread is in the remote queue when the run ends.
+#[test]
+fn a_wake_that_has_not_been_delivered_does_not_keep_the_main_future() {
+    let _limit = limit();
+    let lines = RefCell::new(Vec::new());
+    let mut event_loop = virtual_loop();
+    let main = async {
+        let _dropped = OnDrop(&lines, "dropped");
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        set_immediate(move || thread::spawn(move || waker.wake()).join().unwrap());
+        set_immediate(|| exit(5));
+        pending::<()>().await;
+    };
+    assert!(matches!(event_loop.run(main), Err(RunError::Exit(5))));
+    assert_eq!(*lines.borrow(), ["dropped"]);
+    let next = async {
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            if polls == 2 {
+                return Poll::Ready(polls);
+            }
+            let waker = cx.waker().clone();
+            set_timeout(ms(3), move || waker.wake());
+            Poll::Pending
+        })
+        .await
+    };
+    assert_eq!(event_loop.run(next).unwrap(), 2);
+}
+
+/// A wake from another thread is a macrotask of the poll phase.
+#[test]
+fn another_thread_wakes_the_main_future_in_the_poll_phase() {
+    let _limit = limit();
+    let log = Log::new();
+    let (sender, receiver) = channel::<Waker>();
+    let waking = thread::spawn(move || receiver.into_iter().for_each(Waker::wake));
+    let mut event_loop = real_loop();
+    let main = async {
+        let mut sent = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut sent, true) {
+                return Poll::Ready(());
+            }
+            sender.send(cx.waker().clone()).unwrap();
+            Poll::Pending
+        })
+        .await;
+        let kind = nodeloop::observe::position();
+        log.add(format_args!("{:?} {:?}", kind.kind.unwrap(), kind.phase));
+        next_tick(log.callback("tick"));
+        resolved().await;
+        log.add("microtask");
+    };
+    event_loop.run(main).unwrap();
+    drop(sender);
+    waking.join().unwrap();
+    log.assert(["Task Some(Poll)", "microtask", "tick"]);
+}
+
+/// Destructors of a stuck main future may use the loop, as in a turn.
+#[test]
+fn a_stuck_main_future_is_dropped_in_a_turn() {
+    struct Queues(Log);
+    impl Drop for Queues {
+        fn drop(&mut self) {
+            queue_microtask(self.0.callback("microtask"));
+            next_tick(self.0.callback("tick"));
+            self.0.add("dropped");
+        }
+    }
+    let log = Log::new();
+    let main = async {
+        let _queues = Queues(log.clone());
+        pending::<()>().await;
+    };
+    assert!(matches!(
+        virtual_loop().block_on(main),
+        Err(RunError::Stuck(_))
+    ));
+    log.assert(["dropped", "microtask", "tick"]);
+}
+
+fn assert_runs_anything<F: Future>(future: F) -> Option<F::Output> {
+    virtual_loop().run(future).ok()
+}
+
+#[test]
+fn a_future_need_not_be_unpin_and_its_output_not_be_debug() {
+    struct Opaque<'a>(#[expect(dead_code, reason = "it borrows")] &'a str);
+    let text = String::from("text");
+    assert!(assert_runs_anything(async { Opaque(&text) }).is_some());
+}
