@@ -103,7 +103,10 @@ impl LoopState {
         }
         let reason = rejection.reason_text();
         if self.hooks.uncaught.is_empty() {
-            self.stop(Stop::Unhandled { reason, location });
+            self.stop(match rejection.is_of_main() {
+                true => Stop::MainRejected,
+                false => Stop::Unhandled { reason, location },
+            });
         } else {
             // R18: without a listener it becomes an uncaught error, which does not end the round.
             let payload = Box::new(UnhandledRejection(reason));

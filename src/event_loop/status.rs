@@ -40,6 +40,8 @@ pub(crate) enum Stop {
         reason: String,
         location: SourceLocation,
     },
+    /// The main future has returned an error that no code handles. The run returns it.
+    MainRejected,
     Starvation(Starvation),
 }
 

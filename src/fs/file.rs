@@ -29,6 +29,7 @@ use futures::io::{AsyncRead, AsyncSeek, AsyncWrite, AsyncWriteExt};
 
 use crate::event_loop::current::try_current;
 use crate::promise::{Promise, TryPromise, try_spawn_lazy};
+use crate::runtime::MainOutput;
 
 use super::job::{job, try_job};
 use super::read_buffer::ReadBuffer;
@@ -98,6 +99,8 @@ pub struct File {
     /// The error of a write that has not been returned yet.
     write_error: Option<io::Error>,
 }
+
+impl MainOutput for File {}
 
 enum State {
     Idle,

@@ -140,6 +140,11 @@ impl Rejection {
         result.expect("a rejected promise has a reason")
     }
 
+    /// Returns whether the promise is that of the main future, which has returned an error.
+    pub(crate) fn is_of_main(&self) -> bool {
+        self.with_reason(|reason| reason.as_any().is::<MainError>())
+    }
+
     /// Returns the reason as `Debug` prints it.
     pub fn reason_text(&self) -> String {
         self.with_reason(|reason| format!("{reason:?}"))

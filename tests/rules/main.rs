@@ -13,6 +13,7 @@ mod event_loop;
 mod immediates;
 mod listeners;
 mod main_future;
+mod main_output;
 #[cfg(unix)]
 mod panics;
 #[cfg(unix)]
