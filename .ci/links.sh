@@ -20,7 +20,7 @@ while IFS= read -r file; do
   while IFS= read -r target; do
     case $target in
       "" | \#* | *://* | mailto:*) continue ;; # nothing, this page, elsewhere
-      *::* | crate | self) continue ;;         # an item: rustdoc checks these
+      *::* | crate | crate#* | self) continue ;; # an item: rustdoc checks these
     esac
     links=$((links + 1))
     path=${target%%#*}

@@ -1,8 +1,8 @@
 //! Asynchronous I/O: readiness of event sources, and the standard streams of the process.
 //!
 //! `AsyncFd` (Unix only) waits for the readiness of any file descriptor that can be polled.
-//! [`stdin`], [`stdout`] and [`stderr`] are the standard streams. The sockets of
-//! [`net`](crate::net) and the pipes of `process` follow the same rules:
+//! [`stdin`], [`stdout`] and [`stderr`] are the standard streams, and `pipe` (Unix only) has anonymous
+//! pipes and FIFOs. The sockets of [`net`](crate::net) and the pipes of `process` follow the same rules:
 //!
 //! - A source is registered with the event loop when it is created, and deregistered when it is
 //!   closed or dropped.
@@ -25,6 +25,10 @@
 //! The sources of this crate buffer nothing, and never read or write on their own.
 
 mod closing;
+mod copy;
+mod interest;
+#[cfg(unix)]
+pub mod pipe;
 pub(crate) mod platform;
 mod poll_evented;
 mod registration;
@@ -33,8 +37,12 @@ mod stdio;
 mod unix;
 
 pub use closing::Closing;
+pub use copy::copy_bidirectional;
+#[doc(no_inline)]
+pub use futures::io::copy;
+pub use interest::{Interest, Ready};
 pub(crate) use poll_evented::{PollEvented, ReadSource, WriteSource};
-pub use registration::Ready;
+pub use registration::UntilReady;
 pub(crate) use registration::{check_loop, loop_ended};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 #[cfg(unix)]

@@ -5,6 +5,11 @@
 //! is passed to the operating system immediately, and waits if the peer does not read.
 //! [`io`](crate::io) documents when sockets become ready, how often, and what keeps the loop alive.
 //!
+//! Besides the methods that wait, sockets have `try_*` methods, which return
+//! [`WouldBlock`](std::io::ErrorKind::WouldBlock) instead, `poll_*` methods for adapters, and
+//! [`ready`](Socket::ready), [`try_io`](Socket::try_io) and [`async_io`](Socket::async_io) for calls that
+//! this crate has no method for. Their names and their meaning are those of tokio.
+//!
 //! All sockets are one type, [`Socket`], with an alias for each [kind].
 //!
 //! | Node | nodeloop |
@@ -72,4 +77,4 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
 pub use tcp::{ConnectOptions, TcpListener, TcpSocket, TcpStream};
 pub use udp::{UdpOptions, UdpSocket};
 #[cfg(unix)]
-pub use unix::{UnixDatagram, UnixListener, UnixStream};
+pub use unix::{UCred, UnixDatagram, UnixListener, UnixSocket, UnixStream};

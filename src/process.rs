@@ -49,10 +49,12 @@
 mod child;
 pub(crate) mod children;
 mod command;
+mod error;
 mod pipes;
 
 pub use std::process::{ExitStatus, Output, Stdio};
 
 pub use child::Child;
 pub use command::Command;
-pub use pipes::{ChildPipe, ChildStderr, ChildStdin, ChildStdout};
+pub use error::SpawnError;
+pub use pipes::{ChildStderr, ChildStdin, ChildStdout};

@@ -38,7 +38,7 @@ use crate::event_loop::current::try_current;
 use crate::event_loop::state::LoopState;
 use crate::observe::active_resource::PendingPromise;
 use crate::phases::macrotask::SourceLocation;
-use crate::promise::{Promise, PromiseError, State, spawn_at, spawn_lazy};
+use crate::promise::{AbortHandle, Promise, PromiseError, State, spawn_at, spawn_lazy};
 
 pub use join_next::{JoinNext, JoinNextWithId};
 
@@ -285,7 +285,30 @@ impl<T: 'static> TaskGroup<T> {
         Ok(values)
     }
 
-    /// Aborts a task; see [`Promise::abort`]. Its result is still returned.
+    /// Returns a handle that aborts a task while another part of the program owns the group; `None`
+    /// if the task has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use nodeloop::{TaskGroup, set_timeout};
+    /// # nodeloop::run(async {
+    /// let mut group = TaskGroup::new();
+    /// let id = group.spawn(std::future::pending::<()>());
+    /// let handle = group.abort_handle(id).expect("it is running");
+    /// set_timeout(Duration::from_millis(1), move || handle.abort());
+    /// assert!(group.join_next().await.unwrap().unwrap_err().is_aborted());
+    /// assert!(group.abort_handle(id).is_none());
+    /// # });
+    /// ```
+    pub fn abort_handle(&self, id: TaskId) -> Option<AbortHandle> {
+        let running = self.shared.running.borrow();
+        running.get(&id).map(AbortHandle::new)
+    }
+
+    /// Aborts a task; see [`Settled::abort`](crate::promise::Settled::abort). Its result is still
+    /// returned.
     ///
     /// Returns whether it was running.
     pub fn abort(&mut self, id: TaskId) -> bool {

@@ -8,7 +8,7 @@
 //! | `'exit'` and `'error'` events | [`Worker::join`] |
 //! | `worker.terminate()` | [`Worker::terminate`] |
 //! | `cluster`, round robin | connections posted to workers, see the example `cluster` |
-//! | `cluster`, `SCHED_NONE` | a listener in each worker, with [`TcpSocket::set_reuse_port`](crate::net::TcpSocket::set_reuse_port) |
+//! | `cluster`, `SCHED_NONE` | a listener in each worker, with [`TcpSocket::set_reuseport`](crate::net::TcpSocket::set_reuseport) |
 //!
 //! Nothing is shared and nothing is copied: a message is moved, so it must be `Send`. Use
 //! [`spawn_blocking`](crate::spawn_blocking) instead of a worker for a single long computation.

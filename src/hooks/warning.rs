@@ -82,8 +82,8 @@ impl Warning {
         self.detail.as_deref()
     }
 
-    /// Returns the place of the cause: of the call of [`emit_warning`](crate::emit_warning), or of the call that caused
-    /// a warning of the library.
+    /// Returns the location of the cause: of the call of [`emit_warning`](crate::emit_warning), or
+    /// of the call that caused a warning of the library.
     pub fn location(&self) -> SourceLocation {
         self.location
     }

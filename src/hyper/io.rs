@@ -28,8 +28,8 @@ pin_project! {
     ///
     /// It does not buffer, so the stream can be taken out at any time.
     ///
-    /// **Upgrades.** hyper's `with_upgrades` requires a stream that is `Send`, and the streams of
-    /// the loop are not. Await the connection's `without_shutdown` instead: after a response that
+    /// **Upgrades.** hyper's `with_upgrades` requires a stream that is `Send`: wrap this one in a
+    /// [`Local`](super::Local). Or await the connection's `without_shutdown`: after a response that
     /// switches protocols it returns this stream and the bytes that were read ahead.
     ///
     /// **Cost.** Every byte that hyper reads is copied once, from a buffer that the streams of a

@@ -85,6 +85,26 @@ pub(crate) fn unix_address(path: &std::path::Path) -> io::Result<std::os::unix::
     }
 }
 
+/// Returns the process, the user and the group of the peer of a Unix domain socket.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn peer_credentials(
+    socket: std::os::fd::BorrowedFd<'_>,
+) -> io::Result<(Option<i32>, u32, u32)> {
+    let peer = rustix::net::sockopt::socket_peercred(socket)?;
+    let process = rustix::process::Pid::as_raw(Some(peer.pid));
+    Ok((Some(process), peer.uid.as_raw(), peer.gid.as_raw()))
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) fn peer_credentials(
+    _: std::os::fd::BorrowedFd<'_>,
+) -> io::Result<(Option<i32>, u32, u32)> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the credentials of a peer are known on Linux only: ask the system through the descriptor",
+    ))
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn abstract_address(name: &[u8]) -> io::Result<std::os::unix::net::SocketAddr> {
     #[cfg(target_os = "android")]

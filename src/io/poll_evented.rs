@@ -13,6 +13,7 @@ use mio::event::Source;
 
 use super::Direction;
 use super::closing::Closing;
+use super::interest::Interest;
 use super::registration::{Registration, source_closed};
 use crate::async_local::bind;
 use crate::event_loop::state::LoopState;
@@ -68,6 +69,16 @@ impl<S: Source> PollEvented<S> {
     ) -> Poll<io::Result<R>> {
         self.registration
             .poll_io(direction, cx, || Ok((self.with(&mut operation)?, false)))
+    }
+
+    /// Calls `operation` once if the source is ready in a direction of `interest`.
+    pub(crate) fn try_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let operation = || Ok((self.with(operation)?, false));
+        self.registration.try_io(interest, operation)
     }
 
     /// Closes the source and queues `callback` for the close phase (R62).
@@ -170,6 +181,15 @@ impl<S: ReadSource> PollEvented<S> {
         short_read_drains: bool,
     ) -> Poll<io::Result<usize>> {
         self.registration.poll_io(Direction::Read, cx, || {
+            let length = self.with(|source| source.read_by_ref(buffer))?;
+            let drained = short_read_drains && 0 < length && length < buffer.len();
+            Ok((length, drained))
+        })
+    }
+
+    /// Reads if the source is ready; see [`poll_read`](PollEvented::poll_read).
+    pub(crate) fn try_read(&self, buffer: &mut [u8], short_read_drains: bool) -> io::Result<usize> {
+        self.registration.try_io(Interest::READABLE, || {
             let length = self.with(|source| source.read_by_ref(buffer))?;
             let drained = short_read_drains && 0 < length && length < buffer.len();
             Ok((length, drained))

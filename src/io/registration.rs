@@ -7,15 +7,17 @@
 //! is woken or dropped.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
+use futures::FutureExt;
+use futures::future::FusedFuture;
 use mio::event::Source;
 
-use super::Direction;
+use super::{Direction, Interest, Ready};
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::{Forgotten, RegistrationKey, SourcePoll, WaiterId};
@@ -99,11 +101,84 @@ impl Registration {
     }
 
     /// Waits until the source is ready.
-    pub(crate) fn ready(&self, direction: Direction) -> Ready<'_> {
-        Ready {
-            registration: self,
-            direction,
-            id: WaiterId::of_readiness(),
+    pub(crate) fn ready(&self, direction: Direction) -> UntilReady<'_> {
+        UntilReady::new(self, direction, WaiterId::of_readiness())
+    }
+
+    /// Waits until the source is ready in at least one direction of `interest`.
+    pub(crate) async fn ready_for(&self, interest: Interest) -> io::Result<Ready> {
+        let wait = |direction| self.ready(direction);
+        let mut read = interest.is_readable().then(|| wait(Direction::Read));
+        let mut write = interest.is_writable().then(|| wait(Direction::Write));
+        let first = poll_fn(|cx| {
+            // Both are polled, so that an event in either direction wakes the task.
+            let polls = [&mut read, &mut write].map(|wait| match wait {
+                Some(wait) => wait.poll_unpin(cx),
+                None => Poll::Pending,
+            });
+            let ready = polls.into_iter().find(Poll::is_ready);
+            ready.unwrap_or(Poll::Pending)
+        });
+        first.await?;
+        self.readiness(interest)
+    }
+
+    /// Returns the known readiness, without waiting.
+    fn readiness(&self, interest: Interest) -> io::Result<Ready> {
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let readiness = registrations.readiness(self.key);
+        drop(registrations);
+        let readiness = readiness.ok_or_else(source_closed)?;
+        Ok(Ready::of(readiness, interest))
+    }
+
+    /// Calls `operation` once if the source is ready in a direction of `interest`; otherwise returns
+    /// an error of kind `WouldBlock`.
+    ///
+    /// `operation` also returns whether it has drained the source.
+    pub(crate) fn try_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce() -> io::Result<(R, bool)>,
+    ) -> io::Result<R> {
+        let ready = self.readiness(interest)?;
+        if !ready.is_readable() && !ready.is_writable() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        match operation() {
+            Ok((result, drained)) => {
+                if ready.is_readable() {
+                    self.done(Direction::Read, drained);
+                }
+                Ok(result)
+            }
+            Err(error) => {
+                for direction in interest.directions() {
+                    match error.kind() {
+                        io::ErrorKind::WouldBlock => self.would_block(direction),
+                        io::ErrorKind::Interrupted => {}
+                        _ => self.done(direction, false),
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Calls `operation` when the source is ready in a direction of `interest`, again each time it
+    /// would block, and returns its first other result.
+    pub(crate) async fn async_io_for<R>(
+        &self,
+        interest: Interest,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            self.ready_for(interest).await?;
+            match self.try_io(interest, || Ok((operation()?, false))) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
         }
     }
 
@@ -134,12 +209,7 @@ impl Registration {
     ) -> io::Result<R> {
         loop {
             let id = WaiterId::of_operation(direction);
-            let ready = Ready {
-                registration: self,
-                direction,
-                id,
-            };
-            ready.await?;
+            UntilReady::new(self, direction, id).await?;
             let undrained = || operation().map(|result| (result, false));
             if let Some(result) = self.attempt(direction, undrained) {
                 return result;
@@ -234,32 +304,53 @@ fn to_poll(state: SourcePoll) -> Poll<io::Result<()>> {
 ///
 /// Dropping the future ends the wait, which then no longer keeps the loop alive.
 #[must_use = "futures do nothing unless polled"]
-pub struct Ready<'a> {
+pub struct UntilReady<'a> {
     registration: &'a Registration,
     direction: Direction,
     id: WaiterId,
+    is_done: bool,
 }
 
-impl Future for Ready<'_> {
+impl<'a> UntilReady<'a> {
+    fn new(registration: &'a Registration, direction: Direction, id: WaiterId) -> UntilReady<'a> {
+        UntilReady {
+            registration,
+            direction,
+            id,
+            is_done: false,
+        }
+    }
+}
+
+impl Future for UntilReady<'_> {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.registration
-            .poll_waiter(this.direction, &mut this.id, cx)
+        let poll = this
+            .registration
+            .poll_waiter(this.direction, &mut this.id, cx);
+        this.is_done = poll.is_ready();
+        poll
     }
 }
 
-impl Drop for Ready<'_> {
+impl FusedFuture for UntilReady<'_> {
+    fn is_terminated(&self) -> bool {
+        self.is_done
+    }
+}
+
+impl Drop for UntilReady<'_> {
     fn drop(&mut self) {
         self.registration
             .forget_waiter(self.direction, &mut self.id);
     }
 }
 
-impl fmt::Debug for Ready<'_> {
+impl fmt::Debug for UntilReady<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ready")
+        f.debug_struct("UntilReady")
             .field("direction", &self.direction)
             .finish_non_exhaustive()
     }

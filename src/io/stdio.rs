@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Read};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -196,28 +196,44 @@ impl AsyncRead for Stdin {
         match self.open() {
             // A terminal returns one line for each read, so a short read does not empty it.
             Input::Registered(source) => source.poll_read(cx, buffer, false),
+            _ => self.poll_read_vectored(cx, &mut [IoSliceMut::new(buffer)]),
+        }
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        check_loop(&self.state)?;
+        match self.open() {
+            Input::Registered(source) => source.poll_read_vectored(cx, buffers),
             Input::Jobs { running, rest } => {
-                if rest.is_empty() && !buffer.is_empty() {
-                    let length = buffer.len().min(JOB_BYTES);
-                    let job = running.get_or_insert_with(|| {
-                        spawn_blocking(move || {
-                            let mut bytes = vec![0; length];
-                            let read = system::read_blocking(&mut bytes)?;
-                            bytes.truncate(read);
-                            Ok(bytes)
-                        })
-                    });
+                let length = buffers.iter().map(|buffer| buffer.len());
+                let length = length.fold(0, usize::saturating_add).min(JOB_BYTES);
+                if rest.is_empty() && length > 0 {
+                    let job = running.get_or_insert_with(|| read_job(length));
                     let read = ready!(Pin::new(job).poll(cx));
                     *running = None;
                     *rest = read?;
                 }
-                let length = rest.as_slice().read(buffer)?;
+                let length = rest.as_slice().read_vectored(buffers)?;
                 rest.drain(..length);
                 Poll::Ready(Ok(length))
             }
             Input::Unopened => unreachable!("`open` has opened the standard input"),
         }
     }
+}
+
+/// Starts a job that reads at most `length` bytes.
+fn read_job(length: usize) -> Promise<io::Result<Vec<u8>>> {
+    spawn_blocking(move || {
+        let mut bytes = vec![0; length];
+        let read = system::read_blocking(&mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    })
 }
 
 impl fmt::Debug for Stdin {
@@ -286,7 +302,21 @@ impl AsyncWrite for Stdout {
         system::flush(stream)?;
         match self.open() {
             Some(channel) => channel.poll_write(cx, bytes),
-            None => Poll::Ready(system::write_blocking(stream, bytes)),
+            None => Poll::Ready(system::write_blocking(stream, &[IoSlice::new(bytes)])),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        check_loop(&self.state)?;
+        let stream = self.stream;
+        system::flush(stream)?;
+        match self.open() {
+            Some(channel) => channel.poll_write_vectored(cx, buffers),
+            None => Poll::Ready(system::write_blocking(stream, buffers)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::kind::{Datagram, DatagramProtocol};
 use super::os::OsDatagram;
 use super::socket::Socket;
-use crate::io::{Closing, Direction};
+use crate::io::{Closing, Direction, Interest};
 
 impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// Sends a datagram to the peer to which the socket is connected.
@@ -56,6 +56,64 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     ) -> Poll<io::Result<(usize, P::DatagramAddress)>> {
         let recv_from = |socket: &P::Datagram| socket.recv_from(buffer);
         self.source.poll_io(Direction::Read, cx, recv_from)
+    }
+
+    /// Sends a datagram as [`send`](Socket::send) does, for `poll_*` methods: only the task of the
+    /// latest call is woken.
+    pub fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let send = |socket: &P::Datagram| socket.send(bytes);
+        self.source.poll_io(Direction::Write, cx, send)
+    }
+
+    /// Receives a datagram as [`recv`](Socket::recv) does, for `poll_*` methods: only the task of the
+    /// latest call is woken.
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let recv = |socket: &P::Datagram| socket.recv(buffer);
+        self.source.poll_io(Direction::Read, cx, recv)
+    }
+
+    /// Polls until a datagram can be sent, for `poll_*` methods: only the task of the latest call is
+    /// woken.
+    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.registration().poll_ready(Direction::Write, cx)
+    }
+
+    /// Polls until a datagram can be received, for `poll_*` methods: only the task of the latest call
+    /// is woken.
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.registration().poll_ready(Direction::Read, cx)
+    }
+
+    /// Sends a datagram to the peer to which the socket is connected, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the operating system
+    /// accepts no datagram now, and those of [`send`](Socket::send).
+    pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.source
+            .try_io(Interest::WRITABLE, |socket| socket.send(bytes))
+    }
+
+    /// Receives a datagram if the socket is known to be readable, without waiting.
+    ///
+    /// It counts as one of the 32 datagrams of an event. Wait for [`readable`](Socket::readable)
+    /// first: a socket becomes readable only by an event of the poll phase.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the socket is not
+    /// readable.
+    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source
+            .try_io(Interest::READABLE, |socket| socket.recv(buffer))
+    }
+
+    /// Receives a datagram as [`try_recv`](Socket::try_recv) does, and returns its length and the
+    /// address of its sender.
+    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, P::DatagramAddress)> {
+        self.source
+            .try_io(Interest::READABLE, |socket| socket.recv_from(buffer))
     }
 
     /// Closes the socket now.

@@ -13,6 +13,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::future::FusedFuture;
+use futures::stream::FusedStream;
+
 use super::kind::{Listener, Protocol, Stream};
 use super::os::OsListener;
 use super::socket::Socket;
@@ -46,7 +49,31 @@ impl<P: Protocol> Socket<Listener<P>> {
             location: Location::caller(),
             waiter: WaiterId::of_operation(Direction::Read),
             back_off: None,
+            is_done: false,
         }
+    }
+
+    /// Polls for the next connection, for `poll_*` methods: only the task of the latest call is woken.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system. Unlike [`accept`](Socket::accept), it does
+    /// not wait for a free descriptor: too many open descriptors are an error, too, and polling again
+    /// at once fails again.
+    #[track_caller]
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<P>>> {
+        let accepted = self.source.poll_io(Direction::Read, cx, |socket| {
+            loop {
+                match socket.accept() {
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    result => return result,
+                }
+            }
+        });
+        let (socket, address) = ready!(accepted)?;
+        let state = self.source.registration().state();
+        let stream = Socket::new(state.clone(), socket, Location::caller())?;
+        Poll::Ready(Ok((stream, address)))
     }
 
     /// Closes the listener now.
@@ -75,6 +102,9 @@ impl<P: Protocol> Socket<Listener<P>> {
     }
 }
 
+/// A connection and the address of its peer.
+type Accepted<P> = (Socket<Stream<P>>, <P as Protocol>::Address);
+
 /// The future returned by [`accept`](Socket::accept).
 #[must_use = "futures do nothing unless polled"]
 pub struct Accept<'a, P: Protocol> {
@@ -82,6 +112,7 @@ pub struct Accept<'a, P: Protocol> {
     location: SourceLocation,
     waiter: WaiterId,
     back_off: Option<Sleep>,
+    is_done: bool,
 }
 
 impl<P: Protocol> Accept<'_, P> {
@@ -123,13 +154,21 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 impl<P: Protocol> Future for Accept<'_, P> {
-    type Output = io::Result<(Socket<Stream<P>>, P::Address)>;
+    type Output = io::Result<Accepted<P>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (socket, address) = ready!(self.poll_accept(cx))?;
+        let accepted = ready!(self.poll_accept(cx));
+        self.is_done = true;
+        let (socket, address) = accepted?;
         let state = self.listener.source.registration().state();
         let stream = Socket::new(state.clone(), socket, self.location)?;
         Poll::Ready(Ok((stream, address)))
+    }
+}
+
+impl<P: Protocol> FusedFuture for Accept<'_, P> {
+    fn is_terminated(&self) -> bool {
+        self.is_done
     }
 }
 
@@ -161,5 +200,12 @@ impl<P: Protocol> futures::Stream for Incoming<'_, P> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let accepted = ready!(Pin::new(&mut self.accept).poll(cx));
         Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
+    }
+}
+
+/// It never ends, so it is never terminated.
+impl<P: Protocol> FusedStream for Incoming<'_, P> {
+    fn is_terminated(&self) -> bool {
+        false
     }
 }

@@ -11,7 +11,7 @@ use super::kind::Kind;
 use super::os::{AsSocket2, OsSocket};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::{Direction, PollEvented, Ready};
+use crate::io::{Direction, Interest, PollEvented, Ready, UntilReady};
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::MainOutput;
 
@@ -81,7 +81,7 @@ impl<K: Kind> Socket<K> {
 
     /// Returns the value of the `SO_ERROR` option and clears it.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.source.with(|socket| socket.as_socket2().take_error())
+        self.with_options(|socket| socket.take_error())
     }
 
     /// Waits until the socket is readable: there is data, a connection, an end of the stream or an
@@ -92,7 +92,7 @@ impl<K: Kind> Socket<K> {
     /// # Cancel safety
     ///
     /// Dropping the future ends the wait.
-    pub fn readable(&self) -> Ready<'_> {
+    pub fn readable(&self) -> UntilReady<'_> {
         self.source.registration().ready(Direction::Read)
     }
 
@@ -105,8 +105,118 @@ impl<K: Kind> Socket<K> {
     /// # Cancel safety
     ///
     /// Dropping the future ends the wait.
-    pub fn writable(&self) -> Ready<'_> {
+    pub fn writable(&self) -> UntilReady<'_> {
         self.source.registration().ready(Direction::Write)
+    }
+
+    /// Waits until the socket is ready in at least one direction of `interest`, and returns those in
+    /// which it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the wait.
+    ///
+    /// # Examples
+    ///
+    /// One task that reads and writes, each as soon as it is possible:
+    ///
+    /// ```
+    /// use nodeloop::io::Interest;
+    /// use nodeloop::net::{TcpListener, TcpStream};
+    /// # use futures::AsyncWriteExt;
+    ///
+    /// nodeloop::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let stream = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (mut peer, _) = listener.accept().await?;
+    ///     peer.write_all(b"hello").await?;
+    ///
+    ///     let ready = stream.ready(Interest::READABLE | Interest::WRITABLE).await?;
+    ///     assert!(ready.is_writable());
+    ///     assert_eq!(stream.try_write(b"hello")?, 5);
+    ///
+    ///     stream.readable().await?;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(stream.try_read(&mut buffer)?, 5);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.source.registration().ready_for(interest).await
+    }
+
+    /// Calls `operation` once if the socket is ready in a direction of `interest`.
+    ///
+    /// `operation` performs a call on the socket that this crate has no method for, usually through
+    /// its `descriptor`. If it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the readiness is
+    /// cleared: the next wait lasts until the next event. An operation that reads counts as one of
+    /// the 32 of an event.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind `WouldBlock` if the socket is not ready, and any error of
+    /// `operation`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let operation = || Ok((operation()?, false));
+        self.source.registration().try_io(interest, operation)
+    }
+
+    /// Calls `operation` when the socket is ready in a direction of `interest`, until it returns
+    /// something other than `WouldBlock` or `Interrupted`; see [`try_io`](Socket::try_io).
+    ///
+    /// # Errors
+    ///
+    /// Returns any other error of `operation`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, `operation` has not completed.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let registration = self.source.registration();
+        registration.async_io_for(interest, operation).await
+    }
+
+    /// Returns the size of the send buffer (`SO_SNDBUF`), in bytes.
+    pub fn send_buffer_size(&self) -> io::Result<usize> {
+        self.with_options(|socket| socket.send_buffer_size())
+    }
+
+    /// Sets the size of the send buffer (`SO_SNDBUF`).
+    ///
+    /// The size is a hint: Linux doubles it.
+    #[doc(alias = "setSendBufferSize")]
+    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.with_options(|socket| socket.set_send_buffer_size(bytes))
+    }
+
+    /// Returns the size of the receive buffer (`SO_RCVBUF`), in bytes.
+    pub fn recv_buffer_size(&self) -> io::Result<usize> {
+        self.with_options(|socket| socket.recv_buffer_size())
+    }
+
+    /// Sets the size of the receive buffer (`SO_RCVBUF`).
+    ///
+    /// The size is a hint: Linux doubles it.
+    #[doc(alias = "setRecvBufferSize")]
+    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.with_options(|socket| socket.set_recv_buffer_size(bytes))
+    }
+
+    /// Calls `operation` with the options that mio has no method for.
+    pub(super) fn with_options<R>(
+        &self,
+        operation: impl FnOnce(&socket2::Socket) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.source.with(|socket| operation(&socket.as_socket2()))
     }
 
     /// Closes the socket now and calls `callback` in the next close phase (R62).
@@ -143,6 +253,9 @@ impl<K: Kind> Socket<K> {
         self.source.registration().has_ref()
     }
 }
+
+// The type of the socket that the operating system has is never pinned.
+impl<K: Kind> Unpin for Socket<K> {}
 
 impl<K: Kind> fmt::Debug for Socket<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

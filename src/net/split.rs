@@ -12,6 +12,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 
 use super::kind::{Protocol, Stream};
 use super::socket::Socket;
+use crate::io::{Interest, Ready, UntilReady};
 
 /// The read half of a stream, created by [`into_split`](Socket::into_split).
 ///
@@ -62,6 +63,36 @@ impl<P: Protocol> OwnedReadHalf<P> {
         let stream = Rc::into_inner(self.stream);
         Ok(stream.expect("a stream has no owners but its two halves"))
     }
+
+    /// Waits until the stream is readable; see [`readable`](Socket::readable).
+    pub fn readable(&self) -> UntilReady<'_> {
+        self.stream.readable()
+    }
+
+    /// Waits until the stream is ready in a direction of `interest`; see [`ready`](Socket::ready).
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.stream.ready(interest).await
+    }
+
+    /// Reads without waiting; see [`try_read`](Socket::try_read).
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.try_read(buffer)
+    }
+
+    /// Reads into several buffers without waiting; see [`try_read`](Socket::try_read).
+    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.stream.try_read_vectored(buffers)
+    }
+
+    /// Returns the address of the peer.
+    pub fn peer_addr(&self) -> io::Result<P::Address> {
+        self.stream.peer_addr()
+    }
+
+    /// Returns the local address of the stream.
+    pub fn local_addr(&self) -> io::Result<P::Address> {
+        self.stream.local_addr()
+    }
 }
 
 impl<P: Protocol> OwnedWriteHalf<P> {
@@ -70,6 +101,45 @@ impl<P: Protocol> OwnedWriteHalf<P> {
     /// The socket is closed, which ends that direction, once the read half is dropped, too.
     pub fn forget(mut self) {
         self.shutdown_on_drop = false;
+    }
+
+    /// Reunites the two halves of a stream; see [`OwnedReadHalf::reunite`].
+    ///
+    /// # Errors
+    ///
+    /// Returns both halves if they are not of the same stream.
+    pub fn reunite(self, reader: OwnedReadHalf<P>) -> Result<Socket<Stream<P>>, ReuniteError<P>> {
+        reader.reunite(self)
+    }
+
+    /// Waits until the stream is writable; see [`writable`](Socket::writable).
+    pub fn writable(&self) -> UntilReady<'_> {
+        self.stream.writable()
+    }
+
+    /// Waits until the stream is ready in a direction of `interest`; see [`ready`](Socket::ready).
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.stream.ready(interest).await
+    }
+
+    /// Writes without waiting; see [`try_write`](Socket::try_write).
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.try_write(bytes)
+    }
+
+    /// Writes several buffers without waiting; see [`try_write`](Socket::try_write).
+    pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.try_write_vectored(buffers)
+    }
+
+    /// Returns the address of the peer.
+    pub fn peer_addr(&self) -> io::Result<P::Address> {
+        self.stream.peer_addr()
+    }
+
+    /// Returns the local address of the stream.
+    pub fn local_addr(&self) -> io::Result<P::Address> {
+        self.stream.local_addr()
     }
 }
 

@@ -9,25 +9,73 @@ use std::task::{Context, Poll};
 use futures::io::{AsyncRead, AsyncWrite};
 
 use super::kind::{Protocol, Stream};
-use super::os::{AsSocket2, OsStream};
+use super::os::OsStream;
 use super::socket::Socket;
 use super::split::{OwnedReadHalf, OwnedWriteHalf, into_split};
 use crate::event_loop::state::LoopState;
-use crate::io::{Direction, check_loop};
+use crate::io::{Direction, Interest, ReadSource, WriteSource, check_loop};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::promise::with_resolver;
 
 impl<P: Protocol> Socket<Stream<P>> {
-    /// Splits the stream into a read half and a write half, which can be moved to two tasks.
+    /// Splits the stream into an owned read half and a write half, which can be moved to two tasks.
     ///
     /// Dropping the write half shuts down the write direction, as
     /// [`poll_close`](AsyncWrite::poll_close) does. The socket is closed when both halves are
     /// dropped.
     ///
-    /// Two futures of one task need no halves, because a reference to a stream reads and writes,
-    /// too: `let (mut reader, mut writer) = (&stream, &stream);`.
+    /// Two futures of one task need no owned halves, because a reference to a stream reads and writes,
+    /// too: `let (mut reader, mut writer) = (&stream, &stream);`. This is what `split` of tokio is for.
+    /// `split` of `futures::AsyncReadExt` works, too, but its halves share a lock.
     pub fn into_split(self) -> (OwnedReadHalf<P>, OwnedWriteHalf<P>) {
         into_split(self)
+    }
+
+    /// Reads if the stream is known to be readable, without waiting.
+    ///
+    /// It counts as one of the 32 reads of an event. Wait for [`readable`](Socket::readable) first: a
+    /// stream becomes readable only by an event of the poll phase.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the stream is not
+    /// readable.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.try_read(buffer, P::Stream::SHORT_READ_DRAINS)
+    }
+
+    /// Reads into several buffers as [`try_read`](Socket::try_read) does.
+    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let read = |socket: &P::Stream| socket.read_vectored_by_ref(buffers);
+        self.source.try_io(Interest::READABLE, read)
+    }
+
+    /// Writes what the operating system accepts, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if it accepts nothing now.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let write = |socket: &P::Stream| socket.write_by_ref(bytes);
+        self.source.try_io(Interest::WRITABLE, write)
+    }
+
+    /// Writes several buffers as [`try_write`](Socket::try_write) does.
+    pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let write = |socket: &P::Stream| socket.write_vectored_by_ref(buffers);
+        self.source.try_io(Interest::WRITABLE, write)
+    }
+
+    /// Polls for read readiness, for `poll_*` methods: only the task of the latest call is woken,
+    /// including calls of [`poll_read`](AsyncRead::poll_read).
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.registration().poll_ready(Direction::Read, cx)
+    }
+
+    /// Polls for write readiness, for `poll_*` methods: only the task of the latest call is woken,
+    /// including calls of [`poll_write`](AsyncWrite::poll_write).
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.registration().poll_ready(Direction::Write, cx)
     }
 
     /// Returns the address of the peer.
@@ -40,7 +88,7 @@ impl<P: Protocol> Socket<Stream<P>> {
     /// After the write direction was shut down, the peer reads the end of the stream once it has
     /// read everything that was written.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.source.with(|socket| socket.as_socket2().shutdown(how))
+        self.with_options(|socket| socket.shutdown(how))
     }
 
     /// Waits for the first event of a socket that is being connected, and returns its error, if

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub use connect::ConnectOptions;
@@ -16,7 +17,7 @@ use socket::set_keepalive;
 use super::address::ToSocketAddrs;
 use super::error::{FailedAttempt, NetError};
 use super::kind::{Listener, Protocol, Stream, Tcp};
-use super::os::{AsSocket2, OsListener, OsSocket, OsStream};
+use super::os::{OsListener, OsSocket, OsStream};
 use super::socket::{Socket, set_ttl, ttl};
 use crate::event_loop::current::current;
 use crate::io::platform::{REUSE_ADDRESS, SHORT_READ_DRAINS};
@@ -152,6 +153,13 @@ impl Socket<Stream<Tcp>> {
         self.source.async_io(Direction::Read, peek).await
     }
 
+    /// Peeks as [`peek`](TcpStream::peek) does, for `poll_*` methods: only the task of the latest call
+    /// is woken, including calls of `poll_read`.
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let peek = |socket: &mio::net::TcpStream| socket.peek(buffer);
+        self.source.poll_io(Direction::Read, cx, peek)
+    }
+
     /// Returns the value of the `TCP_NODELAY` option.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.source.with(|socket| socket.nodelay())
@@ -167,7 +175,7 @@ impl Socket<Stream<Tcp>> {
 
     /// Returns the value of the `SO_LINGER` option.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.source.with(|socket| socket.as_socket2().linger())
+        self.with_options(socket2::Socket::linger)
     }
 
     /// Sets the value of the `SO_LINGER` option, in whole seconds: for how long the operating
@@ -175,8 +183,7 @@ impl Socket<Stream<Tcp>> {
     ///
     /// With a duration of zero, closing the socket discards pending data and resets the connection.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.source
-            .with(|socket| socket.as_socket2().set_linger(linger))
+        self.with_options(|socket| socket.set_linger(linger))
     }
 
     /// Enables TCP keepalive after `idle`, in whole seconds, or disables it, which is the default.
@@ -184,24 +191,22 @@ impl Socket<Stream<Tcp>> {
     /// A dead peer surfaces as a read error.
     #[doc(alias = "setKeepAlive")]
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
-        self.source
-            .with(|socket| set_keepalive(&socket.as_socket2(), idle))
+        self.with_options(|socket| set_keepalive(socket, idle))
     }
 
     /// Returns whether TCP keepalive is enabled (`SO_KEEPALIVE`).
     pub fn keepalive(&self) -> io::Result<bool> {
-        self.source.with(|socket| socket.as_socket2().keepalive())
+        self.with_options(socket2::Socket::keepalive)
     }
 
     /// Returns the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.source.with(|socket| ttl(&socket.as_socket2()))
+        self.with_options(ttl)
     }
 
     /// Sets the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        self.source
-            .with(|socket| set_ttl(&socket.as_socket2(), hops))
+        self.with_options(|socket| set_ttl(socket, hops))
     }
 
     /// Closes the socket as [`close_with`](TcpStream::close_with) does, but discards pending data
@@ -258,10 +263,24 @@ impl Socket<Listener<Tcp>> {
     }
 }
 
+impl Socket<Listener<Tcp>> {
+    /// Returns the hop limit of the packets of accepted connections (`IP_TTL`, or `IPV6_UNICAST_HOPS`
+    /// for IPv6).
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.with_options(ttl)
+    }
+
+    /// Sets the hop limit of the packets of accepted connections (`IP_TTL`, or `IPV6_UNICAST_HOPS` for
+    /// IPv6).
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.with_options(|socket| set_ttl(socket, hops))
+    }
+}
+
 /// Creates a socket that is bound to `address`, with the options that libuv sets.
 fn bind_socket(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_for(address)?;
-    socket.set_reuse_address(REUSE_ADDRESS)?;
+    socket.set_reuseaddr(REUSE_ADDRESS)?;
     socket.bind(address)?;
     Ok(socket)
 }

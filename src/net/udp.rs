@@ -13,10 +13,10 @@ pub use options::UdpOptions;
 use super::address::ToSocketAddrs;
 use super::error::{FailedAttempt, NetError};
 use super::kind::{Datagram, DatagramProtocol, Udp};
-use super::os::{AsSocket2, OsDatagram, OsSocket};
+use super::os::{OsDatagram, OsSocket};
 use super::socket::{Socket, set_ttl, ttl};
 use crate::event_loop::current::current;
-use crate::io::Direction;
+use crate::io::{Direction, Interest};
 
 /// A UDP socket.
 ///
@@ -127,6 +127,17 @@ impl Socket<Datagram<Udp>> {
         self.source.poll_io(Direction::Write, cx, send_to)
     }
 
+    /// Sends a datagram to `address` without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the operating system
+    /// accepts no datagram now, and any other error that it reports.
+    pub fn try_send_to(&self, bytes: &[u8], address: SocketAddr) -> io::Result<usize> {
+        self.source
+            .try_io(Interest::WRITABLE, |socket| socket.send_to(bytes, address))
+    }
+
     /// Receives a datagram without removing it from the queue.
     ///
     /// It counts as one of the 32 datagrams of an event.
@@ -141,6 +152,31 @@ impl Socket<Datagram<Udp>> {
     pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let peek_from = |socket: &mio::net::UdpSocket| socket.peek_from(buffer);
         self.source.async_io(Direction::Read, peek_from).await
+    }
+
+    /// Peeks as [`peek_from`](UdpSocket::peek_from) does, for `poll_*` methods: only the task of the
+    /// latest call is woken.
+    pub fn poll_peek_from(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let peek_from = |socket: &mio::net::UdpSocket| socket.peek_from(buffer);
+        self.source.poll_io(Direction::Read, cx, peek_from)
+    }
+
+    /// Peeks as [`peek`](UdpSocket::peek) does, without waiting; see
+    /// [`try_recv`](UdpSocket::try_recv).
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source
+            .try_io(Interest::READABLE, |socket| socket.peek(buffer))
+    }
+
+    /// Peeks as [`peek_from`](UdpSocket::peek_from) does, without waiting; see
+    /// [`try_recv`](UdpSocket::try_recv).
+    pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.source
+            .try_io(Interest::READABLE, |socket| socket.peek_from(buffer))
     }
 
     /// Returns the value of the `SO_BROADCAST` option.
@@ -158,14 +194,13 @@ impl Socket<Datagram<Udp>> {
 
     /// Returns the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.source.with(|socket| ttl(&socket.as_socket2()))
+        self.with_options(ttl)
     }
 
     /// Sets the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     #[doc(alias = "setTTL")]
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        self.source
-            .with(|socket| set_ttl(&socket.as_socket2(), hops))
+        self.with_options(|socket| set_ttl(socket, hops))
     }
 
     /// Returns the value of the `IP_MULTICAST_TTL` option.
@@ -206,14 +241,12 @@ impl Socket<Datagram<Udp>> {
     /// Sets the interface for outgoing multicast packets by its address (`IP_MULTICAST_IF`).
     #[doc(alias = "setMulticastInterface")]
     pub fn set_multicast_if_v4(&self, interface: Ipv4Addr) -> io::Result<()> {
-        self.source
-            .with(|socket| socket.as_socket2().set_multicast_if_v4(&interface))
+        self.with_options(|socket| socket.set_multicast_if_v4(&interface))
     }
 
     /// Sets the interface for outgoing multicast packets by its index (`IPV6_MULTICAST_IF`).
     pub fn set_multicast_if_v6(&self, interface: u32) -> io::Result<()> {
-        self.source
-            .with(|socket| socket.as_socket2().set_multicast_if_v6(interface))
+        self.with_options(|socket| socket.set_multicast_if_v6(interface))
     }
 
     /// Joins a multicast group on the interface with the given address.

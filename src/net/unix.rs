@@ -1,27 +1,37 @@
 //! Unix domain sockets, and methods of other sockets that exist only on Unix.
 
+mod credentials;
+mod os;
+mod socket;
+
 use std::future::Future;
 use std::io;
 use std::net::Shutdown;
-use std::os::unix::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use socket2::SockAddr;
 
 use super::error::FailedAttempt;
-use super::kind::{Datagram, DatagramProtocol, Kind, Listener, Protocol, Stream, Unix};
-use super::os::{AsSocket2, OsDatagram, OsListener, OsSocket, OsStream};
+use super::kind::{Datagram, Kind, Listener, Stream, Unix};
+use super::os::AsSocket2;
 use super::socket::Socket;
 use super::stream::report_in_pending_phase;
 use super::tcp::TcpSocket;
 use super::udp::UdpOptions;
 use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
 use crate::io::platform::unix_address;
 use crate::io::{Descriptor, Direction, check_loop};
+use crate::phases::macrotask::SourceLocation;
 use crate::time::sleep;
+
+pub use credentials::UCred;
+pub use socket::UnixSocket;
 
 /// How long [`UnixDatagram::send_to`] waits before it tries again, unless an event comes first.
 const BACK_OFF: Duration = Duration::from_millis(5);
@@ -35,8 +45,7 @@ const BACK_OFF: Duration = Duration::from_millis(5);
 ///
 /// # Examples
 ///
-/// Operating systems report the process of the peer in different ways; a crate for the system can
-/// ask through the [`descriptor`](UnixStream::descriptor):
+/// The process of the peer:
 ///
 /// ```
 /// # #[cfg(target_os = "linux")] {
@@ -44,9 +53,9 @@ const BACK_OFF: Duration = Duration::from_millis(5);
 ///
 /// let peer = nodeloop::block_on(async {
 ///     let (one, _other) = UnixStream::pair()?;
-///     std::io::Result::Ok(rustix::net::sockopt::socket_peercred(one.descriptor()?)?)
+///     one.peer_cred()
 /// });
-/// assert_eq!(peer.unwrap().pid, rustix::process::getpid());
+/// assert_eq!(peer.unwrap().pid(), Some(std::process::id() as i32));
 /// # }
 /// ```
 pub type UnixStream = Socket<Stream<Unix>>;
@@ -153,25 +162,8 @@ impl Socket<Stream<Unix>> {
     #[track_caller]
     pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<UnixStream>> {
         let state = current("UnixStream::connect");
-        let location = Location::caller();
-        async move {
-            check_loop(&state)?;
-            let path = path.as_ref();
-            let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
-            let connecting =
-                unix_address(path).and_then(|to| mio::net::UnixStream::connect_addr(&to));
-            match connecting {
-                Ok(socket) => {
-                    let stream: UnixStream = Socket::new(state, socket, location)?;
-                    stream.connected().await.map_err(failed)
-                }
-                Err(error) => {
-                    let error = report_in_pending_phase(&state, error, location).await;
-                    check_loop(&state)?;
-                    Err(failed(error))
-                }
-            }
-        }
+        let connect = |path: &Path| mio::net::UnixStream::connect_addr(&unix_address(path)?);
+        connect_socket(state, path, Location::caller(), connect)
     }
 
     /// Creates a pair of connected streams.
@@ -324,9 +316,44 @@ impl Socket<Datagram<Unix>> {
         }
     }
 
+    /// Sends a datagram to the receiver at `path` without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if this socket or the queue
+    /// of the receiver is full, and any other error reported by the operating system.
+    pub fn try_send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        let address = socket2_address(path.as_ref())?;
+        self.source
+            .with(|socket| socket.as_socket2().send_to(bytes, &address))
+    }
+
     /// Shuts down the read direction, the write direction, or both.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.source.with(|socket| socket.as_socket2().shutdown(how))
+        self.with_options(|socket| socket.shutdown(how))
+    }
+}
+
+/// Calls `connect` when it is polled, and waits for the outcome.
+async fn connect_socket(
+    state: Rc<LoopState>,
+    path: impl AsRef<Path>,
+    location: SourceLocation,
+    connect: impl FnOnce(&Path) -> io::Result<mio::net::UnixStream>,
+) -> io::Result<UnixStream> {
+    check_loop(&state)?;
+    let path = path.as_ref();
+    let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
+    match connect(path) {
+        Ok(socket) => {
+            let stream: UnixStream = Socket::new(state, socket, location)?;
+            stream.connected().await.map_err(failed)
+        }
+        Err(error) => {
+            let error = report_in_pending_phase(&state, error, location).await;
+            check_loop(&state)?;
+            Err(failed(error))
+        }
     }
 }
 
@@ -353,6 +380,12 @@ impl<K: Kind> Socket<K> {
     }
 }
 
+impl AsFd for TcpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl TcpSocket {
     /// Sets the `SO_REUSEPORT` option, which lets several sockets listen on one address.
     ///
@@ -360,12 +393,12 @@ impl TcpSocket {
     ///
     /// Linux distributes new connections among them by a hash of the address of the peer. Other
     /// operating systems may give all connections to one of them.
-    pub fn set_reuse_port(&self, reuse: bool) -> io::Result<()> {
+    pub fn set_reuseport(&self, reuse: bool) -> io::Result<()> {
         self.socket.set_reuse_port(reuse)
     }
 
     /// Returns the value of the `SO_REUSEPORT` option.
-    pub fn reuse_port(&self) -> io::Result<bool> {
+    pub fn reuseport(&self) -> io::Result<bool> {
         self.socket.reuse_port()
     }
 }
@@ -380,96 +413,5 @@ impl UdpOptions {
     pub fn reuse_port(&mut self, reuse: bool) -> &mut UdpOptions {
         self.reuse_port = reuse;
         self
-    }
-}
-
-impl Protocol for Unix {
-    type Address = SocketAddr;
-    type Stream = mio::net::UnixStream;
-    type Listener = mio::net::UnixListener;
-}
-
-impl DatagramProtocol for Unix {
-    type DatagramAddress = SocketAddr;
-    type Datagram = mio::net::UnixDatagram;
-}
-
-impl OsSocket for mio::net::UnixStream {
-    type Std = std::os::unix::net::UnixStream;
-    type Address = SocketAddr;
-    const NAME: &'static str = "UnixStream";
-    const FROM_STD: &'static str = "UnixStream::from_std";
-
-    fn from_std(socket: std::os::unix::net::UnixStream) -> Self {
-        Self::from_std(socket)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.local_addr()
-    }
-}
-
-impl OsStream for mio::net::UnixStream {
-    /// A read stops after a message that carries descriptors, so more may follow.
-    const SHORT_READ_DRAINS: bool = false;
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.peer_addr()
-    }
-}
-
-impl OsSocket for mio::net::UnixListener {
-    type Std = std::os::unix::net::UnixListener;
-    type Address = SocketAddr;
-    const NAME: &'static str = "UnixListener";
-    const FROM_STD: &'static str = "UnixListener::from_std";
-
-    fn from_std(socket: std::os::unix::net::UnixListener) -> Self {
-        Self::from_std(socket)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.local_addr()
-    }
-}
-
-impl OsListener for mio::net::UnixListener {
-    type Stream = mio::net::UnixStream;
-
-    fn accept(&self) -> io::Result<(mio::net::UnixStream, SocketAddr)> {
-        self.accept()
-    }
-}
-
-impl OsSocket for mio::net::UnixDatagram {
-    type Std = std::os::unix::net::UnixDatagram;
-    type Address = SocketAddr;
-    const NAME: &'static str = "UnixDatagram";
-    const FROM_STD: &'static str = "UnixDatagram::from_std";
-
-    fn from_std(socket: std::os::unix::net::UnixDatagram) -> Self {
-        Self::from_std(socket)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.local_addr()
-    }
-}
-
-impl OsDatagram for mio::net::UnixDatagram {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.peer_addr()
-    }
-
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.send(bytes)
-    }
-
-    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.recv(buffer)
-    }
-
-    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.recv_from(buffer)
     }
 }

@@ -245,7 +245,7 @@ impl PollPhase {
     pub(crate) fn has_arrivals(&self, now: Duration) -> bool {
         !self.batch.borrow().is_empty()
             || self.simulated.next_due().is_some_and(|due| due <= now)
-            || self.registrations.borrow().has_budget_exhausted()
+            || self.registrations.borrow().has_source_to_serve()
             || self.is_holding()
     }
 

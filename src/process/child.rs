@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::SpawnError;
 use super::children::{ChildKey, NewChild, RunningChild};
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
 use crate::event_loop::state::LoopState;
@@ -63,7 +64,8 @@ pub(super) fn start(
     });
     let registrations = &state.poll.registrations;
     let (key, (id, stdio)) = state.signals.start_child(registrations, location, || {
-        let mut child = command.spawn()?;
+        let spawned = command.spawn();
+        let mut child = spawned.map_err(|error| SpawnError::wrap(command, error))?;
         let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let id = child.id();
         let new = NewChild {

@@ -135,7 +135,8 @@ impl Command {
     /// # Errors
     ///
     /// Returns any error reported by the operating system, for example if the program does not
-    /// exist or the process is out of descriptors, and an error if the loop is ending. In each case
+    /// exist or the process is out of descriptors, with the details of a
+    /// [`SpawnError`](super::SpawnError), and an error if the loop is ending. In each case
     /// no child keeps running.
     ///
     /// # Panics

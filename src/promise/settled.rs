@@ -77,8 +77,7 @@ impl<O: 'static> Settled<O> {
 
     /// Returns a handle that can abort the promise while another part of the program awaits it.
     pub fn abort_handle(&self) -> AbortHandle {
-        let promise = Rc::downgrade(self.state());
-        AbortHandle { promise }
+        AbortHandle::new(self.state())
     }
 
     /// Lets the task run on without this future, and discards the outcome.
@@ -178,6 +177,11 @@ pub struct AbortHandle {
 }
 
 impl AbortHandle {
+    pub(crate) fn new<O: 'static>(state: &Rc<State<O>>) -> AbortHandle {
+        let promise: Weak<State<O>> = Rc::downgrade(state);
+        AbortHandle { promise }
+    }
+
     /// Aborts the promise; see [`Settled::abort`].
     pub fn abort(&self) {
         if let Some(promise) = self.promise.upgrade() {

@@ -20,13 +20,9 @@
 //! The registrations never ask the kernel for events (the poll phase does) and never read or write a
 //! source (its owner does).
 //!
-//! An event wakes every future that waits for readiness itself, but only one of those that wait to
-//! perform an operation ([`WakeRule`]). That one passes the readiness on: when its operation has left
-//! the source ready, or when it is dropped instead, the next one is woken. So n tasks that receive
-//! n datagrams are woken n times in total, not n times for each datagram.
-//!
-//! A future that was woken and is neither polled nor dropped keeps its turn: the next one then waits
-//! for the next event.
+//! A future that performs an operation is woken in its turn and passes the readiness on (`waiters.rs`).
+//! If it is neither polled nor dropped, the next poll phase finds the source still ready, and wakes the
+//! next future.
 //!
 //! Invariants: a token carries the generation of its slot, so an event for a source that was
 //! deregistered is ignored; a direction that is ready has no waiters except those that wait for their
@@ -36,8 +32,8 @@
 mod readiness;
 #[cfg(test)]
 mod tests;
+mod waiters;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Waker};
@@ -49,6 +45,8 @@ use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use readiness::{INDEX_MASK, generation_of, index_of, next_generation, signal_token, source_token};
 pub(crate) use readiness::{Readiness, SignalNumber, signal_of};
+pub(crate) use waiters::{Forgotten, WaiterId};
+use waiters::{Waiters, Woken};
 
 /// The number of reads that one event permits, libuv's bound.
 pub(crate) const READS_PER_EVENT: u32 = 32;
@@ -99,45 +97,15 @@ struct DirectionState {
     budget: u32,
     /// Whether the next poll phase serves the source again.
     is_budget_exhausted: bool,
-    /// The task that polls, as in `AsyncRead::poll_read`.
-    poller: Option<Waker>,
-    /// Tasks that hold a future: first those that every event wakes, then those that are woken in
-    /// turn, each in the order of their first polls.
-    waiters: BTreeMap<(WakeRule, u64), Waker>,
+    /// Whether the next poll phase checks that the turn of a future was used.
+    is_turn_checked: bool,
+    waiters: Waiters,
 }
 
 impl DirectionState {
-    fn wakers(&self) -> impl Iterator<Item = &Waker> {
-        self.poller.iter().chain(self.waiters.values())
-    }
-
-    fn waiting(&self) -> usize {
-        usize::from(self.poller.is_some()) + self.waiters.len()
-    }
-
-    fn take_waiting(&mut self) -> Vec<Waker> {
-        let waiters = std::mem::take(&mut self.waiters).into_values();
-        self.poller.take().into_iter().chain(waiters).collect()
-    }
-
-    /// Removes the wakers that an event wakes.
-    fn take_woken(&mut self) -> Vec<Waker> {
-        let mut wakers: Vec<Waker> = self.poller.take().into_iter().collect();
-        while let Some(((rule, _), waker)) = self.waiters.pop_first() {
-            wakers.push(waker);
-            if rule == WakeRule::InTurn {
-                break;
-            }
-        }
-        wakers
-    }
-
     /// Removes the waker of the next future, to which the readiness is passed on.
     fn take_next(&mut self) -> Option<Waker> {
-        let is_next = self.ready && !self.waiters.is_empty();
-        is_next
-            .then(|| self.waiters.pop_first())?
-            .map(|(_, waker)| waker)
+        self.ready.then(|| self.waiters.take_next())?
     }
 }
 
@@ -150,56 +118,8 @@ impl Slot {
     }
 
     fn waiting(&self) -> usize {
-        self.read.waiting() + self.write.waiting()
+        self.read.waiters.len() + self.write.waiters.len()
     }
-}
-
-/// Which of the futures that wait for the same direction an event wakes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum WakeRule {
-    /// All of them: they wait for readiness and do not use it up.
-    Every,
-    /// One of them: it performs an operation, which uses up what has arrived.
-    InTurn,
-}
-
-/// Identifies a future among the waiters of a source.
-#[derive(Debug)]
-pub(crate) struct WaiterId {
-    rule: WakeRule,
-    /// `None` before the first poll and after the last.
-    number: Option<u64>,
-}
-
-impl WaiterId {
-    /// The id of a future that waits for readiness: every event wakes it.
-    pub(crate) fn of_readiness() -> WaiterId {
-        WaiterId {
-            rule: WakeRule::Every,
-            number: None,
-        }
-    }
-
-    /// The id of a future that waits to perform an operation. Those that read are woken in turn; an
-    /// event that permits one write usually permits many.
-    pub(crate) fn of_operation(direction: Direction) -> WaiterId {
-        let rule = match direction {
-            Direction::Read => WakeRule::InTurn,
-            Direction::Write => WakeRule::Every,
-        };
-        WaiterId { rule, number: None }
-    }
-}
-
-/// What the caller has to do for a future that was forgotten, outside of any borrow.
-#[must_use]
-pub(crate) enum Forgotten {
-    /// It did not wait.
-    Nothing,
-    /// Drop its waker.
-    Drop(Waker),
-    /// Wake the next one: it had been woken and has not used the readiness.
-    PassOn(Waker),
 }
 
 pub(crate) struct Registrations {
@@ -211,6 +131,8 @@ pub(crate) struct Registrations {
     next_waiter: u64,
     /// Sources that the next poll phase serves again, in the order in which their budgets ended.
     budget_exhausted: Vec<Token>,
+    /// Sources of which a future was woken in its turn, while others wait for theirs.
+    turns: Vec<Token>,
 }
 
 impl Registrations {
@@ -223,6 +145,7 @@ impl Registrations {
             refed_waiters: 0,
             next_waiter: 0,
             budget_exhausted: Vec::new(),
+            turns: Vec::new(),
         }
     }
 
@@ -273,8 +196,8 @@ impl Registrations {
         };
         slot.generation = next_generation(slot.generation);
         let waiting = slot.waiting();
-        let mut wakers = slot.read.take_waiting();
-        wakers.append(&mut slot.write.take_waiting());
+        let mut wakers = slot.read.waiters.take_all();
+        wakers.append(&mut slot.write.waiters.take_all());
         self.refed_waiters -= if slot.refed { waiting } else { 0 };
         self.registered -= 1;
         self.free.push(index_of(key.0));
@@ -305,8 +228,28 @@ impl Registrations {
     }
 
     /// Returns whether the next poll phase serves a source again without asking the operating system.
-    pub(crate) fn has_budget_exhausted(&self) -> bool {
+    pub(crate) fn has_source_to_serve(&self) -> bool {
         !self.budget_exhausted.is_empty()
+            || self.turns.iter().any(|token| self.is_turn_left(*token))
+    }
+
+    /// Makes the next poll phase check whether the turn of a future was used, if others wait.
+    fn check_turn(&mut self, token: Token) {
+        let Some(slot) = slot_of(&mut self.slots, token) else {
+            return;
+        };
+        if !slot.read.waiters.is_empty() && !std::mem::replace(&mut slot.read.is_turn_checked, true)
+        {
+            self.turns.push(token);
+        }
+    }
+
+    /// Returns whether a source is ready to read although futures wait for their turns: the future
+    /// that was woken was neither polled nor dropped.
+    fn is_turn_left(&self, token: Token) -> bool {
+        let slot = self.slots.get(index_of(token));
+        let slot = slot.filter(|slot| slot.generation == generation_of(token));
+        slot.is_some_and(|slot| slot.read.ready && !slot.read.waiters.is_empty())
     }
 
     pub(crate) fn has_refed_waiters(&self) -> bool {
@@ -330,6 +273,17 @@ impl Registrations {
         slot_of(&mut self.slots, key.0).is_some_and(|slot| slot.refed)
     }
 
+    /// Returns what is known of a source; `None` if it is no longer registered.
+    pub(crate) fn readiness(&mut self, key: RegistrationKey) -> Option<Readiness> {
+        let slot = slot_of(&mut self.slots, key.0)?;
+        Some(Readiness {
+            readable: slot.read.ready,
+            writable: slot.write.ready,
+            read_closed: slot.read.closed,
+            write_closed: slot.write.closed,
+        })
+    }
+
     /// Polls a source on behalf of a `poll_*` method. Unless the source is ready, the task replaces
     /// the one that polled before. The caller drops the waker outside of any borrow.
     pub(crate) fn poll_ready(
@@ -346,17 +300,8 @@ impl Registrations {
         if state.ready {
             return (SourcePoll::Ready, None);
         }
-        if state
-            .poller
-            .as_ref()
-            .is_some_and(|poller| poller.will_wake(cx.waker()))
-        {
-            return (SourcePoll::Waiting, None);
-        }
-        let replaced = state.poller.replace(cx.waker().clone());
-        if replaced.is_none() && refed {
-            self.refed_waiters += 1;
-        }
+        let (is_new, replaced) = state.waiters.set_poller(cx.waker());
+        self.refed_waiters += usize::from(is_new && refed);
         (SourcePoll::Waiting, replaced)
     }
 
@@ -376,29 +321,16 @@ impl Registrations {
         let refed = slot.refed;
         let state = slot.direction(direction);
         if state.ready {
-            let number = id.number.take();
-            let forgotten = number.and_then(|number| state.waiters.remove(&(id.rule, number)));
+            let forgotten = state.waiters.remove(id);
             self.refed_waiters -= usize::from(refed && forgotten.is_some());
             return (SourcePoll::Ready, forgotten);
         }
-        let known = id.number.map(|number| (id.rule, number));
-        match known.and_then(|known| state.waiters.get_mut(&known)) {
-            Some(waker) => {
-                if waker.will_wake(cx.waker()) {
-                    return (SourcePoll::Waiting, None);
-                }
-                let replaced = std::mem::replace(waker, cx.waker().clone());
-                (SourcePoll::Waiting, Some(replaced))
-            }
-            None => {
-                id.number = Some(next_waiter);
-                let waker = cx.waker().clone();
-                state.waiters.insert((id.rule, next_waiter), waker);
-                self.next_waiter += 1;
-                self.refed_waiters += usize::from(refed);
-                (SourcePoll::Waiting, None)
-            }
+        let (is_new, replaced) = state.waiters.set(id, next_waiter, cx.waker());
+        if is_new {
+            self.next_waiter += 1;
+            self.refed_waiters += usize::from(refed);
         }
+        (SourcePoll::Waiting, replaced)
     }
 
     /// Forgets a future that is dropped.
@@ -408,19 +340,18 @@ impl Registrations {
         direction: Direction,
         id: &mut WaiterId,
     ) -> Forgotten {
-        let Some(number) = id.number.take() else {
+        if !id.is_waiting() {
             return Forgotten::Nothing;
-        };
+        }
         let Some(slot) = slot_of(&mut self.slots, key.0) else {
             return Forgotten::Nothing;
         };
         let refed = slot.refed;
-        let waiters = &mut slot.direction(direction).waiters;
-        if let Some(waker) = waiters.remove(&(id.rule, number)) {
+        if let Some(waker) = slot.direction(direction).waiters.remove(id) {
             self.refed_waiters -= usize::from(refed);
             return Forgotten::Drop(waker);
         }
-        let is_turn = id.rule == WakeRule::InTurn;
+        let is_turn = id.is_woken_in_turn();
         let next = is_turn.then(|| self.take_next(key, direction)).flatten();
         next.map_or(Forgotten::Nothing, Forgotten::PassOn)
     }
@@ -437,6 +368,7 @@ impl Registrations {
         let refed = slot.refed;
         let next = slot.direction(direction).take_next()?;
         self.refed_waiters -= usize::from(refed);
+        self.check_turn(key.0);
         Some(next)
     }
 
@@ -470,17 +402,26 @@ impl Registrations {
         }
         let next = state.take_next()?;
         self.refed_waiters -= refed;
+        self.check_turn(key.0);
         Some(next)
     }
 
-    /// Reports the events of one poll, in order: first the sources whose budgets were exhausted, then
-    /// `events`. An event of an exhausted source is reduced to its write half, because its reader is
+    /// Reports the events of one poll, in order: first the sources of which a turn was not used, then
+    /// those whose budgets were exhausted, then `events`. An event of an exhausted source is reduced to its write half, because its reader is
     /// served only once in a poll phase.
     pub(crate) fn merge_events(
         &mut self,
         events: impl Iterator<Item = (Token, Readiness)>,
         mut report: impl FnMut(Token, Readiness),
     ) {
+        for token in std::mem::take(&mut self.turns) {
+            if let Some(slot) = slot_of(&mut self.slots, token) {
+                slot.read.is_turn_checked = false;
+            }
+            if self.is_turn_left(token) {
+                report(token, Readiness::readable());
+            }
+        }
         if self.budget_exhausted.is_empty() {
             events.for_each(|(token, readiness)| report(token, readiness));
             return;
@@ -538,18 +479,16 @@ impl Registrations {
         state.ready = true;
         let refed = usize::from(slot.refed);
         let origin = Origin::of(StepKind::Readiness, slot.location, index_of(token) as u64);
-        if state.waiters.is_empty() {
-            let poller = state.poller.take();
-            self.refed_waiters -= if poller.is_some() { refed } else { 0 };
-            let macrotask = poller.map(|waker| Macrotask::wake(waker, origin));
-            return (macrotask, write_half);
-        }
-        let mut wakers = state.take_woken();
-        self.refed_waiters -= wakers.len() * refed;
-        let macrotask = match wakers.len() {
-            1 => wakers.pop().map(|waker| Macrotask::wake(waker, origin)),
-            _ => Some(Macrotask::wake_all(wakers, origin)),
+        let woken = state.waiters.take_woken();
+        let do_others_wait = !state.waiters.is_empty();
+        self.refed_waiters -= woken.len() * refed;
+        let macrotask = match woken {
+            Woken::One(waker) => waker.map(|waker| Macrotask::wake(waker, origin)),
+            Woken::Several(wakers) => Some(Macrotask::wake_all(wakers, origin)),
         };
+        if do_others_wait {
+            self.check_turn(token);
+        }
         (macrotask, write_half)
     }
 
@@ -559,7 +498,9 @@ impl Registrations {
         self.refed_waiters = 0;
         let slots = self.slots.iter_mut();
         let directions = slots.flat_map(|slot| [&mut slot.read, &mut slot.write]);
-        directions.flat_map(DirectionState::take_waiting).collect()
+        directions
+            .flat_map(|state| state.waiters.take_all())
+            .collect()
     }
 
     /// Returns where a source was created; `None` if it is no longer registered.
@@ -582,10 +523,10 @@ impl Registrations {
                 (slot, &slot.write, ResourceKind::Write),
             ]
         });
-        let waiting = directions.filter(|(_, state, _)| state.waiting() > 0);
+        let waiting = directions.filter(|(_, state, _)| !state.waiters.is_empty());
         let resources = waiting.map(|(slot, state, kind)| ResourceEntry {
             refed: slot.refed,
-            wakers: state.wakers().cloned().collect(),
+            wakers: state.waiters.wakers().cloned().collect(),
             ..ResourceEntry::new(kind, Some(slot.location))
         });
         resources.collect()

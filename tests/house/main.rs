@@ -3,5 +3,7 @@
 mod architecture;
 #[cfg(feature = "recording")]
 mod examples;
+mod index;
 mod layers;
 mod probes_are_covered;
+mod readme;

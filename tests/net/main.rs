@@ -7,12 +7,14 @@ mod common;
 mod memory;
 
 mod addresses;
+mod chat;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod echo_node;
 #[cfg(target_os = "linux")]
 mod faults;
 mod node_peer;
+mod readiness;
 mod tcp;
 mod tcp_socket;
 #[cfg(target_os = "linux")]

@@ -17,8 +17,8 @@ fn a_socket_listens_and_another_connects() {
     let _limit = limit();
     block_on(async {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuse_address(true).unwrap();
-        assert!(socket.reuse_address().unwrap());
+        socket.set_reuseaddr(true).unwrap();
+        assert!(socket.reuseaddr().unwrap());
         socket.set_recv_buffer_size(32_768).unwrap();
         assert!(socket.recv_buffer_size().unwrap() >= 32_768);
         socket.bind(ANY).unwrap();
@@ -77,9 +77,9 @@ fn listeners_share_a_port() {
     block_on(async {
         let listen = |address| {
             let socket = TcpSocket::new_v4().unwrap();
-            assert!(!socket.reuse_port().unwrap());
-            socket.set_reuse_port(true).unwrap();
-            assert!(socket.reuse_port().unwrap());
+            assert!(!socket.reuseport().unwrap());
+            socket.set_reuseport(true).unwrap();
+            assert!(socket.reuseport().unwrap());
             socket.bind(address).unwrap();
             socket.listen(64).unwrap()
         };

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -442,6 +443,31 @@ fn a_woken_future_that_is_dropped_passes_its_turn_on() {
         assert!(!second.is_finished(), "it is the turn of the first");
         drop(first);
         assert_eq!(second.await, 1);
+    });
+}
+
+#[test]
+fn a_woken_future_that_is_not_polled_passes_its_turn_on() {
+    let _limit = limit();
+    block_on(async {
+        let (sender, receiver) = pair().await;
+        let receiver = Rc::new(receiver);
+        let (idle, waiting) = (receiver.clone(), receiver);
+        let (is_received, received) = futures::channel::oneshot::channel();
+        let idle = spawn(async move {
+            let mut buffer = [0; 8];
+            let mut receive = pin!(idle.recv(&mut buffer));
+            assert!(futures::poll!(receive.as_mut()).is_pending());
+            received.await.unwrap(); // it is first in turn, and does something else
+            assert_eq!(receive.await.unwrap(), "second".len());
+        });
+        let waiting = spawn(async move { waiting.recv(&mut [0; 8]).await.unwrap() });
+        yield_now().await;
+        sender.send(b"first").await.unwrap();
+        assert_eq!(waiting.await, "first".len());
+        is_received.send(()).unwrap();
+        sender.send(b"second").await.unwrap();
+        idle.await;
     });
 }
 

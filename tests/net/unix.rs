@@ -8,7 +8,7 @@ use crate::common::limit::limit;
 use crate::common::net::{SocketPath, destroy};
 use futures::StreamExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
-use nodeloop::net::{UnixDatagram, UnixListener, UnixStream};
+use nodeloop::net::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 use nodeloop::spawn;
 
 #[test]
@@ -325,5 +325,77 @@ fn datagram_sockets_pair_go_to_std_and_close() {
         let (promise, resolver) = nodeloop::promise::with_resolver();
         closes.close_with(move || resolver.resolve(()));
         promise.await;
+    });
+}
+
+#[test]
+fn a_socket_is_bound_before_it_connects() {
+    let _limit = limit();
+    let (server, client) = (SocketPath::new(), SocketPath::new());
+    block_on(async move {
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(&server.path).unwrap();
+        let listener = socket.listen(16).unwrap();
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(&client.path).unwrap();
+        let error = UnixSocket::new_stream().unwrap().bind(&client.path);
+        let text = format!("bind EADDRINUSE {}", client.path.display());
+        assert_eq!(error.unwrap_err().to_string(), text);
+        let stream = socket.connect(&server.path).await.unwrap();
+        let (accepted, from) = listener.accept().await.unwrap();
+        assert_eq!(from.as_pathname(), Some(&*client.path));
+        assert_eq!(
+            accepted.peer_addr().unwrap().as_pathname(),
+            Some(&*client.path)
+        );
+        assert_eq!(
+            stream.local_addr().unwrap().as_pathname(),
+            Some(&*client.path)
+        );
+
+        let refused = UnixSocket::new_stream().unwrap().connect("/nowhere/socket");
+        let text = "connect ENOENT /nowhere/socket";
+        assert_eq!(refused.await.unwrap_err().to_string(), text);
+    });
+}
+
+#[test]
+fn a_socket_for_datagrams_is_not_one_for_streams() {
+    let _limit = limit();
+    let (one, other) = (SocketPath::new(), SocketPath::new());
+    block_on(async move {
+        let socket = UnixSocket::new_datagram().unwrap();
+        socket.bind(&one.path).unwrap();
+        let one = (socket.datagram().unwrap(), one);
+        let socket = UnixSocket::new_datagram().unwrap();
+        socket.bind(&other.path).unwrap();
+        let other = (socket.datagram().unwrap(), other);
+        assert_eq!(one.0.try_send_to(b"abc", &other.1.path).unwrap(), 3);
+        other.0.readable().await.unwrap();
+        let (length, from) = other.0.try_recv_from(&mut [0; 8]).unwrap();
+        assert_eq!((length, from.as_pathname()), (3, Some(&*one.1.path)));
+
+        let socket = UnixSocket::new_stream().unwrap();
+        assert_eq!(
+            socket.datagram().unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
+        let socket = UnixSocket::new_datagram().unwrap();
+        let error = socket.connect(&one.1.path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(UnixSocket::new_datagram().unwrap().listen(1).is_err());
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_credentials_of_the_peer() {
+    let _limit = limit();
+    block_on(async {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let peer = one.peer_cred().unwrap();
+        assert_eq!(peer.pid(), Some(std::process::id() as i32));
+        assert_eq!(peer.uid(), rustix::process::geteuid().as_raw());
+        assert_eq!(peer.gid(), rustix::process::getegid().as_raw());
     });
 }

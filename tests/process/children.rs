@@ -403,11 +403,21 @@ fn a_program_or_a_directory_that_is_missing_is_an_error_at_once() {
     let (result, _) = try_trace(|_| {
         let error = Command::new("/nonexistent/program").spawn().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+        let text = error.to_string();
+        assert!(
+            text.starts_with("spawn of \"/nonexistent/program\": "),
+            "{text}"
+        );
         let error = Command::new("true")
             .current_dir("/nonexistent")
             .spawn()
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+        let text = error.to_string();
+        assert!(
+            text.starts_with("spawn of \"true\" in \"/nonexistent\": "),
+            "{text}"
+        );
         let error = Command::new("/")
             .status()
             .now_or_never()

@@ -14,7 +14,7 @@ use crate::common::process::{in_own_process, open_descriptors};
 use crate::memory::live_bytes;
 use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
-use nodeloop::process::{Command, Stdio};
+use nodeloop::process::{Command, SpawnError, Stdio};
 use nodeloop::worker::Worker;
 use nodeloop::{EventLoop, set_immediate, spawn, yield_now};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
@@ -166,7 +166,8 @@ fn a_process_out_of_descriptors_starts_no_child() {
             match started {
                 Ok(child) => drop(child.wait_with_output().await.unwrap()),
                 Err(error) => {
-                    assert_eq!(error.raw_os_error(), Some(24), "{error}"); // EMFILE
+                    let details = SpawnError::of(&error).expect("an error of `spawn`");
+                    assert_eq!(details.raw_os_error(), Some(24), "{error}"); // EMFILE
                     errors += 1;
                 }
             }

@@ -13,6 +13,8 @@ mod children;
 #[cfg(target_os = "linux")]
 mod faults;
 mod one_pool_thread;
+#[cfg(unix)]
+mod pipes;
 mod remote;
 #[cfg(unix)]
 mod signals;

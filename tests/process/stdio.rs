@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{PipeReader, Read, Write, pipe};
+use std::io::{IoSlice, IoSliceMut, PipeReader, Read, Write, pipe};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ExitStatus, Stdio};
@@ -43,6 +43,13 @@ fn child() {
             stdout().write_all(b"d").await.unwrap();
             print!("e");
             stdout().flush().await.unwrap();
+        }),
+        "vectored" => event_loop.run(async {
+            let (mut first, mut second) = ([0; 2], [0; 8]);
+            let mut slices = [&mut first[..], &mut second].map(IoSliceMut::new);
+            assert_eq!(stdin().read_vectored(&mut slices).await.unwrap(), 6);
+            let slices = [&first[..], b"-", &second[..4]].map(IoSlice::new);
+            assert_eq!(stdout().write_vectored(&slices).await.unwrap(), 7);
         }),
         "hand over" => event_loop.run(async {
             let mut two = [0; 2];
@@ -197,6 +204,33 @@ fn a_file_and_a_socket_can_be_written() {
     ours.read_to_string(&mut written).unwrap();
     assert!(child.wait().unwrap().success());
     assert!(between_marks(&written) == text);
+}
+
+#[test]
+fn vectored_operations_use_all_slices() {
+    let _limit = limit();
+    let (status, text) = written(start("vectored", pipe_of("onetwo".into()), Stdio::piped()));
+    assert!(status.success());
+    assert_eq!(text, "on-etwo");
+    let (input, output) = (
+        tempfile::NamedTempFile::new(),
+        tempfile::NamedTempFile::new(),
+    );
+    let (mut input, output) = (input.unwrap(), output.unwrap());
+    input.write_all(b"onetwo").unwrap();
+    let open = |file: &tempfile::NamedTempFile| File::options().read(true).write(true).open(file);
+    let mut child = start("vectored", open(&input).unwrap(), open(&output).unwrap());
+    assert!(child.wait().unwrap().success());
+    let text = std::fs::read_to_string(&output).unwrap();
+    assert_eq!(between_marks(&text), "on-etwo");
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.write_all(b"onetwo").unwrap();
+    let both = OwnedFd::from(theirs);
+    let mut child = start("vectored", both.try_clone().unwrap(), both);
+    let mut text = String::new();
+    ours.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(between_marks(&text), "on-etwo");
 }
 
 #[test]

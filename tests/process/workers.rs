@@ -368,7 +368,7 @@ fn loops_share_a_port() {
 #[cfg(target_os = "linux")]
 async fn listen_too(mut port: MessagePort<SocketAddr, SocketAddr>, number: u8) {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuse_port(true).unwrap();
+    socket.set_reuseport(true).unwrap();
     socket.bind(port.recv().await.unwrap()).unwrap();
     let listener = socket.listen(128).unwrap();
     port.post(listener.local_addr().unwrap()).unwrap();

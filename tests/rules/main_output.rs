@@ -25,8 +25,7 @@ fn an_error_of_the_main_future_ends_the_run_after_the_drain() {
         let log = Log::new();
         let never = || log.callback("never");
         let main = async {
-            let mut line = never();
-            on_before_exit(move || line());
+            on_before_exit(never());
             log_exit(&log);
             set_interval(ms(1), never());
             set_immediate(never());

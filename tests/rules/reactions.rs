@@ -563,19 +563,19 @@ fn a_promise_named_twice_counts_twice() {
     ]);
 }
 
-/// R43: `340-job-queue-turns.js`, the promises of the example `job_queue`.
+/// R43: `390-job-queue-turns.js`, the promises of the example `job_queue`.
 #[test]
 fn the_example_job_queue_takes_the_turns_of_its_original() {
     trace(|log| {
         let text = |text: &'static str| ready(text);
         let printed = log.clone();
-        drop(text("first").then(move |text| printed.add(text)));
+        text("first").then(move |text| printed.add(text)).detach();
         let (printed, last) = (log.clone(), log.clone());
         let third = text("second").then_follow(move |second| {
             printed.add(second);
             text("third")
         });
-        drop(third.then(move |text| last.add(text)));
+        third.then(move |text| last.add(text)).detach();
         ruler(&log, 5);
     })
     .assert(["first", "second", "1", "2", "3", "third", "4", "5"]);

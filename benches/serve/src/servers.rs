@@ -38,6 +38,7 @@ pub fn servers(kind: &str) -> Vec<(&'static str, Server)> {
     match kind {
         "hello" => vec![
             ("nodeloop", Server::Native(nodeloop::hello)),
+            ("by-hand", Server::Native(nodeloop::hello_by_hand)),
             ("tokio", Server::Native(tokio::hello)),
             ("node", Server::Node("hello.mjs")),
         ],

@@ -1,6 +1,6 @@
 //! The standard streams on other operating systems: reads are jobs of the pool, and writes block.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
@@ -18,12 +18,12 @@ pub(super) fn read_blocking(buffer: &mut [u8]) -> io::Result<usize> {
     io::stdin().read(buffer)
 }
 
-pub(super) fn write_blocking(stream: StandardStream, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn write_blocking(stream: StandardStream, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     match stream {
-        StandardStream::Error => io::stderr().write(bytes),
+        StandardStream::Error => io::stderr().write_vectored(buffers),
         StandardStream::Input | StandardStream::Output => {
             let mut stdout = io::stdout().lock();
-            let length = stdout.write(bytes)?;
+            let length = stdout.write_vectored(buffers)?;
             stdout.flush()?;
             Ok(length)
         }

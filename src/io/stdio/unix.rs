@@ -7,7 +7,7 @@
 //! - a socket is read and written with `MSG_DONTWAIT`, which applies to one call.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
@@ -15,9 +15,14 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::fs::OFlags;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, send, sendmsg,
+};
 
 use super::StandardStream;
+
+/// The number of buffers that one message may have on every system.
+const MAX_BUFFERS: usize = 16;
 
 /// A handle to a standard stream on which no call blocks.
 pub(super) struct Channel {
@@ -57,9 +62,9 @@ pub(super) fn read_blocking(buffer: &mut [u8]) -> io::Result<usize> {
     retry(|| Ok(rustix::io::read(io::stdin().as_fd(), &mut *buffer)?))
 }
 
-pub(super) fn write_blocking(stream: StandardStream, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn write_blocking(stream: StandardStream, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     with(stream, |shared| {
-        retry(|| Ok(rustix::io::write(shared, bytes)?))
+        retry(|| Ok(rustix::io::writev(shared, buffers)?))
     })
 }
 
@@ -96,6 +101,22 @@ impl Read for &Channel {
         }
         Ok(rustix::io::read(&self.descriptor, buffer)?)
     }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if self.is_socket {
+            let length = buffers.len().min(MAX_BUFFERS);
+            let mut no_messages = RecvAncillaryBuffer::default();
+            let flags = RecvFlags::DONTWAIT;
+            return Ok(recvmsg(
+                &self.descriptor,
+                &mut buffers[..length],
+                &mut no_messages,
+                flags,
+            )?
+            .bytes);
+        }
+        Ok(rustix::io::readv(&self.descriptor, buffers)?)
+    }
 }
 
 impl Write for &Channel {
@@ -104,6 +125,21 @@ impl Write for &Channel {
             return Ok(send(&self.descriptor, bytes, SendFlags::DONTWAIT)?);
         }
         Ok(rustix::io::write(&self.descriptor, bytes)?)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.is_socket {
+            let length = buffers.len().min(MAX_BUFFERS);
+            let mut no_messages = SendAncillaryBuffer::default();
+            let flags = SendFlags::DONTWAIT;
+            return Ok(sendmsg(
+                &self.descriptor,
+                &buffers[..length],
+                &mut no_messages,
+                flags,
+            )?);
+        }
+        Ok(rustix::io::writev(&self.descriptor, buffers)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -12,8 +12,8 @@ use mio::unix::SourceFd;
 use socket2::SockRef;
 
 use crate::event_loop::current::current;
-use crate::io::Direction;
-use crate::io::registration::{Ready, Registration};
+use crate::io::registration::{Registration, UntilReady};
+use crate::io::{Direction, Interest, Ready};
 
 /// Associates a file descriptor with the event loop, to wait for its readiness: a pipe, a terminal,
 /// an `eventfd`, an `inotify` instance, or a socket of another crate.
@@ -90,15 +90,24 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// Dropping the future ends the wait.
-    pub fn readable(&self) -> Ready<'_> {
+    pub fn readable(&self) -> UntilReady<'_> {
         self.registration.ready(Direction::Read)
     }
 
     /// Waits until the descriptor is writable; see [`readable`](AsyncFd::readable).
     ///
     /// A new descriptor counts as writable.
-    pub fn writable(&self) -> Ready<'_> {
+    pub fn writable(&self) -> UntilReady<'_> {
         self.registration.ready(Direction::Write)
+    }
+
+    /// Waits until the descriptor is ready in at least one direction of `interest`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the wait.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.registration.ready_for(interest).await
     }
 
     /// Polls for read readiness, for `poll_*` methods: only the task of the latest call is woken.
@@ -162,6 +171,23 @@ impl<T: AsFd> AsyncFd<T> {
     ) -> io::Result<R> {
         let write = || operation(self.get_ref());
         self.registration.async_io(Direction::Write, write).await
+    }
+
+    /// Calls `operation` once if the descriptor is ready in a direction of `interest`.
+    ///
+    /// An `operation` that returns `WouldBlock` clears the readiness.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the descriptor is not
+    /// ready, and any error of `operation`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let operation = || Ok((operation(self.get_ref())?, false));
+        self.registration.try_io(interest, operation)
     }
 
     /// Returns a reference to the inner value.

@@ -188,7 +188,7 @@ impl ConnectOptions {
         if let Some(local) = self.local_address {
             let failed = |error| FailedAttempt::at("bind", local, error);
             // As in libuv, so that the port of a connection that has just ended can be used again.
-            socket.set_reuse_address(REUSE_ADDRESS).map_err(failed)?;
+            socket.set_reuseaddr(REUSE_ADDRESS).map_err(failed)?;
             socket.bind(local).map_err(failed)?;
         }
         let stream = connect_socket(state, socket.socket, address, location)

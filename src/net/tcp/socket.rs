@@ -28,7 +28,7 @@ use crate::phases::macrotask::SourceLocation;
 ///
 /// # Examples
 ///
-/// With `set_reuse_port`, several loops, each on a thread of its own, can serve one port; the
+/// With `set_reuseport`, several loops, each on a thread of its own, can serve one port; the
 /// operating system distributes the connections:
 ///
 /// ```
@@ -37,12 +37,12 @@ use crate::phases::macrotask::SourceLocation;
 ///
 /// let shared = nodeloop::block_on(async {
 ///     let first = TcpSocket::new_v4()?;
-///     first.set_reuse_port(true)?;
+///     first.set_reuseport(true)?;
 ///     first.bind("127.0.0.1:0".parse().unwrap())?;
 ///     let first = first.listen(1024)?;
 ///
 ///     let second = TcpSocket::new_v4()?;
-///     second.set_reuse_port(true)?;
+///     second.set_reuseport(true)?;
 ///     second.bind(first.local_addr()?)?;
 ///     let second = second.listen(1024)?;
 ///     std::io::Result::Ok(first.local_addr()? == second.local_addr()?)
@@ -96,12 +96,12 @@ impl TcpSocket {
     /// closed recently.
     ///
     /// On Windows, it lets two sockets have the same address at the same time.
-    pub fn set_reuse_address(&self, reuse: bool) -> io::Result<()> {
+    pub fn set_reuseaddr(&self, reuse: bool) -> io::Result<()> {
         self.socket.set_reuse_address(reuse)
     }
 
     /// Returns the value of the `SO_REUSEADDR` option.
-    pub fn reuse_address(&self) -> io::Result<bool> {
+    pub fn reuseaddr(&self) -> io::Result<bool> {
         self.socket.reuse_address()
     }
 
@@ -111,11 +111,21 @@ impl TcpSocket {
         self.socket.set_only_v6(only_v6)
     }
 
+    /// Returns the value of the `IPV6_V6ONLY` option.
+    pub fn only_v6(&self) -> io::Result<bool> {
+        self.socket.only_v6()
+    }
+
     /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm.
     ///
     /// On Linux, accepted connections inherit it.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.set_tcp_nodelay(nodelay)
+    }
+
+    /// Returns the value of the `TCP_NODELAY` option.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.socket.tcp_nodelay()
     }
 
     /// Enables TCP keepalive after `idle`, in whole seconds, or disables it.
@@ -125,9 +135,24 @@ impl TcpSocket {
         set_keepalive(&self.socket, idle)
     }
 
+    /// Returns whether TCP keepalive is enabled (`SO_KEEPALIVE`).
+    pub fn keepalive(&self) -> io::Result<bool> {
+        self.socket.keepalive()
+    }
+
     /// Sets the value of the `SO_LINGER` option; see [`TcpStream::set_linger`].
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.socket.set_linger(linger)
+    }
+
+    /// Returns the value of the `SO_LINGER` option.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        self.socket.linger()
+    }
+
+    /// Returns the value of the `SO_ERROR` option and clears it.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.socket.take_error()
     }
 
     /// Sets the size of the send buffer (`SO_SNDBUF`).

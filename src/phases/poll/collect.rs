@@ -122,7 +122,7 @@ impl PollPhase {
         let has_arrivals = timeout == Some(Duration::ZERO)
             || !self.batch.borrow().is_empty()
             || !remote_queue.is_empty()
-            || self.registrations.borrow().has_budget_exhausted();
+            || self.registrations.borrow().has_source_to_serve();
         if has_arrivals {
             return Some(Duration::ZERO);
         }
@@ -208,7 +208,7 @@ impl PollPhase {
         let registrations = self.registrations.borrow();
         !self.must_poll_os.get()
             && registrations.is_empty()
-            && !registrations.has_budget_exhausted()
+            && !registrations.has_source_to_serve()
             && !self.simulated.has_completions()
             && remote_queue.is_empty()
     }

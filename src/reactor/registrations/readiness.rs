@@ -6,11 +6,11 @@ use mio::event::Event;
 /// What an event reports about a source.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Readiness {
-    pub(super) readable: bool,
-    pub(super) writable: bool,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
     /// The peer will send no more, or an error is pending: reading never blocks again.
-    pub(super) read_closed: bool,
-    pub(super) write_closed: bool,
+    pub(crate) read_closed: bool,
+    pub(crate) write_closed: bool,
 }
 
 impl Readiness {

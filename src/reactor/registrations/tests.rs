@@ -56,7 +56,7 @@ fn one_pass_over_the_events_serves_all_exhausted_sources() {
     assert_eq!(read.get(), SOURCES);
     // Each is reported once, in the order in which the budgets were exhausted.
     assert!(reported.iter().eq(keys.iter().map(|key| &key.0)));
-    assert!(!registrations.has_budget_exhausted());
+    assert!(!registrations.has_source_to_serve());
 }
 
 #[test]

@@ -62,7 +62,12 @@ pub fn http() -> http1::Builder {
     http
 }
 
-async fn answer(
+/// The service of these tests.
+///
+/// # Errors
+///
+/// Returns an error if the body of the request ends with one.
+pub async fn answer(
     request: Request<Incoming>,
     seen: Rc<Seen>,
 ) -> Result<Response<Body>, hyper::Error> {

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use hyper::service::service_fn;
 use nodeloop::net::TcpListener;
 use nodeloop::{block_on, spawn, spawn_blocking};
 use nodeloop_hyper::{
-    LARGE, NodeServer, Seen, connect, connect_and_keep, empty, full, has_node, http, large,
+    LARGE, NodeServer, Seen, answer, connect, connect_and_keep, empty, full, has_node, http, large,
     large_bytes, request, run_node, serve,
 };
 
@@ -26,6 +27,36 @@ fn node_clients_receive_the_expected_responses() {
         let report = spawn_blocking(move || run_node("client.mjs", &[port.to_string()])).await;
         (report, seen)
     });
+    check(&report, &seen);
+}
+
+/// The same with `nodeloop::hyper::serve`, with and without support for upgrades.
+#[test]
+fn node_clients_receive_the_expected_responses_of_serve() {
+    if !has_node() {
+        return;
+    }
+    for has_upgrades in [false, true] {
+        let (report, seen) = block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let seen = Rc::new(Seen::default());
+            let shared = seen.clone();
+            let service = service_fn(move |request| answer(request, shared.clone()));
+            let server = nodeloop::hyper::serve(listener, service);
+            let server = spawn(match has_upgrades {
+                true => server.with_upgrades(),
+                false => server,
+            });
+            let report = spawn_blocking(move || run_node("client.mjs", &[port.to_string()])).await;
+            drop(server);
+            (report, seen)
+        });
+        check(&report, &seen);
+    }
+}
+
+fn check(report: &serde_json::Value, seen: &Seen) {
     assert_eq!(report["keepAlive"], 1, "one connection serves all requests");
     assert_eq!(report["large"], LARGE);
     assert_eq!(report["fetch"], true);

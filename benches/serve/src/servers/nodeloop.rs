@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ::nodeloop::hyper::{HyperIo, HyperTimer};
+use ::nodeloop::hyper::{HyperIo, HyperTimer, serve};
 use ::nodeloop::net::{TcpListener, TcpStream};
 use ::nodeloop::spawn;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +12,14 @@ use hyper::service::service_fn;
 use super::{ECHO_BUFFER, answer, listen};
 
 pub fn hello() -> io::Result<()> {
+    ::nodeloop::run(async {
+        let listener = TcpListener::from_std(listen()?)?;
+        serve(listener, service_fn(answer)).await
+    })
+}
+
+/// The same without `serve`, to measure what it costs.
+pub fn hello_by_hand() -> io::Result<()> {
     ::nodeloop::run(async {
         let listener = TcpListener::from_std(listen()?)?;
         let mut http = http1::Builder::new();

@@ -1,0 +1,158 @@
+//! A Unix domain socket that neither listens nor is connected yet.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::Location;
+use std::path::Path;
+
+use socket2::{Domain, Socket, Type};
+
+use super::{UnixDatagram, UnixListener, UnixStream, connect_socket, socket2_address};
+use crate::event_loop::current::current;
+use crate::net::error::FailedAttempt;
+use crate::net::socket::Socket as Registered;
+
+/// A Unix domain socket that has not yet been converted to a [`UnixListener`], a [`UnixStream`] or a
+/// [`UnixDatagram`].
+///
+/// It allows a socket to be bound before it connects, and options to be set through its descriptor. It
+/// is not registered with an event loop, so it can be created outside of one. Dropping it closes it.
+///
+/// # Errors
+///
+/// Methods that return an [`io::Result`] return any error reported by the operating system, with the
+/// details of a [`NetError`](crate::net::NetError) if it concerns a path.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::net::UnixSocket;
+///
+/// let folder = tempfile::tempdir()?;
+/// nodeloop::run(async move {
+///     let (server, client) = (folder.path().join("server"), folder.path().join("client"));
+///     let socket = UnixSocket::new_stream()?;
+///     socket.bind(&server)?;
+///     let listener = socket.listen(16)?;
+///
+///     let socket = UnixSocket::new_stream()?;
+///     socket.bind(&client)?; // the server sees where the connection comes from
+///     let _stream = socket.connect(&server).await?;
+///     let (_, from) = listener.accept().await?;
+///     assert_eq!(from.as_pathname(), Some(&*client));
+///     std::io::Result::Ok(())
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct UnixSocket {
+    socket: Socket,
+}
+
+impl UnixSocket {
+    /// Creates a socket for streams.
+    pub fn new_stream() -> io::Result<UnixSocket> {
+        UnixSocket::new(Type::STREAM)
+    }
+
+    /// Creates a socket for datagrams.
+    pub fn new_datagram() -> io::Result<UnixSocket> {
+        UnixSocket::new(Type::DGRAM)
+    }
+
+    fn new(kind: Type) -> io::Result<UnixSocket> {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(UnixSocket { socket })
+    }
+
+    /// Binds the socket to `path`, which must not exist and may be an
+    /// [abstract name](UnixListener#abstract-names).
+    pub fn bind(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path.as_ref();
+        let bound = socket2_address(path).and_then(|address| self.socket.bind(&address));
+        bound.map_err(|error| FailedAttempt::at_path("bind", path, error).into_error())
+    }
+
+    /// Converts the socket into a listener.
+    ///
+    /// Its queue holds up to `backlog` connections that were not accepted yet, and no more than the
+    /// operating system allows.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error also if it is a socket for datagrams, and if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
+        let state = current("UnixSocket::listen");
+        self.socket
+            .listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        let socket = mio::net::UnixListener::from_std(self.socket.into());
+        Registered::new(state, socket, Location::caller())
+    }
+
+    /// Connects the socket to the listener at `path`.
+    ///
+    /// The outcome is reported as by [`UnixStream::connect`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error also if it is a socket for datagrams, and if the loop ends.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket.
+    #[track_caller]
+    pub fn connect<P: AsRef<Path>>(self, path: P) -> impl Future<Output = io::Result<UnixStream>> {
+        let state = current("UnixSocket::connect");
+        let location = Location::caller();
+        let connect = move |path: &Path| {
+            if self.socket.r#type()? == Type::DGRAM {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "the socket is for datagrams: use `datagram`, then `connect`",
+                ));
+            }
+            self.socket.connect(&socket2_address(path)?)?;
+            Ok(mio::net::UnixStream::from_std(self.socket.into()))
+        };
+        connect_socket(state, path, location, connect)
+    }
+
+    /// Converts the socket into a socket for datagrams.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error also if it is a socket for streams, and if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn datagram(self) -> io::Result<UnixDatagram> {
+        let state = current("UnixSocket::datagram");
+        if self.socket.r#type()? != Type::DGRAM {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the socket is for streams: use `listen` or `connect`",
+            ));
+        }
+        let socket = mio::net::UnixDatagram::from_std(self.socket.into());
+        Registered::new(state, socket, Location::caller())
+    }
+}
+
+impl AsFd for UnixSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,97 @@
+//! The README shows programs that were run, and what they print.
+
+use std::process::{Command, Output};
+
+const README: &str = include_str!("../../README.md");
+
+/// What the test of the README expects of the reader's project.
+const FILE_IN_README: &str = "src/lib.rs";
+
+mod order {
+    include!("readme/order.rs");
+}
+
+mod program {
+    include!("readme/program.rs");
+
+    pub fn run() {
+        main();
+    }
+}
+
+/// The blocks of code in the README, with their language.
+fn blocks() -> Vec<(&'static str, &'static str)> {
+    let parts = README.split("\n```").skip(1).step_by(2);
+    let blocks = parts.map(|part| part.split_once('\n').expect("a block has lines"));
+    blocks.collect()
+}
+
+fn assert_shows(language: &str, text: &str) {
+    let shown = blocks().contains(&(language, text.trim_end()));
+    assert!(
+        shown,
+        "the README does not have this `{language}` block:\n{text}"
+    );
+}
+
+/// Runs a test of this program alone.
+fn run_alone(test: &str) -> Output {
+    let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+    command.args(["--exact", test, "--include-ignored", "--nocapture"]);
+    command.env("RUST_BACKTRACE", "0");
+    command.output().expect("this program can be run again")
+}
+
+#[test]
+fn the_program_prints_its_lines_in_their_order() {
+    assert_shows("rust", include_str!("readme/program.rs"));
+    let output = run_alone("readme::run_the_program");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let is_line = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
+    let lines: Vec<&str> = printed.lines().filter(is_line).collect();
+    let expected = [
+        "1 main future",
+        "2 tick",
+        "3 microtask",
+        "4 awaited",
+        "5 immediate",
+        "6 timer",
+    ];
+    assert_eq!(lines, expected, "{printed}");
+}
+
+#[test]
+#[ignore = "run by the test above, which reads its output"]
+fn run_the_program() {
+    println!(); // the harness has not ended its line
+    program::run();
+}
+
+#[test]
+fn the_failing_test_prints_the_difference_that_the_readme_shows() {
+    let source = include_str!("readme/order.rs");
+    let (before, after) = source.split_once("#[should_panic]").unwrap();
+    let (comment, after) = after.split_once('\n').unwrap();
+    assert!(comment.starts_with(" //"));
+    assert_shows("rust", &format!("{before}{after}"));
+
+    let output = run_alone("readme::order::reports_before_it_saves");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    let at = printed.find("panicked at").expect("the test fails");
+    let report = printed[at..].split("\nnote: ").next().unwrap();
+    // The README has one line less, and another file.
+    let removed = before.lines().count() + 1;
+    let mut shown = String::new();
+    for part in report.split_inclusive("order.rs:") {
+        let number = part.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        match number.parse::<usize>() {
+            Ok(line) if line > removed && !shown.is_empty() => {
+                shown += &(line - 1).to_string();
+                shown += &part[number.len()..];
+            }
+            _ => shown += part,
+        }
+    }
+    let path = file!().replace("readme.rs", "readme/order.rs");
+    assert_shows("text", &shown.replace(&path, FILE_IN_README));
+}

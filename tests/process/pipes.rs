@@ -1,0 +1,198 @@
+//! Pipes within the process, FIFOs, and copying in both directions.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::common::block_on;
+use crate::common::limit::limit;
+use futures::io::{AsyncReadExt, AsyncWriteExt, Cursor};
+use nodeloop::io::pipe::{OpenOptions, Receiver, Sender, pipe};
+use nodeloop::io::{Interest, copy_bidirectional};
+use nodeloop::net::UnixStream;
+use nodeloop::process::Command;
+use nodeloop::{set_immediate, spawn};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, mknodat};
+
+#[test]
+fn bytes_go_through_a_pipe_until_its_end() {
+    let _limit = limit();
+    block_on(async {
+        let (mut sender, mut receiver) = pipe().unwrap();
+        let early = receiver.try_read(&mut [0; 8]).unwrap_err();
+        assert_eq!(early.kind(), ErrorKind::WouldBlock);
+        let writing = spawn(async move {
+            let long = vec![b'x'; 1 << 20]; // more than a pipe holds
+            sender.write_all(&long).await.unwrap();
+            sender.close().await.unwrap();
+            assert_eq!(
+                sender.write(b"x").await.unwrap_err().kind(),
+                ErrorKind::NotConnected
+            );
+        });
+        let mut bytes = Vec::new();
+        receiver.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(bytes.len(), 1 << 20);
+        writing.await;
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let (check, close) = (order.clone(), order.clone());
+        set_immediate(move || check.borrow_mut().push("check"));
+        receiver.close().await;
+        close.borrow_mut().push("close");
+        assert_eq!(*order.borrow(), ["check", "close"]);
+    });
+}
+
+#[test]
+fn a_pipe_is_read_and_written_without_waiting() {
+    let _limit = limit();
+    block_on(async {
+        let (sender, receiver) = pipe().unwrap();
+        sender.writable().await.unwrap();
+        assert_eq!(sender.try_write(b"abc").unwrap(), 3);
+        let slices = [&b"d"[..], b"ef"].map(IoSlice::new);
+        assert_eq!(sender.try_write_vectored(&slices).unwrap(), 3);
+        assert!(
+            receiver
+                .ready(Interest::READABLE)
+                .await
+                .unwrap()
+                .is_readable()
+        );
+        let (mut first, mut second) = ([0; 2], [0; 2]);
+        let mut slices = [&mut first[..], &mut second].map(IoSliceMut::new);
+        assert_eq!(receiver.try_read_vectored(&mut slices).unwrap(), 4);
+        poll_fn(|cx| receiver.poll_read_ready(cx)).await.unwrap();
+        assert_eq!(receiver.try_read(&mut [0; 8]).unwrap(), 2);
+        while sender.try_write(&[0; 4096]).is_ok() {}
+        drop(receiver);
+        poll_fn(|cx| sender.poll_write_ready(cx)).await.unwrap();
+        assert_eq!(
+            sender.try_write(b"x").unwrap_err().kind(),
+            ErrorKind::BrokenPipe
+        );
+    });
+}
+
+fn is_nonblocking(pipe: impl AsFd) -> bool {
+    fcntl_getfl(pipe).unwrap().contains(OFlags::NONBLOCK)
+}
+
+#[test]
+fn a_pipe_converts_from_and_to_descriptors() {
+    let _limit = limit();
+    block_on(async {
+        let (reader, writer) = io::pipe().unwrap();
+        let error = Sender::from_owned_fd(reader.try_clone().unwrap().into()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let error = Receiver::from_owned_fd(socket.into()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let mut sender = Sender::from_owned_fd(writer.into()).unwrap();
+        let mut receiver = Receiver::from_owned_fd(reader.into()).unwrap();
+        assert!(is_nonblocking(sender.descriptor().unwrap()));
+        sender.write_all(b"abc").await.unwrap();
+        receiver.read_exact(&mut [0; 3]).await.unwrap();
+        assert!(is_nonblocking(receiver.into_nonblocking_fd().unwrap()));
+        assert!(!is_nonblocking(sender.into_blocking_fd().unwrap()));
+
+        let (sender, mut receiver) = pipe().unwrap();
+        let mut command = Command::new("echo");
+        command.arg("hello").stdout(sender.into_stdio().unwrap());
+        assert!(command.status().await.unwrap().success());
+        drop(command); // it holds the sender
+        let mut text = String::new();
+        receiver.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "hello\n");
+    });
+}
+
+/// A FIFO in a directory of its own.
+fn fifo() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    (folder, path)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fifo_is_opened_for_each_direction() {
+    let _limit = limit();
+    let (folder, path) = fifo();
+    block_on(async move {
+        let options = OpenOptions::new();
+        const NO_RECEIVER: i32 = 6; // `ENXIO`
+        let error = options.open_sender(&path).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(NO_RECEIVER));
+        let mut receiver = options.open_receiver(&path).unwrap();
+        let mut sender = options.open_sender(&path).unwrap();
+        sender.write_all(b"abc").await.unwrap();
+        drop(sender);
+        let mut text = String::new();
+        receiver.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "abc");
+        drop(receiver);
+
+        let mut lone = OpenOptions::new()
+            .read_write(true)
+            .open_sender(&path)
+            .unwrap();
+        lone.write_all(b"def").await.unwrap();
+        let mut receiver = options.open_receiver(&path).unwrap();
+        receiver.read_exact(&mut [0; 3]).await.unwrap();
+
+        let file = folder.path().join("file");
+        std::fs::write(&file, "text").unwrap();
+        let error = options.open_receiver(&file).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let unchecked = OpenOptions::new().unchecked(true).open_receiver(&file);
+        assert!(unchecked.is_err(), "a file cannot be registered");
+        let file: OwnedFd = std::fs::File::open(&file).unwrap().into();
+        assert!(Receiver::from_owned_fd(file).is_err());
+    });
+}
+
+#[test]
+fn both_directions_are_copied_until_both_end() {
+    let _limit = limit();
+    block_on(async {
+        let (mut client, mut one) = UnixStream::pair().unwrap();
+        let (mut other, mut server) = UnixStream::pair().unwrap();
+        let copying = spawn(async move { copy_bidirectional(&mut one, &mut other).await });
+        let long = vec![b'x'; 1 << 20];
+        let request = async {
+            client.write_all(&long).await.unwrap();
+            client.close().await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let response = async {
+            let mut bytes = Vec::new();
+            server.read_to_end(&mut bytes).await.unwrap();
+            server.write_all(b"answer").await.unwrap();
+            server.close().await.unwrap();
+            bytes.len()
+        };
+        let (answer, length) = futures::join!(request, response);
+        assert_eq!((&*answer, length), ("answer", 1 << 20));
+        assert_eq!(copying.await.unwrap(), (1 << 20, 6));
+    });
+}
+
+#[test]
+fn an_error_ends_the_copy() {
+    let _limit = limit();
+    block_on(async {
+        let (mut one, mut peer) = UnixStream::pair().unwrap();
+        peer.write_all(b"x").await.unwrap();
+        let mut no_room = [0; 0];
+        let mut full = Cursor::new(&mut no_room[..]);
+        let error = copy_bidirectional(&mut one, &mut full).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WriteZero);
+    });
+}
