@@ -310,7 +310,9 @@ fn a_write_error_without_an_awaiter_is_an_unhandled_rejection() {
         file.write_all(b"a").await.unwrap();
     });
     match result {
-        Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("write"), "{reason}"),
+        Err(RunError::Unhandled { reason, .. }) => {
+            assert!(reason.text().contains("write"), "{reason}")
+        }
         other => panic!("{other:?}"),
     }
 }
