@@ -239,7 +239,8 @@ pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
 };
 pub use runtime::{
-    Builder, EntryMode, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
+    Builder, EntryMode, EventLoop, MainOutput, RunError, Stuck, StuckPolicy, block_on, run,
+    run_script,
 };
 pub use schedule::yield_now::{YieldNow, yield_now};
 pub use schedule::{

@@ -25,7 +25,7 @@ use crate::common::limit::{limit, watch};
 use crate::common::real_loop;
 use futures::{AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
 use nodeloop::fs::{self, File, PathError};
-use nodeloop::{EventLoop, Promise, promise, queue_work, set_timeout, spawn_blocking};
+use nodeloop::{EventLoop, MainOutput, Promise, promise, queue_work, set_timeout, spawn_blocking};
 use tempfile::TempDir;
 
 type Log = Rc<RefCell<Vec<&'static str>>>;
@@ -35,14 +35,14 @@ fn tempdir() -> TempDir {
 }
 
 /// Runs in a loop whose pool has one thread, so that operations take place one by one.
-fn one_by_one<F: Future + 'static>(future: F) -> F::Output {
+fn one_by_one<F: Future<Output: MainOutput>>(future: F) -> F::Output {
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
     watch(event_loop.handle());
     event_loop.run(future).unwrap()
 }
 
 /// Runs in a loop with Node's four threads.
-fn run<F: Future + 'static>(future: F) -> F::Output {
+fn run<F: Future<Output: MainOutput>>(future: F) -> F::Output {
     real_loop().run(future).unwrap()
 }
 

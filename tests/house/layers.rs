@@ -356,6 +356,10 @@ const ENTRIES: &[(&str, &str)] = &[
         "the function of `map` runs where the promise settles",
     ),
     (
+        "src/promise/main_task.rs",
+        "the text of an error of the main future is made where its promise settles",
+    ),
+    (
         "src/promise/task.rs",
         "an eager spawn polls its task at once, and a future's panic settles its promise",
     ),
