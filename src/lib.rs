@@ -71,6 +71,7 @@
 //! | tasks and promises | [`spawn`], [`try_spawn`], [`TaskGroup`], [`promise`] |
 //! | callbacks | [`next_tick`], [`queue_microtask`], [`set_timeout`], [`set_interval`], [`set_immediate`] |
 //! | time in `async` code | [`time`], [`yield_now`] |
+//! | events with listeners | [`events`] |
 //! | sockets, files, standard streams | [`net`], [`fs`], [`io`] |
 //! | children and signals (Unix) | [`process`], [`signal`] |
 //! | calls that block, other threads | [`spawn_blocking`], [`queue_work`], [`worker`], [`Handle`] |
