@@ -182,9 +182,7 @@ impl TimeoutHandle {
     pub fn clear(&self) {
         if let Some(key) = self.key {
             self.state.refuse_if_observer();
-            self.state.timer_cleared(key);
-            let work = self.state.timers.borrow_mut().clear(key);
-            drop(work); // outside of the borrow: a destructor may arm a timer
+            self.state.clear_timer(key);
         }
     }
 
@@ -256,8 +254,7 @@ impl Clone for TimeoutHandle {
 impl Drop for TimeoutHandle {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            let work = self.state.timers.borrow_mut().drop_handle(key);
-            drop(work); // outside of the borrow
+            self.state.drop_timer_handle(key);
         }
     }
 }

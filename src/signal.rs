@@ -59,7 +59,6 @@ use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
 use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
-use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::event_counter::EventCounter;
@@ -93,7 +92,12 @@ pub fn on_signal(
     let state = current("signal::on_signal");
     let key = add_listener(&state, kind, Location::caller(), move |()| listener())?;
     let state = Rc::downgrade(&state); // the listener may hold its own handle
-    Ok(SignalListener { state, kind, key })
+    Ok(SignalListener {
+        state,
+        kind,
+        key,
+        location: Location::caller(),
+    })
 }
 
 /// A listener added with [`on_signal`]: a [`Listener`] that can also keep the loop alive.
@@ -104,6 +108,7 @@ pub struct SignalListener {
     state: Weak<LoopState>,
     kind: SignalKind,
     key: ListenerKey,
+    location: SourceLocation,
 }
 
 impl SignalListener {
@@ -114,8 +119,13 @@ impl SignalListener {
     /// If the listeners of its signal are being called, it is still called this time.
     #[doc(alias = "off")]
     pub fn remove(&self) -> bool {
-        let state = self.state.upgrade();
-        state.is_some_and(|state| remove_listener(&state, &self.key))
+        let Some(state) = self.state.upgrade() else {
+            return false;
+        };
+        let removed = remove_listener(&state, &self.key);
+        removed
+            .map(|listener| state.drop_value(listener, self.location))
+            .is_some()
     }
 
     /// Makes the listener keep the loop alive until it is removed.
@@ -375,7 +385,7 @@ fn add_listener(
         .add(registrations, kind.as_raw(), listener, first_call)
 }
 
-fn remove_listener(state: &LoopState, key: &ListenerKey) -> bool {
-    let removed = state.signals.remove(&state.poll.registrations, key);
-    removed.map(drop_quietly).is_some()
+/// Removes a listener, which the caller drops outside of any borrow.
+fn remove_listener(state: &LoopState, key: &ListenerKey) -> Option<impl Sized + use<>> {
+    state.signals.remove(&state.poll.registrations, key)
 }
