@@ -3,9 +3,10 @@
 //! | to | read |
 //! |---|---|
 //! | start | [getting started](getting_started), coming [from tokio](coming_from_tokio) or [from Node](coming_from_node), the [examples](mod@examples) |
+//! | understand the order | [the event loop](event_loop), its [rules](mod@rules), and how [exact](exactness) they are |
 //! | look something up | the [cookbook](mod@cookbook) of crates that fit, [errors and exit](errors_and_exit), [limits and questions](limits_and_faq) |
-//! | find a fault | [tests of order](mod@testing), [observing a loop](mod@observing), a [recording of a run](mod@recording) |
-//! | know the order | its [rules](mod@rules), how [exact](exactness) it is, the [architecture](mod@architecture) that keeps it |
+//! | find a fault | [tests of order](mod@testing), [observing a loop](mod@observing), a [recording](mod@recording) of a run |
+//! | change the crate | its [architecture](mod@architecture) |
 
 #[doc = include_str!("guide/getting_started.md")]
 pub mod getting_started {}
@@ -18,6 +19,9 @@ pub mod coming_from_node {}
 
 #[doc = include_str!("guide/examples.md")]
 pub mod examples {}
+
+#[doc = include_str!("guide/event_loop.md")]
+pub mod event_loop {}
 
 // `examples/cookbook` runs the snippets, which need other crates.
 #[cfg_attr(not(doctest), doc = include_str!("guide/cookbook.md"))]

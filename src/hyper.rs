@@ -42,7 +42,8 @@
 //!
 //! The repository has complete programs that are tested with curl and Node: `examples/json_service`
 //! (axum's router in ten lines, and a JSON service), `examples/rest` (time limits, a log, SQLite),
-//! `examples/http_get` (a client), `examples/tls` (HTTPS), and `benches/serve`.
+//! `examples/http_client` (hyper-util's client with a pool of connections), `examples/http_get` (a
+//! client for one request), `examples/tls` (HTTPS), `examples/websocket`, and `benches/serve`.
 //!
 //! # Order
 //!
@@ -72,7 +73,10 @@ use ::hyper::rt::Executor;
 pub use self::futures_io::FuturesIo;
 pub use self::io::HyperIo;
 pub use self::local::Local;
-pub use self::serve::{HyperKind, IntoService, PeerAddress, Serve, ServeError, TowerKind, serve};
+pub use self::serve::{
+    Handshake, HyperKind, IntoService, NoHandshake, PeerAddress, Serve, ServeError, TowerKind,
+    serve,
+};
 pub use self::timer::HyperTimer;
 use crate::promise::spawn_lazy;
 

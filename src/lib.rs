@@ -1,138 +1,82 @@
-//! An async/await executor with the event loop of Node.js: one thread, futures treated as promises,
-//! and an order of execution that a unit test may assert.
+//! An async runtime with the event loop of Node.js: one thread, futures treated as promises, and an order
+//! of execution that is specified, equals what Node prints, and can be asserted in a unit test.
 //!
 //! Other runtimes do not specify the order in which tasks run. In this crate **the order is
-//! specified rule by rule, equals what Node.js prints, and is part of the API.**
+//! [specified rule by rule](guide::rules) and part of the API.** Errors that no code handles
+//! [end the run](guide::errors_and_exit) instead of being lost, and time can be virtual, so that a test
+//! neither sleeps nor flakes.
+//!
+//! # Install
+//!
+//! ```text
+//! cargo add nodeloop
+//! ```
+//!
+//! Most programs also need `futures`, for the traits of streams and I/O. The minimum supported Rust version is
+//! 1.88.
+//!
+//! # A program
 //!
 //! ```
-//! use std::{cell::RefCell, rc::Rc, time::Duration};
+//! use std::time::Duration;
 //! use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
 //!
-//! let log = Rc::new(RefCell::new(Vec::new()));
-//! let push = |label: &'static str| {
-//!     let log = log.clone();
-//!     move || log.borrow_mut().push(label)
-//! };
-//! let (timer, immediate, micro, tick, awaited) =
-//!     (push("timer"), push("immediate"), push("microtask"), push("tick"), push("awaited"));
-//! let mut event_loop = nodeloop::EventLoop::builder().virtual_time().build()?;
-//! event_loop.run(async move {
-//!     set_timeout(Duration::from_secs(3600), timer); // virtual time: returns immediately
-//!     set_immediate(immediate);
-//!     queue_microtask(micro);
-//!     next_tick(tick);
+//! #[nodeloop::main]
+//! async fn main() {
+//!     set_timeout(Duration::from_millis(5), || println!("6 timer"));
+//!     set_immediate(|| println!("5 immediate"));
+//!     queue_microtask(|| println!("3 microtask"));
+//!     next_tick(|| println!("2 tick"));
+//!     println!("1 main future");
 //!     promise::ready(()).await; // exactly one turn of the microtask queue
-//!     awaited();
-//! }).unwrap();
-//! assert_eq!(*log.borrow(), ["tick", "microtask", "awaited", "immediate", "timer"]);
-//! # Ok::<(), std::io::Error>(())
+//!     println!("4 awaited");
+//! }
 //! ```
 //!
-//! # The event loop
+//! # A test
 //!
-//! A run executes the main script, drains the queues, and then repeats the phases while something
-//! keeps the loop alive:
+//! ```
+//! use std::time::Duration;
+//! use nodeloop::{next_tick, set_immediate, set_timeout, test::Test};
 //!
-//! ```text
-//!    main script ─▶ drain
-//!         │
-//!         ▼
-//!    ┌─▶ pending    results that are known without waiting          R63
-//!    │   poll       completions, messages, sockets; signals last    R5–R8, R61, R64
-//!    │   (pending)  what was queued meanwhile, at most 8 rounds     R63
-//!    │   check      immediates                                      R37–R40
-//!    │   close      callbacks of closed sources, last in first out  R62
-//!    │   timers     what is due; also once before the first turn    R20–R36
-//!    └── alive?     ref'd timer or immediate, job, I/O wait, token, message  R6
-//!         │ no
-//!         ▼
-//!    before_exit ─▶ drain ─▶ alive again? continue with the loop    R2
-//!         │ no
-//!         ▼
-//!    exit                                                           R9
+//! # /*
+//! #[nodeloop::test]
+//! # */
+//! async fn the_tick_comes_first(t: Test) {
+//!     let log = t.log();
+//!     set_timeout(Duration::from_secs(3600), log.callback("timer")); // virtual: takes no time
+//!     set_immediate(log.callback("immediate"));
+//!     next_tick(log.callback("tick"));
+//!     t.until_idle().await;
+//!     log.assert_order(["tick", "immediate", "timer"]);
+//! }
+//! # nodeloop::test::run(the_tick_comes_first);
 //! ```
 //!
-//! Each callback that a phase calls is a macrotask. After **every** macrotask both queues are
-//! drained (R10, R12):
+//! # Guides
 //!
-//! ```text
-//!    repeat
-//!        while the tick queue is not empty: call the next tick      next_tick
-//!        run microtasks until the queue is empty                    promise jobs, queue_microtask
-//!    until there is no tick and no rejection to report
-//! ```
-//!
-//! # The rules in brief
-//!
-//! * Ticks run before microtasks, and microtasks before the next macrotask. Either queue can starve
-//!   the loop (R10, R11).
-//! * [`spawn`] polls the future at once, on the caller's stack (R46). Awaiting a promise always costs
-//!   one turn (R45); resolving a promise with a promise costs two more (R43).
-//! * Timers count whole milliseconds and form one list per duration. Late timers run list by list,
-//!   not deadline by deadline (R21–R23). A timer that is armed by a timer waits for the next timers
-//!   phase (R25).
-//! * An immediate that is queued by an immediate waits for the next turn (R37). After I/O, an
-//!   immediate runs before any timer (R40).
-//! * A wake on the loop's own thread, while the loop is running, is a microtask. Any other wake is a
-//!   macrotask of the poll phase.
-//! * A panic in a callback is an uncaught error at once (R51). A panic in a task rejects its promise.
-//!   A rejection that is not handled by the end of the drain is reported (R14).
-//! * A pending promise alone does not keep the loop alive (R50).
-//!
-//! [`guide::rules`] lists all rules with the file that keeps each and the programs for Node that prove it.
-//! [`guide::exactness`] lists every deviation from Node, and what Node itself does not guarantee.
-//!
-//! # Node and nodeloop
-//!
-//! | Node | nodeloop |
+//! | to | read |
 //! |---|---|
-//! | the main script; `async function main() {}; main()` | [`run_script`]; [`run`] |
-//! | `process.nextTick`, `queueMicrotask` | [`next_tick`], [`queue_microtask`] |
-//! | `setTimeout`, `setInterval`, `setImmediate` | [`set_timeout`], [`set_interval`], [`set_immediate`] |
-//! | `timersPromises.setTimeout`, `.setImmediate`, `.setInterval` | [`time::sleep`], [`yield_now`], [`time::interval`] |
-//! | promises | [`promise`] (with the number of turns of each operation) |
-//! | several tasks at once, the first that ends | [`TaskGroup`] |
-//! | `fs.promises.readFile`, `fs.readFile(path, callback)` | [`fs::read`], [`queue_work`] |
-//! | the thread pool | [`spawn_blocking`], [`try_spawn_blocking`] |
-//! | `http.createServer`, `http.request` | `nodeloop::hyper::serve`, hyper's clients (feature `hyper`) |
-//! | `net`, `dgram`, `dns.lookup` | [`net`] |
-//! | `AbortController`, `AsyncLocalStorage` | [`AbortController`], [`AsyncLocalStorage`] |
-//! | `process.on('uncaughtException' …)` | [`on_uncaught`], [`on_unhandled_rejection`], [`on_rejection_handled`], [`on_before_exit`], [`on_exit`] |
-//! | `process.on('warning' …)`, `process.emitWarning` | [`on_warning`], [`emit_warning`] |
-//! | `process.exit` | [`exit`] |
-//! | `process.on('SIGINT' …)` | [`signal::on_signal`], [`signal::ctrl_c`] |
-//! | `performance.eventLoopUtilization`, `monitorEventLoopDelay` | [`observe::Metrics`] |
-//! | `process.getActiveResourcesInfo` | [`why_alive`] |
-//! | `child_process` | [`process`] |
-//! | `process.stdin`, `.stdout`, `.stderr` | [`io::stdin`], [`io::stdout`], [`io::stderr`] |
-//! | `worker_threads`, `cluster` | [`worker`] |
+//! | start | [getting started](guide::getting_started), coming [from tokio](guide::coming_from_tokio) or [from Node](guide::coming_from_node), the [examples](mod@guide::examples) |
+//! | understand the order | [the event loop](guide::event_loop), its [rules](mod@guide::rules), and how [exact](guide::exactness) they are |
+//! | look something up | the [cookbook](mod@guide::cookbook) of crates that fit, [errors and exit](guide::errors_and_exit), [limits and questions](guide::limits_and_faq) |
+//! | find a fault | [tests of order](mod@guide::testing), [observing a loop](mod@guide::observing), a [recording](mod@guide::recording) of a run |
+//! | change the crate | its [architecture](mod@guide::architecture) |
 //!
-//! # Glossary
+//! # Modules
 //!
-//! | term | meaning |
+//! | for | use |
 //! |---|---|
-//! | macrotask | one callback that the loop calls from a phase, or the main script |
-//! | tick | a callback in the nextTick queue |
-//! | microtask | a promise job, a woken task, or a callback of [`queue_microtask`] |
-//! | drain | emptying both queues after a macrotask; *checkpoint* is the function that does it |
-//! | turn | of the loop: one pass through all phases; of a promise: one microtask |
-//! | phase | one of pending, poll, check, close, timers |
-//! | source | a socket, pipe or other descriptor that the poll phase watches |
-//! | ref'd | keeps the loop alive while it is pending |
-//! | alive | something ref'd is pending, see [`why_alive`] |
-//! | stalled | nothing can run unless time passes or an external event arrives |
-//! | rejected, handled | settled with an error or a panic; polled, given a reaction or followed at least once |
-//! | resource | what keeps a loop alive: a timer, a job, a wait on a source, … |
-//! | observer | code that is notified of the events of a loop and cannot change it |
-//! | seed | selects one of the legal orders where Node guarantees none |
-//! | remote queue | the queue through which other threads reach the loop |
-//!
-//! # Testing
-//!
-//! [`test::run`] runs a test on virtual time, its log records where each entry was made, and
-//! [`test::explore`] permutes what is *not* guaranteed. [`guide::testing`] has worked tests.
-//! [`why_alive`] reports what a loop is waiting for. A loop can be embedded in another one with
-//! [`EventLoop::turn`] and [`EventLoop::poll_timeout`].
+//! | running a loop | [`run`], [`block_on`], [`EventLoop`]; [`exit`], [`on_exit`] and the other hooks |
+//! | tasks and promises | [`spawn`], [`try_spawn`], [`TaskGroup`], [`promise`] |
+//! | callbacks | [`next_tick`], [`queue_microtask`], [`set_timeout`], [`set_interval`], [`set_immediate`] |
+//! | time in `async` code | [`time`], [`yield_now`] |
+//! | sockets, files, standard streams | [`net`], [`fs`], [`io`] |
+//! | children and signals (Unix) | [`process`], [`signal`] |
+//! | calls that block, other threads | [`spawn_blocking`], [`queue_work`], [`worker`], [`Handle`] |
+//! | cancellation, context | [`AbortController`], [`AsyncLocalStorage`] |
+//! | tests | [`test`](mod@test) |
+//! | what happens, and what keeps the loop alive | [`observe`], [`recording`], [`why_alive`] |
 //!
 //! # Features
 //!
@@ -147,8 +91,8 @@
 //!
 //! # Platforms
 //!
-//! Linux is tested. The portable parts are built on mio and `blocking`; no test runs on macOS or
-//! Windows.
+//! The tests run on Linux. The portable parts, on mio and `blocking`, compile for macOS and Windows, but no test
+//! runs there. [Limits](guide::limits_and_faq) names what is missing on Windows.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -158,6 +102,7 @@ mod abort;
 mod async_local;
 mod blocking;
 mod event_loop;
+pub mod events;
 pub mod fs;
 pub mod guide;
 mod hooks;
@@ -273,12 +218,13 @@ pub use nodeloop_macros::test;
 pub use abort::{
     AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
-pub use async_local::AsyncLocalStorage;
+pub use async_local::{AsyncLocalStorage, AsyncSnapshot};
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
-pub use hooks::uncaught::Uncaught;
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
+pub use hooks::uncaught::{PanicPayload, Uncaught};
+pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{
     HookListener, emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
@@ -286,16 +232,19 @@ pub use hooks::{
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};
+#[doc(inline)]
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
 };
 pub use runtime::{
-    Builder, EntryMode, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
+    Builder, EntryMode, EventLoop, MainOutput, RunError, Stuck, StuckPolicy, block_on, run,
+    run_script,
 };
 pub use schedule::yield_now::{YieldNow, yield_now};
 pub use schedule::{
     ImmediateHandle, MAX_DELAY, TimeoutHandle, next_tick, queue_microtask, set_immediate,
     set_interval, set_timeout, set_timeout_mut,
 };
+#[doc(inline)]
 pub use task_group::TaskGroup;

@@ -80,6 +80,7 @@ pub use combinators::{
 };
 pub use error::{PromiseError, SelfResolution};
 pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
+pub(crate) use resolver::with_resolver_at;
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use settled::{AbortHandle, Settled};
 pub use shared::{SharedPromise, SharedTryPromise};

@@ -15,7 +15,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::warning::Warning;
 use crate::phases::check::ImmediateId;
-use crate::phases::macrotask::{SourceLocation, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 
@@ -85,7 +85,7 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeou
         "set_timeout",
         delay,
         |state| Work::Once(Some(bind(state, callback))),
-        false,
+        StepKind::Timeout,
     )
 }
 
@@ -103,7 +103,7 @@ pub fn set_timeout_mut(delay: Duration, callback: impl FnMut() + 'static) -> Tim
         "set_timeout_mut",
         delay,
         |state| Work::Repeating(bind_repeating(state, callback)),
-        false,
+        StepKind::Timeout,
     )
 }
 
@@ -124,7 +124,7 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
         "set_interval",
         period,
         |state| Work::Repeating(bind_repeating(state, callback)),
-        true,
+        StepKind::Interval,
     )
 }
 
@@ -162,14 +162,15 @@ impl TimeoutHandle {
         verb: &str,
         delay: Duration,
         work: impl FnOnce(&Rc<LoopState>) -> Work,
-        is_interval: bool,
+        kind: StepKind,
     ) -> TimeoutHandle {
         let state = current(verb);
         let work = work(&state);
         let location = Location::caller();
         let delay_ms = clamp_ms(&state, delay, location);
         let now = state.clock.now(); // R26
-        let key = state.arm_timer(work, delay_ms, is_interval, location, now);
+        let timer = Macrotask::new(work, Origin::new(kind, location));
+        let key = state.arm_timer(timer, delay_ms, now);
         TimeoutHandle { state, key }
     }
 

@@ -41,6 +41,10 @@ struct Started {
     waker: Waker,
 }
 
+/// How many wakers of a pending main future the loop itself has: those of [`Started`], and the one in
+/// its list of tasks.
+const OWN_WAKERS: usize = 3;
+
 impl<'a> MainFuture<'a> {
     pub(crate) fn new(
         location: SourceLocation,
@@ -65,6 +69,27 @@ impl<'a> MainFuture<'a> {
 
     pub(crate) fn is_finished(&self) -> bool {
         self.waker().is_some_and(MainWaker::is_finished)
+    }
+
+    /// Returns whether it can never be woken: all of its wakers are in the loop's own lists, or wait for a
+    /// promise that can never settle. Any other waker may be used by another thread, a resource or a
+    /// combinator, which the loop cannot know.
+    pub(crate) fn is_out_of_reach(&self, owner: &LoopState) -> bool {
+        let Some(started) = self.started.get() else {
+            return false;
+        };
+        let others = started.state.count().saturating_sub(OWN_WAKERS);
+        let mut without_effect = 0;
+        if others > 0 {
+            owner.awaited.for_each(|promise| {
+                if promise.is_out_of_reach() {
+                    promise.for_each_waker(&mut |waker| {
+                        without_effect += usize::from(waker.will_wake(&started.waker));
+                    });
+                }
+            });
+        }
+        others == without_effect
     }
 
     /// Creates its promise and polls it for the first time, on the caller's stack (R46).

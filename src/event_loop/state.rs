@@ -258,25 +258,18 @@ impl LoopState {
         true
     }
 
-    /// Arms a timer with one handle. A loop that is cancelling drops the work. `now` is a reading
-    /// of the clock for this timer alone (R26).
+    /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is
+    /// cancelling drops the work. `now` is a reading of the clock for this timer alone (R26).
     pub(crate) fn arm_timer(
         &self,
-        work: Work,
+        timer: Macrotask,
         duration_ms: u64,
-        is_interval: bool,
-        location: SourceLocation,
         now: Duration,
     ) -> Option<TimerKey> {
         if !self.is_open() {
             return None;
         }
-        let kind = match is_interval {
-            true => StepKind::Interval,
-            false => StepKind::Timeout,
-        };
         let mut timers = self.timers.borrow_mut();
-        let timer = Macrotask::new(work, Origin::new(kind, location));
         let key = timers.arm(timer, duration_ms, whole_ms(now));
         drop(timers);
         self.timer_armed(key);

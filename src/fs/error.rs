@@ -29,7 +29,7 @@ pub struct PathError {
     operation: &'static str,
     path: PathBuf,
     other_path: Option<PathBuf>,
-    source: io::Error,
+    error: io::Error,
     /// The type of an argument that was dropped before the job ran, if that may be the cause.
     dropped: Option<&'static str>,
 }
@@ -55,25 +55,30 @@ impl PathError {
         self.other_path.as_deref()
     }
 
-    /// Returns the error code of the operating system, if the error has one.
-    pub fn raw_os_error(&self) -> Option<i32> {
-        self.source.raw_os_error()
+    /// Returns the original error.
+    pub fn error(&self) -> &io::Error {
+        &self.error
     }
 
-    /// Adds the operation and the path to `source`. `verb` is the public function with its module
+    /// Returns the error code of the operating system, if the error has one.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.error.raw_os_error()
+    }
+
+    /// Adds the operation and the path to `error`. `verb` is the public function with its module
     /// or type, such as `fs::read`.
     pub(super) fn new(
         verb: &'static str,
         path: &Path,
         other_path: Option<&Path>,
-        source: io::Error,
+        error: io::Error,
     ) -> PathError {
         let operation = verb.rsplit("::").next().unwrap_or(verb);
         PathError {
             operation,
             path: path.to_owned(),
             other_path: other_path.map(Path::to_owned),
-            source,
+            error,
             dropped: None,
         }
     }
@@ -81,14 +86,14 @@ impl PathError {
     /// Adds a hint to an error `NotFound`: the path argument was of the type `dropped`, which has a
     /// destructor, and was dropped before the job ran.
     pub(super) fn with_hint(mut self, dropped: Option<&'static str>) -> PathError {
-        self.dropped = dropped.filter(|_| self.source.kind() == io::ErrorKind::NotFound);
+        self.dropped = dropped.filter(|_| self.error.kind() == io::ErrorKind::NotFound);
         self
     }
 }
 
 impl From<PathError> for io::Error {
     fn from(error: PathError) -> io::Error {
-        io::Error::new(error.source.kind(), error)
+        io::Error::new(error.error.kind(), error)
     }
 }
 
@@ -98,7 +103,7 @@ impl fmt::Display for PathError {
         if let Some(other_path) = &self.other_path {
             write!(f, " to {other_path:?}")?;
         }
-        write!(f, ": {}", self.source)?;
+        write!(f, ": {}", self.error)?;
         if let Some(dropped) = self.dropped {
             write!(
                 f,
@@ -110,9 +115,10 @@ impl fmt::Display for PathError {
     }
 }
 
+/// The source is that of the original error, whose text `Display` contains.
 impl Error for PathError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
+        self.error.source()
     }
 }
 

@@ -23,6 +23,7 @@ use futures::io::{AsyncRead, AsyncSeek, AsyncWrite};
 use crate::event_loop::current::try_current;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn_lazy_at};
+use crate::runtime::MainOutput;
 
 use super::job::{path_job_with, try_job};
 use super::{OpenOptions, PathError};
@@ -95,6 +96,8 @@ pub struct File {
     location: SourceLocation,
     progress: Progress,
 }
+
+impl MainOutput for File {}
 
 impl File {
     /// Opens a file for reading.

@@ -18,7 +18,7 @@ use ::hyper::rt::{Sleep, Timer};
 
 use crate::event_loop::current::{current, try_current};
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::{SourceLocation, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::timers::TimerKey;
 use crate::reactor::clock::{MachineInstant, machine_instant, machine_now, since_base};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
@@ -121,7 +121,9 @@ impl LoopSleep {
     fn arm(state: &Rc<LoopState>, now: Duration, deadline: Duration, is_refed: bool) -> LoopSleep {
         let location = Location::caller();
         let duration_ms = ceil_ms(deadline.saturating_sub(now));
-        let key = state.arm_timer(Work::Wake(None), duration_ms, false, location, now);
+        let origin = Origin::new(StepKind::Timeout, location);
+        let timer = Macrotask::new(Work::Wake(None), origin);
+        let key = state.arm_timer(timer, duration_ms, now);
         if let (Some(key), false) = (key, is_refed) {
             state.timers.borrow_mut().set_refed(key, false);
         }
@@ -174,7 +176,7 @@ impl TimerHandle {
 impl Drop for TimerHandle {
     fn drop(&mut self) {
         if let Some(state) = self.running_loop() {
-            release_timer(&state, self.key);
+            drop(release_timer(&state, self.key));
         } else if !self.remote_queue.is_closed() {
             let moved = TimerHandle {
                 remote_queue: self.remote_queue.clone(),

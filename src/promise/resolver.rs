@@ -11,6 +11,7 @@ use super::task::follow;
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
+use crate::phases::macrotask::SourceLocation;
 
 /// Creates a pending promise that cannot be rejected, and its resolver.
 ///
@@ -30,7 +31,13 @@ use crate::hooks::rejection::Reason;
 /// Panics if called outside of an event loop.
 #[track_caller]
 pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
-    let state = pending(no_reason, "promise::with_resolver");
+    with_resolver_at(Location::caller())
+}
+
+/// Creates a promise as [`with_resolver`] does, for a caller that knows the location already.
+#[track_caller]
+pub(crate) fn with_resolver_at<T: 'static>(location: SourceLocation) -> (Promise<T>, Resolver<T>) {
+    let state = pending(location, no_reason, "promise::with_resolver");
     let inner = Inner::new(state.clone());
     (Promise::new(state), Resolver { inner })
 }
@@ -56,14 +63,18 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
 #[doc(alias = "withResolvers")]
 #[track_caller]
 pub fn try_with_resolver<T: 'static, E: Reason>() -> (TryPromise<T, E>, TryResolver<T, E>) {
-    let state = pending(error_of, "promise::try_with_resolver");
+    let state = pending(Location::caller(), error_of, "promise::try_with_resolver");
     let inner = Inner::new(state.clone());
     (TryPromise::new(state), TryResolver { inner })
 }
 
 #[track_caller]
-fn pending<O: 'static>(reason_of: ReasonOf<O>, verb: &str) -> Rc<State<O>> {
-    let state = State::new(current(verb), Location::caller(), reason_of);
+fn pending<O: 'static>(
+    location: SourceLocation,
+    reason_of: ReasonOf<O>,
+    verb: &str,
+) -> Rc<State<O>> {
+    let state = State::new(current(verb), location, reason_of);
     state.settled_by.set(SettledBy::Resolver);
     state
 }

@@ -19,6 +19,11 @@ impl EventCounter {
         self.wake();
     }
 
+    /// Forgets the events that were not consumed.
+    pub(crate) fn clear(&self) {
+        self.count.set(0);
+    }
+
     /// Wakes the task without an event.
     pub(crate) fn wake(&self) {
         if let Some(waker) = self.waker.take() {

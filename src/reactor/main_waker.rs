@@ -12,7 +12,8 @@
 //! The one that moves the state to `Scheduled` queues the main future, so it is queued at most once.
 //! A wake of a future that is being polled takes effect after the poll, as a wake of a task does.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 
 use crate::reactor::remote_queue::TaskMeta;
 
@@ -77,5 +78,14 @@ impl MainWaker {
     /// Returns whether the future has finished or was dropped: a wake then has no effect.
     pub(crate) fn is_finished(&self) -> bool {
         self.state.load(Ordering::Relaxed) & FINISHED != 0 // only the loop's thread sets it
+    }
+
+    /// Returns how many wakers exist, with the ones that the loop holds itself. What those that are gone
+    /// have sent is in the remote queue.
+    pub(crate) fn count(self: &Arc<MainWaker>) -> usize {
+        let count = Arc::strong_count(self);
+        // Acquire pairs with the Release of the drop of a waker, which follows its wake.
+        fence(Ordering::Acquire);
+        count
     }
 }

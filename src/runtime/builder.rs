@@ -43,12 +43,19 @@ pub enum EntryMode {
     Module,
 }
 
-/// What a run does when its main future is pending and nothing keeps the loop alive.
+/// What a run does when its main future is pending, nothing keeps the loop alive, and something that the
+/// loop does not know may still wake the main future.
+///
+/// That is so while a waker of the main future exists outside of the loop's own lists: on another
+/// thread, in a channel, in a combinator that passes it on, in a timer that is unref'd. If there is none,
+/// as in `std::future::pending()` or while it awaits a promise whose resolvers have all been dropped, the
+/// main future can never finish. The run then ends at once with
+/// [`RunError::Stuck`](crate::RunError::Stuck), whatever the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StuckPolicy {
-    /// Wait for a wake from another thread. If no other thread holds a waker it waits forever, so
-    /// the report of [`RunError::Stuck`](crate::RunError::Stuck) is printed on stderr, once in a
-    /// run, when such a wait has lasted for a second.
+    /// Wait for a wake. If none ever comes it waits forever, so the report of
+    /// [`RunError::Stuck`](crate::RunError::Stuck) is printed on stderr, once in a run, when such a
+    /// wait has lasted for a second.
     #[default]
     Wait,
     /// End the run with [`RunError::Stuck`](crate::RunError::Stuck).

@@ -3,20 +3,37 @@
 use std::fmt;
 
 use crate::hooks::uncaught::Uncaught;
+use crate::hooks::unhandled::UnhandledReason;
 use crate::observe::starvation::Starvation;
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
 
 /// Why a run ended without a value.
+///
+/// Like every error of this crate it is `Send`, `Sync` and `'static`, so that `?` converts it into
+/// the errors of programs:
+///
+/// ```
+/// use std::error::Error;
+/// use nodeloop::{EventLoop, spawn};
+///
+/// fn program() -> Result<u32, Box<dyn Error + Send + Sync>> {
+///     let mut event_loop = EventLoop::builder().build()?;
+///     let outcome = event_loop.block_on(async { spawn(async { 42 }).settled().await })?;
+///     Ok(outcome?)
+/// }
+/// assert_eq!(program().unwrap(), 42);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The main future is pending, and nothing keeps the loop alive.
+    /// The main future is pending, and nothing keeps the loop alive: it can never finish, or the
+    /// [`StuckPolicy`](crate::StuckPolicy) is not to wait for another thread.
     Stuck(Stuck),
     /// A promise was rejected and no code handled it.
     Unhandled {
-        /// The reason, formatted with `Debug`.
-        reason: String,
+        /// The reason: its text, and on the loop's thread also its value.
+        reason: UnhandledReason,
         /// Where the promise was created.
         location: SourceLocation,
     },
@@ -28,14 +45,27 @@ pub enum RunError {
     Exit(i32),
 }
 
+impl RunError {
+    /// Releases the value of a reason, and with it the loop, and keeps the text.
+    pub(crate) fn without_value(self) -> RunError {
+        match self {
+            RunError::Unhandled { reason, location } => RunError::Unhandled {
+                reason: UnhandledReason::of_text(reason.text().to_owned()),
+                location,
+            },
+            error => error,
+        }
+    }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Stuck(stuck) => stuck.fmt(f),
             RunError::Unhandled { reason, location } => write!(
                 f,
-                "unhandled rejection of the promise created at {location}: {reason}; await it, add a \
-                 reaction, or install `on_unhandled_rejection`"
+                "unhandled rejection of the promise created at {location}: {reason}\n  await it, add \
+                 a reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),
             RunError::Starvation(starvation) => starvation.fmt(f),
@@ -52,6 +82,8 @@ impl std::error::Error for RunError {}
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stuck {
     pub(super) is_clock_held: bool,
+    /// Whether no waker is left that could wake the main future.
+    pub(super) is_out_of_reach: bool,
     pub(super) main: Option<SourceLocation>,
     pub(super) pending: Vec<SourceLocation>,
     pub(super) report: WhyAlive,
@@ -74,6 +106,9 @@ impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_clock_held {
             "nothing can run unless time passes, and the virtual clock is held: advance it"
+        } else if self.is_out_of_reach {
+            "the main future can never finish: nothing keeps the loop alive, and no waker is left that \
+             could wake it"
         } else {
             "the main future is pending and nothing keeps the loop alive: no timer, immediate, \
              job, I/O wait or keep-alive token is left to wake it"
@@ -81,7 +116,9 @@ impl fmt::Display for Stuck {
         let mut tasks = self.report.tasks().iter();
         if let Some(main) = tasks.find(|task| Some(task.location()) == self.main) {
             write!(f, "\n  the main future, run at {}", main.location())?;
-            main.write_blocked_on(f)?;
+            if !self.is_out_of_reach || !main.blocked_on().is_empty() {
+                main.write_blocked_on(f)?;
+            }
         }
         self.report.write_without(self.main, f)
     }

@@ -340,7 +340,7 @@ fn a_write_error_without_an_awaiter_is_an_unhandled_rejection() {
         Err(RunError::Unhandled {
             reason, location, ..
         }) => {
-            assert!(reason.contains("write"), "{reason}");
+            assert!(reason.text().contains("write"), "{reason}");
             assert_eq!(location.file(), file!(), "where the file was opened");
         }
         other => panic!("{other:?}"),

@@ -75,7 +75,7 @@ fn the_failing_test_prints_the_difference_that_the_readme_shows() {
     assert!(comment.starts_with(" //"));
     assert_shows("rust", &format!("{before}{after}"));
 
-    let output = run_alone("readme::order::saves_before_it_reports");
+    let output = run_alone("readme::order::reports_before_it_saves");
     let printed = String::from_utf8(output.stderr).unwrap();
     let at = printed.find("panicked at").expect("the test fails");
     let report = printed[at..].split("\nnote: ").next().unwrap();

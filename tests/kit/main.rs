@@ -15,3 +15,4 @@ mod recording;
 mod scale;
 mod test_kit;
 mod time_limits;
+mod work_queue;

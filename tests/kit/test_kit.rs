@@ -283,7 +283,7 @@ fn a_stuck_body_fails_and_reports_what_it_waits_for() {
             promise.await
         })
         .unwrap_err();
-    let expected = r#"the main future is pending and nothing keeps the loop alive: no timer, immediate, job, I/O wait or keep-alive token is left to wake it
+    let expected = r#"the main future can never finish: nothing keeps the loop alive, and no waker is left that could wake it
   the main future, run at {2}:10
     it waits for the promise created at {4}:39, which can never settle: all its resolvers were dropped
   a timer, due in 5ms, created at {8}:13, unref'd

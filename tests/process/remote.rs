@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::common::limit::{limit, limit_of};
 use crate::common::real_loop;
-use crate::common::{Log, ms, text_of, throw, virtual_loop};
+use crate::common::{Log, ms, throw, virtual_loop};
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on as elsewhere;
@@ -344,7 +344,9 @@ fn a_remote_task_reports_how_it_ended() {
     let _limit = limit();
     let mut event_loop = real_loop();
     let remote = event_loop.handle();
+    let alive = remote.keep_alive();
     let asking = thread::spawn(move || {
+        let _alive = alive;
         assert_eq!(elsewhere(remote.spawn(|| async { 7 })).unwrap(), 7);
         let panicked = elsewhere(remote.spawn(|| async { throw("in the task") }));
         assert_eq!(
@@ -571,7 +573,7 @@ fn a_panic_in_a_job_reaches_its_awaiter() {
             let Err(PromiseError::Panicked(payload)) = failure else {
                 panic!("{failure:?}");
             };
-            assert_eq!(text_of(&*payload), "in the job");
+            assert_eq!(payload.message(), "in the job");
             let awaiting = spawn(async { spawn_blocking(|| throw("in the job")).await });
             assert!(awaiting.settled().await.unwrap_err().is_panic());
         })

@@ -12,7 +12,7 @@ use crate::common::limit::limit;
 use crate::common::{Log, ms, real_loop, resolved, throw, virtual_loop};
 use nodeloop::observe::{Event, EventContext};
 use nodeloop::{
-    EntryMode, EventLoop, RunError, StuckPolicy, exit, next_tick, on_exit, promise,
+    EntryMode, EventLoop, MainOutput, RunError, StuckPolicy, exit, next_tick, on_exit, promise,
     queue_microtask, set_immediate, set_timeout, spawn, test, time, yield_now,
 };
 
@@ -242,6 +242,7 @@ fn a_module_that_never_starts_is_dropped_inside_of_the_run() {
 #[test]
 fn the_destructor_of_an_output_that_nobody_gets_is_caught() {
     struct Bomb;
+    impl MainOutput for Bomb {}
     impl Drop for Bomb {
         fn drop(&mut self) {
             throw("the destructor");
@@ -345,27 +346,28 @@ fn a_wake_that_has_not_been_delivered_does_not_keep_the_main_future() {
 fn another_thread_wakes_the_main_future_in_the_poll_phase() {
     let _limit = limit();
     let log = Log::new();
+    let logged = log.clone();
     let (sender, receiver) = channel::<Waker>();
     let waking = thread::spawn(move || receiver.into_iter().for_each(Waker::wake));
     let mut event_loop = real_loop();
-    let main = async {
+    let main = async move {
         let mut sent = false;
         poll_fn(|cx| {
             if std::mem::replace(&mut sent, true) {
                 return Poll::Ready(());
             }
-            sender.send(cx.waker().clone()).unwrap();
+            let (sender, waker) = (sender.clone(), cx.waker().clone());
+            set_immediate(move || sender.send(waker).unwrap()); // after this poll
             Poll::Pending
         })
         .await;
         let kind = nodeloop::observe::position();
-        log.add(format_args!("{:?} {:?}", kind.kind.unwrap(), kind.phase));
-        next_tick(log.callback("tick"));
+        logged.add(format_args!("{:?} {:?}", kind.kind.unwrap(), kind.phase));
+        next_tick(logged.callback("tick"));
         resolved().await;
-        log.add("microtask");
+        logged.add("microtask");
     };
     event_loop.run(main).unwrap();
-    drop(sender);
     waking.join().unwrap();
     log.assert(["Task Some(Poll)", "microtask", "tick"]);
 }
@@ -393,8 +395,129 @@ fn a_stuck_main_future_is_dropped_in_a_turn() {
     log.assert(["dropped", "microtask", "tick"]);
 }
 
+/// What never wakes the main future ends the run at once, under each policy.
+#[test]
+fn a_main_future_that_nothing_can_wake_ends_the_run() {
+    let _limit = limit();
+    for policy in [StuckPolicy::Wait, StuckPolicy::Error] {
+        let stuck = |main: &mut dyn FnMut(&mut EventLoop) -> Result<(), RunError>| {
+            let mut event_loop = EventLoop::builder().stuck_policy(policy).build().unwrap();
+            match main(&mut event_loop) {
+                Err(RunError::Stuck(stuck)) => stuck.to_string(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let expected = "the main future can never finish: nothing keeps the loop alive, and no waker \
+                        is left that could wake it\n  the main future, run at tests/rules/";
+        let text = stuck(&mut |event_loop| event_loop.run(pending()));
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(!text.contains("unknown"), "{text}");
+        let text = stuck(&mut |event_loop| event_loop.block_on(pending()));
+        assert!(text.starts_with(expected), "{text}");
+        let text = stuck(&mut |event_loop| {
+            event_loop.run(async {
+                let (promise, resolver) = promise::with_resolver::<()>();
+                next_tick(move || drop(resolver));
+                let other = resolved().then(|()| {}).settled();
+                futures::future::select(promise, other).await; // has polled both
+                let (promise, _) = promise::with_resolver::<()>();
+                promise.await;
+            })
+        });
+        assert!(text.starts_with(expected), "{text}");
+        assert!(
+            text.contains("it waits for the promise created at tests/rules/"),
+            "{text}"
+        );
+        assert!(text.contains("which can never settle"), "{text}");
+        let text = stuck(&mut |event_loop| {
+            event_loop.run(async {
+                let (promise, _) = promise::with_resolver::<()>();
+                let (other, _) = promise::with_resolver::<()>();
+                let (shared, _) = promise::with_resolver::<()>();
+                let shared = shared.shared();
+                let both = futures::future::join(shared.clone(), shared);
+                futures::join!(promise, other, both, pending::<()>());
+            })
+        });
+        assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+/// A waker on another thread may still be used: the run waits for it, or not, as its policy says.
+#[test]
+fn a_main_future_that_another_thread_can_wake_is_waited_for() {
+    let _limit = limit();
+    for policy in [StuckPolicy::Wait, StuckPolicy::Error] {
+        let (sender, receiver) = channel::<Waker>();
+        let (go, gone) = channel::<()>();
+        let waking = thread::spawn(move || {
+            let waker = receiver.recv().unwrap();
+            gone.recv().unwrap(); // the loop is out of work by now
+            waker.wake();
+        });
+        let mut event_loop = EventLoop::builder().stuck_policy(policy).build().unwrap();
+        let main = async {
+            let (never, _) = promise::with_resolver::<()>();
+            let mut polls = 0;
+            let woken = poll_fn(|cx| {
+                polls += 1;
+                if polls == 1 {
+                    sender.send(cx.waker().clone()).unwrap();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            });
+            nodeloop::on_before_exit(move || {
+                let _ = go.send(()); // it is called again after the wake
+            });
+            futures::future::select(never, woken).await;
+        };
+        match (policy, event_loop.run(main)) {
+            (StuckPolicy::Wait, Ok(())) => {}
+            (StuckPolicy::Error, Err(RunError::Stuck(_)) | Ok(())) => {}
+            (_, other) => panic!("{policy:?}: {other:?}"),
+        }
+        waking.join().unwrap();
+    }
+}
+
+/// A waker that was dropped after it had woken the main future is no reason to give up.
+#[test]
+fn the_last_waker_may_be_gone_before_its_wake_arrives() {
+    let _limit = limit();
+    for _ in 0..200 {
+        let mut event_loop = real_loop();
+        let mut polls = 0;
+        let main = poll_fn(|cx| {
+            polls += 1;
+            if polls == 20 {
+                return Poll::Ready(());
+            }
+            let waker = cx.waker().clone();
+            drop(thread::spawn(move || waker.wake()));
+            Poll::Pending
+        });
+        event_loop.run(main).unwrap();
+    }
+}
+
+/// What an unref'd timer would wake is a matter of the policy.
+#[test]
+fn an_unrefd_timer_may_still_wake_the_main_future() {
+    let _limit = limit();
+    let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
+    let main = async {
+        let (promise, resolver) = promise::with_resolver();
+        set_timeout(ms(50), move || resolver.resolve(7)).unref();
+        promise.await
+    };
+    assert_eq!(event_loop.run(main).unwrap(), 7);
+}
+
 fn assert_runs_anything<F: Future>(future: F) -> Option<F::Output> {
-    virtual_loop().run(future).ok()
+    virtual_loop().block_on(future).ok()
 }
 
 #[test]
@@ -402,4 +525,11 @@ fn a_future_need_not_be_unpin_and_its_output_not_be_debug() {
     struct Opaque<'a>(#[expect(dead_code, reason = "it borrows")] &'a str);
     let text = String::from("text");
     assert!(assert_runs_anything(async { Opaque(&text) }).is_some());
+}
+
+#[test]
+fn exit_may_be_all_that_a_main_future_does() {
+    let mut event_loop = virtual_loop();
+    let error = event_loop.run(async { exit(3) }).unwrap_err();
+    assert!(matches!(error, RunError::Exit(3)));
 }

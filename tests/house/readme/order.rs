@@ -3,7 +3,7 @@ use nodeloop::{next_tick, queue_microtask, set_immediate, set_timeout, test::Tes
 
 #[nodeloop::test]
 #[should_panic] // the README shows the message
-async fn saves_before_it_reports(t: Test) {
+async fn reports_before_it_saves(t: Test) {
     let log = t.log();
     set_timeout(Duration::from_secs(3600), log.callback("retry")); // virtual: nothing waits
     set_immediate(log.callback("report"));
