@@ -44,15 +44,15 @@ mod disposition;
 mod kind;
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
-use futures::Stream;
-use futures::future::poll_fn;
+use futures::future::{FusedFuture, poll_fn};
+use futures::stream::FusedStream;
+use futures::{FutureExt, Stream};
 
 use crate::event_loop::current::current;
 use crate::event_loop::invoke::call_listeners;
@@ -198,6 +198,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         kind,
         key,
         received,
+        has_ended: false,
     })
 }
 
@@ -211,6 +212,8 @@ pub struct Signal {
     kind: SignalKind,
     key: ListenerKey,
     received: Rc<EventCounter>,
+    /// Whether the end was returned.
+    has_ended: bool,
 }
 
 impl Signal {
@@ -232,7 +235,10 @@ impl Signal {
     /// Only the task of the latest call is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         match self.received.poll(cx) {
-            Poll::Pending if !self.state.signals.contains(&self.key) => Poll::Ready(None),
+            Poll::Pending if !self.state.signals.contains(&self.key) => {
+                self.has_ended = true;
+                Poll::Ready(None)
+            }
             received => received.map(Some),
         }
     }
@@ -263,6 +269,12 @@ impl Stream for Signal {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.poll_recv(cx)
+    }
+}
+
+impl FusedStream for Signal {
+    fn is_terminated(&self) -> bool {
+        self.has_ended
     }
 }
 
@@ -309,9 +321,9 @@ impl fmt::Debug for Signal {
 /// });
 /// ```
 #[track_caller]
-pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
+pub fn ctrl_c() -> impl FusedFuture<Output = io::Result<()>> {
     let stream = signal(SignalKind::interrupt());
-    async move { stream?.recv().await.ok_or_else(loop_ended) }
+    async move { stream?.recv().await.ok_or_else(loop_ended) }.fuse()
 }
 
 /// Performs the default action of a signal, which for most signals ends the process.
