@@ -35,6 +35,7 @@ fn every_error_can_be_sent_and_shared() {
     is_an_error::<Uncaught>();
     is_an_error::<UnhandledRejection>();
     is_an_error::<nodeloop::InvalidSeed>();
+    is_an_error::<nodeloop::events::EventError>();
     is_an_error::<nodeloop::fs::PathError>();
     is_an_error::<nodeloop::net::NetError>();
     is_an_error::<nodeloop::observe::Starvation>();
