@@ -16,6 +16,7 @@ mod immediates;
 mod intervals;
 mod listeners;
 mod main_future;
+mod main_output;
 #[cfg(unix)]
 mod panics;
 #[cfg(unix)]
