@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime", "task_group"],
     &["events", "fs", "net", "signal", "test"],
-    &["hyper", "process", "worker"],
+    &["hyper", "prelude", "process", "worker"],
 ];
 
 /// The most modules that `lib.rs` declares.

@@ -10,6 +10,8 @@ mod explore;
 mod hosted;
 mod observe;
 mod observe_tools;
+#[cfg(feature = "macros")]
+mod prelude;
 #[cfg(feature = "recording")]
 mod recording;
 mod scale;
