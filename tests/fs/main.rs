@@ -9,6 +9,8 @@ mod common;
 mod faults;
 mod file;
 mod forgotten;
+#[cfg(unix)]
+mod tail;
 
 use std::cell::RefCell;
 use std::error::Error;
