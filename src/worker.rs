@@ -135,6 +135,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
             let port = MessagePort::new(to_parent, to_worker, handle.clone());
             let _ = handle_sender.send(Ok(handle)); // `spawn` waits for it
             let result = event_loop.run(async move { main(port).await });
+            let result = result.map_err(RunError::without_value);
             drop(event_loop); // close its resources before the parent is notified
             let _ = end_sender.send(result);
             *lock(&keep_alive_in_worker) = KeepAliveState::Ended;
@@ -251,10 +252,10 @@ async fn outcome<T>(
         Ok(Ok(value)) => Ok(WorkerOutcome::Finished(value)),
         Ok(Err(RunError::Exit(code))) => Ok(WorkerOutcome::Exited(code)),
         Ok(Err(error)) => Err(error),
-        Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught {
-            payload: Box::new("the worker panicked while its loop was dropped"),
+        Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught::new(
+            Box::new("the worker panicked while its loop was dropped"),
             location,
-        })),
+        ))),
     }
 }
 

@@ -7,6 +7,7 @@ use std::cell::{Cell, Ref, RefCell};
 
 use super::state::LoopState;
 use crate::hooks::uncaught::Uncaught;
+use crate::hooks::unhandled::UnhandledReason;
 use crate::observe::starvation::Starvation;
 use crate::phases::macrotask::SourceLocation;
 
@@ -37,7 +38,7 @@ pub(crate) enum Stop {
     ClockHeld,
     Uncaught(Uncaught),
     Unhandled {
-        reason: String,
+        reason: UnhandledReason,
         location: SourceLocation,
     },
     Starvation(Starvation),
