@@ -17,6 +17,7 @@ pub(crate) mod listener;
 pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
+pub(crate) mod unhandled;
 pub(crate) mod warning;
 
 use std::fmt;

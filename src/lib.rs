@@ -221,8 +221,9 @@ pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
 pub use hooks::listener::Listener;
-pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
-pub use hooks::uncaught::Uncaught;
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
+pub use hooks::uncaught::{PanicPayload, Uncaught};
+pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{
     emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
@@ -236,7 +237,8 @@ pub use runtime::handle::{
     Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
 };
 pub use runtime::{
-    Builder, EntryMode, EventLoop, RunError, Stuck, StuckPolicy, block_on, run, run_script,
+    Builder, EntryMode, EventLoop, MainOutput, RunError, Stuck, StuckPolicy, block_on, run,
+    run_script,
 };
 pub use schedule::yield_now::{YieldNow, yield_now};
 pub use schedule::{

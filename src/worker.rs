@@ -55,7 +55,7 @@ use crate::hooks::uncaught::Uncaught;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn};
 use crate::runtime::handle::{Handle, KeepAlive};
-use crate::runtime::{EventLoop, RunError};
+use crate::runtime::{EventLoop, MainOutput, RunError};
 
 pub use port::{MessagePort, Recv};
 
@@ -96,7 +96,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     ///
     /// `main` is called on the new thread, with the worker's end of the port, by
     /// [`EventLoop::run`]: the loop ends when the future has finished and nothing keeps the loop
-    /// alive, and `exit` ends the worker, not the process. This function blocks until the loop was
+    /// alive, or when it returns an `Err`, and `exit` ends the worker, not the process. This function blocks until the loop was
     /// built.
     ///
     /// # Errors
@@ -112,6 +112,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     where
         M: FnOnce(MessagePort<R, S>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
+        T: MainOutput,
     {
         let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
         let (to_worker, to_parent) = (Arc::default(), Arc::default());
@@ -135,6 +136,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
             let port = MessagePort::new(to_parent, to_worker, handle.clone());
             let _ = handle_sender.send(Ok(handle)); // `spawn` waits for it
             let result = event_loop.run(async move { main(port).await });
+            let result = result.map_err(RunError::without_value);
             drop(event_loop); // close its resources before the parent is notified
             let _ = end_sender.send(result);
             *lock(&keep_alive_in_worker) = KeepAliveState::Ended;
@@ -251,10 +253,10 @@ async fn outcome<T>(
         Ok(Ok(value)) => Ok(WorkerOutcome::Finished(value)),
         Ok(Err(RunError::Exit(code))) => Ok(WorkerOutcome::Exited(code)),
         Ok(Err(error)) => Err(error),
-        Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught {
-            payload: Box::new("the worker panicked while its loop was dropped"),
+        Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught::new(
+            Box::new("the worker panicked while its loop was dropped"),
             location,
-        })),
+        ))),
     }
 }
 

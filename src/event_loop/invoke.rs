@@ -201,7 +201,7 @@ impl LoopState {
         let result = catch_unwind(AssertUnwindSafe(callback));
         let panicked = result.is_err();
         if let Err(payload) = result {
-            self.report_uncaught(Uncaught { payload, location });
+            self.report_uncaught(Uncaught::new(payload, location));
         }
         self.context.set(None);
         if panicked || self.is_stopping() {
@@ -214,7 +214,7 @@ impl LoopState {
     /// Reports a panic (R51): calls the listeners immediately, and queues an empty immediate that
     /// causes one more turn. Without a listener the run ends, as Node's process does.
     pub(super) fn report_uncaught(&self, error: Uncaught) {
-        if error.payload.is::<ExitUnwind>() {
+        if error.payload().is::<ExitUnwind>() {
             return; // `exit` has set the reason for the stop
         }
         self.notify_panicked();
@@ -222,7 +222,7 @@ impl LoopState {
         if listeners.is_empty() {
             return self.stop(Stop::Uncaught(error));
         }
-        let location = error.location;
+        let location = error.location();
         let origin = Origin::new(StepKind::ErrorListener, location);
         let call = || catch_unwind(AssertUnwindSafe(|| call_listeners(listeners, &error)));
         match self.step(origin, call) {
@@ -230,7 +230,7 @@ impl LoopState {
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
                 self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners (code 7)
-                self.stop(Stop::Uncaught(Uncaught { payload, location }));
+                self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
             }
         }
     }

@@ -7,6 +7,7 @@ use std::cell::{Cell, Ref, RefCell};
 
 use super::state::LoopState;
 use crate::hooks::uncaught::Uncaught;
+use crate::hooks::unhandled::UnhandledReason;
 use crate::observe::starvation::Starvation;
 use crate::phases::macrotask::SourceLocation;
 
@@ -37,9 +38,11 @@ pub(crate) enum Stop {
     ClockHeld,
     Uncaught(Uncaught),
     Unhandled {
-        reason: String,
+        reason: UnhandledReason,
         location: SourceLocation,
     },
+    /// The main future has returned an error that no code handles. The run returns it.
+    MainRejected,
     Starvation(Starvation),
 }
 

@@ -29,7 +29,7 @@ use crate::observe::why_alive::PendingTask;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::phases::queues::QueuedCallback;
 use crate::promise::PromiseError;
-use crate::promise::main_task::{MainPromise, main_task};
+use crate::promise::main_task::{MainPromise, MainResult, main_task};
 
 /// How long, in real time, a main future waits for another thread before that is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
@@ -68,11 +68,13 @@ impl EventLoop {
     }
 
     /// Runs with a main future that stays in its place on the stack of a caller, so that it may borrow.
+    /// If `result_of` returns an error for the output, that is tracked as a rejection is.
     pub(super) fn run_future<F: Future>(
         &self,
         target: Target,
         location: SourceLocation,
         future: Pin<&mut Option<F>>,
+        result_of: fn(&F::Output) -> MainResult,
     ) -> Result<F::Output, RunError> {
         let state = &self.state;
         let (promise, output) = (MainPromise::new(), Cell::new(None));
@@ -80,8 +82,9 @@ impl EventLoop {
             if target == Target::MainFuture {
                 state.stop_at_target();
             }
+            let result = result_of(&value);
             output.set(Some(value));
-            Ok(())
+            result
         });
         let main = MainFuture::new(location, &mut task);
         let run = MainRun {
@@ -218,7 +221,7 @@ impl EventLoop {
             (Some(Ok(_)), None) => Ok(()),
             (_, Some(error @ RunError::Exit(_))) => Err(error), // it also unwinds the main future
             (Some(Err(PromiseError::Panicked(payload))), _) => {
-                Err(RunError::Uncaught(Uncaught { payload, location }))
+                Err(RunError::Uncaught(Uncaught::of(payload, location)))
             }
             (_, Some(error)) => Err(error),
             (_, None) => Err(RunError::Stuck(stuck.unwrap_or_default())),
@@ -228,6 +231,10 @@ impl EventLoop {
     /// Takes the error of a run that was stopped early, and cancels everything that is left.
     pub(super) fn take_error(&self, runner: &Runner<'_>) -> Option<RunError> {
         let error = match runner.take_stop()? {
+            Stop::MainRejected => {
+                runner.cancel_all();
+                return None; // the error is the output of the main future
+            }
             Stop::Exit(code) => RunError::Exit(code),
             Stop::ClockHeld => RunError::Stuck(Stuck {
                 is_clock_held: true,

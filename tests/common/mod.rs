@@ -18,7 +18,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use limit::{default_limit, watch};
-use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, handle, on_uncaught, test};
+use nodeloop::{
+    EventLoop, MainOutput, Rejection, RunError, StuckPolicy, Uncaught, handle, on_uncaught, test,
+};
 
 /// The kit's log, with the names that the programs use. When an order is wrong, the difference shows
 /// where each line ran.
@@ -87,7 +89,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// [`nodeloop::run`], whose loop reports when the test's limit expires.
 #[track_caller]
-pub fn run<F: Future>(future: F) -> F::Output {
+pub fn run<F: Future<Output: MainOutput>>(future: F) -> F::Output {
     nodeloop::run(async {
         watch(handle());
         future.await
@@ -180,13 +182,13 @@ pub fn text_of(payload: &(dyn Any + Send)) -> String {
 pub fn log_uncaught(log: &Log) {
     let log = log.clone();
     on_uncaught(move |error: &Uncaught| {
-        log.add(format_args!("uncaught {}", text_of(error.payload())));
+        log.add(format_args!("uncaught {}", error.message()));
     });
 }
 
 /// The reason of a rejection as `console.log` prints it.
 pub fn reason_of(rejection: &Rejection) -> String {
-    rejection.with_reason(|reason| match reason.as_any().downcast_ref::<&str>() {
+    rejection.with_reason(|reason| match reason.downcast_ref::<&str>() {
         Some(text) => (*text).to_owned(),
         None => format!("{reason:?}"),
     })

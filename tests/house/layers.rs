@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
-    &["hooks::listener", "hooks::listeners", "hooks::rejection", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue"],
+    &["hooks::listener", "hooks::listeners", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
@@ -354,6 +354,10 @@ const ENTRIES: &[(&str, &str)] = &[
     (
         "src/promise/awaiter.rs",
         "the function of `map` runs where the promise settles",
+    ),
+    (
+        "src/promise/main_task.rs",
+        "the text of an error of the main future is made where its promise settles",
     ),
     (
         "src/promise/task.rs",

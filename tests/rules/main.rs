@@ -9,12 +9,14 @@ mod async_local;
 mod bad_input;
 mod drain;
 mod emitter;
+mod error_types;
 mod errors;
 mod event_loop;
 mod immediates;
 mod intervals;
 mod listeners;
 mod main_future;
+mod main_output;
 #[cfg(unix)]
 mod panics;
 #[cfg(unix)]
