@@ -103,9 +103,13 @@ impl LoopState {
         self.observers.clear_steps();
     }
 
-    /// Counts a new turn. Observers are notified of it with its first phase.
+    /// Counts a new turn. Observers are notified of it with its first phase, and of the end of the
+    /// previous one before, while that has its number.
     #[inline]
     pub(crate) fn begin_turn(&self) {
+        if self.observers.is_on() {
+            self.notify_phase(None);
+        }
         self.observers.set_turn(self.observers.turn() + 1);
     }
 
