@@ -43,7 +43,10 @@ use crate::phases::queues::QueuedCallback;
 #[track_caller]
 pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
     let state = current("on_before_exit");
-    let id = state.hooks.before_exit.add(move |()| listener());
+    let id = state
+        .hooks
+        .before_exit
+        .add(Location::caller(), move |()| listener());
     HookListener::new(&state, Hook::BeforeExit, id)
 }
 
@@ -60,7 +63,10 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
 #[track_caller]
 pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
     let state = current("on_exit");
-    let id = state.hooks.exit.add(move |code| listener(*code));
+    let id = state
+        .hooks
+        .exit
+        .add(Location::caller(), move |code| listener(*code));
     HookListener::new(&state, Hook::Exit, id)
 }
 
@@ -78,7 +84,7 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
 #[track_caller]
 pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
     let state = current("on_uncaught");
-    let id = state.hooks.uncaught.add(listener);
+    let id = state.hooks.uncaught.add(Location::caller(), listener);
     HookListener::new(&state, Hook::Uncaught, id)
 }
 
@@ -95,7 +101,10 @@ pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
 #[track_caller]
 pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
     let state = current("on_unhandled_rejection");
-    let id = state.hooks.unhandled_rejection.add(listener);
+    let id = state
+        .hooks
+        .unhandled_rejection
+        .add(Location::caller(), listener);
     HookListener::new(&state, Hook::UnhandledRejection, id)
 }
 
@@ -109,7 +118,10 @@ pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Hoo
 #[track_caller]
 pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
     let state = current("on_rejection_handled");
-    let id = state.hooks.rejection_handled.add(listener);
+    let id = state
+        .hooks
+        .rejection_handled
+        .add(Location::caller(), listener);
     HookListener::new(&state, Hook::RejectionHandled, id)
 }
 
@@ -129,7 +141,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 #[track_caller]
 pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> HookListener {
     let state = current("on_warning");
-    let id = state.hooks.warning.add(listener);
+    let id = state.hooks.warning.add(Location::caller(), listener);
     HookListener::new(&state, Hook::Warning, id)
 }
 

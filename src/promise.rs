@@ -194,7 +194,16 @@ pub fn try_spawn<T: 'static, E: Reason>(
 pub fn try_spawn_lazy<T: 'static, E: Reason>(
     future: impl Future<Output = Result<T, E>> + 'static,
 ) -> TryPromise<T, E> {
-    let state = State::new(current("try_spawn_lazy"), Location::caller(), error_of);
+    try_spawn_lazy_at(Location::caller(), future)
+}
+
+/// Spawns a task as [`try_spawn_lazy`] does, for a caller that knows the location already.
+#[track_caller]
+pub(crate) fn try_spawn_lazy_at<T: 'static, E: Reason>(
+    location: SourceLocation,
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> TryPromise<T, E> {
+    let state = State::new(current("try_spawn_lazy"), location, error_of);
     start_lazily(future, with_output, &state);
     TryPromise::new(state)
 }

@@ -20,6 +20,7 @@
 use std::fmt;
 use std::fs::{FileTimes, Metadata, Permissions};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Seek, SeekFrom, Write};
+use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use std::task::{Context, Poll, ready};
 use futures::io::{AsyncRead, AsyncSeek, AsyncWrite, AsyncWriteExt};
 
 use crate::event_loop::current::try_current;
-use crate::promise::{Promise, TryPromise, try_spawn_lazy};
+use crate::phases::macrotask::SourceLocation;
+use crate::promise::{Promise, TryPromise, try_spawn_lazy_at};
 use crate::runtime::MainOutput;
 
 use super::job::{job, try_job};
@@ -98,6 +100,8 @@ pub struct File {
     buffer: ReadBuffer,
     /// The error of a write that has not been returned yet.
     write_error: Option<io::Error>,
+    /// Where it was opened, for the report of such an error.
+    location: SourceLocation,
 }
 
 impl MainOutput for File {}
@@ -179,24 +183,28 @@ impl File {
                 .open(&in_job)
                 .map_err(|error| PathError::wrap("File::open", &in_job, None, error))
         };
-        try_job("File::open", work, |file| Ok(File::new(file?, Some(path))))
+        let location = Location::caller();
+        let opened = move |file: io::Result<_>| Ok(File::new(file?, Some(path), location));
+        try_job("File::open", work, opened)
     }
 
-    fn new(file: std::fs::File, path: Option<Arc<Path>>) -> File {
+    fn new(file: std::fs::File, path: Option<Arc<Path>>, location: SourceLocation) -> File {
         File {
             file: Arc::new(file),
             path,
             state: State::Idle,
             buffer: ReadBuffer::default(),
             write_error: None,
+            location,
         }
     }
 
     /// Creates a file from one of the standard library.
     ///
     /// Errors of its operations do not name the path.
+    #[track_caller]
     pub fn from_std(file: std::fs::File) -> File {
-        File::new(file, None)
+        File::new(file, None, Location::caller())
     }
 
     /// Waits for the operation in progress, and converts the file into one of the standard library.
@@ -226,7 +234,7 @@ impl File {
         self.settle_cursor().await?;
         let path = self.path.clone();
         let clone = self.job("File::try_clone", |file| file.try_clone()).await?;
-        Ok(File::new(clone, path))
+        Ok(File::new(clone, path, self.location))
     }
 
     /// Returns the metadata of the file, which may or may not reflect a write in progress.
@@ -510,17 +518,19 @@ impl Drop for File {
             return;
         }
         // No later operation can return the error of the last write, so it becomes a rejection.
-        drop(try_spawn_lazy(async move {
+        let report = async move {
             match (error, writing) {
                 (Some(error), _) => Err(error),
                 (None, Some(writing)) => writing.settled().await.unwrap_or(Ok(())),
                 (None, None) => Ok(()),
             }
-        }));
+        };
+        drop(try_spawn_lazy_at(self.location, report));
     }
 }
 
 impl From<std::fs::File> for File {
+    #[track_caller]
     fn from(file: std::fs::File) -> File {
         File::from_std(file)
     }
