@@ -105,8 +105,7 @@ fn main() -> std::io::Result<()> {
         }
         first.post((2, 1)).expect("the worker is running");
         if let Err(RunError::Uncaught(error)) = first.join().await {
-            let text = error.payload().downcast_ref::<&str>();
-            println!("failed: {}", text.expect("the payload is a string"));
+            println!("failed: {}", error.message());
         }
         println!("all workers have ended");
         Ok(())

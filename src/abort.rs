@@ -13,13 +13,13 @@
 mod abort_on;
 mod listeners;
 
-use std::any::Any;
 use std::fmt;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use abort_on::{AbortExt, WithSignal};
-use listeners::{Listener, SignalState};
+use listeners::{Listener, SharedReason, SignalState};
 
 use crate::hooks::rejection::Reason;
 use crate::schedule::set_timeout;
@@ -68,8 +68,8 @@ impl AbortController {
     /// Aborts the signal with `reason`.
     ///
     /// Only the first call has an effect.
-    pub fn abort_with(&self, reason: impl Reason) {
-        self.signal.state.abort(Rc::new(reason));
+    pub fn abort_with(&self, reason: impl Reason + Send + Sync) {
+        self.signal.state.abort(Arc::new(reason));
     }
 }
 
@@ -104,9 +104,9 @@ impl std::error::Error for AbortReason {}
 
 impl AbortSignal {
     /// Creates a signal that is already aborted.
-    pub fn aborted_with(reason: impl Reason) -> AbortSignal {
+    pub fn aborted_with(reason: impl Reason + Send + Sync) -> AbortSignal {
         let signal = AbortSignal::default();
-        signal.state.abort(Rc::new(reason));
+        signal.state.abort(Arc::new(reason));
         signal
     }
 
@@ -123,7 +123,7 @@ impl AbortSignal {
         let state = Rc::downgrade(&signal.state);
         set_timeout(duration, move || {
             if let Some(state) = state.upgrade() {
-                state.abort(Rc::new(AbortReason::TimedOut));
+                state.abort(Arc::new(AbortReason::TimedOut));
             }
         })
         .unref();
@@ -154,7 +154,10 @@ impl AbortSignal {
 
     /// Returns the reason of the abort, or `None` if the signal has not been aborted.
     pub fn reason(&self) -> Option<&dyn Reason> {
-        self.state.reason.get().map(|reason| &**reason)
+        self.state
+            .reason
+            .get()
+            .map(|reason| &**reason as &dyn Reason)
     }
 
     /// Returns an error if the signal has been aborted: JavaScript's `throwIfAborted()`.
@@ -218,7 +221,7 @@ impl AbortListener {
 /// The error of an operation whose signal was aborted.
 #[derive(Clone)]
 pub struct Aborted {
-    reason: Rc<dyn Reason>,
+    reason: SharedReason,
 }
 
 impl Aborted {
@@ -229,8 +232,7 @@ impl Aborted {
 
     /// Returns whether the reason is [`AbortReason::TimedOut`].
     pub fn is_timeout(&self) -> bool {
-        let reason: &dyn Any = (*self.reason).as_any(); // not that of the `Rc`
-        reason.downcast_ref() == Some(&AbortReason::TimedOut)
+        self.reason().downcast_ref() == Some(&AbortReason::TimedOut)
     }
 }
 
@@ -242,7 +244,10 @@ impl fmt::Debug for Aborted {
 
 impl fmt::Display for Aborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the operation was aborted: {:?}", self.reason)
+        match self.reason().downcast_ref::<AbortReason>() {
+            Some(reason) => reason.fmt(f),
+            None => write!(f, "the operation was aborted: {:?}", self.reason),
+        }
     }
 }
 
@@ -255,7 +260,7 @@ impl From<Aborted> for std::io::Error {
             true => std::io::ErrorKind::TimedOut,
             false => std::io::ErrorKind::Other,
         };
-        std::io::Error::new(kind, aborted.to_string())
+        std::io::Error::new(kind, aborted)
     }
 }
 

@@ -8,15 +8,18 @@
 //! Invariant: between two callbacks the loop's context is empty.
 
 pub(crate) mod context;
+mod snapshot;
 
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use crate::async_local::context::{AsyncContext, StorageId};
+use crate::async_local::context::{AsyncContext, LazyStorageId};
 use crate::event_loop::current::{current, try_current};
 use crate::event_loop::state::LoopState;
+
+pub use snapshot::AsyncSnapshot;
 
 /// Returns a callback that runs in the current context.
 pub(crate) fn bind(state: &Rc<LoopState>, callback: impl FnOnce() + 'static) -> Box<dyn FnOnce()> {
@@ -66,8 +69,10 @@ impl Drop for SavedOnDrop<'_> {
 ///
 /// [`get`](AsyncLocalStorage::get) returns the value inside of [`run`](AsyncLocalStorage::run) and
 /// in everything that is started there, no matter how much later it continues. Clones are the same
-/// storage. It cannot be sent to another thread. A context that is still in use keeps its values
-/// alive after the storage has been dropped.
+/// storage. A context that is still in use keeps its values alive after the storage has been dropped.
+///
+/// [`new`](AsyncLocalStorage::new) is a `const fn`, so that a storage can be a `static`. Values belong
+/// to a loop: in each thread, such a storage has the values of the loop that runs there.
 ///
 /// Two properties may be unexpected, here as in Node. A call of
 /// [`enter_with`](AsyncLocalStorage::enter_with) in a task before its first wait changes the
@@ -80,29 +85,29 @@ impl Drop for SavedOnDrop<'_> {
 /// use std::rc::Rc;
 /// use nodeloop::{AsyncLocalStorage, spawn, yield_now};
 ///
+/// static REQUEST: AsyncLocalStorage<u32> = AsyncLocalStorage::new();
+///
 /// nodeloop::run(async {
-///     let request = AsyncLocalStorage::new();
-///     let inner = request.clone();
-///     let task = request.run(7, || {
-///         spawn(async move {
+///     let task = REQUEST.run(7, || {
+///         spawn(async {
 ///             yield_now().await;
-///             inner.get()
+///             REQUEST.get()
 ///         })
 ///     });
-///     assert_eq!(request.get(), None);
+///     assert_eq!(REQUEST.get(), None);
 ///     assert_eq!(task.await, Some(Rc::new(7)));
 /// });
 /// ```
 pub struct AsyncLocalStorage<T> {
-    id: StorageId,
-    value: PhantomData<Rc<T>>,
+    id: LazyStorageId,
+    value: PhantomData<fn() -> T>, // the loops own the values
 }
 
 impl<T: 'static> AsyncLocalStorage<T> {
     /// Creates a storage without a value.
-    pub fn new() -> AsyncLocalStorage<T> {
+    pub const fn new() -> AsyncLocalStorage<T> {
         AsyncLocalStorage {
-            id: Rc::new(0),
+            id: LazyStorageId::new(),
             value: PhantomData,
         }
     }
@@ -155,7 +160,8 @@ impl<T: 'static> AsyncLocalStorage<T> {
     #[doc(alias = "getStore")]
     pub fn get(&self) -> Option<Rc<T>> {
         let context = try_current()?.context.get()?;
-        let (_, value) = context.iter().find(|(id, _)| Rc::ptr_eq(id, &self.id))?;
+        let own = self.id.get();
+        let (_, value) = context.iter().find(|(id, _)| *id == own)?;
         value.clone().downcast().ok()
     }
 
@@ -163,8 +169,9 @@ impl<T: 'static> AsyncLocalStorage<T> {
     fn set(&self, state: &LoopState, value: Option<Rc<T>>) {
         let context = state.context.get();
         let others = context.iter().flat_map(|context| context.iter());
-        let others = others.filter(|(id, _)| !Rc::ptr_eq(id, &self.id)).cloned();
-        let own = value.map(|value| (self.id.clone(), value as Rc<dyn Any>));
+        let id = self.id.get();
+        let others = others.filter(|(other, _)| *other != id).cloned();
+        let own = value.map(|value| (id, value as Rc<dyn Any>));
         let all: Vec<_> = others.chain(own).collect();
         state.context.set((!all.is_empty()).then(|| Rc::new(all)));
     }

@@ -112,7 +112,7 @@ fn submit<R: Send + 'static, O: 'static>(
         state: state.clone(),
     };
     let done = move |result: JobResult| {
-        let outcome = result.map_err(PromiseError::Panicked);
+        let outcome = result.map_err(PromiseError::of_panic);
         let outcome = outcome.map(|value| finish(unerase(value)));
         guard.state.settle(outcome);
     };

@@ -80,7 +80,7 @@
 //! | `access`, `chmod`, `chown`, `lchown` | [`try_exists`], [`set_permissions`], `chown`, `lchown` |
 //! | `realpath`, `readlink` | [`canonicalize`], [`read_link`] |
 //! | `opendir`, `open` | [`read_dir()`], [`File`] |
-//! | `fileHandle.read` and `.write` with a position | `File::read_at`, `File::write_all_at` (Unix) |
+//! | `fileHandle.read` and `.write` with a position | `File::read_at`, `File::write_at` (Unix) |
 //!
 //! # Examples
 //!

@@ -16,6 +16,7 @@
 pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
+pub(crate) mod unhandled;
 pub(crate) mod warning;
 
 use std::fmt;

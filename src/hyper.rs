@@ -73,7 +73,10 @@ use ::hyper::rt::Executor;
 pub use self::futures_io::FuturesIo;
 pub use self::io::HyperIo;
 pub use self::local::Local;
-pub use self::serve::{HyperKind, IntoService, PeerAddress, Serve, ServeError, TowerKind, serve};
+pub use self::serve::{
+    Handshake, HyperKind, IntoService, NoHandshake, PeerAddress, Serve, ServeError, TowerKind,
+    serve,
+};
 pub use self::timer::HyperTimer;
 use crate::promise::spawn_lazy;
 

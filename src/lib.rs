@@ -218,12 +218,13 @@ pub use nodeloop_macros::test;
 pub use abort::{
     AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
 };
-pub use async_local::AsyncLocalStorage;
+pub use async_local::{AsyncLocalStorage, AsyncSnapshot};
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
-pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection, UnhandledRejection};
-pub use hooks::uncaught::Uncaught;
+pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
+pub use hooks::uncaught::{PanicPayload, Uncaught};
+pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{
     HookListener, emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,

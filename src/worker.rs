@@ -139,6 +139,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
             let _ = handle_sender.send(Ok(handle)); // `spawn` waits for it
             let main = pin!(Some(async move { main(port).await }));
             let result = event_loop.run_pinned(location, main);
+            let result = result.map_err(RunError::without_value);
             drop(event_loop); // close its resources before the parent is notified
             let _ = end_sender.send(result);
             *lock(&keep_alive_in_worker) = KeepAliveState::Ended;
@@ -255,10 +256,10 @@ async fn outcome<T>(
         Ok(Ok(value)) => Ok(WorkerOutcome::Finished(value)),
         Ok(Err(RunError::Exit(code))) => Ok(WorkerOutcome::Exited(code)),
         Ok(Err(error)) => Err(error),
-        Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught {
-            payload: Box::new("the worker panicked while its loop was dropped"),
+        Err(oneshot::Canceled) => Err(RunError::Uncaught(Uncaught::new(
+            Box::new("the worker panicked while its loop was dropped"),
             location,
-        })),
+        ))),
     }
 }
 

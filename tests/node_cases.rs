@@ -236,9 +236,9 @@ impl Program {
         let program = self.clone();
         nodeloop::on_unhandled_rejection(move |rejection| {
             let text = rejection.with_reason(|reason| {
-                if let Some(value) = reason.as_any().downcast_ref::<Value>() {
+                if let Some(value) = reason.downcast_ref::<Value>() {
                     value.fmt()
-                } else if reason.as_any().is::<SelfResolution>() {
+                } else if reason.is::<SelfResolution>() {
                     Value::TypeError.fmt()
                 } else {
                     format!("?{reason:?}")
@@ -249,9 +249,13 @@ impl Program {
         let program = self.clone();
         nodeloop::on_rejection_handled(move |_| program.log("handled"));
         let program = self.clone();
-        nodeloop::on_uncaught(move |error| match error.payload().downcast_ref::<Throw>() {
-            Some(Throw(value)) => program.log(format!("uncaught:{}", value.fmt())),
-            None => program.log(format!("uncaught:?{error}")),
+        nodeloop::on_uncaught(move |error| {
+            error
+                .payload()
+                .with_payload(|payload| match payload.downcast_ref::<Throw>() {
+                    Some(Throw(value)) => program.log(format!("uncaught:{}", value.fmt())),
+                    None => program.log(format!("uncaught:?{error}")),
+                });
         });
         let program = self.clone();
         let first = Cell::new(true);

@@ -7,15 +7,19 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::event_loop::current::try_current;
 use crate::hooks::rejection::Reason;
 use crate::schedule::next_tick;
 
+/// The reason of an abort. Errors contain it, so it can be sent to another thread.
+pub(super) type SharedReason = Arc<dyn Reason + Send + Sync>;
+
 #[derive(Default)]
 pub(super) struct SignalState {
-    pub(super) reason: OnceCell<Rc<dyn Reason>>,
+    pub(super) reason: OnceCell<SharedReason>,
     /// By id, and so in the order in which they were added.
     listeners: RefCell<BTreeMap<u64, Listener>>,
     next_listener: Cell<u64>,
@@ -116,7 +120,7 @@ impl SignalState {
     /// Aborts the signal: calls its listeners in order, then aborts its dependants in order, as
     /// Node does (`lib/internal/abort_controller.js`, `abortSignal`). Only the first call has an
     /// effect.
-    pub(super) fn abort(&self, reason: Rc<dyn Reason>) {
+    pub(super) fn abort(&self, reason: SharedReason) {
         if self.reason.set(reason.clone()).is_err() {
             return;
         }
@@ -218,7 +222,7 @@ mod tests {
             })
             .collect();
         assert!(source.dependants.borrow().len() <= 200);
-        source.abort(Rc::new("why"));
+        source.abort(Arc::new("why"));
         let is_aborted = |signal: &Rc<SignalState>| signal.reason.get().is_some();
         assert!(kept.iter().flatten().all(is_aborted));
     }

@@ -5,13 +5,45 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The values of all storages; `None` if no storage has a value.
 pub(crate) type AsyncContext = Option<Rc<Vec<(StorageId, Rc<dyn Any>)>>>;
 
-/// Identifies a storage by the address of an allocation. Each entry keeps the allocation alive, so
-/// the address is not reused.
-pub(crate) type StorageId = Rc<u8>;
+/// Identifies a storage, in all threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StorageId(u64);
+
+/// The id of a storage, which gets one when it is first used, so that it can be created in a
+/// constant.
+#[derive(Debug)]
+pub(super) struct LazyStorageId {
+    id: OnceLock<StorageId>,
+}
+
+impl LazyStorageId {
+    pub(super) const fn new() -> LazyStorageId {
+        LazyStorageId {
+            id: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn get(&self) -> StorageId {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: a number is handed out once, and nothing else depends on it. The lock publishes it.
+        let new = || StorageId(NEXT.fetch_add(1, Ordering::Relaxed));
+        *self.id.get_or_init(new)
+    }
+}
+
+impl Clone for LazyStorageId {
+    /// The copy has the same id.
+    fn clone(&self) -> LazyStorageId {
+        let id = OnceLock::from(self.get());
+        LazyStorageId { id }
+    }
+}
 
 /// The context of the running code.
 #[derive(Default)]

@@ -16,8 +16,9 @@ use crate::event_loop::invoke::{Flow, Interrupted};
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
-use crate::hooks::rejection::{Rejection, Tracking, UnhandledRejection};
+use crate::hooks::rejection::{Rejection, Tracking};
 use crate::hooks::uncaught::Uncaught;
+use crate::hooks::unhandled::{UnhandledReason, UnhandledRejection};
 use crate::observe::event::{Event, PromiseId};
 use crate::phases::macrotask::StepKind;
 use crate::phases::queues::Microtask;
@@ -101,16 +102,18 @@ impl LoopState {
         if !listeners.is_empty() {
             return self.call_rejection_listeners(listeners, rejection);
         }
-        let reason = rejection.reason_text();
         if self.hooks.uncaught.is_empty() {
             self.stop(match rejection.is_of_main() {
                 true => Stop::MainRejected,
-                false => Stop::Unhandled { reason, location },
+                false => Stop::Unhandled {
+                    reason: UnhandledReason::of(rejection),
+                    location,
+                },
             });
         } else {
             // R18: without a listener it becomes an uncaught error, which does not end the round.
-            let payload = Box::new(UnhandledRejection(reason));
-            self.report_uncaught(Uncaught { payload, location });
+            let payload = Box::new(UnhandledRejection::of(rejection));
+            self.report_uncaught(Uncaught::new(payload, location));
         }
         self.continue_unless_stopping()
     }

@@ -210,7 +210,7 @@ impl LoopState {
         let panicked = result.is_err();
         if let Err(payload) = result {
             let location = self.take_listener().unwrap_or(location);
-            self.report_uncaught(Uncaught { payload, location });
+            self.report_uncaught(Uncaught::new(payload, location));
         }
         self.context.set(None);
         if panicked || self.is_stopping() {
@@ -223,7 +223,7 @@ impl LoopState {
     /// Reports a panic (R51): calls the listeners immediately, and queues an empty immediate that
     /// causes one more turn. Without a listener the run ends, as Node's process does.
     pub(super) fn report_uncaught(&self, error: Uncaught) {
-        if error.payload.is::<ExitUnwind>() {
+        if error.payload().is::<ExitUnwind>() {
             return; // `exit` has set the reason for the stop
         }
         self.notify_panicked();
@@ -231,7 +231,7 @@ impl LoopState {
         if listeners.is_empty() {
             return self.stop(Stop::Uncaught(error));
         }
-        let location = error.location;
+        let location = error.location();
         let origin = Origin::new(StepKind::ErrorListener, location);
         let call = || catch_unwind(AssertUnwindSafe(|| call_listeners(self, listeners, &error)));
         match self.step(origin, call) {
@@ -240,7 +240,7 @@ impl LoopState {
             Err(payload) => {
                 self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners (code 7)
                 let location = self.take_listener().unwrap_or(location);
-                self.stop(Stop::Uncaught(Uncaught { payload, location }));
+                self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
             }
         }
     }

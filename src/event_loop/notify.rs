@@ -57,7 +57,7 @@ impl LoopState {
                 self.observers.remove(registered.id);
                 self.update_fast_path();
                 let location = registered.location;
-                self.stop(Stop::Uncaught(Uncaught { payload, location }));
+                self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
             }
         }
         if Rc::strong_count(&observers) == 1 {

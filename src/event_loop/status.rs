@@ -8,6 +8,7 @@ use std::panic::Location;
 
 use super::state::LoopState;
 use crate::hooks::uncaught::Uncaught;
+use crate::hooks::unhandled::UnhandledReason;
 use crate::observe::starvation::Starvation;
 use crate::phases::macrotask::SourceLocation;
 
@@ -42,7 +43,7 @@ pub(crate) enum Stop {
     ClockHeld,
     Uncaught(Uncaught),
     Unhandled {
-        reason: String,
+        reason: UnhandledReason,
         location: SourceLocation,
     },
     /// The main future has returned an error that no code handles. The run returns it.

@@ -28,7 +28,7 @@ pub struct PathError {
     operation: &'static str,
     path: PathBuf,
     other_path: Option<PathBuf>,
-    source: io::Error,
+    error: io::Error,
 }
 
 impl PathError {
@@ -52,26 +52,31 @@ impl PathError {
         self.other_path.as_deref()
     }
 
-    /// Returns the error code of the operating system, if the error has one.
-    pub fn raw_os_error(&self) -> Option<i32> {
-        self.source.raw_os_error()
+    /// Returns the original error.
+    pub fn error(&self) -> &io::Error {
+        &self.error
     }
 
-    /// Adds the operation and the path to `source`. `verb` is the public function with its module
+    /// Returns the error code of the operating system, if the error has one.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.error.raw_os_error()
+    }
+
+    /// Adds the operation and the path to `error`. `verb` is the public function with its module
     /// or type, such as `fs::read`.
     pub(super) fn wrap(
         verb: &'static str,
         path: &Path,
         other_path: Option<&Path>,
-        source: io::Error,
+        error: io::Error,
     ) -> io::Error {
         let operation = verb.rsplit("::").next().unwrap_or(verb);
-        let kind = source.kind();
+        let kind = error.kind();
         let error = PathError {
             operation,
             path: path.to_owned(),
             other_path: other_path.map(Path::to_owned),
-            source,
+            error,
         };
         io::Error::new(kind, error)
     }
@@ -83,12 +88,13 @@ impl fmt::Display for PathError {
         if let Some(other_path) = &self.other_path {
             write!(f, " to {other_path:?}")?;
         }
-        write!(f, ": {}", self.source)
+        write!(f, ": {}", self.error)
     }
 }
 
+/// The source is that of the original error, whose text `Display` contains.
 impl Error for PathError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
+        self.error.source()
     }
 }

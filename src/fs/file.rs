@@ -1,21 +1,13 @@
 //! An open file as a stream of bytes.
 //!
-//! ```text
-//!                 1 start_read                    2 start_write
-//!   Reading ◀──────────────────────── Idle ────────────────────────▶ Writing
-//!      │                           ▲ │    ▲                             │
-//!      └───────────────────────────┘ │    └─────────────────────────────┘
-//!          4 poll_idle, poll_read    │ 3 poll_seek          4 poll_idle
-//!                                    ▼
-//!                                 Seeking (from the end only), and back by poll_seek, poll_idle
-//! ```
-//!
-//! Invariant: at most one job of a `File` moves its cursor at a time.
+//! `file/progress.rs` has the operation in progress.
 //!
 //! Invariant: the position of the `File` is the cursor of the descriptor minus the unread bytes in
 //! the buffer.
 //!
 //! Invariant: an error of a write is returned once.
+
+mod progress;
 
 use std::fmt;
 use std::fs::{FileTimes, Metadata, Permissions};
@@ -26,19 +18,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::io::{AsyncRead, AsyncSeek, AsyncWrite, AsyncWriteExt};
+use futures::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 use crate::event_loop::current::try_current;
 use crate::phases::macrotask::SourceLocation;
-use crate::promise::{Promise, TryPromise, try_spawn_lazy_at};
+use crate::promise::{TryPromise, try_spawn_lazy_at};
 use crate::runtime::MainOutput;
 
-use super::job::{job, try_job};
-use super::read_buffer::ReadBuffer;
+use super::job::try_job;
 use super::{OpenOptions, PathError};
 
+use progress::{Operation, Progress};
+
 /// The most bytes that one job reads or writes, so that a huge slice is not copied at once.
-const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
+pub(super) const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 
 /// An open file: `AsyncRead`, `AsyncWrite` and `AsyncSeek` on the worker pool.
 ///
@@ -51,7 +44,7 @@ const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 /// **Writing.** A write copies its bytes (2 MiB at most) into a job and is ready at once; the
 /// *next* operation waits until the job is done. An error of a write is therefore returned by the
 /// next write, `flush` or `close`, and **a file is complete only after
-/// [`flush`](AsyncWriteExt::flush)**, which waits for the write in progress. `close` does the same;
+/// [`flush`](futures::io::AsyncWriteExt::flush)**, which waits for the write in progress. `close` does the same;
 /// [`sync_all`](File::sync_all) also syncs the file to the disk. There is no other buffer.
 ///
 /// A vectored read or write is one job for all of its slices.
@@ -61,9 +54,13 @@ const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 /// a write that no thread has started. An error of a write that can no longer be returned, because
 /// the file was dropped, is an unhandled rejection.
 ///
-/// **Eagerness.** Methods with `&self` submit their job when they are called, as the functions of
-/// [`fs`](crate::fs) do, and run concurrently with any operation in progress. Methods with
-/// `&mut self` wait for the operation in progress first, and do nothing until they are polled.
+/// **Eagerness.** [`metadata`](File::metadata), [`set_permissions`](File::set_permissions), and on Unix
+/// `read_at`, `write_at`, `write_all_at` and `chown` submit their job when they are called, as the
+/// functions of [`fs`](crate::fs) do, and run concurrently with any operation in progress. All other
+/// methods wait for the operation in progress first, and do nothing until they are polled.
+///
+/// All methods take the file by reference, so that several tasks can share one, for example in an `Rc`.
+/// Only the traits need `&mut`, because reading, writing and seeking share the cursor.
 ///
 /// # Cancel safety
 ///
@@ -95,23 +92,12 @@ pub struct File {
     pub(super) file: Arc<std::fs::File>,
     /// For errors; `None` after [`File::from_std`].
     path: Option<Arc<Path>>,
-    state: State,
-    /// Moved into the job of a read, and back.
-    buffer: ReadBuffer,
-    /// The error of a write that has not been returned yet.
-    write_error: Option<io::Error>,
-    /// Where it was opened, for the report of such an error.
+    /// Where the file was opened.
     location: SourceLocation,
+    progress: Progress,
 }
 
 impl MainOutput for File {}
-
-enum State {
-    Idle,
-    Reading(Promise<(ReadBuffer, io::Result<()>)>),
-    Writing(Promise<io::Result<()>>),
-    Seeking(SeekFrom, Promise<io::Result<u64>>),
-}
 
 impl File {
     /// Opens a file for reading.
@@ -177,14 +163,13 @@ impl File {
         path: &Path,
     ) -> TryPromise<File, io::Error> {
         let path: Arc<Path> = path.into();
-        let in_job = path.clone();
+        let (in_job, location) = (path.clone(), Location::caller());
         let work = move || {
             options
                 .open(&in_job)
                 .map_err(|error| PathError::wrap("File::open", &in_job, None, error))
         };
-        let location = Location::caller();
-        let opened = move |file: io::Result<_>| Ok(File::new(file?, Some(path), location));
+        let opened = |file: io::Result<_>| Ok(File::new(file?, Some(path), location));
         try_job("File::open", work, opened)
     }
 
@@ -192,10 +177,8 @@ impl File {
         File {
             file: Arc::new(file),
             path,
-            state: State::Idle,
-            buffer: ReadBuffer::default(),
-            write_error: None,
             location,
+            progress: Progress::default(),
         }
     }
 
@@ -214,8 +197,8 @@ impl File {
     /// # Errors
     ///
     /// Returns the error of the last write, or any error reported by the operating system.
-    pub async fn into_std(mut self) -> io::Result<std::fs::File> {
-        self.flush().await?;
+    pub async fn into_std(self) -> io::Result<std::fs::File> {
+        self.flushed().await?;
         self.settle_cursor().await?;
         let file = self.file.clone();
         drop(self);
@@ -230,7 +213,7 @@ impl File {
     /// # Errors
     ///
     /// Returns any error reported by the operating system.
-    pub async fn try_clone(&mut self) -> io::Result<File> {
+    pub async fn try_clone(&self) -> io::Result<File> {
         self.settle_cursor().await?;
         let path = self.path.clone();
         let clone = self.job("File::try_clone", |file| file.try_clone()).await?;
@@ -268,7 +251,7 @@ impl File {
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "utimes")]
     #[doc(alias = "set_modified")]
-    pub async fn set_times(&mut self, times: FileTimes) -> io::Result<()> {
+    pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
         self.exclusive("File::set_times", move |file| file.set_times(times))
             .await
     }
@@ -282,7 +265,7 @@ impl File {
     ///
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "truncate")]
-    pub async fn set_len(&mut self, size: u64) -> io::Result<()> {
+    pub async fn set_len(&self, size: u64) -> io::Result<()> {
         self.exclusive("File::set_len", move |file| file.set_len(size))
             .await
     }
@@ -293,8 +276,8 @@ impl File {
     ///
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "fsync")]
-    pub async fn sync_all(&mut self) -> io::Result<()> {
-        self.flush().await?;
+    pub async fn sync_all(&self) -> io::Result<()> {
+        self.flushed().await?;
         self.job("File::sync_all", |file| file.sync_all()).await
     }
 
@@ -304,19 +287,19 @@ impl File {
     ///
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "fdatasync")]
-    pub async fn sync_data(&mut self) -> io::Result<()> {
-        self.flush().await?;
+    pub async fn sync_data(&self) -> io::Result<()> {
+        self.flushed().await?;
         self.job("File::sync_data", |file| file.sync_data()).await
     }
 
     /// Runs a job after the operation in progress, with the cursor of the descriptor at the
     /// position of the file.
     async fn exclusive<T: Send + 'static>(
-        &mut self,
+        &self,
         verb: &'static str,
         work: impl FnOnce(&std::fs::File) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        self.flush().await?;
+        self.flushed().await?;
         self.settle_cursor().await?;
         self.job(verb, work).await
     }
@@ -328,79 +311,92 @@ impl File {
         verb: &'static str,
         work: impl FnOnce(&std::fs::File) -> io::Result<T> + Send + 'static,
     ) -> TryPromise<T, io::Error> {
-        let (file, path) = (self.file.clone(), self.path.clone());
-        let work = move || work(&file).map_err(|error| with_path(verb, path.as_deref(), error));
-        try_job(verb, work, |result| result)
+        try_job(verb, self.work(verb, work), |result| result)
     }
 
-    fn start_read(&mut self, max_bytes: usize) {
+    /// Returns the work of a job, with errors that name the path.
+    fn work<T, W>(&self, verb: &'static str, work: W) -> impl FnOnce() -> io::Result<T> + use<T, W>
+    where
+        W: FnOnce(&std::fs::File) -> io::Result<T>,
+    {
         let (file, path) = (self.file.clone(), self.path.clone());
-        let mut buffer = std::mem::take(&mut self.buffer);
+        move || work(&file).map_err(|error| with_path(verb, path.as_deref(), error))
+    }
+
+    fn start_read(&self, max_bytes: usize) {
+        let (file, path) = (self.file.clone(), self.path.clone());
+        let mut buffer = self
+            .progress
+            .with(|state| std::mem::take(&mut state.buffer));
         let work = move || {
             let result = buffer.fill(&file, max_bytes);
             let wrap = |error| with_path("File::read", path.as_deref(), error);
             (buffer, result.map_err(wrap))
         };
-        self.state = State::Reading(job("File::read", work, |done| done));
+        let operation = (Operation::Read, "File::read");
+        self.progress
+            .start(operation, work, |state, (buffer, result)| {
+                (state.buffer, state.read) = (buffer, Some(result));
+            });
     }
 
     /// Waits until the buffer has unread bytes, of which a job reads at most `max_bytes`, or until
     /// the end of the file.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<io::Result<()>> {
+    fn poll_fill(&self, cx: &mut Context<'_>, max_bytes: usize) -> Poll<io::Result<()>> {
         if max_bytes == 0 {
             return Poll::Ready(Ok(()));
         }
         loop {
-            match &mut self.state {
-                State::Idle if self.buffer.unread().is_empty() => {
-                    self.start_read(max_bytes.min(MAX_BYTES_PER_JOB));
+            match self.progress.operation() {
+                None if self.unread() == 0 => self.start_read(max_bytes.min(MAX_BYTES_PER_JOB)),
+                None => return Poll::Ready(Ok(())),
+                Some(Operation::Read) => {
+                    ready!(self.progress.poll_done(cx));
+                    let result = self.progress.with(|state| state.read.take());
+                    return Poll::Ready(result.unwrap_or(Ok(())));
                 }
-                State::Idle => return Poll::Ready(Ok(())),
-                State::Reading(reading) => {
-                    let (buffer, result) = ready!(Pin::new(reading).poll(cx));
-                    self.buffer = buffer;
-                    self.state = State::Idle;
-                    return Poll::Ready(result);
-                }
-                State::Writing(_) | State::Seeking(..) => ready!(self.poll_idle(cx)),
+                Some(_) => ready!(self.progress.poll_idle(cx)),
             }
         }
     }
 
-    /// Waits for the operation in progress and stores its result: read bytes in the buffer, the
-    /// error of a write in `write_error`.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.state {
-            State::Idle => {}
-            // The error of a dropped read is not stored: the next read fails again.
-            State::Reading(reading) => self.buffer = ready!(Pin::new(reading).poll(cx)).0,
-            State::Writing(writing) => self.write_error = ready!(Pin::new(writing).poll(cx)).err(),
-            State::Seeking(_, seeking) => drop(ready!(Pin::new(seeking).poll(cx))),
+    fn unread(&self) -> usize {
+        self.progress.with(|state| state.buffer.unread().len())
+    }
+
+    /// Waits for the write in progress and returns its error.
+    async fn flushed(&self) -> io::Result<()> {
+        if self.progress.operation() == Some(Operation::Write) {
+            self.progress.idle().await;
         }
-        self.state = State::Idle;
-        Poll::Ready(())
+        self.take_write_error()
+    }
+
+    fn take_write_error(&self) -> io::Result<()> {
+        let error = self.progress.with(|state| state.write_error.take());
+        error.map_or(Ok(()), Err)
     }
 
     /// Waits for the operation in progress and moves the cursor of the descriptor to the position
     /// of the file.
-    async fn settle_cursor(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.poll_idle(cx)).await;
+    async fn settle_cursor(&self) -> io::Result<()> {
+        self.progress.idle().await;
         self.rewind_unread()
     }
 
     /// Moves the cursor of the descriptor back by the unread bytes. This changes a number in the
     /// descriptor and does no I/O, so it needs no job.
-    fn rewind_unread(&mut self) -> io::Result<()> {
+    fn rewind_unread(&self) -> io::Result<()> {
         debug_assert!(
-            matches!(self.state, State::Idle),
+            self.progress.operation().is_none(),
             "the cursor was moved during an operation: wait for `poll_idle` first"
         );
-        let unread = self.buffer.unread().len() as i64;
+        let unread = self.unread() as i64;
         if unread == 0 {
             return Ok(());
         }
         match (&*self.file).seek(SeekFrom::Current(-unread)) {
-            Ok(_) => self.buffer.discard_unread(),
+            Ok(_) => self.progress.with(|state| state.buffer.discard_unread()),
             // A pipe or a terminal has no cursor: the bytes stay in the buffer.
             Err(error) if error.kind() == ErrorKind::NotSeekable => {}
             Err(error) => return Err(with_path("File::seek", self.path.as_deref(), error)),
@@ -411,22 +407,25 @@ impl File {
 
 impl AsyncRead for File {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         target: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_fill(cx, target.len()))?;
-        Poll::Ready(Ok(self.buffer.copy_to(target)))
+        Poll::Ready(Ok(self.progress.with(|state| state.buffer.copy_to(target))))
     }
 
     fn poll_read_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         targets: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_fill(cx, targets.iter().map(|target| target.len()).sum()))?;
-        let copied = targets.iter_mut().map(|target| self.buffer.copy_to(target));
-        Poll::Ready(Ok(copied.sum()))
+        let copied = self.progress.with(|state| {
+            let targets = targets.iter_mut();
+            targets.map(|target| state.buffer.copy_to(target)).sum()
+        });
+        Poll::Ready(Ok(copied))
     }
 }
 
@@ -441,14 +440,12 @@ impl AsyncWrite for File {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_idle(cx));
-        if let Some(error) = self.write_error.take() {
-            return Poll::Ready(Err(error));
-        }
+        ready!(self.progress.poll_idle(cx));
+        self.take_write_error()?;
         let length = slices.iter().map(|slice| slice.len());
         let length = length.fold(0, usize::saturating_add).min(MAX_BYTES_PER_JOB);
         if length == 0 {
@@ -460,17 +457,20 @@ impl AsyncWrite for File {
             let room = length - bytes.len();
             bytes.extend_from_slice(&slice[..slice.len().min(room)]);
         }
-        let writing = self.job("File::write", move |mut file| file.write_all(&bytes));
-        self.state = State::Writing(writing.untracked());
+        let work = self.work("File::write", move |mut file| file.write_all(&bytes));
+        let operation = (Operation::Write, "File::write");
+        self.progress.start(operation, work, |state, result| {
+            state.write_error = result.err();
+        });
         Poll::Ready(Ok(length))
     }
 
     /// Waits for the write in progress and returns its error. It does not sync to the disk.
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let State::Writing(_) = self.state {
-            ready!(self.poll_idle(cx));
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.progress.operation() == Some(Operation::Write) {
+            ready!(self.progress.poll_idle(cx));
         }
-        Poll::Ready(self.write_error.take().map_or(Ok(()), Err))
+        Poll::Ready(self.take_write_error())
     }
 
     /// Flushes the file; the descriptor is closed when the file is dropped.
@@ -483,49 +483,45 @@ impl AsyncSeek for File {
     /// Moves the cursor, after the operation in progress. A seek from the end is a job, because
     /// some file systems do I/O to find the length; any other seek does no I/O.
     fn poll_seek(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         target: SeekFrom,
     ) -> Poll<io::Result<u64>> {
-        if !matches!(&self.state, State::Seeking(current, _) if *current == target) {
-            ready!(self.poll_idle(cx));
+        let operation = Operation::Seek(target);
+        if self.progress.operation() != Some(operation) {
+            ready!(self.progress.poll_idle(cx));
             self.rewind_unread()?;
             if !matches!(target, SeekFrom::End(_)) {
                 let moved = (&*self.file).seek(target);
                 let wrap = |error| with_path("File::seek", self.path.as_deref(), error);
                 return Poll::Ready(moved.map_err(wrap));
             }
-            let seeking = self.job("File::seek", move |mut file| file.seek(target));
-            self.state = State::Seeking(target, seeking.untracked());
+            let work = self.work("File::seek", move |mut file| file.seek(target));
+            let operation = (operation, "File::seek");
+            self.progress.start(operation, work, |state, result| {
+                state.sought = Some(result);
+            });
         }
-        let State::Seeking(_, seeking) = &mut self.state else {
-            unreachable!("a seek was started above");
-        };
-        let moved = ready!(Pin::new(seeking).poll(cx));
-        self.state = State::Idle;
-        Poll::Ready(moved)
+        ready!(self.progress.poll_done(cx));
+        let sought = self.progress.with(|state| state.sought.take());
+        Poll::Ready(sought.expect("a seek that has completed has a result"))
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        let error = self.write_error.take();
-        let writing = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Writing(writing) => Some(writing),
-            _ => None,
-        };
-        if (error.is_none() && writing.is_none()) || try_current().is_none() {
+        let is_writing = self.progress.operation() == Some(Operation::Write);
+        let has_error = self.progress.with(|state| state.write_error.is_some());
+        if !(is_writing || has_error) || try_current().is_none() {
             return;
         }
         // No later operation can return the error of the last write, so it becomes a rejection.
-        let report = async move {
-            match (error, writing) {
-                (Some(error), _) => Err(error),
-                (None, Some(writing)) => writing.settled().await.unwrap_or(Ok(())),
-                (None, None) => Ok(()),
-            }
-        };
-        drop(try_spawn_lazy_at(self.location, report));
+        let progress = self.progress.clone();
+        drop(try_spawn_lazy_at(self.location, async move {
+            progress.clone().settled().await;
+            let error = progress.with(|state| state.write_error.take());
+            error.map_or(Ok(()), Err)
+        }));
     }
 }
 
@@ -540,7 +536,7 @@ impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("File")
             .field("path", &self.path)
-            .field("is_idle", &matches!(self.state, State::Idle))
+            .field("operation", &self.progress.operation())
             .finish_non_exhaustive()
     }
 }

@@ -9,25 +9,27 @@ use super::File;
 
 /// Options for opening files: those of [`std::fs::OpenOptions`].
 ///
-/// Options of a single platform (`mode`, `custom_flags`, …) are set on the standard library's type,
-/// which can be converted.
+/// On Unix it also has `mode` and `custom_flags`. Options of other platforms are set on the standard
+/// library's type, which can be converted.
 ///
 /// # Examples
 ///
 /// ```
 /// use nodeloop::fs::OpenOptions;
-/// # #[cfg(unix)]
-/// use std::os::unix::fs::OpenOptionsExt;
-///
-/// let mut options = std::fs::OpenOptions::new();
-/// options.write(true).create(true);
-/// # #[cfg(unix)]
-/// options.mode(0o600);
-/// let options = OpenOptions::from(options);
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("secret");
+/// nodeloop::block_on(async move {
+///     let mut options = OpenOptions::new();
+///     options.write(true).create_new(true);
+///     # #[cfg(unix)]
+///     options.mode(0o600);
+///     options.open(path).await.map(drop)
+/// })?;
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    options: std::fs::OpenOptions,
+    pub(super) options: std::fs::OpenOptions,
 }
 
 impl OpenOptions {

@@ -1,13 +1,15 @@
 //! Functions that exist only on Unix: permissions of new directories, owners, symbolic links of one
 //! kind, and reading and writing at an offset.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, DirEntryExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, DirEntryExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::file::MAX_BYTES_PER_JOB;
 use super::job::{path_job, two_path_job};
-use super::{DirBuilder, DirEntry, File};
+use super::{DirBuilder, DirEntry, File, OpenOptions};
 use crate::promise::TryPromise;
 
 /// The permissions of a new directory; `None` for the default.
@@ -67,11 +69,19 @@ pub fn lchown(
 }
 
 impl File {
-    /// Reads at most `length` bytes at `offset`, which is counted from the start of the file.
+    /// Reads into `buffer` at `offset`, which is counted from the start of the file, and returns the
+    /// number of bytes.
     ///
-    /// Returns fewer bytes if the file ends earlier or the operating system reads fewer. The cursor
-    /// is neither used nor moved, so this runs concurrently with any other operation. It
-    /// corresponds to Node's `fileHandle.read(buffer, 0, length, position)`.
+    /// It reads fewer bytes than the buffer holds if the file ends earlier, if the operating system reads
+    /// fewer, or if the buffer is larger than 2 MiB. The cursor is neither used nor moved, so this runs
+    /// concurrently with any other operation. It corresponds to Node's
+    /// `fileHandle.read(buffer, 0, buffer.length, position)`.
+    ///
+    /// The job is submitted when this method is called.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, `buffer` is unchanged.
     ///
     /// # Examples
     ///
@@ -80,11 +90,13 @@ impl File {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("notes");
     /// # std::fs::write(&path, "one two three")?;
-    /// let middle = nodeloop::block_on(async move {
+    /// nodeloop::block_on(async move {
     ///     let file = File::open(path).await?;
-    ///     file.read_at(3, 4).await
+    ///     let mut middle = [0; 3];
+    ///     assert_eq!(file.read_at(&mut middle, 4).await?, 3);
+    ///     assert_eq!(&middle, b"two");
+    ///     Ok::<_, std::io::Error>(())
     /// })?;
-    /// assert_eq!(middle, b"two");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -92,17 +104,60 @@ impl File {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn read_at(&self, length: usize, offset: u64) -> TryPromise<Vec<u8>, io::Error> {
-        self.job("File::read_at", move |file| {
+    pub fn read_at<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        offset: u64,
+    ) -> impl Future<Output = io::Result<usize>> + use<'a> {
+        let length = buffer.len().min(MAX_BYTES_PER_JOB);
+        let reading = self.job("File::read_at", move |file| {
             let mut bytes = vec![0; length];
-            let length = loop {
-                match file.read_at(&mut bytes, offset) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => break result?,
-                }
-            };
+            let length = retry(|| file.read_at(&mut bytes, offset))?;
             bytes.truncate(length);
             Ok(bytes)
+        });
+        async move {
+            let bytes = reading.await?;
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    /// Fills `buffer` from `offset`, which is counted from the start of the file.
+    ///
+    /// It reads as [`read_at`](File::read_at) does, but is lazy: it does nothing until it is polled.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends
+    /// earlier. A part of `buffer` may have been overwritten then.
+    pub async fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            let length = self.read_at(buffer, offset).await?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            buffer = &mut buffer[length..];
+            offset += length as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes the first part of `bytes` at `offset`, which is counted from the start of the file and
+    /// may be past its end, and returns the number of bytes.
+    ///
+    /// It writes fewer bytes than given if the operating system writes fewer, or if there are more than
+    /// 2 MiB. The cursor is neither used nor moved, so this runs concurrently with any other operation.
+    /// The bytes are copied, and the job is submitted, when this method is called.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> TryPromise<usize, io::Error> {
+        let bytes = bytes[..bytes.len().min(MAX_BYTES_PER_JOB)].to_vec();
+        self.job("File::write_at", move |file| {
+            retry(|| file.write_at(&bytes, offset))
         })
     }
 
@@ -138,6 +193,33 @@ impl File {
         self.job("File::chown", move |file| {
             std::os::unix::fs::fchown(file, user, group)
         })
+    }
+}
+
+fn retry(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+impl OpenOptions {
+    /// Sets the permissions of a file that is created, before the process's umask is applied.
+    ///
+    /// The default is `0o666`.
+    pub fn mode(&mut self, mode: u32) -> &mut OpenOptions {
+        self.options.mode(mode);
+        self
+    }
+
+    /// Sets additional flags for `open`, such as `O_NOFOLLOW`.
+    ///
+    /// Flags of the access mode are ignored.
+    pub fn custom_flags(&mut self, flags: i32) -> &mut OpenOptions {
+        self.options.custom_flags(flags);
+        self
     }
 }
 

@@ -17,6 +17,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 
 use crate::async_local::context::AsyncContext;
@@ -57,6 +58,27 @@ pub trait Reason: Any + fmt::Debug {
 impl<T: Any + fmt::Debug> Reason for T {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+impl dyn Reason {
+    /// Returns whether the reason is a `T`.
+    pub fn is<T: Any>(&self) -> bool {
+        self.as_any().is::<T>()
+    }
+
+    /// Returns the reason as a `T`, if it is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::Reason;
+    /// let reason: &dyn Reason = &"out of paper";
+    /// assert_eq!(reason.downcast_ref::<&str>(), Some(&"out of paper"));
+    /// assert_eq!(reason.downcast_ref::<std::io::Error>().map(|error| error.kind()), None);
+    /// ```
+    pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
+        self.as_any().downcast_ref()
     }
 }
 
@@ -127,8 +149,8 @@ impl Rejection {
 
     /// Calls `read` with the reason and returns its result.
     ///
-    /// The reason is the error with which the promise was rejected, or a [`PanicReason`]. Downcast it
-    /// with [`Reason::as_any`].
+    /// The reason is the error with which the promise was rejected, or a [`PanicReason`]. It can be
+    /// [downcast](trait.Reason.html#method.downcast_ref).
     pub fn with_reason<R>(&self, read: impl FnOnce(&dyn Reason) -> R) -> R {
         let mut read = Some(read);
         let mut result = None;
@@ -142,12 +164,16 @@ impl Rejection {
 
     /// Returns whether the promise is that of the main future, which has returned an error.
     pub(crate) fn is_of_main(&self) -> bool {
-        self.with_reason(|reason| reason.as_any().is::<MainError>())
+        self.with_reason(|reason| reason.is::<MainError>())
     }
 
-    /// Returns the reason as `Debug` prints it.
+    /// Returns the reason as text: an `io::Error` as `Display` prints it, any other value as `Debug`
+    /// does.
     pub fn reason_text(&self) -> String {
-        self.with_reason(|reason| format!("{reason:?}"))
+        self.with_reason(|reason| match reason.downcast_ref::<io::Error>() {
+            Some(error) => error.to_string(),
+            None => format!("{reason:?}"),
+        })
     }
 }
 
@@ -206,16 +232,11 @@ impl fmt::Debug for MainError {
     }
 }
 
-/// The payload of an unhandled rejection that is reported as an uncaught error (R18).
-///
-/// [`on_uncaught`](crate::on_uncaught) listeners receive it if there is no
-/// [`on_unhandled_rejection`](crate::on_unhandled_rejection) listener.
-#[derive(Debug)]
-pub struct UnhandledRejection(pub(crate) String);
+/// The reason in the report of a rejection whose reason was moved out by a handler before.
+pub(crate) struct TakenReason;
 
-impl UnhandledRejection {
-    /// Returns the reason of the rejection as `Debug` prints it.
-    pub fn reason_text(&self) -> &str {
-        &self.0
+impl fmt::Debug for TakenReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(handled meanwhile; the reason has been taken)")
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod error;
+mod handshake;
 mod server;
 mod service;
 
@@ -19,14 +20,16 @@ use ::hyper::server::conn::http1;
 use ::hyper::service::Service;
 use ::hyper::{Request, Response};
 use futures::future::LocalBoxFuture;
+use futures::io::{AsyncRead, AsyncWrite};
 
 use self::connection::Limits;
 pub use self::error::ServeError;
+pub use self::handshake::{Handshake, NoHandshake};
 use self::service::BoxError;
 pub use self::service::{HyperKind, IntoService, TowerKind};
 use super::HyperTimer;
 use crate::net::Socket;
-use crate::net::kind::{Listener, Protocol};
+use crate::net::kind::{Listener, Protocol, Stream};
 use crate::phases::macrotask::SourceLocation;
 
 /// Serves HTTP/1 on the connections of a listener: Node's `http.createServer(…).listen(…)`.
@@ -39,7 +42,8 @@ use crate::phases::macrotask::SourceLocation;
 /// Each connection is a task, which is [spawned](crate::spawn) as soon as the connection is accepted.
 /// `TCP_NODELAY` is set, as in Node. The default limits are Node's: 60 seconds for the head of a
 /// request ([`header_timeout`](Serve::header_timeout)), and 5 seconds between two requests
-/// ([`keep_alive_timeout`](Serve::keep_alive_timeout)). As in Node, a handler has no time limit
+/// ([`keep_alive_timeout`](Serve::keep_alive_timeout)). TLS is a
+/// [handshake](Serve::with_handshake). As in Node, a handler has no time limit
 /// unless it sets one, for example with [`timeout`](crate::time::timeout). There is no limit for the
 /// arrival of a body (Node's `requestTimeout`), either.
 ///
@@ -102,6 +106,7 @@ where
         config: Some(Config {
             listener,
             service: service.into_service(),
+            handshake: NoHandshake,
             http,
             limits: Limits {
                 header: Some(HEADER_TIMEOUT),
@@ -134,18 +139,19 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// The methods panic if the future has been polled.
 #[must_use = "a server does nothing unless polled: await it, or spawn it"]
-pub struct Serve<P: Protocol, S> {
+pub struct Serve<P: Protocol, S, H = NoHandshake> {
     /// Taken by the first poll.
-    config: Option<Config<P, S>>,
+    config: Option<Config<P, S, H>>,
     running: Option<LocalBoxFuture<'static, io::Result<()>>>,
 }
 
 /// Called with each error of a server.
 type ErrorHook<A> = Rc<dyn Fn(ServeError<A>)>;
 
-struct Config<P: Protocol, S> {
+struct Config<P: Protocol, S, H> {
     listener: Socket<Listener<P>>,
     service: S,
+    handshake: H,
     http: http1::Builder,
     limits: Limits,
     max_connections: usize,
@@ -157,7 +163,7 @@ struct Config<P: Protocol, S> {
     location: SourceLocation,
 }
 
-impl<P: Protocol, S> Serve<P, S> {
+impl<P: Protocol, S, H> Serve<P, S, H> {
     /// Shuts the server down when `signal` completes.
     ///
     /// The listener is closed, so new connections are refused. Idle connections are closed. The others
@@ -252,6 +258,33 @@ impl<P: Protocol, S> Serve<P, S> {
         self
     }
 
+    /// Calls `handshake` with each accepted stream, and serves HTTP on the stream that its future
+    /// returns: for TLS, `move |stream| acceptor.accept(stream)` with an acceptor of futures-rustls.
+    ///
+    /// The handshake runs in the connection's task, so a slow client does not delay others. It belongs
+    /// to the [header timeout](Serve::header_timeout) of the first request. An error is reported as
+    /// [`ServeError::Handshake`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server has been polled.
+    #[track_caller]
+    pub fn with_handshake<F, Fut, T>(mut self, handshake: F) -> Serve<P, S, F>
+    where
+        F: Fn(Socket<Stream<P>>) -> Fut + 'static,
+        Fut: Future<Output = io::Result<T>>,
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        self.config();
+        Serve {
+            config: self
+                .config
+                .take()
+                .map(|config| config.with_handshake(handshake)),
+            running: None,
+        }
+    }
+
     /// Changes other settings of hyper, such as the size of its buffers.
     ///
     /// Use [`header_timeout`](Serve::header_timeout) instead of `header_read_timeout`.
@@ -272,13 +305,32 @@ impl<P: Protocol, S> Serve<P, S> {
     }
 
     #[track_caller]
-    fn config(&mut self) -> &mut Config<P, S> {
+    fn config(&mut self) -> &mut Config<P, S, H> {
         let config = self.config.as_mut();
         config.expect("a server cannot be configured after its first poll: configure it before")
     }
 }
 
-impl<P: Protocol, S> fmt::Debug for Serve<P, S> {
+impl<P: Protocol, S, H> Config<P, S, H> {
+    fn with_handshake<F>(self, handshake: F) -> Config<P, S, F> {
+        Config {
+            listener: self.listener,
+            service: self.service,
+            handshake,
+            http: self.http,
+            limits: self.limits,
+            max_connections: self.max_connections,
+            has_peer_address: self.has_peer_address,
+            has_upgrades: self.has_upgrades,
+            shutdown: self.shutdown,
+            shutdown_timeout: self.shutdown_timeout,
+            on_error: self.on_error,
+            location: self.location,
+        }
+    }
+}
+
+impl<P: Protocol, S, H> fmt::Debug for Serve<P, S, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listener = self.config.as_ref().map(|config| &config.listener);
         f.debug_struct("Serve")
@@ -288,10 +340,11 @@ impl<P: Protocol, S> fmt::Debug for Serve<P, S> {
     }
 }
 
-impl<P: Protocol, S> Unpin for Serve<P, S> {}
+impl<P: Protocol, S, H> Unpin for Serve<P, S, H> {}
 
-impl<P, S, B> Future for Serve<P, S>
+impl<P, S, H, B> Future for Serve<P, S, H>
 where
+    H: Handshake<Socket<Stream<P>>>,
     P: Protocol<Address: fmt::Debug + Clone + Send + Sync + 'static>,
     S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>> + 'static,
     B: Body<Error: Into<BoxError>> + 'static,

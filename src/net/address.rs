@@ -55,7 +55,7 @@ impl Target {
             Target::Known(addresses) => addresses,
             Target::Name(host, port) => match look_up(host, port).settled().await {
                 Ok(addresses) => addresses?,
-                Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
+                Err(PromiseError::Panicked(payload)) => resume_unwind(payload.into_inner()),
                 Err(_) => return Err(loop_ended()),
             },
         };

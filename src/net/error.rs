@@ -157,9 +157,10 @@ impl fmt::Display for NetError {
     }
 }
 
+/// The source is that of the first error, whose text `Display` contains.
 impl Error for NetError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.first().error)
+        self.first().error.source()
     }
 }
 

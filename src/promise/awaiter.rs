@@ -88,7 +88,7 @@ impl<O: 'static> Awaiter<O> {
         let target = mapped.clone();
         self.state.when_settled(move |outcome| {
             target.settle(outcome.and_then(|output| {
-                catch_unwind(AssertUnwindSafe(|| map(output))).map_err(PromiseError::Panicked)
+                catch_unwind(AssertUnwindSafe(|| map(output))).map_err(PromiseError::of_panic)
             }));
         });
         mapped
@@ -131,7 +131,7 @@ impl<O: 'static> fmt::Debug for Awaiter<O> {
 fn output_of<O>(outcome: Outcome<O>, location: SourceLocation) -> O {
     match outcome {
         Ok(output) => output,
-        Err(PromiseError::Panicked(payload)) => resume_unwind(payload),
+        Err(PromiseError::Panicked(payload)) => resume_unwind(payload.into_inner()),
         Err(failure) => panic!(
             "awaited the promise created at {location}, which has no value: {failure}; await \
              `promise.settled()` to receive this as an error"

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -214,7 +215,12 @@ impl<E> fmt::Display for AggregateError<E> {
     }
 }
 
-impl<E: fmt::Debug> std::error::Error for AggregateError<E> {}
+/// The source is the first of the errors.
+impl<E: Error + 'static> Error for AggregateError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.errors.first().map(|first| first as &dyn Error)
+    }
+}
 
 /// The outcome of a member.
 type OutcomeOf<P> = Outcome<Result<<P as PromiseLike>::Value, <P as PromiseLike>::Error>>;

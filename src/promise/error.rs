@@ -3,12 +3,12 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::hooks::uncaught::payload_text;
+use crate::hooks::uncaught::PanicPayload;
 
 /// The reason why a promise has no value.
 pub enum PromiseError {
-    /// Its task, job or handler panicked; this is the payload.
-    Panicked(Box<dyn Any + Send>),
+    /// Its task, job or handler panicked with this payload.
+    Panicked(PanicPayload),
     /// It was aborted, or its loop has ended.
     Aborted,
     /// It was resolved with itself: JavaScript's `TypeError` (R44).
@@ -16,6 +16,10 @@ pub enum PromiseError {
 }
 
 impl PromiseError {
+    pub(crate) fn of_panic(payload: Box<dyn Any + Send>) -> PromiseError {
+        PromiseError::Panicked(PanicPayload::new(payload))
+    }
+
     /// Returns whether this is [`Panicked`](PromiseError::Panicked).
     pub fn is_panic(&self) -> bool {
         matches!(self, PromiseError::Panicked(_))
@@ -30,9 +34,7 @@ impl PromiseError {
     /// so the copy contains its text.
     pub(super) fn copied(&self) -> PromiseError {
         match self {
-            PromiseError::Panicked(payload) => {
-                PromiseError::Panicked(Box::new(payload_text(&**payload)))
-            }
+            PromiseError::Panicked(payload) => PromiseError::of_panic(Box::new(payload.message())),
             PromiseError::Aborted => PromiseError::Aborted,
             PromiseError::SelfResolution => PromiseError::SelfResolution,
         }
@@ -43,7 +45,7 @@ impl fmt::Debug for PromiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PromiseError::Panicked(payload) => {
-                write!(f, "Panicked({:?})", payload_text(&**payload))
+                f.debug_tuple("Panicked").field(&payload.message()).finish()
             }
             PromiseError::Aborted => f.write_str("Aborted"),
             PromiseError::SelfResolution => f.write_str("SelfResolution"),
@@ -54,9 +56,7 @@ impl fmt::Debug for PromiseError {
 impl fmt::Display for PromiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PromiseError::Panicked(payload) => {
-                write!(f, "the task panicked: {}", payload_text(&**payload))
-            }
+            PromiseError::Panicked(payload) => write!(f, "the task panicked: {payload}"),
             PromiseError::Aborted => f.write_str("the promise was aborted, or its loop has ended"),
             PromiseError::SelfResolution => SelfResolution.fmt(f),
         }
@@ -80,12 +80,3 @@ impl fmt::Display for SelfResolution {
 }
 
 impl std::error::Error for SelfResolution {}
-
-/// The reason in the report of a rejection whose reason was moved out by a handler before.
-pub(super) struct TakenReason;
-
-impl fmt::Debug for TakenReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(handled meanwhile; the reason has been taken)")
-    }
-}

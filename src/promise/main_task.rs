@@ -35,7 +35,7 @@ pub(crate) fn main_task<'a, F: Future>(
 ) -> impl MainTask + 'a {
     let conclude = |output| {
         let concluded = catch_unwind(AssertUnwindSafe(|| conclude(output)));
-        Conclusion::Settled(concluded.map_err(PromiseError::Panicked))
+        Conclusion::Settled(concluded.map_err(PromiseError::of_panic))
     };
     BorrowingTask {
         location,

@@ -1,6 +1,7 @@
 //! The results of handlers, and the promises that another promise can follow.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -140,7 +141,15 @@ impl<E: fmt::Display> fmt::Display for Rejected<E> {
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for Rejected<E> {}
+/// The source is that of the error, because `Display` prints the error itself.
+impl<E: Error + 'static> Error for Rejected<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Rejected::Error(error) => error.source(),
+            Rejected::Failed(failure) => failure.source(),
+        }
+    }
+}
 
 /// Any promise of this crate: what the combinators accept and what a promise can follow.
 ///

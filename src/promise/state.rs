@@ -27,13 +27,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::error::{Outcome, PromiseError, SelfResolution, TakenReason};
+use super::error::{Outcome, PromiseError, SelfResolution};
 use super::reaction_list::{Reaction, Reactions};
 use crate::async_local::context::AsyncContext;
 use crate::blocking::pool::JobId;
 use crate::event_loop::state::LoopState;
-use crate::hooks::rejection::{PanicReason, Reason, Tracked, Tracking};
-use crate::hooks::uncaught::{drop_quietly, payload_text};
+use crate::hooks::rejection::{PanicReason, Reason, TakenReason, Tracked, Tracking};
+use crate::hooks::uncaught::drop_quietly;
 use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, SettledAs};
 use crate::phases::macrotask::SourceLocation;
@@ -181,7 +181,7 @@ impl<O: 'static> State<O> {
             Err(PromiseError::Aborted) => false, // the program asked for it
             Err(PromiseError::Panicked(payload)) => {
                 let reason = PanicReason {
-                    text: payload_text(&**payload),
+                    text: payload.message(),
                 };
                 *self.failure_reason.borrow_mut() = Some(Box::new(reason));
                 true

@@ -70,7 +70,7 @@ where
         };
         let outcome = match polled {
             Ok(Poll::Ready(output)) => Ok(output),
-            Err(payload) => Err(PromiseError::Panicked(payload)),
+            Err(payload) => Err(PromiseError::of_panic(payload)),
             Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
             Ok(Poll::Pending) => {
                 list_task(promise, cx);
@@ -99,7 +99,7 @@ where
 fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> Outcome<T> {
     match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
         Err(payload) if !matches!(outcome, Err(PromiseError::Panicked(_))) => {
-            Err(PromiseError::Panicked(payload))
+            Err(PromiseError::of_panic(payload))
         }
         _ => outcome,
     }

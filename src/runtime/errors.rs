@@ -3,11 +3,27 @@
 use std::fmt;
 
 use crate::hooks::uncaught::Uncaught;
+use crate::hooks::unhandled::UnhandledReason;
 use crate::observe::starvation::Starvation;
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
 
 /// Why a run ended without a value.
+///
+/// Like every error of this crate it is `Send`, `Sync` and `'static`, so that `?` converts it into
+/// the errors of programs:
+///
+/// ```
+/// use std::error::Error;
+/// use nodeloop::{EventLoop, spawn};
+///
+/// fn program() -> Result<u32, Box<dyn Error + Send + Sync>> {
+///     let mut event_loop = EventLoop::builder().build()?;
+///     let outcome = event_loop.block_on(async { spawn(async { 42 }).settled().await })?;
+///     Ok(outcome?)
+/// }
+/// assert_eq!(program().unwrap(), 42);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
@@ -16,8 +32,8 @@ pub enum RunError {
     Stuck(Stuck),
     /// A promise was rejected and no code handled it.
     Unhandled {
-        /// The reason, formatted with `Debug`.
-        reason: String,
+        /// The reason: its text, and on the loop's thread also its value.
+        reason: UnhandledReason,
         /// Where the promise was created.
         location: SourceLocation,
     },
@@ -29,14 +45,27 @@ pub enum RunError {
     Exit(i32),
 }
 
+impl RunError {
+    /// Releases the value of a reason, and with it the loop, and keeps the text.
+    pub(crate) fn without_value(self) -> RunError {
+        match self {
+            RunError::Unhandled { reason, location } => RunError::Unhandled {
+                reason: UnhandledReason::of_text(reason.text().to_owned()),
+                location,
+            },
+            error => error,
+        }
+    }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Stuck(stuck) => stuck.fmt(f),
             RunError::Unhandled { reason, location } => write!(
                 f,
-                "unhandled rejection of the promise created at {location}: {reason}; await it, add a \
-                 reaction, or install `on_unhandled_rejection`"
+                "unhandled rejection of the promise created at {location}: {reason}\n  await it, add \
+                 a reaction, or install `on_unhandled_rejection`"
             ),
             RunError::Uncaught(error) => error.fmt(f),
             RunError::Starvation(starvation) => starvation.fmt(f),

@@ -2,7 +2,6 @@
 //!
 //! Both use the queue for other threads (`reactor/remote_queue.rs`).
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -13,7 +12,7 @@ use std::task::{Context, Poll};
 use futures::channel::oneshot;
 
 use crate::event_loop::current::current;
-use crate::hooks::uncaught::payload_text;
+use crate::hooks::uncaught::PanicPayload;
 use crate::promise::{PromiseError, spawn_at};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
@@ -95,7 +94,7 @@ impl Handle {
                 });
             }
             Err(payload) => {
-                let _ = sender.send(Err(RemoteError::Panicked(payload)));
+                let _ = sender.send(Err(RemoteError::Panicked(PanicPayload::new(payload))));
             }
         });
         RemotePromise { receiver }
@@ -186,7 +185,7 @@ pub enum RemoteError {
     /// The loop has ended, or the task was aborted.
     Closed,
     /// The task panicked, with this payload.
-    Panicked(Box<dyn Any + Send>),
+    Panicked(PanicPayload),
 }
 
 impl From<PromiseError> for RemoteError {
@@ -208,9 +207,7 @@ impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RemoteError::Closed => f.write_str("the event loop ended before the task did"),
-            RemoteError::Panicked(payload) => {
-                write!(f, "the task panicked: {}", payload_text(&**payload))
-            }
+            RemoteError::Panicked(payload) => write!(f, "the task panicked: {payload}"),
         }
     }
 }

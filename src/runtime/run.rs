@@ -217,7 +217,7 @@ impl EventLoop {
             (Some(Ok(_)), None) => Ok(()),
             (_, Some(error @ RunError::Exit(_))) => Err(error), // it also unwinds the main future
             (Some(Err(PromiseError::Panicked(payload))), _) => {
-                Err(RunError::Uncaught(Uncaught { payload, location }))
+                Err(RunError::Uncaught(Uncaught::of(payload, location)))
             }
             (_, Some(error)) => Err(error),
             (_, None) => Err(RunError::Stuck(stuck.unwrap_or_default())),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use super::log::Log;
-use crate::hooks::uncaught::payload_text;
+use crate::hooks::uncaught::PanicPayload;
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::RunError;
@@ -21,7 +21,7 @@ pub struct TestFailure {
 #[derive(Debug)]
 enum Kind {
     /// The body panicked.
-    Body(Box<dyn Any + Send>),
+    Body(PanicPayload),
     /// The run ended without a value.
     Ended(RunError),
     /// Tasks are pending, although nothing keeps the loop alive.
@@ -32,7 +32,7 @@ impl TestFailure {
     pub(super) fn of_run(error: RunError, body: SourceLocation, log: &Log) -> TestFailure {
         let kind = match error {
             RunError::Uncaught(error) if error.location() == body => {
-                Kind::Body(error.into_payload())
+                Kind::Body(PanicPayload::new(error.into_payload()))
             }
             error => Kind::Ended(error),
         };
@@ -73,7 +73,7 @@ impl TestFailure {
     /// Returns what happened, without the log.
     pub(super) fn cause(&self) -> String {
         match &self.kind {
-            Kind::Body(payload) => payload_text(&**payload),
+            Kind::Body(payload) => payload.message(),
             Kind::Ended(error) => error.to_string(),
             Kind::Leftovers(report) => {
                 let tasks = report.tasks();
@@ -95,7 +95,7 @@ impl TestFailure {
     /// Returns the payload if the body panicked. Its message has already been printed.
     pub(super) fn into_body_panic(self) -> Result<Box<dyn Any + Send>, TestFailure> {
         match self.kind {
-            Kind::Body(payload) => Ok(payload),
+            Kind::Body(payload) => Ok(payload.into_inner()),
             _ => Err(self),
         }
     }

@@ -182,13 +182,13 @@ pub fn text_of(payload: &(dyn Any + Send)) -> String {
 pub fn log_uncaught(log: &Log) {
     let log = log.clone();
     on_uncaught(move |error: &Uncaught| {
-        log.add(format_args!("uncaught {}", text_of(error.payload())));
+        log.add(format_args!("uncaught {}", error.message()));
     });
 }
 
 /// The reason of a rejection as `console.log` prints it.
 pub fn reason_of(rejection: &Rejection) -> String {
-    rejection.with_reason(|reason| match reason.as_any().downcast_ref::<&str>() {
+    rejection.with_reason(|reason| match reason.downcast_ref::<&str>() {
         Some(text) => (*text).to_owned(),
         None => format!("{reason:?}"),
     })

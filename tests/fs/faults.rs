@@ -189,16 +189,29 @@ fn unix_permissions_owners_and_positioned_reads() {
     let directory = tempdir();
     let path = directory.path().join("file");
     run(async move {
-        let mut file = File::create_new(&path).await.unwrap();
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true).mode(0o640);
+        let mut file = options.open(&path).await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().mode() & 0o777, 0o640);
+        let mut appending = File::options();
+        const APPEND: i32 = rustix::fs::OFlags::APPEND.bits() as i32;
+        let appending = appending.write(true).custom_flags(APPEND).open(&path);
+        drop(appending.await.unwrap());
         let again = File::create_new(&path).await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AlreadyExists);
         file.write_all(b"0123456789").await.unwrap();
         file.flush().await.unwrap();
         // Concurrently, and the cursor stays at the end.
-        let (one, other) = (file.read_at(3, 2), file.read_at(100, 8));
-        assert_eq!(one.await.unwrap(), b"234");
-        assert_eq!(other.await.unwrap(), b"89");
-        file.write_all_at(*b"xx", 4).await.unwrap();
+        let (mut first, mut second) = ([0; 3], [0; 100]);
+        let (one, other) = (file.read_at(&mut first, 2), file.read_at(&mut second, 8));
+        assert_eq!((one.await.unwrap(), other.await.unwrap()), (3, 2));
+        assert_eq!((&first, &second[..3]), (b"234", &b"89\0"[..]));
+        assert_eq!(file.write_at(b"x", 4).await.unwrap(), 1);
+        file.write_all_at(*b"x", 5).await.unwrap();
+        file.read_exact_at(&mut first, 3).await.unwrap();
+        assert_eq!(&first, b"3xx");
+        let beyond = file.read_exact_at(&mut first, 8).await.unwrap_err();
+        assert_eq!(beyond.kind(), ErrorKind::UnexpectedEof);
         assert_eq!(file.stream_position().await.unwrap(), 10);
         assert_eq!(fs::read(&path).await.unwrap(), b"0123xx6789");
 

@@ -2,11 +2,12 @@
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, SeekFrom};
 use std::path::Path;
+use std::rc::Rc;
 
 use crate::common::limit::limit;
 use futures::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt};
 use nodeloop::fs::{self, File, PathError};
-use nodeloop::{EventLoop, RunError};
+use nodeloop::{EventLoop, RunError, spawn};
 
 use crate::{Plug, one_by_one, run, tempdir};
 
@@ -267,6 +268,32 @@ fn the_other_operations_of_a_file() {
     });
 }
 
+/// Tasks that share a file wait for its write, each for itself, and one of them receives the error.
+#[test]
+fn tasks_that_share_a_file_all_wait_for_the_write_in_progress() {
+    let _limit = limit();
+    let directory = tempdir();
+    let path = directory.path().join("file");
+    run(async move {
+        let mut file = File::create_new(&path).await.unwrap();
+        file.write_all(b"0123456789").await.unwrap();
+        let file = Rc::new(file);
+        let (first, second, third) = (file.clone(), file.clone(), file.clone());
+        let first = spawn(async move { first.sync_all().await.unwrap() });
+        let second = spawn(async move { second.set_len(4).await.unwrap() });
+        let third = spawn(async move { third.try_clone().await.unwrap() });
+        drop(file.sync_data().now_or_never()); // a wait that is dropped stops no other
+        first.await;
+        second.await;
+        assert_eq!(third.await.metadata().await.unwrap().len(), 4);
+
+        let mut file = File::open(&path).await.unwrap();
+        file.write_all(b"fails").await.unwrap();
+        let (one, other) = futures::join!(file.sync_all(), file.sync_all());
+        assert!(one.is_err() != other.is_err(), "an error is returned once");
+    });
+}
+
 /// A file whose writes fail, because it is open for reading only.
 async fn unwritable(path: &Path) -> File {
     fs::write(path, "x").await.unwrap();
@@ -310,7 +337,12 @@ fn a_write_error_without_an_awaiter_is_an_unhandled_rejection() {
         file.write_all(b"a").await.unwrap();
     });
     match result {
-        Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("write"), "{reason}"),
+        Err(RunError::Unhandled {
+            reason, location, ..
+        }) => {
+            assert!(reason.text().contains("write"), "{reason}");
+            assert_eq!(location.file(), file!(), "where the file was opened");
+        }
         other => panic!("{other:?}"),
     }
 }

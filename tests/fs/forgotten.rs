@@ -33,7 +33,10 @@ fn a_forgotten_operation_that_fails_ends_the_run() {
     });
     match result {
         Err(RunError::Unhandled { reason, location }) => {
-            assert!(reason.contains("/missing/directory/file"), "{reason}");
+            assert!(
+                reason.text().contains("/missing/directory/file"),
+                "{reason}"
+            );
             assert_eq!((location.file(), location.line()), (file!(), line));
         }
         other => panic!("{other:?}"),

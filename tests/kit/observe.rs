@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit;
-use crate::common::{Later, Log, ms, text_of, throw, virtual_loop};
+use crate::common::{Later, Log, ms, throw, virtual_loop};
 use nodeloop::observe::{self, position};
 use nodeloop::observe::{
     Event, EventContext, Observer, ObserverHandle, Phase, Queue, SettledAs, StepKind,
@@ -412,7 +412,7 @@ fn a_panic_of_an_observer_ends_the_run_without_calling_hooks() {
     );
     match error {
         RunError::Uncaught(error) => {
-            assert_eq!(text_of(error.payload()), "the observer's");
+            assert_eq!(error.message(), "the observer's");
             assert_eq!(
                 error.location().file(),
                 file!(),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit_of;
-use crate::common::{ms, text_of, trace, virtual_loop};
+use crate::common::{ms, trace, virtual_loop};
 use nodeloop::promise::{MAX_SPAWN_DEPTH, PromiseError, with_resolver};
 use nodeloop::{
     Promise, next_tick, queue_microtask, set_immediate, set_timeout, spawn, spawn_lazy,
@@ -274,7 +274,7 @@ fn nested(
     let run = move || {
         let result = virtual_loop().run(async { nest().await });
         result.map_err(|error| match error {
-            nodeloop::RunError::Uncaught(error) => text_of(error.payload()),
+            nodeloop::RunError::Uncaught(error) => error.message(),
             error => panic!("{error}"),
         })
     };

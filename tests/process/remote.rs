@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::common::limit::{limit, limit_of};
 use crate::common::real_loop;
-use crate::common::{Log, ms, text_of, throw, virtual_loop};
+use crate::common::{Log, ms, throw, virtual_loop};
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on as elsewhere;
@@ -573,7 +573,7 @@ fn a_panic_in_a_job_reaches_its_awaiter() {
             let Err(PromiseError::Panicked(payload)) = failure else {
                 panic!("{failure:?}");
             };
-            assert_eq!(text_of(&*payload), "in the job");
+            assert_eq!(payload.message(), "in the job");
             let awaiting = spawn(async { spawn_blocking(|| throw("in the job")).await });
             assert!(awaiting.settled().await.unwrap_err().is_panic());
         })

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::mpsc;
 
 use crate::common::limit::limit;
-use crate::common::{Log, text_of, trace};
+use crate::common::{Log, trace};
 use crate::common::{block_on, run};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
@@ -105,7 +105,7 @@ fn a_worker_ends_by_itself_by_its_port_by_a_code_or_by_force() {
             let throws = |_: MessagePort<(), ()>| async { crate::common::throw("RangeError") };
             let worker = Worker::<(), (), ()>::spawn(throws).unwrap();
             match worker.join().await {
-                Err(RunError::Uncaught(error)) => log.add(text_of(error.payload())),
+                Err(RunError::Uncaught(error)) => log.add(error.message()),
                 other => panic!("{other:?}"),
             }
             log.add("thrown 1");
@@ -140,7 +140,9 @@ fn the_failure_of_a_worker_without_an_awaiter_is_reported() {
     };
     let mut event_loop = EventLoop::builder().build().unwrap();
     match event_loop.run_script(worker) {
-        Err(RunError::Unhandled { reason, .. }) => assert!(reason.contains("lost"), "{reason}"),
+        Err(RunError::Unhandled { reason, .. }) => {
+            assert!(reason.text().contains("lost"), "{reason}")
+        }
         other => panic!("{other:?}"),
     }
     let reported = Rc::new(Cell::new(false));

@@ -690,7 +690,7 @@ fn a_panic_in_a_callback_is_the_error_of_the_run() {
         panic!("{error:?}");
     };
     assert_eq!(error.location().line(), line);
-    assert_eq!(text_of(error.payload()), "in a timer");
+    assert_eq!(error.message(), "in a timer");
     assert!(
         text.contains("uncaught panic in the callback created at"),
         "{text}"

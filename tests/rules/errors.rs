@@ -7,9 +7,7 @@
 use std::cell::Cell;
 use std::panic::Location;
 
-use crate::common::{
-    Later, Log, log_uncaught, ms, rejected, resolved, text_of, throw, trace, try_trace,
-};
+use crate::common::{Later, Log, log_uncaught, ms, rejected, resolved, throw, trace, try_trace};
 use nodeloop::promise::try_with_resolver;
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
@@ -326,8 +324,10 @@ fn awaiting_moves_a_rejection_to_the_async_function() {
 fn without_a_listener_a_rejection_is_an_uncaught_error() {
     trace(|log| {
         on_uncaught(move |error| {
-            let rejection: &UnhandledRejection = error.payload().downcast_ref().unwrap();
-            log.add(format_args!("uncaught {}", rejection.reason_text()));
+            error.payload().with_payload(|payload| {
+                let rejection: &UnhandledRejection = payload.downcast_ref().unwrap();
+                log.add(format_args!("uncaught {}", rejection.reason_text()));
+            });
         });
         drop(rejected("boom"));
         drop(rejected("text"));
@@ -356,7 +356,7 @@ fn without_any_listener_a_rejection_ends_the_run() {
     log.assert(["tick", "exit 1"]);
     match result {
         Err(RunError::Unhandled { reason, location }) => {
-            assert_eq!(reason, "1");
+            assert_eq!(reason.text(), "1");
             assert_eq!(location.file(), file!());
         }
         other => panic!("{other:?}"),
@@ -376,7 +376,7 @@ fn without_any_listener_a_panic_ends_the_run() {
     log.assert(["exit 1"]);
     match result {
         Err(RunError::Uncaught(error)) => {
-            assert_eq!(text_of(error.payload()), "x");
+            assert_eq!(error.message(), "x");
             assert_eq!(error.location().file(), file!());
         }
         other => panic!("{other:?}"),
@@ -441,7 +441,7 @@ fn a_panicking_microtask_does_not_end_the_drain() {
     trace(|log| {
         let line = log.clone();
         on_uncaught(move |error| {
-            line.add(format_args!("uncaught {}", text_of(error.payload())));
+            line.add(format_args!("uncaught {}", error.message()));
             next_tick(line.callback("tick of listener"));
         });
         queue_microtask(|| throw("m1"));

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::common::{Later, Log, log_uncaught, ms, rejected, text_of, throw, trace};
+use crate::common::{Later, Log, log_uncaught, ms, rejected, throw, trace};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
     HookListener, TimeoutHandle, TryPromise, next_tick, on_before_exit, on_exit,
@@ -28,7 +28,7 @@ fn catch<E: nodeloop::Reason>(promise: TryPromise<(), E>, log: &Log, line: &'sta
 fn log_uncaught_and_queue(log: &Log, names_error: bool) {
     let log = log.clone();
     on_uncaught(move |error| {
-        let text = text_of(error.payload());
+        let text = error.message();
         let tail = if names_error {
             format!(" for {text}")
         } else {
@@ -127,7 +127,7 @@ fn a_panicking_microtask_does_not_end_the_drain_between_lists() {
     trace(|log| {
         let line = log.clone();
         on_uncaught(move |error| {
-            line.add(format_args!("uncaught {}", text_of(error.payload())));
+            line.add(format_args!("uncaught {}", error.message()));
             next_tick(line.callback("tick of listener"));
         });
         let line = log.clone();
@@ -432,7 +432,7 @@ fn an_immediate_of_the_listener_runs_in_the_round_after_the_last() {
     trace(|log| {
         let line = log.clone();
         on_uncaught(move |error| {
-            line.add(format_args!("uncaught {}", text_of(error.payload())));
+            line.add(format_args!("uncaught {}", error.message()));
             let line = line.clone();
             set_immediate(move || {
                 line.add("immediate of listener");
@@ -463,7 +463,7 @@ fn an_immediate_of_the_listener_waits_if_the_snapshot_goes_on() {
     trace(|log| {
         let line = log.clone();
         on_uncaught(move |error| {
-            line.add(format_args!("uncaught {}", text_of(error.payload())));
+            line.add(format_args!("uncaught {}", error.message()));
             set_immediate(line.callback("immediate of listener"));
         });
         let line = log.clone();
@@ -721,11 +721,11 @@ fn a_listener_removed_while_its_event_is_dispatched_is_called_this_once() {
 
         let line = log.clone();
         let listener = on_uncaught(move |error| {
-            line.add(format_args!("uncaught {}", text_of(error.payload())));
+            line.add(format_args!("uncaught {}", error.message()));
         });
         let line = log.clone();
         on_uncaught(move |error| {
-            line.add(format_args!("also {}", text_of(error.payload())));
+            line.add(format_args!("also {}", error.message()));
             listener.remove();
         });
         set_immediate(|| throw("1"));

@@ -9,6 +9,7 @@ mod async_local;
 mod bad_input;
 mod drain;
 mod emitter;
+mod error_types;
 mod errors;
 mod event_loop;
 mod immediates;

@@ -7,8 +7,8 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use crate::common::{
-    Log, log_ok, ms, reason_of, rejected, resolved, tag, text_of, then_ruler as ruler, throw,
-    trace, trace_with_leftovers, virtual_loop,
+    Log, log_ok, ms, reason_of, rejected, resolved, tag, then_ruler as ruler, throw, trace,
+    trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{
     Next, PromiseError, Rejected, TryResolver, all, all_settled, any, any_and_abort, race,
@@ -397,7 +397,7 @@ fn the_payload_of_a_panic_comes_through_a_chain() {
             .then(|()| ());
         spawn(async move {
             match end.settled().await {
-                Err(PromiseError::Panicked(payload)) => log.add(text_of(&*payload)),
+                Err(PromiseError::Panicked(payload)) => log.add(payload.message()),
                 other => log.add(format_args!("{other:?}")),
             }
         })

@@ -921,7 +921,7 @@ fn a_waker_that_panics_does_not_keep_the_others_from_waking() {
         let ours = Rc::new(ours);
         let reports = lines.clone();
         nodeloop::on_uncaught(move |error| {
-            let text = error.payload().downcast_ref::<&str>().unwrap();
+            let text = error.message();
             log(&reports, format!("uncaught: {text}"));
         });
         let mut foreign = Box::pin({

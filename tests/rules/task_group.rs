@@ -9,8 +9,7 @@ use std::task::Poll;
 use futures::{FutureExt, StreamExt};
 
 use crate::common::{
-    Log, block_on, ms, text_of, then_ruler as ruler, throw, trace, trace_with_leftovers,
-    virtual_loop,
+    Log, block_on, ms, then_ruler as ruler, throw, trace, trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{PromiseError, ready, with_resolver};
 use nodeloop::task_group::TaskId;
@@ -357,7 +356,7 @@ fn a_panic_is_a_result() {
             let PromiseError::Panicked(payload) = error else {
                 panic!("{error}");
             };
-            log.add(text_of(&*payload));
+            log.add(payload.message());
         })
         .detach();
     });

@@ -1,10 +1,10 @@
 //! HTTPS on the loop.
 //!
-//! `futures-rustls` wraps any stream of the `futures` traits in another one, so TLS is a layer
-//! between the socket and [`HyperIo`], and nothing else changes.
+//! `futures-rustls` wraps any stream of the `futures` traits in another one. For a server this is the
+//! [handshake](nodeloop::hyper::Serve::with_handshake) of each connection; for a client it is a layer
+//! between the socket and [`HyperIo`].
 
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,10 +12,9 @@ use futures_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerNam
 use futures_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 use futures_rustls::{TlsAcceptor, TlsConnector};
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use nodeloop::hyper::{HyperIo, HyperTimer};
+use nodeloop::hyper::HyperIo;
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::spawn;
 
@@ -47,24 +46,11 @@ pub async fn serve(listener: TcpListener, identity: Identity) -> Result<(), Box<
         .with_no_client_auth()
         .with_single_cert(vec![identity.certificate], identity.key)?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let mut http = http1::Builder::new();
-    http.timer(HyperTimer::new());
-    loop {
-        let (stream, client) = listener.accept().await?;
-        let (acceptor, http) = (acceptor.clone(), http.clone());
-        spawn(async move {
-            let served = async {
-                let stream = acceptor.accept(stream).await?;
-                let answer = service_fn(answer);
-                let served = http.serve_connection(HyperIo::new(stream), answer).await;
-                served.map_err(io::Error::other)
-            };
-            if let Err(error) = served.await {
-                eprintln!("{client}: {error}");
-            }
-        })
-        .detach();
-    }
+    nodeloop::hyper::serve(listener, service_fn(answer))
+        .with_handshake(move |stream| acceptor.accept(stream))
+        .on_error(|error| eprintln!("{error}"))
+        .await?;
+    Ok(())
 }
 
 /// Echoes the body, or returns a greeting if there is none.

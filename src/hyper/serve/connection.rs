@@ -42,6 +42,7 @@ impl Limits {
 #[derive(Debug)]
 pub(super) enum End {
     Closed(::hyper::Result<()>),
+    HandshakeFailed(io::Error),
     HeaderTimeout,
     Aborted,
 }
@@ -160,72 +161,90 @@ where
     }
 }
 
-/// Drives a connection of hyper until it ends.
-pub(super) async fn drive<C: HyperConnection>(
-    mut http: Pin<&mut C>,
-    connection: &Connection,
+/// The time limits and the commands that a connection's task watches.
+pub(super) struct Watch {
+    connection: Rc<Connection>,
     limits: Limits,
-) -> End {
-    let mut timer: Option<Sleep> = limits.interval().map(|limit| sleep(limit).unref());
-    let mut is_finishing = false;
-    poll_fn(|cx| {
-        loop {
-            if connection.command.get() == Command::Abort {
-                return Poll::Ready(End::Aborted);
-            }
-            if let Poll::Ready(result) = http.as_mut().poll(cx) {
-                return Poll::Ready(End::Closed(result));
-            }
-            let command = connection.command.get();
-            if command == Command::Finish && !is_finishing {
-                is_finishing = true;
-                http.as_mut().graceful_shutdown();
-                continue; // an idle connection ends in this poll
-            }
-            match ready!(poll_limits(&mut timer, connection, &limits, cx)) {
-                Expired::Header => return Poll::Ready(End::HeaderTimeout),
-                Expired::KeepAlive => connection.command.set(command.max_finish()),
-            }
-        }
-    })
-    .await
+    /// Ends when the limits have to be checked again.
+    timer: Option<Sleep>,
 }
 
-impl Command {
-    /// Returns at least [`Command::Finish`].
-    fn max_finish(self) -> Command {
-        match self {
-            Command::Continue => Command::Finish,
-            other => other,
+impl Watch {
+    pub(super) fn new(connection: Rc<Connection>, limits: Limits) -> Watch {
+        Watch {
+            connection,
+            limits,
+            timer: limits.interval().map(|limit| sleep(limit).unref()),
         }
     }
-}
 
-/// Waits until a limit has expired.
-fn poll_limits(
-    timer: &mut Option<Sleep>,
-    connection: &Connection,
-    limits: &Limits,
-    cx: &mut Context<'_>,
-) -> Poll<Expired> {
-    while let Some(sleep_of_check) = timer {
-        if Pin::new(sleep_of_check).poll(cx).is_pending() {
-            break;
-        }
-        match connection.check(limits) {
-            Ok(next) => *timer = next.map(|after| sleep(after).unref()),
-            Err(expired) => {
-                *timer = None;
-                return Poll::Ready(expired);
+    /// Waits for a handshake, which belongs to the head of the first request.
+    pub(super) async fn handshake<T>(
+        &mut self,
+        mut handshake: Pin<&mut impl Future<Output = io::Result<T>>>,
+    ) -> Result<T, End> {
+        poll_fn(|cx| {
+            match self.connection.command.get() {
+                Command::Continue => {}
+                Command::Finish => return Poll::Ready(Err(End::Closed(Ok(())))),
+                Command::Abort => return Poll::Ready(Err(End::Aborted)),
+            }
+            if let Poll::Ready(result) = handshake.as_mut().poll(cx) {
+                return Poll::Ready(result.map_err(End::HandshakeFailed));
+            }
+            self.poll(cx).map(|_| Err(End::HeaderTimeout))
+        })
+        .await
+    }
+
+    /// Drives a connection of hyper until it ends.
+    pub(super) async fn drive<C: HyperConnection>(&mut self, mut http: Pin<&mut C>) -> End {
+        let mut is_finishing = false;
+        poll_fn(|cx| {
+            loop {
+                if self.connection.command.get() == Command::Abort {
+                    return Poll::Ready(End::Aborted);
+                }
+                if let Poll::Ready(result) = http.as_mut().poll(cx) {
+                    return Poll::Ready(End::Closed(result));
+                }
+                let command = self.connection.command.get();
+                if command == Command::Finish && !is_finishing {
+                    is_finishing = true;
+                    http.as_mut().graceful_shutdown();
+                    continue; // an idle connection ends in this poll
+                }
+                match ready!(self.poll(cx)) {
+                    Expired::Header => return Poll::Ready(End::HeaderTimeout),
+                    Expired::KeepAlive if command == Command::Continue => {
+                        self.connection.command.set(Command::Finish);
+                    }
+                    Expired::KeepAlive => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// Waits until a limit has expired. A command wakes the task.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
+        while let Some(timer) = &mut self.timer {
+            if Pin::new(timer).poll(cx).is_pending() {
+                break;
+            }
+            match self.connection.check(&self.limits) {
+                Ok(next) => self.timer = next.map(|after| sleep(after).unref()),
+                Err(expired) => {
+                    self.timer = None;
+                    return Poll::Ready(expired);
+                }
             }
         }
+        let waiting = &self.connection.waker;
+        let waker = waiting.take().filter(|waker| waker.will_wake(cx.waker()));
+        waiting.set(Some(waker.unwrap_or_else(|| cx.waker().clone())));
+        Poll::Pending
     }
-    let waker = connection.waker.take();
-    let waker = waker.filter(|waker| waker.will_wake(cx.waker()));
-    connection
-        .waker
-        .set(Some(waker.unwrap_or_else(|| cx.waker().clone())));
-    Poll::Pending
 }
 
 /// The service of one connection.

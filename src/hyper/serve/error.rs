@@ -15,7 +15,9 @@ pub enum ServeError<A> {
     /// A connection ended with an error: the client disconnected early or sent something that is not
     /// HTTP, or the service returned an error.
     Connection(A, ::hyper::Error),
-    /// A connection was closed because the head of a request did not arrive in time.
+    /// The [handshake](super::Serve::with_handshake) of a connection has failed.
+    Handshake(A, io::Error),
+    /// A connection was closed because its handshake or the head of a request took too long.
     HeaderTimeout(A),
     /// A connection was aborted, because the server was dropped or because its shutdown took too
     /// long.
@@ -28,6 +30,7 @@ impl<A> ServeError<A> {
         match self {
             ServeError::Accept(_) => None,
             ServeError::Connection(peer, _)
+            | ServeError::Handshake(peer, _)
             | ServeError::HeaderTimeout(peer)
             | ServeError::Aborted(peer) => Some(peer),
         }
@@ -39,6 +42,7 @@ impl<A: fmt::Debug> fmt::Display for ServeError<A> {
         match self {
             ServeError::Accept(_) => f.write_str("a connection could not be accepted"),
             ServeError::Connection(peer, _) => write!(f, "the connection of {peer:?} has failed"),
+            ServeError::Handshake(peer, _) => write!(f, "the handshake of {peer:?} has failed"),
             ServeError::HeaderTimeout(peer) => {
                 write!(f, "{peer:?} did not send the head of a request in time")
             }
@@ -50,7 +54,7 @@ impl<A: fmt::Debug> fmt::Display for ServeError<A> {
 impl<A: fmt::Debug> Error for ServeError<A> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            ServeError::Accept(error) => Some(error),
+            ServeError::Accept(error) | ServeError::Handshake(_, error) => Some(error),
             ServeError::Connection(_, error) => Some(error),
             ServeError::HeaderTimeout(_) | ServeError::Aborted(_) => None,
         }

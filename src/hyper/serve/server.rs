@@ -17,8 +17,9 @@ use ::hyper::{Request, Response};
 use futures::future::{Either, pending, select};
 use slab::Slab;
 
-use super::connection::{Connection, ConnectionIo, ConnectionService, End, Limits, drive};
+use super::connection::{Connection, ConnectionIo, ConnectionService, End, Limits, Watch};
 use super::error::ServeError;
+use super::handshake::Handshake;
 use super::service::BoxError;
 use super::{Config, ErrorHook};
 use crate::hyper::{HyperIo, Local};
@@ -32,8 +33,9 @@ use crate::time::sleep;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until the shutdown is complete. Dropped before that, it aborts all connections.
-pub(super) async fn run<P, S, B>(config: Config<P, S>) -> io::Result<()>
+pub(super) async fn run<P, S, H, B>(config: Config<P, S, H>) -> io::Result<()>
 where
+    H: Handshake<Socket<Stream<P>>>,
     P: Protocol<Address: Debug + Clone + Send + Sync + 'static>,
     S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>> + 'static,
     B: Body<Error: Into<BoxError>> + 'static,
@@ -41,6 +43,7 @@ where
     let shutdown = config.shutdown.unwrap_or_else(|| Box::pin(pending()));
     let server = Rc::new(Server {
         service: Rc::new(config.service),
+        handshake: config.handshake,
         http: config.http,
         limits: config.limits,
         has_peer_address: config.has_peer_address,
@@ -64,8 +67,9 @@ where
     Ok(())
 }
 
-struct Server<P: Protocol, S> {
+struct Server<P: Protocol, S, H> {
     service: Rc<S>,
+    handshake: H,
     http: http1::Builder,
     limits: Limits,
     has_peer_address: bool,
@@ -75,8 +79,9 @@ struct Server<P: Protocol, S> {
     open: Rc<OpenConnections>,
 }
 
-impl<P, S, B> Server<P, S>
+impl<P, S, H, B> Server<P, S, H>
 where
+    H: Handshake<Socket<Stream<P>>>,
     P: Protocol<Address: Debug + Clone + Send + Sync + 'static>,
     S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>> + 'static,
     B: Body<Error: Into<BoxError>> + 'static,
@@ -113,6 +118,24 @@ where
         if let Some(stream) = (&stream as &dyn Any).downcast_ref::<TcpStream>() {
             let _ = stream.set_nodelay(true); // fails if the client has disconnected already
         }
+        let end = self.connect(stream, &peer, connection).await;
+        match end.unwrap_or_else(|end| end) {
+            End::Closed(Ok(())) => {}
+            End::Closed(Err(error)) => self.report(ServeError::Connection(peer, error)),
+            End::HandshakeFailed(error) => self.report(ServeError::Handshake(peer, error)),
+            End::HeaderTimeout => self.report(ServeError::HeaderTimeout(peer)),
+            End::Aborted => self.report(ServeError::Aborted(peer)),
+        }
+    }
+
+    async fn connect(
+        &self,
+        stream: Socket<Stream<P>>,
+        peer: &P::Address,
+        connection: Rc<Connection>,
+    ) -> Result<End, End> {
+        let mut watch = Watch::new(connection.clone(), self.limits);
+        let stream = watch.handshake(pin!(self.handshake.start(stream))).await?;
         let service = ConnectionService {
             service: self.service.clone(),
             connection: connection.clone(),
@@ -120,21 +143,15 @@ where
         };
         let io = ConnectionIo {
             io: HyperIo::new(stream),
-            connection: connection.clone(),
+            connection,
         };
-        let end = if self.has_upgrades {
+        Ok(if self.has_upgrades {
             let http = self.http.serve_connection(Local::new(io), service);
-            drive(pin!(http.with_upgrades()), &connection, self.limits).await
+            watch.drive(pin!(http.with_upgrades())).await
         } else {
             let http = self.http.serve_connection(io, service);
-            drive(pin!(http), &connection, self.limits).await
-        };
-        match end {
-            End::Closed(Ok(())) => {}
-            End::Closed(Err(error)) => self.report(ServeError::Connection(peer, error)),
-            End::HeaderTimeout => self.report(ServeError::HeaderTimeout(peer)),
-            End::Aborted => self.report(ServeError::Aborted(peer)),
-        }
+            watch.drive(pin!(http)).await
+        })
     }
 
     fn report(&self, error: ServeError<P::Address>) {

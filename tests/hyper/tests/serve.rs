@@ -103,6 +103,7 @@ fn errors<A>() -> (Log, impl Fn(ServeError<A>) + 'static) {
         let kind = match error {
             ServeError::Accept(_) => "accept",
             ServeError::Connection(..) => "connection",
+            ServeError::Handshake(..) => "handshake",
             ServeError::HeaderTimeout(_) => "header timeout",
             ServeError::Aborted(_) => "aborted",
             _ => "another",
@@ -497,5 +498,59 @@ fn a_handler_upgrades_its_connection() {
         stream.write_all(b"hello").await.unwrap();
         assert_eq!(rest(&mut stream).await, "olleh");
         assert!(log.borrow().is_empty(), "{log:?}");
+    });
+}
+
+/// Streams that begin with a word, as those of a protocol below HTTP do.
+#[test]
+fn a_handshake_comes_before_http() {
+    on_virtual_time(async {
+        let (server, listener) = Server::bind();
+        let (log, on_error) = errors();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server_future = serve(listener, service_fn(hello))
+            .with_handshake(|mut stream| async move {
+                let mut word = [0; 5];
+                stream.read_exact(&mut word).await?;
+                match &word {
+                    b"hello" => Ok(stream),
+                    _ => Err(io::Error::other("not a greeting")),
+                }
+            })
+            .header_timeout(7 * SECOND)
+            .with_graceful_shutdown(stopped.map(drop))
+            .on_error(on_error);
+        let ended = spawn(server_future);
+        let start = Instant::now();
+        let mut slow = server.connect().await.unwrap();
+        let mut wrong = server.connect().await.unwrap();
+        wrong.write_all(b"hallo").await.unwrap();
+        assert_eq!(rest(&mut wrong).await, "");
+        assert_eq!(*log.borrow(), ["handshake"]);
+        let mut right = server.connect().await.unwrap(); // the slow one delays nobody
+        right.write_all(b"hello").await.unwrap();
+        right.write_all(GET).await.unwrap();
+        assert!(response(&mut right).await.ends_with("hello"));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        sleep(4 * SECOND).await;
+        slow.write_all(b"hello").await.unwrap(); // the head belongs to the same limit
+        assert_eq!(rest(&mut slow).await, "");
+        assert_eq!(start.elapsed(), 7 * SECOND);
+        let mut silent = server.connect().await.unwrap();
+        let sent = Instant::now();
+        assert_eq!(rest(&mut silent).await, "");
+        assert_eq!(sent.elapsed(), 7 * SECOND);
+        assert_eq!(
+            *log.borrow(),
+            ["handshake", "header timeout", "header timeout"]
+        );
+
+        let mut silent = server.connect().await.unwrap();
+        sleep(SECOND).await;
+        let start = Instant::now();
+        stop.send(()).unwrap();
+        ended.await.unwrap();
+        assert_eq!(rest(&mut silent).await, "");
+        assert_eq!(start.elapsed(), Duration::ZERO, "nothing is in progress");
     });
 }
