@@ -14,6 +14,7 @@
 //! The reason for the end of a run is in the loop's `Stop`; `runtime/run.rs` converts it to a
 //! [`RunError`](crate::RunError).
 
+pub(crate) mod listener;
 pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
@@ -26,6 +27,7 @@ use std::rc::{Rc, Weak};
 
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
@@ -44,10 +46,13 @@ use crate::phases::queues::QueuedCallback;
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "beforeExit")]
 #[track_caller]
-pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
+pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
     let state = current("on_before_exit");
-    let id = state.hooks.before_exit.add(move |()| listener());
-    HookListener::new(&state, Hook::BeforeExit, id)
+    let id = state
+        .hooks
+        .before_exit
+        .add(Location::caller(), move |()| listener());
+    listener_of(&state, Hook::BeforeExit, id)
 }
 
 /// Calls `listener` once, with the exit code, when the run ends (R2, R9).
@@ -61,10 +66,13 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "exit")]
 #[track_caller]
-pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
+pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
     let state = current("on_exit");
-    let id = state.hooks.exit.add(move |code| listener(*code));
-    HookListener::new(&state, Hook::Exit, id)
+    let id = state
+        .hooks
+        .exit
+        .add(Location::caller(), move |code| listener(*code));
+    listener_of(&state, Hook::Exit, id)
 }
 
 /// Calls `listener` immediately when a panic leaves a callback (R51). The loop then continues.
@@ -79,10 +87,10 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "uncaughtException")]
 #[track_caller]
-pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
+pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
     let state = current("on_uncaught");
-    let id = state.hooks.uncaught.add(listener);
-    HookListener::new(&state, Hook::Uncaught, id)
+    let id = state.hooks.uncaught.add(Location::caller(), listener);
+    listener_of(&state, Hook::Uncaught, id)
 }
 
 /// Calls `listener` at the end of a drain for every promise that was rejected and has no reaction
@@ -96,10 +104,13 @@ pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "unhandledRejection")]
 #[track_caller]
-pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
+pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_unhandled_rejection");
-    let id = state.hooks.unhandled_rejection.add(listener);
-    HookListener::new(&state, Hook::UnhandledRejection, id)
+    let id = state
+        .hooks
+        .unhandled_rejection
+        .add(Location::caller(), listener);
+    listener_of(&state, Hook::UnhandledRejection, id)
 }
 
 /// Calls `listener` for every promise that gets its first reaction after it was reported to
@@ -110,10 +121,13 @@ pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Hoo
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "rejectionHandled")]
 #[track_caller]
-pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
+pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_rejection_handled");
-    let id = state.hooks.rejection_handled.add(listener);
-    HookListener::new(&state, Hook::RejectionHandled, id)
+    let id = state
+        .hooks
+        .rejection_handled
+        .add(Location::caller(), listener);
+    listener_of(&state, Hook::RejectionHandled, id)
 }
 
 /// Calls `listener` with every warning of the loop: Node's `process.on('warning')`.
@@ -130,10 +144,10 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 ///
 /// Panics if no event loop is running on this thread.
 #[track_caller]
-pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> HookListener {
+pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> Listener {
     let state = current("on_warning");
-    let id = state.hooks.warning.add(listener);
-    HookListener::new(&state, Hook::Warning, id)
+    let id = state.hooks.warning.add(Location::caller(), listener);
+    listener_of(&state, Hook::Warning, id)
 }
 
 /// Emits a warning in a tick: Node's `process.emitWarning`.
@@ -204,10 +218,7 @@ impl LoopState {
 }
 
 /// A listener of one of the `on_…` functions.
-///
-/// Dropping it does not remove the listener. Clones refer to the same listener.
-#[derive(Clone)]
-pub struct HookListener {
+struct HookListener {
     state: Weak<LoopState>, // a listener may own its own handle
     hook: Hook,
     id: u64,
@@ -224,24 +235,27 @@ enum Hook {
     Warning,
 }
 
-impl HookListener {
-    #[track_caller]
-    fn new(state: &Rc<LoopState>, hook: Hook, id: u64) -> HookListener {
-        HookListener {
-            state: Rc::downgrade(state),
-            hook,
-            id,
-            location: Location::caller(),
-        }
-    }
+#[track_caller]
+fn listener_of(state: &Rc<LoopState>, hook: Hook, id: u64) -> Listener {
+    Listener::new(HookListener {
+        state: Rc::downgrade(state),
+        hook,
+        id,
+        location: Location::caller(),
+    })
+}
 
-    /// Removes the listener and drops it. Returns `false` if it was removed before.
-    ///
-    /// If the listeners of its hook are being called, it is still called this time, as in Node.
-    /// Without any listener for errors or rejections, the next error or rejection ends the run.
-    #[doc(alias = "removeListener")]
-    #[doc(alias = "off")]
-    pub fn remove(&self) -> bool {
+impl HookListener {
+    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &Listeners<T>) -> bool {
+        let removed = from.remove(self.id);
+        removed
+            .map(|listener| state.drop_value(listener, self.location))
+            .is_some()
+    }
+}
+
+impl Registration for HookListener {
+    fn remove(&self) -> bool {
         let Some(state) = self.state.upgrade() else {
             return false;
         };
@@ -256,16 +270,7 @@ impl HookListener {
         }
     }
 
-    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &Listeners<T>) -> bool {
-        let removed = from.remove(self.id);
-        removed
-            .map(|listener| state.drop_value(listener, self.location))
-            .is_some()
-    }
-}
-
-impl fmt::Debug for HookListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HookListener").field(&self.hook).finish()
+    fn subject(&self) -> &dyn fmt::Debug {
+        &self.hook
     }
 }

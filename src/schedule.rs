@@ -36,12 +36,15 @@ pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
 #[doc(alias = "nextTick")]
 #[track_caller]
 pub fn next_tick(callback: impl FnOnce() + 'static) {
+    next_tick_at(Location::caller(), callback);
+}
+
+/// Queues a tick as [`next_tick`] does, for a caller that knows the location already.
+#[track_caller]
+pub(crate) fn next_tick_at(location: SourceLocation, callback: impl FnOnce() + 'static) {
     let state = current("next_tick");
     let callback = bind(&state, callback);
-    state.push_tick(QueuedCallback {
-        callback,
-        location: Location::caller(),
-    });
+    state.push_tick(QueuedCallback { callback, location });
 }
 
 /// Queues `callback` as a microtask, which runs after all ticks and in one queue with promise jobs

@@ -44,19 +44,20 @@ mod disposition;
 mod kind;
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
-use futures::Stream;
-use futures::future::poll_fn;
+use futures::future::{FusedFuture, poll_fn};
+use futures::stream::FusedStream;
+use futures::{FutureExt, Stream};
 
 use crate::event_loop::current::current;
 use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
@@ -99,9 +100,9 @@ pub fn on_signal(
     })
 }
 
-/// A handle to a listener added with [`on_signal`].
+/// A listener added with [`on_signal`]: a [`Listener`] that can also keep the loop alive.
 ///
-/// Dropping it does not remove the listener.
+/// Dropping it does not remove the listener. Clones refer to the same listener.
 #[derive(Clone)]
 pub struct SignalListener {
     state: Weak<LoopState>,
@@ -154,6 +155,23 @@ impl SignalListener {
     }
 }
 
+impl Registration for SignalListener {
+    fn remove(&self) -> bool {
+        SignalListener::remove(self)
+    }
+
+    fn subject(&self) -> &dyn fmt::Debug {
+        &self.kind
+    }
+}
+
+/// Converts the handle to the common type, without `ref_` and `unref`.
+impl From<SignalListener> for Listener {
+    fn from(listener: SignalListener) -> Listener {
+        Listener::new(listener)
+    }
+}
+
 impl fmt::Debug for SignalListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SignalListener").field(&self.kind).finish()
@@ -180,6 +198,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         kind,
         key,
         received,
+        has_ended: false,
     })
 }
 
@@ -193,6 +212,8 @@ pub struct Signal {
     kind: SignalKind,
     key: ListenerKey,
     received: Rc<EventCounter>,
+    /// Whether the end was returned.
+    has_ended: bool,
 }
 
 impl Signal {
@@ -214,7 +235,10 @@ impl Signal {
     /// Only the task of the latest call is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         match self.received.poll(cx) {
-            Poll::Pending if !self.state.signals.contains(&self.key) => Poll::Ready(None),
+            Poll::Pending if !self.state.signals.contains(&self.key) => {
+                self.has_ended = true;
+                Poll::Ready(None)
+            }
             received => received.map(Some),
         }
     }
@@ -245,6 +269,12 @@ impl Stream for Signal {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.poll_recv(cx)
+    }
+}
+
+impl FusedStream for Signal {
+    fn is_terminated(&self) -> bool {
+        self.has_ended
     }
 }
 
@@ -291,9 +321,9 @@ impl fmt::Debug for Signal {
 /// });
 /// ```
 #[track_caller]
-pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
+pub fn ctrl_c() -> impl FusedFuture<Output = io::Result<()>> {
     let stream = signal(SignalKind::interrupt());
-    async move { stream?.recv().await.ok_or_else(loop_ended) }
+    async move { stream?.recv().await.ok_or_else(loop_ended) }.fuse()
 }
 
 /// Performs the default action of a signal, which for most signals ends the process.
@@ -356,15 +386,18 @@ fn add_listener(
         call: Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());
+                call_listeners(&state, &listeners, &());
             }
-            call_listeners(&listeners, &());
         }),
         location,
     };
     let registrations = &state.poll.registrations;
-    state
-        .signals
-        .add(registrations, kind.as_raw(), listener, first_call)
+    state.signals.add(
+        registrations,
+        kind.as_raw(),
+        (location, listener),
+        first_call,
+    )
 }
 
 /// Removes a listener, which the caller drops outside of any borrow.

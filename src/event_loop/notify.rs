@@ -92,6 +92,7 @@ impl LoopState {
     }
 
     pub(crate) fn begin_run(&self, location: SourceLocation) {
+        self.set_run_location(location);
         self.observers.set_turn(0);
         self.observers.observed_turn.set(None);
         self.notify_observers(|| Event::RunBegin { location });
@@ -103,9 +104,13 @@ impl LoopState {
         self.observers.clear_steps();
     }
 
-    /// Counts a new turn. Observers are notified of it with its first phase.
+    /// Counts a new turn. Observers are notified of it with its first phase, and of the end of the
+    /// previous one before, while that has its number.
     #[inline]
     pub(crate) fn begin_turn(&self) {
+        if self.observers.is_on() {
+            self.notify_phase(None);
+        }
         self.observers.set_turn(self.observers.turn() + 1);
     }
 

@@ -626,6 +626,7 @@ fn the_failure_of_an_async_listener_is_an_error_event() {
         let emitter = Rc::new(EventEmitter::new());
         let uncaught = log.clone();
         nodeloop::on_uncaught(move |error| {
+            assert_eq!(error.location().file(), file!());
             let text = error.message();
             assert!(text.contains(file!()), "{text}");
             let (_, text) = text.rsplit_once(": ").expect("a message and the error");
