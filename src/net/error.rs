@@ -157,10 +157,14 @@ impl fmt::Display for NetError {
     }
 }
 
-/// The source is that of the first error, whose text `Display` contains.
+/// The source is the first error, or the source of that if `Display` contains its text.
 impl Error for NetError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.first().error.source()
+        let first = &self.first().error;
+        match code_and_text(first) {
+            Some(_) => Some(first),
+            None => first.source(),
+        }
     }
 }
 
