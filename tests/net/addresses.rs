@@ -232,6 +232,8 @@ fn the_error_of_a_lookup_has_the_name() {
             let error = result.unwrap_err();
             let text = error.to_string();
             assert!(text.starts_with("getaddrinfo nowhere.invalid: "), "{text}");
+            let source = std::error::Error::source(error.get_ref().unwrap());
+            assert!(source.is_none(), "its text would be reported twice");
             let attempt = &NetError::of(&error).unwrap().attempts()[0];
             assert_eq!(
                 (attempt.operation(), attempt.address()),
