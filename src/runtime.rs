@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use crate::event_loop::current::{is_observer, try_current};
 use crate::event_loop::state::LoopState;
+use crate::hooks::rejection::MainError;
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::embed::Hosting;
@@ -25,10 +26,12 @@ mod descriptor;
 mod embed;
 mod errors;
 pub(crate) mod handle;
+mod output;
 mod run;
 
 pub use builder::{Builder, EntryMode, StuckPolicy};
 pub use errors::{RunError, Stuck};
+pub use output::MainOutput;
 
 /// Runs `future` and everything that it starts, until the future has finished *and* nothing keeps the
 /// loop alive, and returns the output of the future.
@@ -41,6 +44,12 @@ pub use errors::{RunError, Stuck};
 ///
 /// [`exit`](crate::exit) ends the process. An unhandled rejection and an uncaught panic panic here;
 /// [`EventLoop::run`] returns them as errors instead.
+///
+/// An `Err` of the future is an unhandled rejection as well, as that of `main()` is in Node: at the end
+/// of the drain the run ends, everything that is pending is cancelled, and this returns the `Err`. If
+/// there are [`on_unhandled_rejection`](crate::on_unhandled_rejection) or
+/// [`on_uncaught`](crate::on_uncaught) listeners, they are called instead, with the text of the error as
+/// a [`MainError`], and the run goes on. [`MainOutput`] decides what is an error.
 ///
 /// If the future is pending and nothing keeps the loop alive, the run waits as long as a waker of the
 /// future exists that another thread may use ([`StuckPolicy::Wait`]). A future that can never finish,
@@ -61,7 +70,10 @@ pub use errors::{RunError, Stuck};
 /// });
 /// ```
 #[track_caller]
-pub fn run<F: Future>(future: F) -> F::Output {
+pub fn run<F>(future: F) -> F::Output
+where
+    F: Future<Output: MainOutput>,
+{
     let future = pin!(Some(future));
     let mut event_loop = default_loop("run");
     let result = event_loop.run_pinned(Location::caller(), future);
@@ -87,7 +99,8 @@ pub fn run_script(script: impl FnOnce() + 'static) {
 /// Runs `future` and returns its output as soon as it has finished. Everything else that is pending
 /// is cancelled.
 ///
-/// The future and its output may borrow from the caller, as with [`run`].
+/// The future and its output may borrow from the caller, as with [`run`]. An `Err` is an output like
+/// any other.
 ///
 /// # Panics
 ///
@@ -176,7 +189,7 @@ impl EventLoop {
     /// Runs `future` until it has finished and nothing keeps the loop alive, as [`run`] does.
     ///
     /// The future and its output may borrow. A future that has not finished is dropped before this
-    /// returns.
+    /// returns. An `Err` of the future ends the run, as with [`run`], and is returned in an `Ok`.
     ///
     /// # Errors
     ///
@@ -187,20 +200,33 @@ impl EventLoop {
     ///
     /// Panics if a loop is running on this thread.
     #[track_caller]
-    pub fn run<F: Future>(&mut self, future: F) -> Result<F::Output, RunError> {
+    pub fn run<F>(&mut self, future: F) -> Result<F::Output, RunError>
+    where
+        F: Future<Output: MainOutput>,
+    {
         self.run_pinned(Location::caller(), pin!(Some(future)))
     }
 
     /// Runs a future in its place as [`run`](EventLoop::run) does, with `location` as the location of
     /// the main future in reports.
     #[track_caller]
-    pub(crate) fn run_pinned<F: Future>(
+    pub(crate) fn run_pinned<F>(
         &mut self,
         location: SourceLocation,
         future: Pin<&mut Option<F>>,
-    ) -> Result<F::Output, RunError> {
+    ) -> Result<F::Output, RunError>
+    where
+        F: Future<Output: MainOutput>,
+    {
         let _entered = self.enter("run");
-        self.run_future(Target::Exit, location, future)
+        self.run_future(Target::Exit, location, future, |output| {
+            match output.error() {
+                None => Ok(()),
+                Some(error) => Err(MainError {
+                    text: format!("{error:?}"),
+                }),
+            }
+        })
     }
 
     /// Runs `script` as the main script, then the loop until nothing keeps it alive.
@@ -254,7 +280,7 @@ impl EventLoop {
         future: Pin<&mut Option<F>>,
     ) -> Result<F::Output, RunError> {
         let _entered = self.enter("block_on");
-        self.run_future(Target::MainFuture, location, future)
+        self.run_future(Target::MainFuture, location, future, |_| Ok(()))
     }
 
     /// Returns a handle with which other threads reach this loop, also between two runs.

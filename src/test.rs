@@ -89,7 +89,7 @@ use std::rc::Rc;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Decision, Seed};
-use crate::runtime::{Builder, EntryMode, EventLoop, RunError, StuckPolicy};
+use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckPolicy};
 
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
@@ -126,6 +126,7 @@ pub use stepper::Stepper;
 #[track_caller]
 pub fn run<T, F>(body: F) -> T
 where
+    T: MainOutput,
     F: AsyncFnOnce(Test) -> T,
 {
     TestBuilder::new().run(body)
@@ -258,6 +259,7 @@ impl TestBuilder {
     #[track_caller]
     pub fn run<T, F>(self, body: F) -> T
     where
+        T: MainOutput,
         F: AsyncFnOnce(Test) -> T,
     {
         value_or_panic(self.try_run(body))
@@ -290,6 +292,7 @@ impl TestBuilder {
     #[track_caller]
     pub fn try_run<T, F>(self, body: F) -> Result<T, TestFailure>
     where
+        T: MainOutput,
         F: AsyncFnOnce(Test) -> T,
     {
         let main = move |test: Test| async move { body(test).await };
@@ -310,6 +313,7 @@ impl TestBuilder {
     #[track_caller]
     fn run_future<T, M, F>(self, location: SourceLocation, main: M) -> FinishedRun<T>
     where
+        T: MainOutput,
         M: FnOnce(Test) -> F,
         F: Future<Output = T>,
     {

@@ -55,7 +55,7 @@ use crate::hooks::uncaught::Uncaught;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn};
 use crate::runtime::handle::{Handle, KeepAlive};
-use crate::runtime::{EventLoop, RunError};
+use crate::runtime::{EventLoop, MainOutput, RunError};
 
 pub use port::{MessagePort, Recv};
 
@@ -96,7 +96,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     ///
     /// `main` is called on the new thread, with the worker's end of the port, by
     /// [`EventLoop::run`]: the loop ends when the future has finished and nothing keeps the loop
-    /// alive, and `exit` ends the worker, not the process. This function blocks until the loop was
+    /// alive, or when it returns an `Err`, and `exit` ends the worker, not the process. This function blocks until the loop was
     /// built.
     ///
     /// # Errors
@@ -112,6 +112,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     where
         M: FnOnce(MessagePort<R, S>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
+        T: MainOutput,
     {
         let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
         let (to_worker, to_parent) = (Arc::default(), Arc::default());

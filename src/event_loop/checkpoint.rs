@@ -103,8 +103,13 @@ impl LoopState {
             return self.call_rejection_listeners(listeners, rejection);
         }
         if self.hooks.uncaught.is_empty() {
-            let reason = UnhandledReason::of(rejection);
-            self.stop(Stop::Unhandled { reason, location });
+            self.stop(match rejection.is_of_main() {
+                true => Stop::MainRejected,
+                false => Stop::Unhandled {
+                    reason: UnhandledReason::of(rejection),
+                    location,
+                },
+            });
         } else {
             // R18: without a listener it becomes an uncaught error, which does not end the round.
             let payload = Box::new(UnhandledRejection::of(rejection));

@@ -41,6 +41,8 @@ pub(crate) enum Stop {
         reason: UnhandledReason,
         location: SourceLocation,
     },
+    /// The main future has returned an error that no code handles. The run returns it.
+    MainRejected,
     Starvation(Starvation),
 }
 

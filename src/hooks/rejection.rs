@@ -162,6 +162,11 @@ impl Rejection {
         result.expect("a rejected promise has a reason")
     }
 
+    /// Returns whether the promise is that of the main future, which has returned an error.
+    pub(crate) fn is_of_main(&self) -> bool {
+        self.with_reason(|reason| reason.is::<MainError>())
+    }
+
     /// Returns the reason as text: an `io::Error` as `Display` prints it, any other value as `Debug`
     /// does.
     pub fn reason_text(&self) -> String {

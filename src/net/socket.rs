@@ -13,6 +13,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::{Direction, Interest, PollEvented, Ready, UntilReady};
 use crate::phases::macrotask::SourceLocation;
+use crate::runtime::MainOutput;
 
 /// A socket that is registered with the event loop.
 ///
@@ -32,6 +33,8 @@ use crate::phases::macrotask::SourceLocation;
 pub struct Socket<K: Kind> {
     pub(super) source: PollEvented<K::Os>,
 }
+
+impl<K: Kind> MainOutput for Socket<K> {}
 
 impl<K: Kind> Socket<K> {
     pub(super) fn new(

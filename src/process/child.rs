@@ -16,6 +16,7 @@ use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
 use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
+use crate::runtime::MainOutput;
 use crate::signal::SignalKind;
 
 /// A child process, returned by [`Command::spawn`](super::Command::spawn).
@@ -39,6 +40,8 @@ pub struct Child {
     /// The pipe from the child's standard error, if it was piped.
     pub stderr: Option<ChildStderr>,
 }
+
+impl MainOutput for Child {}
 
 /// Starts a child and watches for its end.
 pub(super) fn start(

@@ -2,10 +2,12 @@
 
 use std::cell::OnceCell;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use super::error::PromiseError;
 use super::error_of;
 use super::state::State;
 use super::task::{Conclusion, TaskFuture};
@@ -24,14 +26,17 @@ pub(crate) type MainResult = Result<(), MainError>;
 pub(crate) type MainPromise = OnceCell<Rc<State<MainResult>>>;
 
 /// Returns the task of a main future. It stores its promise in `promise`, and passes the output of the
-/// future to `conclude`.
+/// future to `conclude`, which calls the `Debug` of an error.
 pub(crate) fn main_task<'a, F: Future>(
     location: SourceLocation,
     promise: &'a MainPromise,
     future: Pin<&'a mut Option<F>>,
     conclude: impl FnOnce(F::Output) -> MainResult + 'a,
 ) -> impl MainTask + 'a {
-    let conclude = |output| Conclusion::Settled(Ok(conclude(output)));
+    let conclude = |output| {
+        let concluded = catch_unwind(AssertUnwindSafe(|| conclude(output)));
+        Conclusion::Settled(concluded.map_err(PromiseError::of_panic))
+    };
     BorrowingTask {
         location,
         promise,

@@ -24,11 +24,12 @@ use crate::event_loop::main_future::MainFuture;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
+use crate::hooks::warning::Warning;
 use crate::observe::why_alive::PendingTask;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::phases::queues::QueuedCallback;
 use crate::promise::PromiseError;
-use crate::promise::main_task::{MainPromise, main_task};
+use crate::promise::main_task::{MainPromise, MainResult, main_task};
 
 /// How long, in real time, a main future waits for another thread before that is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
@@ -67,11 +68,13 @@ impl EventLoop {
     }
 
     /// Runs with a main future that stays in its place on the stack of a caller, so that it may borrow.
+    /// If `result_of` returns an error for the output, that is tracked as a rejection is.
     pub(super) fn run_future<F: Future>(
         &self,
         target: Target,
         location: SourceLocation,
         future: Pin<&mut Option<F>>,
+        result_of: fn(&F::Output) -> MainResult,
     ) -> Result<F::Output, RunError> {
         let state = &self.state;
         let (promise, output) = (MainPromise::new(), Cell::new(None));
@@ -79,8 +82,9 @@ impl EventLoop {
             if target == Target::MainFuture {
                 state.stop_at_target();
             }
+            let result = result_of(&value);
             output.set(Some(value));
-            Ok(())
+            result
         });
         let main = MainFuture::new(location, &mut task);
         let run = MainRun {
@@ -195,13 +199,15 @@ impl EventLoop {
         }
     }
 
-    /// Waits until another thread sends a message. Reports a long wait, once in a run.
+    /// Waits until another thread sends a message. Warns of a long wait, once in a run.
     fn wait_for_wake(&self, runner: &Runner<'_>) {
         if !runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
             if !self.has_reported.replace(true) {
-                eprintln!("nodeloop: still waiting: {}", self.stuck_report(runner));
+                self.warn_of_long_wait(runner);
             }
-            runner.turn(PollMode::EvenIfIdle);
+            if !runner.is_stopping() {
+                runner.turn(PollMode::EvenIfIdle);
+            }
         }
         runner.leave_phase();
     }
@@ -225,6 +231,10 @@ impl EventLoop {
     /// Takes the error of a run that was stopped early, and cancels everything that is left.
     pub(super) fn take_error(&self, runner: &Runner<'_>) -> Option<RunError> {
         let error = match runner.take_stop()? {
+            Stop::MainRejected => {
+                runner.cancel_all();
+                return None; // the error is the output of the main future
+            }
             Stop::Exit(code) => RunError::Exit(code),
             Stop::ClockHeld => RunError::Stuck(Stuck {
                 is_clock_held: true,
@@ -236,6 +246,14 @@ impl EventLoop {
         };
         runner.cancel_all();
         Some(error)
+    }
+
+    fn warn_of_long_wait(&self, runner: &Runner<'_>) {
+        let main = runner.main().expect("a run that waits has a main future");
+        let warning = Warning::new(self.stuck_report(runner).to_string());
+        let warning = warning.with_name("StillWaitingWarning");
+        runner.shared().emit_warning(warning.at(main.location()));
+        let _ = runner.checkpoint(); // nothing else would run the tick
     }
 
     fn stuck_report(&self, runner: &Runner<'_>) -> Stuck {

@@ -10,6 +10,7 @@ use crate::observe::event::Phase;
 use crate::observe::position;
 use crate::observe::position::Position;
 use crate::phases::macrotask::{SourceLocation, StepKind};
+use crate::runtime::MainOutput;
 
 /// A record of what happened, in order, with the position of the loop at each entry.
 ///
@@ -52,6 +53,8 @@ use crate::phases::macrotask::{SourceLocation, StepKind};
 pub struct Log {
     entries: Arc<Mutex<Vec<LogEntry>>>,
 }
+
+impl MainOutput for Log {}
 
 /// An entry of a [`Log`]. `Display` prints its position.
 #[derive(Debug, Clone)]

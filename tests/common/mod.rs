@@ -18,7 +18,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use limit::{default_limit, watch};
-use nodeloop::{EventLoop, Rejection, RunError, StuckPolicy, Uncaught, handle, on_uncaught, test};
+use nodeloop::{
+    EventLoop, MainOutput, Rejection, RunError, StuckPolicy, Uncaught, handle, on_uncaught, test,
+};
 
 /// The kit's log, with the names that the programs use. When an order is wrong, the difference shows
 /// where each line ran.
@@ -87,7 +89,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// [`nodeloop::run`], whose loop reports when the test's limit expires.
 #[track_caller]
-pub fn run<F: Future>(future: F) -> F::Output {
+pub fn run<F: Future<Output: MainOutput>>(future: F) -> F::Output {
     nodeloop::run(async {
         watch(handle());
         future.await

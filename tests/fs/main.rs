@@ -9,6 +9,7 @@ mod common;
 mod faults;
 mod file;
 mod forgotten;
+#[cfg(feature = "macros")]
 mod tail;
 
 use std::cell::RefCell;
@@ -24,7 +25,7 @@ use crate::common::limit::{limit, watch};
 use crate::common::real_loop;
 use futures::{AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
 use nodeloop::fs::{self, File, PathError};
-use nodeloop::{EventLoop, Promise, promise, queue_work, set_timeout, spawn_blocking};
+use nodeloop::{EventLoop, MainOutput, Promise, promise, queue_work, set_timeout, spawn_blocking};
 use tempfile::TempDir;
 
 type Log = Rc<RefCell<Vec<&'static str>>>;
@@ -34,14 +35,14 @@ fn tempdir() -> TempDir {
 }
 
 /// Runs in a loop whose pool has one thread, so that operations take place one by one.
-fn one_by_one<F: Future + 'static>(future: F) -> F::Output {
+fn one_by_one<F: Future<Output: MainOutput>>(future: F) -> F::Output {
     let mut event_loop = EventLoop::builder().blocking_threads(1).build().unwrap();
     watch(event_loop.handle());
     event_loop.run(future).unwrap()
 }
 
 /// Runs in a loop with Node's four threads.
-fn run<F: Future + 'static>(future: F) -> F::Output {
+fn run<F: Future<Output: MainOutput>>(future: F) -> F::Output {
     real_loop().run(future).unwrap()
 }
 
@@ -280,6 +281,31 @@ fn a_dropped_wait_for_an_entry_loses_none() {
             }
         }
         assert_eq!(count, 100);
+    });
+}
+
+/// An argument that removes its file when it is dropped has to be passed by reference.
+#[test]
+fn the_error_of_a_path_argument_that_was_dropped_says_so() {
+    let _limit = limit();
+    run(async {
+        let file = || tempfile::NamedTempFile::new().unwrap();
+        let kept = file();
+        fs::write(&kept, "text").await.unwrap();
+        assert_eq!(fs::read(&kept).await.unwrap(), b"text");
+        let hint = "; if dropping a `tempfile::file::NamedTempFile` removes its file, pass it by \
+                    reference and keep it until the operation has finished";
+        for error in [
+            fs::read(file()).await.unwrap_err(),
+            File::open(file()).await.unwrap_err(),
+            fs::rename(file(), "/nowhere/file").await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(error.to_string().ends_with(hint), "{error}");
+        }
+        let path = std::path::PathBuf::from("/nowhere/file");
+        let error = fs::read(path).await.unwrap_err();
+        assert!(!error.to_string().contains("dropping"), "{error}");
     });
 }
 

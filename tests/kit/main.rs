@@ -10,9 +10,12 @@ mod explore;
 mod hosted;
 mod observe;
 mod observe_tools;
+#[cfg(feature = "macros")]
+mod prelude;
 #[cfg(feature = "recording")]
 mod recording;
 mod scale;
 mod test_kit;
 mod time_limits;
+#[cfg(feature = "macros")]
 mod work_queue;

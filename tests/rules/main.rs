@@ -7,6 +7,7 @@ mod common;
 mod abort;
 mod async_local;
 mod bad_input;
+mod destructors;
 mod drain;
 mod emitter;
 mod error_types;
@@ -16,6 +17,7 @@ mod immediates;
 mod intervals;
 mod listeners;
 mod main_future;
+mod main_output;
 #[cfg(unix)]
 mod panics;
 #[cfg(unix)]

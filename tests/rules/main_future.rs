@@ -12,7 +12,7 @@ use crate::common::limit::limit;
 use crate::common::{Log, ms, real_loop, resolved, throw, virtual_loop};
 use nodeloop::observe::{Event, EventContext};
 use nodeloop::{
-    EntryMode, EventLoop, RunError, StuckPolicy, exit, next_tick, on_exit, promise,
+    EntryMode, EventLoop, MainOutput, RunError, StuckPolicy, exit, next_tick, on_exit, promise,
     queue_microtask, set_immediate, set_timeout, spawn, test, time, yield_now,
 };
 
@@ -242,6 +242,7 @@ fn a_module_that_never_starts_is_dropped_inside_of_the_run() {
 #[test]
 fn the_destructor_of_an_output_that_nobody_gets_is_caught() {
     struct Bomb;
+    impl MainOutput for Bomb {}
     impl Drop for Bomb {
         fn drop(&mut self) {
             throw("the destructor");
@@ -267,7 +268,7 @@ fn a_panic_of_the_main_future_is_returned_also_if_it_borrows() {
     let Err(RunError::Uncaught(error)) = virtual_loop().run(main) else {
         panic!("it panicked");
     };
-    assert_eq!(crate::common::text_of(error.payload()), "borrowed");
+    assert_eq!(error.message(), "borrowed");
 }
 
 /// A waker that outlives its run wakes neither that run nor the next one.
@@ -516,7 +517,7 @@ fn an_unrefd_timer_may_still_wake_the_main_future() {
 }
 
 fn assert_runs_anything<F: Future>(future: F) -> Option<F::Output> {
-    virtual_loop().run(future).ok()
+    virtual_loop().block_on(future).ok()
 }
 
 #[test]
@@ -524,4 +525,11 @@ fn a_future_need_not_be_unpin_and_its_output_not_be_debug() {
     struct Opaque<'a>(#[expect(dead_code, reason = "it borrows")] &'a str);
     let text = String::from("text");
     assert!(assert_runs_anything(async { Opaque(&text) }).is_some());
+}
+
+#[test]
+fn exit_may_be_all_that_a_main_future_does() {
+    let mut event_loop = virtual_loop();
+    let error = event_loop.run(async { exit(3) }).unwrap_err();
+    assert!(matches!(error, RunError::Exit(3)));
 }
