@@ -48,7 +48,10 @@ use crate::phases::queues::QueuedCallback;
 #[track_caller]
 pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
     let state = current("on_before_exit");
-    let id = state.hooks.before_exit.add(move |()| listener());
+    let id = state
+        .hooks
+        .before_exit
+        .add(Location::caller(), move |()| listener());
     listener_of(&state, Hook::BeforeExit, id)
 }
 
@@ -65,7 +68,10 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
 #[track_caller]
 pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
     let state = current("on_exit");
-    let id = state.hooks.exit.add(move |code| listener(*code));
+    let id = state
+        .hooks
+        .exit
+        .add(Location::caller(), move |code| listener(*code));
     listener_of(&state, Hook::Exit, id)
 }
 
@@ -83,7 +89,7 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
 #[track_caller]
 pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
     let state = current("on_uncaught");
-    let id = state.hooks.uncaught.add(listener);
+    let id = state.hooks.uncaught.add(Location::caller(), listener);
     listener_of(&state, Hook::Uncaught, id)
 }
 
@@ -100,7 +106,10 @@ pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
 #[track_caller]
 pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_unhandled_rejection");
-    let id = state.hooks.unhandled_rejection.add(listener);
+    let id = state
+        .hooks
+        .unhandled_rejection
+        .add(Location::caller(), listener);
     listener_of(&state, Hook::UnhandledRejection, id)
 }
 
@@ -114,7 +123,10 @@ pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Lis
 #[track_caller]
 pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_rejection_handled");
-    let id = state.hooks.rejection_handled.add(listener);
+    let id = state
+        .hooks
+        .rejection_handled
+        .add(Location::caller(), listener);
     listener_of(&state, Hook::RejectionHandled, id)
 }
 
@@ -134,7 +146,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Liste
 #[track_caller]
 pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> Listener {
     let state = current("on_warning");
-    let id = state.hooks.warning.add(listener);
+    let id = state.hooks.warning.add(Location::caller(), listener);
     listener_of(&state, Hook::Warning, id)
 }
 

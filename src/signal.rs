@@ -386,15 +386,18 @@ fn add_listener(
         call: Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());
+                call_listeners(&state, &listeners, &());
             }
-            call_listeners(&listeners, &());
         }),
         location,
     };
     let registrations = &state.poll.registrations;
-    state
-        .signals
-        .add(registrations, kind.as_raw(), listener, first_call)
+    state.signals.add(
+        registrations,
+        kind.as_raw(),
+        (location, listener),
+        first_call,
+    )
 }
 
 /// Removes a listener, which the caller drops outside of any borrow.

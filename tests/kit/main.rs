@@ -8,6 +8,7 @@ mod common;
 mod attributes;
 mod explore;
 mod hosted;
+mod locations;
 mod observe;
 mod observe_tools;
 #[cfg(feature = "macros")]
