@@ -97,6 +97,7 @@
 //! runs there. [Limits](guide::limits_and_faq) names what is missing on Windows.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc(test(attr(deny(unused_must_use))))]
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations, unreachable_pub)]
 
