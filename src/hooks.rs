@@ -8,11 +8,13 @@
 //! | an `Err` or a panic of a task | `promise/task.rs`; `promise/state.rs` adds the promise to the list in `rejection.rs` | `event_loop/checkpoint.rs`, when both queues are empty: [`on_unhandled_rejection`], else [`on_uncaught`], or the end of the run (R14, R18) |
 //! | a panic of an `on_uncaught` listener | `event_loop/invoke.rs` | nowhere: it ends the run |
 //! | a panic of an observer | `event_loop/notify.rs` | nowhere: it ends the run |
-//! | a panic of a destructor while something is cancelled or cleaned up | [`drop_quietly`] | nowhere: the panic hook has printed it |
+//! | a panic of a destructor of a value that the loop drops while it runs | `event_loop/destructors.rs` | there, in a microtask of its own, as that of a callback |
+//! | a panic of a destructor while everything is cancelled at the end | [`drop_quietly`](uncaught::drop_quietly) | nowhere: the panic hook has printed it |
 //!
 //! The reason for the end of a run is in the loop's `Stop`; `runtime/run.rs` converts it to a
 //! [`RunError`](crate::RunError).
 
+pub(crate) mod listener;
 pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
@@ -25,10 +27,12 @@ use std::rc::{Rc, Weak};
 
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
-use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
+use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::hooks::warning::Warning;
+use crate::phases::macrotask::SourceLocation;
 use crate::phases::queues::QueuedCallback;
 
 /// Calls `listener` each time nothing keeps the loop alive any more (R2).
@@ -42,10 +46,13 @@ use crate::phases::queues::QueuedCallback;
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "beforeExit")]
 #[track_caller]
-pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
+pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
     let state = current("on_before_exit");
-    let id = state.hooks.before_exit.add(move |()| listener());
-    HookListener::new(&state, Hook::BeforeExit, id)
+    let id = state
+        .hooks
+        .before_exit
+        .add(Location::caller(), move |()| listener());
+    listener_of(&state, Hook::BeforeExit, id)
 }
 
 /// Calls `listener` once, with the exit code, when the run ends (R2, R9).
@@ -59,10 +66,13 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "exit")]
 #[track_caller]
-pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
+pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
     let state = current("on_exit");
-    let id = state.hooks.exit.add(move |code| listener(*code));
-    HookListener::new(&state, Hook::Exit, id)
+    let id = state
+        .hooks
+        .exit
+        .add(Location::caller(), move |code| listener(*code));
+    listener_of(&state, Hook::Exit, id)
 }
 
 /// Calls `listener` immediately when a panic leaves a callback (R51). The loop then continues.
@@ -77,10 +87,10 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "uncaughtException")]
 #[track_caller]
-pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
+pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
     let state = current("on_uncaught");
-    let id = state.hooks.uncaught.add(listener);
-    HookListener::new(&state, Hook::Uncaught, id)
+    let id = state.hooks.uncaught.add(Location::caller(), listener);
+    listener_of(&state, Hook::Uncaught, id)
 }
 
 /// Calls `listener` at the end of a drain for every promise that was rejected and has no reaction
@@ -94,10 +104,13 @@ pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "unhandledRejection")]
 #[track_caller]
-pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
+pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_unhandled_rejection");
-    let id = state.hooks.unhandled_rejection.add(listener);
-    HookListener::new(&state, Hook::UnhandledRejection, id)
+    let id = state
+        .hooks
+        .unhandled_rejection
+        .add(Location::caller(), listener);
+    listener_of(&state, Hook::UnhandledRejection, id)
 }
 
 /// Calls `listener` for every promise that gets its first reaction after it was reported to
@@ -108,10 +121,13 @@ pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Hoo
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "rejectionHandled")]
 #[track_caller]
-pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
+pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_rejection_handled");
-    let id = state.hooks.rejection_handled.add(listener);
-    HookListener::new(&state, Hook::RejectionHandled, id)
+    let id = state
+        .hooks
+        .rejection_handled
+        .add(Location::caller(), listener);
+    listener_of(&state, Hook::RejectionHandled, id)
 }
 
 /// Calls `listener` with every warning of the loop: Node's `process.on('warning')`.
@@ -128,10 +144,10 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 ///
 /// Panics if no event loop is running on this thread.
 #[track_caller]
-pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> HookListener {
+pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> Listener {
     let state = current("on_warning");
-    let id = state.hooks.warning.add(listener);
-    HookListener::new(&state, Hook::Warning, id)
+    let id = state.hooks.warning.add(Location::caller(), listener);
+    listener_of(&state, Hook::Warning, id)
 }
 
 /// Emits a warning in a tick: Node's `process.emitWarning`.
@@ -202,13 +218,11 @@ impl LoopState {
 }
 
 /// A listener of one of the `on_…` functions.
-///
-/// Dropping it does not remove the listener. Clones refer to the same listener.
-#[derive(Clone)]
-pub struct HookListener {
+struct HookListener {
     state: Weak<LoopState>, // a listener may own its own handle
     hook: Hook,
     id: u64,
+    location: SourceLocation,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -221,39 +235,42 @@ enum Hook {
     Warning,
 }
 
-impl HookListener {
-    fn new(state: &Rc<LoopState>, hook: Hook, id: u64) -> HookListener {
-        let state = Rc::downgrade(state);
-        HookListener { state, hook, id }
-    }
+#[track_caller]
+fn listener_of(state: &Rc<LoopState>, hook: Hook, id: u64) -> Listener {
+    Listener::new(HookListener {
+        state: Rc::downgrade(state),
+        hook,
+        id,
+        location: Location::caller(),
+    })
+}
 
-    /// Removes the listener and drops it. Returns `false` if it was removed before.
-    ///
-    /// If the listeners of its hook are being called, it is still called this time, as in Node.
-    /// Without any listener for errors or rejections, the next error or rejection ends the run.
-    #[doc(alias = "removeListener")]
-    #[doc(alias = "off")]
-    pub fn remove(&self) -> bool {
-        fn remove<T: ?Sized + 'static>(listeners: &Listeners<T>, id: u64) -> bool {
-            listeners.remove(id).map(drop_quietly).is_some()
-        }
+impl HookListener {
+    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &Listeners<T>) -> bool {
+        let removed = from.remove(self.id);
+        removed
+            .map(|listener| state.drop_value(listener, self.location))
+            .is_some()
+    }
+}
+
+impl Registration for HookListener {
+    fn remove(&self) -> bool {
         let Some(state) = self.state.upgrade() else {
             return false;
         };
         let hooks = &state.hooks;
         match self.hook {
-            Hook::BeforeExit => remove(&hooks.before_exit, self.id),
-            Hook::Exit => remove(&hooks.exit, self.id),
-            Hook::Uncaught => remove(&hooks.uncaught, self.id),
-            Hook::UnhandledRejection => remove(&hooks.unhandled_rejection, self.id),
-            Hook::RejectionHandled => remove(&hooks.rejection_handled, self.id),
-            Hook::Warning => remove(&hooks.warning, self.id),
+            Hook::BeforeExit => self.remove_from(&state, &hooks.before_exit),
+            Hook::Exit => self.remove_from(&state, &hooks.exit),
+            Hook::Uncaught => self.remove_from(&state, &hooks.uncaught),
+            Hook::UnhandledRejection => self.remove_from(&state, &hooks.unhandled_rejection),
+            Hook::RejectionHandled => self.remove_from(&state, &hooks.rejection_handled),
+            Hook::Warning => self.remove_from(&state, &hooks.warning),
         }
     }
-}
 
-impl fmt::Debug for HookListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HookListener").field(&self.hook).finish()
+    fn subject(&self) -> &dyn fmt::Debug {
+        &self.hook
     }
 }

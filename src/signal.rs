@@ -57,8 +57,8 @@ use futures::{FutureExt, Stream};
 use crate::event_loop::current::current;
 use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
-use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::event_counter::EventCounter;
@@ -92,17 +92,23 @@ pub fn on_signal(
     let state = current("signal::on_signal");
     let key = add_listener(&state, kind, Location::caller(), move |()| listener())?;
     let state = Rc::downgrade(&state); // the listener may hold its own handle
-    Ok(SignalListener { state, kind, key })
+    Ok(SignalListener {
+        state,
+        kind,
+        key,
+        location: Location::caller(),
+    })
 }
 
-/// A handle to a listener added with [`on_signal`].
+/// A listener added with [`on_signal`]: a [`Listener`] that can also keep the loop alive.
 ///
-/// Dropping it does not remove the listener.
+/// Dropping it does not remove the listener. Clones refer to the same listener.
 #[derive(Clone)]
 pub struct SignalListener {
     state: Weak<LoopState>,
     kind: SignalKind,
     key: ListenerKey,
+    location: SourceLocation,
 }
 
 impl SignalListener {
@@ -113,8 +119,13 @@ impl SignalListener {
     /// If the listeners of its signal are being called, it is still called this time.
     #[doc(alias = "off")]
     pub fn remove(&self) -> bool {
-        let state = self.state.upgrade();
-        state.is_some_and(|state| remove_listener(&state, &self.key))
+        let Some(state) = self.state.upgrade() else {
+            return false;
+        };
+        let removed = remove_listener(&state, &self.key);
+        removed
+            .map(|listener| state.drop_value(listener, self.location))
+            .is_some()
     }
 
     /// Makes the listener keep the loop alive until it is removed.
@@ -141,6 +152,23 @@ impl SignalListener {
             state.signals.set_refed(&self.key, refed);
         }
         self
+    }
+}
+
+impl Registration for SignalListener {
+    fn remove(&self) -> bool {
+        SignalListener::remove(self)
+    }
+
+    fn subject(&self) -> &dyn fmt::Debug {
+        &self.kind
+    }
+}
+
+/// Converts the handle to the common type, without `ref_` and `unref`.
+impl From<SignalListener> for Listener {
+    fn from(listener: SignalListener) -> Listener {
+        Listener::new(listener)
     }
 }
 
@@ -358,18 +386,21 @@ fn add_listener(
         call: Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());
+                call_listeners(&state, &listeners, &());
             }
-            call_listeners(&listeners, &());
         }),
         location,
     };
     let registrations = &state.poll.registrations;
-    state
-        .signals
-        .add(registrations, kind.as_raw(), listener, first_call)
+    state.signals.add(
+        registrations,
+        kind.as_raw(),
+        (location, listener),
+        first_call,
+    )
 }
 
-fn remove_listener(state: &LoopState, key: &ListenerKey) -> bool {
-    let removed = state.signals.remove(&state.poll.registrations, key);
-    removed.map(drop_quietly).is_some()
+/// Removes a listener, which the caller drops outside of any borrow.
+fn remove_listener(state: &LoopState, key: &ListenerKey) -> Option<impl Sized + use<>> {
+    state.signals.remove(&state.poll.registrations, key)
 }
