@@ -458,32 +458,6 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
 }
 
 #[test]
-fn an_output_without_an_awaiter_may_panic_when_dropped() {
-    let _limit = limit();
-    trace(|log| {
-        drop(spawn(async {
-            yield_now().await;
-            panics_when_dropped("the output")
-        }));
-        let (promise, resolver) = with_resolver();
-        drop(promise);
-        resolver.resolve(panics_when_dropped("the value"));
-        drop(resolver);
-        drop(spawn_blocking(|| SendsPanic));
-        set_timeout(ms(1), log.callback("the loop goes on"));
-    })
-    .assert(["the loop goes on"]);
-}
-
-struct SendsPanic;
-
-impl Drop for SendsPanic {
-    fn drop(&mut self) {
-        throw("the result of a job")
-    }
-}
-
-#[test]
 fn destructors_that_panic_at_the_end_of_the_loop_stop_nothing() {
     let _limit = limit();
     let log = Log::new();
