@@ -8,7 +8,8 @@
 //! | an `Err` or a panic of a task | `promise/task.rs`; `promise/state.rs` adds the promise to the list in `rejection.rs` | `event_loop/checkpoint.rs`, when both queues are empty: [`on_unhandled_rejection`], else [`on_uncaught`], or the end of the run (R14, R18) |
 //! | a panic of an `on_uncaught` listener | `event_loop/invoke.rs` | nowhere: it ends the run |
 //! | a panic of an observer | `event_loop/notify.rs` | nowhere: it ends the run |
-//! | a panic of a destructor while something is cancelled or cleaned up | [`drop_quietly`] | nowhere: the panic hook has printed it |
+//! | a panic of a destructor of a value that the loop drops while it runs | `event_loop/destructors.rs` | there, in a microtask of its own, as that of a callback |
+//! | a panic of a destructor while everything is cancelled at the end | [`drop_quietly`](uncaught::drop_quietly) | nowhere: the panic hook has printed it |
 //!
 //! The reason for the end of a run is in the loop's `Stop`; `runtime/run.rs` converts it to a
 //! [`RunError`](crate::RunError).
@@ -29,8 +30,9 @@ use crate::event_loop::state::LoopState;
 use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
-use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
+use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::hooks::warning::Warning;
+use crate::phases::macrotask::SourceLocation;
 use crate::phases::queues::QueuedCallback;
 
 /// Calls `listener` each time nothing keeps the loop alive any more (R2).
@@ -46,7 +48,10 @@ use crate::phases::queues::QueuedCallback;
 #[track_caller]
 pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
     let state = current("on_before_exit");
-    let id = state.hooks.before_exit.add(move |()| listener());
+    let id = state
+        .hooks
+        .before_exit
+        .add(Location::caller(), move |()| listener());
     listener_of(&state, Hook::BeforeExit, id)
 }
 
@@ -63,7 +68,10 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
 #[track_caller]
 pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
     let state = current("on_exit");
-    let id = state.hooks.exit.add(move |code| listener(*code));
+    let id = state
+        .hooks
+        .exit
+        .add(Location::caller(), move |code| listener(*code));
     listener_of(&state, Hook::Exit, id)
 }
 
@@ -81,7 +89,7 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
 #[track_caller]
 pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
     let state = current("on_uncaught");
-    let id = state.hooks.uncaught.add(listener);
+    let id = state.hooks.uncaught.add(Location::caller(), listener);
     listener_of(&state, Hook::Uncaught, id)
 }
 
@@ -98,7 +106,10 @@ pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
 #[track_caller]
 pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_unhandled_rejection");
-    let id = state.hooks.unhandled_rejection.add(listener);
+    let id = state
+        .hooks
+        .unhandled_rejection
+        .add(Location::caller(), listener);
     listener_of(&state, Hook::UnhandledRejection, id)
 }
 
@@ -112,7 +123,10 @@ pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Lis
 #[track_caller]
 pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_rejection_handled");
-    let id = state.hooks.rejection_handled.add(listener);
+    let id = state
+        .hooks
+        .rejection_handled
+        .add(Location::caller(), listener);
     listener_of(&state, Hook::RejectionHandled, id)
 }
 
@@ -132,7 +146,7 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Liste
 #[track_caller]
 pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> Listener {
     let state = current("on_warning");
-    let id = state.hooks.warning.add(listener);
+    let id = state.hooks.warning.add(Location::caller(), listener);
     listener_of(&state, Hook::Warning, id)
 }
 
@@ -208,6 +222,7 @@ struct HookListener {
     state: Weak<LoopState>, // a listener may own its own handle
     hook: Hook,
     id: u64,
+    location: SourceLocation,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -220,27 +235,38 @@ enum Hook {
     Warning,
 }
 
+#[track_caller]
 fn listener_of(state: &Rc<LoopState>, hook: Hook, id: u64) -> Listener {
-    let state = Rc::downgrade(state);
-    Listener::new(HookListener { state, hook, id })
+    Listener::new(HookListener {
+        state: Rc::downgrade(state),
+        hook,
+        id,
+        location: Location::caller(),
+    })
+}
+
+impl HookListener {
+    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &Listeners<T>) -> bool {
+        let removed = from.remove(self.id);
+        removed
+            .map(|listener| state.drop_value(listener, self.location))
+            .is_some()
+    }
 }
 
 impl Registration for HookListener {
     fn remove(&self) -> bool {
-        fn remove<T: ?Sized + 'static>(listeners: &Listeners<T>, id: u64) -> bool {
-            listeners.remove(id).map(drop_quietly).is_some()
-        }
         let Some(state) = self.state.upgrade() else {
             return false;
         };
         let hooks = &state.hooks;
         match self.hook {
-            Hook::BeforeExit => remove(&hooks.before_exit, self.id),
-            Hook::Exit => remove(&hooks.exit, self.id),
-            Hook::Uncaught => remove(&hooks.uncaught, self.id),
-            Hook::UnhandledRejection => remove(&hooks.unhandled_rejection, self.id),
-            Hook::RejectionHandled => remove(&hooks.rejection_handled, self.id),
-            Hook::Warning => remove(&hooks.warning, self.id),
+            Hook::BeforeExit => self.remove_from(&state, &hooks.before_exit),
+            Hook::Exit => self.remove_from(&state, &hooks.exit),
+            Hook::Uncaught => self.remove_from(&state, &hooks.uncaught),
+            Hook::UnhandledRejection => self.remove_from(&state, &hooks.unhandled_rejection),
+            Hook::RejectionHandled => self.remove_from(&state, &hooks.rejection_handled),
+            Hook::Warning => self.remove_from(&state, &hooks.warning),
         }
     }
 

@@ -198,6 +198,7 @@ pub fn try_spawn_lazy<T: 'static, E: Reason>(
 }
 
 /// Spawns a task as [`try_spawn_lazy`] does, and reports it as one of `location`.
+#[track_caller]
 pub(crate) fn try_spawn_lazy_at<T: 'static, E: Reason>(
     location: SourceLocation,
     future: impl Future<Output = Result<T, E>> + 'static,

@@ -218,7 +218,7 @@ impl EventLoop {
     where
         F: Future<Output: MainOutput>,
     {
-        let _entered = self.enter("run");
+        let _entered = self.enter("run", location);
         self.run_future(Target::Exit, location, future, |output| {
             match output.error() {
                 None => Ok(()),
@@ -252,7 +252,7 @@ impl EventLoop {
         location: SourceLocation,
         script: impl FnOnce() + 'static,
     ) -> Result<(), RunError> {
-        let _entered = self.enter("run_script");
+        let _entered = self.enter("run_script", location);
         self.run_to_exit(location, script)
     }
 
@@ -279,7 +279,7 @@ impl EventLoop {
         location: SourceLocation,
         future: Pin<&mut Option<F>>,
     ) -> Result<F::Output, RunError> {
-        let _entered = self.enter("block_on");
+        let _entered = self.enter("block_on", location);
         self.run_future(Target::MainFuture, location, future, |_| Ok(()))
     }
 

@@ -45,6 +45,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use futures::channel::oneshot;
@@ -127,6 +128,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
         let (end_sender, end) = oneshot::channel();
         let (handle_sender, handle) = mpsc::channel();
         let keep_alive_in_worker = keep_alive.clone();
+        let location = Location::caller();
         let thread = move || {
             let mut event_loop = match EventLoop::builder().build() {
                 Ok(event_loop) => event_loop,
@@ -135,7 +137,8 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
             let handle = event_loop.handle();
             let port = MessagePort::new(to_parent, to_worker, handle.clone());
             let _ = handle_sender.send(Ok(handle)); // `spawn` waits for it
-            let result = event_loop.run(async move { main(port).await });
+            let main = pin!(Some(async move { main(port).await }));
+            let result = event_loop.run_pinned(location, main);
             let result = result.map_err(RunError::without_value);
             drop(event_loop); // close its resources before the parent is notified
             let _ = end_sender.send(result);
@@ -149,7 +152,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
             Err(_) => return Err(io::Error::other("the thread of the worker has panicked")),
         };
         drop(thread); // the end of the thread is received as a message
-        let end = try_spawn(outcome(end, Location::caller()));
+        let end = try_spawn(outcome(end, location));
         Ok(Worker {
             port,
             handle,

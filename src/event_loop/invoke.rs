@@ -14,7 +14,7 @@
 //! Invariant: the async context is empty after each entry.
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use async_task::Runnable;
 
@@ -86,8 +86,9 @@ impl Runner<'_> {
 
     /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).
     pub(crate) fn emit_before_exit(&self) {
-        let origin = Origin::new(StepKind::BeforeExit, Location::caller());
-        let called = self.invoke(origin, || call_listeners(&self.hooks.before_exit, &()));
+        let listeners = &self.hooks.before_exit;
+        let origin = self.origin_of(StepKind::BeforeExit, listeners);
+        let called = self.invoke(origin, || call_listeners(self, listeners, &()));
         if called.is_continue() {
             let _ = self.checkpoint();
         }
@@ -156,8 +157,15 @@ impl LoopState {
             return ControlFlow::Break(Interrupted);
         }
         self.set_status(LoopStatus::Exiting);
-        let origin = Origin::new(StepKind::Exit, Location::caller());
-        self.invoke(origin, || call_listeners(&self.hooks.exit, &code))
+        let listeners = &self.hooks.exit;
+        let origin = self.origin_of(StepKind::Exit, listeners);
+        self.invoke(origin, || call_listeners(self, listeners, &code))
+    }
+
+    /// Returns the origin of a step that calls all listeners of a hook: the first of them, or the run.
+    fn origin_of<T: ?Sized>(&self, kind: StepKind, listeners: &Listeners<T>) -> Origin {
+        let first = listeners.first_location();
+        Origin::new(kind, first.unwrap_or_else(|| self.run_location()))
     }
 
     /// Calls the listeners for rejections as a step of the drain.
@@ -167,7 +175,7 @@ impl LoopState {
         rejection: &Rejection,
     ) -> Flow {
         let origin = Origin::new(StepKind::ErrorListener, rejection.location());
-        self.invoke(origin, || call_listeners(listeners, rejection))
+        self.invoke(origin, || call_listeners(self, listeners, rejection))
     }
 
     /// Calls the listeners for warnings, or prints the warning if there is none. The caller is the
@@ -177,7 +185,7 @@ impl LoopState {
         if listeners.is_empty() {
             return warning.print();
         }
-        call_listeners(listeners, warning);
+        call_listeners(self, listeners, warning);
     }
 
     /// Calls `callback` as a separate step.
@@ -201,6 +209,7 @@ impl LoopState {
         let result = catch_unwind(AssertUnwindSafe(callback));
         let panicked = result.is_err();
         if let Err(payload) = result {
+            let location = self.take_listener().unwrap_or(location);
             self.report_uncaught(Uncaught::new(payload, location));
         }
         self.context.set(None);
@@ -224,12 +233,13 @@ impl LoopState {
         }
         let location = error.location();
         let origin = Origin::new(StepKind::ErrorListener, location);
-        let call = || catch_unwind(AssertUnwindSafe(|| call_listeners(listeners, &error)));
+        let call = || catch_unwind(AssertUnwindSafe(|| call_listeners(self, listeners, &error)));
         match self.step(origin, call) {
             Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
                 self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners (code 7)
+                let location = self.take_listener().unwrap_or(location);
                 self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
             }
         }
@@ -238,12 +248,14 @@ impl LoopState {
 
 /// Calls every listener in the order in which they were added. A listener that another one removes
 /// meanwhile is still called; a listener that is already running is skipped.
-pub(crate) fn call_listeners<T: ?Sized>(listeners: &Listeners<T>, event: &T) {
-    for listener in listeners.snapshot() {
+pub(crate) fn call_listeners<T: ?Sized>(state: &LoopState, listeners: &Listeners<T>, event: &T) {
+    for (location, listener) in listeners.snapshot() {
         if let Ok(mut listener) = listener.try_borrow_mut() {
+            state.enter_listener(location);
             listener(event);
         }
     }
+    state.take_listener();
 }
 
 fn perform(work: &mut Work) {

@@ -4,6 +4,7 @@
 //! its target.
 
 use std::cell::{Cell, Ref, RefCell};
+use std::panic::Location;
 
 use super::state::LoopState;
 use crate::hooks::uncaught::Uncaught;
@@ -18,6 +19,10 @@ pub(crate) struct RunStatus {
     stop: RefCell<Option<Stop>>,
     /// Read between any two callbacks.
     is_stopping: Cell<bool>,
+    /// Where the run was called.
+    location: Cell<SourceLocation>,
+    /// Where the listener that is running was added, so that its panic names that line.
+    listener: Cell<Option<SourceLocation>>,
 }
 
 /// Whether a loop accepts work.
@@ -53,6 +58,8 @@ impl Default for RunStatus {
             fast_path: Cell::new(true),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
+            location: Cell::new(Location::caller()),
+            listener: Cell::new(None),
         }
     }
 }
@@ -118,5 +125,24 @@ impl LoopState {
     pub(crate) fn take_stop(&self) -> Option<Stop> {
         self.run.is_stopping.set(false);
         self.run.stop.borrow_mut().take()
+    }
+
+    pub(super) fn set_run_location(&self, location: SourceLocation) {
+        self.run.location.set(location);
+    }
+
+    /// Returns where the run was called.
+    pub(super) fn run_location(&self) -> SourceLocation {
+        self.run.location.get()
+    }
+
+    /// Records where the listener that is about to run was added.
+    pub(super) fn enter_listener(&self, location: SourceLocation) {
+        self.run.listener.set(Some(location));
+    }
+
+    /// Returns where the listener that has run, or has panicked, was added.
+    pub(super) fn take_listener(&self) -> Option<SourceLocation> {
+        self.run.listener.take()
     }
 }

@@ -7,12 +7,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::phases::macrotask::SourceLocation;
+
 type Callback<T> = Rc<RefCell<dyn FnMut(&T)>>;
 
 /// Listeners in the order in which they were added.
 pub(crate) struct Listeners<T: ?Sized> {
     /// Sorted by number, so that removing one of many neither searches nor moves the others.
-    list: RefCell<BTreeMap<u64, Callback<T>>>,
+    list: RefCell<BTreeMap<u64, (SourceLocation, Callback<T>)>>,
     next_id: Cell<u64>,
 }
 
@@ -26,18 +28,19 @@ impl<T: ?Sized> Default for Listeners<T> {
 }
 
 impl<T: ?Sized> Listeners<T> {
-    /// Adds a listener and returns its number.
-    pub(crate) fn add(&self, listener: impl FnMut(&T) + 'static) -> u64 {
+    /// Adds a listener and returns its number. `location` is where the program added it.
+    pub(crate) fn add(&self, location: SourceLocation, listener: impl FnMut(&T) + 'static) -> u64 {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let listener = Rc::new(RefCell::new(listener));
-        self.list.borrow_mut().insert(id, listener);
+        self.list.borrow_mut().insert(id, (location, listener));
         id
     }
 
     /// Removes a listener, which the caller drops outside of any borrow.
     pub(crate) fn remove(&self, id: u64) -> Option<Callback<T>> {
-        self.list.borrow_mut().remove(&id)
+        let removed = self.list.borrow_mut().remove(&id);
+        removed.map(|(_, listener)| listener)
     }
 
     #[cfg(unix)]
@@ -49,8 +52,14 @@ impl<T: ?Sized> Listeners<T> {
         self.list.borrow().is_empty()
     }
 
+    /// Returns where the first listener was added.
+    pub(crate) fn first_location(&self) -> Option<SourceLocation> {
+        let list = self.list.borrow();
+        list.first_key_value().map(|(_, (location, _))| *location)
+    }
+
     /// Returns the listeners as they are now, so that they can be called outside of any borrow.
-    pub(crate) fn snapshot(&self) -> Vec<Callback<T>> {
+    pub(crate) fn snapshot(&self) -> Vec<(SourceLocation, Callback<T>)> {
         self.list.borrow().values().cloned().collect()
     }
 

@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::event_loop::current::current;
+use crate::event_loop::current::{current, position};
 use crate::event_loop::state::{LiveTask, LoopState};
 use crate::observe::active_resource::{Awaited, PendingPromise, ResourceEntry, ResourceKind};
-use crate::phases::macrotask::SourceLocation;
+use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// Returns what the loop of this thread waits for, and what keeps it alive.
 ///
@@ -47,7 +47,7 @@ use crate::phases::macrotask::SourceLocation;
 /// ```
 #[track_caller]
 pub fn why_alive() -> WhyAlive {
-    WhyAlive::of(&current("why_alive"))
+    WhyAlive::of(&current("why_alive")).with_running()
 }
 
 /// What a loop waits for: its active resources, and its pending tasks with what they await.
@@ -75,6 +75,7 @@ pub struct ActiveResource {
 pub struct PendingTask {
     location: SourceLocation,
     blocked_on: Vec<BlockedOn>,
+    is_running: bool,
 }
 
 /// What a task waits for.
@@ -102,6 +103,20 @@ impl WhyAlive {
             resources: resources.collect(),
             tasks,
         }
+    }
+
+    /// Marks the task that has called for the report. If other tasks were spawned at its location as
+    /// well, it cannot be told from them.
+    fn with_running(mut self) -> WhyAlive {
+        let position = position();
+        if position.kind == Some(StepKind::Task) {
+            let is_here = |task: &&mut PendingTask| Some(task.location) == position.location;
+            let mut here = self.tasks.iter_mut().filter(is_here);
+            if let (Some(task), None) = (here.next(), here.next()) {
+                task.is_running = true;
+            }
+        }
+        self
     }
 
     /// Returns `true` if something keeps the loop alive (R6).
@@ -205,7 +220,7 @@ impl PendingTask {
         Group {
             kind: None,
             location: Some(self.location),
-            flag: false,
+            flag: self.is_running,
             verb: "spawned",
         }
     }
@@ -213,9 +228,15 @@ impl PendingTask {
     /// Returns what the task waits for.
     ///
     /// It is empty if that is unknown to the loop, as for a channel, another thread or a combinator
-    /// that wraps the waker, and if the task is running.
+    /// that wraps the waker, and usually if the task is running.
     pub fn blocked_on(&self) -> &[BlockedOn] {
         &self.blocked_on
+    }
+
+    /// Returns whether this is the task that called [`why_alive`]. It is `false` if several pending
+    /// tasks were spawned at the same location.
+    pub fn is_running(&self) -> bool {
+        self.is_running
     }
 }
 
@@ -262,6 +283,7 @@ fn pending_tasks(
     let pending = tasks.map(|((_, task), wait)| PendingTask {
         location: task.promise.created_at(),
         blocked_on: wait.blocked_on,
+        is_running: false,
     });
     pending.collect()
 }
@@ -353,7 +375,7 @@ const LISTED: usize = 10;
 struct Group {
     kind: Option<ResourceKind>,
     location: Option<SourceLocation>,
-    /// Whether a resource keeps the loop alive, or a promise can never settle.
+    /// Whether a resource keeps the loop alive, a promise can never settle, or a task is running.
     flag: bool,
     /// What happened at the location.
     verb: &'static str,
@@ -436,6 +458,9 @@ impl fmt::Display for ActiveResource {
 
 impl fmt::Display for PendingTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_running {
+            return write!(f, "a task spawned at {} is running", self.location);
+        }
         write!(f, "a task spawned at {} is pending", self.location)?;
         self.write_blocked_on(f)
     }

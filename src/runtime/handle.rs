@@ -13,7 +13,7 @@ use futures::channel::oneshot;
 
 use crate::event_loop::current::current;
 use crate::hooks::uncaught::PanicPayload;
-use crate::promise::{PromiseError, spawn};
+use crate::promise::{PromiseError, spawn_at};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
 /// Returns a handle to the loop that runs on this thread, for other threads.
@@ -84,15 +84,14 @@ impl Handle {
         F::Output: Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
+        let location = Location::caller();
         // If the loop has ended, the sender is dropped, which completes the receiver.
         let _ = self.post(move || match catch_unwind(AssertUnwindSafe(make)) {
             Ok(future) => {
-                let promise = spawn(future);
-                // `settled` never panics, so this task cannot be rejected.
-                drop(spawn(async move {
-                    let outcome = promise.settled().await.map_err(RemoteError::from);
-                    let _ = sender.send(outcome);
-                }));
+                let promise = spawn_at(location, future);
+                promise.state().when_settled(move |outcome| {
+                    let _ = sender.send(outcome.map_err(RemoteError::from));
+                });
             }
             Err(payload) => {
                 let _ = sender.send(Err(RemoteError::Panicked(PanicPayload::new(payload))));

@@ -13,7 +13,6 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -57,13 +56,13 @@ enum Next {
 
 impl EventLoop {
     #[track_caller]
-    pub(super) fn enter(&mut self, function: &str) -> Entered {
+    pub(super) fn enter(&mut self, function: &str, location: SourceLocation) -> Entered {
         refuse_nesting(function);
         self.state.set_status(LoopStatus::Open);
         self.has_reported.set(false);
         let entered = enter(&self.state);
         self.end_hosting();
-        self.state.begin_run(Location::caller());
+        self.state.begin_run(location);
         entered
     }
 

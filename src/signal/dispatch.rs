@@ -72,7 +72,7 @@ impl Signals {
         &self,
         registrations: &RefCell<Registrations>,
         number: SignalNumber,
-        listener: impl FnMut(&()) + 'static,
+        (location, listener): (SourceLocation, impl FnMut(&()) + 'static),
         first_call: impl FnOnce(Rc<Listeners<()>>) -> ListenersCall,
     ) -> io::Result<ListenerKey> {
         let mut watched = self.watched.borrow_mut();
@@ -82,7 +82,7 @@ impl Signals {
         }
         Ok(ListenerKey {
             number,
-            id: signal.listeners.add(listener),
+            id: signal.listeners.add(location, listener),
             listeners: Rc::downgrade(&signal.listeners),
         })
     }

@@ -9,6 +9,7 @@ mod common;
 mod faults;
 mod file;
 mod forgotten;
+#[cfg(feature = "macros")]
 mod tail;
 
 use std::cell::RefCell;

@@ -8,11 +8,15 @@ mod common;
 mod attributes;
 mod explore;
 mod hosted;
+mod locations;
 mod observe;
 mod observe_tools;
+#[cfg(feature = "macros")]
+mod prelude;
 #[cfg(feature = "recording")]
 mod recording;
 mod scale;
 mod test_kit;
 mod time_limits;
+#[cfg(feature = "macros")]
 mod work_queue;

@@ -268,7 +268,7 @@ fn a_panic_of_the_main_future_is_returned_also_if_it_borrows() {
     let Err(RunError::Uncaught(error)) = virtual_loop().run(main) else {
         panic!("it panicked");
     };
-    assert_eq!(crate::common::text_of(error.payload()), "borrowed");
+    assert_eq!(error.message(), "borrowed");
 }
 
 /// A waker that outlives its run wakes neither that run nor the next one.

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::common::limit::limit;
-use crate::common::{Log, ms, real_loop, rejected, resolved, text_of, virtual_loop};
+use crate::common::{Log, ms, real_loop, rejected, resolved, virtual_loop};
 use nodeloop::{
     EntryMode, EventLoop, MainError, MainOutput, RunError, UnhandledRejection, next_tick,
     on_before_exit, on_exit, on_uncaught, on_unhandled_rejection, queue_microtask, set_immediate,
@@ -214,7 +214,7 @@ fn a_panic_in_the_debug_text_of_an_error_rejects_the_main_future() {
     }
     let result = virtual_loop().run(async { Err::<(), _>(Unprintable) });
     match result {
-        Err(RunError::Uncaught(error)) => assert_eq!(text_of(error.payload()), "in the text"),
+        Err(RunError::Uncaught(error)) => assert_eq!(error.message(), "in the text"),
         _ => panic!("it panicked"),
     }
 }
