@@ -10,11 +10,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, SeekFrom};
-use std::time::Duration;
 
-use futures::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
-use futures::{Stream, StreamExt};
-use nodeloop::{fs, io::stdin, spawn, time};
+use nodeloop::futures::io::BufReader;
+use nodeloop::prelude::*;
+use nodeloop::{fs, io::stdin};
 
 /// How often a file is read again.
 pub const PERIOD: Duration = Duration::from_millis(250);
@@ -69,6 +68,6 @@ async fn follow(path: &str, print: impl Fn(String)) -> io::Result<()> {
             let line: Vec<u8> = text.drain(..=end).collect();
             print(format!("{path}: {}", String::from_utf8_lossy(&line[..end])));
         }
-        time::sleep(PERIOD).await;
+        sleep(PERIOD).await;
     }
 }
