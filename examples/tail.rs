@@ -7,8 +7,8 @@
 use std::io::{self, SeekFrom, Write};
 use std::{path::Path, pin::pin, time::Duration};
 
-use futures::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
-use futures::{FutureExt, Stream, StreamExt, select_biased};
+use nodeloop::futures::{Stream, io::BufReader, select_biased};
+use nodeloop::prelude::*;
 use nodeloop::{fs::File, signal, time};
 
 const PERIOD: Duration = Duration::from_millis(200);

@@ -18,8 +18,7 @@
 //! # A program
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
+//! use nodeloop::{prelude::*, promise};
 //!
 //! #[nodeloop::main]
 //! async fn main() {
@@ -36,8 +35,7 @@
 //! # A test
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, set_immediate, set_timeout, test::Test};
+//! use nodeloop::{prelude::*, test::Test};
 //!
 //! # /*
 //! #[nodeloop::test]
