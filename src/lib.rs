@@ -18,12 +18,11 @@
 //! # A program
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
+//! use nodeloop::{prelude::*, promise};
 //!
 //! #[nodeloop::main]
 //! async fn main() {
-//!     set_timeout(Duration::from_millis(5), || println!("6 timer"));
+//!     set_timeout(Duration::from_secs(1), || println!("6 timer"));
 //!     set_immediate(|| println!("5 immediate"));
 //!     queue_microtask(|| println!("3 microtask"));
 //!     next_tick(|| println!("2 tick"));
@@ -36,8 +35,7 @@
 //! # A test
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, set_immediate, set_timeout, test::Test};
+//! use nodeloop::{prelude::*, test::Test};
 //!
 //! # /*
 //! #[nodeloop::test]
