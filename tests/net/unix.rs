@@ -419,7 +419,8 @@ fn a_socket_for_datagrams_is_not_one_for_streams() {
         let socket = UnixSocket::new_datagram().unwrap();
         let error = socket.connect(&one.1.path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(UnixSocket::new_datagram().unwrap().listen(1).is_err());
+        let error = UnixSocket::new_datagram().unwrap().listen(1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     });
 }
 
