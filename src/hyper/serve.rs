@@ -19,7 +19,7 @@ use ::hyper::body::{Body, Incoming};
 use ::hyper::server::conn::http1;
 use ::hyper::service::Service;
 use ::hyper::{Request, Response};
-use futures::future::LocalBoxFuture;
+use futures::future::{FusedFuture, LocalBoxFuture};
 use futures::io::{AsyncRead, AsyncWrite};
 
 use self::connection::Limits;
@@ -206,22 +206,23 @@ impl<P: Protocol, S, H> Serve<P, S, H> {
     }
 
     /// Sets the time limit for the head of a request: Node's `server.headersTimeout`, 60 seconds by
-    /// default. `None` sets no limit.
+    /// default. `None` and zero set no limit.
     ///
     /// It counts from the first byte of the head, and for the first request of a connection from the
     /// moment at which it was accepted. A connection that exceeds it is closed and reported as
     /// [`ServeError::HeaderTimeout`].
     #[track_caller]
     pub fn header_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config().limits.header = timeout.into();
+        self.config().limits.header = limit(timeout.into());
         self
     }
 
     /// Sets how long a connection may be idle between two requests: Node's
-    /// `server.keepAliveTimeout`, 5 seconds by default. `None` sets no limit.
+    /// `server.keepAliveTimeout`, 5 seconds by default. `None` and zero set no limit, as zero does in
+    /// Node.
     #[track_caller]
     pub fn keep_alive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config().limits.keep_alive = timeout.into();
+        self.config().limits.keep_alive = limit(timeout.into());
         self
     }
 
@@ -314,6 +315,11 @@ impl<P: Protocol, S, H> Serve<P, S, H> {
     }
 }
 
+/// Zero is no limit, as in Node.
+fn limit(timeout: Option<Duration>) -> Option<Duration> {
+    timeout.filter(|timeout| !timeout.is_zero())
+}
+
 impl<P: Protocol, S, H> Config<P, S, H> {
     fn with_handshake<F>(self, handshake: F) -> Config<P, S, F> {
         Config {
@@ -366,6 +372,18 @@ where
             self.running = None;
         }
         polled
+    }
+}
+
+impl<P, S, H, B> FusedFuture for Serve<P, S, H>
+where
+    H: Handshake<Socket<Stream<P>>>,
+    P: Protocol<Address: fmt::Debug + Clone + Send + Sync + 'static>,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>> + 'static,
+    B: Body<Error: Into<BoxError>> + 'static,
+{
+    fn is_terminated(&self) -> bool {
+        self.config.is_none() && self.running.is_none()
     }
 }
 

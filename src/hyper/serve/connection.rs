@@ -184,15 +184,14 @@ impl Watch {
         mut handshake: Pin<&mut impl Future<Output = io::Result<T>>>,
     ) -> Result<T, End> {
         poll_fn(|cx| {
-            match self.connection.command.get() {
-                Command::Continue => {}
-                Command::Finish => return Poll::Ready(Err(End::Closed(Ok(())))),
-                Command::Abort => return Poll::Ready(Err(End::Aborted)),
-            }
             if let Poll::Ready(result) = handshake.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(End::HandshakeFailed));
             }
-            self.poll(cx).map(|_| Err(End::HeaderTimeout))
+            match self.connection.command.get() {
+                Command::Continue => self.poll(cx).map(|_| Err(End::HeaderTimeout)),
+                Command::Finish => Poll::Ready(Err(End::Closed(Ok(())))),
+                Command::Abort => Poll::Ready(Err(End::Aborted)),
+            }
         })
         .await
     }
@@ -208,11 +207,15 @@ impl Watch {
                 if let Poll::Ready(result) = http.as_mut().poll(cx) {
                     return Poll::Ready(End::Closed(result));
                 }
-                let command = self.connection.command.get();
-                if command == Command::Finish && !is_finishing {
-                    is_finishing = true;
-                    http.as_mut().graceful_shutdown();
-                    continue; // an idle connection ends in this poll
+                let command = self.connection.command.get(); // the service may have changed it
+                match command {
+                    Command::Finish if !is_finishing => {
+                        is_finishing = true;
+                        http.as_mut().graceful_shutdown();
+                        continue; // an idle connection ends in this poll
+                    }
+                    Command::Abort => continue,
+                    Command::Continue | Command::Finish => {}
                 }
                 match ready!(self.poll(cx)) {
                     Expired::Header => return Poll::Ready(End::HeaderTimeout),

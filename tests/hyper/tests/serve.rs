@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::oneshot;
+use futures::future::FusedFuture;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -173,7 +174,7 @@ fn limits_can_be_set_and_removed() {
         assert_eq!(start.elapsed(), 3700 * SECOND);
 
         let (server, listener) = Server::bind();
-        let server_future = serve(listener, service_fn(hello)).keep_alive_timeout(None);
+        let server_future = serve(listener, service_fn(hello)).keep_alive_timeout(Duration::ZERO);
         let _server = spawn(server_future);
         let mut client = server.connect().await.unwrap();
         for _ in 0..2 {
@@ -324,6 +325,20 @@ fn a_dropped_server_aborts_its_connections() {
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!(*log.borrow(), ["aborted"]);
         server.connect().await.unwrap_err();
+    });
+}
+
+/// After its end a server is terminated, so `select!` does not poll it again.
+#[test]
+fn an_ended_server_is_terminated() {
+    on_virtual_time(async {
+        let (_server, listener) = Server::bind();
+        let ready = async {};
+        let mut server = serve(listener, service_fn(hello)).with_graceful_shutdown(ready);
+        assert!(!server.is_terminated());
+        (&mut server).await.unwrap();
+        assert!(server.is_terminated());
+        assert!(server.now_or_never().is_none());
     });
 }
 
