@@ -209,8 +209,8 @@ impl<P: Protocol, S, H> Serve<P, S, H> {
     /// default. `None` and zero set no limit.
     ///
     /// It counts from the first byte of the head, and for the first request of a connection from the
-    /// moment at which it was accepted. A connection that exceeds it is closed and reported as
-    /// [`ServeError::HeaderTimeout`].
+    /// moment at which it was accepted. A connection that exceeds it receives the status 408, as in Node,
+    /// is closed, and is reported as [`ServeError::HeaderTimeout`].
     #[track_caller]
     pub fn header_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.config().limits.header = limit(timeout.into());
