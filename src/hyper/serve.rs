@@ -392,14 +392,20 @@ where
 /// # Examples
 ///
 /// ```
-/// use hyper::{Request, Response, body::Incoming};
+/// use hyper::Request;
 /// use nodeloop::hyper::PeerAddress;
 /// use std::net::SocketAddr;
 ///
-/// async fn show(request: Request<Incoming>) -> Result<Response<String>, std::io::Error> {
-///     let PeerAddress(peer) = request.extensions().get::<PeerAddress<SocketAddr>>().unwrap();
-///     Ok(Response::new(peer.to_string()))
+/// fn client<B>(request: &Request<B>) -> Option<SocketAddr> {
+///     let peer = request.extensions().get::<PeerAddress<SocketAddr>>();
+///     peer.map(|PeerAddress(address)| *address)
 /// }
+///
+/// let mut request = Request::new("");
+/// assert_eq!(client(&request), None);
+/// let address = SocketAddr::from(([127, 0, 0, 1], 5000));
+/// request.extensions_mut().insert(PeerAddress(address)); // as the server does
+/// assert_eq!(client(&request), Some(address));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerAddress<A>(pub A);

@@ -639,3 +639,15 @@ fn a_shutdown_under_load_cuts_no_response() {
         assert!(served.get() > stop_after);
     }
 }
+
+/// `?` converts it for `anyhow` and into `Box<dyn Error + Send + Sync>`, and its cause is its source.
+#[test]
+fn an_error_of_a_connection_is_an_error_for_every_thread() {
+    let failed = || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let cause = io::Error::other("out of memory");
+        Err(ServeError::<SocketAddr>::Accept(cause))?
+    };
+    let error = failed().unwrap_err();
+    assert_eq!(error.to_string(), "a connection could not be accepted");
+    assert_eq!(error.source().unwrap().to_string(), "out of memory");
+}
