@@ -18,8 +18,7 @@
 //! # A program
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
+//! use nodeloop::{prelude::*, promise};
 //!
 //! #[nodeloop::main]
 //! async fn main() {
@@ -36,8 +35,7 @@
 //! # A test
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, set_immediate, set_timeout, test::Test};
+//! use nodeloop::{prelude::*, test::Test};
 //!
 //! # /*
 //! #[nodeloop::test]
@@ -97,6 +95,7 @@
 //! runs there. [Limits](guide::limits_and_faq) names what is missing on Windows.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc(test(attr(deny(unused_must_use))))]
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations, unreachable_pub)]
 

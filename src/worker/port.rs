@@ -26,6 +26,9 @@ pub struct MessagePort<S: Send + 'static, R: Send + 'static> {
     keep_alive: Option<KeepAlive>,
 }
 
+/// The worker's end of the port of a [`Worker<I, O, T>`](super::Worker): it receives `I` and sends `O`.
+pub type WorkerPort<I, O> = MessagePort<O, I>;
+
 impl<S: Send + 'static, R: Send + 'static> MessagePort<S, R> {
     pub(super) fn new(
         sends: Arc<Channel<S>>,
