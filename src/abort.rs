@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use abort_on::{AbortExt, WithSignal};
-use listeners::{Listener, SharedReason, SignalState};
+use listeners::{OnAbort, SharedReason, SignalState};
 
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::rejection::Reason;
 use crate::schedule::set_timeout;
 
@@ -180,12 +181,12 @@ impl AbortSignal {
     /// If the signal is already aborted, `listener` is dropped without being called, as in Node:
     /// check [`is_aborted`](AbortSignal::is_aborted) first. Dropping the returned handle does not
     /// remove the listener.
-    pub fn on_abort(&self, listener: impl FnOnce() + 'static) -> AbortListener {
-        let id = self.state.add(Listener::Callback(Box::new(listener)));
-        AbortListener {
+    pub fn on_abort(&self, listener: impl FnOnce() + 'static) -> Listener {
+        let id = self.state.add(OnAbort::Callback(Box::new(listener)));
+        Listener::new(AbortListener {
             state: Rc::downgrade(&self.state),
             id,
-        }
+        })
     }
 
     /// Waits until the signal is aborted, and returns the reason.
@@ -203,18 +204,21 @@ impl AbortSignal {
 }
 
 /// A listener added with [`AbortSignal::on_abort`].
-#[derive(Debug, Clone)]
-pub struct AbortListener {
+struct AbortListener {
     state: Weak<SignalState>,
     id: Option<u64>,
 }
 
-impl AbortListener {
-    /// Removes the listener, if it has not been called.
-    pub fn remove(&self) {
-        if let (Some(state), Some(id)) = (self.state.upgrade(), self.id) {
-            state.remove(id);
+impl Registration for AbortListener {
+    fn remove(&self) -> bool {
+        match (self.state.upgrade(), self.id) {
+            (Some(state), Some(id)) => state.remove(id),
+            _ => false,
         }
+    }
+
+    fn subject(&self) -> &dyn fmt::Debug {
+        &"abort"
     }
 }
 

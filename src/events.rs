@@ -86,7 +86,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use emitter::{EventEmitter, Listener};
+pub use crate::hooks::listener::Listener;
+pub use emitter::EventEmitter;
 pub use stream::{Events, on};
 pub use wait::{EventError, Once, once};
 

@@ -33,8 +33,15 @@
 //! **Paths.** A function copies its path, and drops an argument that was passed by value before it
 //! returns, so that the argument may also be a reference to a local variable. An argument that
 //! removes its file when it is dropped, such as a `tempfile::NamedTempFile`, must therefore be
-//! passed by reference and kept until the operation has finished. By value, the job would not find
-//! the file:
+//! passed by reference and kept until the operation has finished. By value, the job does not find the
+//! file, and the error says so.
+//!
+//! The functions of std and tokio, which finish the operation before they drop the argument, differ
+//! here. An operation of this crate goes on without its caller and its promise, so only the loop could
+//! keep the argument. A value that the loop keeps can't borrow from the caller: the bound `'static`
+//! would exclude `fs::read(&path)`, and a promise that keeps the argument itself could not outlive
+//! `path`. Code that is generic over the path can keep it in a future:
+//! `async move { fs::read(&path).await }`.
 //!
 //! ```
 //! use nodeloop::fs;

@@ -13,6 +13,7 @@
 //! The reason for the end of a run is in the loop's `Stop`; `runtime/run.rs` converts it to a
 //! [`RunError`](crate::RunError).
 
+pub(crate) mod listener;
 pub(crate) mod listeners;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
@@ -25,6 +26,7 @@ use std::rc::{Rc, Weak};
 
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
@@ -42,13 +44,13 @@ use crate::phases::queues::QueuedCallback;
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "beforeExit")]
 #[track_caller]
-pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
+pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> Listener {
     let state = current("on_before_exit");
     let id = state
         .hooks
         .before_exit
         .add(Location::caller(), move |()| listener());
-    HookListener::new(&state, Hook::BeforeExit, id)
+    listener_of(&state, Hook::BeforeExit, id)
 }
 
 /// Calls `listener` once, with the exit code, when the run ends (R2, R9).
@@ -62,13 +64,13 @@ pub fn on_before_exit(mut listener: impl FnMut() + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "exit")]
 #[track_caller]
-pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
+pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
     let state = current("on_exit");
     let id = state
         .hooks
         .exit
         .add(Location::caller(), move |code| listener(*code));
-    HookListener::new(&state, Hook::Exit, id)
+    listener_of(&state, Hook::Exit, id)
 }
 
 /// Calls `listener` immediately when a panic leaves a callback (R51). The loop then continues.
@@ -83,10 +85,10 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "uncaughtException")]
 #[track_caller]
-pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
+pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> Listener {
     let state = current("on_uncaught");
     let id = state.hooks.uncaught.add(Location::caller(), listener);
-    HookListener::new(&state, Hook::Uncaught, id)
+    listener_of(&state, Hook::Uncaught, id)
 }
 
 /// Calls `listener` at the end of a drain for every promise that was rejected and has no reaction
@@ -100,13 +102,13 @@ pub fn on_uncaught(listener: impl FnMut(&Uncaught) + 'static) -> HookListener {
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "unhandledRejection")]
 #[track_caller]
-pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
+pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_unhandled_rejection");
     let id = state
         .hooks
         .unhandled_rejection
         .add(Location::caller(), listener);
-    HookListener::new(&state, Hook::UnhandledRejection, id)
+    listener_of(&state, Hook::UnhandledRejection, id)
 }
 
 /// Calls `listener` for every promise that gets its first reaction after it was reported to
@@ -117,13 +119,13 @@ pub fn on_unhandled_rejection(listener: impl FnMut(&Rejection) + 'static) -> Hoo
 /// Panics if no event loop is running on this thread.
 #[doc(alias = "rejectionHandled")]
 #[track_caller]
-pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookListener {
+pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> Listener {
     let state = current("on_rejection_handled");
     let id = state
         .hooks
         .rejection_handled
         .add(Location::caller(), listener);
-    HookListener::new(&state, Hook::RejectionHandled, id)
+    listener_of(&state, Hook::RejectionHandled, id)
 }
 
 /// Calls `listener` with every warning of the loop: Node's `process.on('warning')`.
@@ -140,10 +142,10 @@ pub fn on_rejection_handled(listener: impl FnMut(&Rejection) + 'static) -> HookL
 ///
 /// Panics if no event loop is running on this thread.
 #[track_caller]
-pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> HookListener {
+pub fn on_warning(listener: impl FnMut(&Warning) + 'static) -> Listener {
     let state = current("on_warning");
     let id = state.hooks.warning.add(Location::caller(), listener);
-    HookListener::new(&state, Hook::Warning, id)
+    listener_of(&state, Hook::Warning, id)
 }
 
 /// Emits a warning in a tick: Node's `process.emitWarning`.
@@ -214,10 +216,7 @@ impl LoopState {
 }
 
 /// A listener of one of the `on_…` functions.
-///
-/// Dropping it does not remove the listener. Clones refer to the same listener.
-#[derive(Clone)]
-pub struct HookListener {
+struct HookListener {
     state: Weak<LoopState>, // a listener may own its own handle
     hook: Hook,
     id: u64,
@@ -233,19 +232,13 @@ enum Hook {
     Warning,
 }
 
-impl HookListener {
-    fn new(state: &Rc<LoopState>, hook: Hook, id: u64) -> HookListener {
-        let state = Rc::downgrade(state);
-        HookListener { state, hook, id }
-    }
+fn listener_of(state: &Rc<LoopState>, hook: Hook, id: u64) -> Listener {
+    let state = Rc::downgrade(state);
+    Listener::new(HookListener { state, hook, id })
+}
 
-    /// Removes the listener and drops it. Returns `false` if it was removed before.
-    ///
-    /// If the listeners of its hook are being called, it is still called this time, as in Node.
-    /// Without any listener for errors or rejections, the next error or rejection ends the run.
-    #[doc(alias = "removeListener")]
-    #[doc(alias = "off")]
-    pub fn remove(&self) -> bool {
+impl Registration for HookListener {
+    fn remove(&self) -> bool {
         fn remove<T: ?Sized + 'static>(listeners: &Listeners<T>, id: u64) -> bool {
             listeners.remove(id).map(drop_quietly).is_some()
         }
@@ -262,10 +255,8 @@ impl HookListener {
             Hook::Warning => remove(&hooks.warning, self.id),
         }
     }
-}
 
-impl fmt::Debug for HookListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HookListener").field(&self.hook).finish()
+    fn subject(&self) -> &dyn fmt::Debug {
+        &self.hook
     }
 }

@@ -71,6 +71,7 @@
 //! | tasks and promises | [`spawn`], [`try_spawn`], [`TaskGroup`], [`promise`] |
 //! | callbacks | [`next_tick`], [`queue_microtask`], [`set_timeout`], [`set_interval`], [`set_immediate`] |
 //! | time in `async` code | [`time`], [`yield_now`] |
+//! | events with listeners | [`events`] |
 //! | sockets, files, standard streams | [`net`], [`fs`], [`io`] |
 //! | children and signals (Unix) | [`process`], [`signal`] |
 //! | calls that block, other threads | [`spawn_blocking`], [`queue_work`], [`worker`], [`Handle`] |
@@ -215,19 +216,18 @@ pub use nodeloop_macros::main;
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use nodeloop_macros::test;
 
-pub use abort::{
-    AbortController, AbortExt, AbortListener, AbortReason, AbortSignal, Aborted, WithSignal,
-};
+pub use abort::{AbortController, AbortExt, AbortReason, AbortSignal, Aborted, WithSignal};
 pub use async_local::{AsyncLocalStorage, AsyncSnapshot};
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
+pub use hooks::listener::Listener;
 pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
 pub use hooks::uncaught::{PanicPayload, Uncaught};
 pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{
-    HookListener, emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
     on_unhandled_rejection, on_warning,
 };
 pub use observe::active_resource::ResourceKind;

@@ -57,6 +57,7 @@ use futures::future::poll_fn;
 use crate::event_loop::current::current;
 use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
@@ -95,9 +96,9 @@ pub fn on_signal(
     Ok(SignalListener { state, kind, key })
 }
 
-/// A handle to a listener added with [`on_signal`].
+/// A listener added with [`on_signal`]: a [`Listener`] that can also keep the loop alive.
 ///
-/// Dropping it does not remove the listener.
+/// Dropping it does not remove the listener. Clones refer to the same listener.
 #[derive(Clone)]
 pub struct SignalListener {
     state: Weak<LoopState>,
@@ -141,6 +142,23 @@ impl SignalListener {
             state.signals.set_refed(&self.key, refed);
         }
         self
+    }
+}
+
+impl Registration for SignalListener {
+    fn remove(&self) -> bool {
+        SignalListener::remove(self)
+    }
+
+    fn subject(&self) -> &dyn fmt::Debug {
+        &self.kind
+    }
+}
+
+/// Converts the handle to the common type, without `ref_` and `unref`.
+impl From<SignalListener> for Listener {
+    fn from(listener: SignalListener) -> Listener {
+        Listener::new(listener)
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::listeners::{Listener, Operation};
+use super::listeners::{OnAbort, Operation};
 use super::{AbortSignal, Aborted};
 use crate::promise::{Settled, State};
 use crate::schedule::{ImmediateHandle, TimeoutHandle};
@@ -75,7 +75,7 @@ impl Registration {
         let state = &self.signal.state;
         let id = match self.stage {
             Stage::Registered(id) => state.set_waker(id, cx.waker()).then_some(id),
-            _ => state.add(Listener::Wake(cx.waker().clone())),
+            _ => state.add(OnAbort::Wake(cx.waker().clone())),
         };
         match id {
             Some(id) => self.stage = Stage::Registered(id),
@@ -160,7 +160,7 @@ impl AbortSignal {
         if self.is_aborted() {
             operation.abort();
         } else {
-            self.state.add(Listener::Operation(Box::new(operation)));
+            self.state.add(OnAbort::Operation(Box::new(operation)));
         }
     }
 }

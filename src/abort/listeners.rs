@@ -21,7 +21,7 @@ pub(super) type SharedReason = Arc<dyn Reason + Send + Sync>;
 pub(super) struct SignalState {
     pub(super) reason: OnceCell<SharedReason>,
     /// By id, and so in the order in which they were added.
-    listeners: RefCell<BTreeMap<u64, Listener>>,
+    listeners: RefCell<BTreeMap<u64, OnAbort>>,
     next_listener: Cell<u64>,
     listeners_limit: SweepLimit,
     /// The signals that depend on this one.
@@ -31,7 +31,7 @@ pub(super) struct SignalState {
     sources: RefCell<Vec<Rc<SignalState>>>,
 }
 
-pub(super) enum Listener {
+pub(super) enum OnAbort {
     Callback(Box<dyn FnOnce()>),
     Wake(Waker),
     Operation(Box<dyn Operation>),
@@ -46,7 +46,7 @@ pub(super) trait Operation {
 
 impl SignalState {
     /// Adds a listener and returns its id; `None` if the signal has been aborted.
-    pub(super) fn add(&self, listener: Listener) -> Option<u64> {
+    pub(super) fn add(&self, listener: OnAbort) -> Option<u64> {
         if self.reason.get().is_some() {
             return None;
         }
@@ -57,9 +57,10 @@ impl SignalState {
         Some(id)
     }
 
-    pub(super) fn remove(&self, id: u64) {
-        let removed = self.listeners.borrow_mut().remove(&id);
-        drop(removed); // outside of the borrow
+    /// Removes a listener. Returns whether it was there.
+    pub(super) fn remove(&self, id: u64) -> bool {
+        let removed = self.listeners.borrow_mut().remove(&id); // dropped outside of the borrow
+        removed.is_some()
     }
 
     /// Changes the waker of a listener. Returns whether the listener still exists.
@@ -67,8 +68,8 @@ impl SignalState {
         let mut listeners = self.listeners.borrow_mut();
         let replaced = match listeners.get_mut(&id) {
             None => return false,
-            Some(Listener::Wake(known)) if known.will_wake(waker) => return true,
-            Some(listener) => std::mem::replace(listener, Listener::Wake(waker.clone())),
+            Some(OnAbort::Wake(known)) if known.will_wake(waker) => return true,
+            Some(listener) => std::mem::replace(listener, OnAbort::Wake(waker.clone())),
         };
         drop(listeners);
         drop(replaced);
@@ -84,9 +85,9 @@ impl SignalState {
         {
             return;
         }
-        let is_over = |listener: &Listener| match listener {
-            Listener::Operation(operation) => operation.is_over(),
-            Listener::Callback(_) | Listener::Wake(_) => false,
+        let is_over = |listener: &OnAbort| match listener {
+            OnAbort::Operation(operation) => operation.is_over(),
+            OnAbort::Callback(_) | OnAbort::Wake(_) => false,
         };
         let all = self.listeners.take().into_iter();
         let (over, open): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -127,9 +128,9 @@ impl SignalState {
         let next = || self.listeners.borrow_mut().pop_first();
         while let Some((_, listener)) = next() {
             match listener {
-                Listener::Wake(waker) => waker.wake(),
-                Listener::Callback(callback) => call(callback),
-                Listener::Operation(operation) => call(move || operation.abort()),
+                OnAbort::Wake(waker) => waker.wake(),
+                OnAbort::Callback(callback) => call(callback),
+                OnAbort::Operation(operation) => call(move || operation.abort()),
             }
         }
         drop(self.sources.take());
@@ -193,7 +194,7 @@ mod tests {
     fn an_open_operation_is_checked_a_constant_number_of_times() {
         let (signal, operation) = (SignalState::default(), Counted::default());
         for _ in 0..COUNT {
-            signal.add(Listener::Operation(Box::new(operation.clone())));
+            signal.add(OnAbort::Operation(Box::new(operation.clone())));
         }
         assert_eq!(signal.listeners.borrow().len(), COUNT);
         let checks = operation.checks.get();
@@ -205,7 +206,7 @@ mod tests {
         let signal = SignalState::default();
         for _ in 0..COUNT {
             let operation = Counted::default();
-            signal.add(Listener::Operation(Box::new(operation.clone())));
+            signal.add(OnAbort::Operation(Box::new(operation.clone())));
             operation.is_over.set(true);
             assert!(signal.listeners.borrow().len() <= SweepLimit::MIN);
         }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::event_loop::current::try_current;
 use crate::hooks::emit_warning;
+use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::warning::Warning;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{ready, spawn_at};
@@ -353,11 +354,11 @@ impl<K: EventKey> EventEmitter<K> {
         if let (Some(warning), true) = (warning, try_current().is_some()) {
             emit_warning(warning);
         }
-        Listener(Rc::new(Registration {
+        Listener::new(EmitterListener {
             state: Rc::downgrade(state),
             name: event.name,
             id,
-        }))
+        })
     }
 
     /// Calls the listeners that the event has now. Returns whether there was one.
@@ -512,47 +513,19 @@ impl<K: EventKey> fmt::Debug for EventEmitter<K> {
 }
 
 /// A listener of an [`EventEmitter`].
-///
-/// Dropping it does not remove the listener. Clones refer to the same listener.
-#[derive(Clone)]
-pub struct Listener(Rc<dyn Registered>);
-
-/// A listener of an emitter whose type of keys is not known.
-trait Registered {
-    fn remove(&self) -> bool;
-    fn name(&self) -> &dyn fmt::Debug;
-}
-
-struct Registration<K: EventKey> {
+struct EmitterListener<K: EventKey> {
     state: Weak<State<K>>, // a listener may own its own handle
     name: EventName<K>,
     id: i64,
 }
 
-impl Listener {
-    /// Removes the listener. Returns `false` if it was removed before.
-    ///
-    /// An emit that is calling the listeners of its event still calls it (R67).
-    #[doc(alias = "off")]
-    #[doc(alias = "removeListener")]
-    pub fn remove(&self) -> bool {
-        self.0.remove()
-    }
-}
-
-impl<K: EventKey> Registered for Registration<K> {
+impl<K: EventKey> Registration for EmitterListener<K> {
     fn remove(&self) -> bool {
         let state = self.state.upgrade();
         state.is_some_and(|state| state.remove(&self.name, self.id))
     }
 
-    fn name(&self) -> &dyn fmt::Debug {
+    fn subject(&self) -> &dyn fmt::Debug {
         &self.name
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Listener").field(self.0.name()).finish()
     }
 }

@@ -1,5 +1,6 @@
 //! Errors that name the operation and the path.
 
+use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -29,6 +30,8 @@ pub struct PathError {
     path: PathBuf,
     other_path: Option<PathBuf>,
     error: io::Error,
+    /// The type of an argument that was dropped before the job ran, if that may be the cause.
+    dropped: Option<&'static str>,
 }
 
 impl PathError {
@@ -64,21 +67,33 @@ impl PathError {
 
     /// Adds the operation and the path to `error`. `verb` is the public function with its module
     /// or type, such as `fs::read`.
-    pub(super) fn wrap(
+    pub(super) fn new(
         verb: &'static str,
         path: &Path,
         other_path: Option<&Path>,
         error: io::Error,
-    ) -> io::Error {
+    ) -> PathError {
         let operation = verb.rsplit("::").next().unwrap_or(verb);
-        let kind = error.kind();
-        let error = PathError {
+        PathError {
             operation,
             path: path.to_owned(),
             other_path: other_path.map(Path::to_owned),
             error,
-        };
-        io::Error::new(kind, error)
+            dropped: None,
+        }
+    }
+
+    /// Adds a hint to an error `NotFound`: the path argument was of the type `dropped`, which has a
+    /// destructor, and was dropped before the job ran.
+    pub(super) fn with_hint(mut self, dropped: Option<&'static str>) -> PathError {
+        self.dropped = dropped.filter(|_| self.error.kind() == io::ErrorKind::NotFound);
+        self
+    }
+}
+
+impl From<PathError> for io::Error {
+    fn from(error: PathError) -> io::Error {
+        io::Error::new(error.error.kind(), error)
     }
 }
 
@@ -88,7 +103,15 @@ impl fmt::Display for PathError {
         if let Some(other_path) = &self.other_path {
             write!(f, " to {other_path:?}")?;
         }
-        write!(f, ": {}", self.error)
+        write!(f, ": {}", self.error)?;
+        if let Some(dropped) = self.dropped {
+            write!(
+                f,
+                "; if dropping a `{dropped}` removes its file, pass it by reference and keep it \
+                 until the operation has finished"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -97,4 +120,13 @@ impl Error for PathError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.error.source()
     }
+}
+
+/// Returns the name of a type that may remove a file when it is dropped.
+pub(super) fn type_with_destructor<P>() -> Option<&'static str> {
+    let name = type_name::<P>();
+    let is_of_std = ["std::", "alloc::", "core::"]
+        .iter()
+        .any(|krate| name.starts_with(krate));
+    (std::mem::needs_drop::<P>() && !is_of_std).then_some(name)
 }

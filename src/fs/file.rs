@@ -25,7 +25,7 @@ use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn_lazy_at};
 use crate::runtime::MainOutput;
 
-use super::job::try_job;
+use super::job::{path_job_with, try_job};
 use super::{OpenOptions, PathError};
 
 use progress::{Operation, Progress};
@@ -160,17 +160,13 @@ impl File {
     #[track_caller]
     pub(super) fn open_with(
         options: std::fs::OpenOptions,
-        path: &Path,
+        path: impl AsRef<Path>,
     ) -> TryPromise<File, io::Error> {
-        let path: Arc<Path> = path.into();
-        let (in_job, location) = (path.clone(), Location::caller());
-        let work = move || {
-            options
-                .open(&in_job)
-                .map_err(|error| PathError::wrap("File::open", &in_job, None, error))
-        };
-        let opened = |file: io::Result<_>| Ok(File::new(file?, Some(path), location));
-        try_job("File::open", work, opened)
+        let (kept, location) = (Arc::from(path.as_ref()), Location::caller());
+        let work = move |path: Arc<Path>| options.open(path);
+        path_job_with("File::open", path, work, move |file| {
+            File::new(file, Some(kept), location)
+        })
     }
 
     fn new(file: std::fs::File, path: Option<Arc<Path>>, location: SourceLocation) -> File {
@@ -543,7 +539,7 @@ impl fmt::Debug for File {
 
 fn with_path(verb: &'static str, path: Option<&Path>, error: io::Error) -> io::Error {
     match path {
-        Some(path) => PathError::wrap(verb, path, None, error),
+        Some(path) => PathError::new(verb, path, None, error).into(),
         None => error,
     }
 }

@@ -13,6 +13,7 @@ pub(super) use crate::blocking::{job_with as job, try_job_with as try_job};
 use crate::promise::TryPromise;
 
 use super::PathError;
+use super::error::type_with_destructor;
 
 /// Submits an operation on one path. `verb` is the public function, such as `fs::read`.
 #[track_caller]
@@ -21,25 +22,49 @@ pub(super) fn path_job<T: Send + 'static>(
     path: impl AsRef<Path>,
     work: impl FnOnce(Arc<Path>) -> io::Result<T> + Send + 'static,
 ) -> TryPromise<T, io::Error> {
+    path_job_with(verb, path, work, |value| value)
+}
+
+/// Submits an operation on one path, and converts its result on the loop's thread.
+#[track_caller]
+pub(super) fn path_job_with<R: Send + 'static, T: 'static, P: AsRef<Path>>(
+    verb: &'static str,
+    path: P,
+    work: impl FnOnce(Arc<Path>) -> io::Result<R> + Send + 'static,
+    finish: impl FnOnce(R) -> T + 'static,
+) -> TryPromise<T, io::Error> {
     let path: Arc<Path> = path.as_ref().into();
-    let work =
-        move || work(path.clone()).map_err(|error| PathError::wrap(verb, &path, None, error));
-    try_job(verb, work, |result| result)
+    let dropped = type_with_destructor::<P>();
+    let work = move || {
+        work(path.clone()).map_err(|error| {
+            let error = PathError::new(verb, &path, None, error);
+            error.with_hint(dropped).into()
+        })
+    };
+    try_job(verb, work, |result: io::Result<R>| result.map(finish))
 }
 
 /// Submits an operation on two paths.
 #[track_caller]
-pub(super) fn two_path_job<T: Send + 'static>(
+pub(super) fn two_path_job<T: Send + 'static, P: AsRef<Path>, Q: AsRef<Path>, W>(
     verb: &'static str,
-    path: impl AsRef<Path>,
-    other_path: impl AsRef<Path>,
-    work: impl FnOnce(Arc<Path>, Arc<Path>) -> io::Result<T> + Send + 'static,
-) -> TryPromise<T, io::Error> {
+    path: P,
+    other_path: Q,
+    work: W,
+) -> TryPromise<T, io::Error>
+where
+    W: FnOnce(Arc<Path>, Arc<Path>) -> io::Result<T> + Send + 'static,
+{
     let path: Arc<Path> = path.as_ref().into();
     let other: Arc<Path> = other_path.as_ref().into();
+    let dropped = type_with_destructor::<P>().or_else(type_with_destructor::<Q>);
     let work = move || {
-        work(path.clone(), other.clone())
-            .map_err(|error| PathError::wrap(verb, &path, Some(&other), error))
+        let result = work(path.clone(), other.clone());
+        result.map_err(|error| {
+            PathError::new(verb, &path, Some(&other), error)
+                .with_hint(dropped)
+                .into()
+        })
     };
     try_job(verb, work, |result| result)
 }

@@ -86,7 +86,7 @@ impl OpenOptions {
     /// Panics if called outside of an event loop.
     #[track_caller]
     pub fn open(&self, path: impl AsRef<Path>) -> TryPromise<File, io::Error> {
-        File::open_with(self.options.clone(), path.as_ref())
+        File::open_with(self.options.clone(), path)
     }
 }
 

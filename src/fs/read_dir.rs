@@ -15,7 +15,7 @@ use futures::Stream;
 use crate::promise::{Promise, TryPromise};
 
 use super::PathError;
-use super::job::{job, path_job, try_job};
+use super::job::{job, path_job, path_job_with};
 
 /// The number of entries that one job reads, which is the default `bufferSize` of Node's `opendir`.
 const ENTRIES_PER_JOB: usize = 32;
@@ -46,18 +46,11 @@ const ENTRIES_PER_JOB: usize = 32;
 #[doc(alias = "readdir")]
 #[track_caller]
 pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
-    let path: Arc<Path> = path.as_ref().into();
-    let in_job = path.clone();
-    let work = move || {
-        std::fs::read_dir(&in_job)
-            .map(|directory| Batch::read(directory, &in_job))
-            .map_err(|error| PathError::wrap("fs::read_dir", &in_job, None, error))
-    };
-    try_job("fs::read_dir", work, |batch| {
-        Ok(ReadDir {
-            path,
-            state: State::Loaded(batch?),
-        })
+    let kept: Arc<Path> = path.as_ref().into();
+    let work = |path: Arc<Path>| Ok(Batch::read(std::fs::read_dir(&path)?, &path));
+    path_job_with("fs::read_dir", path, work, |batch| ReadDir {
+        path: kept,
+        state: State::Loaded(batch),
     })
 }
 
@@ -99,7 +92,7 @@ impl Batch {
             entries.extend(entry.map(|entry| {
                 entry
                     .map(DirEntry::new)
-                    .map_err(|error| PathError::wrap("fs::read_dir", path, None, error))
+                    .map_err(|error| PathError::new("fs::read_dir", path, None, error).into())
             }));
         }
         let rest = (!is_at_end).then_some(directory);
@@ -200,7 +193,7 @@ impl DirEntry {
             return Ok(file_type);
         }
         // The job's attempt failed; another one returns the error.
-        let wrap = |error| PathError::wrap("DirEntry::file_type", &self.path(), None, error);
+        let wrap = |error| PathError::new("DirEntry::file_type", &self.path(), None, error).into();
         self.entry.file_type().map_err(wrap)
     }
 

@@ -42,10 +42,12 @@ use crate::phases::macrotask::SourceLocation;
 /// Each connection is a task, which is [spawned](crate::spawn) as soon as the connection is accepted.
 /// `TCP_NODELAY` is set, as in Node. The default limits are Node's: 60 seconds for the head of a
 /// request ([`header_timeout`](Serve::header_timeout)), and 5 seconds between two requests
-/// ([`keep_alive_timeout`](Serve::keep_alive_timeout)). TLS is a
-/// [handshake](Serve::with_handshake). As in Node, a handler has no time limit
+/// ([`keep_alive_timeout`](Serve::keep_alive_timeout)). As in Node, a handler has no time limit
 /// unless it sets one, for example with [`timeout`](crate::time::timeout). There is no limit for the
 /// arrival of a body (Node's `requestTimeout`), either.
+///
+/// TLS is a [handshake](Serve::with_handshake). HTTP/2 is not supported: use the connection builder
+/// `http2` of hyper with [`HyperExecutor`](super::HyperExecutor).
 ///
 /// # Errors
 ///
@@ -249,6 +251,7 @@ impl<P: Protocol, S, H> Serve<P, S, H> {
     }
 
     /// Lets handlers upgrade a connection with `hyper::upgrade::on`, for example to a WebSocket.
+    /// Otherwise the future that `on` returns fails.
     ///
     /// hyper requires that an upgraded stream is `Send`, so the stream of each connection is wrapped
     /// in a [`Local`](super::Local). `FuturesIo::new(upgraded)` has the `futures` traits.

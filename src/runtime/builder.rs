@@ -53,9 +53,9 @@ pub enum EntryMode {
 /// [`RunError::Stuck`](crate::RunError::Stuck), whatever the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StuckPolicy {
-    /// Wait for a wake. If none ever comes it waits forever, so the report of
-    /// [`RunError::Stuck`](crate::RunError::Stuck) is printed on stderr, once in a run, when such a
-    /// wait has lasted for a second.
+    /// Wait for a wake. If none ever comes it waits forever, so a `StillWaitingWarning` with the report
+    /// of [`RunError::Stuck`](crate::RunError::Stuck) is emitted, once in a run, when such a wait has
+    /// lasted for a second; see [`on_warning`](crate::on_warning).
     #[default]
     Wait,
     /// End the run with [`RunError::Stuck`](crate::RunError::Stuck).

@@ -23,6 +23,7 @@ use crate::event_loop::main_future::MainFuture;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
+use crate::hooks::warning::Warning;
 use crate::observe::why_alive::PendingTask;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::phases::queues::QueuedCallback;
@@ -197,13 +198,15 @@ impl EventLoop {
         }
     }
 
-    /// Waits until another thread sends a message. Reports a long wait, once in a run.
+    /// Waits until another thread sends a message. Warns of a long wait, once in a run.
     fn wait_for_wake(&self, runner: &Runner<'_>) {
         if !runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
             if !self.has_reported.replace(true) {
-                eprintln!("nodeloop: still waiting: {}", self.stuck_report(runner));
+                self.warn_of_long_wait(runner);
             }
-            runner.turn(PollMode::EvenIfIdle);
+            if !runner.is_stopping() {
+                runner.turn(PollMode::EvenIfIdle);
+            }
         }
         runner.leave_phase();
     }
@@ -242,6 +245,14 @@ impl EventLoop {
         };
         runner.cancel_all();
         Some(error)
+    }
+
+    fn warn_of_long_wait(&self, runner: &Runner<'_>) {
+        let main = runner.main().expect("a run that waits has a main future");
+        let warning = Warning::new(self.stuck_report(runner).to_string());
+        let warning = warning.with_name("StillWaitingWarning");
+        runner.shared().emit_warning(warning.at(main.location()));
+        let _ = runner.checkpoint(); // nothing else would run the tick
     }
 
     fn stuck_report(&self, runner: &Runner<'_>) -> Stuck {

@@ -9,6 +9,7 @@ mod common;
 mod faults;
 mod file;
 mod forgotten;
+#[cfg(feature = "macros")]
 mod tail;
 
 use std::cell::RefCell;
@@ -280,6 +281,31 @@ fn a_dropped_wait_for_an_entry_loses_none() {
             }
         }
         assert_eq!(count, 100);
+    });
+}
+
+/// An argument that removes its file when it is dropped has to be passed by reference.
+#[test]
+fn the_error_of_a_path_argument_that_was_dropped_says_so() {
+    let _limit = limit();
+    run(async {
+        let file = || tempfile::NamedTempFile::new().unwrap();
+        let kept = file();
+        fs::write(&kept, "text").await.unwrap();
+        assert_eq!(fs::read(&kept).await.unwrap(), b"text");
+        let hint = "; if dropping a `tempfile::file::NamedTempFile` removes its file, pass it by \
+                    reference and keep it until the operation has finished";
+        for error in [
+            fs::read(file()).await.unwrap_err(),
+            File::open(file()).await.unwrap_err(),
+            fs::rename(file(), "/nowhere/file").await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(error.to_string().ends_with(hint), "{error}");
+        }
+        let path = std::path::PathBuf::from("/nowhere/file");
+        let error = fs::read(path).await.unwrap_err();
+        assert!(!error.to_string().contains("dropping"), "{error}");
     });
 }
 

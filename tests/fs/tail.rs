@@ -12,7 +12,7 @@ use crate::common::limit::limit;
 
 #[allow(dead_code)]
 #[path = "../../examples/tail.rs"]
-mod tail;
+mod program;
 
 #[test]
 fn it_follows_files_and_obeys_commands() {
@@ -31,7 +31,7 @@ fn it_follows_files_and_obeys_commands() {
         let (printed, mut lines) = mpsc::unbounded();
         let say = |text: String| command.unbounded_send(io::Result::Ok(text)).unwrap();
         let print = move |line| printed.unbounded_send(line).unwrap();
-        let program = spawn(tail::obey(commands, print));
+        let program = spawn(program::obey(commands, print));
 
         say(format!("follow {name}"));
         let started = lines.next().await.unwrap();
@@ -41,15 +41,15 @@ fn it_follows_files_and_obeys_commands() {
         assert!(missing.starts_with("no/such/file: "), "{missing}");
 
         append("one\ntwo\nthr");
-        t.advance(tail::PERIOD).await;
+        t.advance(program::PERIOD).await;
         assert_eq!(lines.next().await, Some(format!("{name}: one")));
         assert_eq!(lines.next().await, Some(format!("{name}: two")));
         append("ee\n");
-        t.advance(tail::PERIOD).await;
+        t.advance(program::PERIOD).await;
         assert_eq!(lines.next().await, Some(format!("{name}: three")));
 
         fs::write(&path, "new\n").unwrap(); // shorter than before
-        t.advance(tail::PERIOD).await;
+        t.advance(program::PERIOD).await;
         assert_eq!(lines.next().await, Some(format!("{name}: new")));
 
         say("list".to_owned());

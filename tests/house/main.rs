@@ -6,4 +6,8 @@ mod examples;
 mod index;
 mod layers;
 mod probes_are_covered;
+#[cfg(feature = "macros")]
 mod readme;
+#[cfg(feature = "macros")]
+#[path = "../common/skip.rs"]
+mod skip;

@@ -1,6 +1,10 @@
 //! The README shows programs that were run, and what they print.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
+
+use crate::skip::skip;
 
 const README: &str = include_str!("../../README.md");
 
@@ -94,4 +98,28 @@ fn the_failing_test_prints_the_difference_that_the_readme_shows() {
     }
     let path = file!().replace("readme.rs", "readme/order.rs");
     assert_shows("text", &shown.replace(&path, FILE_IN_README));
+}
+
+/// The ratios are those of the comparison's own README, which the published crate does not contain.
+#[test]
+fn the_ratios_are_those_that_were_measured() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/README.md");
+    let Ok(measured) = fs::read_to_string(path) else {
+        return skip("the comparison is not part of this copy");
+    };
+    let start = README.find("| row of the comparison |").unwrap();
+    let table = README[start..].split("\n\n").next().unwrap();
+    let mut count = 0;
+    for row in cells_of(table).skip(2) {
+        let line = cells_of(&measured).find(|cells| cells[0] == row[0] && cells.len() == 5);
+        let line = line.unwrap_or_else(|| panic!("{} was not measured", row[0]));
+        assert_eq!(line[3], row[1], "{}", row[0]);
+        count += 1;
+    }
+    assert!(count > 5, "{count} ratios");
+}
+
+fn cells_of(table: &str) -> impl Iterator<Item = Vec<&str>> {
+    let rows = table.lines().filter(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
 }

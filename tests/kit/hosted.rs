@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::common::limit::limit;
 use crate::common::process::command_of;
-use crate::common::{Log, ms, now_ms, virtual_loop};
+use crate::common::{Log, ms, now_ms, real_loop, virtual_loop};
 use nodeloop::{
     EventLoop, RunError, StuckPolicy, handle, keep_alive, promise, queue_microtask, set_immediate,
     set_interval, set_timeout, spawn, spawn_blocking, time,
@@ -328,13 +328,37 @@ fn a_run_that_waits_forever_reports_it() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(
-        printed[0].starts_with("nodeloop: still waiting: the main future is pending"),
+        printed[0].contains("StillWaitingWarning: the main future is pending"),
         "{printed:?}"
     );
     assert!(
         printed[1].contains("the main future, run at tests/kit/hosted.rs:"),
         "{printed:?}"
     );
+}
+
+/// The listener may end what the main future waits for.
+#[test]
+fn a_listener_receives_the_warning_of_a_long_wait() {
+    let _limit = limit();
+    let (sender, receiver) = futures::channel::oneshot::channel();
+    let (mut sender, mut event_loop) = (Some(sender), real_loop());
+    let line = line!() + 1;
+    let warning = event_loop.block_on(async move {
+        let on_warning = nodeloop::on_warning(move |warning| {
+            let sender = sender.take().expect("one warning in a run");
+            sender.send(warning.clone()).expect("the main future waits");
+        });
+        let warning = receiver.await.unwrap();
+        on_warning.remove();
+        warning
+    });
+    let warning = warning.unwrap();
+    assert_eq!(warning.name(), "StillWaitingWarning");
+    let report = warning.message();
+    assert!(report.starts_with("the main future is pending"), "{report}");
+    let location = warning.location();
+    assert_eq!((location.file(), location.line()), (file!(), line));
 }
 
 /// The number of lines of one location.

@@ -16,4 +16,5 @@ mod recording;
 mod scale;
 mod test_kit;
 mod time_limits;
+#[cfg(feature = "macros")]
 mod work_queue;

@@ -9,7 +9,7 @@ use nodeloop::{test, time};
 
 #[allow(dead_code)]
 #[path = "../../examples/work_queue.rs"]
-mod work_queue;
+mod program;
 
 /// Each job takes 50 ms, and `flaky` fails twice.
 #[test]
@@ -32,7 +32,7 @@ fn three_jobs_run_at_a_time_and_failures_are_tried_again() {
         };
         let names = ["a", "flaky", "c", "dd"].map(str::to_owned).to_vec();
         let progress = log.clone();
-        let results = work_queue::run_jobs(names, job, move |text| progress.add(text)).await;
+        let results = program::run_jobs(names, job, move |text| progress.add(text)).await;
         log.assert_order([
             "a starts at 0ns",
             "flaky starts at 0ns",

@@ -16,7 +16,7 @@ use crate::common::process::in_own_process;
 
 #[allow(dead_code)]
 #[path = "../../examples/chat.rs"]
-mod chat;
+mod program;
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 
@@ -56,7 +56,7 @@ impl Client {
 async fn start<F: Future + 'static>(quit: F) -> (SocketAddr, Promise<io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (address, spawn(chat::serve(listener, quit)))
+    (address, spawn(program::serve(listener, quit)))
 }
 
 #[test]

@@ -139,8 +139,9 @@ fn listeners_change_while_they_are_called() {
         let (own, remove, listened) = (log.clone(), removed.clone(), signal.clone());
         signal.on_abort(move || {
             logging(&own, "first")();
-            let second: nodeloop::AbortListener = remove.take().unwrap();
-            second.remove();
+            let second: nodeloop::Listener = remove.take().unwrap();
+            assert!(second.remove());
+            assert!(!second.remove());
             listened.on_abort(logging(&own, "added, never called"));
         });
         let second = signal.on_abort(logging(&log, "second, never called"));

@@ -7,11 +7,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::common::{Later, Log, log_uncaught, ms, rejected, throw, trace};
+use nodeloop::events::{Event, EventEmitter};
+#[cfg(unix)]
+use nodeloop::signal::{SignalKind, on_signal};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
-    HookListener, TimeoutHandle, TryPromise, next_tick, on_before_exit, on_exit,
-    on_rejection_handled, on_uncaught, on_unhandled_rejection, queue_microtask, set_immediate,
-    set_interval, set_timeout, spawn,
+    AbortController, Listener, TimeoutHandle, TryPromise, emit_warning, next_tick, on_before_exit,
+    on_exit, on_rejection_handled, on_uncaught, on_unhandled_rejection, on_warning,
+    queue_microtask, set_immediate, set_interval, set_timeout, spawn,
 };
 
 /// `promise.catch(() => console.log(line))`
@@ -701,7 +704,7 @@ fn all_rounds_of_a_drain_come_before_the_next_timer() {
 #[test]
 fn a_listener_removed_while_its_event_is_dispatched_is_called_this_once() {
     trace(|log| {
-        let listeners = Rc::new(RefCell::new(Vec::<HookListener>::new()));
+        let listeners = Rc::new(RefCell::new(Vec::<Listener>::new()));
         let (line, ours) = (log.clone(), listeners.clone());
         let first = on_before_exit(move || {
             line.add("first");
@@ -741,4 +744,50 @@ fn a_listener_removed_while_its_event_is_dispatched_is_called_this_once() {
         "timeout",
         "third 2",
     ]);
+}
+
+/// Every kind of listener has the same handle, with the same rule: dropping it removes nothing, and
+/// only the first `remove` of its clones does.
+#[test]
+fn all_listeners_have_the_same_handle() {
+    trace(|log| {
+        let emitter = EventEmitter::new();
+        let controller = AbortController::new();
+        const EVENT: Event<()> = Event::new("event");
+        let add = |log: &Log| {
+            let (abort, event) = (log.callback("abort"), log.clone());
+            let (exit, warning) = (log.clone(), log.clone());
+            vec![
+                on_exit(move |_| exit.add("exit")),
+                on_warning(move |_| warning.add("warning")),
+                controller.signal().on_abort(abort),
+                emitter.on(EVENT, move |()| event.add("event")),
+                #[cfg(unix)]
+                Listener::from(on_signal(SignalKind::hangup(), || {}).unwrap()),
+            ]
+        };
+        for listener in add(&log) {
+            let clone = listener.clone();
+            assert!(clone.remove(), "{listener:?}");
+            assert!(!clone.remove() && !listener.remove(), "{listener:?}");
+        }
+        let kept = add(&log);
+        let texts: Vec<String> = kept.iter().map(|kept| format!("{kept:?}")).collect();
+        assert_eq!(
+            texts[..4],
+            [
+                "Listener(Exit)",
+                "Listener(Warning)",
+                "Listener(\"abort\")",
+                "Listener(Key(\"event\"))"
+            ]
+        );
+        let aborted = kept[2].clone();
+        drop(kept);
+        emitter.emit(EVENT, &());
+        controller.abort();
+        assert!(!aborted.remove(), "it was called");
+        emit_warning("text");
+    })
+    .assert(["event", "abort", "warning", "exit"]);
 }

@@ -554,3 +554,70 @@ fn a_handshake_comes_before_http() {
         assert_eq!(start.elapsed(), Duration::ZERO, "nothing is in progress");
     });
 }
+
+/// A shutdown among many clients: a client receives complete responses or the end of its connection,
+/// and the server ends.
+#[test]
+fn a_shutdown_under_load_cuts_no_response() {
+    let _limit = limit();
+    for stop_after in [0, 1, 50, 500] {
+        let mut event_loop = EventLoop::builder().build().unwrap();
+        watch(event_loop.handle());
+        let served = Rc::new(Cell::new(0));
+        let count = served.clone();
+        let test = async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (stop, stopped) = oneshot::channel::<()>();
+            let stop = Cell::new(Some(stop));
+            let counted = count.clone();
+            let answer = service_fn(move |_: Request<Incoming>| {
+                counted.set(counted.get() + 1);
+                if counted.get() > stop_after {
+                    stop.take();
+                }
+                async {
+                    nodeloop::yield_now().await;
+                    Ok::<_, Infallible>(Response::new(full(vec![b'x'; 100_000])))
+                }
+            });
+            let server_future = serve(listener, answer).with_graceful_shutdown(stopped.map(drop));
+            let ended = spawn(server_future);
+            let clients = (0..20).map(|_| async move {
+                let mut responses = 0;
+                let mut text: Vec<u8> = Vec::new();
+                // A client that is refused, or reset before its request was read, is not served.
+                if let Ok(mut stream) = TcpStream::connect(address).await {
+                    while stream.write_all(GET).await.is_ok() {
+                        let mut bytes = vec![0; 200_000];
+                        while text.len() < (responses + 1) * 100_000 {
+                            match stream.read(&mut bytes).await {
+                                Ok(0) | Err(_) => return (responses, text),
+                                Ok(read) => {
+                                    text.extend(bytes[..read].iter().filter(|&&b| b == b'x'))
+                                }
+                            }
+                        }
+                        responses += 1;
+                    }
+                }
+                (responses, text)
+            });
+            let clients = futures::future::join_all(clients.map(spawn)).await;
+            ended.await.unwrap();
+            let complete: usize = clients.iter().map(|(responses, _)| responses).sum();
+            assert!(
+                clients
+                    .iter()
+                    .all(|(responses, text)| text.len() == responses * 100_000)
+            );
+            assert_eq!(
+                complete,
+                count.get(),
+                "every request was answered completely"
+            );
+        };
+        event_loop.block_on(test).unwrap();
+        assert!(served.get() > stop_after);
+    }
+}
