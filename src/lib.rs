@@ -227,8 +227,8 @@ pub use hooks::uncaught::{PanicPayload, Uncaught};
 pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{
-    emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection, on_warning,
+    emit_warning, exit, exit_code, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection, on_warning, set_exit_code,
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};

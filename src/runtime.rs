@@ -42,7 +42,8 @@ pub use output::MainOutput;
 /// The future and its output may borrow from the caller: the future stays on the caller's stack, and
 /// is dropped before this returns. What it spawns must be `'static`.
 ///
-/// [`exit`](crate::exit) ends the process. An unhandled rejection and an uncaught panic panic here;
+/// [`exit`](crate::exit) ends the process, and a code of [`set_exit_code`](crate::set_exit_code) does so
+/// at the end of the run. An unhandled rejection and an uncaught panic panic here;
 /// [`EventLoop::run`] returns them as errors instead.
 ///
 /// An `Err` of the future is an unhandled rejection as well, as that of `main()` is in Node: at the end
@@ -77,8 +78,14 @@ where
     let future = pin!(Some(future));
     let mut event_loop = default_loop("run");
     let result = event_loop.run_pinned(Location::caller(), future);
+    let code = event_loop.exit_code();
     drop(event_loop);
-    value_or_panic(result)
+    let output = value_or_panic(result);
+    if code != 0 && output.error().is_none() {
+        drop(output);
+        std::process::exit(code);
+    }
+    output
 }
 
 /// Runs `script` as a CommonJS main script, then the loop until nothing keeps it alive.
@@ -92,8 +99,12 @@ where
 pub fn run_script(script: impl FnOnce() + 'static) {
     let mut event_loop = default_loop("run_script");
     let result = event_loop.run_script(script);
+    let code = event_loop.exit_code();
     drop(event_loop);
     value_or_panic(result);
+    if code != 0 {
+        std::process::exit(code);
+    }
 }
 
 /// Runs `future` and returns its output as soon as it has finished. Everything else that is pending
@@ -281,6 +292,15 @@ impl EventLoop {
     ) -> Result<F::Output, RunError> {
         let _entered = self.enter("block_on", location);
         self.run_future(Target::MainFuture, location, future, |_| Ok(()))
+    }
+
+    /// Returns the exit code of the last run, which is what Node's process would end with: 0, the code of
+    /// [`set_exit_code`](crate::set_exit_code) or [`exit`](crate::exit), or 1 after an error.
+    ///
+    /// A [`block_on`](EventLoop::block_on) and the turns of a host have no end, so only a code that was
+    /// set is returned after them.
+    pub fn exit_code(&self) -> i32 {
+        self.state.exit_code()
     }
 
     /// Returns a handle with which other threads reach this loop, also between two runs.

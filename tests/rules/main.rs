@@ -12,6 +12,7 @@ mod emitter;
 mod error_types;
 mod errors;
 mod event_loop;
+mod exit_code;
 mod immediates;
 mod intervals;
 mod listeners;
