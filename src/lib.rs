@@ -235,11 +235,11 @@ pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, w
 #[doc(inline)]
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
-    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
+    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, TryCurrentError, handle, keep_alive,
 };
 pub use runtime::{
-    Builder, EntryMode, EventLoop, MainOutput, RunError, Stuck, StuckPolicy, block_on, run,
-    run_script,
+    Builder, EntryMode, EventLoop, LocalSpawner, MainOutput, RunError, Stuck, StuckPolicy,
+    block_on, run, run_script,
 };
 pub use schedule::yield_now::{YieldNow, yield_now};
 pub use schedule::{

@@ -13,9 +13,10 @@ use std::rc::Rc;
 
 use crate::event_loop::current::{is_observer, try_current};
 use crate::event_loop::state::LoopState;
-use crate::hooks::rejection::MainError;
+use crate::hooks::rejection::{MainError, Reason};
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
+use crate::promise::{Promise, TryPromise, spawn_between_runs, try_spawn_between_runs};
 use crate::runtime::embed::Hosting;
 use crate::runtime::handle::Handle;
 use crate::runtime::run::Target;
@@ -28,10 +29,12 @@ mod errors;
 pub(crate) mod handle;
 mod output;
 mod run;
+mod spawner;
 
 pub use builder::{Builder, EntryMode, StuckPolicy};
 pub use errors::{RunError, Stuck};
 pub use output::MainOutput;
+pub use spawner::LocalSpawner;
 
 /// Runs `future` and everything that it starts, until the future has finished *and* nothing keeps the
 /// loop alive, and returns the output of the future.
@@ -292,6 +295,41 @@ impl EventLoop {
     ) -> Result<F::Output, RunError> {
         let _entered = self.enter("block_on", location);
         self.run_future(Target::MainFuture, location, future, |_| Ok(()))
+    }
+
+    /// Spawns a task between two runs.
+    ///
+    /// The task is polled for the first time in the first drain of the next run or turn: after the main
+    /// script and its ticks, and before the microtasks that the script queues. Several tasks are polled
+    /// in the order in which they were spawned. To run code at once, use
+    /// [`start_script`](EventLoop::start_script).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut event_loop = nodeloop::EventLoop::new()?;
+    /// let task = event_loop.spawn(async {
+    ///     nodeloop::yield_now().await;
+    ///     42
+    /// });
+    /// assert_eq!(event_loop.block_on(task).unwrap(), 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> Promise<T> {
+        spawn_between_runs(&self.state, Location::caller(), future)
+    }
+
+    /// Spawns a task that can fail between two runs, as [`spawn`](EventLoop::spawn) does.
+    ///
+    /// An error that is not handled is reported in the next run, as that of
+    /// [`try_spawn`](crate::try_spawn) is.
+    #[track_caller]
+    pub fn try_spawn<T: 'static, E: Reason>(
+        &mut self,
+        future: impl Future<Output = Result<T, E>> + 'static,
+    ) -> TryPromise<T, E> {
+        try_spawn_between_runs(&self.state, Location::caller(), future)
     }
 
     /// Returns the exit code of the last run, which is what Node's process would end with: 0, the code of

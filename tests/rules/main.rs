@@ -29,6 +29,7 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod runtime_api;
 mod settled;
 mod task_group;
 mod timer_lists;
