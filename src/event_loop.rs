@@ -18,6 +18,7 @@ use crate::reactor::remote_queue::Message;
 
 pub(crate) mod checkpoint;
 pub(crate) mod current;
+mod destructors;
 pub(crate) mod eager;
 mod embed;
 pub(crate) mod invoke;
@@ -200,7 +201,7 @@ impl Runner<'_> {
                 }
                 Arrival::Message(Message::JobDone(id, result)) => {
                     let Some((done, origin)) = self.pool.take_done(id) else {
-                        drop_quietly(result); // the job was aborted while it ran
+                        drop_quietly(result); // its run has ended
                         continue;
                     };
                     Macrotask::callback(move || done(result), origin)

@@ -8,7 +8,8 @@
 //! | an `Err` or a panic of a task | `promise/task.rs`; `promise/state.rs` adds the promise to the list in `rejection.rs` | `event_loop/checkpoint.rs`, when both queues are empty: [`on_unhandled_rejection`], else [`on_uncaught`], or the end of the run (R14, R18) |
 //! | a panic of an `on_uncaught` listener | `event_loop/invoke.rs` | nowhere: it ends the run |
 //! | a panic of an observer | `event_loop/notify.rs` | nowhere: it ends the run |
-//! | a panic of a destructor while something is cancelled or cleaned up | [`drop_quietly`] | nowhere: the panic hook has printed it |
+//! | a panic of a destructor of a value that the loop drops while it runs | `event_loop/destructors.rs` | there, in a microtask of its own, as that of a callback |
+//! | a panic of a destructor while everything is cancelled at the end | [`drop_quietly`](uncaught::drop_quietly) | nowhere: the panic hook has printed it |
 //!
 //! The reason for the end of a run is in the loop's `Stop`; `runtime/run.rs` converts it to a
 //! [`RunError`](crate::RunError).
@@ -29,8 +30,9 @@ use crate::event_loop::state::LoopState;
 use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
 use crate::hooks::rejection::Rejection;
-use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
+use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::hooks::warning::Warning;
+use crate::phases::macrotask::SourceLocation;
 use crate::phases::queues::QueuedCallback;
 
 /// Calls `listener` each time nothing keeps the loop alive any more (R2).
@@ -267,6 +269,7 @@ struct HookListener {
     state: Weak<LoopState>, // a listener may own its own handle
     hook: Hook,
     id: u64,
+    location: SourceLocation,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -279,27 +282,38 @@ enum Hook {
     Warning,
 }
 
+#[track_caller]
 fn listener_of(state: &Rc<LoopState>, hook: Hook, id: u64) -> Listener {
-    let state = Rc::downgrade(state);
-    Listener::new(HookListener { state, hook, id })
+    Listener::new(HookListener {
+        state: Rc::downgrade(state),
+        hook,
+        id,
+        location: Location::caller(),
+    })
+}
+
+impl HookListener {
+    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &Listeners<T>) -> bool {
+        let removed = from.remove(self.id);
+        removed
+            .map(|listener| state.drop_value(listener, self.location))
+            .is_some()
+    }
 }
 
 impl Registration for HookListener {
     fn remove(&self) -> bool {
-        fn remove<T: ?Sized + 'static>(listeners: &Listeners<T>, id: u64) -> bool {
-            listeners.remove(id).map(drop_quietly).is_some()
-        }
         let Some(state) = self.state.upgrade() else {
             return false;
         };
         let hooks = &state.hooks;
         match self.hook {
-            Hook::BeforeExit => remove(&hooks.before_exit, self.id),
-            Hook::Exit => remove(&hooks.exit, self.id),
-            Hook::Uncaught => remove(&hooks.uncaught, self.id),
-            Hook::UnhandledRejection => remove(&hooks.unhandled_rejection, self.id),
-            Hook::RejectionHandled => remove(&hooks.rejection_handled, self.id),
-            Hook::Warning => remove(&hooks.warning, self.id),
+            Hook::BeforeExit => self.remove_from(&state, &hooks.before_exit),
+            Hook::Exit => self.remove_from(&state, &hooks.exit),
+            Hook::Uncaught => self.remove_from(&state, &hooks.uncaught),
+            Hook::UnhandledRejection => self.remove_from(&state, &hooks.unhandled_rejection),
+            Hook::RejectionHandled => self.remove_from(&state, &hooks.rejection_handled),
+            Hook::Warning => self.remove_from(&state, &hooks.warning),
         }
     }
 

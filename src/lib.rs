@@ -12,8 +12,8 @@
 //! cargo add nodeloop
 //! ```
 //!
-//! Most programs also need `futures`, for the traits of streams and I/O. The minimum supported Rust version is
-//! 1.88.
+//! The [`prelude`] has what most programs need, with the traits of [`futures`] for streams and I/O. The
+//! minimum supported Rust version is 1.88.
 //!
 //! # A program
 //!
@@ -23,7 +23,7 @@
 //!
 //! #[nodeloop::main]
 //! async fn main() {
-//!     set_timeout(Duration::from_millis(5), || println!("6 timer"));
+//!     set_timeout(Duration::from_secs(1), || println!("6 timer"));
 //!     set_immediate(|| println!("5 immediate"));
 //!     queue_microtask(|| println!("3 microtask"));
 //!     next_tick(|| println!("2 tick"));
@@ -76,6 +76,7 @@
 //! | children and signals (Unix) | [`process`], [`signal`] |
 //! | calls that block, other threads | [`spawn_blocking`], [`queue_work`], [`worker`], [`Handle`] |
 //! | cancellation, context | [`AbortController`], [`AsyncLocalStorage`] |
+//! | events with listeners | [`events`] |
 //! | tests | [`test`](mod@test) |
 //! | what happens, and what keeps the loop alive | [`observe`], [`recording`], [`why_alive`] |
 //!
@@ -83,7 +84,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `macros` | yes | `#[nodeloop::main]` and `#[nodeloop::test]` |
+//! | `macros` | yes | `#[nodeloop::main]` and `#[nodeloop::test]`; `join!` and `select!` in the [`prelude`] |
 //! | `recording` | yes | `recording`: a run as a page that replays it, or as a trace for Perfetto |
 //! | `hyper` | no | `hyper`: `serve` for services of hyper and axum, and adapters for clients |
 //! | `tracing` | no | `observe::Traced`: spans and events of the `tracing` crate |
@@ -113,6 +114,7 @@ pub mod io;
 pub mod net;
 pub mod observe;
 mod phases;
+pub mod prelude;
 #[cfg(unix)]
 pub mod process;
 pub mod promise;
@@ -215,6 +217,13 @@ pub use nodeloop_macros::main;
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use nodeloop_macros::test;
+
+/// The `futures` crate, whose traits the types of this crate implement.
+///
+/// A program that uses it through this path has the right version, and needs no other dependency. The
+/// [`prelude`] has the traits that most programs need.
+#[doc(no_inline)]
+pub use futures;
 
 pub use abort::{AbortController, AbortExt, AbortReason, AbortSignal, Aborted, WithSignal};
 pub use async_local::{AsyncLocalStorage, AsyncSnapshot};

@@ -48,7 +48,24 @@
 //! its callback first. Tasks that wait for a closed socket are woken right before its callback, and
 //! receive an error. Dropping a socket closes it, too, without a callback.
 //!
+//! Futures with a name, and those of functions that connect or bind, are
+//! [`FusedFuture`](futures::future::FusedFuture)s. The futures of other methods become so by
+//! [`fuse`](futures::FutureExt::fuse).
+//!
 //! [The guide](crate::guide::exactness) lists the differences from Node.
+//!
+//! # What is missing
+//!
+//! - **Names.** [`lookup_host`] calls `getaddrinfo` of the operating system: Node's `dns.lookup`. There is
+//!   no client for the DNS protocol, so there are no records other than addresses (`dns.resolveMx` and
+//!   the like), no choice of servers, and no time limit beyond that of the system: wrap the call in
+//!   [`time::timeout`](crate::time::timeout). A look-up that is abandoned still occupies its thread of
+//!   the pool. Nothing is cached.
+//! - **Windows.** TCP, UDP and names compile there and use only what mio supports there, but this is not
+//!   tested. Unix domain sockets and the methods `descriptor`, `set_reuseport` and `reuse_port` are
+//!   missing. There are no named pipes, which Node uses there for `net.connect(path)`.
+//! - **Other Unix systems.** They compile and are not tested. Abstract names of Unix domain sockets and
+//!   `peer_cred` need Linux or Android; elsewhere they return an error of kind `Unsupported`.
 //!
 //! [`AsyncRead`]: futures::io::AsyncRead
 //! [`AsyncWrite`]: futures::io::AsyncWrite

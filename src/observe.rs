@@ -41,6 +41,7 @@ use std::rc::Rc;
 
 use crate::event_loop::current::{self, current};
 use crate::event_loop::state::LoopState;
+use crate::phases::macrotask::SourceLocation;
 
 pub(crate) mod active_resource;
 pub(crate) mod event;
@@ -102,19 +103,21 @@ pub struct ObserverHandle {
     state: Rc<LoopState>,
     /// `None` if dropping the handle does not remove the observer.
     id: Option<u64>,
+    location: SourceLocation,
 }
 
 impl ObserverHandle {
     pub(crate) fn new(
         state: Rc<LoopState>,
         observer: Rc<dyn Observer>,
-        location: &'static Location<'static>,
+        location: SourceLocation,
     ) -> ObserverHandle {
         let id = state.observers.install(observer, location, &state.queues);
         state.update_fast_path();
         ObserverHandle {
             state,
             id: Some(id),
+            location,
         }
     }
 
@@ -130,8 +133,9 @@ impl ObserverHandle {
 impl Drop for ObserverHandle {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.state.observers.remove(id);
+            let removed = self.state.observers.remove(id);
             self.state.update_fast_path();
+            self.state.drop_value(removed, self.location);
         }
     }
 }

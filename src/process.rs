@@ -45,6 +45,16 @@
 //! [`io_holds_time`](crate::Builder::io_holds_time) is set.
 //!
 //! Nothing is buffered: a child that writes more than its pipe holds blocks until the pipe is read.
+//!
+//! # What is missing
+//!
+//! - **Windows.** This module exists only on Unix, because it learns the ends of children from `SIGCHLD`,
+//!   and needs pipes that can be polled. On Windows, run `std::process::Command` in
+//!   [`spawn_blocking`](crate::spawn_blocking).
+//! - **Node's `fork` and `exec`.** There is no channel for messages to a child; use its pipes or a socket.
+//!   For a command of a shell, start the shell: `Command::new("sh").arg("-c")`.
+//! - Options that only some systems have, such as the user or the process group of the child, are set
+//!   through [`Command::as_std_mut`].
 
 mod child;
 pub(crate) mod children;

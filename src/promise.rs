@@ -198,7 +198,7 @@ pub fn try_spawn_lazy<T: 'static, E: Reason>(
     try_spawn_lazy_at(Location::caller(), future)
 }
 
-/// Spawns a task as [`try_spawn_lazy`] does, for a caller that knows the location already.
+/// Spawns a task as [`try_spawn_lazy`] does, and reports it as one of `location`.
 #[track_caller]
 pub(crate) fn try_spawn_lazy_at<T: 'static, E: Reason>(
     location: SourceLocation,

@@ -36,12 +36,15 @@ pub const MAX_DELAY: Duration = Duration::from_millis(0x7fff_ffff);
 #[doc(alias = "nextTick")]
 #[track_caller]
 pub fn next_tick(callback: impl FnOnce() + 'static) {
+    next_tick_at(Location::caller(), callback);
+}
+
+/// Queues a tick as [`next_tick`] does, for a caller that knows the location already.
+#[track_caller]
+pub(crate) fn next_tick_at(location: SourceLocation, callback: impl FnOnce() + 'static) {
     let state = current("next_tick");
     let callback = bind(&state, callback);
-    state.push_tick(QueuedCallback {
-        callback,
-        location: Location::caller(),
-    });
+    state.push_tick(QueuedCallback { callback, location });
 }
 
 /// Queues `callback` as a microtask, which runs after all ticks and in one queue with promise jobs
@@ -182,9 +185,7 @@ impl TimeoutHandle {
     pub fn clear(&self) {
         if let Some(key) = self.key {
             self.state.refuse_if_observer();
-            self.state.timer_cleared(key);
-            let work = self.state.timers.borrow_mut().clear(key);
-            drop(work); // outside of the borrow: a destructor may arm a timer
+            self.state.clear_timer(key);
         }
     }
 
@@ -256,8 +257,7 @@ impl Clone for TimeoutHandle {
 impl Drop for TimeoutHandle {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            let work = self.state.timers.borrow_mut().drop_handle(key);
-            drop(work); // outside of the borrow
+            self.state.drop_timer_handle(key);
         }
     }
 }

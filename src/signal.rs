@@ -44,22 +44,21 @@ mod disposition;
 mod kind;
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
-use futures::Stream;
-use futures::future::poll_fn;
+use futures::future::{FusedFuture, poll_fn};
+use futures::stream::FusedStream;
+use futures::{FutureExt, Stream};
 
 use crate::event_loop::current::current;
 use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
 use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listeners::Listeners;
-use crate::hooks::uncaught::drop_quietly;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::event_counter::EventCounter;
@@ -93,7 +92,12 @@ pub fn on_signal(
     let state = current("signal::on_signal");
     let key = add_listener(&state, kind, Location::caller(), move |()| listener())?;
     let state = Rc::downgrade(&state); // the listener may hold its own handle
-    Ok(SignalListener { state, kind, key })
+    Ok(SignalListener {
+        state,
+        kind,
+        key,
+        location: Location::caller(),
+    })
 }
 
 /// A listener added with [`on_signal`]: a [`Listener`] that can also keep the loop alive.
@@ -104,6 +108,7 @@ pub struct SignalListener {
     state: Weak<LoopState>,
     kind: SignalKind,
     key: ListenerKey,
+    location: SourceLocation,
 }
 
 impl SignalListener {
@@ -114,8 +119,13 @@ impl SignalListener {
     /// If the listeners of its signal are being called, it is still called this time.
     #[doc(alias = "off")]
     pub fn remove(&self) -> bool {
-        let state = self.state.upgrade();
-        state.is_some_and(|state| remove_listener(&state, &self.key))
+        let Some(state) = self.state.upgrade() else {
+            return false;
+        };
+        let removed = remove_listener(&state, &self.key);
+        removed
+            .map(|listener| state.drop_value(listener, self.location))
+            .is_some()
     }
 
     /// Makes the listener keep the loop alive until it is removed.
@@ -188,6 +198,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         kind,
         key,
         received,
+        has_ended: false,
     })
 }
 
@@ -201,6 +212,8 @@ pub struct Signal {
     kind: SignalKind,
     key: ListenerKey,
     received: Rc<EventCounter>,
+    /// Whether the end was returned.
+    has_ended: bool,
 }
 
 impl Signal {
@@ -222,7 +235,10 @@ impl Signal {
     /// Only the task of the latest call is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         match self.received.poll(cx) {
-            Poll::Pending if !self.state.signals.contains(&self.key) => Poll::Ready(None),
+            Poll::Pending if !self.state.signals.contains(&self.key) => {
+                self.has_ended = true;
+                Poll::Ready(None)
+            }
             received => received.map(Some),
         }
     }
@@ -253,6 +269,12 @@ impl Stream for Signal {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.poll_recv(cx)
+    }
+}
+
+impl FusedStream for Signal {
+    fn is_terminated(&self) -> bool {
+        self.has_ended
     }
 }
 
@@ -299,9 +321,9 @@ impl fmt::Debug for Signal {
 /// });
 /// ```
 #[track_caller]
-pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
+pub fn ctrl_c() -> impl FusedFuture<Output = io::Result<()>> {
     let stream = signal(SignalKind::interrupt());
-    async move { stream?.recv().await.ok_or_else(loop_ended) }
+    async move { stream?.recv().await.ok_or_else(loop_ended) }.fuse()
 }
 
 /// Performs the default action of a signal, which for most signals ends the process.
@@ -378,7 +400,7 @@ fn add_listener(
     )
 }
 
-fn remove_listener(state: &LoopState, key: &ListenerKey) -> bool {
-    let removed = state.signals.remove(&state.poll.registrations, key);
-    removed.map(drop_quietly).is_some()
+/// Removes a listener, which the caller drops outside of any borrow.
+fn remove_listener(state: &LoopState, key: &ListenerKey) -> Option<impl Sized + use<>> {
+    state.signals.remove(&state.poll.registrations, key)
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::current::{CURRENT, Current};
 use super::state::LoopState;
 use super::status::Stop;
-use crate::hooks::uncaught::{Uncaught, drop_quietly};
+use crate::hooks::uncaught::Uncaught;
 use crate::observe::event::{Event, Phase, PromiseId};
 use crate::observe::registry::{EventContext, ObserverRegistry};
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
@@ -54,7 +54,7 @@ impl LoopState {
             }
             let call = || registered.observer.observe(event, &context);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-                self.observers.remove(registered.id);
+                drop(self.observers.remove(registered.id)); // `observers` still owns it
                 self.update_fast_path();
                 let location = registered.location;
                 self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
@@ -63,7 +63,11 @@ impl LoopState {
         if Rc::strong_count(&observers) == 1 {
             // The registry has a new list, so this one may be the last owner of an observer that was
             // removed meanwhile. Its destructor may panic.
-            drop_quietly(observers);
+            let mut all = observers.iter();
+            let removed = all.find(|registered| registered.is_removed.get());
+            if let Some(location) = removed.map(|registered| registered.location) {
+                self.drop_value(observers, location);
+            }
         }
     }
 
@@ -100,9 +104,13 @@ impl LoopState {
         self.observers.clear_steps();
     }
 
-    /// Counts a new turn. Observers are notified of it with its first phase.
+    /// Counts a new turn. Observers are notified of it with its first phase, and of the end of the
+    /// previous one before, while that has its number.
     #[inline]
     pub(crate) fn begin_turn(&self) {
+        if self.observers.is_on() {
+            self.notify_phase(None);
+        }
         self.observers.set_turn(self.observers.turn() + 1);
     }
 

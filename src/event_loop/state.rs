@@ -229,8 +229,28 @@ impl LoopState {
     pub(crate) fn clear_immediate(&self, id: ImmediateId) {
         let macrotask = self.check.borrow_mut().clear(id);
         if let Some(macrotask) = macrotask {
-            self.cleared(macrotask.origin); // the work is dropped outside of the borrow
+            self.cleared(macrotask.origin);
+            self.drop_value(macrotask.work, macrotask.origin.location); // outside of the borrow
         }
+    }
+
+    /// Clears a timer and drops its callback.
+    pub(crate) fn clear_timer(&self, key: TimerKey) {
+        self.timer_cleared(key);
+        let mut timers = self.timers.borrow_mut();
+        let location = timers.location(key);
+        let work = timers.clear(key);
+        drop(timers);
+        self.drop_value(work, location);
+    }
+
+    /// Drops a handle of a timer, and the callback if nothing else needs the timer.
+    pub(crate) fn drop_timer_handle(&self, key: TimerKey) {
+        let mut timers = self.timers.borrow_mut();
+        let location = timers.location(key);
+        let work = timers.drop_handle(key);
+        drop(timers);
+        self.drop_value(work, location);
     }
 
     /// Submits a job to the pool.
@@ -251,9 +271,12 @@ impl LoopState {
         let Some((cancelled, origin)) = self.pool.cancel(id) else {
             return false;
         };
-        drop_quietly(cancelled);
-        if let Some(origin) = origin {
-            self.cleared(origin);
+        match origin {
+            Some(origin) => {
+                self.drop_value(cancelled, origin.location);
+                self.cleared(origin);
+            }
+            None => drop_quietly(cancelled),
         }
         true
     }

@@ -24,7 +24,7 @@ use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::warning::Warning;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{ready, spawn_at};
-use crate::schedule::next_tick;
+use crate::schedule::next_tick_at;
 
 /// Calls the listeners of events, by the rules of Node; see the [module](super).
 ///
@@ -199,7 +199,9 @@ impl<K: EventKey> EventEmitter<K> {
             let task = async move {
                 if let Err(error) = future.await {
                     ready(()).await; // R72: a reaction takes a turn
-                    next_tick(move || emit_failure(&state, error.into().into(), location));
+                    next_tick_at(location, move || {
+                        emit_failure(&state, error.into().into(), location)
+                    });
                 }
             };
             spawn_at(location, task).detach();

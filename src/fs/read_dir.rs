@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::Stream;
+use futures::stream::FusedStream;
 
 use crate::promise::{Promise, TryPromise};
 
@@ -140,6 +141,15 @@ impl Stream for ReadDir {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_next_entry(cx)
+    }
+}
+
+impl FusedStream for ReadDir {
+    fn is_terminated(&self) -> bool {
+        match &self.state {
+            State::Loaded(batch) => batch.entries.is_empty() && batch.rest.is_none(),
+            State::Reading(_) => false,
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Functions that exist only on Unix: permissions of new directories, owners, symbolic links of one
 //! kind, and reading and writing at an offset.
 
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, DirEntryExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+
+use futures::FutureExt;
+use futures::future::FusedFuture;
 
 use super::file::MAX_BYTES_PER_JOB;
 use super::job::{path_job, two_path_job};
@@ -108,7 +110,7 @@ impl File {
         &self,
         buffer: &'a mut [u8],
         offset: u64,
-    ) -> impl Future<Output = io::Result<usize>> + use<'a> {
+    ) -> impl FusedFuture<Output = io::Result<usize>> + use<'a> {
         let length = buffer.len().min(MAX_BYTES_PER_JOB);
         let reading = self.job("File::read_at", move |file| {
             let mut bytes = vec![0; length];
@@ -121,6 +123,7 @@ impl File {
             buffer[..bytes.len()].copy_from_slice(&bytes);
             Ok(bytes.len())
         }
+        .fuse()
     }
 
     /// Fills `buffer` from `offset`, which is counted from the start of the file.

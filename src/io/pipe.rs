@@ -150,6 +150,36 @@ impl<E: PipeEnd> Pipe<E> {
         Pipe::new(&state, pipe, location)
     }
 
+    /// Creates an end from a file as [`from_file`](Pipe::from_file) does, but does not check what the file
+    /// is: it can also be a terminal or another character device that can be polled.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, and an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn from_file_unchecked(file: File) -> io::Result<Self> {
+        Self::from_owned_fd_unchecked(file.into())
+    }
+
+    /// Creates an end from a descriptor; see [`from_file_unchecked`](Pipe::from_file_unchecked).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error in the same cases as [`from_file_unchecked`](Pipe::from_file_unchecked).
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn from_owned_fd_unchecked(pipe: OwnedFd) -> io::Result<Self> {
+        let state = current(E::FROM_DESCRIPTOR);
+        Pipe::new(&state, pipe, Location::caller())
+    }
+
     /// Deregisters the pipe and returns its descriptor, which is blocking again.
     ///
     /// # Errors

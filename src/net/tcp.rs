@@ -3,12 +3,14 @@
 mod connect;
 mod socket;
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::FusedFuture;
 
 pub use connect::ConnectOptions;
 pub use socket::TcpSocket;
@@ -136,7 +138,9 @@ impl Socket<Stream<Tcp>> {
     ///
     /// Dropping the future aborts the attempt.
     #[track_caller]
-    pub fn connect(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpStream>> {
+    pub fn connect(
+        address: impl ToSocketAddrs,
+    ) -> impl FusedFuture<Output = io::Result<TcpStream>> {
         let state = current("TcpStream::connect");
         ConnectOptions::new().connect_in(state, address, Location::caller())
     }
@@ -244,7 +248,7 @@ impl Socket<Listener<Tcp>> {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<TcpListener>> {
+    pub fn bind(address: impl ToSocketAddrs) -> impl FusedFuture<Output = io::Result<TcpListener>> {
         let state = current("TcpListener::bind");
         let (target, location) = (address.target(), Location::caller());
         async move {
@@ -260,6 +264,7 @@ impl Socket<Listener<Tcp>> {
             check_loop(&state)?; // the end of the loop is not an error of any address
             Err(NetError::wrap(failed))
         }
+        .fuse()
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod options;
 
-use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::Location;
 use std::task::{Context, Poll};
+
+use futures::future::FusedFuture;
 
 pub use options::UdpOptions;
 
@@ -71,7 +72,7 @@ impl Socket<Datagram<Udp>> {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn bind(address: impl ToSocketAddrs) -> impl Future<Output = io::Result<UdpSocket>> {
+    pub fn bind(address: impl ToSocketAddrs) -> impl FusedFuture<Output = io::Result<UdpSocket>> {
         let state = current("UdpSocket::bind");
         UdpOptions::new().bind_in(state, address, Location::caller())
     }

@@ -4,7 +4,6 @@ mod credentials;
 mod os;
 mod socket;
 
-use std::future::Future;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,7 +12,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::FutureExt;
+use futures::future::{Either, FusedFuture, select};
 use socket2::SockAddr;
 
 use super::error::FailedAttempt;
@@ -160,10 +160,10 @@ impl Socket<Stream<Unix>> {
     ///
     /// Dropping the future closes the connection.
     #[track_caller]
-    pub fn connect<P: AsRef<Path>>(path: P) -> impl Future<Output = io::Result<UnixStream>> {
+    pub fn connect<P: AsRef<Path>>(path: P) -> impl FusedFuture<Output = io::Result<UnixStream>> {
         let state = current("UnixStream::connect");
         let connect = |path: &Path| mio::net::UnixStream::connect_addr(&unix_address(path)?);
-        connect_socket(state, path, Location::caller(), connect)
+        connect_socket(state, path, Location::caller(), connect).fuse()
     }
 
     /// Creates a pair of connected streams.

@@ -171,8 +171,10 @@ impl ObserverRegistry {
         id
     }
 
-    /// Removes an observer. If observers are being called, it is dropped when that ends.
-    pub(crate) fn remove(&self, id: u64) {
+    /// Removes an observer, which the caller drops outside of any borrow. If observers are being
+    /// called, it is dropped when that ends.
+    #[must_use]
+    pub(crate) fn remove(&self, id: u64) -> impl Sized + use<> {
         let before = self.observers();
         let (removed, left): (Vec<_>, Vec<_>) = before
             .iter()
@@ -184,7 +186,7 @@ impl ObserverRegistry {
         if left.is_empty() {
             self.switch_off();
         }
-        drop(self.observers.replace(left.into())); // the observer itself is dropped with `before`
+        (self.observers.replace(left.into()), before) // the last owners of the observer
     }
 
     /// Removes all observers, which the caller drops outside of any borrow.

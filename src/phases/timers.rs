@@ -215,6 +215,11 @@ impl Timers {
         &mut self.timers[key].work
     }
 
+    /// Returns where a timer was created.
+    pub(crate) fn location(&self, key: TimerKey) -> SourceLocation {
+        self.timers[key].location
+    }
+
     pub(crate) fn add_handle(&mut self, key: TimerKey) {
         self.timers[key].handles += 1;
     }

@@ -1,12 +1,14 @@
 //! The builder of child processes.
 
 use std::ffi::OsStr;
-use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 use std::rc::Rc;
+
+use futures::FutureExt;
+use futures::future::FusedFuture;
 
 use super::child::{Child, start};
 use crate::event_loop::current::current;
@@ -160,7 +162,7 @@ impl Command {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + use<> {
+    pub fn status(&mut self) -> impl FusedFuture<Output = io::Result<ExitStatus>> + use<> {
         let state = current("process::Command::status");
         let child = self.start(&state, Location::caller());
         async move {
@@ -169,6 +171,7 @@ impl Command {
             drop((child.stdout.take(), child.stderr.take()));
             child.wait().await
         }
+        .fuse()
     }
 
     /// Starts the child immediately, and returns a future that collects its output until it has
@@ -187,12 +190,12 @@ impl Command {
     /// Panics if called outside of an event loop.
     #[doc(alias = "execFile")]
     #[track_caller]
-    pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
+    pub fn output(&mut self) -> impl FusedFuture<Output = io::Result<Output>> + use<> {
         let state = current("process::Command::output");
         self.set_default_stdio(Stdio::null, Stdio::piped);
         let child = self.start(&state, Location::caller());
         self.set_default_stdio(Stdio::inherit, Stdio::inherit); // for the next child
-        async move { child?.wait_with_output().await }
+        async move { child?.wait_with_output().await }.fuse()
     }
 
     /// Sets the streams that the caller has not set.

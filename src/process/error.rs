@@ -76,8 +76,9 @@ impl fmt::Display for SpawnError {
     }
 }
 
+/// The source is that of the original error, whose text `Display` contains.
 impl Error for SpawnError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
+        self.source.source()
     }
 }

@@ -92,7 +92,10 @@ impl<O: 'static> Inner<O> {
     }
 
     fn conclude(&self, outcome: Outcome<O>) {
-        if !self.state.is_resolved.replace(true) {
+        if self.state.is_resolved.replace(true) {
+            let (owner, location) = (self.state.owner(), self.state.location());
+            owner.drop_value(outcome, location);
+        } else {
             self.state.settle(outcome);
         }
     }

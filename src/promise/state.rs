@@ -33,7 +33,6 @@ use crate::async_local::context::AsyncContext;
 use crate::blocking::pool::JobId;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::{PanicReason, Reason, TakenReason, Tracked, Tracking};
-use crate::hooks::uncaught::drop_quietly;
 use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, SettledAs};
 use crate::phases::macrotask::SourceLocation;
@@ -173,7 +172,7 @@ impl<O: 'static> State<O> {
     /// Settles the promise and queues its reactions (R13). Only the first call counts.
     pub(crate) fn settle(self: &Rc<Self>, outcome: Outcome<O>) {
         if self.is_settled() {
-            return drop_quietly(outcome);
+            return self.owner.drop_value(outcome, self.location);
         }
         self.owner.notify_observers(|| self.settled_event(&outcome));
         let rejected = match &outcome {
@@ -440,15 +439,16 @@ impl<O> Drop for State<O> {
     fn drop(&mut self) {
         self.unlist();
         if let Some((_, Reaction::Map(map))) = self.reactions.get_mut().first.take() {
+            let (owner, location) = (self.owner.clone(), self.location);
             self.owner
                 .trampoline
-                .run(Box::new(move || drop_quietly(map)));
+                .run(Box::new(move || owner.drop_value(map, location)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =
                 std::mem::replace(self.settlement.get_mut(), Settlement::Taken)
         {
-            drop_quietly(outcome);
+            self.owner.drop_value(outcome, self.location);
         }
     }
 }

@@ -15,12 +15,12 @@ const FLOORS: &[&[&str]] = &[
     &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
-    &["event_loop::current", "event_loop::eager", "event_loop::main_future", "event_loop::notify", "event_loop::runner", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
+    &["event_loop::current", "event_loop::destructors", "event_loop::eager", "event_loop::main_future", "event_loop::notify", "event_loop::runner", "event_loop::state", "event_loop::status", "event_loop::trampoline"], // where the API and the loop meet
     &["async_local", "event_loop::checkpoint", "event_loop::invoke", "event_loop::shutdown", "hooks", "observe", "promise", "schedule::yield_now"],
     &["blocking", "event_loop", "recording", "runtime::handle", "schedule", "time"],
     &["abort", "io", "runtime", "task_group"],
     &["events", "fs", "net", "signal", "test"],
-    &["hyper", "process", "worker"],
+    &["hyper", "prelude", "process", "worker"],
 ];
 
 /// The most modules that `lib.rs` declares.
@@ -333,6 +333,10 @@ const ENTRIES: &[(&str, &str)] = &[
         "a listener runs on the stack of `abort`",
     ),
     ("src/blocking/pool.rs", "a job runs on a thread of the pool"),
+    (
+        "src/event_loop/destructors.rs",
+        "destructors run where the loop drops a value",
+    ),
     ("src/event_loop/invoke.rs", "the entries of the loop"),
     (
         "src/event_loop/notify.rs",

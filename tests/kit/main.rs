@@ -11,6 +11,8 @@ mod hosted;
 mod locations;
 mod observe;
 mod observe_tools;
+#[cfg(feature = "macros")]
+mod prelude;
 #[cfg(feature = "recording")]
 mod recording;
 mod scale;

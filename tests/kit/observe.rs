@@ -94,6 +94,50 @@ fn events_of(script: impl FnOnce() + 'static) -> Log {
     log
 }
 
+/// Logs the ends of phases and the turns, with the number that the context has.
+struct Turns(Log);
+
+impl Observer for Turns {
+    fn observe(&self, event: &Event, context: &EventContext<'_>) {
+        let what = match event {
+            Event::TurnBegin => "begin".to_owned(),
+            Event::TurnEnd => "end".to_owned(),
+            Event::PhaseEnd(phase) if *phase == observe::Phase::Timers => {
+                format!("end of {phase}")
+            }
+            _ => return,
+        };
+        let phase = context
+            .phase()
+            .map_or(String::new(), |phase| format!(" in {phase}"));
+        self.0
+            .add(format_args!("{what}, turn {}{phase}", context.turn()));
+    }
+}
+
+#[test]
+fn the_end_of_a_turn_has_its_number() {
+    let _limit = limit();
+    let log = Log::new();
+    let builder = EventLoop::builder().virtual_time();
+    let mut event_loop = builder.observer(Turns(log.clone())).build().unwrap();
+    event_loop
+        .run_script(|| {
+            set_timeout(ms(20), || {});
+            set_immediate(|| {});
+        })
+        .unwrap();
+    log.assert([
+        "end of timers, turn 0 in timers",
+        "begin, turn 1",
+        "end of timers, turn 1 in timers",
+        "end, turn 1",
+        "begin, turn 2",
+        "end of timers, turn 2 in timers",
+        "end, turn 2",
+    ]);
+}
+
 #[test]
 fn every_fixed_point_is_observed_in_order() {
     let _limit = limit();

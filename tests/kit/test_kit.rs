@@ -363,7 +363,8 @@ fn unhandled_errors_fail_the_test() {
             drop(nodeloop::try_spawn(async { Err::<(), _>("no luck") }));
         });
     });
-    let expected = r#"unhandled rejection of the promise created at {5}:18: "no luck"; await it, add a reaction, or install `on_unhandled_rejection`
+    let expected = r#"unhandled rejection of the promise created at {5}:18: "no luck"
+  await it, add a reaction, or install `on_unhandled_rejection`
 the log:
     1 "immediate"  check, turn 1, t=0 ms, set at {3}"#;
     assert_eq!(

@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
+use std::pin::pin;
 use std::rc::Rc;
 
 use crate::common::limit::limit;
 use crate::common::net::{ANY, tcp_pair};
 use crate::common::{block_on, run};
+use futures::future::FusedFuture;
 use futures::io::AsyncWriteExt;
+use futures::stream::FusedStream;
 use futures::{FutureExt, pin_mut};
 use nodeloop::io::Interest;
 use nodeloop::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
@@ -243,5 +246,35 @@ fn options_are_read_back() {
         assert!(listener.recv_buffer_size().unwrap() >= 32_768);
         listener.set_send_buffer_size(32_768).unwrap();
         assert!(listener.send_buffer_size().unwrap() >= 32_768);
+    });
+}
+
+/// `futures::select!` skips a future that has completed.
+#[test]
+fn futures_that_have_completed_are_terminated() {
+    let _limit = limit();
+    block_on(async {
+        let listener = TcpListener::bind(ANY).await.unwrap();
+        let mut connecting = pin!(TcpStream::connect(listener.local_addr().unwrap()));
+        let mut accepting = listener.accept();
+        let (mut client, mut server) = (None, None);
+        loop {
+            futures::select! {
+                connected = connecting => client = Some(connected.unwrap()),
+                accepted = accepting => server = Some(accepted.unwrap().0),
+                complete => break,
+            }
+        }
+        assert!(connecting.is_terminated() && accepting.is_terminated());
+        let (client, server) = (client.unwrap(), server.unwrap());
+        let mut writable = client.writable();
+        assert!(!writable.is_terminated());
+        (&mut writable).await.unwrap();
+        assert!(writable.is_terminated());
+        assert!(!listener.incoming().is_terminated(), "it never ends");
+        let mut closing = listener.close();
+        (&mut closing).await;
+        assert!(closing.is_terminated());
+        drop(server);
     });
 }

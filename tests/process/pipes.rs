@@ -1,20 +1,21 @@
-//! Pipes within the process, FIFOs, and copying in both directions.
+//! Pipes within the process, FIFOs, other descriptors, and copying in both directions.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 
 use crate::common::block_on;
 use crate::common::limit::limit;
 use futures::io::{AsyncReadExt, AsyncWriteExt, Cursor};
 use nodeloop::io::pipe::{OpenOptions, Receiver, Sender, pipe};
-use nodeloop::io::{Interest, copy_bidirectional};
+use nodeloop::io::{AsyncFd, Interest, copy_bidirectional};
 use nodeloop::net::UnixStream;
 use nodeloop::process::Command;
-use nodeloop::{set_immediate, spawn};
+use nodeloop::{set_immediate, spawn, yield_now};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, mknodat};
 
 #[test]
@@ -91,6 +92,8 @@ fn a_pipe_converts_from_and_to_descriptors() {
         let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let error = Receiver::from_owned_fd(socket.into()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let socket = std::os::unix::net::UnixStream::pair().unwrap().0;
+        Receiver::from_owned_fd_unchecked(socket.into()).unwrap();
         let mut sender = Sender::from_owned_fd(writer.into()).unwrap();
         let mut receiver = Receiver::from_owned_fd(reader.into()).unwrap();
         assert!(is_nonblocking(sender.descriptor().unwrap()));
@@ -194,5 +197,35 @@ fn an_error_ends_the_copy() {
         let mut full = Cursor::new(&mut no_room[..]);
         let error = copy_bidirectional(&mut one, &mut full).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WriteZero);
+    });
+}
+
+#[test]
+fn a_descriptor_is_used_in_either_direction() {
+    let _limit = limit();
+    block_on(async {
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let ours = AsyncFd::new(ours).unwrap();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        assert!(ours.ready(both).await.unwrap().is_writable());
+        let read = |mut ours: &std::os::unix::net::UnixStream| ours.read(&mut [0; 8]);
+        let early = ours.try_io(Interest::READABLE, read).unwrap_err();
+        assert_eq!(early.kind(), ErrorKind::WouldBlock);
+        let write = |mut ours: &std::os::unix::net::UnixStream| ours.write(b"abc");
+        assert_eq!(ours.try_io(Interest::WRITABLE, write).unwrap(), 3);
+        set_immediate(move || theirs.write_all(b"de").unwrap());
+        assert_eq!(ours.async_io(Interest::READABLE, read).await.unwrap(), 2);
+        // Each attempt that blocks clears both directions, so it is repeated after an event only.
+        let attempts = Cell::new(0);
+        let writing = ours.async_io(both, |_| {
+            attempts.set(attempts.get() + 1);
+            Err::<(), _>(ErrorKind::WouldBlock.into())
+        });
+        let mut writing = pin!(writing);
+        for _ in 0..10 {
+            assert!(futures::poll!(writing.as_mut()).is_pending());
+            yield_now().await;
+        }
+        assert_eq!(attempts.get(), 1);
     });
 }

@@ -76,7 +76,12 @@ fn a_call_outside_of_a_loop_panics_with_advice() {
         ("on_uncaught", || drop(on_uncaught(|_| ()))),
         ("on_unhandled_rejection", || drop(on_unhandled_rejection(|_| ()))),
         ("on_rejection_handled", || drop(on_rejection_handled(|_| ()))),
+        ("on_warning", || drop(on_warning(|_| ()))),
+        ("emit_warning", || emit_warning("text")),
         ("exit", || exit(0)),
+        ("AsyncLocalStorage::snapshot", || drop(AsyncLocalStorage::snapshot())),
+        ("spawn_lazy", || _ = TaskGroup::new().spawn_lazy(async {})),
+        ("spawn_blocking", || _ = TaskGroup::new().spawn_blocking(|| ())),
         ("promise::with_resolver", || drop(with_resolver::<()>())),
         ("promise::try_with_resolver", || drop(try_with_resolver::<(), ()>())),
         ("promise::ready", || drop(promise::ready(()))),
@@ -85,7 +90,13 @@ fn a_call_outside_of_a_loop_panics_with_advice() {
         ("time::sleep", || drop(sleep(ms(1)))),
         ("time::sleep_until", || drop(time::sleep_until(time::Instant::now()))),
         ("time::timeout", || drop(time::timeout(ms(1), pending::<()>()))),
+        ("time::timeout_at", || {
+            drop(time::timeout_at(time::Instant::now(), pending::<()>()));
+        }),
         ("time::interval", || drop(time::interval(ms(1)))),
+        ("time::interval_at", || {
+            drop(time::interval_at(time::Instant::now(), ms(1)));
+        }),
         ("time::block_for", || block_for(ms(1))),
         ("time::wait_for_jobs", time::wait_for_jobs),
         ("time::advance", || drop(time::advance(ms(1)))),
@@ -444,32 +455,6 @@ fn a_destructor_that_panics_rejects_the_promise_of_its_task() {
         "the task panicked: aborted",
         "the task panicked: not this one",
     ]);
-}
-
-#[test]
-fn an_output_without_an_awaiter_may_panic_when_dropped() {
-    let _limit = limit();
-    trace(|log| {
-        drop(spawn(async {
-            yield_now().await;
-            panics_when_dropped("the output")
-        }));
-        let (promise, resolver) = with_resolver();
-        drop(promise);
-        resolver.resolve(panics_when_dropped("the value"));
-        drop(resolver);
-        drop(spawn_blocking(|| SendsPanic));
-        set_timeout(ms(1), log.callback("the loop goes on"));
-    })
-    .assert(["the loop goes on"]);
-}
-
-struct SendsPanic;
-
-impl Drop for SendsPanic {
-    fn drop(&mut self) {
-        throw("the result of a job")
-    }
 }
 
 #[test]

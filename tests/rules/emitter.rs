@@ -307,7 +307,7 @@ fn an_error_needs_a_listener() {
         emit("nobody again");
         let uncaught = log.clone();
         nodeloop::on_uncaught(move |error| {
-            let text = text_of(error.payload());
+            let text = error.message();
             let (_, text) = text.rsplit_once(": ").expect("a message and the error");
             uncaught.add(format_args!("uncaught {text}"));
         });
@@ -626,7 +626,8 @@ fn the_failure_of_an_async_listener_is_an_error_event() {
         let emitter = Rc::new(EventEmitter::new());
         let uncaught = log.clone();
         nodeloop::on_uncaught(move |error| {
-            let text = text_of(error.payload());
+            assert_eq!(error.location().file(), file!());
+            let text = error.message();
             assert!(text.contains(file!()), "{text}");
             let (_, text) = text.rsplit_once(": ").expect("a message and the error");
             uncaught.add(format_args!("uncaught {text}"));

@@ -36,9 +36,14 @@ fn every_error_can_be_sent_and_shared() {
     is_an_error::<Uncaught>();
     is_an_error::<UnhandledRejection>();
     is_an_error::<nodeloop::InvalidSeed>();
+    is_an_error::<nodeloop::events::EventError>();
     is_an_error::<nodeloop::fs::PathError>();
+    #[cfg(feature = "hyper")]
+    is_an_error::<nodeloop::hyper::ServeError<std::net::SocketAddr>>();
     is_an_error::<nodeloop::net::NetError>();
     is_an_error::<nodeloop::observe::Starvation>();
+    #[cfg(unix)]
+    is_an_error::<nodeloop::process::SpawnError>();
     is_an_error::<nodeloop::test::TestFailure>();
     is_an_error::<nodeloop::time::Elapsed>();
     is_shared::<PanicPayload>();
@@ -70,7 +75,8 @@ fn every_error_of_the_crate_is_in_the_list() {
                 let name = &name[..end];
                 let is_listed = listed.contains(&format!("::{name}>()"))
                     || listed.contains(&format!("<{name}>()"))
-                    || listed.contains(&format!("<{name}<"));
+                    || listed.contains(&format!("<{name}<"))
+                    || listed.contains(&format!("::{name}<"));
                 if !is_listed && name != "ReuniteError" {
                     missing.push(name.to_owned());
                 }
@@ -160,6 +166,14 @@ fn no_text_is_reported_twice() {
             vec!["the program called `exit(3)`"],
         ),
     ];
+    #[cfg(unix)]
+    let errors = {
+        let spawned = nodeloop::block_on(async { nodeloop::process::Command::new("nope").spawn() });
+        let text = "spawn of \"nope\": No such file or directory (os error 2)";
+        errors
+            .into_iter()
+            .chain([(spawned.unwrap_err().into(), vec![text])])
+    };
     for (error, expected) in errors {
         let chain: Vec<String> = error.chain().map(|error| error.to_string()).collect();
         assert_eq!(chain, expected);

@@ -7,6 +7,7 @@ mod common;
 mod abort;
 mod async_local;
 mod bad_input;
+mod destructors;
 mod drain;
 mod emitter;
 mod error_types;

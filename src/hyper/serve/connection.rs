@@ -21,7 +21,7 @@ use pin_project_lite::pin_project;
 
 use super::PeerAddress;
 use super::service::BoxError;
-use crate::time::{Instant, Sleep, sleep};
+use crate::time::{self, Instant, Sleep, sleep};
 
 /// The time limits of a connection; `None` for no limit.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ impl Connection {
     pub(super) fn new() -> Rc<Connection> {
         Rc::new(Connection {
             phase: Cell::new(Phase::Head),
-            since: Cell::new(Instant::now()),
+            since: Cell::new(time::Instant::now()),
             is_write_blocked: Cell::new(false),
             command: Cell::new(Command::Continue),
             waker: Cell::new(None),
@@ -110,7 +110,7 @@ impl Connection {
 
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
-        self.since.set(Instant::now());
+        self.since.set(time::Instant::now());
     }
 
     /// Returns when to check again, or the limit that has expired.
@@ -369,7 +369,7 @@ impl<T: Write> ConnectionIo<T> {
     ) -> Poll<io::Result<usize>> {
         let was_blocked = connection.is_write_blocked.replace(written.is_pending());
         if was_blocked && written.is_ready() {
-            connection.since.set(Instant::now());
+            connection.since.set(time::Instant::now());
         }
         written
     }

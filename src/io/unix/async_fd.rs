@@ -190,6 +190,28 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.try_io(interest, operation)
     }
 
+    /// Calls `operation` when the descriptor is ready in a direction of `interest`, until it returns
+    /// something other than `WouldBlock` or `Interrupted`.
+    ///
+    /// [`read_with`](AsyncFd::read_with) and [`write_with`](AsyncFd::write_with) are for one direction:
+    /// tasks that read are then woken in turn, while here an event wakes all of them.
+    ///
+    /// # Errors
+    ///
+    /// Returns any other error of `operation`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, `operation` has not completed.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let operation = || operation(self.get_ref());
+        self.registration.async_io_for(interest, operation).await
+    }
+
     /// Returns a reference to the inner value.
     ///
     /// Its descriptor must not be closed.

@@ -15,6 +15,11 @@ use crate::io::registration::source_closed;
 
 /// The borrowed descriptor of a socket, for options that this crate has no method for.
 ///
+/// A socket does not implement `AsFd` itself: tasks that share it can close it at any time, while an
+/// `AsFd` promises that the descriptor stays open as long as the socket is borrowed. A socket that is
+/// not registered yet ([`TcpSocket`](crate::net::TcpSocket), `UnixSocket`) and an
+/// [`AsyncFd`](super::AsyncFd) implement it, because they are closed by dropping them.
+///
 /// Do not keep it across an `await`: closing the socket while it exists panics. Reading or writing
 /// through it is possible, but the loop does not notice: it reports no further event for data that
 /// arrived before.

@@ -8,12 +8,14 @@
 //!
 //! Invariant: a connection has at most one attempt at a time.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::FusedFuture;
 
 use super::{TcpSocket, TcpStream};
 use crate::event_loop::current::current;
@@ -129,7 +131,7 @@ impl ConnectOptions {
     pub fn connect<A: ToSocketAddrs>(
         &self,
         address: A,
-    ) -> impl Future<Output = io::Result<TcpStream>> + use<A> {
+    ) -> impl FusedFuture<Output = io::Result<TcpStream>> + use<A> {
         let state = current("ConnectOptions::connect");
         self.clone().connect_in(state, address, Location::caller())
     }
@@ -139,13 +141,14 @@ impl ConnectOptions {
         state: Rc<LoopState>,
         address: A,
         location: SourceLocation,
-    ) -> impl Future<Output = io::Result<TcpStream>> + use<A> {
+    ) -> impl FusedFuture<Output = io::Result<TcpStream>> + use<A> {
         let target = address.target();
         async move {
             let addresses = target?.resolve().await?;
             self.try_each(&state, &self.to_attempt(addresses), location)
                 .await
         }
+        .fuse()
     }
 
     async fn try_each(

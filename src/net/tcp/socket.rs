@@ -1,12 +1,13 @@
 //! A TCP socket that neither listens nor is connected yet, on which options can be set.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::FusedFuture;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::connect::connect_socket;
@@ -238,7 +239,7 @@ impl TcpSocket {
     ///
     /// Dropping the future aborts the attempt and closes the socket.
     #[track_caller]
-    pub fn connect(self, address: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> {
+    pub fn connect(self, address: SocketAddr) -> impl FusedFuture<Output = io::Result<TcpStream>> {
         let state = current("TcpSocket::connect");
         let location = Location::caller();
         async move {
@@ -246,6 +247,7 @@ impl TcpSocket {
             let failed = |error| FailedAttempt::at("connect", address, error).into_error();
             connecting.await.map_err(failed)
         }
+        .fuse()
     }
 }
 

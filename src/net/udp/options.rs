@@ -1,11 +1,12 @@
 //! Options that are set on a UDP socket before it is bound.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::rc::Rc;
 
+use futures::FutureExt;
+use futures::future::FusedFuture;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::UdpSocket;
@@ -100,7 +101,7 @@ impl UdpOptions {
     pub fn bind<A: ToSocketAddrs>(
         &self,
         address: A,
-    ) -> impl Future<Output = io::Result<UdpSocket>> + use<A> {
+    ) -> impl FusedFuture<Output = io::Result<UdpSocket>> + use<A> {
         let state = current("UdpOptions::bind");
         self.clone().bind_in(state, address, Location::caller())
     }
@@ -110,7 +111,7 @@ impl UdpOptions {
         state: Rc<LoopState>,
         address: A,
         location: SourceLocation,
-    ) -> impl Future<Output = io::Result<UdpSocket>> + use<A> {
+    ) -> impl FusedFuture<Output = io::Result<UdpSocket>> + use<A> {
         let target = address.target();
         async move {
             let mut failed = Vec::new();
@@ -125,6 +126,7 @@ impl UdpOptions {
             }
             Err(NetError::wrap(failed))
         }
+        .fuse()
     }
 
     fn socket(&self, address: SocketAddr) -> io::Result<Socket> {

@@ -1,11 +1,12 @@
 //! A Unix domain socket that neither listens nor is connected yet.
 
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
 use std::path::Path;
 
+use futures::FutureExt;
+use futures::future::FusedFuture;
 use socket2::{Domain, Socket, Type};
 
 use super::{UnixDatagram, UnixListener, UnixStream, connect_socket, socket2_address};
@@ -112,7 +113,10 @@ impl UnixSocket {
     ///
     /// Dropping the future closes the socket.
     #[track_caller]
-    pub fn connect<P: AsRef<Path>>(self, path: P) -> impl Future<Output = io::Result<UnixStream>> {
+    pub fn connect<P: AsRef<Path>>(
+        self,
+        path: P,
+    ) -> impl FusedFuture<Output = io::Result<UnixStream>> {
         let state = current("UnixSocket::connect");
         let location = Location::caller();
         let connect = move |path: &Path| {
@@ -125,7 +129,7 @@ impl UnixSocket {
             self.socket.connect(&socket2_address(path)?)?;
             Ok(mio::net::UnixStream::from_std(self.socket.into()))
         };
-        connect_socket(state, path, location, connect)
+        connect_socket(state, path, location, connect).fuse()
     }
 
     /// Converts the socket into a socket for datagrams.

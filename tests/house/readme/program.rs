@@ -3,7 +3,7 @@ use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
 
 #[nodeloop::main]
 async fn main() {
-    set_timeout(Duration::from_millis(5), || println!("6 timer"));
+    set_timeout(Duration::from_secs(1), || println!("6 timer"));
     set_immediate(|| println!("5 immediate"));
     queue_microtask(|| println!("3 microtask"));
     next_tick(|| println!("2 tick"));

@@ -29,6 +29,8 @@ fn draining() -> Settings {
     }
 }
 
+/// Two producers add the same jobs in opposite orders. A third one stops both at the job in the middle,
+/// where each would hold a job that the other one needs next.
 #[test]
 fn a_key_is_added_once() {
     let _limit = limit();
@@ -36,16 +38,26 @@ fn a_key_is_added_once() {
         return;
     };
     run(async move {
-        let (one, other) = join!(connect(&queue.url), connect(&queue.url));
-        let (one, other) = (one.unwrap().client, other.unwrap().client);
-        let job = |number: u32| NewJob::new(number.to_string(), "a", "");
-        let jobs: Vec<_> = (0..100).map(job).collect();
-        let reversed: Vec<_> = jobs.iter().rev().cloned().collect();
-        // At the same time, in opposite orders.
-        let (first, second) = join!(enqueue(&one, &jobs), enqueue(&other, &reversed));
-        assert_eq!(first.unwrap() + second.unwrap(), 100);
+        let client = async || connect(&queue.url).await.unwrap().client;
+        let (one, other, third) = (client().await, client().await, client().await);
+        let jobs = ["first", "middle", "last"].map(|key| NewJob::new(key, "a", ""));
+        let mut reversed = jobs.clone();
+        reversed.reverse();
+        third.batch_execute("BEGIN").await.unwrap();
+        assert_eq!(enqueue(&third, &jobs[1..2]).await.unwrap(), 1);
+        let release = async {
+            // Not by the third client: within a transaction this view does not change.
+            let watcher = client().await;
+            let waiting = "SELECT count(*) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while column(&watcher, waiting).await != ["2"] {}
+            third.batch_execute("ROLLBACK").await.unwrap();
+        };
+        let producers = (enqueue(&one, &jobs), enqueue(&other, &reversed));
+        let (first, second, ()) = join!(producers.0, producers.1, release);
+        assert_eq!(first.unwrap() + second.unwrap(), 3);
         assert_eq!(enqueue(&one, &jobs).await.unwrap(), 0);
-        assert_eq!(states(&one).await.unwrap(), [("queued".to_owned(), 100)]);
+        assert_eq!(states(&one).await.unwrap(), [("queued".to_owned(), 3)]);
     });
 }
 
