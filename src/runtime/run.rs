@@ -195,7 +195,7 @@ impl EventLoop {
 
     /// Waits until another thread sends a message. Warns of a long wait, once in a run.
     fn wait_for_wake(&self, runner: &Runner<'_>) {
-        if !runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
+        if runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
             if !self.has_reported.replace(true) {
                 self.warn_of_long_wait(runner);
             }
