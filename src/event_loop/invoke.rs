@@ -238,7 +238,8 @@ impl LoopState {
             Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
-                self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners (code 7)
+                self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners
+                self.set_exit_code(7); // kExceptionInFatalExceptionHandler
                 let location = self.take_listener().unwrap_or(location);
                 self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
             }
