@@ -56,7 +56,7 @@
 //! | to | read |
 //! |---|---|
 //! | start | [getting started](guide::getting_started), coming [from tokio](guide::coming_from_tokio) or [from Node](guide::coming_from_node), the [examples](mod@guide::examples) |
-//! | understand the order | [the event loop](guide::event_loop), its [rules](mod@guide::rules), and how [exact](guide::exactness) they are |
+//! | understand the order | [the event loop](guide::event_loop), its [rules](mod@guide::rules), how [exact](guide::exactness) they are, and what is [eager or lazy](guide::eager_and_lazy) |
 //! | look something up | the [cookbook](mod@guide::cookbook) of crates that fit, [errors and exit](guide::errors_and_exit), [limits and questions](guide::limits_and_faq) |
 //! | find a fault | [tests of order](mod@guide::testing), [observing a loop](mod@guide::observing), a [recording](mod@guide::recording) of a run |
 //! | change the crate | its [architecture](mod@guide::architecture) |

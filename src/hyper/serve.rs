@@ -209,8 +209,8 @@ impl<P: Protocol, S, H> Serve<P, S, H> {
     /// default. `None` and zero set no limit.
     ///
     /// It counts from the first byte of the head, and for the first request of a connection from the
-    /// moment at which it was accepted. A connection that exceeds it is closed and reported as
-    /// [`ServeError::HeaderTimeout`].
+    /// moment at which it was accepted. A connection that exceeds it receives the status 408, as in Node,
+    /// is closed, and is reported as [`ServeError::HeaderTimeout`].
     #[track_caller]
     pub fn header_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.config().limits.header = limit(timeout.into());
@@ -392,14 +392,20 @@ where
 /// # Examples
 ///
 /// ```
-/// use hyper::{Request, Response, body::Incoming};
+/// use hyper::Request;
 /// use nodeloop::hyper::PeerAddress;
 /// use std::net::SocketAddr;
 ///
-/// async fn show(request: Request<Incoming>) -> Result<Response<String>, std::io::Error> {
-///     let PeerAddress(peer) = request.extensions().get::<PeerAddress<SocketAddr>>().unwrap();
-///     Ok(Response::new(peer.to_string()))
+/// fn client<B>(request: &Request<B>) -> Option<SocketAddr> {
+///     let peer = request.extensions().get::<PeerAddress<SocketAddr>>();
+///     peer.map(|PeerAddress(address)| *address)
 /// }
+///
+/// let mut request = Request::new("");
+/// assert_eq!(client(&request), None);
+/// let address = SocketAddr::from(([127, 0, 0, 1], 5000));
+/// request.extensions_mut().insert(PeerAddress(address)); // as the server does
+/// assert_eq!(client(&request), Some(address));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerAddress<A>(pub A);

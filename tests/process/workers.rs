@@ -13,8 +13,10 @@ use std::sync::mpsc;
 use crate::common::limit::limit;
 use crate::common::{Log, trace};
 use crate::common::{block_on, run};
+use futures::future::FusedFuture;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
+use nodeloop::AbortExt;
 #[cfg(target_os = "linux")]
 use nodeloop::net::TcpSocket;
 use nodeloop::net::{TcpListener, TcpStream};
@@ -483,5 +485,40 @@ fn a_builder_sets_the_name_and_the_stack_of_the_thread() {
             refused.to_string(),
             "the name of the worker contains a NUL byte"
         );
+    });
+}
+
+/// The futures of the crate are fused, so that `select!` takes them.
+#[test]
+fn futures_know_that_they_have_ended() {
+    async fn ends<F: FusedFuture + Unpin>(mut future: F) -> F::Output {
+        assert!(!future.is_terminated());
+        let output = (&mut future).await;
+        assert!(future.is_terminated());
+        output
+    }
+    let _limit = limit();
+    run(async {
+        ends(nodeloop::yield_now()).await;
+        ends(nodeloop::promise::ready(1).shared()).await;
+        ends(nodeloop::promise::resolve::<_, ()>(1).shared())
+            .await
+            .unwrap();
+        ends(nodeloop::handle().spawn(|| async {})).await.unwrap();
+        let mut group = nodeloop::TaskGroup::new();
+        group.spawn(async {});
+        ends(group.join_next()).await.unwrap().unwrap();
+        let controller = nodeloop::AbortController::new();
+        let signal = controller.signal();
+        let pending = || std::future::pending::<()>().with_signal(&signal);
+        ends(nodeloop::promise::ready(1).with_signal(&signal))
+            .await
+            .unwrap();
+        let waiting = pending();
+        nodeloop::set_immediate(move || controller.abort());
+        ends(waiting).await.unwrap_err();
+        ends(pending()).await.unwrap_err();
+        let mut worker = Worker::spawn(|port: WorkerPort<(), ()>| async move { port.post(()) });
+        ends(worker.as_mut().unwrap().recv()).await.unwrap();
     });
 }
