@@ -133,6 +133,34 @@ fn log_end(log: &Log, name: &str, ended: Result<WorkerOutcome<()>, RunError>) {
     }
 }
 
+/// The rejection that ends a worker reaches its parent as text: the value stays on its thread, and
+/// is dropped with the worker's loop.
+#[test]
+fn the_reason_of_a_worker_is_a_text_for_its_parent() {
+    let _limit = limit();
+    #[derive(Debug)]
+    struct Reason(mpsc::Sender<()>);
+    impl Drop for Reason {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let (sender, dropped) = mpsc::channel();
+    nodeloop::run(async move {
+        let fails = move |_: MessagePort<(), ()>| async move {
+            drop(nodeloop::promise::reject::<(), _>(Reason(sender)));
+            std::future::pending::<()>().await;
+        };
+        let worker = Worker::<(), (), ()>::spawn(fails).unwrap();
+        let Err(RunError::Unhandled { reason, .. }) = worker.join().await else {
+            unreachable!("a rejection ends the worker");
+        };
+        assert!(reason.text().starts_with("Reason("), "{reason}");
+        assert!(reason.with_value(|_| ()).is_none());
+        dropped.try_recv().expect("the worker has dropped it");
+    });
+}
+
 #[test]
 fn the_failure_of_a_worker_without_an_awaiter_is_reported() {
     let _limit = limit();
