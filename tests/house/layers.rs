@@ -300,6 +300,26 @@ fn few_files_move_a_virtual_clock() {
     assert_none(problems);
 }
 
+/// A library prints nothing that its user has not asked for: it emits a warning instead.
+#[test]
+fn few_files_print() {
+    let allowed = [
+        "src/observe/slow_callbacks.rs", // an observer that the program installs to print
+        "src/recording.rs",              // a function of that name
+        "src/recording/arguments.rs",    // where the run that was asked for on the command line is
+        "src/test/explore.rs",           // the decisions of a seed that the environment names
+    ];
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let (path, code) = (path.to_str().unwrap(), code(&text));
+        let prints = code.contains("print!(") || code.contains("println!(");
+        if prints && !allowed.contains(&path) {
+            problems.push(format!("{path}: prints; emit a `Warning` instead"));
+        }
+    }
+    assert_none(problems);
+}
+
 #[test]
 fn nothing_sleeps_and_nothing_is_unsafe() {
     let mut problems = Vec::new();
