@@ -6,19 +6,16 @@
 //! Run: by hand, because it serves until Ctrl-C
 
 use std::{cell::RefCell, collections::BTreeMap, io, net::SocketAddr, pin::pin, rc::Rc};
-use std::{future::Future, time::Duration};
 
-use futures::channel::mpsc::{UnboundedSender, unbounded};
-use futures::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use futures::{FutureExt, StreamExt, future::select, select_biased};
+use nodeloop::futures::{future, io::BufReader};
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::{TaskGroup, signal, time};
+use nodeloop::{prelude::*, signal};
 
 const IDLE: Duration = Duration::from_secs(60);
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What is sent to each client.
-type Room = Rc<RefCell<BTreeMap<SocketAddr, UnboundedSender<String>>>>;
+type Room = Rc<RefCell<BTreeMap<SocketAddr, mpsc::UnboundedSender<String>>>>;
 
 #[nodeloop::main]
 async fn main() -> io::Result<()> {
@@ -44,18 +41,18 @@ pub async fn serve(listener: TcpListener, quit: impl Future) -> io::Result<()> {
     }
     say(&room, "the server stops");
     room.borrow_mut().clear(); // each client ends after its last line
-    let _ = time::timeout(GOODBYE, clients.join_all()).await;
+    let _ = timeout(GOODBYE, clients.join_all()).await;
     Ok(())
 }
 
 async fn serve_client(stream: TcpStream, name: SocketAddr, room: Room) {
-    let (sender, mut to_send) = unbounded();
+    let (sender, mut to_send) = mpsc::unbounded();
     room.borrow_mut().insert(name, sender);
     say(&room, &format!("{name} joins"));
     let reading = async {
         let silent = |_| io::Error::other("silent for a minute");
         let mut lines = BufReader::new(&stream).lines();
-        while let Some(line) = time::timeout(IDLE, lines.next()).await.map_err(silent)? {
+        while let Some(line) = timeout(IDLE, lines.next()).await.map_err(silent)? {
             say(&room, &format!("{name}: {}", line?));
         }
         io::Result::Ok(())
@@ -66,7 +63,10 @@ async fn serve_client(stream: TcpStream, name: SocketAddr, room: Room) {
         }
         io::Result::Ok(())
     };
-    let ended = select(pin!(reading), pin!(writing)).await.factor_first().0;
+    let ended = future::select(pin!(reading), pin!(writing))
+        .await
+        .factor_first()
+        .0;
     room.borrow_mut().remove(&name);
     let reason = ended.map_or_else(|error| format!(": {error}"), |()| String::new());
     say(&room, &format!("{name} leaves{reason}"));

@@ -47,12 +47,12 @@ use std::net::{SocketAddr, TcpStream as Connection};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::spawn;
-use nodeloop::worker::{MessagePort, Worker};
+use nodeloop::worker::{Worker, WorkerPort};
 
 const WORKERS: usize = 2;
 
 /// A worker: serves the connections that it receives, any number at the same time.
-async fn work(mut port: MessagePort<(), Connection>, number: usize) {
+async fn work(mut port: WorkerPort<Connection, ()>, number: usize) {
     while let Some(connection) = port.recv().await {
         spawn(async move {
             if let Err(error) = answer(connection, number).await {

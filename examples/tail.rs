@@ -1,74 +1,78 @@
-//! Follows files as they grow, as `tail -f` does, and obeys commands from the standard input:
-//! `follow FILE`, `stop FILE`, `list`, `quit`.
+//! Follows a file as `tail -n 0 -F` does: prints what is added, also after truncation and rotation.
 //!
-//! ```text
-//! cargo run --example tail
-//! follow /var/log/syslog
-//! ```
+//! `cargo run --example tail -- a.log` reads `pause`, `resume` and `quit`. Ctrl-C ends it, too.
 //!
-//! Run: by hand, because it follows files until the end of its input
+//! Run: by hand, because it follows the file until `quit`
 
-use std::collections::BTreeMap;
-use std::io::{self, SeekFrom};
-use std::time::Duration;
+use std::io::{self, SeekFrom, Write};
+use std::{path::Path, pin::pin, time::Duration};
 
-use futures::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
-use futures::{Stream, StreamExt};
-use nodeloop::{fs, io::stdin, spawn, time};
+use nodeloop::futures::{Stream, io::BufReader, select_biased};
+use nodeloop::prelude::*;
+use nodeloop::{fs::File, signal, time};
 
-/// How often a file is read again.
-pub const PERIOD: Duration = Duration::from_millis(250);
+const PERIOD: Duration = Duration::from_millis(200);
 
 #[nodeloop::main]
 async fn main() -> io::Result<()> {
-    let commands = BufReader::new(stdin()).lines();
-    obey(commands, |line| println!("{line}")).await
+    let path = std::env::args().nth(1).unwrap_or("a.log".into());
+    let commands = BufReader::new(nodeloop::io::stdin()).lines();
+    let mut print = |bytes: &[u8]| io::stdout().write_all(bytes);
+    follow(path.as_ref(), commands, signal::ctrl_c(), &mut print).await
 }
 
-/// Obeys the commands until `quit` or the end of the stream.
-pub async fn obey(
-    mut commands: impl Stream<Item = io::Result<String>> + Unpin,
-    print: impl Fn(String) + Clone + 'static,
+type Print<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// Prints what is added to a file, until `quit` is ready or commanded.
+pub async fn follow(
+    path: &Path,
+    commands: impl Stream<Item = io::Result<String>>,
+    quit: impl Future,
+    print: Print<'_>,
 ) -> io::Result<()> {
-    let mut followed = BTreeMap::new(); // dropping an entry ends its task
-    while let Some(command) = commands.next().await.transpose()? {
-        match command.split_once(' ').unwrap_or((&command, "")) {
-            ("follow", file) => {
-                let (path, print) = (file.to_owned(), print.clone());
-                let task = spawn(async move {
-                    if let Err(error) = follow(&path, &print).await {
-                        print(format!("{path}: {error}"));
-                    }
-                });
-                followed.insert(file.to_owned(), task.settled().abort_on_drop());
-            }
-            ("stop", file) => drop(followed.remove(file)),
-            ("list", _) => {
-                followed.retain(|_, task| !task.is_finished());
-                print(format!("{:?}", followed.keys()));
-            }
-            ("quit", _) => break,
-            _ => print(format!("{command}: not a command")),
+    let mut file = File::open(path).await.ok();
+    if let Some(file) = &mut file {
+        file.seek(SeekFrom::End(0)).await?;
+    }
+    let (mut commands, mut quit) = (pin!(commands.fuse()), pin!(quit.fuse()));
+    let (mut looks, mut paused) = (time::interval(PERIOD).fuse(), false);
+    loop {
+        select_biased! {
+            _ = quit => return Ok(()),
+            command = commands.next() => match command.transpose()?.as_deref() {
+                Some("pause") => paused = true,
+                Some("resume") => paused = false,
+                Some("quit") => return Ok(()),
+                Some(other) => eprintln!("`{other}` is not pause, resume or quit"),
+                None => {} // the standard input has ended
+            },
+            _ = looks.next() => if !paused { look(path, &mut file, print).await? },
         }
     }
-    Ok(())
 }
 
-/// Prints the lines that are added to a file. A file that becomes shorter is read from its start.
-async fn follow(path: &str, print: impl Fn(String)) -> io::Result<()> {
-    let mut file = fs::File::open(path).await?;
-    let mut position = file.seek(SeekFrom::End(0)).await?;
-    print(format!("{path}: followed from byte {position}"));
-    let mut text = Vec::new();
-    loop {
-        if file.metadata().await?.len() < position {
-            position = file.seek(SeekFrom::Start(0)).await?;
+/// Prints what is new in the open file. If another one has replaced it, the next look reads that.
+async fn look(path: &Path, open: &mut Option<File>, print: Print<'_>) -> io::Result<()> {
+    let new = File::open(path).await.ok(); // none while it is being replaced
+    let is_new = new.is_some() && id(new.as_ref()).await? != id(open.as_ref()).await?;
+    let mut bytes = Vec::new();
+    if let Some(file) = open {
+        if file.metadata().await?.len() < file.stream_position().await? {
+            file.seek(SeekFrom::Start(0)).await?; // it was truncated
         }
-        position += file.read_to_end(&mut text).await? as u64;
-        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = text.drain(..=end).collect();
-            print(format!("{path}: {}", String::from_utf8_lossy(&line[..end])));
-        }
-        time::sleep(PERIOD).await;
+        file.read_to_end(&mut bytes).await?;
     }
+    if is_new {
+        *open = new;
+    }
+    print(&bytes)
+}
+
+async fn id(file: Option<&File>) -> io::Result<Option<impl PartialEq + use<>>> {
+    let Some(file) = file else { return Ok(None) };
+    let metadata = file.metadata().await?;
+    #[cfg(unix)]
+    return Ok(Some(std::os::unix::fs::MetadataExt::ino(&metadata)));
+    #[cfg(not(unix))]
+    Ok(metadata.created().ok())
 }

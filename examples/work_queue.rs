@@ -7,10 +7,9 @@
 //! Compared with Node: not, because Node's pool runs no functions of the program
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::{env, fs, io, time::Duration};
+use std::{env, fs, io};
 
-use nodeloop::{TaskGroup, time, try_spawn_blocking};
+use nodeloop::{prelude::*, try_spawn_blocking};
 
 const AT_ONCE: usize = 3;
 const ATTEMPTS: u32 = 3;
@@ -51,7 +50,7 @@ pub async fn run_jobs<T: 'static, F: Future<Output = io::Result<T>> + 'static>(
             let job = job(name.clone());
             running.spawn(async move {
                 if failures > 0 {
-                    time::sleep(PAUSE * failures).await;
+                    sleep(PAUSE * failures).await;
                 }
                 (name, failures, job.await)
             });

@@ -50,7 +50,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use futures::future::join_all;
-use nodeloop::worker::{MessagePort, Worker};
+use nodeloop::worker::{Worker, WorkerPort};
 use nodeloop::{RunError, set_immediate};
 
 type Range = (u32, u32);
@@ -58,7 +58,7 @@ type Range = (u32, u32);
 const RANGES: [Range; 4] = [(1, 25000), (25001, 50000), (50001, 75000), (75001, 100000)];
 
 /// The worker: answers each range with the number of primes in it.
-async fn count_primes(mut port: MessagePort<usize, Range>) {
+async fn count_primes(mut port: WorkerPort<Range, usize>) {
     while let Some((first, last)) = port.recv().await {
         if first > last {
             std::panic::resume_unwind(Box::new("an empty range")); // `panic!` prints, too

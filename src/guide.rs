@@ -3,7 +3,7 @@
 //! | to | read |
 //! |---|---|
 //! | start | [getting started](getting_started), coming [from tokio](coming_from_tokio) or [from Node](coming_from_node), the [examples](mod@examples) |
-//! | understand the order | [the event loop](event_loop), its [rules](mod@rules), and how [exact](exactness) they are |
+//! | understand the order | [the event loop](event_loop), its [rules](mod@rules), how [exact](exactness) they are, and what is [eager or lazy](eager_and_lazy) |
 //! | look something up | the [cookbook](mod@cookbook) of crates that fit, [errors and exit](errors_and_exit), [limits and questions](limits_and_faq) |
 //! | find a fault | [tests of order](mod@testing), [observing a loop](mod@observing), a [recording](mod@recording) of a run |
 //! | change the crate | its [architecture](mod@architecture) |
@@ -26,6 +26,9 @@ pub mod event_loop {}
 // `examples/cookbook` runs the snippets, which need other crates.
 #[cfg_attr(not(doctest), doc = include_str!("guide/cookbook.md"))]
 pub mod cookbook {}
+
+#[doc = include_str!("guide/eager_and_lazy.md")]
+pub mod eager_and_lazy {}
 
 #[doc = include_str!("guide/errors_and_exit.md")]
 pub mod errors_and_exit {}

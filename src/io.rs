@@ -37,7 +37,7 @@ mod stdio;
 mod unix;
 
 pub use closing::Closing;
-pub use copy::copy_bidirectional;
+pub use copy::{copy_bidirectional, copy_bidirectional_with_sizes};
 #[doc(no_inline)]
 pub use futures::io::copy;
 pub use interest::{Interest, Ready};

@@ -18,8 +18,7 @@
 //! # A program
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
+//! use nodeloop::{prelude::*, promise};
 //!
 //! #[nodeloop::main]
 //! async fn main() {
@@ -36,8 +35,7 @@
 //! # A test
 //!
 //! ```
-//! use std::time::Duration;
-//! use nodeloop::{next_tick, set_immediate, set_timeout, test::Test};
+//! use nodeloop::{prelude::*, test::Test};
 //!
 //! # /*
 //! #[nodeloop::test]
@@ -58,7 +56,7 @@
 //! | to | read |
 //! |---|---|
 //! | start | [getting started](guide::getting_started), coming [from tokio](guide::coming_from_tokio) or [from Node](guide::coming_from_node), the [examples](mod@guide::examples) |
-//! | understand the order | [the event loop](guide::event_loop), its [rules](mod@guide::rules), and how [exact](guide::exactness) they are |
+//! | understand the order | [the event loop](guide::event_loop), its [rules](mod@guide::rules), how [exact](guide::exactness) they are, and what is [eager or lazy](guide::eager_and_lazy) |
 //! | look something up | the [cookbook](mod@guide::cookbook) of crates that fit, [errors and exit](guide::errors_and_exit), [limits and questions](guide::limits_and_faq) |
 //! | find a fault | [tests of order](mod@guide::testing), [observing a loop](mod@guide::observing), a [recording](mod@guide::recording) of a run |
 //! | change the crate | its [architecture](mod@guide::architecture) |
@@ -97,6 +95,7 @@
 //! runs there. [Limits](guide::limits_and_faq) names what is missing on Windows.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc(test(attr(deny(unused_must_use))))]
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations, unreachable_pub)]
 

@@ -99,7 +99,6 @@ use task::{start_eagerly, start_lazily, with_output};
 /// [`try_spawn`], which reports an `Err` that is not handled:
 ///
 /// ```compile_fail
-/// # #![deny(unused_must_use)]
 /// # nodeloop::block_on(async {
 /// nodeloop::spawn(async { "4x".parse::<i32>() }); // unused `Promise` that must be used
 /// # })

@@ -3,6 +3,7 @@
 //! | Node | nodeloop |
 //! |---|---|
 //! | `new Worker(file, { workerData })` | [`Worker::spawn`]`(move \|port\| async move { … })` |
+//! | `new Worker(file, { name, resourceLimits: { stackSizeMb } })` | [`Builder`] |
 //! | `worker.postMessage(message)`, `parentPort.postMessage(message)` | [`Worker::post`], [`MessagePort::post`] |
 //! | `'message'` event | [`Worker::recv`], [`MessagePort::recv`] |
 //! | `'exit'` and `'error'` events | [`Worker::join`] |
@@ -16,16 +17,17 @@
 //! # Examples
 //!
 //! ```
-//! use nodeloop::worker::{MessagePort, Worker};
+//! use nodeloop::worker::{Worker, WorkerPort};
 //!
 //! nodeloop::run(async {
-//!     let mut worker = Worker::spawn(|mut port: MessagePort<u64, u64>| async move {
+//!     // It receives numbers, and sends text.
+//!     let mut worker = Worker::spawn(|mut port: WorkerPort<u64, String>| async move {
 //!         while let Some(number) = port.recv().await {
-//!             port.post(number * number).unwrap();
+//!             port.post(format!("{number}² = {}", number * number)).unwrap();
 //!         }
 //!     })?;
 //!     worker.post(12).unwrap();
-//!     assert_eq!(worker.recv().await, Some(144));
+//!     assert_eq!(worker.recv().await.unwrap(), "12² = 144");
 //!     worker.join().await.unwrap(); // closes the port, so the worker ends
 //!     std::io::Result::Ok(())
 //! })
@@ -38,38 +40,37 @@
 //! (R66). Messages of one sender arrive in the order in which they were sent, and the end of a
 //! worker arrives after all messages that it has sent.
 
+mod builder;
 mod channel;
 mod port;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::Location;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
 
-use crate::event_loop::current::current;
 use crate::hooks::exit;
 use crate::hooks::uncaught::Uncaught;
 use crate::phases::macrotask::SourceLocation;
-use crate::promise::{TryPromise, try_spawn};
+use crate::promise::TryPromise;
 use crate::runtime::handle::{Handle, KeepAlive};
-use crate::runtime::{EventLoop, MainOutput, RunError};
+use crate::runtime::{MainOutput, RunError};
 
-pub use port::{MessagePort, Recv};
+pub use builder::Builder;
+pub use port::{MessagePort, Recv, WorkerPort};
 
 /// A handle to an event loop on its own thread, for its parent, the loop that has started it.
 ///
-/// The parent sends messages of type `S` and receives messages of type `R`; the main future of the
-/// worker returns a `T`.
+/// The parent sends messages of type `I` and receives messages of type `O`; the main future of the
+/// worker returns a `T`. The worker's end of the port is a [`WorkerPort<I, O>`](WorkerPort).
 ///
 /// A worker keeps its parent alive until it has ended, unless it is unref'd. Dropping the handle
 /// closes the port, which ends a worker that only waits for messages, but does not terminate it.
 /// When the process exits, its threads end, whatever the workers are doing.
-pub struct Worker<S: Send + 'static, R: Send + 'static, T: 'static> {
-    port: MessagePort<S, R>,
+pub struct Worker<I: Send + 'static, O: Send + 'static, T: 'static> {
+    port: MessagePort<I, O>,
     handle: Handle,
     keep_alive: Arc<Mutex<KeepAliveState>>,
     end: TryPromise<WorkerOutcome<T>, RunError>,
@@ -92,13 +93,14 @@ enum KeepAliveState {
     Ended,
 }
 
-impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
+impl<I: Send + 'static, O: Send + 'static, T: Send + 'static> Worker<I, O, T> {
     /// Starts a thread with an event loop that runs the future returned by `main`.
     ///
     /// `main` is called on the new thread, with the worker's end of the port, by
-    /// [`EventLoop::run`]: the loop ends when the future has finished and nothing keeps the loop
-    /// alive, or when it returns an `Err`, and `exit` ends the worker, not the process. This function blocks until the loop was
-    /// built.
+    /// [`EventLoop::run`](crate::EventLoop::run): the loop ends when the future has finished and
+    /// nothing keeps the loop alive, or when it returns an `Err`, and `exit` ends the worker, not the
+    /// process. This function blocks until the loop was built. A [`Builder`] sets the name and the
+    /// stack size of the thread.
     ///
     /// # Errors
     ///
@@ -109,56 +111,13 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     ///
     /// Panics if called outside of an event loop.
     #[track_caller]
-    pub fn spawn<M, F>(main: M) -> io::Result<Worker<S, R, T>>
+    pub fn spawn<M, F>(main: M) -> io::Result<Worker<I, O, T>>
     where
-        M: FnOnce(MessagePort<R, S>) -> F + Send + 'static,
+        M: FnOnce(WorkerPort<I, O>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
         T: MainOutput,
     {
-        let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
-        let (to_worker, to_parent) = (Arc::default(), Arc::default());
-        let port = MessagePort::new(
-            Arc::clone(&to_worker),
-            Arc::clone(&to_parent),
-            parent.clone(),
-        );
-        let keep_alive = Arc::new(Mutex::new(KeepAliveState::Refed {
-            _token: parent.keep_alive(),
-        }));
-        let (end_sender, end) = oneshot::channel();
-        let (handle_sender, handle) = mpsc::channel();
-        let keep_alive_in_worker = keep_alive.clone();
-        let location = Location::caller();
-        let thread = move || {
-            let mut event_loop = match EventLoop::builder().build() {
-                Ok(event_loop) => event_loop,
-                Err(error) => return drop(handle_sender.send(Err(error))),
-            };
-            let handle = event_loop.handle();
-            let port = MessagePort::new(to_parent, to_worker, handle.clone());
-            let _ = handle_sender.send(Ok(handle)); // `spawn` waits for it
-            let main = pin!(Some(async move { main(port).await }));
-            let result = event_loop.run_pinned(location, main);
-            let result = result.map_err(RunError::without_value);
-            drop(event_loop); // close its resources before the parent is notified
-            let _ = end_sender.send(result);
-            *lock(&keep_alive_in_worker) = KeepAliveState::Ended;
-        };
-        let thread = std::thread::Builder::new()
-            .name("nodeloop-worker".to_owned())
-            .spawn(thread)?;
-        let handle = match handle.recv() {
-            Ok(built) => built?,
-            Err(_) => return Err(io::Error::other("the thread of the worker has panicked")),
-        };
-        drop(thread); // the end of the thread is received as a message
-        let end = try_spawn(outcome(end, location));
-        Ok(Worker {
-            port,
-            handle,
-            keep_alive,
-            end,
-        })
+        Builder::new().spawn(main)
     }
 
     /// Sends a message to the worker.
@@ -170,19 +129,19 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     ///
     /// Returns the message if the worker has ended or has dropped its port.
     #[doc(alias = "postMessage")]
-    pub fn post(&self, message: S) -> Result<(), S> {
+    pub fn post(&self, message: I) -> Result<(), I> {
         self.port.post(message)
     }
 
     /// Waits for the next message of the worker, as [`MessagePort::recv`] does.
     ///
     /// Resolves to `None` if the worker has ended or has dropped its port.
-    pub fn recv(&mut self) -> Recv<'_, S, R> {
+    pub fn recv(&mut self) -> Recv<'_, I, O> {
         self.port.recv()
     }
 
     /// Returns the parent's end of the port, which is a stream of messages.
-    pub fn port(&mut self) -> &mut MessagePort<S, R> {
+    pub fn port(&mut self) -> &mut MessagePort<I, O> {
         &mut self.port
     }
 
@@ -241,7 +200,7 @@ impl<S: Send + 'static, R: Send + 'static, T: Send + 'static> Worker<S, R, T> {
     }
 }
 
-impl<S: Send + 'static, R: Send + 'static, T: 'static> fmt::Debug for Worker<S, R, T> {
+impl<I: Send + 'static, O: Send + 'static, T: 'static> fmt::Debug for Worker<I, O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Worker").field(&self.handle).finish()
     }

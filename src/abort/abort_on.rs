@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
+use futures::future::FusedFuture;
 use pin_project_lite::pin_project;
 
 use super::listeners::{OnAbort, Operation};
 use super::{AbortSignal, Aborted};
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{Settled, State};
 use crate::schedule::{ImmediateHandle, TimeoutHandle};
 
@@ -22,12 +25,14 @@ pub trait AbortExt: Future + Sized {
     ///
     /// Dropping a [`Promise`](crate::Promise) only detaches its task. To end the task as well, use
     /// [`Settled::abort_on`].
+    #[track_caller]
     fn with_signal(self, signal: &AbortSignal) -> WithSignal<Self> {
         WithSignal {
             future: Some(self),
             registration: Registration {
                 signal: signal.clone(),
                 stage: Stage::NotPolled,
+                location: Location::caller(),
             },
         }
     }
@@ -40,7 +45,8 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// Panics if it is polled after it has returned the output of its future.
+    /// Panics if it is polled after it has returned. It is a [`FusedFuture`], which `select!` does
+    /// not poll again.
     ///
     /// # Cancel safety
     ///
@@ -57,6 +63,7 @@ pin_project! {
 struct Registration {
     signal: AbortSignal,
     stage: Stage,
+    location: SourceLocation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +74,8 @@ enum Stage {
     /// The signal was aborted before a listener could be added; the turn that the error costs is
     /// queued.
     TurnQueued,
+    /// The output or the error was returned.
+    Done,
 }
 
 impl Registration {
@@ -89,11 +98,27 @@ impl Registration {
     }
 }
 
-impl Drop for Registration {
-    fn drop(&mut self) {
-        if let Stage::Registered(id) = self.stage {
+impl Registration {
+    /// Removes the listener, if there is one.
+    fn finish(&mut self) {
+        if let Stage::Registered(id) = std::mem::replace(&mut self.stage, Stage::Done) {
             self.signal.state.remove(id);
         }
+    }
+
+    #[cold]
+    fn refuse_poll(&self) -> ! {
+        panic!(
+            "the future of `with_signal` created at {} was polled after it had returned: await it \
+             once",
+            self.location
+        );
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
@@ -102,23 +127,32 @@ impl<F: Future> Future for WithSignal<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        if this.registration.stage == Stage::Done {
+            this.registration.refuse_poll();
+        }
         if let Err(aborted) = this.registration.signal.check() {
             this.future.set(None);
             if this.registration.stage == Stage::NotPolled {
                 this.registration.queue_turn(cx);
                 return Poll::Pending;
             }
+            this.registration.finish();
             return Poll::Ready(Err(aborted));
         }
-        let Some(future) = this.future.as_mut().as_pin_mut() else {
-            panic!("a `WithSignal` was polled after it had returned its output");
-        };
-        if let Poll::Ready(output) = future.poll(cx) {
+        let future = this.future.as_mut().as_pin_mut();
+        if let Some(Poll::Ready(output)) = future.map(|future| future.poll(cx)) {
             this.future.set(None);
+            this.registration.finish();
             return Poll::Ready(Ok(output));
         }
         this.registration.register(cx);
         Poll::Pending
+    }
+}
+
+impl<F: Future> FusedFuture for WithSignal<F> {
+    fn is_terminated(&self) -> bool {
+        self.registration.stage == Stage::Done
     }
 }
 

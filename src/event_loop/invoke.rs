@@ -75,7 +75,7 @@ impl Runner<'_> {
             return;
         };
         if self.observers.is_on() {
-            let origin = waker.meta.origin(StepKind::Task);
+            let origin = waker.meta.step();
             self.observed_step(origin, || main.poll(self));
         } else {
             self.observers.note(StepKind::Task, main.location());
@@ -130,11 +130,11 @@ impl LoopState {
     #[inline]
     pub(super) fn run_task(&self, runnable: Runnable<TaskMeta>) {
         if self.observers.is_on() {
-            let origin = runnable.metadata().origin(StepKind::Task);
+            let origin = runnable.metadata().step();
             self.observed_step(origin, || runnable.run());
         } else {
-            let location = runnable.metadata().location;
-            self.observers.note(StepKind::Task, location);
+            let meta = runnable.metadata();
+            self.observers.note(meta.kind, meta.location);
             runnable.run();
         }
         self.context.set(None);

@@ -95,6 +95,7 @@ impl<'a> MainFuture<'a> {
             remote_queue: owner.remote_queue.clone(),
             location: self.location,
             promise: promise.get(),
+            kind: StepKind::Task,
         };
         let started = self.started.get_or_init(|| {
             let state = Arc::new(MainWaker::running(meta));
@@ -153,7 +154,7 @@ impl LoopState {
     #[inline]
     pub(crate) fn push_main(&self, waker: &MainWaker) {
         if self.observers.is_on() {
-            self.enqueued(waker.meta.origin(StepKind::Task), None);
+            self.enqueued(waker.meta.step(), None);
         }
         self.queues.push_main();
     }

@@ -204,7 +204,7 @@ impl LoopState {
     #[inline]
     pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
         if self.observers.is_on() {
-            self.enqueued(runnable.metadata().origin(StepKind::Task), None);
+            self.enqueued(runnable.metadata().step(), None);
         }
         self.queues.push_task(runnable);
     }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use ::hyper::rt::{Read, ReadBufCursor, Write};
 use futures::Stream;
+use futures::future::FusedFuture;
 use futures::io::{AsyncRead, AsyncWrite};
 use send_wrapper::SendWrapper;
 
@@ -170,6 +171,13 @@ impl<T: Future + 'static> Future for Local<T> {
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
         self.pin().poll(cx)
+    }
+}
+
+impl<T: FusedFuture + 'static> FusedFuture for Local<T> {
+    #[track_caller]
+    fn is_terminated(&self) -> bool {
+        T::is_terminated(self)
     }
 }
 

@@ -19,7 +19,7 @@ use ::hyper::body::{Body, Incoming};
 use ::hyper::server::conn::http1;
 use ::hyper::service::Service;
 use ::hyper::{Request, Response};
-use futures::future::LocalBoxFuture;
+use futures::future::{FusedFuture, LocalBoxFuture};
 use futures::io::{AsyncRead, AsyncWrite};
 
 use self::connection::Limits;
@@ -206,22 +206,23 @@ impl<P: Protocol, S, H> Serve<P, S, H> {
     }
 
     /// Sets the time limit for the head of a request: Node's `server.headersTimeout`, 60 seconds by
-    /// default. `None` sets no limit.
+    /// default. `None` and zero set no limit.
     ///
     /// It counts from the first byte of the head, and for the first request of a connection from the
-    /// moment at which it was accepted. A connection that exceeds it is closed and reported as
-    /// [`ServeError::HeaderTimeout`].
+    /// moment at which it was accepted. A connection that exceeds it receives the status 408, as in Node,
+    /// is closed, and is reported as [`ServeError::HeaderTimeout`].
     #[track_caller]
     pub fn header_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config().limits.header = timeout.into();
+        self.config().limits.header = limit(timeout.into());
         self
     }
 
     /// Sets how long a connection may be idle between two requests: Node's
-    /// `server.keepAliveTimeout`, 5 seconds by default. `None` sets no limit.
+    /// `server.keepAliveTimeout`, 5 seconds by default. `None` and zero set no limit, as zero does in
+    /// Node.
     #[track_caller]
     pub fn keep_alive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config().limits.keep_alive = timeout.into();
+        self.config().limits.keep_alive = limit(timeout.into());
         self
     }
 
@@ -314,6 +315,11 @@ impl<P: Protocol, S, H> Serve<P, S, H> {
     }
 }
 
+/// Zero is no limit, as in Node.
+fn limit(timeout: Option<Duration>) -> Option<Duration> {
+    timeout.filter(|timeout| !timeout.is_zero())
+}
+
 impl<P: Protocol, S, H> Config<P, S, H> {
     fn with_handshake<F>(self, handshake: F) -> Config<P, S, F> {
         Config {
@@ -369,19 +375,37 @@ where
     }
 }
 
+impl<P, S, H, B> FusedFuture for Serve<P, S, H>
+where
+    H: Handshake<Socket<Stream<P>>>,
+    P: Protocol<Address: fmt::Debug + Clone + Send + Sync + 'static>,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>> + 'static,
+    B: Body<Error: Into<BoxError>> + 'static,
+{
+    fn is_terminated(&self) -> bool {
+        self.config.is_none() && self.running.is_none()
+    }
+}
+
 /// The address of the client, in the extensions of a request; see [`Serve::with_peer_address`].
 ///
 /// # Examples
 ///
 /// ```
-/// use hyper::{Request, Response, body::Incoming};
+/// use hyper::Request;
 /// use nodeloop::hyper::PeerAddress;
 /// use std::net::SocketAddr;
 ///
-/// async fn show(request: Request<Incoming>) -> Result<Response<String>, std::io::Error> {
-///     let PeerAddress(peer) = request.extensions().get::<PeerAddress<SocketAddr>>().unwrap();
-///     Ok(Response::new(peer.to_string()))
+/// fn client<B>(request: &Request<B>) -> Option<SocketAddr> {
+///     let peer = request.extensions().get::<PeerAddress<SocketAddr>>();
+///     peer.map(|PeerAddress(address)| *address)
 /// }
+///
+/// let mut request = Request::new("");
+/// assert_eq!(client(&request), None);
+/// let address = SocketAddr::from(([127, 0, 0, 1], 5000));
+/// request.extensions_mut().insert(PeerAddress(address)); // as the server does
+/// assert_eq!(client(&request), Some(address));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerAddress<A>(pub A);

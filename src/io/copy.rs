@@ -62,7 +62,38 @@ where
     A: AsyncRead + AsyncWrite + Unpin + ?Sized,
     B: AsyncRead + AsyncWrite + Unpin + ?Sized,
 {
-    let (mut a_to_b, mut b_to_a) = (Direction::new(), Direction::new());
+    copy_bidirectional_with_sizes(a, b, BUFFER_BYTES, BUFFER_BYTES).await
+}
+
+/// Copies in both directions as [`copy_bidirectional`] does, with buffers of the given sizes in bytes.
+///
+/// # Errors
+///
+/// Returns an error in the same cases as [`copy_bidirectional`].
+///
+/// # Panics
+///
+/// Panics if a size is 0.
+///
+/// # Cancel safety
+///
+/// It is not cancel safe, as [`copy_bidirectional`].
+pub async fn copy_bidirectional_with_sizes<A, B>(
+    a: &mut A,
+    b: &mut B,
+    a_to_b_buf_size: usize,
+    b_to_a_buf_size: usize,
+) -> io::Result<(u64, u64)>
+where
+    A: AsyncRead + AsyncWrite + Unpin + ?Sized,
+    B: AsyncRead + AsyncWrite + Unpin + ?Sized,
+{
+    assert!(
+        a_to_b_buf_size > 0 && b_to_a_buf_size > 0,
+        "the size of a buffer is 0: `copy_bidirectional_with_sizes` needs at least 1"
+    );
+    let mut a_to_b = Direction::new(a_to_b_buf_size);
+    let mut b_to_a = Direction::new(b_to_a_buf_size);
     poll_fn(|cx| {
         let there = a_to_b.poll(cx, Pin::new(&mut *a), Pin::new(&mut *b))?;
         let back = b_to_a.poll(cx, Pin::new(&mut *b), Pin::new(&mut *a))?;
@@ -90,9 +121,9 @@ enum Progress {
 }
 
 impl Direction {
-    fn new() -> Direction {
+    fn new(size: usize) -> Direction {
         Direction {
-            buffer: vec![0; BUFFER_BYTES].into(),
+            buffer: vec![0; size].into(),
             unwritten: 0..0,
             copied: 0,
             has_unflushed: false,
@@ -113,9 +144,11 @@ impl Direction {
     {
         while self.progress == Progress::Copying {
             ready!(self.poll_write(cx, writer.as_mut()))?;
-            match reader.as_mut().poll_read(cx, &mut self.buffer)? {
-                Poll::Ready(0) => self.progress = Progress::Closing,
-                Poll::Ready(length) => self.unwritten = 0..length,
+            match reader.as_mut().poll_read(cx, &mut self.buffer) {
+                Poll::Ready(Ok(0)) => self.progress = Progress::Closing,
+                Poll::Ready(Ok(length)) => self.unwritten = 0..length,
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     // The peer may wait for what the writer has buffered before it answers.
                     if self.has_unflushed {
@@ -141,10 +174,11 @@ impl Direction {
     ) -> Poll<io::Result<()>> {
         while !self.unwritten.is_empty() {
             let bytes = &self.buffer[self.unwritten.clone()];
-            let length = ready!(writer.as_mut().poll_write(cx, bytes))?;
-            if length == 0 {
-                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
-            }
+            let length = match ready!(writer.as_mut().poll_write(cx, bytes)) {
+                Ok(0) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            };
             self.unwritten.start += length;
             self.copied += length as u64;
             self.has_unflushed = true;

@@ -157,7 +157,8 @@ impl fmt::Display for NetError {
     }
 }
 
-/// The source is that of the first error, whose text `Display` contains.
+/// The source is that of the first error, whose code or text `Display` contains;
+/// [`FailedAttempt::error`] returns the error itself.
 impl Error for NetError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.first().error.source()

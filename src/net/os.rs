@@ -1,6 +1,8 @@
 //! Traits for the operations that the sockets of mio have in common.
 //!
-//! They are implemented in `tcp.rs`, `udp.rs` and `unix.rs`.
+//! They are implemented in `tcp.rs`, `udp.rs` and `unix/os.rs`. The types of mio share no trait, and
+//! socket2 would bypass what mio does after an operation on Windows, so each implementation forwards to
+//! the methods of the same names.
 
 use std::fmt::Debug;
 use std::io;

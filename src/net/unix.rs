@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -318,14 +319,39 @@ impl Socket<Datagram<Unix>> {
 
     /// Sends a datagram to the receiver at `path` without waiting.
     ///
+    /// If the queue of the receiver is full, [`writable`](UnixDatagram::writable) waits until the
+    /// receiver has read a datagram of this socket. If the queue is full with those of others, no event
+    /// reports that there is room: use [`send_to`](UnixDatagram::send_to), which tries again, or connect
+    /// the socket.
+    ///
     /// # Errors
     ///
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if this socket or the queue
     /// of the receiver is full, and any other error reported by the operating system.
     pub fn try_send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let address = socket2_address(path.as_ref())?;
-        self.source
-            .with(|socket| socket.as_socket2().send_to(bytes, &address))
+        let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
+        let sent = self.source.with(send);
+        if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            self.source.registration().would_block(Direction::Write);
+        }
+        sent
+    }
+
+    /// Sends a datagram to the receiver at `path`, for `poll_*` methods: only the task of the latest
+    /// call is woken.
+    ///
+    /// If the queue of the receiver is full, the task is woken in the cases that
+    /// [`try_send_to`](UnixDatagram::try_send_to) lists.
+    pub fn poll_send_to(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        path: impl AsRef<Path>,
+    ) -> Poll<io::Result<usize>> {
+        let address = socket2_address(path.as_ref())?;
+        let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
+        self.source.poll_io(Direction::Write, cx, send)
     }
 
     /// Shuts down the read direction, the write direction, or both.

@@ -39,6 +39,7 @@ impl fmt::Display for StepKind {
             StepKind::Tick => "tick",
             StepKind::Microtask => "microtask",
             StepKind::Task => "task",
+            StepKind::Reaction => "reaction",
             StepKind::Timeout => "timeout",
             StepKind::Interval => "interval",
             StepKind::Immediate => "immediate",
@@ -106,15 +107,18 @@ pub struct Step {
     pub location: SourceLocation,
     /// The number of the timer, immediate, job or source that it belongs to, which is the same for
     /// all calls of an interval. Each kind is numbered from 1, and the numbers of timers and sources
-    /// are reused. For a [`StepKind::Task`] it is the number of its promise.
+    /// are reused. For a [`StepKind::Task`] or a [`StepKind::Reaction`] it is the
+    /// number of its promise.
     pub resource: Option<u64>,
 }
 
 impl Step {
-    /// Returns the promise that a [`StepKind::Task`] settles.
+    /// Returns the promise that a [`StepKind::Task`] or a [`StepKind::Reaction`] settles.
     pub fn promise(&self) -> Option<PromiseId> {
         match self.kind {
-            StepKind::Task | StepKind::RemoteWake => self.resource.map(PromiseId),
+            StepKind::Task | StepKind::Reaction | StepKind::RemoteWake => {
+                self.resource.map(PromiseId)
+            }
             _ => None,
         }
     }

@@ -139,7 +139,7 @@ impl Inner {
         let counts = &mut self.counts;
         match kind {
             StepKind::Tick => counts.ticks += 1,
-            StepKind::Microtask | StepKind::Task => counts.microtasks += 1,
+            StepKind::Microtask | StepKind::Task | StepKind::Reaction => counts.microtasks += 1,
             StepKind::MainScript
             | StepKind::BeforeExit
             | StepKind::Exit

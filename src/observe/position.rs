@@ -82,7 +82,9 @@ impl StepKind {
         match self {
             StepKind::MainScript => Queue::MainScript,
             StepKind::Tick => Queue::Tick,
-            StepKind::Microtask | StepKind::Task | StepKind::ErrorListener => Queue::Microtask,
+            StepKind::Microtask | StepKind::Task | StepKind::Reaction | StepKind::ErrorListener => {
+                Queue::Microtask
+            }
             _ => Queue::Macrotask,
         }
     }

@@ -226,7 +226,9 @@ impl ObserverRegistry {
         let entry = self.new_step().0 as u32;
         match kind {
             StepKind::Tick => self.ticks.borrow_mut().push_back(entry),
-            StepKind::Microtask | StepKind::Task => self.microtasks.borrow_mut().push_back(entry),
+            StepKind::Microtask | StepKind::Task | StepKind::Reaction => {
+                self.microtasks.borrow_mut().push_back(entry)
+            }
             _ => {}
         }
         entry
@@ -275,7 +277,9 @@ impl ObserverRegistry {
     pub(crate) fn begin_step(&self, origin: Origin) -> Step {
         let entry = match origin.kind {
             StepKind::Tick => self.ticks.borrow_mut().pop_front(),
-            StepKind::Microtask | StepKind::Task => self.microtasks.borrow_mut().pop_front(),
+            StepKind::Microtask | StepKind::Task | StepKind::Reaction => {
+                self.microtasks.borrow_mut().pop_front()
+            }
             _ => Some(origin.entry),
         };
         let step = self.numbered(origin, entry.unwrap_or(0));

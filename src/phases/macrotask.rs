@@ -39,6 +39,8 @@ pub enum StepKind {
     Microtask,
     /// A woken task: a promise job.
     Task,
+    /// A reaction of a promise, such as [`then`](crate::Promise::then): a promise job.
+    Reaction,
     /// [`set_timeout`](crate::set_timeout), [`time::sleep`](crate::time::sleep) and other timeouts.
     Timeout,
     /// [`set_interval`](crate::set_interval), [`time::interval`](crate::time::interval()).

@@ -11,7 +11,7 @@ use super::error::{Outcome, PromiseError};
 use super::next::Following;
 use super::settled::Settled;
 use super::state::{Awaiting, ReasonOf, SettledBy, State};
-use super::task::{Conclusion, start_eagerly};
+use super::task::{Conclusion, start_reaction};
 use crate::phases::macrotask::SourceLocation;
 
 /// An awaiting side of a [`State`]. Dropping it removes its reaction; the task keeps running.
@@ -71,7 +71,7 @@ impl<O: 'static> Awaiter<O> {
             let outcome = source.await;
             handler(outcome)
         };
-        start_eagerly(reaction, |conclusion| conclusion, &derived);
+        start_reaction(reaction, |conclusion| conclusion, &derived);
         derived
     }
 

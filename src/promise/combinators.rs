@@ -14,7 +14,7 @@ use super::error::Outcome;
 use super::next::{Following, PromiseLike, Rejected, SettledResult};
 use super::resolver::try_with_resolver;
 use super::state::State;
-use super::task::{start_eagerly, with_output};
+use super::task::{start_reaction, with_output};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
@@ -260,7 +260,7 @@ fn observe<O: 'static>(member: Following<O>, observer: impl FnOnce(Outcome<O>) +
         Location::caller(),
         no_reason,
     );
-    start_eagerly(
+    start_reaction(
         async move { observer(member.outcome.await) },
         with_output,
         &state,

@@ -12,7 +12,7 @@ use super::error::Outcome;
 use super::next::{BoxedOutcome, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
 use super::state::State;
-use super::task::{Conclusion, start_eagerly};
+use super::task::{Conclusion, start_reaction};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::hooks::rejection::Reason;
 
@@ -149,7 +149,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
                     Err(failure) => Err(failure),
                 }
             };
-            start_eagerly(keep, Conclusion::Settled, &kept);
+            start_reaction(keep, Conclusion::Settled, &kept);
             Conclusion::Follow(Awaiter::new(kept).into_following())
         })
     }

@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use futures::future::FusedFuture;
+
 use super::next::{IntoNext, Rejected};
 use super::settled::Settled;
 use super::state::State;
@@ -188,6 +190,18 @@ impl<T: 'static, E: 'static> Future for SharedTryPromise<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
         self.promise.awaiter.poll_output(cx)
+    }
+}
+
+impl<T: 'static> FusedFuture for SharedPromise<T> {
+    fn is_terminated(&self) -> bool {
+        self.promise.is_terminated()
+    }
+}
+
+impl<T: 'static, E: 'static> FusedFuture for SharedTryPromise<T, E> {
+    fn is_terminated(&self) -> bool {
+        self.promise.is_terminated()
     }
 }
 

@@ -22,6 +22,7 @@ use super::state::{SettledBy, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
 use crate::event_loop::state::LiveTask;
+use crate::phases::macrotask::StepKind;
 use crate::reactor::remote_queue::TaskMeta;
 
 /// How a task ends: its promise settles, or follows another one.
@@ -152,13 +153,33 @@ pub(super) fn start_eagerly<T, O: 'static>(
     conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
     promise: &Rc<State<O>>,
 ) {
+    start_as(StepKind::Task, future, conclude, promise);
+}
+
+/// Starts a reaction: a task whose first poll only waits for the promise that it reacts to.
+#[track_caller]
+pub(super) fn start_reaction<T, O: 'static>(
+    future: impl Future<Output = T> + 'static,
+    conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
+    promise: &Rc<State<O>>,
+) {
+    start_as(StepKind::Reaction, future, conclude, promise);
+}
+
+#[track_caller]
+fn start_as<T, O: 'static>(
+    kind: StepKind,
+    future: impl Future<Output = T> + 'static,
+    conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
+    promise: &Rc<State<O>>,
+) {
     let owner = promise.owner().clone();
     if !owner.is_open() {
         return promise.settle(Err(PromiseError::Aborted)); // drops the future
     }
     owner.eagerly(promise.id(), promise.location(), || {
         let task = TaskFuture::eager(future, conclude, promise);
-        task.into_runnable().run();
+        task.into_runnable(kind).run();
     });
 }
 
@@ -179,7 +200,7 @@ pub(super) fn start_lazily<T, O: 'static>(
         context: owner.context.get(),
         is_eager: false,
     };
-    owner.push_task(task.into_runnable());
+    owner.push_task(task.into_runnable(StepKind::Task));
 }
 
 /// Concludes a task whose output is the output of its promise.
@@ -206,11 +227,12 @@ where
     O: 'static,
     C: FnOnce(F::Output) -> Conclusion<O> + 'static,
 {
-    fn into_runnable(self) -> Runnable<TaskMeta> {
+    fn into_runnable(self, kind: StepKind) -> Runnable<TaskMeta> {
         let meta = TaskMeta {
             remote_queue: self.promise.owner().remote_queue.clone(),
             location: self.promise.location(),
             promise: self.promise.id().get(),
+            kind,
         };
         let (runnable, task) = async_task::Builder::new()
             .metadata(meta)

@@ -50,9 +50,16 @@ pub(crate) struct TaskMeta {
     pub(crate) location: SourceLocation,
     /// The number of its promise.
     pub(crate) promise: u64,
+    /// What it is in the microtask queue: a task or a reaction.
+    pub(crate) kind: StepKind,
 }
 
 impl TaskMeta {
+    /// Returns the origin of its entries in the microtask queue.
+    pub(crate) fn step(&self) -> Origin {
+        self.origin(self.kind)
+    }
+
     pub(crate) fn origin(&self, kind: StepKind) -> Origin {
         Origin {
             resource: NonZeroU64::new(self.promise),

@@ -216,7 +216,9 @@ fn called_as(kind: StepKind) -> &'static str {
 fn queue_of(kind: StepKind) -> &'static str {
     match kind {
         StepKind::Tick => "ticks",
-        StepKind::Microtask | StepKind::Task | StepKind::ErrorListener => "microtasks",
+        StepKind::Microtask | StepKind::Task | StepKind::Reaction | StepKind::ErrorListener => {
+            "microtasks"
+        }
         StepKind::Timeout | StepKind::Interval => "timers",
         StepKind::Immediate => "check",
         StepKind::Pending => "pending",
@@ -231,7 +233,7 @@ pub(super) fn kind_of(kind: StepKind) -> &'static str {
         StepKind::MainScript => "main",
         StepKind::Tick => "next_tick",
         StepKind::Microtask => "queue_microtask",
-        StepKind::Task => "task",
+        StepKind::Task | StepKind::Reaction => "task",
         StepKind::Timeout => "set_timeout",
         StepKind::Interval => "set_interval",
         StepKind::Immediate => "set_immediate",

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
+use futures::future::FusedFuture;
 
 use crate::event_loop::current::{current, try_current};
 use crate::hooks::uncaught::PanicPayload;
@@ -226,6 +227,12 @@ impl<T> Future for RemotePromise<T> {
         Pin::new(&mut self.receiver)
             .poll(cx)
             .map(|received| received.unwrap_or(Err(RemoteError::Closed)))
+    }
+}
+
+impl<T> FusedFuture for RemotePromise<T> {
+    fn is_terminated(&self) -> bool {
+        self.receiver.is_terminated()
     }
 }
 

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use futures::future::FusedFuture;
+
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::phases::check::ImmediateId;
@@ -35,9 +37,7 @@ pub fn yield_now() -> YieldNow {
 
 /// The future of [`yield_now`].
 ///
-/// # Panics
-///
-/// Panics if it is polled after it has resumed.
+/// Once it has resumed it stays ready, and is terminated (see [`FusedFuture`]).
 ///
 /// # Cancel safety
 ///
@@ -65,7 +65,7 @@ impl Future for YieldNow {
         let id = match self.stage {
             Stage::Queued(id) => id,
             Stage::Refused => return Poll::Pending,
-            Stage::Resumed => panic!("`yield_now` was polled after it had resumed"),
+            Stage::Resumed => return Poll::Ready(()),
         };
         let mut check = self.state.check.borrow_mut();
         if let Some(work) = check.pending_work(id) {
@@ -83,6 +83,12 @@ impl Future for YieldNow {
         }
         self.stage = Stage::Resumed;
         Poll::Ready(())
+    }
+}
+
+impl FusedFuture for YieldNow {
+    fn is_terminated(&self) -> bool {
+        matches!(self.stage, Stage::Resumed)
     }
 }
 

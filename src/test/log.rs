@@ -85,6 +85,28 @@ impl Log {
         move || log.add_at(label.clone(), location)
     }
 
+    /// Returns a handler that adds an entry when it is called, for `then` and for listeners that
+    /// receive a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::promise;
+    ///
+    /// nodeloop::test::run(async |t| {
+    ///     let log = t.log();
+    ///     promise::ready(7).then(log.reaction("fulfilled")).detach();
+    ///     promise::resolve::<_, String>(7).then(log.reaction("resolved"));
+    ///     t.until_idle().await;
+    ///     log.assert_order(["fulfilled", "resolved"]);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn reaction<T>(&self, label: impl fmt::Display) -> impl FnMut(T) + Send + 'static {
+        let (log, label, location) = (self.clone(), label.to_string(), Location::caller());
+        move |_| log.add_at(label.clone(), location)
+    }
+
     fn add_at(&self, label: String, logged_at: SourceLocation) {
         let position = position();
         let outside = position.kind.is_none();
@@ -359,6 +381,7 @@ fn participle(kind: StepKind) -> &'static str {
         StepKind::MainScript => "run",
         StepKind::Tick | StepKind::Microtask => "queued",
         StepKind::Task | StepKind::RemoteWake => "spawned",
+        StepKind::Reaction => "added",
         StepKind::Timeout | StepKind::Interval | StepKind::Immediate => "set",
         StepKind::JobDone => "submitted",
         StepKind::Message => "sent",

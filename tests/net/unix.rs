@@ -1,13 +1,15 @@
 //! Unix domain sockets. `tests/rules/pending.rs` tests the phases in which connects are reported.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::rc::Rc;
+use std::task::Poll;
 
 use crate::common::block_on;
 use crate::common::limit::limit;
 use crate::common::net::{SocketPath, destroy};
-use futures::StreamExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
+use futures::{FutureExt, StreamExt};
 use nodeloop::net::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 use nodeloop::spawn;
 
@@ -359,6 +361,40 @@ fn a_socket_is_bound_before_it_connects() {
     });
 }
 
+/// After a datagram that did not fit, `writable` waits until the receiver has read one.
+#[test]
+fn a_full_queue_is_reported_to_a_sender_that_does_not_wait() {
+    let _limit = limit();
+    let path = SocketPath::new();
+    block_on(async move {
+        let receiver = UnixDatagram::bind(&path.path).unwrap();
+        let sender = UnixDatagram::unbound().unwrap();
+        let mut sent = 0;
+        let full = loop {
+            match sender.try_send_to(b"x", &path.path) {
+                Ok(_) => sent += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        let polled = poll_fn(|cx| Poll::Ready(sender.poll_send_to(cx, b"x", &path.path))).await;
+        assert!(polled.is_pending());
+        assert!(sender.writable().now_or_never().is_none());
+        receiver.readable().await.unwrap();
+        let reading = spawn(async move {
+            for _ in 0..sent {
+                receiver.recv(&mut [0; 8]).await.unwrap();
+            }
+            receiver
+        });
+        sender.writable().await.unwrap();
+        let sent = poll_fn(|cx| sender.poll_send_to(cx, b"x", &path.path)).await;
+        assert_eq!(sent.unwrap(), 1);
+        let receiver = reading.await;
+        assert_eq!(receiver.recv(&mut [0; 8]).await.unwrap(), 1);
+    });
+}
+
 #[test]
 fn a_socket_for_datagrams_is_not_one_for_streams() {
     let _limit = limit();
@@ -383,7 +419,8 @@ fn a_socket_for_datagrams_is_not_one_for_streams() {
         let socket = UnixSocket::new_datagram().unwrap();
         let error = socket.connect(&one.1.path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(UnixSocket::new_datagram().unwrap().listen(1).is_err());
+        let error = UnixSocket::new_datagram().unwrap().listen(1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     });
 }
 

@@ -4,15 +4,17 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 
 use crate::common::block_on;
 use crate::common::limit::limit;
+use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt, Cursor};
 use nodeloop::io::pipe::{OpenOptions, Receiver, Sender, pipe};
-use nodeloop::io::{AsyncFd, Interest, copy_bidirectional};
+use nodeloop::io::{AsyncFd, Interest, copy_bidirectional, copy_bidirectional_with_sizes};
 use nodeloop::net::UnixStream;
 use nodeloop::process::Command;
 use nodeloop::{set_immediate, spawn, yield_now};
@@ -197,6 +199,17 @@ fn an_error_ends_the_copy() {
         let mut full = Cursor::new(&mut no_room[..]);
         let error = copy_bidirectional(&mut one, &mut full).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WriteZero);
+
+        let (mut one, mut peer) = UnixStream::pair().unwrap();
+        let (mut other, mut server) = UnixStream::pair().unwrap();
+        peer.write_all(b"abc").await.unwrap();
+        peer.close().await.unwrap();
+        server.close().await.unwrap();
+        let copied = copy_bidirectional_with_sizes(&mut one, &mut other, 1, 1).await;
+        assert_eq!(copied.unwrap(), (3, 0));
+        let no_buffer = copy_bidirectional_with_sizes(&mut one, &mut other, 0, 1);
+        let no_buffer = AssertUnwindSafe(no_buffer).catch_unwind().await;
+        assert!(no_buffer.is_err());
     });
 }
 

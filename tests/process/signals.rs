@@ -4,7 +4,7 @@
 //! v20.20.2, and expects its recorded output.
 //!
 //! A signal that is raised reaches every loop of this process that listens, so the tests run one at
-//! a time.
+//! a time. The time limit of each begins when it is its turn.
 
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Write};
@@ -49,8 +49,8 @@ fn log_on(log: &Log, kind: SignalKind, line: &str) -> SignalListener {
 /// `200-signals.js`
 #[test]
 fn a_signal_is_a_macrotask_that_calls_all_listeners() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     trace(|log| {
         let first = log.clone();
         on_signal(USR2, move || {
@@ -80,8 +80,8 @@ fn a_signal_is_a_macrotask_that_calls_all_listeners() {
 /// `201-signals-last.js`
 #[test]
 fn signals_come_after_the_other_events_of_their_phase() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     trace(|log| {
         spawn(async move {
             let (mut socket, mut peer) = UnixStream::pair().unwrap();
@@ -106,8 +106,8 @@ fn signals_come_after_the_other_events_of_their_phase() {
 /// `202-signal-throws.js`
 #[test]
 fn a_listener_that_panics_ends_its_macrotask() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     trace(|log| {
         log_uncaught(&log);
         let first = log.clone();
@@ -136,8 +136,8 @@ fn a_listener_that_panics_ends_its_macrotask() {
 /// `203-signal-listeners-change.js`
 #[test]
 fn listeners_are_looked_up_for_every_signal() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     trace(|log| {
         let (once, logs) = (Later::<SignalListener>::new(), log.clone());
         let itself = once.clone();
@@ -176,8 +176,8 @@ fn listeners_are_looked_up_for_every_signal() {
 /// `204-signal-context.js`
 #[test]
 fn the_listeners_of_a_signal_share_the_context_of_the_first() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     trace(|log| {
         let storage = AsyncLocalStorage::new();
         let print = |name: &'static str| {
@@ -199,8 +199,8 @@ fn the_listeners_of_a_signal_share_the_context_of_the_first() {
 /// `205-signals-burst.js`
 #[test]
 fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     trace(|log| {
         let count = Rc::new(Cell::new(0));
         let counts = count.clone();
@@ -218,8 +218,8 @@ fn a_burst_is_delivered_whole_and_listening_keeps_nothing_alive() {
 #[test]
 fn many_listeners_that_remove_themselves_are_called_in_order() {
     const COUNT: usize = 200_000;
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     let called = Rc::new(RefCell::new(Vec::new()));
     let calls = called.clone();
     nodeloop::run(async move {
@@ -242,8 +242,8 @@ fn many_listeners_that_remove_themselves_are_called_in_order() {
 
 #[test]
 fn a_stream_counts_signals_that_were_not_received() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     virtual_loop()
         .block_on(async {
             let mut stream = signal(USR2).unwrap();
@@ -260,8 +260,8 @@ fn a_stream_counts_signals_that_were_not_received() {
 
 #[test]
 fn a_stream_that_is_refed_keeps_the_loop_alive() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     let result = virtual_loop().run(async {
         let mut stream = signal(USR2).unwrap();
         stream.recv().await;
@@ -285,8 +285,8 @@ fn a_stream_that_is_refed_keeps_the_loop_alive() {
 
 #[test]
 fn every_listening_loop_is_notified_on_its_own_thread() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     let (ready, is_ready) = mpsc::channel();
     let loops: Vec<_> = (0..3)
         .map(|_| {
@@ -309,8 +309,8 @@ fn every_listening_loop_is_notified_on_its_own_thread() {
 
 #[test]
 fn a_stream_that_outlives_its_loop_ends() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     let mut event_loop = virtual_loop();
     let (mut stream, listener) = event_loop
         .block_on(async {
@@ -331,8 +331,8 @@ fn a_stream_that_outlives_its_loop_ends() {
 
 #[test]
 fn what_cannot_be_listened_to_is_an_error() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     nodeloop::run(async {
         // 9 and 19 can't be caught, 11 can't be survived, 0 and 1,000 are not signals.
         for number in [9, 19, 11, 0, 1000] {
@@ -395,8 +395,8 @@ fn child_that_ends_by_a_signal() {
 
 #[test]
 fn the_default_is_back_without_listeners() {
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     for mode in ["ctrl_c", "streams", "ignored", "raise_default"] {
         let status = command_of(child_that_ends_by_a_signal)
             .env("NODELOOP_SIGNAL_CHILD", mode)
@@ -429,7 +429,7 @@ fn child_that_is_signalled_while_it_listens() {
         .unwrap();
 }
 
-const CONVERSATIONS: usize = 50;
+const CONVERSATIONS: usize = 25;
 const LISTENING: &str = "listening";
 
 /// The parent sends a signal and then reports it, so that the child stops to listen at the time at
@@ -438,8 +438,7 @@ const LISTENING: &str = "listening";
 #[test]
 fn a_signal_in_flight_when_its_last_listener_is_removed_has_no_effect() {
     let _limit = limit();
-    let _alone = alone();
-    let children: Vec<_> = (0..20)
+    let children: Vec<_> = (0..12)
         .map(|_| thread::spawn(converse_with_signalled_child))
         .collect();
     for child in children {
@@ -479,8 +478,8 @@ fn listening_leaks_no_descriptor() {
     if in_own_process(listening_leaks_no_descriptor) {
         return;
     }
-    let _limit = limit();
     let _alone = alone();
+    let _limit = limit();
     let kept = Rc::new(RefCell::new(Vec::new()));
     let keep = kept.clone();
     virtual_loop()

@@ -13,12 +13,14 @@ use std::sync::mpsc;
 use crate::common::limit::limit;
 use crate::common::{Log, trace};
 use crate::common::{block_on, run};
+use futures::future::FusedFuture;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
+use nodeloop::AbortExt;
 #[cfg(target_os = "linux")]
 use nodeloop::net::TcpSocket;
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::worker::{MessagePort, Worker, WorkerOutcome};
+use nodeloop::worker::{self, MessagePort, Worker, WorkerOutcome, WorkerPort};
 use nodeloop::{
     EventLoop, RunError, exit, next_tick, on_exit, on_unhandled_rejection, queue_microtask,
     set_immediate, spawn, yield_now,
@@ -416,4 +418,79 @@ fn count_turns(turns: Rc<Cell<u32>>, enough: mpsc::Sender<()>) {
 fn a_worker_can_only_be_started_from_a_loop() {
     let _limit = limit();
     let _ = Worker::<(), (), ()>::spawn(|_| async {});
+}
+
+/// A recursion that needs four megabytes of stack, twice the default.
+#[inline(never)]
+fn recurse(depth: usize) -> usize {
+    let frame = std::hint::black_box([1_u8; 4096]);
+    match depth {
+        0 => 0,
+        _ => recurse(depth - 1) + usize::from(std::hint::black_box(frame)[0]),
+    }
+}
+
+#[test]
+fn a_builder_sets_the_name_and_the_stack_of_the_thread() {
+    let _limit = limit();
+    block_on(async {
+        let work = |port: WorkerPort<(), (String, usize)>| async move {
+            let name = std::thread::current().name().unwrap().to_owned();
+            port.post((name, recurse(1000))).unwrap();
+        };
+        let builder = worker::Builder::new().stack_size(16 << 20).name("deep");
+        let mut worker = builder.spawn(work).unwrap();
+        assert_eq!(worker.recv().await, Some(("deep".to_owned(), 1000)));
+        assert_eq!(worker.join().await.unwrap(), WorkerOutcome::Finished(()));
+
+        let name = |port: WorkerPort<(), Option<String>>| async move {
+            let name = std::thread::current().name().map(str::to_owned);
+            port.post(name).unwrap();
+        };
+        let mut worker = Worker::spawn(name).unwrap();
+        let name = worker.recv().await.unwrap();
+        assert_eq!(name.as_deref(), Some("nodeloop-worker"));
+
+        let refused = worker::Builder::new().name("a\0b").spawn(work).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
+        assert_eq!(
+            refused.to_string(),
+            "the name of the worker contains a NUL byte"
+        );
+    });
+}
+
+/// The futures of the crate are fused, so that `select!` takes them.
+#[test]
+fn futures_know_that_they_have_ended() {
+    async fn ends<F: FusedFuture + Unpin>(mut future: F) -> F::Output {
+        assert!(!future.is_terminated());
+        let output = (&mut future).await;
+        assert!(future.is_terminated());
+        output
+    }
+    let _limit = limit();
+    run(async {
+        ends(nodeloop::yield_now()).await;
+        ends(nodeloop::promise::ready(1).shared()).await;
+        ends(nodeloop::promise::resolve::<_, ()>(1).shared())
+            .await
+            .unwrap();
+        ends(nodeloop::handle().spawn(|| async {})).await.unwrap();
+        let mut group = nodeloop::TaskGroup::new();
+        group.spawn(async {});
+        ends(group.join_next()).await.unwrap().unwrap();
+        let controller = nodeloop::AbortController::new();
+        let signal = controller.signal();
+        let pending = || std::future::pending::<()>().with_signal(&signal);
+        ends(nodeloop::promise::ready(1).with_signal(&signal))
+            .await
+            .unwrap();
+        let waiting = pending();
+        nodeloop::set_immediate(move || controller.abort());
+        ends(waiting).await.unwrap_err();
+        ends(pending()).await.unwrap_err();
+        let mut worker = Worker::spawn(|port: WorkerPort<(), ()>| async move { port.post(()) });
+        ends(worker.as_mut().unwrap().recv()).await.unwrap();
+    });
 }

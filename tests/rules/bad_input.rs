@@ -248,6 +248,22 @@ fn a_future_polled_after_completion_panics_with_a_message() {
             let mut promise = resolved();
             (&mut promise).await;
             assert!(poll_once(&mut promise).await.contains("polled after"));
+            let shared = resolved().shared();
+            let mut clone = shared.clone();
+            assert!(!clone.is_terminated());
+            (&mut clone).await;
+            assert!(clone.is_terminated() && !shared.is_terminated());
+            let line = line!() + 1;
+            let mut future = pending::<()>().with_signal(&AbortSignal::aborted_with("no"));
+            (&mut future).await.unwrap_err();
+            assert!(future.is_terminated());
+            let location = format!("{}:{line}:", file!());
+            assert!(poll_once(&mut future).await.contains(&location));
+            let mut future = std::future::ready(7).with_signal(&AbortSignal::default());
+            assert!(!future.is_terminated());
+            assert_eq!((&mut future).await.unwrap(), 7);
+            assert!(future.is_terminated());
+            assert!(poll_once(&mut future).await.contains("polled after"));
         })
         .detach();
     })
@@ -255,10 +271,16 @@ fn a_future_polled_after_completion_panics_with_a_message() {
 }
 
 #[test]
-fn a_sleep_and_a_timeout_stay_ready() {
+fn a_yield_a_sleep_and_a_timeout_stay_ready() {
     let _limit = limit();
     trace(|log| {
         spawn(async move {
+            let mut turn = yield_now();
+            assert!(!turn.is_terminated());
+            for _ in 0..2 {
+                (&mut turn).await;
+                assert!(turn.is_terminated());
+            }
             let mut sleep = sleep(ms(1));
             assert!(!sleep.is_terminated());
             for _ in 0..2 {

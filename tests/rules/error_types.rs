@@ -7,6 +7,7 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::thread;
 
+use crate::common::limit::limit;
 use crate::common::{ms, throw, trace, try_trace, virtual_loop};
 use crate::promise_api::SaysBye;
 use nodeloop::promise::{AggregateError, PromiseError, Rejected, SelfResolution, reject};
@@ -133,6 +134,7 @@ impl fmt::Debug for Text {
 /// The report of `anyhow` prints an error and its sources, one below the other: no text twice.
 #[test]
 fn no_text_is_reported_twice() {
+    let _limit = limit();
     let (missing, refused) = nodeloop::block_on(async {
         let missing = nodeloop::fs::read("/missing/file").await.unwrap_err();
         let refused = nodeloop::net::TcpStream::connect("no port").await;

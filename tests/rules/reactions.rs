@@ -580,3 +580,20 @@ fn the_example_job_queue_takes_the_turns_of_its_original() {
     })
     .assert(["first", "second", "1", "2", "3", "third", "4", "5"]);
 }
+
+/// A reaction is not a task: the log shows where it was added.
+#[test]
+fn the_log_names_a_reaction() {
+    let line = line!() + 2;
+    let log = trace(|log| {
+        resolved().then(log.reaction("a")).detach();
+        resolve::<_, &str>(1).then(log.reaction("b"));
+    });
+    let entries: Vec<String> = log.entries().iter().map(ToString::to_string).collect();
+    for (entry, line) in entries.iter().zip([line, line + 1]) {
+        assert!(entry.starts_with("reaction, "), "{entry}");
+        let location = format!("added at {}:{line}", file!());
+        assert!(entry.ends_with(&location), "{entry}");
+    }
+    log.assert(["a", "b"]);
+}

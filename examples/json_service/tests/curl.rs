@@ -1,4 +1,4 @@
-//! curl as the client of both programs, each in its own process.
+//! curl as the client of both programs, each in its own process, and a handler on virtual time.
 
 #[allow(dead_code, reason = "shared with the tests of the crate")]
 #[path = "../../../tests/common/limit.rs"]
@@ -6,9 +6,19 @@ mod limit;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::pin::pin;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get;
+use futures::future::{Either, select};
+use futures::{AsyncReadExt, AsyncWriteExt};
 use limit::limit;
+use nodeloop::hyper::{Local, serve};
+use nodeloop::net::TcpListener;
+use nodeloop::time::sleep;
+use nodeloop::{EventLoop, spawn_blocking};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -128,4 +138,38 @@ fn ctrl_c_lets_an_open_request_finish() {
         "{answer}"
     );
     assert_eq!(service.child.wait().unwrap().code(), Some(0));
+}
+
+/// axum requires futures that are `Send`; `Local` lets a handler await promises of the loop.
+#[test]
+fn a_handler_awaits_promises_of_the_loop() {
+    let _limit = limit();
+    let mut event_loop = EventLoop::builder().virtual_time().build().unwrap();
+    event_loop
+        .block_on(async {
+            let handler = async || {
+                let waiting = Local::new(async {
+                    sleep(Duration::from_secs(3600)).await; // virtual time
+                    spawn_blocking(|| 6 * 7).await
+                });
+                waiting.await.to_string()
+            };
+            let router = Router::new().route("/", get(handler));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = serve(listener, router);
+            let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            let answer = async {
+                let mut client = nodeloop::net::TcpStream::connect(address).await.unwrap();
+                client.write_all(request).await.unwrap();
+                let mut text = String::new();
+                client.read_to_string(&mut text).await.unwrap();
+                text
+            };
+            match select(pin!(answer), server).await {
+                Either::Left((text, _)) => assert!(text.ends_with("\r\n\r\n42"), "{text}"),
+                Either::Right((ended, _)) => panic!("the server has ended: {ended:?}"),
+            }
+        })
+        .unwrap();
 }

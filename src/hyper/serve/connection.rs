@@ -135,9 +135,18 @@ enum Expired {
 }
 
 /// A connection of hyper, with or without upgrades.
-pub(super) trait HyperConnection: Future<Output = ::hyper::Result<()>> {
+pub(super) trait HyperConnection: Future<Output = ::hyper::Result<()>> + Unpin {
+    type Io: Write + Unpin;
+
     fn graceful_shutdown(self: Pin<&mut Self>);
+
+    /// Returns the stream, unless the connection was upgraded.
+    fn into_io(self) -> Option<Self::Io>;
 }
+
+/// What Node sends if the head of a request takes too long (`lib/_http_server.js`,
+/// `requestTimeoutResponse`).
+const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
 impl<I, B, S> HyperConnection for http1::Connection<I, S>
 where
@@ -145,8 +154,14 @@ where
     I: Read + Write + Unpin + 'static,
     B: Body<Error: Into<BoxError>> + 'static,
 {
+    type Io = I;
+
     fn graceful_shutdown(self: Pin<&mut Self>) {
         http1::Connection::graceful_shutdown(self);
+    }
+
+    fn into_io(self) -> Option<I> {
+        Some(self.into_parts().io)
     }
 }
 
@@ -156,8 +171,14 @@ where
     I: Read + Write + Unpin + Send + 'static,
     B: Body<Error: Into<BoxError>> + 'static,
 {
+    type Io = I;
+
     fn graceful_shutdown(self: Pin<&mut Self>) {
         http1::UpgradeableConnection::graceful_shutdown(self);
+    }
+
+    fn into_io(self) -> Option<I> {
+        self.into_parts().map(|parts| parts.io)
     }
 }
 
@@ -184,23 +205,23 @@ impl Watch {
         mut handshake: Pin<&mut impl Future<Output = io::Result<T>>>,
     ) -> Result<T, End> {
         poll_fn(|cx| {
-            match self.connection.command.get() {
-                Command::Continue => {}
-                Command::Finish => return Poll::Ready(Err(End::Closed(Ok(())))),
-                Command::Abort => return Poll::Ready(Err(End::Aborted)),
-            }
             if let Poll::Ready(result) = handshake.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(End::HandshakeFailed));
             }
-            self.poll(cx).map(|_| Err(End::HeaderTimeout))
+            match self.connection.command.get() {
+                Command::Continue => self.poll(cx).map(|_| Err(End::HeaderTimeout)),
+                Command::Finish => Poll::Ready(Err(End::Closed(Ok(())))),
+                Command::Abort => Poll::Ready(Err(End::Aborted)),
+            }
         })
         .await
     }
 
     /// Drives a connection of hyper until it ends.
-    pub(super) async fn drive<C: HyperConnection>(&mut self, mut http: Pin<&mut C>) -> End {
+    pub(super) async fn drive(&mut self, mut http: impl HyperConnection) -> End {
         let mut is_finishing = false;
-        poll_fn(|cx| {
+        let end = poll_fn(|cx| {
+            let mut http = Pin::new(&mut http);
             loop {
                 if self.connection.command.get() == Command::Abort {
                     return Poll::Ready(End::Aborted);
@@ -208,11 +229,15 @@ impl Watch {
                 if let Poll::Ready(result) = http.as_mut().poll(cx) {
                     return Poll::Ready(End::Closed(result));
                 }
-                let command = self.connection.command.get();
-                if command == Command::Finish && !is_finishing {
-                    is_finishing = true;
-                    http.as_mut().graceful_shutdown();
-                    continue; // an idle connection ends in this poll
+                let command = self.connection.command.get(); // the service may have changed it
+                match command {
+                    Command::Finish if !is_finishing => {
+                        is_finishing = true;
+                        http.as_mut().graceful_shutdown();
+                        continue; // an idle connection ends in this poll
+                    }
+                    Command::Abort => continue,
+                    Command::Continue | Command::Finish => {}
                 }
                 match ready!(self.poll(cx)) {
                     Expired::Header => return Poll::Ready(End::HeaderTimeout),
@@ -223,7 +248,17 @@ impl Watch {
                 }
             }
         })
-        .await
+        .await;
+        let is_timeout = matches!(end, End::HeaderTimeout);
+        // If the client does not read, the last response may not have been sent completely.
+        if is_timeout
+            && !self.connection.is_write_blocked.get()
+            && let Some(mut io) = http.into_io()
+        {
+            let mut answer = |cx: &mut Context<'_>| Pin::new(&mut io).poll_write(cx, TIMED_OUT);
+            let _ = poll_fn(|cx| Poll::Ready(answer(cx))).await;
+        }
+        end
     }
 
     /// Waits until a limit has expired. A command wakes the task.

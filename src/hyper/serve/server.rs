@@ -147,10 +147,10 @@ where
         };
         Ok(if self.has_upgrades {
             let http = self.http.serve_connection(Local::new(io), service);
-            watch.drive(pin!(http.with_upgrades())).await
+            watch.drive(http.with_upgrades()).await
         } else {
             let http = self.http.serve_connection(io, service);
-            watch.drive(pin!(http)).await
+            watch.drive(http).await
         })
     }
 

@@ -68,6 +68,17 @@ impl UnixSocket {
         Ok(UnixSocket { socket })
     }
 
+    fn check_kind(&self, kind: Type) -> io::Result<()> {
+        if self.socket.r#type()? == kind {
+            return Ok(());
+        }
+        let text = match kind {
+            Type::STREAM => "the socket is for datagrams: convert it with `datagram`",
+            _ => "the socket is for streams: use `listen` or `connect`",
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+
     /// Binds the socket to `path`, which must not exist and may be an
     /// [abstract name](UnixListener#abstract-names).
     pub fn bind(&self, path: impl AsRef<Path>) -> io::Result<()> {
@@ -91,6 +102,7 @@ impl UnixSocket {
     #[track_caller]
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
         let state = current("UnixSocket::listen");
+        self.check_kind(Type::STREAM)?;
         self.socket
             .listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let socket = mio::net::UnixListener::from_std(self.socket.into());
@@ -120,12 +132,7 @@ impl UnixSocket {
         let state = current("UnixSocket::connect");
         let location = Location::caller();
         let connect = move |path: &Path| {
-            if self.socket.r#type()? == Type::DGRAM {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the socket is for datagrams: use `datagram`, then `connect`",
-                ));
-            }
+            self.check_kind(Type::STREAM)?;
             self.socket.connect(&socket2_address(path)?)?;
             Ok(mio::net::UnixStream::from_std(self.socket.into()))
         };
@@ -144,12 +151,7 @@ impl UnixSocket {
     #[track_caller]
     pub fn datagram(self) -> io::Result<UnixDatagram> {
         let state = current("UnixSocket::datagram");
-        if self.socket.r#type()? != Type::DGRAM {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the socket is for streams: use `listen` or `connect`",
-            ));
-        }
+        self.check_kind(Type::DGRAM)?;
         let socket = mio::net::UnixDatagram::from_std(self.socket.into());
         Registered::new(state, socket, Location::caller())
     }

@@ -1,5 +1,4 @@
-use std::time::Duration;
-use nodeloop::{next_tick, queue_microtask, set_immediate, set_timeout, test::Test};
+use nodeloop::{prelude::*, test::Test};
 
 #[nodeloop::test]
 #[should_panic] // the README shows the message

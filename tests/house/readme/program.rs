@@ -1,5 +1,4 @@
-use std::time::Duration;
-use nodeloop::{next_tick, promise, queue_microtask, set_immediate, set_timeout};
+use nodeloop::{prelude::*, promise};
 
 #[nodeloop::main]
 async fn main() {

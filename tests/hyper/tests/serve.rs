@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::oneshot;
+use futures::future::FusedFuture;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -31,6 +32,9 @@ use tempfile::TempDir;
 
 const SECOND: Duration = Duration::from_secs(1);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// What Node's server sends, too, to a client that is silent or stops within a head.
+const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
 /// Runs a test on virtual time, under the time limit.
 fn on_virtual_time<F: Future<Output = ()> + 'static>(test: F) {
@@ -148,9 +152,9 @@ fn a_head_has_a_time_limit() {
         second.write_all(b"GET / HT").await.unwrap();
         sleep(30 * SECOND).await;
         second.write_all(b"TP/1.1\r\n").await.unwrap(); // more bytes do not extend the limit
-        assert_eq!(rest(&mut silent).await, "");
+        assert_eq!(rest(&mut silent).await, TIMED_OUT);
         assert_eq!(start.elapsed(), 60 * SECOND);
-        assert_eq!(rest(&mut second).await, "");
+        assert_eq!(rest(&mut second).await, TIMED_OUT);
         assert_eq!(start.elapsed(), 63 * SECOND);
         assert_eq!(*log.borrow(), ["header timeout", "header timeout"]);
     });
@@ -173,7 +177,7 @@ fn limits_can_be_set_and_removed() {
         assert_eq!(start.elapsed(), 3700 * SECOND);
 
         let (server, listener) = Server::bind();
-        let server_future = serve(listener, service_fn(hello)).keep_alive_timeout(None);
+        let server_future = serve(listener, service_fn(hello)).keep_alive_timeout(Duration::ZERO);
         let _server = spawn(server_future);
         let mut client = server.connect().await.unwrap();
         for _ in 0..2 {
@@ -324,6 +328,20 @@ fn a_dropped_server_aborts_its_connections() {
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!(*log.borrow(), ["aborted"]);
         server.connect().await.unwrap_err();
+    });
+}
+
+/// After its end a server is terminated, so `select!` does not poll it again.
+#[test]
+fn an_ended_server_is_terminated() {
+    on_virtual_time(async {
+        let (_server, listener) = Server::bind();
+        let ready = async {};
+        let mut server = serve(listener, service_fn(hello)).with_graceful_shutdown(ready);
+        assert!(!server.is_terminated());
+        (&mut server).await.unwrap();
+        assert!(server.is_terminated());
+        assert!(server.now_or_never().is_none());
     });
 }
 
@@ -534,7 +552,7 @@ fn a_handshake_comes_before_http() {
         assert_eq!(start.elapsed(), Duration::ZERO);
         sleep(4 * SECOND).await;
         slow.write_all(b"hello").await.unwrap(); // the head belongs to the same limit
-        assert_eq!(rest(&mut slow).await, "");
+        assert_eq!(rest(&mut slow).await, TIMED_OUT);
         assert_eq!(start.elapsed(), 7 * SECOND);
         let mut silent = server.connect().await.unwrap();
         let sent = Instant::now();
@@ -620,4 +638,16 @@ fn a_shutdown_under_load_cuts_no_response() {
         event_loop.block_on(test).unwrap();
         assert!(served.get() > stop_after);
     }
+}
+
+/// `?` converts it for `anyhow` and into `Box<dyn Error + Send + Sync>`, and its cause is its source.
+#[test]
+fn an_error_of_a_connection_is_an_error_for_every_thread() {
+    let failed = || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let cause = io::Error::other("out of memory");
+        Err(ServeError::<SocketAddr>::Accept(cause))?
+    };
+    let error = failed().unwrap_err();
+    assert_eq!(error.to_string(), "a connection could not be accepted");
+    assert_eq!(error.source().unwrap().to_string(), "out of memory");
 }
