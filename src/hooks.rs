@@ -15,7 +15,7 @@
 //! [`RunError`](crate::RunError).
 
 pub(crate) mod listener;
-pub(crate) mod listeners;
+pub(crate) mod listener_list;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
 pub(crate) mod unhandled;
@@ -28,7 +28,7 @@ use std::rc::{Rc, Weak};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::listener::{Listener, Registration};
-use crate::hooks::listeners::Listeners;
+use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::hooks::warning::Warning;
@@ -293,7 +293,7 @@ fn listener_of(state: &Rc<LoopState>, hook: Hook, id: u64) -> Listener {
 }
 
 impl HookListener {
-    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &Listeners<T>) -> bool {
+    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &ListenerList<T>) -> bool {
         let removed = from.remove(self.id);
         removed
             .map(|listener| state.drop_value(listener, self.location))
