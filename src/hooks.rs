@@ -15,7 +15,7 @@
 //! [`RunError`](crate::RunError).
 
 pub(crate) mod listener;
-pub(crate) mod listeners;
+pub(crate) mod listener_list;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
 pub(crate) mod unhandled;
@@ -28,7 +28,7 @@ use std::rc::{Rc, Weak};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::listener::{Listener, Registration};
-use crate::hooks::listeners::Listeners;
+use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::hooks::warning::Warning;
@@ -199,9 +199,56 @@ pub fn exit(code: i32) -> ! {
     state.stop_with_exit(code); // R9: the code of the last call counts
     let _ = state.call_exit_listeners(code); // the run is stopping: there is no drain
     if cfg!(panic = "abort") {
-        std::process::exit(code);
+        std::process::exit(state.exit_code());
     }
     resume_unwind(Box::new(ExitUnwind))
+}
+
+/// Sets the exit code of the run, without ending it: Node's `process.exitCode`.
+///
+/// [`on_exit`] listeners receive the code, and may set another one. [`exit`] sets it as well, and an
+/// error that ends the run sets it to 1. It is 0 again when the next run begins.
+///
+/// When a run has ended with a code other than 0, [`run`](crate::run) and
+/// [`run_script`](crate::run_script) end the process with the code, after everything of the run was
+/// dropped. An `Err` of the main future is returned instead, because it is the failure that the code
+/// stands for. [`EventLoop::run`](crate::EventLoop::run) only returns, and
+/// [`EventLoop::exit_code`](crate::EventLoop::exit_code) has the code. [`block_on`](crate::block_on)
+/// ignores it, and so do workers and tests.
+///
+/// # Panics
+///
+/// Panics if no event loop is running on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::{EventLoop, exit_code, on_exit, set_exit_code};
+///
+/// let mut event_loop = EventLoop::new()?;
+/// event_loop.run_script(|| {
+///     on_exit(|code| assert_eq!(code, 3));
+///     set_exit_code(3); // what is pending still runs
+///     assert_eq!(exit_code(), 3);
+/// }).unwrap();
+/// assert_eq!(event_loop.exit_code(), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "process.exitCode")]
+#[track_caller]
+pub fn set_exit_code(code: i32) {
+    current("set_exit_code").set_exit_code(code);
+}
+
+/// Returns the exit code of the run: 0 if nothing has set one.
+///
+/// # Panics
+///
+/// Panics if no event loop is running on this thread.
+#[doc(alias = "process.exitCode")]
+#[track_caller]
+pub fn exit_code() -> i32 {
+    current("exit_code").exit_code()
 }
 
 impl LoopState {
@@ -246,7 +293,7 @@ fn listener_of(state: &Rc<LoopState>, hook: Hook, id: u64) -> Listener {
 }
 
 impl HookListener {
-    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &Listeners<T>) -> bool {
+    fn remove_from<T: ?Sized + 'static>(&self, state: &LoopState, from: &ListenerList<T>) -> bool {
         let removed = from.remove(self.id);
         removed
             .map(|listener| state.drop_value(listener, self.location))

@@ -235,19 +235,19 @@ pub use hooks::uncaught::{PanicPayload, Uncaught};
 pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{
-    emit_warning, exit, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
-    on_unhandled_rejection, on_warning,
+    emit_warning, exit, exit_code, on_before_exit, on_exit, on_rejection_handled, on_uncaught,
+    on_unhandled_rejection, on_warning, set_exit_code,
 };
 pub use observe::active_resource::ResourceKind;
 pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, why_alive};
 #[doc(inline)]
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
-    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, handle, keep_alive,
+    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, TryCurrentError, handle, keep_alive,
 };
 pub use runtime::{
-    Builder, EntryMode, EventLoop, MainOutput, RunError, Stuck, StuckPolicy, block_on, run,
-    run_script,
+    Builder, EntryMode, EventLoop, LocalSpawner, MainOutput, RunError, Stuck, StuckPolicy,
+    block_on, run, run_script,
 };
 pub use schedule::yield_now::{YieldNow, yield_now};
 pub use schedule::{

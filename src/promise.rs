@@ -70,6 +70,7 @@ use futures::future::FusedFuture;
 
 use crate::event_loop::current::current;
 pub use crate::event_loop::eager::MAX_SPAWN_DEPTH;
+use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
 use crate::phases::macrotask::SourceLocation;
 
@@ -203,6 +204,28 @@ pub(crate) fn try_spawn_lazy_at<T: 'static, E: Reason>(
     future: impl Future<Output = Result<T, E>> + 'static,
 ) -> TryPromise<T, E> {
     let state = State::new(current("try_spawn_lazy"), location, error_of);
+    start_lazily(future, with_output, &state);
+    TryPromise::new(state)
+}
+
+/// Spawns a task of a loop that is not running. Its first poll is a microtask of the next run.
+pub(crate) fn spawn_between_runs<T: 'static>(
+    owner: &Rc<LoopState>,
+    location: SourceLocation,
+    future: impl Future<Output = T> + 'static,
+) -> Promise<T> {
+    let state = State::new(owner.clone(), location, no_reason);
+    start_lazily(future, with_output, &state);
+    Promise::new(state)
+}
+
+/// Spawns a task that can fail of a loop that is not running.
+pub(crate) fn try_spawn_between_runs<T: 'static, E: Reason>(
+    owner: &Rc<LoopState>,
+    location: SourceLocation,
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> TryPromise<T, E> {
+    let state = State::new(owner.clone(), location, error_of);
     start_lazily(future, with_output, &state);
     TryPromise::new(state)
 }

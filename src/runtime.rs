@@ -13,9 +13,10 @@ use std::rc::Rc;
 
 use crate::event_loop::current::{is_observer, try_current};
 use crate::event_loop::state::LoopState;
-use crate::hooks::rejection::MainError;
+use crate::hooks::rejection::{MainError, Reason};
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
+use crate::promise::{Promise, TryPromise, spawn_between_runs, try_spawn_between_runs};
 use crate::runtime::embed::Hosting;
 use crate::runtime::handle::Handle;
 use crate::runtime::run::Target;
@@ -28,10 +29,12 @@ mod errors;
 pub(crate) mod handle;
 mod output;
 mod run;
+mod spawner;
 
 pub use builder::{Builder, EntryMode, StuckPolicy};
 pub use errors::{RunError, Stuck};
 pub use output::MainOutput;
+pub use spawner::LocalSpawner;
 
 /// Runs `future` and everything that it starts, until the future has finished *and* nothing keeps the
 /// loop alive, and returns the output of the future.
@@ -42,7 +45,8 @@ pub use output::MainOutput;
 /// The future and its output may borrow from the caller: the future stays on the caller's stack, and
 /// is dropped before this returns. What it spawns must be `'static`.
 ///
-/// [`exit`](crate::exit) ends the process. An unhandled rejection and an uncaught panic panic here;
+/// [`exit`](crate::exit) ends the process, and a code of [`set_exit_code`](crate::set_exit_code) does so
+/// at the end of the run. An unhandled rejection and an uncaught panic panic here;
 /// [`EventLoop::run`] returns them as errors instead.
 ///
 /// An `Err` of the future is an unhandled rejection as well, as that of `main()` is in Node: at the end
@@ -77,8 +81,14 @@ where
     let future = pin!(Some(future));
     let mut event_loop = default_loop("run");
     let result = event_loop.run_pinned(Location::caller(), future);
+    let code = event_loop.exit_code();
     drop(event_loop);
-    value_or_panic(result)
+    let output = value_or_panic(result);
+    if code != 0 && output.error().is_none() {
+        drop(output);
+        std::process::exit(code);
+    }
+    output
 }
 
 /// Runs `script` as a CommonJS main script, then the loop until nothing keeps it alive.
@@ -92,8 +102,12 @@ where
 pub fn run_script(script: impl FnOnce() + 'static) {
     let mut event_loop = default_loop("run_script");
     let result = event_loop.run_script(script);
+    let code = event_loop.exit_code();
     drop(event_loop);
     value_or_panic(result);
+    if code != 0 {
+        std::process::exit(code);
+    }
 }
 
 /// Runs `future` and returns its output as soon as it has finished. Everything else that is pending
@@ -281,6 +295,50 @@ impl EventLoop {
     ) -> Result<F::Output, RunError> {
         let _entered = self.enter("block_on", location);
         self.run_future(Target::MainFuture, location, future, |_| Ok(()))
+    }
+
+    /// Spawns a task between two runs.
+    ///
+    /// The task is polled for the first time in the first drain of the next run or turn: after the main
+    /// script and its ticks, and before the microtasks that the script queues. Several tasks are polled
+    /// in the order in which they were spawned. To run code at once, use
+    /// [`start_script`](EventLoop::start_script).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut event_loop = nodeloop::EventLoop::new()?;
+    /// let task = event_loop.spawn(async {
+    ///     nodeloop::yield_now().await;
+    ///     42
+    /// });
+    /// assert_eq!(event_loop.block_on(task).unwrap(), 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> Promise<T> {
+        spawn_between_runs(&self.state, Location::caller(), future)
+    }
+
+    /// Spawns a task that can fail between two runs, as [`spawn`](EventLoop::spawn) does.
+    ///
+    /// An error that is not handled is reported in the next run, as that of
+    /// [`try_spawn`](crate::try_spawn) is.
+    #[track_caller]
+    pub fn try_spawn<T: 'static, E: Reason>(
+        &mut self,
+        future: impl Future<Output = Result<T, E>> + 'static,
+    ) -> TryPromise<T, E> {
+        try_spawn_between_runs(&self.state, Location::caller(), future)
+    }
+
+    /// Returns the exit code of the last run, which is what Node's process would end with: 0, the code of
+    /// [`set_exit_code`](crate::set_exit_code) or [`exit`](crate::exit), or 1 after an error.
+    ///
+    /// A [`block_on`](EventLoop::block_on) and the turns of a host have no end, so only a code that was
+    /// set is returned after them.
+    pub fn exit_code(&self) -> i32 {
+        self.state.exit_code()
     }
 
     /// Returns a handle with which other threads reach this loop, also between two runs.

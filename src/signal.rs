@@ -58,7 +58,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
 use crate::hooks::listener::{Listener, Registration};
-use crate::hooks::listeners::Listeners;
+use crate::hooks::listener_list::ListenerList;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::event_counter::EventCounter;
@@ -382,7 +382,7 @@ fn add_listener(
         return Err(loop_ended());
     }
     let (context, owner) = (state.context.get(), Rc::downgrade(state));
-    let first_call = |listeners: Rc<Listeners<()>>| ListenersCall {
+    let first_call = |listeners: Rc<ListenerList<()>>| ListenersCall {
         call: Rc::new(move || {
             if let Some(state) = owner.upgrade() {
                 state.context.set(context.clone());

@@ -13,6 +13,7 @@ use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::observe::event::Phase;
 use crate::phases::poll::{Advance, Outstanding, Wait};
+use crate::reactor::clock::machine_now;
 
 impl Runner<'_> {
     /// Runs one turn that does not wait.
@@ -62,13 +63,15 @@ impl Runner<'_> {
     }
 
     /// Runs one turn on behalf of a main future that waits for another thread. The turn waits for at
-    /// most `limit` of real time. Returns whether anything was called.
+    /// most `limit` of real time. Returns whether it has waited that long and called nothing.
     pub(crate) fn turn_within(&self, limit: Duration) -> bool {
-        let before = self.macrotask_count.get();
+        let (before, began) = (self.macrotask_count.get(), machine_now());
         self.poll.longest_wait.set(Some(limit));
         self.turn(PollMode::EvenIfIdle);
         self.poll.longest_wait.set(None);
-        self.macrotask_count.get() != before
+        // A notification that has come after its message ends a wait early.
+        let has_waited = machine_now().saturating_sub(began) >= limit;
+        has_waited && self.macrotask_count.get() == before
     }
 
     /// Calls the callbacks that wait until nothing keeps the loop alive. Returns whether there were

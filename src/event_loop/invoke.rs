@@ -21,7 +21,7 @@ use async_task::Runnable;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
-use crate::hooks::listeners::Listeners;
+use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::hooks::warning::Warning;
@@ -163,7 +163,7 @@ impl LoopState {
     }
 
     /// Returns the origin of a step that calls all listeners of a hook: the first of them, or the run.
-    fn origin_of<T: ?Sized>(&self, kind: StepKind, listeners: &Listeners<T>) -> Origin {
+    fn origin_of<T: ?Sized>(&self, kind: StepKind, listeners: &ListenerList<T>) -> Origin {
         let first = listeners.first_location();
         Origin::new(kind, first.unwrap_or_else(|| self.run_location()))
     }
@@ -171,7 +171,7 @@ impl LoopState {
     /// Calls the listeners for rejections as a step of the drain.
     pub(super) fn call_rejection_listeners(
         &self,
-        listeners: &Listeners<Rejection>,
+        listeners: &ListenerList<Rejection>,
         rejection: &Rejection,
     ) -> Flow {
         let origin = Origin::new(StepKind::ErrorListener, rejection.location());
@@ -238,7 +238,8 @@ impl LoopState {
             Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
             Err(payload) if payload.is::<ExitUnwind>() => {}
             Err(payload) => {
-                self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners (code 7)
+                self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners
+                self.set_exit_code(7); // kExceptionInFatalExceptionHandler
                 let location = self.take_listener().unwrap_or(location);
                 self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
             }
@@ -248,7 +249,7 @@ impl LoopState {
 
 /// Calls every listener in the order in which they were added. A listener that another one removes
 /// meanwhile is still called; a listener that is already running is skipped.
-pub(crate) fn call_listeners<T: ?Sized>(state: &LoopState, listeners: &Listeners<T>, event: &T) {
+pub(crate) fn call_listeners<T: ?Sized>(state: &LoopState, listeners: &ListenerList<T>, event: &T) {
     for (location, listener) in listeners.snapshot() {
         if let Ok(mut listener) = listener.try_borrow_mut() {
             state.enter_listener(location);

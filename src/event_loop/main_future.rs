@@ -81,12 +81,8 @@ impl<'a> MainFuture<'a> {
         let others = started.state.count().saturating_sub(OWN_WAKERS);
         let mut without_effect = 0;
         if others > 0 {
-            owner.awaited.for_each(|promise| {
-                if promise.is_out_of_reach() {
-                    promise.for_each_waker(&mut |waker| {
-                        without_effect += usize::from(waker.will_wake(&started.waker));
-                    });
-                }
+            owner.awaited.for_each_waker_out_of_reach(|waker| {
+                without_effect += usize::from(waker.will_wake(&started.waker));
             });
         }
         others == without_effect

@@ -92,7 +92,7 @@ impl LoopState {
     }
 
     pub(crate) fn begin_run(&self, location: SourceLocation) {
-        self.set_run_location(location);
+        self.begin_run_at(location);
         self.observers.set_turn(0);
         self.observers.observed_turn.set(None);
         self.notify_observers(|| Event::RunBegin { location });

@@ -21,7 +21,7 @@ use super::status::{LoopStatus, RunStatus};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
-use crate::hooks::listeners::Listeners;
+use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
@@ -82,12 +82,12 @@ pub(crate) struct LoopState {
 /// The listeners of a program for errors, for warnings and for the end of the run.
 #[derive(Default)]
 pub(crate) struct Hooks {
-    pub(crate) uncaught: Listeners<Uncaught>,
-    pub(crate) unhandled_rejection: Listeners<Rejection>,
-    pub(crate) rejection_handled: Listeners<Rejection>,
-    pub(crate) before_exit: Listeners<()>,
-    pub(crate) exit: Listeners<i32>,
-    pub(crate) warning: Listeners<Warning>,
+    pub(crate) uncaught: ListenerList<Uncaught>,
+    pub(crate) unhandled_rejection: ListenerList<Rejection>,
+    pub(crate) rejection_handled: ListenerList<Rejection>,
+    pub(crate) before_exit: ListenerList<()>,
+    pub(crate) exit: ListenerList<i32>,
+    pub(crate) warning: ListenerList<Warning>,
 }
 
 impl Hooks {

@@ -19,6 +19,8 @@ pub(crate) struct RunStatus {
     stop: RefCell<Option<Stop>>,
     /// Read between any two callbacks.
     is_stopping: Cell<bool>,
+    /// The exit code that the program has set, or that the end of the run has.
+    exit_code: Cell<Option<i32>>,
     /// Where the run was called.
     location: Cell<SourceLocation>,
     /// Where the listener that is running was added, so that its panic names that line.
@@ -38,7 +40,8 @@ pub(crate) enum LoopStatus {
 
 /// Why a run ends while the loop still has something to do.
 pub(crate) enum Stop {
-    Exit(i32),
+    /// The program has called `exit`. The code is that of the run.
+    Exit,
     /// Nothing can run unless time passes, and the virtual clock is held.
     ClockHeld,
     Uncaught(Uncaught),
@@ -58,6 +61,7 @@ impl Default for RunStatus {
             fast_path: Cell::new(true),
             stop: RefCell::new(None),
             is_stopping: Cell::new(false),
+            exit_code: Cell::new(None),
             location: Cell::new(Location::caller()),
             listener: Cell::new(None),
         }
@@ -109,7 +113,8 @@ impl LoopState {
         if self.status() == LoopStatus::Exiting {
             drop(self.take_stop());
         }
-        self.stop(Stop::Exit(code));
+        self.set_exit_code(code);
+        self.stop(Stop::Exit);
     }
 
     #[inline]
@@ -127,8 +132,28 @@ impl LoopState {
         self.run.stop.borrow_mut().take()
     }
 
-    pub(super) fn set_run_location(&self, location: SourceLocation) {
+    pub(crate) fn set_exit_code(&self, code: i32) {
+        self.run.exit_code.set(Some(code));
+    }
+
+    /// Returns the exit code of the run: 0 if nothing has set one (R9).
+    pub(crate) fn exit_code(&self) -> i32 {
+        self.run.exit_code.get().unwrap_or(0)
+    }
+
+    /// Returns the exit code at the end of the run. An error sets it to 1, whatever it was.
+    pub(crate) fn final_exit_code(&self) -> i32 {
+        let is_error = !matches!(&*self.stop_reason(), None | Some(Stop::Exit));
+        if is_error && self.status() == LoopStatus::Open {
+            self.set_exit_code(1);
+        }
+        self.exit_code()
+    }
+
+    /// Resets what belongs to one run.
+    pub(super) fn begin_run_at(&self, location: SourceLocation) {
         self.run.location.set(location);
+        self.run.exit_code.set(None);
     }
 
     /// Returns where the run was called.

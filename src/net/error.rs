@@ -157,14 +157,11 @@ impl fmt::Display for NetError {
     }
 }
 
-/// The source is the first error, or the source of that if `Display` contains its text.
+/// The source is that of the first error, whose code or text `Display` contains;
+/// [`FailedAttempt::error`] returns the error itself.
 impl Error for NetError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let first = &self.first().error;
-        match code_and_text(first) {
-            Some(_) => Some(first),
-            None => first.source(),
-        }
+        self.first().error.source()
     }
 }
 

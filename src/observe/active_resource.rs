@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -121,6 +121,25 @@ impl Awaited {
 
     pub(crate) fn remove(&self, key: usize) {
         self.promises.borrow_mut().remove(key);
+    }
+
+    /// Calls `visit` with each waker of the promises that can never settle: their resolvers are gone,
+    /// and only those who await them refer to them, so that nothing else can abort them.
+    pub(crate) fn for_each_waker_out_of_reach(&self, mut visit: impl FnMut(&Waker)) {
+        for (_, promise) in self.promises.borrow().iter() {
+            let Some(promise) = promise
+                .upgrade()
+                .filter(|promise| promise.is_out_of_reach())
+            else {
+                continue;
+            };
+            let mut awaiters = 0;
+            promise.for_each_waker(&mut |_| awaiters += 1);
+            // Besides the awaiters there are this list, with a weak reference, and this function.
+            if Rc::weak_count(&promise) == 1 && Rc::strong_count(&promise) == awaiters + 1 {
+                promise.for_each_waker(&mut visit);
+            }
+        }
     }
 
     /// Calls `visit` with each promise.

@@ -15,7 +15,7 @@ use super::{Promise, TryPromise};
 
 /// The result of a handler: JavaScript's `return value`, `throw reason` or `return promise`.
 ///
-/// A handler that needs only some of the three may return a `Result`, a promise, or (in `finally`)
+/// A handler that needs only some of the three may return a `Result`, a promise, or
 /// nothing instead: see [`IntoNext`].
 #[derive(Debug)]
 pub enum Next<T: 'static, E: 'static> {
@@ -65,7 +65,7 @@ impl<T, E> fmt::Debug for Followed<T, E> {
 /// | `Err(reason)` | `throw reason` |
 /// | a promise | `return promise` |
 /// | [`Next`] | any of these |
-/// | `()`, in `finally` | no `return` |
+/// | `()` | no `return` |
 pub trait IntoNext<T: 'static, E: 'static>: 'static {
     /// Performs the conversion.
     fn into_next(self) -> Next<T, E>;

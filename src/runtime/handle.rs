@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use futures::channel::oneshot;
 use futures::future::FusedFuture;
 
-use crate::event_loop::current::current;
+use crate::event_loop::current::{current, try_current};
 use crate::hooks::uncaught::PanicPayload;
 use crate::promise::{PromiseError, spawn_at};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
@@ -52,6 +52,41 @@ pub struct Handle {
 impl Handle {
     pub(crate) fn new(remote_queue: Arc<RemoteQueue>) -> Handle {
         Handle { remote_queue }
+    }
+
+    /// Returns a handle to the loop that runs on this thread, as [`handle`](crate::handle) does.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no event loop runs on this thread.
+    #[track_caller]
+    pub fn current() -> Handle {
+        Handle::new(current("Handle::current").remote_queue.clone())
+    }
+
+    /// Returns a handle to the loop that runs on this thread, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`TryCurrentError`] if no event loop runs on this thread. That is also the case in an
+    /// [observer](crate::observe), which must not use the loop that it observes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::Handle;
+    ///
+    /// assert!(Handle::try_current().is_err());
+    /// nodeloop::run(async {
+    ///     let handle = Handle::try_current().unwrap();
+    ///     assert!(!handle.is_closed());
+    /// });
+    /// ```
+    pub fn try_current() -> Result<Handle, TryCurrentError> {
+        match try_current() {
+            Some(state) => Ok(Handle::new(state.remote_queue.clone())),
+            None => Err(TryCurrentError { _private: () }),
+        }
     }
 
     /// Runs `callback` on the loop's thread, as a macrotask of its poll phase.
@@ -137,6 +172,20 @@ impl Drop for KeepAlive {
         self.remote_queue.drop_token(self.key);
     }
 }
+
+/// The error of [`Handle::try_current`]: no event loop runs on this thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TryCurrentError {
+    _private: (),
+}
+
+impl fmt::Display for TryCurrentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no event loop runs on this thread; call this from code that a loop has called")
+    }
+}
+
+impl std::error::Error for TryCurrentError {}
 
 /// The error of sending to a loop that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -161,12 +161,7 @@ impl EventLoop {
             }
         };
         if target == Target::Exit {
-            let code = match &*runner.stop_reason() {
-                Some(Stop::Exit(code)) => *code,
-                Some(_) => 1,
-                None => 0,
-            };
-            runner.emit_exit(code);
+            runner.emit_exit(runner.final_exit_code());
         }
         stuck
     }
@@ -200,7 +195,7 @@ impl EventLoop {
 
     /// Waits until another thread sends a message. Warns of a long wait, once in a run.
     fn wait_for_wake(&self, runner: &Runner<'_>) {
-        if !runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
+        if runner.turn_within(REPORT_AFTER) && !runner.is_stopping() {
             if !self.has_reported.replace(true) {
                 self.warn_of_long_wait(runner);
             }
@@ -234,7 +229,7 @@ impl EventLoop {
                 runner.cancel_all();
                 return None; // the error is the output of the main future
             }
-            Stop::Exit(code) => RunError::Exit(code),
+            Stop::Exit => RunError::Exit(runner.exit_code()), // an `exit` listener may have set it
             Stop::ClockHeld => RunError::Stuck(Stuck {
                 is_clock_held: true,
                 ..self.stuck_report(runner)
@@ -243,6 +238,9 @@ impl EventLoop {
             Stop::Unhandled { reason, location } => RunError::Unhandled { reason, location },
             Stop::Starvation(starvation) => RunError::Starvation(starvation),
         };
+        if runner.exit_code() == 0 && !matches!(error, RunError::Exit(_)) {
+            runner.set_exit_code(1); // of a run without `exit` listeners, or of such a listener
+        }
         runner.cancel_all();
         Some(error)
     }

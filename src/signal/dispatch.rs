@@ -24,7 +24,7 @@ use mio::unix::pipe::Receiver;
 use signal_hook::consts::SIGCHLD;
 
 use super::disposition::Subscription;
-use crate::hooks::listeners::Listeners;
+use crate::hooks::listener_list::ListenerList;
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::process::children::{ChildKey, Children, NewChild, RunningChild};
@@ -43,7 +43,7 @@ type WatchedSignals = BTreeMap<SignalNumber, WatchedSignal>;
 /// A number whose signals the loop receives.
 struct WatchedSignal {
     pipe: Receiver,
-    listeners: Rc<Listeners<()>>,
+    listeners: Rc<ListenerList<()>>,
     /// The listeners that keep the loop alive.
     refed: BTreeSet<u64>,
     /// `None` as long as there is no listener.
@@ -62,7 +62,7 @@ pub(crate) struct ListenersCall {
 #[derive(Clone)]
 pub(crate) struct ListenerKey {
     number: SignalNumber,
-    listeners: Weak<Listeners<()>>,
+    listeners: Weak<ListenerList<()>>,
     id: u64,
 }
 
@@ -73,7 +73,7 @@ impl Signals {
         registrations: &RefCell<Registrations>,
         number: SignalNumber,
         (location, listener): (SourceLocation, impl FnMut(&()) + 'static),
-        first_call: impl FnOnce(Rc<Listeners<()>>) -> ListenersCall,
+        first_call: impl FnOnce(Rc<ListenerList<()>>) -> ListenersCall,
     ) -> io::Result<ListenerKey> {
         let mut watched = self.watched.borrow_mut();
         let signal = watch(&mut watched, registrations, number)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
+use futures::future::FusedFuture;
 
 use super::channel::Channel;
 use crate::runtime::handle::{Handle, KeepAlive};
@@ -71,7 +72,10 @@ impl<S: Send + 'static, R: Send + 'static> MessagePort<S, R> {
     ///
     /// Dropping the future loses no message.
     pub fn recv(&mut self) -> Recv<'_, S, R> {
-        Recv { port: self }
+        Recv {
+            port: self,
+            is_done: false,
+        }
     }
 
     /// Makes waiting for a message keep the loop alive (R6), which is the default.
@@ -134,13 +138,22 @@ impl<S: Send + 'static, R: Send + 'static> fmt::Debug for MessagePort<S, R> {
 #[derive(Debug)]
 pub struct Recv<'a, S: Send + 'static, R: Send + 'static> {
     port: &'a mut MessagePort<S, R>,
+    is_done: bool,
 }
 
 impl<S: Send + 'static, R: Send + 'static> Future for Recv<'_, S, R> {
     type Output = Option<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<R>> {
-        self.port.poll_recv(cx)
+        let polled = self.port.poll_recv(cx);
+        self.is_done |= polled.is_ready();
+        polled
+    }
+}
+
+impl<S: Send + 'static, R: Send + 'static> FusedFuture for Recv<'_, S, R> {
+    fn is_terminated(&self) -> bool {
+        self.is_done
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
-    &["hooks::listener", "hooks::listeners", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue"],
+    &["hooks::listener", "hooks::listener_list", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue"],
     &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::disposition"],
@@ -295,6 +295,26 @@ fn few_files_move_a_virtual_clock() {
         let path = path.to_str().unwrap();
         if code(&text).contains("jump_to(") && !allowed.contains(&path) {
             problems.push(format!("{path}: moves the clock; let the poll phase do it"));
+        }
+    }
+    assert_none(problems);
+}
+
+/// A library prints nothing that its user has not asked for: it emits a warning instead.
+#[test]
+fn few_files_print() {
+    let allowed = [
+        "src/observe/slow_callbacks.rs", // an observer that the program installs to print
+        "src/recording.rs",              // a function of that name
+        "src/recording/arguments.rs",    // where the run that was asked for on the command line is
+        "src/test/explore.rs",           // the decisions of a seed that the environment names
+    ];
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let (path, code) = (path.to_str().unwrap(), code(&text));
+        let prints = code.contains("print!(") || code.contains("println!(");
+        if prints && !allowed.contains(&path) {
+            problems.push(format!("{path}: prints; emit a `Warning` instead"));
         }
     }
     assert_none(problems);

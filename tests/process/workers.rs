@@ -13,8 +13,10 @@ use std::sync::mpsc;
 use crate::common::limit::limit;
 use crate::common::{Log, trace};
 use crate::common::{block_on, run};
+use futures::future::FusedFuture;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::{FutureExt, StreamExt};
+use nodeloop::AbortExt;
 #[cfg(target_os = "linux")]
 use nodeloop::net::TcpSocket;
 use nodeloop::net::{TcpListener, TcpStream};
@@ -129,6 +131,34 @@ fn log_end(log: &Log, name: &str, ended: Result<WorkerOutcome<()>, RunError>) {
         Ok(WorkerOutcome::Exited(code)) => log.add(format_args!("{name} {code}")),
         other => panic!("{other:?}"),
     }
+}
+
+/// The rejection that ends a worker reaches its parent as text: the value stays on its thread, and
+/// is dropped with the worker's loop.
+#[test]
+fn the_reason_of_a_worker_is_a_text_for_its_parent() {
+    let _limit = limit();
+    #[derive(Debug)]
+    struct Reason(mpsc::Sender<()>);
+    impl Drop for Reason {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let (sender, dropped) = mpsc::channel();
+    nodeloop::run(async move {
+        let fails = move |_: MessagePort<(), ()>| async move {
+            drop(nodeloop::promise::reject::<(), _>(Reason(sender)));
+            std::future::pending::<()>().await;
+        };
+        let worker = Worker::<(), (), ()>::spawn(fails).unwrap();
+        let Err(RunError::Unhandled { reason, .. }) = worker.join().await else {
+            unreachable!("a rejection ends the worker");
+        };
+        assert!(reason.text().starts_with("Reason("), "{reason}");
+        assert!(reason.with_value(|_| ()).is_none());
+        dropped.try_recv().expect("the worker has dropped it");
+    });
 }
 
 #[test]
@@ -455,5 +485,40 @@ fn a_builder_sets_the_name_and_the_stack_of_the_thread() {
             refused.to_string(),
             "the name of the worker contains a NUL byte"
         );
+    });
+}
+
+/// The futures of the crate are fused, so that `select!` takes them.
+#[test]
+fn futures_know_that_they_have_ended() {
+    async fn ends<F: FusedFuture + Unpin>(mut future: F) -> F::Output {
+        assert!(!future.is_terminated());
+        let output = (&mut future).await;
+        assert!(future.is_terminated());
+        output
+    }
+    let _limit = limit();
+    run(async {
+        ends(nodeloop::yield_now()).await;
+        ends(nodeloop::promise::ready(1).shared()).await;
+        ends(nodeloop::promise::resolve::<_, ()>(1).shared())
+            .await
+            .unwrap();
+        ends(nodeloop::handle().spawn(|| async {})).await.unwrap();
+        let mut group = nodeloop::TaskGroup::new();
+        group.spawn(async {});
+        ends(group.join_next()).await.unwrap().unwrap();
+        let controller = nodeloop::AbortController::new();
+        let signal = controller.signal();
+        let pending = || std::future::pending::<()>().with_signal(&signal);
+        ends(nodeloop::promise::ready(1).with_signal(&signal))
+            .await
+            .unwrap();
+        let waiting = pending();
+        nodeloop::set_immediate(move || controller.abort());
+        ends(waiting).await.unwrap_err();
+        ends(pending()).await.unwrap_err();
+        let mut worker = Worker::spawn(|port: WorkerPort<(), ()>| async move { port.post(()) });
+        ends(worker.as_mut().unwrap().recv()).await.unwrap();
     });
 }

@@ -13,6 +13,7 @@ mod emitter;
 mod error_types;
 mod errors;
 mod event_loop;
+mod exit_code;
 mod immediates;
 mod intervals;
 mod listeners;
@@ -29,6 +30,7 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod runtime_api;
 mod settled;
 mod task_group;
 mod timer_lists;

@@ -516,6 +516,37 @@ fn an_unrefd_timer_may_still_wake_the_main_future() {
     assert_eq!(event_loop.run(main).unwrap(), 7);
 }
 
+/// A promise without resolvers can still be aborted, here by timers that keep nothing alive.
+#[test]
+fn what_can_abort_the_awaited_promise_may_still_wake_the_main_future() {
+    let _limit = limit();
+    let new_loop = || EventLoop::builder().virtual_time().build().unwrap();
+    let by_handle = async {
+        let (promise, _) = promise::with_resolver::<()>();
+        let settled = promise.settled();
+        let handle = settled.abort_handle();
+        set_timeout(ms(50), move || handle.abort()).unref();
+        settled.await.unwrap_err().is_aborted()
+    };
+    assert!(new_loop().run(by_handle).unwrap());
+    let by_signal = async {
+        let (promise, _) = promise::with_resolver::<()>();
+        let controller = nodeloop::AbortController::new();
+        let settled = promise.settled().abort_on(&controller.signal());
+        set_timeout(ms(50), move || controller.abort()).unref();
+        settled.await.unwrap_err().is_aborted()
+    };
+    assert!(new_loop().run(by_signal).unwrap());
+    let by_a_clone = async {
+        let (promise, _) = promise::with_resolver::<()>();
+        let shared = promise.shared();
+        let other = shared.clone();
+        set_timeout(ms(50), move || other.settled().abort()).unref();
+        shared.settled().await.unwrap_err().is_aborted()
+    };
+    assert!(new_loop().run(by_a_clone).unwrap());
+}
+
 fn assert_runs_anything<F: Future>(future: F) -> Option<F::Output> {
     virtual_loop().block_on(future).ok()
 }

@@ -1,7 +1,7 @@
 //! A list of listeners: those of one hook, or of one signal.
 //!
 //! The list never calls its listeners: `event_loop/invoke.rs` calls a
-//! [snapshot](Listeners::snapshot) of them.
+//! [snapshot](ListenerList::snapshot) of them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,22 +12,22 @@ use crate::phases::macrotask::SourceLocation;
 type Callback<T> = Rc<RefCell<dyn FnMut(&T)>>;
 
 /// Listeners in the order in which they were added.
-pub(crate) struct Listeners<T: ?Sized> {
+pub(crate) struct ListenerList<T: ?Sized> {
     /// Sorted by number, so that removing one of many neither searches nor moves the others.
     list: RefCell<BTreeMap<u64, (SourceLocation, Callback<T>)>>,
     next_id: Cell<u64>,
 }
 
-impl<T: ?Sized> Default for Listeners<T> {
-    fn default() -> Listeners<T> {
-        Listeners {
+impl<T: ?Sized> Default for ListenerList<T> {
+    fn default() -> ListenerList<T> {
+        ListenerList {
             list: RefCell::default(),
             next_id: Cell::new(0),
         }
     }
 }
 
-impl<T: ?Sized> Listeners<T> {
+impl<T: ?Sized> ListenerList<T> {
     /// Adds a listener and returns its number. `location` is where the program added it.
     pub(crate) fn add(&self, location: SourceLocation, listener: impl FnMut(&T) + 'static) -> u64 {
         let id = self.next_id.get();
