@@ -482,6 +482,27 @@ impl<T: 'static> Default for TaskGroup<T> {
     }
 }
 
+/// Spawns the futures of the iterator, each as [`TaskGroup::spawn`] does.
+impl<T: 'static, F: Future<Output = T> + 'static> Extend<F> for TaskGroup<T> {
+    #[track_caller]
+    fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
+        let location = Location::caller();
+        for future in futures {
+            self.add(spawn_at(location, future));
+        }
+    }
+}
+
+/// Creates a group and spawns the futures of the iterator, each as [`TaskGroup::spawn`] does.
+impl<T: 'static, F: Future<Output = T> + 'static> FromIterator<F> for TaskGroup<T> {
+    #[track_caller]
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
+        let mut group = TaskGroup::new();
+        group.extend(futures);
+        group
+    }
+}
+
 impl<T: 'static> Stream for TaskGroup<T> {
     type Item = TaskResult<T>;
 

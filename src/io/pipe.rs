@@ -229,6 +229,35 @@ impl<E: PipeEnd> Pipe<E> {
         self.source.registration().ready_for(interest).await
     }
 
+    /// Calls `operation` once if this end is known to be ready.
+    ///
+    /// `operation` performs a call on the pipe that this crate has no method for, usually through its
+    /// [`descriptor`](Pipe::descriptor). If it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the
+    /// readiness is cleared: the next wait lasts until the next event. An operation that reads counts
+    /// as one of the 32 of an event.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind `WouldBlock` if this end is not ready, and any error of `operation`.
+    pub fn try_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.source.try_io(E::INTEREST, |_| operation())
+    }
+
+    /// Calls `operation` when this end is ready, until it returns something other than `WouldBlock`
+    /// or `Interrupted`; see [`try_io`](Pipe::try_io).
+    ///
+    /// # Errors
+    ///
+    /// Returns any other error of `operation`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, `operation` has not completed.
+    pub async fn async_io<R>(&self, operation: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        let registration = self.source.registration();
+        registration.async_io_for(E::INTEREST, operation).await
+    }
+
     /// Closes the pipe now and calls `callback` in the next close phase (R62).
     ///
     /// A task that waits for the pipe is woken right before `callback` is called, and receives an

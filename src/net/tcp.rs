@@ -21,6 +21,7 @@ use super::error::{FailedAttempt, NetError};
 use super::kind::{Listener, Protocol, Stream, Tcp};
 use super::os::{OsListener, OsSocket, OsStream};
 use super::socket::{Socket, set_ttl, ttl};
+use super::split::OwnedReadHalf;
 use crate::event_loop::current::current;
 use crate::io::platform::{REUSE_ADDRESS, SHORT_READ_DRAINS};
 use crate::io::{Direction, check_loop};
@@ -226,6 +227,23 @@ impl Socket<Stream<Tcp>> {
         self.set_linger(Some(Duration::ZERO))?;
         self.close_with(callback);
         Ok(())
+    }
+}
+
+impl OwnedReadHalf<Tcp> {
+    /// Reads without consuming; see [`TcpStream::peek`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the wait.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.as_ref().peek(buffer).await
+    }
+
+    /// Peeks as [`peek`](OwnedReadHalf::peek) does, for `poll_*` methods; see
+    /// [`TcpStream::poll_peek`].
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.as_ref().poll_peek(cx, buffer)
     }
 }
 

@@ -1,6 +1,7 @@
 //! TCP: data arrives unchanged, in every order of events and errors.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
 use std::rc::Rc;
@@ -381,6 +382,12 @@ fn peeking_consumes_nothing() {
         assert_eq!(server.peek(&mut buffer).await.unwrap(), 4);
         assert_eq!(server.read(&mut buffer).await.unwrap(), 4);
         assert_eq!(&buffer[..4], b"once");
+        client.write_all(b"again").await.unwrap();
+        let (mut half, _writer) = server.into_split();
+        assert_eq!(half.peek(&mut buffer).await.unwrap(), 5);
+        let peeked = poll_fn(|cx| half.poll_peek(cx, &mut buffer)).await;
+        assert_eq!(peeked.unwrap(), 5);
+        assert_eq!(half.read(&mut buffer).await.unwrap(), 5);
     });
 }
 

@@ -242,3 +242,27 @@ fn a_descriptor_is_used_in_either_direction() {
         assert_eq!(attempts.get(), 1);
     });
 }
+
+#[test]
+fn a_pipe_runs_an_operation_when_its_end_is_ready() {
+    let _limit = limit();
+    block_on(async {
+        let (sender, receiver) = pipe().unwrap();
+        let read = || Ok(rustix::io::read(receiver.descriptor()?, &mut [0; 8])?);
+        let early = receiver.try_io(read).unwrap_err();
+        assert_eq!(early.kind(), ErrorKind::WouldBlock);
+        sender.writable().await.unwrap();
+        let write = |bytes: &[u8]| Ok(rustix::io::write(sender.descriptor()?, bytes)?);
+        assert_eq!(sender.try_io(|| write(b"abc")).unwrap(), 3);
+        assert_eq!(receiver.async_io(read).await.unwrap(), 3);
+        // The attempt that blocks clears the readiness.
+        let attempt = receiver.try_io(read).unwrap_err();
+        assert_eq!(attempt.kind(), ErrorKind::WouldBlock);
+        let uncalled = receiver.try_io::<()>(|| panic!("the pipe is not readable"));
+        assert_eq!(uncalled.unwrap_err().kind(), ErrorKind::WouldBlock);
+        let mut reading = pin!(receiver.async_io(read));
+        assert!(futures::poll!(reading.as_mut()).is_pending());
+        sender.async_io(|| write(b"de")).await.unwrap();
+        assert_eq!(reading.await.unwrap(), 2);
+    });
+}

@@ -494,6 +494,25 @@ fn a_group_outlives_its_loop() {
     );
 }
 
+#[test]
+fn futures_are_collected_and_added() {
+    nodeloop::test::run(async |t| {
+        let log = t.log();
+        let task = |name: &'static str| {
+            let log = log.clone();
+            async move {
+                log.add(name);
+                name
+            }
+        };
+        let mut group: TaskGroup<_> = ["a", "b"].map(task).into_iter().collect();
+        group.extend(Some(task("c")));
+        log.add("extended");
+        log.assert_order(["a", "b", "c", "extended"]);
+        assert_eq!(group.join_all().await.unwrap(), ["a", "b", "c"]);
+    });
+}
+
 /// The time is linear: each task is visited once when it ends, once when it is joined, and once when
 /// all are aborted.
 #[test]

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use mio::unix::pipe::{Receiver, Sender};
 use rustix::fs::OFlags;
 
+use crate::io::Interest;
 use crate::io::platform::PlatformSource;
 
 /// The kind of a [`Pipe`](super::Pipe) that is written to.
@@ -25,13 +26,15 @@ impl PipeEnd for WriteEnd {}
 impl PipeEnd for ReadEnd {}
 
 mod sealed {
-    use super::{Debug, OFlags, OwnedFd, PlatformSource};
+    use super::{Debug, Interest, OFlags, OwnedFd, PlatformSource};
 
     pub trait PipeEnd {
         type Os: PlatformSource + Debug + From<OwnedFd> + Into<OwnedFd>;
         const NAME: &'static str;
         const FROM_DESCRIPTOR: &'static str;
         const MODE: OFlags;
+        /// The only direction of this end.
+        const INTEREST: Interest;
     }
 }
 
@@ -40,6 +43,7 @@ impl sealed::PipeEnd for WriteEnd {
     const NAME: &'static str = "Sender";
     const FROM_DESCRIPTOR: &'static str = "io::pipe::Sender::from_owned_fd";
     const MODE: OFlags = OFlags::WRONLY;
+    const INTEREST: Interest = Interest::WRITABLE;
 }
 
 impl sealed::PipeEnd for ReadEnd {
@@ -47,4 +51,5 @@ impl sealed::PipeEnd for ReadEnd {
     const NAME: &'static str = "Receiver";
     const FROM_DESCRIPTOR: &'static str = "io::pipe::Receiver::from_owned_fd";
     const MODE: OFlags = OFlags::RDONLY;
+    const INTEREST: Interest = Interest::READABLE;
 }
