@@ -102,8 +102,11 @@ fn a_worker_without_connection_reports_it() {
     run(async move {
         let client = connect(&url).await.unwrap().client;
         let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        assert_eq!(column(&client, cut).await, ["t"]);
+                   WHERE datname = current_database() AND pid <> pg_backend_pid() \
+                   AND backend_type = 'client backend'";
+        // A connection that has just been closed may still be listed, too.
+        let ended = column(&client, cut).await;
+        assert!(ended.iter().any(|one| one == "t"), "{ended:?}");
     });
     let (lines, status) = worker.end();
     assert_eq!((lines, status.code()), (Vec::new(), Some(1)));
