@@ -261,8 +261,8 @@ fn a_token_dropped_on_another_thread_ends_the_run() {
     let (sender, tokens) = channel();
     let dropping = thread::spawn(move || {
         for (n, token) in tokens.into_iter().enumerate() {
-            for _ in 0..n % 50 {
-                thread::yield_now(); // so that the loop is in another state each time
+            for _ in 0..(n % 50) * 20 {
+                std::hint::spin_loop(); // so that the loop is in another state each time
             }
             drop::<nodeloop::KeepAlive>(token);
         }
