@@ -5,3 +5,8 @@ pub(crate) mod event_counter;
 pub(crate) mod main_waker;
 pub(crate) mod registrations;
 pub(crate) mod remote_queue;
+
+/// The atomics of `main_waker.rs`, which the loom model replaces.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU8, Ordering, fence};
+}

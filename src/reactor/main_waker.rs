@@ -11,11 +11,12 @@
 //!
 //! The one that moves the state to `Scheduled` queues the main future, so it is queued at most once.
 //! A wake of a future that is being polled takes effect after the poll, as a wake of a task does.
+//! `tests/loom` is a loom model of this file.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
 
-use crate::reactor::remote_queue::TaskMeta;
+use super::atomic::{AtomicU8, Ordering, fence};
+use super::remote_queue::TaskMeta;
 
 /// The part of a main future that its wakers share. It owns nothing of the future.
 pub(crate) struct MainWaker {

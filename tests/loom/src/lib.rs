@@ -1,21 +1,26 @@
-//! The remote queue under every interleaving of threads and every permitted order of memory operations.
+//! The remote queue and the wakers of a main future, under every interleaving of threads and every
+//! permitted order of memory operations.
 //!
 //! ```text
 //! cargo test -p nodeloop-loom
 //! ```
 //!
-//! `notifier.rs` is the library's own file; `remote_queue.rs` models what surrounds it. Each property is
-//! checked by a test, and each step that it needs by a test that omits the step and must fail. A loop
-//! that sleeps forever is a deadlock to loom.
+//! The library's own files are `notifier.rs` and its `main_waker.rs`. The files `remote_queue.rs` and
+//! `main_waker.rs` of this package model what surrounds them. Each property is checked by a test, and
+//! each step that it needs by a test that omits the step and must fail. A loop that sleeps forever is a
+//! deadlock to loom.
 //!
 //! Where a complete search takes too long, a thread is preempted at most four times in one execution
 //! ([`explore`]). The tests of the shutdown search everything.
 
 #![cfg(test)]
-#![allow(clippy::duplicate_mod)] // on purpose: the notifier, and the notifier without its fences
+#![allow(clippy::duplicate_mod)] // on purpose: each file, and the file without its fences or its order
 
 mod fenced;
 mod fenceless;
+mod main_waker;
+mod ordered;
+mod relaxed;
 mod remote_queue;
 mod shutdown;
 

@@ -1,0 +1,146 @@
+//! The wakers of a main future: two threads wake it, each after a write that the future reads.
+
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+
+use crate::ordered::main_waker::MainWaker as Ordered;
+use crate::relaxed::main_waker::MainWaker as Relaxed;
+use crate::{ordered, relaxed};
+
+/// The part of a main waker that the model uses.
+trait Waker: Send + Sync + 'static {
+    fn running() -> Self;
+    fn schedule(&self) -> bool;
+    fn begin_poll(&self) -> bool;
+    fn end_poll(&self, is_finished: bool) -> bool;
+    fn is_finished(&self) -> bool;
+    fn count(self: &Arc<Self>) -> usize;
+}
+
+impl Waker for Ordered {
+    fn running() -> Self {
+        Self::running(ordered::remote_queue::TaskMeta)
+    }
+    fn schedule(&self) -> bool {
+        self.schedule()
+    }
+    fn begin_poll(&self) -> bool {
+        self.begin_poll()
+    }
+    fn end_poll(&self, is_finished: bool) -> bool {
+        self.end_poll(is_finished)
+    }
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+    fn count(self: &Arc<Self>) -> usize {
+        self.count()
+    }
+}
+
+impl Waker for Relaxed {
+    fn running() -> Self {
+        Self::running(relaxed::remote_queue::TaskMeta)
+    }
+    fn schedule(&self) -> bool {
+        self.schedule()
+    }
+    fn begin_poll(&self) -> bool {
+        self.begin_poll()
+    }
+    fn end_poll(&self, is_finished: bool) -> bool {
+        self.end_poll(is_finished)
+    }
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+    fn count(self: &Arc<Self>) -> usize {
+        self.count()
+    }
+}
+
+/// The queue of the loop, which contains the main future at most once.
+#[derive(Default)]
+struct Queue {
+    is_queued: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Queue {
+    fn push(&self) {
+        let was_queued = std::mem::replace(&mut *self.is_queued.lock().unwrap(), true);
+        assert!(!was_queued, "the main future was queued twice");
+        self.changed.notify_one();
+    }
+
+    fn pop(&self) {
+        let mut is_queued = self.is_queued.lock().unwrap();
+        while !*is_queued {
+            is_queued = self.changed.wait(is_queued).unwrap();
+        }
+        *is_queued = false;
+    }
+}
+
+/// A main future that finishes when both threads have written, and is polled only when it is woken.
+fn run_until_both_have_written<W: Waker>() {
+    let waker = Arc::new(W::running());
+    let queue = Arc::new(Queue::default());
+    let written = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let threads = written.clone().map(|written| {
+        let (waker, queue) = (waker.clone(), queue.clone());
+        thread::spawn(move || {
+            written.store(true, Ordering::Relaxed);
+            if waker.schedule() {
+                queue.push();
+            }
+        })
+    });
+    loop {
+        let is_finished = written.iter().all(|it| it.load(Ordering::Relaxed));
+        if waker.end_poll(is_finished) {
+            queue.push();
+        }
+        if is_finished {
+            break;
+        }
+        queue.pop();
+        assert!(waker.begin_poll(), "what is queued is scheduled");
+    }
+    assert!(waker.is_finished());
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert!(!waker.schedule(), "a wake after the end has no effect");
+    assert_eq!(waker.count(), 1, "the threads have dropped theirs");
+}
+
+#[test]
+fn no_wake_of_the_main_future_is_lost() {
+    super::explore(run_until_both_have_written::<Ordered>);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn without_its_memory_order_a_wake_of_the_main_future_is_lost() {
+    super::explore(run_until_both_have_written::<Relaxed>);
+}
+
+/// The end of a run polls the future a last time, whether or not it is scheduled.
+#[test]
+fn a_wake_during_the_last_poll_queues_nothing() {
+    loom::model(|| {
+        let waker = Arc::new(<Ordered as Waker>::running());
+        assert!(!waker.end_poll(false));
+        let remote = waker.clone();
+        let thread = thread::spawn(move || remote.schedule());
+        waker.begin_last_poll();
+        assert!(!waker.end_poll(true));
+        // Only a wake before the last poll queues it, and the loop drops what is queued then.
+        let _ = thread.join().unwrap();
+        assert!(!waker.schedule());
+    });
+}
