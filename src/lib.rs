@@ -74,7 +74,6 @@
 //! | children and signals (Unix) | [`process`], [`signal`] |
 //! | calls that block, other threads | [`spawn_blocking`], [`queue_work`], [`worker`], [`Handle`] |
 //! | cancellation, context | [`AbortController`], [`AsyncLocalStorage`] |
-//! | events with listeners | [`events`] |
 //! | tests | [`test`](mod@test) |
 //! | what happens, and what keeps the loop alive | [`observe`], [`recording`], [`why_alive`] |
 //!

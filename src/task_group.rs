@@ -15,9 +15,9 @@
 //! | `try_join_next` | [`try_join_next`](TaskGroup::try_join_next) | 0 |
 //! | `join_all` | [`join_all`](TaskGroup::join_all) | 1 after the last task has ended |
 //! | `abort_all`, `shutdown`, `detach_all` | [`abort_all`](TaskGroup::abort_all), [`shutdown`](TaskGroup::shutdown), [`detach_all`](TaskGroup::detach_all) | |
-//!
-//! Invariant: no field of a group is borrowed while a task is aborted or a waker or a value is
-//! dropped.
+
+// Invariant: no field of a group is borrowed while a task is aborted or a waker or a value is
+// dropped.
 
 mod join_next;
 

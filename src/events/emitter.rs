@@ -259,6 +259,7 @@ impl<K: EventKey> EventEmitter<K> {
     /// assert!(parse(&emitter).is_ok());
     /// ```
     #[track_caller]
+    #[must_use = "an `error` without a listener is a failure: use `?`, or add a listener of `error`"]
     pub fn emit_error(
         &self,
         error: impl Into<Box<dyn Error + Send + Sync>>,
