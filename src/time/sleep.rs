@@ -116,7 +116,9 @@ impl Sleep {
         let origin = Origin::new(StepKind::Timeout, self.location);
         let timer = Macrotask::new(Work::Wake(waker), origin);
         self.key = self.state.arm_timer(timer, duration_ms, now);
-        self.set_refed(self.is_refed);
+        if !self.is_refed {
+            self.set_refed(false); // a timer is armed ref'd
+        }
     }
 
     /// Returns the deadline.
