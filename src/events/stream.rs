@@ -16,7 +16,8 @@ use crate::promise::{Promise, Resolver, ready as fulfilled, with_resolver_at};
 
 /// Listens to an event, and returns a stream of its arguments: `on(emitter, name)`.
 ///
-/// The listener is added at once, and events that are emitted while nobody polls the stream are queued.
+/// The listener is added at once. Events that are emitted while no code polls the stream are queued,
+/// without a limit, as in Node without its `highWaterMark`.
 /// An event costs one turn, whether it was queued or not (R71). If the emitter emits
 /// [`error`](super::error), the stream returns what is queued, then the error, and ends. It also ends when
 /// its listener is removed or the emitter dropped, and after an event given to
@@ -122,7 +123,7 @@ impl<T: 'static> Queue<T> {
     fn fail(&self, error: SharedError) {
         match self.waiting.take() {
             Some(waiting) => waiting.resolve(Some(Err(EventError::Emitted(error)))),
-            None => *self.error.borrow_mut() = Some(error),
+            None => drop(self.error.replace(Some(error))), // outside of the borrow
         }
         self.close();
     }
@@ -150,7 +151,7 @@ impl<T: 'static> Queue<T> {
             return fulfilled(None);
         }
         let (promise, resolver) = with_resolver_at(location);
-        *self.waiting.borrow_mut() = Some(resolver);
+        drop(self.waiting.replace(Some(resolver))); // outside of the borrow
         promise
     }
 }

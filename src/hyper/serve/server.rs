@@ -111,7 +111,7 @@ where
             let _open = open;
             server.serve(stream, peer, connection).await;
         };
-        drop(spawn_at(self.location, task));
+        spawn_at(self.location, task).detach();
     }
 
     async fn serve(&self, stream: Socket<Stream<P>>, peer: P::Address, connection: Rc<Connection>) {
@@ -194,10 +194,13 @@ impl OpenConnections {
         .await;
     }
 
-    /// Calls `command`, which only wakes tasks, for each connection.
+    /// Calls `command`, which wakes the connection's task, for each connection that is open now.
     fn for_each(&self, command: fn(&Connection)) {
-        for (_, connection) in &*self.connections.borrow() {
-            command(connection);
+        let connections = self.connections.borrow();
+        let open: Vec<_> = connections.iter().map(|(_, it)| it.clone()).collect();
+        drop(connections); // a wake may drop a task, and with it the entry
+        for connection in open {
+            command(&connection);
         }
     }
 }
