@@ -32,7 +32,7 @@ mod unix {
     use futures::channel::oneshot;
     use futures::io::{AsyncReadExt, AsyncWriteExt};
     use nodeloop::net::{TcpListener, TcpStream};
-    use nodeloop::{EventLoop, handle, keep_alive, set_immediate, spawn, time};
+    use nodeloop::{EventLoop, Handle, keep_alive, set_immediate, spawn, time};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     pub fn main() -> Result<(), Box<dyn Error>> {
@@ -95,7 +95,7 @@ mod unix {
 
         // The loop does not wait for threads or for the host, so a token keeps it alive.
         let token = keep_alive();
-        let to_loop = handle();
+        let to_loop = Handle::current();
         std::thread::spawn(move || {
             let posted = to_loop.post(move || {
                 println!("loop: a message from another thread");

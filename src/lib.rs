@@ -242,7 +242,7 @@ pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, w
 #[doc(inline)]
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
-    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, TryCurrentError, handle, keep_alive,
+    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, TryCurrentError, keep_alive,
 };
 pub use runtime::{
     Builder, EntryMode, EventLoop, LocalSpawner, MainOutput, RunError, Stuck, StuckPolicy,

@@ -28,7 +28,8 @@ struct Kept {
 /// The reason of an unhandled rejection: its text, and on its own thread also its value.
 ///
 /// It can be sent to another thread, where only the text is available. If it is dropped there, its
-/// value is dropped when the thread that made it ends.
+/// value is dropped when the thread that made it ends; until then the memory and the descriptors of the
+/// loop stay in use.
 ///
 /// # Examples
 ///

@@ -14,7 +14,7 @@ use futures::future::FusedFuture;
 use futures::io::{AsyncRead, AsyncWrite};
 use send_wrapper::SendWrapper;
 
-use crate::runtime::handle::{Handle, handle};
+use crate::runtime::handle::Handle;
 
 /// Wraps a value that stays on the thread of its event loop in a type that is `Send + Sync`.
 ///
@@ -70,7 +70,7 @@ impl<T: 'static> Local<T> {
     pub fn new(value: T) -> Local<T> {
         Local {
             value: Some(SendWrapper::new(Box::pin(value))),
-            home: handle(),
+            home: Handle::current(),
         }
     }
 

@@ -407,8 +407,8 @@ impl Registrations {
     }
 
     /// Reports the events of one poll, in order: first the sources of which a turn was not used, then
-    /// those whose budgets were exhausted, then `events`. An event of an exhausted source is reduced to its write half, because its reader is
-    /// served only once in a poll phase.
+    /// those whose budgets were exhausted, then `events`. An event of an exhausted source is reduced to
+    /// its write half, because its reader is served only once in a poll phase.
     pub(crate) fn merge_events(
         &mut self,
         events: impl Iterator<Item = (Token, Readiness)>,

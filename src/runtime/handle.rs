@@ -17,16 +17,6 @@ use crate::hooks::uncaught::PanicPayload;
 use crate::promise::{PromiseError, spawn_at};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
-/// Returns a handle to the loop that runs on this thread, for other threads.
-///
-/// # Panics
-///
-/// Panics if no event loop runs on this thread.
-#[track_caller]
-pub fn handle() -> Handle {
-    Handle::new(current("handle").remote_queue.clone())
-}
-
 /// Returns a token that keeps the loop of this thread alive until it is dropped, on any thread.
 ///
 /// # Panics
@@ -39,7 +29,7 @@ pub fn keep_alive() -> KeepAlive {
 
 /// Sends work to a loop from any thread.
 ///
-/// Create one with [`handle`](crate::handle) on the loop's thread or with
+/// Create one with [`Handle::current`] on the loop's thread or with
 /// [`EventLoop::handle`](crate::EventLoop::handle), and pass clones of it to other threads. A handle
 /// does not keep its loop alive; a [`KeepAlive`] token does. Messages are received in the poll phase,
 /// in the order of arrival, each as a macrotask with a drain of its own (R66). After the end of the
@@ -54,7 +44,7 @@ impl Handle {
         Handle { remote_queue }
     }
 
-    /// Returns a handle to the loop that runs on this thread, as [`handle`](crate::handle) does.
+    /// Returns a handle to the loop that runs on this thread, for other threads.
     ///
     /// # Panics
     ///

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use limit::{default_limit, watch};
 use nodeloop::{
-    EventLoop, MainOutput, Rejection, RunError, StuckPolicy, Uncaught, handle, on_uncaught, test,
+    EventLoop, Handle, MainOutput, Rejection, RunError, StuckPolicy, Uncaught, on_uncaught, test,
 };
 
 /// The kit's log, with the names that the programs use. When an order is wrong, the difference shows
@@ -82,7 +82,7 @@ pub fn real_loop() -> EventLoop {
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     nodeloop::block_on(async {
-        watch(handle());
+        watch(Handle::current());
         future.await
     })
 }
@@ -91,7 +91,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 #[track_caller]
 pub fn run<F: Future<Output: MainOutput>>(future: F) -> F::Output {
     nodeloop::run(async {
-        watch(handle());
+        watch(Handle::current());
         future.await
     })
 }
@@ -100,7 +100,7 @@ pub fn run<F: Future<Output: MainOutput>>(future: F) -> F::Output {
 #[track_caller]
 pub fn run_script(script: impl FnOnce() + 'static) {
     nodeloop::run_script(|| {
-        watch(handle());
+        watch(Handle::current());
         script();
     });
 }
@@ -113,7 +113,7 @@ pub fn trace(script: impl FnOnce(Log) + 'static) -> Log {
     let log = Log::new();
     let scripts = log.clone();
     test::run_script(move |_| {
-        watch(handle());
+        watch(Handle::current());
         script(scripts);
     });
     log
@@ -127,7 +127,7 @@ pub fn trace_with_leftovers(script: impl FnOnce(Log) + 'static) -> Log {
     let scripts = log.clone();
     let kit = test::TestBuilder::new().allow_leftovers();
     kit.run_script(move |_| {
-        watch(handle());
+        watch(Handle::current());
         script(scripts);
     });
     log

@@ -11,7 +11,7 @@ use nodeloop::{Promise, spawn, test};
 
 use crate::common::limit::limit;
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "its `main` is not called")]
 #[path = "../../examples/tail.rs"]
 mod program;
 

@@ -5,6 +5,10 @@ mod architecture;
 mod examples;
 mod index;
 mod layers;
+#[cfg(feature = "macros")]
+#[allow(dead_code, reason = "a part of it is used")]
+#[path = "../common/limit.rs"]
+mod limit;
 mod probes_are_covered;
 #[cfg(feature = "macros")]
 mod readme;

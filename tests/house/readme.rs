@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::limit::limit;
 use crate::skip::skip;
 
 const README: &str = include_str!("../../README.md");
@@ -48,6 +49,7 @@ fn run_alone(test: &str) -> Output {
 
 #[test]
 fn the_program_prints_its_lines_in_their_order() {
+    let _limit = limit();
     assert_shows("rust", include_str!("readme/program.rs"));
     let output = run_alone("readme::run_the_program");
     let printed = String::from_utf8(output.stdout).unwrap();
@@ -73,6 +75,7 @@ fn run_the_program() {
 
 #[test]
 fn the_failing_test_prints_the_difference_that_the_readme_shows() {
+    let _limit = limit();
     let source = include_str!("readme/order.rs");
     let (before, after) = source.split_once("#[should_panic]").unwrap();
     let (comment, after) = after.split_once('\n').unwrap();

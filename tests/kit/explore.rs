@@ -10,7 +10,7 @@ use crate::common::ms;
 use crate::common::process::command_of;
 use nodeloop::test::{self, Test, TestBuilder};
 use nodeloop::{
-    Seed, handle, keep_alive, next_tick, promise, queue_microtask, queue_work, set_immediate,
+    Handle, Seed, keep_alive, next_tick, promise, queue_microtask, queue_work, set_immediate,
     set_timeout, spawn, time,
 };
 
@@ -140,7 +140,7 @@ fn messages_of_different_threads_come_in_any_order_and_those_of_one_in_theirs() 
         let log = t.log();
         let token = keep_alive();
         for name in ["a", "b"] {
-            let (handle, log) = (handle(), log.clone());
+            let (handle, log) = (Handle::current(), log.clone());
             let thread = std::thread::spawn(move || {
                 for number in 1..=2 {
                     let will = log.callback(format_args!("{name}{number}"));

@@ -11,7 +11,7 @@ use crate::common::limit::limit;
 use crate::common::process::command_of;
 use crate::common::{Log, ms, now_ms, real_loop, virtual_loop};
 use nodeloop::{
-    EventLoop, RunError, StuckPolicy, handle, keep_alive, promise, queue_microtask, set_immediate,
+    EventLoop, Handle, RunError, StuckPolicy, keep_alive, promise, queue_microtask, set_immediate,
     set_interval, set_timeout, spawn, spawn_blocking, time,
 };
 
@@ -257,7 +257,7 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
             let immediate = set_immediate(|| ());
             let token = keep_alive();
             time::simulate_completion(ms(5), || ());
-            handle().post(|| ()).unwrap();
+            Handle::current().post(|| ()).unwrap();
             let why = nodeloop::why_alive();
             assert_eq!(why.keeping_alive().count(), 5);
             slot.set(why.to_string());

@@ -295,7 +295,7 @@ fn numbers_join_queue_and_run() {
             yield_now().await;
             nodeloop::spawn_blocking(|| {}).await;
             time::simulate_completion(ms(1), || {});
-            let handle = nodeloop::handle();
+            let handle = nodeloop::Handle::current();
             queue_microtask(|| {});
             nodeloop::spawn_lazy(async {}).await;
             drop(handle);

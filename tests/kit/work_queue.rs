@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nodeloop::{test, time};
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "its `main` is not called")]
 #[path = "../../examples/work_queue.rs"]
 mod program;
 

@@ -14,7 +14,7 @@ use nodeloop::{Promise, signal, spawn, test};
 use crate::common::limit::limit;
 use crate::common::process::in_own_process;
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "its `main` is not called")]
 #[path = "../../examples/chat.rs"]
 mod program;
 

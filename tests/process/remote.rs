@@ -18,7 +18,7 @@ use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on as elsewhere;
 use nodeloop::promise::PromiseError;
 use nodeloop::{
-    EventLoop, RemoteError, handle, keep_alive, next_tick, queue_microtask, queue_work,
+    EventLoop, Handle, RemoteError, keep_alive, next_tick, queue_microtask, queue_work,
     set_immediate, set_timeout, spawn, spawn_blocking, time,
 };
 
@@ -236,7 +236,7 @@ fn a_thread_wakes_a_loop_that_sleeps() {
     event_loop
         .run_script(|| {
             let timer = set_timeout(Duration::from_secs(3_600), || unreachable!());
-            let (remote, main) = (handle(), thread::current().id());
+            let (remote, main) = (Handle::current(), thread::current().id());
             thread::spawn(move || {
                 let posted = remote.post(move || assert_eq!(thread::current().id(), main));
                 posted.unwrap();
@@ -287,7 +287,7 @@ fn messages_sent_before_the_token_is_dropped_are_run() {
         let ran_here = ran.clone();
         event_loop
             .run_script(move || {
-                let (remote, token) = (handle(), keep_alive());
+                let (remote, token) = (Handle::current(), keep_alive());
                 thread::spawn(move || {
                     remote
                         .post(move || {
@@ -664,7 +664,7 @@ fn a_job_holds_virtual_time_and_may_wait_for_the_loop() {
     let line = log.clone();
     virtual_loop()
         .run(async move {
-            let remote = handle();
+            let remote = Handle::current();
             let in_timer = line.clone();
             set_timeout(ms(10), move || in_timer.add("timer"));
             let (answer, question) = oneshot::channel::<&'static str>();

@@ -22,7 +22,7 @@ use futures::{FutureExt, StreamExt};
 use nodeloop::net::UnixStream;
 use nodeloop::signal::{SignalKind, SignalListener, ctrl_c, on_signal, raise_default, signal};
 use nodeloop::{
-    AsyncLocalStorage, EventLoop, RunError, handle, next_tick, on_exit, queue_microtask,
+    AsyncLocalStorage, EventLoop, Handle, RunError, next_tick, on_exit, queue_microtask,
     set_immediate, spawn, yield_now,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -294,7 +294,7 @@ fn every_listening_loop_is_notified_on_its_own_thread() {
             thread::spawn(move || {
                 nodeloop::block_on(async move {
                     let mut stream = signal(USR2).unwrap();
-                    ready.send(handle()).unwrap();
+                    ready.send(Handle::current()).unwrap();
                     for _ in 0..100 {
                         stream.recv().await;
                     }

@@ -504,7 +504,9 @@ fn futures_know_that_they_have_ended() {
         ends(nodeloop::promise::resolve::<_, ()>(1).shared())
             .await
             .unwrap();
-        ends(nodeloop::handle().spawn(|| async {})).await.unwrap();
+        ends(nodeloop::Handle::current().spawn(|| async {}))
+            .await
+            .unwrap();
         let mut group = nodeloop::TaskGroup::new();
         group.spawn(async {});
         ends(group.join_next()).await.unwrap().unwrap();

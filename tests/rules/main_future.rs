@@ -1,5 +1,5 @@
-//! The main future: it borrows from the caller of `run`, is queued as a task is, and leaves nothing
-//! behind.
+//! The main future: it borrows from the caller of `run`, is queued as a task is, and no part of it
+//! outlives the run.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};

@@ -1,9 +1,9 @@
 //! Tests both ways of `src/lib.rs`.
 
-#[allow(dead_code)] // a part of it is used
+#[allow(dead_code, reason = "shared with the tests of the crate")]
 #[path = "../../../tests/common/limit.rs"]
 mod limit;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the tests of the crate")]
 #[path = "../../../tests/common/postgres.rs"]
 mod postgres;
 #[path = "../../../tests/common/skip.rs"]
@@ -29,7 +29,7 @@ fn a_postgres_client_runs_on_the_loop() {
     };
     let config: Config = cluster.url("postgres").parse().unwrap();
     run(async move {
-        limit::watch(nodeloop::handle());
+        limit::watch(nodeloop::Handle::current());
         let stream = UnixStream::connect(cluster.socket()).await.unwrap();
         let (mut client, connection) = connect(stream, &config).await.unwrap();
         let schema = "CREATE TABLE planets (name text PRIMARY KEY, moons integer NOT NULL)";

@@ -1,4 +1,4 @@
-//! The operation of a file that is in progress, and what it leaves behind.
+//! The operation of a file that is in progress, and its result.
 //!
 //! ```text
 //!                  start                       completion of the job
@@ -38,7 +38,7 @@ pub(super) struct Progress {
     state: Rc<RefCell<State>>,
 }
 
-/// What an operation leaves behind.
+/// The result of an operation.
 #[derive(Default)]
 pub(super) struct State {
     running: Option<(Operation, SharedPromise<()>)>,
@@ -53,7 +53,7 @@ pub(super) struct State {
 }
 
 impl Progress {
-    /// Calls `access` with what the last operation has left behind. It must not call user code.
+    /// Calls `access` with the result of the last operation. It must not call user code.
     pub(super) fn with<R>(&self, access: impl FnOnce(&mut State) -> R) -> R {
         access(&mut self.state.borrow_mut())
     }

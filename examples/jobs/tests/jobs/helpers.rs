@@ -65,7 +65,7 @@ impl Queue {
 /// [`nodeloop::run`], whose loop reports when the test's limit expires.
 pub fn run(future: impl Future<Output = ()> + 'static) {
     nodeloop::run(async {
-        watch(nodeloop::handle());
+        watch(nodeloop::Handle::current());
         future.await;
     });
 }

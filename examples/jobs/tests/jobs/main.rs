@@ -2,13 +2,13 @@
 
 #![cfg(unix)]
 
-#[allow(dead_code)] // a part of it is used
+#[allow(dead_code, reason = "shared with the tests of the crate")]
 #[path = "../../../../tests/common/limit.rs"]
 mod limit;
-#[allow(dead_code)] // a part of it is used
+#[allow(dead_code, reason = "shared with the tests of the crate")]
 #[path = "../../../../tests/common/postgres.rs"]
 mod postgres;
-#[allow(dead_code)] // a part of it is used
+#[allow(dead_code, reason = "shared with the tests of the crate")]
 #[path = "../../../../tests/common/process.rs"]
 mod process;
 #[path = "../../../../tests/common/skip.rs"]
