@@ -69,7 +69,7 @@ fn a_call_outside_of_a_loop_panics_with_advice() {
         ("spawn_blocking", || drop(spawn_blocking(|| ()))),
         ("queue_work", || drop(queue_work(|| (), |()| ()))),
         ("yield_now", || drop(yield_now())),
-        ("handle", || drop(Handle::current())),
+        ("Handle::current", || drop(Handle::current())),
         ("keep_alive", || drop(keep_alive())),
         ("on_before_exit", || drop(on_before_exit(|| ()))),
         ("on_exit", || drop(on_exit(|_| ()))),
