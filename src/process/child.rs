@@ -63,9 +63,8 @@ pub(super) fn start(
         notifier.notify(status);
     });
     let registrations = &state.poll.registrations;
-    let (key, (id, stdio)) = state.signals.start_child(registrations, location, || {
-        let spawned = command.spawn();
-        let mut child = spawned.map_err(|error| SpawnError::wrap(command, error))?;
+    let started = state.signals.start_child(registrations, location, || {
+        let mut child = command.spawn()?;
         let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let id = child.id();
         let new = NewChild {
@@ -74,7 +73,10 @@ pub(super) fn start(
             kill_on_drop,
         };
         Ok((new, (id, stdio)))
-    })?;
+    });
+    // Whatever has failed, watching for the child's end included, the error names the program.
+    let named = |error| SpawnError::wrap(command, error);
+    let (key, (id, stdio)) = started.map_err(named)?;
     let mut child = Child {
         state: state.clone(),
         key,
@@ -88,7 +90,7 @@ pub(super) fn start(
     // A child whose pipes can't be watched is useless: it is killed.
     if let Err(error) = child.watch(stdio, location) {
         child.kill_on_drop = true;
-        return Err(error);
+        return Err(named(error));
     }
     Ok(child)
 }

@@ -3,8 +3,9 @@
 //! One test, in a process of its own, because it counts the resources of the process.
 
 use std::cell::Cell;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, pipe};
+use std::iter;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -148,20 +149,21 @@ fn a_program_that_is_missing_leaves_nothing() {
 fn a_process_out_of_descriptors_starts_no_child() {
     block_on(async {
         let old = getrlimit(Resource::Nofile);
-        let open = open_descriptors() as u64;
-        let limit = |current| Rlimit {
-            current: Some(current),
-            maximum: old.maximum,
-        };
+        let current = Some(open_descriptors() as u64 + 32);
+        let maximum = old.maximum;
         let mut errors = 0;
-        // Each time the start gets further before it needs a descriptor that is not available.
-        for more in 0..16 {
-            setrlimit(Resource::Nofile, limit(open + more)).unwrap();
+        // Each time the start gets further before it needs a descriptor that is not available. With
+        // none or one, it can't even watch for the end of a child.
+        for available in 0..16 {
             let mut cat = Command::new("cat");
             cat.stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
+            setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+            let mut files: Vec<_> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            files.truncate(files.len() - available);
             let started = cat.spawn();
+            drop(files);
             setrlimit(Resource::Nofile, old).unwrap();
             match started {
                 Ok(child) => drop(child.wait_with_output().await.unwrap()),
