@@ -253,6 +253,10 @@ fn a_future_polled_after_completion_panics_with_a_message() {
             assert!(!clone.is_terminated());
             (&mut clone).await;
             assert!(clone.is_terminated() && !shared.is_terminated());
+            let mut shared = try_spawn(async { Ok::<_, ()>(()) }).shared();
+            assert!(!shared.is_terminated());
+            (&mut shared).await.unwrap();
+            assert!(shared.is_terminated());
             let line = line!() + 1;
             let mut future = pending::<()>().with_signal(&AbortSignal::aborted_with("no"));
             (&mut future).await.unwrap_err();

@@ -12,8 +12,8 @@ use crate::common::limit::limit;
 use crate::common::{Log, ms, real_loop, resolved, throw, virtual_loop};
 use nodeloop::observe::{Event, EventContext, StepKind};
 use nodeloop::{
-    EntryMode, EventLoop, MainOutput, RunError, StuckPolicy, exit, next_tick, on_exit, promise,
-    queue_microtask, set_immediate, set_timeout, spawn, test, time, yield_now,
+    EntryMode, EventLoop, MainOutput, RunError, StuckPolicy, exit, next_tick, on_exit, on_warning,
+    promise, queue_microtask, set_immediate, set_timeout, spawn, test, time, yield_now,
 };
 
 /// Adds a line when it is dropped.
@@ -482,6 +482,7 @@ fn a_main_future_that_another_thread_can_wake_is_waited_for() {
         });
         let mut event_loop = EventLoop::builder().stuck_policy(policy).build().unwrap();
         let main = async {
+            on_warning(|warning| panic!("this wait is not long: {warning}"));
             let (never, _) = promise::with_resolver::<()>();
             let mut polls = 0;
             let woken = poll_fn(|cx| {

@@ -9,7 +9,9 @@ use crate::common::run_script;
 use crate::common::{Lines, log};
 use nodeloop::net::{UnixListener, UnixStream};
 use nodeloop::time::{block_for, wait_for_jobs};
-use nodeloop::{next_tick, queue_work, set_immediate, set_timeout, spawn};
+use nodeloop::{
+    ActiveResource, ResourceKind, next_tick, queue_work, set_immediate, set_timeout, spawn,
+};
 
 fn connect_nowhere(lines: &Lines) {
     let lines = lines.clone();
@@ -35,6 +37,12 @@ fn r63_a_connect_that_fails_at_once_is_pending() {
         set_immediate(move || log(&check, "check"));
         set_timeout(Duration::from_millis(1), move || log(&timers, "timers"));
         connect_nowhere(&lines);
+        let report = nodeloop::why_alive();
+        let mut pending = report.keeping_alive().map(ActiveResource::kind);
+        assert!(
+            pending.any(|kind| kind == ResourceKind::Pending),
+            "{report}"
+        );
         block_for(Duration::from_millis(20));
     });
     assert_eq!(*seen.borrow(), ["timers", "pending ENOENT", "check"]);

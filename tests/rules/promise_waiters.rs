@@ -7,10 +7,10 @@ use std::task::Poll;
 
 use futures::future::FusedFuture;
 
-use crate::common::{Later, Log, ms, tag, throw, trace};
+use crate::common::{Later, Log, ms, tag, throw, trace, trace_with_leftovers};
 use nodeloop::promise::{PromiseError, Settled, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
-use nodeloop::{queue_microtask, set_immediate, spawn};
+use nodeloop::{BlockedOn, queue_microtask, set_immediate, spawn, spawn_blocking};
 
 /// Polls once and drops the future.
 async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
@@ -226,4 +226,36 @@ fn a_promise_whose_value_was_taken_is_terminated() {
         .detach();
     })
     .assert(["both"]);
+}
+
+/// Whether it is known that the promise of the only task never settles; `None` if the task waits for
+/// something else.
+fn is_out_of_reach() -> Option<bool> {
+    let report = nodeloop::why_alive();
+    let [task] = report.tasks() else {
+        panic!("{report}");
+    };
+    match task.blocked_on() {
+        [BlockedOn::Promise { out_of_reach, .. }] => Some(*out_of_reach),
+        [BlockedOn::Resource(_)] => None,
+        _ => panic!("{report}"),
+    }
+}
+
+/// A promise can never settle if its resolvers were dropped, unless it follows another one.
+#[test]
+fn a_report_knows_what_can_never_settle() {
+    trace_with_leftovers(|_| {
+        let (promise, resolver) = with_resolver::<()>();
+        let task = spawn(promise).settled();
+        assert_eq!(is_out_of_reach(), Some(false));
+        drop(resolver);
+        assert_eq!(is_out_of_reach(), Some(true));
+        task.abort();
+        set_immediate(|| {
+            let job = spawn(spawn_blocking(|| ()));
+            assert_eq!(is_out_of_reach(), None);
+            job.detach();
+        });
+    });
 }

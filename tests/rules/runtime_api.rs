@@ -10,8 +10,8 @@ use futures::executor::block_on as elsewhere;
 use futures::task::{LocalSpawn, LocalSpawnExt, Spawn, SpawnExt};
 use nodeloop::observe::{Event, EventContext};
 use nodeloop::{
-    EventLoop, Handle, LocalSpawner, RunError, next_tick, queue_microtask, set_immediate, spawn,
-    why_alive,
+    EventLoop, Handle, LocalSpawner, RunError, next_tick, queue_microtask, set_immediate,
+    set_timeout, spawn, time, why_alive,
 };
 
 #[test]
@@ -218,4 +218,22 @@ fn a_loop_that_is_ending_accepts_no_task_of_generic_code() {
     event_loop.run_script(script).unwrap();
     drop(event_loop);
     assert_eq!(*seen.borrow(), Some(true));
+}
+
+/// A turn that has only called a timer is not the last one.
+#[test]
+fn a_timer_is_something_that_a_turn_has_called() {
+    let mut event_loop = virtual_loop();
+    let log = Log::new();
+    let lines = log.clone();
+    let script = async move {
+        set_timeout(ms(1), move || {
+            lines.add("timer");
+            next_tick(move || drop(set_immediate(lines.callback("immediate"))));
+        });
+        time::block_for(ms(1));
+    };
+    event_loop.block_on(script).unwrap();
+    assert!(!event_loop.run_until_stalled().unwrap());
+    log.assert(["timer", "immediate"]);
 }

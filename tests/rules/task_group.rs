@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use futures::future::FusedFuture;
 use futures::stream::FusedStream;
 use futures::{FutureExt, Stream, StreamExt};
 
@@ -451,13 +452,20 @@ fn a_group_reports_what_is_left() {
         assert_eq!(group.size_hint(), (2, Some(2)));
         assert!(!group.is_terminated());
         assert!(group.abort_handle(ended).is_none());
+        let mut next = group.join_next();
+        assert!(!next.is_terminated());
+        assert!((&mut next).now_or_never().is_none()); // it costs a turn
+        drop(next);
         let (id, result) = group.try_join_next_with_id().expect("one has ended");
         assert_eq!((id, result.unwrap()), (ended, 2));
         assert!(group.try_join_next_with_id().is_none());
         let handle = group.abort_handle(waiting).expect("it is running");
         assert!(!handle.is_finished());
         handle.abort();
-        assert!(group.join_next().await.unwrap().unwrap_err().is_aborted());
+        let mut next = group.join_next();
+        assert!((&mut next).await.unwrap().unwrap_err().is_aborted());
+        assert!(next.is_terminated());
+        drop(next);
         assert!(handle.is_finished());
         assert_eq!(group.size_hint(), (0, Some(0)));
         assert!(group.is_terminated());

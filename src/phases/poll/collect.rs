@@ -227,3 +227,14 @@ impl PollPhase {
 fn floor_to_ms(now: Duration) -> Duration {
     Duration::new(now.as_secs(), now.subsec_millis() * 1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_of_a_millisecond_is_cut_off() {
+        let now = Duration::new(3, 4_567_890);
+        assert_eq!(floor_to_ms(now), Duration::from_millis(3_004));
+    }
+}
