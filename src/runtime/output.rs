@@ -85,8 +85,9 @@ impl MainOutput for () {}
 impl MainOutput for ExitCode {}
 
 /// The type `!`, the output of a main future that only ends in [`exit`](crate::exit) or never. Stable
-/// Rust names it only as the return type of a function. `Infallible` has no implementation of its own,
-/// because newer versions of Rust define it as this type.
+/// Rust names it only as the return type of a function.
+///
+/// `Infallible` has no implementation of its own, because newer compilers define it as `!`.
 impl<Never> MainOutput for Never where fn() -> !: FnOnce() -> Never {}
 
 impl<T> MainOutput for Option<T> {}
