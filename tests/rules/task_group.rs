@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use futures::{FutureExt, StreamExt};
+use futures::stream::FusedStream;
+use futures::{FutureExt, Stream, StreamExt};
 
 use crate::common::{
     Log, block_on, ms, then_ruler as ruler, throw, trace, trace_with_leftovers, virtual_loop,
@@ -437,6 +438,27 @@ fn a_future_that_has_returned_refuses_to_be_polled() {
     });
     let error = result.unwrap_err().to_string();
     assert!(error.contains("call `join_next` again"), "{error}");
+}
+
+/// A task is identified by its id until it is joined, and aborted by a handle until it has ended.
+#[test]
+fn a_group_reports_what_is_left() {
+    nodeloop::test::run(async |_| {
+        let mut group = TaskGroup::new();
+        assert!(group.is_terminated());
+        let waiting = group.spawn(pending::<u32>());
+        let ended = group.spawn(async { 2 });
+        assert_eq!(group.size_hint(), (2, Some(2)));
+        assert!(!group.is_terminated());
+        assert!(group.abort_handle(ended).is_none());
+        let (id, result) = group.try_join_next_with_id().expect("one has ended");
+        assert_eq!((id, result.unwrap()), (ended, 2));
+        assert!(group.try_join_next_with_id().is_none());
+        group.abort_handle(waiting).expect("it is running").abort();
+        assert!(group.join_next().await.unwrap().unwrap_err().is_aborted());
+        assert_eq!(group.size_hint(), (0, Some(0)));
+        assert!(group.is_terminated());
+    });
 }
 
 #[test]
