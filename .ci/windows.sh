@@ -35,7 +35,7 @@ if [ ! -e "$WINEPREFIX/ready" ]; then
   rm -rf "$WINEPREFIX"
   timeout 300 "$wine" wineboot --init >/dev/null 2>&1
   timeout 60 "$wine" winecfg -v win10 >/dev/null 2>&1
-  timeout 60 "$wineserver" -w
+  timeout 60 "$wineserver" -w || "$wineserver" -k
   [ -e "$library" ] || x86_64-w64-mingw32-gcc -Os -shared -o "$library" .ci/wine/bcryptprimitives.c -ladvapi32
   touch "$WINEPREFIX/ready"
 fi
@@ -44,4 +44,5 @@ export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
 # The tests have limits of their own; this one is for a process that does not even start.
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout --kill-after=10 ${WINE_LIMIT:-300} $wine"
 
+export NODELOOP_LIMIT_FACTOR=${NODELOOP_LIMIT_FACTOR:-4}
 cargo test --target "$triple" "$@"

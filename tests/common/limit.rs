@@ -13,7 +13,7 @@ use std::io::Write;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,7 @@ pub fn forget_ended_loops() {
 impl Limit {
     #[track_caller]
     fn start(name: String, limit: Duration) -> Limit {
+        let limit = limit * factor();
         static WATCHER: std::sync::Once = std::sync::Once::new();
         WATCHER.call_once(|| {
             let watcher = thread::Builder::new().name("time limits".to_owned());
@@ -130,6 +131,16 @@ impl Drop for Limit {
         lock(&TESTS).retain(|test| !Arc::ptr_eq(test, &self.test));
         CURRENT.with_borrow_mut(|tests| tests.retain(|test| !Arc::ptr_eq(test, &self.test)));
     }
+}
+
+/// By how much each limit is longer, for machines and emulators that are slow:
+/// `NODELOOP_LIMIT_FACTOR`.
+fn factor() -> u32 {
+    static FACTOR: OnceLock<u32> = OnceLock::new();
+    *FACTOR.get_or_init(|| match std::env::var("NODELOOP_LIMIT_FACTOR") {
+        Ok(text) => text.parse().expect("NODELOOP_LIMIT_FACTOR is a number"),
+        Err(_) => 1,
+    })
 }
 
 /// The harness names the thread of a test after the test.
