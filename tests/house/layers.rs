@@ -2,6 +2,7 @@
 //! file may be.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,12 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     gather(&root.join(folder), &mut files);
     for (path, _) in &mut files {
-        *path = path.strip_prefix(root).unwrap().to_owned();
+        let relative = path.strip_prefix(root).unwrap();
+        *path = relative
+            .iter()
+            .collect::<Vec<_>>()
+            .join(OsStr::new("/"))
+            .into();
     }
     files.sort();
     files
