@@ -206,6 +206,16 @@ impl Runner<'_> {
                     };
                     Macrotask::callback(move || done(result), origin)
                 }
+                Arrival::Message(Message::Source(token, event)) => {
+                    match self.poll.next_of_source(token, event) {
+                        Some(macrotask) => macrotask,
+                        None => continue, // nothing waits
+                    }
+                }
+                Arrival::Message(Message::Signal(number)) => {
+                    self.poll.put_signal_last(number);
+                    continue;
+                }
             });
         }
     }

@@ -121,8 +121,8 @@ impl LoopState {
         LoopState {
             clock,
             pool: Pool::new(remote_queue.clone(), blocking_threads),
+            signals: Signals::new(&remote_queue),
             remote_queue,
-            signals: Signals::default(),
             pending: RefCell::default(),
             poll,
             check: RefCell::default(),

@@ -41,7 +41,7 @@ use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, WaiterId,
 };
-use crate::reactor::remote_queue::{Message, RemoteQueue};
+use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
 use delivery::Delivery;
 use simulated::Simulated;
 pub(crate) use time_rules::{Advance, Outstanding, TimeRules};
@@ -109,6 +109,10 @@ pub(crate) struct PollPhase {
     /// Whether the next poll must ask the operating system, because a host waits on the descriptor.
     pub(crate) must_poll_os: Cell<bool>,
     /// Another handle to the operating system's poll, for a host to wait on.
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "only Unix has a descriptor to wait on")
+    )]
     pub(crate) registry: Rc<Registry>,
 }
 
@@ -174,6 +178,21 @@ impl PollPhase {
                 }
                 Batched::Signal(number) => return Some(Arrival::Signal(number)),
             }
+        }
+    }
+
+    /// Passes what a thread has reported to its source, as [`next`](PollPhase::next) passes an event of
+    /// the operating system.
+    pub(crate) fn next_of_source(&self, token: Token, event: SourceEvent) -> Option<Macrotask> {
+        self.wake_waiting(token, Readiness::reported(event))
+    }
+
+    /// Puts a signal that arrived as a message after everything else of the batch (R64).
+    pub(crate) fn put_signal_last(&self, number: SignalNumber) {
+        let mut batch = self.batch.borrow_mut();
+        let is_same = |batched: &Batched| matches!(batched, Batched::Signal(it) if *it == number);
+        if !batch.iter().any(is_same) {
+            batch.push_back(Batched::Signal(number));
         }
     }
 

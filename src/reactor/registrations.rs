@@ -205,6 +205,10 @@ impl Registrations {
     }
 
     /// Registers the pipe that reports the signals of a number, under a token that names the number.
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "elsewhere, signals arrive as messages")
+    )]
     pub(crate) fn watch_signal(
         &mut self,
         source: &mut impl Source,
@@ -217,6 +221,10 @@ impl Registrations {
     }
 
     /// Ends [`watch_signal`](Registrations::watch_signal). An event in the batch is still delivered.
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "elsewhere, signals arrive as messages")
+    )]
     pub(crate) fn unwatch_signal(&mut self, source: &mut impl Source) {
         // An error means that the operating system has forgotten the source already.
         let _ = self.registry.deregister(source);

@@ -8,6 +8,7 @@ pub mod net;
 pub mod node;
 pub mod process;
 pub mod skip;
+pub mod wine;
 
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};

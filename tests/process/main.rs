@@ -15,6 +15,7 @@ mod faults;
 mod one_pool_thread;
 #[cfg(unix)]
 mod pipes;
+mod portable;
 mod remote;
 #[cfg(unix)]
 mod signals;
