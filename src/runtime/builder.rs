@@ -7,6 +7,8 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::blocking::pool::Pool;
+use crate::event_loop::release::NodeRelease;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
@@ -21,6 +23,7 @@ use crate::runtime::embed::Hosting;
 /// Settings of an [`EventLoop`].
 #[derive(Clone)]
 pub struct Builder {
+    node: NodeRelease,
     blocking_threads: usize,
     virtual_time: bool,
     io_holds_time: bool,
@@ -65,6 +68,7 @@ pub enum StuckPolicy {
 impl Default for Builder {
     fn default() -> Builder {
         Builder {
+            node: NodeRelease::default(),
             blocking_threads: 4,
             virtual_time: false,
             io_holds_time: false,
@@ -80,6 +84,14 @@ impl Default for Builder {
 }
 
 impl Builder {
+    /// Sets the release of Node whose order the loop has; [`NodeRelease::default`] without it.
+    ///
+    /// The loops of its [workers](crate::worker) have the same release.
+    pub fn node(mut self, release: NodeRelease) -> Builder {
+        self.node = release;
+        self
+    }
+
     /// Sets how many jobs of this loop's pool run concurrently (R60); 4 by default, as in Node.
     ///
     /// The threads belong to the `blocking` crate, which shares them among all loops of the
@@ -217,10 +229,11 @@ impl Builder {
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
         let delivery = Delivery::new(self.seed);
         let records_senders = delivery.needs_senders();
-        let (poll, waker) = PollPhase::new(time, delivery)?;
+        let stream_end = self.node.variants().stream_end;
+        let (poll, waker) = PollPhase::new(time, delivery, stream_end)?;
         let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
-        let threads = self.blocking_threads;
-        let state = Rc::new(LoopState::new(clock, poll, remote_queue, threads));
+        let pool = Pool::new(remote_queue, self.blocking_threads);
+        let state = Rc::new(LoopState::new(clock, poll, pool, self.node));
         for (observer, location) in of_new_loop().into_iter().chain(self.observers) {
             ObserverHandle::new(state.clone(), observer, location).forget();
         }
@@ -247,6 +260,7 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
+            .field("node", &self.node)
             .field("blocking_threads", &self.blocking_threads)
             .field("virtual_time", &self.virtual_time)
             .field("io_holds_time", &self.io_holds_time)

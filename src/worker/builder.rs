@@ -80,7 +80,8 @@ impl Builder {
         M: FnOnce(WorkerPort<I, O>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
+        let parent = current("worker::Worker::spawn");
+        let (parent, node) = (Handle::new(parent.remote_queue.clone()), parent.node);
         let (to_worker, to_parent) = (Arc::default(), Arc::default());
         let port = MessagePort::new(
             Arc::clone(&to_worker),
@@ -95,7 +96,7 @@ impl Builder {
         let keep_alive_in_worker = keep_alive.clone();
         let location = Location::caller();
         let thread = move || {
-            let mut event_loop = match EventLoop::builder().build() {
+            let mut event_loop = match EventLoop::builder().node(node).build() {
                 Ok(event_loop) => event_loop,
                 Err(error) => return drop(handle_sender.send(Err(error))),
             };
