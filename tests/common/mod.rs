@@ -7,6 +7,7 @@ pub mod limit;
 pub mod net;
 pub mod node;
 pub mod process;
+pub mod releases;
 pub mod skip;
 pub mod wine;
 
