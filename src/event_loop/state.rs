@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_task::Runnable;
 use slab::Slab;
 
+use super::eager::SpawnNesting;
 use super::status::{LoopStatus, RunStatus};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
@@ -62,8 +63,7 @@ pub(crate) struct LoopState {
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
-    /// How deep eager spawns are nested now.
-    pub(crate) spawn_depth: Cell<usize>,
+    pub(crate) spawn_nesting: SpawnNesting,
     pub(crate) trampoline: Trampoline,
 
     // The run.
@@ -133,7 +133,7 @@ impl LoopState {
             idle: RefCell::default(),
             tasks: RefCell::default(),
             awaited: Awaited::default(),
-            spawn_depth: Cell::new(0),
+            spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),
             run: RunStatus::default(),
             context: ContextCell::default(),

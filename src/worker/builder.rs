@@ -56,7 +56,9 @@ impl Builder {
 
     /// Sets the stack size of the thread in bytes; by default that of Rust's threads, two megabytes.
     ///
-    /// [`spawn`](crate::spawn) polls on the stack of its caller, so deeply nested tasks need more.
+    /// [`spawn`](crate::spawn) polls on the stack of its caller, so deeply nested tasks need more. They
+    /// may use half of the size that is set here, as if by
+    /// [`spawn_stack`](crate::Builder::spawn_stack).
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
         self
@@ -94,8 +96,13 @@ impl Builder {
         let (handle_sender, handle) = mpsc::channel();
         let keep_alive_in_worker = keep_alive.clone();
         let location = Location::caller();
+        let spawn_stack = self.stack_size.map(|bytes| bytes / 2);
         let thread = move || {
-            let mut event_loop = match EventLoop::builder().build() {
+            let settings = match spawn_stack {
+                Some(bytes) => EventLoop::builder().spawn_stack(bytes),
+                None => EventLoop::builder(),
+            };
+            let mut event_loop = match settings.build() {
                 Ok(event_loop) => event_loop,
                 Err(error) => return drop(handle_sender.send(Err(error))),
             };

@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::limit::forget_ended_loops;
+use super::limit::{forget_ended_loops, scaled};
 
 /// Set in a process that runs a single test, to the name of the test.
 const ALONE: &str = "NODELOOP_TEST_ALONE";
@@ -70,7 +70,7 @@ pub fn open_descriptors() -> usize {
 /// descriptor until then.
 #[cfg(unix)]
 pub fn descriptors_left(before: usize) -> usize {
-    let ends = Instant::now() + Duration::from_secs(5);
+    let ends = Instant::now() + scaled(Duration::from_secs(5));
     while open_descriptors() > before && Instant::now() < ends {
         std::thread::yield_now();
     }

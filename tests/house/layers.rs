@@ -338,7 +338,8 @@ fn nothing_sleeps_and_nothing_is_unsafe() {
             ));
         }
         let is_unsafe = |line: &str| line.contains("unsafe ") && !line.contains('"');
-        if code.lines().any(is_unsafe) {
+        let is_planted = path.starts_with("tests/sanitizers/"); // faults that a sanitizer must report
+        if code.lines().any(is_unsafe) && !is_planted {
             problems.push(format!("{path}: unsafe code"));
         }
     }
