@@ -39,6 +39,8 @@ if [ ! -e "$WINEPREFIX/ready" ]; then
   [ -e "$library" ] || x86_64-w64-mingw32-gcc -Os -shared -o "$library" .ci/wine/bcryptprimitives.c -ladvapi32
   touch "$WINEPREFIX/ready"
 fi
+ctrl_c=$WINEPREFIX/drive_c/windows/system32/nodeloop-ctrl-c.exe
+[ "$ctrl_c" -nt .ci/wine/ctrl_c.c ] || x86_64-w64-mingw32-gcc -Os -o "$ctrl_c" .ci/wine/ctrl_c.c
 
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
 # The tests have limits of their own; this one is for a process that does not even start.
