@@ -339,6 +339,33 @@ fn timers_immediates_tasks_and_jobs_accept_a_signal() {
     assert_eq!(log, ["task aborted: true", "job aborted: true"]);
 }
 
+/// The signal removes the operations that are over, and aborts all others.
+#[test]
+fn many_operations_are_aborted() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let mut tasks = Vec::new();
+        for _ in 0..100 {
+            set_timeout(ms(5), || unreachable!()).abort_on(&signal);
+            set_immediate(|| unreachable!()).abort_on(&signal);
+            set_timeout(ms(5), || unreachable!())
+                .abort_on(&signal)
+                .clear();
+            let task = spawn(std::future::pending::<()>()).settled();
+            tasks.push(task.abort_on(&signal));
+        }
+        controller.abort();
+        drop(spawn(async move {
+            for task in tasks {
+                assert!(task.await.unwrap_err().is_aborted());
+            }
+            log.borrow_mut().push("all".into());
+        }));
+    });
+    assert_eq!(log, ["all"]);
+}
+
 /// A listener can be removed, and those of completed operations are removed.
 #[test]
 fn listeners_are_removed() {

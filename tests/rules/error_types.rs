@@ -13,8 +13,8 @@ use crate::promise_api::SaysBye;
 use nodeloop::promise::{AggregateError, PromiseError, Rejected, SelfResolution, reject};
 use nodeloop::{
     AbortController, AbortReason, AbortSignal, Aborted, EventLoop, LoopClosed, PanicPayload,
-    RemoteError, RunError, Stuck, Uncaught, UnhandledReason, UnhandledRejection, on_uncaught,
-    set_timeout, spawn, try_spawn,
+    PanicReason, RemoteError, RunError, Stuck, Uncaught, UnhandledReason, UnhandledRejection,
+    on_uncaught, on_unhandled_rejection, set_timeout, spawn, try_spawn,
 };
 
 fn is_an_error<E: Error + Send + Sync + 'static>() {}
@@ -222,6 +222,35 @@ fn an_unhandled_reason_keeps_its_value() {
     assert_eq!(elsewhere, None);
     assert_eq!(reason.with_value(number), Some(Some(7)));
     assert_eq!(location.file(), file!());
+}
+
+/// The reason of a panic is its message.
+#[test]
+fn the_reason_of_a_panic_is_its_message() {
+    let log = trace(|log| {
+        on_unhandled_rejection(move |rejection| {
+            rejection.with_reason(|reason| {
+                log.add(reason.downcast_ref::<PanicReason>().unwrap().text());
+            });
+        });
+        drop(spawn(async { throw("broken") }));
+    });
+    log.assert(["broken"]);
+}
+
+/// Each reason has its own value.
+#[test]
+fn two_unhandled_reasons_keep_their_values() {
+    let reasons = [1, 2].map(|n: u8| {
+        let (result, _log) = try_trace(move |_| drop(reject::<(), _>(n)));
+        match result {
+            Err(RunError::Unhandled { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    });
+    let values = reasons.each_ref();
+    let values = values.map(|it| it.with_value(|reason| reason.downcast_ref().copied()));
+    assert_eq!(values, [Some(Some(1_u8)), Some(Some(2))]);
 }
 
 /// The value is dropped with the error on its own thread, and with the thread otherwise.

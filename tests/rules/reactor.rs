@@ -16,11 +16,15 @@ use std::time::Duration;
 use crate::common::limit::limit;
 use crate::common::{Lines, log};
 use crate::common::{run, run_script};
+use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::io::AsyncFd;
-use nodeloop::net::{TcpListener, TcpStream, UnixStream};
-use nodeloop::time::{Instant, block_for, sleep, timeout};
-use nodeloop::{AsyncLocalStorage, EventLoop, next_tick, set_immediate, set_timeout, spawn};
+use nodeloop::net::{TcpListener, TcpStream, UnixDatagram, UnixStream};
+use nodeloop::time::{Instant, block_for, sleep, timeout, wait_for_jobs};
+use nodeloop::{
+    AsyncLocalStorage, BlockedOn, EventLoop, ResourceKind, next_tick, queue_work, set_immediate,
+    set_timeout, spawn, yield_now,
+};
 
 /// One end for the loop, and one that is used by plain system calls.
 fn pair() -> (UnixStream, StdStream) {
@@ -944,4 +948,104 @@ fn a_waker_that_panics_does_not_keep_the_others_from_waking() {
         ours.readable().await.unwrap();
     });
     assert_eq!(*seen.borrow(), ["uncaught: a foreign waker", "woken"]);
+}
+
+/// The report lists what is queued, and what each task waits for.
+#[test]
+fn a_report_lists_immediates_sources_and_what_is_closed() {
+    fn kinds(kinds: &[(ResourceKind, bool)]) {
+        let report = nodeloop::why_alive();
+        let resources = report.active_resources().iter();
+        let listed: Vec<_> = resources.map(|it| (it.kind(), it.keeps_alive())).collect();
+        assert_eq!(listed, kinds);
+    }
+    fn waits_for(kind: ResourceKind) {
+        let report = nodeloop::why_alive();
+        let [task] = report.tasks() else {
+            panic!("{report}");
+        };
+        let [BlockedOn::Resource(resource)] = task.blocked_on() else {
+            panic!("{report}");
+        };
+        assert_eq!(resource.kind(), kind);
+    }
+    let _limit = limit();
+    run_script(|| {
+        drop(yield_now());
+        kinds(&[]);
+        let immediate = set_immediate(|| ());
+        kinds(&[(ResourceKind::Immediate, true)]);
+        immediate.unref();
+        kinds(&[(ResourceKind::Immediate, false)]);
+        immediate.clear();
+        spawn(async {
+            yield_now().await;
+            let (stream, mut peer) = pair();
+            let stream = Rc::new(stream);
+            let closed = stream.clone();
+            set_immediate(move || {
+                kinds(&[(ResourceKind::Read, true)]);
+                waits_for(ResourceKind::Read);
+                peer.write_all(b"x").unwrap();
+            });
+            let mut byte = [0];
+            (&*stream).read_exact(&mut byte).await.unwrap();
+            closed.close_with(|| kinds(&[]));
+            kinds(&[(ResourceKind::Close, true)]);
+        })
+        .detach();
+        kinds(&[(ResourceKind::Immediate, true)]);
+        waits_for(ResourceKind::Immediate);
+    });
+}
+
+/// What other threads have sent comes before the sources of the same poll phase.
+#[test]
+fn a_finished_job_comes_before_a_readable_source() {
+    let _limit = limit();
+    let lines = Lines::default();
+    let seen = lines.clone();
+    run_script(move || {
+        let (mut stream, mut peer) = pair();
+        let (job, read) = (lines.clone(), lines);
+        spawn(async move {
+            stream.read_exact(&mut [0]).await.unwrap();
+            log(&read, "read");
+        })
+        .detach();
+        set_immediate(move || {
+            peer.write_all(b"x").unwrap();
+            queue_work(|| (), move |()| log(&job, "job"));
+            wait_for_jobs();
+        });
+    });
+    assert_eq!(*seen.borrow(), ["job", "read"]);
+}
+
+/// R6: several futures that read from one source count once each, however they are woken.
+#[test]
+fn r6_readers_that_take_turns_keep_nothing_alive_afterwards() {
+    let _limit = limit();
+    for count in [1, 2, 3] {
+        let lines = Lines::default();
+        let seen = lines.clone();
+        run_script(move || {
+            let (socket, peer) = UnixDatagram::pair().unwrap();
+            let socket = Rc::new(socket);
+            for _ in 0..count {
+                let (socket, lines) = (socket.clone(), lines.clone());
+                spawn(async move {
+                    assert_eq!(socket.recv(&mut [0]).await.unwrap(), 1);
+                    log(&lines, "read");
+                })
+                .detach();
+            }
+            set_immediate(move || {
+                for _ in 0..count {
+                    assert_eq!(peer.send(b"x").now_or_never().unwrap().unwrap(), 1);
+                }
+            });
+        });
+        assert_eq!(seen.borrow().len(), count);
+    }
 }
