@@ -13,8 +13,8 @@ use nodeloop::events::EventEmitter;
 use nodeloop::promise::{self, Rejected, SelfResolution, SharedTryPromise, TryResolver};
 use nodeloop::time::{self, Instant};
 use nodeloop::{
-    AbortController, AbortSignal, EntryMode, EventLoop, ImmediateHandle, Listener, PanicReason,
-    TaskGroup, TimeoutHandle,
+    AbortController, AbortSignal, EntryMode, EventLoop, ImmediateHandle, Listener, NodeRelease,
+    PanicReason, TaskGroup, TimeoutHandle,
 };
 
 use crate::program::*;
@@ -29,7 +29,9 @@ pub fn run(program: &Program) -> Vec<String> {
         true => EntryMode::Module,
         false => EntryMode::CommonJs,
     };
-    let builder = EventLoop::builder().virtual_time().entry(entry);
+    // The model has the rules of Node 20.
+    let builder = EventLoop::builder().node(NodeRelease::V20);
+    let builder = builder.virtual_time().entry(entry);
     let mut event_loop = builder.build().expect("a loop");
     let subject = Rc::new(Subject::default());
     let (running, main) = (subject.clone(), program.clone());

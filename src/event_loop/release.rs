@@ -26,11 +26,11 @@ use crate::reactor::registrations::StreamEnd;
 #[non_exhaustive]
 pub enum NodeRelease {
     /// Node 20, which reached its end of life in April 2026.
-    #[default]
     V20,
     /// Node 22.
     V22,
-    /// Node 24.
+    /// Node 24, the active LTS release.
+    #[default]
     V24,
     /// Node 26, from 26.4 on.
     V26,

@@ -89,3 +89,28 @@ fn an_event_of_an_exhausted_source_keeps_its_write_half_and_its_end() {
     });
     assert_eq!(again, 1);
 }
+
+/// R65: a read that fills only a part of its buffer leaves the end of the stream to the same event, or to
+/// the next poll phase.
+#[test]
+fn the_end_of_a_stream_belongs_to_the_event_or_to_the_next_poll_phase() {
+    let ends = Readiness {
+        read_closed: true,
+        ..Readiness::readable()
+    };
+    for taken in [Taken::ShortRead, Taken::All] {
+        for stream_end in [StreamEnd::SameEvent, StreamEnd::NextPollPhase] {
+            let poll = mio::Poll::new().unwrap();
+            let registry = Rc::new(poll.registry().try_clone().unwrap());
+            let mut registrations = Registrations::new(registry, stream_end);
+            let key = registrations
+                .register(&mut NoSource, Location::caller())
+                .unwrap();
+            registrations.deliver(key.0, ends);
+            assert!(registrations.consume_budget(key, taken).is_none());
+            let waits = stream_end == StreamEnd::NextPollPhase;
+            assert_eq!(registrations.readiness(key).unwrap().readable, !waits);
+            assert_eq!(registrations.has_source_to_serve(), waits);
+        }
+    }
+}
