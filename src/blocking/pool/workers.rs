@@ -24,7 +24,7 @@ use super::{JobId, JobResult, JobWork};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
 
 pub(super) struct Workers {
-    remote_queue: Arc<RemoteQueue>,
+    pub(super) remote_queue: Arc<RemoteQueue>,
     limit: usize,
     queue: Mutex<Queue>,
     /// Notified when the last job has finished and the queue is empty.
