@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Weakens each memory order of the files that the loom models include, and omits steps of them, one at a
 # time, and checks that a model fails. Prints a line for each. Exit code 1 if no model notices one that
-# is not listed below.
+# is not marked below.
 #
 #   tests/loom/weaken.sh             all files
 #   tests/loom/weaken.sh notifier    one file
@@ -26,8 +26,6 @@ steps=(
   'src/worker/channel.rs|waker.wake();|drop(waker);'
   'src/worker/channel.rs|state.is_receiver_closed = true;|'
 )
-# loom has no `Arc` that the method `count` could take, so it can't order the drop of a waker.
-not_modelled='src/reactor/main_waker.rs: fence(Ordering::Acquire)'
 
 copy=target/loom-weaken
 rm -rf "$copy"
@@ -44,10 +42,9 @@ export CARGO_TARGET_DIR=$PWD/target/loom CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_D
 status=0
 # Runs the models of a changed file, and prints what noticed the change.
 try() {
-  local file=$1 line=$2 description=$3 result
+  local file=$1 description=$2 result
   if (cd "$copy" && cargo test -q -p nodeloop-loom -- "${models[$file]}" >output 2>&1); then
-    result=NOTHING
-    if [[ $file:\ $line == "$not_modelled"* ]]; then result="not modelled"; else status=1; fi
+    result=NOTHING status=1
   elif ! grep -q 'test result: FAILED' "$copy/output"; then
     result="DOES NOT COMPILE: $(grep -m 1 '^error' "$copy/output")" status=1
   else
@@ -60,13 +57,15 @@ try() {
 weaken() {
   local file=$1 number=$2 line=$3 from=$4 to=$5
   sed "${number}s/Ordering::$from/Ordering::$to/" "$file" >"$copy/$file"
-  try "$file" "$line" "line $number: $from becomes $to"
+  try "$file" "line $number: $from becomes $to"
 }
 
 for file in "${!models[@]}"; do
   [[ $file == *${1:-}* ]] || continue
   while read -r number line; do
     case $line in
+      # Of `MainWaker::count`. The method needs the `Arc` of std, whose drop loom does not order.
+      'fence(Ordering::Acquire)'*) printf '%-14s %-62s %s\n' "${file##*/}" "line $number: $line" "not modelled" ;;
       *Ordering::SeqCst*) weaken "$file" "$number" "$line" SeqCst AcqRel ;;
       *Ordering::AcqRel*)
         weaken "$file" "$number" "$line" AcqRel Acquire
@@ -88,6 +87,6 @@ for step in "${steps[@]}"; do
   FROM=$from TO=$to awk '
     (at = index($0, ENVIRON["FROM"])) { $0 = substr($0, 1, at - 1) ENVIRON["TO"] substr($0, at + length(ENVIRON["FROM"])) }
     { print }' "$file" >"$copy/$file"
-  try "$file" "$from" "\`$from\` becomes \`$to\`"
+  try "$file" "\`$from\` becomes \`$to\`"
 done
 exit "$status"

@@ -48,6 +48,7 @@ impl Notifier {
     /// message; at most one of them receives `true` for each wait.
     pub(crate) fn should_notify(&self) -> bool {
         fence(Ordering::SeqCst); // pairs with the fence in `prepare_park`
+        // Relaxed: the fences order the state and the queue. The exchange only selects one sender.
         self.state.load(Ordering::Relaxed) == PARKED
             && self
                 .state

@@ -62,6 +62,7 @@ fn table() -> MutexGuard<'static, BTreeMap<SignalNumber, Disposition>> {
 impl Disposition {
     fn set_default(&self, value: bool) {
         if let Some(is_default) = &self.is_default {
+            // Pairs with the load in the handler. It passes nothing but the flag.
             is_default.store(value, Ordering::SeqCst);
         }
     }

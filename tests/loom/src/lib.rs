@@ -159,6 +159,35 @@ fn checking_messages_before_tokens_misses_one() {
     explore(move || run_until_the_token_is_gone(Recheck::MessagesAndTokens, wrong_order));
 }
 
+/// A thread that sends nothing has written something before it dropped its token.
+fn run_until_a_silent_token_is_gone<P: Parts>() {
+    let the_loop = Loop::<P>::new(Recheck::MessagesAndTokens);
+    let token = the_loop.remote_queue.add_token();
+    let written = Arc::new(AtomicUsize::new(0));
+    let (remote_queue, writes) = (the_loop.remote_queue.clone(), written.clone());
+    let holder = thread::spawn(move || {
+        writes.store(1, Ordering::Relaxed);
+        remote_queue.drop_token(token);
+    });
+    while the_loop.is_alive() {
+        the_loop.wait(|| the_loop.is_alive());
+    }
+    let seen = written.load(Ordering::Relaxed);
+    assert_eq!(seen, 1, "the run ended before a write");
+    holder.join().unwrap();
+}
+
+#[test]
+fn what_was_written_before_a_token_was_dropped_is_seen_after_the_run() {
+    explore(run_until_a_silent_token_is_gone::<Unchanged>);
+}
+
+#[test]
+#[should_panic(expected = "the run ended before a write")]
+fn without_the_order_of_the_tokens_a_write_is_missed() {
+    explore(run_until_a_silent_token_is_gone::<WithRelaxedTokens>);
+}
+
 /// The shutdown sees what was accepted before it, and nothing is accepted after it.
 #[test]
 fn nothing_accepted_is_lost_at_the_end() {

@@ -103,6 +103,20 @@ fn one_thread_runs_all_jobs_in_order() {
     super::explore_at_most(3, || assert_eq!(run_two(1, 1), [0, 1]));
 }
 
+/// The second job is submitted while the thread of the first one looks for another and leaves.
+#[test]
+fn a_job_has_a_thread_when_another_thread_leaves() {
+    super::explore_at_most(3, || {
+        let remote_queue = Arc::new(RemoteQueue::default());
+        let workers = Workers::new(remote_queue.clone(), 1);
+        let running = Arc::new(AtomicUsize::new(0));
+        for id in 0..2 {
+            Workers::add(&workers, id, job(running.clone(), 1));
+            assert_eq!(remote_queue.wait_for(id as usize + 1).last(), Some(&id));
+        }
+    });
+}
+
 #[test]
 fn two_threads_run_all_jobs() {
     super::explore_at_most(3, || {

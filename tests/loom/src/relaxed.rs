@@ -8,6 +8,8 @@ mod atomic {
 
     #[expect(non_upper_case_globals, reason = "the names of the orders")]
     impl Ordering {
+        #[allow(dead_code, reason = "`weaken.sh` writes it into the files")]
+        pub(super) const AcqRel: loom::sync::atomic::Ordering = Self::Relaxed;
         pub(super) const SeqCst: loom::sync::atomic::Ordering = Self::Relaxed;
         pub(super) const Acquire: loom::sync::atomic::Ordering = Self::Relaxed;
         pub(super) const Release: loom::sync::atomic::Ordering = Self::Relaxed;
