@@ -28,6 +28,9 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// How long a test whose loop has panicked may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// All of these are longer under Miri, which interprets the program.
+const SLOWDOWN: u32 = if cfg!(miri) { 60 } else { 1 };
+
 /// A test under a limit. The limit ends when this is dropped.
 #[must_use = "the limit ends when it is dropped"]
 pub struct Limit {
@@ -108,6 +111,7 @@ impl Limit {
             let watcher = thread::Builder::new().name("time limits".to_owned());
             watcher.spawn(watch_tests).expect("a thread can be started");
         });
+        let limit = limit * SLOWDOWN;
         let test = Arc::new(Test {
             name,
             location: Location::caller(),
@@ -179,12 +183,12 @@ fn fail(test: &Arc<Test>) {
         }
     }
     drop(sender);
-    match reports.recv_timeout(ANSWER) {
+    match reports.recv_timeout(ANSWER * SLOWDOWN) {
         Ok(report) => print(&format!("why_alive: {report}\n")),
         Err(_) => end("no loop of its thread answers"),
     }
     // The panic ends the test, unless the test has caught it.
-    let ends = Instant::now() + GRACE;
+    let ends = Instant::now() + GRACE * SLOWDOWN;
     while Arc::strong_count(test) > 1 {
         if Instant::now() > ends {
             end("its loop has been stopped and the test has not ended");
