@@ -26,6 +26,7 @@ use std::thread::ThreadId;
 
 use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
+use mio::Token;
 
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::reactor::main_waker::MainWaker;
@@ -42,6 +43,27 @@ pub(crate) enum Message {
     Post(Box<dyn FnOnce() + Send>, SourceLocation),
     /// A job of the pool has finished.
     JobDone(u64, std::thread::Result<Box<dyn Any + Send>>),
+    /// A source that the operating system can't watch has become ready.
+    #[cfg_attr(unix, expect(dead_code, reason = "Unix can watch every source"))]
+    Source(Token, SourceEvent),
+    /// A signal of this number has arrived.
+    #[cfg_attr(
+        unix,
+        expect(dead_code, reason = "on Unix, signals arrive through pipes")
+    )]
+    Signal(i32),
+}
+
+/// What a thread reports about a source on behalf of the operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(unix, allow(dead_code, reason = "Unix can watch every source"))]
+pub(crate) enum SourceEvent {
+    Readable,
+    /// Reading never blocks again.
+    ReadClosed,
+    Writable,
+    /// Writing never blocks again.
+    WriteClosed,
 }
 
 /// What every task and every main future carries, readable on any thread.

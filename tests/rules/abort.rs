@@ -279,6 +279,7 @@ fn the_abort_wakes_the_task_of_the_last_poll() {
     assert_eq!((kept(), woken()), ([0, 1], [0, 0]));
     controller.abort();
     assert_eq!((kept(), woken()), ([0, 0], [0, 1]));
+    assert!(!controller.signal().check().unwrap_err().is_timeout());
 }
 
 /// A future that is ready returns its output, and no listener is left.
