@@ -136,6 +136,10 @@ impl<S: Source> PollEvented<S> {
 }
 
 /// A source that can be read by reference.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
 pub trait ReadSource: Source {
     fn read_by_ref(&self, buffer: &mut [u8]) -> io::Result<usize>;
     fn read_vectored_by_ref(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
@@ -155,6 +159,10 @@ where
 }
 
 /// A source that can be written by reference.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
 pub trait WriteSource: Source {
     fn write_by_ref(&self, bytes: &[u8]) -> io::Result<usize>;
     fn write_vectored_by_ref(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;

@@ -26,6 +26,10 @@ pub trait OsSocket: AsSocket2 + PlatformSource + Debug + Into<Self::Std> {
 }
 
 /// A connected stream.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
 pub trait OsStream: OsSocket + ReadSource + WriteSource {
     /// Whether a read that fills only a part of the buffer has emptied the socket.
     const SHORT_READ_DRAINS: bool;
@@ -34,6 +38,10 @@ pub trait OsStream: OsSocket + ReadSource + WriteSource {
 }
 
 /// A listening socket.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
 pub trait OsListener: OsSocket {
     type Stream;
 
@@ -41,6 +49,10 @@ pub trait OsListener: OsSocket {
 }
 
 /// A socket for datagrams.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
 pub trait OsDatagram: OsSocket {
     fn peer_addr(&self) -> io::Result<Self::Address>;
     fn send(&self, bytes: &[u8]) -> io::Result<usize>;

@@ -32,6 +32,10 @@ pub fn in_own_process<F: Fn()>(test: F) -> bool {
 /// As [`in_own_process`], with variables of the environment.
 #[track_caller]
 pub fn in_own_process_with<F: Fn()>(test: F, variables: &[(&str, &str)]) -> bool {
+    if cfg!(miri) {
+        super::skip::skip("Miri cannot start a process");
+        return true;
+    }
     let name = name_of(&test);
     if std::env::var(ALONE).as_deref() == Ok(name) {
         return false;

@@ -346,6 +346,7 @@ fn a_race() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri cannot start a process")]
 fn the_environment_replays_one_seed() {
     let _limit = limit();
     let run = |seed: Option<&str>| {

@@ -291,6 +291,7 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
 
 #[cfg(unix)]
 #[test]
+#[cfg_attr(miri, ignore = "Miri cannot start a process")]
 fn why_alive_agrees_with_the_loop_on_children() {
     let _limit = limit();
     let mut event_loop = EventLoop::builder().build().unwrap();
@@ -318,6 +319,7 @@ fn a_run_that_waits_forever() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri cannot start a process")]
 fn a_run_that_waits_forever_reports_it() {
     let _limit = limit();
     use std::io::{BufRead, BufReader};

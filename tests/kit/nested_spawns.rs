@@ -10,6 +10,7 @@ use std::thread;
 
 use crate::common::limit::limit;
 use nodeloop::promise::MAX_SPAWN_DEPTH;
+use nodeloop::worker::{self, WorkerPort};
 
 use nodeloop::{Builder, EventLoop, Promise, RunError, set_immediate, spawn};
 
@@ -187,6 +188,25 @@ fn a_small_stack_needs_a_lower_limit() {
     assert_refused(nested(256 << 10, settings, || {
         nest_with_locals(MAX_SPAWN_DEPTH - 1)
     }));
+}
+
+#[test]
+#[cfg_attr(
+    miri,
+    ignore = "Miri has no stack, so only the number of levels is limited"
+)]
+fn a_worker_allows_half_of_the_stack_that_it_was_given() {
+    let _limit = limit();
+    let joined = nodeloop::block_on(async {
+        let settings = worker::Builder::new().stack_size(256 << 10);
+        let main = |_: WorkerPort<(), ()>| nest(MAX_SPAWN_DEPTH - 1);
+        settings.spawn(main).unwrap().join().await
+    });
+    let text = joined.unwrap_err().to_string();
+    assert!(
+        text.contains("KiB of stack") && text.contains("on 128 KiB"),
+        "{text}"
+    );
 }
 
 /// What the callback of a spawn has used of the stack before does not count.

@@ -68,7 +68,7 @@ impl Drop for Guard {
 fn no_wake_of_many_threads_is_lost() {
     let _limit = limit();
     const THREADS: usize = 8;
-    const EACH: usize = 5_000;
+    const EACH: usize = if cfg!(miri) { 50 } else { 5_000 };
     for mut event_loop in [
         real_loop(),
         EventLoop::builder().virtual_time().build().unwrap(),
@@ -102,7 +102,8 @@ fn no_wake_of_many_threads_is_lost() {
 fn one_task_woken_by_many_threads_runs_for_each_change() {
     let _limit = limit();
     const THREADS: usize = 4;
-    let total = THREADS * 10_000;
+    const EACH: usize = if cfg!(miri) { 100 } else { 10_000 };
+    let total = THREADS * EACH;
     let (count, waker) = (
         Arc::new(AtomicUsize::new(0)),
         Arc::new(Mutex::new(None::<Waker>)),
@@ -111,7 +112,7 @@ fn one_task_woken_by_many_threads_runs_for_each_change() {
         .map(|_| {
             let (count, waker) = (count.clone(), waker.clone());
             thread::spawn(move || {
-                for _ in 0..10_000 {
+                for _ in 0..EACH {
                     count.fetch_add(1, Ordering::SeqCst);
                     let waker = waker.lock().unwrap().clone();
                     waker.inspect(Waker::wake_by_ref);
@@ -267,7 +268,8 @@ fn a_token_dropped_on_another_thread_ends_the_run() {
             drop::<nodeloop::KeepAlive>(token);
         }
     });
-    for _ in 0..5_000 {
+    let rounds = if cfg!(miri) { 50 } else { 5_000 };
+    for _ in 0..rounds {
         let sender = sender.clone();
         event_loop
             .run_script(move || sender.send(keep_alive()).unwrap())
@@ -283,7 +285,8 @@ fn messages_sent_before_the_token_is_dropped_are_run() {
     let _limit = limit();
     let mut event_loop = real_loop();
     let ran = Arc::new(AtomicUsize::new(0));
-    for round in 1..=2_000 {
+    let rounds = if cfg!(miri) { 50 } else { 2_000 };
+    for round in 1..=rounds {
         let ran_here = ran.clone();
         event_loop
             .run_script(move || {

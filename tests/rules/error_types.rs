@@ -149,6 +149,7 @@ impl Error for Caused {
 
 /// The report of `anyhow` prints an error and its sources, one below the other: no text twice.
 #[test]
+#[cfg_attr(miri, ignore = "Miri cannot start a process")]
 fn no_text_is_reported_twice() {
     let _limit = limit();
     let (missing, refused) = nodeloop::block_on(async {

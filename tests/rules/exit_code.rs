@@ -198,6 +198,7 @@ fn a_failure_with_a_code() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri cannot start a process")]
 fn run_ends_the_process_with_the_code() {
     let _limit = limit();
     let output = command_of(a_run_with_a_code).output().unwrap();

@@ -148,6 +148,7 @@ fn a_program_with_warnings() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri cannot start a process")]
 fn without_a_listener_warnings_are_printed() {
     let _limit = limit();
     let mut command = command_of(a_program_with_warnings);

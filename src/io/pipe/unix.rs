@@ -19,6 +19,10 @@ use crate::io::{Descriptor, PollEvented};
 use crate::phases::macrotask::SourceLocation;
 
 /// What the end of a pipe is made of.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
 pub trait Os: From<OwnedFd> + Into<OwnedFd> {}
 
 impl<T: From<OwnedFd> + Into<OwnedFd>> Os for T {}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Runs tests under Miri, which finds undefined behaviour, data races and leaks in the library and its
+# dependencies. Installs Rust's nightly with Miri; NODELOOP_NIGHTLY names another one than the latest.
+#
+#   .ci/miri.sh                       # the quick selection
+#   .ci/miri.sh long                  # everything that can run there
+#   .ci/miri.sh process remote::      # the tests of one binary whose names contain one of these
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Clocks, sockets and threads are real. Leaks are reported by default.
+export MIRIFLAGS="-Zmiri-disable-isolation ${MIRIFLAGS:-}"
+export CARGO_INCREMENTAL=0
+# Miri interprets the program.
+export NODELOOP_LIMIT_FACTOR=${NODELOOP_LIMIT_FACTOR:-60}
+
+nightly=${NODELOOP_NIGHTLY:-nightly}
+
+install() {
+  rustup run "$nightly" cargo miri --version >/dev/null 2>&1 && return
+  rustup toolchain install "$nightly" --profile minimal --component miri,rust-src --no-self-update
+}
+
+# miri BINARY [FILTER...]
+miri() {
+  local binary=$1
+  shift
+  rustup run "$nightly" cargo miri test --test "$binary" -- --test-threads=1 "$@"
+}
+
+# Miri uses one core, so the binaries run side by side.
+side_by_side() {
+  local pids=() pid failed=0
+  for run in "$@"; do
+    # shellcheck disable=SC2086 # a binary and its filters
+    miri $run &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return $failed
+}
+
+# Their repetitions are the test, or they start processes, which Miri cannot.
+skipped=(scale:: ten_thousand:: time_limits:: node_peer:: echo_node:: children:: child_signal:: stdio::)
+skip() { printf -- '--skip %s ' "${skipped[@]}"; }
+
+install
+case ${1:-quick} in
+  quick)
+    # Built once, before the binaries run side by side.
+    rustup run "$nightly" cargo miri test --test rules --test process --test kit --no-run
+    side_by_side \
+      "rules promises:: timer_lists:: abort::" \
+      "process remote::" \
+      "kit nested_spawns::"
+    ;;
+  long)
+    for binary in rules process kit net fs; do
+      # shellcheck disable=SC2046
+      miri "$binary" $(skip)
+    done
+    ;;
+  *) miri "$@" ;;
+esac
