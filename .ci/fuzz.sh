@@ -25,7 +25,7 @@ failed=()
 for target in "${targets[@]}"; do
   # New inputs go to the first directory; the corpus in the repository stays as it is.
   found=target/corpus/$target log=target/$target.log
-  mkdir -p "$found" "artifacts/$target"
+  mkdir -p "$found" "corpus/$target" "artifacts/$target"
   if target/"$(rustc +nightly -vV | sed -n 's/^host: //p')"/release/"$target" \
     -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
     -max_len=2048 -print_final_stats=1 "$found" "corpus/$target" >"$log" 2>&1; then

@@ -240,6 +240,12 @@ impl TimeoutHandle {
         }
     }
 
+    /// Returns whether the callback may be called again, if this handle refreshes nothing.
+    pub(crate) fn may_run(&self) -> bool {
+        self.key
+            .is_some_and(|key| self.state.timers.borrow().may_run(key))
+    }
+
     fn set_refed(&self, refed: bool) -> &TimeoutHandle {
         if let Some(key) = self.key {
             self.state.refuse_if_observer();

@@ -1,4 +1,19 @@
-//! The parts that the fuzz targets share.
+//! The fuzz targets of nodeloop; `fuzz_targets` has their entries.
+//!
+//! | target | what it runs | what it checks |
+//! |---|---|---|
+//! | [`model`] | a tree of operations, on virtual time | the log is that of a naive model of the rules |
+//! | [`sockets`] | two peers of a TCP or Unix stream, each with a script | bytes in order, one end, no descriptor lost, the loop ends |
+//! | [`formats`] | seeds, addresses and paths that are read; recordings that are written | agreement with `std` and `serde_json` |
+//! | [`remote`] | three threads with handles of a loop | each message is run or dropped, once |
+//!
+//! `.ci/fuzz.sh [SECONDS_PER_TARGET]` runs all of them. `cargo run --example random -- TARGET` runs random
+//! inputs without a fuzzer, with a stable compiler. To keep what a long run has found, minimise it into
+//! the corpus of the repository:
+//!
+//!     target/HOST/release/TARGET -merge=1 corpus/TARGET target/corpus/TARGET
+//!
+//! Each crash becomes a test with a name in `tests` of the library, written by hand from the input.
 
 pub mod formats;
 pub mod model;

@@ -213,7 +213,7 @@ impl<O: 'static> Operation for Weak<State<O>> {
 
 impl Operation for TimeoutHandle {
     fn is_over(&self) -> bool {
-        !self.is_pending()
+        !self.may_run()
     }
 
     fn abort(&self) {

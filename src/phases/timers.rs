@@ -197,6 +197,16 @@ impl Timers {
         self.timers[key].link.is_some()
     }
 
+    /// Returns whether its callback may still be called, if the caller's handle refreshes nothing.
+    ///
+    /// An interval that is running is armed again, and a timer that has fired may be refreshed
+    /// through another handle (R30, R35).
+    pub(crate) fn may_run(&self, key: TimerKey) -> bool {
+        let timer = &self.timers[key];
+        let may_be_refreshed = timer.handles > 1 && !timer.work.is_spent();
+        timer.has_callback && (timer.link.is_some() || timer.is_running || may_be_refreshed)
+    }
+
     /// Returns the origin of a pending timer and when it is due, in milliseconds. The key may be
     /// free.
     pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {

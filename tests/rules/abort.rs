@@ -12,8 +12,8 @@ use crate::common::limit::default_limit;
 use crate::common::{Lines, ms, virtual_loop};
 use nodeloop::{
     AbortController, AbortExt, AbortReason, AbortSignal, next_tick, on_uncaught, promise,
-    queue_microtask, queue_work, set_immediate, set_timeout, spawn, spawn_blocking, time,
-    why_alive,
+    queue_microtask, queue_work, set_immediate, set_interval, set_timeout, set_timeout_mut, spawn,
+    spawn_blocking, time, why_alive,
 };
 
 /// Runs a script on virtual time and returns what it logged.
@@ -385,4 +385,31 @@ fn listeners_are_removed() {
         }));
     });
     assert_eq!(log, [""; 0]);
+}
+
+/// Listeners of operations that are over are removed from time to time. An interval that is running,
+/// and a timer that has fired and may be refreshed, are not over.
+#[test]
+fn a_timer_that_may_run_again_is_still_aborted() {
+    let log = trace(|log| {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let (in_interval, line) = (signal.clone(), log.clone());
+        let interval = set_interval(ms(10), move || {
+            line.borrow_mut().push("interval".into());
+            for _ in 0..100 {
+                set_timeout(ms(1), || {}).abort_on(&in_interval);
+            }
+        });
+        interval.abort_on(&signal);
+        let line = log.clone();
+        let fired = set_timeout_mut(ms(5), move || line.borrow_mut().push("timer".into()));
+        fired.abort_on(&signal);
+        set_timeout(ms(15), move || {
+            fired.refresh();
+            controller.abort();
+            assert!(!fired.is_pending() && !interval.is_pending());
+        });
+    });
+    assert_eq!(log, ["timer", "interval"]);
 }
