@@ -4,6 +4,7 @@
 //! Only then all of its output has been read. `output` waits for both.
 //!
 //! Compared with Node: exactly
+//! On Windows: not run, because the programs that it starts are those of Unix
 //!
 //! ```js
 //! const { execFile, spawn } = require('node:child_process');

@@ -9,6 +9,7 @@
 //! and a timer of the loop ends the program.
 //!
 //! Compared with Node: not, because Node can't be run inside of another loop
+//! On Windows: not run, because the loop has no descriptor there
 
 use std::error::Error;
 

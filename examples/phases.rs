@@ -5,6 +5,7 @@
 //! same, the speed of the machine would decide whether the timer or the immediate runs first.
 //!
 //! Compared with Node: exactly
+//! On Windows: without line 4, because no connection fails at once there
 //!
 //! ```js
 //! const fs = require('node:fs');

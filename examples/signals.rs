@@ -4,6 +4,7 @@
 //! the loop alive: it ends when the work is done.
 //!
 //! Compared with Node: exactly
+//! On Windows: not run, because SIGHUP and SIGTERM cannot be sent there
 //!
 //! ```js
 //! const requests = [1, 2, 3];

@@ -1,8 +1,9 @@
 //! Asynchronous I/O: readiness of event sources, and the standard streams of the process.
 //!
 //! `AsyncFd` (Unix only) waits for the readiness of any file descriptor that can be polled.
-//! [`stdin`], [`stdout`] and [`stderr`] are the standard streams, and `pipe` (Unix only) has anonymous
-//! pipes and FIFOs. The sockets of [`net`](crate::net) and the pipes of `process` follow the same rules:
+//! [`stdin`], [`stdout`] and [`stderr`] are the standard streams, and [`pipe`] has anonymous pipes and
+//! FIFOs. The sockets of [`net`](crate::net) and the pipes of [`process`](crate::process) follow the same
+//! rules:
 //!
 //! - A source is registered with the event loop when it is created, and deregistered when it is
 //!   closed or dropped.
@@ -27,7 +28,6 @@
 mod closing;
 mod copy;
 mod interest;
-#[cfg(unix)]
 pub mod pipe;
 pub(crate) mod platform;
 mod poll_evented;

@@ -71,7 +71,7 @@
 //! | time in `async` code | [`time`], [`yield_now`] |
 //! | events with listeners | [`events`] |
 //! | sockets, files, standard streams | [`net`], [`fs`], [`io`] |
-//! | children and signals (Unix) | [`process`], [`signal`] |
+//! | children and signals | [`process`], [`signal`] |
 //! | calls that block, other threads | [`spawn_blocking`], [`queue_work`], [`worker`], [`Handle`] |
 //! | cancellation, context | [`AbortController`], [`AsyncLocalStorage`] |
 //! | tests | [`test`](mod@test) |
@@ -113,7 +113,6 @@ pub mod net;
 pub mod observe;
 mod phases;
 pub mod prelude;
-#[cfg(unix)]
 pub mod process;
 pub mod promise;
 mod reactor;
@@ -121,11 +120,7 @@ mod reactor;
 pub mod recording;
 mod runtime;
 mod schedule;
-#[cfg(unix)]
 pub mod signal;
-#[cfg(not(unix))]
-#[path = "signal/unsupported.rs"]
-mod signal;
 pub mod task_group;
 pub mod test;
 pub mod time;
@@ -228,6 +223,7 @@ pub use async_local::{AsyncLocalStorage, AsyncSnapshot};
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
+pub use event_loop::release::NodeRelease;
 pub use hooks::listener::Listener;
 pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
 pub use hooks::uncaught::{PanicPayload, Uncaught};

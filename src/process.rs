@@ -7,9 +7,11 @@
 //! ```
 //! use nodeloop::process::Command;
 //!
+//! # if cfg!(unix) {
 //! let output = nodeloop::run(async { Command::new("echo").arg("hello").output().await })?;
 //! assert!(output.status.success());
 //! assert_eq!(output.stdout, b"hello\n");
+//! # }
 //! # std::io::Result::Ok(())
 //! ```
 //!
@@ -22,7 +24,7 @@
 //! | `'exit'` event | [`Child::wait`], [`Child::on_exit`] |
 //! | `'close'` event, the callback of `execFile` | [`Child::wait_with_output`], [`Command::output`] |
 //! | `child.stdin`, `.stdout`, `.stderr` | [`ChildStdin`], [`ChildStdout`], [`ChildStderr`] |
-//! | `child.kill(signal)` | [`Child::signal`], [`Child::start_kill`] |
+//! | `child.kill(signal)` | `Child::signal` (Unix only), [`Child::start_kill`] |
 //! | `child.ref()`, `.unref()` | [`Child::ref_`], [`Child::unref`] |
 //!
 //! **Order.** The end of a child is reported by a macrotask of the poll phase, after all other
@@ -40,17 +42,28 @@
 //! **Drop.** A child is not killed when its handle is dropped or the loop ends, unless
 //! [`kill_on_drop`](Command::kill_on_drop) was set. Every child is waited for, so that it does not
 //! stay a zombie: by its loop, or after the end of that loop, when a child of any other loop ends.
+//! Children of a child are never killed with it.
 //!
 //! **Virtual time.** As with sockets, virtual time does not wait for a child unless
 //! [`io_holds_time`](crate::Builder::io_holds_time) is set.
 //!
-//! Nothing is buffered: a child that writes more than its pipe holds blocks until the pipe is read.
+//! A child that writes more than its pipe holds blocks until the pipe is read.
+//!
+//! # Windows
+//!
+//! The same programs run. Each child has a thread that waits for its end, and each pipe that is used has a
+//! thread for its calls, because the operating system reports neither to the loop. The threads delay
+//! neither the end of the loop nor that of the process. [`io::pipe`](crate::io::pipe) lists what follows for
+//! reads and writes.
+//!
+//! - Ends are macrotasks in the order of the starts, as above, and after all other events of their poll
+//!   phase. But the last output of a child may arrive in a later phase than its end, as in Node.
+//! - Killing is `TerminateProcess`, with the status 1.
 //!
 //! # What is missing
 //!
-//! - **Windows.** This module exists only on Unix, because it learns the ends of children from `SIGCHLD`,
-//!   and needs pipes that can be polled. On Windows, run `std::process::Command` in
-//!   [`spawn_blocking`](crate::spawn_blocking).
+//! - **Killing a tree of processes.** Start the child in a process group, or in a job object on Windows,
+//!   through [`Command::as_std_mut`] or a crate such as `process-wrap`.
 //! - **Node's `fork` and `exec`.** There is no channel for messages to a child; use its pipes or a socket.
 //!   For a command of a shell, start the shell: `Command::new("sh").arg("-c")`.
 //! - Options that only some systems have, such as the user or the process group of the child, are set

@@ -123,7 +123,8 @@ use task::{start_eagerly, start_lazily, with_output};
 /// # Panics
 ///
 /// Panics if called outside of an event loop, and if eager spawns are nested deeper than
-/// [`MAX_SPAWN_DEPTH`] or than the stack can hold; [`spawn_lazy`] does not nest.
+/// [`MAX_SPAWN_DEPTH`] or use more of the stack than
+/// [`spawn_stack`](crate::Builder::spawn_stack) allows; [`spawn_lazy`] does not nest.
 #[track_caller]
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Promise<T> {
     spawn_at(Location::caller(), future)

@@ -1,4 +1,4 @@
-//! Unix signals, such as Ctrl-C (R64).
+//! Signals, such as Ctrl-C (R64).
 //!
 //! | Node | nodeloop |
 //! |---|---|
@@ -24,9 +24,21 @@
 //!   several kinds arrive in one poll phase, they are grouped by kind; Node keeps their order.
 //! - Listening masks no signal and starts no thread.
 //!
+//! # Windows
+//!
+//! Ctrl-C is [`SignalKind::interrupt`], and the only signal: [`ctrl_c`], [`signal()`] and [`on_signal`]
+//! accept it and return an error for any other number. While no loop listens, it ends the process with
+//! the code `0xC000013A` (`STATUS_CONTROL_C_EXIT`), which is the default of the system. That default
+//! returns at once when the last listener was removed, as in Node.
+//!
+//! Ctrl-Break and the closing of the console keep their default effects, which end the process. (Node
+//! reports them as `SIGBREAK` and `SIGHUP`.) No crate reports them without unsafe code in the program and
+//! apart from Ctrl-C.
+//!
 //! # Examples
 //!
 //! ```
+//! # #[cfg(unix)] {
 //! use nodeloop::signal::{SignalKind, on_signal, signal};
 //!
 //! nodeloop::run(async {
@@ -37,11 +49,12 @@
 //!     std::io::Result::Ok(())
 //! })
 //! .unwrap();
+//! # }
 //! ```
 
 pub(crate) mod dispatch;
-mod disposition;
 mod kind;
+mod source;
 
 use std::fmt;
 use std::io;
@@ -290,7 +303,7 @@ impl fmt::Debug for Signal {
     }
 }
 
-/// Waits for Ctrl-C (`SIGINT`).
+/// Waits for Ctrl-C (`SIGINT`), on Unix and on Windows.
 ///
 /// From this call until the future is dropped, Ctrl-C does not end the process. From 100 ms later it
 /// does, so a second Ctrl-C ends a slow shutdown; hold a [`signal`] stream to prevent that.
@@ -335,13 +348,15 @@ pub fn ctrl_c() -> impl FusedFuture<Output = io::Result<()>> {
 ///
 /// # Errors
 ///
-/// Returns an error if the default action is not known, which is the case for real-time signals.
+/// Returns an error if the default action is not known, which is the case for real-time signals and, on
+/// Windows, for everything but Ctrl-C.
 ///
 /// # Examples
 ///
 /// A service that cleans up after `SIGTERM` and then ends by it:
 ///
 /// ```no_run
+/// # #[cfg(unix)] {
 /// use nodeloop::signal::{SignalKind, raise_default, signal};
 ///
 /// # async fn clean_up() {}
@@ -351,13 +366,15 @@ pub fn ctrl_c() -> impl FusedFuture<Output = io::Result<()>> {
 ///     raise_default(SignalKind::terminate())
 /// })
 /// # .unwrap();
+/// # }
 /// ```
 #[doc(alias = "process.kill")]
 pub fn raise_default(kind: SignalKind) -> io::Result<()> {
-    signal_hook::low_level::emulate_default_handler(kind.as_raw())
+    source::raise_default(kind.as_raw())
 }
 
-/// The same types under the path that they have in tokio.
+/// The same types under the path that they have in tokio (Unix only).
+#[cfg(unix)]
 pub mod unix {
     pub use super::{Signal, SignalKind, signal};
 }

@@ -100,6 +100,8 @@ impl Runner<'_> {
             Message::Wake(runnable) => drop(runnable.run()), // a cancelled task drops its future
             Message::WakeMain(waker) if waker.is_finished() => {} // of a run that has ended
             Message::WakeMain(_) => self.cancel_main(),
+            // The event is not reported again, and the source may outlive this run.
+            Message::Source(token, event) => drop_quietly(self.poll.next_of_source(token, event)),
             message => drop_quietly(message),
         }
     }

@@ -17,6 +17,8 @@ use std::time::Duration;
 use async_task::Runnable;
 use slab::Slab;
 
+use super::eager::SpawnNesting;
+use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
@@ -62,11 +64,13 @@ pub(crate) struct LoopState {
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
-    /// How deep eager spawns are nested now.
-    pub(crate) spawn_depth: Cell<usize>,
+    pub(crate) spawn_nesting: SpawnNesting,
     pub(crate) trampoline: Trampoline,
 
     // The run.
+    /// The release of Node whose order the loop has, and its rules.
+    pub(crate) node: NodeRelease,
+    pub(super) variants: RuleVariants,
     pub(super) run: RunStatus,
     /// The async context of the running code. Empty between two callbacks.
     pub(crate) context: ContextCell,
@@ -112,17 +116,12 @@ pub(crate) struct LiveTask {
 }
 
 impl LoopState {
-    pub(crate) fn new(
-        clock: Clock,
-        poll: PollPhase,
-        remote_queue: Arc<RemoteQueue>,
-        blocking_threads: usize,
-    ) -> LoopState {
+    pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
             clock,
-            pool: Pool::new(remote_queue.clone(), blocking_threads),
-            remote_queue,
-            signals: Signals::default(),
+            signals: Signals::new(pool.remote_queue()),
+            remote_queue: pool.remote_queue().clone(),
+            pool,
             pending: RefCell::default(),
             poll,
             check: RefCell::default(),
@@ -133,8 +132,10 @@ impl LoopState {
             idle: RefCell::default(),
             tasks: RefCell::default(),
             awaited: Awaited::default(),
-            spawn_depth: Cell::new(0),
+            spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),
+            node,
+            variants: node.variants(),
             run: RunStatus::default(),
             context: ContextCell::default(),
             macrotask_count: Cell::new(0),

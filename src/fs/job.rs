@@ -33,7 +33,7 @@ pub(super) fn path_job_with<R: Send + 'static, T: 'static, P: AsRef<Path>>(
     work: impl FnOnce(Arc<Path>) -> io::Result<R> + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> TryPromise<T, io::Error> {
-    let path: Arc<Path> = path.as_ref().into();
+    let path = take(path);
     let dropped = type_with_destructor::<P>();
     let work = move || {
         work(path.clone()).map_err(|error| {
@@ -42,6 +42,12 @@ pub(super) fn path_job_with<R: Send + 'static, T: 'static, P: AsRef<Path>>(
         })
     };
     try_job(verb, work, |result: io::Result<R>| result.map(finish))
+}
+
+/// Copies a path, and drops the argument before the operation starts. If its destructor removes the
+/// file, the operation then always fails, and not only when the job is late.
+fn take(path: impl AsRef<Path>) -> Arc<Path> {
+    path.as_ref().into()
 }
 
 /// Submits an operation on two paths.
@@ -55,8 +61,7 @@ pub(super) fn two_path_job<T: Send + 'static, P: AsRef<Path>, Q: AsRef<Path>, W>
 where
     W: FnOnce(Arc<Path>, Arc<Path>) -> io::Result<T> + Send + 'static,
 {
-    let path: Arc<Path> = path.as_ref().into();
-    let other: Arc<Path> = other_path.as_ref().into();
+    let (path, other) = (take(path), take(other_path));
     let dropped = type_with_destructor::<P>().or_else(type_with_destructor::<Q>);
     let work = move || {
         let result = work(path.clone(), other.clone());

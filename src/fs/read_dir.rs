@@ -48,7 +48,7 @@ const ENTRIES_PER_JOB: usize = 32;
 #[track_caller]
 pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
     let kept: Arc<Path> = path.as_ref().into();
-    let work = |path: Arc<Path>| Ok(Batch::read(std::fs::read_dir(&path)?, &path));
+    let work = |path: Arc<Path>| Ok(Batch::read(Box::new(std::fs::read_dir(&path)?), &path));
     path_job_with("fs::read_dir", path, work, |batch| ReadDir {
         path: kept,
         state: State::Loaded(batch),
@@ -80,11 +80,12 @@ enum State {
 struct Batch {
     entries: VecDeque<io::Result<DirEntry>>,
     /// The source of the next batch; `None` at the end of the directory and after an error.
-    rest: Option<std::fs::ReadDir>,
+    /// Boxed, because it contains the last entry on Windows.
+    rest: Option<Box<std::fs::ReadDir>>,
 }
 
 impl Batch {
-    fn read(mut directory: std::fs::ReadDir, path: &Path) -> Batch {
+    fn read(mut directory: Box<std::fs::ReadDir>, path: &Path) -> Batch {
         let mut entries = VecDeque::with_capacity(ENTRIES_PER_JOB);
         let mut is_at_end = false;
         while entries.len() < ENTRIES_PER_JOB && !is_at_end {

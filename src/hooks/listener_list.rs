@@ -43,7 +43,6 @@ impl<T: ?Sized> ListenerList<T> {
         removed.map(|(_, listener)| listener)
     }
 
-    #[cfg(unix)]
     pub(crate) fn contains(&self, id: u64) -> bool {
         self.list.borrow().contains_key(&id)
     }

@@ -1,7 +1,8 @@
-//! Pipes of the operating system: anonymous ones, FIFOs, and those to child processes (Unix only).
+//! Pipes of the operating system: anonymous ones, those to child processes, and FIFOs (Unix only).
 //!
-//! Nothing is buffered here: a write is passed to the pipe immediately, and waits only while the pipe
-//! is full. [`io`](super) documents when pipes become ready, how often, and what keeps the loop alive.
+//! On Unix nothing is buffered here: a write is passed to the pipe immediately, and waits only while the
+//! pipe is full. [`io`](super) documents when pipes become ready, how often, and what keeps the loop
+//! alive.
 //!
 //! # Examples
 //!
@@ -19,34 +20,47 @@
 //! });
 //! assert_eq!(text.unwrap(), "hello");
 //! ```
+//!
+//! # Windows
+//!
+//! The operating system can't report when an anonymous pipe is ready, so each end that is used has a
+//! thread, which performs the calls that block. This has the following effects:
+//!
+//! - A read asks the thread for at most 64 KiB. Nothing is read before the first read or wait, and no more
+//!   than one such part ahead of the reader, so a process that writes to a pipe that is not read blocks.
+//! - A write is copied, at most 64 KiB at a time, and completes before the thread has passed it to the
+//!   pipe. The next write, flush or close waits for that, and returns the error if it has failed. Bytes are
+//!   lost if this process ends first: flush or close the pipe before. Dropping a sender loses nothing while
+//!   the process runs.
+//! - A receiver that is closed or dropped during a read stays open until that read has returned, at the
+//!   next write to the pipe or the end of its senders. A sender is open until its last write has returned.
+//! - The threads delay neither the end of the loop nor that of the process.
 
 mod end;
+#[cfg(unix)]
 mod open_options;
+#[cfg_attr(unix, path = "pipe/unix.rs")]
+#[cfg_attr(not(unix), path = "pipe/windows/system.rs")]
+mod system;
 
 use std::fmt::{self, Debug};
-use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::pin::Pin;
-use std::process::Stdio;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::io::{AsyncRead, AsyncWrite};
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
-use socket2::SockRef;
 
 pub use end::{PipeEnd, ReadEnd, WriteEnd};
+#[cfg(unix)]
 pub use open_options::OpenOptions;
 
 use super::{
-    Closing, Descriptor, Direction, Interest, PollEvented, ReadSource, Ready, UntilReady,
-    WriteSource,
+    Closing, Direction, Interest, PollEvented, ReadSource, Ready, UntilReady, WriteSource,
 };
 use crate::event_loop::current::current;
-use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::SourceLocation;
+#[cfg(not(unix))]
+pub(in crate::io) use system::OsReceiver as ThreadReader;
 
 /// Creates an anonymous pipe: what is written to the sender is read from the receiver.
 ///
@@ -61,8 +75,8 @@ use crate::phases::macrotask::SourceLocation;
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (state, location) = (current("io::pipe::pipe"), Location::caller());
     let (receiver, sender) = io::pipe()?;
-    let sender = Pipe::new(&state, sender.into(), location)?;
-    Ok((sender, Pipe::new(&state, receiver.into(), location)?))
+    let sender = Sender::new(&state, sender, location)?;
+    Ok((sender, Receiver::new(&state, receiver, location)?))
 }
 
 /// One end of a pipe that is registered with the event loop.
@@ -93,169 +107,24 @@ pub type Sender = Pipe<WriteEnd>;
 /// The end of a pipe that is read from.
 ///
 /// A read completes by an event of the poll phase, as documented in [`io`](super), and returns the end
-/// when all senders are closed. A process that writes to a pipe without a receiver is terminated by
-/// `SIGPIPE` unless it handles or ignores that signal.
+/// when all senders are closed. A process that writes to a pipe without a receiver gets an error, and on
+/// Unix is terminated by `SIGPIPE` unless it handles or ignores that signal.
 ///
 /// A read that is no longer polled keeps the loop alive until the next event.
 pub type Receiver = Pipe<ReadEnd>;
 
 impl<E: PipeEnd> Pipe<E> {
-    pub(crate) fn new(
-        state: &Rc<LoopState>,
-        pipe: OwnedFd,
-        location: SourceLocation,
-    ) -> io::Result<Self> {
-        set_nonblocking(&pipe, true)?;
-        let source = PollEvented::new(state.clone(), E::Os::from(pipe), location)?;
-        Ok(Pipe { source })
-    }
-
-    /// Creates an end from a file, which has to be a pipe that is open for this direction. It is set
-    /// to non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a
-    /// pipe or is not open for this direction, and an error if the loop is ending.
-    ///
-    /// # Panics
-    ///
-    /// Panics if called outside of an event loop.
-    #[track_caller]
-    pub fn from_file(file: File) -> io::Result<Self> {
-        Self::from_owned_fd(file.into())
-    }
-
-    /// Creates an end from a descriptor; see [`from_file`](Pipe::from_file).
-    ///
-    /// # Errors
-    ///
-    /// Returns an error in the same cases as [`from_file`](Pipe::from_file).
-    ///
-    /// # Panics
-    ///
-    /// Panics if called outside of an event loop.
-    #[track_caller]
-    pub fn from_owned_fd(pipe: OwnedFd) -> io::Result<Self> {
-        let (state, location) = (current(E::FROM_DESCRIPTOR), Location::caller());
-        if !is_pipe(&pipe)? {
-            return Err(invalid("the file is not a pipe: open it as a file"));
-        }
-        let mode = fcntl_getfl(&pipe)? & OFlags::RWMODE;
-        if mode != OFlags::RDWR && mode != E::MODE {
-            return Err(invalid(
-                "the pipe is open for the other direction: create its other end",
-            ));
-        }
-        Pipe::new(&state, pipe, location)
-    }
-
-    /// Creates an end from a file as [`from_file`](Pipe::from_file) does, but does not check what the file
-    /// is: it can also be a terminal or another character device that can be polled.
-    ///
-    /// # Errors
-    ///
-    /// Returns any error reported by the operating system, and an error if the loop is ending.
-    ///
-    /// # Panics
-    ///
-    /// Panics if called outside of an event loop.
-    #[track_caller]
-    pub fn from_file_unchecked(file: File) -> io::Result<Self> {
-        Self::from_owned_fd_unchecked(file.into())
-    }
-
-    /// Creates an end from a descriptor; see [`from_file_unchecked`](Pipe::from_file_unchecked).
-    ///
-    /// # Errors
-    ///
-    /// Returns an error in the same cases as [`from_file_unchecked`](Pipe::from_file_unchecked).
-    ///
-    /// # Panics
-    ///
-    /// Panics if called outside of an event loop.
-    #[track_caller]
-    pub fn from_owned_fd_unchecked(pipe: OwnedFd) -> io::Result<Self> {
-        let state = current(E::FROM_DESCRIPTOR);
-        Pipe::new(&state, pipe, Location::caller())
-    }
-
-    /// Deregisters the pipe and returns its descriptor, which is blocking again.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the pipe was closed, and any error reported by the operating system.
-    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        let pipe = self.into_nonblocking_fd()?;
-        set_nonblocking(&pipe, false)?;
-        Ok(pipe)
-    }
-
-    /// Deregisters the pipe and returns its descriptor, which stays non-blocking.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the pipe was closed.
-    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        self.source.into_inner().map(Into::into)
-    }
-
-    /// Turns the pipe into a standard stream of a child.
-    ///
-    /// It becomes blocking again.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the pipe was closed, and any error reported by the operating system.
-    pub fn into_stdio(self) -> io::Result<Stdio> {
-        self.into_blocking_fd().map(Into::into)
-    }
-
-    /// Borrows the descriptor of the pipe, for options that this crate has no method for.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the pipe was closed.
-    pub fn descriptor(&self) -> io::Result<Descriptor<'_>> {
-        self.source.descriptor()
-    }
-
     /// Waits until the pipe is ready in a direction of `interest`, which has to be that of this end.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future ends the wait.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.source.with(|end| {
+            E::begin(end);
+            Ok(())
+        })?;
         self.source.registration().ready_for(interest).await
-    }
-
-    /// Calls `operation` once if this end is known to be ready.
-    ///
-    /// `operation` performs a call on the pipe that this crate has no method for, usually through its
-    /// [`descriptor`](Pipe::descriptor). If it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the
-    /// readiness is cleared: the next wait lasts until the next event. An operation that reads counts
-    /// as one of the 32 of an event.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error of kind `WouldBlock` if this end is not ready, and any error of `operation`.
-    pub fn try_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.source.try_io(E::INTEREST, |_| operation())
-    }
-
-    /// Calls `operation` when this end is ready, until it returns something other than `WouldBlock`
-    /// or `Interrupted`; see [`try_io`](Pipe::try_io).
-    ///
-    /// # Errors
-    ///
-    /// Returns any other error of `operation`.
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped before it resolves, `operation` has not completed.
-    pub async fn async_io<R>(&self, operation: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        let registration = self.source.registration();
-        registration.async_io_for(E::INTEREST, operation).await
     }
 
     /// Closes the pipe now and calls `callback` in the next close phase (R62).
@@ -331,11 +200,13 @@ impl Receiver {
     ///
     /// Dropping the future ends the wait.
     pub fn readable(&self) -> UntilReady<'_> {
+        system::begin(&self.source);
         self.source.registration().ready(Direction::Read)
     }
 
     /// Polls for read readiness, for `poll_*` methods: only the task of the latest call is woken.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        system::begin(&self.source);
         self.source.registration().poll_ready(Direction::Read, cx)
     }
 
@@ -347,11 +218,13 @@ impl Receiver {
     ///
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the pipe is not readable.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        system::begin(&self.source);
         self.source.try_read(buffer, false)
     }
 
     /// Reads into several buffers as [`try_read`](Receiver::try_read) does.
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        system::begin(&self.source);
         self.source.try_io(Interest::READABLE, |pipe| {
             pipe.read_vectored_by_ref(buffers)
         })
@@ -369,20 +242,6 @@ impl Receiver {
     pub fn close(&self) -> Closing {
         self.source.close()
     }
-}
-
-/// Returns whether a descriptor is a pipe or a FIFO.
-fn is_pipe(pipe: &OwnedFd) -> io::Result<bool> {
-    Ok(FileType::from_raw_mode(fstat(pipe)?.st_mode) == FileType::Fifo)
-}
-
-fn invalid(text: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
-}
-
-/// Sets `O_NONBLOCK`, which works on any descriptor, not only on sockets.
-fn set_nonblocking(pipe: &OwnedFd, nonblocking: bool) -> io::Result<()> {
-    SockRef::from(pipe).set_nonblocking(nonblocking)
 }
 
 impl<E: PipeEnd> Debug for Pipe<E> {
@@ -408,13 +267,14 @@ impl AsyncWrite for Sender {
         self.source.poll_write_vectored(cx, buffers)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(())) // nothing is buffered
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        system::poll_flush(&self.source, cx)
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = ready!(system::poll_flush(&self.source, cx));
         self.source.close_without_callback();
-        Poll::Ready(Ok(()))
+        Poll::Ready(flushed)
     }
 }
 
@@ -424,6 +284,7 @@ impl AsyncRead for Receiver {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        system::begin(&self.source);
         // The other process may put its end into packet mode; then a short read does not empty the
         // pipe.
         self.source.poll_read(cx, buffer, false)
@@ -434,6 +295,7 @@ impl AsyncRead for Receiver {
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
+        system::begin(&self.source);
         self.source.poll_read_vectored(cx, buffers)
     }
 }

@@ -51,6 +51,19 @@ pub(crate) const TOO_LONG: i32 = if cfg!(windows) {
     40
 };
 
+/// Whether a datagram that is longer than the buffer is an error. The part that fits is received all
+/// the same, but `recvfrom` does not return its sender.
+pub(crate) const CUT_DATAGRAM_IS_ERROR: bool = cfg!(windows);
+
+/// The result of receiving a datagram into a buffer of `length` bytes: where a longer one is an error,
+/// the part that was received.
+pub(crate) fn received(result: io::Result<usize>, length: usize) -> io::Result<usize> {
+    match result {
+        Err(error) if CUT_DATAGRAM_IS_ERROR && error.raw_os_error() == Some(TOO_LONG) => Ok(length),
+        result => result,
+    }
+}
+
 /// Returns whether the error of a `connect` means that the connection is being established.
 pub(crate) fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(IN_PROGRESS)

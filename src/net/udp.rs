@@ -14,9 +14,10 @@ pub use options::UdpOptions;
 use super::address::ToSocketAddrs;
 use super::error::{FailedAttempt, NetError};
 use super::kind::{Datagram, DatagramProtocol, Udp};
-use super::os::{OsDatagram, OsSocket};
+use super::os::{AsSocket2, OsDatagram, OsSocket};
 use super::socket::{Socket, set_ttl, ttl};
 use crate::event_loop::current::current;
+use crate::io::platform::{CUT_DATAGRAM_IS_ERROR, received};
 use crate::io::{Direction, Interest};
 
 /// A UDP socket.
@@ -143,7 +144,7 @@ impl Socket<Datagram<Udp>> {
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let peek = |socket: &mio::net::UdpSocket| socket.peek(buffer);
+        let peek = |socket: &mio::net::UdpSocket| peek(socket, buffer);
         self.source.async_io(Direction::Read, peek).await
     }
 
@@ -151,7 +152,7 @@ impl Socket<Datagram<Udp>> {
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let peek_from = |socket: &mio::net::UdpSocket| socket.peek_from(buffer);
+        let peek_from = |socket: &mio::net::UdpSocket| peek_from(socket, buffer);
         self.source.async_io(Direction::Read, peek_from).await
     }
 
@@ -162,7 +163,7 @@ impl Socket<Datagram<Udp>> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let peek_from = |socket: &mio::net::UdpSocket| socket.peek_from(buffer);
+        let peek_from = |socket: &mio::net::UdpSocket| peek_from(socket, buffer);
         self.source.poll_io(Direction::Read, cx, peek_from)
     }
 
@@ -170,14 +171,14 @@ impl Socket<Datagram<Udp>> {
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.source
-            .try_io(Interest::READABLE, |socket| socket.peek(buffer))
+            .try_io(Interest::READABLE, |socket| peek(socket, buffer))
     }
 
     /// Peeks as [`peek_from`](UdpSocket::peek_from) does, without waiting; see
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.source
-            .try_io(Interest::READABLE, |socket| socket.peek_from(buffer))
+            .try_io(Interest::READABLE, |socket| peek_from(socket, buffer))
     }
 
     /// Returns the value of the `SO_BROADCAST` option.
@@ -311,10 +312,48 @@ impl OsDatagram for mio::net::UdpSocket {
     }
 
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.recv(buffer)
+        let length = buffer.len();
+        received(self.recv(buffer), length)
     }
 
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.recv_from(buffer)
+        with_sender(self, buffer, mio::net::UdpSocket::recv_from)
     }
 }
+
+fn peek(socket: &mio::net::UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    let length = buffer.len();
+    received(socket.peek(buffer), length)
+}
+
+fn peek_from(socket: &mio::net::UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    with_sender(socket, buffer, mio::net::UdpSocket::peek_from)
+}
+
+type ReceiveFrom = fn(&mio::net::UdpSocket, &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+
+/// Receives a datagram and its sender. Where a datagram that is too long is an error without a sender,
+/// asks for the sender first, unless no datagram can be too long.
+fn with_sender(
+    socket: &mio::net::UdpSocket,
+    buffer: &mut [u8],
+    receive_from: ReceiveFrom,
+) -> io::Result<(usize, SocketAddr)> {
+    let length = buffer.len();
+    if !CUT_DATAGRAM_IS_ERROR || length >= LONGEST_DATAGRAM {
+        return receive_from(socket, buffer);
+    }
+    // By mio, so that it polls the socket again after an operation that would block.
+    let sender = socket.try_io(|| socket.as_socket2().peek_sender())?;
+    match receive_from(socket, buffer) {
+        Ok(received) => Ok(received),
+        Err(error) => {
+            let received = received(Err(error), length)?;
+            let sender = sender.as_socket();
+            Ok((received, sender.expect("the sender has an IP address")))
+        }
+    }
+}
+
+/// The longest payload of a UDP datagram.
+const LONGEST_DATAGRAM: usize = 65_535;

@@ -39,9 +39,10 @@ use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, SourceLocation};
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{
-    Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, WaiterId,
+    Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
+    WaiterId,
 };
-use crate::reactor::remote_queue::{Message, RemoteQueue};
+use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
 use delivery::Delivery;
 use simulated::Simulated;
 pub(crate) use time_rules::{Advance, Outstanding, TimeRules};
@@ -109,6 +110,10 @@ pub(crate) struct PollPhase {
     /// Whether the next poll must ask the operating system, because a host waits on the descriptor.
     pub(crate) must_poll_os: Cell<bool>,
     /// Another handle to the operating system's poll, for a host to wait on.
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "only Unix has a descriptor to wait on")
+    )]
     pub(crate) registry: Rc<Registry>,
 }
 
@@ -119,14 +124,18 @@ const NOTIFIER: Token = Token(usize::MAX);
 const EVENTS_PER_POLL: usize = 1024;
 
 impl PollPhase {
-    pub(crate) fn new(time: TimeRules, delivery: Delivery) -> io::Result<(PollPhase, mio::Waker)> {
+    pub(crate) fn new(
+        time: TimeRules,
+        delivery: Delivery,
+        stream_end: StreamEnd,
+    ) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
         let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_POLL)),
-            registrations: RefCell::new(Registrations::new(registry.clone())),
+            registrations: RefCell::new(Registrations::new(registry.clone(), stream_end)),
             batch: RefCell::default(),
             simulated: Simulated::default(),
             time,
@@ -174,6 +183,21 @@ impl PollPhase {
                 }
                 Batched::Signal(number) => return Some(Arrival::Signal(number)),
             }
+        }
+    }
+
+    /// Passes what a thread has reported to its source, as [`next`](PollPhase::next) passes an event of
+    /// the operating system.
+    pub(crate) fn next_of_source(&self, token: Token, event: SourceEvent) -> Option<Macrotask> {
+        self.wake_waiting(token, Readiness::reported(event))
+    }
+
+    /// Puts a signal that arrived as a message after everything else of the batch (R64).
+    pub(crate) fn put_signal_last(&self, number: SignalNumber) {
+        let mut batch = self.batch.borrow_mut();
+        let is_same = |batched: &Batched| matches!(batched, Batched::Signal(it) if *it == number);
+        if !batch.iter().any(is_same) {
+            batch.push_back(Batched::Signal(number));
         }
     }
 

@@ -1,5 +1,9 @@
 //! A child process that was started.
 
+#[cfg(unix)]
+#[path = "child/unix.rs"]
+mod system;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
@@ -8,16 +12,13 @@ use std::process::{self, ExitStatus, Output};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::SpawnError;
-use super::children::{ChildKey, NewChild, RunningChild};
+use super::children::{ChildKey, NewChild, Process, RunningChild};
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
 use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
 use crate::runtime::MainOutput;
-use crate::signal::SignalKind;
 
 /// A child process, returned by [`Command::spawn`](super::Command::spawn).
 ///
@@ -63,17 +64,19 @@ pub(super) fn start(
         notifier.notify(status);
     });
     let registrations = &state.poll.registrations;
-    let started = state.signals.start_child(registrations, location, || {
-        let mut child = command.spawn()?;
-        let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let id = child.id();
-        let new = NewChild {
-            child,
-            on_exit,
-            kill_on_drop,
-        };
-        Ok((new, (id, stdio)))
-    });
+    let started = state
+        .signals
+        .start_child(registrations, location, |on_end| {
+            let mut child = command.spawn()?;
+            let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+            let id = child.id();
+            let new = NewChild {
+                process: Process::new(child, on_end)?,
+                on_exit,
+                kill_on_drop,
+            };
+            Ok((new, (id, stdio)))
+        });
     // Whatever has failed, watching for the child's end included, the error names the program.
     let named = |error| SpawnError::wrap(command, error);
     let (key, (id, stdio)) = started.map_err(named)?;
@@ -105,9 +108,9 @@ impl Child {
     fn watch(&mut self, stdio: Stdio, location: SourceLocation) -> io::Result<()> {
         let (stdin, stdout, stderr) = stdio;
         let state = &self.state;
-        let stdin = stdin.map(|pipe| ChildStdin::new(state, pipe.into(), location));
-        let stdout = stdout.map(|pipe| ChildStdout::new(state, pipe.into(), location));
-        let stderr = stderr.map(|pipe| ChildStderr::new(state, pipe.into(), location));
+        let stdin = stdin.map(|pipe| ChildStdin::new(state, pipe, location));
+        let stdout = stdout.map(|pipe| ChildStdout::new(state, pipe, location));
+        let stderr = stderr.map(|pipe| ChildStderr::new(state, pipe, location));
         self.stdin = stdin.transpose()?;
         self.stdout = stdout.transpose()?;
         self.stderr = stderr.transpose()?;
@@ -203,33 +206,9 @@ impl Child {
         })
     }
 
-    /// Sends a signal to the child.
+    /// Kills the child (`SIGKILL`, or `TerminateProcess` on Windows) without waiting for its end.
     ///
-    /// The signal has no effect if the child has ended and was not waited for.
-    ///
-    /// # Errors
-    ///
-    /// Returns any error reported by the operating system, for example if the child now belongs to
-    /// another user; and `InvalidInput` if there is no such signal or the child is known to have
-    /// ended.
-    #[doc(alias = "kill")]
-    pub fn signal(&self, kind: SignalKind) -> io::Result<()> {
-        let id = i32::try_from(self.id).ok().and_then(Pid::from_raw);
-        let signal = Signal::from_named_raw(kind.as_raw());
-        match (id, signal) {
-            (Some(id), Some(signal)) if self.owns_id() => Ok(kill_process(id, signal)?),
-            (_, None) => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "there is no signal of this number: use a `SignalKind` that has a name",
-            )),
-            _ => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the child has ended: send signals only before that",
-            )),
-        }
-    }
-
-    /// Kills the child (`SIGKILL`) without waiting for its end.
+    /// Children of the child continue to run.
     ///
     /// Returns `Ok(())` if the child has ended, as [`std::process::Child::kill`] does: no signal is
     /// sent.
@@ -245,7 +224,7 @@ impl Child {
         }
     }
 
-    /// Kills the child (`SIGKILL`) and waits until it has ended.
+    /// Kills the child as [`start_kill`](Child::start_kill) does, and waits until it has ended.
     ///
     /// Returns `Ok(())` if the child has ended already.
     ///

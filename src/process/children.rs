@@ -1,22 +1,28 @@
 //! The running children of a loop (R65).
 //!
-//! Every `SIGCHLD` makes the loop query all of them, in the order in which they were started, as
-//! libuv does (`process.c` `uv__wait_children`). If several have ended, they are therefore reported
-//! in that order.
+//! The end of a child makes the loop query all of them, in the order in which they were started, as
+//! libuv does on Unix (`process.c` `uv__wait_children`). If several have ended, they are therefore
+//! reported in that order. On Unix `SIGCHLD` announces an end, on Windows a thread that waits for the
+//! child.
 //!
-//! Children that are still running when their loop ends are kept in a list of the process. They are
-//! queried whenever any loop queries its own children, so that they do not stay zombies for long.
+//! On Unix, children that are still running when their loop ends are kept in a list of the process.
+//! They are queried whenever any loop queries its own children, so that they do not stay zombies for
+//! long.
 //!
 //! Invariant: the process id of a child in the table belongs to that child, unless its status is
 //! known: the system does not reuse the id of a child that was not waited for.
 
+#[cfg_attr(unix, path = "children/unix.rs")]
+#[cfg_attr(not(unix), path = "children/windows.rs")]
+mod system;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Child, ExitStatus};
-use std::sync::{Mutex, PoisonError};
+use std::process::ExitStatus;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
+pub(crate) use system::Process;
 
 /// Identifies a child of a loop. Keys are not reused.
 pub(crate) type ChildKey = u64;
@@ -32,7 +38,7 @@ pub(crate) struct Children {
 
 /// A child that was just started.
 pub(crate) struct NewChild {
-    pub(crate) child: Child,
+    pub(crate) process: Process,
     pub(crate) on_exit: ExitCallback,
     pub(crate) kill_on_drop: bool,
 }
@@ -44,9 +50,6 @@ pub(crate) struct RunningChild {
     has_ended: bool,
     location: SourceLocation,
 }
-
-/// The children of loops that have ended.
-static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 impl Children {
     pub(crate) fn add(&mut self, new: NewChild, location: SourceLocation) -> ChildKey {
@@ -73,7 +76,7 @@ impl Children {
     /// Removes the children that have ended. Returns the macrotasks of their ends in the order in
     /// which they were started, each with whether the child kept the loop alive.
     pub(crate) fn take_ended(&mut self) -> Vec<(Macrotask, bool)> {
-        reap_orphans(Vec::new());
+        system::query_left();
         let mut ended = Vec::new();
         for (key, running) in &mut self.running {
             // An error means that other code of the process has waited for the child.
@@ -107,23 +110,12 @@ impl Children {
     /// Removes all children at the end of the loop. The caller drops the callbacks outside of any
     /// borrow.
     pub(crate) fn take_all(&mut self) -> Vec<ExitCallback> {
-        let (mut orphans, mut callbacks) = (Vec::new(), Vec::new());
+        let (mut left, mut callbacks) = (Vec::new(), Vec::new());
         for (_, running) in std::mem::take(&mut self.running) {
-            let NewChild {
-                mut child,
-                on_exit,
-                kill_on_drop,
-            } = running.new;
-            callbacks.push(on_exit);
-            if kill_on_drop {
-                let _ = child.kill(); // fails if it has ended
-                // No loop waits for it, so a thread does.
-                blocking::unblock(move || child.wait()).detach();
-            } else {
-                orphans.push(child);
-            }
+            callbacks.push(running.new.on_exit);
+            left.push((running.new.process, running.new.kill_on_drop));
         }
-        reap_orphans(orphans);
+        system::leave(left);
         callbacks
     }
 }
@@ -136,7 +128,7 @@ impl RunningChild {
 
     /// Queries the operating system for the status. The macrotask of the end follows in any case.
     pub(crate) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
-        let status = self.new.child.try_wait();
+        let status = self.new.process.try_wait();
         self.has_ended |= !matches!(status, Ok(None));
         status
     }
@@ -146,12 +138,6 @@ impl RunningChild {
         if self.has_ended {
             return self.status().map(drop);
         }
-        self.new.child.kill()
+        self.new.process.kill()
     }
-}
-
-fn reap_orphans(more: Vec<Child>) {
-    let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    orphans.extend(more);
-    orphans.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
 }

@@ -9,7 +9,8 @@ use crate::io::pipe::{Receiver, Sender};
 
 /// The standard input of a child.
 ///
-/// A write is passed to the pipe immediately and waits only while the pipe is full.
+/// A write is passed to the pipe immediately and waits only while the pipe is full. (On
+/// [Windows](crate::io::pipe#windows), a thread passes it on.)
 /// `AsyncWriteExt::close` closes the pipe, as dropping it does, and the child reads the end of its
 /// input. When the child has closed its end, a write fails with an error of kind
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
@@ -20,8 +21,8 @@ pub type ChildStdin = Sender;
 /// The standard output of a child.
 ///
 /// A read completes by an event of the poll phase, as documented in [`io`](crate::io). Dropping it
-/// closes the pipe, and a child that continues to write is terminated by `SIGPIPE` unless it
-/// handles or ignores that signal.
+/// closes the pipe. A child that continues to write gets an error, and on Unix is terminated by
+/// `SIGPIPE` unless it handles or ignores that signal.
 ///
 /// A read that is no longer polled keeps the loop alive until the next event.
 pub type ChildStdout = Receiver;

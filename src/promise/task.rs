@@ -148,12 +148,26 @@ fn must_stop<O: 'static>(promise: &Rc<State<O>>) -> bool {
 
 /// Starts a task whose future is polled at once.
 #[track_caller]
-pub(super) fn start_eagerly<T, O: 'static>(
-    future: impl Future<Output = T> + 'static,
-    conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
+pub(super) fn start_eagerly<F: Future + 'static, O: 'static>(
+    future: F,
+    conclude: impl FnOnce(F::Output) -> Conclusion<O> + 'static,
     promise: &Rc<State<O>>,
 ) {
-    start_as(StepKind::Task, future, conclude, promise);
+    // Every frame between here and the first poll would contain a copy of the future.
+    if const { size_of::<F>() >= LARGE_FUTURE } {
+        start_as(StepKind::Task, on_heap(future), conclude, promise);
+    } else {
+        start_as(StepKind::Task, future, conclude, promise);
+    }
+}
+
+/// The size of a future, in bytes, from which async-task would allocate it separately, too.
+const LARGE_FUTURE: usize = 2048;
+
+/// Moves a future to the heap. Its copies on the stack are gone when this returns.
+#[inline(never)]
+fn on_heap<F>(future: F) -> Pin<Box<F>> {
+    Box::pin(future)
 }
 
 /// Starts a reaction: a task whose first poll only waits for the promise that it reacts to.

@@ -7,6 +7,9 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::blocking::pool::Pool;
+use crate::event_loop::eager::DEFAULT_SPAWN_STACK;
+use crate::event_loop::release::NodeRelease;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
@@ -21,7 +24,9 @@ use crate::runtime::embed::Hosting;
 /// Settings of an [`EventLoop`].
 #[derive(Clone)]
 pub struct Builder {
+    node: NodeRelease,
     blocking_threads: usize,
+    spawn_stack: usize,
     virtual_time: bool,
     io_holds_time: bool,
     jobs_hold_time: bool,
@@ -65,7 +70,9 @@ pub enum StuckPolicy {
 impl Default for Builder {
     fn default() -> Builder {
         Builder {
+            node: NodeRelease::default(),
             blocking_threads: 4,
+            spawn_stack: DEFAULT_SPAWN_STACK,
             virtual_time: false,
             io_holds_time: false,
             jobs_hold_time: true,
@@ -80,6 +87,14 @@ impl Default for Builder {
 }
 
 impl Builder {
+    /// Sets the release of Node whose order the loop has; [`NodeRelease::default`] without it.
+    ///
+    /// The loops of its [workers](crate::worker) have the same release.
+    pub fn node(mut self, release: NodeRelease) -> Builder {
+        self.node = release;
+        self
+    }
+
     /// Sets how many jobs of this loop's pool run concurrently (R60); 4 by default, as in Node.
     ///
     /// The threads belong to the `blocking` crate, which shares them among all loops of the
@@ -96,6 +111,33 @@ impl Builder {
             "a loop needs at least one thread for jobs: pass 1 or more to `blocking_threads`"
         );
         self.blocking_threads = count;
+        self
+    }
+
+    /// Sets how much of the stack nested eager spawns may use, in bytes; 768 KiB by default.
+    ///
+    /// [`spawn`](crate::spawn) polls the future on the stack of its caller. A task that spawns a task
+    /// within its first poll therefore uses more of the stack than one that has waited before. A spawn
+    /// panics if there are more than this many bytes between it and the outermost one. The futures of
+    /// the tasks themselves do not count, except for small ones; they are on the heap.
+    ///
+    /// The default leaves room on a stack of one megabyte. Set a lower value if the thread of the loop
+    /// has a smaller stack. A higher value allows deeper nesting, up to
+    /// [`MAX_SPAWN_DEPTH`](crate::promise::MAX_SPAWN_DEPTH), on a thread with a larger stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let run = || {
+    ///     let mut event_loop = nodeloop::EventLoop::builder().spawn_stack(128 << 10).build()?;
+    ///     event_loop.run(async { nodeloop::spawn(async { 7 }).await }).map_err(std::io::Error::other)
+    /// };
+    /// let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(run)?;
+    /// assert_eq!(thread.join().unwrap()?, 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn spawn_stack(mut self, bytes: usize) -> Builder {
+        self.spawn_stack = bytes;
         self
     }
 
@@ -217,10 +259,12 @@ impl Builder {
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
         let delivery = Delivery::new(self.seed);
         let records_senders = delivery.needs_senders();
-        let (poll, waker) = PollPhase::new(time, delivery)?;
+        let stream_end = self.node.variants().stream_end;
+        let (poll, waker) = PollPhase::new(time, delivery, stream_end)?;
         let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
-        let threads = self.blocking_threads;
-        let state = Rc::new(LoopState::new(clock, poll, remote_queue, threads));
+        let pool = Pool::new(remote_queue, self.blocking_threads);
+        let state = Rc::new(LoopState::new(clock, poll, pool, self.node));
+        state.spawn_nesting.set_max_stack(self.spawn_stack);
         for (observer, location) in of_new_loop().into_iter().chain(self.observers) {
             ObserverHandle::new(state.clone(), observer, location).forget();
         }
@@ -247,7 +291,9 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
+            .field("node", &self.node)
             .field("blocking_threads", &self.blocking_threads)
+            .field("spawn_stack", &self.spawn_stack)
             .field("virtual_time", &self.virtual_time)
             .field("io_holds_time", &self.io_holds_time)
             .field("entry", &self.entry)

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
-use std::convert::Infallible;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fmt;
 use std::marker::PhantomData;
@@ -83,11 +82,12 @@ impl<T, E: fmt::Debug> MainOutput for Result<T, E> {
 
 // Nothing, and what ends.
 impl MainOutput for () {}
-impl MainOutput for Infallible {}
 impl MainOutput for ExitCode {}
 
 /// The type `!`, the output of a main future that only ends in [`exit`](crate::exit) or never. Stable
 /// Rust names it only as the return type of a function.
+///
+/// `Infallible` has no implementation of its own, because newer compilers define it as `!`.
 impl<Never> MainOutput for Never where fn() -> !: FnOnce() -> Never {}
 
 impl<T> MainOutput for Option<T> {}

@@ -1,37 +1,33 @@
 //! The signals that a loop watches, and their macrotasks (R64).
 //!
-//! The handler of a signal writes a byte into a pipe, and the poll phase watches the other end.
-//! There is one pipe for each loop and each number. Every byte becomes a macrotask of the poll
-//! phase, after all other events of that phase, as in libuv (`signal.c` `uv__signal_event`). A
-//! `SIGCHLD` makes the loop query its children first; the macrotasks of children that have ended
-//! run before those of its listeners.
+//! `source` reports which signals have arrived: by a pipe on Unix, by messages on Windows. Every one
+//! becomes a macrotask of the poll phase, after all other events of that phase, as in libuv
+//! (`signal.c` `uv__signal_event`). [`CHILD`] makes the loop query its children first; the macrotasks
+//! of children that have ended run before those of its listeners.
 //!
 //! This module never calls a listener: it returns macrotasks, as a phase does. The public API is in
 //! `signal.rs`.
 //!
-//! Invariant: a number is watched as long as it has a listener, and `SIGCHLD` also as long as a
+//! Invariant: a number is watched as long as it has a listener, and [`CHILD`] also as long as a
 //! child runs.
-//!
-//! Invariant: signals are counted as long as fewer than 65,536 bytes are in the pipe.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::io::{self, Read};
+use std::io;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
-use mio::unix::pipe::Receiver;
-use signal_hook::consts::SIGCHLD;
-
-use super::disposition::Subscription;
+use super::source::{self, CHILD, SignalSource, SignalSources};
 use crate::hooks::listener_list::ListenerList;
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::process::children::{ChildKey, Children, NewChild, RunningChild};
 use crate::reactor::registrations::{Registrations, SignalNumber};
+use crate::reactor::remote_queue::RemoteQueue;
 
-#[derive(Default)]
 pub(crate) struct Signals {
+    sources: SignalSources,
     watched: RefCell<WatchedSignals>,
     children: RefCell<Children>,
     /// The number of listeners and children that keep the loop alive.
@@ -42,13 +38,12 @@ type WatchedSignals = BTreeMap<SignalNumber, WatchedSignal>;
 
 /// A number whose signals the loop receives.
 struct WatchedSignal {
-    pipe: Receiver,
+    source: SignalSource,
     listeners: Rc<ListenerList<()>>,
     /// The listeners that keep the loop alive.
     refed: BTreeSet<u64>,
     /// `None` as long as there is no listener.
     call: Option<ListenersCall>,
-    _subscription: Subscription,
 }
 
 /// Calls the listeners of a signal, in the context in which the first of them was added.
@@ -67,6 +62,15 @@ pub(crate) struct ListenerKey {
 }
 
 impl Signals {
+    pub(crate) fn new(remote_queue: &Arc<RemoteQueue>) -> Signals {
+        Signals {
+            sources: SignalSources::new(remote_queue),
+            watched: RefCell::default(),
+            children: RefCell::default(),
+            refed: Cell::new(0),
+        }
+    }
+
     /// Adds a listener. `first_call` is called if it is the first listener of its signal.
     pub(crate) fn add(
         &self,
@@ -75,8 +79,9 @@ impl Signals {
         (location, listener): (SourceLocation, impl FnMut(&()) + 'static),
         first_call: impl FnOnce(Rc<ListenerList<()>>) -> ListenersCall,
     ) -> io::Result<ListenerKey> {
+        source::check(number)?;
         let mut watched = self.watched.borrow_mut();
-        let signal = watch(&mut watched, registrations, number)?;
+        let signal = self.watch(&mut watched, registrations, number)?;
         if signal.call.is_none() {
             signal.call = Some(first_call(signal.listeners.clone()));
         }
@@ -112,26 +117,27 @@ impl Signals {
         registrations: &RefCell<Registrations>,
         number: SignalNumber,
     ) -> Option<WatchedSignal> {
-        let has_children = number == SIGCHLD && !self.children.borrow().is_empty();
+        let has_children = number == CHILD && !self.children.borrow().is_empty();
         let signal = watched.get_mut(&number)?;
         if has_children || !signal.listeners.is_empty() {
             return None;
         }
-        registrations.borrow_mut().unwatch_signal(&mut signal.pipe);
+        signal.source.close(registrations);
         watched.remove(&number)
     }
 
-    /// Starts a child and watches for its end. `SIGCHLD` is watched before `start` is called, so
-    /// that a child that ends at once is not missed.
+    /// Starts a child and watches for its end. [`CHILD`] is watched before `start` is called, so that a
+    /// child that ends at once is not missed. `start` receives what a thread that waits for the child
+    /// has to call at its end.
     pub(crate) fn start_child<T>(
         &self,
         registrations: &RefCell<Registrations>,
         location: SourceLocation,
-        start: impl FnOnce() -> io::Result<(NewChild, T)>,
+        start: impl FnOnce(source::OnChildEnd) -> io::Result<(NewChild, T)>,
     ) -> io::Result<(ChildKey, T)> {
         let mut watched = self.watched.borrow_mut();
-        watch(&mut watched, registrations, SIGCHLD)?;
-        match start() {
+        self.watch(&mut watched, registrations, CHILD)?;
+        match start(self.sources.on_child_end()) {
             Ok((child, rest)) => {
                 let key = self.children.borrow_mut().add(child, location);
                 self.count_refed(true);
@@ -139,7 +145,7 @@ impl Signals {
             }
             Err(error) => {
                 // It has no listeners, so dropping it in the borrow runs no user code.
-                drop(self.unwatch_if_unused(&mut watched, registrations, SIGCHLD));
+                drop(self.unwatch_if_unused(&mut watched, registrations, CHILD));
                 Err(error)
             }
         }
@@ -218,9 +224,9 @@ impl Signals {
         let Some(signal) = watched.get(&number) else {
             return Vec::new(); // the last listener was removed in the meantime
         };
-        let count = drain(&signal.pipe);
+        let count = signal.source.drain();
         let mut macrotasks = Vec::new();
-        if number == SIGCHLD {
+        if number == CHILD {
             for (macrotask, refed) in self.children.borrow_mut().take_ended() {
                 if refed {
                     self.count_refed(false);
@@ -242,34 +248,28 @@ impl Signals {
     /// Removes everything. The caller drops the result outside of any borrow.
     pub(crate) fn take_all(&self, registrations: &RefCell<Registrations>) -> impl Sized + use<> {
         let mut watched = std::mem::take(&mut *self.watched.borrow_mut());
-        let mut registrations = registrations.borrow_mut();
         for signal in watched.values_mut() {
-            registrations.unwatch_signal(&mut signal.pipe);
+            signal.source.close(registrations);
         }
         self.refed.set(0);
         (watched, self.children.borrow_mut().take_all())
     }
-}
 
-/// Watches a number, if it is not watched yet.
-fn watch<'a>(
-    watched: &'a mut WatchedSignals,
-    registrations: &RefCell<Registrations>,
-    number: SignalNumber,
-) -> io::Result<&'a mut WatchedSignal> {
-    match watched.entry(number) {
-        Entry::Occupied(signal) => Ok(signal.into_mut()),
-        Entry::Vacant(vacant) => {
-            let (writer, mut pipe) = mio::unix::pipe::new()?;
-            let subscription = Subscription::new(number, writer)?;
-            registrations.borrow_mut().watch_signal(&mut pipe, number)?;
-            Ok(vacant.insert(WatchedSignal {
-                pipe,
+    /// Watches a number, if it is not watched yet.
+    fn watch<'a>(
+        &self,
+        watched: &'a mut WatchedSignals,
+        registrations: &RefCell<Registrations>,
+        number: SignalNumber,
+    ) -> io::Result<&'a mut WatchedSignal> {
+        match watched.entry(number) {
+            Entry::Occupied(signal) => Ok(signal.into_mut()),
+            Entry::Vacant(vacant) => Ok(vacant.insert(WatchedSignal {
+                source: self.sources.watch(registrations, number)?,
                 listeners: Rc::default(),
                 refed: BTreeSet::new(),
                 call: None,
-                _subscription: subscription,
-            }))
+            })),
         }
     }
 }
@@ -279,18 +279,4 @@ fn find<'a>(watched: &'a mut WatchedSignals, key: &ListenerKey) -> Option<&'a mu
     let signal = watched.get_mut(&key.number)?;
     let is_same_list = key.listeners.as_ptr() == Rc::as_ptr(&signal.listeners);
     (is_same_list && signal.listeners.contains(key.id)).then_some(signal)
-}
-
-/// Empties the pipe and returns the number of bytes that were in it.
-fn drain(mut pipe: &Receiver) -> usize {
-    let mut buffer = [0; 512];
-    let mut count = 0;
-    loop {
-        match pipe.read(&mut buffer) {
-            Ok(0) => return count,
-            Ok(length) => count += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return count, // the pipe is empty
-        }
-    }
 }

@@ -56,7 +56,9 @@ impl Builder {
 
     /// Sets the stack size of the thread in bytes; by default that of Rust's threads, two megabytes.
     ///
-    /// [`spawn`](crate::spawn) polls on the stack of its caller, so deeply nested tasks need more.
+    /// [`spawn`](crate::spawn) polls on the stack of its caller, so deeply nested tasks need more. They
+    /// may use half of the size that is set here, as if by
+    /// [`spawn_stack`](crate::Builder::spawn_stack).
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
         self
@@ -80,7 +82,8 @@ impl Builder {
         M: FnOnce(WorkerPort<I, O>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
+        let parent = current("worker::Worker::spawn");
+        let (parent, node) = (Handle::new(parent.remote_queue.clone()), parent.node);
         let (to_worker, to_parent) = (Arc::default(), Arc::default());
         let port = MessagePort::new(
             Arc::clone(&to_worker),
@@ -94,8 +97,13 @@ impl Builder {
         let (handle_sender, handle) = mpsc::channel();
         let keep_alive_in_worker = keep_alive.clone();
         let location = Location::caller();
+        let spawn_stack = self.stack_size.map(|bytes| bytes / 2);
         let thread = move || {
-            let mut event_loop = match EventLoop::builder().build() {
+            let mut settings = EventLoop::builder().node(node);
+            if let Some(bytes) = spawn_stack {
+                settings = settings.spawn_stack(bytes);
+            }
+            let mut event_loop = match settings.build() {
                 Ok(event_loop) => event_loop,
                 Err(error) => return drop(handle_sender.send(Err(error))),
             };

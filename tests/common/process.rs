@@ -2,9 +2,6 @@
 
 use std::any::type_name;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-use super::limit::forget_ended_loops;
 
 /// Set in a process that runs a single test, to the name of the test.
 const ALONE: &str = "NODELOOP_TEST_ALONE";
@@ -59,7 +56,7 @@ pub fn in_own_process_with<F: Fn()>(test: F, variables: &[(&str, &str)]) -> bool
 /// How many descriptors this process has open.
 #[cfg(unix)]
 pub fn open_descriptors() -> usize {
-    forget_ended_loops();
+    super::limit::forget_ended_loops();
     std::fs::read_dir("/dev/fd")
         .expect("a list of descriptors")
         .count()
@@ -70,7 +67,9 @@ pub fn open_descriptors() -> usize {
 /// descriptor until then.
 #[cfg(unix)]
 pub fn descriptors_left(before: usize) -> usize {
-    let ends = Instant::now() + Duration::from_secs(5);
+    use std::time::{Duration, Instant};
+
+    let ends = Instant::now() + super::limit::scaled(Duration::from_secs(5));
     while open_descriptors() > before && Instant::now() < ends {
         std::thread::yield_now();
     }

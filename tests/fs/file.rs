@@ -57,10 +57,12 @@ fn the_cursor_is_where_the_program_left_it() {
         assert_eq!(&two, b"45");
         assert_eq!(file.stream_position().await.unwrap(), 6);
 
-        let before_start = file.seek(SeekFrom::Current(-7)).await.unwrap_err();
-        assert_eq!(before_start.kind(), ErrorKind::InvalidInput);
-        let before_start = file.seek(SeekFrom::End(-11)).await.unwrap_err();
-        assert_eq!(before_start.kind(), ErrorKind::InvalidInput);
+        for before_start in [SeekFrom::Current(-7), SeekFrom::End(-11)] {
+            let error = file.seek(before_start).await.unwrap_err();
+            let kind = error.kind();
+            // Some versions of std have no kind for the error of Windows.
+            assert!(kind == ErrorKind::InvalidInput || cfg!(windows), "{error}");
+        }
         assert_eq!(file.stream_position().await.unwrap(), 6); // an error moves nothing
 
         file.write_all(b"ab").await.unwrap();
@@ -290,7 +292,15 @@ fn tasks_that_share_a_file_all_wait_for_the_write_in_progress() {
         let mut file = File::open(&path).await.unwrap();
         file.write_all(b"fails").await.unwrap();
         let (one, other) = futures::join!(file.sync_all(), file.sync_all());
-        assert!(one.is_err() != other.is_err(), "an error is returned once");
+        // On Windows, `sync_all` of such a file fails as well.
+        let is_of_write = |result: std::io::Result<()>| {
+            let error = result.err()?;
+            Some(PathError::of(&error)?.operation() == "write")
+        };
+        let errors = [is_of_write(one), is_of_write(other)];
+        let returned = errors.iter().filter(|error| **error == Some(true));
+        assert_eq!(returned.count(), 1, "an error is returned once: {errors:?}");
+        assert!(cfg!(windows) || errors.contains(&None), "{errors:?}");
     });
 }
 

@@ -13,6 +13,9 @@
 //!
 //! //! Run: with the arguments first second                   (none without such a line)
 //! //! Run: by hand, because …                                (then it only has to be built)
+//!
+//! //! On Windows: without line 4, because …                  (of the recorded output)
+//! //! On Windows: not run, because …
 //! ```
 //!
 //! The comparison with Node is skipped if `node` is not on the `PATH`, unless `NODELOOP_REQUIRE_NODE`
@@ -55,10 +58,17 @@ impl Example {
         let Run::WithArguments(arguments) = &header.run else {
             return Ok(());
         };
-        let recorded = fs::read_to_string(recording(&self.name)).map_err(|error| {
+        if let (true, OnWindows::NotRun(reason)) = (cfg!(windows), &header.on_windows) {
+            println!("{}: not run on Windows, because {reason}", self.name);
+            return Ok(());
+        }
+        let mut recorded = fs::read_to_string(recording(&self.name)).map_err(|error| {
             format!("it has no recorded output and no `Run: by hand` line: {error}")
         })?;
         let printed = output(Command::new(binary).args(arguments))?;
+        if let (true, OnWindows::WithoutLine(line)) = (cfg!(windows), &header.on_windows) {
+            recorded = without_line(&recorded, *line);
+        }
         match header.node {
             Comparison::UpToNumbers => {
                 let printed = mask_like(&recorded, &printed);
@@ -101,6 +111,33 @@ struct Header {
     node: Comparison,
     /// The JavaScript to compare with.
     original: Option<String>,
+    on_windows: OnWindows,
+}
+
+#[derive(Debug, PartialEq)]
+enum OnWindows {
+    AsElsewhere,
+    /// One line of the recorded output is missing, counted from 1.
+    WithoutLine(usize),
+    /// The reason.
+    NotRun(String),
+}
+
+impl OnWindows {
+    fn parse(how: Option<&str>) -> Result<OnWindows, String> {
+        let Some(how) = how else {
+            return Ok(OnWindows::AsElsewhere);
+        };
+        let parsed = match how.split_once(", because ") {
+            Some((_, "")) | None => None,
+            Some(("not run", reason)) => Some(OnWindows::NotRun(reason.to_owned())),
+            Some((what, _)) => {
+                let line = what.strip_prefix("without line ");
+                line.and_then(|line| line.parse().ok().map(OnWindows::WithoutLine))
+            }
+        };
+        parsed.ok_or_else(|| format!("`On Windows: {how}` is none of the forms"))
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -155,6 +192,7 @@ impl Header {
             run,
             node,
             original,
+            on_windows: OnWindows::parse(field("On Windows: "))?,
         })
     }
 }
@@ -213,6 +251,11 @@ fn no_numbers(line: &str) -> String {
         }
     }
     text
+}
+
+fn without_line(text: &str, line: usize) -> String {
+    let lines = text.lines().enumerate().filter(|(at, _)| at + 1 != line);
+    lines.map(|(_, text)| text.to_owned() + "\n").collect()
 }
 
 /// Masks the numbers of those lines whose recording has a `#`.
@@ -349,6 +392,10 @@ fn a_header_without_its_lines_is_refused() {
         ),
         ("//! Run: by hand\n", "none of the forms"),
         (
+            "//! Run: by hand, because x\n//! On Windows: not run\n",
+            "none of the forms",
+        ),
+        (
             "// Compared with Node: not, because x\n",
             "no line `Compared",
         ),
@@ -358,11 +405,13 @@ fn a_header_without_its_lines_is_refused() {
         assert!(error.contains(reason), "{header}: {error}");
     }
     let header = "//! Run: with the arguments a b\n//! Compared with Node: up to numbers\n\
+                  //! On Windows: without line 2, because it is short\n\
                   //!\n//! ```js\n//! one();\n//!   two();\n//! ```\n//! ```\n";
     let parsed = Header {
         run: Run::WithArguments(vec!["a".to_owned(), "b".to_owned()]),
         node: Comparison::UpToNumbers,
         original: Some("one();\n  two();".to_owned()),
+        on_windows: OnWindows::WithoutLine(2),
     };
     assert_eq!(Header::parse(header), Ok(parsed));
     let by_hand = Header::parse("//! Run: by hand, because it serves forever\n").unwrap();

@@ -147,6 +147,7 @@ fn jobs_that_do_not_hold_the_clock_let_it_jump() {
     assert_eq!(waited.unwrap(), 10);
 }
 
+#[cfg(unix)] // Windows has no descriptors
 #[test]
 fn a_message_makes_the_descriptor_of_a_waiting_host_readable() {
     let _limit = limit();
@@ -172,6 +173,7 @@ fn a_message_makes_the_descriptor_of_a_waiting_host_readable() {
     drop(seen);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_notification_without_a_message_is_consumed_by_the_next_turn() {
     let _limit = limit();
@@ -187,6 +189,7 @@ fn a_notification_without_a_message_is_consumed_by_the_next_turn() {
 }
 
 /// Whether the wait of a host would return immediately.
+#[cfg(unix)]
 fn is_readable(event_loop: &EventLoop) -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
     let mut watched = [PollFd::new(event_loop, PollFlags::IN)];
@@ -286,6 +289,7 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
     assert!(!event_loop.why_alive().is_alive());
 }
 
+#[cfg(unix)]
 #[test]
 fn why_alive_agrees_with_the_loop_on_children() {
     let _limit = limit();

@@ -1,5 +1,5 @@
-//! The test kit, exploration, observers, recordings, a loop driven by a host, and programs of a million
-//! steps.
+//! The test kit, exploration, observers, recordings, a loop driven by a host, nested eager spawns, and
+//! programs of a million steps.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,6 +9,7 @@ mod attributes;
 mod explore;
 mod hosted;
 mod locations;
+mod nested_spawns;
 mod observe;
 mod observe_tools;
 #[cfg(feature = "macros")]

@@ -1,4 +1,4 @@
-//! A million timers, promises and callbacks on the stack of a test's thread, and nested eager spawns.
+//! A million timers, promises and callbacks on the stack of a test's thread.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::common::limit::limit_of;
 use crate::common::{ms, trace, virtual_loop};
-use nodeloop::promise::{MAX_SPAWN_DEPTH, PromiseError, with_resolver};
+use nodeloop::promise::{PromiseError, with_resolver};
 use nodeloop::{
     Promise, next_tick, queue_microtask, set_immediate, set_timeout, spawn, spawn_lazy,
 };
@@ -241,72 +241,6 @@ fn a_million_of_each_queue() {
         nodeloop::on_exit(move |_| log.add(count.get()));
     })
     .assert(["1000000"]);
-}
-
-/// Each spawns the next one in its first poll.
-fn nest(left: usize) -> Pin<Box<dyn Future<Output = usize>>> {
-    Box::pin(async move {
-        match left {
-            0 => 0,
-            _ => spawn(nest(left - 1)).await + 1,
-        }
-    })
-}
-
-/// The same with a body that needs more of the stack.
-fn nest_wide(left: usize) -> Pin<Box<dyn Future<Output = usize>>> {
-    Box::pin(async move {
-        let wide = [left as u8; 2048];
-        std::hint::black_box(&wide);
-        match left {
-            0 => 0,
-            _ => spawn(nest_wide(left - 1)).await + usize::from(wide[0] != wide[1]) + 1,
-        }
-    })
-}
-
-/// Runs `nest` on a thread of its own. Returns how deep it went, or the error.
-fn nested(
-    stack_size: usize,
-    nest: impl FnOnce() -> Pin<Box<dyn Future<Output = usize>>> + Send + 'static,
-) -> Result<usize, String> {
-    let thread = std::thread::Builder::new().stack_size(stack_size);
-    let run = move || {
-        let result = virtual_loop().run(async { nest().await });
-        result.map_err(|error| match error {
-            nodeloop::RunError::Uncaught(error) => error.message(),
-            error => panic!("{error}"),
-        })
-    };
-    thread.spawn(run).unwrap().join().unwrap()
-}
-
-fn assert_refused(result: Result<usize, String>) {
-    let text = result.expect_err("it is nested too deep");
-    assert!(
-        text.contains("`spawn` at") && text.contains("use `spawn_lazy`"),
-        "{text}"
-    );
-}
-
-#[test]
-fn spawns_nest_as_deep_as_promised_on_a_thread_of_two_megabytes() {
-    let _limit = limit_of(LIMIT, "a million steps without optimization");
-    // The main future is the first.
-    let deepest = MAX_SPAWN_DEPTH - 1;
-    assert_eq!(nested(2 << 20, move || nest(deepest)), Ok(deepest));
-    assert_refused(nested(2 << 20, move || nest(deepest + 1)));
-    assert_refused(nested(64 << 20, || nest(MILLION as usize)));
-}
-
-#[test]
-fn spawns_that_the_stack_cannot_hold_are_refused() {
-    let _limit = limit_of(LIMIT, "a million steps without optimization");
-    for stack_size in [256 << 10, 512 << 10] {
-        assert_refused(nested(stack_size, || nest(MAX_SPAWN_DEPTH)));
-        assert_refused(nested(stack_size, || nest_wide(MAX_SPAWN_DEPTH)));
-    }
-    assert_refused(nested(2 << 20, || nest_wide(MILLION as usize)));
 }
 
 /// Lazy spawns do not nest on the stack.

@@ -463,6 +463,26 @@ fn time_can_be_held_while_the_test_waits_for_something_real() {
     });
 }
 
+/// The message is sent before the token is dropped, so the loop may never see neither.
+#[test]
+fn a_message_that_races_with_its_token_is_seen_while_time_is_held() {
+    let _limit = limit();
+    for _ in 0..500 {
+        test::run(async |t| {
+            set_interval(ms(1), || ()).unref();
+            let _held = t.hold_time();
+            let (sender, receiver) = futures::channel::oneshot::channel();
+            let token = nodeloop::keep_alive();
+            let thread = std::thread::spawn(move || {
+                let _ = sender.send(());
+                drop(token);
+            });
+            receiver.await.unwrap();
+            thread.join().unwrap();
+        });
+    }
+}
+
 #[test]
 fn a_test_that_waits_for_time_that_is_held_fails() {
     let _limit = limit();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::{limit, watch};
-use crate::common::net::{Refusing, Silent};
+use crate::common::net::Refusing;
 use crate::common::skip::skip;
 use crate::common::{block_on, run_script};
 use nodeloop::net::{ConnectOptions, NetError, TcpListener, TcpStream, lookup_host};
@@ -147,7 +147,7 @@ fn the_next_address_is_tried_when_one_does_not_answer() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let good = listener.local_addr().unwrap();
     let silent = on("127.0.0.2", good.port());
-    let _silent = Silent::at(silent);
+    let _silent = crate::common::net::Silent::at(silent);
     let connected = ["connected to 127.0.0.1".to_owned()];
     check("10", &[silent, good], &connected);
     let port = good.port();

@@ -12,7 +12,6 @@ use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::{Promise, signal, spawn, test};
 
 use crate::common::limit::limit;
-use crate::common::process::in_own_process;
 
 #[allow(dead_code, reason = "its `main` is not called")]
 #[path = "../../examples/chat.rs"]
@@ -94,7 +93,7 @@ fn lines_go_to_everyone_and_silence_ends_a_connection() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_says_goodbye() {
-    if in_own_process(ctrl_c_says_goodbye) {
+    if crate::common::process::in_own_process(ctrl_c_says_goodbye) {
         return;
     }
     let _limit = limit();

@@ -1,6 +1,6 @@
 //! TCP: options before and after connecting, owned halves, closing, and backpressure.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read};
 use std::rc::Rc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn listeners_share_a_port() {
         };
         let first = listen(ANY);
         let address = first.local_addr().unwrap();
-        let accepted = Rc::new(Cell::new(0));
+        let accepted = Rc::new(std::cell::Cell::new(0));
         for listener in [first, listen(address)] {
             let accepted = accepted.clone();
             spawn(async move {

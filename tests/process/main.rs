@@ -10,14 +10,18 @@ mod memory;
 mod child_signal;
 #[cfg(unix)]
 mod children;
+#[cfg(windows)]
+mod console;
 #[cfg(target_os = "linux")]
 mod faults;
 mod one_pool_thread;
 #[cfg(unix)]
 mod pipes;
+mod portable;
 mod remote;
 #[cfg(unix)]
 mod signals;
 #[cfg(unix)]
 mod stdio;
+mod streams;
 mod workers;

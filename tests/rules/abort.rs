@@ -3,6 +3,9 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use crate::common::limit::default_limit;
@@ -244,6 +247,39 @@ fn a_future_that_aborts_its_own_signal_ends_one_turn_later() {
         queue_microtask(logging(&log, "after one turn"));
     });
     assert_eq!(log, ["ended", "after one turn"]);
+}
+
+/// Counts the wakes of a task. The number of its owners is that of the wakers, and one more.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A poll adds no second listener, and dropping the future removes the one that there is.
+#[test]
+fn the_abort_wakes_the_task_of_the_last_poll() {
+    let tasks = [(); 2].map(|()| Arc::new(Wakes::default()));
+    let kept = || tasks.each_ref().map(|task| Arc::strong_count(task) - 1);
+    let woken = || tasks.each_ref().map(|task| task.0.load(Ordering::Relaxed));
+    let controller = AbortController::new();
+    let new = || Box::pin(std::future::pending::<()>().with_signal(&controller.signal()));
+    let (mut dropped, mut future) = (new(), new());
+    for task in [0, 1, 1] {
+        let waker = Waker::from(tasks[task].clone());
+        let mut cx = Context::from_waker(&waker);
+        assert!(dropped.as_mut().poll(&mut cx).is_pending());
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+    }
+    assert_eq!((kept(), woken()), ([0, 2], [0, 0]));
+    drop(dropped);
+    assert_eq!((kept(), woken()), ([0, 1], [0, 0]));
+    controller.abort();
+    assert_eq!((kept(), woken()), ([0, 0], [0, 1]));
+    assert!(!controller.signal().check().unwrap_err().is_timeout());
 }
 
 /// A future that is ready returns its output, and no listener is left.

@@ -14,7 +14,7 @@ use crate::common;
 use crate::common::limit::limit;
 use crate::common::{Log, log_uncaught, ms, now_ms, rejected, resolved, text_of, throw, trace};
 use futures::future::{FusedFuture, FutureExt};
-use nodeloop::promise::{MAX_SPAWN_DEPTH, SharedPromise, try_with_resolver, with_resolver};
+use nodeloop::promise::{SharedPromise, try_with_resolver, with_resolver};
 use nodeloop::time::{self, block_for, simulate_completion, sleep};
 use nodeloop::*;
 
@@ -1096,35 +1096,6 @@ fn a_listener_may_add_listeners_and_fail() {
         "uncaught in a listener",
         "added while listeners were called", // the error has kept the loop alive (R51)
     ]);
-}
-
-#[test]
-fn spawns_nested_too_deep_suggest_spawn_lazy() {
-    let _limit = limit();
-    fn nest(left: usize) -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async move {
-            if left > 0 {
-                spawn(nest(left - 1)).await;
-            }
-        })
-    }
-    let result = std::thread::Builder::new()
-        .stack_size(64 << 20)
-        .spawn(|| {
-            let result = common::virtual_loop().run(nest(MAX_SPAWN_DEPTH - 1));
-            assert!(result.is_ok(), "{result:?}");
-            PANICKED_AT.set(Some(None)); // not printed
-            let result = common::virtual_loop().run(nest(MAX_SPAWN_DEPTH));
-            result.unwrap_err().to_string()
-        })
-        .unwrap()
-        .join()
-        .unwrap();
-    assert!(
-        result.contains(&format!("nested {MAX_SPAWN_DEPTH} deep")),
-        "{result}"
-    );
-    assert!(result.contains("use `spawn_lazy`"), "{result}");
 }
 
 /// A run that ends early aborts its jobs, waiting or running, and awaiters of their promises receive

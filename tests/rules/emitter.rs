@@ -8,6 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 
 use futures::StreamExt;
+use futures::future::FusedFuture;
+use futures::stream::FusedStream;
 
 use crate::common::{Later, Log, log_uncaught, ms, text_of, throw, trace};
 use nodeloop::events::{self, Event, EventEmitter, EventError, EventName, Listener};
@@ -419,6 +421,7 @@ fn too_many_listeners_cause_a_warning() {
                 add(X, 10);
                 log.add("one was left");
                 emitter.set_max_listeners(2);
+                assert_eq!(emitter.max_listeners(), 2);
                 add(Z, 3);
                 emitter.set_max_listeners(0);
                 add(NO_LIMIT, 20);
@@ -437,6 +440,23 @@ fn too_many_listeners_cause_a_warning() {
         "MaxListenersExceededWarning x 11",
         "MaxListenersExceededWarning z 3",
     ]);
+}
+
+/// R70: a limit of one allows one listener.
+#[test]
+fn the_second_listener_may_be_too_many() {
+    let log = trace(|log| {
+        let lines = log.clone();
+        nodeloop::on_warning(move |warning| lines.add(warning.name()));
+        let emitter = EventEmitter::new();
+        emitter.set_max_listeners(1);
+        emitter.on(X, |()| ());
+        next_tick(move || {
+            log.add("the second");
+            emitter.on(X, |()| ());
+        });
+    });
+    log.assert(["the second", "MaxListenersExceededWarning"]);
 }
 
 const NUMBER: Event<u32> = Event::new("x");
@@ -879,6 +899,30 @@ fn an_emitter_works_without_a_loop() {
     assert_eq!((sum.get(), emitter.listener_count(event)), (42, 1));
 }
 
+/// A stream is terminated when nothing is left in it, neither an event nor an error.
+#[test]
+fn a_wait_that_has_ended_is_terminated() {
+    let log = trace(|log| {
+        let emitter = EventEmitter::new();
+        let (mut once, mut stream) = (events::once(&emitter, TEXT), events::on(&emitter, TEXT));
+        assert!(!once.is_terminated() && !stream.is_terminated());
+        emitter.emit(TEXT, "a");
+        emitter.emit_error("broken").unwrap();
+        assert!(!once.is_terminated() && !stream.is_terminated());
+        let task = async move {
+            assert_eq!((&mut once).await.unwrap(), "a");
+            assert!(once.is_terminated());
+            assert_eq!(stream.next().await.unwrap().unwrap(), "a");
+            assert!(!stream.is_terminated()); // the error is left
+            assert!(stream.next().await.unwrap().is_err());
+            assert!(stream.is_terminated());
+            log.add("the end");
+        };
+        spawn(task).detach();
+    });
+    log.assert(["the end"]);
+}
+
 /// `close` of Node's `events.on`: what is queued comes first.
 #[test]
 fn an_event_can_close_a_stream() {
@@ -912,4 +956,11 @@ fn errors_are_errors() {
     assert_eq!(error.to_string(), "broken");
     let error = error.downcast_ref::<events::SharedError>().expect("shared");
     assert!(error.downcast_ref::<std::io::Error>().is_some());
+
+    let error = anyhow::anyhow!("the cause").context("broken");
+    let error: Box<dyn std::error::Error + Send + Sync> = error.into();
+    let emitted = EventError::Emitted(error.into());
+    assert_eq!(emitted.to_string(), "broken");
+    let source = std::error::Error::source(&emitted).expect("a source");
+    assert_eq!(source.to_string(), "the cause");
 }

@@ -131,6 +131,22 @@ impl fmt::Debug for Text {
     }
 }
 
+/// An error with a source.
+#[derive(Debug)]
+struct Caused(std::io::Error);
+
+impl fmt::Display for Caused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the effect")
+    }
+}
+
+impl Error for Caused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 /// The report of `anyhow` prints an error and its sources, one below the other: no text twice.
 #[test]
 fn no_text_is_reported_twice() {
@@ -140,11 +156,10 @@ fn no_text_is_reported_twice() {
         let refused = nodeloop::net::TcpStream::connect("no port").await;
         (missing, refused.unwrap_err())
     });
+    let of_system = std::fs::read("/missing/file").unwrap_err();
+    let text_of_missing = format!("read of \"/missing/file\": {of_system}");
     let errors: Vec<(anyhow::Error, Vec<&str>)> = vec![
-        (
-            missing.into(),
-            vec!["read of \"/missing/file\": No such file or directory (os error 2)"],
-        ),
+        (missing.into(), vec![&text_of_missing]),
         (
             refused.into(),
             vec!["the address has no port: add one, as in `localhost:80`"],
@@ -152,6 +167,10 @@ fn no_text_is_reported_twice() {
         (
             Rejected::Error(std::io::Error::other("the disk is full")).into(),
             vec!["the disk is full"],
+        ),
+        (
+            Rejected::Error(Caused(std::io::Error::other("the cause"))).into(),
+            vec!["the effect", "the cause"],
         ),
         (
             AggregateError {

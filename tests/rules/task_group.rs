@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use futures::{FutureExt, StreamExt};
+use futures::stream::FusedStream;
+use futures::{FutureExt, Stream, StreamExt};
 
 use crate::common::{
     Log, block_on, ms, then_ruler as ruler, throw, trace, trace_with_leftovers, virtual_loop,
@@ -14,7 +15,7 @@ use crate::common::{
 use nodeloop::promise::{PromiseError, ready, with_resolver};
 use nodeloop::task_group::TaskId;
 use nodeloop::time::sleep;
-use nodeloop::{TaskGroup, on_unhandled_rejection, queue_microtask, spawn};
+use nodeloop::{BlockedOn, TaskGroup, on_unhandled_rejection, queue_microtask, spawn};
 
 /// A task that takes some turns, and logs its begin and its end, also if it is aborted.
 async fn task(log: Log, name: &'static str, turns: usize) -> &'static str {
@@ -439,6 +440,30 @@ fn a_future_that_has_returned_refuses_to_be_polled() {
     assert!(error.contains("call `join_next` again"), "{error}");
 }
 
+/// A task is identified by its id until it is joined, and aborted by a handle until it has ended.
+#[test]
+fn a_group_reports_what_is_left() {
+    nodeloop::test::run(async |_| {
+        let mut group = TaskGroup::new();
+        assert!(group.is_terminated());
+        let waiting = group.spawn(pending::<u32>());
+        let ended = group.spawn(async { 2 });
+        assert_eq!(group.size_hint(), (2, Some(2)));
+        assert!(!group.is_terminated());
+        assert!(group.abort_handle(ended).is_none());
+        let (id, result) = group.try_join_next_with_id().expect("one has ended");
+        assert_eq!((id, result.unwrap()), (ended, 2));
+        assert!(group.try_join_next_with_id().is_none());
+        let handle = group.abort_handle(waiting).expect("it is running");
+        assert!(!handle.is_finished());
+        handle.abort();
+        assert!(group.join_next().await.unwrap().unwrap_err().is_aborted());
+        assert!(handle.is_finished());
+        assert_eq!(group.size_hint(), (0, Some(0)));
+        assert!(group.is_terminated());
+    });
+}
+
 #[test]
 fn jobs_of_the_pool_are_members() {
     let mut group = TaskGroup::new();
@@ -455,17 +480,26 @@ fn jobs_of_the_pool_are_members() {
 #[test]
 fn a_report_names_the_group() {
     let log = trace_with_leftovers(|log| {
+        let line = line!();
         let mut group = TaskGroup::new();
         group.spawn(pending::<()>());
         spawn(async move { drop(group.join_next().await) }).detach();
-        let report = nodeloop::why_alive().to_string();
-        log.add(
-            report
-                .matches("it waits for the promise created at tests")
-                .count(),
-        );
+        let report = nodeloop::why_alive();
+        for task in report.tasks() {
+            for wait in task.blocked_on() {
+                let BlockedOn::Promise {
+                    location,
+                    out_of_reach,
+                } = wait
+                else {
+                    panic!("{wait:?}");
+                };
+                // A group has no resolvers.
+                log.add(format_args!("{} {out_of_reach}", location.line() - line));
+            }
+        }
     });
-    log.assert(["1"]);
+    log.assert(["1 false"]);
 }
 
 /// The end of the loop cancels the tasks; the group, which outlives it, returns that.

@@ -1,11 +1,8 @@
 //! The kinds of a [`Pipe`](super::Pipe).
 
 use std::fmt::Debug;
-use std::os::fd::OwnedFd;
 
-use mio::unix::pipe::{Receiver, Sender};
-use rustix::fs::OFlags;
-
+use super::system::{self, OsReceiver, OsSender};
 use crate::io::Interest;
 use crate::io::platform::PlatformSource;
 
@@ -26,30 +23,35 @@ impl PipeEnd for WriteEnd {}
 impl PipeEnd for ReadEnd {}
 
 mod sealed {
-    use super::{Debug, Interest, OFlags, OwnedFd, PlatformSource};
+    use super::{Debug, Interest, PlatformSource, system};
 
-    pub trait PipeEnd {
-        type Os: PlatformSource + Debug + From<OwnedFd> + Into<OwnedFd>;
+    pub trait PipeEnd: Sized {
+        type Os: PlatformSource + Debug + system::Os;
         const NAME: &'static str;
         const FROM_DESCRIPTOR: &'static str;
-        const MODE: OFlags;
         /// The only direction of this end.
         const INTEREST: Interest;
+        /// Prepares a wait.
+        fn begin(end: &Self::Os);
     }
 }
 
 impl sealed::PipeEnd for WriteEnd {
-    type Os = Sender;
+    type Os = OsSender;
     const NAME: &'static str = "Sender";
     const FROM_DESCRIPTOR: &'static str = "io::pipe::Sender::from_owned_fd";
-    const MODE: OFlags = OFlags::WRONLY;
     const INTEREST: Interest = Interest::WRITABLE;
+
+    fn begin(_: &OsSender) {}
 }
 
 impl sealed::PipeEnd for ReadEnd {
-    type Os = Receiver;
+    type Os = OsReceiver;
     const NAME: &'static str = "Receiver";
     const FROM_DESCRIPTOR: &'static str = "io::pipe::Receiver::from_owned_fd";
-    const MODE: OFlags = OFlags::RDONLY;
     const INTEREST: Interest = Interest::READABLE;
+
+    fn begin(end: &OsReceiver) {
+        system::begin_end(end);
+    }
 }

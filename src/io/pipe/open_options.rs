@@ -7,7 +7,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::{Pipe, PipeEnd, Receiver, Sender, invalid, is_pipe};
+use super::system::{invalid, is_pipe};
+use super::{Pipe, PipeEnd, Receiver, Sender};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;

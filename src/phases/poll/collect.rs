@@ -71,7 +71,9 @@ impl PollPhase {
                 self.batch_due_completions(cx.clock);
             }
             WhenIdle::Wait => self.poll_once(cx, None, must_wait)?,
-            WhenIdle::ClockHeld => return Ok(PollOutcome::ClockHeld),
+            // Another thread may have sent a message and dropped its token since the check above.
+            WhenIdle::ClockHeld if cx.remote_queue.is_empty() => return Ok(PollOutcome::ClockHeld),
+            WhenIdle::ClockHeld => {}
         }
         Ok(PollOutcome::Arrivals)
     }

@@ -3,6 +3,8 @@
 use mio::Token;
 use mio::event::Event;
 
+use crate::reactor::remote_queue::SourceEvent;
+
 /// What an event reports about a source.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Readiness {
@@ -20,6 +22,20 @@ impl Readiness {
         Readiness {
             readable: event.is_readable() || read_closed,
             writable: event.is_writable() || write_closed,
+            read_closed,
+            write_closed,
+        }
+    }
+
+    /// Returns what the thread of a source has reported.
+    pub(crate) fn reported(event: SourceEvent) -> Readiness {
+        let (read_closed, write_closed) = (
+            event == SourceEvent::ReadClosed,
+            event == SourceEvent::WriteClosed,
+        );
+        Readiness {
+            readable: event == SourceEvent::Readable || read_closed,
+            writable: event == SourceEvent::Writable || write_closed,
             read_closed,
             write_closed,
         }

@@ -331,12 +331,14 @@ fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
         Batched::SignalCallback(macrotask) => {
             format!("the signal of {}", macrotask.origin.location)
         }
-        Batched::Signal(_) => "a signal".to_owned(),
+        Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
         Batched::InRemoteQueue => "a message".to_owned(),
-        Batched::Ready(token, _) => match phase.registrations.borrow().location(*token) {
-            Some(location) => format!("the readiness of the source of {location}"),
-            None => "the readiness of a source".to_owned(),
-        },
+        Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
+            match phase.registrations.borrow().location(*token) {
+                Some(location) => format!("the readiness of the source of {location}"),
+                None => "the readiness of a source".to_owned(),
+            }
+        }
     }
 }
 

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the tests for Windows with mingw and runs them under Wine. Installs Debian's packages and
+# the standard library of the target if they are missing.
+#
+#   .ci/windows.sh                          the whole suite, with a count of what ran
+#   .ci/windows.sh --test net udp::         `cargo test` for Windows with these arguments
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+triple=x86_64-pc-windows-gnu
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+
+find_wine() { command -v wine64 || { test -x /usr/lib/wine/wine64 && echo /usr/lib/wine/wine64; }; }
+if ! find_wine >/dev/null || ! command -v x86_64-w64-mingw32-gcc >/dev/null; then
+  sudo=()
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo -n)
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends wine64 gcc-mingw-w64-x86-64-win32
+fi
+wine=$(find_wine)
+wineserver=$(command -v wineserver || echo /usr/lib/wine/wineserver)
+rustup target list --installed | grep -qx "$triple" || rustup target add "$triple"
+
+# Wine writes nothing but the output of its programs, and opens no window.
+export WINEPREFIX=$target/wine WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
+unset DISPLAY WAYLAND_DISPLAY
+mkdir -p "$target"
+# The processes of Wine that a killed test leaves.
+trap '"$wineserver" -k 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM
+
+library=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
+if [ ! -e "$WINEPREFIX/ready" ]; then
+  rm -rf "$WINEPREFIX"
+  timeout 300 "$wine" wineboot --init >/dev/null 2>&1
+  timeout 60 "$wine" winecfg -v win10 >/dev/null 2>&1
+  timeout 60 "$wineserver" -w || "$wineserver" -k
+  [ -e "$library" ] || x86_64-w64-mingw32-gcc -Os -shared -o "$library" .ci/wine/bcryptprimitives.c -ladvapi32
+  touch "$WINEPREFIX/ready"
+fi
+ctrl_c=$WINEPREFIX/drive_c/windows/system32/nodeloop-ctrl-c.exe
+[ "$ctrl_c" -nt .ci/wine/ctrl_c.c ] || x86_64-w64-mingw32-gcc -Os -o "$ctrl_c" .ci/wine/ctrl_c.c
+
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
+# The tests have limits of their own; this one is for a process that does not even start.
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout --kill-after=10 ${WINE_LIMIT:-300} $wine"
+
+export NODELOOP_LIMIT_FACTOR=${NODELOOP_LIMIT_FACTOR:-4}
+cargo test --target "$triple" "$@"

@@ -1,0 +1,206 @@
+//! Pipes on Unix: descriptors that the poll phase watches.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::Location;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+pub(super) use mio::unix::pipe::{Receiver as OsReceiver, Sender as OsSender};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
+use socket2::SockRef;
+
+use super::{Pipe, PipeEnd};
+use crate::event_loop::current::current;
+use crate::event_loop::state::LoopState;
+use crate::io::{Descriptor, PollEvented};
+use crate::phases::macrotask::SourceLocation;
+
+/// What the end of a pipe is made of.
+pub trait Os: From<OwnedFd> + Into<OwnedFd> {}
+
+impl<T: From<OwnedFd> + Into<OwnedFd>> Os for T {}
+
+impl<E: PipeEnd> Pipe<E> {
+    pub(crate) fn new(
+        state: &Rc<LoopState>,
+        pipe: impl Into<OwnedFd>,
+        location: SourceLocation,
+    ) -> io::Result<Self> {
+        let pipe = pipe.into();
+        set_nonblocking(&pipe, true)?;
+        let source = PollEvented::new(state.clone(), E::Os::from(pipe), location)?;
+        Ok(Pipe { source })
+    }
+
+    /// Creates an end from a file (Unix only), which has to be a pipe that is open for this direction. It
+    /// is set to non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a
+    /// pipe or is not open for this direction, and an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn from_file(file: File) -> io::Result<Self> {
+        Self::from_owned_fd(file.into())
+    }
+
+    /// Creates an end from a descriptor (Unix only); see [`from_file`](Pipe::from_file).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error in the same cases as [`from_file`](Pipe::from_file).
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn from_owned_fd(pipe: OwnedFd) -> io::Result<Self> {
+        let (state, location) = (current(E::FROM_DESCRIPTOR), Location::caller());
+        if !is_pipe(&pipe)? {
+            return Err(invalid("the file is not a pipe: open it as a file"));
+        }
+        let mode = fcntl_getfl(&pipe)? & OFlags::RWMODE;
+        let own_mode = match E::INTEREST.is_readable() {
+            true => OFlags::RDONLY,
+            false => OFlags::WRONLY,
+        };
+        if mode != OFlags::RDWR && mode != own_mode {
+            return Err(invalid(
+                "the pipe is open for the other direction: create its other end",
+            ));
+        }
+        Pipe::new(&state, pipe, location)
+    }
+
+    /// Creates an end from a file as [`from_file`](Pipe::from_file) does, but does not check what the file
+    /// is: it can also be a terminal or another character device that can be polled.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, and an error if the loop is ending.
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn from_file_unchecked(file: File) -> io::Result<Self> {
+        Self::from_owned_fd_unchecked(file.into())
+    }
+
+    /// Creates an end from a descriptor; see [`from_file_unchecked`](Pipe::from_file_unchecked).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error in the same cases as [`from_file_unchecked`](Pipe::from_file_unchecked).
+    ///
+    /// # Panics
+    ///
+    /// Panics if called outside of an event loop.
+    #[track_caller]
+    pub fn from_owned_fd_unchecked(pipe: OwnedFd) -> io::Result<Self> {
+        let state = current(E::FROM_DESCRIPTOR);
+        Pipe::new(&state, pipe, Location::caller())
+    }
+
+    /// Deregisters the pipe and returns its descriptor (Unix only), which is blocking again.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pipe was closed, and any error reported by the operating system.
+    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+        let pipe = self.into_nonblocking_fd()?;
+        set_nonblocking(&pipe, false)?;
+        Ok(pipe)
+    }
+
+    /// Deregisters the pipe and returns its descriptor (Unix only), which stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pipe was closed.
+    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
+        self.source.into_inner().map(Into::into)
+    }
+
+    /// Turns the pipe into a standard stream of a child.
+    ///
+    /// It becomes blocking again.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pipe was closed, and any error reported by the operating system.
+    pub fn into_stdio(self) -> io::Result<Stdio> {
+        self.into_blocking_fd().map(Into::into)
+    }
+
+    /// Borrows the descriptor of the pipe (Unix only), for options that this crate has no method for.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pipe was closed.
+    pub fn descriptor(&self) -> io::Result<Descriptor<'_>> {
+        self.source.descriptor()
+    }
+
+    /// Calls `operation` once if this end is known to be ready.
+    ///
+    /// `operation` performs a call on the pipe that this crate has no method for, usually through its
+    /// [`descriptor`](Pipe::descriptor). If it returns [`WouldBlock`](io::ErrorKind::WouldBlock), the
+    /// readiness is cleared: the next wait lasts until the next event. An operation that reads counts
+    /// as one of the 32 of an event.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind `WouldBlock` if this end is not ready, and any error of `operation`.
+    pub fn try_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.source.try_io(E::INTEREST, |_| operation())
+    }
+
+    /// Calls `operation` when this end is ready, until it returns something other than `WouldBlock`
+    /// or `Interrupted`; see [`try_io`](Pipe::try_io).
+    ///
+    /// # Errors
+    ///
+    /// Returns any other error of `operation`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it resolves, `operation` has not completed.
+    pub async fn async_io<R>(&self, operation: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        let registration = self.source.registration();
+        registration.async_io_for(E::INTEREST, operation).await
+    }
+}
+
+/// Prepares a wait for data. The poll phase watches the pipe in any case.
+#[inline]
+pub(super) fn begin(_: &PollEvented<OsReceiver>) {}
+
+pub(super) fn begin_end(_: &OsReceiver) {}
+
+/// Nothing is buffered.
+#[inline]
+pub(super) fn poll_flush(_: &PollEvented<OsSender>, _: &Context<'_>) -> Poll<io::Result<()>> {
+    Poll::Ready(Ok(()))
+}
+
+/// Returns whether a descriptor is a pipe or a FIFO.
+pub(super) fn is_pipe(pipe: &OwnedFd) -> io::Result<bool> {
+    Ok(FileType::from_raw_mode(fstat(pipe)?.st_mode) == FileType::Fifo)
+}
+
+pub(super) fn invalid(text: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+/// Sets `O_NONBLOCK`, which works on any descriptor, not only on sockets.
+fn set_nonblocking(pipe: &OwnedFd, nonblocking: bool) -> io::Result<()> {
+    SockRef::from(pipe).set_nonblocking(nonblocking)
+}

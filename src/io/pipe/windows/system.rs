@@ -1,0 +1,182 @@
+//! Pipes on Windows: each end has a thread, started by its first use, that performs the calls that block.
+//!
+//! `reader` and `writer` are the two ends. The loop and the thread of an end share one state behind a lock,
+//! which no call that blocks is made under. The thread reports progress through the remote queue, as the
+//! operating system reports the readiness of other sources.
+//!
+//! Invariant: an end becomes ready only by an event of the poll phase.
+
+mod reader;
+mod writer;
+
+use std::io::{self, Read, Write};
+use std::process::Stdio;
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+
+use mio::Token;
+
+use super::{Receiver, Sender};
+use crate::event_loop::state::LoopState;
+use crate::io::{Direction, PollEvented};
+use crate::phases::macrotask::SourceLocation;
+use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
+pub(in crate::io) use reader::Reader as OsReceiver;
+pub(super) use writer::Writer as OsSender;
+
+/// How much a thread reads or writes at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The threads call nothing but the system.
+const STACK_BYTES: usize = 128 * 1024;
+
+/// What the end of a pipe is made of.
+pub trait Os {
+    fn into_stdio(self) -> io::Result<Stdio>;
+}
+
+impl Receiver {
+    pub(crate) fn new(
+        state: &Rc<LoopState>,
+        pipe: impl Read + Into<Stdio> + Send + 'static,
+        location: SourceLocation,
+    ) -> io::Result<Receiver> {
+        let reader = OsReceiver::new(Box::new(pipe), state.remote_queue.clone(), true);
+        let source = PollEvented::new(state.clone(), reader, location)?;
+        Ok(Receiver { source })
+    }
+
+    /// Turns the pipe into a standard stream of a child.
+    ///
+    /// On Windows, it must not have been read from.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pipe was closed, and on Windows if it was read from.
+    pub fn into_stdio(self) -> io::Result<Stdio> {
+        self.source.into_inner()?.into_stdio()
+    }
+}
+
+impl Sender {
+    pub(crate) fn new(
+        state: &Rc<LoopState>,
+        pipe: impl Write + Into<Stdio> + Send + 'static,
+        location: SourceLocation,
+    ) -> io::Result<Sender> {
+        let writer = OsSender::new(Box::new(pipe), state.remote_queue.clone());
+        let source = PollEvented::new(state.clone(), writer, location)?;
+        Ok(Sender { source })
+    }
+
+    /// Turns the pipe into a standard stream of a child.
+    ///
+    /// On Windows, it must not have been written to.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pipe was closed, and on Windows if it was written to.
+    pub fn into_stdio(self) -> io::Result<Stdio> {
+        self.source.into_inner()?.into_stdio()
+    }
+}
+
+/// Makes the thread read if it never has. Later reads are requested by reads that find nothing.
+pub(super) fn begin(source: &PollEvented<OsReceiver>) {
+    let begun = source.with(|reader| {
+        begin_end(reader);
+        Ok(())
+    });
+    drop(begun); // an error means that it was closed
+}
+
+pub(super) fn begin_end(reader: &OsReceiver) {
+    reader.begin(CHUNK_BYTES);
+}
+
+/// Waits until everything was passed to the pipe.
+pub(super) fn poll_flush(source: &PollEvented<OsSender>, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    if source.with(|_| Ok(())).is_err() {
+        return Poll::Ready(Ok(())); // it was closed
+    }
+    source.poll_io(Direction::Write, cx, OsSender::flush)
+}
+
+/// What the loop and the thread of one end share.
+struct Shared<S> {
+    state: Mutex<S>,
+    /// Notified when the thread has something to do.
+    requested: Condvar,
+    remote_queue: Arc<RemoteQueue>,
+}
+
+impl<S: Send + 'static> Shared<S> {
+    fn new(state: S, remote_queue: Arc<RemoteQueue>) -> Arc<Shared<S>> {
+        Arc::new(Shared {
+            state: Mutex::new(state),
+            requested: Condvar::new(),
+            remote_queue,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, S> {
+        // The state is consistent between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, on the thread, while `is_idle`.
+    fn wait_while(&self, is_idle: impl Fn(&S) -> bool) -> MutexGuard<'_, S> {
+        let state = self.lock();
+        self.requested
+            .wait_while(state, |state| is_idle(state))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reports progress to the loop, which refuses it after its end.
+    fn report(&self, token: Option<Token>, event: SourceEvent) {
+        if let Some(token) = token {
+            let _ = self.remote_queue.push(Message::Source(token, event));
+        }
+    }
+
+    fn start(self: &Arc<Self>, run: impl FnOnce(&Self) + Send + 'static) -> io::Result<()> {
+        let shared = self.clone();
+        let thread = thread::Builder::new().name("nodeloop-pipe".to_owned());
+        thread.stack_size(STACK_BYTES).spawn(move || run(&shared))?;
+        Ok(())
+    }
+}
+
+/// An error that is returned by every later call.
+#[derive(Debug)]
+struct Failure {
+    kind: io::ErrorKind,
+    code: Option<i32>,
+}
+
+impl Failure {
+    fn error(&self) -> io::Error {
+        match self.code {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => self.kind.into(),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure {
+            kind: error.kind(),
+            code: error.raw_os_error(),
+        }
+    }
+}
+
+fn in_use() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "a pipe that was used cannot become a standard stream: pass it on before the first read or write",
+    )
+}

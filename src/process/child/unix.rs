@@ -1,0 +1,38 @@
+//! Sending signals to a child (Unix only).
+
+use std::io;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Child;
+use crate::signal::SignalKind;
+
+impl Child {
+    /// Sends a signal to the child (Unix only).
+    ///
+    /// [`start_kill`](Child::start_kill) exists on Windows, too.
+    ///
+    /// The signal has no effect if the child has ended and was not waited for.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, for example if the child now belongs to
+    /// another user; and `InvalidInput` if there is no such signal or the child is known to have
+    /// ended.
+    #[doc(alias = "kill")]
+    pub fn signal(&self, kind: SignalKind) -> io::Result<()> {
+        let id = i32::try_from(self.id).ok().and_then(Pid::from_raw);
+        let signal = Signal::from_named_raw(kind.as_raw());
+        match (id, signal) {
+            (Some(id), Some(signal)) if self.owns_id() => Ok(kill_process(id, signal)?),
+            (_, None) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "there is no signal of this number: use a `SignalKind` that has a name",
+            )),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the child has ended: send signals only before that",
+            )),
+        }
+    }
+}

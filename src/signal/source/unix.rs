@@ -1,0 +1,93 @@
+//! How signals reach a loop on Unix: the handler of a signal writes a byte into a pipe, and the poll
+//! phase watches the other end. There is one pipe for each loop and each number.
+//!
+//! Invariant: signals are counted as long as fewer than 65,536 bytes are in the pipe.
+
+mod disposition;
+
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use mio::unix::pipe::Receiver;
+use signal_hook::consts::{SIGCHLD, SIGINT};
+
+use crate::reactor::registrations::{Registrations, SignalNumber};
+use crate::reactor::remote_queue::RemoteQueue;
+use disposition::Subscription;
+
+/// The signal that announces the end of a child.
+pub(crate) const CHILD: SignalNumber = SIGCHLD;
+
+pub(crate) const INTERRUPT: SignalNumber = SIGINT;
+
+/// `SIGCHLD` announces the end, so there is nothing to call.
+pub(crate) type OnChildEnd = fn();
+
+pub(crate) struct SignalSources;
+
+impl SignalSources {
+    pub(crate) fn new(_: &Arc<RemoteQueue>) -> SignalSources {
+        SignalSources
+    }
+
+    pub(crate) fn watch(
+        &self,
+        registrations: &RefCell<Registrations>,
+        number: SignalNumber,
+    ) -> io::Result<SignalSource> {
+        let (writer, mut pipe) = mio::unix::pipe::new()?;
+        let subscription = Subscription::new(number, writer)?;
+        registrations.borrow_mut().watch_signal(&mut pipe, number)?;
+        Ok(SignalSource {
+            pipe,
+            _subscription: subscription,
+        })
+    }
+
+    pub(crate) fn on_child_end(&self) -> OnChildEnd {
+        || ()
+    }
+}
+
+/// Returns an error if nothing can listen to a signal; [`SignalSources::watch`] does that here.
+#[expect(clippy::unnecessary_wraps, reason = "it can fail on Windows")]
+pub(crate) fn check(_: SignalNumber) -> io::Result<()> {
+    Ok(())
+}
+
+/// The signals of one number.
+pub(crate) struct SignalSource {
+    pipe: Receiver,
+    _subscription: Subscription,
+}
+
+impl SignalSource {
+    /// Returns how many signals have arrived since the last call.
+    pub(crate) fn drain(&self) -> usize {
+        drain(&self.pipe)
+    }
+
+    pub(crate) fn close(&mut self, registrations: &RefCell<Registrations>) {
+        registrations.borrow_mut().unwatch_signal(&mut self.pipe);
+    }
+}
+
+/// Performs the default action of a signal.
+pub(crate) fn raise_default(number: SignalNumber) -> io::Result<()> {
+    signal_hook::low_level::emulate_default_handler(number)
+}
+
+/// Empties the pipe and returns the number of bytes that were in it.
+fn drain(mut pipe: &Receiver) -> usize {
+    let mut buffer = [0; 512];
+    let mut count = 0;
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return count,
+            Ok(length) => count += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return count, // the pipe is empty
+        }
+    }
+}
