@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs everything of nodeloop at once against an account of what must come back, then load and faults
+# as a table (`tests/soak/README.md`). Installs nothing. The argument is the length of the soak in
+# seconds, 60 by default; `full` as the second argument measures the full table.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-60}
+form=()
+[ "${2:-quick}" = full ] || form=(--quick)
+
+cargo build --release -p nodeloop-soak
+soak=${CARGO_TARGET_DIR:-target}/release/nodeloop-soak
+"$soak" soak --seconds "$seconds"
+"$soak" load "${form[@]}"
