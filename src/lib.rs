@@ -90,8 +90,8 @@
 //!
 //! # Platforms
 //!
-//! The tests run on Linux. The portable parts, on mio and `blocking`, compile for macOS and Windows, but no test
-//! runs there. [Limits](guide::limits_and_faq) names what is missing on Windows.
+//! The tests run on Linux and, as far as they have a meaning on Windows, under Wine. The crate compiles for macOS,
+//! but no test runs there. [Limits](guide::limits_and_faq) names what is missing on Windows.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc(test(attr(deny(unused_must_use))))]

@@ -174,6 +174,21 @@ fn a_child_is_killed() {
 }
 
 #[test]
+fn killing_a_child_that_has_ended_is_no_error() {
+    let _limit = limit();
+    block_on(async {
+        let mut child = waiting(4);
+        drop(child.stdin.take());
+        await_end(&child);
+        child.start_kill().unwrap(); // the loop has not reported the end
+        assert_eq!(child.wait().await.unwrap().code(), Some(4));
+        child.start_kill().unwrap();
+        child.kill().await.unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(4));
+    });
+}
+
+#[test]
 fn a_child_is_killed_on_drop() {
     let _limit = limit();
     let log = Log::new();

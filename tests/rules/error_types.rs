@@ -43,7 +43,6 @@ fn every_error_can_be_sent_and_shared() {
     is_an_error::<nodeloop::hyper::ServeError<std::net::SocketAddr>>();
     is_an_error::<nodeloop::net::NetError>();
     is_an_error::<nodeloop::observe::Starvation>();
-    #[cfg(unix)]
     is_an_error::<nodeloop::process::SpawnError>();
     is_an_error::<nodeloop::test::TestFailure>();
     is_an_error::<nodeloop::time::Elapsed>();

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use crate::common::releases::{V22, V26, traces};
 use crate::common::{Later, Log, log_uncaught, ms, rejected, throw, trace};
 use nodeloop::events::{Event, EventEmitter};
-#[cfg(unix)]
 use nodeloop::signal::{SignalKind, on_signal};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
@@ -851,8 +850,7 @@ fn all_listeners_have_the_same_handle() {
                 on_warning(move |_| warning.add("warning")),
                 controller.signal().on_abort(abort),
                 emitter.on(EVENT, move |()| event.add("event")),
-                #[cfg(unix)]
-                Listener::from(on_signal(SignalKind::hangup(), || {}).unwrap()),
+                Listener::from(on_signal(SignalKind::interrupt(), || {}).unwrap()),
             ]
         };
         for listener in add(&log) {
