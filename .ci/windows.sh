@@ -41,6 +41,8 @@ if [ ! -e "$WINEPREFIX/ready" ]; then
   [ -e "$library" ] || x86_64-w64-mingw32-gcc -Os -shared -o "$library" .ci/wine/bcryptprimitives.c -ladvapi32
   touch "$WINEPREFIX/ready"
 fi
+ctrl_c=$WINEPREFIX/drive_c/windows/system32/nodeloop-ctrl-c.exe
+[ "$ctrl_c" -nt .ci/wine/ctrl_c.c ] || x86_64-w64-mingw32-gcc -Os -o "$ctrl_c" .ci/wine/ctrl_c.c
 
 # The services of Wine start now. Those that a test starts would keep its output open.
 "$wineserver" -k || true # of a run that was killed

@@ -113,7 +113,8 @@ impl AbortSignal {
 
     /// Creates a signal that is aborted after `duration`, with [`AbortReason::TimedOut`].
     ///
-    /// Its timer does not keep the loop alive, as in Node.
+    /// Its timer does not keep the loop alive, as in Node, and is cleared when the signal and all
+    /// signals that depend on it are dropped.
     ///
     /// # Panics
     ///
@@ -122,12 +123,13 @@ impl AbortSignal {
     pub fn timeout(duration: Duration) -> AbortSignal {
         let signal = AbortSignal::default();
         let state = Rc::downgrade(&signal.state);
-        set_timeout(duration, move || {
+        let timer = set_timeout(duration, move || {
             if let Some(state) = state.upgrade() {
                 state.abort(Arc::new(AbortReason::TimedOut));
             }
-        })
-        .unref();
+        });
+        timer.unref();
+        let _ = signal.state.timer.set(timer);
         signal
     }
 

@@ -1,6 +1,6 @@
 //! The loop itself: a run, a turn, and the phases of a turn.
 //!
-//! This is libuv's `uv_run` (`src/unix/core.c`, 1.46) with Node's drain points. The phases are
+//! This is libuv's `uv_run` (`src/unix/core.c`) with Node's drain points. The phases are
 //! passive queues (`phases/`). This file decides when each phase runs and how long the loop waits.
 //! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and turns each
 //! arrival of the poll phase into a macrotask. `phases/poll/delivery.rs` decides what arrives when.
@@ -24,6 +24,7 @@ mod embed;
 pub(crate) mod invoke;
 pub(crate) mod main_future;
 mod notify;
+pub(crate) mod release;
 pub(crate) mod runner;
 mod shutdown;
 pub(crate) mod state;
@@ -112,7 +113,9 @@ impl Runner<'_> {
         if self.is_stopping() {
             return;
         }
-        let _ = self.checkpoint(); // R12: every check phase begins with a drain (R55 needs it)
+        if self.variants.check_phase_drains {
+            let _ = self.checkpoint(); // R12: what an error has left runs before the immediates (R55)
+        }
         self.check.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
             if self.call(macrotask).is_continue() {
@@ -142,11 +145,14 @@ impl Runner<'_> {
         let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
         let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
         self.timers.borrow_mut().note_time(now_ms);
-        // If the drain at the end of a pass arms a timer, it also updates the cached time, and timers
-        // that are due by then run in the same phase (`uv__run_timers`). Nothing else repeats a pass
-        // (R25).
+        // If the drain at the end of a pass arms a timer, it also updates the cached time. Up to Node 20,
+        // timers that are due by then run in the same phase (`uv__run_timers`). Nothing else repeats a
+        // pass (R24, R25).
         while !self.is_stopping() && self.timers.borrow().is_due() {
             self.timers_pass();
+            if !self.variants.timers_phase_repeats {
+                break;
+            }
         }
     }
 

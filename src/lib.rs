@@ -224,6 +224,7 @@ pub use async_local::{AsyncLocalStorage, AsyncSnapshot};
 pub use blocking::{QueuedWork, queue_work, spawn_blocking, try_spawn_blocking};
 pub use phases::poll::delivery::{InvalidSeed, Seed};
 
+pub use event_loop::release::NodeRelease;
 pub use hooks::listener::Listener;
 pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
 pub use hooks::uncaught::{PanicPayload, Uncaught};

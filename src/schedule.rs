@@ -233,6 +233,13 @@ impl TimeoutHandle {
             .is_some_and(|key| self.state.timers.borrow().is_pending(key))
     }
 
+    /// Clears the timer from a destructor, which an observer may run as well.
+    pub(crate) fn release(&self) {
+        if let Some(key) = self.key {
+            self.state.clear_timer(key);
+        }
+    }
+
     fn set_refed(&self, refed: bool) -> &TimeoutHandle {
         if let Some(key) = self.key {
             self.state.refuse_if_observer();

@@ -86,6 +86,7 @@ use std::panic::{Location, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 
+use crate::event_loop::release::NodeRelease;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Decision, Seed};
@@ -179,6 +180,12 @@ impl TestBuilder {
             allow_leftovers: false,
             seed: None,
         }
+    }
+
+    /// Sets the release of Node whose order the loop has; see [`Builder::node`].
+    pub fn node(mut self, release: NodeRelease) -> TestBuilder {
+        self.settings = self.settings.node(release);
+        self
     }
 
     /// Allows tasks to be pending when the loop ends. They are cancelled.

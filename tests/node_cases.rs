@@ -1,8 +1,10 @@
 //! Runs the programs of the case format through the public API and compares their traces with those
 //! that Node printed.
 //!
-//! The recorded cases are in `tests/node/cases`; the format is in `tests/node/FORMAT.md`. When
-//! `NODELOOP_CASES` names directories (separated by `:`), every `*.json` in them is run as well.
+//! The recorded cases are in `tests/node/cases`; the format is in `tests/node/FORMAT.md`. Each is run
+//! under the rules of every release of Node whose trace it has. When `NODELOOP_CASES` names directories
+//! (separated by `:`), every `*.json` in them is run as well, under the rules of the release that
+//! `NODELOOP_NODE` names (20, 22, 24 or 26; 20 by default), which must be the one that printed the traces.
 //! Every case is then run again under some seeds of an exploration, which must not change the trace. `NODELOOP_SEEDS` is their number (3 by default).
 //!
 //! The last line is `N of M cases match`; a case that cannot be read is a failure.
@@ -23,37 +25,26 @@ use nodeloop::promise::{
     self, AggregateError, Next, PromiseError, Rejected, SelfResolution, SharedTryPromise,
     TryResolver,
 };
-use nodeloop::{EventLoop, ImmediateHandle, Seed, TimeoutHandle, time};
+use nodeloop::{EventLoop, ImmediateHandle, NodeRelease, Seed, TimeoutHandle, time};
 use serde_json::Value as Json;
 
 #[test]
 fn the_cases_print_what_node_printed() {
     let seeds = std::env::var("NODELOOP_SEEDS").map_or(3, |count| count.parse().unwrap());
     let (mut matching, mut total) = (0, 0);
-    for file in case_files() {
-        total += 1;
-        let case = match read_case(&file) {
-            Ok(case) => case,
+    for (file, release) in case_files() {
+        let cases = match read_cases(&file, release) {
+            Ok(cases) => cases,
             Err(error) => {
                 println!("{}: cannot be read: {error}", file.display());
+                total += 1;
                 continue;
             }
         };
-        let plain = std::iter::once(None);
-        let outcomes = plain.chain((1..=seeds).map(Some)).map(|seed| {
-            let name = match seed {
-                None => file.display().to_string(),
-                Some(seed) => format!("{}, seed {seed}", file.display()),
-            };
-            let _limit = limit_of_case(&name);
-            match run_case(&case.main, seed.map(Seed::new)) {
-                Ok(trace) if trace == case.expect => return true,
-                Ok(trace) => report(&name, &case.expect, &trace),
-                Err(error) => println!("{name}: {error}"),
-            }
-            false
-        });
-        matching += usize::from(outcomes.fold(true, |all, matches| all & matches));
+        for case in cases {
+            total += 1;
+            matching += usize::from(matches(&file, &case, seeds));
+        }
     }
     println!("{matching} of {total} cases match");
     assert!(
@@ -62,21 +53,54 @@ fn the_cases_print_what_node_printed() {
     );
 }
 
+/// Runs a case in the plain order and under seeds. Returns whether every run prints the trace.
+fn matches(file: &Path, case: &Case, seeds: u64) -> bool {
+    let plain = std::iter::once(None);
+    let outcomes = plain.chain((1..=seeds).map(Some)).map(|seed| {
+        let (file, node) = (file.display(), case.node.major());
+        let name = match seed {
+            None => format!("{file}, Node {node}"),
+            Some(seed) => format!("{file}, Node {node}, seed {seed}"),
+        };
+        let _limit = limit_of_case(&name);
+        match run_case(case, seed.map(Seed::new)) {
+            Ok(trace) if trace == case.expect => return true,
+            Ok(trace) => report(&name, &case.expect, &trace),
+            Err(error) => println!("{name}: {error}"),
+        }
+        false
+    });
+    outcomes.fold(true, |all, matches| all & matches)
+}
+
+/// A program and the trace that a release prints for it.
 struct Case {
+    node: NodeRelease,
     main: Json,
     expect: Vec<String>,
 }
 
-/// The recorded cases, and those of `NODELOOP_CASES`, sorted by name within a directory.
-fn case_files() -> Vec<PathBuf> {
+/// The release that printed the traces in the directories of `NODELOOP_CASES`.
+fn release_of_fresh_cases() -> NodeRelease {
+    let Ok(major) = std::env::var("NODELOOP_NODE") else {
+        return NodeRelease::V20;
+    };
+    let release = major.parse().ok().and_then(NodeRelease::from_major);
+    release.unwrap_or_else(|| panic!("NODELOOP_NODE is {major}: set it to 20, 22, 24 or 26"))
+}
+
+/// The recorded cases, and those of `NODELOOP_CASES`, sorted by name within a directory, with the
+/// release to run the latter under.
+fn case_files() -> Vec<(PathBuf, Option<NodeRelease>)> {
+    let fresh = release_of_fresh_cases();
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/cases");
     let more = std::env::var("NODELOOP_CASES").unwrap_or_default();
     let more = more
         .split(':')
         .filter(|name| !name.is_empty())
-        .map(PathBuf::from);
+        .map(|name| (PathBuf::from(name), Some(fresh)));
     let mut files = Vec::new();
-    for directory in std::iter::once(recorded).chain(more) {
+    for (directory, release) in std::iter::once((recorded, None)).chain(more) {
         let entries = std::fs::read_dir(&directory)
             .unwrap_or_else(|error| panic!("no cases in {}: {error}", directory.display()));
         let mut here: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -85,26 +109,49 @@ fn case_files() -> Vec<PathBuf> {
                 .is_some_and(|extension| extension == "json")
         });
         here.sort();
-        files.append(&mut here);
+        files.extend(here.into_iter().map(|file| (file, release)));
     }
     files
 }
 
-fn read_case(file: &Path) -> Result<Case, String> {
+/// Reads the case of a file for one release, or for every release that has run it.
+fn read_cases(file: &Path, release: Option<NodeRelease>) -> Result<Vec<Case>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     let json: Json = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     if json["format"] != 1 {
         return Err(format!("format {} is not known", json["format"]));
     }
-    let labels = json["expect"].as_array().ok_or("no list `expect`")?;
-    let expect = labels.iter().map(|label| label.as_str().map(str::to_owned));
-    let expect = expect
-        .collect::<Option<Vec<_>>>()
-        .ok_or("`expect` is no list of strings")?;
-    Ok(Case {
-        main: json["main"].clone(),
-        expect,
-    })
+    let releases = match release {
+        Some(release) => vec![release],
+        None => {
+            let listed = json["releases"].as_array().ok_or("no list `releases`")?;
+            let known = |major: &Json| NodeRelease::from_major(major.as_u64()? as u32);
+            let releases = listed.iter().map(known).collect::<Option<Vec<_>>>();
+            releases.ok_or("`releases` names an unknown release")?
+        }
+    };
+    let cases = releases.into_iter().map(|node| {
+        Ok(Case {
+            node,
+            main: json["main"].clone(),
+            expect: trace_of(&json, node)?,
+        })
+    });
+    cases.collect()
+}
+
+/// The trace that a release prints: that of the last release up to it with a trace of its own.
+fn trace_of(case: &Json, node: NodeRelease) -> Result<Vec<String>, String> {
+    let up_to = NodeRelease::ALL
+        .iter()
+        .rev()
+        .filter(|other| **other <= node);
+    let own = up_to.map(|other| &case["expectIn"][other.major().to_string()]);
+    let labels = own.chain([&case["expect"]]).find_map(Json::as_array);
+    let labels = labels.ok_or("no list `expect`")?.iter();
+    let labels = labels.map(|label| label.as_str().map(str::to_owned));
+    let labels = labels.collect::<Option<Vec<_>>>();
+    labels.ok_or_else(|| "`expect` is no list of strings".to_owned())
 }
 
 fn report(name: &str, expected: &[String], actual: &[String]) {
@@ -132,15 +179,15 @@ fn marked(trace: &[String], first: usize) -> String {
 
 /// Runs the case once, perhaps under a seed: a new loop with a new virtual clock, the listeners, and
 /// the main script.
-fn run_case(main: &Json, seed: Option<Seed>) -> Result<Vec<String>, String> {
+fn run_case(case: &Case, seed: Option<Seed>) -> Result<Vec<String>, String> {
     let program = Rc::new(Program::default());
-    let mut builder = EventLoop::builder().virtual_time();
+    let mut builder = EventLoop::builder().node(case.node).virtual_time();
     if let Some(seed) = seed {
         builder = builder.seed(seed);
     }
     let mut event_loop = builder.build().map_err(|e| e.to_string())?;
     watch(event_loop.handle());
-    let (running, main) = (program.clone(), main.clone());
+    let (running, main) = (program.clone(), case.main.clone());
     let result = event_loop.run_script(move || {
         running.listen();
         throwing(running.body(&main));

@@ -12,7 +12,7 @@ use std::task::Waker;
 
 use crate::event_loop::current::try_current;
 use crate::hooks::rejection::Reason;
-use crate::schedule::next_tick;
+use crate::schedule::{TimeoutHandle, next_tick};
 
 /// The reason of an abort. Errors contain it, so it can be sent to another thread.
 pub(super) type SharedReason = Arc<dyn Reason + Send + Sync>;
@@ -29,6 +29,8 @@ pub(super) struct SignalState {
     dependants_limit: SweepLimit,
     /// The signals on which this one depends, which it keeps alive.
     sources: RefCell<Vec<Rc<SignalState>>>,
+    /// The timer that aborts this signal. It ends with the signal.
+    pub(super) timer: OnceCell<TimeoutHandle>,
 }
 
 pub(super) enum OnAbort {
@@ -137,6 +139,14 @@ impl SignalState {
         let dependants = self.dependants.take();
         for dependant in dependants.iter().filter_map(Weak::upgrade) {
             dependant.abort(reason.clone());
+        }
+    }
+}
+
+impl Drop for SignalState {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.get() {
+            timer.release();
         }
     }
 }

@@ -92,6 +92,11 @@ impl Pool {
         }
     }
 
+    /// Returns the queue that the results of jobs arrive through.
+    pub(crate) fn remote_queue(&self) -> &Arc<RemoteQueue> {
+        &self.workers.remote_queue
+    }
+
     /// Returns the id of the next job.
     pub(crate) fn next_id(&self) -> JobId {
         self.next_id.get()

@@ -18,6 +18,7 @@ use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
+use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
@@ -67,6 +68,9 @@ pub(crate) struct LoopState {
     pub(crate) trampoline: Trampoline,
 
     // The run.
+    /// The release of Node whose order the loop has, and its rules.
+    pub(crate) node: NodeRelease,
+    pub(super) variants: RuleVariants,
     pub(super) run: RunStatus,
     /// The async context of the running code. Empty between two callbacks.
     pub(crate) context: ContextCell,
@@ -112,17 +116,12 @@ pub(crate) struct LiveTask {
 }
 
 impl LoopState {
-    pub(crate) fn new(
-        clock: Clock,
-        poll: PollPhase,
-        remote_queue: Arc<RemoteQueue>,
-        blocking_threads: usize,
-    ) -> LoopState {
+    pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
             clock,
-            pool: Pool::new(remote_queue.clone(), blocking_threads),
-            signals: Signals::new(&remote_queue),
-            remote_queue,
+            signals: Signals::new(pool.remote_queue()),
+            remote_queue: pool.remote_queue().clone(),
+            pool,
             pending: RefCell::default(),
             poll,
             check: RefCell::default(),
@@ -135,6 +134,8 @@ impl LoopState {
             awaited: Awaited::default(),
             spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),
+            node,
+            variants: node.variants(),
             run: RunStatus::default(),
             context: ContextCell::default(),
             macrotask_count: Cell::new(0),

@@ -404,7 +404,7 @@ impl Listeners {
     #[track_caller]
     fn warning<K: EventKey>(&mut self, name: &EventName<K>, limit: usize) -> Option<Warning> {
         let count = self.list.len();
-        if limit == 0 || count <= limit || count < 2 || self.has_warned {
+        if limit == 0 || count <= limit || self.has_warned {
             return None;
         }
         self.has_warned = true;

@@ -59,6 +59,8 @@ use super::{
     Closing, Direction, Interest, PollEvented, ReadSource, Ready, UntilReady, WriteSource,
 };
 use crate::event_loop::current::current;
+#[cfg(not(unix))]
+pub(in crate::io) use system::OsReceiver as ThreadReader;
 
 /// Creates an anonymous pipe: what is written to the sender is read from the receiver.
 ///

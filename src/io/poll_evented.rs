@@ -19,6 +19,7 @@ use crate::async_local::bind;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::promise::with_resolver;
+use crate::reactor::registrations::Taken;
 
 /// A source of mio that can be closed while tasks wait for it.
 pub(crate) struct PollEvented<S: Source> {
@@ -67,8 +68,9 @@ impl<S: Source> PollEvented<S> {
         cx: &Context<'_>,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.registration
-            .poll_io(direction, cx, || Ok((self.with(&mut operation)?, false)))
+        self.registration.poll_io(direction, cx, || {
+            Ok((self.with(&mut operation)?, Taken::Some))
+        })
     }
 
     /// Calls `operation` once if the source is ready in a direction of `interest`.
@@ -77,7 +79,7 @@ impl<S: Source> PollEvented<S> {
         interest: Interest,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        let operation = || Ok((self.with(operation)?, false));
+        let operation = || Ok((self.with(operation)?, Taken::Some));
         self.registration.try_io(interest, operation)
     }
 
@@ -182,8 +184,7 @@ impl<S: ReadSource> PollEvented<S> {
     ) -> Poll<io::Result<usize>> {
         self.registration.poll_io(Direction::Read, cx, || {
             let length = self.with(|source| source.read_by_ref(buffer))?;
-            let drained = short_read_drains && 0 < length && length < buffer.len();
-            Ok((length, drained))
+            Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
 
@@ -191,8 +192,7 @@ impl<S: ReadSource> PollEvented<S> {
     pub(crate) fn try_read(&self, buffer: &mut [u8], short_read_drains: bool) -> io::Result<usize> {
         self.registration.try_io(Interest::READABLE, || {
             let length = self.with(|source| source.read_by_ref(buffer))?;
-            let drained = short_read_drains && 0 < length && length < buffer.len();
-            Ok((length, drained))
+            Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
 
@@ -201,9 +201,22 @@ impl<S: ReadSource> PollEvented<S> {
         cx: &Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_io(Direction::Read, cx, |source| {
-            source.read_vectored_by_ref(buffers)
+        self.registration.poll_io(Direction::Read, cx, || {
+            let length = self.with(|source| source.read_vectored_by_ref(buffers))?;
+            let capacity = buffers.iter().map(|buffer| buffer.len()).sum();
+            Ok((length, taken(length, capacity, false)))
         })
+    }
+}
+
+/// Returns what a read of `length` bytes into a buffer of `capacity` bytes reveals.
+fn taken(length: usize, capacity: usize, short_read_drains: bool) -> Taken {
+    if length == 0 || length == capacity {
+        Taken::Some
+    } else if short_read_drains {
+        Taken::All
+    } else {
+        Taken::ShortRead
     }
 }
 

@@ -20,7 +20,7 @@ use mio::event::Source;
 use super::{Direction, Interest, Ready};
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
-use crate::reactor::registrations::{Forgotten, RegistrationKey, SourcePoll, WaiterId};
+use crate::reactor::registrations::{Forgotten, RegistrationKey, SourcePoll, Taken, WaiterId};
 
 /// The entry of a source in the table of the poll phase. The owner has to deregister it.
 pub(crate) struct Registration {
@@ -135,20 +135,20 @@ impl Registration {
     /// Calls `operation` once if the source is ready in a direction of `interest`; otherwise returns
     /// an error of kind `WouldBlock`.
     ///
-    /// `operation` also returns whether it has drained the source.
+    /// `operation` also returns what it reveals about the rest of the source.
     pub(crate) fn try_io<R>(
         &self,
         interest: Interest,
-        operation: impl FnOnce() -> io::Result<(R, bool)>,
+        operation: impl FnOnce() -> io::Result<(R, Taken)>,
     ) -> io::Result<R> {
         let ready = self.readiness(interest)?;
         if !ready.is_readable() && !ready.is_writable() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         match operation() {
-            Ok((result, drained)) => {
+            Ok((result, taken)) => {
                 if ready.is_readable() {
-                    self.done(Direction::Read, drained);
+                    self.done(Direction::Read, taken);
                 }
                 Ok(result)
             }
@@ -157,7 +157,7 @@ impl Registration {
                     match error.kind() {
                         io::ErrorKind::WouldBlock => self.would_block(direction),
                         io::ErrorKind::Interrupted => {}
-                        _ => self.done(direction, false),
+                        _ => self.done(direction, Taken::Some),
                     }
                 }
                 Err(error)
@@ -174,7 +174,7 @@ impl Registration {
     ) -> io::Result<R> {
         loop {
             self.ready_for(interest).await?;
-            match self.try_io(interest, || Ok((operation()?, false))) {
+            match self.try_io(interest, || Ok((operation()?, Taken::Some))) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
@@ -185,12 +185,12 @@ impl Registration {
     /// Calls `operation` when the source is ready, again each time it would block, and returns its
     /// first other result. Only the task of the latest call is woken.
     ///
-    /// `operation` also returns whether it has drained the source.
+    /// `operation` also returns what it reveals about the rest of the source.
     pub(crate) fn poll_io<R>(
         &self,
         direction: Direction,
         cx: &Context<'_>,
-        mut operation: impl FnMut() -> io::Result<(R, bool)>,
+        mut operation: impl FnMut() -> io::Result<(R, Taken)>,
     ) -> Poll<io::Result<R>> {
         loop {
             ready!(self.poll_ready(direction, cx))?;
@@ -210,8 +210,8 @@ impl Registration {
         loop {
             let id = WaiterId::of_operation(direction);
             UntilReady::new(self, direction, id).await?;
-            let undrained = || operation().map(|result| (result, false));
-            if let Some(result) = self.attempt(direction, undrained) {
+            let counted = || operation().map(|result| (result, Taken::Some));
+            if let Some(result) = self.attempt(direction, counted) {
                 return result;
             }
         }
@@ -221,11 +221,11 @@ impl Registration {
     fn attempt<R>(
         &self,
         direction: Direction,
-        mut operation: impl FnMut() -> io::Result<(R, bool)>,
+        mut operation: impl FnMut() -> io::Result<(R, Taken)>,
     ) -> Option<io::Result<R>> {
         match operation() {
-            Ok((result, drained)) => {
-                self.done(direction, drained);
+            Ok((result, taken)) => {
+                self.done(direction, taken);
                 Some(Ok(result))
             }
             Err(error) => self.failed(direction, error).map(Err),
@@ -239,7 +239,7 @@ impl Registration {
             io::ErrorKind::WouldBlock => self.would_block(direction),
             io::ErrorKind::Interrupted => {}
             _ => {
-                self.done(direction, false);
+                self.done(direction, Taken::Some);
                 return Some(error);
             }
         }
@@ -254,10 +254,10 @@ impl Registration {
 
     /// Counts an operation that did not block, and wakes the next future that waits for its turn if
     /// the source is still ready.
-    pub(crate) fn done(&self, direction: Direction, drained: bool) {
+    pub(crate) fn done(&self, direction: Direction, taken: Taken) {
         if direction == Direction::Read {
             let mut registrations = self.state.poll.registrations.borrow_mut();
-            let next = registrations.consume_budget(self.key, drained);
+            let next = registrations.consume_budget(self.key, taken);
             drop(registrations);
             if let Some(next) = next {
                 next.wake();

@@ -118,6 +118,9 @@ enum StandardStream {
 /// - A pipe or a terminal that can't be opened a second time is also read by a job. (Linux opens it
 ///   through `/proc` if the process has permission.) Such a job occupies its thread until there is
 ///   input, but does not keep the process from exiting.
+/// - On Windows, each handle that is read has a thread for its reads, whatever the standard input is. As
+///   in the first case, a pending read keeps the loop alive unless the handle is unref'd. The thread
+///   delays neither the end of the loop nor that of the process.
 ///
 /// # Cancel safety
 ///
@@ -168,7 +171,7 @@ impl Stdin {
 
     fn open(&mut self) -> &mut Input {
         if matches!(self.input, Input::Unopened) {
-            let channel = system::open(StandardStream::Input).and_then(|channel| {
+            let channel = system::open(StandardStream::Input, &self.state).and_then(|channel| {
                 PollEvented::new(self.state.clone(), channel, self.location).ok()
             });
             self.input = match channel {
@@ -195,7 +198,10 @@ impl AsyncRead for Stdin {
         check_loop(&self.state)?;
         match self.open() {
             // A terminal returns one line for each read, so a short read does not empty it.
-            Input::Registered(source) => source.poll_read(cx, buffer, false),
+            Input::Registered(source) => {
+                system::begin(source, buffer.len());
+                source.poll_read(cx, buffer, false)
+            }
             _ => self.poll_read_vectored(cx, &mut [IoSliceMut::new(buffer)]),
         }
     }
@@ -206,11 +212,14 @@ impl AsyncRead for Stdin {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         check_loop(&self.state)?;
+        let length = buffers.iter().map(|buffer| buffer.len());
+        let length = length.fold(0, usize::saturating_add).min(JOB_BYTES);
         match self.open() {
-            Input::Registered(source) => source.poll_read_vectored(cx, buffers),
+            Input::Registered(source) => {
+                system::begin(source, length);
+                source.poll_read_vectored(cx, buffers)
+            }
             Input::Jobs { running, rest } => {
-                let length = buffers.iter().map(|buffer| buffer.len());
-                let length = length.fold(0, usize::saturating_add).min(JOB_BYTES);
                 if rest.is_empty() && length > 0 {
                     let job = running.get_or_insert_with(|| read_job(length));
                     let read = ready!(Pin::new(job).poll(cx));
@@ -253,7 +262,7 @@ impl fmt::Debug for Stdin {
 ///
 /// If a pipe, a terminal or a socket is full, the write waits and the loop continues. Writing to a
 /// file blocks, as in Node. Writing to a pipe or a terminal that can't be opened a second time (see
-/// [`Stdin`]) blocks, too, while it is full.
+/// [`Stdin`]), and on Windows to anything, blocks, too, while it is full.
 ///
 /// Closing the handle flushes it; the descriptor stays open.
 ///
@@ -283,7 +292,7 @@ impl Stdout {
 
     fn open(&mut self) -> Option<&PollEvented<Channel>> {
         let channel = self.channel.get_or_insert_with(|| {
-            system::open(self.stream).and_then(|channel| {
+            system::open(self.stream, &self.state).and_then(|channel| {
                 PollEvented::new(self.state.clone(), channel, self.location).ok()
             })
         });

@@ -22,7 +22,7 @@ use super::socket::Socket;
 use crate::io::platform::is_out_of_descriptors;
 use crate::io::{Closing, Direction};
 use crate::phases::macrotask::SourceLocation;
-use crate::reactor::registrations::WaiterId;
+use crate::reactor::registrations::{Taken, WaiterId};
 use crate::time::{Sleep, sleep};
 
 /// How long a listener waits for a free descriptor.
@@ -131,7 +131,7 @@ impl<P: Protocol> Accept<'_, P> {
                     registration.would_block(Direction::Read);
                 }
                 Err(error) if concerns_one_connection(&error) => {
-                    registration.done(Direction::Read, false);
+                    registration.done(Direction::Read, Taken::Some);
                 }
                 Err(error) if is_out_of_descriptors(&error) => {
                     let sleep = sleep(BACK_OFF);
@@ -140,7 +140,7 @@ impl<P: Protocol> Accept<'_, P> {
                     registration.pass_on(Direction::Read); // this future may be dropped meanwhile
                 }
                 result => {
-                    registration.done(Direction::Read, false);
+                    registration.done(Direction::Read, Taken::Some);
                     return Poll::Ready(result);
                 }
             }

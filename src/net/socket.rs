@@ -13,6 +13,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::{Direction, Interest, PollEvented, Ready, UntilReady};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::registrations::Taken;
 use crate::runtime::MainOutput;
 
 /// A socket that is registered with the event loop.
@@ -162,7 +163,7 @@ impl<K: Kind> Socket<K> {
         interest: Interest,
         operation: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        let operation = || Ok((operation()?, false));
+        let operation = || Ok((operation()?, Taken::Some));
         self.source.registration().try_io(interest, operation)
     }
 

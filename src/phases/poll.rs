@@ -39,7 +39,8 @@ use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, SourceLocation};
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{
-    Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, WaiterId,
+    Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
+    WaiterId,
 };
 use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
 use delivery::Delivery;
@@ -123,14 +124,18 @@ const NOTIFIER: Token = Token(usize::MAX);
 const EVENTS_PER_POLL: usize = 1024;
 
 impl PollPhase {
-    pub(crate) fn new(time: TimeRules, delivery: Delivery) -> io::Result<(PollPhase, mio::Waker)> {
+    pub(crate) fn new(
+        time: TimeRules,
+        delivery: Delivery,
+        stream_end: StreamEnd,
+    ) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
         let registry = Rc::new(poll.registry().try_clone()?);
         let phase = PollPhase {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_POLL)),
-            registrations: RefCell::new(Registrations::new(registry.clone())),
+            registrations: RefCell::new(Registrations::new(registry.clone(), stream_end)),
             batch: RefCell::default(),
             simulated: Simulated::default(),
             time,

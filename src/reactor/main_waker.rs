@@ -41,37 +41,41 @@ impl MainWaker {
     /// Records a wake. Returns whether the caller must queue the main future.
     #[must_use]
     pub(crate) fn schedule(&self) -> bool {
-        // Release pairs with the Acquire of `begin_poll`: the poll sees what was written before the
-        // wake. All changes are read-modify-write operations, so later ones keep this order.
-        self.state.fetch_or(SCHEDULED, Ordering::AcqRel) == IDLE
+        // Release pairs with the Acquire of `begin_poll` and `begin_last_poll`: the poll sees what was
+        // written before the wake. All changes are read-modify-write operations, so a relaxed one in
+        // between, as in `end_poll`, keeps this order.
+        self.state.fetch_or(SCHEDULED, Ordering::Release) == IDLE
     }
 
     /// Begins a poll. Returns `false` if the future is not scheduled.
     #[must_use]
     pub(crate) fn begin_poll(&self) -> bool {
+        // Acquire pairs with the Release of `schedule`.
         self.state
-            .compare_exchange(SCHEDULED, RUNNING, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(SCHEDULED, RUNNING, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
     }
 
     /// Begins a poll that drops the future, whether or not it is scheduled.
     pub(crate) fn begin_last_poll(&self) {
-        self.state.swap(RUNNING, Ordering::AcqRel);
+        self.state.swap(RUNNING, Ordering::Acquire); // pairs with the Release of `schedule`
     }
 
     /// Ends a poll. Returns whether the caller must queue the main future, because it was woken
     /// meanwhile.
     #[must_use]
     pub(crate) fn end_poll(&self, is_finished: bool) -> bool {
+        // Relaxed: the poll passes nothing to a waker, and `begin_poll` acquires what a wake passes to
+        // the next poll.
         if is_finished {
-            self.state.swap(FINISHED, Ordering::AcqRel);
+            self.state.swap(FINISHED, Ordering::Relaxed);
             return false;
         }
         let idle = self
             .state
-            .compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Relaxed);
+            .compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
         if idle.is_err() {
-            self.state.swap(SCHEDULED, Ordering::AcqRel);
+            self.state.swap(SCHEDULED, Ordering::Relaxed);
         }
         idle.is_err()
     }

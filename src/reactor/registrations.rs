@@ -5,6 +5,7 @@
 //! that the poll phase delivers, so that order does not depend on the kernel's timing. One event
 //! permits at most [`READS_PER_EVENT`] reads, as in libuv (`stream.c` `uv__read`). Then the budget of
 //! the source is *exhausted*, and the next poll phase serves it again without asking the kernel.
+//! The same happens, depending on the release of Node, when only the end of a stream is left (R65).
 //! Writing starts as *ready*: it is tried immediately, as in libuv.
 //!
 //! ```text
@@ -79,6 +80,27 @@ pub(crate) enum SourcePoll {
     Gone,
 }
 
+/// What an operation reveals about the rest of its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Nothing: there may be more.
+    Some,
+    /// A read filled only a part of its buffer, but another packet may follow.
+    ShortRead,
+    /// A read filled only a part of its buffer, and there is no more.
+    All,
+}
+
+/// When the end of a stream is reported that arrived together with data, after a read that filled
+/// only a part of its buffer (R65).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamEnd {
+    /// By the same event.
+    SameEvent,
+    /// By the next poll phase (`stream.c` `uv__stream_io`).
+    NextPollPhase,
+}
+
 struct Slot {
     /// Odd while a source is registered. Truncated to the bits that fit into a token.
     generation: usize,
@@ -124,6 +146,7 @@ impl Slot {
 
 pub(crate) struct Registrations {
     registry: Rc<Registry>,
+    stream_end: StreamEnd,
     slots: Vec<Slot>,
     free: Vec<usize>,
     registered: usize,
@@ -136,9 +159,10 @@ pub(crate) struct Registrations {
 }
 
 impl Registrations {
-    pub(crate) fn new(registry: Rc<Registry>) -> Registrations {
+    pub(crate) fn new(registry: Rc<Registry>, stream_end: StreamEnd) -> Registrations {
         Registrations {
             registry,
+            stream_end,
             slots: Vec::new(),
             free: Vec::new(),
             registered: 0,
@@ -387,20 +411,25 @@ impl Registrations {
         }
     }
 
-    /// Counts a read or an accept against the budget of the last event. If the operation has
-    /// `drained` the source (it filled only a part of its buffer), the source is no longer ready,
-    /// unless it is closed: the end of the stream can then be read without another event.
+    /// Counts a read or an accept against the budget of the last event. If the operation has taken
+    /// all that the source had, the source is no longer ready, unless it is closed: the end of the
+    /// stream can then be read without another event, or the next poll phase serves the source again
+    /// (R65).
     ///
     /// Returns the waker of the next future if the source is still ready. The caller wakes it outside
     /// of any borrow.
     #[must_use]
-    pub(crate) fn consume_budget(&mut self, key: RegistrationKey, drained: bool) -> Option<Waker> {
+    pub(crate) fn consume_budget(&mut self, key: RegistrationKey, taken: Taken) -> Option<Waker> {
         let slot = slot_of(&mut self.slots, key.0)?;
         let refed = usize::from(slot.refed);
         let state = &mut slot.read;
         state.budget = state.budget.saturating_sub(1);
-        if drained && !state.closed {
-            state.ready = false;
+        match (taken, self.stream_end) {
+            (Taken::All, _) if !state.closed => state.ready = false,
+            (Taken::ShortRead | Taken::All, StreamEnd::NextPollPhase) if state.closed => {
+                state.budget = 0;
+            }
+            _ => {}
         }
         if state.ready && state.budget == 0 {
             state.ready = false;

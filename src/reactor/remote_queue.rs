@@ -10,27 +10,28 @@
 //! dropped: its future belongs to the loop's thread.
 
 mod notifier;
+mod tokens;
 
-/// The atomics of `notifier.rs`, which the loom model replaces.
+/// The atomics of `notifier.rs` and `tokens.rs`, which the loom model replaces.
 mod atomic {
-    pub(super) use std::sync::atomic::{AtomicU8, Ordering, fence};
+    pub(super) use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 }
 
 use std::any::Any;
 use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ThreadId;
 
 use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
 use mio::Token;
-use slab::Slab;
 
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::reactor::main_waker::MainWaker;
 use notifier::Notifier;
+use tokens::Tokens;
 
 /// A message for the loop.
 pub(crate) enum Message {
@@ -103,10 +104,7 @@ pub(crate) struct RemoteQueue {
     records_senders: bool,
     notifier: Notifier,
     waker: mio::Waker,
-    /// The number of keep-alive tokens that exist.
-    tokens: AtomicUsize,
-    /// Where the tokens were created, for reports. Only their number keeps the loop alive.
-    token_locations: Mutex<Slab<SourceLocation>>,
+    tokens: Tokens,
 }
 
 impl RemoteQueue {
@@ -122,8 +120,7 @@ impl RemoteQueue {
             records_senders,
             notifier: Notifier::new(),
             waker,
-            tokens: AtomicUsize::new(0),
-            token_locations: Mutex::default(),
+            tokens: Tokens::new(),
         }
     }
 
@@ -154,16 +151,12 @@ impl RemoteQueue {
     /// Adds a keep-alive token from any thread. The caller passes the key to
     /// [`RemoteQueue::drop_token`].
     pub(crate) fn add_token(&self, location: SourceLocation) -> usize {
-        // Relaxed: the caller runs on the loop's thread, or something else keeps the loop alive.
-        self.tokens.fetch_add(1, Ordering::Relaxed);
-        self.lock_token_locations().insert(location)
+        self.tokens.add(location)
     }
 
     /// Removes a keep-alive token from any thread.
     pub(crate) fn drop_token(&self, key: usize) {
-        self.lock_token_locations().remove(key);
-        // Release pairs with the Acquire in `has_tokens`.
-        self.tokens.fetch_sub(1, Ordering::Release);
+        self.tokens.remove(key);
         self.notify_loop(); // the loop may be waiting for nothing else
     }
 
@@ -182,22 +175,12 @@ impl RemoteQueue {
 
     /// Returns whether a keep-alive token exists.
     pub(crate) fn has_tokens(&self) -> bool {
-        // Acquire pairs with the Release of a token's drop: once the token is seen to be gone, what
-        // its thread sent before is in the queue.
-        self.tokens.load(Ordering::Acquire) > 0
+        self.tokens.exist()
     }
 
     /// Returns where the tokens were created.
     pub(crate) fn token_locations(&self) -> Vec<SourceLocation> {
-        let locations = self.lock_token_locations();
-        locations.iter().map(|(_, location)| *location).collect()
-    }
-
-    fn lock_token_locations(&self) -> MutexGuard<'_, Slab<SourceLocation>> {
-        // No user code runs under the lock, so the contents of a poisoned one are consistent.
-        self.token_locations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.tokens.locations()
     }
 
     /// Marks the loop as parked. Afterwards the loop must check the messages and the tokens again

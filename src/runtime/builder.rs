@@ -7,7 +7,9 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::blocking::pool::Pool;
 use crate::event_loop::eager::DEFAULT_SPAWN_STACK;
+use crate::event_loop::release::NodeRelease;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
@@ -22,6 +24,7 @@ use crate::runtime::embed::Hosting;
 /// Settings of an [`EventLoop`].
 #[derive(Clone)]
 pub struct Builder {
+    node: NodeRelease,
     blocking_threads: usize,
     spawn_stack: usize,
     virtual_time: bool,
@@ -67,6 +70,7 @@ pub enum StuckPolicy {
 impl Default for Builder {
     fn default() -> Builder {
         Builder {
+            node: NodeRelease::default(),
             blocking_threads: 4,
             spawn_stack: DEFAULT_SPAWN_STACK,
             virtual_time: false,
@@ -83,6 +87,14 @@ impl Default for Builder {
 }
 
 impl Builder {
+    /// Sets the release of Node whose order the loop has; [`NodeRelease::default`] without it.
+    ///
+    /// The loops of its [workers](crate::worker) have the same release.
+    pub fn node(mut self, release: NodeRelease) -> Builder {
+        self.node = release;
+        self
+    }
+
     /// Sets how many jobs of this loop's pool run concurrently (R60); 4 by default, as in Node.
     ///
     /// The threads belong to the `blocking` crate, which shares them among all loops of the
@@ -247,10 +259,11 @@ impl Builder {
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
         let delivery = Delivery::new(self.seed);
         let records_senders = delivery.needs_senders();
-        let (poll, waker) = PollPhase::new(time, delivery)?;
+        let stream_end = self.node.variants().stream_end;
+        let (poll, waker) = PollPhase::new(time, delivery, stream_end)?;
         let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
-        let threads = self.blocking_threads;
-        let state = Rc::new(LoopState::new(clock, poll, remote_queue, threads));
+        let pool = Pool::new(remote_queue, self.blocking_threads);
+        let state = Rc::new(LoopState::new(clock, poll, pool, self.node));
         state.spawn_nesting.set_max_stack(self.spawn_stack);
         for (observer, location) in of_new_loop().into_iter().chain(self.observers) {
             ObserverHandle::new(state.clone(), observer, location).forget();
@@ -278,6 +291,7 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
+            .field("node", &self.node)
             .field("blocking_threads", &self.blocking_threads)
             .field("spawn_stack", &self.spawn_stack)
             .field("virtual_time", &self.virtual_time)

@@ -82,7 +82,8 @@ impl Builder {
         M: FnOnce(WorkerPort<I, O>) -> F + Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let parent = Handle::new(current("worker::Worker::spawn").remote_queue.clone());
+        let parent = current("worker::Worker::spawn");
+        let (parent, node) = (Handle::new(parent.remote_queue.clone()), parent.node);
         let (to_worker, to_parent) = (Arc::default(), Arc::default());
         let port = MessagePort::new(
             Arc::clone(&to_worker),
@@ -98,10 +99,10 @@ impl Builder {
         let location = Location::caller();
         let spawn_stack = self.stack_size.map(|bytes| bytes / 2);
         let thread = move || {
-            let settings = match spawn_stack {
-                Some(bytes) => EventLoop::builder().spawn_stack(bytes),
-                None => EventLoop::builder(),
-            };
+            let mut settings = EventLoop::builder().node(node);
+            if let Some(bytes) = spawn_stack {
+                settings = settings.spawn_stack(bytes);
+            }
             let mut event_loop = match settings.build() {
                 Ok(event_loop) => event_loop,
                 Err(error) => return drop(handle_sender.send(Err(error))),

@@ -6,14 +6,16 @@
 //! or a test that waits outside of a loop, cannot be unwound from another thread: the watcher then
 //! ends the whole process, because a stuck `cargo test` would report nothing at all.
 //!
-//! Invariant: an expired limit ends in a failure within [`ANSWER`] and [`GRACE`].
+//! `NODELOOP_LIMIT_FACTOR` multiplies all limits, for programs that an instrument slows down.
+//!
+//! Invariant: an expired limit ends in a failure within [`ANSWER`] and [`GRACE`], multiplied as well.
 
 use std::cell::RefCell;
 use std::io::Write;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,9 @@ use nodeloop::Handle;
 
 /// The limit of a test that gives no other.
 const DEFAULT: Duration = Duration::from_secs(10);
+
+/// The variable of the environment by which all limits are multiplied.
+pub const FACTOR_VARIABLE: &str = "NODELOOP_LIMIT_FACTOR";
 
 /// How long an expired test's loop may take to report.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -80,6 +85,15 @@ pub fn limit_of(limit: Duration, reason: &str) -> Limit {
     Limit::start(current_name(), limit)
 }
 
+/// Multiplies a limit by `NODELOOP_LIMIT_FACTOR`, which is 1 if it is not set.
+pub fn scaled(limit: Duration) -> Duration {
+    static FACTOR: LazyLock<u32> = LazyLock::new(|| match std::env::var(FACTOR_VARIABLE) {
+        Ok(factor) => factor.parse().expect("the factor is a whole number"),
+        Err(_) => 1,
+    });
+    limit * *FACTOR
+}
+
 /// Adds a loop to the calling test: its report becomes part of the failure. Without a limit on
 /// this thread it does nothing.
 pub fn watch(event_loop: Handle) {
@@ -103,12 +117,12 @@ pub fn forget_ended_loops() {
 impl Limit {
     #[track_caller]
     fn start(name: String, limit: Duration) -> Limit {
-        let limit = limit * factor();
         static WATCHER: std::sync::Once = std::sync::Once::new();
         WATCHER.call_once(|| {
             let watcher = thread::Builder::new().name("time limits".to_owned());
             watcher.spawn(watch_tests).expect("a thread can be started");
         });
+        let limit = scaled(limit);
         let test = Arc::new(Test {
             name,
             location: Location::caller(),
@@ -131,16 +145,6 @@ impl Drop for Limit {
         lock(&TESTS).retain(|test| !Arc::ptr_eq(test, &self.test));
         CURRENT.with_borrow_mut(|tests| tests.retain(|test| !Arc::ptr_eq(test, &self.test)));
     }
-}
-
-/// By how much each limit is longer, for machines and emulators that are slow:
-/// `NODELOOP_LIMIT_FACTOR`.
-fn factor() -> u32 {
-    static FACTOR: OnceLock<u32> = OnceLock::new();
-    *FACTOR.get_or_init(|| match std::env::var("NODELOOP_LIMIT_FACTOR") {
-        Ok(text) => text.parse().expect("NODELOOP_LIMIT_FACTOR is a number"),
-        Err(_) => 1,
-    })
 }
 
 /// The harness names the thread of a test after the test.
@@ -190,12 +194,12 @@ fn fail(test: &Arc<Test>) {
         }
     }
     drop(sender);
-    match reports.recv_timeout(ANSWER) {
+    match reports.recv_timeout(scaled(ANSWER)) {
         Ok(report) => print(&format!("why_alive: {report}\n")),
         Err(_) => end("no loop of its thread answers"),
     }
     // The panic ends the test, unless the test has caught it.
-    let ends = Instant::now() + GRACE;
+    let ends = Instant::now() + scaled(GRACE);
     while Arc::strong_count(test) > 1 {
         if Instant::now() > ends {
             end("its loop has been stopped and the test has not ended");

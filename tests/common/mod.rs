@@ -7,7 +7,9 @@ pub mod limit;
 pub mod net;
 pub mod node;
 pub mod process;
+pub mod releases;
 pub mod skip;
+pub mod wine;
 
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::limit::scaled;
 use super::skip::skip;
 
 /// How long a script may take for its next line, and to end after its last one.
@@ -59,13 +60,13 @@ impl Node {
             name: script.to_owned(),
             child,
             lines,
-            limit: LIMIT,
+            limit: scaled(LIMIT),
         }
     }
 
     /// Gives the script `limit` for each wait, for scripts that run longer than others.
     pub fn limit(mut self, limit: Duration) -> Node {
-        self.limit = limit;
+        self.limit = scaled(limit);
         self
     }
 

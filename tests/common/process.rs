@@ -68,7 +68,8 @@ pub fn open_descriptors() -> usize {
 #[cfg(unix)]
 pub fn descriptors_left(before: usize) -> usize {
     use std::time::{Duration, Instant};
-    let ends = Instant::now() + Duration::from_secs(5);
+
+    let ends = Instant::now() + super::limit::scaled(Duration::from_secs(5));
     while open_descriptors() > before && Instant::now() < ends {
         std::thread::yield_now();
     }

@@ -3,12 +3,6 @@
 use std::io::Write;
 use std::panic::Location;
 
-/// Whether the test runs under Wine, for what Wine lacks and Windows has. `.ci/windows.sh` sets the
-/// variable.
-pub fn is_under_wine() -> bool {
-    std::env::var_os("NODELOOP_WINE").is_some()
-}
-
 /// Reports that the calling test, or the rest of it, cannot run here.
 ///
 /// The line is written past the harness, which captures what a test prints, and added to the file

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::common::limit::{limit, watch};
 use crate::common::real_loop;
-use crate::common::skip::is_under_wine;
+use crate::common::wine::is_under_wine;
 use futures::{AsyncWriteExt, FutureExt, StreamExt, TryStreamExt};
 use nodeloop::fs::{self, File, PathError};
 use nodeloop::{EventLoop, MainOutput, Promise, promise, queue_work, set_timeout, spawn_blocking};

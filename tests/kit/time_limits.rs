@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::block_on;
-use crate::common::limit::{limit, limit_of};
+use crate::common::limit::{FACTOR_VARIABLE, limit, limit_of};
 use crate::common::process::{command_of, name_of};
 use nodeloop::{set_immediate, set_interval};
 
@@ -14,10 +14,7 @@ const SHORT: Duration = Duration::from_millis(50);
 /// What a hanging test prints. It must have failed.
 fn failure_of<F: Fn() + Copy>(test: F) -> String {
     let mut command = command_of(test);
-    let output = command
-        .env_remove("NODELOOP_LIMIT_FACTOR")
-        .output()
-        .unwrap();
+    let output = command.env_remove(FACTOR_VARIABLE).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert_eq!(output.status.code(), Some(101), "{text}");

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::common::limit::limit;
 use crate::common::net::{Refusing, tcp_pair};
-use crate::common::skip::{is_under_wine, skip};
+use crate::common::skip::skip;
+use crate::common::wine::is_under_wine;
 use crate::common::{Lines, log};
 use crate::common::{block_on, run};
 use futures::StreamExt;

@@ -15,7 +15,8 @@ use nodeloop::net::{NetError, UdpOptions, UdpSocket};
 use nodeloop::{next_tick, set_immediate, spawn, yield_now};
 
 use crate::common::node;
-use crate::common::skip::{is_under_wine, skip};
+use crate::common::skip::skip;
+use crate::common::wine::is_under_wine;
 
 async fn local() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").await.unwrap()

@@ -10,8 +10,10 @@
 
 const { parentPort, receiveMessageOnPort, workerData } = require('worker_threads');
 const { grow } = require('./grow.cjs');
+const { setRelease } = require('./model.cjs');
 
 const requests = new Int32Array(workerData.requests);
+setRelease(workerData.release);
 
 for (;;) {
   const seen = Atomics.load(requests, 0);

@@ -2,7 +2,7 @@
 //
 //     node generate.mjs --seed 123 --count 50 --out DIR
 //         [--families all | micro,timers,...] [--jobs N] [--perturbed K]
-//         [--dropped DIR] [--most-dropped PERCENT]
+//         [--dropped DIR] [--most-dropped PERCENT] [--release N]
 //
 // Writes DIR/<family>-<seed>.json, COUNT files for each family, in the format of
 // FORMAT.md. Program number n of a family is made from the seed SEED * 1000000 + n,
@@ -12,6 +12,9 @@
 // without time). One whose trace is not the same each time is dropped, and another
 // is made instead; --dropped keeps those for a look. Exit code 1 if more than PERCENT
 // (15) of all programs were dropped, 2 for wrong arguments.
+//
+// The model obeys the rules of the running Node's release (releases.cjs); --release 24 names
+// another one. The same seed makes the same program for releases with the same rules.
 //
 // The traces in the files are those of Node. The model (model.cjs) only chooses the
 // programs; where Node steadily prints something else, also at the end, when the machine
@@ -23,11 +26,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import familyTables from './families.cjs';
+import releases from './releases.cjs';
 import { runInNode } from './run-node.mjs';
 import { makeSlowFiles } from './slow-files.mjs';
 
 const { FAMILIES } = familyTables;
-const NODE_VERSION = 'v20.20.2';
+const { KNOWN, releaseOf } = releases;
 const PROGRAMS_PER_SEED = 1000000;
 // More runs for a program that surprises the model, to be sure that it is no race.
 const RUNS_OF_SURPRISES = 6;
@@ -71,7 +75,7 @@ async function makeOne(family, result, forge, slowFiles) {
   result.next += 1;
   const seed = options.seed * PROGRAMS_PER_SEED + result.next;
   const { main, trace: modelTrace } = await forge.grow(family, seed);
-  const candidate = { format: 1, family, seed, node: NODE_VERSION, main };
+  const candidate = { format: 1, family, seed, node: process.version, main };
   const file = join(workDirectory, `${family}-${seed}.json`);
   writeFileSync(file, JSON.stringify(candidate));
 
@@ -142,7 +146,7 @@ function keepDropped(program, runs, modelTrace) {
 function startForge() {
   const requests = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL('forge.cjs', import.meta.url), {
-    workerData: { requests: requests.buffer },
+    workerData: { requests: requests.buffer, release: options.release },
   });
   const waiting = [];
   worker.on('message', (program) => waiting.shift().resolve(program));
@@ -161,7 +165,7 @@ function startForge() {
 function report(results, seconds) {
   let made = 0;
   let dropped = 0;
-  console.log(`seed ${options.seed}, node ${process.version}`);
+  console.log(`seed ${options.seed}, node ${process.version}, rules of ${options.release}`);
   for (const [family, result] of results) {
     made += result.made;
     dropped += result.dropped;
@@ -189,11 +193,11 @@ function readOptions() {
         perturbed: { type: 'string', default: '2' },
         dropped: { type: 'string' },
         'most-dropped': { type: 'string', default: '15' },
+        release: { type: 'string', default: String(releaseOf(process.version)) },
       },
     });
-    if (process.version !== NODE_VERSION) {
-      console.error(`warning: this is node ${process.version}, the cases are those of ${NODE_VERSION}`);
-    }
+    const release = Number(values.release);
+    if (!KNOWN.includes(release)) throw new Error(`--release must be one of ${KNOWN.join(', ')}`);
     if (values.out === undefined) throw new Error('--out is missing');
     const families = values.families === 'all' ? Object.keys(FAMILIES) : values.families.split(',');
     const unknown = families.find((family) => !Object.hasOwn(FAMILIES, family));
@@ -209,6 +213,7 @@ function readOptions() {
       perturbed: wholeNumber('--perturbed', values.perturbed, 0, 100),
       dropped: values.dropped,
       mostDropped,
+      release,
     };
   } catch (error) {
     console.error(error.message);

@@ -8,15 +8,23 @@
 // never inside a promise job, and one program at a time.
 //
 // The trace of the model is never written to a case; cases hold what Node printed.
-// The rules (R1, R2, ...) are those of Node v20.20.2 with libuv 1.46.
+// The rules (R1, R2, ...) are those of the release given to `setRelease`, else of the Node
+// that this runs in.
 'use strict';
 
 const { compileProgram, format } = require('./compile.cjs');
+const { RELEASES, releaseOf } = require('./releases.cjs');
 
 const POOL_THREADS = 4;
 // Beyond these a program is no candidate for a case, and is given up.
 const LONGEST_TIME = 600;
 const MOST_POINTS = 6000;
+
+let rules = RELEASES[releaseOf(process.version)];
+
+function setRelease(release) {
+  rules = RELEASES[release];
+}
 
 // Compiles `main` and returns a function that runs it once and returns
 //     { trace, faults, duration, points }
@@ -370,14 +378,15 @@ class Timers {
     if (this.referenced === 0) this.loopTimerReferenced = false;
   }
 
-  // The loop's own timer fires again in the same phase if the cached time of the
-  // loop has come to its new due time meanwhile: that takes a drain at the end of
-  // the phase that arms a timer, because only arming reads the clock there.
+  // R24: up to Node 20 the loop's own timer fires again in the same phase if the cached
+  // time of the loop has come to its new due time meanwhile: that takes a drain at the end
+  // of the phase that arms a timer, because only arming reads the clock there.
   runPhase() {
     while (this.loopTimerDue !== null && this.loopTimerDue <= this.run.loopTime) {
       if (this.run.givenUp()) return;
       this.loopTimerDue = null;
       this.runDueLists();
+      if (!rules.timersPhaseRepeats) return;
     }
   }
 
@@ -499,9 +508,9 @@ class Immediates {
     this.pending = this.pending.filter((other) => other !== immediate);
   }
 
-  // R12: every check phase opens with a drain, also without immediates.
+  // R12: up to Node 24 every check phase opens with a drain, also without immediates.
   runPhase() {
-    this.run.drainQuietly();
+    if (rules.checkPhaseDrains) this.run.drainQuietly();
     if (this.pending.length === 0) return;
     // R57: after an error the rest is a new round; without a rest, the new ones.
     let drained;
@@ -554,4 +563,4 @@ class Immediates {
 
 listenToProcess();
 
-module.exports = { prepare, LONGEST_TIME };
+module.exports = { prepare, setRelease, LONGEST_TIME };

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::block_on;
-use crate::common::limit::limit_of;
+use crate::common::limit::{limit_of, scaled};
 use crate::common::process::{in_own_process, open_descriptors};
 use crate::memory::live_bytes;
 use futures::FutureExt;
@@ -77,11 +77,11 @@ fn process_faults() {
 /// Waits for a condition that another thread or process fulfills.
 #[track_caller]
 fn wait_until(condition: impl Fn() -> bool) {
-    let ends = Instant::now() + Duration::from_secs(10);
+    let ends = Instant::now() + scaled(Duration::from_secs(10));
     while !condition() {
         assert!(
             Instant::now() < ends,
-            "the condition was not fulfilled within 10 s"
+            "the condition was not fulfilled in time"
         );
         std::thread::yield_now();
     }
@@ -209,7 +209,7 @@ fn a_child_outlives_its_loop_and_is_waited_for_by_another() {
     drop(writer);
     block_on(async move {
         // The end of any child makes this loop reap that of the other loop.
-        let ends = Instant::now() + Duration::from_secs(10);
+        let ends = Instant::now() + scaled(Duration::from_secs(10));
         while exists(id) {
             assert!(Instant::now() < ends, "nothing waits for the child");
             Command::new("true").status().await.unwrap();

@@ -10,6 +10,8 @@ mod memory;
 mod child_signal;
 #[cfg(unix)]
 mod children;
+#[cfg(windows)]
+mod console;
 #[cfg(target_os = "linux")]
 mod faults;
 mod one_pool_thread;
@@ -21,4 +23,5 @@ mod remote;
 mod signals;
 #[cfg(unix)]
 mod stdio;
+mod streams;
 mod workers;

@@ -3,9 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -13,12 +12,12 @@ use crate::common::block_on;
 use crate::common::limit::limit;
 use futures::FutureExt;
 use futures::io::{AsyncReadExt, AsyncWriteExt, Cursor};
-use nodeloop::io::pipe::{OpenOptions, Receiver, Sender, pipe};
+use nodeloop::io::pipe::{Receiver, Sender, pipe};
 use nodeloop::io::{AsyncFd, Interest, copy_bidirectional, copy_bidirectional_with_sizes};
 use nodeloop::net::UnixStream;
 use nodeloop::process::Command;
 use nodeloop::{set_immediate, spawn, yield_now};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, mknodat};
+use rustix::fs::{OFlags, fcntl_getfl};
 
 #[test]
 fn bytes_go_through_a_pipe_until_its_end() {
@@ -115,19 +114,16 @@ fn a_pipe_converts_from_and_to_descriptors() {
     });
 }
 
-/// A FIFO in a directory of its own.
-fn fifo() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("fifo");
-    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    (folder, path)
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_fifo_is_opened_for_each_direction() {
+    use nodeloop::io::pipe::OpenOptions;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     let _limit = limit();
-    let (folder, path) = fifo();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     block_on(async move {
         let options = OpenOptions::new();
         const NO_RECEIVER: i32 = 6; // `ENXIO`
@@ -156,7 +152,7 @@ fn a_fifo_is_opened_for_each_direction() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let unchecked = OpenOptions::new().unchecked(true).open_receiver(&file);
         assert!(unchecked.is_err(), "a file cannot be registered");
-        let file: OwnedFd = std::fs::File::open(&file).unwrap().into();
+        let file: std::os::fd::OwnedFd = std::fs::File::open(&file).unwrap().into();
         assert!(Receiver::from_owned_fd(file).is_err());
     });
 }

@@ -279,7 +279,9 @@ fn a_child_that_floods_its_pipe_is_held_back() {
 fn a_child_that_has_ended_breaks_the_pipe() {
     let _limit = limit();
     block_on(async {
-        let mut child = command("both").stdin(Stdio::piped()).spawn().unwrap();
+        let mut command = command("both");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         child.wait().await.unwrap();
         // A child that another test is starting may hold the other end for a moment.

@@ -13,6 +13,7 @@ use crate::common::{Lines, ms, virtual_loop};
 use nodeloop::{
     AbortController, AbortExt, AbortReason, AbortSignal, next_tick, on_uncaught, promise,
     queue_microtask, queue_work, set_immediate, set_timeout, spawn, spawn_blocking, time,
+    why_alive,
 };
 
 /// Runs a script on virtual time and returns what it logged.
@@ -177,6 +178,24 @@ fn a_timeout_signal_is_unrefd_and_names_its_reason() {
     assert_eq!(log, ["timed out: true", "10 ms"]);
 }
 
+/// Node clears the timer of a signal that was collected (`lib/internal/abort_controller.js`,
+/// `clearTimeoutRegistry`). A server that limits each request would otherwise keep a timer for each
+/// until it is due.
+#[test]
+fn the_timer_of_a_timeout_signal_ends_with_the_signal() {
+    trace(|_| {
+        let timers = || why_alive().active_resources().len();
+        let signal = AbortSignal::timeout(ms(3_600_000));
+        let any = AbortSignal::any([&signal]);
+        let clone = signal.clone();
+        drop(signal);
+        drop(clone);
+        assert_eq!(timers(), 1, "a signal depends on it");
+        drop(any);
+        assert_eq!(timers(), 0);
+    });
+}
+
 /// The abort drops the future, and the error is returned one turn later.
 #[test]
 fn aborting_drops_the_future() {
@@ -260,6 +279,7 @@ fn the_abort_wakes_the_task_of_the_last_poll() {
     assert_eq!((kept(), woken()), ([0, 1], [0, 0]));
     controller.abort();
     assert_eq!((kept(), woken()), ([0, 0], [0, 1]));
+    assert!(!controller.signal().check().unwrap_err().is_timeout());
 }
 
 /// A future that is ready returns its output, and no listener is left.

@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::future::pending;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use crate::common::limit::limit;
 use crate::common::{Log, ms, throw, trace, try_trace, virtual_loop};
@@ -276,4 +278,25 @@ fn at_the_end_of_the_loop_destructors_are_ignored() {
     result.unwrap();
     drop(event_loop);
     log.assert([]);
+}
+
+/// A task has one outcome: of two panics the first is reported, that of the poll.
+#[test]
+fn a_destructor_does_not_replace_the_panic_of_its_future() {
+    struct Panics(#[expect(dead_code, reason = "dropped with the future")] Bomb);
+
+    impl Future for Panics {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            throw("poll")
+        }
+    }
+
+    let log = trace(|log| {
+        let task = spawn(Panics(Bomb("destructor"))).settled();
+        spawn(async move { log.add(task.await.unwrap_err()) }).detach();
+    });
+    let lines = log.lines();
+    assert!(lines.len() == 1 && lines[0].contains("poll"), "{lines:?}");
 }

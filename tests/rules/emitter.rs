@@ -421,6 +421,7 @@ fn too_many_listeners_cause_a_warning() {
                 add(X, 10);
                 log.add("one was left");
                 emitter.set_max_listeners(2);
+                assert_eq!(emitter.max_listeners(), 2);
                 add(Z, 3);
                 emitter.set_max_listeners(0);
                 add(NO_LIMIT, 20);
@@ -439,6 +440,23 @@ fn too_many_listeners_cause_a_warning() {
         "MaxListenersExceededWarning x 11",
         "MaxListenersExceededWarning z 3",
     ]);
+}
+
+/// R70: a limit of one allows one listener.
+#[test]
+fn the_second_listener_may_be_too_many() {
+    let log = trace(|log| {
+        let lines = log.clone();
+        nodeloop::on_warning(move |warning| lines.add(warning.name()));
+        let emitter = EventEmitter::new();
+        emitter.set_max_listeners(1);
+        emitter.on(X, |()| ());
+        next_tick(move || {
+            log.add("the second");
+            emitter.on(X, |()| ());
+        });
+    });
+    log.assert(["the second", "MaxListenersExceededWarning"]);
 }
 
 const NUMBER: Event<u32> = Event::new("x");

@@ -131,6 +131,22 @@ impl fmt::Debug for Text {
     }
 }
 
+/// An error with a source.
+#[derive(Debug)]
+struct Caused(std::io::Error);
+
+impl fmt::Display for Caused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the effect")
+    }
+}
+
+impl Error for Caused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 /// The report of `anyhow` prints an error and its sources, one below the other: no text twice.
 #[test]
 fn no_text_is_reported_twice() {
@@ -151,6 +167,10 @@ fn no_text_is_reported_twice() {
         (
             Rejected::Error(std::io::Error::other("the disk is full")).into(),
             vec!["the disk is full"],
+        ),
+        (
+            Rejected::Error(Caused(std::io::Error::other("the cause"))).into(),
+            vec!["the effect", "the cause"],
         ),
         (
             AggregateError {

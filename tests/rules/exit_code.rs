@@ -70,6 +70,22 @@ fn an_uncaught_error_sets_the_code_to_one() {
     assert_eq!(event_loop.exit_code(), 1);
 }
 
+/// `exit` in a listener of uncaught errors is no failure of that listener.
+#[test]
+fn a_listener_of_errors_can_exit() {
+    let log = Log::new();
+    let logged = log.clone();
+    let mut event_loop = virtual_loop();
+    let result = event_loop.run_script(move || {
+        log_exit(&logged, "exit", None);
+        on_uncaught(|_| exit(4));
+        set_immediate(|| throw("no"));
+    });
+    log.assert(["exit 4 4"]);
+    assert!(matches!(result, Err(RunError::Exit(4))), "{result:?}");
+    assert_eq!(event_loop.exit_code(), 4);
+}
+
 /// R9: `286-exit-code-after-rejection.js`.
 #[test]
 fn an_unhandled_rejection_sets_the_code_to_one() {

@@ -238,13 +238,35 @@ fn an_unrefed_interval_keeps_nothing_alive() {
         let log = trace(move |log| {
             let mut ticks = interval_at(Instant::now() + ms(3), ms(10)).unref();
             ticks.set_missed_tick_behavior(behavior);
+            assert!(ticks.tick().now_or_never().is_none());
             set_timeout(ms(15), log.callback("the last timer"));
-            nodeloop::on_exit(move |_| log.add(now_ms()));
-            let ticks = ticks.take(2).collect::<Vec<_>>();
-            std::mem::forget(ticks.now_or_never());
+            nodeloop::on_exit(move |_| {
+                assert!(ticks.tick().now_or_never().is_some()); // it has lived until now
+                log.add(now_ms());
+            });
         });
         log.assert(["the last timer", "15"]);
     }
+}
+
+/// The behaviour is that of the last call, also after another that has its timer.
+#[test]
+fn the_behaviour_can_be_changed_again() {
+    use MissedTickBehavior::{Burst, Drift, Skip};
+    let result = virtual_loop().block_on(async {
+        let mut ticks = interval(ms(10));
+        for behavior in [Skip, Burst, Drift] {
+            ticks.set_missed_tick_behavior(behavior);
+        }
+        block_for(ms(45));
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            ticks.tick().await;
+            times.push(now_ms());
+        }
+        times
+    });
+    assert_eq!(result.unwrap(), [45, 55, 65]);
 }
 
 #[test]
@@ -285,10 +307,12 @@ fn ticks_and_sleeps_in_a_select_loop() {
             (&mut tick).await;
             assert!(tick.is_terminated() && end.is_terminated());
             log.add(now_ms());
+            assert!(ticks.next().await.is_some());
+            log.add(now_ms());
         })
         .detach();
     });
-    log.assert(["tick", "tick", "30"]);
+    log.assert(["tick", "tick", "30", "40"]);
 }
 
 /// The waker of the task moves to the new timer, and the sleep stays unref'd.
@@ -362,6 +386,7 @@ fn instants_saturate_or_are_checked() {
         assert_eq!(later.checked_sub(ms(20)), None);
         assert_eq!(later.checked_sub(ms(10)), Some(start));
         assert_eq!(later.checked_add(Duration::MAX), None);
+        assert_eq!(start.checked_add(ms(10)), Some(later));
         assert_eq!(later + Duration::MAX, start + Duration::MAX);
         let mut moved = start;
         moved += ms(5);

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::common::releases::{V22, V26, traces};
 use crate::common::{Later, Log, log_uncaught, ms, rejected, throw, trace};
 use nodeloop::events::{Event, EventEmitter};
 #[cfg(unix)]
@@ -148,7 +149,7 @@ fn a_panicking_microtask_does_not_end_the_drain_between_lists() {
 /// R14, R15: `105-unhandled-listener-throws.js`.
 #[test]
 fn after_a_listener_that_panics_the_rest_of_the_round_is_lost() {
-    trace(|log| {
+    traces(|log| {
         log_uncaught(&log);
         let line = log.clone();
         on_rejection_handled(move |rejection| {
@@ -176,23 +177,46 @@ fn after_a_listener_that_panics_the_rest_of_the_round_is_lost() {
             log.add("all caught");
         });
     })
-    .assert([
-        "unhandled 1",
-        "unhandled 2",
-        "uncaught listener", // 3 is never reported
-        "tick of report 1",
-        "tick of report 2",
-        "micro of report 1",
-        "micro of report 2",
-        "immediate",
-        "unhandled 4",
-        "tick of report 4",
-        "micro of report 4",
-        "timer",
-        "all caught",
-        "handled 1",
-        "handled 2",
-    ]);
+    .assert(
+        ..V26,
+        [
+            "unhandled 1",
+            "unhandled 2",
+            "uncaught listener", // 3 is never reported
+            "tick of report 1",
+            "tick of report 2",
+            "micro of report 1",
+            "micro of report 2",
+            "immediate",
+            "unhandled 4",
+            "tick of report 4",
+            "micro of report 4",
+            "timer",
+            "all caught",
+            "handled 1",
+            "handled 2",
+        ],
+    )
+    .assert(
+        V26..,
+        [
+            "unhandled 1",
+            "unhandled 2",
+            "uncaught listener",
+            "immediate",
+            "tick of report 1",
+            "tick of report 2",
+            "micro of report 1",
+            "micro of report 2",
+            "unhandled 4",
+            "tick of report 4",
+            "micro of report 4",
+            "timer",
+            "all caught",
+            "handled 1",
+            "handled 2",
+        ],
+    );
 }
 
 /// R14, R15: `106-unhandled-listener-handles-next.js`.
@@ -302,7 +326,7 @@ fn what_a_listener_queues_for_main_comes_last_in_its_drain() {
 /// R51, R53: `109-listener-queues-tick.js`.
 #[test]
 fn what_a_listener_queues_for_a_tick_waits_for_a_drain_point() {
-    trace(|log| {
+    traces(|log| {
         log_uncaught_and_queue(&log, false);
         next_tick(|| throw("tick 1"));
         next_tick(log.callback("tick 2"));
@@ -319,20 +343,40 @@ fn what_a_listener_queues_for_a_tick_waits_for_a_drain_point() {
             block_for(ms(80));
         });
     })
-    .assert([
-        "uncaught tick 1",
-        "tick 2", // the opening of the check phase
-        "tick of listener",
-        "micro",
-        "micro of listener",
-        "immediate",
-        "A",
-        "uncaught tick 3",
-        "B", // and the drain after the next timer
-        "tick 4",
-        "tick of listener",
-        "micro of listener",
-    ]);
+    .assert(
+        ..V26,
+        [
+            "uncaught tick 1",
+            "tick 2", // the opening of the check phase
+            "tick of listener",
+            "micro",
+            "micro of listener",
+            "immediate",
+            "A",
+            "uncaught tick 3",
+            "B", // and the drain after the next timer
+            "tick 4",
+            "tick of listener",
+            "micro of listener",
+        ],
+    )
+    .assert(
+        V26..,
+        [
+            "uncaught tick 1",
+            "immediate",
+            "tick 2",
+            "tick of listener",
+            "micro",
+            "micro of listener",
+            "A",
+            "uncaught tick 3",
+            "B",
+            "tick 4",
+            "tick of listener",
+            "micro of listener",
+        ],
+    );
 }
 
 /// R51, R54: `110-listener-queues-microtask.js`.
@@ -483,7 +527,7 @@ fn an_immediate_of_the_listener_waits_if_the_snapshot_goes_on() {
 /// R53, R24: `123-uncaught-in-last-drain.js`.
 #[test]
 fn the_last_drain_of_the_timers_phase_may_panic() {
-    trace(|log| {
+    traces(|log| {
         log_uncaught(&log);
         let line = log.clone();
         set_timeout(ms(20), move || {
@@ -505,17 +549,48 @@ fn the_last_drain_of_the_timers_phase_may_panic() {
         });
         set_timeout(ms(130), log.callback("C"));
     })
-    .assert([
-        "A",
-        "uncaught tick 1",
-        "tick 2", // the opening of the check phase
-        "immediate 1",
-        "B",
-        "uncaught tick 3",
-        "C", // the pass is repeated
-        "tick 4",
-        "immediate 2",
-    ]);
+    .assert(
+        ..V22,
+        [
+            "A",
+            "uncaught tick 1",
+            "tick 2", // the opening of the check phase
+            "immediate 1",
+            "B",
+            "uncaught tick 3",
+            "C", // the pass is repeated
+            "tick 4",
+            "immediate 2",
+        ],
+    )
+    .assert(
+        V22..V26,
+        [
+            "A",
+            "uncaught tick 1",
+            "tick 2",
+            "immediate 1",
+            "B",
+            "uncaught tick 3",
+            "tick 4",
+            "immediate 2",
+            "C",
+        ],
+    )
+    .assert(
+        V26..,
+        [
+            "A",
+            "uncaught tick 1",
+            "immediate 1",
+            "tick 2",
+            "B",
+            "uncaught tick 3",
+            "immediate 2",
+            "tick 4",
+            "C",
+        ],
+    );
 }
 
 /// R56: `124-uncaught-timer-rest-not-due.js`.
@@ -624,7 +699,7 @@ fn a_drain_may_clear_the_picked_timer_and_panic() {
 /// R2, R51: `129-before-exit-throws.js`.
 #[test]
 fn before_exit_may_panic() {
-    trace(|log| {
+    traces(|log| {
         log_uncaught(&log);
         let (line, times) = (log.clone(), Cell::new(0));
         on_before_exit(move || {
@@ -638,14 +713,28 @@ fn before_exit_may_panic() {
         });
         on_exit(move |code| log.add(format_args!("exit {code}")));
     })
-    .assert([
-        "beforeExit 1",
-        "uncaught x",
-        "tick", // the opening of the check phase
-        "immediate",
-        "beforeExit 2",
-        "exit 0",
-    ]);
+    .assert(
+        ..V26,
+        [
+            "beforeExit 1",
+            "uncaught x",
+            "tick", // the opening of the check phase
+            "immediate",
+            "beforeExit 2",
+            "exit 0",
+        ],
+    )
+    .assert(
+        V26..,
+        [
+            "beforeExit 1",
+            "uncaught x",
+            "immediate",
+            "tick",
+            "beforeExit 2",
+            "exit 0",
+        ],
+    );
 }
 
 /// R9: `130-exit-throws.js`.

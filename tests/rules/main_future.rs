@@ -10,7 +10,7 @@ use std::thread;
 
 use crate::common::limit::limit;
 use crate::common::{Log, ms, real_loop, resolved, throw, virtual_loop};
-use nodeloop::observe::{Event, EventContext};
+use nodeloop::observe::{Event, EventContext, StepKind};
 use nodeloop::{
     EntryMode, EventLoop, MainOutput, RunError, StuckPolicy, exit, next_tick, on_exit, promise,
     queue_microtask, set_immediate, set_timeout, spawn, test, time, yield_now,
@@ -229,14 +229,37 @@ fn a_module_that_never_starts_is_dropped_inside_of_the_run() {
         queue_microtask(|| exit(1)); // left for the next run
     };
     event_loop.block_on(stop).unwrap();
+    struct Bomb<'a>(OnDrop<'a>);
+    impl Drop for Bomb<'_> {
+        fn drop(&mut self) {
+            throw(self.0.1); // it does not leave the run
+        }
+    }
     let lines = RefCell::new(Vec::new());
-    let dropped = OnDrop(&lines, "dropped");
+    let dropped = Bomb(OnDrop(&lines, "dropped"));
     let main = async move {
         let _dropped = dropped;
         unreachable!("it is not polled");
     };
     assert!(matches!(event_loop.run::<_>(main), Err(RunError::Exit(1))));
     assert_eq!(*lines.borrow(), ["dropped"]);
+}
+
+/// R19: the start of a module is a microtask, also for an observer.
+#[test]
+fn an_observer_sees_the_start_of_a_module() {
+    let queued = Rc::new(Cell::new(0));
+    let count = queued.clone();
+    let observer = move |event: &Event, _: &EventContext<'_>| {
+        if let Event::Enqueued { step, .. } = event {
+            assert_eq!(step.kind, StepKind::Microtask);
+            count.set(count.get() + 1);
+        }
+    };
+    let settings = EventLoop::builder().virtual_time().observer(observer);
+    let mut event_loop = settings.entry(EntryMode::Module).build().unwrap();
+    assert_eq!(event_loop.run(async { 7 }).unwrap(), 7);
+    assert_eq!(queued.get(), 1);
 }
 
 #[test]

@@ -60,6 +60,30 @@ fn only_the_dropped_waiter_is_removed() {
     .assert(["a", "c"]);
 }
 
+/// The same for each place in the list, and for tasks that await the promise.
+#[test]
+fn each_waiter_can_be_dropped_alone() {
+    for dropped in 0..4 {
+        let log = trace(move |log| {
+            let (promise, resolver) = with_resolver::<()>();
+            let promise = promise.shared();
+            let tasks = ["a", "b", "c", "d"].map(|name| {
+                let (promise, log) = (promise.clone(), log.clone());
+                let task = async move {
+                    promise.await;
+                    log.add(name);
+                };
+                spawn(task).settled()
+            });
+            tasks[dropped].abort();
+            set_immediate(move || resolver.resolve(()));
+        });
+        let mut expected = vec!["a", "b", "c", "d"];
+        expected.remove(dropped);
+        assert_eq!(log.lines(), expected);
+    }
+}
+
 /// A promise that was polled in one task and is awaited in another wakes the other.
 #[test]
 fn a_promise_that_moves_to_another_task_wakes_that_one() {

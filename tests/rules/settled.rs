@@ -52,6 +52,8 @@ fn an_abort_handle_owns_nothing() {
         drop(task);
         assert_eq!(Rc::strong_count(&value), 1);
         assert!(handle.is_finished());
+        let settled = spawn(async {}).settled();
+        assert!(settled.abort_handle().is_finished());
         handle.abort();
         log.add(format_args!("{handle:?}"));
     })

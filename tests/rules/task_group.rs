@@ -15,7 +15,7 @@ use crate::common::{
 use nodeloop::promise::{PromiseError, ready, with_resolver};
 use nodeloop::task_group::TaskId;
 use nodeloop::time::sleep;
-use nodeloop::{TaskGroup, on_unhandled_rejection, queue_microtask, spawn};
+use nodeloop::{BlockedOn, TaskGroup, on_unhandled_rejection, queue_microtask, spawn};
 
 /// A task that takes some turns, and logs its begin and its end, also if it is aborted.
 async fn task(log: Log, name: &'static str, turns: usize) -> &'static str {
@@ -454,8 +454,11 @@ fn a_group_reports_what_is_left() {
         let (id, result) = group.try_join_next_with_id().expect("one has ended");
         assert_eq!((id, result.unwrap()), (ended, 2));
         assert!(group.try_join_next_with_id().is_none());
-        group.abort_handle(waiting).expect("it is running").abort();
+        let handle = group.abort_handle(waiting).expect("it is running");
+        assert!(!handle.is_finished());
+        handle.abort();
         assert!(group.join_next().await.unwrap().unwrap_err().is_aborted());
+        assert!(handle.is_finished());
         assert_eq!(group.size_hint(), (0, Some(0)));
         assert!(group.is_terminated());
     });
@@ -477,17 +480,26 @@ fn jobs_of_the_pool_are_members() {
 #[test]
 fn a_report_names_the_group() {
     let log = trace_with_leftovers(|log| {
+        let line = line!();
         let mut group = TaskGroup::new();
         group.spawn(pending::<()>());
         spawn(async move { drop(group.join_next().await) }).detach();
-        let report = nodeloop::why_alive().to_string();
-        log.add(
-            report
-                .matches("it waits for the promise created at tests")
-                .count(),
-        );
+        let report = nodeloop::why_alive();
+        for task in report.tasks() {
+            for wait in task.blocked_on() {
+                let BlockedOn::Promise {
+                    location,
+                    out_of_reach,
+                } = wait
+                else {
+                    panic!("{wait:?}");
+                };
+                // A group has no resolvers.
+                log.add(format_args!("{} {out_of_reach}", location.line() - line));
+            }
+        }
     });
-    log.assert(["1"]);
+    log.assert(["1 false"]);
 }
 
 /// The end of the loop cancels the tasks; the group, which outlives it, returns that.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::common::limit::limit;
 use crate::common::process::command_of;
+use crate::common::releases::{V26, traces};
 use crate::common::{log_uncaught, ms, run_script, throw, trace};
 use nodeloop::{
     AsyncLocalStorage, Warning, emit_warning, next_tick, on_exit, on_warning, queue_microtask,
@@ -71,7 +72,7 @@ fn a_warning_is_emitted_by_a_tick_in_the_context_of_its_cause() {
 /// R20, R53: `302-warning-listener-throws.js`.
 #[test]
 fn a_listener_that_panics_ends_the_drain() {
-    let log = trace(|log| {
+    traces(|log| {
         log_uncaught(&log);
         let lines = log.clone();
         on_warning(move |warning| {
@@ -86,15 +87,29 @@ fn a_listener_that_panics_ends_the_drain() {
         emit_warning("b");
         queue_microtask(log.callback("microtask"));
         set_immediate(log.callback("immediate"));
-    });
-    log.assert([
-        "first a",
-        "uncaught 1",
-        "first b",
-        "second b",
-        "microtask",
-        "immediate",
-    ]);
+    })
+    .assert(
+        ..V26,
+        [
+            "first a",
+            "uncaught 1",
+            "first b",
+            "second b",
+            "microtask",
+            "immediate",
+        ],
+    )
+    .assert(
+        V26..,
+        [
+            "first a",
+            "uncaught 1",
+            "immediate",
+            "first b",
+            "second b",
+            "microtask",
+        ],
+    );
 }
 
 #[test]

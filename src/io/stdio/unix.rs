@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::rc::Rc;
 
 use mio::event::Source;
 use mio::unix::SourceFd;
@@ -20,6 +21,8 @@ use rustix::net::{
 };
 
 use super::StandardStream;
+use crate::event_loop::state::LoopState;
+use crate::io::PollEvented;
 
 /// The number of buffers that one message may have on every system.
 const MAX_BUFFERS: usize = 16;
@@ -34,7 +37,7 @@ pub(super) struct Channel {
 ///
 /// Returns `None` for a stream that can't be registered, such as a file, or that can't be opened a
 /// second time.
-pub(super) fn open(stream: StandardStream) -> Option<Channel> {
+pub(super) fn open(stream: StandardStream, _: &Rc<LoopState>) -> Option<Channel> {
     let shared = File::from(with(stream, |shared| shared.try_clone_to_owned()).ok()?);
     let kind = shared.metadata().ok()?.file_type();
     if kind.is_socket() {
@@ -56,6 +59,10 @@ pub(super) fn open(stream: StandardStream) -> Option<Channel> {
         is_socket: false,
     })
 }
+
+/// Prepares a wait for input. The poll phase watches the stream in any case.
+#[inline]
+pub(super) fn begin(_: &PollEvented<Channel>, _: usize) {}
 
 /// Reads from the standard input, and blocks until there is input.
 pub(super) fn read_blocking(buffer: &mut [u8]) -> io::Result<usize> {

@@ -14,6 +14,7 @@ use socket2::SockRef;
 use crate::event_loop::current::current;
 use crate::io::registration::{Registration, UntilReady};
 use crate::io::{Direction, Interest, Ready};
+use crate::reactor::registrations::Taken;
 
 /// Associates a file descriptor with the event loop, to wait for its readiness: a pipe, a terminal,
 /// an `eventfd`, an `inotify` instance, or a socket of another crate.
@@ -186,7 +187,7 @@ impl<T: AsFd> AsyncFd<T> {
         interest: Interest,
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let operation = || Ok((operation(self.get_ref())?, false));
+        let operation = || Ok((operation(self.get_ref())?, Taken::Some));
         self.registration.try_io(interest, operation)
     }
 

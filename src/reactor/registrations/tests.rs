@@ -28,7 +28,7 @@ const SOURCES: usize = 10_000;
 fn exhausted_sources() -> (Registrations, Vec<RegistrationKey>) {
     let poll = mio::Poll::new().unwrap();
     let registry = Rc::new(poll.registry().try_clone().unwrap());
-    let mut registrations = Registrations::new(registry);
+    let mut registrations = Registrations::new(registry, StreamEnd::SameEvent);
     let mut keys = Vec::new();
     for _ in 0..SOURCES {
         let key = registrations.register(&mut NoSource, Location::caller());
@@ -37,7 +37,7 @@ fn exhausted_sources() -> (Registrations, Vec<RegistrationKey>) {
     for key in &keys {
         registrations.deliver(key.0, Readiness::readable());
         for _ in 0..READS_PER_EVENT {
-            assert!(registrations.consume_budget(*key, false).is_none());
+            assert!(registrations.consume_budget(*key, Taken::Some).is_none());
         }
     }
     (registrations, keys)
@@ -80,7 +80,7 @@ fn an_event_of_an_exhausted_source_keeps_its_write_half_and_its_end() {
     assert_eq!(reported[SOURCES], (key.0, false, true));
     // Reading never blocks again, so a short read leaves it ready.
     registrations.deliver(key.0, Readiness::readable());
-    assert!(registrations.consume_budget(key, true).is_none());
+    assert!(registrations.consume_budget(key, Taken::All).is_none());
     assert!(registrations.slots[7].read.ready);
     // The next event is reported whole.
     let mut again = 0;

@@ -5,24 +5,22 @@
 //! cargo test -p nodeloop-loom
 //! ```
 //!
-//! The library's own files are `notifier.rs` and its `main_waker.rs`. The files `remote_queue.rs` and
-//! `main_waker.rs` of this package model what surrounds them. Each property is checked by a test, and
-//! each step that it needs by a test that omits the step and must fail. A loop that sleeps forever is a
-//! deadlock to loom.
+//! `unchanged.rs` and `worker.rs` include files of the library. The other files of this package model
+//! what surrounds them. Each property is checked by a test, and each step that it needs by a test that
+//! omits the step and must fail. A loop that sleeps forever is a deadlock to loom.
+//! `tests/loom/weaken.sh` weakens each memory order of those files and checks that a test fails.
 //!
 //! Where a complete search takes too long, a thread is preempted at most four times in one execution
 //! ([`explore`]). The tests of the shutdown search everything.
 
 #![cfg(test)]
-#![allow(clippy::duplicate_mod)] // on purpose: each file, and the file without its fences or its order
+#![allow(clippy::duplicate_mod)] // on purpose: each file, and the file without its memory order
 
-mod fenced;
-mod fenceless;
 mod main_waker;
-mod ordered;
 mod relaxed;
 mod remote_queue;
 mod shutdown;
+mod unchanged;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -30,10 +28,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use remote_queue::{Loop, Notifier, Recheck};
-
-type Fenced = fenced::notifier::Notifier;
-type Fenceless = fenceless::notifier::Notifier;
+use remote_queue::{Loop, Parts, Recheck, Unchanged, WithRelaxedTokens, WithoutFences};
 
 /// Runs every execution with at most four preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
@@ -43,8 +38,8 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 }
 
 /// Two threads send one message each, and the loop sleeps until it has both.
-fn receive_two<B: Notifier>(recheck: Recheck) {
-    let the_loop = Loop::<B>::new(0, recheck);
+fn receive_two<P: Parts>(recheck: Recheck) {
+    let the_loop = Loop::<P>::new(recheck);
     let senders = [1, 2].map(|message| {
         let remote_queue = the_loop.remote_queue.clone();
         thread::spawn(move || remote_queue.push(message).unwrap())
@@ -65,26 +60,26 @@ fn receive_two<B: Notifier>(recheck: Recheck) {
 
 #[test]
 fn no_wake_is_lost() {
-    explore(|| receive_two::<Fenced>(Recheck::MessagesAndTokens));
+    explore(|| receive_two::<Unchanged>(Recheck::MessagesAndTokens));
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
 fn without_the_fences_a_wake_is_lost() {
-    explore(|| receive_two::<Fenceless>(Recheck::MessagesAndTokens));
+    explore(|| receive_two::<WithoutFences>(Recheck::MessagesAndTokens));
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
 fn without_the_second_check_a_wake_is_lost() {
-    explore(|| receive_two::<Fenced>(Recheck::Nothing));
+    explore(|| receive_two::<Unchanged>(Recheck::Nothing));
 }
 
 /// One thread sends two messages. The second may arrive while the loop unparks after the first.
 #[test]
 fn no_wake_is_lost_between_two_sleeps() {
     explore(|| {
-        let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
+        let the_loop = Loop::<Unchanged>::new(Recheck::MessagesAndTokens);
         let remote_queue = the_loop.remote_queue.clone();
         let sender = thread::spawn(move || {
             remote_queue.push(1).unwrap();
@@ -102,12 +97,13 @@ fn no_wake_is_lost_between_two_sleeps() {
 
 /// A thread holds a keep-alive token, sends a message and drops the token. The loop runs while it is
 /// alive, as `run_while_alive` does.
-fn run_until_the_token_is_gone(recheck: Recheck, is_alive: fn(&Loop<Fenced>) -> bool) {
-    let the_loop = Loop::<Fenced>::new(1, recheck);
+fn run_until_the_token_is_gone<P: Parts>(recheck: Recheck, is_alive: fn(&Loop<P>) -> bool) {
+    let the_loop = Loop::<P>::new(recheck);
+    let token = the_loop.remote_queue.add_token();
     let remote_queue = the_loop.remote_queue.clone();
     let holder = thread::spawn(move || {
         remote_queue.push(1).unwrap();
-        remote_queue.drop_token();
+        remote_queue.drop_token(token);
     });
     let mut received = 0;
     while is_alive(&the_loop) {
@@ -120,19 +116,28 @@ fn run_until_the_token_is_gone(recheck: Recheck, is_alive: fn(&Loop<Fenced>) -> 
 
 #[test]
 fn a_dropped_token_ends_the_run_after_what_was_sent_before_it() {
-    explore(|| run_until_the_token_is_gone(Recheck::MessagesAndTokens, Loop::is_alive));
+    let is_alive = Loop::<Unchanged>::is_alive;
+    explore(move || run_until_the_token_is_gone(Recheck::MessagesAndTokens, is_alive));
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
 fn without_the_second_check_of_the_tokens_the_drop_of_one_is_missed() {
-    explore(|| run_until_the_token_is_gone(Recheck::Messages, Loop::is_alive));
+    let is_alive = Loop::<Unchanged>::is_alive;
+    explore(move || run_until_the_token_is_gone(Recheck::Messages, is_alive));
+}
+
+#[test]
+#[should_panic(expected = "the run ended before a message was handed out")]
+fn without_the_order_of_the_tokens_a_message_is_missed() {
+    let is_alive = Loop::<WithRelaxedTokens>::is_alive;
+    explore(move || run_until_the_token_is_gone(Recheck::MessagesAndTokens, is_alive));
 }
 
 #[test]
 #[should_panic(expected = "the run ended before a message was handed out")]
 fn checking_messages_before_tokens_misses_one() {
-    let wrong_order = |the_loop: &Loop<_>| !the_loop.is_empty() || the_loop.has_tokens();
+    let wrong_order = |the_loop: &Loop<Unchanged>| !the_loop.is_empty() || the_loop.has_tokens();
     explore(move || run_until_the_token_is_gone(Recheck::MessagesAndTokens, wrong_order));
 }
 
@@ -140,7 +145,7 @@ fn checking_messages_before_tokens_misses_one() {
 #[test]
 fn nothing_accepted_is_lost_at_the_end() {
     loom::model(|| {
-        let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
+        let the_loop = Loop::<Unchanged>::new(Recheck::MessagesAndTokens);
         let accepted = Arc::new(AtomicUsize::new(0));
         let senders = [1, 2].map(|message| {
             let (remote_queue, accepted) = (the_loop.remote_queue.clone(), accepted.clone());

@@ -1,5 +1,5 @@
-//! A model of `src/reactor/remote_queue.rs` around the notifier, with loom's primitives for the queue and
-//! the poll.
+//! A model of `src/reactor/remote_queue.rs` around the notifier and the tokens, with loom's primitives
+//! for the queue and the poll.
 //!
 //! The queue is a locked list that can be closed, which is how a linearizable concurrent queue appears
 //! from outside. Whether it is *empty*, however, is read from a relaxed counter: a lock would order the
@@ -8,14 +8,42 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 
-use crate::{fenced, fenceless};
+use crate::{relaxed, unchanged};
 
-/// The real notifier, and the one without fences.
+/// The parts of the queue that are files of the library.
+pub(crate) trait Parts: 'static {
+    type Notifier: Notifier;
+    type Tokens: Tokens;
+}
+
+/// As the library has them.
+pub(crate) struct Unchanged;
+
+impl Parts for Unchanged {
+    type Notifier = unchanged::notifier::Notifier;
+    type Tokens = unchanged::tokens::Tokens;
+}
+
+pub(crate) struct WithoutFences;
+
+impl Parts for WithoutFences {
+    type Notifier = relaxed::notifier::Notifier;
+    type Tokens = unchanged::tokens::Tokens;
+}
+
+pub(crate) struct WithRelaxedTokens;
+
+impl Parts for WithRelaxedTokens {
+    type Notifier = unchanged::notifier::Notifier;
+    type Tokens = relaxed::tokens::Tokens;
+}
+
 pub(crate) trait Notifier: 'static {
     fn new() -> Self;
     fn prepare_park(&self);
@@ -23,12 +51,19 @@ pub(crate) trait Notifier: 'static {
     fn should_notify(&self) -> bool;
 }
 
-pub(crate) struct RemoteQueue<B> {
-    notifier: B,
+pub(crate) trait Tokens: 'static {
+    fn new() -> Self;
+    fn add(&self) -> usize;
+    fn remove(&self, key: usize);
+    fn exist(&self) -> bool;
+}
+
+pub(crate) struct RemoteQueue<P: Parts> {
+    notifier: P::Notifier,
     messages: Mutex<Messages>,
     /// How many messages were ever accepted.
     accepted: AtomicUsize,
-    tokens: AtomicUsize,
+    tokens: P::Tokens,
     waker: Waker,
 }
 
@@ -39,8 +74,8 @@ struct Messages {
 }
 
 /// The loop's side of the queue.
-pub(crate) struct Loop<B> {
-    pub(crate) remote_queue: Arc<RemoteQueue<B>>,
+pub(crate) struct Loop<P: Parts> {
+    pub(crate) remote_queue: Arc<RemoteQueue<P>>,
     /// How many messages were ever removed.
     taken: Cell<usize>,
     pub(crate) recheck: Recheck,
@@ -57,7 +92,7 @@ pub(crate) enum Recheck {
     Nothing,
 }
 
-impl<B: Notifier> RemoteQueue<B> {
+impl<P: Parts> RemoteQueue<P> {
     pub(crate) fn push(&self, message: u32) -> Result<(), u32> {
         let mut messages = self.messages.lock().unwrap();
         if messages.is_closed {
@@ -70,8 +105,12 @@ impl<B: Notifier> RemoteQueue<B> {
         Ok(())
     }
 
-    pub(crate) fn drop_token(&self) {
-        self.tokens.fetch_sub(1, Ordering::Release);
+    pub(crate) fn add_token(&self) -> usize {
+        self.tokens.add()
+    }
+
+    pub(crate) fn drop_token(&self, key: usize) {
+        self.tokens.remove(key);
         self.notify_loop();
     }
 
@@ -82,13 +121,13 @@ impl<B: Notifier> RemoteQueue<B> {
     }
 }
 
-impl<B: Notifier> Loop<B> {
-    pub(crate) fn new(tokens: usize, recheck: Recheck) -> Loop<B> {
+impl<P: Parts> Loop<P> {
+    pub(crate) fn new(recheck: Recheck) -> Loop<P> {
         let remote_queue = RemoteQueue {
-            notifier: B::new(),
+            notifier: P::Notifier::new(),
             messages: Mutex::default(),
             accepted: AtomicUsize::new(0),
-            tokens: AtomicUsize::new(tokens),
+            tokens: P::Tokens::new(),
             waker: Waker::default(),
         };
         Loop {
@@ -115,7 +154,7 @@ impl<B: Notifier> Loop<B> {
     }
 
     pub(crate) fn has_tokens(&self) -> bool {
-        self.remote_queue.tokens.load(Ordering::Acquire) > 0
+        self.remote_queue.tokens.exist()
     }
 
     /// The end of `LoopState::is_alive`.
@@ -168,7 +207,7 @@ impl Waker {
     }
 }
 
-impl Notifier for fenced::notifier::Notifier {
+impl Notifier for unchanged::notifier::Notifier {
     fn new() -> Self {
         Self::new()
     }
@@ -186,7 +225,25 @@ impl Notifier for fenced::notifier::Notifier {
     }
 }
 
-impl Notifier for fenceless::notifier::Notifier {
+impl Tokens for unchanged::tokens::Tokens {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn add(&self) -> usize {
+        self.add(Location::caller())
+    }
+
+    fn remove(&self, key: usize) {
+        self.remove(key);
+    }
+
+    fn exist(&self) -> bool {
+        self.exist()
+    }
+}
+
+impl Notifier for relaxed::notifier::Notifier {
     fn new() -> Self {
         Self::new()
     }
@@ -201,5 +258,23 @@ impl Notifier for fenceless::notifier::Notifier {
 
     fn should_notify(&self) -> bool {
         self.should_notify()
+    }
+}
+
+impl Tokens for relaxed::tokens::Tokens {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn add(&self) -> usize {
+        self.add(Location::caller())
+    }
+
+    fn remove(&self, key: usize) {
+        self.remove(key);
+    }
+
+    fn exist(&self) -> bool {
+        self.exist()
     }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicU8, Ordering};
 use loom::thread;
 
-use crate::Fenced;
-use crate::remote_queue::{Loop, Recheck, RemoteQueue};
+use crate::remote_queue::{Loop, Recheck, RemoteQueue, Unchanged};
 
 const IDLE: u8 = 0;
 const SCHEDULED: u8 = 1;
@@ -32,12 +31,12 @@ const RUNNABLE: u32 = 7;
 
 /// Uses a waker of the task on another thread. Returns false if the queue refused the runnable, which is
 /// then forgotten.
-fn wake(task: &Task, remote_queue: &RemoteQueue<Fenced>) -> bool {
+fn wake(task: &Task, remote_queue: &RemoteQueue<Unchanged>) -> bool {
     !task.schedule() || remote_queue.push(RUNNABLE).is_ok()
 }
 
 /// Models `cancel_all` and the close of `shut_down`. Returns how often the future was dropped.
-fn shut_down(the_loop: &Loop<Fenced>, task: &Task, waits_for_wakes_in_flight: bool) -> u32 {
+fn shut_down(the_loop: &Loop<Unchanged>, task: &Task, waits_for_wakes_in_flight: bool) -> u32 {
     let dropped = Cell::new(0);
     let is_registered = || dropped.get() == 0;
     let run_cancelled = || {
@@ -66,7 +65,7 @@ fn shut_down(the_loop: &Loop<Fenced>, task: &Task, waits_for_wakes_in_flight: bo
 }
 
 fn wake_at_the_end(waits_for_wakes_in_flight: bool) {
-    let the_loop = Loop::<Fenced>::new(0, Recheck::MessagesAndTokens);
+    let the_loop = Loop::<Unchanged>::new(Recheck::MessagesAndTokens);
     let state = AtomicU8::new(IDLE);
     let task = Arc::new(Task { state });
     let wakers = [(); 2].map(|()| {

@@ -12,7 +12,7 @@ use super::{CHUNK_BYTES, Failure, Os, Shared, in_use};
 use crate::reactor::remote_queue::{RemoteQueue, SourceEvent};
 
 /// A handle that can be read from by a thread.
-pub(super) trait Input: Read + Send {
+pub(in crate::io) trait Input: Read + Send {
     fn into_stdio(self: Box<Self>) -> Stdio;
 }
 
@@ -25,6 +25,7 @@ impl<T: Read + Into<Stdio> + Send> Input for T {
 /// The end of a pipe that is read from. Dropping it ends its thread once a running read returns.
 pub struct Reader {
     shared: Arc<Shared<State>>,
+    reads_ahead: bool,
 }
 
 struct State {
@@ -38,7 +39,8 @@ enum Progress {
     Unused(Box<dyn Input>),
     /// The thread waits for a request.
     Idle,
-    Reading,
+    /// At most so many bytes are to be read.
+    Reading(usize),
     /// The bytes that the thread has read, and how many of them were taken.
     Data(Vec<u8>, usize),
     End,
@@ -46,7 +48,12 @@ enum Progress {
 }
 
 impl Reader {
-    pub(super) fn new(input: Box<dyn Input>, remote_queue: Arc<RemoteQueue>) -> Reader {
+    /// Unless it `reads_ahead`, the thread reads no more at once than a read has asked for.
+    pub(in crate::io) fn new(
+        input: Box<dyn Input>,
+        remote_queue: Arc<RemoteQueue>,
+        reads_ahead: bool,
+    ) -> Reader {
         let state = State {
             token: None,
             progress: Progress::Unused(input),
@@ -54,13 +61,15 @@ impl Reader {
         };
         Reader {
             shared: Shared::new(state, remote_queue),
+            reads_ahead,
         }
     }
 
-    /// Starts the thread and its first read, unless that was done before.
-    pub(super) fn begin(&self) {
+    /// Starts the thread and its first read, of at most `length` bytes, unless that was done before.
+    pub(in crate::io) fn begin(&self, length: usize) {
+        let reading = Progress::Reading(self.request(length));
         let mut state = self.shared.lock();
-        let input = match std::mem::replace(&mut state.progress, Progress::Reading) {
+        let input = match std::mem::replace(&mut state.progress, reading) {
             Progress::Unused(input) => input,
             progress => {
                 state.progress = progress;
@@ -72,17 +81,27 @@ impl Reader {
             self.shared.report(state.token, SourceEvent::ReadClosed);
         }
     }
+
+    fn request(&self, length: usize) -> usize {
+        match self.reads_ahead {
+            true => CHUNK_BYTES,
+            false => length.clamp(1, CHUNK_BYTES),
+        }
+    }
 }
 
 /// Reads on request, until the end, an error, or until the reader was dropped.
 fn serve(shared: &Shared<State>, mut input: Box<dyn Input>) {
     loop {
         let is_idle =
-            |state: &State| !state.is_closed && !matches!(state.progress, Progress::Reading);
-        if shared.wait_while(is_idle).is_closed {
-            return;
-        }
-        let mut bytes = vec![0; CHUNK_BYTES];
+            |state: &State| !state.is_closed && !matches!(state.progress, Progress::Reading(_));
+        let state = shared.wait_while(is_idle);
+        let length = match state.progress {
+            Progress::Reading(length) if !state.is_closed => length,
+            _ => return,
+        };
+        drop(state);
+        let mut bytes = vec![0; length];
         let read = loop {
             match input.read(&mut bytes) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -135,11 +154,13 @@ impl Read for &Reader {
             Progress::End => Ok(0),
             Progress::Failed(failure) => Err(failure.error()),
             Progress::Idle => {
-                state.progress = Progress::Reading;
+                let length = buffers.iter().map(|buffer| buffer.len());
+                let length = length.fold(0, usize::saturating_add);
+                state.progress = Progress::Reading(self.request(length));
                 self.shared.requested.notify_one();
                 Err(io::ErrorKind::WouldBlock.into())
             }
-            Progress::Unused(_) | Progress::Reading => Err(io::ErrorKind::WouldBlock.into()),
+            Progress::Unused(_) | Progress::Reading(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }

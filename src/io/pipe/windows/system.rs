@@ -23,7 +23,7 @@ use crate::event_loop::state::LoopState;
 use crate::io::{Direction, PollEvented};
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
-pub(super) use reader::Reader as OsReceiver;
+pub(in crate::io) use reader::Reader as OsReceiver;
 pub(super) use writer::Writer as OsSender;
 
 /// How much a thread reads or writes at once.
@@ -43,7 +43,7 @@ impl Receiver {
         pipe: impl Read + Into<Stdio> + Send + 'static,
         location: SourceLocation,
     ) -> io::Result<Receiver> {
-        let reader = OsReceiver::new(Box::new(pipe), state.remote_queue.clone());
+        let reader = OsReceiver::new(Box::new(pipe), state.remote_queue.clone(), true);
         let source = PollEvented::new(state.clone(), reader, location)?;
         Ok(Receiver { source })
     }
@@ -93,7 +93,7 @@ pub(super) fn begin(source: &PollEvented<OsReceiver>) {
 }
 
 pub(super) fn begin_end(reader: &OsReceiver) {
-    reader.begin();
+    reader.begin(CHUNK_BYTES);
 }
 
 /// Waits until everything was passed to the pipe.

@@ -1,0 +1,26 @@
+//! Files of the library, unchanged, on loom's atomics.
+
+mod atomic {
+    pub(super) use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+}
+
+pub(crate) type SourceLocation = &'static std::panic::Location<'static>;
+
+/// What the waker carries for the real queue, of which the model has a part of its own.
+pub(crate) mod remote_queue {
+    pub(crate) struct TaskMeta;
+}
+
+#[expect(
+    dead_code,
+    reason = "the model has a part of its own for what the waker carries"
+)]
+#[path = "../../../src/reactor/main_waker.rs"]
+pub(crate) mod main_waker;
+
+#[path = "../../../src/reactor/remote_queue/notifier.rs"]
+pub(crate) mod notifier;
+
+#[expect(dead_code, reason = "the model reports nothing")]
+#[path = "../../../src/reactor/remote_queue/tokens.rs"]
+pub(crate) mod tokens;
