@@ -61,9 +61,10 @@
 //!   the like), no choice of servers, and no time limit beyond that of the system: wrap the call in
 //!   [`time::timeout`](crate::time::timeout). A look-up that is abandoned still occupies its thread of
 //!   the pool. Nothing is cached.
-//! - **Windows.** TCP, UDP and names are tested under Wine. Unix domain sockets and the methods
-//!   `descriptor`, `set_reuseport` and `reuse_port` are missing. There are no named pipes, which Node uses there for `net.connect(path)`: without unsafe code,
-//!   mio can create neither the end of a client nor a second instance of a server's end.
+//! - **Windows.** TCP, UDP and names are tested under Wine only. Unix domain sockets and the methods
+//!   `descriptor`, `set_reuseport` and `reuse_port` are missing. There are no named pipes, which Node uses
+//!   there for `net.connect(path)`: without unsafe code, mio can create neither the end of a client nor a
+//!   second instance of a server's end.
 //! - **Other Unix systems.** They compile and are not tested. Abstract names of Unix domain sockets and
 //!   `peer_cred` need Linux or Android; elsewhere they return an error of kind `Unsupported`.
 //!
