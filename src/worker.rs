@@ -44,6 +44,11 @@ mod builder;
 mod channel;
 mod port;
 
+/// The lock of `channel.rs`, which the loom model replaces.
+mod sync {
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
+
 use std::fmt;
 use std::future::Future;
 use std::io;

@@ -2,14 +2,15 @@
 //!
 //! A message is queued here, and a callback is posted to the receiving loop. That callback is the
 //! macrotask of the message: it makes the message receivable. The lock is held for operations on
-//! the queue, and never while user code runs.
+//! the queue, and never while user code runs. `tests/loom` is a loom model of this file.
 //!
 //! Invariant: the number of messages received does not exceed the number of macrotasks run.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::sync::{Mutex, MutexGuard};
 use crate::runtime::handle::{Handle, LoopClosed};
 
 pub(super) struct Channel<T> {

@@ -360,7 +360,10 @@ const ENTRIES: &[(&str, &str)] = &[
         "src/abort/listeners.rs",
         "a listener runs on the stack of `abort`",
     ),
-    ("src/blocking/pool.rs", "a job runs on a thread of the pool"),
+    (
+        "src/blocking/pool/workers.rs",
+        "a job runs on a thread of the pool",
+    ),
     (
         "src/event_loop/destructors.rs",
         "destructors run where the loop drops a value",

@@ -1,13 +1,31 @@
 #!/usr/bin/env bash
-# Weakens each memory order of the files that the loom models include, one at a time, and checks that a
-# model fails. Prints a line for each. Exit code 1 if no model notices one that is not listed below.
+# Weakens each memory order of the files that the loom models include, and omits steps of them, one at a
+# time, and checks that a model fails. Prints a line for each. Exit code 1 if no model notices one that
+# is not listed below.
 #
 #   tests/loom/weaken.sh             all files
 #   tests/loom/weaken.sh notifier    one file
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-files=(src/reactor/main_waker.rs src/reactor/remote_queue/notifier.rs src/reactor/remote_queue/tokens.rs)
+# The files, and the models that concern them.
+declare -A models=(
+  [src/reactor/main_waker.rs]=main_waker::
+  [src/reactor/remote_queue/notifier.rs]=no_wake_is_lost
+  [src/reactor/remote_queue/tokens.rs]=token
+  [src/blocking/pool/workers.rs]=pool::
+  [src/worker/channel.rs]=worker::
+)
+# A file, a line of it, and what replaces the line.
+steps=(
+  'src/blocking/pool/workers.rs|queue.lingering -= 1;|'
+  'src/blocking/pool/workers.rs|self.idle.notify_all();|'
+  'src/blocking/pool/workers.rs|queue.threads += 1;|'
+  'src/worker/channel.rs|for _ in 0..state.queue.len() {|for _ in 0..0 {'
+  'src/worker/channel.rs|if state.sender == SenderState::Closed {|if false {'
+  'src/worker/channel.rs|waker.wake();|drop(waker);'
+  'src/worker/channel.rs|state.is_receiver_closed = true;|'
+)
 # loom has no `Arc` that the method `count` could take, so it can't order the drop of a waker.
 not_modelled='src/reactor/main_waker.rs: fence(Ordering::Acquire)'
 
@@ -15,7 +33,7 @@ copy=target/loom-weaken
 rm -rf "$copy"
 mkdir -p "$copy/tests" "$copy/src"
 cp -r tests/loom "$copy/tests"
-cp -r src/reactor "$copy/src"
+cp -r src/reactor src/blocking src/worker "$copy/src"
 cp Cargo.lock "$copy"
 {
   printf '[workspace]\nmembers = ["tests/loom"]\nresolver = "3"\n'
@@ -24,32 +42,52 @@ cp Cargo.lock "$copy"
 export CARGO_TARGET_DIR=$PWD/target/loom CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 
 status=0
-# Tries one replacement in one line of one file.
+# Runs the models of a changed file, and prints what noticed the change.
 try() {
-  local file=$1 line=$2 from=$3 to=$4 code result
-  code=$(sed -n "${line}s/^ *//p" "$file")
-  sed "${line}s/Ordering::$from/Ordering::$to/" "$file" >"$copy/$file"
-  if (cd "$copy" && cargo test -q -p nodeloop-loom >output 2>&1); then
+  local file=$1 line=$2 description=$3 result
+  if (cd "$copy" && cargo test -q -p nodeloop-loom -- "${models[$file]}" >output 2>&1); then
     result=NOTHING
-    if [[ $file:\ $code == "$not_modelled"* ]]; then result="not modelled"; else status=1; fi
-  elif grep -q '^error' "$copy/output" && ! grep -q 'test result: FAILED' "$copy/output"; then
-    result="DOES NOT COMPILE" status=1
+    if [[ $file:\ $line == "$not_modelled"* ]]; then result="not modelled"; else status=1; fi
+  elif ! grep -q 'test result: FAILED' "$copy/output"; then
+    result="DOES NOT COMPILE: $(grep -m 1 '^error' "$copy/output")" status=1
   else
-    result=$(sed -n 's/^test \([a-z_0-9:]*\).*FAILED$/\1/p; s/^---- \(.*\) stdout ----$/\1/p' "$copy/output" | head -1)
+    result=$(sed -n 's/^---- \(.*\) stdout ----$/\1/p' "$copy/output" | head -1)
   fi
   cp "$file" "$copy/$file"
-  printf '%-40s %-8s -> %-8s %s\n' "$file:$line" "$from" "$to" "$result"
+  printf '%-14s %-62s %s\n' "${file##*/}" "$description" "$result"
 }
 
-for file in "${files[@]}"; do
+weaken() {
+  local file=$1 number=$2 line=$3 from=$4 to=$5
+  sed "${number}s/Ordering::$from/Ordering::$to/" "$file" >"$copy/$file"
+  try "$file" "$line" "line $number: $from becomes $to"
+}
+
+for file in "${!models[@]}"; do
   [[ $file == *${1:-}* ]] || continue
-  while IFS=: read -r line code; do
-    case $code in
-      *Ordering::SeqCst*) try "$file" "$line" SeqCst AcqRel ;;
-      *Ordering::AcqRel*) try "$file" "$line" AcqRel Acquire && try "$file" "$line" AcqRel Release ;;
-      *Ordering::Acquire*) try "$file" "$line" Acquire Relaxed ;;
-      *Ordering::Release*) try "$file" "$line" Release Relaxed ;;
+  while read -r number line; do
+    case $line in
+      *Ordering::SeqCst*) weaken "$file" "$number" "$line" SeqCst AcqRel ;;
+      *Ordering::AcqRel*)
+        weaken "$file" "$number" "$line" AcqRel Acquire
+        weaken "$file" "$number" "$line" AcqRel Release
+        ;;
+      *Ordering::Acquire*) weaken "$file" "$number" "$line" Acquire Relaxed ;;
+      *Ordering::Release*) weaken "$file" "$number" "$line" Release Relaxed ;;
     esac
-  done < <(grep -nE 'Ordering::(SeqCst|AcqRel|Acquire|Release)' "$file")
+  done < <(sed -n '/Ordering::\(SeqCst\|AcqRel\|Acquire\|Release\)/ { =; s/^ *//p }' "$file" | paste -d ' ' - -)
+done
+
+for step in "${steps[@]}"; do
+  IFS='|' read -r file from to <<<"$step"
+  [[ $file == *${1:-}* ]] || continue
+  if [ "$(grep -cF "$from" "$file")" -ne 1 ]; then
+    echo "$file does not have one line with \`$from\`: change the list of steps"
+    exit 1
+  fi
+  FROM=$from TO=$to awk '
+    (at = index($0, ENVIRON["FROM"])) { $0 = substr($0, 1, at - 1) ENVIRON["TO"] substr($0, at + length(ENVIRON["FROM"])) }
+    { print }' "$file" >"$copy/$file"
+  try "$file" "$from" "\`$from\` becomes \`$to\`"
 done
 exit "$status"

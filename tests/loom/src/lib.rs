@@ -1,26 +1,39 @@
-//! The remote queue and the wakers of a main future, under every interleaving of threads and every
-//! permitted order of memory operations.
+//! What threads share in the library, under every interleaving and every permitted order of memory
+//! operations: the remote queue, keep-alive tokens, the wakers of a main future, the worker pool, and the
+//! channel of a worker.
 //!
 //! ```text
 //! cargo test -p nodeloop-loom
 //! ```
 //!
-//! `unchanged.rs` and `worker.rs` include files of the library. The other files of this package model
-//! what surrounds them. Each property is checked by a test, and each step that it needs by a test that
+//! `unchanged.rs`, `pool.rs` and `worker.rs` include files of the library; the rest models what surrounds
+//! them. Each property is checked by a test, and each step that it needs by a test that
 //! omits the step and must fail. A loop that sleeps forever is a deadlock to loom.
-//! `tests/loom/weaken.sh` weakens each memory order of those files and checks that a test fails.
+//! `tests/loom/weaken.sh` weakens each memory order of those files, omits steps of them, and checks that
+//! a test fails.
 //!
 //! Where a complete search takes too long, a thread is preempted at most four times in one execution
-//! ([`explore`]). The tests of the shutdown search everything.
+//! ([`explore`]), and three times in those of the pool, which have more threads. The tests of the
+//! shutdown search everything.
 
 #![cfg(test)]
 #![allow(clippy::duplicate_mod)] // on purpose: each file, and the file without its memory order
 
 mod main_waker;
+mod pool;
 mod relaxed;
 mod remote_queue;
 mod shutdown;
 mod unchanged;
+mod worker;
+
+// The paths by which the library's files import what the models replace.
+mod reactor {
+    pub(crate) use crate::pool::remote_queue;
+}
+mod runtime {
+    pub(crate) use crate::worker::handle;
+}
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -32,8 +45,13 @@ use remote_queue::{Loop, Parts, Recheck, Unchanged, WithRelaxedTokens, WithoutFe
 
 /// Runs every execution with at most four preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
+    explore_at_most(4, model);
+}
+
+/// Runs every execution with at most so many preemptions.
+fn explore_at_most(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(4);
+    builder.preemption_bound = Some(preemptions);
     builder.check(model);
 }
 

@@ -1,0 +1,46 @@
+//! The values of programs, and how a log shows them.
+
+use std::fmt;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Int(u32),
+    List(Vec<Value>),
+    Ok(Box<Value>),
+    Err(Box<Value>),
+    /// The error of `any`.
+    Aggregate(Vec<Value>),
+    Panicked(String),
+    Aborted,
+    SelfResolution,
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |values: &[Value]| {
+            let texts: Vec<String> = values.iter().map(Value::to_string).collect();
+            texts.join(",")
+        };
+        match self {
+            Value::Int(number) => number.fmt(f),
+            Value::List(values) => write!(f, "[{}]", list(values)),
+            Value::Ok(value) => write!(f, "ok {value}"),
+            Value::Err(value) => write!(f, "err {value}"),
+            Value::Aggregate(errors) => write!(f, "none[{}]", list(errors)),
+            Value::Panicked(text) => write!(f, "panic {text}"),
+            Value::Aborted => f.write_str("aborted"),
+            Value::SelfResolution => f.write_str("self"),
+        }
+    }
+}
+
+/// The text of the panic number `id`.
+pub fn panic_text(id: u32) -> String {
+    format!("p{id}")
+}
+
+/// How much a program may do: operations and callbacks.
+pub const FUEL: u32 = 300;
+
+/// How often an interval calls its body.
+pub const INTERVAL_CALLS: u32 = 3;

@@ -1,0 +1,119 @@
+//! The worker pool: `src/blocking/pool/workers.rs`, unchanged, with loom's threads in place of those of
+//! the `blocking` crate.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+
+use remote_queue::RemoteQueue;
+use workers::Workers;
+
+type JobId = u64;
+type JobResult = std::thread::Result<Box<dyn Any + Send>>;
+type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+
+mod threads {
+    pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(super) use loom::thread::yield_now;
+
+    // Each more is another thread, or another state of one, in every execution.
+    pub(super) const JOBS_PER_THREAD: usize = 2;
+    pub(super) const CHECKS_BEFORE_LEAVING: usize = 1;
+
+    pub(super) struct Task;
+
+    impl Task {
+        pub(super) fn detach(self) {}
+    }
+
+    pub(super) fn unblock(run: impl FnOnce() + Send + 'static) -> Task {
+        loom::thread::spawn(run);
+        Task
+    }
+}
+
+/// The part of the remote queue that receives what a job returned.
+pub(crate) mod remote_queue {
+    use loom::sync::{Condvar, Mutex};
+
+    use super::{JobId, JobResult};
+
+    pub(crate) enum Message {
+        JobDone(JobId, JobResult),
+    }
+
+    #[derive(Default)]
+    pub(crate) struct RemoteQueue {
+        done: Mutex<Vec<JobId>>,
+        changed: Condvar,
+    }
+
+    impl RemoteQueue {
+        #[expect(
+            clippy::unnecessary_wraps,
+            reason = "as the real one, which may be closed"
+        )]
+        pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
+            let Message::JobDone(id, result) = message;
+            assert!(result.is_ok(), "more jobs run at once than the limit");
+            self.done.lock().unwrap().push(id);
+            self.changed.notify_one();
+            Ok(())
+        }
+
+        /// Waits until `count` jobs have finished, and returns them.
+        pub(super) fn wait_for(&self, count: usize) -> Vec<JobId> {
+            let mut done = self.done.lock().unwrap();
+            while done.len() < count {
+                done = self.changed.wait(done).unwrap();
+            }
+            done.clone()
+        }
+    }
+}
+
+#[expect(dead_code, reason = "the model cancels nothing")]
+#[path = "../../../src/blocking/pool/workers.rs"]
+mod workers;
+
+/// A job that fails if more than `limit` jobs run.
+fn job(running: Arc<AtomicUsize>, limit: usize) -> JobWork {
+    Box::new(move || {
+        assert!(running.fetch_add(1, Ordering::Relaxed) < limit);
+        running.fetch_sub(1, Ordering::Relaxed);
+        Box::new(())
+    })
+}
+
+/// Submits two jobs to a pool of `threads`, and waits for both. `limit` is what the jobs expect.
+fn run_two(threads: usize, limit: usize) -> Vec<JobId> {
+    let remote_queue = Arc::new(RemoteQueue::default());
+    let workers = Workers::new(remote_queue.clone(), threads);
+    let running = Arc::new(AtomicUsize::new(0));
+    Workers::add(&workers, 0, job(running.clone(), limit));
+    Workers::add(&workers, 1, job(running, limit));
+    let done = remote_queue.wait_for(2);
+    workers.wait_until_idle();
+    done
+}
+
+#[test]
+fn one_thread_runs_all_jobs_in_order() {
+    super::explore_at_most(3, || assert_eq!(run_two(1, 1), [0, 1]));
+}
+
+#[test]
+fn two_threads_run_all_jobs() {
+    super::explore_at_most(3, || {
+        let mut done = run_two(2, 2);
+        done.sort_unstable();
+        assert_eq!(done, [0, 1]);
+    });
+}
+
+#[test]
+#[should_panic(expected = "more jobs run at once than the limit")]
+fn two_threads_run_two_jobs_at_once() {
+    super::explore_at_most(3, || drop(run_two(2, 1)));
+}
