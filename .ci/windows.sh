@@ -61,8 +61,8 @@ if [ $# -gt 0 ]; then
   exit
 fi
 
-log=$target/windows.log skipped=$target/tmp/skipped
-mkdir -p "$target/tmp"
+log=$target/windows.log skipped=$target/$triple/tmp/skipped
+mkdir -p "$target/$triple/tmp"
 touch "$skipped"
 before=$(wc -l <"$skipped")
 failed=0
