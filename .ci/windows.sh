@@ -2,12 +2,14 @@
 # Builds the tests for Windows with mingw and runs them under Wine. Installs Debian's packages and
 # the standard library of the target if they are missing.
 #
-#   .ci/windows.sh                          the whole suite, with a count of what ran
+#   .ci/windows.sh                          all tests but those of the documentation, with a count
 #   .ci/windows.sh --test net udp::         `cargo test` for Windows with these arguments
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 triple=x86_64-pc-windows-gnu
+# A few more passed when this was written. A test that is no longer built for Windows is noticed.
+least=700
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 find_wine() { command -v wine64 || { test -x /usr/lib/wine/wine64 && echo /usr/lib/wine/wine64; }; }
@@ -42,9 +44,46 @@ fi
 ctrl_c=$WINEPREFIX/drive_c/windows/system32/nodeloop-ctrl-c.exe
 [ "$ctrl_c" -nt .ci/wine/ctrl_c.c ] || x86_64-w64-mingw32-gcc -Os -o "$ctrl_c" .ci/wine/ctrl_c.c
 
-export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
-# The tests have limits of their own; this one is for a process that does not even start.
-export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout --kill-after=10 ${WINE_LIMIT:-300} $wine"
+# The services of Wine start now. Those that a test starts would keep its output open.
+"$wineserver" -k || true # of a run that was killed
+timeout 60 "$wineserver" -w
+timeout 60 "$wineserver" -p >/dev/null 2>&1
+timeout 120 "$wine" wineboot >/dev/null 2>&1
 
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
+# The tests have limits of their own, which this one is above: for a process that does not even start.
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout --kill-after=10 600 $wine"
 export NODELOOP_LIMIT_FACTOR=${NODELOOP_LIMIT_FACTOR:-4}
-cargo test --target "$triple" "$@"
+export NODELOOP_WINE=1 # what Wine lacks is skipped
+
+if [ $# -gt 0 ]; then
+  cargo test --target "$triple" "$@"
+  exit
+fi
+
+log=$target/windows.log skipped=$target/$triple/tmp/skipped
+mkdir -p "$target/$triple/tmp"
+touch "$skipped"
+before=$(wc -l <"$skipped")
+failed=0
+# A test runs the examples.
+cargo build --target "$triple" --examples
+cargo test --target "$triple" --tests --no-fail-fast 2>&1 | tee "$log" || failed=1
+
+echo
+awk '
+  / Running / { binary = $2 == "unittests" ? $3 : $2 }
+  /^test result: / {
+    printf "%-24s %4d passed, %d failed, %d ignored\n", binary, $4, $6, $8
+    passed += $4
+  }
+  END { printf "%-24s %4d passed\n", "all", passed }
+' "$log" | tee "$target/windows.count"
+echo "skipped, with the reason:"
+tail -n "+$((before + 1))" "$skipped" | sort -u
+ran=$(awk 'END { print $2 }' "$target/windows.count")
+if [ "$ran" -lt "$least" ]; then
+  echo "$ran tests have passed, $least or more are expected: change the number in $0 only with a reason"
+  exit 1
+fi
+exit "$failed"

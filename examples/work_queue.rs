@@ -5,6 +5,7 @@
 //!
 //! Run: with the arguments LICENSE-MIT no/such/file LICENSE-APACHE
 //! Compared with Node: not, because Node's pool runs no functions of the program
+//! On Windows: not run, because the system words the error differently there
 
 use std::collections::{BTreeMap, VecDeque};
 use std::{env, fs, io};

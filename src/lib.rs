@@ -90,8 +90,9 @@
 //!
 //! # Platforms
 //!
-//! The tests run on Linux and, as far as they have a meaning on Windows, under Wine. The crate compiles for macOS,
-//! but no test runs there. [Limits](guide::limits_and_faq) names what is missing on Windows.
+//! All tests run on Linux. Those that have a meaning on Windows also run under Wine. For macOS, the crate is
+//! checked to compile. [Limits](guide::limits_and_faq) names what is missing on Windows, and
+//! [exactness](guide::exactness#windows) what differs there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc(test(attr(deny(unused_must_use))))]

@@ -9,7 +9,7 @@ mod common;
 mod faults;
 mod file;
 mod forgotten;
-#[cfg(all(unix, feature = "macros"))]
+#[cfg(feature = "macros")]
 mod tail;
 
 use std::cell::RefCell;

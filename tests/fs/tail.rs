@@ -73,6 +73,10 @@ impl Tail {
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "the example compares creation times, which a new file of the same name inherits there"
+)]
 fn it_prints_what_is_added_to_the_file_of_this_name() {
     let _limit = limit();
     test::run(async |t| {

@@ -13,5 +13,6 @@ mod probes_are_covered;
 #[cfg(feature = "macros")]
 mod readme;
 #[cfg(feature = "macros")]
+#[allow(dead_code, reason = "a part of it is used")]
 #[path = "../common/skip.rs"]
 mod skip;

@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 use futures::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use futures::{AsyncRead, StreamExt};
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::{Promise, signal, spawn, test};
+use nodeloop::{Promise, spawn, test};
 
 use crate::common::limit::limit;
 
@@ -98,7 +98,7 @@ fn ctrl_c_says_goodbye() {
     }
     let _limit = limit();
     crate::common::block_on(async {
-        let (address, server) = start(signal::ctrl_c()).await;
+        let (address, server) = start(nodeloop::signal::ctrl_c()).await;
         let mut client = Client::join(address).await;
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT)
             .unwrap();

@@ -7,7 +7,7 @@ mod common;
 mod memory;
 
 mod addresses;
-#[cfg(all(unix, feature = "macros"))]
+#[cfg(feature = "macros")]
 mod chat;
 #[cfg(target_os = "linux")]
 mod descriptors;
