@@ -125,6 +125,10 @@ impl Builder {
     /// has a smaller stack. A higher value allows deeper nesting, up to
     /// [`MAX_SPAWN_DEPTH`](crate::promise::MAX_SPAWN_DEPTH), on a thread with a larger stack.
     ///
+    /// The distance is that of the addresses of two variables. AddressSanitizer moves variables to the
+    /// heap unless `ASAN_OPTIONS` has `detect_stack_use_after_return=0`; under it, set that or
+    /// `usize::MAX` here.
+    ///
     /// # Examples
     ///
     /// ```
