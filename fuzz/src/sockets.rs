@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddrV4};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
@@ -114,6 +115,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs the script; panics if anything is wrong.
 pub fn run(script: &Script) {
+    ignore_broken_pipes();
     let before = descriptors();
     let (first, second) = (Rc::<Direction>::default(), Rc::<Direction>::default());
     let closed = Rc::new(Cell::new(0));
@@ -149,6 +151,16 @@ pub fn run(script: &Script) {
             assert_eq!(direction.received.get(), direction.sent.get(), "bytes");
         }
     }
+}
+
+/// Makes a write to a peer that is gone an error. The runtime of Rust does so before `main`, but the
+/// `main` of libFuzzer is in C++.
+fn ignore_broken_pipes() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default())
+            .expect("a handler can be installed");
+    });
 }
 
 impl Script {

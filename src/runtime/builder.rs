@@ -127,7 +127,7 @@ impl Builder {
     ///
     /// The distance is that of the addresses of two variables. AddressSanitizer moves variables to the
     /// heap unless `ASAN_OPTIONS` has `detect_stack_use_after_return=0`; under it, set that or
-    /// `usize::MAX` here.
+    /// `usize::MAX` here. With `cfg(fuzzing)`, as in `cargo fuzz`, only the depth is limited.
     ///
     /// # Examples
     ///
