@@ -141,7 +141,7 @@ fn spawns_nest_as_deep_as_documented() {
 )]
 #[cfg_attr(
     windows,
-    ignore = "it overflows the stack under Wine: the default limit of nested spawns is too high there"
+    ignore = "it overflows the stack under Wine, for a reason that is not known yet"
 )]
 fn large_futures_and_locals_do_not_overflow_the_stack() {
     let _limit = limit();
