@@ -75,13 +75,12 @@ impl<T> Channel<T> {
         Poll::Pending
     }
 
-    pub(super) fn close_receiver(&self) {
+    #[must_use]
+    pub(super) fn close_receiver(&self) -> impl Sized + use<T> {
         let mut state = self.lock();
         state.is_receiver_closed = true;
         state.receivable = 0;
-        let (queue, waker) = (std::mem::take(&mut state.queue), state.waker.take());
-        drop(state);
-        drop((queue, waker));
+        (std::mem::take(&mut state.queue), state.waker.take())
     }
 }
 

@@ -120,8 +120,10 @@ impl<S: Send + 'static, R: Send + 'static> Stream for MessagePort<S, R> {
 
 impl<S: Send + 'static, R: Send + 'static> Drop for MessagePort<S, R> {
     fn drop(&mut self) {
+        // In this order, a peer that has seen the end can send no message that nobody receives.
+        let unreceived = self.receives.close_receiver();
         self.sends.close_sender();
-        self.receives.close_receiver();
+        drop(unreceived); // may call code of the user
     }
 }
 

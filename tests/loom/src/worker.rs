@@ -144,7 +144,7 @@ fn a_message_that_is_not_received_is_returned_or_dropped() {
         let message = Arc::new(());
         let (sends, sent) = (channel.clone(), message.clone());
         let sender = thread::spawn(move || drop(sends.send(sent)));
-        channel.close_receiver();
+        drop(channel.close_receiver());
         receiver.close();
         sender.join().unwrap();
         assert!(channel.send(message.clone()).is_err());
