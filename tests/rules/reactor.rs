@@ -833,6 +833,7 @@ fn a_panic_in_a_reader_leaves_the_others_alone() {
 
 /// A regular file cannot be polled, which is an immediate error.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no `fcntl(F_SETFL)` of a file")]
 fn a_regular_file_is_refused() {
     let _limit = limit();
     run(async {
