@@ -3,6 +3,8 @@
 # with the command that reproduces it. Installs a nightly Rust, a C++ compiler and cargo-fuzz.
 #
 #     .ci/fuzz.sh [SECONDS_PER_TARGET [TARGET...]]    60 seconds and all targets; 3600 is the long form
+#
+# NODELOOP_FUZZ_SEED repeats the choices of a run; without it they are different each time.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 seconds=${1:-60}
@@ -28,7 +30,7 @@ for target in "${targets[@]}"; do
   mkdir -p "$found" "corpus/$target" "artifacts/$target"
   if target/"$(rustc +nightly -vV | sed -n 's/^host: //p')"/release/"$target" \
     -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
-    -max_len=2048 -print_final_stats=1 "$found" "corpus/$target" >"$log" 2>&1; then
+    -max_len=2048 -seed="${NODELOOP_FUZZ_SEED:-0}" -print_final_stats=1 "$found" "corpus/$target" >"$log" 2>&1; then
     cover=$(sed -n 's/.* cov: \([0-9]*\) ft: \([0-9]*\) .*/\1 edges, \2 features/p' "$log" | tail -1)
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     printf '%s: %s runs in %s s, %s, %s inputs in the corpus\n' \
