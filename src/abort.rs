@@ -113,8 +113,9 @@ impl AbortSignal {
 
     /// Creates a signal that is aborted after `duration`, with [`AbortReason::TimedOut`].
     ///
-    /// Its timer does not keep the loop alive, as in Node, and is cleared when the signal and all
-    /// signals that depend on it are dropped.
+    /// Its timer does not keep the loop alive, as in Node. It is cleared when the signal and all signals
+    /// that depend on it are dropped: keep one of them as long as its listeners are to be called. (Node
+    /// keeps a signal that has listeners.)
     ///
     /// # Panics
     ///

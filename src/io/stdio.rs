@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::io::{AsyncRead, AsyncWrite};
 
-#[cfg_attr(not(unix), path = "stdio/other.rs")]
+#[cfg_attr(not(unix), path = "stdio/windows.rs")]
 #[cfg_attr(unix, path = "stdio/unix.rs")]
 mod system;
 

@@ -87,7 +87,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Sets the release of Node whose order the loop has; [`NodeRelease::default`] without it.
+    /// Sets the release of Node whose order the loop has; [`NodeRelease::V24`] by default.
     ///
     /// The loops of its [workers](crate::worker) have the same release.
     pub fn node(mut self, release: NodeRelease) -> Builder {

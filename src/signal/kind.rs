@@ -1,7 +1,6 @@
 //! The kinds of signals.
 
 #[cfg(unix)]
-#[path = "kind/unix.rs"]
 mod unix;
 
 use super::source::INTERRUPT;

@@ -20,35 +20,6 @@ use nodeloop::{set_immediate, spawn, yield_now};
 use rustix::fs::{OFlags, fcntl_getfl};
 
 #[test]
-fn bytes_go_through_a_pipe_until_its_end() {
-    let _limit = limit();
-    block_on(async {
-        let (mut sender, mut receiver) = pipe().unwrap();
-        let early = receiver.try_read(&mut [0; 8]).unwrap_err();
-        assert_eq!(early.kind(), ErrorKind::WouldBlock);
-        let writing = spawn(async move {
-            let long = vec![b'x'; 1 << 20]; // more than a pipe holds
-            sender.write_all(&long).await.unwrap();
-            sender.close().await.unwrap();
-            assert_eq!(
-                sender.write(b"x").await.unwrap_err().kind(),
-                ErrorKind::NotConnected
-            );
-        });
-        let mut bytes = Vec::new();
-        receiver.read_to_end(&mut bytes).await.unwrap();
-        assert_eq!(bytes.len(), 1 << 20);
-        writing.await;
-        let order = Rc::new(RefCell::new(Vec::new()));
-        let (check, close) = (order.clone(), order.clone());
-        set_immediate(move || check.borrow_mut().push("check"));
-        receiver.close().await;
-        close.borrow_mut().push("close");
-        assert_eq!(*order.borrow(), ["check", "close"]);
-    });
-}
-
-#[test]
 fn a_pipe_is_read_and_written_without_waiting() {
     let _limit = limit();
     block_on(async {

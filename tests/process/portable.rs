@@ -20,6 +20,7 @@ use nodeloop::{next_tick, on_before_exit, set_immediate, spawn, yield_now};
 /// The program of the child. Its output begins with a mark, because the test harness writes too.
 #[test]
 fn child() {
+    let _limit = limit();
     let Ok(mode) = std::env::var("NODELOOP_PORTABLE") else {
         return;
     };

@@ -13,6 +13,7 @@ use nodeloop::{RunError, exit, on_exit, set_immediate, spawn};
 /// The program of the child. Its output is between two marks, because the test harness writes too.
 #[test]
 fn child() {
+    let _limit = limit();
     let Ok(mode) = std::env::var("NODELOOP_STREAMS") else {
         return;
     };

@@ -196,6 +196,21 @@ fn the_timer_of_a_timeout_signal_ends_with_the_signal() {
     });
 }
 
+/// Node calls the listener of a signal that the program no longer holds; this is a documented deviation.
+#[test]
+fn a_timeout_signal_that_was_dropped_calls_no_listener() {
+    let log = trace(|log| {
+        let kept = AbortSignal::timeout(ms(10));
+        kept.on_abort(logging(&log, "kept"));
+        AbortSignal::timeout(ms(10)).on_abort(logging(&log, "dropped"));
+        set_timeout(ms(20), move || {
+            drop(kept);
+            log.borrow_mut().push("end".to_owned());
+        });
+    });
+    assert_eq!(log, ["kept", "end"]);
+}
+
 /// The abort drops the future, and the error is returned one turn later.
 #[test]
 fn aborting_drops_the_future() {

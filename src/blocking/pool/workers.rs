@@ -140,6 +140,7 @@ impl Workers {
         }
         job
     }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // No user code runs under the lock, so the contents of a poisoned one are consistent.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

@@ -135,8 +135,9 @@ fn unsubscribe(subscriber: &Arc<Subscriber>) {
     dispatch_if_due();
 }
 
-/// Whether [`Handler::dispatch`] has to be called. The accesses are sequentially consistent: whoever
-/// fails to acquire the lock has set this before, and whoever releases the lock reads it afterwards.
+/// Whether [`Handler::dispatch`] has to be called. The accesses are sequentially consistent: a thread
+/// that fails to acquire the lock has set this before, and the one that releases the lock reads it
+/// afterwards.
 static IS_DUE: AtomicBool = AtomicBool::new(false);
 
 fn dispatch() {

@@ -67,7 +67,7 @@ impl Counts {
 
     /// Returns what was owed and what came back of one item.
     ///
-    /// The counters are statistics: whoever compares them has awaited the end of those who count.
+    /// The counters are statistics: the task that compares them has awaited the end of the tasks that count.
     fn of(&self, item: Item) -> (u64, u64) {
         let index = item as usize;
         let owed = self.owed[index].load(Ordering::Relaxed);

@@ -5,10 +5,7 @@ use std::io::{self, IoSliceMut, Read};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use mio::event::Source;
-use mio::{Interest, Registry, Token};
-
-use super::{CHUNK_BYTES, Failure, Os, Shared, in_use};
+use super::{CHUNK_BYTES, End, Failure, Os, Shared, in_use};
 use crate::reactor::remote_queue::{RemoteQueue, SourceEvent};
 
 /// A handle that can be read from by a thread.
@@ -22,16 +19,12 @@ impl<T: Read + Into<Stdio> + Send> Input for T {
     }
 }
 
-/// The end of a pipe that is read from. Dropping it ends its thread once a running read returns.
-pub struct Reader {
-    shared: Arc<Shared<State>>,
-    reads_ahead: bool,
-}
+/// The end of a pipe that is read from.
+pub(in crate::io) type Reader = End<Reading>;
 
-struct State {
-    token: Option<Token>,
+pub struct Reading {
+    reads_ahead: bool,
     progress: Progress,
-    is_closed: bool,
 }
 
 enum Progress {
@@ -54,49 +47,48 @@ impl Reader {
         remote_queue: Arc<RemoteQueue>,
         reads_ahead: bool,
     ) -> Reader {
-        let state = State {
-            token: None,
-            progress: Progress::Unused(input),
-            is_closed: false,
-        };
-        Reader {
-            shared: Shared::new(state, remote_queue),
+        let reading = Reading {
             reads_ahead,
-        }
+            progress: Progress::Unused(input),
+        };
+        End::with_progress(reading, remote_queue)
     }
 
     /// Starts the thread and its first read, of at most `length` bytes, unless that was done before.
     pub(in crate::io) fn begin(&self, length: usize) {
-        let reading = Progress::Reading(self.request(length));
         let mut state = self.shared.lock();
-        let input = match std::mem::replace(&mut state.progress, reading) {
+        let reading = &mut state.progress;
+        let request = reading.request(length);
+        let input = match std::mem::replace(&mut reading.progress, request) {
             Progress::Unused(input) => input,
             progress => {
-                state.progress = progress;
+                reading.progress = progress;
                 return;
             }
         };
         if let Err(error) = self.shared.start(|shared| serve(shared, input)) {
-            state.progress = Progress::Failed(error.into());
+            state.progress.progress = Progress::Failed(error.into());
             self.shared.report(state.token, SourceEvent::ReadClosed);
-        }
-    }
-
-    fn request(&self, length: usize) -> usize {
-        match self.reads_ahead {
-            true => CHUNK_BYTES,
-            false => length.clamp(1, CHUNK_BYTES),
         }
     }
 }
 
+impl Reading {
+    fn request(&self, length: usize) -> Progress {
+        Progress::Reading(match self.reads_ahead {
+            true => CHUNK_BYTES,
+            false => length.clamp(1, CHUNK_BYTES),
+        })
+    }
+}
+
 /// Reads on request, until the end, an error, or until the reader was dropped.
-fn serve(shared: &Shared<State>, mut input: Box<dyn Input>) {
+fn serve(shared: &Shared<Reading>, mut input: Box<dyn Input>) {
     loop {
-        let is_idle =
-            |state: &State| !state.is_closed && !matches!(state.progress, Progress::Reading(_));
-        let state = shared.wait_while(is_idle);
-        let length = match state.progress {
+        let state = shared.wait_while(|state| {
+            !state.is_closed && !matches!(state.progress.progress, Progress::Reading(_))
+        });
+        let length = match state.progress.progress {
             Progress::Reading(length) if !state.is_closed => length,
             _ => return,
         };
@@ -117,7 +109,7 @@ fn serve(shared: &Shared<State>, mut input: Box<dyn Input>) {
             Err(error) => (Progress::Failed(error.into()), SourceEvent::ReadClosed),
         };
         let mut state = shared.lock();
-        state.progress = progress;
+        state.progress.progress = progress;
         shared.report(state.token, event);
         if event == SourceEvent::ReadClosed {
             return;
@@ -127,7 +119,8 @@ fn serve(shared: &Shared<State>, mut input: Box<dyn Input>) {
 
 impl Os for Reader {
     fn into_stdio(self) -> io::Result<Stdio> {
-        let progress = std::mem::replace(&mut self.shared.lock().progress, Progress::End);
+        let reading = &mut self.shared.lock().progress;
+        let progress = std::mem::replace(&mut reading.progress, Progress::End);
         match progress {
             Progress::Unused(input) => Ok(input.into_stdio()),
             _ => Err(in_use()),
@@ -141,13 +134,13 @@ impl Read for &Reader {
     }
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let mut state = self.shared.lock();
-        match &mut state.progress {
+        let reading = &mut self.shared.lock().progress;
+        match &mut reading.progress {
             Progress::Data(bytes, taken) => {
                 let length = (&bytes[*taken..]).read_vectored(buffers)?;
                 *taken += length;
                 if *taken == bytes.len() {
-                    state.progress = Progress::Idle;
+                    reading.progress = Progress::Idle;
                 }
                 Ok(length)
             }
@@ -156,7 +149,7 @@ impl Read for &Reader {
             Progress::Idle => {
                 let length = buffers.iter().map(|buffer| buffer.len());
                 let length = length.fold(0, usize::saturating_add);
-                state.progress = Progress::Reading(self.request(length));
+                reading.progress = reading.request(length);
                 self.shared.requested.notify_one();
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -165,33 +158,8 @@ impl Read for &Reader {
     }
 }
 
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.shared.lock().is_closed = true;
-        self.shared.requested.notify_one();
-    }
-}
-
-impl fmt::Debug for Reader {
+impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").finish_non_exhaustive()
-    }
-}
-
-/// The operating system does not know the pipe; its thread reports under the token.
-impl Source for Reader {
-    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
-        self.shared.lock().token = Some(token);
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
-        self.shared.lock().token = Some(token);
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
-        self.shared.lock().token = None;
-        Ok(())
+        f.debug_struct("Reading").finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@
 mod reader;
 mod writer;
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::process::Stdio;
 use std::rc::Rc;
@@ -16,7 +17,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
 
-use mio::Token;
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
 
 use super::{Receiver, Sender};
 use crate::event_loop::state::LoopState;
@@ -104,30 +106,83 @@ pub(super) fn poll_flush(source: &PollEvented<OsSender>, cx: &Context<'_>) -> Po
     source.poll_io(Direction::Write, cx, OsSender::flush)
 }
 
+/// One end of a pipe. Dropping it ends its thread once a running call has returned.
+pub struct End<P: Send + 'static> {
+    shared: Arc<Shared<P>>,
+}
+
 /// What the loop and the thread of one end share.
-struct Shared<S> {
-    state: Mutex<S>,
+struct Shared<P> {
+    state: Mutex<State<P>>,
     /// Notified when the thread has something to do.
     requested: Condvar,
     remote_queue: Arc<RemoteQueue>,
 }
 
-impl<S: Send + 'static> Shared<S> {
-    fn new(state: S, remote_queue: Arc<RemoteQueue>) -> Arc<Shared<S>> {
-        Arc::new(Shared {
+struct State<P> {
+    /// Identifies the registered source in the thread's reports.
+    token: Option<Token>,
+    is_closed: bool,
+    progress: P,
+}
+
+impl<P: Send + 'static> End<P> {
+    fn with_progress(progress: P, remote_queue: Arc<RemoteQueue>) -> End<P> {
+        let state = State {
+            token: None,
+            is_closed: false,
+            progress,
+        };
+        let shared = Shared {
             state: Mutex::new(state),
             requested: Condvar::new(),
             remote_queue,
-        })
+        };
+        End {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl<P: Send + 'static> fmt::Debug for End<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("End").finish_non_exhaustive()
+    }
+}
+
+impl<P: Send + 'static> Drop for End<P> {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.requested.notify_one();
+    }
+}
+
+/// The operating system does not know the pipe; its thread reports under the token.
+impl<P: Send + 'static> Source for End<P> {
+    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
+        self.shared.lock().token = Some(token);
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, S> {
+    fn reregister(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
+        self.shared.lock().token = Some(token);
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        self.shared.lock().token = None;
+        Ok(())
+    }
+}
+
+impl<P: Send + 'static> Shared<P> {
+    fn lock(&self) -> MutexGuard<'_, State<P>> {
         // The state is consistent between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits, on the thread, while `is_idle`.
-    fn wait_while(&self, is_idle: impl Fn(&S) -> bool) -> MutexGuard<'_, S> {
+    fn wait_while(&self, is_idle: impl Fn(&State<P>) -> bool) -> MutexGuard<'_, State<P>> {
         let state = self.lock();
         self.requested
             .wait_while(state, |state| is_idle(state))

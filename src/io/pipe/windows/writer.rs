@@ -5,10 +5,7 @@ use std::io::{self, IoSlice, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use mio::event::Source;
-use mio::{Interest, Registry, Token};
-
-use super::{CHUNK_BYTES, Failure, Os, Shared, in_use};
+use super::{CHUNK_BYTES, End, Failure, Os, Shared, in_use};
 use crate::reactor::remote_queue::{RemoteQueue, SourceEvent};
 
 /// A handle that can be written to by a thread.
@@ -22,16 +19,10 @@ impl<T: Write + Into<Stdio> + Send> Output for T {
     }
 }
 
-/// The end of a pipe that is written to. Dropping it ends its thread once everything is written.
-pub struct Writer {
-    shared: Arc<Shared<State>>,
-}
+/// The end of a pipe that is written to.
+pub(in crate::io::pipe) type Writer = End<Writing>;
 
-struct State {
-    token: Option<Token>,
-    progress: Progress,
-    is_closed: bool,
-}
+pub struct Writing(Progress);
 
 enum Progress {
     /// No thread was started.
@@ -46,19 +37,12 @@ enum Progress {
 
 impl Writer {
     pub(super) fn new(output: Box<dyn Output>, remote_queue: Arc<RemoteQueue>) -> Writer {
-        let state = State {
-            token: None,
-            progress: Progress::Unused(output),
-            is_closed: false,
-        };
-        Writer {
-            shared: Shared::new(state, remote_queue),
-        }
+        End::with_progress(Writing(Progress::Unused(output)), remote_queue)
     }
 
     /// Returns `WouldBlock` until everything is written.
     pub(super) fn flush(&self) -> io::Result<()> {
-        match &self.shared.lock().progress {
+        match &self.shared.lock().progress.0 {
             Progress::Unused(_) | Progress::Idle => Ok(()),
             Progress::Requested(_) | Progress::Writing => Err(io::ErrorKind::WouldBlock.into()),
             Progress::Failed(failure) => Err(failure.error()),
@@ -67,11 +51,11 @@ impl Writer {
 }
 
 /// Writes what is requested, until an error or until the writer was dropped.
-fn serve(shared: &Shared<State>, mut output: Box<dyn Output>) {
+fn serve(shared: &Shared<Writing>, mut output: Box<dyn Output>) {
     loop {
-        let is_idle = |state: &State| !state.is_closed && matches!(state.progress, Progress::Idle);
-        let mut state = shared.wait_while(is_idle);
-        let progress = std::mem::replace(&mut state.progress, Progress::Writing);
+        let mut state = shared
+            .wait_while(|state| !state.is_closed && matches!(state.progress.0, Progress::Idle));
+        let progress = std::mem::replace(&mut state.progress.0, Progress::Writing);
         let Progress::Requested(bytes) = progress else {
             return; // it was closed, and everything is written
         };
@@ -80,11 +64,11 @@ fn serve(shared: &Shared<State>, mut output: Box<dyn Output>) {
         let mut state = shared.lock();
         let event = match written {
             Ok(()) => {
-                state.progress = Progress::Idle;
+                state.progress.0 = Progress::Idle;
                 SourceEvent::Writable
             }
             Err(error) => {
-                state.progress = Progress::Failed(error.into());
+                state.progress.0 = Progress::Failed(error.into());
                 SourceEvent::WriteClosed
             }
         };
@@ -97,11 +81,11 @@ fn serve(shared: &Shared<State>, mut output: Box<dyn Output>) {
 
 impl Os for Writer {
     fn into_stdio(self) -> io::Result<Stdio> {
-        let progress = std::mem::replace(&mut self.shared.lock().progress, Progress::Idle);
-        match progress {
+        let mut state = self.shared.lock();
+        match std::mem::replace(&mut state.progress.0, Progress::Idle) {
             Progress::Unused(output) => Ok(output.into_stdio()),
             progress => {
-                self.shared.lock().progress = progress; // the thread writes the rest
+                state.progress.0 = progress; // the thread writes the rest
                 Err(in_use())
             }
         }
@@ -115,7 +99,7 @@ impl Write for &Writer {
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.shared.lock();
-        match &state.progress {
+        match &state.progress.0 {
             Progress::Unused(_) | Progress::Idle => {}
             Progress::Requested(_) | Progress::Writing => {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -131,12 +115,12 @@ impl Write for &Writer {
         if length == 0 {
             return Ok(0);
         }
-        match std::mem::replace(&mut state.progress, Progress::Requested(bytes)) {
+        match std::mem::replace(&mut state.progress.0, Progress::Requested(bytes)) {
             Progress::Unused(output) => {
                 if let Err(error) = self.shared.start(|shared| serve(shared, output)) {
                     let failure = Failure::from(error);
                     let error = failure.error();
-                    state.progress = Progress::Failed(failure);
+                    state.progress.0 = Progress::Failed(failure);
                     return Err(error);
                 }
             }
@@ -151,33 +135,8 @@ impl Write for &Writer {
     }
 }
 
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.shared.lock().is_closed = true;
-        self.shared.requested.notify_one();
-    }
-}
-
-impl fmt::Debug for Writer {
+impl fmt::Debug for Writing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").finish_non_exhaustive()
-    }
-}
-
-/// The operating system does not know the pipe; its thread reports under the token.
-impl Source for Writer {
-    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
-        self.shared.lock().token = Some(token);
-        Ok(())
-    }
-
-    fn reregister(&mut self, _: &Registry, token: Token, _: Interest) -> io::Result<()> {
-        self.shared.lock().token = Some(token);
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
-        self.shared.lock().token = None;
-        Ok(())
+        f.debug_struct("Writing").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The standard streams on other operating systems: a thread reads, and writes block.
+//! The standard streams on Windows: a thread reads, and writes block.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, IsTerminal, Read, Write};
