@@ -31,7 +31,7 @@ miri() {
 }
 
 # Their repetitions are the test, or they start processes, which Miri cannot.
-skipped=(scale:: ten_thousand:: time_limits:: node_peer:: echo_node:: children:: child_signal:: stdio::)
+skipped=(scale:: ten_thousand:: time_limits:: node_peer:: echo_node:: children:: child_signal:: stdio)
 skip() { printf -- '--skip %s ' "${skipped[@]}"; }
 
 install

@@ -30,6 +30,7 @@ async fn press() {
 /// The program of the child.
 #[test]
 fn child() {
+    let _limit = limit();
     if std::env::var_os(IN_CONSOLE).is_none() {
         return;
     }

@@ -21,7 +21,7 @@ mod portable;
 mod remote;
 #[cfg(unix)]
 mod signals;
-#[cfg(unix)]
 mod stdio;
-mod streams;
+#[cfg(unix)]
+mod stdio_unix;
 mod workers;

@@ -1,12 +1,11 @@
 //! Pipes within the process, FIFOs, other descriptors, and copying in both directions.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::rc::Rc;
 
 use crate::common::block_on;
 use crate::common::limit::limit;

@@ -1,40 +1,27 @@
-//! Standard streams: the test program runs itself as a child, with streams of every kind.
+//! Standard streams on every operating system: the test program runs itself as the child.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, PipeReader, Read, Write, pipe};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::process::{Child, ExitStatus, Stdio};
-use std::rc::Rc;
 
 use crate::common::limit::limit;
 use crate::common::process::command_of;
-use futures::FutureExt;
+use crate::common::real_loop;
 use futures::io::{AsyncReadExt, AsyncWriteExt, copy};
 use nodeloop::io::{stderr, stdin, stdout};
-use nodeloop::{EventLoop, RunError, exit, on_exit, set_immediate, spawn, yield_now};
-use rustix::fs::OFlags;
+use nodeloop::{RunError, exit, on_exit, set_immediate, spawn};
 
 /// The program of the child. Its output is between two marks, because the test harness writes too.
 #[test]
 fn child() {
     let _limit = limit();
-    let Ok(mode) = std::env::var("NODELOOP_STDIO") else {
+    let Ok(mode) = std::env::var("NODELOOP_STREAMS") else {
         return;
     };
     print!("<<"); // buffered until the loop writes something
-    let mut event_loop = EventLoop::builder().build().unwrap();
+    let mut event_loop = real_loop();
     let result = match &*mode {
         "copy" => event_loop.run(async {
             copy(stdin(), &mut stdout()).await.unwrap();
-            for shared in [std::io::stdin().as_fd(), std::io::stdout().as_fd()] {
-                let flags = rustix::fs::fcntl_getfl(shared).unwrap();
-                assert!(
-                    !flags.contains(OFlags::NONBLOCK),
-                    "the mode must not change for other processes"
-                );
-            }
         }),
         "order" => event_loop.run(async {
             print!("a");
@@ -43,29 +30,41 @@ fn child() {
             stdout().write_all(b"d").await.unwrap();
             print!("e");
             stdout().flush().await.unwrap();
+            print!("g"); // flushed at the end of the process
         }),
         "vectored" => event_loop.run(async {
-            let (mut first, mut second) = ([0; 2], [0; 8]);
-            let mut slices = [&mut first[..], &mut second].map(IoSliceMut::new);
-            assert_eq!(stdin().read_vectored(&mut slices).await.unwrap(), 6);
-            let slices = [&first[..], b"-", &second[..4]].map(IoSlice::new);
+            let (mut first, mut second) = ([0; 2], [0; 4]);
+            stdin().read_exact(&mut first).await.unwrap();
+            let mut slices = [IoSliceMut::new(&mut second)];
+            assert_eq!(stdin().read_vectored(&mut slices).await.unwrap(), 4);
+            let slices = [&first[..], b"-", &second].map(IoSlice::new);
             assert_eq!(stdout().write_vectored(&slices).await.unwrap(), 7);
         }),
+        "error" => event_loop.run(async {
+            stderr().write_all(b"text").await.unwrap();
+            let slices = [&b" and"[..], b" more"].map(IoSlice::new);
+            assert_eq!(stderr().write_vectored(&slices).await.unwrap(), 9);
+        }),
+        // What is left belongs to a child, which inherits the standard input.
         "hand over" => event_loop.run(async {
             let mut two = [0; 2];
             stdin().read_exact(&mut two).await.unwrap();
             stdout().write_all(&two).await.unwrap();
             stdout().write_all(b"|").await.unwrap();
-            let mut cat = nodeloop::process::Command::new("cat");
-            assert!(cat.status().await.unwrap().success());
+            let mut command = command_of(child);
+            command.env("NODELOOP_STREAMS", "copy");
+            command.stdin(Stdio::inherit()).stdout(Stdio::piped());
+            let mut command = nodeloop::process::Command::from(command);
+            let output = command.stdin(Stdio::inherit()).output().await.unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let copied = between_marks(&text).as_bytes();
+            stdout().write_all(copied).await.unwrap();
         }),
         "wait" => event_loop.run(async {
             spawn(async {
                 let length = stdin().read(&mut [0; 9]).await.unwrap();
-                stdout()
-                    .write_all(format!("read {length}").as_bytes())
-                    .await
-                    .unwrap();
+                let text = format!("read {length}");
+                stdout().write_all(text.as_bytes()).await.unwrap();
             })
             .detach();
             on_exit(|_| print!(" exit"));
@@ -84,26 +83,6 @@ fn child() {
             spawn(async move { input.read(&mut [0; 9]).await.map(drop) }).detach();
             stdout().write_all(b"unrefed").await.unwrap();
         }),
-        "full" => event_loop.run(async {
-            let turns = Rc::new(Cell::new(0));
-            count_turns(turns.clone());
-            stdout().write_all(&vec![b'x'; 1 << 20]).await.unwrap();
-            stdout().write_all(b"y").await.unwrap();
-            assert!(turns.get() >= 10);
-        }),
-        "broken" => event_loop.run(async {
-            stdout().write_all(b"ready").await.unwrap();
-            stdin().read_exact(&mut [0; 1]).await.unwrap(); // the reader has gone
-            // A child that another test is starting may hold it for a moment.
-            let mut result = Ok(());
-            while result.is_ok() {
-                result = stdout().write_all(b"text").await;
-                yield_now().await;
-            }
-            assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
-            assert!(stdout().write(b"text").now_or_never().unwrap().is_err());
-            exit(4)
-        }),
         _ => unreachable!("no such mode"),
     };
     match result {
@@ -113,228 +92,106 @@ fn child() {
     }
 }
 
-/// Notifies the parent after ten turns, which shows that the loop still runs.
-fn count_turns(turns: Rc<Cell<usize>>) {
-    turns.set(turns.get() + 1);
-    if turns.get() == 10 {
-        spawn(async { stderr().write_all(b"go").await.unwrap() }).detach();
-    } else {
-        set_immediate(move || count_turns(turns));
-    }
+fn start(mode: &str, input: impl Into<Stdio>) -> Child {
+    let mut command = command_of(child);
+    command.env("NODELOOP_STREAMS", mode).stdin(input);
+    command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
-fn start(mode: &str, input: impl Into<Stdio>, output: impl Into<Stdio>) -> Child {
-    command_of(child)
-        .arg("--test-threads=1")
-        .env("NODELOOP_STDIO", mode)
-        .stdin(input)
-        .stdout(output)
-        .spawn()
-        .unwrap()
-}
-
-/// What a child has written to a pipe, between the marks.
-fn written(mut child: Child) -> (ExitStatus, String) {
+/// What a child has written, between the marks.
+pub(super) fn written(mut child: Child) -> (ExitStatus, String) {
     let mut text = String::new();
     let mut output = child.stdout.take().unwrap();
     output.read_to_string(&mut text).unwrap();
     (child.wait().unwrap(), between_marks(&text).to_owned())
 }
 
-fn between_marks(text: &str) -> &str {
+pub(super) fn between_marks(text: &str) -> &str {
     let begin = text.find("<<").expect("it has begun") + 2;
     let end = text.rfind(">>").unwrap_or(text.len());
     &text[begin..end]
 }
 
-#[track_caller]
-fn assert_copied(input: impl Into<Stdio>, expected: &str) {
-    let (status, text) = written(start("copy", input, Stdio::piped()));
-    assert!(status.success());
-    assert!(
-        text == expected,
-        "{} of {} bytes",
-        text.len(),
-        expected.len()
-    );
-}
-
-fn long_text() -> String {
-    (0..50_000).map(|number| format!("{number}\n")).collect()
-}
-
 /// A pipe that gets `text` and then ends.
-fn pipe_of(text: String) -> PipeReader {
-    let (reader, mut writer) = pipe().unwrap();
+pub(super) fn pipe_of(text: String) -> std::io::PipeReader {
+    let (reader, mut writer) = std::io::pipe().unwrap();
     std::thread::spawn(move || writer.write_all(text.as_bytes()).unwrap());
     reader
 }
 
 #[test]
-fn a_pipe_a_file_a_socket_and_nothing_can_be_read() {
+fn a_pipe_a_file_and_nothing_can_be_read() {
     let _limit = limit();
-    let text = long_text();
-    assert_copied(pipe_of(text.clone()), &text);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    assert_copied(File::open(file.path()).unwrap(), &text);
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let sent = text.clone();
-    std::thread::spawn(move || (&ours).write_all(sent.as_bytes()).unwrap());
-    assert_copied(OwnedFd::from(theirs), &text);
-    assert_copied(Stdio::null(), "");
-}
+    let long: String = (0..50_000).map(|number| format!("{number}\n")).collect();
+    let (status, text) = written(start("copy", pipe_of(long.clone())));
+    assert!(status.success() && text == long);
 
-#[test]
-fn a_file_and_a_socket_can_be_written() {
-    let _limit = limit();
-    let text = long_text();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let mut child = start(
-        "copy",
-        pipe_of(text.clone()),
-        File::create(file.path()).unwrap(),
-    );
-    assert!(child.wait().unwrap().success());
-    let written = std::fs::read_to_string(file.path()).unwrap();
-    assert!(between_marks(&written) == text);
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let mut child = start("copy", pipe_of(text.clone()), OwnedFd::from(theirs));
-    let mut written = String::new();
-    ours.read_to_string(&mut written).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert!(between_marks(&written) == text);
-}
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("input");
+    std::fs::write(&path, &long).unwrap();
+    let (status, text) = written(start("copy", std::fs::File::open(&path).unwrap()));
+    assert!(status.success() && text == long);
 
-#[test]
-fn vectored_operations_use_all_slices() {
-    let _limit = limit();
-    let (status, text) = written(start("vectored", pipe_of("onetwo".into()), Stdio::piped()));
-    assert!(status.success());
-    assert_eq!(text, "on-etwo");
-    let (input, output) = (
-        tempfile::NamedTempFile::new(),
-        tempfile::NamedTempFile::new(),
-    );
-    let (mut input, output) = (input.unwrap(), output.unwrap());
-    input.write_all(b"onetwo").unwrap();
-    let open = |file: &tempfile::NamedTempFile| File::options().read(true).write(true).open(file);
-    let mut child = start("vectored", open(&input).unwrap(), open(&output).unwrap());
-    assert!(child.wait().unwrap().success());
-    let text = std::fs::read_to_string(&output).unwrap();
-    assert_eq!(between_marks(&text), "on-etwo");
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
-    ours.write_all(b"onetwo").unwrap();
-    let both = OwnedFd::from(theirs);
-    let mut child = start("vectored", both.try_clone().unwrap(), both);
-    let mut text = String::new();
-    ours.read_to_string(&mut text).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert_eq!(between_marks(&text), "on-etwo");
-}
-
-#[test]
-fn a_terminal_can_be_read_and_written() {
-    let _limit = limit();
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-    let open = || {
-        let mut options = File::options();
-        options.read(true).write(true).open(&name).unwrap()
-    };
-    let mut child = start("copy", open(), open());
-    let mut ours = File::from(ours);
-    ours.write_all(b"line\n\x04").unwrap(); // and the end of the input
-    assert!(child.wait().unwrap().success());
-    let mut text = Vec::new();
-    let _ = ours.read_to_end(&mut text); // it ends with an error, because the other end is closed
-    let text = String::from_utf8_lossy(&text);
-    // What was typed is echoed before it, or after the first mark.
-    assert_eq!(text.matches("line\r\n").count(), 2, "{text}");
+    let (status, text) = written(start("copy", Stdio::null()));
+    assert!(status.success() && text.is_empty());
 }
 
 #[test]
 fn lines_of_the_loop_and_of_print_come_in_order() {
     let _limit = limit();
-    let child = start("order", Stdio::null(), Stdio::piped());
-    assert_eq!(written(child).1, "abc\nde");
+    assert_eq!(written(start("order", Stdio::null())).1, "abc\ndeg");
+}
+
+#[test]
+fn vectored_operations_use_all_slices() {
+    let _limit = limit();
+    let (status, text) = written(start("vectored", pipe_of("abcdef".to_owned())));
+    assert!(status.success());
+    assert_eq!(text, "ab-cdef");
+}
+
+#[test]
+fn the_standard_error_is_written() {
+    let _limit = limit();
+    let mut command = command_of(child);
+    let output = command.env("NODELOOP_STREAMS", "error").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stderr, b"text and more");
 }
 
 #[test]
 fn nothing_is_read_ahead() {
     let _limit = limit();
-    let child = start("hand over", pipe_of("12345".to_owned()), Stdio::piped());
-    assert_eq!(written(child).1, "12|345");
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"12345").unwrap();
-    let child = start(
-        "hand over",
-        File::open(file.path()).unwrap(),
-        Stdio::piped(),
-    );
-    assert_eq!(written(child).1, "12|345");
+    file.write_all(b"abcdef").unwrap();
+    let file = std::fs::File::open(file.path()).unwrap();
+    for input in [Stdio::from(pipe_of("abcdef".to_owned())), file.into()] {
+        let (status, text) = written(start("hand over", input));
+        assert!(status.success());
+        assert_eq!(text, "ab|cdef");
+    }
 }
 
 #[test]
 fn a_read_that_waits_keeps_the_loop_alive() {
     let _limit = limit();
-    let (reader, mut writer) = pipe().unwrap();
-    let child = start("wait", reader, Stdio::piped());
-    writer.write_all(b"1234").unwrap();
-    assert_eq!(written(child).1, "read 4 exit");
+    let mut child = start("wait", Stdio::piped());
+    child.stdin.take().unwrap().write_all(b"abc").unwrap();
+    assert_eq!(written(child).1, "read 3 exit");
 }
 
 #[test]
 fn a_read_that_waits_does_not_hang_the_exit() {
     let _limit = limit();
-    let modes = [
-        ("block_on", "done", 0),
-        ("exit", "", 3),
-        ("unref", "unrefed", 0),
-    ];
-    for (mode, expected, code) in modes {
-        let (reader, _writer) = pipe().unwrap(); // it stays open
-        let (status, text) = written(start(mode, reader, Stdio::piped()));
-        assert_eq!((&*text, status.code()), (expected, Some(code)), "{mode}");
+    for (mode, code, expected) in [
+        ("block_on", 0, "done"),
+        ("exit", 3, ""),
+        ("unref", 0, "unrefed"),
+    ] {
+        let mut child = start(mode, Stdio::piped());
+        let input = child.stdin.take();
+        let (status, text) = written(child);
+        assert_eq!((status.code(), &*text), (Some(code), expected), "{mode}");
+        drop(input);
     }
-}
-
-#[test]
-fn a_full_pipe_does_not_stop_the_loop() {
-    let _limit = limit();
-    let mut command = command_of(child);
-    command.arg("--test-threads=1");
-    command.env("NODELOOP_STDIO", "full").stdin(Stdio::null());
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut go = [0; 2];
-    child.stderr.take().unwrap().read_exact(&mut go).unwrap();
-    assert_eq!(&go, b"go", "although the pipe was not read");
-    let (status, text) = written(child);
-    assert!(status.success());
-    assert_eq!(text.len(), (1 << 20) + 1);
-    assert!(text.ends_with('y'));
-}
-
-#[test]
-fn a_reader_that_has_gone_is_an_error() {
-    let _limit = limit();
-    let (reader, mut writer) = pipe().unwrap();
-    let mut child = start("broken", reader, Stdio::piped());
-    let mut output = child.stdout.take().unwrap();
-    let mut text = Vec::new();
-    while !text.ends_with(b"ready") {
-        let mut byte = [0];
-        output.read_exact(&mut byte).unwrap();
-        text.extend(byte);
-    }
-    drop(output);
-    writer.write_all(b"x").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(4));
 }

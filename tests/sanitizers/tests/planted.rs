@@ -1,6 +1,10 @@
 //! Planted faults. `.ci/sanitizers.sh` runs each ignored test under its sanitizer and fails unless the
 //! sanitizer reports it.
 
+#[allow(dead_code, reason = "a part of it is used")]
+#[path = "../../common/limit.rs"]
+mod limit;
+
 use std::hint::black_box;
 use std::sync::mpsc;
 use std::thread;
@@ -40,6 +44,7 @@ fn on_a_thread_and_on_the_loop(f: fn(u64), is_ordered: bool) {
 /// The sanitizer must understand the order that the remote queue makes.
 #[test]
 fn a_message_orders_what_its_sender_has_done_before() {
+    let _limit = limit::limit();
     on_a_thread_and_on_the_loop(write, true);
 }
 
