@@ -9,6 +9,7 @@
 //! the rounds.
 
 mod nodeloop_side;
+mod operations;
 mod rows;
 mod statistics;
 mod tokio_side;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nodeloop::promise::{Resolver, with_resolver};
 use nodeloop::{next_tick, queue_microtask, set_immediate, set_timeout, spawn, spawn_lazy};
 
-use crate::rows::{BATCH, Turn, delay};
+use crate::operations::{BATCH, Turn, delay};
 
 /// Runs `body` in a new loop and returns the time it took.
 fn timed<F: Future<Output = ()> + 'static>(body: impl FnOnce() -> F + 'static) -> Duration {

@@ -1,8 +1,5 @@
 //! The measured operations, and why the two sides of each row are comparable.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::{nodeloop_side as ours, tokio_side as theirs};
@@ -20,44 +17,14 @@ pub struct Row {
 /// most rounds complete without a preemption. Divisible by [`TASKS`].
 const COUNT: u64 = 20_000;
 
-/// The number of jobs in a round of the blocking rows. Divisible by [`BATCH`].
+/// The number of jobs in a round of the blocking rows. Divisible by `operations::BATCH`.
 const BLOCKING_COUNT: u64 = 4_000;
 
 /// The number of tasks in the rows with many tasks.
 pub const TASKS: u64 = 1_000;
 
-/// The number of jobs in a batch of the blocking rows.
-pub const BATCH: u64 = 1_000;
-
 /// The number of pending timers in the rows that have them.
 pub const PENDING_TIMERS: u64 = 200_000;
-
-/// The number of different delays of those timers, from one to two minutes.
-const PENDING_DELAYS: u64 = 1_000;
-
-/// Returns the delay of a timer. Consecutive indices do not have consecutive delays.
-pub fn delay(index: u64) -> Duration {
-    Duration::from_millis(60_000 + index * 7_919 % PENDING_DELAYS * 60)
-}
-
-/// One turn of the queue of woken tasks: wakes itself immediately and is pending once. In nodeloop
-/// this is a microtask, which is the cost of awaiting a settled promise (R45).
-#[derive(Default)]
-pub struct Turn {
-    is_over: bool,
-}
-
-impl Future for Turn {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.is_over, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
 
 pub const ROWS: &[Row] = &[
     // The same future on both sides: a task wakes itself and is polled again. tokio's `yield_now`

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
-use crate::rows::{BATCH, Turn, delay};
+use crate::operations::{BATCH, Turn, delay};
 
 /// The default of nodeloop.
 const BLOCKING_THREADS: usize = 4;
