@@ -13,6 +13,17 @@
 //!
 //!     target/HOST/release/TARGET -merge=1 corpus/TARGET target/corpus/TARGET
 //!
+//! The model finds deliberate breaks of `tests/breaks` from the corpus of the repository, each in up to a
+//! minute. A change of the operations should keep that; the numbers are executed inputs:
+//!
+//! | break | found after |
+//! |---|---|
+//! | `R22-late-by-one` | 6 |
+//! | `R37-no-snapshot` | 126 |
+//! | `R43-one-turn` | 912 |
+//! | `R70-removal-is-not-announced` | 4,941 |
+//! | `R34-refresh-is-kept` | 23,146 |
+//!
 //! Each crash becomes a test with a name in `tests` of the library, written by hand from the input.
 
 pub mod formats;

@@ -180,6 +180,10 @@ impl Model {
                 self.microtasks.push_back(Work::Call(callback));
             }
             Op::Timer(kind, delay, body) => self.set_timer(*kind, *delay, body),
+            Op::TwoTimers(delay, first, second) => {
+                self.set_timer(TimerKind::Refreshable, *delay, first);
+                self.set_timer(TimerKind::Refreshable, *delay, second);
+            }
             Op::OnTimer(op, index) => self.on_timer(*op, *index),
             Op::Completion(ms, body) => self.complete_after(u64::from(ms % 8), body),
             Op::Immediate(body) => {

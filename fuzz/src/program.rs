@@ -165,6 +165,8 @@ pub enum Op {
     Tick(Body),
     Microtask(Body),
     Timer(TimerKind, Delay, Body),
+    /// Two refreshable timers of one duration, so that both are due in one visit of their list.
+    TwoTimers(Delay, Body, Body),
     OnTimer(TimerOp, Index),
     /// A callback of the poll phase after up to 7 ms.
     Completion(u8, Body),

@@ -199,6 +199,10 @@ impl Subject {
             Op::Tick(body) => nodeloop::next_tick(self.callback("tick", body)),
             Op::Microtask(body) => nodeloop::queue_microtask(self.callback("micro", body)),
             Op::Timer(kind, delay, body) => self.set_timer(*kind, *delay, body),
+            Op::TwoTimers(delay, first, second) => {
+                self.set_timer(TimerKind::Refreshable, *delay, first);
+                self.set_timer(TimerKind::Refreshable, *delay, second);
+            }
             Op::OnTimer(op, index) => self.on_timer(*op, *index),
             Op::Completion(ms, body) => {
                 let duration = Duration::from_millis(u64::from(ms % 8));
