@@ -121,9 +121,11 @@ impl Builder {
     /// panics if there are more than this many bytes between it and the outermost one. The futures of
     /// the tasks themselves do not count, except for small ones; they are on the heap.
     ///
-    /// The default leaves room on a stack of one megabyte. Set a lower value if the thread of the loop
-    /// has a smaller stack. A higher value allows deeper nesting, up to
-    /// [`MAX_SPAWN_DEPTH`](crate::promise::MAX_SPAWN_DEPTH), on a thread with a larger stack.
+    /// On a stack of one megabyte, the default leaves 256 KiB to the last spawn that is permitted. In a
+    /// debug build its frames contain several copies of its future: for one of 40 KiB that is too little
+    /// on Windows. Set a lower value for such tasks, or if the thread of the loop has a smaller stack. A
+    /// higher value allows deeper nesting, up to [`MAX_SPAWN_DEPTH`](crate::promise::MAX_SPAWN_DEPTH), on
+    /// a thread with a larger stack.
     ///
     /// The distance is that of the addresses of two variables. AddressSanitizer moves variables to the
     /// heap unless `ASAN_OPTIONS` has `detect_stack_use_after_return=0`; under it, set that or

@@ -139,10 +139,6 @@ fn spawns_nest_as_deep_as_documented() {
     miri,
     ignore = "Miri has no stack, so only the number of levels is limited"
 )]
-#[cfg_attr(
-    windows,
-    ignore = "it overflows the stack under Wine, for a reason that is not known yet"
-)]
 fn large_futures_and_locals_do_not_overflow_the_stack() {
     let _limit = limit();
     for stack_size in [USUAL_STACK, 1 << 20] {
@@ -157,11 +153,15 @@ fn large_futures_and_locals_do_not_overflow_the_stack() {
             |it| it,
             move || NestLarge::<10_240>::new(deep),
         ));
-        assert_refused(nested(
-            stack_size,
-            |it| it,
-            move || NestLarge::<40_960>::new(deep),
-        ));
+        // The default limit leaves 256 KiB of a stack of 1 MiB. In a debug build for Windows, one level of
+        // this future needs more.
+        if stack_size == USUAL_STACK || !cfg!(windows) {
+            assert_refused(nested(
+                stack_size,
+                |it| it,
+                move || NestLarge::<40_960>::new(deep),
+            ));
+        }
         assert_refused(nested(stack_size, |it| it, move || nest_with_locals(deep)));
     }
 }
