@@ -92,8 +92,11 @@ fn unix_path(bytes: &[u8]) {
         if !is_abstract {
             assert_eq!(local.as_pathname(), Some(&*bound));
         }
-        let (connected, accepted) = futures::join!(UnixStream::connect(&bound), listener.accept());
-        let connected = connected.expect("a connection");
+        let connect = async {
+            let connected = UnixStream::connect(&bound).await;
+            connected.expect("a connection") // at once: without one, nothing is accepted
+        };
+        let (connected, accepted) = futures::join!(connect, listener.accept());
         let (accepted, _) = accepted.expect("an accepted connection");
         let peer = connected.peer_addr().expect("the address of the listener");
         assert_eq!(peer.as_pathname(), local.as_pathname());

@@ -92,9 +92,14 @@ pub(crate) fn set_reuse_port(_: &socket2::Socket, _: bool) -> io::Result<()> {
 #[cfg(unix)]
 pub(crate) fn unix_address(path: &std::path::Path) -> io::Result<std::os::unix::net::SocketAddr> {
     use std::os::unix::ffi::OsStrExt;
-    match path.as_os_str().as_bytes().strip_prefix(b"\0") {
-        Some(name) => abstract_address(name),
-        None => std::os::unix::net::SocketAddr::from_pathname(path),
+    match path.as_os_str().as_bytes() {
+        // Binding to it would bind to a name that the operating system chooses.
+        b"" => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the path is empty: pass the path of the socket",
+        )),
+        [0, name @ ..] => abstract_address(name),
+        _ => std::os::unix::net::SocketAddr::from_pathname(path),
     }
 }
 
@@ -124,6 +129,13 @@ fn abstract_address(name: &[u8]) -> io::Result<std::os::unix::net::SocketAddr> {
     use std::os::android::net::SocketAddrExt;
     #[cfg(target_os = "linux")]
     use std::os::linux::net::SocketAddrExt;
+    if name.is_empty() {
+        // mio would bind to a name that the operating system chooses.
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the abstract name is empty: pass a name after the NUL byte",
+        ));
+    }
     std::os::unix::net::SocketAddr::from_abstract_name(name)
 }
 

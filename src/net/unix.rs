@@ -77,6 +77,9 @@ pub type UnixStream = Socket<Stream<Unix>>;
 /// The name is exactly the bytes after the first one, as in the standard library. Node v20 appends
 /// NUL bytes up to a length of 107: a program that connects to a socket of Node has to do the same.
 ///
+/// An empty name and an empty path are errors of kind
+/// [`InvalidInput`](io::ErrorKind::InvalidInput). Node accepts the empty name.
+///
 /// ```
 /// # #[cfg(target_os = "linux")] {
 /// use std::os::linux::net::SocketAddrExt;

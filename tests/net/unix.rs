@@ -254,6 +254,31 @@ fn a_nul_byte_within_a_path_is_an_error() {
     });
 }
 
+/// Linux would bind the listener to a name of its own choice, where no client finds it.
+#[test]
+fn an_empty_path_is_an_error() {
+    let _limit = limit();
+    let check = |error: std::io::Error| {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("is empty"), "{error}");
+    };
+    let paths: &[&str] = if cfg!(target_os = "linux") {
+        &["", "\0"]
+    } else {
+        &[""]
+    };
+    block_on(async {
+        for path in paths {
+            check(UnixListener::bind(path).unwrap_err());
+            check(UnixStream::connect(path).await.unwrap_err());
+            check(UnixDatagram::bind(path).unwrap_err());
+            let socket = UnixDatagram::unbound().unwrap();
+            check(socket.connect(path).unwrap_err());
+            check(socket.send_to(b"x", path).await.unwrap_err());
+        }
+    });
+}
+
 /// On other systems the names do not exist.
 #[test]
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
