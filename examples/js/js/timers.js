@@ -114,6 +114,15 @@ function release(timer) {
   native.clearTimer(slot);
 }
 
+// Forgets a timer that has fired. To clear it would remove its list, too (R29).
+function forget(timer) {
+  const slot = timer[kSlot];
+  if (slot < 0) return;
+  timer[kSlot] = -1;
+  timeouts[slot] = undefined;
+  native.dropTimer(slot);
+}
+
 function setRefed(timer, refed) {
   if (timer[kRefed] === refed) return timer;
   timer[kRefed] = refed;
@@ -135,7 +144,7 @@ function onTimer(slot) {
   timer[kRearmed] = false;
   const callback = timer._onTimeout;
   if (callback === null || callback === undefined) {
-    afterTimer(timer, null);
+    afterTimer(timer, repeated);
     return;
   }
   try {
@@ -153,11 +162,12 @@ function afterTimer(timer, repeated) {
     release(timer);
     timer._idleTimeout = timer._repeat;
     arm(timer);
-  } else if (timer._destroyed) {
-    release(timer);
+  } else if (repeated) {
+    release(timer); // an interval that the callback has ended: the loop would arm it again
+    if (!timer._destroyed) destroy(timer);
   } else if (!timer[kRearmed]) {
-    release(timer);
-    destroy(timer);
+    forget(timer);
+    if (!timer._destroyed) destroy(timer);
   }
 }
 

@@ -69,6 +69,10 @@ fn timers(native: &Object<'_>) -> Result<()> {
         let timer = Host::current().timers.borrow_mut().remove(slot);
         timer.clear();
     })?;
+    define(native, "dropTimer", |slot: usize| {
+        let timer = Host::current().timers.borrow_mut().remove(slot);
+        drop(timer);
+    })?;
     define(native, "refTimer", |slot: usize, keeps_alive: bool| {
         let host = Host::current();
         let timers = host.timers.borrow();
