@@ -46,15 +46,16 @@ globalThis.nodeHost = Object.freeze({
   gc: () => native.gc(),
 });
 
+// A wait for what nobody notifies is how programs block the thread. The engine permits no other.
+const waitForNotify = Atomics.wait;
+Atomics.wait = function wait(cell, index, value, timeout) {
+  if (timeout === undefined || timeout === Infinity) return waitForNotify(cell, index, value, timeout);
+  if (Atomics.load(cell, index) !== value) return 'not-equal';
+  native.blockFor(Number(timeout));
+  return 'timed-out';
+};
+
 if (native.isVirtualTime) {
-  // A wait for what nobody notifies is how programs block the thread.
-  const wait = Atomics.wait;
-  Atomics.wait = function (cell, index, value, timeout) {
-    if (timeout === undefined || timeout === Infinity) return wait(cell, index, value, timeout);
-    if (Atomics.load(cell, index) !== value) return 'not-equal';
-    native.blockFor(Number(timeout));
-    return 'timed-out';
-  };
   const SystemDate = Date;
   const origin = SystemDate.now() - native.hrtime() / 1e6;
   const now = () => Math.floor(origin + native.hrtime() / 1e6);

@@ -4,10 +4,15 @@
 const numbers = new WeakMap(); // by promise
 const reasons = new Map(); // [promise, reason] of the rejections that are not reported, by number
 const handled = new Map(); // the promises that were handled after their report, by number
+const handledInRound = [];
 let next = 1;
+let isReporting = false;
 
 // The engine calls this in the middle of other code: it only records.
 function onRejection(promise, reason, isHandled) {
+  if (!isReporting && handledInRound.length > 0) {
+    for (const number of handledInRound.splice(0)) if (reasons.has(number)) forget(number);
+  }
   if (!isHandled) {
     numbers.set(promise, next);
     reasons.set(next, [promise, reason]);
@@ -19,29 +24,35 @@ function onRejection(promise, reason, isHandled) {
   if (number === undefined) return;
   numbers.delete(promise);
   native.rejectionHandled(number);
-  if (!reasons.delete(number)) handled.set(number, promise);
-  else native.forgetRejection(number);
+  if (!reasons.has(number)) handled.set(number, promise);
+  else if (isReporting) handledInRound.push(number); // the round may still report it
+  else forget(number);
 }
 
-// The loop calls these in the rejection round. What a listener throws does not end the round.
+function forget(number) {
+  reasons.delete(number);
+  native.forgetRejection(number);
+}
+
+// The loop calls these in the rejection round.
 function onUnhandled(number) {
   const [promise, reason] = reasons.get(number);
   reasons.delete(number);
-  guarded(() => internals.reportUnhandled(promise, reason));
+  report(() => internals.reportUnhandled(promise, reason));
 }
 
 function onHandledLate(number) {
   const promise = handled.get(number);
   handled.delete(number);
-  guarded(() => internals.reportHandledLate(promise));
+  report(() => internals.reportHandledLate(promise));
 }
 
-function guarded(report) {
+function report(call) {
+  isReporting = true;
   try {
-    report();
-  } catch (error) {
-    internals.onUncaught(error, false);
-    native.keepAliveOnce(); // R51
+    call();
+  } finally {
+    isReporting = false;
   }
 }
 

@@ -94,9 +94,6 @@ fn timers(native: &Object<'_>) -> Result<()> {
             false => immediates[slot].unref(),
         };
     })?;
-    define(native, "keepAliveOnce", || {
-        nodeloop::set_immediate(|| {});
-    })?;
     define(native, "tick", || {
         nodeloop::next_tick(|| Host::current().enter(|entries| &entries.tick, ()));
     })
