@@ -150,6 +150,28 @@ impl LoopState {
         self.guarded(queued.location, queued.callback)
     }
 
+    /// Runs the next job of the engine whose job queue the loop runs. Returns whether there was one.
+    #[inline]
+    pub(super) fn run_engine_job(&self) -> bool {
+        self.hooks.microtask_source.is_set() && self.run_job_of_source()
+    }
+
+    #[inline(never)]
+    fn run_job_of_source(&self) -> bool {
+        let Some((source, location)) = self.hooks.microtask_source.get() else {
+            return false;
+        };
+        let mut has_job = false;
+        let asked = self.guarded(location, || has_job = source.has_job());
+        if !has_job || asked.is_break() {
+            return false;
+        }
+        let mut has_run = true; // also if the job panics (R54)
+        let origin = Origin::new(StepKind::Microtask, location);
+        let _ = self.invoke(origin, || has_run = source.run_job());
+        has_run
+    }
+
     /// Calls the `exit` listeners, once per run (R9). From here on ticks are refused.
     pub(crate) fn call_exit_listeners(&self, code: i32) -> Flow {
         if self.status() != LoopStatus::Open {
