@@ -16,6 +16,7 @@
 
 pub(crate) mod listener;
 pub(crate) mod listener_list;
+pub(crate) mod microtask_source;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
 pub(crate) mod unhandled;

@@ -4,7 +4,7 @@
 //! checkpoint:
 //!   repeat
 //!     while there is a tick: call it
-//!     run microtasks until there is none
+//!     run microtasks until there is none; those of an engine only when the loop has none
 //!   until there is no tick, and the rejection round has nothing to report
 //! ```
 //!
@@ -30,7 +30,8 @@ impl Runner<'_> {
         if self.observers.is_on() {
             return self.observed_drain();
         }
-        if self.queues.is_empty() && self.rejections.is_empty() {
+        let has_source = self.hooks.microtask_source.is_set(); // an engine may have jobs
+        if self.queues.is_empty() && self.rejections.is_empty() && !has_source {
             return ControlFlow::Continue(()); // the usual case between two macrotasks
         }
         self.drain()
@@ -49,13 +50,15 @@ impl Runner<'_> {
             while let Some(tick) = self.queues.pop_tick() {
                 self.run_callback(StepKind::Tick, tick)?;
             }
-            while let Some(microtask) = self.queues.pop_microtask() {
-                match microtask {
-                    Microtask::Task(runnable) => self.run_task(runnable),
-                    Microtask::Callback(queued) => {
+            loop {
+                match self.queues.pop_microtask() {
+                    Some(Microtask::Task(runnable)) => self.run_task(runnable),
+                    Some(Microtask::Callback(queued)) => {
                         let _ = self.run_callback(StepKind::Microtask, queued); // R54
                     }
-                    Microtask::Main => self.run_main(),
+                    Some(Microtask::Main) => self.run_main(),
+                    None if self.run_engine_job() => {}
+                    None => break,
                 }
                 self.continue_unless_stopping()?;
             }

@@ -15,6 +15,7 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use async_task::Runnable;
 
@@ -105,19 +106,32 @@ impl Runner<'_> {
 
 impl LoopState {
     /// Calls a timer, and arms it again if it is an interval.
-    pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
+    pub(super) fn call_timer(&self, key: TimerKey, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
         let called_at_ms = match macrotask.work {
             Work::Repeating(_) => self.clock.now_ms(), // R30
             _ => 0,
         };
-        let called = self.invoke(origin, || perform(&mut macrotask.work));
-        let leftover = self
-            .timers
-            .borrow_mut()
-            .finished(key, macrotask, called_at_ms);
-        self.timer_armed(key);
+        let mut timer = Some(macrotask);
+        let mut leftover = None;
+        let mut finish = |timer: &mut Option<Macrotask>| {
+            if let Some(timer) = timer.take() {
+                let mut timers = self.timers.borrow_mut();
+                leftover = timers.finished(key, timer, called_at_ms);
+                drop(timers);
+                self.timer_armed(key);
+            }
+        };
+        let called = self.step(origin, || {
+            let call = || timer.iter_mut().for_each(|timer| perform(&mut timer.work));
+            let result = catch_unwind(AssertUnwindSafe(call));
+            if result.is_err() {
+                finish(&mut timer); // an interval is armed before the listener is called (R30)
+            }
+            self.end_call(origin.location, result)
+        });
+        finish(&mut timer);
         let dropped = match leftover {
             Some(work) => self.guarded(origin.location, || drop(work)),
             None => ControlFlow::Continue(()),
@@ -148,6 +162,28 @@ impl LoopState {
         }
         self.observers.note(kind, queued.location); // like `invoke`, without creating an `Origin`
         self.guarded(queued.location, queued.callback)
+    }
+
+    /// Runs the next job of the engine whose job queue the loop runs. Returns whether there was one.
+    #[inline]
+    pub(super) fn run_engine_job(&self) -> bool {
+        self.hooks.microtask_source.is_set() && self.run_job_of_source()
+    }
+
+    #[inline(never)]
+    fn run_job_of_source(&self) -> bool {
+        let Some((source, location)) = self.hooks.microtask_source.get() else {
+            return false;
+        };
+        let mut has_job = false;
+        let asked = self.guarded(location, || has_job = source.has_job());
+        if !has_job || asked.is_break() {
+            return false;
+        }
+        let mut has_run = true; // also if the job panics (R54)
+        let origin = Origin::new(StepKind::Microtask, location);
+        let _ = self.invoke(origin, || has_run = source.run_job());
+        has_run
     }
 
     /// Calls the `exit` listeners, once per run (R9). From here on ticks are refused.
@@ -207,6 +243,11 @@ impl LoopState {
     /// Calls `callback`, and reports its panic immediately (R51).
     fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
         let result = catch_unwind(AssertUnwindSafe(callback));
+        self.end_call(location, result)
+    }
+
+    #[inline]
+    fn end_call(&self, location: SourceLocation, result: thread::Result<()>) -> Flow {
         let panicked = result.is_err();
         if let Err(payload) = result {
             let location = self.take_listener().unwrap_or(location);

@@ -24,6 +24,7 @@ use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
 use crate::hooks::listener_list::ListenerList;
+use crate::hooks::microtask_source::SourceSlot;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
@@ -83,7 +84,8 @@ pub(crate) struct LoopState {
     pub(crate) observers: ObserverRegistry,
 }
 
-/// The listeners of a program for errors, for warnings and for the end of the run.
+/// The listeners of a program for errors, for warnings and for the end of the run, and what the host of an
+/// engine has installed.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) uncaught: ListenerList<Uncaught>,
@@ -92,6 +94,8 @@ pub(crate) struct Hooks {
     pub(crate) before_exit: ListenerList<()>,
     pub(crate) exit: ListenerList<i32>,
     pub(crate) warning: ListenerList<Warning>,
+    /// The job queue of an engine.
+    pub(crate) microtask_source: SourceSlot,
 }
 
 impl Hooks {
@@ -104,6 +108,7 @@ impl Hooks {
             self.before_exit.take_all(),
             self.exit.take_all(),
             self.warning.take_all(),
+            self.microtask_source.take(),
         )
     }
 }

@@ -14,6 +14,7 @@ mod error_types;
 mod errors;
 mod event_loop;
 mod exit_code;
+mod host_source;
 mod immediates;
 mod intervals;
 mod listeners;
