@@ -247,7 +247,9 @@ impl LoopState {
         let location = timers.location(key);
         let work = timers.clear(key);
         drop(timers);
-        self.drop_value(work, location);
+        if let Some(work) = work {
+            self.drop_value(work, location);
+        }
     }
 
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
@@ -256,7 +258,9 @@ impl LoopState {
         let location = timers.location(key);
         let work = timers.drop_handle(key);
         drop(timers);
-        self.drop_value(work, location);
+        if let Some(work) = work {
+            self.drop_value(work, location);
+        }
     }
 
     /// Submits a job to the pool.
@@ -289,19 +293,23 @@ impl LoopState {
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is
     /// cancelling drops the work. `now` is a reading of the clock for this timer alone (R26).
+    #[inline]
     pub(crate) fn arm_timer(
         &self,
         timer: Macrotask,
         duration_ms: u64,
         now: Duration,
     ) -> Option<TimerKey> {
-        if !self.is_open() {
+        let is_on_fast_path = self.is_on_fast_path();
+        if !is_on_fast_path && !self.is_open() {
             return None;
         }
         let mut timers = self.timers.borrow_mut();
         let key = timers.arm(timer, duration_ms, whole_ms(now));
         drop(timers);
-        self.timer_armed(key);
+        if !is_on_fast_path {
+            self.timer_armed(key);
+        }
         Some(key)
     }
 
