@@ -10,10 +10,19 @@
 //! | the engine | use |
 //! |---|---|
 //! | has a queue of promise jobs | [`set_microtask_source`], or [`queue_microtask`](crate::queue_microtask) for each job |
+//! | throws an exception out of a callback | [`report_thrown`], [`Uncaught::with_value`](crate::Uncaught::with_value) |
+//! | has no listener for an error or a rejection | [`Uncaught::decline`](crate::Uncaught::decline), [`Rejection::decline`](crate::Rejection::decline) |
+//! | reports an error that is not that of the running callback | [`trigger_uncaught`], [`trigger_uncaught_rejection`] |
+//! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
 //!
-//! Every function panics if no event loop is running on this thread.
+//! A function panics if no event loop is running on this thread, unless its documentation says otherwise.
 
+mod errors;
 mod source;
 
+pub use crate::hooks::foreign::ThrownValue;
 pub use crate::hooks::microtask_source::MicrotaskSource;
+pub use errors::{
+    is_stopping, report_thrown, request_exit, trigger_uncaught, trigger_uncaught_rejection,
+};
 pub use source::set_microtask_source;

@@ -230,7 +230,7 @@ pub use phases::poll::delivery::{InvalidSeed, Seed};
 pub use event_loop::release::NodeRelease;
 pub use hooks::listener::Listener;
 pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
-pub use hooks::uncaught::{PanicPayload, Uncaught};
+pub use hooks::uncaught::{PanicPayload, Uncaught, UncaughtOrigin};
 pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{

@@ -18,6 +18,7 @@ use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
+use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
 use super::trampoline::Trampoline;
@@ -73,6 +74,7 @@ pub(crate) struct LoopState {
     pub(crate) node: NodeRelease,
     pub(super) variants: RuleVariants,
     pub(super) run: RunStatus,
+    pub(super) failures: Failures,
     /// The async context of the running code. Empty between two callbacks.
     pub(crate) context: ContextCell,
     /// How many macrotasks have been entered.
@@ -142,6 +144,7 @@ impl LoopState {
             node,
             variants: node.variants(),
             run: RunStatus::default(),
+            failures: Failures::default(),
             context: ContextCell::default(),
             macrotask_count: Cell::new(0),
             is_current: Cell::new(false),

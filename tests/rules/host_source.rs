@@ -12,10 +12,12 @@ use nodeloop::{
     spawn,
 };
 
+type Job = Box<dyn FnOnce()>;
+
 /// The job queue of an engine without anything else.
 #[derive(Clone, Default)]
 struct Engine {
-    jobs: Rc<RefCell<VecDeque<Box<dyn FnOnce()>>>>,
+    jobs: Rc<RefCell<VecDeque<Job>>>,
     /// How often the engine was asked whether it has a job.
     asked: Rc<Cell<usize>>,
 }

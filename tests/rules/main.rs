@@ -14,6 +14,8 @@ mod error_types;
 mod errors;
 mod event_loop;
 mod exit_code;
+mod host_errors;
+mod host_exit;
 mod host_source;
 mod immediates;
 mod intervals;
