@@ -34,7 +34,7 @@ function retried(job, attempts) {
   };
 }
 
-const jobs = [30, 120, 60, 150, 20].map((ms, at) => async () => {
+const jobs = [100, 400, 200, 500, 60].map((ms, at) => async () => {
   await sleep(ms);
   return at * ms;
 });

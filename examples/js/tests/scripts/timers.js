@@ -38,13 +38,19 @@ function immediates() {
   setImmediate((value) => log('immediate', value), 7);
   setImmediate(() => {
     log('second');
-    setImmediate(() => log('next check'));
+    setImmediate(() => {
+      log('next check');
+      conversion();
+    });
     process.nextTick(() => log('tick'));
     Promise.resolve().then(() => log('micro'));
   });
   setImmediate(() => log('third'));
   const unref = setTimeout(() => log('never'), 100000).unref();
   log(process.getActiveResourcesInfo().sort(), unref.hasRef());
+}
+
+function conversion() {
   const converted = setTimeout(() => {
     log('converted');
     converted._repeat = 4;
