@@ -13,6 +13,7 @@
 //! Invariant: no panic of user code leaves this file.
 //! Invariant: the async context is empty after each entry.
 
+use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -51,16 +52,19 @@ impl Runner<'_> {
     }
 
     /// Calls a macrotask without a drain after it.
+    #[inline]
     pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let Macrotask { mut work, origin } = macrotask;
-        if let Work::Wake(Some(waker)) = work {
-            return self.invoke(origin, || waker.wake()); // the most frequent case, kept short
+        match work {
+            // The most frequent cases, kept short.
+            Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
+            Work::Once(Some(callback)) => self.invoke(origin, callback),
+            _ => self.invoke(origin, move || {
+                perform(&mut work);
+                drop(work); // its destructor may panic as well
+            }),
         }
-        self.invoke(origin, move || {
-            perform(&mut work);
-            drop(work); // its destructor may panic as well
-        })
     }
 
     /// Polls the main future, or starts it as the body of a module (R19).
@@ -205,19 +209,21 @@ impl LoopState {
     }
 
     /// Calls `callback`, and reports its panic immediately (R51).
+    #[inline]
     fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
-        let result = catch_unwind(AssertUnwindSafe(callback));
-        let panicked = result.is_err();
-        if let Err(payload) = result {
-            let location = self.take_listener().unwrap_or(location);
-            self.report_uncaught(Uncaught::new(payload, location));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
+            return self.panicked(payload, location);
         }
         self.context.set(None);
-        if panicked || self.is_stopping() {
-            ControlFlow::Break(Interrupted)
-        } else {
-            ControlFlow::Continue(())
-        }
+        self.continue_unless_stopping()
+    }
+
+    #[cold]
+    fn panicked(&self, payload: Box<dyn Any + Send>, location: SourceLocation) -> Flow {
+        let location = self.take_listener().unwrap_or(location);
+        self.report_uncaught(Uncaught::new(payload, location));
+        self.context.set(None);
+        ControlFlow::Break(Interrupted)
     }
 
     /// Reports a panic (R51): calls the listeners immediately, and queues an empty immediate that
