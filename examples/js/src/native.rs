@@ -141,6 +141,7 @@ fn process(native: &Object<'_>) -> Result<()> {
         std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned()
     })?;
     define(native, "hrtime", || Host::current().started.elapsed().as_nanos() as f64)?;
+    define(native, "loopTime", || Host::current().started.elapsed().as_millis() as f64)?;
     define(native, "blockFor", |ms: f64| {
         time::block_for(Duration::from_secs_f64(ms.max(0.0) / 1000.0));
     })?;
