@@ -13,11 +13,13 @@
 //! | throws an exception out of a callback | [`report_thrown`], [`Uncaught::with_value`](crate::Uncaught::with_value) |
 //! | has no listener for an error or a rejection | [`Uncaught::decline`](crate::Uncaught::decline), [`Rejection::decline`](crate::Rejection::decline) |
 //! | reports an error that is not that of the running callback | [`trigger_uncaught`], [`trigger_uncaught_rejection`] |
+//! | rejects a promise that has no reaction | [`track_rejection`] |
 //! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
 //!
 //! A function panics if no event loop is running on this thread, unless its documentation says otherwise.
 
 mod errors;
+mod rejections;
 mod source;
 
 pub use crate::hooks::foreign::ThrownValue;
@@ -25,4 +27,5 @@ pub use crate::hooks::microtask_source::MicrotaskSource;
 pub use errors::{
     is_stopping, report_thrown, request_exit, trigger_uncaught, trigger_uncaught_rejection,
 };
+pub use rejections::{TrackedRejection, track_rejection};
 pub use source::set_microtask_source;

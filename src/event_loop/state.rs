@@ -156,10 +156,11 @@ impl LoopState {
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
     /// not.
     pub(crate) fn is_alive(&self) -> bool {
-        // The most likely reason is checked first: a server nearly always waits for a source.
-        self.poll.has_refed()
+        // The most likely reasons are checked first: immediates cost one test, and a server nearly
+        // always waits for a source.
+        self.check.borrow().has_refed()
+            || self.poll.has_refed()
             || self.timers.borrow().has_refed()
-            || self.check.borrow().has_refed()
             || self.pool.has_outstanding()
             || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
@@ -176,12 +177,14 @@ impl LoopState {
         self.is_current.get()
     }
 
+    #[inline]
     pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
+    #[inline]
     pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(callback);
@@ -219,6 +222,7 @@ impl LoopState {
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.
+    #[inline]
     pub(crate) fn push_immediate(
         &self,
         work: Work,

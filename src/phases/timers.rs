@@ -2,7 +2,7 @@
 //!
 //! All timers of one duration are in one list, in the order in which they were armed, so a list
 //! needs no sorting. The lists are in a queue by expiry, then by serial number. Arming and clearing
-//! is O(1) within a list; only a list that appears, empties or is put back changes the queue. This is
+//! is O(1) within a list; only a list that appears or is put back changes the queue (`list.rs`). This is
 //! `lib/internal/timers.js` of Node v20, function by function, because the order in which late
 //! timers run is the order of these lists, not of their deadlines (R23).
 //!

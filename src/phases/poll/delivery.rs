@@ -42,6 +42,7 @@ use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::{RegistrationKey, Registrations};
+use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
 pub(crate) use seed::Decision;
 pub use seed::{InvalidSeed, Seed};
@@ -80,6 +81,16 @@ impl Delivery {
         match self {
             Delivery::InOrder => Vec::new(),
             Delivery::Explored(explorer) => explorer.decisions(),
+        }
+    }
+
+    /// Returns whether a poll phase that does not wait would leave its batch empty. A delivery that
+    /// decides in each poll phase returns `false`.
+    #[inline]
+    pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
+        match self {
+            Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
+            Delivery::Explored(_) => false,
         }
     }
 
