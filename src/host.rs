@@ -14,11 +14,14 @@
 //! | has no listener for an error or a rejection | [`Uncaught::decline`](crate::Uncaught::decline), [`Rejection::decline`](crate::Rejection::decline) |
 //! | reports an error that is not that of the running callback | [`trigger_uncaught`], [`trigger_uncaught_rejection`] |
 //! | rejects a promise that has no reaction | [`track_rejection`] |
+//! | runs an operation of its own | [`Operation`], [`queue_macrotask`], [`queue_work`](crate::queue_work) |
+//! | calls several callbacks for one event | [`queue_native`], [`CallbackScopes`] |
 //! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
 //!
 //! A function panics if no event loop is running on this thread, unless its documentation says otherwise.
 
 mod errors;
+mod external;
 mod rejections;
 mod source;
 
@@ -27,5 +30,6 @@ pub use crate::hooks::microtask_source::MicrotaskSource;
 pub use errors::{
     is_stopping, report_thrown, request_exit, trigger_uncaught, trigger_uncaught_rejection,
 };
+pub use external::{CallbackScopes, Operation, queue_macrotask, queue_native};
 pub use rejections::{TrackedRejection, track_rejection};
 pub use source::set_microtask_source;

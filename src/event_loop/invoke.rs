@@ -66,6 +66,23 @@ impl Runner<'_> {
         })
     }
 
+    /// Runs code of the host that opens callback scopes, and is itself neither a step nor drained.
+    pub(super) fn run_native(
+        &self,
+        native: Box<dyn FnOnce(&Runner<'_>)>,
+        location: SourceLocation,
+    ) {
+        let _ = self.guarded(location, || native(self));
+    }
+
+    /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
+    pub(crate) fn run_scope(&self, origin: Origin, callback: impl FnOnce()) {
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
+        if self.invoke(origin, callback).is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
     /// Polls the main future, or starts it as the body of a module (R19).
     #[inline]
     pub(super) fn run_main(&self) {

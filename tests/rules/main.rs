@@ -16,6 +16,7 @@ mod event_loop;
 mod exit_code;
 mod host_errors;
 mod host_exit;
+mod host_external;
 mod host_rejections;
 mod host_source;
 mod immediates;
