@@ -54,16 +54,19 @@ impl Runner<'_> {
     }
 
     /// Calls a macrotask without a drain after it.
+    #[inline]
     pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let Macrotask { mut work, origin } = macrotask;
-        if let Work::Wake(Some(waker)) = work {
-            return self.invoke(origin, || waker.wake()); // the most frequent case, kept short
+        match work {
+            // The most frequent cases, kept short.
+            Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
+            Work::Once(Some(callback)) => self.invoke(origin, callback),
+            _ => self.invoke(origin, move || {
+                perform(&mut work);
+                drop(work); // its destructor may panic as well
+            }),
         }
-        self.invoke(origin, move || {
-            perform(&mut work);
-            drop(work); // its destructor may panic as well
-        })
     }
 
     /// Runs code of the host that opens callback scopes, and is itself neither a step nor drained.
@@ -276,6 +279,7 @@ impl LoopState {
     }
 
     /// Calls `callback`, and reports its panic immediately (R51).
+    #[inline]
     fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
         let result = catch_unwind(AssertUnwindSafe(callback));
         self.end_call(location, result)

@@ -160,10 +160,11 @@ impl LoopState {
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
     /// not.
     pub(crate) fn is_alive(&self) -> bool {
-        // The most likely reason is checked first: a server nearly always waits for a source.
-        self.poll.has_refed()
+        // The most likely reasons are checked first: immediates cost one test, and a server nearly
+        // always waits for a source.
+        self.check.borrow().has_refed()
+            || self.poll.has_refed()
             || self.timers.borrow().has_refed()
-            || self.check.borrow().has_refed()
             || self.pool.has_outstanding()
             || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
@@ -180,12 +181,14 @@ impl LoopState {
         self.is_current.get()
     }
 
+    #[inline]
     pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
+    #[inline]
     pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(callback);
@@ -223,6 +226,7 @@ impl LoopState {
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.
+    #[inline]
     pub(crate) fn push_immediate(
         &self,
         work: Work,
@@ -254,7 +258,9 @@ impl LoopState {
         let location = timers.location(key);
         let work = timers.clear(key);
         drop(timers);
-        self.drop_value(work, location);
+        if let Some(work) = work {
+            self.drop_value(work, location);
+        }
     }
 
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
@@ -263,7 +269,9 @@ impl LoopState {
         let location = timers.location(key);
         let work = timers.drop_handle(key);
         drop(timers);
-        self.drop_value(work, location);
+        if let Some(work) = work {
+            self.drop_value(work, location);
+        }
     }
 
     /// Submits a job to the pool.
@@ -296,19 +304,23 @@ impl LoopState {
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is
     /// cancelling drops the work. `now` is a reading of the clock for this timer alone (R26).
+    #[inline]
     pub(crate) fn arm_timer(
         &self,
         timer: Macrotask,
         duration_ms: u64,
         now: Duration,
     ) -> Option<TimerKey> {
-        if !self.is_open() {
+        let is_on_fast_path = self.is_on_fast_path();
+        if !is_on_fast_path && !self.is_open() {
             return None;
         }
         let mut timers = self.timers.borrow_mut();
         let key = timers.arm(timer, duration_ms, whole_ms(now));
         drop(timers);
-        self.timer_armed(key);
+        if !is_on_fast_path {
+            self.timer_armed(key);
+        }
         Some(key)
     }
 
