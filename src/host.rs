@@ -16,6 +16,7 @@
 //! | rejects a promise that has no reaction | [`track_rejection`] |
 //! | runs an operation of its own | [`Operation`], [`queue_macrotask`], [`queue_work`](crate::queue_work) |
 //! | calls several callbacks for one event | [`queue_native`], [`CallbackScopes`] |
+//! | has timers with fields | [`TimeoutHandle::set_repeat`](crate::TimeoutHandle::set_repeat), [`refresh_with`](crate::TimeoutHandle::refresh_with), [`loop_time_ms`] |
 //! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
 //!
 //! A function panics if no event loop is running on this thread, unless its documentation says otherwise.
@@ -24,6 +25,7 @@ mod errors;
 mod external;
 mod rejections;
 mod source;
+mod time;
 
 pub use crate::hooks::foreign::ThrownValue;
 pub use crate::hooks::microtask_source::MicrotaskSource;
@@ -33,3 +35,4 @@ pub use errors::{
 pub use external::{CallbackScopes, Operation, queue_macrotask, queue_native};
 pub use rejections::{TrackedRejection, track_rejection};
 pub use source::set_microtask_source;
+pub use time::loop_time_ms;

@@ -140,7 +140,7 @@ impl LoopState {
         let mut finish = |timer: &mut Option<Macrotask>| {
             if let Some(timer) = timer.take() {
                 let mut timers = self.timers.borrow_mut();
-                leftover = timers.finished(key, timer, called_at_ms);
+                leftover = timers.finished(key, timer, called_at_ms, || self.clock.now_ms());
                 drop(timers);
                 self.timer_armed(key);
             }

@@ -129,6 +129,11 @@ impl Work {
         }
     }
 
+    /// Returns `true` if there is something to do.
+    pub(crate) fn is_live(&self) -> bool {
+        !matches!(self, Work::Nothing | Work::Once(None) | Work::Wake(None))
+    }
+
     /// Returns `true` if the work could be done only once and has been taken.
     pub(crate) fn is_spent(&self) -> bool {
         matches!(self, Work::Once(None) | Work::Wake(None))

@@ -19,6 +19,7 @@ mod host_exit;
 mod host_external;
 mod host_rejections;
 mod host_source;
+mod host_timers;
 mod immediates;
 mod intervals;
 mod listeners;

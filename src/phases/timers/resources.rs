@@ -17,9 +17,9 @@ impl Timers {
 
 impl Timer {
     fn active_resource(&self) -> ResourceEntry {
-        let kind = match self.is_interval {
-            true => ResourceKind::Interval,
-            false => ResourceKind::Timer,
+        let kind = match self.repeat_ms {
+            0 => ResourceKind::Timer,
+            _ => ResourceKind::Interval,
         };
         let is_pending = self.link.is_linked();
         ResourceEntry {
