@@ -17,6 +17,9 @@
 //! | runs an operation of its own | [`Operation`], [`queue_macrotask`], [`queue_work`](crate::queue_work) |
 //! | calls several callbacks for one event | [`queue_native`], [`CallbackScopes`] |
 //! | has timers with fields | [`TimeoutHandle::set_repeat`](crate::TimeoutHandle::set_repeat), [`refresh_with`](crate::TimeoutHandle::refresh_with), [`loop_time_ms`] |
+//! | has places in its own sources | [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label), [`ImmediateHandle::set_label`](crate::ImmediateHandle::set_label), [`QueuedWork::set_label`](crate::QueuedWork::set_label) |
+//! | keeps async contexts | [`AsyncLocalStorage::snapshot`](crate::AsyncLocalStorage::snapshot), [`AsyncSnapshot::run`](crate::AsyncSnapshot::run) |
+//! | registers hooks before the main script | [`EventLoop::with_current`](crate::EventLoop::with_current) |
 //! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
 //!
 //! A function panics if no event loop is running on this thread, unless its documentation says otherwise.

@@ -8,6 +8,7 @@ pub(crate) mod yield_now;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::async_local::{bind, bind_repeating};
@@ -239,6 +240,30 @@ impl TimeoutHandle {
         self
     }
 
+    /// Gives the timer a label, such as a place in a script, which [`why_alive`](crate::why_alive) reports in
+    /// the place of the location in the host.
+    ///
+    /// It has no effect on a timer that has fired or was cleared.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # nodeloop::run(async {
+    /// let timer = nodeloop::set_timeout(std::time::Duration::from_millis(1), || {});
+    /// timer.set_label("app.js:3:5");
+    /// let report = nodeloop::why_alive();
+    /// assert_eq!(report.active_resources()[0].label(), Some("app.js:3:5"));
+    /// assert!(report.to_string().ends_with("created at app.js:3:5"));
+    /// # });
+    /// ```
+    pub fn set_label(&self, label: impl Into<Arc<str>>) -> &TimeoutHandle {
+        if let Some(key) = self.key {
+            self.state.refuse_if_observer();
+            self.state.timers.borrow_mut().set_label(key, label.into());
+        }
+        self
+    }
+
     /// Sets the period with which the timer is armed again after a call: Node's `timeout._repeat`.
     ///
     /// A timeout becomes an interval, an interval gets another period, and with `None` it ends after its
@@ -402,6 +427,17 @@ impl ImmediateHandle {
     /// It runs in the next check phase, if there is one (R39).
     pub fn unref(&self) -> &ImmediateHandle {
         self.set_refed(false)
+    }
+
+    /// Gives the immediate a label; see [`TimeoutHandle::set_label`].
+    pub fn set_label(&self, label: impl Into<Arc<str>>) -> &ImmediateHandle {
+        if let Some(id) = self.id {
+            self.state.refuse_if_observer();
+            if let Some(work) = self.state.check.borrow_mut().pending_work(id) {
+                work.set_label(label.into());
+            }
+        }
+        self
     }
 
     /// Returns whether the immediate has neither run nor been cleared.

@@ -131,9 +131,9 @@ impl LoopState {
     pub(super) fn call_timer(&self, key: TimerKey, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
-        let called_at_ms = match macrotask.work {
-            Work::Repeating(_) => self.clock.now_ms(), // R30
-            _ => 0,
+        let called_at_ms = match macrotask.work.is_repeating() {
+            true => self.clock.now_ms(), // R30
+            false => 0,
         };
         let mut timer = Some(macrotask);
         let mut leftover = None;
@@ -422,6 +422,7 @@ fn perform(work: &mut Work) {
                 waker.wake();
             }
         }
+        Work::Labeled(labeled) => perform(&mut labeled.work),
         Work::Nothing => {}
     }
 }

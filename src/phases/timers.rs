@@ -37,6 +37,7 @@
 //! Invariant: `refed` counts the timers that are ref'd and not destroyed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -203,7 +204,7 @@ impl Timers {
     #[must_use]
     pub(crate) fn set_repeat(&mut self, key: TimerKey, repeat_ms: u64) -> bool {
         let timer = &mut self.timers[key];
-        if repeat_ms > 0 && matches!(timer.work, Work::Once(_) | Work::Wake(_)) {
+        if repeat_ms > 0 && timer.work.is_once() {
             return false;
         }
         timer.repeat_ms = repeat_ms;
@@ -219,6 +220,11 @@ impl Timers {
             true => std::mem::replace(&mut timer.work, work),
             false => work,
         }
+    }
+
+    /// Gives a pending timer a label for reports.
+    pub(crate) fn set_label(&mut self, key: TimerKey, label: Arc<str>) {
+        self.timers[key].work.set_label(label);
     }
 
     pub(crate) fn is_interval(&self, key: TimerKey) -> bool {

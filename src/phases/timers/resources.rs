@@ -25,6 +25,7 @@ impl Timer {
         ResourceEntry {
             refed: self.refed,
             due: is_pending.then(|| Duration::from_millis(self.due_ms())),
+            label: self.work.label().cloned(),
             wakers: self.work.waker().cloned().into_iter().collect(),
             ..ResourceEntry::new(kind, Some(self.location))
         }
