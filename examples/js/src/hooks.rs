@@ -25,11 +25,9 @@ pub(crate) fn report_thrown(host: &Host, thrown: Thrown) {
 /// Registers the listeners of the loop.
 pub(crate) fn install(host: &Rc<Host>) {
     let for_uncaught = host.clone();
-    nodeloop::on_uncaught(move |uncaught| {
-        match for_uncaught.hooks.thrown.take() {
-            Some(Thrown(error)) => for_uncaught.enter(|entries| &entries.uncaught, (error, false)),
-            None => panic!("{uncaught}"),
-        }
+    nodeloop::on_uncaught(move |uncaught| match for_uncaught.hooks.thrown.take() {
+        Some(Thrown(error)) => for_uncaught.enter(|entries| &entries.uncaught, (error, false)),
+        None => panic!("{uncaught}"),
     });
     let for_before_exit = host.clone();
     nodeloop::on_before_exit(move || for_before_exit.enter(|entries| &entries.before_exit, ()));
