@@ -36,7 +36,13 @@ pub(crate) type JobId = u64;
 /// The result of a job: its value, or the payload of its panic.
 pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 
-pub(crate) type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+/// A job, which is run on a thread of the pool.
+pub(crate) trait Job: Send {
+    /// Runs the job, and returns the same allocation with its value.
+    fn run(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+pub(crate) type JobWork = Box<dyn Job>;
 pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
 
 /// The loop's side of the pool.
