@@ -21,6 +21,7 @@ pub(crate) mod current;
 mod destructors;
 pub(crate) mod eager;
 mod embed;
+mod failure;
 pub(crate) mod invoke;
 pub(crate) mod main_future;
 mod notify;
@@ -68,17 +69,23 @@ impl Runner<'_> {
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
     }
 
+    #[inline]
     fn pending_phase(&self) {
         self.enter_phase(Phase::Pending);
-        if self.pending.borrow().is_empty() {
-            return;
+        if !self.pending.borrow().is_empty() {
+            self.pending_round();
         }
+    }
+
+    #[inline(never)] // so that a turn in which it is empty only tests that
+    fn pending_round(&self) {
         self.pending.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
             self.run_macrotask(macrotask);
         }
     }
 
+    #[inline]
     fn pending_after_poll(&self) {
         for _ in 0..ROUNDS_AFTER_POLL {
             if self.pending.borrow().is_empty() {
@@ -88,12 +95,21 @@ impl Runner<'_> {
         }
     }
 
+    #[inline]
     fn poll_phase(&self, mode: PollMode) {
         self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
         }
         let wait = self.poll_wait(mode);
+        if wait == Wait::Zero && self.poll.has_nothing(&self.remote_queue) {
+            return; // keeps a turn without event sources cheap
+        }
+        self.poll_and_deliver(mode, wait);
+    }
+
+    #[inline(never)] // as above
+    fn poll_and_deliver(&self, mode: PollMode, wait: Wait) {
         let outcome = self.waiting(wait, || {
             let cx = self.poll_context();
             self.poll.poll_events(&cx, wait, || self.poll_wait(mode))
@@ -126,22 +142,32 @@ impl Runner<'_> {
         }
     }
 
+    #[inline]
     fn close_phase(&self) {
         self.enter_phase(Phase::Close);
-        if self.close.borrow().is_empty() {
-            return;
+        if !self.close.borrow().is_empty() {
+            self.close_round();
         }
+    }
+
+    #[inline(never)] // as above
+    fn close_round(&self) {
         self.close.borrow_mut().begin();
         while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
             self.run_macrotask(macrotask);
         }
     }
 
+    #[inline]
     fn timers_phase(&self) {
         self.enter_phase(Phase::Timers);
-        if self.timers.borrow().loop_timer_ms().is_none() {
-            return; // no timer: skip reading the clock
+        if self.timers.borrow().loop_timer_ms().is_some() {
+            self.timers_passes(); // without a timer the clock is not read
         }
+    }
+
+    #[inline(never)] // as above
+    fn timers_passes(&self) {
         let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
         let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
         self.timers.borrow_mut().note_time(now_ms);
@@ -239,6 +265,7 @@ impl LoopState {
     }
 
     /// Returns how long the poll phase may wait (R5).
+    #[inline]
     fn poll_wait(&self, mode: PollMode) -> Wait {
         let no_wait = mode == PollMode::Never
             || self.check.borrow().has_refed()

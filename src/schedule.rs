@@ -18,6 +18,7 @@ use crate::phases::check::ImmediateId;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
+use crate::reactor::clock::whole_ms;
 
 /// The longest delay of [`set_timeout`] and [`set_interval`]: 2³¹−1 ms, about 24.8 days (R20).
 ///
@@ -356,7 +357,7 @@ fn clamp_ms(state: &Rc<LoopState>, delay: Duration, location: SourceLocation) ->
         warn_of_overflow(state, delay, location);
         return 1;
     }
-    (delay.as_millis() as u64).max(1)
+    whole_ms(delay).max(1)
 }
 
 /// Emits Node's `TimeoutOverflowWarning` (`lib/internal/timers.js`, `Timeout`).

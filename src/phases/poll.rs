@@ -162,6 +162,13 @@ impl PollPhase {
         self.delivery.poll(self, cx, wait, wait_now)
     }
 
+    /// Returns whether a poll phase that does not wait would hand out nothing, so that it can be
+    /// skipped.
+    #[inline]
+    pub(crate) fn has_nothing(&self, remote_queue: &RemoteQueue) -> bool {
+        self.batch.borrow().is_empty() && self.delivery.has_nothing(self, remote_queue)
+    }
+
     /// Returns the next collected arrival.
     pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {

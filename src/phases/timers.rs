@@ -2,7 +2,7 @@
 //!
 //! All timers of one duration are in one list, in the order in which they were armed, so a list
 //! needs no sorting. The lists are in a queue by expiry, then by serial number. Arming and clearing
-//! is O(1) within a list; only a list that appears, empties or is put back changes the queue. This is
+//! is O(1) within a list; only a list that appears or is put back changes the queue (`list.rs`). This is
 //! `lib/internal/timers.js` of Node v20, function by function, because the order in which late
 //! timers run is the order of these lists, not of their deadlines (R23).
 //!
@@ -72,7 +72,7 @@ struct Timer {
     refed: bool,
     /// Whether its work was taken and has not been returned with [`Timers::finished`].
     is_running: bool,
-    link: Option<Link>,
+    link: Link,
     /// How many handles refer to the timer. Its key is not reused while there are any.
     handles: usize,
 }
@@ -99,8 +99,10 @@ pub(crate) struct Timers {
     timers: Slab<Timer>,
     lists: Slab<List>,
     by_duration: FxHashMap<u64, ListKey>,
-    /// The lists that are not detached, by expiry, then serial number (R21).
+    /// The lists that are not detached, by expiry, then serial number (R21); entries may be too early
+    /// (`list.rs`).
     queue: BTreeSet<(u64, u64, ListKey)>,
+    vacant_lists: usize,
     next_serial: u64,
     /// A new list that expires before this sets the loop timer; if this is `None`, every new list
     /// does (`nextExpiry`).
@@ -119,6 +121,7 @@ impl Timers {
     /// pass (R25, R31).
     pub(crate) fn arm(&mut self, timer: Macrotask, duration_ms: u64, now_ms: u64) -> TimerKey {
         self.last_reading_ms = now_ms;
+        let link = self.last_link(duration_ms, now_ms);
         let key = self.timers.insert(Timer {
             work: timer.work,
             location: timer.origin.location,
@@ -130,16 +133,17 @@ impl Timers {
             destroyed: false,
             refed: true,
             is_running: false,
-            link: None,
+            link,
             handles: 1,
         });
         self.refed += 1;
-        self.append(key, duration_ms, now_ms);
+        self.append(key, link);
         key
     }
 
     /// Clears a timer (R33, R35). The caller drops its work outside of any borrow.
     #[must_use]
+    #[inline]
     pub(crate) fn clear(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &mut self.timers[key];
         if !timer.has_callback {
@@ -150,10 +154,13 @@ impl Timers {
         if !timer.destroyed {
             timer.destroyed = true;
             let (duration_ms, refed) = (timer.duration_ms.take(), timer.refed);
-            self.unlink(key);
             self.refed -= usize::from(refed);
-            if let (Some(duration_ms), true) = (duration_ms, refed) {
-                self.remove_list_if_empty(duration_ms);
+            if timer.link.is_linked() {
+                if let (Some(list), true) = (self.unlink(key), refed) {
+                    self.end_list(list);
+                }
+            } else if let (Some(duration_ms), true) = (duration_ms, refed) {
+                self.end_list_if_empty(duration_ms);
             }
         }
         Some(work)
@@ -194,7 +201,7 @@ impl Timers {
 
     /// Returns whether the timer is armed and has not been called yet.
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
-        self.timers[key].link.is_some()
+        self.timers[key].link.is_linked()
     }
 
     /// Returns whether its callback may still be called, if the caller's handle refreshes nothing.
@@ -204,15 +211,15 @@ impl Timers {
     pub(crate) fn may_run(&self, key: TimerKey) -> bool {
         let timer = &self.timers[key];
         let may_be_refreshed = timer.handles > 1 && !timer.work.is_spent();
-        timer.has_callback && (timer.link.is_some() || timer.is_running || may_be_refreshed)
+        timer.has_callback && (timer.link.is_linked() || timer.is_running || may_be_refreshed)
     }
 
     /// Returns the origin of a pending timer and when it is due, in milliseconds. The key may be
     /// free.
     pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {
         let timer = self.timers.get(key)?;
-        timer.link?;
-        Some((timer.origin(key), timer.due_ms()))
+        let is_linked = timer.link.is_linked();
+        is_linked.then(|| (timer.origin(key), timer.due_ms()))
     }
 
     /// Sets the number under which observers were notified of a pending timer.
@@ -239,7 +246,8 @@ impl Timers {
     #[must_use]
     pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<Work> {
         self.timers[key].handles -= 1;
-        self.free_if_unused(key)
+        let freed = self.free_if_unused(key)?;
+        (!freed.is_spent()).then_some(freed) // what is spent owns nothing
     }
 
     /// Returns whether a ref'd timer keeps the loop alive (R6).
@@ -254,9 +262,10 @@ impl Timers {
 
     /// Returns where the first timer that is due exactly at `at_ms` was created.
     pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<SourceLocation> {
-        let due = (at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX);
-        let (_, _, list) = self.queue.range(due).next()?;
-        let first = self.lists[*list].head?;
+        let queued = self.queue.range(..=(at_ms, u64::MAX, ListKey::MAX));
+        let lists = queued.map(|(_, _, list)| &self.lists[*list]);
+        let due = lists.filter(|list| list.expiry_ms == at_ms && !list.vacant);
+        let first = due.min_by_key(|list| list.serial)?.first()?;
         Some(self.timers[first].location)
     }
 
@@ -283,6 +292,7 @@ impl Timers {
         self.lists.clear(); // lists of cleared unref'd timers still exist (R29)
         self.by_duration.clear();
         self.queue.clear();
+        self.vacant_lists = 0;
         self.next_expiry_ms = None;
         self.loop_timer_ms = None;
         works
@@ -296,7 +306,7 @@ impl Timers {
 
     fn free_if_unused(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &self.timers[key];
-        let in_use = timer.handles > 0 || timer.link.is_some() || timer.is_running;
+        let in_use = timer.handles > 0 || timer.link.is_linked() || timer.is_running;
         let picked = self
             .pass
             .as_ref()

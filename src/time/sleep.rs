@@ -245,8 +245,10 @@ pub(crate) fn poll_timer(
 /// Clears a timer and drops its handle. Returns the waker that it would have woken.
 pub(crate) fn release_timer(state: &LoopState, key: TimerKey) -> Option<Waker> {
     state.timer_cleared(key);
-    let work = state.timers.borrow_mut().clear(key);
-    let freed = state.timers.borrow_mut().drop_handle(key);
+    let mut timers = state.timers.borrow_mut();
+    let work = timers.clear(key);
+    let freed = timers.drop_handle(key);
+    drop(timers);
     drop(freed); // outside of the borrow
     match work {
         Some(Work::Wake(waker)) => waker,

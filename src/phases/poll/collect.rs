@@ -33,9 +33,6 @@ impl PollPhase {
         wait: Wait,
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
-        if wait == Wait::Zero && self.has_nothing_to_poll(cx.remote_queue) {
-            return Ok(PollOutcome::Arrivals); // keeps a turn without event sources cheap
-        }
         let must_wait = || wait_now() != Wait::Zero;
         if cx.clock.is_virtual() {
             let outcome = self.collect_in_virtual_time(cx, wait, must_wait)?;
@@ -220,7 +217,7 @@ impl PollPhase {
     }
 
     /// Returns whether a poll that does not wait would find nothing.
-    fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
+    pub(super) fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
         let registrations = self.registrations.borrow();
         !self.must_poll_os.get()
             && registrations.is_empty()

@@ -9,6 +9,7 @@
 //! | the time that the timers phase sees | [`Delivery::timers_now_ms`] |
 //! | that a source can be written to without waiting | [`Delivery::before_write`] |
 //! | that a blocking wait for jobs has returned | [`Delivery::jobs_have_finished`] |
+//! | how long a simulated operation takes | [`Delivery::duration_within`] |
 //!
 //! [`PollPhase::collect`] is the real world: it asks the operating system and the other threads,
 //! waits, moves a virtual clock, and leaves the arrivals in the batch in one fixed order.
@@ -35,11 +36,13 @@ mod held_back;
 mod seed;
 
 use std::io;
+use std::time::Duration;
 
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::{RegistrationKey, Registrations};
+use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
 pub(crate) use seed::Decision;
 pub use seed::{InvalidSeed, Seed};
@@ -87,6 +90,16 @@ impl Delivery {
         }
     }
 
+    /// Returns whether a poll phase that does not wait would leave its batch empty. A delivery that
+    /// decides in each poll phase returns `false`.
+    #[inline]
+    pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
+        match self {
+            Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
+            Delivery::Explored(_) => false,
+        }
+    }
+
     /// Fills the empty batch of one poll phase; waits if `wait` allows it and nothing has arrived.
     /// `wait_now` computes `wait` again, for a check that follows a possible change by another
     /// thread.
@@ -127,6 +140,19 @@ impl Delivery {
         match self {
             Delivery::InOrder => {}
             Delivery::Explored(explorer) => explorer.maybe_defer_write(registrations, key),
+        }
+    }
+
+    /// Returns how long a simulated operation takes, at least `shortest` and at most `longest`.
+    pub(crate) fn duration_within(
+        &self,
+        shortest: Duration,
+        longest: Duration,
+        location: SourceLocation,
+    ) -> Duration {
+        match self {
+            Delivery::InOrder => shortest,
+            Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
         }
     }
 

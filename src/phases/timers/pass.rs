@@ -83,7 +83,7 @@ impl Timers {
 
     /// Picks the first timer of the visited list, or leaves the list if that is not due.
     fn pick_next(&mut self, list: ListKey, pass: &mut Pass) -> Option<Step> {
-        let first = self.lists[list].head;
+        let first = self.lists[list].first();
         match first.map(|timer| (timer, self.timers[timer].due_ms())) {
             Some((timer, due_ms)) if due_ms <= pass.now_ms => {
                 pass.picked = Some(timer); // R34: before the drain, which may refresh or clear it
@@ -101,7 +101,7 @@ impl Timers {
     }
 
     fn visit_next_list(&mut self, pass: &mut Pass) -> Option<Step> {
-        let Some(&(expiry_ms, _, list)) = self.queue.first() else {
+        let Some((expiry_ms, list)) = self.first_list() else {
             return Some(Step::Done);
         };
         if expiry_ms > pass.now_ms {
@@ -156,7 +156,7 @@ impl Timers {
         };
         match timer.duration_ms {
             Some(duration_ms) if timer.is_interval => self.insert(key, duration_ms, called_at_ms),
-            _ if timer.link.is_none() && !timer.destroyed => self.destroy(key),
+            _ if !timer.link.is_linked() && !timer.destroyed => self.destroy(key),
             _ => {}
         }
         let freed = self.free_if_unused(key);
@@ -179,7 +179,7 @@ impl Timers {
         if let Some(mut pass) = self.pass.take() {
             self.abandon_list(&mut pass);
         }
-        if let Some(&(expiry_ms, _, _)) = self.queue.first() {
+        if let Some((expiry_ms, _)) = self.first_list() {
             self.loop_timer_ms = Some(expiry_ms.max(self.last_reading_ms.saturating_add(1)));
         }
     }
@@ -189,11 +189,11 @@ impl Timers {
         let Some(key) = pass.list.take() else {
             return;
         };
-        if self.lists[key].head.is_none() {
-            if !self.lists[key].detached {
-                self.detach(key);
-            }
+        let list = &self.lists[key];
+        if list.detached {
             self.lists.remove(key);
+        } else if list.first().is_none() {
+            self.end_list(key);
         }
     }
 

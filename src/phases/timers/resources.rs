@@ -21,9 +21,10 @@ impl Timer {
             true => ResourceKind::Interval,
             false => ResourceKind::Timer,
         };
+        let is_pending = self.link.is_linked();
         ResourceEntry {
             refed: self.refed,
-            due: self.link.map(|_| Duration::from_millis(self.due_ms())),
+            due: is_pending.then(|| Duration::from_millis(self.due_ms())),
             wakers: self.work.waker().cloned().into_iter().collect(),
             ..ResourceEntry::new(kind, Some(self.location))
         }
