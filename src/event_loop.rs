@@ -21,6 +21,7 @@ pub(crate) mod current;
 mod destructors;
 pub(crate) mod eager;
 mod embed;
+mod failure;
 pub(crate) mod invoke;
 pub(crate) mod main_future;
 mod notify;

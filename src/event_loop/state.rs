@@ -18,12 +18,14 @@ use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
+use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
 use crate::hooks::listener_list::ListenerList;
+use crate::hooks::microtask_source::SourceSlot;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
@@ -72,6 +74,7 @@ pub(crate) struct LoopState {
     pub(crate) node: NodeRelease,
     pub(super) variants: RuleVariants,
     pub(super) run: RunStatus,
+    pub(super) failures: Failures,
     /// The async context of the running code. Empty between two callbacks.
     pub(crate) context: ContextCell,
     /// How many macrotasks have been entered.
@@ -83,7 +86,8 @@ pub(crate) struct LoopState {
     pub(crate) observers: ObserverRegistry,
 }
 
-/// The listeners of a program for errors, for warnings and for the end of the run.
+/// The listeners of a program for errors, for warnings and for the end of the run, and what the host of an
+/// engine has installed.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) uncaught: ListenerList<Uncaught>,
@@ -92,6 +96,8 @@ pub(crate) struct Hooks {
     pub(crate) before_exit: ListenerList<()>,
     pub(crate) exit: ListenerList<i32>,
     pub(crate) warning: ListenerList<Warning>,
+    /// The job queue of an engine.
+    pub(crate) microtask_source: SourceSlot,
 }
 
 impl Hooks {
@@ -104,6 +110,7 @@ impl Hooks {
             self.before_exit.take_all(),
             self.exit.take_all(),
             self.warning.take_all(),
+            self.microtask_source.take(),
         )
     }
 }
@@ -137,6 +144,7 @@ impl LoopState {
             node,
             variants: node.variants(),
             run: RunStatus::default(),
+            failures: Failures::default(),
             context: ContextCell::default(),
             macrotask_count: Cell::new(0),
             is_current: Cell::new(false),

@@ -163,16 +163,18 @@ impl PollPhase {
             Some(number) => signals.push(Batched::Signal(number)),
             None => batch.push_back(Batched::Ready(token, readiness)),
         });
-        batch.extend(signals);
+        if !signals.is_empty() {
+            batch.extend(signals);
+        }
         events.clear();
     }
 
     /// Inserts the messages that are in the remote queue now after the completions of the batch.
     fn batch_messages(&self, remote_queue: &RemoteQueue) {
-        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
-        if messages.len() == 0 {
-            return;
+        if remote_queue.is_empty() {
+            return; // cheaper than to count them
         }
+        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         let mut batch = self.batch.borrow_mut();
         let is_simulated = |batched: &&Batched| matches!(batched, Batched::Simulated(_));
         let simulated = batch.iter().take_while(is_simulated).count();
@@ -184,7 +186,15 @@ impl PollPhase {
         batch.extend(after_completions);
     }
 
+    #[inline]
     fn batch_due_completions(&self, clock: &Clock) {
+        if self.simulated.has_completions() {
+            self.batch_completions(clock);
+        }
+    }
+
+    #[cold]
+    fn batch_completions(&self, clock: &Clock) {
         let mut batch = self.batch.borrow_mut();
         self.simulated.take_due(
             || clock.now(),

@@ -9,6 +9,7 @@
 //! | the time that the timers phase sees | [`Delivery::timers_now_ms`] |
 //! | that a source can be written to without waiting | [`Delivery::before_write`] |
 //! | that a blocking wait for jobs has returned | [`Delivery::jobs_have_finished`] |
+//! | how long a simulated operation takes | [`Delivery::duration_within`] |
 //!
 //! [`PollPhase::collect`] is the real world: it asks the operating system and the other threads,
 //! waits, moves a virtual clock, and leaves the arrivals in the batch in one fixed order.
@@ -35,6 +36,7 @@ mod held_back;
 mod seed;
 
 use std::io;
+use std::time::Duration;
 
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
@@ -132,6 +134,19 @@ impl Delivery {
         match self {
             Delivery::InOrder => {}
             Delivery::Explored(explorer) => explorer.maybe_defer_write(registrations, key),
+        }
+    }
+
+    /// Returns how long a simulated operation takes, at least `shortest` and at most `longest`.
+    pub(crate) fn duration_within(
+        &self,
+        shortest: Duration,
+        longest: Duration,
+        location: SourceLocation,
+    ) -> Duration {
+        match self {
+            Delivery::InOrder => shortest,
+            Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
         }
     }
 

@@ -1,0 +1,31 @@
+//! What the host of an engine needs: the functions with which a JavaScript engine, or another
+//! interpreter with a job queue of its own, becomes a part of the loop.
+//!
+//! A host calls the functions of the crate ([`set_timeout`](crate::set_timeout),
+//! [`next_tick`](crate::next_tick), [`queue_work`](crate::queue_work) …) on behalf of the engine's code.
+//! This module has what such a host needs in addition. It knows no engine: every value of an engine is a
+//! [`Reason`](crate::Reason), a `'static` type with `Debug`, and need not be `Send`. The chapter
+//! [embedding an engine](crate::guide::embedding) shows them together.
+//!
+//! | the engine | use |
+//! |---|---|
+//! | has a queue of promise jobs | [`set_microtask_source`], or [`queue_microtask`](crate::queue_microtask) for each job |
+//! | throws an exception out of a callback | [`report_thrown`], [`Uncaught::with_value`](crate::Uncaught::with_value) |
+//! | has no listener for an error or a rejection | [`Uncaught::decline`](crate::Uncaught::decline), [`Rejection::decline`](crate::Rejection::decline) |
+//! | reports an error that is not that of the running callback | [`trigger_uncaught`], [`trigger_uncaught_rejection`] |
+//! | rejects a promise that has no reaction | [`track_rejection`] |
+//! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
+//!
+//! A function panics if no event loop is running on this thread, unless its documentation says otherwise.
+
+mod errors;
+mod rejections;
+mod source;
+
+pub use crate::hooks::foreign::ThrownValue;
+pub use crate::hooks::microtask_source::MicrotaskSource;
+pub use errors::{
+    is_stopping, report_thrown, request_exit, trigger_uncaught, trigger_uncaught_rejection,
+};
+pub use rejections::{TrackedRejection, track_rejection};
+pub use source::set_microtask_source;
