@@ -111,7 +111,7 @@ impl Pool {
 
     /// Gives a job that has not been delivered a label for reports.
     pub(crate) fn set_label(&self, id: JobId, label: Arc<str>) {
-        if let Some(job) = self.outstanding.borrow_mut().get_mut(&id) {
+        if let Some(job) = self.outstanding.borrow_mut().get_mut(id) {
             job.label = Some(label);
         }
     }
@@ -143,7 +143,7 @@ impl Pool {
         let ids = self.outstanding_ids().into_iter();
         let outstanding = self.outstanding.borrow();
         let entry = |id: JobId| ResourceEntry {
-            label: outstanding.get(&id).and_then(|job| job.label.clone()),
+            label: outstanding.get(id).and_then(|job| job.label.clone()),
             ..ResourceEntry::new(ResourceKind::Job, self.location(id))
         };
         ids.map(entry).collect()
