@@ -26,6 +26,7 @@ use crate::phases::queues::Microtask;
 impl Runner<'_> {
     /// Drains both queues (R10). A tick that panics ends the drain, and what is left stays queued for
     /// the next drain point (R53). A microtask that panics does not end it (R54).
+    #[inline]
     pub(crate) fn checkpoint(&self) -> Flow {
         if self.observers.is_on() {
             return self.observed_drain();
@@ -128,6 +129,7 @@ impl LoopState {
         }
     }
 
+    #[inline]
     fn continue_unless_stopping(&self) -> Flow {
         if self.is_interrupted() {
             return self.continue_after_failure();

@@ -54,16 +54,36 @@ impl Runner<'_> {
     }
 
     /// Calls a macrotask without a drain after it.
+    #[inline]
     pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let Macrotask { mut work, origin } = macrotask;
-        if let Work::Wake(Some(waker)) = work {
-            return self.invoke(origin, || waker.wake()); // the most frequent case, kept short
+        match work {
+            // The most frequent cases, kept short.
+            Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
+            Work::Once(Some(callback)) => self.invoke(origin, callback),
+            _ => self.invoke(origin, move || {
+                perform(&mut work);
+                drop(work); // its destructor may panic as well
+            }),
         }
-        self.invoke(origin, move || {
-            perform(&mut work);
-            drop(work); // its destructor may panic as well
-        })
+    }
+
+    /// Runs code of the host that opens callback scopes, and is itself neither a step nor drained.
+    pub(super) fn run_native(
+        &self,
+        native: Box<dyn FnOnce(&Runner<'_>)>,
+        location: SourceLocation,
+    ) {
+        let _ = self.guarded(location, || native(self));
+    }
+
+    /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
+    pub(crate) fn run_scope(&self, origin: Origin, callback: impl FnOnce()) {
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
+        if self.invoke(origin, callback).is_continue() {
+            let _ = self.checkpoint();
+        }
     }
 
     /// Polls the main future, or starts it as the body of a module (R19).
@@ -111,16 +131,16 @@ impl LoopState {
     pub(super) fn call_timer(&self, key: TimerKey, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
-        let called_at_ms = match macrotask.work {
-            Work::Repeating(_) => self.clock.now_ms(), // R30
-            _ => 0,
+        let called_at_ms = match macrotask.work.is_repeating() {
+            true => self.clock.now_ms(), // R30
+            false => 0,
         };
         let mut timer = Some(macrotask);
         let mut leftover = None;
         let mut finish = |timer: &mut Option<Macrotask>| {
             if let Some(timer) = timer.take() {
                 let mut timers = self.timers.borrow_mut();
-                leftover = timers.finished(key, timer, called_at_ms);
+                leftover = timers.finished(key, timer, called_at_ms, || self.clock.now_ms());
                 drop(timers);
                 self.timer_armed(key);
             }
@@ -157,7 +177,7 @@ impl LoopState {
     }
 
     /// Calls a tick, or a callback of the microtask queue.
-    #[inline]
+    #[inline(always)] // a part of both loops of the drain
     pub(super) fn run_callback(&self, kind: StepKind, queued: QueuedCallback) -> Flow {
         if self.observers.is_on() {
             return self.invoke(Origin::new(kind, queued.location), queued.callback);
@@ -259,6 +279,7 @@ impl LoopState {
     }
 
     /// Calls `callback`, and reports its panic immediately (R51).
+    #[inline]
     fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
         let result = catch_unwind(AssertUnwindSafe(callback));
         self.end_call(location, result)
@@ -401,6 +422,7 @@ fn perform(work: &mut Work) {
                 waker.wake();
             }
         }
+        Work::Labeled(labeled) => perform(&mut labeled.work),
         Work::Nothing => {}
     }
 }

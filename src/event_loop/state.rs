@@ -18,6 +18,7 @@ use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
+use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
@@ -58,6 +59,8 @@ pub(crate) struct LoopState {
     pub(crate) timers: RefCell<Timers>,
     pub(crate) queues: Queues,
     pub(crate) rejections: Rejections,
+    /// Called when another thread, or the host of an engine, sends the number of one.
+    pub(crate) external: ExternalCallbacks,
     /// Called when nothing keeps the loop alive any more.
     pub(crate) idle: RefCell<Vec<Macrotask>>,
 
@@ -136,6 +139,7 @@ impl LoopState {
             timers: RefCell::default(),
             queues: Queues::default(),
             rejections: Rejections::default(),
+            external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
             awaited: Awaited::default(),
@@ -156,10 +160,11 @@ impl LoopState {
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
     /// not.
     pub(crate) fn is_alive(&self) -> bool {
-        // The most likely reason is checked first: a server nearly always waits for a source.
-        self.poll.has_refed()
+        // The most likely reasons are checked first: immediates cost one test, and a server nearly
+        // always waits for a source.
+        self.check.borrow().has_refed()
+            || self.poll.has_refed()
             || self.timers.borrow().has_refed()
-            || self.check.borrow().has_refed()
             || self.pool.has_outstanding()
             || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
@@ -176,12 +181,14 @@ impl LoopState {
         self.is_current.get()
     }
 
+    #[inline]
     pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
+    #[inline]
     pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(callback);
@@ -219,6 +226,7 @@ impl LoopState {
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.
+    #[inline]
     pub(crate) fn push_immediate(
         &self,
         work: Work,
@@ -256,6 +264,7 @@ impl LoopState {
     }
 
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
+    #[inline]
     pub(crate) fn drop_timer_handle(&self, key: TimerKey) {
         let mut timers = self.timers.borrow_mut();
         let location = timers.location(key);

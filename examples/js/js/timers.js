@@ -21,6 +21,7 @@ const warned = new Set();
 class Timeout {
   constructor(callback, delay, args, repeats) {
     this._idleTimeout = toDelay(delay);
+    this._idleStart = null;
     this._onTimeout = callback;
     this._timerArgs = args;
     this._repeat = repeats ? this._idleTimeout : null;
@@ -34,8 +35,12 @@ class Timeout {
 
   refresh() {
     if (!(this._idleTimeout >= 0)) return this;
-    if (this[kSlot] >= 0) native.refreshTimer(this[kSlot]);
-    else arm(this);
+    if (this[kSlot] >= 0) {
+      native.refreshTimer(this[kSlot]);
+      this._idleStart = native.loopTime();
+    } else {
+      arm(this);
+    }
     if (this._destroyed && this[kRefed]) refedTimeouts += 1;
     this._destroyed = false;
     this[kRearmed] = true;
@@ -102,6 +107,7 @@ function warn(problem, name) {
 function arm(timer) {
   const slot = native.armTimer(timer._idleTimeout, timer._repeat !== null);
   timer[kSlot] = slot;
+  timer._idleStart = native.loopTime();
   timeouts[slot] = timer;
   if (!timer[kRefed]) native.refTimer(slot, false);
 }

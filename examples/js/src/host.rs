@@ -8,13 +8,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use nodeloop::host::report_thrown;
 use nodeloop::time::Instant;
 use nodeloop::{ImmediateHandle, NodeRelease, TimeoutHandle};
 use rquickjs::function::IntoArgs;
 use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
 use slab::Slab;
 
-use crate::hooks;
 use crate::rejections::Rejections;
 
 thread_local! {
@@ -95,7 +95,6 @@ pub(crate) struct Host {
     pub(crate) rejections: Rejections,
     pub(crate) timers: RefCell<Slab<TimeoutHandle>>,
     pub(crate) immediates: RefCell<Slab<ImmediateHandle>>,
-    pub(crate) hooks: hooks::State,
     pub(crate) context: Context,
     pub(crate) runtime: Runtime,
     pub(crate) options: Options,
@@ -120,7 +119,6 @@ impl Host {
             rejections: Rejections::default(),
             timers: RefCell::new(Slab::new()),
             immediates: RefCell::new(Slab::new()),
-            hooks: hooks::State::default(),
             context,
             runtime,
             options,
@@ -164,9 +162,8 @@ impl Host {
             let result = function.and_then(|function| function.call::<_, ()>(arguments));
             result.err().map(|_| thrown(&ctx))
         });
-        self.jobs_may_be_queued();
         if let Some(thrown) = thrown {
-            hooks::report_thrown(self, thrown);
+            report_thrown(thrown);
         }
     }
 }

@@ -163,6 +163,9 @@ fn process(native: &Object<'_>) -> Result<()> {
     define(native, "hrtime", || {
         Host::current().started.elapsed().as_nanos() as f64
     })?;
+    define(native, "loopTime", || {
+        Host::current().started.elapsed().as_millis() as f64
+    })?;
     define(native, "blockFor", |ms: f64| {
         time::block_for(Duration::from_secs_f64(ms.max(0.0) / 1000.0));
     })?;

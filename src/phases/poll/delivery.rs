@@ -42,6 +42,7 @@ use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::{RegistrationKey, Registrations};
+use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
 pub(crate) use seed::Decision;
 pub use seed::{InvalidSeed, Seed};
@@ -62,6 +63,12 @@ impl Delivery {
         }
     }
 
+    /// Returns whether everything arrives in the plain order, so that nothing has to be decided.
+    #[inline]
+    pub(super) fn is_in_order(&self) -> bool {
+        matches!(self, Delivery::InOrder)
+    }
+
     /// Returns whether each message must contain the thread that sent it.
     pub(crate) fn needs_senders(&self) -> bool {
         matches!(self, Delivery::Explored(_))
@@ -80,6 +87,16 @@ impl Delivery {
         match self {
             Delivery::InOrder => Vec::new(),
             Delivery::Explored(explorer) => explorer.decisions(),
+        }
+    }
+
+    /// Returns whether a poll phase that does not wait would leave its batch empty. A delivery that
+    /// decides in each poll phase returns `false`.
+    #[inline]
+    pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
+        match self {
+            Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
+            Delivery::Explored(_) => false,
         }
     }
 
