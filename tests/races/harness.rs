@@ -154,6 +154,11 @@ impl Race {
     /// Checks the row of the README, which is printed if it differs.
     #[track_caller]
     fn check_readme(&self, needed: u64) {
+        // Another system may report the events of one poll in another order.
+        let is_of_the_kit = matches!(self.by, By::Time | By::Jobs);
+        if !is_of_the_kit && !cfg!(target_os = "linux") {
+            return;
+        }
         let name = format!("| `{}` |", self.name);
         let row = README.lines().find(|line| line.starts_with(&name));
         let row =
