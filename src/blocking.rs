@@ -10,7 +10,7 @@ use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::blocking::pool::{JobId, JobResult};
+use crate::blocking::pool::{Job, JobId, JobResult, JobWork};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
@@ -112,12 +112,12 @@ fn submit<R: Send + 'static, O: 'static>(
     let guard = AbortedIfDropped {
         state: state.clone(),
     };
+    let (job, value_of) = erase(work);
     let done = move |result: JobResult| {
         let outcome = result.map_err(PromiseError::of_panic);
-        let outcome = outcome.map(|value| finish(unerase(value)));
+        let outcome = outcome.map(|job| finish(value_of(job)));
         guard.state.settle(outcome);
     };
-    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
     let id = owner.submit_job(job, Box::new(done), Location::caller());
     state.settled_by.set(SettledBy::Job(id));
     state
@@ -156,14 +156,14 @@ pub fn queue_work<T: Send + 'static>(
         return QueuedWork { state, id: None };
     }
     let (context, owner) = (state.context.get(), state.clone());
+    let (job, value_of) = erase(job);
     let done = move |result: JobResult| {
         owner.context.set(context);
         match result {
-            Ok(value) => done(unerase(value)),
+            Ok(job) => done(value_of(job)),
             Err(payload) => resume_unwind(payload),
         }
     };
-    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(job()) });
     let id = state.submit_job(job, Box::new(done), Location::caller());
     QueuedWork {
         state,
@@ -209,9 +209,33 @@ impl std::fmt::Debug for QueuedWork {
     }
 }
 
-fn unerase<T: 'static>(value: Box<dyn Any + Send>) -> T {
-    match value.downcast() {
-        Ok(value) => *value,
-        Err(_) => unreachable!("a job returns the type it was submitted with"),
+/// A job and its value, in one allocation that goes to the thread and comes back.
+struct TypedJob<W, R> {
+    work: Option<W>,
+    value: Option<R>,
+}
+
+impl<W: FnOnce() -> R + Send + 'static, R: Send + 'static> Job for TypedJob<W, R> {
+    fn run(mut self: Box<Self>) -> Box<dyn Any + Send> {
+        self.value = self.work.take().map(|work| work());
+        self
     }
+}
+
+/// Erases the type of a job. The function takes the value out of a job that has run.
+fn erase<W, R>(work: W) -> (JobWork, fn(Box<dyn Any + Send>) -> R)
+where
+    W: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let job = TypedJob {
+        work: Some(work),
+        value: None::<R>,
+    };
+    let value_of = |job: Box<dyn Any + Send>| {
+        let job = job.downcast::<TypedJob<W, R>>().ok();
+        let value = job.and_then(|job| job.value);
+        value.expect("a job that has run has the value of its type")
+    };
+    (Box::new(job), value_of)
 }

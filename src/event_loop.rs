@@ -297,8 +297,10 @@ impl LoopState {
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
             || (mode == PollMode::WhileAlive && !self.is_alive());
+        if no_wait {
+            return Wait::Zero;
+        }
         match self.timers.borrow().loop_timer_ms() {
-            _ if no_wait => Wait::Zero,
             Some(due_ms) => Wait::Until(due_ms),
             None => Wait::Forever,
         }

@@ -177,7 +177,7 @@ impl LoopState {
     }
 
     /// Calls a tick, or a callback of the microtask queue.
-    #[inline]
+    #[inline(always)] // a part of both loops of the drain
     pub(super) fn run_callback(&self, kind: StepKind, queued: QueuedCallback) -> Flow {
         if self.observers.is_on() {
             return self.invoke(Origin::new(kind, queued.location), queued.callback);

@@ -264,6 +264,7 @@ impl LoopState {
     }
 
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
+    #[inline]
     pub(crate) fn drop_timer_handle(&self, key: TimerKey) {
         let mut timers = self.timers.borrow_mut();
         let location = timers.location(key);

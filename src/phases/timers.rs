@@ -147,7 +147,7 @@ impl Timers {
 
     /// Clears a timer (R33, R35). The caller drops its work outside of any borrow.
     #[must_use]
-    #[inline]
+    #[inline(always)] // a part of the two functions that clear a timer
     pub(crate) fn clear(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &mut self.timers[key];
         if !timer.has_callback {
@@ -285,10 +285,10 @@ impl Timers {
     /// Removes a handle. If that frees the timer, the caller drops the returned work outside of any
     /// borrow.
     #[must_use]
+    #[inline]
     pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<Work> {
         self.timers[key].handles -= 1;
-        let freed = self.free_if_unused(key)?;
-        (!freed.is_spent()).then_some(freed) // what is spent owns nothing
+        self.free_if_unused(key)
     }
 
     /// Returns whether a ref'd timer keeps the loop alive (R6).
@@ -345,6 +345,8 @@ impl Timers {
         self.refed -= usize::from(timer.refed);
     }
 
+    /// Returns the work of a timer that was freed, unless it is spent.
+    #[inline]
     fn free_if_unused(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &self.timers[key];
         let in_use = timer.handles > 0 || timer.link.is_linked() || timer.is_running;
@@ -355,6 +357,11 @@ impl Timers {
         if in_use || picked {
             return None;
         }
-        Some(self.timers.remove(key).work)
+        let work = self.timers.remove(key).work;
+        if work.is_spent() {
+            std::mem::forget(work); // it owns nothing, and a destructor would find that out again
+            return None;
+        }
+        Some(work)
     }
 }
