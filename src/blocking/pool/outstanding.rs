@@ -149,7 +149,8 @@ mod tests {
             assert_eq!(jobs.remove(short), Some(2));
         }
         assert_eq!((jobs.get(long), jobs.next_id()), (Some(&1), 10_001));
-        assert_eq!((jobs.get_mut(long), jobs.get_mut(5)), (Some(&mut 1), None));
+        assert_eq!(jobs.get_mut(long), Some(&mut 1));
+        assert_eq!(jobs.get_mut(5), None);
         assert_eq!(jobs.remove(long), Some(1));
         assert!(jobs.is_empty());
     }
