@@ -8,6 +8,6 @@ setImmediate(() => seen.push('immediate'));
 setTimeout(() => seen.push('timeout'), 0);
 while (performance.now() < armed + 3);
 (async () => {
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(() => setImmediate(resolve), 20));
   console.log(seen.join());
 })();

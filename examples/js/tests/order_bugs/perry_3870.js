@@ -6,9 +6,11 @@ setTimeout(() => {
   seen.push('timer 1');
   queueMicrotask(() => seen.push('microtask of timer 1'));
   process.nextTick(() => seen.push('tick of timer 1'));
-  setTimeout(() => seen.push('timer of timer 1'), 0);
+  setTimeout(() => {
+    seen.push('timer of timer 1');
+    console.log(seen);
+  }, 0);
 }, 0);
 setTimeout(() => seen.push('timer 2'), 0);
 Promise.resolve().then(() => seen.push('microtask of main'));
 while (performance.now() < armed + 3);
-setTimeout(() => console.log(seen), 30);
