@@ -30,8 +30,8 @@ miri() {
   rustup run "$nightly" cargo miri test --test "$binary" -- --test-threads=1 "$@"
 }
 
-# Their repetitions are the test, or they start processes, which Miri cannot.
-skipped=(scale:: ten_thousand:: time_limits:: node_peer:: echo_node:: children:: child_signal:: stdio)
+# Their repetitions are the test, or they use signals or processes, which Miri cannot.
+skipped=(scale:: ten_thousand:: time_limits:: explore:: node_peer:: echo_node:: children:: signal stdio)
 skip() { printf -- '--skip %s ' "${skipped[@]}"; }
 
 install

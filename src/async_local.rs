@@ -177,6 +177,12 @@ impl<T: 'static> AsyncLocalStorage<T> {
     }
 }
 
+/// Calls `call` and restores the context afterwards, even if it panics.
+pub(crate) fn preserve_context<R>(state: &LoopState, call: impl FnOnce() -> R) -> R {
+    let _restored = RestoredOnDrop::new(state);
+    call()
+}
+
 /// Restores the context when it is dropped.
 struct RestoredOnDrop<'a> {
     state: &'a LoopState,

@@ -5,6 +5,7 @@
 //! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and turns each
 //! arrival of the poll phase into a macrotask. `phases/poll/delivery.rs` decides what arrives when.
 
+use crate::event_loop::external::ExternalCallback;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
@@ -21,6 +22,8 @@ pub(crate) mod current;
 mod destructors;
 pub(crate) mod eager;
 mod embed;
+pub(crate) mod external;
+mod failure;
 pub(crate) mod invoke;
 pub(crate) mod main_future;
 mod notify;
@@ -68,17 +71,23 @@ impl Runner<'_> {
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
     }
 
+    #[inline]
     fn pending_phase(&self) {
         self.enter_phase(Phase::Pending);
-        if self.pending.borrow().is_empty() {
-            return;
+        if !self.pending.borrow().is_empty() {
+            self.pending_round();
         }
+    }
+
+    #[inline(never)] // so that a turn in which it is empty only tests that
+    fn pending_round(&self) {
         self.pending.borrow_mut().begin_round();
         while let Some(macrotask) = self.next_unless_stopping(|| self.pending.borrow_mut().next()) {
             self.run_macrotask(macrotask);
         }
     }
 
+    #[inline]
     fn pending_after_poll(&self) {
         for _ in 0..ROUNDS_AFTER_POLL {
             if self.pending.borrow().is_empty() {
@@ -88,12 +97,21 @@ impl Runner<'_> {
         }
     }
 
+    #[inline]
     fn poll_phase(&self, mode: PollMode) {
         self.enter_phase(Phase::Poll);
         if self.is_stopping() {
             return;
         }
         let wait = self.poll_wait(mode);
+        if wait == Wait::Zero && self.poll.has_nothing(&self.remote_queue) {
+            return; // keeps a turn without event sources cheap
+        }
+        self.poll_and_deliver(mode, wait);
+    }
+
+    #[inline(never)] // as above
+    fn poll_and_deliver(&self, mode: PollMode, wait: Wait) {
         let outcome = self.waiting(wait, || {
             let cx = self.poll_context();
             self.poll.poll_events(&cx, wait, || self.poll_wait(mode))
@@ -126,22 +144,32 @@ impl Runner<'_> {
         }
     }
 
+    #[inline]
     fn close_phase(&self) {
         self.enter_phase(Phase::Close);
-        if self.close.borrow().is_empty() {
-            return;
+        if !self.close.borrow().is_empty() {
+            self.close_round();
         }
+    }
+
+    #[inline(never)] // as above
+    fn close_round(&self) {
         self.close.borrow_mut().begin();
         while let Some(macrotask) = self.next_unless_stopping(|| self.close.borrow_mut().next()) {
             self.run_macrotask(macrotask);
         }
     }
 
+    #[inline]
     fn timers_phase(&self) {
         self.enter_phase(Phase::Timers);
-        if self.timers.borrow().loop_timer_ms().is_none() {
-            return; // no timer: skip reading the clock
+        if self.timers.borrow().loop_timer_ms().is_some() {
+            self.timers_passes(); // without a timer the clock is not read
         }
+    }
+
+    #[inline(never)] // as above
+    fn timers_passes(&self) {
         let timer_due_at = |at_ms| self.timers.borrow().first_due_at(at_ms);
         let now_ms = self.poll.timers_now_ms(&self.poll_context(), timer_due_at);
         self.timers.borrow_mut().note_time(now_ms);
@@ -212,6 +240,29 @@ impl Runner<'_> {
                     };
                     Macrotask::callback(move || done(result), origin)
                 }
+                Arrival::Message(Message::External(id, result)) => match self.external.take(id) {
+                    Some((ExternalCallback::Completion(done), location)) => {
+                        let origin = Origin::new(StepKind::Message, location);
+                        Macrotask::callback(move || done(result), origin)
+                    }
+                    Some((ExternalCallback::Native(native), location)) => {
+                        self.run_native(native, location);
+                        if self.is_stopping() {
+                            return None;
+                        }
+                        continue;
+                    }
+                    None => {
+                        drop_quietly(result); // its run has ended
+                        continue;
+                    }
+                },
+                Arrival::Message(Message::ExternalDropped(id)) => {
+                    if let Some((callback, location)) = self.external.take(id) {
+                        self.drop_value(callback, location);
+                    }
+                    continue;
+                }
                 Arrival::Message(Message::Source(token, event)) => {
                     match self.poll.next_of_source(token, event) {
                         Some(macrotask) => macrotask,
@@ -239,14 +290,17 @@ impl LoopState {
     }
 
     /// Returns how long the poll phase may wait (R5).
+    #[inline]
     fn poll_wait(&self, mode: PollMode) -> Wait {
         let no_wait = mode == PollMode::Never
             || self.check.borrow().has_refed()
             || !self.pending.borrow().is_empty()
             || !self.close.borrow().is_empty()
             || (mode == PollMode::WhileAlive && !self.is_alive());
+        if no_wait {
+            return Wait::Zero;
+        }
         match self.timers.borrow().loop_timer_ms() {
-            _ if no_wait => Wait::Zero,
             Some(due_ms) => Wait::Until(due_ms),
             None => Wait::Forever,
         }

@@ -6,6 +6,7 @@
 //! | understand the order | [the event loop](event_loop), its [rules](mod@rules), how [exact](exactness) they are, and what is [eager or lazy](eager_and_lazy) |
 //! | look something up | the [cookbook](mod@cookbook) of crates that fit, [errors and exit](errors_and_exit), [limits and questions](limits_and_faq) |
 //! | find a fault | [tests of order](mod@testing), [observing a loop](mod@observing), a [recording](mod@recording) of a run |
+//! | host a JavaScript engine | [embedding an engine](embedding) |
 //! | change the crate | its [architecture](mod@architecture) |
 
 #[doc = include_str!("guide/getting_started.md")]
@@ -16,6 +17,9 @@ pub mod coming_from_tokio {}
 
 #[doc = include_str!("guide/coming_from_node.md")]
 pub mod coming_from_node {}
+
+#[doc = include_str!("guide/embedding.md")]
+pub mod embedding {}
 
 #[doc = include_str!("guide/examples.md")]
 pub mod examples {}

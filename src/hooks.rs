@@ -14,8 +14,10 @@
 //! The reason for the end of a run is in the loop's `Stop`; `runtime/run.rs` converts it to a
 //! [`RunError`](crate::RunError).
 
+pub(crate) mod foreign;
 pub(crate) mod listener;
 pub(crate) mod listener_list;
+pub(crate) mod microtask_source;
 pub(crate) mod rejection;
 pub(crate) mod uncaught;
 pub(crate) mod unhandled;
@@ -75,7 +77,8 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
     listener_of(&state, Hook::Exit, id)
 }
 
-/// Calls `listener` immediately when a panic leaves a callback (R51). The loop then continues.
+/// Calls `listener` immediately when a panic leaves a callback (R51), or an error that the host of an engine
+/// has [reported](crate::host::report_thrown). The loop then continues.
 ///
 /// Without such a listener the run ends: [`run`](crate::run) panics with the same payload,
 /// [`EventLoop::run`](crate::EventLoop::run) returns
@@ -184,6 +187,8 @@ pub fn emit_warning(warning: impl Into<Warning>) {
 /// the callback delays the end until the callback returns. Called by an [`on_exit`] listener, `exit`
 /// changes the code and skips the remaining listeners.
 ///
+/// [`host::request_exit`](crate::host::request_exit) does the same without unwinding.
+///
 /// In a profile with `panic = "abort"`, a callback cannot be left. There, `exit` calls the
 /// [`on_exit`] listeners and then [`std::process::exit`]: no destructors run,
 /// [`EventLoop::run`](crate::EventLoop::run) does not return, and in a
@@ -196,8 +201,7 @@ pub fn emit_warning(warning: impl Into<Warning>) {
 #[track_caller]
 pub fn exit(code: i32) -> ! {
     let state = current("exit");
-    state.stop_with_exit(code); // R9: the code of the last call counts
-    let _ = state.call_exit_listeners(code); // the run is stopping: there is no drain
+    state.request_exit(code);
     if cfg!(panic = "abort") {
         std::process::exit(state.exit_code());
     }
@@ -252,6 +256,12 @@ pub fn exit_code() -> i32 {
 }
 
 impl LoopState {
+    /// Stops the run, after calling the `exit` listeners (R9).
+    pub(crate) fn request_exit(&self, code: i32) {
+        self.stop_with_exit(code); // the code of the last call counts
+        let _ = self.call_exit_listeners(code); // the run is stopping: there is no drain
+    }
+
     /// Queues a tick that delivers the warning (`lib/internal/process/warning.js`,
     /// `process.emitWarning`; R20).
     pub(crate) fn emit_warning(self: &Rc<Self>, warning: Warning) {
@@ -261,6 +271,36 @@ impl LoopState {
             state.deliver_warning(&warning);
         });
         self.push_tick(QueuedCallback { callback, location });
+    }
+}
+
+impl Uncaught {
+    /// Lets the error count as one that the running listener has not taken.
+    ///
+    /// If every listener of [`on_uncaught`] declines, it is as if there were none: the run ends with the
+    /// error and the exit code 1. A host whose engine has listeners of its own declines if there are none.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no listener is running.
+    #[track_caller]
+    pub fn decline(&self) {
+        current("Uncaught::decline").decline("Uncaught::decline");
+    }
+}
+
+impl Rejection {
+    /// Lets the rejection count as one that the running listener has not taken.
+    ///
+    /// If every listener of [`on_unhandled_rejection`] declines, it is as if there were none: the
+    /// rejection is an uncaught error (R18).
+    ///
+    /// # Panics
+    ///
+    /// Panics if no listener is running.
+    #[track_caller]
+    pub fn decline(&self) {
+        current("Rejection::decline").decline("Rejection::decline");
     }
 }
 

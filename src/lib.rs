@@ -59,6 +59,7 @@
 //! | understand the order | [the event loop](guide::event_loop), its [rules](mod@guide::rules), how [exact](guide::exactness) they are, and what is [eager or lazy](guide::eager_and_lazy) |
 //! | look something up | the [cookbook](mod@guide::cookbook) of crates that fit, [errors and exit](guide::errors_and_exit), [limits and questions](guide::limits_and_faq) |
 //! | find a fault | [tests of order](mod@guide::testing), [observing a loop](mod@guide::observing), a [recording](mod@guide::recording) of a run |
+//! | host a JavaScript engine | [embedding an engine](guide::embedding) |
 //! | change the crate | its [architecture](mod@guide::architecture) |
 //!
 //! # Modules
@@ -74,6 +75,7 @@
 //! | children and signals | [`process`], [`signal`] |
 //! | calls that block, other threads | [`spawn_blocking`], [`queue_work`], [`worker`], [`Handle`] |
 //! | cancellation, context | [`AbortController`], [`AsyncLocalStorage`] |
+//! | hosting a JavaScript engine | [`host`] |
 //! | tests | [`test`](mod@test) |
 //! | what happens, and what keeps the loop alive | [`observe`], [`recording`], [`why_alive`] |
 //!
@@ -107,6 +109,7 @@ pub mod events;
 pub mod fs;
 pub mod guide;
 mod hooks;
+pub mod host;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 pub mod io;
@@ -227,7 +230,7 @@ pub use phases::poll::delivery::{InvalidSeed, Seed};
 pub use event_loop::release::NodeRelease;
 pub use hooks::listener::Listener;
 pub use hooks::rejection::{MainError, PanicReason, Reason, Rejection};
-pub use hooks::uncaught::{PanicPayload, Uncaught};
+pub use hooks::uncaught::{PanicPayload, Uncaught, UncaughtOrigin};
 pub use hooks::unhandled::{UnhandledReason, UnhandledRejection};
 pub use hooks::warning::Warning;
 pub use hooks::{

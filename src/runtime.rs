@@ -11,8 +11,10 @@ use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 
-use crate::event_loop::current::{is_observer, try_current};
+use crate::async_local::preserve_context;
+use crate::event_loop::current::{enter, is_observer, try_current};
 use crate::event_loop::state::LoopState;
+use crate::event_loop::status::LoopStatus;
 use crate::hooks::rejection::{MainError, Reason};
 use crate::observe::why_alive::WhyAlive;
 use crate::phases::macrotask::SourceLocation;
@@ -330,6 +332,38 @@ impl EventLoop {
         future: impl Future<Output = Result<T, E>> + 'static,
     ) -> TryPromise<T, E> {
         try_spawn_between_runs(&self.state, Location::caller(), future)
+    }
+
+    /// Calls `call` inside of the loop, between two runs, and returns its result.
+    ///
+    /// It is for functions that need a running loop, such as [`on_exit`](crate::on_exit) and the other hooks,
+    /// when they must be there before the main script begins. This is neither a macrotask nor followed by a
+    /// drain: what `call` queues runs in the next run or turn, ticks and microtasks in its first drain.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a loop is running on this thread, and if `call` ends the run or lets a callback fail. A
+    /// panic of `call` continues in the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::{EventLoop, next_tick, on_exit};
+    ///
+    /// let mut event_loop = EventLoop::new()?;
+    /// event_loop.with_current(|| on_exit(|code| println!("exit {code}")));
+    /// event_loop.run_script(|| next_tick(|| println!("tick"))).unwrap(); // prints "tick", then "exit 0"
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn with_current<R>(&mut self, call: impl FnOnce() -> R) -> R {
+        refuse_nesting("with_current");
+        self.state.set_status(LoopStatus::Open);
+        let entered = enter(&self.state);
+        let result = preserve_context(&self.state, call);
+        drop(entered);
+        self.state.refuse_interrupt();
+        result
     }
 
     /// Returns the exit code of the last run, which is what Node's process would end with: 0, the code of

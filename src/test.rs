@@ -29,7 +29,7 @@
 //! * [`Log`] records events with their positions, and compares their order.
 //! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
-//!   nothing else.
+//!   nothing else. [`complete_within`] simulates an operation whose duration a seed chooses.
 //!
 //! The chapter [`guide::testing`](crate::guide::testing) explains complete tests.
 //!
@@ -79,6 +79,7 @@ mod diff;
 mod explore;
 mod failure;
 mod log;
+mod simulated;
 mod stepper;
 
 use std::future::Future;
@@ -96,6 +97,7 @@ pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
+pub use simulated::complete_within;
 pub use stepper::Stepper;
 
 /// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished

@@ -39,6 +39,7 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 
 /// Rounds up to whole milliseconds, at least one, and so few that a deadline cannot overflow.
 pub(crate) fn ceil_ms(duration: Duration) -> u64 {
-    let ms = duration.as_nanos().div_ceil(1_000_000);
-    u64::try_from(ms).unwrap_or(u64::MAX).clamp(1, u64::MAX / 4)
+    let ms = u64::from(duration.subsec_nanos().div_ceil(1_000_000));
+    let ms = duration.as_secs().saturating_mul(1_000).saturating_add(ms);
+    ms.clamp(1, u64::MAX / 4)
 }

@@ -111,6 +111,9 @@ struct Account {
 }
 
 const MUCH: usize = 300_000;
+/// With a window smaller than a segment of the loopback device, TCP sends when a timer of the kernel
+/// fires: 100 kB take 4 seconds.
+const LEAST_RECEIVE_BUFFER: usize = 64 << 10;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs the script; panics if anything is wrong.
@@ -389,8 +392,9 @@ async fn act<P: Protocol>(
             account.into.refused.set(true);
         }
         Op::Buffers(size) => {
-            let _ = stream.set_send_buffer_size(usize::from(size) * 16);
-            let _ = stream.set_recv_buffer_size(usize::from(size) * 16);
+            let size = usize::from(size) * 16;
+            let _ = stream.set_send_buffer_size(size);
+            let _ = stream.set_recv_buffer_size(size + LEAST_RECEIVE_BUFFER);
         }
         Op::SplitAndReunite { size, patience } => {
             let (mut reader, mut writer) = stream.into_split();

@@ -1,8 +1,9 @@
 //! The values of programs, and how a log shows them.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     Int(u32),
     List(Vec<Value>),
@@ -13,6 +14,40 @@ pub enum Value {
     Panicked(String),
     Aborted,
     SelfResolution,
+    /// The hash of a value that has become too large.
+    Digest(u64),
+}
+
+/// A combinator may have a promise twice, and a program a hundred combinators in a row.
+const LARGEST: usize = 100;
+
+impl Value {
+    pub fn list(values: Vec<Value>) -> Value {
+        Value::List(values).bounded()
+    }
+
+    pub fn aggregate(errors: Vec<Value>) -> Value {
+        Value::Aggregate(errors).bounded()
+    }
+
+    fn bounded(self) -> Value {
+        if self.size() <= LARGEST {
+            return self;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        Value::Digest(hasher.finish())
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Value::List(values) | Value::Aggregate(values) => {
+                values.iter().map(Value::size).sum::<usize>() + 1
+            }
+            Value::Ok(value) | Value::Err(value) => value.size() + 1,
+            _ => 1,
+        }
+    }
 }
 
 impl fmt::Display for Value {
@@ -30,6 +65,7 @@ impl fmt::Display for Value {
             Value::Panicked(text) => write!(f, "panic {text}"),
             Value::Aborted => f.write_str("aborted"),
             Value::SelfResolution => f.write_str("self"),
+            Value::Digest(hash) => write!(f, "{hash:x}"),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! checkpoint:
 //!   repeat
 //!     while there is a tick: call it
-//!     run microtasks until there is none
+//!     run microtasks until there is none; those of an engine only when the loop has none
 //!   until there is no tick, and the rejection round has nothing to report
 //! ```
 //!
@@ -18,7 +18,7 @@ use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::hooks::rejection::{Rejection, Tracking};
 use crate::hooks::uncaught::Uncaught;
-use crate::hooks::unhandled::{UnhandledReason, UnhandledRejection};
+use crate::hooks::unhandled::UnhandledReason;
 use crate::observe::event::{Event, PromiseId};
 use crate::phases::macrotask::StepKind;
 use crate::phases::queues::Microtask;
@@ -26,11 +26,13 @@ use crate::phases::queues::Microtask;
 impl Runner<'_> {
     /// Drains both queues (R10). A tick that panics ends the drain, and what is left stays queued for
     /// the next drain point (R53). A microtask that panics does not end it (R54).
+    #[inline]
     pub(crate) fn checkpoint(&self) -> Flow {
         if self.observers.is_on() {
             return self.observed_drain();
         }
-        if self.queues.is_empty() && self.rejections.is_empty() {
+        let has_source = self.hooks.microtask_source.is_set(); // an engine may have jobs
+        if self.queues.is_empty() && self.rejections.is_empty() && !has_source {
             return ControlFlow::Continue(()); // the usual case between two macrotasks
         }
         self.drain()
@@ -49,13 +51,15 @@ impl Runner<'_> {
             while let Some(tick) = self.queues.pop_tick() {
                 self.run_callback(StepKind::Tick, tick)?;
             }
-            while let Some(microtask) = self.queues.pop_microtask() {
-                match microtask {
-                    Microtask::Task(runnable) => self.run_task(runnable),
-                    Microtask::Callback(queued) => {
+            loop {
+                match self.queues.pop_microtask() {
+                    Some(Microtask::Task(runnable)) => self.run_task(runnable),
+                    Some(Microtask::Callback(queued)) => {
                         let _ = self.run_callback(StepKind::Microtask, queued); // R54
                     }
-                    Microtask::Main => self.run_main(),
+                    Some(Microtask::Main) => self.run_main(),
+                    None if self.run_engine_job() => {}
+                    None => break,
                 }
                 self.continue_unless_stopping()?;
             }
@@ -80,8 +84,7 @@ impl LoopState {
                 promise: id,
                 location,
             });
-            let listeners = &self.hooks.rejection_handled;
-            self.call_rejection_listeners(listeners, &Rejection { promise })?;
+            self.call_handled_listeners(&Rejection { promise })?;
         }
         for promise in self.rejections.take_round() {
             promise.tracking().set(Tracking::Reported);
@@ -97,32 +100,50 @@ impl LoopState {
     }
 
     fn report_rejection(&self, rejection: &Rejection) -> Flow {
-        let location = rejection.location();
-        let listeners = &self.hooks.unhandled_rejection;
-        if !listeners.is_empty() {
-            return self.call_rejection_listeners(listeners, rejection);
+        if !self.hooks.unhandled_rejection.is_empty() {
+            let (flow, is_taken) = self.offer_rejection(rejection);
+            if flow.is_break() || is_taken {
+                return flow;
+            }
         }
-        if self.hooks.uncaught.is_empty() {
+        // R18: if no listener takes it, it becomes an uncaught error, which does not end the round.
+        self.report_as_uncaught(rejection);
+        self.continue_unless_stopping()
+    }
+
+    /// Reports a rejection as an uncaught error, and ends the run with it if no listener takes it.
+    pub(crate) fn report_as_uncaught(&self, rejection: &Rejection) {
+        let has_listeners = !self.hooks.uncaught.is_empty();
+        if !has_listeners
+            || self
+                .report_uncaught(Uncaught::of_rejection(rejection))
+                .is_some()
+        {
             self.stop(match rejection.is_of_main() {
                 true => Stop::MainRejected,
                 false => Stop::Unhandled {
                     reason: UnhandledReason::of(rejection),
-                    location,
+                    location: rejection.location(),
                 },
             });
-        } else {
-            // R18: without a listener it becomes an uncaught error, which does not end the round.
-            let payload = Box::new(UnhandledRejection::of(rejection));
-            self.report_uncaught(Uncaught::new(payload, location));
         }
-        self.continue_unless_stopping()
     }
 
+    #[inline]
     fn continue_unless_stopping(&self) -> Flow {
-        if self.is_stopping() {
-            ControlFlow::Break(Interrupted)
-        } else {
-            ControlFlow::Continue(())
+        if self.is_interrupted() {
+            return self.continue_after_failure();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Reports the error of a task that has failed, which does not end the drain (R54).
+    #[cold]
+    fn continue_after_failure(&self) -> Flow {
+        self.report_thrown();
+        match self.is_stopping() {
+            true => ControlFlow::Break(Interrupted),
+            false => ControlFlow::Continue(()),
         }
     }
 }

@@ -82,6 +82,7 @@ pub(crate) fn is_observer() -> bool {
 }
 
 /// Returns the loop that is running on this thread, if any.
+#[inline]
 pub(crate) fn try_current() -> Option<Rc<LoopState>> {
     let running = |current: &RefCell<Current>| match &*current.borrow() {
         Current::Running(state) => Some(state.clone()),
@@ -95,20 +96,29 @@ pub(crate) fn try_current() -> Option<Rc<LoopState>> {
 /// # Panics
 ///
 /// Panics if there is none, with a message about `function`, the API function that was called.
+#[inline]
 #[track_caller]
 pub(crate) fn current(function: &str) -> Rc<LoopState> {
     match try_current() {
         Some(state) => state,
-        None if is_observer() => panic!(
+        None => refuse(function),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn refuse(function: &str) -> ! {
+    if is_observer() {
+        panic!(
             "`{function}` was called by an observer, which must not change the loop that it \
              observes: call it from a callback of the loop instead"
-        ),
-        None => panic!(
-            "`{function}` was called outside of an event loop: call it from inside \
-             `nodeloop::run(async {{ … }})` or `nodeloop::run_script(|| {{ … }})`, on the loop's \
-             own thread; from another thread send it through a `nodeloop::Handle`"
-        ),
+        );
     }
+    panic!(
+        "`{function}` was called outside of an event loop: call it from inside \
+         `nodeloop::run(async {{ … }})` or `nodeloop::run_script(|| {{ … }})`, on the loop's \
+         own thread; from another thread send it through a `nodeloop::Handle`"
+    );
 }
 
 /// Schedules a woken task. This is the schedule function of async-task; its size is zero, so that a

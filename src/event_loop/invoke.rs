@@ -13,11 +13,14 @@
 //! Invariant: no panic of user code leaves this file.
 //! Invariant: the async context is empty after each entry.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use async_task::Runnable;
 
+use crate::event_loop::failure::Verdict;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
@@ -51,16 +54,36 @@ impl Runner<'_> {
     }
 
     /// Calls a macrotask without a drain after it.
+    #[inline]
     pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let Macrotask { mut work, origin } = macrotask;
-        if let Work::Wake(Some(waker)) = work {
-            return self.invoke(origin, || waker.wake()); // the most frequent case, kept short
+        match work {
+            // The most frequent cases, kept short.
+            Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
+            Work::Once(Some(callback)) => self.invoke(origin, callback),
+            _ => self.invoke(origin, move || {
+                perform(&mut work);
+                drop(work); // its destructor may panic as well
+            }),
         }
-        self.invoke(origin, move || {
-            perform(&mut work);
-            drop(work); // its destructor may panic as well
-        })
+    }
+
+    /// Runs code of the host that opens callback scopes, and is itself neither a step nor drained.
+    pub(super) fn run_native(
+        &self,
+        native: Box<dyn FnOnce(&Runner<'_>)>,
+        location: SourceLocation,
+    ) {
+        let _ = self.guarded(location, || native(self));
+    }
+
+    /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
+    pub(crate) fn run_scope(&self, origin: Origin, callback: impl FnOnce()) {
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
+        if self.invoke(origin, callback).is_continue() {
+            let _ = self.checkpoint();
+        }
     }
 
     /// Polls the main future, or starts it as the body of a module (R19).
@@ -105,19 +128,32 @@ impl Runner<'_> {
 
 impl LoopState {
     /// Calls a timer, and arms it again if it is an interval.
-    pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
+    pub(super) fn call_timer(&self, key: TimerKey, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
-        let called_at_ms = match macrotask.work {
-            Work::Repeating(_) => self.clock.now_ms(), // R30
-            _ => 0,
+        let called_at_ms = match macrotask.work.is_repeating() {
+            true => self.clock.now_ms(), // R30
+            false => 0,
         };
-        let called = self.invoke(origin, || perform(&mut macrotask.work));
-        let leftover = self
-            .timers
-            .borrow_mut()
-            .finished(key, macrotask, called_at_ms);
-        self.timer_armed(key);
+        let mut timer = Some(macrotask);
+        let mut leftover = None;
+        let mut finish = |timer: &mut Option<Macrotask>| {
+            if let Some(timer) = timer.take() {
+                let mut timers = self.timers.borrow_mut();
+                leftover = timers.finished(key, timer, called_at_ms, || self.clock.now_ms());
+                drop(timers);
+                self.timer_armed(key);
+            }
+        };
+        let called = self.step(origin, || {
+            let call = || timer.iter_mut().for_each(|timer| perform(&mut timer.work));
+            let result = catch_unwind(AssertUnwindSafe(call));
+            if result.is_err() || self.is_interrupted() {
+                finish(&mut timer); // an interval is armed before the listener is called (R30)
+            }
+            self.end_call(origin.location, result)
+        });
+        finish(&mut timer);
         let dropped = match leftover {
             Some(work) => self.guarded(origin.location, || drop(work)),
             None => ControlFlow::Continue(()),
@@ -141,13 +177,35 @@ impl LoopState {
     }
 
     /// Calls a tick, or a callback of the microtask queue.
-    #[inline]
+    #[inline(always)] // a part of both loops of the drain
     pub(super) fn run_callback(&self, kind: StepKind, queued: QueuedCallback) -> Flow {
         if self.observers.is_on() {
             return self.invoke(Origin::new(kind, queued.location), queued.callback);
         }
         self.observers.note(kind, queued.location); // like `invoke`, without creating an `Origin`
         self.guarded(queued.location, queued.callback)
+    }
+
+    /// Runs the next job of the engine whose job queue the loop runs. Returns whether there was one.
+    #[inline]
+    pub(super) fn run_engine_job(&self) -> bool {
+        self.hooks.microtask_source.is_set() && self.run_job_of_source()
+    }
+
+    #[inline(never)]
+    fn run_job_of_source(&self) -> bool {
+        let Some((source, location)) = self.hooks.microtask_source.get() else {
+            return false;
+        };
+        let mut has_job = false;
+        let asked = self.guarded(location, || has_job = source.has_job());
+        if !has_job || asked.is_break() {
+            return false;
+        }
+        let mut has_run = true; // also if the job panics (R54)
+        let origin = Origin::new(StepKind::Microtask, location);
+        let _ = self.invoke(origin, || has_run = source.run_job());
+        has_run
     }
 
     /// Calls the `exit` listeners, once per run (R9). From here on ticks are refused.
@@ -159,7 +217,14 @@ impl LoopState {
         self.set_status(LoopStatus::Exiting);
         let listeners = &self.hooks.exit;
         let origin = self.origin_of(StepKind::Exit, listeners);
-        self.invoke(origin, || call_listeners(self, listeners, &code))
+        self.invoke(origin, || {
+            for (location, listener) in listeners.snapshot() {
+                if !self.skips_exit_listeners() {
+                    call_listener(self, location, &listener, &code);
+                }
+            }
+            self.take_listener();
+        })
     }
 
     /// Returns the origin of a step that calls all listeners of a hook: the first of them, or the run.
@@ -168,14 +233,23 @@ impl LoopState {
         Origin::new(kind, first.unwrap_or_else(|| self.run_location()))
     }
 
-    /// Calls the listeners for rejections as a step of the drain.
-    pub(super) fn call_rejection_listeners(
-        &self,
-        listeners: &ListenerList<Rejection>,
-        rejection: &Rejection,
-    ) -> Flow {
+    /// Calls the listeners for rejections that were handled late, as a step of the drain.
+    pub(super) fn call_handled_listeners(&self, rejection: &Rejection) -> Flow {
         let origin = Origin::new(StepKind::ErrorListener, rejection.location());
+        let listeners = &self.hooks.rejection_handled;
         self.invoke(origin, || call_listeners(self, listeners, rejection))
+    }
+
+    /// Calls the listeners for unhandled rejections, as a step of the drain. Returns `false` if no
+    /// listener takes the rejection.
+    pub(super) fn offer_rejection(&self, rejection: &Rejection) -> (Flow, bool) {
+        let origin = Origin::new(StepKind::ErrorListener, rejection.location());
+        let (listeners, enclosing) = (&self.hooks.unhandled_rejection, self.verdict());
+        let mut is_taken = true; // also if a listener panics
+        let call = || is_taken = offer_to_listeners(self, listeners, rejection);
+        let flow = self.invoke(origin, call);
+        self.replace_verdict(enclosing);
+        (flow, is_taken)
     }
 
     /// Calls the listeners for warnings, or prints the warning if there is none. The caller is the
@@ -205,45 +279,88 @@ impl LoopState {
     }
 
     /// Calls `callback`, and reports its panic immediately (R51).
+    #[inline]
     fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
         let result = catch_unwind(AssertUnwindSafe(callback));
-        let panicked = result.is_err();
-        if let Err(payload) = result {
-            let location = self.take_listener().unwrap_or(location);
-            self.report_uncaught(Uncaught::new(payload, location));
+        self.end_call(location, result)
+    }
+
+    #[inline]
+    fn end_call(&self, location: SourceLocation, result: thread::Result<()>) -> Flow {
+        if result.is_err() || self.is_interrupted() {
+            self.report_failure(location, result);
+            self.context.set(None);
+            return ControlFlow::Break(Interrupted);
         }
         self.context.set(None);
-        if panicked || self.is_stopping() {
-            ControlFlow::Break(Interrupted)
-        } else {
-            ControlFlow::Continue(())
+        ControlFlow::Continue(())
+    }
+
+    /// Reports why a callback has failed, unless the run is only stopping.
+    #[cold]
+    fn report_failure(&self, location: SourceLocation, result: thread::Result<()>) {
+        self.report_thrown();
+        if let Err(payload) = result {
+            let location = self.take_listener().unwrap_or(location);
+            self.report_or_stop(Uncaught::new(payload, location));
         }
     }
 
-    /// Reports a panic (R51): calls the listeners immediately, and queues an empty immediate that
-    /// causes one more turn. Without a listener the run ends, as Node's process does.
-    pub(super) fn report_uncaught(&self, error: Uncaught) {
+    /// Reports what the host of an engine has reported in the callback or task that has returned.
+    #[cold]
+    pub(super) fn report_thrown(&self) {
+        for error in self.take_thrown() {
+            self.report_or_stop(error);
+        }
+    }
+
+    /// Reports an error, and ends the run with it if no listener takes it.
+    pub(crate) fn report_or_stop(&self, error: Uncaught) {
+        if let Some(error) = self.report_uncaught(error) {
+            self.stop(Stop::Uncaught(error));
+        }
+    }
+
+    /// Reports an error (R51): calls the listeners immediately, and queues an empty immediate that
+    /// causes one more turn. Returns the error if no listener takes it. The run then ends, as Node's
+    /// process does.
+    pub(super) fn report_uncaught(&self, error: Uncaught) -> Option<Uncaught> {
         if error.payload().is::<ExitUnwind>() {
-            return; // `exit` has set the reason for the stop
+            return None; // `exit` has set the reason for the stop
         }
         self.notify_panicked();
         let listeners = &self.hooks.uncaught;
         if listeners.is_empty() {
-            return self.stop(Stop::Uncaught(error));
+            return Some(error);
         }
         let location = error.location();
         let origin = Origin::new(StepKind::ErrorListener, location);
-        let call = || catch_unwind(AssertUnwindSafe(|| call_listeners(self, listeners, &error)));
-        match self.step(origin, call) {
-            Ok(()) => drop(self.push_immediate(Work::Nothing, location)),
-            Err(payload) if payload.is::<ExitUnwind>() => {}
+        let (outer, enclosing) = (self.take_thrown(), self.verdict());
+        let call = || offer_to_listeners(self, listeners, &error);
+        let called = self.step(origin, || catch_unwind(AssertUnwindSafe(call)));
+        self.replace_verdict(enclosing);
+        let thrown = self.take_thrown();
+        self.set_thrown(outer);
+        let failure = match called {
+            Err(payload) if payload.is::<ExitUnwind>() => return None,
             Err(payload) => {
+                let location = self.take_listener().unwrap_or(location);
+                Some(Uncaught::new(payload, location))
+            }
+            Ok(is_taken) => match thrown.into_iter().next() {
+                None if !is_taken => return Some(error),
+                failure => failure,
+            },
+        };
+        match failure {
+            None => drop(self.push_immediate(Work::Nothing, location)),
+            Some(failure) => {
                 self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners
                 self.set_exit_code(7); // kExceptionInFatalExceptionHandler
-                let location = self.take_listener().unwrap_or(location);
-                self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
+                self.stop(Stop::Uncaught(failure.of_listener()));
             }
         }
+        None
     }
 }
 
@@ -251,12 +368,45 @@ impl LoopState {
 /// meanwhile is still called; a listener that is already running is skipped.
 pub(crate) fn call_listeners<T: ?Sized>(state: &LoopState, listeners: &ListenerList<T>, event: &T) {
     for (location, listener) in listeners.snapshot() {
-        if let Ok(mut listener) = listener.try_borrow_mut() {
-            state.enter_listener(location);
-            listener(event);
+        call_listener(state, location, &listener, event);
+    }
+    state.take_listener();
+}
+
+/// Does what [`call_listeners`] does, and returns whether one of them has taken the error. A listener
+/// that fails ends the calls, and has taken it.
+fn offer_to_listeners<T: ?Sized>(
+    state: &LoopState,
+    listeners: &ListenerList<T>,
+    event: &T,
+) -> bool {
+    let mut is_taken = false;
+    for (location, listener) in listeners.snapshot() {
+        state.replace_verdict(Verdict::Taken);
+        let has_run = call_listener(state, location, &listener, event);
+        is_taken |= has_run && state.verdict() == Verdict::Taken;
+        if state.has_failed() {
+            is_taken = true;
+            break;
         }
     }
     state.take_listener();
+    is_taken
+}
+
+/// Calls a listener, unless it is running already. Returns whether it was called.
+fn call_listener<T: ?Sized>(
+    state: &LoopState,
+    location: SourceLocation,
+    listener: &RefCell<dyn FnMut(&T)>,
+    event: &T,
+) -> bool {
+    let Ok(mut listener) = listener.try_borrow_mut() else {
+        return false;
+    };
+    state.enter_listener(location);
+    listener(event);
+    true
 }
 
 fn perform(work: &mut Work) {
@@ -272,6 +422,7 @@ fn perform(work: &mut Work) {
                 waker.wake();
             }
         }
+        Work::Labeled(labeled) => perform(&mut labeled.work),
         Work::Nothing => {}
     }
 }

@@ -18,12 +18,15 @@ use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
+use super::external::ExternalCallbacks;
+use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
 use crate::hooks::listener_list::ListenerList;
+use crate::hooks::microtask_source::SourceSlot;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
@@ -56,6 +59,8 @@ pub(crate) struct LoopState {
     pub(crate) timers: RefCell<Timers>,
     pub(crate) queues: Queues,
     pub(crate) rejections: Rejections,
+    /// Called when another thread, or the host of an engine, sends the number of one.
+    pub(crate) external: ExternalCallbacks,
     /// Called when nothing keeps the loop alive any more.
     pub(crate) idle: RefCell<Vec<Macrotask>>,
 
@@ -72,6 +77,7 @@ pub(crate) struct LoopState {
     pub(crate) node: NodeRelease,
     pub(super) variants: RuleVariants,
     pub(super) run: RunStatus,
+    pub(super) failures: Failures,
     /// The async context of the running code. Empty between two callbacks.
     pub(crate) context: ContextCell,
     /// How many macrotasks have been entered.
@@ -83,7 +89,8 @@ pub(crate) struct LoopState {
     pub(crate) observers: ObserverRegistry,
 }
 
-/// The listeners of a program for errors, for warnings and for the end of the run.
+/// The listeners of a program for errors, for warnings and for the end of the run, and what the host of an
+/// engine has installed.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) uncaught: ListenerList<Uncaught>,
@@ -92,6 +99,8 @@ pub(crate) struct Hooks {
     pub(crate) before_exit: ListenerList<()>,
     pub(crate) exit: ListenerList<i32>,
     pub(crate) warning: ListenerList<Warning>,
+    /// The job queue of an engine.
+    pub(crate) microtask_source: SourceSlot,
 }
 
 impl Hooks {
@@ -104,6 +113,7 @@ impl Hooks {
             self.before_exit.take_all(),
             self.exit.take_all(),
             self.warning.take_all(),
+            self.microtask_source.take(),
         )
     }
 }
@@ -129,6 +139,7 @@ impl LoopState {
             timers: RefCell::default(),
             queues: Queues::default(),
             rejections: Rejections::default(),
+            external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
             awaited: Awaited::default(),
@@ -137,6 +148,7 @@ impl LoopState {
             node,
             variants: node.variants(),
             run: RunStatus::default(),
+            failures: Failures::default(),
             context: ContextCell::default(),
             macrotask_count: Cell::new(0),
             is_current: Cell::new(false),
@@ -148,10 +160,11 @@ impl LoopState {
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
     /// not.
     pub(crate) fn is_alive(&self) -> bool {
-        // The most likely reason is checked first: a server nearly always waits for a source.
-        self.poll.has_refed()
+        // The most likely reasons are checked first: immediates cost one test, and a server nearly
+        // always waits for a source.
+        self.check.borrow().has_refed()
+            || self.poll.has_refed()
             || self.timers.borrow().has_refed()
-            || self.check.borrow().has_refed()
             || self.pool.has_outstanding()
             || self.signals.has_refed()
             || !self.pending.borrow().is_empty()
@@ -168,12 +181,14 @@ impl LoopState {
         self.is_current.get()
     }
 
+    #[inline]
     pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Tick, tick.location) {
             self.queues.push_tick(tick);
         }
     }
 
+    #[inline]
     pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
         if self.is_on_fast_path() || self.may_queue(StepKind::Microtask, callback.location) {
             self.queues.push_microtask(callback);
@@ -211,6 +226,7 @@ impl LoopState {
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.
+    #[inline]
     pub(crate) fn push_immediate(
         &self,
         work: Work,
@@ -242,16 +258,21 @@ impl LoopState {
         let location = timers.location(key);
         let work = timers.clear(key);
         drop(timers);
-        self.drop_value(work, location);
+        if let Some(work) = work {
+            self.drop_value(work, location);
+        }
     }
 
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
+    #[inline]
     pub(crate) fn drop_timer_handle(&self, key: TimerKey) {
         let mut timers = self.timers.borrow_mut();
         let location = timers.location(key);
         let work = timers.drop_handle(key);
         drop(timers);
-        self.drop_value(work, location);
+        if let Some(work) = work {
+            self.drop_value(work, location);
+        }
     }
 
     /// Submits a job to the pool.
@@ -284,19 +305,23 @@ impl LoopState {
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is
     /// cancelling drops the work. `now` is a reading of the clock for this timer alone (R26).
+    #[inline]
     pub(crate) fn arm_timer(
         &self,
         timer: Macrotask,
         duration_ms: u64,
         now: Duration,
     ) -> Option<TimerKey> {
-        if !self.is_open() {
+        let is_on_fast_path = self.is_on_fast_path();
+        if !is_on_fast_path && !self.is_open() {
             return None;
         }
         let mut timers = self.timers.borrow_mut();
         let key = timers.arm(timer, duration_ms, whole_ms(now));
         drop(timers);
-        self.timer_armed(key);
+        if !is_on_fast_path {
+            self.timer_armed(key);
+        }
         Some(key)
     }
 

@@ -1,7 +1,7 @@
 //! Whether a loop accepts work, and why its run ends.
 //!
-//! Invariant: `is_stopping` is true if and only if there is a reason to stop or the run has reached
-//! its target.
+//! Invariant: `interrupt` contains `STOPPING` if and only if there is a reason to stop or the run has
+//! reached its target.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::panic::Location;
@@ -17,8 +17,10 @@ pub(crate) struct RunStatus {
     /// Whether the loop is open and has no observers: queueing then needs no further check.
     fast_path: Cell<bool>,
     stop: RefCell<Option<Stop>>,
-    /// Read between any two callbacks.
-    is_stopping: Cell<bool>,
+    /// `STOPPING` and `FAILED`, in one cell because it is read between any two callbacks.
+    interrupt: Cell<u8>,
+    /// Whether an `exit` listener has requested the exit again: those after it are not called (R9).
+    skips_exit_listeners: Cell<bool>,
     /// The exit code that the program has set, or that the end of the run has.
     exit_code: Cell<Option<i32>>,
     /// Where the run was called.
@@ -26,6 +28,11 @@ pub(crate) struct RunStatus {
     /// Where the listener that is running was added, so that its panic names that line.
     listener: Cell<Option<SourceLocation>>,
 }
+
+/// The run ends at the next point between two callbacks.
+const STOPPING: u8 = 1;
+/// The running callback has reported an error, as if it had panicked.
+const FAILED: u8 = 2;
 
 /// Whether a loop accepts work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +67,8 @@ impl Default for RunStatus {
             status: Cell::new(LoopStatus::Open),
             fast_path: Cell::new(true),
             stop: RefCell::new(None),
-            is_stopping: Cell::new(false),
+            interrupt: Cell::new(0),
+            skips_exit_listeners: Cell::new(false),
             exit_code: Cell::new(None),
             location: Cell::new(Location::caller()),
             listener: Cell::new(None),
@@ -98,20 +106,21 @@ impl LoopState {
 
     /// Ends the run at the next point between two callbacks. The first reason counts.
     pub(crate) fn stop(&self, stop: Stop) {
-        self.run.is_stopping.set(true);
+        self.add_interrupt(STOPPING);
         self.run.stop.borrow_mut().get_or_insert(stop);
     }
 
     /// Ends the run at the next point between two callbacks, without an error: the future of a
     /// `block_on` has finished.
     pub(crate) fn stop_at_target(&self) {
-        self.run.is_stopping.set(true);
+        self.add_interrupt(STOPPING);
     }
 
     /// Ends the run with an exit code. From an `exit` listener it replaces the code (R9).
     pub(crate) fn stop_with_exit(&self, code: i32) {
         if self.status() == LoopStatus::Exiting {
             drop(self.take_stop());
+            self.run.skips_exit_listeners.set(true);
         }
         self.set_exit_code(code);
         self.stop(Stop::Exit);
@@ -119,7 +128,35 @@ impl LoopState {
 
     #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
-        self.run.is_stopping.get()
+        self.run.interrupt.get() & STOPPING != 0
+    }
+
+    /// Returns whether the run is stopping or the running callback has failed.
+    #[inline]
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.run.interrupt.get() != 0
+    }
+
+    pub(super) fn set_failed(&self) {
+        self.add_interrupt(FAILED);
+    }
+
+    /// Returns whether the running callback has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.run.interrupt.get() & FAILED != 0
+    }
+
+    pub(super) fn clear_failed(&self) {
+        self.run.interrupt.set(self.run.interrupt.get() & !FAILED);
+    }
+
+    fn add_interrupt(&self, flag: u8) {
+        self.run.interrupt.set(self.run.interrupt.get() | flag);
+    }
+
+    /// Returns whether an `exit` listener has requested the exit again.
+    pub(super) fn skips_exit_listeners(&self) -> bool {
+        self.run.skips_exit_listeners.get()
     }
 
     /// Returns why the run ends, if it does.
@@ -128,7 +165,7 @@ impl LoopState {
     }
 
     pub(crate) fn take_stop(&self) -> Option<Stop> {
-        self.run.is_stopping.set(false);
+        self.run.interrupt.set(self.run.interrupt.get() & !STOPPING);
         self.run.stop.borrow_mut().take()
     }
 
@@ -139,6 +176,14 @@ impl LoopState {
     /// Returns the exit code of the run: 0 if nothing has set one (R9).
     pub(crate) fn exit_code(&self) -> i32 {
         self.run.exit_code.get().unwrap_or(0)
+    }
+
+    /// Sets the exit code to 1 if nothing has set one: after an error in a run without `exit` listeners, or
+    /// in such a listener.
+    pub(crate) fn set_error_code(&self) {
+        if self.run.exit_code.get().is_none() {
+            self.set_exit_code(1);
+        }
     }
 
     /// Returns the exit code at the end of the run. An error sets it to 1, whatever it was.
@@ -154,6 +199,7 @@ impl LoopState {
     pub(super) fn begin_run_at(&self, location: SourceLocation) {
         self.run.location.set(location);
         self.run.exit_code.set(None);
+        self.run.skips_exit_listeners.set(false);
     }
 
     /// Returns where the run was called.

@@ -137,6 +137,9 @@ impl Rejections {
 }
 
 /// A rejected promise, which listeners receive.
+///
+/// Clones refer to the same promise.
+#[derive(Clone)]
 pub struct Rejection {
     pub(crate) promise: Rc<dyn Tracked>,
 }

@@ -1,11 +1,13 @@
-//! Panics that leave a callback (R51), and panics of destructors.
+//! Errors that leave a callback (R51), and panics of destructors.
 
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::hooks::unhandled::UnhandledRejection;
+use crate::hooks::foreign::ThrownValue;
+use crate::hooks::rejection::{Reason, Rejection};
+use crate::hooks::unhandled::{KeptId, UnhandledRejection};
 use crate::phases::macrotask::SourceLocation;
 
 /// The payload with which `exit` unwinds the callback that called it.
@@ -55,7 +57,8 @@ impl PanicPayload {
     /// Returns the message of the panic.
     ///
     /// It is `a payload that is not text` for a payload that is neither a `&'static str` nor a
-    /// `String` nor an [`UnhandledRejection`](crate::UnhandledRejection).
+    /// `String` nor an [`UnhandledRejection`](crate::UnhandledRejection) nor a
+    /// [`ThrownValue`](crate::host::ThrownValue).
     pub fn message(&self) -> String {
         self.with_payload(|payload| {
             if let Some(text) = payload.downcast_ref::<&'static str>() {
@@ -64,6 +67,8 @@ impl PanicPayload {
                 text.clone()
             } else if let Some(rejection) = payload.downcast_ref::<UnhandledRejection>() {
                 rejection.to_string()
+            } else if let Some(thrown) = payload.downcast_ref::<ThrownValue>() {
+                thrown.text().to_owned()
             } else {
                 "a payload that is not text".to_owned()
             }
@@ -105,13 +110,29 @@ impl fmt::Debug for PanicPayload {
     }
 }
 
-/// A panic that has left a callback.
+/// An error that has left a callback: a panic, or a value that the host of an engine has reported.
 ///
 /// [`on_uncaught`](crate::on_uncaught) listeners receive it, and
 /// [`RunError::Uncaught`](crate::RunError::Uncaught) contains it.
 pub struct Uncaught {
     payload: PanicPayload,
     location: SourceLocation,
+    origin: UncaughtOrigin,
+    /// The value of an engine, or the rejected promise.
+    kept: Option<KeptId>,
+}
+
+/// What an [`Uncaught`] error comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UncaughtOrigin {
+    /// A callback: Node's `'uncaughtException'`.
+    Callback,
+    /// A rejection that no code has handled: Node's `'unhandledRejection'` (R18).
+    Rejection,
+    /// A listener of [`on_uncaught`](crate::on_uncaught), which has ended the run with the exit code 7. No
+    /// listener receives it.
+    Listener,
 }
 
 impl Uncaught {
@@ -120,36 +141,99 @@ impl Uncaught {
     }
 
     pub(crate) fn of(payload: PanicPayload, location: SourceLocation) -> Uncaught {
-        Uncaught { payload, location }
+        Uncaught {
+            payload,
+            location,
+            origin: UncaughtOrigin::Callback,
+            kept: None,
+        }
     }
 
-    /// Returns the message of the panic.
+    /// Creates the error of a value of an engine.
+    pub(crate) fn of_value(value: impl Reason, location: SourceLocation) -> Uncaught {
+        let thrown = ThrownValue::new(value, location);
+        Uncaught {
+            kept: thrown.reason().kept(),
+            ..Uncaught::new(Box::new(thrown), location)
+        }
+    }
+
+    /// Creates the error of a rejection that no code has handled (R18).
+    pub(crate) fn of_rejection(rejection: &Rejection) -> Uncaught {
+        let unhandled = UnhandledRejection::of(rejection);
+        Uncaught {
+            origin: UncaughtOrigin::Rejection,
+            kept: unhandled.reason().kept(),
+            ..Uncaught::new(Box::new(unhandled), rejection.location())
+        }
+    }
+
+    /// Returns the error as that of a listener.
+    pub(crate) fn of_listener(self) -> Uncaught {
+        let origin = UncaughtOrigin::Listener;
+        Uncaught { origin, ..self }
+    }
+
+    /// Returns the message of the panic, or the value as text.
     pub fn message(&self) -> String {
         self.payload.message()
     }
 
-    /// Returns the payload of the panic.
+    /// Returns the payload: that of the panic, a [`ThrownValue`](crate::host::ThrownValue), or an
+    /// [`UnhandledRejection`](crate::UnhandledRejection).
     pub fn payload(&self) -> &PanicPayload {
         &self.payload
     }
 
-    /// Returns the payload of the panic by value, for
-    /// [`resume_unwind`](std::panic::resume_unwind).
+    /// Returns the payload by value, for [`resume_unwind`](std::panic::resume_unwind).
     pub fn into_payload(self) -> Box<dyn Any + Send> {
         self.payload.into_inner()
     }
 
-    /// Returns where the callback was passed to the loop.
+    /// Returns where the callback was passed to the loop, or where the rejected promise was created.
     pub fn location(&self) -> SourceLocation {
         self.location
+    }
+
+    /// Returns what the error comes from.
+    pub fn origin(&self) -> UncaughtOrigin {
+        self.origin
+    }
+
+    /// Calls `read` with the value that the host of an engine has reported, or with the reason of the
+    /// rejection, and returns its result.
+    ///
+    /// Returns `None` for a panic, and on another thread than that of the loop.
+    pub fn with_value<R>(&self, read: impl FnOnce(&dyn Reason) -> R) -> Option<R> {
+        self.kept?.with_value(read)
+    }
+
+    /// Returns the rejection, if the error comes from one and this is the thread of the loop.
+    pub fn rejection(&self) -> Option<Rejection> {
+        let kept = self
+            .kept
+            .filter(|_| self.payload.is::<UnhandledRejection>());
+        let promise = kept?.promise()?;
+        Some(Rejection { promise })
     }
 }
 
 impl fmt::Display for Uncaught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.origin == UncaughtOrigin::Rejection {
+            return fmt::Display::fmt(&self.payload, f); // names the promise
+        }
+        let error = match self.kept {
+            Some(_) => "error",
+            None => "panic",
+        };
+        let caller = match self.origin {
+            UncaughtOrigin::Listener => "listener",
+            _ => "callback",
+        };
         write!(
             f,
-            "uncaught panic in the callback created at {}: {}",
+            "uncaught {error} in the {caller} created at {}: {}",
             self.location, self.payload
         )
     }

@@ -48,7 +48,43 @@ struct Kept {
 pub struct UnhandledReason {
     text: String,
     /// The number of the promise in the list of its thread.
-    kept: Option<(ThreadId, u64)>,
+    kept: Option<KeptId>,
+}
+
+/// The number of a promise in the list of its thread.
+#[derive(Clone, Copy)]
+pub(crate) struct KeptId {
+    thread: ThreadId,
+    id: u64,
+}
+
+impl KeptId {
+    /// Returns the promise; `None` on another thread.
+    pub(crate) fn promise(self) -> Option<Rc<dyn Tracked>> {
+        if self.thread != thread::current().id() {
+            return None;
+        }
+        let promise = KEPT.try_with(|kept| {
+            let promises = kept.promises.borrow();
+            let promise = promises
+                .as_ref()
+                .and_then(|promises| promises.get(&self.id));
+            promise.cloned()
+        });
+        promise.ok().flatten()
+    }
+
+    /// Calls `read` with the reason and returns its result; `None` if there is none any more.
+    pub(crate) fn with_value<R>(self, read: impl FnOnce(&dyn Reason) -> R) -> Option<R> {
+        let mut read = Some(read);
+        let mut result = None;
+        self.promise()?.with_reason(&mut |reason| {
+            if !reason.is::<TakenReason>() {
+                result = read.take().map(|read| read(reason));
+            }
+        });
+        result
+    }
 }
 
 impl UnhandledReason {
@@ -59,7 +95,8 @@ impl UnhandledReason {
             kept.next_id.set(id + 1);
             let mut promises = kept.promises.borrow_mut();
             promises.get_or_insert_default().insert(id, promise);
-            (thread::current().id(), id)
+            let thread = thread::current().id();
+            KeptId { thread, id }
         });
         UnhandledReason {
             text: rejection.reason_text(),
@@ -83,31 +120,17 @@ impl UnhandledReason {
     /// Returns `None` on another thread than that of the loop, and if the value has been moved out
     /// by an await of the promise meanwhile.
     pub fn with_value<R>(&self, read: impl FnOnce(&dyn Reason) -> R) -> Option<R> {
-        let (thread, id) = self.kept?;
-        if thread != thread::current().id() {
-            return None;
-        }
-        let promise = KEPT.try_with(|kept| {
-            let promises = kept.promises.borrow();
-            promises
-                .as_ref()
-                .and_then(|promises| promises.get(&id))
-                .cloned()
-        });
-        let mut read = Some(read);
-        let mut result = None;
-        promise.ok().flatten()?.with_reason(&mut |reason| {
-            if !reason.is::<TakenReason>() {
-                result = read.take().map(|read| read(reason));
-            }
-        });
-        result
+        self.kept?.with_value(read)
+    }
+
+    pub(crate) fn kept(&self) -> Option<KeptId> {
+        self.kept
     }
 }
 
 impl Drop for UnhandledReason {
     fn drop(&mut self) {
-        let Some((thread, id)) = self.kept else {
+        let Some(KeptId { thread, id }) = self.kept else {
             return;
         };
         if thread == thread::current().id() {

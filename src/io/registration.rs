@@ -53,12 +53,21 @@ impl Registration {
     }
 
     /// Polls for readiness, for `poll_*` methods: only the task of the latest call is woken.
+    #[inline]
     pub(crate) fn poll_ready(
         &self,
         direction: Direction,
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
+        match self.state.poll.is_known_as_ready(self.key, direction) {
+            true => Poll::Ready(Ok(())), // the usual case, kept short
+            false => self.wait_until_ready(direction, cx),
+        }
+    }
+
+    #[inline(never)]
+    fn wait_until_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let (state, replaced) = self.state.poll.poll_ready(self.key, direction, cx);
         drop(replaced);
         to_poll(state)
@@ -254,14 +263,19 @@ impl Registration {
 
     /// Counts an operation that did not block, and wakes the next future that waits for its turn if
     /// the source is still ready.
+    #[inline]
     pub(crate) fn done(&self, direction: Direction, taken: Taken) {
         if direction == Direction::Read {
-            let mut registrations = self.state.poll.registrations.borrow_mut();
-            let next = registrations.consume_budget(self.key, taken);
-            drop(registrations);
-            if let Some(next) = next {
-                next.wake();
-            }
+            self.done_reading(taken);
+        }
+    }
+
+    fn done_reading(&self, taken: Taken) {
+        let mut registrations = self.state.poll.registrations.borrow_mut();
+        let next = registrations.consume_budget(self.key, taken);
+        drop(registrations);
+        if let Some(next) = next {
+            next.wake();
         }
     }
 
@@ -357,17 +371,23 @@ impl fmt::Debug for UntilReady<'_> {
 }
 
 /// Returns an error unless the loop runs on this thread now: otherwise a wait could not end.
+#[inline]
 pub(crate) fn check_loop(state: &Rc<LoopState>) -> io::Result<()> {
-    let is_current = state.is_current();
-    if is_current && state.is_open() {
+    if state.is_current() && state.is_open() {
         Ok(())
-    } else if is_current || state.remote_queue.is_closed() {
-        Err(loop_ended())
     } else {
-        Err(io::Error::other(
-            "the event loop of this source is not running: use a source inside of its own loop",
-        ))
+        Err(refused_wait(state))
     }
+}
+
+#[cold]
+fn refused_wait(state: &LoopState) -> io::Error {
+    if state.is_current() || state.remote_queue.is_closed() {
+        return loop_ended();
+    }
+    io::Error::other(
+        "the event loop of this source is not running: use a source inside of its own loop",
+    )
 }
 
 pub(in crate::io) fn source_closed() -> io::Error {

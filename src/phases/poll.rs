@@ -162,6 +162,13 @@ impl PollPhase {
         self.delivery.poll(self, cx, wait, wait_now)
     }
 
+    /// Returns whether a poll phase that does not wait would hand out nothing, so that it can be
+    /// skipped.
+    #[inline]
+    pub(crate) fn has_nothing(&self, remote_queue: &RemoteQueue) -> bool {
+        self.batch.borrow().is_empty() && self.delivery.has_nothing(self, remote_queue)
+    }
+
     /// Returns the next collected arrival.
     pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {
@@ -223,6 +230,13 @@ impl PollPhase {
     /// Records that the loop has blocked until every job with an id below `end` had finished.
     pub(crate) fn jobs_have_finished(&self, end: JobId) {
         self.delivery.jobs_have_finished(end);
+    }
+
+    /// Returns whether a source is ready, and no delivery decides about it. Otherwise the caller polls
+    /// the source.
+    #[inline]
+    pub(crate) fn is_known_as_ready(&self, key: RegistrationKey, direction: Direction) -> bool {
+        self.delivery.is_in_order() && self.registrations.borrow().is_ready(key, direction)
     }
 
     /// Polls a source on behalf of a `poll_*` method; see [`Registrations::poll_ready`].

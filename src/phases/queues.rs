@@ -50,6 +50,7 @@ impl Microtasks {
 }
 
 impl Queues {
+    #[inline]
     pub(crate) fn push_tick(&self, tick: QueuedCallback) {
         self.ticks.borrow_mut().push_back(tick);
     }

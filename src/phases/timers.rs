@@ -2,7 +2,7 @@
 //!
 //! All timers of one duration are in one list, in the order in which they were armed, so a list
 //! needs no sorting. The lists are in a queue by expiry, then by serial number. Arming and clearing
-//! is O(1) within a list; only a list that appears, empties or is put back changes the queue. This is
+//! is O(1) within a list; only a list that appears or is put back changes the queue (`list.rs`). This is
 //! `lib/internal/timers.js` of Node v20, function by function, because the order in which late
 //! timers run is the order of these lists, not of their deadlines (R23).
 //!
@@ -37,6 +37,7 @@
 //! Invariant: `refed` counts the timers that are ref'd and not destroyed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -62,8 +63,8 @@ struct Timer {
     start_ms: u64,
     /// In whole milliseconds; `None` once it was cleared while pending (`_idleTimeout` = -1).
     duration_ms: Option<u64>,
-    /// Whether it is an interval (`_repeat`).
-    is_interval: bool,
+    /// The period of an interval in whole milliseconds; 0 for a timeout (`_repeat`).
+    repeat_ms: u64,
     /// Whether there is something to call; cleared timers have nothing (`_onTimeout`).
     has_callback: bool,
     /// Whether it is neither pending nor running (`_destroyed`).
@@ -72,16 +73,16 @@ struct Timer {
     refed: bool,
     /// Whether its work was taken and has not been returned with [`Timers::finished`].
     is_running: bool,
-    link: Option<Link>,
+    link: Link,
     /// How many handles refer to the timer. Its key is not reused while there are any.
     handles: usize,
 }
 
 impl Timer {
     fn origin(&self, key: TimerKey) -> Origin {
-        let kind = match self.is_interval {
-            true => StepKind::Interval,
-            false => StepKind::Timeout,
+        let kind = match self.repeat_ms {
+            0 => StepKind::Timeout,
+            _ => StepKind::Interval,
         };
         Origin {
             entry: self.entry,
@@ -99,8 +100,10 @@ pub(crate) struct Timers {
     timers: Slab<Timer>,
     lists: Slab<List>,
     by_duration: FxHashMap<u64, ListKey>,
-    /// The lists that are not detached, by expiry, then serial number (R21).
+    /// The lists that are not detached, by expiry, then serial number (R21); entries may be too early
+    /// (`list.rs`).
     queue: BTreeSet<(u64, u64, ListKey)>,
+    vacant_lists: usize,
     next_serial: u64,
     /// A new list that expires before this sets the loop timer; if this is `None`, every new list
     /// does (`nextExpiry`).
@@ -119,27 +122,32 @@ impl Timers {
     /// pass (R25, R31).
     pub(crate) fn arm(&mut self, timer: Macrotask, duration_ms: u64, now_ms: u64) -> TimerKey {
         self.last_reading_ms = now_ms;
+        let link = self.last_link(duration_ms, now_ms);
         let key = self.timers.insert(Timer {
             work: timer.work,
             location: timer.origin.location,
             entry: 0,
             start_ms: now_ms,
             duration_ms: Some(duration_ms),
-            is_interval: timer.origin.kind == StepKind::Interval,
+            repeat_ms: match timer.origin.kind {
+                StepKind::Interval => duration_ms,
+                _ => 0,
+            },
             has_callback: true,
             destroyed: false,
             refed: true,
             is_running: false,
-            link: None,
+            link,
             handles: 1,
         });
         self.refed += 1;
-        self.append(key, duration_ms, now_ms);
+        self.append(key, link);
         key
     }
 
     /// Clears a timer (R33, R35). The caller drops its work outside of any borrow.
     #[must_use]
+    #[inline(always)] // a part of the two functions that clear a timer
     pub(crate) fn clear(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &mut self.timers[key];
         if !timer.has_callback {
@@ -150,10 +158,13 @@ impl Timers {
         if !timer.destroyed {
             timer.destroyed = true;
             let (duration_ms, refed) = (timer.duration_ms.take(), timer.refed);
-            self.unlink(key);
             self.refed -= usize::from(refed);
-            if let (Some(duration_ms), true) = (duration_ms, refed) {
-                self.remove_list_if_empty(duration_ms);
+            if timer.link.is_linked() {
+                if let (Some(list), true) = (self.unlink(key), refed) {
+                    self.end_list(list);
+                }
+            } else if let (Some(duration_ms), true) = (duration_ms, refed) {
+                self.end_list_if_empty(duration_ms);
             }
         }
         Some(work)
@@ -188,13 +199,50 @@ impl Timers {
         }
     }
 
+    /// Sets the period with which a timer is armed again after its next call, or after that which is
+    /// running; 0 for none. Returns `false` if its callback can be called only once.
+    #[must_use]
+    pub(crate) fn set_repeat(&mut self, key: TimerKey, repeat_ms: u64) -> bool {
+        let timer = &mut self.timers[key];
+        if repeat_ms > 0 && timer.work.is_once() {
+            return false;
+        }
+        timer.repeat_ms = repeat_ms;
+        true
+    }
+
+    /// Replaces the callback of a timer, unless it was cleared. Returns what the caller drops outside of
+    /// any borrow.
+    #[must_use]
+    pub(crate) fn replace_work(&mut self, key: TimerKey, work: Work) -> Work {
+        let timer = &mut self.timers[key];
+        match timer.has_callback {
+            true => std::mem::replace(&mut timer.work, work),
+            false => work,
+        }
+    }
+
+    /// Gives a pending timer a label for reports.
+    pub(crate) fn set_label(&mut self, key: TimerKey, label: Arc<str>) {
+        self.timers[key].work.set_label(label);
+    }
+
+    pub(crate) fn is_interval(&self, key: TimerKey) -> bool {
+        self.timers[key].repeat_ms > 0
+    }
+
+    /// Returns the last reading of the clock, libuv's `uv_now`.
+    pub(crate) fn cached_ms(&self) -> u64 {
+        self.last_reading_ms
+    }
+
     pub(crate) fn has_ref(&self, key: TimerKey) -> bool {
         self.timers[key].refed
     }
 
     /// Returns whether the timer is armed and has not been called yet.
     pub(crate) fn is_pending(&self, key: TimerKey) -> bool {
-        self.timers[key].link.is_some()
+        self.timers[key].link.is_linked()
     }
 
     /// Returns whether its callback may still be called, if the caller's handle refreshes nothing.
@@ -204,15 +252,15 @@ impl Timers {
     pub(crate) fn may_run(&self, key: TimerKey) -> bool {
         let timer = &self.timers[key];
         let may_be_refreshed = timer.handles > 1 && !timer.work.is_spent();
-        timer.has_callback && (timer.link.is_some() || timer.is_running || may_be_refreshed)
+        timer.has_callback && (timer.link.is_linked() || timer.is_running || may_be_refreshed)
     }
 
     /// Returns the origin of a pending timer and when it is due, in milliseconds. The key may be
     /// free.
     pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {
         let timer = self.timers.get(key)?;
-        timer.link?;
-        Some((timer.origin(key), timer.due_ms()))
+        let is_linked = timer.link.is_linked();
+        is_linked.then(|| (timer.origin(key), timer.due_ms()))
     }
 
     /// Sets the number under which observers were notified of a pending timer.
@@ -237,6 +285,7 @@ impl Timers {
     /// Removes a handle. If that frees the timer, the caller drops the returned work outside of any
     /// borrow.
     #[must_use]
+    #[inline]
     pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<Work> {
         self.timers[key].handles -= 1;
         self.free_if_unused(key)
@@ -254,9 +303,10 @@ impl Timers {
 
     /// Returns where the first timer that is due exactly at `at_ms` was created.
     pub(crate) fn first_due_at(&self, at_ms: u64) -> Option<SourceLocation> {
-        let due = (at_ms, 0, 0)..=(at_ms, u64::MAX, ListKey::MAX);
-        let (_, _, list) = self.queue.range(due).next()?;
-        let first = self.lists[*list].head?;
+        let queued = self.queue.range(..=(at_ms, u64::MAX, ListKey::MAX));
+        let lists = queued.map(|(_, _, list)| &self.lists[*list]);
+        let due = lists.filter(|list| list.expiry_ms == at_ms && !list.vacant);
+        let first = due.min_by_key(|list| list.serial)?.first()?;
         Some(self.timers[first].location)
     }
 
@@ -283,6 +333,7 @@ impl Timers {
         self.lists.clear(); // lists of cleared unref'd timers still exist (R29)
         self.by_duration.clear();
         self.queue.clear();
+        self.vacant_lists = 0;
         self.next_expiry_ms = None;
         self.loop_timer_ms = None;
         works
@@ -294,9 +345,11 @@ impl Timers {
         self.refed -= usize::from(timer.refed);
     }
 
+    /// Returns the work of a timer that was freed, unless it is spent.
+    #[inline]
     fn free_if_unused(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &self.timers[key];
-        let in_use = timer.handles > 0 || timer.link.is_some() || timer.is_running;
+        let in_use = timer.handles > 0 || timer.link.is_linked() || timer.is_running;
         let picked = self
             .pass
             .as_ref()
@@ -304,6 +357,11 @@ impl Timers {
         if in_use || picked {
             return None;
         }
-        Some(self.timers.remove(key).work)
+        let work = self.timers.remove(key).work;
+        if work.is_spent() {
+            std::mem::forget(work); // it owns nothing, and a destructor would find that out again
+            return None;
+        }
+        Some(work)
     }
 }

@@ -3,13 +3,32 @@
 use std::task::Waker;
 
 /// The reactions of a pending promise, in the order in which they were added. Most promises have
-/// one, which needs no allocation.
+/// one, which needs no allocation. The others are in an allocation of their own, because every promise
+/// has the room for this.
 #[derive(Default)]
 pub(super) struct Reactions {
     pub(super) first: Option<(u64, Reaction)>,
-    /// Sorted by id.
-    pub(super) more: Vec<(u64, Reaction)>,
+    more: Option<Box<MoreReactions>>,
     next_id: u64,
+}
+
+/// All reactions but the first, sorted by id.
+#[derive(Default)]
+pub(super) struct MoreReactions {
+    list: Vec<(u64, Reaction)>,
+}
+
+impl MoreReactions {
+    /// Returns the reactions in the order in which they were added.
+    pub(super) fn into_reactions(self) -> impl Iterator<Item = Reaction> {
+        self.list.into_iter().map(|(_, reaction)| reaction)
+    }
+
+    fn index_of(&self, id: u64) -> Option<usize> {
+        self.list
+            .binary_search_by_key(&id, |(known, _)| *known)
+            .ok()
+    }
 }
 
 pub(super) enum Reaction {
@@ -24,12 +43,17 @@ impl Reactions {
     pub(super) fn add(&mut self, reaction: Reaction) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        if self.first.is_none() && self.more.is_empty() {
-            self.first = Some((id, reaction));
-        } else {
-            self.more.push((id, reaction));
+        match &mut self.more {
+            None if self.first.is_none() => self.first = Some((id, reaction)),
+            more => more.get_or_insert_default().list.push((id, reaction)),
         }
         id
+    }
+
+    /// Returns all reactions in the order in which they were added.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Reaction> {
+        let more = self.more.iter().flat_map(|more| &more.list);
+        self.first.iter().chain(more).map(|(_, reaction)| reaction)
     }
 
     /// Changes the waker of a reaction. The caller drops the old one outside of the borrow.
@@ -37,8 +61,9 @@ impl Reactions {
         let reaction = match &mut self.first {
             Some((known, reaction)) if *known == id => reaction,
             _ => {
-                let index = self.index_of(id)?;
-                &mut self.more[index].1
+                let more = self.more.as_mut()?;
+                let index = more.index_of(id)?;
+                &mut more.list[index].1
             }
         };
         match reaction {
@@ -52,21 +77,18 @@ impl Reactions {
         if let Some((_, reaction)) = self.first.take_if(|(known, _)| *known == id) {
             return Some(reaction);
         }
-        let index = self.index_of(id)?;
-        Some(self.more.remove(index).1)
+        let more = self.more.as_mut()?;
+        let index = more.index_of(id)?;
+        let (_, removed) = more.list.remove(index);
+        if more.list.is_empty() {
+            self.more = None;
+        }
+        Some(removed)
     }
 
-    /// Takes out the first reaction and the others. Most promises have no others, and `None` is cheaper
-    /// to drop than an empty list.
-    pub(super) fn take_all(&mut self) -> (Option<Reaction>, Option<Vec<(u64, Reaction)>>) {
+    /// Takes out the first reaction and the others.
+    pub(super) fn take_all(&mut self) -> (Option<Reaction>, Option<Box<MoreReactions>>) {
         let first = self.first.take().map(|(_, reaction)| reaction);
-        let more = (!self.more.is_empty()).then(|| std::mem::take(&mut self.more));
-        (first, more)
-    }
-
-    fn index_of(&self, id: u64) -> Option<usize> {
-        self.more
-            .binary_search_by_key(&id, |(known, _)| *known)
-            .ok()
+        (first, self.more.take())
     }
 }

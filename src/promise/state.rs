@@ -23,7 +23,7 @@
 //! Invariant: reactions are woken in the order in which they were added (R13).
 //! Invariant: no field is borrowed while a waker or a value of the program is dropped.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -86,7 +86,7 @@ pub(crate) struct State<O> {
     /// Set if the promise is shared: how each awaiter gets an output of its own.
     clone_output: Cell<Option<CloneOutput<O>>>,
     /// The reason of a rejection without an output.
-    failure_reason: RefCell<Option<Box<dyn Reason>>>,
+    failure_reason: OnceCell<Box<dyn Reason>>,
 }
 
 /// The [`State::awaited_key`] of a promise that is not listed.
@@ -149,7 +149,7 @@ impl<O: 'static> State<O> {
             abort_requested: Cell::new(false),
             reason_of: Cell::new(reason_of),
             clone_output: Cell::new(None),
-            failure_reason: RefCell::new(None),
+            failure_reason: OnceCell::new(),
         })
     }
 
@@ -182,13 +182,9 @@ impl<O: 'static> State<O> {
                 let reason = PanicReason {
                     text: payload.message(),
                 };
-                *self.failure_reason.borrow_mut() = Some(Box::new(reason));
-                true
+                self.fail_for(Box::new(reason))
             }
-            Err(PromiseError::SelfResolution) => {
-                *self.failure_reason.borrow_mut() = Some(Box::new(SelfResolution));
-                true
-            }
+            Err(PromiseError::SelfResolution) => self.fail_for(Box::new(SelfResolution)),
         };
         *self.settlement.borrow_mut() = Settlement::Settled(outcome);
         self.settled_by.set(SettledBy::None);
@@ -201,10 +197,17 @@ impl<O: 'static> State<O> {
             self.react(reaction);
         }
         if let Some(more) = more {
-            for (_, reaction) in more {
+            for reaction in more.into_reactions() {
                 self.react(reaction);
             }
         }
+    }
+
+    /// Records the reason of a rejection without an output. Returns `true`: it is a rejection.
+    #[cold]
+    fn fail_for(&self, reason: Box<dyn Reason>) -> bool {
+        self.failure_reason.get_or_init(|| reason);
+        true
     }
 
     fn settled_event(&self, outcome: &Outcome<O>) -> Event {
@@ -265,7 +268,7 @@ impl<O: 'static> State<O> {
     /// end of the drain unless the promise is handled until then.
     pub(crate) fn mark_unhandled(self: &Rc<Self>) {
         self.handled.set(false);
-        if self.failure_reason.borrow().is_some() && self.tracking.get() == Tracking::Untracked {
+        if self.failure_reason.get().is_some() && self.tracking.get() == Tracking::Untracked {
             self.track_rejection();
         }
     }
@@ -471,7 +474,7 @@ impl<O: 'static> Tracked for State<O> {
     }
 
     fn with_reason(&self, look: &mut dyn FnMut(&dyn Reason)) {
-        if let Some(reason) = &*self.failure_reason.borrow() {
+        if let Some(reason) = self.failure_reason.get() {
             return look(&**reason);
         }
         if let Settlement::Settled(Ok(output)) = &*self.settlement.borrow()
@@ -490,7 +493,7 @@ impl<O: 'static> PendingPromise for State<O> {
 
     fn for_each_waker(&self, visit: &mut dyn FnMut(&Waker)) {
         let reactions = self.reactions.borrow();
-        for (_, reaction) in reactions.first.iter().chain(&reactions.more) {
+        for reaction in reactions.iter() {
             if let Reaction::Wake(waker) = reaction {
                 visit(waker);
             }

@@ -238,8 +238,8 @@ impl EventLoop {
             Stop::Unhandled { reason, location } => RunError::Unhandled { reason, location },
             Stop::Starvation(starvation) => RunError::Starvation(starvation),
         };
-        if runner.exit_code() == 0 && !matches!(error, RunError::Exit(_)) {
-            runner.set_exit_code(1); // of a run without `exit` listeners, or of such a listener
+        if !matches!(error, RunError::Exit(_)) {
+            runner.set_error_code();
         }
         runner.cancel_all();
         Some(error)

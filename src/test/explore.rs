@@ -28,10 +28,11 @@ const MAX_SHRINK_RUNS: usize = 200;
 /// | whether such an event is handled in this poll phase or in the next | in this one |
 /// | whether a write to a socket completes immediately or waits for the poll phase | immediately |
 /// | whether a millisecond has passed when the timers phase reads the clock, so that a timer of 0 or 1 ms runs before an immediate | it has not |
+/// | how long an operation of [`complete_within`](super::complete_within) takes | the shortest time of its range |
 ///
 /// What Node guarantees never changes: ticks, microtasks, phases, the order of timers, of immediates
-/// and of simulated completions, the order of the messages of one thread, and the clock while it is
-/// held or advanced.
+/// and of simulated completions of a known duration, the order of the messages of one thread, and the
+/// clock while it is held or advanced.
 ///
 /// A seed repeats the same run if the outside world behaves in the same way. Time and jobs always do:
 /// jobs finish in the order of the seed, no matter how fast their threads are. Events of threads and

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The test binaries.
-const FOLDERS: [&str; 6] = ["fs", "house", "kit", "net", "process", "rules"];
+const FOLDERS: [&str; 7] = ["fs", "house", "kit", "net", "process", "races", "rules"];
 
 /// Probes without a test, and why.
 const EXCEPTIONS: [(&str, &str); 2] = [

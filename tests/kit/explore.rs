@@ -181,6 +181,67 @@ fn what_is_guaranteed_is_the_same_under_every_seed() {
 }
 
 #[test]
+fn an_operation_takes_any_time_of_its_range() {
+    let _limit = limit();
+    let took = |seed: Option<u64>| {
+        let builder = TestBuilder::new();
+        let builder = match seed {
+            Some(seed) => builder.seed(Seed::new(seed)),
+            None => builder,
+        };
+        builder.run(async |t| {
+            test::complete_within(ms(5)..=ms(8), t.log().callback("done"));
+            t.until_idle().await;
+            t.now()
+        })
+    };
+    assert_eq!(took(None), ms(5), "without a seed");
+    assert_eq!(took(Some(0)), ms(5), "in the plain order");
+    let all: BTreeSet<Duration> = (1..=40).map(|seed| took(Some(seed))).collect();
+    assert_eq!(all, BTreeSet::from([5, 6, 7, 8].map(ms)));
+}
+
+#[test]
+fn operations_complete_in_any_order_and_one_that_follows_another_after_it() {
+    let _limit = limit();
+    let found = orders(async |t| {
+        let log = t.log();
+        test::complete_within(ms(1)..=ms(9), log.callback("a"));
+        let (mut first, second) = (log.callback("b1"), log.callback("b2"));
+        test::complete_within(ms(1)..=ms(9), move || {
+            first();
+            test::complete_within(ms(1)..=ms(9), second);
+        });
+        t.until_idle().await;
+    });
+    let all = ["a b1 b2", "b1 a b2", "b1 b2 a"];
+    assert_eq!(found, all.map(str::to_owned).into());
+}
+
+#[test]
+fn an_operation_completes_before_or_after_a_timer_in_its_range() {
+    let _limit = limit();
+    let message = failure_of(async |t| {
+        let log = t.log();
+        test::complete_within(ms(5)..=ms(50), log.callback("reply"));
+        set_timeout(ms(30), log.callback("timeout"));
+        t.until_idle().await;
+        log.assert_order(["reply", "timeout"]);
+    });
+    let decision = message.split_once("decisions:\n").expect(&message).1;
+    let operation = format!("the operation of {}:", file!());
+    assert!(decision.contains(&operation), "{message}");
+    assert!(decision.contains(" instead of 5ms\n"), "{message}");
+}
+
+#[test]
+#[should_panic(expected = "the range of durations is empty")]
+fn an_empty_range_is_refused() {
+    let _limit = limit();
+    test::run(async |_| test::complete_within(ms(2)..=ms(1), || ()));
+}
+
+#[test]
 fn a_held_clock_is_held_under_every_seed() {
     let _limit = limit();
     orders(async |t| {

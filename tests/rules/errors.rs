@@ -538,6 +538,34 @@ fn a_panicking_interval_continues() {
     .assert(["uncaught 1", "uncaught 2", "uncaught 3"]);
 }
 
+/// R30, R51: `370-interval-armed-before-listener.js`.
+#[test]
+fn an_interval_is_armed_before_the_listener_is_called() {
+    trace(|log| {
+        let listener = log.clone();
+        on_uncaught(move |error| {
+            listener.add(format_args!("uncaught {}", error.message()));
+            set_timeout(ms(10), listener.callback("timer of the listener"));
+        });
+        let (interval, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
+        let own = interval.clone();
+        interval.set(set_interval(ms(10), move || {
+            n.set(n.get() + 1);
+            log.add(format_args!("interval {}", n.get()));
+            if n.get() == 1 {
+                throw("x");
+            }
+            own.get().clear();
+        }));
+    })
+    .assert([
+        "interval 1",
+        "uncaught x",
+        "interval 2",
+        "timer of the listener",
+    ]);
+}
+
 /// R57: `54-immediate-throw.js`.
 #[test]
 fn no_drain_follows_a_panicking_immediate() {

@@ -1,5 +1,5 @@
 //! Chapter 3 of the rules: the expiry and the number of a list of timers, and when a timer is
-//! picked: R21, R22, R28, R34.
+//! picked: R21, R22, R28, R29, R34.
 //!
 //! A test that names a file of `tests/node/probes/` reproduces that program, recorded from Node
 //! v20.20.2, and expects its recorded output.
@@ -55,6 +55,35 @@ fn of_two_lists_with_the_same_expiry_the_older_one_comes_first() {
         block_for(ms(400));
     })
     .assert(["A", "B"]);
+}
+
+/// R29: `272-list-made-again-is-new.js`.
+#[test]
+fn a_list_that_is_made_again_is_new() {
+    trace(|log| {
+        set_timeout(ms(299), log.callback("X")).clear();
+        set_timeout(ms(300), log.callback("A"));
+        block_for(ms(1));
+        set_timeout(ms(299), log.callback("B")); // the same expiry
+        block_for(ms(400));
+    })
+    .assert(["A", "B"]);
+}
+
+/// R29: as before, after a timer that has fired.
+#[test]
+fn a_list_that_is_made_again_after_its_timer_has_fired_is_new() {
+    trace(|log| {
+        let line = log.clone();
+        set_timeout(ms(50), log.callback("X"));
+        set_timeout(ms(60), move || {
+            set_timeout(ms(51), line.callback("A"));
+            block_for(ms(1));
+            set_timeout(ms(50), line.callback("B")); // the same expiry
+            block_for(ms(100));
+        });
+    })
+    .assert(["X", "A", "B"]);
 }
 
 /// R28: `262-cleared-first-keeps-number.js`.

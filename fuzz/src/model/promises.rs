@@ -316,9 +316,9 @@ impl Model {
         let this = &self.combinations[combination];
         let parts = this.parts.iter().flatten().cloned().collect();
         let settlement = match this.combinator {
-            Combinator::All | Combinator::AllSettled => Ok(Value::List(parts)),
+            Combinator::All | Combinator::AllSettled => Ok(Value::list(parts)),
             Combinator::Any | Combinator::AnyAndAbort => {
-                Err(Failure::Error(Value::Aggregate(parts)))
+                Err(Failure::Error(Value::aggregate(parts)))
             }
             Combinator::Race | Combinator::RaceAndAbort => return, // R49: pending forever
         };

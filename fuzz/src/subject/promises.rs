@@ -122,14 +122,14 @@ impl Subject {
             .filter_map(|index| pick(&self.promises, *index))
             .collect();
         let combined = match combinator {
-            Combinator::All => promise::all(members).map(|result| result.map(Value::List)),
+            Combinator::All => promise::all(members).map(|result| result.map(Value::list)),
             Combinator::AllSettled => {
                 let entry = |entry| match entry {
                     Ok(value) => Value::Ok(Box::new(value)),
                     Err(rejected) => Value::Err(Box::new(reason(rejected))),
                 };
                 let list =
-                    move |entries: Vec<_>| Value::List(entries.into_iter().map(entry).collect());
+                    move |entries: Vec<_>| Value::list(entries.into_iter().map(entry).collect());
                 let settled = promise::all_settled(members);
                 settled.map(move |entries| Ok(list(entries))).tracked()
             }
@@ -141,7 +141,7 @@ impl Subject {
                     _ => promise::any_and_abort(members),
                 };
                 any.map_err(|AggregateError { errors }| {
-                    Value::Aggregate(errors.into_iter().map(reason).collect())
+                    Value::aggregate(errors.into_iter().map(reason).collect())
                 })
             }
         };

@@ -19,7 +19,10 @@ impl PollPhase {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms)),
             Wait::Zero | Wait::Forever => None,
         };
-        timer.into_iter().chain(self.simulated.next_due()).min()
+        match self.simulated.next_due() {
+            None => timer,
+            due => timer.into_iter().chain(due).min(),
+        }
     }
 
     /// Collects what has arrived, in the fixed order. If nothing has and `wait` allows it, waits, or
@@ -30,9 +33,6 @@ impl PollPhase {
         wait: Wait,
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
-        if wait == Wait::Zero && self.has_nothing_to_poll(cx.remote_queue) {
-            return Ok(PollOutcome::Arrivals); // keeps a turn without event sources cheap
-        }
         let must_wait = || wait_now() != Wait::Zero;
         if cx.clock.is_virtual() {
             let outcome = self.collect_in_virtual_time(cx, wait, must_wait)?;
@@ -158,24 +158,27 @@ impl PollPhase {
     /// Appends the events of the operating system to the batch, signals last (R64).
     fn batch_readiness(&self) {
         let (mut batch, mut events) = (self.batch.borrow_mut(), self.events.borrow_mut());
-        let mut signals = Vec::new();
-        let reported = events.iter().filter(|event| event.token() != NOTIFIER);
-        let reported = reported.map(|event| (event.token(), Readiness::of(event)));
+        let mut has_signals = false;
+        let reported = || events.iter().filter(|event| event.token() != NOTIFIER);
+        let sources = reported().map(|event| (event.token(), Readiness::of(event)));
         let mut registrations = self.registrations.borrow_mut();
-        registrations.merge_events(reported, |token, readiness| match signal_of(token) {
-            Some(number) => signals.push(Batched::Signal(number)),
+        registrations.merge_events(sources, |token, readiness| match signal_of(token) {
+            Some(_) => has_signals = true,
             None => batch.push_back(Batched::Ready(token, readiness)),
         });
-        batch.extend(signals);
+        if has_signals {
+            let numbers = reported().filter_map(|event| signal_of(event.token()));
+            batch.extend(numbers.map(Batched::Signal));
+        }
         events.clear();
     }
 
     /// Inserts the messages that are in the remote queue now after the completions of the batch.
     fn batch_messages(&self, remote_queue: &RemoteQueue) {
-        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
-        if messages.len() == 0 {
-            return;
+        if remote_queue.is_empty() {
+            return; // cheaper than to count them
         }
+        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
         let mut batch = self.batch.borrow_mut();
         let is_simulated = |batched: &&Batched| matches!(batched, Batched::Simulated(_));
         let simulated = batch.iter().take_while(is_simulated).count();
@@ -187,7 +190,15 @@ impl PollPhase {
         batch.extend(after_completions);
     }
 
+    #[inline]
     fn batch_due_completions(&self, clock: &Clock) {
+        if self.simulated.has_completions() {
+            self.batch_completions(clock);
+        }
+    }
+
+    #[cold]
+    fn batch_completions(&self, clock: &Clock) {
         let mut batch = self.batch.borrow_mut();
         self.simulated.take_due(
             || clock.now(),
@@ -206,7 +217,7 @@ impl PollPhase {
     }
 
     /// Returns whether a poll that does not wait would find nothing.
-    fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
+    pub(super) fn has_nothing_to_poll(&self, remote_queue: &RemoteQueue) -> bool {
         let registrations = self.registrations.borrow();
         !self.must_poll_os.get()
             && registrations.is_empty()

@@ -9,6 +9,7 @@
 //! | the time that the timers phase sees | [`Delivery::timers_now_ms`] |
 //! | that a source can be written to without waiting | [`Delivery::before_write`] |
 //! | that a blocking wait for jobs has returned | [`Delivery::jobs_have_finished`] |
+//! | how long a simulated operation takes | [`Delivery::duration_within`] |
 //!
 //! [`PollPhase::collect`] is the real world: it asks the operating system and the other threads,
 //! waits, moves a virtual clock, and leaves the arrivals in the batch in one fixed order.
@@ -35,11 +36,13 @@ mod held_back;
 mod seed;
 
 use std::io;
+use std::time::Duration;
 
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::{RegistrationKey, Registrations};
+use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
 pub(crate) use seed::Decision;
 pub use seed::{InvalidSeed, Seed};
@@ -60,6 +63,12 @@ impl Delivery {
         }
     }
 
+    /// Returns whether everything arrives in the plain order, so that nothing has to be decided.
+    #[inline]
+    pub(super) fn is_in_order(&self) -> bool {
+        matches!(self, Delivery::InOrder)
+    }
+
     /// Returns whether each message must contain the thread that sent it.
     pub(crate) fn needs_senders(&self) -> bool {
         matches!(self, Delivery::Explored(_))
@@ -78,6 +87,16 @@ impl Delivery {
         match self {
             Delivery::InOrder => Vec::new(),
             Delivery::Explored(explorer) => explorer.decisions(),
+        }
+    }
+
+    /// Returns whether a poll phase that does not wait would leave its batch empty. A delivery that
+    /// decides in each poll phase returns `false`.
+    #[inline]
+    pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
+        match self {
+            Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
+            Delivery::Explored(_) => false,
         }
     }
 
@@ -121,6 +140,19 @@ impl Delivery {
         match self {
             Delivery::InOrder => {}
             Delivery::Explored(explorer) => explorer.maybe_defer_write(registrations, key),
+        }
+    }
+
+    /// Returns how long a simulated operation takes, at least `shortest` and at most `longest`.
+    pub(crate) fn duration_within(
+        &self,
+        shortest: Duration,
+        longest: Duration,
+        location: SourceLocation,
+    ) -> Duration {
+        match self {
+            Delivery::InOrder => shortest,
+            Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
         }
     }
 

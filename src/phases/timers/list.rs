@@ -2,26 +2,64 @@
 //!
 //! Invariant: a list that is not in `by_duration` is *detached*. It receives no more timers, is not
 //! in the queue, and exists only until the running pass leaves it.
+//!
+//! A list that ends is only marked as *vacant*: for the rules it does not exist. Many programs arm and
+//! clear timers of one duration again and again; the next timer makes the list a new one, with a new
+//! number and expiry, without a change of the map or of the queue.
+//!
+//! Invariant: the entry of a list in the queue is not greater than its expiry and number. An entry
+//! that is smaller is corrected when it has become the first one.
 
 use super::{TimerKey, Timers};
 
 pub(super) type ListKey = usize;
 
+/// No timer, or no list.
+const NIL: usize = usize::MAX;
+
+/// The entry of a list that has never been in the queue. It is greater than all others.
+const NOT_QUEUED: (u64, u64) = (u64::MAX, u64::MAX);
+
 pub(super) struct List {
     duration_ms: u64,
-    expiry_ms: u64,
-    serial: u64,
-    pub(super) head: Option<TimerKey>,
-    tail: Option<TimerKey>,
+    pub(super) expiry_ms: u64,
+    pub(super) serial: u64,
+    /// The expiry and the number under which the list is in the queue.
+    queued: (u64, u64),
+    head: TimerKey,
+    tail: TimerKey,
     pub(super) detached: bool,
+    pub(super) vacant: bool,
 }
 
-/// The position of a timer in its list.
+impl List {
+    pub(super) fn first(&self) -> Option<TimerKey> {
+        (self.head != NIL).then_some(self.head)
+    }
+}
+
+/// Vacant lists are removed when there are more of them than other lists, and more than this.
+const MAX_VACANT: usize = 1_024;
+
+/// The position of a timer in its list. Each number may be [`NIL`].
 #[derive(Clone, Copy)]
 pub(super) struct Link {
     list: ListKey,
-    previous: Option<TimerKey>,
-    next: Option<TimerKey>,
+    previous: TimerKey,
+    next: TimerKey,
+}
+
+impl Link {
+    pub(super) const NONE: Link = Link {
+        list: NIL,
+        previous: NIL,
+        next: NIL,
+    };
+
+    #[inline]
+    pub(super) fn is_linked(self) -> bool {
+        self.list != NIL
+    }
 }
 
 impl Timers {
@@ -29,43 +67,67 @@ impl Timers {
     pub(super) fn insert(&mut self, key: TimerKey, duration_ms: u64, start_ms: u64) {
         self.timers[key].start_ms = start_ms;
         self.unlink(key);
-        self.append(key, duration_ms, start_ms);
+        let link = self.last_link(duration_ms, start_ms);
+        self.timers[key].link = link;
+        self.append(key, link);
     }
 
-    /// Appends a timer that is in no list to the list of its duration.
-    pub(super) fn append(&mut self, key: TimerKey, duration_ms: u64, start_ms: u64) {
+    /// Returns the link of the next timer of this duration, which is the last one of its list. A timer
+    /// that gets the link is then [appended](Timers::append).
+    #[inline(always)] // a part of `arm`
+    pub(super) fn last_link(&mut self, duration_ms: u64, start_ms: u64) -> Link {
         let list = match self.by_duration.get(&duration_ms) {
             Some(&list) => list,
-            None => self.new_list(duration_ms, start_ms.saturating_add(duration_ms)),
+            None => self.insert_list(duration_ms),
         };
-        let previous = self.lists[list].tail.replace(key);
-        match previous {
-            Some(previous) => {
-                if let Some(link) = &mut self.timers[previous].link {
-                    link.next = Some(key);
-                }
-            }
-            None => self.lists[list].head = Some(key),
+        if self.lists[list].vacant {
+            self.begin_list(list, start_ms.saturating_add(duration_ms));
         }
-        self.timers[key].link = Some(Link {
+        Link {
             list,
-            previous,
-            next: None,
-        });
+            previous: self.lists[list].tail,
+            next: NIL,
+        }
     }
 
-    fn new_list(&mut self, duration_ms: u64, expiry_ms: u64) -> ListKey {
-        let serial = self.new_serial();
+    /// Appends a timer to the list of its link.
+    #[inline]
+    pub(super) fn append(&mut self, key: TimerKey, link: Link) {
+        let list = &mut self.lists[link.list];
+        list.tail = key;
+        match link.previous {
+            NIL => list.head = key,
+            previous => self.timers[previous].link.next = key,
+        }
+    }
+
+    /// Inserts a vacant list.
+    #[inline(never)] // the list of a duration that was used before is found
+    fn insert_list(&mut self, duration_ms: u64) -> ListKey {
         let list = self.lists.insert(List {
             duration_ms,
-            expiry_ms,
-            serial,
-            head: None,
-            tail: None,
+            expiry_ms: 0,
+            serial: 0,
+            queued: NOT_QUEUED,
+            head: NIL,
+            tail: NIL,
             detached: false,
+            vacant: true,
         });
+        self.vacant_lists += 1;
         self.by_duration.insert(duration_ms, list);
-        self.queue.insert((expiry_ms, serial, list));
+        list
+    }
+
+    /// Makes a vacant list a new one.
+    #[inline]
+    fn begin_list(&mut self, key: ListKey, expiry_ms: u64) {
+        let serial = self.new_serial();
+        self.vacant_lists -= 1;
+        let list = &mut self.lists[key];
+        list.vacant = false;
+        let duration_ms = list.duration_ms;
+        self.set_expiry(key, expiry_ms, serial);
         if self
             .next_expiry_ms
             .is_none_or(|next_ms| next_ms > expiry_ms)
@@ -74,7 +136,44 @@ impl Timers {
             self.loop_timer_ms = Some(self.last_reading_ms.saturating_add(duration_ms));
             self.next_expiry_ms = Some(expiry_ms);
         }
-        list
+    }
+
+    /// Changes the expiry and the number of a list. Its entry in the queue may stay if it is not
+    /// greater.
+    #[inline]
+    fn set_expiry(&mut self, key: ListKey, expiry_ms: u64, serial: u64) {
+        let list = &mut self.lists[key];
+        (list.expiry_ms, list.serial) = (expiry_ms, serial);
+        if (expiry_ms, serial) < list.queued {
+            self.requeue(key);
+        }
+    }
+
+    /// Corrects the entry of a list in the queue.
+    #[inline(never)] // not needed by most timers
+    fn requeue(&mut self, key: ListKey) {
+        let list = &mut self.lists[key];
+        let (queued_ms, queued_serial) = list.queued;
+        list.queued = (list.expiry_ms, list.serial);
+        if (queued_ms, queued_serial) != NOT_QUEUED {
+            self.queue.remove(&(queued_ms, queued_serial, key));
+        }
+        self.queue.insert((list.expiry_ms, list.serial, key));
+    }
+
+    /// Returns the list that expires first, and when.
+    pub(super) fn first_list(&mut self) -> Option<(u64, ListKey)> {
+        loop {
+            let &(queued_ms, queued_serial, key) = self.queue.first()?;
+            let list = &self.lists[key];
+            if list.vacant {
+                self.remove_vacant(key);
+            } else if (list.expiry_ms, list.serial) != (queued_ms, queued_serial) {
+                self.requeue(key);
+            } else {
+                return Some((queued_ms, key));
+            }
+        }
     }
 
     fn new_serial(&mut self) -> u64 {
@@ -83,42 +182,65 @@ impl Timers {
         serial
     }
 
-    /// Removes a timer from its list. The list keeps its expiry and its serial number (R28).
-    pub(super) fn unlink(&mut self, key: TimerKey) {
-        let Some(link) = self.timers[key].link.take() else {
-            return;
-        };
-        match link.previous {
-            Some(previous) => {
-                if let Some(neighbour) = &mut self.timers[previous].link {
-                    neighbour.next = link.next;
-                }
-            }
-            None => self.lists[link.list].head = link.next,
+    /// Removes a timer from its list, and returns that list if it is empty now. The list keeps its
+    /// expiry and its serial number (R28).
+    #[inline(always)] // a part of `clear`
+    pub(super) fn unlink(&mut self, key: TimerKey) -> Option<ListKey> {
+        let link = std::mem::replace(&mut self.timers[key].link, Link::NONE);
+        if !link.is_linked() {
+            return None;
         }
         match link.next {
-            Some(next) => {
-                if let Some(neighbour) = &mut self.timers[next].link {
-                    neighbour.previous = link.previous;
-                }
-            }
-            None => self.lists[link.list].tail = link.previous,
+            NIL => self.lists[link.list].tail = link.previous,
+            next => self.timers[next].link.previous = link.previous,
+        }
+        match link.previous {
+            NIL => self.lists[link.list].head = link.next,
+            previous => self.timers[previous].link.next = link.next,
+        }
+        (link.next == NIL && link.previous == NIL).then_some(link.list)
+    }
+
+    /// Ends the list of a duration if it is empty: a ref'd timer that is running was cleared (R29).
+    #[cold]
+    pub(super) fn end_list_if_empty(&mut self, duration_ms: u64) {
+        if let Some(&list) = self.by_duration.get(&duration_ms)
+            && self.lists[list].head == NIL
+            && !self.lists[list].vacant
+        {
+            self.end_list(list);
         }
     }
 
-    /// Removes the list of a ref'd timer that was cleared, if the list is empty now (R29).
-    pub(super) fn remove_list_if_empty(&mut self, duration_ms: u64) {
-        let Some(&list) = self.by_duration.get(&duration_ms) else {
-            return;
-        };
-        if self.lists[list].head.is_some() {
-            return;
-        }
-        self.detach(list);
+    /// Ends an empty list (R29). The pass that visits it still has to leave it.
+    pub(super) fn end_list(&mut self, key: ListKey) {
         let visited = self.pass.as_ref().and_then(|pass| pass.list);
-        if visited != Some(list) {
-            self.lists.remove(list);
+        if visited == Some(key) {
+            return self.detach(key);
         }
+        self.lists[key].vacant = true;
+        self.vacant_lists += 1;
+        if self.vacant_lists > MAX_VACANT {
+            self.limit_vacant();
+        }
+    }
+
+    /// Removes all vacant lists if there are more of them than other lists, so that the removal of one
+    /// costs no more than its insertion did.
+    #[cold]
+    fn limit_vacant(&mut self) {
+        if self.vacant_lists > self.lists.len() / 2 {
+            let vacant = self.lists.iter().filter(|(_, list)| list.vacant);
+            for key in vacant.map(|(key, _)| key).collect::<Vec<_>>() {
+                self.remove_vacant(key);
+            }
+        }
+    }
+
+    fn remove_vacant(&mut self, key: ListKey) {
+        self.detach(key);
+        self.lists.remove(key);
+        self.vacant_lists -= 1;
     }
 
     /// Removes a list from the map and the queue. The running pass may still visit it.
@@ -126,17 +248,14 @@ impl Timers {
         let list = &mut self.lists[key];
         list.detached = true;
         self.by_duration.remove(&list.duration_ms);
-        self.queue.remove(&(list.expiry_ms, list.serial, key));
+        let (queued_ms, queued_serial) = list.queued;
+        self.queue.remove(&(queued_ms, queued_serial, key));
     }
 
     /// Puts a list whose first timer is not due back into the queue, with a new expiry and serial
     /// number (R22).
     pub(super) fn put_back(&mut self, key: ListKey, expiry_ms: u64) {
         let serial = self.new_serial();
-        let list = &mut self.lists[key];
-        self.queue.remove(&(list.expiry_ms, list.serial, key));
-        list.expiry_ms = expiry_ms;
-        list.serial = serial;
-        self.queue.insert((expiry_ms, serial, key));
+        self.set_expiry(key, expiry_ms, serial);
     }
 }

@@ -20,7 +20,7 @@
 
 use super::list::ListKey;
 use super::{TimerKey, Timers};
-use crate::phases::macrotask::{Macrotask, Work};
+use crate::phases::macrotask::{Macrotask, StepKind, Work};
 
 /// What the loop must do next.
 pub(crate) enum Step {
@@ -83,7 +83,7 @@ impl Timers {
 
     /// Picks the first timer of the visited list, or leaves the list if that is not due.
     fn pick_next(&mut self, list: ListKey, pass: &mut Pass) -> Option<Step> {
-        let first = self.lists[list].head;
+        let first = self.lists[list].first();
         match first.map(|timer| (timer, self.timers[timer].due_ms())) {
             Some((timer, due_ms)) if due_ms <= pass.now_ms => {
                 pass.picked = Some(timer); // R34: before the drain, which may refresh or clear it
@@ -101,7 +101,7 @@ impl Timers {
     }
 
     fn visit_next_list(&mut self, pass: &mut Pass) -> Option<Step> {
-        let Some(&(expiry_ms, _, list)) = self.queue.first() else {
+        let Some((expiry_ms, list)) = self.first_list() else {
             return Some(Step::Done);
         };
         if expiry_ms > pass.now_ms {
@@ -133,7 +133,7 @@ impl Timers {
     }
 
     /// Ends the call of a timer. An interval is armed again, starting from the clock reading taken
-    /// before the call (R30, R32); any other timer has fired. The caller drops the returned work
+    /// before the call (R30, R32), or from now if its callback has made it one; any other timer has fired. The caller drops the returned work
     /// outside of any borrow.
     #[must_use]
     pub(crate) fn finished(
@@ -141,22 +141,32 @@ impl Timers {
         key: TimerKey,
         macrotask: Macrotask,
         called_at_ms: u64,
+        now_ms: impl FnOnce() -> u64,
     ) -> Option<Work> {
         let timer = &mut self.timers[key];
         timer.is_running = false;
-        if timer.is_interval {
+        let was_interval = macrotask.origin.kind == StepKind::Interval;
+        if was_interval {
             // R27: only an interval reads the clock at its call.
             self.last_reading_ms = self.last_reading_ms.max(called_at_ms);
         }
-        let leftover = if timer.has_callback {
+        let leftover = if timer.has_callback && !timer.work.is_live() {
             timer.work = macrotask.work;
             None
         } else {
-            Some(macrotask.work) // cleared by its own callback
+            Some(macrotask.work) // cleared by its own callback, or replaced
         };
         match timer.duration_ms {
-            Some(duration_ms) if timer.is_interval => self.insert(key, duration_ms, called_at_ms),
-            _ if timer.link.is_none() && !timer.destroyed => self.destroy(key),
+            Some(_) if timer.repeat_ms > 0 => {
+                let period_ms = timer.repeat_ms;
+                timer.duration_ms = Some(period_ms);
+                let start_ms = match was_interval {
+                    true => called_at_ms,
+                    false => now_ms(), // its own callback has made it one
+                };
+                self.insert(key, period_ms, start_ms);
+            }
+            _ if !timer.link.is_linked() && !timer.destroyed => self.destroy(key),
             _ => {}
         }
         let freed = self.free_if_unused(key);
@@ -179,7 +189,7 @@ impl Timers {
         if let Some(mut pass) = self.pass.take() {
             self.abandon_list(&mut pass);
         }
-        if let Some(&(expiry_ms, _, _)) = self.queue.first() {
+        if let Some((expiry_ms, _)) = self.first_list() {
             self.loop_timer_ms = Some(expiry_ms.max(self.last_reading_ms.saturating_add(1)));
         }
     }
@@ -189,11 +199,11 @@ impl Timers {
         let Some(key) = pass.list.take() else {
             return;
         };
-        if self.lists[key].head.is_none() {
-            if !self.lists[key].detached {
-                self.detach(key);
-            }
+        let list = &self.lists[key];
+        if list.detached {
             self.lists.remove(key);
+        } else if list.first().is_none() {
+            self.end_list(key);
         }
     }
 

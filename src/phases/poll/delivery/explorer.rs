@@ -8,6 +8,7 @@
 //! | the number of poll phases that an operation needs | the rest is delivered by the next one | |
 //! | whether a millisecond has passed when the timers phase reads the clock | a timer due within one is due | a held clock, an `advance`, the order of timers |
 //! | whether a descriptor can be written to without waiting | a write waits for the poll phase | |
+//! | how long a peer takes to reply | a simulated operation takes longer, within its range | an operation of a known duration, and the order of completions by their times |
 //!
 //! To be repeatable, job results are not delivered as they arrive: the seed decides which is next,
 //! and the loop waits until that job has really finished. Simulated completions are guaranteed for
@@ -293,6 +294,23 @@ impl Explorer {
         }
     }
 
+    /// Chooses how long a simulated operation takes, in whole milliseconds above `shortest`.
+    pub(super) fn duration_within(
+        &self,
+        shortest: Duration,
+        longest: Duration,
+        location: SourceLocation,
+    ) -> Duration {
+        let span_ms = longest.saturating_sub(shortest).as_millis();
+        let options = usize::try_from(span_ms).map_or(usize::MAX, |ms| ms.saturating_add(1));
+        let longer = |ms: usize| shortest + Duration::from_millis(ms as u64);
+        let chosen = self.choices.choose(options, |chosen| {
+            let took = longer(chosen);
+            format!("the operation of {location} took {took:?} instead of {shortest:?}")
+        });
+        longer(chosen)
+    }
+
     pub(super) fn jobs_have_finished(&self, end: JobId) {
         self.known_finished.set(end);
     }
@@ -330,6 +348,9 @@ fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
         Batched::Message(Message::JobDone(id, _)) => job_name(*id, pool),
         Batched::SignalCallback(macrotask) => {
             format!("the signal of {}", macrotask.origin.location)
+        }
+        Batched::Message(Message::External(..) | Message::ExternalDropped(_)) => {
+            "an operation outside of the loop".to_owned()
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
         Batched::InRemoteQueue => "a message".to_owned(),

@@ -1,0 +1,84 @@
+// Makes the globals. The host calls this once, with its functions, and keeps what it returns: the entries
+// into JavaScript. Each other file of this folder is a module that is compiled when it is first required.
+(function bootstrap(native) {
+  'use strict';
+
+  const internals = { builtinClasses: new Set() };
+  for (const name of Object.getOwnPropertyNames(globalThis)) {
+    if (/^[A-Z]/.test(name) && typeof globalThis[name] === 'function') internals.builtinClasses.add(globalThis[name]);
+  }
+  const files = {
+    'internal/errors': 'errors', 'internal/inspect': 'inspect', 'internal/inspect_kinds': 'inspect_kinds',
+    'internal/inspect_layout': 'inspect_layout', 'internal/fatal': 'fatal', 'internal/modules': 'modules',
+    'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals',
+    'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
+    'internal/rejections': 'rejections',
+    assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', console: 'console', events: 'events', fs: 'fs',
+    'fs/promises': 'fs_promises', module: 'module', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
+    timers: 'timers', 'timers/promises': 'timers_promises', url: 'url', util: 'util',
+  };
+  const loaded = new Map();
+
+  function requireBuiltin(id) {
+    let module = loaded.get(id);
+    if (module !== undefined) return module.exports;
+    const file = files[id];
+    if (file === undefined) throw new Error(`no builtin module ${id}`);
+    module = { exports: {} };
+    loaded.set(id, module);
+    const compiled = native.builtin(file);
+    compiled(module.exports, requireBuiltin, module, native, internals);
+    return module.exports;
+  }
+
+  internals.isPublic = (id) => Object.hasOwn(files, id) && !id.startsWith('internal/');
+  internals.publicNames = () => Object.keys(files).filter(internals.isPublic);
+  internals.requireBuiltin = requireBuiltin;
+
+  // Stacks as V8 writes them: the text of the error, then the frames.
+  Error.stackTraceLimit = 10;
+  Error.prepareStackTrace = (error, frames) => {
+    let head;
+    try {
+      head = Error.prototype.toString.call(error);
+    } catch {
+      head = 'Error';
+    }
+    for (const frame of frames) {
+      const file = frame.getFileName();
+      if (file?.startsWith('node:')) continue;
+      const name = frame.getFunctionName() || '';
+      const place = frame.isNative() ? 'native' : `${file}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
+      head += name !== '' && name !== '<anonymous>' ? `\n    at ${name} (${place})` : `\n    at ${place}`;
+    }
+    return head;
+  };
+
+  const define = (name, value) => Object.defineProperty(globalThis, name,
+    { value, writable: true, configurable: true, enumerable: false });
+  define('global', globalThis);
+  define('process', requireBuiltin('process'));
+  define('console', requireBuiltin('console'));
+  const timers = requireBuiltin('timers');
+  for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate']) {
+    Object.defineProperty(globalThis, name, { value: timers[name], writable: true, configurable: true, enumerable: true });
+  }
+  requireBuiltin('internal/globals');
+  const modules = requireBuiltin('internal/modules');
+  const rejections = requireBuiltin('internal/rejections');
+  return {
+    tick: internals.onTick,
+    timer: internals.timers.onTimer,
+    immediate: internals.timers.onImmediate,
+    completion: (id, [error, value]) => internals.onCompletion(id, error, value),
+    uncaught: internals.onUncaught,
+    unhandled: rejections.onUnhandled,
+    handledLate: rejections.onHandledLate,
+    rejection: rejections.onRejection,
+    beforeExit: internals.emitBeforeExit,
+    exit: internals.emitExit,
+    main: modules.runMain,
+    importSource: modules.importSource,
+    resolve: internals.resolveFrom,
+  };
+});

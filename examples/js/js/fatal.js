@@ -1,0 +1,27 @@
+// The text that Node prints for the error that ends the process.
+'use strict';
+
+const { inspect } = require('internal/inspect');
+
+// The line of the program that an error comes from, with a mark under the column.
+function excerpt(error) {
+  const frame = /\(?((?:\/|[A-Za-z]:)[^():\n]*):(\d+):(\d+)\)?/.exec(String(error?.stack ?? ''));
+  if (frame === null) return '';
+  const [, file, line, column] = frame;
+  const text = internals.sourceLine(file, Number(line));
+  if (text === undefined) return '';
+  return `${file}:${line}\n${text}\n${' '.repeat(Math.max(0, Number(column) - 1))}^\n\n`;
+}
+
+function report(error) {
+  if (error === null || (typeof error !== 'object' && typeof error !== 'function')) {
+    const text = typeof error === 'string' ? error : inspect(error);
+    return `${thrown()}${text}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
+  }
+  if (!native.isError(error)) return `${thrown()}${inspect(error)}`;
+  return `${excerpt(error)}${inspect(error)}`;
+}
+
+const thrown = () => 'Uncaught:\n';
+
+module.exports = { report };

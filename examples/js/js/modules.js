@@ -1,0 +1,190 @@
+// CommonJS: resolving, loading and caching the modules of a program. ES modules are the engine's; the
+// text of a built-in one comes from here.
+'use strict';
+
+const path = require('path');
+const { invalidArgType, validateString, withCode } = require('internal/errors');
+
+const cache = Object.create(null);
+const sources = new Map(); // by file, for the excerpts of fatal errors
+
+class Module {
+  constructor(id, parent) {
+    this.id = id;
+    this.path = path.dirname(id);
+    this.exports = {};
+    this.filename = id;
+    this.loaded = false;
+    this.children = [];
+    this.paths = nodeModulesFrom(this.path);
+    Object.defineProperty(this, 'parent', { value: parent, writable: true, configurable: true });
+    parent?.children.push(this);
+  }
+
+  require(id) {
+    validateString(id, 'id');
+    return load(id, this);
+  }
+
+  _compile(source, filename) {
+    const compiled = native.compile(withoutShebang(source), filename);
+    Reflect.apply(compiled, this.exports, [this.exports, makeRequire(this), this, filename, path.dirname(filename)]);
+  }
+}
+
+function withoutShebang(source) {
+  return source.startsWith('#!') ? `//${source}` : source;
+}
+
+function makeRequire(module) {
+  const require = (id) => module.require(id);
+  require.resolve = (id) => (isBuiltin(id) ? id : resolve(id, module));
+  require.main = internals.mainModule;
+  require.cache = cache;
+  require.extensions = Object.assign(Object.create(null), { '.js': null, '.json': null });
+  return require;
+}
+
+const isBuiltin = (id) => internals.isPublic(id.startsWith('node:') ? id.slice(5) : id);
+
+function load(id, parent) {
+  if (isBuiltin(id)) return internals.requireBuiltin(id.startsWith('node:') ? id.slice(5) : id);
+  if (id.startsWith('node:')) throw withCode(Error, 'ERR_UNKNOWN_BUILTIN_MODULE', `No such built-in module: ${id}`);
+  return loadFile(resolve(id, parent), parent).exports;
+}
+
+function loadFile(file, parent, isMain = false) {
+  const cached = cache[file];
+  if (cached !== undefined) return cached;
+  const module = new Module(file, parent);
+  if (isMain) {
+    internals.mainModule = module;
+    process.mainModule = module;
+    module.id = '.';
+  }
+  cache[file] = module;
+  let isLoaded = false;
+  try {
+    const source = native.sync('readText', file);
+    sources.set(file, source);
+    if (file.endsWith('.json')) module.exports = parseJson(source, file);
+    else if (file.endsWith('.mjs')) throw withCode(Error, 'ERR_REQUIRE_ESM', `require() of ES Module ${file} not supported.`);
+    else module._compile(source, file);
+    isLoaded = true;
+  } finally {
+    if (!isLoaded) delete cache[file];
+  }
+  module.loaded = true;
+  return module;
+}
+
+function parseJson(source, file) {
+  try {
+    return JSON.parse(source.replace(/^\ufeff/, ''));
+  } catch (error) {
+    error.message = `${file}: ${error.message}`;
+    throw error;
+  }
+}
+
+function nodeModulesFrom(directory) {
+  const found = [];
+  for (let at = directory; ; at = path.dirname(at)) {
+    if (path.basename(at) !== 'node_modules') found.push(path.join(at, 'node_modules'));
+    if (at === path.dirname(at)) return found;
+  }
+}
+
+function resolve(id, parent) {
+  if (id === '') throw withCode(TypeError, 'ERR_INVALID_ARG_VALUE', "The argument 'id' must be a non-empty string. Received ''");
+  const isPath = id.startsWith('/') || /^\.\.?(\/|$)/.test(id);
+  const from = parent?.path ?? native.cwd();
+  const candidates = isPath ? [path.resolve(from, id)] : nodeModulesFrom(from).map((base) => path.join(base, id));
+  for (const candidate of candidates) {
+    const file = asFile(candidate) ?? asDirectory(candidate);
+    if (file !== undefined) return native.sync('realpath', file);
+  }
+  throw notFound(id, parent);
+}
+
+function notFound(id, parent) {
+  const stack = [];
+  for (let at = parent; at; at = at.parent) stack.push(at.filename);
+  const tail = stack.length > 0 ? `\nRequire stack:\n- ${stack.join('\n- ')}` : '';
+  const error = withCode(Error, 'MODULE_NOT_FOUND', `Cannot find module '${id}'${tail}`);
+  error.requireStack = stack;
+  return error;
+}
+
+const isFile = (file) => native.sync('kind', file) === 'file';
+
+function asFile(file) {
+  return [file, `${file}.js`, `${file}.json`, `${file}.cjs`].find(isFile);
+}
+
+function asDirectory(directory) {
+  const description = path.join(directory, 'package.json');
+  if (isFile(description)) {
+    const { main } = parseJson(native.sync('readText', description), description);
+    if (typeof main === 'string') {
+      const entry = path.join(directory, main);
+      const file = asFile(entry) ?? asFile(path.join(entry, 'index'));
+      if (file !== undefined) return file;
+    }
+  }
+  return asFile(path.join(directory, 'index'));
+}
+
+// Runs the main script, or starts the main module. The exit code is 13 if a module never ends.
+function runMain(script) {
+  const file = resolve(path.resolve(script), undefined);
+  process.argv[1] = file;
+  if (!file.endsWith('.mjs')) {
+    loadFile(file, undefined, true);
+    return;
+  }
+  const source = native.sync('readText', file);
+  sources.set(file, source);
+  let isSettled = false;
+  process.on('exit', () => {
+    if (!isSettled) process.exitCode ??= 13;
+  });
+  native.runModule(withoutShebang(source), file).then(() => {
+    isSettled = true;
+  }, (error) => {
+    isSettled = true;
+    internals.onUncaught(error, true);
+  });
+}
+
+// The text of a module for `import`, if it is not one of the language: a built-in or CommonJS module.
+function importSource(id) {
+  let value;
+  let load;
+  if (isBuiltin(id)) {
+    value = internals.requireBuiltin(id.startsWith('node:') ? id.slice(5) : id);
+    load = `process.getBuiltinModule(${JSON.stringify(id)})`;
+  } else if (/\.(js|cjs|json)$/.test(id)) {
+    value = loadFile(id, undefined).exports;
+    load = `process.getBuiltinModule('module').createRequire(${JSON.stringify(id)})(${JSON.stringify(id)})`;
+  } else {
+    return undefined;
+  }
+  const names = Object.keys(Object(value)).filter((key) => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');
+  return `const m = ${load};\nexport default m;\n` +
+    names.map((key) => `const v_${key} = m.${key}; export { v_${key} as ${key} };`).join('\n');
+}
+
+
+process.getBuiltinModule = (id) => {
+  if (typeof id !== 'string') throw invalidArgType('id', 'of type string', id);
+  const name = id.startsWith('node:') ? id.slice(5) : id;
+  return internals.isPublic(name) ? internals.requireBuiltin(name) : undefined;
+};
+
+internals.sourceLine = (file, line) => sources.get(file)?.split('\n')[line - 1];
+internals.createRequire = (file) => makeRequire(new Module(String(file).replace(/^file:\/\//, ''), undefined));
+
+internals.resolveFrom = (base, id) => (isBuiltin(id) ? id : resolve(id.replace(/^file:\/\//, ''), { path: path.dirname(base) }));
+
+module.exports = { runMain, importSource, Module, isBuiltin };

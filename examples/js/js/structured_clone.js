@@ -1,0 +1,69 @@
+// `structuredClone`.
+'use strict';
+
+const kinds = require('internal/inspect_kinds');
+
+function failure(value) {
+  const { DOMException } = require('internal/event_target');
+  const text = typeof value === 'symbol' ? value.toString() : typeof value === 'function' ? Function.prototype.toString.call(value)
+    : '#<Object>';
+  return new DOMException(`${text} could not be cloned.`, 'DataCloneError');
+}
+
+const errorClasses = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+
+function clone(value, copies) {
+  if (typeof value === 'function' || typeof value === 'symbol') throw failure(value);
+  if (value === null || typeof value !== 'object') return value;
+  if (copies.has(value)) return copies.get(value);
+  const keep = (copy) => {
+    copies.set(value, copy);
+    return copy;
+  };
+  for (const [kind, is] of Object.entries(kinds.isBoxed)) {
+    if (is(value)) return keep(Object(globalThis[kind].prototype.valueOf.call(value)));
+  }
+  if (kinds.isDate(value)) return keep(new Date(value.getTime()));
+  if (kinds.isRegExp(value)) return keep(new RegExp(value.source, value.flags));
+  if (kinds.isArrayBuffer(value)) return keep(value.slice(0));
+  if (kinds.isSharedArrayBuffer(value)) return keep(value);
+  if (ArrayBuffer.isView(value)) return keep(cloneView(value, copies));
+  if (kinds.isMap(value)) {
+    const copy = keep(new Map());
+    for (const [key, item] of [...value]) copy.set(clone(key, copies), clone(item, copies));
+    return copy;
+  }
+  if (kinds.isSet(value)) {
+    const copy = keep(new Set());
+    for (const item of [...value]) copy.add(clone(item, copies));
+    return copy;
+  }
+  if (kinds.isError(value)) return cloneError(value, copies, keep);
+  if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet) throw failure(value);
+  const copy = keep(Array.isArray(value) ? new Array(value.length) : {});
+  for (const key of Object.keys(value)) copy[key] = clone(value[key], copies);
+  return copy;
+}
+
+function cloneView(value, copies) {
+  const buffer = clone(value.buffer, copies);
+  const kind = value instanceof DataView ? DataView : globalThis[value[Symbol.toStringTag]];
+  return new kind(buffer, value.byteOffset, value instanceof DataView ? value.byteLength : value.length);
+}
+
+function cloneError(value, copies, keep) {
+  const Class = errorClasses[value.name] ?? Error;
+  const copy = keep(new Class(String(value.message)));
+  const set = (key, item) => Object.defineProperty(copy, key, { value: item, writable: true, configurable: true });
+  set('stack', String(value.stack));
+  if (Object.hasOwn(value, 'cause')) set('cause', clone(value.cause, copies));
+  return copy;
+}
+
+module.exports = function structuredClone(value, options) {
+  if (arguments.length === 0) throw new TypeError("The \"value\" argument must be specified");
+  const copies = new Map();
+  const copy = clone(value, copies);
+  for (const buffer of options?.transfer ?? []) buffer.transfer?.();
+  return copy;
+};

@@ -1,0 +1,177 @@
+//! The host of one program: the engine, and what the loop has of it.
+//!
+//! Invariant: the loop calls [`Host::enter`], and nothing enters the engine while it runs. Functions of the
+//! engine's code only schedule.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use nodeloop::host::report_thrown;
+use nodeloop::time::Instant;
+use nodeloop::{ImmediateHandle, NodeRelease, TimeoutHandle};
+use rquickjs::function::IntoArgs;
+use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
+use slab::Slab;
+
+use crate::rejections::Rejections;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Host>>> = const { RefCell::new(None) };
+}
+
+/// A kept function of the engine.
+pub(crate) type Kept = Persistent<Function<'static>>;
+
+/// What a run is to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The script, a path.
+    pub script: String,
+    /// The arguments of the script.
+    pub arguments: Vec<String>,
+    /// Whether waiting takes no time.
+    pub virtual_time: bool,
+    /// The page to write that replays the run.
+    pub html: Option<PathBuf>,
+    /// The release whose order the loop has.
+    pub node: NodeRelease,
+}
+
+/// The functions of `js/bootstrap.js` that the loop calls.
+pub(crate) struct Entries {
+    pub(crate) tick: Kept,
+    pub(crate) timer: Kept,
+    pub(crate) immediate: Kept,
+    pub(crate) completion: Kept,
+    pub(crate) uncaught: Kept,
+    pub(crate) unhandled: Kept,
+    pub(crate) handled_late: Kept,
+    pub(crate) rejection: Kept,
+    pub(crate) before_exit: Kept,
+    pub(crate) exit: Kept,
+    pub(crate) main: Kept,
+    pub(crate) import_source: Kept,
+    pub(crate) resolve: Kept,
+}
+
+impl Entries {
+    fn of<'js>(ctx: &Ctx<'js>, made: &Object<'js>) -> rquickjs::Result<Entries> {
+        let kept = |name: &str| -> rquickjs::Result<Kept> {
+            Ok(Persistent::save(ctx, made.get::<_, Function<'js>>(name)?))
+        };
+        Ok(Entries {
+            tick: kept("tick")?,
+            timer: kept("timer")?,
+            immediate: kept("immediate")?,
+            completion: kept("completion")?,
+            uncaught: kept("uncaught")?,
+            unhandled: kept("unhandled")?,
+            handled_late: kept("handledLate")?,
+            rejection: kept("rejection")?,
+            before_exit: kept("beforeExit")?,
+            exit: kept("exit")?,
+            main: kept("main")?,
+            import_source: kept("importSource")?,
+            resolve: kept("resolve")?,
+        })
+    }
+}
+
+/// An exception that left the engine.
+pub(crate) struct Thrown(pub(crate) Persistent<Value<'static>>);
+
+impl fmt::Debug for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JavaScript exception")
+    }
+}
+
+/// The host of the program that runs on this thread.
+pub(crate) struct Host {
+    // Values of the engine are dropped before the engine.
+    entries: RefCell<Option<Rc<Entries>>>,
+    pub(crate) rejections: Rejections,
+    pub(crate) timers: RefCell<Slab<TimeoutHandle>>,
+    pub(crate) immediates: RefCell<Slab<ImmediateHandle>>,
+    pub(crate) context: Context,
+    pub(crate) runtime: Runtime,
+    pub(crate) options: Options,
+    pub(crate) started: Instant,
+    /// Writes the page of the run, if it has one.
+    pub(crate) save_page: Box<dyn Fn()>,
+    /// The exit code when the loop has ended.
+    pub(crate) exit_code: Cell<i32>,
+}
+
+impl Host {
+    /// Creates the host, and makes it that of this thread.
+    pub(crate) fn install(
+        options: Options,
+        save_page: Box<dyn Fn()>,
+    ) -> rquickjs::Result<Rc<Host>> {
+        let runtime = Runtime::new()?;
+        runtime.set_max_stack_size(MAX_STACK);
+        let context = Context::full(&runtime)?;
+        let host = Rc::new(Host {
+            entries: RefCell::new(None),
+            rejections: Rejections::default(),
+            timers: RefCell::new(Slab::new()),
+            immediates: RefCell::new(Slab::new()),
+            context,
+            runtime,
+            options,
+            started: Instant::now(),
+            save_page,
+            exit_code: Cell::new(0),
+        });
+        CURRENT.set(Some(host.clone()));
+        Ok(host)
+    }
+
+    /// Returns the host of this thread.
+    pub(crate) fn current() -> Rc<Host> {
+        CURRENT.with_borrow(|host| host.clone().expect("a program runs on this thread"))
+    }
+
+    pub(crate) fn set_entries<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        made: &Object<'js>,
+    ) -> rquickjs::Result<()> {
+        self.entries.replace(Some(Rc::new(Entries::of(ctx, made)?)));
+        Ok(())
+    }
+
+    /// Returns the entries; they exist from the bootstrap on.
+    pub(crate) fn entries(&self) -> Rc<Entries> {
+        let entries = self.entries.borrow();
+        entries.clone().expect("the bootstrap script has run")
+    }
+
+    /// Calls a function of the engine from the loop. An exception is an uncaught error of the running
+    /// callback.
+    pub(crate) fn enter<A>(self: &Rc<Host>, entry: fn(&Entries) -> &Kept, arguments: A)
+    where
+        A: for<'js> IntoArgs<'js>,
+    {
+        let entries = self.entries();
+        let thrown = self.context.with(|ctx| {
+            let function = entry(&entries).clone().restore(&ctx);
+            let result = function.and_then(|function| function.call::<_, ()>(arguments));
+            result.err().map(|_| thrown(&ctx))
+        });
+        if let Some(thrown) = thrown {
+            report_thrown(thrown);
+        }
+    }
+}
+
+/// Takes the exception that the engine has just thrown.
+pub(crate) fn thrown(ctx: &Ctx<'_>) -> Thrown {
+    Thrown(Persistent::save(ctx, ctx.catch()))
+}
+
+/// Deep enough for recursive programs, and well below the stack of a main thread.
+const MAX_STACK: usize = 4 * 1024 * 1024;

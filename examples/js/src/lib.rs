@@ -1,0 +1,97 @@
+//! A host of JavaScript on nodeloop: QuickJS runs the code, and the loop decides what runs next.
+//!
+//! `js/` contains the parts of Node that are JavaScript, `native.rs` what they call, `hooks.rs` and
+//! `rejections.rs` the seam to the loop.
+
+#![forbid(unsafe_code)]
+
+mod files;
+mod hooks;
+mod host;
+mod modules;
+mod native;
+mod operations;
+mod rejections;
+mod sources;
+
+use std::rc::Rc;
+
+use nodeloop::recording::Recording;
+use nodeloop::{EntryMode, EventLoop};
+use rquickjs::{Function, Object};
+
+use crate::host::Host;
+pub use crate::host::Options;
+
+/// Runs a program, and ends the process as Node does.
+pub fn run(options: Options) -> ! {
+    let mut builder = EventLoop::builder().node(options.node);
+    if options.virtual_time {
+        builder = builder.virtual_time();
+    }
+    if options.script.ends_with(".mjs") {
+        builder = builder.entry(EntryMode::Module); // R19
+    }
+    let save_page = record(&options, &mut builder);
+    let mut event_loop = match builder.build() {
+        Ok(event_loop) => event_loop,
+        Err(error) => fail(&format!("the event loop could not be built: {error}")),
+    };
+    let result = event_loop.run_script(move || {
+        let host = Host::install(options, save_page);
+        let host =
+            host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
+        start(&host);
+    });
+    if let Err(error) = result {
+        fail(&error.to_string());
+    }
+    let host = Host::current();
+    native::exit(&host, host.exit_code.get())
+}
+
+/// Registers a recording, if a page is to be written, and returns the function that writes it.
+fn record(options: &Options, builder: &mut nodeloop::Builder) -> Box<dyn Fn()> {
+    let Some(page) = options.html.clone() else {
+        return Box::new(|| {});
+    };
+    let recording = Recording::new(options.script.clone());
+    *builder = builder.clone().observer(recording.clone());
+    Box::new(move || {
+        if let Err(error) = recording.save_html(&page) {
+            eprintln!("the page {} could not be written: {error}", page.display());
+        }
+    })
+}
+
+/// Makes the globals, registers the hooks, and runs the script.
+fn start(host: &Rc<Host>) {
+    let text = sources::source("bootstrap").expect("the bootstrap script is in `sources.rs`");
+    let made = host.context.with(|ctx| -> Result<(), String> {
+        let bootstrap = native::evaluate(&ctx, text.to_owned(), "node:bootstrap");
+        let entries = bootstrap.and_then(|bootstrap: Function<'_>| {
+            let native = native::object(&ctx, host)?;
+            let entries = bootstrap.call::<_, Object<'_>>((native,))?;
+            host.set_entries(&ctx, &entries)
+        });
+        entries.map_err(|error| match error.is_exception() {
+            true => {
+                let error = ctx.catch();
+                let error = error.as_exception().map(|error| error.to_string());
+                error.unwrap_or_default()
+            }
+            false => error.to_string(),
+        })
+    });
+    if let Err(error) = made {
+        fail(&format!("the bootstrap script failed: {error}"));
+    }
+    host.runtime.set_loader(modules::Names, modules::Files);
+    hooks::install(host);
+    host.enter(|entries| &entries.main, (host.options.script.as_str(),));
+}
+
+fn fail(message: &str) -> ! {
+    eprintln!("nodeloop-js: {message}");
+    std::process::exit(70)
+}

@@ -1,0 +1,57 @@
+//! `nodeloop-js FILE ARGUMENTS`: runs a script as `node FILE ARGUMENTS` does.
+
+use std::path::PathBuf;
+use std::process::exit;
+
+use nodeloop::NodeRelease;
+use nodeloop_js::Options;
+
+const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
+
+  --node 20|22|24|26   the release of Node whose order the loop has (24)
+  --virtual-time       waiting takes no time
+  --html PAGE          writes a page that replays the run";
+
+fn main() {
+    match options() {
+        Ok(options) => nodeloop_js::run(options),
+        Err(message) => {
+            eprintln!("{message}\n\n{USAGE}");
+            exit(9);
+        }
+    }
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options {
+        script: String::new(),
+        arguments: Vec::new(),
+        virtual_time: false,
+        html: None,
+        node: NodeRelease::default(),
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--virtual-time" => options.virtual_time = true,
+            "--html" => options.html = Some(PathBuf::from(value()?)),
+            "--node" => {
+                let major = value()?;
+                let release = major.parse().ok().and_then(NodeRelease::from_major);
+                options.node =
+                    release.ok_or(format!("there is no release {major}: use 20, 22, 24 or 26"))?;
+            }
+            "--help" => return Err("Runs a script as Node does.".to_owned()),
+            unknown if unknown.starts_with('-') => {
+                return Err(format!("unknown option: {unknown}"));
+            }
+            script => {
+                options.script = script.to_owned();
+                options.arguments = arguments.collect();
+                return Ok(options);
+            }
+        }
+    }
+    Err("a file is missing".to_owned())
+}
