@@ -210,8 +210,11 @@ impl<W: FnOnce() -> R + Send + 'static, R: Send + 'static> Job for TypedJob<W, R
     }
 }
 
-/// Erases the type of a job. The function takes the value out of a job that has run.
-fn erase<W, R>(work: W) -> (JobWork, fn(Box<dyn Any + Send>) -> R)
+/// Takes the value out of a job that has run.
+type ValueOf<R> = fn(Box<dyn Any + Send>) -> R;
+
+/// Erases the type of a job.
+fn erase<W, R>(work: W) -> (JobWork, ValueOf<R>)
 where
     W: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
