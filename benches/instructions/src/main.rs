@@ -14,7 +14,7 @@
 #[path = "../../peers/src/nodeloop_side.rs"]
 #[allow(
     dead_code,
-    reason = "jobs are not counted: their threads are not repeatable"
+    reason = "some rows are not counted, because their threads are not repeatable"
 )]
 mod nodeloop_side;
 #[path = "../../peers/src/operations.rs"]
