@@ -8,6 +8,7 @@ pub(crate) mod pool;
 use std::any::Any;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::blocking::pool::{Job, JobId, JobResult, JobWork};
 use crate::event_loop::current::current;
@@ -186,6 +187,17 @@ impl QueuedWork {
     /// Returns whether it was removed.
     pub fn cancel(&self) -> bool {
         self.id.is_some_and(|id| self.state.cancel_job(id))
+    }
+}
+
+impl QueuedWork {
+    /// Gives the job a label, which [`why_alive`](crate::why_alive) reports in the place of its location. It
+    /// has no effect once the job was delivered.
+    pub fn set_label(&self, label: impl Into<Arc<str>>) -> &QueuedWork {
+        if let Some(id) = self.id {
+            self.state.pool.set_label(id, label.into());
+        }
+        self
     }
 }
 

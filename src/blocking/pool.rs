@@ -55,6 +55,8 @@ pub(crate) struct Pool {
 struct OutstandingJob {
     done: JobDone,
     origin: Origin,
+    /// For reports.
+    label: Option<Arc<str>>,
 }
 
 impl Pool {
@@ -82,7 +84,11 @@ impl Pool {
 
     /// Appends a job to the queue. `done` is called on the loop's thread, in the poll phase.
     pub(crate) fn submit(&self, work: JobWork, done: JobDone, origin: Origin) -> JobId {
-        let job = OutstandingJob { done, origin };
+        let job = OutstandingJob {
+            done,
+            origin,
+            label: None,
+        };
         let id = self.outstanding.borrow_mut().add(job);
         Workers::add(&self.workers, id, work);
         id
@@ -101,6 +107,13 @@ impl Pool {
     pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
         let job = self.outstanding.borrow_mut().remove(id)?;
         Some((job.done, job.origin))
+    }
+
+    /// Gives a job that has not been delivered a label for reports.
+    pub(crate) fn set_label(&self, id: JobId, label: Arc<str>) {
+        if let Some(job) = self.outstanding.borrow_mut().get_mut(id) {
+            job.label = Some(label);
+        }
     }
 
     /// Returns whether there are jobs that have not been delivered yet: they keep the loop alive
@@ -128,8 +141,12 @@ impl Pool {
     /// Returns the jobs that have not been delivered yet, in order of submission, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let ids = self.outstanding_ids().into_iter();
-        ids.map(|id| ResourceEntry::new(ResourceKind::Job, self.location(id)))
-            .collect()
+        let outstanding = self.outstanding.borrow();
+        let entry = |id: JobId| ResourceEntry {
+            label: outstanding.get(id).and_then(|job| job.label.clone()),
+            ..ResourceEntry::new(ResourceKind::Job, self.location(id))
+        };
+        ids.map(entry).collect()
     }
 
     /// Blocks this thread until every job has finished, without delivering them. Returns the id of

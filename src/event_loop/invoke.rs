@@ -69,6 +69,23 @@ impl Runner<'_> {
         }
     }
 
+    /// Runs code of the host that opens callback scopes, and is itself neither a step nor drained.
+    pub(super) fn run_native(
+        &self,
+        native: Box<dyn FnOnce(&Runner<'_>)>,
+        location: SourceLocation,
+    ) {
+        let _ = self.guarded(location, || native(self));
+    }
+
+    /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
+    pub(crate) fn run_scope(&self, origin: Origin, callback: impl FnOnce()) {
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
+        if self.invoke(origin, callback).is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
     /// Polls the main future, or starts it as the body of a module (R19).
     #[inline]
     pub(super) fn run_main(&self) {
@@ -114,16 +131,16 @@ impl LoopState {
     pub(super) fn call_timer(&self, key: TimerKey, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
-        let called_at_ms = match macrotask.work {
-            Work::Repeating(_) => self.clock.now_ms(), // R30
-            _ => 0,
+        let called_at_ms = match macrotask.work.is_repeating() {
+            true => self.clock.now_ms(), // R30
+            false => 0,
         };
         let mut timer = Some(macrotask);
         let mut leftover = None;
         let mut finish = |timer: &mut Option<Macrotask>| {
             if let Some(timer) = timer.take() {
                 let mut timers = self.timers.borrow_mut();
-                leftover = timers.finished(key, timer, called_at_ms);
+                leftover = timers.finished(key, timer, called_at_ms, || self.clock.now_ms());
                 drop(timers);
                 self.timer_armed(key);
             }
@@ -160,7 +177,7 @@ impl LoopState {
     }
 
     /// Calls a tick, or a callback of the microtask queue.
-    #[inline]
+    #[inline(always)] // a part of both loops of the drain
     pub(super) fn run_callback(&self, kind: StepKind, queued: QueuedCallback) -> Flow {
         if self.observers.is_on() {
             return self.invoke(Origin::new(kind, queued.location), queued.callback);
@@ -405,6 +422,7 @@ fn perform(work: &mut Work) {
                 waker.wake();
             }
         }
+        Work::Labeled(labeled) => perform(&mut labeled.work),
         Work::Nothing => {}
     }
 }

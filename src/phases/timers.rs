@@ -37,6 +37,7 @@
 //! Invariant: `refed` counts the timers that are ref'd and not destroyed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -62,8 +63,8 @@ struct Timer {
     start_ms: u64,
     /// In whole milliseconds; `None` once it was cleared while pending (`_idleTimeout` = -1).
     duration_ms: Option<u64>,
-    /// Whether it is an interval (`_repeat`).
-    is_interval: bool,
+    /// The period of an interval in whole milliseconds; 0 for a timeout (`_repeat`).
+    repeat_ms: u64,
     /// Whether there is something to call; cleared timers have nothing (`_onTimeout`).
     has_callback: bool,
     /// Whether it is neither pending nor running (`_destroyed`).
@@ -79,9 +80,9 @@ struct Timer {
 
 impl Timer {
     fn origin(&self, key: TimerKey) -> Origin {
-        let kind = match self.is_interval {
-            true => StepKind::Interval,
-            false => StepKind::Timeout,
+        let kind = match self.repeat_ms {
+            0 => StepKind::Timeout,
+            _ => StepKind::Interval,
         };
         Origin {
             entry: self.entry,
@@ -128,7 +129,10 @@ impl Timers {
             entry: 0,
             start_ms: now_ms,
             duration_ms: Some(duration_ms),
-            is_interval: timer.origin.kind == StepKind::Interval,
+            repeat_ms: match timer.origin.kind {
+                StepKind::Interval => duration_ms,
+                _ => 0,
+            },
             has_callback: true,
             destroyed: false,
             refed: true,
@@ -143,7 +147,7 @@ impl Timers {
 
     /// Clears a timer (R33, R35). The caller drops its work outside of any borrow.
     #[must_use]
-    #[inline]
+    #[inline(always)] // a part of the two functions that clear a timer
     pub(crate) fn clear(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &mut self.timers[key];
         if !timer.has_callback {
@@ -195,6 +199,43 @@ impl Timers {
         }
     }
 
+    /// Sets the period with which a timer is armed again after its next call, or after that which is
+    /// running; 0 for none. Returns `false` if its callback can be called only once.
+    #[must_use]
+    pub(crate) fn set_repeat(&mut self, key: TimerKey, repeat_ms: u64) -> bool {
+        let timer = &mut self.timers[key];
+        if repeat_ms > 0 && timer.work.is_once() {
+            return false;
+        }
+        timer.repeat_ms = repeat_ms;
+        true
+    }
+
+    /// Replaces the callback of a timer, unless it was cleared. Returns what the caller drops outside of
+    /// any borrow.
+    #[must_use]
+    pub(crate) fn replace_work(&mut self, key: TimerKey, work: Work) -> Work {
+        let timer = &mut self.timers[key];
+        match timer.has_callback {
+            true => std::mem::replace(&mut timer.work, work),
+            false => work,
+        }
+    }
+
+    /// Gives a pending timer a label for reports.
+    pub(crate) fn set_label(&mut self, key: TimerKey, label: Arc<str>) {
+        self.timers[key].work.set_label(label);
+    }
+
+    pub(crate) fn is_interval(&self, key: TimerKey) -> bool {
+        self.timers[key].repeat_ms > 0
+    }
+
+    /// Returns the last reading of the clock, libuv's `uv_now`.
+    pub(crate) fn cached_ms(&self) -> u64 {
+        self.last_reading_ms
+    }
+
     pub(crate) fn has_ref(&self, key: TimerKey) -> bool {
         self.timers[key].refed
     }
@@ -244,10 +285,10 @@ impl Timers {
     /// Removes a handle. If that frees the timer, the caller drops the returned work outside of any
     /// borrow.
     #[must_use]
+    #[inline]
     pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<Work> {
         self.timers[key].handles -= 1;
-        let freed = self.free_if_unused(key)?;
-        (!freed.is_spent()).then_some(freed) // what is spent owns nothing
+        self.free_if_unused(key)
     }
 
     /// Returns whether a ref'd timer keeps the loop alive (R6).
@@ -304,6 +345,8 @@ impl Timers {
         self.refed -= usize::from(timer.refed);
     }
 
+    /// Returns the work of a timer that was freed, unless it is spent.
+    #[inline]
     fn free_if_unused(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &self.timers[key];
         let in_use = timer.handles > 0 || timer.link.is_linked() || timer.is_running;
@@ -314,6 +357,11 @@ impl Timers {
         if in_use || picked {
             return None;
         }
-        Some(self.timers.remove(key).work)
+        let work = self.timers.remove(key).work;
+        if work.is_spent() {
+            std::mem::forget(work); // it owns nothing, and a destructor would find that out again
+            return None;
+        }
+        Some(work)
     }
 }

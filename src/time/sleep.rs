@@ -76,6 +76,7 @@ pub(crate) enum Progress {
 
 impl Sleep {
     #[track_caller]
+    #[inline]
     pub(super) fn after(state: Rc<LoopState>, duration: Duration) -> Sleep {
         let now = state.clock.now();
         let deadline = Instant { since_base: now } + duration;
@@ -88,36 +89,23 @@ impl Sleep {
         Sleep::arm(state, now, deadline, Location::caller())
     }
 
+    #[inline]
     pub(super) fn arm(
         state: Rc<LoopState>,
         now: Duration,
         deadline: Instant,
         location: SourceLocation,
     ) -> Sleep {
-        let mut sleep = Sleep {
+        let origin = Origin::new(StepKind::Timeout, location);
+        let timer = Macrotask::new(Work::Wake(None), origin);
+        let key = state.arm_timer(timer, ms_until(deadline, now), now);
+        Sleep {
             state,
-            key: None,
+            key,
             deadline,
             progress: Progress::Armed,
             is_refed: true,
             location,
-        };
-        sleep.arm_timer(now, None);
-        sleep
-    }
-
-    /// Arms a timer for the deadline, which wakes `waker`.
-    fn arm_timer(&mut self, now: Duration, waker: Option<Waker>) {
-        self.progress = match waker {
-            Some(_) => Progress::Waiting,
-            None => Progress::Armed,
-        };
-        let duration_ms = ceil_ms(self.deadline.since_base.saturating_sub(now));
-        let origin = Origin::new(StepKind::Timeout, self.location);
-        let timer = Macrotask::new(Work::Wake(waker), origin);
-        self.key = self.state.arm_timer(timer, duration_ms, now);
-        if !self.is_refed {
-            self.set_refed(false); // a timer is armed ref'd
         }
     }
 
@@ -170,7 +158,17 @@ impl Sleep {
     pub(super) fn rearm(&mut self, deadline: Instant) {
         let waker = self.release();
         self.deadline = deadline;
-        self.arm_timer(self.state.clock.now(), waker);
+        self.progress = match waker {
+            Some(_) => Progress::Waiting,
+            None => Progress::Armed,
+        };
+        let now = self.state.clock.now();
+        let origin = Origin::new(StepKind::Timeout, self.location);
+        let timer = Macrotask::new(Work::Wake(waker), origin);
+        self.key = self.state.arm_timer(timer, ms_until(deadline, now), now);
+        if !self.is_refed {
+            self.set_refed(false); // a timer is armed ref'd
+        }
     }
 
     /// Clears the timer, and returns the waker that it would have woken.
@@ -192,6 +190,11 @@ impl Sleep {
             self.state.timers.borrow_mut().set_refed(key, is_refed);
         }
     }
+}
+
+/// Returns the duration of a timer that is armed now for `deadline`.
+fn ms_until(deadline: Instant, now: Duration) -> u64 {
+    ceil_ms(deadline.since_base.saturating_sub(now))
 }
 
 impl Future for Sleep {

@@ -17,6 +17,9 @@ pub(super) type ListKey = usize;
 /// No timer, or no list.
 const NIL: usize = usize::MAX;
 
+/// The entry of a list that has never been in the queue. It is greater than all others.
+const NOT_QUEUED: (u64, u64) = (u64::MAX, u64::MAX);
+
 pub(super) struct List {
     duration_ms: u64,
     pub(super) expiry_ms: u64,
@@ -71,13 +74,15 @@ impl Timers {
 
     /// Returns the link of the next timer of this duration, which is the last one of its list. A timer
     /// that gets the link is then [appended](Timers::append).
-    #[inline]
+    #[inline(always)] // a part of `arm`
     pub(super) fn last_link(&mut self, duration_ms: u64, start_ms: u64) -> Link {
-        let known = self.by_duration.get(&duration_ms).copied();
-        let list = match known {
-            Some(list) if !self.lists[list].vacant => list,
-            _ => self.new_list(known, duration_ms, start_ms.saturating_add(duration_ms)),
+        let list = match self.by_duration.get(&duration_ms) {
+            Some(&list) => list,
+            None => self.insert_list(duration_ms),
         };
+        if self.lists[list].vacant {
+            self.begin_list(list, start_ms.saturating_add(duration_ms));
+        }
         Link {
             list,
             previous: self.lists[list].tail,
@@ -96,18 +101,33 @@ impl Timers {
         }
     }
 
-    /// Begins a list, in the place of the vacant one of this duration if there is one.
-    fn new_list(&mut self, vacant: Option<ListKey>, duration_ms: u64, expiry_ms: u64) -> ListKey {
+    /// Inserts a vacant list.
+    #[inline(never)] // the list of a duration that was used before is found
+    fn insert_list(&mut self, duration_ms: u64) -> ListKey {
+        let list = self.lists.insert(List {
+            duration_ms,
+            expiry_ms: 0,
+            serial: 0,
+            queued: NOT_QUEUED,
+            head: NIL,
+            tail: NIL,
+            detached: false,
+            vacant: true,
+        });
+        self.vacant_lists += 1;
+        self.by_duration.insert(duration_ms, list);
+        list
+    }
+
+    /// Makes a vacant list a new one.
+    #[inline]
+    fn begin_list(&mut self, key: ListKey, expiry_ms: u64) {
         let serial = self.new_serial();
-        let list = match vacant {
-            Some(list) => {
-                self.vacant_lists -= 1;
-                self.lists[list].vacant = false;
-                self.set_expiry(list, expiry_ms, serial);
-                list
-            }
-            None => self.insert_list(duration_ms, expiry_ms, serial),
-        };
+        self.vacant_lists -= 1;
+        let list = &mut self.lists[key];
+        list.vacant = false;
+        let duration_ms = list.duration_ms;
+        self.set_expiry(key, expiry_ms, serial);
         if self
             .next_expiry_ms
             .is_none_or(|next_ms| next_ms > expiry_ms)
@@ -116,27 +136,11 @@ impl Timers {
             self.loop_timer_ms = Some(self.last_reading_ms.saturating_add(duration_ms));
             self.next_expiry_ms = Some(expiry_ms);
         }
-        list
-    }
-
-    fn insert_list(&mut self, duration_ms: u64, expiry_ms: u64, serial: u64) -> ListKey {
-        let list = self.lists.insert(List {
-            duration_ms,
-            expiry_ms,
-            serial,
-            queued: (expiry_ms, serial),
-            head: NIL,
-            tail: NIL,
-            detached: false,
-            vacant: false,
-        });
-        self.by_duration.insert(duration_ms, list);
-        self.queue.insert((expiry_ms, serial, list));
-        list
     }
 
     /// Changes the expiry and the number of a list. Its entry in the queue may stay if it is not
     /// greater.
+    #[inline]
     fn set_expiry(&mut self, key: ListKey, expiry_ms: u64, serial: u64) {
         let list = &mut self.lists[key];
         (list.expiry_ms, list.serial) = (expiry_ms, serial);
@@ -146,11 +150,14 @@ impl Timers {
     }
 
     /// Corrects the entry of a list in the queue.
+    #[inline(never)] // not needed by most timers
     fn requeue(&mut self, key: ListKey) {
         let list = &mut self.lists[key];
         let (queued_ms, queued_serial) = list.queued;
         list.queued = (list.expiry_ms, list.serial);
-        self.queue.remove(&(queued_ms, queued_serial, key));
+        if (queued_ms, queued_serial) != NOT_QUEUED {
+            self.queue.remove(&(queued_ms, queued_serial, key));
+        }
         self.queue.insert((list.expiry_ms, list.serial, key));
     }
 
@@ -177,6 +184,7 @@ impl Timers {
 
     /// Removes a timer from its list, and returns that list if it is empty now. The list keeps its
     /// expiry and its serial number (R28).
+    #[inline(always)] // a part of `clear`
     pub(super) fn unlink(&mut self, key: TimerKey) -> Option<ListKey> {
         let link = std::mem::replace(&mut self.timers[key].link, Link::NONE);
         if !link.is_linked() {
