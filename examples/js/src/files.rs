@@ -10,7 +10,11 @@ use crate::host::Host;
 use crate::operations::{Argument, Failure, Reply, perform};
 
 /// Performs an operation at once, and throws its error.
-pub(crate) fn sync<'js>(ctx: Ctx<'js>, name: String, arguments: Rest<Value<'js>>) -> Result<Value<'js>> {
+pub(crate) fn sync<'js>(
+    ctx: Ctx<'js>,
+    name: String,
+    arguments: Rest<Value<'js>>,
+) -> Result<Value<'js>> {
     match perform(&name, &arguments_of(&arguments)) {
         Ok(reply) => value_of(&ctx, reply),
         Err(failure) => {
@@ -29,7 +33,10 @@ pub(crate) fn job(id: u32, name: String, arguments: Rest<Value<'_>>) {
         let outcome = perform(&name, &arguments);
         time::simulate_completion(Duration::ZERO, move || complete(id, outcome));
     } else {
-        queue_work(move || perform(&name, &arguments), move |outcome| complete(id, outcome));
+        queue_work(
+            move || perform(&name, &arguments),
+            move |outcome| complete(id, outcome),
+        );
     }
 }
 
@@ -78,7 +85,8 @@ fn value_of<'js>(ctx: &Ctx<'js>, reply: Reply) -> Result<Value<'js>> {
 
 /// Makes the error that Node makes of an error of the system.
 fn error_of<'js>(ctx: &Ctx<'js>, failure: &Failure) -> Result<Value<'js>> {
-    let error: Object<'js> = Exception::from_message(ctx.clone(), &failure.message())?.into_object();
+    let error: Object<'js> =
+        Exception::from_message(ctx.clone(), &failure.message())?.into_object();
     error.set("errno", -failure.errno)?;
     error.set("code", failure.code())?;
     error.set("syscall", failure.syscall)?;

@@ -107,7 +107,10 @@ pub(crate) struct Host {
 
 impl Host {
     /// Creates the host, and makes it that of this thread.
-    pub(crate) fn install(options: Options, save_page: Box<dyn Fn()>) -> rquickjs::Result<Rc<Host>> {
+    pub(crate) fn install(
+        options: Options,
+        save_page: Box<dyn Fn()>,
+    ) -> rquickjs::Result<Rc<Host>> {
         let runtime = Runtime::new()?;
         runtime.set_max_stack_size(MAX_STACK);
         let context = Context::full(&runtime)?;
@@ -132,7 +135,11 @@ impl Host {
         CURRENT.with_borrow(|host| host.clone().expect("a program runs on this thread"))
     }
 
-    pub(crate) fn set_entries<'js>(&self, ctx: &Ctx<'js>, made: &Object<'js>) -> rquickjs::Result<()> {
+    pub(crate) fn set_entries<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        made: &Object<'js>,
+    ) -> rquickjs::Result<()> {
         self.entries.replace(Some(Rc::new(Entries::of(ctx, made)?)));
         Ok(())
     }

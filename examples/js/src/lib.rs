@@ -20,8 +20,8 @@ use nodeloop::recording::Recording;
 use nodeloop::{EntryMode, EventLoop};
 use rquickjs::{Function, Object};
 
-pub use crate::host::Options;
 use crate::host::Host;
+pub use crate::host::Options;
 
 /// Runs a program, and ends the process as Node does.
 pub fn run(options: Options) -> ! {
@@ -39,7 +39,8 @@ pub fn run(options: Options) -> ! {
     };
     let result = event_loop.run_script(move || {
         let host = Host::install(options, save_page);
-        let host = host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
+        let host =
+            host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
         start(&host);
     });
     if let Err(error) = result {

@@ -39,10 +39,13 @@ fn options() -> Result<Options, String> {
             "--node" => {
                 let major = value()?;
                 let release = major.parse().ok().and_then(NodeRelease::from_major);
-                options.node = release.ok_or(format!("there is no release {major}: use 20, 22, 24 or 26"))?;
+                options.node =
+                    release.ok_or(format!("there is no release {major}: use 20, 22, 24 or 26"))?;
             }
             "--help" => return Err("Runs a script as Node does.".to_owned()),
-            unknown if unknown.starts_with('-') => return Err(format!("unknown option: {unknown}")),
+            unknown if unknown.starts_with('-') => {
+                return Err(format!("unknown option: {unknown}"));
+            }
             script => {
                 options.script = script.to_owned();
                 options.arguments = arguments.collect();

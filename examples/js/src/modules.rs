@@ -32,7 +32,11 @@ impl Loader for Files {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
-        let source: Function<'js> = Host::current().entries().import_source.clone().restore(ctx)?;
+        let source: Function<'js> = Host::current()
+            .entries()
+            .import_source
+            .clone()
+            .restore(ctx)?;
         let text = match source.call::<_, Option<String>>((name,))? {
             Some(text) => text,
             None => std::fs::read_to_string(name)
@@ -48,7 +52,10 @@ fn declare<'js>(ctx: &Ctx<'js>, text: String, file: &str) -> Result<Module<'js, 
     meta.set("url", format!("file://{file}"))?;
     meta.set("filename", file)?;
     let directory = std::path::Path::new(file).parent();
-    meta.set("dirname", directory.map(|path| path.to_string_lossy().into_owned()))?;
+    meta.set(
+        "dirname",
+        directory.map(|path| path.to_string_lossy().into_owned()),
+    )?;
     Ok(module)
 }
 

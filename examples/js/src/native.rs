@@ -36,20 +36,29 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
     arguments.extend(options.arguments.iter().cloned());
     let environment = Object::new(ctx.clone())?;
     for (name, value) in std::env::vars_os() {
-        environment.set(name.to_string_lossy().as_ref(), value.to_string_lossy().as_ref())?;
+        environment.set(
+            name.to_string_lossy().as_ref(),
+            value.to_string_lossy().as_ref(),
+        )?;
     }
     native.set("args", arguments)?;
     native.set("env", environment)?;
     native.set("execPath", program)?;
     native.set("release", options.node.major())?;
     native.set("isVirtualTime", options.virtual_time)?;
-    native.set("nodeOptions", std::env::var("NODE_OPTIONS").unwrap_or_default())?;
+    native.set(
+        "nodeOptions",
+        std::env::var("NODE_OPTIONS").unwrap_or_default(),
+    )?;
     native.set("engine", "ng")?;
     native.set("pid", std::process::id())?;
     native.set("ppid", std::os::unix::process::parent_id())?;
     native.set("platform", std::env::consts::OS.replace("macos", "darwin"))?;
     let arch = std::env::consts::ARCH;
-    native.set("arch", arch.replace("x86_64", "x64").replace("aarch64", "arm64"))
+    native.set(
+        "arch",
+        arch.replace("x86_64", "x64").replace("aarch64", "arm64"),
+    )
 }
 
 /// Adds a function to the object.
@@ -128,28 +137,49 @@ fn set_immediate() -> usize {
 }
 
 fn process(native: &Object<'_>) -> Result<()> {
-    define(native, "write", |fd: i32, text: String| write(fd, text.as_bytes()))?;
-    define(native, "writeBytes", |fd: i32, bytes: String| write(fd, &bytes_of(&bytes)))?;
+    define(native, "write", |fd: i32, text: String| {
+        write(fd, text.as_bytes())
+    })?;
+    define(native, "writeBytes", |fd: i32, bytes: String| {
+        write(fd, &bytes_of(&bytes))
+    })?;
     define(native, "isTerminal", |fd: i32| match fd {
         0 => std::io::stdin().is_terminal(),
         1 => stdout().is_terminal(),
         _ => stderr().is_terminal(),
     })?;
-    define(native, "exit", |code: i32| -> () { exit(&Host::current(), code) })?;
-    define(native, "setExitCode", |code: i32| Host::current().exit_code.set(code))?;
-    define(native, "cwd", || {
-        std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned()
+    define(native, "exit", |code: i32| -> () {
+        exit(&Host::current(), code)
     })?;
-    define(native, "hrtime", || Host::current().started.elapsed().as_nanos() as f64)?;
-    define(native, "loopTime", || Host::current().started.elapsed().as_millis() as f64)?;
+    define(native, "setExitCode", |code: i32| {
+        Host::current().exit_code.set(code)
+    })?;
+    define(native, "cwd", || {
+        std::env::current_dir()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    })?;
+    define(native, "hrtime", || {
+        Host::current().started.elapsed().as_nanos() as f64
+    })?;
+    define(native, "loopTime", || {
+        Host::current().started.elapsed().as_millis() as f64
+    })?;
     define(native, "blockFor", |ms: f64| {
         time::block_for(Duration::from_secs_f64(ms.max(0.0) / 1000.0));
     })?;
     define(native, "whyAlive", || nodeloop::why_alive().to_string())?;
     define(native, "memoryUsage", memory_usage)?;
-    define(native, "rejected", |number: u32| Host::current().rejections.rejected(number))?;
-    define(native, "rejectionHandled", |number: u32| Host::current().rejections.handled(number))?;
-    define(native, "forgetRejection", |number: u32| Host::current().rejections.forget(number))
+    define(native, "rejected", |number: u32| {
+        Host::current().rejections.rejected(number)
+    })?;
+    define(native, "rejectionHandled", |number: u32| {
+        Host::current().rejections.handled(number)
+    })?;
+    define(native, "forgetRejection", |number: u32| {
+        Host::current().rejections.forget(number)
+    })
 }
 
 /// Writes to standard output or standard error. A closed pipe ends nothing: Node would emit an event that
@@ -204,7 +234,8 @@ fn encode<'js>(ctx: Ctx<'js>, text: String) -> Result<ArrayBuffer<'js>> {
 
 /// Compiles a built-in module into its function.
 fn builtin<'js>(ctx: Ctx<'js>, name: String) -> Result<Function<'js>> {
-    let text = source(&name).unwrap_or_else(|| panic!("`js/{name}.js` is not in `sources.rs`: add it"));
+    let text =
+        source(&name).unwrap_or_else(|| panic!("`js/{name}.js` is not in `sources.rs`: add it"));
     let text = format!("(function (exports, require, module, native, internals) {{{text}\n}})");
     evaluate(&ctx, text, &format!("node:{name}"))
 }

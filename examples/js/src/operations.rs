@@ -114,7 +114,9 @@ impl Arguments<'_> {
     /// The open file of a descriptor.
     fn file(&self) -> io::Result<Arc<File>> {
         let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get(&(self.number(0) as i32)).cloned().ok_or_else(bad_descriptor)
+        open.get(&(self.number(0) as i32))
+            .cloned()
+            .ok_or_else(bad_descriptor)
     }
 }
 
@@ -153,21 +155,47 @@ fn shown(name: &str, given: &Arguments<'_>) -> String {
 /// The name of the system call in messages.
 fn syscall(name: &str) -> &'static str {
     const SAME: &[&str] = &[
-        "access", "chdir", "chmod", "close", "fstat", "fsync", "ftruncate", "lstat", "mkdir", "mkdtemp", "open",
-        "read", "readlink", "realpath", "rename", "rm", "rmdir", "stat", "symlink", "unlink", "write",
+        "access",
+        "chdir",
+        "chmod",
+        "close",
+        "fstat",
+        "fsync",
+        "ftruncate",
+        "lstat",
+        "mkdir",
+        "mkdtemp",
+        "open",
+        "read",
+        "readlink",
+        "realpath",
+        "rename",
+        "rm",
+        "rmdir",
+        "stat",
+        "symlink",
+        "unlink",
+        "write",
     ];
     match name {
         "copyFile" => "copyfile",
         "readdir" => "scandir",
         "readText" | "truncate" => "open",
-        _ => SAME.iter().find(|same| **same == name).unwrap_or(&"unknown"),
+        _ => SAME
+            .iter()
+            .find(|same| **same == name)
+            .unwrap_or(&"unknown"),
     }
 }
 
 fn run(name: &str, given: &Arguments<'_>) -> io::Result<Reply> {
     match name {
-        "open" | "close" | "read" | "write" | "fstat" | "fsync" | "ftruncate" => with_descriptor(name, given),
-        "stat" | "lstat" | "access" | "kind" | "readdir" | "readText" | "readlink" | "realpath" => look(name, given),
+        "open" | "close" | "read" | "write" | "fstat" | "fsync" | "ftruncate" => {
+            with_descriptor(name, given)
+        }
+        "stat" | "lstat" | "access" | "kind" | "readdir" | "readText" | "readlink" | "realpath" => {
+            look(name, given)
+        }
         _ => change(name, given),
     }
 }
@@ -184,14 +212,18 @@ fn with_descriptor(name: &str, given: &Arguments<'_>) -> io::Result<Reply> {
         }
         "close" => {
             let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-            open.remove(&(given.number(0) as i32)).ok_or_else(bad_descriptor)?;
+            open.remove(&(given.number(0) as i32))
+                .ok_or_else(bad_descriptor)?;
             Ok(Reply::Nothing)
         }
         "read" => read(given),
         "write" => write(given),
         "fstat" => Ok(Reply::Numbers(facts(&given.file()?.metadata()?))),
         "fsync" => given.file()?.sync_all().map(|()| Reply::Nothing),
-        _ => given.file()?.set_len(given.number(1) as u64).map(|()| Reply::Nothing),
+        _ => given
+            .file()?
+            .set_len(given.number(1) as u64)
+            .map(|()| Reply::Nothing),
     }
 }
 
@@ -241,16 +273,26 @@ fn look(name: &str, given: &Arguments<'_>) -> io::Result<Reply> {
         "stat" => Reply::Numbers(facts(&fs::metadata(path)?)),
         "lstat" => Reply::Numbers(facts(&fs::symlink_metadata(path)?)),
         "access" => access(&fs::metadata(path)?, given.number(1) as u32)?,
-        "kind" => fs::metadata(path).map_or(Reply::Nothing, |found| Reply::Text(kind(&found).to_owned())),
+        "kind" => {
+            fs::metadata(path).map_or(Reply::Nothing, |found| Reply::Text(kind(&found).to_owned()))
+        }
         "readdir" => {
             let mut found = Vec::new();
             for entry in fs::read_dir(path)? {
                 let entry = entry?;
                 let kind = entry.metadata().map_or("other", |found| kind(&found));
-                found.push((entry.file_name().to_string_lossy().into_owned(), kind.to_owned()));
+                found.push((
+                    entry.file_name().to_string_lossy().into_owned(),
+                    kind.to_owned(),
+                ));
             }
             found.sort();
-            Reply::Texts(found.into_iter().flat_map(|(name, kind)| [name, kind]).collect())
+            Reply::Texts(
+                found
+                    .into_iter()
+                    .flat_map(|(name, kind)| [name, kind])
+                    .collect(),
+            )
         }
         "readText" => Reply::Text(String::from_utf8_lossy(&fs::read(path)?).into_owned()),
         "readlink" => Reply::Text(fs::read_link(path)?.to_string_lossy().into_owned()),
@@ -318,7 +360,10 @@ fn change(name: &str, given: &Arguments<'_>) -> io::Result<Reply> {
         "rm" => remove(path, given.flag(1), given.flag(2))?,
         "rmdir" => fs::remove_dir(path)?,
         "symlink" => std::os::unix::fs::symlink(path, other)?,
-        "truncate" => OpenOptions::new().write(true).open(path)?.set_len(given.number(1) as u64)?,
+        "truncate" => OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .set_len(given.number(1) as u64)?,
         "unlink" => fs::remove_file(path)?,
         _ => panic!("`{name}` is no operation: add it to `operations.rs`"),
     }
@@ -348,10 +393,15 @@ fn remove(path: &str, is_recursive: bool, is_forced: bool) -> io::Result<()> {
 
 /// Makes a directory whose name nobody has used.
 fn make_temporary(prefix: &str) -> io::Result<Reply> {
-    let mut seed = std::process::id() as u64 ^ std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos() as u64);
+    let mut seed = std::process::id() as u64
+        ^ std::time::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |time| time.as_nanos() as u64);
     loop {
         let letters = (0..6).map(|_| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             char::from(b'a' + ((seed >> 33) % 26) as u8)
         });
         let path = format!("{prefix}{}", letters.collect::<String>());

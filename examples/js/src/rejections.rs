@@ -26,14 +26,18 @@ impl Rejections {
     pub(crate) fn install(&self, host: &Rc<Host>) {
         let entries = host.entries();
         host.runtime
-            .set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
-                let record = entries.rejection.clone().restore(&ctx);
-                let record = record.and_then(|record: Function<'_>| record.call::<_, ()>((promise, reason, handled)));
-                // The recorder of `js/rejections.js` throws only if memory is exhausted.
-                if record.is_err() {
-                    ctx.catch();
-                }
-            })));
+            .set_host_promise_rejection_tracker(Some(Box::new(
+                move |ctx, promise, reason, handled| {
+                    let record = entries.rejection.clone().restore(&ctx);
+                    let record = record.and_then(|record: Function<'_>| {
+                        record.call::<_, ()>((promise, reason, handled))
+                    });
+                    // The recorder of `js/rejections.js` throws only if memory is exhausted.
+                    if record.is_err() {
+                        ctx.catch();
+                    }
+                },
+            )));
         let for_unhandled = host.clone();
         nodeloop::on_unhandled_rejection(move |rejection| {
             if let Some(number) = number_of(rejection) {
