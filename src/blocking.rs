@@ -8,8 +8,9 @@ pub(crate) mod pool;
 use std::any::Any;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::blocking::pool::{JobId, JobResult};
+use crate::blocking::pool::{Job, JobId, JobResult, JobWork};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
@@ -111,12 +112,12 @@ fn submit<R: Send + 'static, O: 'static>(
     let guard = AbortedIfDropped {
         state: state.clone(),
     };
+    let (job, value_of) = erase(work);
     let done = move |result: JobResult| {
         let outcome = result.map_err(PromiseError::of_panic);
-        let outcome = outcome.map(|value| finish(unerase(value)));
+        let outcome = outcome.map(|job| finish(value_of(job)));
         guard.state.settle(outcome);
     };
-    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(work()) });
     let id = owner.submit_job(job, Box::new(done), Location::caller());
     state.settled_by.set(SettledBy::Job(id));
     state
@@ -155,14 +156,14 @@ pub fn queue_work<T: Send + 'static>(
         return QueuedWork { state, id: None };
     }
     let (context, owner) = (state.context.get(), state.clone());
+    let (job, value_of) = erase(job);
     let done = move |result: JobResult| {
         owner.context.set(context);
         match result {
-            Ok(value) => done(unerase(value)),
+            Ok(job) => done(value_of(job)),
             Err(payload) => resume_unwind(payload),
         }
     };
-    let job = Box::new(|| -> Box<dyn Any + Send> { Box::new(job()) });
     let id = state.submit_job(job, Box::new(done), Location::caller());
     QueuedWork {
         state,
@@ -189,6 +190,17 @@ impl QueuedWork {
     }
 }
 
+impl QueuedWork {
+    /// Gives the job a label, which [`why_alive`](crate::why_alive) reports in the place of its location. It
+    /// has no effect once the job was delivered.
+    pub fn set_label(&self, label: impl Into<Arc<str>>) -> &QueuedWork {
+        if let Some(id) = self.id {
+            self.state.pool.set_label(id, label.into());
+        }
+        self
+    }
+}
+
 impl std::fmt::Debug for QueuedWork {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("QueuedWork")
@@ -197,9 +209,36 @@ impl std::fmt::Debug for QueuedWork {
     }
 }
 
-fn unerase<T: 'static>(value: Box<dyn Any + Send>) -> T {
-    match value.downcast() {
-        Ok(value) => *value,
-        Err(_) => unreachable!("a job returns the type it was submitted with"),
+/// A job and its value, in one allocation that goes to the thread and comes back.
+struct TypedJob<W, R> {
+    work: Option<W>,
+    value: Option<R>,
+}
+
+impl<W: FnOnce() -> R + Send + 'static, R: Send + 'static> Job for TypedJob<W, R> {
+    fn run(mut self: Box<Self>) -> Box<dyn Any + Send> {
+        self.value = self.work.take().map(|work| work());
+        self
     }
+}
+
+/// Takes the value out of a job that has run.
+type ValueOf<R> = fn(Box<dyn Any + Send>) -> R;
+
+/// Erases the type of a job.
+fn erase<W, R>(work: W) -> (JobWork, ValueOf<R>)
+where
+    W: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let job = TypedJob {
+        work: Some(work),
+        value: None::<R>,
+    };
+    let value_of = |job: Box<dyn Any + Send>| {
+        let job = job.downcast::<TypedJob<W, R>>().ok();
+        let value = job.and_then(|job| job.value);
+        value.expect("a job that has run has the value of its type")
+    };
+    (Box::new(job), value_of)
 }

@@ -5,6 +5,7 @@
 //! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and turns each
 //! arrival of the poll phase into a macrotask. `phases/poll/delivery.rs` decides what arrives when.
 
+use crate::event_loop::external::ExternalCallback;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
@@ -21,6 +22,7 @@ pub(crate) mod current;
 mod destructors;
 pub(crate) mod eager;
 mod embed;
+pub(crate) mod external;
 mod failure;
 pub(crate) mod invoke;
 pub(crate) mod main_future;
@@ -237,6 +239,29 @@ impl Runner<'_> {
                         continue;
                     };
                     Macrotask::callback(move || done(result), origin)
+                }
+                Arrival::Message(Message::External(id, result)) => match self.external.take(id) {
+                    Some((ExternalCallback::Completion(done), location)) => {
+                        let origin = Origin::new(StepKind::Message, location);
+                        Macrotask::callback(move || done(result), origin)
+                    }
+                    Some((ExternalCallback::Native(native), location)) => {
+                        self.run_native(native, location);
+                        if self.is_stopping() {
+                            return None;
+                        }
+                        continue;
+                    }
+                    None => {
+                        drop_quietly(result); // its run has ended
+                        continue;
+                    }
+                },
+                Arrival::Message(Message::ExternalDropped(id)) => {
+                    if let Some((callback, location)) = self.external.take(id) {
+                        self.drop_value(callback, location);
+                    }
+                    continue;
                 }
                 Arrival::Message(Message::Source(token, event)) => {
                     match self.poll.next_of_source(token, event) {

@@ -14,18 +14,28 @@
 //! | has no listener for an error or a rejection | [`Uncaught::decline`](crate::Uncaught::decline), [`Rejection::decline`](crate::Rejection::decline) |
 //! | reports an error that is not that of the running callback | [`trigger_uncaught`], [`trigger_uncaught_rejection`] |
 //! | rejects a promise that has no reaction | [`track_rejection`] |
+//! | runs an operation of its own | [`Operation`], [`queue_macrotask`], [`queue_work`](crate::queue_work) |
+//! | calls several callbacks for one event | [`queue_native`], [`CallbackScopes`] |
+//! | has timers with fields | [`TimeoutHandle::set_repeat`](crate::TimeoutHandle::set_repeat), [`refresh_with`](crate::TimeoutHandle::refresh_with), [`loop_time_ms`] |
+//! | has places in its own sources | [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label), [`ImmediateHandle::set_label`](crate::ImmediateHandle::set_label), [`QueuedWork::set_label`](crate::QueuedWork::set_label) |
+//! | keeps async contexts | [`AsyncLocalStorage::snapshot`](crate::AsyncLocalStorage::snapshot), [`AsyncSnapshot::run`](crate::AsyncSnapshot::run) |
+//! | registers hooks before the main script | [`EventLoop::with_current`](crate::EventLoop::with_current) |
 //! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
 //!
 //! A function panics if no event loop is running on this thread, unless its documentation says otherwise.
 
 mod errors;
+mod external;
 mod rejections;
 mod source;
+mod time;
 
 pub use crate::hooks::foreign::ThrownValue;
 pub use crate::hooks::microtask_source::MicrotaskSource;
 pub use errors::{
     is_stopping, report_thrown, request_exit, trigger_uncaught, trigger_uncaught_rejection,
 };
+pub use external::{CallbackScopes, Operation, queue_macrotask, queue_native};
 pub use rejections::{TrackedRejection, track_rejection};
 pub use source::set_microtask_source;
+pub use time::loop_time_ms;

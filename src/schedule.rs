@@ -8,6 +8,7 @@ pub(crate) mod yield_now;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::async_local::{bind, bind_repeating};
@@ -208,6 +209,113 @@ impl TimeoutHandle {
         self
     }
 
+    /// Restarts the timer as [`refresh`](TimeoutHandle::refresh) does, with another callback.
+    ///
+    /// It is for a timer of [`set_timeout`]: the loop drops its callback when the timer has fired, so that a
+    /// callback may own the handle without a cycle, and this passes a new one to arm it again. A timer
+    /// that is pending drops its present callback. For one that was cleared, `callback` is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the timer is an interval, which keeps its callback.
+    #[track_caller]
+    pub fn refresh_with(&self, callback: impl FnOnce() + 'static) -> &TimeoutHandle {
+        if let Some(key) = self.key
+            && self.state.is_open()
+        {
+            self.state.refuse_if_observer();
+            let is_interval = self.state.timers.borrow().is_interval(key);
+            assert!(
+                !is_interval,
+                "`refresh_with` was called for an interval, which keeps its callback: call `refresh`"
+            );
+            let work = Work::Once(Some(bind(&self.state, callback)));
+            let (replaced, location) = {
+                let mut timers = self.state.timers.borrow_mut();
+                (timers.replace_work(key, work), timers.location(key))
+            };
+            self.refresh();
+            self.state.drop_value(replaced, location);
+        }
+        self
+    }
+
+    /// Gives the timer a label, such as a place in a script, which [`why_alive`](crate::why_alive) reports in
+    /// the place of the location in the host.
+    ///
+    /// It has no effect on a timer that has fired or was cleared.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # nodeloop::run(async {
+    /// let timer = nodeloop::set_timeout(std::time::Duration::from_millis(1), || {});
+    /// timer.set_label("app.js:3:5");
+    /// let report = nodeloop::why_alive();
+    /// assert_eq!(report.active_resources()[0].label(), Some("app.js:3:5"));
+    /// assert!(report.to_string().ends_with("created at app.js:3:5"));
+    /// # });
+    /// ```
+    pub fn set_label(&self, label: impl Into<Arc<str>>) -> &TimeoutHandle {
+        if let Some(key) = self.key {
+            self.state.refuse_if_observer();
+            self.state.timers.borrow_mut().set_label(key, label.into());
+        }
+        self
+    }
+
+    /// Sets the period with which the timer is armed again after a call: Node's `timeout._repeat`.
+    ///
+    /// A timeout becomes an interval, an interval gets another period, and with `None` it ends after its
+    /// next call. A timer that is pending fires when it is due now; the period applies afterwards. Called
+    /// by the timer's own callback, it applies when that returns: the period of an interval begins
+    /// with the call (R30), that of a timeout with its end. Periods are rounded as the delay of
+    /// [`set_timeout`] is. A timer that was cleared stays cleared.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the timer is that of a [`set_timeout`], whose callback can be called only once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::OnceCell;
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    /// use nodeloop::{EventLoop, TimeoutHandle, set_timeout_mut, test::Log};
+    ///
+    /// let log = Log::new();
+    /// let script = log.clone();
+    /// EventLoop::builder().virtual_time().build()?.run_script(move || {
+    ///     let timer = Rc::new(OnceCell::<TimeoutHandle>::new());
+    ///     let (own, mut calls) = (timer.clone(), 0);
+    ///     let handle = set_timeout_mut(Duration::from_millis(10), move || {
+    ///         calls += 1;
+    ///         script.add(calls);
+    ///         let period = (calls < 3).then_some(Duration::from_millis(5));
+    ///         own.get().unwrap().set_repeat(period);
+    ///     });
+    ///     timer.set(handle).unwrap();
+    /// })?;
+    /// log.assert_order(["1", "2", "3"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn set_repeat(&self, period: Option<Duration>) -> &TimeoutHandle {
+        if let Some(key) = self.key {
+            self.state.refuse_if_observer();
+            let location = Location::caller();
+            let repeat_ms = period.map_or(0, |period| clamp_ms(&self.state, period, location));
+            let is_possible = self.state.timers.borrow_mut().set_repeat(key, repeat_ms);
+            assert!(
+                is_possible,
+                "`set_repeat` was called for a timer of `set_timeout`, whose callback can be called only \
+                 once: create it with `set_timeout_mut`"
+            );
+        }
+        self
+    }
+
     /// Makes the timer keep the loop alive while it is pending (R36), which is the default: Node's
     /// `ref()`. (`ref` is a keyword in Rust.)
     #[doc(alias = "ref")]
@@ -319,6 +427,17 @@ impl ImmediateHandle {
     /// It runs in the next check phase, if there is one (R39).
     pub fn unref(&self) -> &ImmediateHandle {
         self.set_refed(false)
+    }
+
+    /// Gives the immediate a label; see [`TimeoutHandle::set_label`].
+    pub fn set_label(&self, label: impl Into<Arc<str>>) -> &ImmediateHandle {
+        if let Some(id) = self.id {
+            self.state.refuse_if_observer();
+            if let Some(work) = self.state.check.borrow_mut().pending_work(id) {
+                work.set_label(label.into());
+            }
+        }
+        self
     }
 
     /// Returns whether the immediate has neither run nor been cleared.

@@ -4,6 +4,7 @@
 //! callbacks for them stay on the loop's thread, in [`Pool::outstanding`]. The threads' side is
 //! `pool/workers.rs`.
 
+mod outstanding;
 mod workers;
 
 /// What `workers.rs` uses of threads, which the loom model replaces.
@@ -21,14 +22,13 @@ mod threads {
 }
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Origin, SourceLocation};
 use crate::reactor::remote_queue::RemoteQueue;
+use outstanding::Outstanding;
 use workers::Workers;
 
 pub(crate) type JobId = u64;
@@ -36,20 +36,27 @@ pub(crate) type JobId = u64;
 /// The result of a job: its value, or the payload of its panic.
 pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 
-pub(crate) type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+/// A job, which is run on a thread of the pool.
+pub(crate) trait Job: Send {
+    /// Runs the job, and returns the same allocation with its value.
+    fn run(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+pub(crate) type JobWork = Box<dyn Job>;
 pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
 
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
     /// The callbacks of the jobs that have not been delivered yet.
-    outstanding: RefCell<FxHashMap<JobId, OutstandingJob>>,
-    next_id: Cell<JobId>,
+    outstanding: RefCell<Outstanding<OutstandingJob>>,
 }
 
 struct OutstandingJob {
     done: JobDone,
     origin: Origin,
+    /// For reports.
+    label: Option<Arc<str>>,
 }
 
 impl Pool {
@@ -57,7 +64,6 @@ impl Pool {
         Pool {
             workers: Workers::new(remote_queue, limit),
             outstanding: RefCell::default(),
-            next_id: Cell::new(0),
         }
     }
 
@@ -68,7 +74,7 @@ impl Pool {
 
     /// Returns the id of the next job.
     pub(crate) fn next_id(&self) -> JobId {
-        self.next_id.get()
+        self.outstanding.borrow().next_id()
     }
 
     /// Returns the maximum number of jobs that run at the same time.
@@ -78,11 +84,12 @@ impl Pool {
 
     /// Appends a job to the queue. `done` is called on the loop's thread, in the poll phase.
     pub(crate) fn submit(&self, work: JobWork, done: JobDone, origin: Origin) -> JobId {
-        let id = self.next_id.get();
-        self.next_id.set(id + 1);
-        self.outstanding
-            .borrow_mut()
-            .insert(id, OutstandingJob { done, origin });
+        let job = OutstandingJob {
+            done,
+            origin,
+            label: None,
+        };
+        let id = self.outstanding.borrow_mut().add(job);
         Workers::add(&self.workers, id, work);
         id
     }
@@ -91,15 +98,22 @@ impl Pool {
     /// outside of any borrow.
     pub(crate) fn cancel(&self, id: JobId) -> Option<(impl Sized + use<>, Option<Origin>)> {
         let work = self.workers.cancel(id)?;
-        let job = self.outstanding.borrow_mut().remove(&id);
+        let job = self.outstanding.borrow_mut().remove(id);
         let origin = job.as_ref().map(|job| job.origin);
         Some(((work, job), origin))
     }
 
     /// Removes a finished job, and returns its callback and its origin.
     pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
-        let job = self.outstanding.borrow_mut().remove(&id)?;
+        let job = self.outstanding.borrow_mut().remove(id)?;
         Some((job.done, job.origin))
+    }
+
+    /// Gives a job that has not been delivered a label for reports.
+    pub(crate) fn set_label(&self, id: JobId, label: Arc<str>) {
+        if let Some(job) = self.outstanding.borrow_mut().get_mut(id) {
+            job.label = Some(label);
+        }
     }
 
     /// Returns whether there are jobs that have not been delivered yet: they keep the loop alive
@@ -110,44 +124,43 @@ impl Pool {
 
     /// Returns whether this job has not been delivered yet.
     pub(crate) fn is_outstanding(&self, id: JobId) -> bool {
-        self.outstanding.borrow().contains_key(&id)
+        self.outstanding.borrow().get(id).is_some()
     }
 
     /// Returns the jobs that have not been delivered yet, in order of submission.
     pub(crate) fn outstanding_ids(&self) -> Vec<JobId> {
-        let outstanding = self.outstanding.borrow();
-        let mut ids: Vec<JobId> = outstanding.keys().copied().collect();
-        ids.sort_unstable();
-        ids
+        self.outstanding.borrow().ids().collect()
     }
 
     /// Returns where a job was submitted that has not been delivered yet.
     pub(crate) fn location(&self, id: JobId) -> Option<SourceLocation> {
         let outstanding = self.outstanding.borrow();
-        outstanding.get(&id).map(|job| job.origin.location)
+        outstanding.get(id).map(|job| job.origin.location)
     }
 
     /// Returns the jobs that have not been delivered yet, in order of submission, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let ids = self.outstanding_ids().into_iter();
-        ids.map(|id| ResourceEntry::new(ResourceKind::Job, self.location(id)))
-            .collect()
+        let outstanding = self.outstanding.borrow();
+        let entry = |id: JobId| ResourceEntry {
+            label: outstanding.get(id).and_then(|job| job.label.clone()),
+            ..ResourceEntry::new(ResourceKind::Job, self.location(id))
+        };
+        ids.map(entry).collect()
     }
 
     /// Blocks this thread until every job has finished, without delivering them. Returns the id of
     /// the next job.
     pub(crate) fn wait_for_jobs(&self) -> JobId {
         self.workers.wait_until_idle();
-        self.next_id.get()
+        self.next_id()
     }
 
     /// Removes the jobs that no thread has started, and all callbacks. The caller drops them
     /// outside of any borrow. Running jobs finish, and their results are dropped.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         let waiting = self.workers.take_waiting();
-        let outstanding = self.outstanding.take();
-        let mut outstanding: Vec<(JobId, OutstandingJob)> = outstanding.into_iter().collect();
-        outstanding.sort_unstable_by_key(|(id, _)| *id); // dropped in order of submission
+        let outstanding = self.outstanding.borrow_mut().take_all();
         (waiting, outstanding)
     }
 }

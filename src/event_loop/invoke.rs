@@ -69,6 +69,23 @@ impl Runner<'_> {
         }
     }
 
+    /// Runs code of the host that opens callback scopes, and is itself neither a step nor drained.
+    pub(super) fn run_native(
+        &self,
+        native: Box<dyn FnOnce(&Runner<'_>)>,
+        location: SourceLocation,
+    ) {
+        let _ = self.guarded(location, || native(self));
+    }
+
+    /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
+    pub(crate) fn run_scope(&self, origin: Origin, callback: impl FnOnce()) {
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
+        if self.invoke(origin, callback).is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
     /// Polls the main future, or starts it as the body of a module (R19).
     #[inline]
     pub(super) fn run_main(&self) {
@@ -114,9 +131,9 @@ impl LoopState {
     pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
-        let called_at_ms = match macrotask.work {
-            Work::Repeating(_) => self.clock.now_ms(), // R30
-            _ => 0,
+        let called_at_ms = match macrotask.work.is_repeating() {
+            true => self.clock.now_ms(), // R30
+            false => 0,
         };
         let called = self.step(origin, || {
             let result = catch_unwind(AssertUnwindSafe(|| perform(&mut macrotask.work)));
@@ -159,7 +176,7 @@ impl LoopState {
     #[inline(always)] // a part of `call_timer`
     fn finish_timer(&self, key: TimerKey, timer: Macrotask, called_at_ms: u64) -> Option<Work> {
         let mut timers = self.timers.borrow_mut();
-        let leftover = timers.finished(key, timer, called_at_ms);
+        let leftover = timers.finished(key, timer, called_at_ms, || self.clock.now_ms());
         drop(timers);
         self.timer_armed(key);
         leftover
@@ -430,6 +447,7 @@ fn perform(work: &mut Work) {
                 waker.wake();
             }
         }
+        Work::Labeled(labeled) => perform(&mut labeled.work),
         Work::Nothing => {}
     }
 }

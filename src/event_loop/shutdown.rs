@@ -52,6 +52,7 @@ impl Runner<'_> {
         drop_queue(&self.check, Check::take_all);
         drop_queue(&self.close, Close::take_all);
         drop_each(self.idle.take());
+        drop_each(self.external.take_all());
         drop_quietly(self.pool.take_all());
         drop_quietly(self.signals.take_all(&self.poll.registrations));
         drop_each(std::iter::from_fn(|| self.rejections.take_late()));

@@ -18,6 +18,7 @@ use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
+use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
@@ -58,6 +59,8 @@ pub(crate) struct LoopState {
     pub(crate) timers: RefCell<Timers>,
     pub(crate) queues: Queues,
     pub(crate) rejections: Rejections,
+    /// Called when another thread, or the host of an engine, sends the number of one.
+    pub(crate) external: ExternalCallbacks,
     /// Called when nothing keeps the loop alive any more.
     pub(crate) idle: RefCell<Vec<Macrotask>>,
 
@@ -136,6 +139,7 @@ impl LoopState {
             timers: RefCell::default(),
             queues: Queues::default(),
             rejections: Rejections::default(),
+            external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
             awaited: Awaited::default(),

@@ -53,12 +53,21 @@ impl Registration {
     }
 
     /// Polls for readiness, for `poll_*` methods: only the task of the latest call is woken.
+    #[inline]
     pub(crate) fn poll_ready(
         &self,
         direction: Direction,
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
+        match self.state.poll.is_known_as_ready(self.key, direction) {
+            true => Poll::Ready(Ok(())), // the usual case, kept short
+            false => self.wait_until_ready(direction, cx),
+        }
+    }
+
+    #[inline(never)]
+    fn wait_until_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let (state, replaced) = self.state.poll.poll_ready(self.key, direction, cx);
         drop(replaced);
         to_poll(state)

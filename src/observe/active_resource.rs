@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ impl fmt::Display for ResourceKind {
 pub(crate) struct ResourceEntry {
     pub(crate) kind: ResourceKind,
     pub(crate) location: Option<SourceLocation>,
+    /// The label that the host of an engine has given it.
+    pub(crate) label: Option<Arc<str>>,
     pub(crate) refed: bool,
     /// When it is due, on the loop's clock.
     pub(crate) due: Option<Duration>,
@@ -89,6 +92,7 @@ impl ResourceEntry {
         ResourceEntry {
             kind,
             location,
+            label: None,
             refed: true,
             due: None,
             wakers: Vec::new(),

@@ -14,6 +14,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -66,6 +67,7 @@ pub struct WhyAlive {
 pub struct ActiveResource {
     kind: ResourceKind,
     location: Option<SourceLocation>,
+    label: Option<Arc<str>>,
     keeps_alive: bool,
     due_in: Option<Duration>,
 }
@@ -175,6 +177,7 @@ impl ActiveResource {
         ActiveResource {
             kind: entry.kind,
             location: entry.location,
+            label: entry.label.clone(),
             keeps_alive: entry.refed,
             due_in: entry.due.map(|due| due.saturating_sub(now)),
         }
@@ -184,6 +187,7 @@ impl ActiveResource {
         Group {
             kind: Some(self.kind),
             location: self.location,
+            label: self.label.clone(),
             flag: self.keeps_alive,
             verb: "created",
         }
@@ -197,6 +201,12 @@ impl ActiveResource {
     /// Returns where it was created; `None` for a message of another thread.
     pub fn location(&self) -> Option<SourceLocation> {
         self.location
+    }
+
+    /// Returns the label that the host of an engine has given it, such as a place in a script; see
+    /// [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label).
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Returns `true` if it keeps the loop alive: it is ref'd.
@@ -220,6 +230,7 @@ impl PendingTask {
         Group {
             kind: None,
             location: Some(self.location),
+            label: None,
             flag: self.is_running,
             verb: "spawned",
         }
@@ -360,6 +371,7 @@ impl BlockedOn {
             } => Group {
                 kind: None,
                 location: Some(*location),
+                label: None,
                 flag: *out_of_reach,
                 verb: "created",
             },
@@ -371,10 +383,11 @@ impl BlockedOn {
 const LISTED: usize = 10;
 
 /// The items of a list that the text counts together.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Group {
     kind: Option<ResourceKind>,
     location: Option<SourceLocation>,
+    label: Option<Arc<str>>,
     /// Whether a resource keeps the loop alive, a promise can never settle, or a task is running.
     flag: bool,
     /// What happened at the location.
@@ -393,7 +406,7 @@ fn write_groups<'a, T: fmt::Display + 'a>(
     let mut groups: Vec<(Group, Vec<&T>, usize)> = Vec::new();
     for item in items {
         let group = group_of(item);
-        let index = *indices.entry(group).or_insert_with(|| {
+        let index = *indices.entry(group.clone()).or_insert_with(|| {
             groups.push((group, Vec::new(), 0));
             groups.len() - 1
         });
@@ -409,8 +422,10 @@ fn write_groups<'a, T: fmt::Display + 'a>(
         }
         if more > 0 {
             write!(f, "{indent}… and {} more", with_separators(more))?;
-            if let Some(location) = group.location {
-                write!(f, " {} at {location}", group.verb)?;
+            match (group.label, group.location) {
+                (Some(label), _) => write!(f, " {} at {label}", group.verb)?,
+                (None, Some(location)) => write!(f, " {} at {location}", group.verb)?,
+                (None, None) => {}
             }
         }
     }
@@ -445,8 +460,10 @@ impl fmt::Display for ActiveResource {
         if let Some(due_in) = self.due_in {
             write!(f, ", due in {due_in:?}")?;
         }
-        if let Some(location) = self.location {
-            write!(f, ", created at {location}")?;
+        match (&self.label, self.location) {
+            (Some(label), _) => write!(f, ", created at {label}")?,
+            (None, Some(location)) => write!(f, ", created at {location}")?,
+            (None, None) => {}
         }
         if self.keeps_alive {
             Ok(())

@@ -130,6 +130,7 @@ impl Check {
         let pending = self.queue.iter().flatten();
         let resources = pending.map(|immediate| ResourceEntry {
             refed: immediate.refed,
+            label: immediate.work.label().cloned(),
             wakers: immediate.work.waker().cloned().into_iter().collect(),
             ..ResourceEntry::new(ResourceKind::Immediate, Some(immediate.location))
         });

@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::task::Waker;
 
 /// A position in the source of the program.
@@ -106,18 +107,69 @@ pub(crate) enum Work {
     Repeating(Box<dyn FnMut()>),
     /// Woken at most once; its task runs as a microtask in the drain after this macrotask.
     Wake(Option<Waker>),
+    /// Work with a label for reports.
+    Labeled(Box<Labeled>),
     /// Nothing to call: a timer that was cleared after it had fired and then refreshed (R35), or
     /// the immediate that lets the loop turn once more after an error (R51).
     Nothing,
 }
 
+/// Work, and the name that the host of an engine has given it.
+pub(crate) struct Labeled {
+    label: Arc<str>,
+    pub(crate) work: Work,
+}
+
 impl Work {
+    /// Gives the work a label, in the place of one that it has. Work that was taken gets none.
+    pub(crate) fn set_label(&mut self, label: Arc<str>) {
+        if let Work::Labeled(labeled) = self {
+            labeled.label = label;
+        } else if self.is_live() {
+            let work = std::mem::replace(self, Work::Nothing);
+            *self = Work::Labeled(Box::new(Labeled { label, work }));
+        }
+    }
+
+    pub(crate) fn label(&self) -> Option<&Arc<str>> {
+        match self {
+            Work::Labeled(labeled) => Some(&labeled.label),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it can be done only once.
+    pub(crate) fn is_once(&self) -> bool {
+        match self {
+            Work::Once(_) | Work::Wake(_) => true,
+            Work::Labeled(labeled) => labeled.work.is_once(),
+            Work::Repeating(_) | Work::Nothing => false,
+        }
+    }
+
+    /// Returns whether it can be called any number of times.
+    #[inline]
+    pub(crate) fn is_repeating(&self) -> bool {
+        match self {
+            Work::Repeating(_) => true,
+            Work::Labeled(labeled) => labeled.work.is_repeating(),
+            _ => false,
+        }
+    }
+
     /// Takes the work. Work that can be done only once is *spent* afterwards.
     pub(crate) fn take(&mut self) -> Work {
         match self {
             Work::Once(callback) => Work::Once(callback.take()),
             Work::Wake(waker) => Work::Wake(waker.take()),
             Work::Repeating(_) | Work::Nothing => std::mem::replace(self, Work::Nothing),
+            Work::Labeled(labeled) => {
+                let rest = match labeled.work {
+                    Work::Once(_) => Work::Once(None),
+                    _ => Work::Nothing,
+                };
+                std::mem::replace(self, rest)
+            }
         }
     }
 
@@ -125,13 +177,25 @@ impl Work {
     pub(crate) fn waker(&self) -> Option<&Waker> {
         match self {
             Work::Wake(waker) => waker.as_ref(),
+            Work::Labeled(labeled) => labeled.work.waker(),
             _ => None,
+        }
+    }
+
+    /// Returns `true` if there is something to do.
+    pub(crate) fn is_live(&self) -> bool {
+        match self {
+            Work::Labeled(labeled) => labeled.work.is_live(),
+            work => !matches!(work, Work::Nothing | Work::Once(None) | Work::Wake(None)),
         }
     }
 
     /// Returns `true` if the work could be done only once and has been taken.
     pub(crate) fn is_spent(&self) -> bool {
-        matches!(self, Work::Once(None) | Work::Wake(None))
+        match self {
+            Work::Labeled(labeled) => labeled.work.is_spent(),
+            work => matches!(work, Work::Once(None) | Work::Wake(None)),
+        }
     }
 }
 

@@ -232,6 +232,13 @@ impl PollPhase {
         self.delivery.jobs_have_finished(end);
     }
 
+    /// Returns whether a source is ready, and no delivery decides about it. Otherwise the caller polls
+    /// the source.
+    #[inline]
+    pub(crate) fn is_known_as_ready(&self, key: RegistrationKey, direction: Direction) -> bool {
+        self.delivery.is_in_order() && self.registrations.borrow().is_ready(key, direction)
+    }
+
     /// Polls a source on behalf of a `poll_*` method; see [`Registrations::poll_ready`].
     pub(crate) fn poll_ready(
         &self,

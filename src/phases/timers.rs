@@ -37,6 +37,7 @@
 //! Invariant: `refed` counts the timers that are ref'd and not destroyed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -62,8 +63,8 @@ struct Timer {
     start_ms: u64,
     /// In whole milliseconds; `None` once it was cleared while pending (`_idleTimeout` = -1).
     duration_ms: Option<u64>,
-    /// Whether it is an interval (`_repeat`).
-    is_interval: bool,
+    /// The period of an interval in whole milliseconds; 0 for a timeout (`_repeat`).
+    repeat_ms: u64,
     /// Whether there is something to call; cleared timers have nothing (`_onTimeout`).
     has_callback: bool,
     /// Whether it is neither pending nor running (`_destroyed`).
@@ -79,9 +80,9 @@ struct Timer {
 
 impl Timer {
     fn origin(&self, key: TimerKey) -> Origin {
-        let kind = match self.is_interval {
-            true => StepKind::Interval,
-            false => StepKind::Timeout,
+        let kind = match self.repeat_ms {
+            0 => StepKind::Timeout,
+            _ => StepKind::Interval,
         };
         Origin {
             entry: self.entry,
@@ -128,7 +129,10 @@ impl Timers {
             entry: 0,
             start_ms: now_ms,
             duration_ms: Some(duration_ms),
-            is_interval: timer.origin.kind == StepKind::Interval,
+            repeat_ms: match timer.origin.kind {
+                StepKind::Interval => duration_ms,
+                _ => 0,
+            },
             has_callback: true,
             destroyed: false,
             refed: true,
@@ -193,6 +197,43 @@ impl Timers {
             (true, false) => self.refed -= 1,
             _ => {}
         }
+    }
+
+    /// Sets the period with which a timer is armed again after its next call, or after that which is
+    /// running; 0 for none. Returns `false` if its callback can be called only once.
+    #[must_use]
+    pub(crate) fn set_repeat(&mut self, key: TimerKey, repeat_ms: u64) -> bool {
+        let timer = &mut self.timers[key];
+        if repeat_ms > 0 && timer.work.is_once() {
+            return false;
+        }
+        timer.repeat_ms = repeat_ms;
+        true
+    }
+
+    /// Replaces the callback of a timer, unless it was cleared. Returns what the caller drops outside of
+    /// any borrow.
+    #[must_use]
+    pub(crate) fn replace_work(&mut self, key: TimerKey, work: Work) -> Work {
+        let timer = &mut self.timers[key];
+        match timer.has_callback {
+            true => std::mem::replace(&mut timer.work, work),
+            false => work,
+        }
+    }
+
+    /// Gives a pending timer a label for reports.
+    pub(crate) fn set_label(&mut self, key: TimerKey, label: Arc<str>) {
+        self.timers[key].work.set_label(label);
+    }
+
+    pub(crate) fn is_interval(&self, key: TimerKey) -> bool {
+        self.timers[key].repeat_ms > 0
+    }
+
+    /// Returns the last reading of the clock, libuv's `uv_now`.
+    pub(crate) fn cached_ms(&self) -> u64 {
+        self.last_reading_ms
     }
 
     pub(crate) fn has_ref(&self, key: TimerKey) -> bool {

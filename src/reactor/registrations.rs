@@ -316,6 +316,19 @@ impl Registrations {
         })
     }
 
+    /// Returns whether a registered source is ready.
+    #[inline]
+    pub(crate) fn is_ready(&self, key: RegistrationKey, direction: Direction) -> bool {
+        let slot = self.slots.get(index_of(key.0));
+        slot.is_some_and(|slot| {
+            let state = match direction {
+                Direction::Read => &slot.read,
+                Direction::Write => &slot.write,
+            };
+            slot.generation == generation_of(key.0) && state.ready
+        })
+    }
+
     /// Polls a source on behalf of a `poll_*` method. Unless the source is ready, the task replaces
     /// the one that polled before. The caller drops the waker outside of any borrow.
     pub(crate) fn poll_ready(

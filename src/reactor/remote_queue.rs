@@ -41,6 +41,10 @@ pub(crate) enum Message {
     WakeMain(Arc<MainWaker>),
     /// A callback was sent through a handle.
     Post(Box<dyn FnOnce() + Send>, SourceLocation),
+    /// The external operation of this number has finished.
+    External(u64, Box<dyn Any + Send>),
+    /// The external operation of this number will never finish.
+    ExternalDropped(u64),
     /// A job of the pool has finished.
     JobDone(u64, std::thread::Result<Box<dyn Any + Send>>),
     /// A source that the operating system can't watch has become ready.

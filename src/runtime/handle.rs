@@ -90,6 +90,11 @@ impl Handle {
     #[track_caller]
     pub fn post(&self, callback: impl FnOnce() + Send + 'static) -> Result<(), LoopClosed> {
         let message = Message::Post(Box::new(callback), Location::caller());
+        self.send(message)
+    }
+
+    /// Sends a message.
+    pub(crate) fn send(&self, message: Message) -> Result<(), LoopClosed> {
         self.remote_queue.push(message).map_err(|_| LoopClosed)
     }
 

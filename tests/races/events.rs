@@ -8,7 +8,7 @@ use nodeloop::test::Test;
 use nodeloop::{TimeoutHandle, set_interval, set_timeout, spawn};
 
 use crate::common::{Later, ms};
-use crate::harness::{Race, Version};
+use crate::harness::{By, Race, Version};
 use crate::world::{Disk, QUICK, operation, request, shared, sleep};
 
 /// A reply comes after its timeout, and the callback is called again.
@@ -16,6 +16,7 @@ use crate::world::{Disk, QUICK, operation, request, shared, sleep};
 fn reply_after_timeout() {
     let race = Race {
         name: "reply_after_timeout",
+        by: By::Time,
         steps: ["reply", "timeout"],
     };
     race.check(async |t: Test, version: Version| {
@@ -45,6 +46,7 @@ fn reply_after_timeout() {
 fn free_socket_times_out() {
     let race = Race {
         name: "free_socket_times_out",
+        by: By::Time,
         steps: ["request", "timeout"],
     };
     race.check(async |t: Test, version: Version| {
@@ -78,6 +80,7 @@ fn free_socket_times_out() {
 fn disconnect_during_reconnection() {
     let race = Race {
         name: "disconnect_during_reconnection",
+        by: By::Time,
         steps: ["reconnects", "disconnect()"],
     };
     race.check(async |t: Test, version: Version| {
@@ -115,6 +118,7 @@ fn disconnect_during_reconnection() {
 fn crawler_stops_early() {
     let race = Race {
         name: "crawler_stops_early",
+        by: By::Time,
         steps: ["links found", "stopped"],
     };
     race.check(async |t: Test, version: Version| {
@@ -155,6 +159,7 @@ fn crawler_stops_early() {
 fn row_after_end() {
     let race = Race {
         name: "row_after_end",
+        by: By::Time,
         steps: ["row", "end"],
     };
     race.check(async |t: Test, version: Version| {
@@ -184,6 +189,7 @@ fn row_after_end() {
 fn join_after_disconnect() {
     let race = Race {
         name: "join_after_disconnect",
+        by: By::Time,
         steps: ["joined", "disconnected"],
     };
     race.check(async |t: Test, version: Version| {
@@ -213,6 +219,7 @@ fn join_after_disconnect() {
 fn orphaned_connection() {
     let race = Race {
         name: "orphaned_connection",
+        by: By::Time,
         steps: ["client: connected", "client: disconnect()"],
     };
     race.check(async |t: Test, version: Version| {
@@ -250,6 +257,7 @@ fn orphaned_connection() {
 fn message_of_another_event() {
     let race = Race {
         name: "message_of_another_event",
+        by: By::Time,
         steps: ["first: written", "second: change"],
     };
     race.check(async |t: Test, version: Version| {
@@ -292,6 +300,7 @@ const READY: Event<()> = Event::new("ready");
 fn listener_after_event() {
     let race = Race {
         name: "listener_after_event",
+        by: By::Time,
         steps: ["listens", "ready"],
     };
     race.check(async |t: Test, version: Version| {

@@ -4,18 +4,19 @@ use nodeloop::test::Test;
 use nodeloop::{set_immediate, set_timeout, spawn};
 
 use crate::common::ms;
-use crate::harness::{Race, Version};
-use crate::world::{Disk, Lock, QUICK, operation, shared, sleep};
+use crate::harness::{By, Race, Version};
+use crate::world::{Disk, Lock, QUICK, job, operation, shared, sleep};
 
 /// `writeFile` and `readFile` of one file, started one after the other: the read may complete first.
 #[test]
 fn read_before_write() {
     let race = Race {
         name: "read_before_write",
+        by: By::Jobs,
         steps: ["written", "read"],
     };
     race.check(async |t: Test, version: Version| {
-        let (disk, log) = (Disk::default(), t.log());
+        let (disk, log) = (Disk::default().by_jobs(), t.log());
         let writing = disk.write("foo", "data");
         let writing = writing.then(log.reaction("written"));
         if version.is_mended() {
@@ -39,6 +40,7 @@ fn read_before_write() {
 fn exists_then_read() {
     let race = Race {
         name: "exists_then_read",
+        by: By::Time,
         steps: ["read", "unlinked"],
     };
     race.check(async |t: Test, version: Version| {
@@ -75,6 +77,7 @@ fn exists_then_read() {
 fn mkdir_twice() {
     let race = Race {
         name: "mkdir_twice",
+        by: By::Time,
         steps: ["A created", "B checked"],
     };
     race.check(async |t: Test, version: Version| {
@@ -107,10 +110,11 @@ fn mkdir_twice() {
 fn remove_in_parallel() {
     let race = Race {
         name: "remove_in_parallel",
+        by: By::Jobs,
         steps: ["file.js: lstat", "folder: unlink of file.js"],
     };
     race.check(async |t: Test, version: Version| {
-        let disk = Disk::with([("folder/", ""), ("folder/file.js", "")]);
+        let disk = Disk::with([("folder/", ""), ("folder/file.js", "")]).by_jobs();
         let (log, file) = (t.log(), disk.clone());
         let file = spawn(async move {
             let found = file.stat("folder/file.js").await;
@@ -145,10 +149,11 @@ fn remove_in_parallel() {
 fn failing_stat_comes_last() {
     let race = Race {
         name: "failing_stat_comes_last",
+        by: By::Jobs,
         steps: ["missing.txt: stat", "empty.txt: read"],
     };
     race.check(async |t: Test, version: Version| {
-        let disk = Disk::with([("package.json", "{}"), ("empty.txt", "")]);
+        let disk = Disk::with([("package.json", "{}"), ("empty.txt", "")]).by_jobs();
         let counts = shared((0, 0)); // entries, done
         for path in ["package.json", "missing.txt", "empty.txt"] {
             counts.borrow_mut().0 += 1;
@@ -187,10 +192,11 @@ fn failing_stat_comes_last() {
 fn append_during_compaction() {
     let race = Race {
         name: "append_during_compaction",
+        by: By::Jobs,
         steps: ["index appended", "file compacted"],
     };
     race.check(async |t: Test, version: Version| {
-        let (disk, log) = (Disk::with([("db", "row\n")]), t.log());
+        let (disk, log) = (Disk::with([("db", "row\n")]).by_jobs(), t.log());
         // ensureIndex: the index is in memory at once, and on the disk later.
         let appended = disk
             .append("db", "index\n")
@@ -219,12 +225,13 @@ fn append_during_compaction() {
 fn close_during_read() {
     let race = Race {
         name: "close_during_read",
+        by: By::Jobs,
         steps: ["read", "closed"],
     };
     race.check(async |t: Test, version: Version| {
         let (is_open, log) = (shared(true), t.log());
         let opened = is_open.clone();
-        let reading = operation(QUICK, move || match *opened.borrow() {
+        let reading = job(move || match *opened.borrow() {
             true => Ok(()),
             false => Err("EBADF"),
         });
@@ -238,7 +245,7 @@ fn close_during_read() {
         } else {
             reading.detach();
         }
-        operation(QUICK, move || is_open.replace(false)).await;
+        job(move || is_open.replace(false)).await;
         log.add("closed");
         t.until_idle().await;
     });
@@ -249,6 +256,7 @@ fn close_during_read() {
 fn close_twice() {
     let race = Race {
         name: "close_twice",
+        by: By::Time,
         steps: ["end: closed", "timeout: closes"],
     };
     race.check(async |t: Test, version: Version| {
@@ -288,6 +296,7 @@ fn close_twice() {
 fn lost_update() {
     let race = Race {
         name: "lost_update",
+        by: By::Time,
         steps: ["A wrote", "B read"],
     };
     race.check(async |t: Test, version: Version| {
@@ -321,6 +330,7 @@ fn lost_update() {
 fn shared_temporary_file() {
     let race = Race {
         name: "shared_temporary_file",
+        by: By::Time,
         steps: ["A renamed", "B wrote"],
     };
     race.check(async |t: Test, version: Version| {

@@ -3,7 +3,7 @@
 use nodeloop::queue_work;
 use nodeloop::test::Test;
 
-use crate::harness::{Race, Version};
+use crate::harness::{By, Race, Version};
 use crate::world::shared;
 
 /// An editor has two versions of a file checked. The result of the older one comes last.
@@ -11,6 +11,7 @@ use crate::world::shared;
 fn result_of_an_old_version() {
     let race = Race {
         name: "result_of_an_old_version",
+        by: By::Jobs,
         steps: ["lint of version 1", "lint of version 2"],
     };
     race.check(async |t: Test, version: Version| {
@@ -41,13 +42,14 @@ mod sockets {
     use nodeloop::net::UnixStream;
     use nodeloop::{promise, spawn};
 
-    use super::{Race, Test, Version, shared};
+    use super::{By, Race, Test, Version, shared};
 
     /// A client connects again with its name. The end of its old connection removes the new one.
     #[test]
     fn reconnect_before_close() {
         let race = Race {
             name: "reconnect_before_close",
+            by: By::Sockets,
             steps: ["connection 1 closed", "connection 2 registered"],
         };
         race.check(async |t: Test, version: Version| {

@@ -6,7 +6,7 @@ use nodeloop::promise::SharedPromise;
 use nodeloop::spawn;
 use nodeloop::test::Test;
 
-use crate::harness::{Race, Version};
+use crate::harness::{By, Race, Version};
 use crate::world::{Lock, QUICK, Store, operation, request, shared, sleep};
 
 /// The redirect after a login is sent before the session is saved.
@@ -14,6 +14,7 @@ use crate::world::{Lock, QUICK, Store, operation, request, shared, sleep};
 fn redirect_before_save() {
     let race = Race {
         name: "redirect_before_save",
+        by: By::Time,
         steps: ["session saved", "session loaded"],
     };
     race.check(async |t: Test, version: Version| {
@@ -38,6 +39,7 @@ fn redirect_before_save() {
 fn session_saved_unchanged() {
     let race = Race {
         name: "session_saved_unchanged",
+        by: By::Time,
         steps: ["poll: saved", "logout: saved"],
     };
     race.check(async |t: Test, version: Version| {
@@ -67,6 +69,7 @@ fn session_saved_unchanged() {
 fn two_owners() {
     let race = Race {
         name: "two_owners",
+        by: By::Time,
         steps: ["A added", "B counted"],
     };
     race.check(async |t: Test, version: Version| {
@@ -102,6 +105,7 @@ fn two_owners() {
 fn setting_of_one_request() {
     let race = Race {
         name: "setting_of_one_request",
+        by: By::Time,
         steps: ["pretty: answered", "plain: asked"],
     };
     race.check(async |t: Test, version: Version| {
@@ -132,6 +136,7 @@ fn setting_of_one_request() {
 fn cache_stampede() {
     let race = Race {
         name: "cache_stampede",
+        by: By::Time,
         steps: ["A: computed", "B: missed"],
     };
     race.check(async |t: Test, version: Version| {
@@ -174,6 +179,7 @@ fn cache_stampede() {
 fn free_port() {
     let race = Race {
         name: "free_port",
+        by: By::Time,
         steps: ["A: listens", "B: probed"],
     };
     race.check(async |t: Test, version: Version| {
@@ -208,6 +214,7 @@ fn free_port() {
 fn request_before_connection() {
     let race = Race {
         name: "request_before_connection",
+        by: By::Time,
         steps: ["connected", "request"],
     };
     race.check(async |t: Test, version: Version| {
@@ -234,6 +241,7 @@ fn request_before_connection() {
 fn session_ends_during_update() {
     let race = Race {
         name: "session_ends_during_update",
+        by: By::Time,
         steps: ["pad loaded", "left"],
     };
     race.check(async |t: Test, version: Version| {

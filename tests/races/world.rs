@@ -1,6 +1,6 @@
 //! What the programs of the races need from outside: operations of unknown duration, a disk, a store.
 //!
-//! An operation takes effect when it completes, in the loop. That is one of the moments at which the
+//! An operation, also a job of the pool, takes effect when it completes, in the loop. That is one of the moments at which the
 //! real one may take effect, so every order that a seed shows is one that Node could show.
 
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nodeloop::{Promise, promise, test};
+use nodeloop::{Promise, promise, queue_work, test};
 
 use crate::common::ms;
 
@@ -30,6 +30,14 @@ pub fn operation<T: 'static>(
     promise
 }
 
+/// Performs `effect` as the completion of a job of the pool.
+#[track_caller]
+pub fn job<T: 'static>(effect: impl FnOnce() -> T + 'static) -> Promise<T> {
+    let (promise, resolver) = promise::with_resolver();
+    queue_work(|| (), move |()| resolver.resolve(effect()));
+    promise
+}
+
 /// Waits for an operation that has no effect, such as a request to a peer.
 #[track_caller]
 pub fn request(range_ms: RangeInclusive<u64>) -> Promise<()> {
@@ -43,12 +51,23 @@ pub fn shared<T>(value: T) -> Shared<T> {
     Rc::new(RefCell::new(value))
 }
 
+/// How a disk performs its operations.
+#[derive(Clone, Copy, Default)]
+enum By {
+    /// As operations of unknown duration, which timers may come before.
+    #[default]
+    Time,
+    /// As jobs of the pool, whose order a seed chooses. They hold the clock.
+    Jobs,
+}
+
 /// The error code of an operation of the disk.
 pub type Code = &'static str;
 
 /// A disk whose operations are asynchronous: the part of `fs` that the races use.
 #[derive(Clone, Default)]
 pub struct Disk {
+    by: By,
     /// The content of a file; `None` for a directory.
     entries: Shared<BTreeMap<String, Option<String>>>,
 }
@@ -61,7 +80,16 @@ impl Disk {
             None => (path.to_owned(), Some(content.to_owned())),
         });
         Disk {
+            by: By::Time,
             entries: shared(BTreeMap::from(entries)),
+        }
+    }
+
+    /// Performs the operations as jobs of the pool.
+    pub fn by_jobs(self) -> Disk {
+        Disk {
+            by: By::Jobs,
+            ..self
         }
     }
 
@@ -81,7 +109,11 @@ impl Disk {
         effect: impl FnOnce(&mut BTreeMap<String, Option<String>>) -> T + 'static,
     ) -> Promise<T> {
         let entries = self.entries.clone();
-        operation(QUICK, move || effect(&mut entries.borrow_mut()))
+        let effect = move || effect(&mut entries.borrow_mut());
+        match self.by {
+            By::Time => operation(QUICK, effect),
+            By::Jobs => job(effect),
+        }
     }
 
     /// `fs.exists`, `fs.stat` and `fs.lstat`.

@@ -10,14 +10,11 @@
 //!
 //! This program runs itself as `run WORKLOAD COUNT` under Valgrind.
 
-// The workloads that are also compared with other runtimes.
-#[path = "../../peers/src/nodeloop_side.rs"]
 #[allow(
     dead_code,
     reason = "jobs are not counted: their threads are not repeatable"
 )]
 mod nodeloop_side;
-#[path = "../../peers/src/operations.rs"]
 #[allow(dead_code, reason = "as above")]
 mod operations;
 mod recorded;

@@ -1,133 +1,227 @@
-//! Compares nodeloop with tokio.
+//! Compares the cost of nodeloop's operations with that of other runtimes.
 //!
 //! ```text
-//! cargo run --release -p nodeloop-peers [-- [--quick] [--check] [--rounds N] [part of a name]]
+//! cargo run --release -p nodeloop-peers -- [OPTION ...] [WORKLOAD [RUNTIME]]
+//!
+//! --rounds N   at least five, the default, mean something
+//! --quick      checks the answers of small runs of unoptimized programs, and measures nothing;
+//!              without the runtimes on io_uring, whose dependencies are many
+//! --all        also with these
+//! --growth     nodeloop alone, at three sizes; exit code 1 if a cost grows by more than half
+//! --json       prints the results as JSON
+//! --out DIR    writes the tables and the JSON there
 //! ```
 //!
-//! Each round measures every row on both sides, one directly after the other and in alternating
-//! order, so that other work of the machine affects both. It prints the median and the spread of
-//! the rounds.
+//! Each runtime is a program of its own (`sides`), which this one builds. In each round, each workload
+//! runs on all runtimes, one process after the other, and each time another one is the first.
 
-mod nodeloop_side;
-mod operations;
-mod rows;
-mod statistics;
-mod tokio_side;
+#[path = "../../serve/src/echo_load.rs"]
+mod echo_load;
+mod growth;
+mod machine;
+mod measure;
+mod process;
+mod report;
+mod results;
+mod runtimes;
+mod servers;
+mod workloads;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use rows::{ROWS, Row};
-use statistics::{Samples, Summary};
+use machine::Machine;
+use report::Report;
+use runtimes::{Builder, Side};
+use workloads::{WORKLOADS, Workload};
 
-/// The check requires a median ratio above this in every row. The median removes the noise of
-/// single rounds.
-const MIN_RATIO: f64 = 1.0;
+/// What `echo_load` measures.
+struct Sample {
+    operations: u64,
+    cpu: Duration,
+    #[allow(dead_code, reason = "only the other user of `echo_load` prints it")]
+    wall: Duration,
+}
 
+#[derive(Default)]
 struct Options {
-    check: bool,
     rounds: usize,
-    part_of_name: String,
+    quick: bool,
+    all: bool,
+    growth: bool,
+    json: bool,
+    out: Option<PathBuf>,
+    workload: Option<String>,
+    runtime: Option<String>,
 }
 
 fn main() -> ExitCode {
-    let options = match Options::from_arguments() {
-        Ok(options) => options,
-        Err(message) => {
-            eprintln!("{message}\noptions: [--quick] [--check] [--rounds N] [part of a name]");
-            return ExitCode::from(2);
+    let result = Options::from_arguments(std::env::args().skip(1)).and_then(|options| {
+        if options.growth {
+            growth(&options)
+        } else {
+            compare(&options)
         }
-    };
-    let rows: Vec<&Row> = ROWS
-        .iter()
-        .filter(|row| row.name.contains(&options.part_of_name))
-        .collect();
-    let summaries: Vec<Summary> = measure(&rows, &options)
-        .iter()
-        .map(Samples::summary)
-        .collect();
-    print_table(&rows, &summaries, &options);
-    let mut slower = 0;
-    for (row, summary) in rows.iter().zip(&summaries) {
-        if summary.ratio.median <= MIN_RATIO {
-            println!("slower: {} ({:.2})", row.name, summary.ratio.median);
-            slower += 1;
+    });
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
         }
     }
-    ExitCode::from(u8::from(options.check && slower > 0))
 }
 
 impl Options {
-    fn from_arguments() -> Result<Options, String> {
+    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
-            check: false,
-            rounds: 61,
-            part_of_name: String::new(),
+            rounds: 5,
+            ..Options::default()
         };
-        let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--quick" => options.rounds = 15,
-                "--check" => options.check = true,
+                "--quick" => options.quick = true,
+                "--all" => options.all = true,
+                "--growth" => options.growth = true,
+                "--json" => options.json = true,
                 "--rounds" => {
                     let number = arguments.next().and_then(|number| number.parse().ok());
+                    let number = number.filter(|number| *number > 0);
                     options.rounds = number.ok_or("`--rounds` needs a number")?;
                 }
-                name if !name.starts_with('-') => options.part_of_name = name.to_owned(),
-                unknown => return Err(format!("unknown option `{unknown}`")),
+                "--out" => {
+                    let directory = arguments.next().ok_or("`--out` needs a directory")?;
+                    options.out = Some(directory.into());
+                }
+                unknown if unknown.starts_with('-') => {
+                    return Err(format!("unknown option `{unknown}`"));
+                }
+                _ if options.workload.is_none() => options.workload = Some(argument),
+                _ if options.runtime.is_none() => options.runtime = Some(argument),
+                _ => return Err(format!("`{argument}` is one argument too many")),
             }
         }
+        options.check_names()?;
         Ok(options)
     }
-}
 
-/// Measures the rows. The first round only warms up and is not counted.
-fn measure(rows: &[&Row], options: &Options) -> Vec<Samples> {
-    let mut samples: Vec<Samples> = rows.iter().map(|_| Samples::default()).collect();
-    for round in 0..=options.rounds {
-        for (row, samples) in rows.iter().zip(&mut samples) {
-            let count = row.count;
-            let (ours, theirs);
-            if round % 2 == 0 {
-                ours = (row.nodeloop)(count);
-                theirs = (row.tokio)(count);
-            } else {
-                theirs = (row.tokio)(count);
-                ours = (row.nodeloop)(count);
-            }
-            if round > 0 {
-                samples.push(ours, theirs, count);
-            }
+    fn check_names(&self) -> Result<(), String> {
+        if let Some(name) = &self.workload
+            && !WORKLOADS.iter().any(|workload| workload.name == name)
+        {
+            let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
+            return Err(format!(
+                "no workload `{name}`; there are {}",
+                names.join(" ")
+            ));
         }
+        if let Some(name) = &self.runtime
+            && !runtimes::names().any(|runtime| runtime == name)
+        {
+            let names: Vec<&str> = runtimes::names().collect();
+            return Err(format!(
+                "no runtime `{name}`; there are {}",
+                names.join(", ")
+            ));
+        }
+        Ok(())
     }
-    samples
+
+    fn selected(&self) -> Vec<&'static Workload> {
+        let is_selected = |workload: &&Workload| {
+            self.workload
+                .as_deref()
+                .is_none_or(|name| name == workload.name)
+        };
+        WORKLOADS.iter().filter(is_selected).collect()
+    }
 }
 
-fn print_table(rows: &[&Row], summaries: &[Summary], options: &Options) {
-    println!(
-        "{} rounds; median ns per operation, and the ratio of tokio's time to nodeloop's",
-        options.rounds
-    );
-    println!(
-        "| {:<42} | {:>9} | {:>9} | {:>7} | {:>15} |",
-        "row", "nodeloop", "tokio", "ratio", "min..max"
-    );
-    println!("|:{:-<42}-|-{0:->9}:|-{0:->9}:|-{0:->7}:|-{0:->15}:|", "");
-    for (row, summary) in rows.iter().zip(summaries) {
+/// Returns whether every runtime that could be built gave the right answers.
+fn compare(options: &Options) -> Result<bool, String> {
+    let builder = Builder::new(!options.quick)?;
+    let is_wanted = |name: &str| match options.runtime.as_deref() {
+        Some(only) => only == name,
+        None => options.all || !options.quick || !runtimes::ON_IO_URING.contains(&name),
+    };
+    let (sides, missing) = builder.build(is_wanted);
+    let selected = options.selected();
+    let rows = if options.quick {
+        measure::check(&selected, &sides)
+    } else {
+        measure::measure(&selected, &sides, options.rounds)
+    };
+    let versions = versions_of(&sides);
+    let report = Report {
+        machine: Machine::read(),
+        rounds: options.rounds,
+        versions: &versions,
+        missing: &missing,
+        rows: &rows,
+    };
+    let failed: Vec<String> = report.failures().collect();
+    if options.quick {
         println!(
-            "| {:<42} | {:>9.1} | {:>9.1} | {:>7.2} | {:>15} |",
-            row.name,
-            summary.nodeloop_ns,
-            summary.tokio_ns,
-            summary.ratio.median,
-            format!("{:.2}..{:.2}", summary.ratio.min, summary.ratio.max)
+            "{} runs, {} failed",
+            rows.iter().map(|row| row.cells.len()).sum::<usize>(),
+            failed.len()
         );
+    } else if options.json {
+        println!("{:#}", report.json());
+    } else {
+        println!("{}", report.tables());
     }
-    let total = |ns: fn(&Summary) -> f64| summaries.iter().map(ns).sum::<f64>();
-    let (ours, theirs) = (total(|row| row.nodeloop_ns), total(|row| row.tokio_ns));
-    let logarithms = summaries.iter().map(|row| row.ratio.median.ln());
-    let mean = (logarithms.sum::<f64>() / summaries.len() as f64).exp();
-    println!(
-        "| {:<42} | {ours:>9.1} | {theirs:>9.1} | {mean:>7.2} | {:>15} |",
-        "total (ratio: geometric mean of the rows)", ""
-    );
+    for failure in &failed {
+        eprintln!("failed: {failure}");
+    }
+    if let Some(directory) = &options.out {
+        write(directory, &report)?;
+    }
+    // A check needs the runtimes that cargo builds. Node and libuv may be missing.
+    let is_package = |name: &str| !["Node", "libuv"].contains(&name);
+    let is_complete = !options.quick || !missing.iter().any(|(name, _)| is_package(name));
+    Ok(failed.is_empty() && is_complete)
+}
+
+fn versions_of(sides: &[Side]) -> Vec<(&'static str, String)> {
+    sides
+        .iter()
+        .map(|side| (side.name, side.version.clone()))
+        .collect()
+}
+
+fn write(directory: &Path, report: &Report<'_>) -> Result<(), String> {
+    std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
+    let files = [
+        ("peers.md", report.tables()),
+        ("guide.md", report.guide()),
+        ("readme.md", report.readme()),
+        ("results.json", format!("{:#}\n", report.json())),
+    ];
+    for (name, text) in files {
+        let path = directory.join(name);
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+/// Returns whether no cost has grown too much.
+fn growth(options: &Options) -> Result<bool, String> {
+    let builder = Builder::new(!options.quick)?;
+    let (sides, missing) = builder.build(|name| name == "nodeloop");
+    let Some(side) = sides.first() else {
+        return Err(missing.into_iter().map(|(_, reason)| reason).collect());
+    };
+    let growth = growth::measure(side, &options.selected(), options.rounds)?;
+    let text = growth.table(&Machine::read());
+    println!("{text}");
+    if let Some(directory) = &options.out {
+        std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
+        let path = directory.join("growth.md");
+        std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    }
+    Ok(growth.is_within_limit())
 }

@@ -128,12 +128,8 @@ class Console {
 
 function drawTable(head, body) {
   const widths = head.map((text, column) => Math.max(text.length, ...body.map((row) => row[column].length)) + 2);
-  const center = (text, width) => {
-    if (native.release > 20) return ` ${text.padEnd(width - 1)}`;
-    const left = Math.floor((width - text.length) / 2);
-    return ' '.repeat(left) + text + ' '.repeat(width - text.length - left);
-  };
-  const row = (cells) => `│${cells.map((text, column) => center(text, widths[column])).join('│')}│`;
+  const cell = (text, width) => ` ${text.padEnd(width - 1)}`;
+  const row = (cells) => `│${cells.map((text, column) => cell(text, widths[column])).join('│')}│`;
   const line = (left, middle, right) => left + widths.map((width) => '─'.repeat(width)).join(middle) + right;
   return [line('┌', '┬', '┐'), row(head), line('├', '┼', '┤'), ...body.map(row), line('└', '┴', '┘')].join('\n');
 }

@@ -43,7 +43,7 @@ function columns(context, output, value) {
   if (!(width * 3 + context.indentation < context.breakLength) ||
       !(total / width > 5 || widest <= 6)) return output;
   const bias = Math.sqrt(width - total / output.length);
-  const biased = Math.max(width - bias, 1);
+  const biased = Math.max(width - 3 - bias, 1);
   const number = Math.min(
     Math.round(Math.sqrt(2.5 * biased * count) / biased),
     Math.floor((context.breakLength - context.indentation) / width),

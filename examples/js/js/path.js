@@ -54,7 +54,7 @@ function dirname(path) {
   const text = withoutEnd(path);
   const slash = text.lastIndexOf('/');
   if (slash < 0) return '.';
-  return slash === 0 ? '/' : withoutEnd(text.slice(0, slash));
+  return slash === 0 ? '/' : text.slice(0, slash);
 }
 
 function basename(path, suffix) {

@@ -164,10 +164,8 @@ function onTimer(slot) {
 function afterTimer(timer, repeated) {
   if (timer._onTimeout !== null && timer._repeat && timer._idleTimeout !== -1) {
     if (timer._repeat === repeated) return; // the loop arms it again
-    // A period that the callback has set or changed.
-    release(timer);
     timer._idleTimeout = timer._repeat;
-    arm(timer);
+    native.repeatTimer(timer[kSlot], Number(timer._repeat));
   } else if (repeated) {
     release(timer); // an interval that the callback has ended: the loop would arm it again
     if (!timer._destroyed) destroy(timer);

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::time::Duration;
 
+use nodeloop::host::loop_time_ms;
 use nodeloop::time;
 use rquickjs::context::EvalOptions;
 use rquickjs::function::IntoJsFunc;
@@ -77,6 +78,10 @@ fn timers(native: &Object<'_>) -> Result<()> {
     define(native, "clearTimer", |slot: usize| {
         let timer = Host::current().timers.borrow_mut().remove(slot);
         timer.clear();
+    })?;
+    define(native, "repeatTimer", |slot: usize, ms: f64| {
+        let period = Duration::from_millis(ms as u64);
+        Host::current().timers.borrow()[slot].set_repeat(Some(period));
     })?;
     define(native, "dropTimer", |slot: usize| {
         let timer = Host::current().timers.borrow_mut().remove(slot);
@@ -163,9 +168,7 @@ fn process(native: &Object<'_>) -> Result<()> {
     define(native, "hrtime", || {
         Host::current().started.elapsed().as_nanos() as f64
     })?;
-    define(native, "loopTime", || {
-        Host::current().started.elapsed().as_millis() as f64
-    })?;
+    define(native, "loopTime", || loop_time_ms() as f64)?;
     define(native, "blockFor", |ms: f64| {
         time::block_for(Duration::from_secs_f64(ms.max(0.0) / 1000.0));
     })?;

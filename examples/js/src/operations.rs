@@ -393,7 +393,7 @@ fn remove(path: &str, is_recursive: bool, is_forced: bool) -> io::Result<()> {
 
 /// Makes a directory whose name nobody has used.
 fn make_temporary(prefix: &str) -> io::Result<Reply> {
-    let mut seed = std::process::id() as u64
+    let mut seed = u64::from(std::process::id())
         ^ std::time::UNIX_EPOCH
             .elapsed()
             .map_or(0, |time| time.as_nanos() as u64);

@@ -5,11 +5,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use nodeloop::{Rejection, TryPromise, promise};
+use nodeloop::Rejection;
+use nodeloop::host::{TrackedRejection, track_rejection};
 use rquickjs::Function;
 use rustc_hash::FxHashMap;
 
-use crate::host::{Host, Kept};
+use crate::host::Host;
 
 /// The number of a rejection.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ struct Number(u32);
 /// The rejections that the loop knows, by number.
 #[derive(Default)]
 pub(crate) struct Rejections {
-    known: RefCell<FxHashMap<u32, TryPromise<(), Number>>>,
+    known: RefCell<FxHashMap<u32, TrackedRejection>>,
 }
 
 impl Rejections {
@@ -41,41 +42,33 @@ impl Rejections {
         let for_unhandled = host.clone();
         nodeloop::on_unhandled_rejection(move |rejection| {
             if let Some(number) = number_of(rejection) {
-                for_unhandled.report(|entries| &entries.unhandled, number);
+                for_unhandled.enter(|entries| &entries.unhandled, (number,));
             }
         });
         let for_handled = host.clone();
         nodeloop::on_rejection_handled(move |rejection| {
             if let Some(number) = number_of(rejection) {
                 for_handled.rejections.known.borrow_mut().remove(&number);
-                for_handled.report(|entries| &entries.handled_late, number);
+                for_handled.enter(|entries| &entries.handled_late, (number,));
             }
         });
     }
 
     pub(crate) fn rejected(&self, number: u32) {
-        let promise = promise::reject::<(), _>(Number(number));
-        self.known.borrow_mut().insert(number, promise);
+        let rejection = track_rejection(Number(number));
+        self.known.borrow_mut().insert(number, rejection);
     }
 
     pub(crate) fn handled(&self, number: u32) {
-        let known = self.known.borrow();
-        if let Some(promise) = known.get(&number) {
-            promise.mark_handled();
+        if let Some(rejection) = self.known.borrow().get(&number) {
+            rejection.handled();
         }
     }
 
     /// Forgets a rejection that was handled before it was reported.
     pub(crate) fn forget(&self, number: u32) {
-        let promise = self.known.borrow_mut().remove(&number);
-        drop(promise);
-    }
-}
-
-impl Host {
-    /// Calls a listener. What it throws is an uncaught error that does not end the round.
-    fn report(self: &Rc<Host>, entry: fn(&crate::host::Entries) -> &Kept, number: u32) {
-        self.enter(entry, (number,));
+        let rejection = self.known.borrow_mut().remove(&number);
+        drop(rejection);
     }
 }
 

@@ -236,7 +236,8 @@ impl Model {
                 self.clear_timer(id);
             }
         }
-        let ok = self.guarded(work);
+        let outcome = self.perform(work);
+        // Before the listeners for uncaught errors (R30).
         let is_pending = self.is_timer_pending(id);
         let timer = &mut self.timers.all[id];
         match timer.duration_ms {
@@ -244,7 +245,7 @@ impl Model {
             _ if !is_pending => timer.destroyed = true,
             _ => {}
         }
-        ok
+        outcome.map_err(|panic| self.uncaught(panic)).is_ok()
     }
 }
 

@@ -102,7 +102,7 @@ impl Workers {
                 let Some((id, work)) = workers.next_job() else {
                     return;
                 };
-                let result: JobResult = catch_unwind(AssertUnwindSafe(work));
+                let result: JobResult = catch_unwind(AssertUnwindSafe(|| work.run()));
                 // A loop that has ended refuses the message, and the result is dropped here.
                 if let Err(message) = workers.remote_queue.push(Message::JobDone(id, result)) {
                     let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));

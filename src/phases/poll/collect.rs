@@ -19,7 +19,10 @@ impl PollPhase {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms)),
             Wait::Zero | Wait::Forever => None,
         };
-        timer.into_iter().chain(self.simulated.next_due()).min()
+        match self.simulated.next_due() {
+            None => timer,
+            due => timer.into_iter().chain(due).min(),
+        }
     }
 
     /// Collects what has arrived, in the fixed order. If nothing has and `wait` allows it, waits, or
@@ -155,16 +158,17 @@ impl PollPhase {
     /// Appends the events of the operating system to the batch, signals last (R64).
     fn batch_readiness(&self) {
         let (mut batch, mut events) = (self.batch.borrow_mut(), self.events.borrow_mut());
-        let mut signals = Vec::new();
-        let reported = events.iter().filter(|event| event.token() != NOTIFIER);
-        let reported = reported.map(|event| (event.token(), Readiness::of(event)));
+        let mut has_signals = false;
+        let reported = || events.iter().filter(|event| event.token() != NOTIFIER);
+        let sources = reported().map(|event| (event.token(), Readiness::of(event)));
         let mut registrations = self.registrations.borrow_mut();
-        registrations.merge_events(reported, |token, readiness| match signal_of(token) {
-            Some(number) => signals.push(Batched::Signal(number)),
+        registrations.merge_events(sources, |token, readiness| match signal_of(token) {
+            Some(_) => has_signals = true,
             None => batch.push_back(Batched::Ready(token, readiness)),
         });
-        if !signals.is_empty() {
-            batch.extend(signals);
+        if has_signals {
+            let numbers = reported().filter_map(|event| signal_of(event.token()));
+            batch.extend(numbers.map(Batched::Signal));
         }
         events.clear();
     }

@@ -63,6 +63,12 @@ impl Delivery {
         }
     }
 
+    /// Returns whether everything arrives in the plain order, so that nothing has to be decided.
+    #[inline]
+    pub(super) fn is_in_order(&self) -> bool {
+        matches!(self, Delivery::InOrder)
+    }
+
     /// Returns whether each message must contain the thread that sent it.
     pub(crate) fn needs_senders(&self) -> bool {
         matches!(self, Delivery::Explored(_))

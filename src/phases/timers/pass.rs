@@ -20,7 +20,7 @@
 
 use super::list::ListKey;
 use super::{TimerKey, Timers};
-use crate::phases::macrotask::{Macrotask, Work};
+use crate::phases::macrotask::{Macrotask, StepKind, Work};
 
 /// What the loop must do next.
 pub(crate) enum Step {
@@ -133,7 +133,7 @@ impl Timers {
     }
 
     /// Ends the call of a timer. An interval is armed again, starting from the clock reading taken
-    /// before the call (R30, R32); any other timer has fired. The caller drops the returned work
+    /// before the call (R30, R32), or from now if its callback has made it one; any other timer has fired. The caller drops the returned work
     /// outside of any borrow.
     #[must_use]
     pub(crate) fn finished(
@@ -141,21 +141,31 @@ impl Timers {
         key: TimerKey,
         macrotask: Macrotask,
         called_at_ms: u64,
+        now_ms: impl FnOnce() -> u64,
     ) -> Option<Work> {
         let timer = &mut self.timers[key];
         timer.is_running = false;
-        if timer.is_interval {
+        let was_interval = macrotask.origin.kind == StepKind::Interval;
+        if was_interval {
             // R27: only an interval reads the clock at its call.
             self.last_reading_ms = self.last_reading_ms.max(called_at_ms);
         }
-        let leftover = if timer.has_callback {
+        let leftover = if timer.has_callback && !timer.work.is_live() {
             timer.work = macrotask.work;
             None
         } else {
-            Some(macrotask.work) // cleared by its own callback
+            Some(macrotask.work) // cleared by its own callback, or replaced
         };
         match timer.duration_ms {
-            Some(duration_ms) if timer.is_interval => self.insert(key, duration_ms, called_at_ms),
+            Some(_) if timer.repeat_ms > 0 => {
+                let period_ms = timer.repeat_ms;
+                timer.duration_ms = Some(period_ms);
+                let start_ms = match was_interval {
+                    true => called_at_ms,
+                    false => now_ms(), // its own callback has made it one
+                };
+                self.insert(key, period_ms, start_ms);
+            }
             _ if !timer.link.is_linked() && !timer.destroyed => self.destroy(key),
             _ => {}
         }

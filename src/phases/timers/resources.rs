@@ -17,14 +17,15 @@ impl Timers {
 
 impl Timer {
     fn active_resource(&self) -> ResourceEntry {
-        let kind = match self.is_interval {
-            true => ResourceKind::Interval,
-            false => ResourceKind::Timer,
+        let kind = match self.repeat_ms {
+            0 => ResourceKind::Timer,
+            _ => ResourceKind::Interval,
         };
         let is_pending = self.link.is_linked();
         ResourceEntry {
             refed: self.refed,
             due: is_pending.then(|| Duration::from_millis(self.due_ms())),
+            label: self.work.label().cloned(),
             wakers: self.work.waker().cloned().into_iter().collect(),
             ..ResourceEntry::new(kind, Some(self.location))
         }

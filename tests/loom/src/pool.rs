@@ -11,7 +11,17 @@ use workers::Workers;
 
 type JobId = u64;
 type JobResult = std::thread::Result<Box<dyn Any + Send>>;
-type JobWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+type JobWork = Box<dyn Job>;
+
+trait Job: Send {
+    fn run(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+impl<W: FnOnce() -> Box<dyn Any + Send> + Send> Job for W {
+    fn run(self: Box<Self>) -> Box<dyn Any + Send> {
+        self()
+    }
+}
 
 mod threads {
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
@@ -79,7 +89,7 @@ mod workers;
 
 /// A job that fails if more than `limit` jobs run.
 fn job(running: Arc<AtomicUsize>, limit: usize) -> JobWork {
-    Box::new(move || {
+    Box::new(move || -> Box<dyn Any + Send> {
         assert!(running.fetch_add(1, Ordering::Relaxed) < limit);
         running.fetch_sub(1, Ordering::Relaxed);
         Box::new(())

@@ -349,6 +349,9 @@ fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
         Batched::SignalCallback(macrotask) => {
             format!("the signal of {}", macrotask.origin.location)
         }
+        Batched::Message(Message::External(..) | Message::ExternalDropped(_)) => {
+            "an operation outside of the loop".to_owned()
+        }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
         Batched::InRemoteQueue => "a message".to_owned(),
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {

@@ -1,5 +1,4 @@
-//! Parts of the measured operations that every runtime uses. `benches/instructions` uses this file and
-//! `nodeloop_side.rs`, too.
+//! Parts of the measured operations.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! nodeloop's side of each row.
+//! Operations of one kind, done a number of times. They return the time, which is not used here.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

@@ -1,0 +1,88 @@
+//! What was measured, and its medians and spreads.
+
+use crate::runtimes::LIMIT;
+use crate::workloads::Workload;
+
+/// The results of one runtime in one workload.
+pub struct Cell {
+    pub runtime: &'static str,
+    /// The cost of an operation in each round, or why there is none.
+    pub costs: Result<Vec<f64>, String>,
+}
+
+pub struct Row {
+    pub workload: &'static Workload,
+    /// Of the runtimes that have this workload.
+    pub cells: Vec<Cell>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Spread {
+    pub min: f64,
+    pub median: f64,
+    pub max: f64,
+}
+
+/// nodeloop beside the best peer of a row.
+pub struct Comparison {
+    pub ours: Spread,
+    pub peer: &'static str,
+    pub theirs: Spread,
+    /// The cost of the peer in terms of nodeloop's, by round: above 1, nodeloop is better.
+    pub ratio: Spread,
+}
+
+impl Cell {
+    pub fn spread(&self) -> Option<Spread> {
+        let costs = self.costs.as_ref().ok()?;
+        Spread::of(costs.iter().copied())
+    }
+}
+
+impl Row {
+    pub fn cell(&self, runtime: &str) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.runtime == runtime)
+    }
+
+    pub fn comparison(&self) -> Option<Comparison> {
+        let our_cell = self.cell("nodeloop")?;
+        let ours = our_cell.spread()?;
+        let is_peer = |cell: &&Cell| cell.runtime != "nodeloop" && cell.runtime != LIMIT;
+        let (cell, theirs) = self
+            .cells
+            .iter()
+            .filter(is_peer)
+            .filter_map(|cell| Some((cell, cell.spread()?)))
+            .min_by(|(_, a), (_, b)| a.median.total_cmp(&b.median))?;
+        let (our_costs, their_costs) = (our_cell.costs.as_ref().ok()?, cell.costs.as_ref().ok()?);
+        let ratios = their_costs
+            .iter()
+            .zip(our_costs)
+            .map(|(peer, ours)| peer / ours);
+        Some(Comparison {
+            ours,
+            peer: cell.runtime,
+            theirs,
+            ratio: Spread::of(ratios)?,
+        })
+    }
+}
+
+impl Spread {
+    /// Returns `None` if there are no values.
+    pub fn of(values: impl Iterator<Item = f64>) -> Option<Spread> {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        let median = match values.len() {
+            0 => return None,
+            length if length % 2 == 1 => values[middle],
+            _ => values[middle - 1].midpoint(values[middle]),
+        };
+        Some(Spread {
+            min: values[0],
+            median,
+            max: values[values.len() - 1],
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Options, messages and exit codes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{host, path, run, text_of};
+
+/// A file of a test, removed at its end.
+struct Script(PathBuf);
+
+impl Script {
+    fn new(name: &str, text: &str) -> Script {
+        let file = std::env::temp_dir().join(format!("nodeloop-js-{}-{name}", std::process::id()));
+        fs::write(&file, text).unwrap();
+        Script(file)
+    }
+
+    fn path(&self) -> &str {
+        path(&self.0)
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn errors_of(output: &nodeloop::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_missing_file_is_reported_as_node_does() {
+    let output = host(&["/no/such/file.js"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = errors_of(&output);
+    assert!(
+        errors.contains("Error: Cannot find module '/no/such/file.js'"),
+        "{errors}"
+    );
+    assert!(errors.contains("code: 'MODULE_NOT_FOUND'"), "{errors}");
+    assert!(errors.contains("Node.js v"), "{errors}");
+}
+
+#[test]
+fn a_syntax_error_names_the_file_and_the_line() {
+    let script = Script::new("syntax.js", "const fine = 1;\nlet x = ;\n");
+    let output = host(&[script.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = errors_of(&output);
+    assert!(
+        errors.starts_with(&format!("{}:2\nlet x = ;\n", script.path())),
+        "{errors}"
+    );
+    assert!(errors.contains("SyntaxError: "), "{errors}");
+}
+
+#[test]
+fn an_uncaught_error_shows_its_line() {
+    let script = Script::new(
+        "throw.js",
+        "'use strict';\nfunction fail() {\n  throw new TypeError('bad');\n}\nfail();\n",
+    );
+    let output = host(&[script.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = errors_of(&output);
+    assert!(
+        errors.starts_with(&format!(
+            "{}:3\n  throw new TypeError('bad');\n",
+            script.path()
+        )),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("\nTypeError: bad\n    at fail ("),
+        "{errors}"
+    );
+}
+
+#[test]
+fn an_error_in_a_listener_of_errors_ends_with_seven() {
+    let script = Script::new(
+        "seven.js",
+        "process.on('uncaughtException', () => { throw new Error('again'); }); throw 1;",
+    );
+    assert_eq!(host(&[script.path()]).status.code(), Some(7));
+}
+
+#[test]
+fn virtual_time_takes_no_time() {
+    let script = Script::new(
+        "virtual.js",
+        "const t = performance.now(), d = Date.now();\n\
+         setTimeout(() => console.log(performance.now() - t, Date.now() - d, new Date() - d), 3600000);",
+    );
+    let output = host(&["--virtual-time", script.path()]);
+    assert_eq!(text_of(&output), "3600000 3600000 3600000\nexit code 0\n");
+}
+
+#[test]
+fn the_script_receives_its_arguments() {
+    let script = Script::new(
+        "arguments.js",
+        "console.log(process.argv.slice(2), process.argv[1] === __filename);",
+    );
+    let output = host(&["--node", "22", script.path(), "--node", "x"]);
+    assert_eq!(text_of(&output), "[ '--node', 'x' ] true\nexit code 0\n");
+}
+
+#[test]
+fn the_release_decides_the_order() {
+    // What follows a tick that throws (R12, R53) differs from Node 26 on.
+    let script = Script::new(
+        "release.js",
+        "process.on('uncaughtException', () => console.log('uncaught'));\n\
+         process.nextTick(() => { throw 1; });\n\
+         process.nextTick(() => console.log('tick'));\n\
+         setImmediate(() => console.log('immediate'));",
+    );
+    let printed = |release| text_of(&host(&["--virtual-time", "--node", release, script.path()]));
+    assert_eq!(printed("24"), "uncaught\ntick\nimmediate\nexit code 0\n");
+    assert_eq!(printed("26"), "uncaught\nimmediate\ntick\nexit code 0\n");
+}
+
+#[test]
+fn wrong_options_are_explained() {
+    for arguments in [&["--node", "21", "x.js"][..], &["--unknown"], &[]] {
+        let output = host(arguments);
+        assert_eq!(output.status.code(), Some(9), "{arguments:?}");
+        assert!(
+            errors_of(&output).contains("usage: nodeloop-js"),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn node_options_choose_the_mode_of_unhandled_rejections() {
+    let script = Script::new(
+        "modes.js",
+        "process.on('uncaughtException', (e, origin) => console.log('uncaught', e.message, origin));\n\
+         process.on('warning', (w) => console.log(w.name));\n\
+         const p = Promise.reject(new Error('x'));\n\
+         setTimeout(() => p.catch(() => {}), 1);",
+    );
+    let printed = |mode: &str| {
+        let options = format!("--unhandled-rejections={mode}");
+        let program = env!("CARGO_BIN_EXE_nodeloop-js");
+        text_of(&run(
+            program,
+            &["--virtual-time", script.path()],
+            &[("NODE_OPTIONS", options.as_str())],
+        ))
+    };
+    let uncaught = "uncaught x unhandledRejection\n";
+    let unhandled = "UnhandledPromiseRejectionWarning\n";
+    let late = "PromiseRejectionHandledWarning\n";
+    assert_eq!(printed("throw"), format!("{uncaught}{late}exit code 0\n"));
+    assert_eq!(
+        printed("strict"),
+        format!("{uncaught}{unhandled}{unhandled}{late}exit code 0\n")
+    );
+    assert_eq!(
+        printed("warn"),
+        format!("{unhandled}{unhandled}{late}exit code 0\n")
+    );
+    assert_eq!(printed("none"), format!("{late}exit code 0\n"));
+}
+
+#[test]
+fn a_run_can_be_replayed() {
+    let script = Script::new("page.js", "setTimeout(() => console.log('x'), 5);");
+    let page = Script::new("page.html", "");
+    let output = host(&["--virtual-time", "--html", page.path(), script.path()]);
+    assert_eq!(text_of(&output), "x\nexit code 0\n");
+    let page = fs::read_to_string(&page.0).unwrap();
+    assert!(page.starts_with("<!doctype html>"));
+}

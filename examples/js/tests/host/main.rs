@@ -1,0 +1,54 @@
+//! The host against Node: scripts with recorded outputs, recorded programs, and the command line.
+
+mod cases;
+mod command_line;
+mod scripts;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nodeloop::process::{Command, Output};
+use nodeloop::time;
+
+/// No program of the tests runs for longer, also on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a program to its end. One that does not end is killed, and the test fails.
+fn run(program: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let program = program.as_ref();
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove("NODE_OPTIONS");
+    command.envs(environment.iter().copied());
+    nodeloop::block_on(async {
+        let output = time::timeout(LIMIT, command.output()).await;
+        let output =
+            output.unwrap_or_else(|_| panic!("{} {arguments:?} does not end", program.display()));
+        output.unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+    })
+}
+
+/// Runs the host.
+fn host(arguments: &[&str]) -> Output {
+    run(env!("CARGO_BIN_EXE_nodeloop-js"), arguments, &[])
+}
+
+/// What a test compares: standard output, then the exit code.
+fn text_of(output: &Output) -> String {
+    let code = output
+        .status
+        .code()
+        .map_or("none".to_owned(), |code| code.to_string());
+    format!(
+        "{}exit code {code}\n",
+        String::from_utf8_lossy(&output.stdout)
+    )
+}
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str()
+        .expect("the paths of the repository are UTF-8")
+}

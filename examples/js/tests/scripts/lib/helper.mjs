@@ -1,0 +1,2 @@
+export const twice = (value) => value * 2;
+export default function helper() {}
