@@ -128,37 +128,58 @@ impl Runner<'_> {
 
 impl LoopState {
     /// Calls a timer, and arms it again if it is an interval.
-    pub(super) fn call_timer(&self, key: TimerKey, macrotask: Macrotask) -> Flow {
+    pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
         let called_at_ms = match macrotask.work.is_repeating() {
             true => self.clock.now_ms(), // R30
             false => 0,
         };
-        let mut timer = Some(macrotask);
-        let mut leftover = None;
-        let mut finish = |timer: &mut Option<Macrotask>| {
-            if let Some(timer) = timer.take() {
-                let mut timers = self.timers.borrow_mut();
-                leftover = timers.finished(key, timer, called_at_ms, || self.clock.now_ms());
-                drop(timers);
-                self.timer_armed(key);
-            }
-        };
         let called = self.step(origin, || {
-            let call = || timer.iter_mut().for_each(|timer| perform(&mut timer.work));
-            let result = catch_unwind(AssertUnwindSafe(call));
+            let result = catch_unwind(AssertUnwindSafe(|| perform(&mut macrotask.work)));
             if result.is_err() || self.is_interrupted() {
-                finish(&mut timer); // an interval is armed before the listener is called (R30)
+                return Err(self.fail_timer(key, macrotask, called_at_ms, result));
             }
-            self.end_call(origin.location, result)
+            self.context.set(None);
+            Ok(macrotask)
         });
-        finish(&mut timer);
+        let (called, leftover) = match called {
+            Ok(timer) => {
+                let leftover = self.finish_timer(key, timer, called_at_ms);
+                (ControlFlow::Continue(()), leftover)
+            }
+            Err(failed) => failed,
+        };
         let dropped = match leftover {
             Some(work) => self.guarded(origin.location, || drop(work)),
             None => ControlFlow::Continue(()),
         };
         if called.is_break() { called } else { dropped }
+    }
+
+    /// Ends the call of a timer that has failed, and reports that. An interval is armed before the
+    /// listener is called (R30).
+    #[cold]
+    fn fail_timer(
+        &self,
+        key: TimerKey,
+        timer: Macrotask,
+        called_at_ms: u64,
+        result: thread::Result<()>,
+    ) -> (Flow, Option<Work>) {
+        let location = timer.origin.location;
+        let leftover = self.finish_timer(key, timer, called_at_ms);
+        (self.end_call(location, result), leftover)
+    }
+
+    /// Ends the call of a timer, and returns what the caller drops.
+    #[inline(always)] // a part of `call_timer`
+    fn finish_timer(&self, key: TimerKey, timer: Macrotask, called_at_ms: u64) -> Option<Work> {
+        let mut timers = self.timers.borrow_mut();
+        let leftover = timers.finished(key, timer, called_at_ms, || self.clock.now_ms());
+        drop(timers);
+        self.timer_armed(key);
+        leftover
     }
 
     /// Polls a task that was woken. A panic of its future rejects its promise and does not unwind out
@@ -265,7 +286,11 @@ impl LoopState {
     /// Calls `callback` as a separate step.
     #[inline]
     pub(crate) fn invoke(&self, origin: Origin, callback: impl FnOnce()) -> Flow {
-        self.step(origin, || self.guarded(origin.location, callback))
+        if self.observers.is_on() {
+            return self.observed_step(origin, || self.guarded(origin.location, callback));
+        }
+        self.observers.note(origin.kind, origin.location); // like `step`, as a part of the caller
+        self.guarded(origin.location, callback)
     }
 
     /// Records what runs now, and notifies the observers before and after it.
@@ -279,7 +304,7 @@ impl LoopState {
     }
 
     /// Calls `callback`, and reports its panic immediately (R51).
-    #[inline]
+    #[inline(always)] // a part of the loops that call it
     fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
         let result = catch_unwind(AssertUnwindSafe(callback));
         self.end_call(location, result)

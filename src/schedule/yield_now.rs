@@ -68,8 +68,8 @@ impl Future for YieldNow {
             Stage::Resumed => return Poll::Ready(()),
         };
         let mut check = self.state.check.borrow_mut();
-        if let Some(work) = check.pending_work(id) {
-            let replaced = std::mem::replace(work, Work::Wake(Some(cx.waker().clone())));
+        if let Some(Work::Wake(waker)) = check.pending_work(id) {
+            let replaced = waker.replace(cx.waker().clone());
             drop(check);
             drop(replaced);
             self.polled = true;

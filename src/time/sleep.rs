@@ -218,13 +218,10 @@ pub(crate) fn poll_timer(
 ) -> Poll<()> {
     let mut timers = state.timers.borrow_mut();
     if timers.is_pending(key) {
-        let waiting = timers.pending_work(key);
-        let replaced = match waiting {
+        let replaced = match timers.pending_work(key) {
             Work::Wake(Some(waker)) if waker.will_wake(cx.waker()) => None,
-            _ => Some(std::mem::replace(
-                waiting,
-                Work::Wake(Some(cx.waker().clone())),
-            )),
+            Work::Wake(waker) => waker.replace(cx.waker().clone()),
+            _ => unreachable!("the work of a timer that a future waits for is a wake"),
         };
         drop(timers);
         drop(replaced);
