@@ -2,12 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::echo_load::Load;
 use crate::process::ServerProcess;
 use crate::runtimes::Side;
 use crate::workloads::Kind;
+
+/// A server that takes longer to accept all connections, or to answer one of them, has failed.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Measures one server in a process of its own, and returns the cost of an operation.
 pub fn measure(side: &Side, kind: Kind, size: u64) -> io::Result<f64> {
@@ -49,8 +52,14 @@ pub fn measure(side: &Side, kind: Kind, size: u64) -> io::Result<f64> {
 }
 
 fn close_connections(server: &ServerProcess, count: u64) -> io::Result<()> {
-    for _ in 0..count {
-        drop(TcpStream::connect(server.address())?);
+    let start = Instant::now();
+    for accepted in 0..count {
+        if start.elapsed() > LIMIT {
+            let seconds = LIMIT.as_secs();
+            let text = format!("accepted {accepted} of {count} connections in {seconds} s");
+            return Err(io::Error::other(text));
+        }
+        drop(TcpStream::connect_timeout(&server.address(), LIMIT)?);
     }
     // Accepted after all others.
     echoing_connection(server).map(drop)
@@ -58,8 +67,8 @@ fn close_connections(server: &ServerProcess, count: u64) -> io::Result<()> {
 
 /// Connects, and checks one echo.
 fn echoing_connection(server: &ServerProcess) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(server.address())?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut stream = TcpStream::connect_timeout(&server.address(), LIMIT)?;
+    stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(b"echo")?;
     let mut answer = [0; 4];
     stream.read_exact(&mut answer)?;

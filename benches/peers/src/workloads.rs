@@ -76,7 +76,7 @@ pub const WORKLOADS: &[Workload] = &[
     ),
     run(
         "spawn-waits",
-        "the same, the task waits one turn",
+        "spawn 1,000 tasks that wait one turn, await each",
         100_000,
         5,
     ),
@@ -118,7 +118,12 @@ pub const WORKLOADS: &[Workload] = &[
         5,
     ),
     run("sleep-drop", "sleep: poll once and drop", 100_000, 5),
-    run("sleep-drop-200k", "the same, 200,000 pending", 100_000, 3),
+    run(
+        "sleep-drop-200k",
+        "sleep: poll once and drop, 200,000 pending",
+        100_000,
+        3,
+    ),
     run("timeout-clear", "set a timeout and clear it", 100_000, 5),
     run(
         "timeouts-fire",
