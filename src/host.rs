@@ -20,6 +20,7 @@
 //! | has places in its own sources | [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label), [`ImmediateHandle::set_label`](crate::ImmediateHandle::set_label), [`QueuedWork::set_label`](crate::QueuedWork::set_label) |
 //! | keeps async contexts | [`AsyncLocalStorage::snapshot`](crate::AsyncLocalStorage::snapshot), [`AsyncSnapshot::run`](crate::AsyncSnapshot::run) |
 //! | registers hooks before the main script | [`EventLoop::with_current`](crate::EventLoop::with_current) |
+//! | has several programs in one loop | [`WorkGroup`] |
 //! | ends the program | [`request_exit`], [`is_stopping`], [`set_exit_code`](crate::set_exit_code) |
 //!
 //! A function panics if no event loop is running on this thread, unless its documentation says otherwise.
@@ -29,6 +30,7 @@ mod external;
 mod rejections;
 mod source;
 mod time;
+mod work_group;
 
 pub use crate::hooks::foreign::ThrownValue;
 pub use crate::hooks::microtask_source::MicrotaskSource;
@@ -39,3 +41,4 @@ pub use external::{CallbackScopes, Operation, queue_macrotask, queue_native};
 pub use rejections::{TrackedRejection, track_rejection};
 pub use source::set_microtask_source;
 pub use time::loop_time_ms;
+pub use work_group::{WorkGroup, WorkHold};

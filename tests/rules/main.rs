@@ -17,6 +17,7 @@ mod exit_code;
 mod host_errors;
 mod host_exit;
 mod host_external;
+mod host_groups;
 mod host_labels;
 mod host_rejections;
 mod host_source;

@@ -12,7 +12,7 @@
 
 #[allow(
     dead_code,
-    reason = "jobs are not counted: their threads are not repeatable"
+    reason = "some rows are not counted, because their threads are not repeatable"
 )]
 mod nodeloop_side;
 #[allow(dead_code, reason = "as above")]
