@@ -358,10 +358,13 @@ impl Timers {
             return None;
         }
         let work = self.timers.remove(key).work;
-        if work.is_spent() {
-            std::mem::forget(work); // it owns nothing, and a destructor would find that out again
-            return None;
+        match work {
+            Work::Once(None) | Work::Wake(None) => {
+                std::mem::forget(work); // it owns nothing, and a destructor would find that out again
+                None
+            }
+            work if work.is_spent() => None, // its label is dropped
+            work => Some(work),
         }
-        Some(work)
     }
 }

@@ -300,3 +300,15 @@ fn a_destructor_does_not_replace_the_panic_of_its_future() {
     let lines = log.lines();
     assert!(lines.len() == 1 && lines[0].contains("poll"), "{lines:?}");
 }
+
+/// Not a rule of Node's: labels are those of `nodeloop::host`.
+#[test]
+fn the_label_of_a_timer_that_has_fired_is_dropped() {
+    let label: std::sync::Arc<str> = "timer".into();
+    let given = label.clone();
+    trace(|_| {
+        nodeloop::set_timeout(ms(1), || {}).set_label(given);
+    })
+    .assert([] as [&str; 0]);
+    assert_eq!(std::sync::Arc::strong_count(&label), 1);
+}
