@@ -64,6 +64,21 @@ impl SpawnError {
         };
         io::Error::new(kind, error)
     }
+
+    /// What the text of the system leaves out.
+    fn advice(&self) -> Option<&'static str> {
+        let is_name = Path::new(&self.program).components().count() == 1;
+        match self.source.kind() {
+            _ if self.program.is_empty() => Some("the name of the program is empty"),
+            io::ErrorKind::NotFound if is_name && self.current_dir.is_none() => {
+                Some("it was searched for in the directories of `PATH`")
+            }
+            io::ErrorKind::InvalidInput if self.raw_os_error().is_none() => {
+                Some("the program, an argument, a variable or the directory contains it: remove it")
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for SpawnError {
@@ -72,7 +87,11 @@ impl fmt::Display for SpawnError {
         if let Some(directory) = &self.current_dir {
             write!(f, " in {directory:?}")?;
         }
-        write!(f, ": {}", self.source)
+        write!(f, ": {}", self.source)?;
+        match self.advice() {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -332,8 +332,29 @@ fn a_program_that_is_missing_is_an_error_at_once() {
     block_on(async {
         let error = Command::new("not-there").spawn().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.to_string().starts_with("spawn of \"not-there\": "));
+        let text = error.to_string();
+        assert!(text.starts_with("spawn of \"not-there\": "), "{text}");
+        assert!(
+            text.ends_with("; it was searched for in the directories of `PATH`"),
+            "{text}"
+        );
         assert_eq!(SpawnError::of(&error).unwrap().program(), "not-there");
+    });
+}
+
+#[test]
+fn wrong_programs_and_arguments_are_explained() {
+    let _limit = limit();
+    block_on(async {
+        let text = Command::new("").spawn().unwrap_err().to_string();
+        assert!(
+            text.ends_with("; the name of the program is empty"),
+            "{text}"
+        );
+        let error = command("copy").arg("a\0b").spawn().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let text = error.to_string();
+        assert!(text.ends_with(" contains it: remove it"), "{text}");
     });
 }
 

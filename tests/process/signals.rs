@@ -359,6 +359,19 @@ fn what_cannot_be_listened_to_is_an_error() {
     });
 }
 
+#[test]
+fn a_signal_without_a_name_is_not_sent_to_a_child() {
+    let _limit = limit();
+    nodeloop::run(async {
+        let mut command = nodeloop::process::Command::new("sleep");
+        let mut child = command.arg("1000").kill_on_drop(true).spawn().unwrap();
+        let error = child.signal(SignalKind::from_raw(34)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("without a name"), "{error}");
+        child.kill().await.unwrap();
+    });
+}
+
 /// The default action returns some time after the last listener was removed.
 fn raise_until_it_ends_the_process(kind: SignalKind) -> ! {
     loop {

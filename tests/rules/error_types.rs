@@ -190,7 +190,8 @@ fn no_text_is_reported_twice() {
     #[cfg(unix)]
     let errors = {
         let spawned = nodeloop::block_on(async { nodeloop::process::Command::new("nope").spawn() });
-        let text = "spawn of \"nope\": No such file or directory (os error 2)";
+        let text = "spawn of \"nope\": No such file or directory (os error 2); it was searched for in \
+                    the directories of `PATH`";
         errors
             .into_iter()
             .chain([(spawned.unwrap_err().into(), vec![text])])

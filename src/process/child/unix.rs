@@ -17,8 +17,8 @@ impl Child {
     /// # Errors
     ///
     /// Returns any error reported by the operating system, for example if the child now belongs to
-    /// another user; and `InvalidInput` if there is no such signal or the child is known to have
-    /// ended.
+    /// another user; and `InvalidInput` if the signal has no name, as those for real time, or the child is
+    /// known to have ended.
     #[doc(alias = "kill")]
     pub fn signal(&self, kind: SignalKind) -> io::Result<()> {
         let id = i32::try_from(self.id).ok().and_then(Pid::from_raw);
@@ -27,7 +27,7 @@ impl Child {
             (Some(id), Some(signal)) if self.owns_id() => Ok(kill_process(id, signal)?),
             (_, None) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "there is no signal of this number: use a `SignalKind` that has a name",
+                "a signal without a name can't be sent: use a `SignalKind` that has one",
             )),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
