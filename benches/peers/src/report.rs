@@ -102,15 +102,19 @@ impl Report<'_> {
 
     /// The short table of the README: ratios only.
     pub fn readme(&self) -> String {
-        let mut text = String::from("| row of the comparison | ratio |\n|---|---|\n");
+        let mut text =
+            String::from("| row of the comparison | best peer | ratio |\n|---|---|---|\n");
         for row in self
             .rows
             .iter()
             .filter(|row| SHORT.contains(&row.workload.name))
         {
             if let Some(comparison) = row.comparison() {
-                let ratio = comparison.ratio.median;
-                let _ = writeln!(text, "| {} | {ratio:.2} |", row.workload.title);
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {:.2} |",
+                    row.workload.title, comparison.peer, comparison.ratio.median
+                );
             }
         }
         let _ = write!(text, "\n{}\n\n`{COMMAND}` measures them.\n", self.source());
