@@ -4,7 +4,8 @@
 #
 #     .ci/fuzz.sh [SECONDS_PER_TARGET [TARGET...]]    60 seconds and all targets; 3600 is the long form
 #
-# NODELOOP_FUZZ_SEED repeats the choices of a run; without it they are different each time.
+# NODELOOP_FUZZ_SEED repeats the choices of a run, as far as time and the inputs of target/corpus allow;
+# without it they are different each time. Builds only the targets that are named.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 seconds=${1:-60}
@@ -21,7 +22,11 @@ cargo fuzz --version >/dev/null 2>&1 ||
   CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug cargo-fuzz@0.13.2
 
 mapfile -t targets < <(if [ $# -gt 0 ]; then printf '%s\n' "$@"; else cargo +nightly fuzz list; fi)
-cargo +nightly fuzz build
+if [ $# -gt 0 ]; then
+  for target in "${targets[@]}"; do cargo +nightly fuzz build "$target"; done
+else
+  cargo +nightly fuzz build
+fi
 
 failed=()
 for target in "${targets[@]}"; do
