@@ -65,7 +65,7 @@
 //!   `descriptor`, `set_reuseport` and `reuse_port` are missing. There are no named pipes, which Node uses
 //!   there for `net.connect(path)`: without unsafe code, mio can create neither the end of a client nor a
 //!   second instance of a server's end.
-//! - **Other Unix systems.** They compile and are not tested. Abstract names of Unix domain sockets and
+//! - **Other Unix systems.** For macOS, the crate is checked to compile; nothing is tested. Abstract names of Unix domain sockets and
 //!   `peer_cred` need Linux or Android; elsewhere they return an error of kind `Unsupported`.
 //!
 //! [`AsyncRead`]: futures::io::AsyncRead

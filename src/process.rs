@@ -28,8 +28,9 @@
 //! | `child.ref()`, `.unref()` | [`Child::ref_`], [`Child::unref`] |
 //!
 //! **Order.** The end of a child is reported by a macrotask of the poll phase, after all other
-//! events of that phase: after the output that the child has written by then, and after the ends of
-//! its pipes. If several children have ended, they are reported in the order in which they were
+//! events of that phase (R65): after the output that the child has written by then. The end of a pipe
+//! that arrives together with its last bytes is read in the next phase, so after the end of the child; up
+//! to [Node 22](crate::NodeRelease) in the same phase, so before it. If several children have ended, they are reported in the order in which they were
 //! started. [`Child::wait_with_output`] completes when the child has ended *and* its pipes have
 //! been read to their ends, in the close phase if a pipe was the last. A pipe may outlive the
 //! child, because a process that has inherited its other end keeps it open.
@@ -41,7 +42,8 @@
 //!
 //! **Drop.** A child is not killed when its handle is dropped or the loop ends, unless
 //! [`kill_on_drop`](Command::kill_on_drop) was set. Every child is waited for, so that it does not
-//! stay a zombie: by its loop, or after the end of that loop, when a child of any other loop ends.
+//! stay a zombie: by its loop, or after the end of that loop, when a child of any other loop ends. If
+//! there is no such child, it stays a zombie until the process ends.
 //! Children of a child are never killed with it.
 //!
 //! **Virtual time.** As with sockets, virtual time does not wait for a child unless

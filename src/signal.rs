@@ -305,8 +305,12 @@ impl fmt::Debug for Signal {
 
 /// Waits for Ctrl-C (`SIGINT`), on Unix and on Windows.
 ///
-/// From this call until the future is dropped, Ctrl-C does not end the process. From 100 ms later it
-/// does, so a second Ctrl-C ends a slow shutdown; hold a [`signal`] stream to prevent that.
+/// From this call until the future is dropped, Ctrl-C does not end the process. Afterwards it does, on
+/// Unix from 100 ms after the drop, so a second Ctrl-C ends a slow shutdown; hold a [`signal`] stream to
+/// prevent that.
+///
+/// The future is not `Unpin`: in `select!`, call `ctrl_c()` in the branch, or pin the future with
+/// [`pin!`](std::pin::pin) before.
 ///
 /// Waiting does not keep the loop alive. A server usually does, and a main future that waits for
 /// nothing else [blocks](crate::StuckPolicy) until the signal arrives.

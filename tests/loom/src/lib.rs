@@ -1,5 +1,5 @@
-//! What threads share in the library, under every interleaving and every permitted order of memory
-//! operations: the remote queue, keep-alive tokens, the wakers of a main future, the worker pool, and the
+//! What threads share in the library, under every interleaving (with few preemptions in a large model, see
+//! below) and every permitted order of memory operations: the remote queue, keep-alive tokens, the wakers of a main future, the worker pool, and the
 //! channel of a worker.
 //!
 //! ```text
