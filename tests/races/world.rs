@@ -179,7 +179,7 @@ impl Disk {
     }
 }
 
-/// A store behind a connection of its own for each request, such as a database with a pool of
+/// A store with a connection of its own for each request, such as a database with a pool of
 /// connections.
 #[derive(Clone, Default)]
 pub struct Store {
