@@ -5,8 +5,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-
-use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 use super::runner::Runner;
 use crate::phases::macrotask::SourceLocation;
@@ -15,13 +14,13 @@ use crate::phases::macrotask::SourceLocation;
 pub(crate) enum ExternalCallback {
     /// A macrotask of the poll phase, which receives the result.
     Completion(Box<dyn FnOnce(Box<dyn Any + Send>)>),
-    /// Code of the host that is no macrotask itself; see `host/native.rs`.
+    /// Code of the host that is no macrotask itself; see `host/external.rs`.
     Native(Box<dyn FnOnce(&Runner<'_>)>),
 }
 
 #[derive(Default)]
 pub(crate) struct ExternalCallbacks {
-    callbacks: RefCell<FxHashMap<u64, (ExternalCallback, SourceLocation)>>,
+    callbacks: RefCell<BTreeMap<u64, (ExternalCallback, SourceLocation)>>,
     /// A number is never used again: a message may arrive after its run has ended.
     next_id: Cell<u64>,
 }
@@ -38,7 +37,8 @@ impl ExternalCallbacks {
         self.callbacks.borrow_mut().remove(&id)
     }
 
-    /// Removes all callbacks, which the caller drops outside of any borrow.
+    /// Removes all callbacks, in the order in which they were added. The caller drops them outside of any
+    /// borrow.
     pub(crate) fn take_all(&self) -> Vec<ExternalCallback> {
         let all = self.callbacks.take();
         all.into_values().map(|(callback, _)| callback).collect()

@@ -123,6 +123,33 @@ fn an_operation_outlives_its_run_and_its_loop() {
     log.assert([]);
 }
 
+/// Twenty, so that the order of a hash map would be noticed.
+#[test]
+fn callbacks_left_at_the_end_are_dropped_in_order() {
+    struct LogOnDrop(Log, usize);
+    impl Drop for LogOnDrop {
+        fn drop(&mut self) {
+            self.0.add(self.1);
+        }
+    }
+
+    let log = Log::new();
+    let logs = log.clone();
+    let mut event_loop = virtual_loop();
+    let result = event_loop.run_script(move || {
+        for number in 0..20 {
+            let on_drop = LogOnDrop(logs.clone(), number);
+            queue_macrotask(move || drop(on_drop));
+        }
+        request_exit(0);
+    });
+    assert!(matches!(result, Err(RunError::Exit(0))), "{result:?}");
+    log.assert([
+        "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
+        "17", "18", "19",
+    ]);
+}
+
 /// `373-nested-callback-scope.js`.
 #[test]
 fn a_nested_scope_drains_nothing() {
