@@ -93,7 +93,8 @@
 //! # Platforms
 //!
 //! All tests run on Linux. Those of the default features that have a meaning on Windows also run under Wine,
-//! without those of the documentation. For macOS, the crate is checked to compile. [Limits](guide::limits_and_faq) names what is missing on Windows, and
+//! without those of the documentation. For macOS, the crate is checked to compile.
+//! [Limits](guide::limits_and_faq) names what is missing on Windows, and
 //! [exactness](guide::exactness#windows) what differs there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -133,8 +133,8 @@ impl Timers {
     }
 
     /// Ends the call of a timer. An interval is armed again, starting from the clock reading taken
-    /// before the call (R30, R32), or from now if its callback has made it one; any other timer has fired. The caller drops the returned work
-    /// outside of any borrow.
+    /// before the call (R30, R32), or from now if its callback has made it one; any other timer has fired.
+    /// The caller drops the returned work outside of any borrow.
     #[must_use]
     pub(crate) fn finished(
         &mut self,
