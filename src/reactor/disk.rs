@@ -15,8 +15,6 @@
 //!
 //! Invariant: the lock is never held while code of the user runs.
 
-#![allow(dead_code, reason = "the functions of `fs` use it")]
-
 mod calls;
 mod content;
 mod errno;
@@ -40,7 +38,7 @@ use std::time::Duration;
 pub(crate) use calls::DiskFile;
 pub use faults::{DiskError, DiskFault, DiskOperation};
 pub(crate) use files::OpenFlags;
-pub(crate) use inode::{Attributes, Kind, Times};
+pub(crate) use inode::{Attributes, Kind};
 pub(crate) use tree::EntryFacts;
 
 use errno::Result;
@@ -236,6 +234,7 @@ impl Disk {
     }
 
     /// Sets the start of the random numbers that decide about faults with a probability.
+    #[cfg_attr(not(test), expect(dead_code, reason = "used by the world"))]
     pub(crate) fn set_seed(&self, seed: u64) {
         self.lock().faults.random = Random::new(seed);
     }

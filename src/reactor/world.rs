@@ -11,6 +11,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::disk::Disk;
+
 /// The state that all hosts of a world share.
 pub(crate) struct WorldState {
     now: Rc<Cell<Duration>>,
@@ -20,6 +22,8 @@ pub(crate) struct WorldState {
 /// What the world knows of one host, up or down.
 pub(crate) struct HostState {
     pub(crate) name: String,
+    /// What is on it outlives the loop of the host.
+    pub(crate) disk: Disk,
 }
 
 /// Identifies a host of a world: its number in the order of creation.
@@ -61,6 +65,7 @@ impl WorldState {
         let mut hosts = self.hosts.borrow_mut();
         hosts.push(HostState {
             name: name.to_owned(),
+            disk: Disk::new(),
         });
         HostId(hosts.len() - 1)
     }
@@ -86,5 +91,10 @@ impl WorldHost {
     #[allow(dead_code, reason = "sockets and files of a host use it")]
     pub(crate) fn name(&self) -> String {
         self.world.with_host(self.id, |host| host.name.clone())
+    }
+
+    /// Returns the disk of this host.
+    pub(crate) fn disk(&self) -> Disk {
+        self.world.with_host(self.id, |host| host.disk.clone())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::errno::{Errno, Result};
 use super::files::FileId;
-use super::volume::{Last, ROOT, parts};
+use super::volume::ROOT;
 use super::{Attributes, Disk, EntryFacts, Follow, Kind, Node, OpenFlags, Position, Volume};
 
 /// A descriptor of an open file on a disk. It is closed when it is dropped.

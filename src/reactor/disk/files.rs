@@ -66,6 +66,19 @@ impl Position {
 }
 
 impl OpenFlags {
+    /// Takes over flags of `open` that have a meaning on a simulated disk.
+    #[cfg(unix)]
+    pub(crate) fn set_custom(&mut self, flags: i32) {
+        use rustix::fs::OFlags;
+
+        let flags = OFlags::from_bits_retain(flags as _);
+        self.no_follow = flags.contains(OFlags::NOFOLLOW);
+        self.directory = flags.contains(OFlags::DIRECTORY);
+        self.sync = flags.intersects(OFlags::SYNC | OFlags::DSYNC);
+        self.append |= flags.contains(OFlags::APPEND);
+        self.truncate |= flags.contains(OFlags::TRUNC);
+    }
+
     fn check(self) -> Result<()> {
         let writes = self.write || self.append;
         let has_access = self.read || writes;
