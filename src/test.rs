@@ -101,7 +101,7 @@ pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
 pub use simulated::complete_within;
 pub use stepper::Stepper;
-pub use world::{Host, World, WorldBuilder};
+pub use world::{Fault, Host, World, WorldBuilder};
 
 /// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished
 /// and nothing keeps the loop alive. Returns the output of the body.
