@@ -30,6 +30,7 @@ mod notify;
 pub(crate) mod release;
 pub(crate) mod runner;
 mod shutdown;
+mod simulated_job;
 pub(crate) mod state;
 pub(crate) mod status;
 mod trampoline;
@@ -233,6 +234,10 @@ impl Runner<'_> {
                     let origin = waker.meta.origin(StepKind::RemoteWake);
                     Macrotask::callback(move || state.push_main(&waker), origin)
                 }
+                Arrival::SimulatedJob(id) => match self.simulated_job(id) {
+                    Some(macrotask) => macrotask,
+                    None => continue,
+                },
                 Arrival::Message(Message::JobDone(id, result)) => {
                     let Some((done, origin)) = self.pool.take_done(id) else {
                         drop_quietly(result); // its run has ended

@@ -290,13 +290,18 @@ impl LoopState {
     ) -> JobId {
         let mut origin = Origin::of(StepKind::JobDone, location, self.pool.next_id());
         origin.entry = self.enqueued(origin, None);
+        if let Some(world) = self.world() {
+            let duration = world.job_duration(location);
+            let (job, now) = ((done, origin), self.clock.now());
+            return self.pool.submit_simulated(work, job, now, duration);
+        }
         self.pool.submit(work, done, origin)
     }
 
     /// Cancels a job that no thread has started. Returns whether it was cancelled.
     pub(crate) fn cancel_job(&self, id: JobId) -> bool {
         self.refuse_if_observer();
-        let Some((cancelled, origin)) = self.pool.cancel(id) else {
+        let Some((cancelled, origin)) = self.pool.cancel(id, self.clock.now()) else {
             return false;
         };
         match origin {

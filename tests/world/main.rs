@@ -1,6 +1,7 @@
 //! The simulated world: hosts on one virtual clock, their network, and its faults.
 
 mod faults;
+mod files;
 mod hosts;
 mod notes;
 mod tcp;

@@ -10,6 +10,10 @@ impl PollPhase {
     /// Collects what has arrived at this host.
     pub(super) fn collect_from_world(&self, cx: &PollContext<'_>, host: &WorldHost) {
         self.batch_due_completions(cx.clock);
+        let finished = cx.pool.finish_due(cx.clock.now()).into_iter();
+        self.batch
+            .borrow_mut()
+            .extend(finished.map(Batched::SimulatedJob));
         let events = host.with_network(|network| network.take_ready(host.id));
         let mut batch = self.batch.borrow_mut();
         let mut registrations = self.registrations.borrow_mut();

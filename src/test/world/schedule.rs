@@ -25,7 +25,7 @@ impl World {
             self.inner.switch_machines(self);
             let has_acted = self.run_due_actions();
             let has_arrived = self.inner.state.run_due_packets();
-            if has_acted || has_arrived || self.run_turns() || self.inner.wait_for_jobs() {
+            if has_acted || has_arrived || self.run_turns() {
                 continue;
             }
             if !self.inner.is_awaited() {
@@ -192,6 +192,7 @@ impl Inner {
                     machine.running.take()
                 });
                 drop(crashed);
+                self.state.with_host(id, |host| host.crash_disk());
             }
             if self.with(id, |machine| machine.power) == Power::Starting {
                 self.start(id, world);
@@ -226,17 +227,6 @@ impl Inner {
 
     fn is_awaited(&self) -> bool {
         self.machines.borrow().iter().any(Machine::is_awaited)
-    }
-
-    /// Waits until a job of the pool of any host has finished. Returns whether there were any.
-    fn wait_for_jobs(&self) -> bool {
-        let machines = self.machines.borrow();
-        let mut running = machines.iter().filter_map(|it| it.running.as_ref());
-        let busy = running.find(|it| it.event_loop.state().pool.has_outstanding());
-        if let Some(busy) = busy {
-            busy.event_loop.state().pool.wait_for_jobs();
-        }
-        busy.is_some()
     }
 
     /// Moves time to the next instant at which something happens.
