@@ -242,7 +242,7 @@ impl Disk {
     }
 
     /// Sets the start of the random numbers that decide about faults with a probability.
-    pub(crate) fn set_seed(&self, seed: u64) {
+    pub(crate) fn set_random_start(&self, seed: u64) {
         self.lock().faults.random = Random::new(seed);
     }
 

@@ -95,7 +95,7 @@ impl WorldState {
         let mut hosts = self.hosts.borrow_mut();
         let id = HostId(hosts.len());
         let (disk, jobs) = (Disk::new(), JobTimes::new(self.random_start.get(), id));
-        disk.set_seed(self.random_start.get().wrapping_add(id.0 as u64));
+        disk.set_random_start(self.random_start.get().wrapping_add(id.0 as u64));
         hosts.push(HostState {
             name: name.to_owned(),
             disk,

@@ -154,8 +154,8 @@ impl SimulatedWorkers {
 mod tests {
     use std::any::Any;
 
-    use super::super::Job;
     use super::*;
+    use crate::blocking::pool::Job;
 
     struct Nothing;
 
@@ -183,7 +183,7 @@ mod tests {
         let mut workers = workers(2, &[Some(10), Some(3), Some(4), Some(1)]);
         assert_eq!(workers.next_end(), Some(ms(3)));
         assert_eq!(workers.last_end(), Ok(Some(ms(10))));
-        assert_eq!(workers.finish_due(ms(2)), []);
+        assert!(workers.finish_due(ms(2)).is_empty());
         // 1 from 0 to 3, 2 from 3 to 7, 3 from 7 to 8.
         assert_eq!(workers.finish_due(ms(9)), [1, 2, 3]);
         assert_eq!(workers.finish_due(ms(10)), [0]);
