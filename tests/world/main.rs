@@ -3,5 +3,6 @@
 mod faults;
 mod hosts;
 mod notes;
+mod repeatable;
 mod tcp;
 mod udp;
