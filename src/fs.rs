@@ -112,6 +112,7 @@ mod job;
 mod open_options;
 mod read_buffer;
 mod read_dir;
+mod replayed;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -126,7 +127,7 @@ use crate::promise::TryPromise;
 pub use dir_builder::DirBuilder;
 pub use error::PathError;
 pub use file::File;
-use job::{path_job, two_path_job};
+use job::{opaque_path_job_with, path_job, two_path_job};
 pub use open_options::OpenOptions;
 pub use read_dir::{DirEntry, ReadDir, read_dir};
 #[cfg(unix)]
@@ -227,7 +228,7 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> TryPromise<(), io
 #[doc(alias = "stat")]
 #[track_caller]
 pub fn metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
-    path_job("fs::metadata", path, std::fs::metadata)
+    opaque_path_job_with("fs::metadata", path, std::fs::metadata, |metadata| metadata)
 }
 
 /// Returns the metadata of a file.
@@ -236,7 +237,8 @@ pub fn metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
 #[doc(alias = "lstat")]
 #[track_caller]
 pub fn symlink_metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
-    path_job("fs::symlink_metadata", path, std::fs::symlink_metadata)
+    let work = std::fs::symlink_metadata;
+    opaque_path_job_with("fs::symlink_metadata", path, work, |metadata| metadata)
 }
 
 /// Returns the absolute path, with all symbolic links, `.` and `..` resolved.

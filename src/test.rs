@@ -79,6 +79,7 @@ mod diff;
 mod explore;
 mod failure;
 mod log;
+mod replay;
 mod simulated;
 mod stepper;
 
@@ -97,6 +98,7 @@ pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
+pub use replay::{DivergenceReport, Replay, ReplayError, ReplayFailure, Replayed, replay};
 pub use simulated::complete_within;
 pub use stepper::Stepper;
 

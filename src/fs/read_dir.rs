@@ -16,7 +16,7 @@ use futures::stream::FusedStream;
 use crate::promise::{Promise, TryPromise};
 
 use super::PathError;
-use super::job::{job, path_job, path_job_with};
+use super::job::{opaque_job, opaque_path_job_with};
 
 /// The number of entries that one job reads, which is the default `bufferSize` of Node's `opendir`.
 const ENTRIES_PER_JOB: usize = 32;
@@ -49,7 +49,7 @@ const ENTRIES_PER_JOB: usize = 32;
 pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
     let kept: Arc<Path> = path.as_ref().into();
     let work = |path: Arc<Path>| Ok(Batch::read(Box::new(std::fs::read_dir(&path)?), &path));
-    path_job_with("fs::read_dir", path, work, |batch| ReadDir {
+    opaque_path_job_with("fs::read_dir", path, work, |batch| ReadDir {
         path: kept,
         state: State::Loaded(batch),
     })
@@ -126,7 +126,8 @@ impl ReadDir {
                     };
                     let path = self.path.clone();
                     let work = move || Batch::read(directory, &path);
-                    self.state = State::Reading(job("ReadDir::next_entry", work, |batch| batch));
+                    self.state =
+                        State::Reading(opaque_job("ReadDir::next_entry", work, |batch| batch));
                 }
                 State::Reading(reading) => {
                     let batch = ready!(Pin::new(reading).poll(cx));
@@ -218,6 +219,7 @@ impl DirEntry {
     #[track_caller]
     pub fn metadata(&self) -> TryPromise<Metadata, io::Error> {
         let entry = self.entry.clone();
-        path_job("DirEntry::metadata", self.path(), move |_| entry.metadata())
+        let work = move |_| entry.metadata();
+        opaque_path_job_with("DirEntry::metadata", self.path(), work, |metadata| metadata)
     }
 }

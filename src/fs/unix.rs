@@ -14,6 +14,9 @@ use super::job::{path_job, two_path_job};
 use super::{DirBuilder, DirEntry, File, OpenOptions};
 use crate::promise::TryPromise;
 
+/// A file that contains nothing, and discards what is written.
+pub(super) const NULL_DEVICE: &str = "/dev/null";
+
 /// The permissions of a new directory; `None` for the default.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DirMode(Option<u32>);

@@ -6,6 +6,9 @@ use std::path::Path;
 use super::job::two_path_job;
 use crate::promise::TryPromise;
 
+/// A file that contains nothing, and discards what is written.
+pub(super) const NULL_DEVICE: &str = "NUL";
+
 /// The permissions of a new directory. Windows has none to set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DirMode;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::panic::resume_unwind;
 
 use super::error::FailedAttempt;
-use crate::blocking::try_spawn_blocking;
+use crate::blocking::try_recorded_job_with;
 use crate::io::loop_ended;
 use crate::promise::{self, PromiseError, TryPromise};
 
@@ -105,13 +105,14 @@ pub fn lookup_host(address: impl ToSocketAddrs) -> TryPromise<Vec<SocketAddr>, i
 
 #[track_caller]
 fn look_up(host: String, port: u16) -> TryPromise<Vec<SocketAddr>, io::Error> {
-    try_spawn_blocking(move || {
+    let look_up = move || {
         let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
         match addresses {
             Ok(addresses) => Ok(addresses.collect()),
             Err(error) => Err(FailedAttempt::named("getaddrinfo", host, error).into_error()),
         }
-    })
+    };
+    try_recorded_job_with("net::lookup_host", look_up, |result| result)
 }
 
 fn invalid(text: &'static str) -> io::Error {

@@ -11,11 +11,12 @@ use socket2::SockRef;
 
 use crate::io::platform::PlatformSource;
 use crate::io::{ReadSource, WriteSource};
+use crate::reactor::journal::value::Value;
 
 /// Any socket.
 pub trait OsSocket: AsSocket2 + PlatformSource + Debug + Into<Self::Std> {
     type Std;
-    type Address;
+    type Address: Value;
     /// The name of the public alias.
     const NAME: &'static str;
     /// The name of the public function that calls [`from_std`](OsSocket::from_std).
@@ -43,7 +44,7 @@ pub trait OsStream: OsSocket + ReadSource + WriteSource {
     reason = "a bound of a public type; Rust 1.88 reports it"
 )]
 pub trait OsListener: OsSocket {
-    type Stream;
+    type Stream: Value;
 
     fn accept(&self) -> io::Result<(Self::Stream, Self::Address)>;
 }

@@ -13,6 +13,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::{Direction, Interest, PollEvented, Ready, UntilReady};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::value::Value;
 use crate::reactor::registrations::Taken;
 use crate::runtime::MainOutput;
 
@@ -213,7 +214,7 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Calls `operation` with the options that mio has no method for.
-    pub(super) fn with_options<R>(
+    pub(super) fn with_options<R: Value>(
         &self,
         operation: impl FnOnce(&socket2::Socket) -> io::Result<R>,
     ) -> io::Result<R> {

@@ -23,8 +23,8 @@ use super::os::{OsListener, OsSocket, OsStream};
 use super::socket::{Socket, set_ttl, ttl};
 use super::split::OwnedReadHalf;
 use crate::event_loop::current::current;
+use crate::io::check_loop;
 use crate::io::platform::{REUSE_ADDRESS, SHORT_READ_DRAINS};
-use crate::io::{Direction, check_loop};
 
 /// The length of the queue of connections to accept, as in Node (`lib/net.js`, `server.listen`).
 const BACKLOG: u32 = 511;
@@ -154,15 +154,16 @@ impl Socket<Stream<Tcp>> {
     ///
     /// Dropping the future ends the wait.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let peek = |socket: &mio::net::TcpStream| socket.peek(buffer);
-        self.source.async_io(Direction::Read, peek).await
+        self.source
+            .async_read(buffer, mio::net::TcpStream::peek)
+            .await
     }
 
     /// Peeks as [`peek`](TcpStream::peek) does, for `poll_*` methods: only the task of the latest call
     /// is woken, including calls of `poll_read`.
     pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let peek = |socket: &mio::net::TcpStream| socket.peek(buffer);
-        self.source.poll_io(Direction::Read, cx, peek)
+        self.source
+            .poll_read_io(cx, buffer, mio::net::TcpStream::peek)
     }
 
     /// Returns the value of the `TCP_NODELAY` option.

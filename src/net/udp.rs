@@ -144,16 +144,14 @@ impl Socket<Datagram<Udp>> {
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let peek = |socket: &mio::net::UdpSocket| peek(socket, buffer);
-        self.source.async_io(Direction::Read, peek).await
+        self.source.async_read(buffer, peek).await
     }
 
     /// Receives a datagram and the address of its sender without removing it from the queue.
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let peek_from = |socket: &mio::net::UdpSocket| peek_from(socket, buffer);
-        self.source.async_io(Direction::Read, peek_from).await
+        self.source.async_read(buffer, peek_from).await
     }
 
     /// Peeks as [`peek_from`](UdpSocket::peek_from) does, for `poll_*` methods: only the task of the
@@ -163,22 +161,19 @@ impl Socket<Datagram<Udp>> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let peek_from = |socket: &mio::net::UdpSocket| peek_from(socket, buffer);
-        self.source.poll_io(Direction::Read, cx, peek_from)
+        self.source.poll_read_io(cx, buffer, peek_from)
     }
 
     /// Peeks as [`peek`](UdpSocket::peek) does, without waiting; see
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.source
-            .try_io(Interest::READABLE, |socket| peek(socket, buffer))
+        self.source.try_read_io(buffer, peek)
     }
 
     /// Peeks as [`peek_from`](UdpSocket::peek_from) does, without waiting; see
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.source
-            .try_io(Interest::READABLE, |socket| peek_from(socket, buffer))
+        self.source.try_read_io(buffer, peek_from)
     }
 
     /// Returns the value of the `SO_BROADCAST` option.

@@ -12,10 +12,11 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::connect::connect_socket;
 use super::{TcpListener, TcpStream};
-use crate::event_loop::current::current;
+use crate::event_loop::current::{current, try_current};
 use crate::event_loop::state::LoopState;
 use crate::net::error::FailedAttempt;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 
 /// A TCP socket that has not yet been converted to a [`TcpListener`] or a [`TcpStream`].
 ///
@@ -181,8 +182,13 @@ impl TcpSocket {
     }
 
     /// Binds the socket to `address`.
+    #[track_caller]
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
-        self.socket.bind(&address.into())
+        let bind = || self.socket.bind(&address.into());
+        match try_current() {
+            Some(state) => state.call_system(Operation::Bind, Location::caller(), bind),
+            None => bind(),
+        }
     }
 
     /// Returns the local address of the socket.
@@ -217,7 +223,7 @@ impl TcpSocket {
         location: SourceLocation,
     ) -> io::Result<TcpListener> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        self.socket.listen(backlog)?;
+        state.call_system(Operation::Bind, location, || self.socket.listen(backlog))?;
         self.socket.set_nonblocking(true)?;
         let socket = mio::net::TcpListener::from_std(self.socket.into());
         TcpListener::new(state, socket, location)

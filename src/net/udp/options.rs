@@ -16,6 +16,7 @@ use crate::io::platform::set_reuse_port;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 
 /// Options for binding a UDP socket, as those of Node's `dgram.createSocket`.
 ///
@@ -116,7 +117,7 @@ impl UdpOptions {
         async move {
             let mut failed = Vec::new();
             for address in target?.resolve().await? {
-                match self.socket(address) {
+                match self.socket(&state, address, location) {
                     Ok(socket) => {
                         let socket = mio::net::UdpSocket::from_std(socket.into());
                         return UdpSocket::new(state, socket, location);
@@ -129,7 +130,12 @@ impl UdpOptions {
         .fuse()
     }
 
-    fn socket(&self, address: SocketAddr) -> io::Result<Socket> {
+    fn socket(
+        &self,
+        state: &LoopState,
+        address: SocketAddr,
+        location: SourceLocation,
+    ) -> io::Result<Socket> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
@@ -148,7 +154,8 @@ impl UdpOptions {
         if let Some(bytes) = self.send_buffer_size {
             socket.set_send_buffer_size(bytes)?;
         }
-        socket.bind(&address.into())?;
+        let bind = || socket.bind(&address.into());
+        state.call_system(Operation::Bind, location, bind)?;
         Ok(socket)
     }
 }
