@@ -30,13 +30,6 @@ impl LoopState {
         }
     }
 
-    /// Ends a replay that needs something that was not recorded.
-    pub(crate) fn refuse_in_replay(&self, what: &str) {
-        if let Some(reader) = self.journal().and_then(|journal| journal.reader()) {
-            reader.diverge(what.to_owned());
-        }
-    }
-
     /// Evaluates a condition that other threads may change. A replay returns the recorded answer.
     pub(crate) fn condition(&self, operation: Operation, real: impl FnOnce() -> bool) -> bool {
         match self.journal() {

@@ -5,6 +5,7 @@ use std::io;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::io::Backed;
 use crate::reactor::journal::value::{Input, Output, Value};
 
 /// A recording contains nothing of an accepted connection: its address is a value of its own.
@@ -14,6 +15,14 @@ impl Value for mio::net::TcpStream {
     fn decode(_: &mut Input<'_>) -> Option<Self> {
         let socket = unused(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).ok()?;
         Some(mio::net::TcpStream::from_std(socket.into()))
+    }
+}
+
+impl<S: Value> Value for Backed<S> {
+    fn encode(&self, _: &mut Output) {}
+
+    fn decode(input: &mut Input<'_>) -> Option<Self> {
+        S::decode(input).map(Backed::Real)
     }
 }
 

@@ -3,7 +3,8 @@
 //! This is the only file that reads the machine's clock; everything else receives `now` as an
 //! argument. A virtual clock moves only by [`Clock::block_for`] and by [`Clock::jump_to`], which
 //! `advance` calls, and the poll phase when nothing else can run. `tests/house/layers.rs` checks
-//! both.
+//! both. The clock of a host of a simulated world follows the time of the world, which the scheduler of the
+//! test kit moves. While a callback of the host blocks, its clock is ahead of that.
 //!
 //! Invariant: a clock never goes backwards.
 
@@ -29,6 +30,11 @@ enum Kind {
     Virtual(Cell<Duration>),
     /// A real clock whose readings are recorded, or come from a recording.
     Journaled(Rc<Journal>),
+    World {
+        shared: Rc<Cell<Duration>>,
+        /// The end of the last callback that blocked.
+        own: Rc<Cell<Duration>>,
+    },
 }
 
 impl Clock {
@@ -50,14 +56,23 @@ impl Clock {
         }
     }
 
+    /// Creates the clock of a host of a simulated world, whose time is `shared`, or `own`
+    /// if that is later.
+    pub(crate) fn of_world(shared: Rc<Cell<Duration>>, own: Rc<Cell<Duration>>) -> Clock {
+        Clock {
+            kind: Kind::World { shared, own },
+        }
+    }
+
     pub(crate) fn is_virtual(&self) -> bool {
-        matches!(self.kind, Kind::Virtual(_))
+        !matches!(self.kind, Kind::Real(_) | Kind::Journaled(_))
     }
 
     pub(crate) fn now(&self) -> Duration {
         match &self.kind {
             Kind::Real(base) => base.elapsed(),
             Kind::Virtual(now) => now.get(),
+            Kind::World { shared, own } => shared.get().max(own.get()),
             Kind::Journaled(journal) => journaled_now(journal),
         }
     }
@@ -81,6 +96,7 @@ impl Clock {
         match &self.kind {
             Kind::Real(_) | Kind::Journaled(_) => unreachable!("only a virtual clock can jump"),
             Kind::Virtual(now) => now.set(now.get().max(target)),
+            Kind::World { own, .. } => own.set(own.get().max(target)),
         }
     }
 
@@ -90,6 +106,7 @@ impl Clock {
             Kind::Journaled(journal) if journal.is_replay() => {} // the next reading is later
             Kind::Real(_) | Kind::Journaled(_) => std::thread::sleep(duration),
             Kind::Virtual(now) => now.set(now.get().saturating_add(duration)),
+            Kind::World { own, .. } => own.set(self.now().saturating_add(duration)),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::phases::poll::delivery::{Delivery, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
 use crate::reactor::remote_queue::RemoteQueue;
+use crate::reactor::world::WorldHost;
 use crate::runtime::EventLoop;
 use crate::runtime::embed::Hosting;
 use crate::runtime::journal::JournalMode;
@@ -39,6 +40,7 @@ pub struct Builder {
     observers: Vec<(Rc<dyn Observer>, SourceLocation)>,
     drain_limit: Option<(u64, SourceLocation)>,
     pub(super) journal: Option<JournalMode>,
+    world: Option<WorldHost>,
 }
 
 /// How the main script is entered.
@@ -86,6 +88,7 @@ impl Default for Builder {
             observers: Vec::new(),
             drain_limit: None,
             journal: None,
+            world: None,
         }
     }
 }
@@ -156,6 +159,12 @@ impl Builder {
     pub fn virtual_time(mut self) -> Builder {
         self.virtual_time = true;
         self
+    }
+
+    /// Makes the loop a host of a simulated world, which has the clock and answers for the system.
+    pub(crate) fn host_of_world(mut self, host: WorldHost) -> Builder {
+        self.world = Some(host);
+        self.virtual_time()
     }
 
     /// Sets the clock to that of the system, as it is by default.
@@ -278,10 +287,11 @@ impl Builder {
         let settings = self.recorded_settings();
         let journal = self.journal.as_ref().map(|mode| mode.begin(&settings));
         let journal = journal.transpose()?;
-        let clock = match &journal {
+        let clock = match (&self.world, &journal) {
+            (Some(host), _) => host.clock(),
             _ if self.virtual_time => Clock::virtual_time(),
-            Some(journal) => Clock::journaled(journal.clone()),
-            None => Clock::real(),
+            (None, Some(journal)) => Clock::journaled(journal.clone()),
+            (None, None) => Clock::real(),
         };
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
         let is_replay = journal.as_ref().is_some_and(|journal| journal.is_replay());
@@ -291,7 +301,7 @@ impl Builder {
         };
         let records_senders = delivery.needs_senders();
         let stream_end = self.node.variants().stream_end;
-        let (poll, waker) = PollPhase::new(time, delivery, stream_end)?;
+        let (poll, waker) = PollPhase::new(time, delivery, stream_end, self.world)?;
         if is_replay {
             poll.registrations.borrow_mut().set_replayed();
         }
