@@ -43,7 +43,7 @@ use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
     WaiterId,
 };
-use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
+use crate::reactor::remote_queue::{Envelope, Message, RemoteQueue, SourceEvent};
 use crate::reactor::world::WorldHost;
 use delivery::Delivery;
 use simulated::Simulated;
@@ -74,6 +74,8 @@ enum Batched {
     InRemoteQueue,
     /// A message that a delivery has taken out of the remote queue.
     Message(Message),
+    /// The same, with what identifies it in a journal.
+    Journaled(Envelope),
     Ready(Token, Readiness),
     Signal(SignalNumber),
     SignalCallback(Macrotask),
@@ -189,6 +191,7 @@ impl PollPhase {
                     }
                 }
                 Batched::Message(message) => return Some(Arrival::Message(message)),
+                Batched::Journaled(envelope) => return Some(Arrival::Message(envelope.message)),
                 Batched::Ready(token, readiness) => {
                     if let Some(macrotask) = self.wake_waiting(token, readiness) {
                         return Some(Arrival::Macrotask(macrotask));
@@ -320,6 +323,7 @@ impl PollPhase {
                     macrotasks.push(macrotask);
                 }
                 Batched::Message(message) => messages.push(message),
+                Batched::Journaled(envelope) => messages.push(envelope.message),
                 // The queue keeps its messages, and a signal's listeners are dropped elsewhere.
                 Batched::InRemoteQueue | Batched::Signal(_) => {}
                 // The operating system does not report the event again, and the source may outlive
@@ -347,7 +351,10 @@ impl PollPhase {
                 registrations.location(*token),
             )),
             Batched::InRemoteQueue => {} // listed with the remote queue
-            Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
+            Batched::Message(_)
+            | Batched::Journaled(_)
+            | Batched::Signal(_)
+            | Batched::SignalCallback(_) => {
                 resources.push(ResourceEntry::new(ResourceKind::Message, None));
             }
         };
