@@ -128,11 +128,6 @@ impl RemoteQueue {
         }
     }
 
-    /// Returns the identity of the loop.
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-
     /// Pushes a message from any thread, or returns it if the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
         let sender = self.records_senders.then(|| std::thread::current().id());
