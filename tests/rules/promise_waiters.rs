@@ -12,7 +12,10 @@ use futures::future::FusedFuture;
 use crate::common::{Later, Log, ms, tag, throw, trace, trace_with_leftovers};
 use nodeloop::promise::{PromiseError, Settled, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
-use nodeloop::{BlockedOn, queue_microtask, set_immediate, spawn, spawn_blocking, yield_now};
+use nodeloop::{
+    BlockedOn, EventLoop, RunError, StuckPolicy, queue_microtask, set_immediate, spawn,
+    spawn_blocking, yield_now,
+};
 
 /// Polls once and drops the future.
 async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
@@ -71,6 +74,29 @@ fn an_immediate_whose_waiter_has_ended_wakes_no_other_task() {
         set_immediate(log.callback("immediate"));
     })
     .assert(["polled", "immediate"]);
+}
+
+/// A main future that awaits a task is not out of reach, because the loop does not know what wakes the task.
+#[test]
+fn a_main_future_that_awaits_a_task_can_be_woken() {
+    let _limit = default_limit();
+    for turns in 0..2 {
+        let builder = EventLoop::builder().stuck_policy(StuckPolicy::Error);
+        let main = async {
+            for _ in 0..turns {
+                ready(()).await; // from its second poll on, it is awaited by its key
+            }
+            spawn(pending::<()>()).await;
+        };
+        match builder.build().unwrap().run(main) {
+            Err(RunError::Stuck(stuck)) => {
+                let text = stuck.to_string();
+                assert!(text.starts_with("the main future is pending and"), "{text}");
+                assert!(text.contains("it waits for the promise created"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// A dropped waiter of a shared promise does not wake its task: the task would be queued as a microtask
