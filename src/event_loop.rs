@@ -33,6 +33,7 @@ pub(crate) mod runner;
 mod shutdown;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod tasks;
 mod trampoline;
 
 /// Whether the poll phase of a turn may wait.
