@@ -94,6 +94,7 @@ use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Decision, Seed};
 use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckPolicy};
 
+pub use crate::reactor::disk::{Disk, DiskError, DiskFault, DiskOperation};
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use failure::TestFailure;

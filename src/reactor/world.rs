@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use crate::reactor::clock::Clock;
 
+use super::disk::Disk;
 pub(crate) use network::Network;
 pub(crate) use options::Options;
 #[allow(
@@ -47,6 +48,8 @@ pub(crate) struct HostState {
     pub(crate) name: String,
     /// How far the clock of the host is, if it is ahead of the shared time.
     own_time: Rc<Cell<Duration>>,
+    /// What is on it outlives the loop of the host.
+    pub(crate) disk: Disk,
 }
 
 /// Identifies a host of a world: its number in the order of creation.
@@ -86,6 +89,7 @@ impl WorldState {
         hosts.push(HostState {
             name: name.to_owned(),
             own_time: Rc::default(),
+            disk: Disk::new(),
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");
         let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number);
@@ -166,5 +170,10 @@ impl WorldHost {
         let result = call(&mut network);
         network.run_due(shared, ahead);
         result
+    }
+
+    /// Returns the disk of this host.
+    pub(crate) fn disk(&self) -> Disk {
+        self.world.with_host(self.id, |host| host.disk.clone())
     }
 }
