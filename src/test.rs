@@ -81,10 +81,12 @@ mod explore;
 mod explore_all;
 mod failure;
 mod log;
+mod replay;
 mod report;
 mod shared;
 mod simulated;
 mod stepper;
+mod world;
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
@@ -101,14 +103,17 @@ use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckP
 
 use explore_all::{Limits, SharedState, Tracker};
 
+pub use crate::reactor::disk::{Disk, DiskError, DiskFault, DiskOperation};
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use explore_all::{CheckedOrders, explore_all};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
+pub use replay::{DivergenceReport, Replay, ReplayError, ReplayFailure, Replayed, replay};
 pub use shared::{Shared, touch};
 pub use simulated::complete_within;
 pub use stepper::Stepper;
+pub use world::{Fault, Host, World, WorldBuilder};
 
 /// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished
 /// and nothing keeps the loop alive. Returns the output of the body.

@@ -36,6 +36,7 @@ mod every_order;
 mod explorer;
 pub(crate) mod footprint;
 mod held_back;
+mod journaled;
 pub(crate) mod order;
 mod seed;
 
@@ -46,10 +47,12 @@ use std::time::Duration;
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Journal;
 use crate::reactor::registrations::{Direction, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
 use footprint::{Access, Footprints, Key};
+use journaled::Journaled;
 use order::{Order, OrderRecord, Plan};
 pub(crate) use seed::Decision;
 pub use seed::{InvalidSeed, Seed};
@@ -60,6 +63,8 @@ pub(crate) enum Delivery {
     InOrder,
     /// Lets a seed choose among the orders that Node permits.
     Explored(Box<Explorer>),
+    /// Records what arrives, or delivers what was recorded.
+    Journaled(Box<Journaled>),
 }
 
 impl Delivery {
@@ -67,6 +72,19 @@ impl Delivery {
         match seed {
             None => Delivery::InOrder,
             Some(seed) => Delivery::Explored(Box::new(Explorer::new(seed))),
+        }
+    }
+
+    pub(crate) fn journaled(journal: Rc<Journal>) -> Delivery {
+        Delivery::Journaled(Box::new(Journaled::new(journal)))
+    }
+
+    /// Returns the journal that is recorded or replayed, if there is one.
+    #[inline]
+    pub(crate) fn journal(&self) -> Option<&Rc<Journal>> {
+        match self {
+            Delivery::Journaled(journaled) => Some(journaled.journal()),
+            Delivery::InOrder | Delivery::Explored(_) => None,
         }
     }
 
@@ -84,7 +102,7 @@ impl Delivery {
     /// Returns the seed that chooses the order, if one does.
     pub(crate) fn seed(&self) -> Option<Seed> {
         match self {
-            Delivery::InOrder => None,
+            Delivery::InOrder | Delivery::Journaled(_) => None,
             Delivery::Explored(explorer) => Some(explorer.seed()),
         }
     }
@@ -92,7 +110,7 @@ impl Delivery {
     /// Returns the decisions so far that differed from the plain order.
     pub(crate) fn decisions(&self) -> Vec<Decision> {
         match self {
-            Delivery::InOrder => Vec::new(),
+            Delivery::InOrder | Delivery::Journaled(_) => Vec::new(),
             Delivery::Explored(explorer) => explorer.decisions(),
         }
     }
@@ -100,7 +118,7 @@ impl Delivery {
     /// Returns the decisions that the seed lists and that this run did not make.
     pub(crate) fn inapplicable(&self) -> Vec<usize> {
         match self {
-            Delivery::InOrder => Vec::new(),
+            Delivery::InOrder | Delivery::Journaled(_) => Vec::new(),
             Delivery::Explored(explorer) => explorer.inapplicable(),
         }
     }
@@ -108,7 +126,7 @@ impl Delivery {
     /// Returns the order of this run, if its seed is that of an order.
     fn order(&self) -> Option<&Order> {
         match self {
-            Delivery::InOrder => None,
+            Delivery::InOrder | Delivery::Journaled(_) => None,
             Delivery::Explored(explorer) => explorer.order.as_ref(),
         }
     }
@@ -150,7 +168,7 @@ impl Delivery {
     pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
         match self {
             Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
-            Delivery::Explored(_) => false,
+            Delivery::Explored(_) | Delivery::Journaled(_) => false,
         }
     }
 
@@ -168,6 +186,7 @@ impl Delivery {
         match self {
             Delivery::InOrder => phase.collect(cx, wait, wait_now),
             Delivery::Explored(explorer) => explorer.poll(phase, cx, wait_now),
+            Delivery::Journaled(journaled) => journaled.poll(phase, cx, wait, wait_now),
         }
     }
 
@@ -181,7 +200,7 @@ impl Delivery {
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
         match self {
-            Delivery::InOrder => Ok(PollOutcome::Arrivals),
+            Delivery::InOrder | Delivery::Journaled(_) => Ok(PollOutcome::Arrivals),
             Delivery::Explored(explorer) => match &explorer.order {
                 None => Ok(PollOutcome::Arrivals),
                 Some(order) => explorer.continue_poll(order, phase, cx, &wait_now),
@@ -199,7 +218,7 @@ impl Delivery {
         timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
     ) -> u64 {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.maybe_pass_time(phase, cx, timer_due_at),
         }
         cx.clock.now_ms()
@@ -215,7 +234,7 @@ impl Delivery {
         direction: Direction,
     ) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => {
                 explorer.touch(Key::Sources, Access::Write);
                 if direction == Direction::Write {
@@ -233,7 +252,7 @@ impl Delivery {
         location: SourceLocation,
     ) -> Duration {
         match self {
-            Delivery::InOrder => shortest,
+            Delivery::InOrder | Delivery::Journaled(_) => shortest,
             Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
         }
     }
@@ -241,7 +260,7 @@ impl Delivery {
     /// Records that the loop has blocked until every job below `end` had finished.
     pub(super) fn jobs_have_finished(&self, end: JobId) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.jobs_have_finished(end),
         }
     }
@@ -249,7 +268,7 @@ impl Delivery {
     /// Returns whether something has arrived that a later poll phase will deliver.
     pub(super) fn is_holding(&self) -> bool {
         match self {
-            Delivery::InOrder => false,
+            Delivery::InOrder | Delivery::Journaled(_) => false,
             Delivery::Explored(explorer) => explorer.is_holding(),
         }
     }
@@ -257,7 +276,7 @@ impl Delivery {
     /// Calls `visit` with everything that is kept for a later poll phase.
     pub(super) fn for_each_held(&self, visit: impl FnMut(&Batched)) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.for_each_held(visit),
         }
     }
@@ -267,6 +286,7 @@ impl Delivery {
         match self {
             Delivery::InOrder => Vec::new(),
             Delivery::Explored(explorer) => explorer.take_held(),
+            Delivery::Journaled(journaled) => journaled.take_held(),
         }
     }
 }

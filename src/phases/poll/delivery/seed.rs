@@ -48,6 +48,11 @@ impl Seed {
         self.answers.is_some()
     }
 
+    /// Returns the number of the seed.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Returns the same seed with the plain order everywhere except in these decisions.
     pub(crate) fn with_only(&self, decisions: &[Decision]) -> Seed {
         match self.answers {
