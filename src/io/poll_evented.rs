@@ -66,7 +66,7 @@ impl<S: Source> PollEvented<S> {
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => operation(source),
-            Some((journal, subject)) => journal.call(kind, subject, || operation(source)),
+            Some((journal, subject)) => call_journaled(journal, (kind, subject), source, operation),
         }
     }
 
@@ -82,11 +82,7 @@ impl<S: Source> PollEvented<S> {
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => read(source, buffer),
-            Some((journal, subject)) => {
-                let mut buffers = [IoSliceMut::new(buffer)];
-                let read = |buffers: &mut [IoSliceMut<'_>]| read(source, &mut buffers[0]);
-                journal.read(subject, &mut buffers, read, R::read_length)
-            }
+            Some((journal, subject)) => read_journaled((journal, subject), source, buffer, read),
         }
     }
 
@@ -351,6 +347,31 @@ impl<A> ReadLength for (usize, A) {
     fn read_length(&self) -> usize {
         self.0
     }
+}
+
+/// Calls `operation` in a loop with a journal. It is a function of its own, so that the usual path is
+/// short.
+#[inline(never)]
+fn call_journaled<S, R: Value>(
+    journal: &Journal,
+    (kind, subject): (Operation, Subject),
+    source: &S,
+    operation: impl FnOnce(&S) -> io::Result<R>,
+) -> io::Result<R> {
+    journal.call(kind, subject, || operation(source))
+}
+
+/// Reads in a loop with a journal, as [`call_journaled`] does.
+#[inline(never)]
+fn read_journaled<S, R: Value + ReadLength>(
+    (journal, subject): (&Journal, Subject),
+    source: &S,
+    buffer: &mut [u8],
+    read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
+) -> io::Result<R> {
+    let mut buffers = [IoSliceMut::new(buffer)];
+    let read = |buffers: &mut [IoSliceMut<'_>]| read(source, &mut buffers[0]);
+    journal.read(subject, &mut buffers, read, R::read_length)
 }
 
 fn operation_of(direction: Direction) -> Operation {

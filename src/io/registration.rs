@@ -219,14 +219,14 @@ impl Registration {
     ) -> Poll<io::Result<R>> {
         loop {
             self.check_loop()?;
-            let is_known = self.state.poll.is_known_as_ready(self.key, direction);
-            let journal = match is_known {
-                true => None, // the usual case, kept short: a loop with a journal does not take it
-                false => {
+            let journal = match self.state.poll.known_as_ready(self.key, direction) {
+                Some(journal) => journal, // the usual case, kept short
+                None => {
                     ready!(self.wait_until_ready(direction, cx))?;
-                    self.journal()
+                    self.state.journal().map(|journal| &**journal)
                 }
             };
+            let journal = journal.map(|journal| (journal, Subject::Number(self.number)));
             if let Some(result) = self.attempt(direction, || operation(journal)) {
                 return Poll::Ready(result);
             }
