@@ -16,6 +16,7 @@ use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
 use slab::Slab;
 
 use crate::rejections::Rejections;
+use crate::sandbox::Sandbox;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Host>>> = const { RefCell::new(None) };
@@ -52,6 +53,7 @@ pub(crate) struct Entries {
     pub(crate) before_exit: Kept,
     pub(crate) exit: Kept,
     pub(crate) main: Kept,
+    pub(crate) mark: Kept,
     pub(crate) import_source: Kept,
     pub(crate) resolve: Kept,
 }
@@ -73,6 +75,7 @@ impl Entries {
             before_exit: kept("beforeExit")?,
             exit: kept("exit")?,
             main: kept("main")?,
+            mark: kept("mark")?,
             import_source: kept("importSource")?,
             resolve: kept("resolve")?,
         })
@@ -101,6 +104,8 @@ pub(crate) struct Host {
     pub(crate) started: Instant,
     /// Writes the page of the run, if it has one.
     pub(crate) save_page: Box<dyn Fn()>,
+    /// The sandbox of the program, if it runs in one.
+    pub(crate) sandbox: Option<Rc<Sandbox>>,
     /// The exit code when the loop has ended.
     pub(crate) exit_code: Cell<i32>,
 }
@@ -110,6 +115,7 @@ impl Host {
     pub(crate) fn install(
         options: Options,
         save_page: Box<dyn Fn()>,
+        sandbox: Option<Rc<Sandbox>>,
     ) -> rquickjs::Result<Rc<Host>> {
         let runtime = Runtime::new()?;
         runtime.set_max_stack_size(MAX_STACK);
@@ -124,6 +130,7 @@ impl Host {
             options,
             started: Instant::now(),
             save_page,
+            sandbox,
             exit_code: Cell::new(0),
         });
         CURRENT.set(Some(host.clone()));

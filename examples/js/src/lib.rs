@@ -12,6 +12,7 @@ mod modules;
 mod native;
 mod operations;
 mod rejections;
+mod sandbox;
 mod sources;
 
 use std::rc::Rc;
@@ -22,6 +23,8 @@ use rquickjs::{Function, Object};
 
 use crate::host::Host;
 pub use crate::host::Options;
+use crate::sandbox::Sandbox;
+pub use crate::sandbox::{Bound, Bounds, Ended, MARK, Program, Watch};
 
 /// Runs a program, and ends the process as Node does.
 pub fn run(options: Options) -> ! {
@@ -33,12 +36,43 @@ pub fn run(options: Options) -> ! {
         builder = builder.entry(EntryMode::Module); // R19
     }
     let save_page = record(&options, &mut builder);
+    run_host(builder, options, save_page, None)
+}
+
+/// Runs a program in a sandbox. The process ends with the run.
+pub fn run_in_sandbox(program: Program, bounds: Bounds, watch: impl Watch + 'static) -> ! {
+    let sandbox = Rc::new(Sandbox::new(program, bounds, Box::new(watch)));
+    let program = &sandbox.program;
+    let mut builder = EventLoop::builder().node(program.node);
+    if program.virtual_time {
+        builder = builder.virtual_time();
+    }
+    if program.is_module {
+        builder = builder.entry(EntryMode::Module); // R19
+    }
+    let options = Options {
+        script: sandbox.file().to_owned(),
+        arguments: Vec::new(),
+        virtual_time: program.virtual_time,
+        html: None,
+        node: program.node,
+    };
+    let builder = builder.observer(sandbox.recording());
+    run_host(builder, options, Box::new(|| {}), Some(sandbox))
+}
+
+fn run_host(
+    builder: nodeloop::Builder,
+    options: Options,
+    save_page: Box<dyn Fn()>,
+    sandbox: Option<Rc<Sandbox>>,
+) -> ! {
     let mut event_loop = match builder.build() {
         Ok(event_loop) => event_loop,
         Err(error) => fail(&format!("the event loop could not be built: {error}")),
     };
     let result = event_loop.run_script(move || {
-        let host = Host::install(options, save_page);
+        let host = Host::install(options, save_page, sandbox);
         let host =
             host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
         start(&host);
@@ -88,6 +122,9 @@ fn start(host: &Rc<Host>) {
     }
     host.runtime.set_loader(modules::Names, modules::Files);
     hooks::install(host);
+    if let Some(sandbox) = &host.sandbox {
+        sandbox.prepare(host);
+    }
     host.enter(|entries| &entries.main, (host.options.script.as_str(),));
 }
 

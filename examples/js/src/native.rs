@@ -26,6 +26,9 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>, host: &Host) -> Result<Object<'js>> {
     native.set("sync", Function::new(ctx.clone(), files::sync)?)?;
     native.set("job", Function::new(ctx.clone(), files::job)?)?;
     native.set("runModule", Function::new(ctx.clone(), modules::run)?)?;
+    if let Some(sandbox) = &host.sandbox {
+        sandbox.define(&native)?;
+    }
     Ok(native)
 }
 
@@ -63,7 +66,7 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
 }
 
 /// Adds a function to the object.
-fn define<'js, P, F>(object: &Object<'js>, name: &str, function: F) -> Result<()>
+pub(crate) fn define<'js, P, F>(object: &Object<'js>, name: &str, function: F) -> Result<()>
 where
     F: IntoJsFunc<'js, P> + 'js,
 {
@@ -188,6 +191,9 @@ fn process(native: &Object<'_>) -> Result<()> {
 /// Writes to standard output or standard error. A closed pipe ends nothing: Node would emit an event that
 /// no listener takes.
 fn write(fd: i32, bytes: &[u8]) {
+    if let Some(sandbox) = &Host::current().sandbox {
+        return sandbox.write(fd, bytes);
+    }
     let _ = match fd {
         1 => stdout().write_all(bytes),
         _ => stderr().write_all(bytes),
@@ -196,6 +202,9 @@ fn write(fd: i32, bytes: &[u8]) {
 
 /// Ends the process, as `process.reallyExit` does.
 pub(crate) fn exit(host: &Host, code: i32) -> ! {
+    if let Some(sandbox) = &host.sandbox {
+        sandbox.end(code, None);
+    }
     (host.save_page)();
     let _ = stdout().flush();
     std::process::exit(code)

@@ -26,6 +26,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "perf_hooks" => include_str!("../js/perf_hooks.js"),
         "process" => include_str!("../js/process.js"),
         "rejections" => include_str!("../js/rejections.js"),
+        "sandbox" => include_str!("../js/sandbox.js"),
         "stats" => include_str!("../js/stats.js"),
         "structured_clone" => include_str!("../js/structured_clone.js"),
         "timers" => include_str!("../js/timers.js"),
