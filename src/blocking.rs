@@ -191,11 +191,14 @@ impl QueuedWork {
 }
 
 impl QueuedWork {
-    /// Gives the job a label, which [`why_alive`](crate::why_alive) reports in the place of its location. It
-    /// has no effect once the job was delivered.
+    /// Gives the job a label; see [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label). It has no
+    /// effect once the job was delivered.
     pub fn set_label(&self, label: impl Into<Arc<str>>) -> &QueuedWork {
         if let Some(id) = self.id {
-            self.state.pool.set_label(id, label.into());
+            let label = label.into();
+            if let Some(origin) = self.state.pool.set_label(id, label.clone()) {
+                self.state.labeled(origin, &label);
+            }
         }
         self
     }

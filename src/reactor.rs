@@ -5,6 +5,7 @@ pub(crate) mod event_counter;
 pub(crate) mod main_waker;
 pub(crate) mod registrations;
 pub(crate) mod remote_queue;
+pub(crate) mod world;
 
 /// The atomics of `main_waker.rs`, which the loom model replaces.
 mod atomic {

@@ -81,6 +81,7 @@ mod failure;
 mod log;
 mod simulated;
 mod stepper;
+mod world;
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
@@ -99,6 +100,7 @@ pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
 pub use simulated::complete_within;
 pub use stepper::Stepper;
+pub use world::{Host, World, WorldBuilder};
 
 /// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished
 /// and nothing keeps the loop alive. Returns the output of the body.

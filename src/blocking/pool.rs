@@ -109,11 +109,12 @@ impl Pool {
         Some((job.done, job.origin))
     }
 
-    /// Gives a job that has not been delivered a label for reports.
-    pub(crate) fn set_label(&self, id: JobId, label: Arc<str>) {
-        if let Some(job) = self.outstanding.borrow_mut().get_mut(id) {
-            job.label = Some(label);
-        }
+    /// Gives a job that has not been delivered a label for reports. Returns its origin.
+    pub(crate) fn set_label(&self, id: JobId, label: Arc<str>) -> Option<Origin> {
+        let mut outstanding = self.outstanding.borrow_mut();
+        let job = outstanding.get_mut(id)?;
+        job.label = Some(label);
+        Some(job.origin)
     }
 
     /// Returns whether there are jobs that have not been delivered yet: they keep the loop alive

@@ -41,6 +41,7 @@ use crate::phases::queues::{QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
 use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
+use crate::reactor::world::WorldHost;
 use crate::signal::dispatch::Signals;
 
 /// Everything that a loop consists of.
@@ -155,6 +156,12 @@ impl LoopState {
             hooks: Hooks::default(),
             observers: ObserverRegistry::default(),
         }
+    }
+
+    /// Returns which host of which simulated world this loop is; `None` in the real one.
+    #[allow(dead_code, reason = "sockets and files of a host use it")]
+    pub(crate) fn world(&self) -> Option<&WorldHost> {
+        self.poll.world.as_ref()
     }
 
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do

@@ -51,6 +51,7 @@ pub struct EventContext<'a> {
     pub(crate) observers: &'a ObserverRegistry,
     pub(crate) clock: &'a Clock,
     pub(crate) queues: &'a Queues,
+    pub(crate) label: Option<&'a str>,
 }
 
 impl EventContext<'_> {
@@ -85,6 +86,11 @@ impl EventContext<'_> {
     /// the innermost.
     pub fn step(&self) -> Option<Step> {
         self.observers.step()
+    }
+
+    /// Returns the label of an [`Event::Labeled`]; `None` at all other events.
+    pub fn label(&self) -> Option<&str> {
+        self.label
     }
 
     /// Returns how many ticks are queued.

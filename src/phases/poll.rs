@@ -24,6 +24,7 @@ mod collect;
 pub(crate) mod delivery;
 mod simulated;
 mod time_rules;
+mod world;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -43,6 +44,7 @@ use crate::reactor::registrations::{
     WaiterId,
 };
 use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
+use crate::reactor::world::WorldHost;
 use delivery::Delivery;
 use simulated::Simulated;
 pub(crate) use time_rules::{Advance, Outstanding, TimeRules};
@@ -105,6 +107,8 @@ pub(crate) struct PollPhase {
     pub(crate) time: TimeRules,
     /// Decides what arrives next.
     pub(crate) delivery: Delivery,
+    /// Which host of which simulated world this loop is; `None` in the real one.
+    pub(crate) world: Option<WorldHost>,
     /// The maximum real time of one wait; `None` for no limit.
     pub(crate) longest_wait: Cell<Option<Duration>>,
     /// Whether the next poll must ask the operating system, because a host waits on the descriptor.
@@ -128,6 +132,7 @@ impl PollPhase {
         time: TimeRules,
         delivery: Delivery,
         stream_end: StreamEnd,
+        world: Option<WorldHost>,
     ) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
@@ -140,6 +145,7 @@ impl PollPhase {
             simulated: Simulated::default(),
             time,
             delivery,
+            world,
             longest_wait: Cell::new(None),
             must_poll_os: Cell::new(false),
             registry,

@@ -3,11 +3,13 @@
 //! This is the only file that reads the machine's clock; everything else receives `now` as an
 //! argument. A virtual clock moves only by [`Clock::block_for`] and by [`Clock::jump_to`], which
 //! `advance` calls, and the poll phase when nothing else can run. `tests/house/layers.rs` checks
-//! both.
+//! both. The clock of a host of a simulated world follows the time of the world, which the scheduler of the
+//! test kit moves. While a callback of the host blocks, its clock is ahead of that.
 //!
 //! Invariant: a clock never goes backwards.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,11 @@ enum Kind {
     /// Counts from [`base`], which all real clocks of the process share.
     Real(Instant),
     Virtual(Cell<Duration>),
+    World {
+        shared: Rc<Cell<Duration>>,
+        /// The end of the last callback that blocked.
+        own: Cell<Duration>,
+    },
 }
 
 impl Clock {
@@ -41,14 +48,25 @@ impl Clock {
         }
     }
 
+    /// Creates the clock of a host of a simulated world, whose time is `shared`.
+    pub(crate) fn of_world(shared: Rc<Cell<Duration>>) -> Clock {
+        Clock {
+            kind: Kind::World {
+                shared,
+                own: Cell::default(),
+            },
+        }
+    }
+
     pub(crate) fn is_virtual(&self) -> bool {
-        matches!(self.kind, Kind::Virtual(_))
+        !matches!(self.kind, Kind::Real(_))
     }
 
     pub(crate) fn now(&self) -> Duration {
         match &self.kind {
             Kind::Real(base) => base.elapsed(),
             Kind::Virtual(now) => now.get(),
+            Kind::World { shared, own } => shared.get().max(own.get()),
         }
     }
 
@@ -61,7 +79,7 @@ impl Clock {
     pub(crate) fn jump_to(&self, target: Duration) {
         match &self.kind {
             Kind::Real(_) => unreachable!("only a virtual clock can jump"),
-            Kind::Virtual(now) => now.set(now.get().max(target)),
+            Kind::Virtual(now) | Kind::World { own: now, .. } => now.set(now.get().max(target)),
         }
     }
 
@@ -70,6 +88,7 @@ impl Clock {
         match &self.kind {
             Kind::Real(_) => std::thread::sleep(duration),
             Kind::Virtual(now) => now.set(now.get().saturating_add(duration)),
+            Kind::World { own, .. } => own.set(self.now().saturating_add(duration)),
         }
     }
 }

@@ -75,14 +75,14 @@ pub(super) fn data(out: &mut String, record: &Record, title: &str, with_sources:
     json::lines(
         object.value("locations"),
         &record.locations,
-        |out, location| {
+        |out, place| {
             out.push('[');
-            json::string(out, location.file());
-            out.push_str(&format!(",{},{}]", location.line(), location.column()));
+            json::string(out, &place.file);
+            out.push_str(&format!(",{},{}]", place.line, place.column));
         },
     );
     let texts = if with_sources {
-        sources::around(&record.locations)
+        sources::around(&record.locations, &record.sources)
     } else {
         BTreeMap::new()
     };
@@ -98,11 +98,13 @@ pub(super) fn data(out: &mut String, record: &Record, title: &str, with_sources:
     let shown = record.entries.iter().filter(|entry| {
         !matches!(entry.what, What::TurnEnd | What::PhaseEnd) // implied by the next event
     });
-    json::lines(object.value("events"), shown, event);
+    json::lines(object.value("events"), shown, |out, entry| {
+        event(out, entry, record);
+    });
     object.end();
 }
 
-fn event(out: &mut String, entry: &Entry) {
+fn event(out: &mut String, entry: &Entry, record: &Record) {
     let mut object = Object::new(out);
     object.thousandth("t", nanoseconds(entry.at));
     match &entry.what {
@@ -131,7 +133,7 @@ fn event(out: &mut String, entry: &Entry) {
             object.text("to", queue_of(*kind));
             object
                 .text("k", kind_of(*kind))
-                .number("loc", *location as u64);
+                .number("loc", record.place_of(*id, *location) as u64);
             if let Some(due) = due {
                 milliseconds(&mut object, "ms", due.saturating_sub(entry.at));
                 milliseconds(&mut object, "due", *due);
@@ -152,7 +154,7 @@ fn event(out: &mut String, entry: &Entry) {
                     .text("k", kind_of(*kind)),
             };
             if let Some(location) = location {
-                object.number("loc", *location as u64);
+                object.number("loc", record.place_of(*id, *location) as u64);
             }
             &mut object
         }

@@ -18,6 +18,7 @@ use crate::phases::poll::delivery::{Delivery, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
 use crate::reactor::remote_queue::RemoteQueue;
+use crate::reactor::world::WorldHost;
 use crate::runtime::EventLoop;
 use crate::runtime::embed::Hosting;
 
@@ -36,6 +37,7 @@ pub struct Builder {
     stuck_policy: StuckPolicy,
     observers: Vec<(Rc<dyn Observer>, SourceLocation)>,
     drain_limit: Option<(u64, SourceLocation)>,
+    world: Option<WorldHost>,
 }
 
 /// How the main script is entered.
@@ -82,6 +84,7 @@ impl Default for Builder {
             stuck_policy: StuckPolicy::default(),
             observers: Vec::new(),
             drain_limit: None,
+            world: None,
         }
     }
 }
@@ -152,6 +155,12 @@ impl Builder {
     pub fn virtual_time(mut self) -> Builder {
         self.virtual_time = true;
         self
+    }
+
+    /// Makes the loop a host of a simulated world, which has the clock and answers for the system.
+    pub(crate) fn host_of_world(mut self, host: WorldHost) -> Builder {
+        self.world = Some(host);
+        self.virtual_time()
     }
 
     /// Sets the clock to that of the system, as it is by default.
@@ -257,16 +266,16 @@ impl Builder {
             self.virtual_time || self.seed.is_none(),
             "a loop with a seed needs a virtual clock: call `virtual_time()`"
         );
-        let clock = if self.virtual_time {
-            Clock::virtual_time()
-        } else {
-            Clock::real()
+        let clock = match &self.world {
+            Some(host) => Clock::of_world(host.world.shared_time()),
+            None if self.virtual_time => Clock::virtual_time(),
+            None => Clock::real(),
         };
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
         let delivery = Delivery::new(self.seed);
         let records_senders = delivery.needs_senders();
         let stream_end = self.node.variants().stream_end;
-        let (poll, waker) = PollPhase::new(time, delivery, stream_end)?;
+        let (poll, waker) = PollPhase::new(time, delivery, stream_end, self.world)?;
         let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
         let pool = Pool::new(remote_queue, self.blocking_threads);
         let state = Rc::new(LoopState::new(clock, poll, pool, self.node));

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock"],
     &["hooks::foreign", "hooks::listener", "hooks::listener_list", "hooks::microtask_source", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue"],
-    &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations"],
+    &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations", "reactor::world"],
     &["event_loop::release"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::source"],
