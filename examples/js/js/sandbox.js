@@ -95,7 +95,7 @@ function mark(kind) {
 for (const name of ['armTimer', 'refreshTimer', 'clearTimer', 'immediate', 'clearImmediate', 'tick', 'write', 'writeBytes']) {
   const original = native[name];
   native[name] = (first, second) => {
-    mark(name);
+    mark(name.startsWith('write') && first === 2 ? 'writeError' : name);
     return original(first, second);
   };
 }

@@ -1,5 +1,5 @@
 // A chat: a line goes to everyone, silence ends
-const IDLE = 60_000;
+const IDLE = 600;
 const room = new Map();
 
 function join(name) {
@@ -11,7 +11,7 @@ function join(name) {
 function leave(name) {
   clearTimeout(room.get(name).timer);
   room.delete(name);
-  console.log(`${name} was silent for a minute`);
+  console.log(`${name} was silent for too long`);
   say('room', `${name} has left`);
 }
 
@@ -22,5 +22,5 @@ function say(name, text) {
 
 join('Ana');
 join('Ben');
-setTimeout(say, 30_000, 'Ana', 'hello');
-setTimeout(say, 50_000, 'Ana', 'is anyone there?');
+setTimeout(say, 300, 'Ana', 'hello');
+setTimeout(say, 500, 'Ana', 'is anyone there?');

@@ -201,13 +201,20 @@ impl Replay {
                 (kind(event), mark.as_str()),
                 ("add", "armTimer" | "refreshTimer" | "immediate" | "tick")
                     | ("cancel", "clearTimer" | "clearImmediate" | "refreshTimer")
-                    | ("log", "write" | "writeBytes")
+                    | ("log", "write" | "writeBytes" | "writeError")
             )
         });
         if !of_mark {
             self.finish_mark();
         }
         let id = id(event);
+        if self
+            .mark
+            .as_ref()
+            .is_some_and(|(mark, _)| mark == "writeError")
+        {
+            event.insert("err".to_owned(), json!(true));
+        }
         let calls = self.mark.as_ref().map(|(_, calls)| calls.clone());
         if let Some((line, column, _)) = calls.as_ref().and_then(|calls| calls.first()) {
             let place = self.place_at(*line, *column);
