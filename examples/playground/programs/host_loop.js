@@ -10,4 +10,4 @@ function frame() {
 }
 
 setImmediate(frame);
-setTimeout(() => console.log('the loop continues after the game'), 20);
+setTimeout(() => console.log('the loop continues after the game'), 200);

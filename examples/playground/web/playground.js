@@ -18,6 +18,7 @@ function edit(isEditing) {
   if (!isEditing) return;
   play(false);
   number();
+  if (!ran) [$("hub-what").textContent, $("hub-more").textContent] = ["the loop", "has not run yet"];
   tell("Write a program, or choose one.", "*Run* replays it step by step: the phases of the loop, both queues, the call stack, and the reason for each step.");
 }
 function tell(what, why, isProblem = false) {
