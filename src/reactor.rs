@@ -1,6 +1,7 @@
 //! What connects the loop to the outside: the clock, messages of other threads, and events.
 
 pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod event_counter;
 pub(crate) mod main_waker;
 pub(crate) mod registrations;

@@ -94,13 +94,14 @@ use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Decision, Seed};
 use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckPolicy};
 
+pub use crate::reactor::disk::{Disk, DiskError, DiskFault, DiskOperation};
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
 pub use simulated::complete_within;
 pub use stepper::Stepper;
-pub use world::{Host, World, WorldBuilder};
+pub use world::{Fault, Host, World, WorldBuilder};
 
 /// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished
 /// and nothing keeps the loop alive. Returns the output of the body.

@@ -159,7 +159,6 @@ impl LoopState {
     }
 
     /// Returns which host of which simulated world this loop is; `None` in the real one.
-    #[allow(dead_code, reason = "sockets and files of a host use it")]
     pub(crate) fn world(&self) -> Option<&WorldHost> {
         self.poll.world.as_ref()
     }

@@ -14,13 +14,14 @@ use crate::promise::TryPromise;
 
 use super::PathError;
 use super::error::type_with_destructor;
+use super::system::FileSystem;
 
 /// Submits an operation on one path. `verb` is the public function, such as `fs::read`.
 #[track_caller]
 pub(super) fn path_job<T: Send + 'static>(
     verb: &'static str,
     path: impl AsRef<Path>,
-    work: impl FnOnce(Arc<Path>) -> io::Result<T> + Send + 'static,
+    work: impl FnOnce(FileSystem, Arc<Path>) -> io::Result<T> + Send + 'static,
 ) -> TryPromise<T, io::Error> {
     path_job_with(verb, path, work, |value| value)
 }
@@ -30,13 +31,14 @@ pub(super) fn path_job<T: Send + 'static>(
 pub(super) fn path_job_with<R: Send + 'static, T: 'static, P: AsRef<Path>>(
     verb: &'static str,
     path: P,
-    work: impl FnOnce(Arc<Path>) -> io::Result<R> + Send + 'static,
+    work: impl FnOnce(FileSystem, Arc<Path>) -> io::Result<R> + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> TryPromise<T, io::Error> {
     let path = take(path);
     let dropped = type_with_destructor::<P>();
+    let system = FileSystem::current();
     let work = move || {
-        work(path.clone()).map_err(|error| {
+        work(system, path.clone()).map_err(|error| {
             let error = PathError::new(verb, &path, None, error);
             error.with_hint(dropped).into()
         })
@@ -59,12 +61,13 @@ pub(super) fn two_path_job<T: Send + 'static, P: AsRef<Path>, Q: AsRef<Path>, W>
     work: W,
 ) -> TryPromise<T, io::Error>
 where
-    W: FnOnce(Arc<Path>, Arc<Path>) -> io::Result<T> + Send + 'static,
+    W: FnOnce(FileSystem, Arc<Path>, Arc<Path>) -> io::Result<T> + Send + 'static,
 {
     let (path, other) = (take(path), take(other_path));
     let dropped = type_with_destructor::<P>().or_else(type_with_destructor::<Q>);
+    let system = FileSystem::current();
     let work = move || {
-        let result = work(path.clone(), other.clone());
+        let result = work(system, path.clone(), other.clone());
         result.map_err(|error| {
             PathError::new(verb, &path, Some(&other), error)
                 .with_hint(dropped)

@@ -3,16 +3,42 @@
 
 use std::io;
 
-/// A source of mio. On Unix it has a descriptor.
 #[cfg(unix)]
-pub trait PlatformSource: mio::event::Source + std::os::fd::AsFd + 'static {}
+use super::backed::Backed;
+
+/// A source of mio. On Unix it has a descriptor, unless it belongs to a simulated world.
+#[cfg(unix)]
+pub trait PlatformSource: mio::event::Source + 'static {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)>;
+}
 
 /// A source of mio. On Unix it has a descriptor.
 #[cfg(not(unix))]
 pub trait PlatformSource: mio::event::Source + 'static {}
 
 #[cfg(unix)]
-impl<S: mio::event::Source + std::os::fd::AsFd + 'static> PlatformSource for S {}
+impl<S: mio::event::Source + std::os::fd::AsFd + 'static> PlatformSource for Backed<S> {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
+        match self {
+            Backed::Real(source) => Some(source),
+            Backed::World(_) => None,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl PlatformSource for mio::unix::pipe::Sender {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
+        Some(self)
+    }
+}
+
+#[cfg(unix)]
+impl PlatformSource for mio::unix::pipe::Receiver {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
+        Some(self)
+    }
+}
 
 #[cfg(not(unix))]
 impl<S: mio::event::Source + 'static> PlatformSource for S {}

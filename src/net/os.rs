@@ -10,10 +10,11 @@ use std::io;
 use socket2::SockRef;
 
 use crate::io::platform::PlatformSource;
-use crate::io::{ReadSource, WriteSource};
+use crate::io::{Backed, ReadSource, WriteSource};
+use crate::reactor::world::WorldSocket;
 
 /// Any socket.
-pub trait OsSocket: AsSocket2 + PlatformSource + Debug + Into<Self::Std> {
+pub trait OsSocket: HasOptions + PlatformSource + Debug + Sized {
     type Std;
     type Address;
     /// The name of the public alias.
@@ -22,6 +23,7 @@ pub trait OsSocket: AsSocket2 + PlatformSource + Debug + Into<Self::Std> {
     const FROM_STD: &'static str;
 
     fn from_std(socket: Self::Std) -> Self;
+    fn into_std(self) -> io::Result<Self::Std>;
     fn local_addr(&self) -> io::Result<Self::Address>;
 }
 
@@ -71,5 +73,36 @@ where
 {
     fn as_socket2(&self) -> SockRef<'_> {
         SockRef::from(self)
+    }
+}
+
+/// Access to the options of a socket that may belong to a simulated world.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
+pub trait HasOptions {
+    /// Calls `real` for a socket of the operating system, or `world`.
+    fn with_options<R>(
+        &self,
+        real: impl FnOnce(&socket2::Socket) -> io::Result<R>,
+        world: impl FnOnce(&WorldSocket) -> io::Result<R>,
+    ) -> io::Result<R>;
+
+    /// Returns whether the socket belongs to a simulated world.
+    fn is_of_world(&self) -> bool;
+}
+
+impl<S: AsSocket2> HasOptions for Backed<S> {
+    fn with_options<R>(
+        &self,
+        real: impl FnOnce(&socket2::Socket) -> io::Result<R>,
+        world: impl FnOnce(&WorldSocket) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.either(|socket| real(&socket.as_socket2()), world)
+    }
+
+    fn is_of_world(&self) -> bool {
+        matches!(self, Backed::World(_))
     }
 }

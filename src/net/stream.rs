@@ -88,7 +88,7 @@ impl<P: Protocol> Socket<Stream<P>> {
     /// After the write direction was shut down, the peer reads the end of the stream once it has
     /// read everything that was written.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.with_options(|socket| socket.shutdown(how))
+        self.with_options(|socket| socket.shutdown(how), |socket| socket.shutdown(how))
     }
 
     /// Waits for the first event of a socket that is being connected, and returns its error, if

@@ -31,7 +31,7 @@ enum Kind {
     World {
         shared: Rc<Cell<Duration>>,
         /// The end of the last callback that blocked.
-        own: Cell<Duration>,
+        own: Rc<Cell<Duration>>,
     },
 }
 
@@ -48,13 +48,11 @@ impl Clock {
         }
     }
 
-    /// Creates the clock of a host of a simulated world, whose time is `shared`.
-    pub(crate) fn of_world(shared: Rc<Cell<Duration>>) -> Clock {
+    /// Creates the clock of a host of a simulated world, whose time is `shared`, or `own`
+    /// if that is later.
+    pub(crate) fn of_world(shared: Rc<Cell<Duration>>, own: Rc<Cell<Duration>>) -> Clock {
         Clock {
-            kind: Kind::World {
-                shared,
-                own: Cell::default(),
-            },
+            kind: Kind::World { shared, own },
         }
     }
 
@@ -79,7 +77,8 @@ impl Clock {
     pub(crate) fn jump_to(&self, target: Duration) {
         match &self.kind {
             Kind::Real(_) => unreachable!("only a virtual clock can jump"),
-            Kind::Virtual(now) | Kind::World { own: now, .. } => now.set(now.get().max(target)),
+            Kind::Virtual(now) => now.set(now.get().max(target)),
+            Kind::World { own, .. } => own.set(own.get().max(target)),
         }
     }
 

@@ -267,7 +267,7 @@ impl Builder {
             "a loop with a seed needs a virtual clock: call `virtual_time()`"
         );
         let clock = match &self.world {
-            Some(host) => Clock::of_world(host.world.shared_time()),
+            Some(host) => host.clock(),
             None if self.virtual_time => Clock::virtual_time(),
             None => Clock::real(),
         };

@@ -1,5 +1,6 @@
 //! A simulated world: several hosts in one thread, on one virtual clock.
 
+mod faults;
 mod machine;
 mod schedule;
 
@@ -11,8 +12,11 @@ use std::time::Duration;
 
 use super::Log;
 use crate::phases::poll::delivery::Seed;
+use crate::reactor::world::link::{Link, Random};
 use crate::reactor::world::{HostId, WorldState};
 use crate::runtime::MainOutput;
+use faults::Chances;
+pub use faults::Fault;
 use machine::{Machine, program_of};
 
 /// A simulated world: hosts that run unchanged programs, each on an event loop of its own, all in this
@@ -70,6 +74,9 @@ type Action = Box<dyn FnOnce(&World)>;
 pub struct WorldBuilder {
     time_limit: Duration,
     seed: Option<Seed>,
+    link: Link,
+    chances: Chances,
+    permits_unfired: bool,
 }
 
 /// The default limit of virtual time: a day.
@@ -80,6 +87,9 @@ impl Default for WorldBuilder {
         WorldBuilder {
             time_limit: TIME_LIMIT,
             seed: None,
+            link: Link::default(),
+            chances: Chances::default(),
+            permits_unfired: false,
         }
     }
 }
@@ -99,9 +109,15 @@ impl WorldBuilder {
 
     /// Builds the world, which has no host yet.
     pub fn build(self) -> World {
+        let state = WorldState::new();
+        let number = self.seed.as_ref().map_or(0, Seed::number);
+        state.with_network(|network| {
+            network.links.random = Random::new(number);
+            self.chances.install(&self.link, network);
+        });
         World {
             inner: Rc::new(Inner {
-                state: Rc::new(WorldState::new()),
+                state: Rc::new(state),
                 settings: self,
                 log: Log::new(),
                 machines: RefCell::default(),
@@ -227,12 +243,17 @@ impl Host {
     /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
     /// vanish without a word to their peers.
     pub fn crash(&self) {
+        let state = &self.world.inner.state;
+        state.with_network(|network| network.crash(self.id));
         self.with(Machine::crash);
     }
 
     /// Starts the program of a host that has crashed or ended again.
     pub fn restart(&self) {
-        self.with(Machine::restart);
+        if self.with(|machine| machine.restart()) {
+            let state = &self.world.inner.state;
+            state.with_network(|network| network.crash(self.id));
+        }
     }
 
     fn with<R>(&self, call: impl FnOnce(&mut Machine) -> R) -> R {

@@ -1,3 +1,7 @@
 //! The simulated world: hosts on one virtual clock, their network, and its faults.
 
+mod faults;
 mod hosts;
+mod notes;
+mod tcp;
+mod udp;

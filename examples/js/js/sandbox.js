@@ -68,7 +68,9 @@ function frames() {
     const list = new SystemError().stack;
     for (let at = 0; at < list.length; at += 1) {
       if (list[at].getFileName() !== FILE) continue;
-      text += `${list[at].getLineNumber()}\t${list[at].getColumnNumber()}\t${list[at].getFunctionName() ?? ''}\n`;
+      const [line, column] = [list[at].getLineNumber(), list[at].getColumnNumber()];
+      const shift = line === 1 && FILE.endsWith('.js') ? native.wrapperLength : 0;
+      text += `${line}\t${column - shift}\t${list[at].getFunctionName() ?? ''}\n`;
     }
   } finally {
     SystemError.prepareStackTrace = prepareStackTrace;

@@ -45,7 +45,8 @@ impl MicrotaskSource for Jobs {
 
 impl Jobs {
     fn run(&self) -> bool {
-        match self.0.runtime.execute_pending_job() {
+        let host = &self.0;
+        match host.places.of_job(|| host.runtime.execute_pending_job()) {
             Ok(had_job) => had_job,
             Err(job) => {
                 report_thrown(job.0.with(|ctx| thrown(&ctx))); // R54

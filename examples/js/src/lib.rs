@@ -11,6 +11,7 @@ mod host;
 mod modules;
 mod native;
 mod operations;
+mod places;
 mod rejections;
 mod sandbox;
 mod sources;
@@ -35,8 +36,13 @@ pub fn run(options: Options) -> ! {
     if options.script.ends_with(".mjs") {
         builder = builder.entry(EntryMode::Module); // R19
     }
-    let save_page = record(&options, &mut builder);
-    run_host(builder, options, save_page, None)
+    let recording = options
+        .is_recorded()
+        .then(|| Recording::new(options.script.clone()).labels_only());
+    if let Some(recording) = &recording {
+        builder = builder.observer(recording.clone());
+    }
+    run_host(builder, options, recording, None)
 }
 
 /// Runs a program in a sandbox. The process ends with the run.
@@ -55,16 +61,18 @@ pub fn run_in_sandbox(program: Program, bounds: Bounds, watch: impl Watch + 'sta
         arguments: Vec::new(),
         virtual_time: program.virtual_time,
         html: None,
+        trace: None,
+        places: false, // the marks have them
         node: program.node,
     };
     let builder = builder.observer(sandbox.recording());
-    run_host(builder, options, Box::new(|| {}), Some(sandbox))
+    run_host(builder, options, None, Some(sandbox))
 }
 
 fn run_host(
     builder: nodeloop::Builder,
     options: Options,
-    save_page: Box<dyn Fn()>,
+    recording: Option<Recording>,
     sandbox: Option<Rc<Sandbox>>,
 ) -> ! {
     let mut event_loop = match builder.build() {
@@ -72,7 +80,7 @@ fn run_host(
         Err(error) => fail(&format!("the event loop could not be built: {error}")),
     };
     let result = event_loop.run_script(move || {
-        let host = Host::install(options, save_page, sandbox);
+        let host = Host::install(options, recording, sandbox);
         let host =
             host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
         start(&host);
@@ -82,20 +90,6 @@ fn run_host(
     }
     let host = Host::current();
     native::exit(&host, host.exit_code.get())
-}
-
-/// Registers a recording, if a page is to be written, and returns the function that writes it.
-fn record(options: &Options, builder: &mut nodeloop::Builder) -> Box<dyn Fn()> {
-    let Some(page) = options.html.clone() else {
-        return Box::new(|| {});
-    };
-    let recording = Recording::new(options.script.clone());
-    *builder = builder.clone().observer(recording.clone());
-    Box::new(move || {
-        if let Err(error) = recording.save_html(&page) {
-            eprintln!("the page {} could not be written: {error}", page.display());
-        }
-    })
 }
 
 /// Makes the globals, registers the hooks, and runs the script.
@@ -125,6 +119,7 @@ fn start(host: &Rc<Host>) {
     if let Some(sandbox) = &host.sandbox {
         sandbox.prepare(host);
     }
+    places::install(host);
     host.enter(|entries| &entries.main, (host.options.script.as_str(),));
 }
 

@@ -16,6 +16,7 @@ use nodeloop::recording::Recording;
 use nodeloop::{Handle, NodeRelease};
 use rquickjs::promise::PromiseHookType;
 use rquickjs::{Ctx, Function, Object, Result};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::host::Host;
 use crate::native::define;
@@ -43,7 +44,8 @@ pub struct Program {
 pub struct Bounds {
     /// The memory of the engine, in bytes.
     pub memory: usize,
-    /// The time of the run, by the clock of the machine.
+    /// The time of the run: that of the processor on virtual time, where nothing waits, and else that of the
+    /// machine's clock.
     pub time: Duration,
     /// The length of the output, in bytes.
     pub output: usize,
@@ -88,7 +90,9 @@ pub(crate) struct Sandbox {
     bounds: Bounds,
     watch: Box<dyn Watch>,
     recording: Recording,
-    deadline: Cell<Option<Instant>>,
+    began: Instant,
+    /// The value of [`Sandbox::spent`] at which the run is stopped.
+    deadline: Cell<Option<Duration>>,
     output: RefCell<Vec<(i32, String)>>,
     output_bytes: Cell<usize>,
     /// Whether the job that ran last was a mark.
@@ -103,6 +107,7 @@ impl Sandbox {
             bounds,
             watch,
             recording: recording.limit(bounds.events),
+            began: Instant::now(),
             deadline: Cell::new(None),
             output: RefCell::default(),
             output_bytes: Cell::new(0),
@@ -158,8 +163,7 @@ impl Sandbox {
                 }
             })));
         host.context.with(|ctx| mark(host, &ctx, "end"));
-        self.deadline
-            .set(Instant::now().checked_add(self.bounds.time));
+        self.deadline.set(Some(self.spent() + self.bounds.time));
         if !self.program.virtual_time {
             self.wake_at_deadline();
         }
@@ -227,10 +231,19 @@ impl Sandbox {
         if self
             .deadline
             .get()
-            .is_some_and(|deadline| Instant::now() >= deadline)
+            .is_some_and(|deadline| self.spent() >= deadline)
         {
             self.end(1, Some(Bound::Time));
         }
+    }
+
+    /// Returns the time that the run has taken, by the clock of its bound.
+    fn spent(&self) -> Duration {
+        if !self.program.virtual_time {
+            return self.began.elapsed();
+        }
+        let spent = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::try_from(spent).unwrap_or_default()
     }
 
     fn is_tracing(&self) -> bool {

@@ -18,10 +18,12 @@ use crate::replay;
 
 /// The longest program, in bytes.
 pub(crate) const MAX_SOURCE: usize = 64 * 1024;
-/// The time of a run on virtual time, in which nothing waits.
-pub(crate) const VIRTUAL_TIME: Duration = Duration::from_secs(3);
+/// The time of the processor for a run on virtual time, in which nothing waits.
+pub(crate) const VIRTUAL_TIME: Duration = Duration::from_secs(2);
 /// The time of a run on real time.
 pub(crate) const REAL_TIME: Duration = Duration::from_secs(10);
+/// The time of the processor after which the system ends a process whose engine does not look at the time.
+const ENGINE_GRACE: Duration = Duration::from_secs(4);
 /// The memory of the engine.
 const MEMORY: usize = 64 << 20;
 /// The memory of the process, with what the loop and the recording need. The binary is a part of it.
@@ -100,6 +102,7 @@ impl Watch for Report {
             (Resource::Fsize, 0),
             (Resource::Core, 0),
             (Resource::As, ADDRESS_SPACE),
+            (Resource::Cpu, (self.bounds.time + ENGINE_GRACE).as_secs()),
         ];
         for (resource, limit) in limits {
             let limit = Rlimit {

@@ -17,8 +17,8 @@ use crate::{CHILD, child};
 const MAX_RUNS: usize = 4;
 /// The longest answer of a child, in bytes.
 const MAX_ANSWER: u64 = 24 << 20;
-/// What a child has beyond the time of its program: to start, and to write its answer.
-const GRACE: Duration = Duration::from_secs(4);
+/// What a child has beyond the time of its program: to start, to write its answer, and to wait for a processor.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -69,12 +69,14 @@ impl Runs {
             }
             Ok(Ok(answer)) if answer.is_empty() => {
                 let how = child.wait().await.map_err(Failure::Start)?;
-                format!("The process of the program ended without an answer ({how}).")
+                format!(
+                    "The program was stopped, and there is nothing to replay: its process has ended ({how})."
+                )
             }
             Ok(Ok(_)) => "The program was stopped: its recording is too long.".to_owned(),
             Ok(Err(error)) => format!("The process of the program cannot be read: {error}."),
             Err(_) => format!(
-                "The program was stopped after {} seconds, and its recording is lost: the engine did not \
+                "The program was stopped after {} seconds, and there is nothing to replay: the engine did not \
                  return from one of its own functions.",
                 (time + GRACE).as_secs()
             ),

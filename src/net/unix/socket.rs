@@ -11,6 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{UnixDatagram, UnixListener, UnixStream, connect_socket, socket2_address};
 use crate::event_loop::current::current;
+use crate::io::Backed;
 use crate::net::error::FailedAttempt;
 use crate::net::socket::Socket as Registered;
 
@@ -106,7 +107,7 @@ impl UnixSocket {
         self.socket
             .listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let socket = mio::net::UnixListener::from_std(self.socket.into());
-        Registered::new(state, socket, Location::caller())
+        Registered::new(state, Backed::Real(socket), Location::caller())
     }
 
     /// Connects the socket to the listener at `path`.
@@ -153,7 +154,7 @@ impl UnixSocket {
         let state = current("UnixSocket::datagram");
         self.check_kind(Type::DGRAM)?;
         let socket = mio::net::UnixDatagram::from_std(self.socket.into());
-        Registered::new(state, socket, Location::caller())
+        Registered::new(state, Backed::Real(socket), Location::caller())
     }
 }
 

@@ -3,25 +3,18 @@
 //! It never waits and makes no system call: the scheduler of the world moves the clock, and runs a turn of
 //! each host that has something to do. The order is the one that [`super`] lists.
 
-use super::{PollContext, PollPhase};
+use super::{Batched, PollContext, PollPhase};
 use crate::reactor::world::WorldHost;
 
 impl PollPhase {
     /// Collects what has arrived at this host.
-    pub(super) fn collect_from_world(&self, cx: &PollContext<'_>, _host: &WorldHost) {
+    pub(super) fn collect_from_world(&self, cx: &PollContext<'_>, host: &WorldHost) {
         self.batch_due_completions(cx.clock);
-        self.batch_world_readiness(std::iter::empty());
-    }
-
-    /// Appends the events of sources to the batch.
-    fn batch_world_readiness(
-        &self,
-        events: impl Iterator<Item = (mio::Token, crate::reactor::registrations::Readiness)>,
-    ) {
+        let events = host.with_network(|network| network.take_ready(host.id));
         let mut batch = self.batch.borrow_mut();
         let mut registrations = self.registrations.borrow_mut();
-        registrations.merge_events(events, |token, readiness| {
-            batch.push_back(super::Batched::Ready(token, readiness));
+        registrations.merge_events(events.into_iter(), |token, readiness| {
+            batch.push_back(Batched::Ready(token, readiness));
         });
     }
 }

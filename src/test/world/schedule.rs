@@ -23,13 +23,33 @@ impl World {
     pub fn run(&self) {
         loop {
             self.inner.switch_machines(self);
-            if self.run_due_actions() || self.run_turns() || self.inner.wait_for_jobs() {
+            let has_acted = self.run_due_actions();
+            let has_arrived = self.inner.state.run_due_packets();
+            if has_acted || has_arrived || self.run_turns() || self.inner.wait_for_jobs() {
                 continue;
             }
             if !self.inner.is_awaited() {
                 break;
             }
             self.inner.move_time();
+        }
+        self.check_faults();
+    }
+
+    /// Fails if a fault that was configured has never happened.
+    #[track_caller]
+    fn check_faults(&self) {
+        if self.inner.settings.permits_unfired {
+            return;
+        }
+        let unfired = self.faults().into_iter().filter(|fault| fault.count() == 0);
+        let unfired: Vec<String> = unfired.map(|fault| fault.to_string()).collect();
+        if !unfired.is_empty() {
+            self.inner.fail(&format!(
+                "faults were configured and never happened, so that the test did not test them: {}; \
+                 make them happen, or call `WorldBuilder::permit_unfired_faults`",
+                unfired.join(", ")
+            ));
         }
     }
 
@@ -112,7 +132,11 @@ impl Running {
     /// Returns when the loop has something to do next, unless something arrives before.
     fn next_at(&self) -> Option<Duration> {
         let state = self.event_loop.state();
-        let wait = state.host_timeout()?;
+        let has_ready = state.world().is_some_and(WorldHost::has_ready);
+        let wait = match has_ready {
+            true => Duration::ZERO,
+            false => state.host_timeout()?,
+        };
         Some(state.clock.now().saturating_add(wait))
     }
 
@@ -184,6 +208,7 @@ impl Inner {
         let Some((_, program, location)) = program else {
             return;
         };
+        self.state.with_network(|network| network.start(id));
         let host = WorldHost {
             world: self.state.clone(),
             id,
@@ -222,7 +247,8 @@ impl Inner {
         let timers = running.filter_map(Running::next_at);
         let script = self.script.borrow();
         let actions = script.first_key_value().map(|((at, _), _)| *at);
-        let Some(next) = timers.chain(actions).min() else {
+        let packets = self.state.next_packet();
+        let Some(next) = timers.chain(actions).chain(packets).min() else {
             drop(script);
             drop(machines);
             self.fail_with_report("no program can continue");

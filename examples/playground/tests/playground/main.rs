@@ -62,7 +62,7 @@ impl Playground {
     fn send(&self, request: &str) -> Answer {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it accepts");
         stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
+            .set_read_timeout(Some(Duration::from_secs(120)))
             .expect("a limit is set");
         // The server may refuse the request before it has read all of it.
         let _ = stream.write_all(request.as_bytes());
