@@ -14,4 +14,4 @@ async function withLimit(name, ms, limit) {
   }
 }
 
-Promise.all([withLimit('quick', 20, 100), withLimit('slow', 500, 100)]).then(() => console.log('both have ended'));
+Promise.all([withLimit('quick', 20, 300), withLimit('slow', 1000, 300)]).then(() => console.log('both have ended'));

@@ -29,5 +29,5 @@ async function talk(name, delay) {
   console.log(`${name} is done`);
 }
 
-talk('slow', 20);
+talk('slow', 200);
 talk('quick', 5);

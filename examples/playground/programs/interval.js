@@ -5,7 +5,7 @@ const blockFor = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 
 const interval = setInterval(() => {
   count += 1;
   console.log(`interval ${count}`);
-  blockFor(15); // its next time is measured from its start
+  blockFor(150); // its next time is measured from its start
   if (count === 3) clearInterval(interval);
-}, 10);
-setTimeout(() => console.log('a timeout in between'), 32);
+}, 100);
+setTimeout(() => console.log('a timeout in between'), 320);

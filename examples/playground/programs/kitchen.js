@@ -18,8 +18,8 @@ class Cook extends EventEmitter {
 }
 
 async function manager() {
-  const ana = new Cook('Ana', 30);
-  const ben = new Cook('Ben', 40, 'coffee');
+  const ana = new Cook('Ana', 100);
+  const ben = new Cook('Ben', 150, 'coffee');
   ana.order('make soup');
   ben.order('prepare steak');
   console.log('manager: both are working, waits for either');

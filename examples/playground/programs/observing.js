@@ -3,16 +3,16 @@ const blockFor = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 
 
 setTimeout(() => {
   console.log('slow: begins');
-  blockFor(45);
-  console.log('slow: ends, 45 ms later');
-}, 10);
+  blockFor(450);
+  console.log('slow: ends, 450 ms later');
+}, 100);
 
-let due = performance.now() + 20;
+let due = performance.now() + 200;
 let beats = 0;
 const heart = setInterval(() => {
   beats += 1;
-  const isLate = performance.now() - due > 10;
+  const isLate = performance.now() - due > 100;
   console.log(`heart: beat ${beats}${isLate ? ' is late' : ''}`);
-  due = performance.now() + 20;
+  due = performance.now() + 200;
   if (beats === 4) clearInterval(heart);
-}, 20);
+}, 200);

@@ -4,7 +4,7 @@ process.once('uncaughtException', (error) => console.log(`listener: ${error.mess
 setTimeout(() => {
   process.nextTick(() => console.log('tick after the first error'));
   throw new Error('the first');
-}, 10);
-setTimeout(() => { throw new Error('the second'); }, 20);
-setTimeout(() => console.log('this is never printed'), 30);
+}, 50);
+setTimeout(() => { throw new Error('the second'); }, 150);
+setTimeout(() => console.log('this is never printed'), 300);
 process.on('exit', (code) => console.log(`exit: ${code}`));

@@ -4,7 +4,7 @@ const ATTEMPTS = 3;
 const PAUSE = 100;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const jobs = ['a', 'b', 'c', 'd', 'e'].map((name, at) => ({ name, ms: 40 + 15 * at, failures: name === 'b' ? 1 : name === 'd' ? 9 : 0 }));
+const jobs = ['a', 'b', 'c', 'd', 'e'].map((name, at) => ({ name, ms: 100 + 50 * at, failures: name === 'b' ? 1 : name === 'd' ? 9 : 0 }));
 
 async function work(job, attempt) {
   await sleep(job.ms);

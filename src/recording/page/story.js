@@ -26,7 +26,7 @@ const PHASE_MEANS = {
 };
 
 let events = recording.events;
-const isJs = () => recording.language === "js";
+const isJs = () => recording.language === "js" || recording.locations.some(([file]) => /\.[cm]?js$/.test(file));
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 const milliseconds = (ms) => (ms >= 1000 ? `${ms / 1000} s` : `${Math.round(ms * 1000) / 1000} ms`);
 const whole = (ms) => milliseconds(Math.max(1, Math.ceil(ms - 0.001))); // timers have whole milliseconds
