@@ -157,6 +157,13 @@ impl Recording {
         self.log_at(text.to_string(), place);
     }
 
+    /// Shows no place for what has no [label](crate::host::set_step_label), instead of a location in the host of
+    /// the engine.
+    pub fn labels_only(self) -> Recording {
+        self.inner.record.borrow_mut().labels_only = true;
+        self
+    }
+
     /// Gives the text of `file`, for a file in [labels](crate::host::set_step_label) that cannot be read when
     /// the page is written, such as a script that is only in memory.
     pub fn add_source(&self, file: impl Into<String>, text: impl Into<String>) {

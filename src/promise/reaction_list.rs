@@ -1,6 +1,8 @@
 //! The reactions of one pending promise.
 
-use std::task::Waker;
+use std::task::{Context, Waker};
+
+use crate::phases::macrotask::TaskKey;
 
 /// The reactions of a pending promise, in the order in which they were added. Most promises have
 /// one, which needs no allocation. The others are in an allocation of their own, because every promise
@@ -34,8 +36,21 @@ impl MoreReactions {
 pub(super) enum Reaction {
     /// Wakes an awaiting task: one turn.
     Wake(Waker),
+    /// The same for a task of the loop.
+    WakeTask(TaskKey),
     /// Settles the promise returned by `map`, together with this one: no turn.
     Map(Box<dyn FnOnce()>),
+}
+
+impl Reaction {
+    /// Returns the reaction that wakes the task of `cx`: `task` if that is a task of the loop.
+    #[inline]
+    pub(super) fn waking(task: Option<TaskKey>, cx: &Context<'_>) -> Reaction {
+        match task {
+            Some(task) => Reaction::WakeTask(task),
+            None => Reaction::Wake(cx.waker().clone()),
+        }
+    }
 }
 
 impl Reactions {
@@ -56,8 +71,13 @@ impl Reactions {
         self.first.iter().chain(more).map(|(_, reaction)| reaction)
     }
 
-    /// Changes the waker of a reaction. The caller drops the old one outside of the borrow.
-    pub(super) fn replace(&mut self, id: u64, waker: &Waker) -> Option<Reaction> {
+    /// Makes a reaction wake the task of `cx`. The caller drops the old one outside of the borrow.
+    pub(super) fn replace(
+        &mut self,
+        id: u64,
+        task: Option<TaskKey>,
+        cx: &Context<'_>,
+    ) -> Option<Reaction> {
         let reaction = match &mut self.first {
             Some((known, reaction)) if *known == id => reaction,
             _ => {
@@ -67,8 +87,8 @@ impl Reactions {
             }
         };
         match reaction {
-            Reaction::Wake(known) if known.will_wake(waker) => None,
-            _ => Some(std::mem::replace(reaction, Reaction::Wake(waker.clone()))),
+            Reaction::Wake(known) if task.is_none() && known.will_wake(cx.waker()) => None,
+            _ => Some(std::mem::replace(reaction, Reaction::waking(task, cx))),
         }
     }
 

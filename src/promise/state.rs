@@ -228,6 +228,7 @@ impl<O: 'static> State<O> {
     fn react(self: &Rc<Self>, reaction: Reaction) {
         match reaction {
             Reaction::Wake(waker) => waker.wake(),
+            Reaction::WakeTask(task) => self.owner.wake_task(task),
             Reaction::Map(map) => {
                 let settled = self.clone(); // `map` holds it weakly
                 self.owner.trampoline.run(Box::new(move || {
@@ -324,7 +325,7 @@ impl<O: 'static> State<O> {
                     *awaiting = Awaiting::TurnQueued;
                     cx.waker().wake_by_ref();
                 } else {
-                    let id = self.add_reaction(Reaction::Wake(cx.waker().clone()));
+                    let id = self.add_reaction(Reaction::waking(self.owner.polled_task(cx), cx));
                     *awaiting = Awaiting::Registered(id);
                 }
                 Poll::Pending
@@ -334,7 +335,8 @@ impl<O: 'static> State<O> {
                 Poll::Ready(())
             }
             Awaiting::Registered(id) => {
-                let replaced = self.reactions.borrow_mut().replace(id, cx.waker());
+                let task = self.owner.polled_task(cx);
+                let replaced = self.reactions.borrow_mut().replace(id, task, cx);
                 drop(replaced);
                 Poll::Pending
             }
@@ -494,10 +496,22 @@ impl<O: 'static> PendingPromise for State<O> {
     fn for_each_waker(&self, visit: &mut dyn FnMut(&Waker)) {
         let reactions = self.reactions.borrow();
         for reaction in reactions.iter() {
-            if let Reaction::Wake(waker) = reaction {
-                visit(waker);
+            match reaction {
+                Reaction::Wake(waker) => visit(waker),
+                Reaction::WakeTask(task) => {
+                    self.owner.waker_of(*task).iter().for_each(&mut *visit);
+                }
+                Reaction::Map(_) => {}
             }
         }
+    }
+
+    fn count_wakes_of(&self, promise: u64) -> usize {
+        let reactions = self.reactions.borrow();
+        let waking = reactions.iter().filter(
+            |reaction| matches!(reaction, Reaction::WakeTask(task) if task.promise == promise),
+        );
+        waking.count()
     }
 
     fn is_out_of_reach(&self) -> bool {

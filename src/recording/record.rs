@@ -121,6 +121,8 @@ pub(super) struct Record {
     pub(super) locations: Vec<Place>,
     /// The places that the host of an engine has given, by the number of the step.
     labels: HashMap<i128, LocationIndex>,
+    /// Whether what has no label has no place.
+    pub(super) labels_only: bool,
     /// The texts of files that cannot be read.
     pub(super) sources: BTreeMap<String, String>,
     pub(super) is_virtual: bool,
@@ -138,6 +140,7 @@ impl Record {
             entries: Vec::new(),
             locations: Vec::new(),
             labels: HashMap::new(),
+            labels_only: false,
             sources: BTreeMap::new(),
             is_virtual: false,
             omitted: 0,
@@ -226,9 +229,23 @@ impl Record {
         self.push(What::Log { text, location });
     }
 
+    /// Returns the places of all entries, by their index, without those that labels have replaced.
+    pub(super) fn shown_places(&self) -> BTreeMap<LocationIndex, &Place> {
+        let indices = self.entries.iter().filter_map(|entry| match entry.what {
+            What::Add { id, location, .. } => self.place_of(id, location),
+            What::Call { id, location, .. } => self.place_of(id, location?),
+            What::Log { location, .. } => Some(location),
+            _ => None,
+        });
+        indices
+            .map(|index| (index, &self.locations[index]))
+            .collect()
+    }
+
     /// Returns the place of the entry `id`: its label, or the location in the host.
-    pub(super) fn place_of(&self, id: i128, location: LocationIndex) -> LocationIndex {
-        self.labels.get(&id).copied().unwrap_or(location)
+    pub(super) fn place_of(&self, id: i128, location: LocationIndex) -> Option<LocationIndex> {
+        let label = self.labels.get(&id).copied();
+        label.or_else(|| (!self.labels_only).then_some(location))
     }
 
     fn begin_step(&mut self, step: Step) -> What {

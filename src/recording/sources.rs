@@ -22,7 +22,7 @@ type Lines = Vec<(usize, String)>;
 ///
 /// A file in `given` is not read.
 pub(super) fn around<'a>(
-    places: &'a [Place],
+    places: impl Iterator<Item = &'a Place>,
     given: &BTreeMap<String, String>,
 ) -> BTreeMap<&'a str, Lines> {
     let mut by_file: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn this_file_is_found_and_missing_files_are_left_out() {
         let here = [Place::of(Location::caller())];
-        let text = around(&here, &BTreeMap::new());
+        let text = around(here.iter(), &BTreeMap::new());
         let here: Vec<_> = text.values().collect();
         assert!(here.iter().any(|lines| !lines.is_empty()));
         assert_eq!(read("no/such/file.rs"), None);

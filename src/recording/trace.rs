@@ -98,7 +98,8 @@ impl Trace<'_> {
             What::Add {
                 id, kind, location, ..
             } => {
-                let label = self.location(self.record.place_of(*id, *location));
+                let place = self.record.place_of(*id, *location);
+                let label = place.map_or(String::new(), |place| self.location(place));
                 if self.queued.insert(*id) {
                     self.flow("s", *id);
                 }
@@ -115,7 +116,7 @@ impl Trace<'_> {
                     Called::Eager => "spawn",
                     Called::Step(kind) => kind_of(*kind),
                 };
-                let location = location.map(|location| self.record.place_of(*id, location));
+                let location = location.and_then(|location| self.record.place_of(*id, location));
                 let location = location.map(|location| self.location(location));
                 self.begin(Span::Call(*id), name, location.as_deref());
                 if self.queued.remove(id) {

@@ -4,6 +4,7 @@ mod faults;
 mod machine;
 mod resources;
 mod schedule;
+mod trace;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::runtime::MainOutput;
 use faults::Chances;
 pub use faults::Fault;
 use machine::{Machine, program_of};
+use trace::Trace;
 
 /// A simulated world: hosts that run unchanged programs, each on an event loop of its own, all in this
 /// thread and on one virtual clock.
@@ -70,7 +72,7 @@ struct Inner {
 type Action = Box<dyn FnOnce(&World)>;
 
 /// Settings of a [`World`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "settings do nothing until a world is built with them"]
 pub struct WorldBuilder {
     time_limit: Duration,
@@ -78,6 +80,8 @@ pub struct WorldBuilder {
     link: Link,
     chances: Chances,
     permits_unfired: bool,
+    /// What the hosts do is added to it.
+    trace: Option<Trace>,
 }
 
 /// The default limit of virtual time: a day.
@@ -91,6 +95,7 @@ impl Default for WorldBuilder {
             link: Link::default(),
             chances: Chances::default(),
             permits_unfired: false,
+            trace: None,
         }
     }
 }
@@ -126,6 +131,18 @@ impl WorldBuilder {
                 script: RefCell::default(),
             }),
         }
+    }
+}
+
+impl fmt::Debug for WorldBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldBuilder")
+            .field("time_limit", &self.time_limit)
+            .field("seed", &self.seed)
+            .field("link", &self.link)
+            .field("chances", &self.chances)
+            .field("permits_unfired", &self.permits_unfired)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,5 +4,6 @@ mod faults;
 mod files;
 mod hosts;
 mod notes;
+mod repeatable;
 mod tcp;
 mod udp;

@@ -32,16 +32,26 @@ struct Jobs(Rc<Host>);
 
 impl MicrotaskSource for Jobs {
     fn run_job(&self) -> bool {
-        match self.0.runtime.execute_pending_job() {
+        match &self.0.sandbox {
+            Some(sandbox) => sandbox.run_job(&self.0, || self.run()),
+            None => self.run(),
+        }
+    }
+
+    fn has_job(&self) -> bool {
+        self.0.runtime.is_job_pending()
+    }
+}
+
+impl Jobs {
+    fn run(&self) -> bool {
+        let host = &self.0;
+        match host.places.of_job(|| host.runtime.execute_pending_job()) {
             Ok(had_job) => had_job,
             Err(job) => {
                 report_thrown(job.0.with(|ctx| thrown(&ctx))); // R54
                 true
             }
         }
-    }
-
-    fn has_job(&self) -> bool {
-        self.0.runtime.is_job_pending()
     }
 }

@@ -10,6 +10,9 @@ use crate::promise::PromiseError;
 use crate::reactor::world::{HostId, WorldHost};
 use crate::runtime::{Builder, EventLoop, RunError};
 
+/// The most rounds of turns without time passing.
+const MOST_ROUNDS: u64 = 100_000;
+
 impl World {
     /// Runs the world until every program of [`Host::run`](super::Host::run) has ended, and everything
     /// that is due at that instant has run.
@@ -17,11 +20,19 @@ impl World {
     /// # Panics
     ///
     /// Panics if a program fails, with its own panic or with the text of its error; if no program can
-    /// continue, with a report of what each waits for; if the limit of virtual time is exceeded; and if a
+    /// continue, with a report of what each waits for; if a program always has something to do, such as an
+    /// immediate that queues the next one, so that time stands still; if the limit of virtual time is exceeded; and if a
     /// loop is running on this thread.
     #[track_caller]
     pub fn run(&self) {
+        let mut rounds: u64 = 0;
         loop {
+            rounds += 1;
+            if rounds > MOST_ROUNDS {
+                self.inner.fail_with_report(
+                    "the hosts always have something to do, so that no time passes",
+                );
+            }
             self.inner.switch_machines(self);
             let has_acted = self.run_due_actions();
             let has_arrived = self.inner.state.run_due_packets();
@@ -32,6 +43,7 @@ impl World {
                 break;
             }
             self.inner.move_time();
+            rounds = 0;
         }
         self.check_faults();
     }
@@ -214,7 +226,7 @@ impl Inner {
             world: self.state.clone(),
             id,
         };
-        let event_loop = match Builder::default().host_of_world(host).build() {
+        let event_loop = match self.loop_settings(id).host_of_world(host).build() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("the loop of a host could not be built: {error}"),
         };
@@ -223,6 +235,15 @@ impl Inner {
             Err(RunError::Uncaught(error)) => resume_unwind(error.into_payload()),
             Err(error) => self.fail(&format!("host \"{}\": {error}", self.name(id))),
         }
+    }
+
+    /// Returns the settings of the loop of a host.
+    fn loop_settings(&self, id: HostId) -> Builder {
+        let mut builder = Builder::default().drain_limit(super::super::DRAIN_LIMIT);
+        if let Some(trace) = &self.settings.trace {
+            builder = builder.observer(trace.observer(self.name(id)));
+        }
+        builder
     }
 
     fn is_awaited(&self) -> bool {
