@@ -1,5 +1,6 @@
 //! The simulated world: hosts on one virtual clock, their network, and its faults.
 
+mod durability;
 mod faults;
 mod files;
 mod hosts;
