@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use futures::future::FusedFuture;
 
+use crate::common::limit::default_limit;
 use crate::common::{Later, Log, ms, tag, throw, trace, trace_with_leftovers};
 use nodeloop::promise::{PromiseError, Settled, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
