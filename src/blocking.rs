@@ -10,7 +10,7 @@ use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::blocking::pool::{Job, JobId, JobResult, JobWork};
+use crate::blocking::pool::{Job, JobId, JobWork};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
@@ -113,7 +113,8 @@ fn submit<R: Send + 'static, O: 'static>(
         state: state.clone(),
     };
     let (job, value_of) = erase(work);
-    let done = move |result: JobResult| {
+    let done = move || {
+        let result = guard.state.owner().pool.take_result();
         let outcome = result.map_err(PromiseError::of_panic);
         let outcome = outcome.map(|job| finish(value_of(job)));
         guard.state.settle(outcome);
@@ -157,7 +158,8 @@ pub fn queue_work<T: Send + 'static>(
     }
     let (context, owner) = (state.context.get(), state.clone());
     let (job, value_of) = erase(job);
-    let done = move |result: JobResult| {
+    let done = move || {
+        let result = owner.pool.take_result();
         owner.context.set(context);
         match result {
             Ok(job) => done(value_of(job)),
