@@ -52,6 +52,9 @@ pub mod world {}
 #[doc = include_str!("guide/observing.md")]
 pub mod observing {}
 
+#[doc = include_str!("guide/flight_recorder.md")]
+pub mod flight_recorder {}
+
 #[cfg(feature = "recording")]
 #[doc = include_str!("guide/recording.md")]
 pub mod recording {}

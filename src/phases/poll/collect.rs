@@ -96,6 +96,15 @@ impl PollPhase {
         polled
     }
 
+    /// Waits until another thread has sent a message, for `limit` at most, and asks for nothing else.
+    pub(super) fn wait_for_message(&self, cx: &PollContext<'_>, limit: Duration) -> io::Result<()> {
+        let timeout = self.prepare_wait(cx.remote_queue, Some(limit), || true);
+        let polled = self.poll_os(cx.clock, timeout);
+        cx.remote_queue.unpark();
+        self.events.borrow_mut().clear();
+        polled
+    }
+
     /// Polls the operating system once if it can have anything to report, even if a timer is
     /// overdue (R8). Waits for up to `timeout`, or forever without one, if nothing has arrived and
     /// `must_wait` still returns `true`.
