@@ -256,7 +256,10 @@ fn record(
             out.number(u64::from(number.cast_unsigned()));
         }
         Batched::Journaled(envelope) => record_message(envelope, cx, out),
-        Batched::InRemoteQueue | Batched::Message(_) | Batched::SignalCallback(_) => out.byte(10),
+        Batched::InRemoteQueue
+        | Batched::Message(_)
+        | Batched::SignalCallback(_)
+        | Batched::Undecided => out.byte(10),
     }
 }
 
