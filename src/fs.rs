@@ -117,6 +117,7 @@ mod metadata;
 mod open_options;
 mod read_buffer;
 mod read_dir;
+mod replayed;
 mod system;
 mod times;
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod event_counter;
+pub(crate) mod journal;
 pub(crate) mod main_waker;
 pub(crate) mod registrations;
 pub(crate) mod remote_queue;

@@ -23,6 +23,8 @@ use futures::io::{AsyncRead, AsyncSeek, AsyncWrite};
 use crate::event_loop::current::try_current;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn_lazy_at};
+use crate::reactor::journal;
+use crate::reactor::journal::value::Value;
 use crate::runtime::MainOutput;
 
 use super::job::{path_job_with, try_job};
@@ -294,7 +296,7 @@ impl File {
 
     /// Runs a job after the operation in progress, with the cursor of the descriptor at the
     /// position of the file.
-    async fn exclusive<T: Send + 'static>(
+    async fn exclusive<T: Value + Send + 'static>(
         &self,
         verb: &'static str,
         work: impl FnOnce(&Handle) -> io::Result<T> + Send + 'static,
@@ -306,7 +308,7 @@ impl File {
 
     /// Submits a job that does not depend on the state of this file.
     #[track_caller]
-    pub(super) fn job<T: Send + 'static>(
+    pub(super) fn job<T: Value + Send + 'static>(
         &self,
         verb: &'static str,
         work: impl FnOnce(&Handle) -> io::Result<T> + Send + 'static,
@@ -384,6 +386,15 @@ impl File {
         self.rewind_unread()
     }
 
+    /// Moves the cursor of the descriptor, which does not block.
+    fn seek_now(&self, target: SeekFrom) -> io::Result<u64> {
+        let seek = || self.file.seek(target);
+        match try_current() {
+            Some(state) => state.call_system(journal::Operation::Seek, self.location, seek),
+            None => seek(),
+        }
+    }
+
     /// Moves the cursor of the descriptor back by the unread bytes. This changes a number in the
     /// descriptor and does no I/O, so it needs no job.
     fn rewind_unread(&self) -> io::Result<()> {
@@ -395,7 +406,7 @@ impl File {
         if unread == 0 {
             return Ok(());
         }
-        match self.file.seek(SeekFrom::Current(-unread)) {
+        match self.seek_now(SeekFrom::Current(-unread)) {
             Ok(_) => self.progress.with(|state| state.buffer.discard_unread()),
             // A pipe or a terminal has no cursor: the bytes stay in the buffer.
             Err(error) if error.kind() == ErrorKind::NotSeekable => {}
@@ -492,7 +503,7 @@ impl AsyncSeek for File {
             ready!(self.progress.poll_idle(cx));
             self.rewind_unread()?;
             if !matches!(target, SeekFrom::End(_)) {
-                let moved = self.file.seek(target);
+                let moved = self.seek_now(target);
                 let wrap = |error| with_path("File::seek", self.path.as_deref(), error);
                 return Poll::Ready(moved.map_err(wrap));
             }

@@ -14,6 +14,16 @@ pub(super) struct ReadBuffer {
 }
 
 impl ReadBuffer {
+    /// Returns a buffer with these bytes, none of which were read.
+    pub(super) fn of(bytes: Vec<u8>) -> ReadBuffer {
+        let end = bytes.len();
+        ReadBuffer {
+            bytes,
+            start: 0,
+            end,
+        }
+    }
+
     pub(super) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }

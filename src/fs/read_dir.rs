@@ -14,7 +14,7 @@ use futures::stream::FusedStream;
 
 use crate::promise::{Promise, TryPromise};
 
-use super::job::{job, path_job, path_job_with};
+use super::job::{opaque_job, opaque_path_job_with, path_job};
 use super::metadata::TypeSource;
 use super::system::FileSystem;
 use super::{FileType, Metadata, PathError};
@@ -54,7 +54,7 @@ pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
         let entries = system.read_dir(&path)?;
         Ok(Batch::read(entries, &path))
     };
-    path_job_with("fs::read_dir", path, work, |batch| ReadDir {
+    opaque_path_job_with("fs::read_dir", path, work, |batch| ReadDir {
         path: kept,
         state: State::Loaded(batch),
     })
@@ -152,7 +152,8 @@ impl ReadDir {
                     };
                     let path = self.path.clone();
                     let work = move || Batch::read(directory, &path);
-                    self.state = State::Reading(job("ReadDir::next_entry", work, |batch| batch));
+                    self.state =
+                        State::Reading(opaque_job("ReadDir::next_entry", work, |batch| batch));
                 }
                 State::Reading(reading) => {
                     let batch = ready!(Pin::new(reading).poll(cx));

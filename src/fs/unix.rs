@@ -18,7 +18,10 @@ use super::system::{FileSystem, Handle};
 use super::{DirBuilder, DirEntry, File, OpenOptions};
 use crate::promise::TryPromise;
 
-pub(super) use metadata::{mode_of, permissions};
+pub(super) use metadata::{attributes_of, mode_of, permissions};
+
+/// A file that contains nothing, and discards what is written.
+pub(super) const NULL_DEVICE: &str = "/dev/null";
 
 /// The permissions of a new directory; `None` for the default.
 #[derive(Debug, Clone, Default)]

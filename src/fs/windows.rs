@@ -3,10 +3,15 @@
 use std::fs::Permissions;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::job::two_path_job;
+use super::metadata::since_epoch;
 use crate::promise::TryPromise;
-use crate::reactor::disk::Attributes;
+use crate::reactor::disk::{Attributes, Kind, Times};
+
+/// A file that contains nothing, and discards what is written.
+pub(super) const NULL_DEVICE: &str = "NUL";
 
 /// The permissions of a new directory. Windows has none to set.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +40,31 @@ pub(super) fn permissions(attributes: &Attributes) -> Permissions {
     let mut permissions = metadata.permissions();
     permissions.set_readonly(attributes.mode & 0o222 == 0);
     permissions
+}
+
+/// Returns what a recording contains of metadata.
+pub(super) fn attributes_of(metadata: &std::fs::Metadata) -> Attributes {
+    let since_epoch = |time: io::Result<_>| time.map_or(Duration::ZERO, since_epoch);
+    Attributes {
+        inode: 0,
+        kind: match metadata.file_type() {
+            file_type if file_type.is_dir() => Kind::Directory,
+            file_type if file_type.is_symlink() => Kind::Symlink,
+            _ => Kind::File,
+        },
+        length: metadata.len(),
+        allocated: metadata.len(),
+        mode: mode_of(&metadata.permissions()),
+        user: 0,
+        group: 0,
+        links: 1,
+        times: Times {
+            accessed: since_epoch(metadata.accessed()),
+            modified: since_epoch(metadata.modified()),
+            changed: since_epoch(metadata.modified()),
+            created: since_epoch(metadata.created()),
+        },
+    }
 }
 
 /// Creates the symbolic link `link` to the file `original`.

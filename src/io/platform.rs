@@ -129,6 +129,17 @@ pub(crate) fn unix_address(path: &std::path::Path) -> io::Result<std::os::unix::
     }
 }
 
+/// Returns the address of a Unix domain socket in a replay, or that of a socket without a name.
+#[cfg(unix)]
+pub(crate) fn unix_address_or_unnamed(
+    path: Option<&std::path::Path>,
+) -> io::Result<std::os::unix::net::SocketAddr> {
+    match path {
+        Some(path) => std::os::unix::net::SocketAddr::from_pathname(path),
+        None => std::os::unix::net::UnixDatagram::unbound()?.local_addr(),
+    }
+}
+
 /// Returns the process, the user and the group of the peer of a Unix domain socket.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn peer_credentials(

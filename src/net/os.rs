@@ -11,12 +11,13 @@ use socket2::SockRef;
 
 use crate::io::platform::PlatformSource;
 use crate::io::{Backed, ReadSource, WriteSource};
+use crate::reactor::journal::value::Value;
 use crate::reactor::world::WorldSocket;
 
 /// Any socket.
 pub trait OsSocket: HasOptions + PlatformSource + Debug + Sized {
     type Std;
-    type Address;
+    type Address: Value;
     /// The name of the public alias.
     const NAME: &'static str;
     /// The name of the public function that calls [`from_std`](OsSocket::from_std).
@@ -45,7 +46,7 @@ pub trait OsStream: OsSocket + ReadSource + WriteSource {
     reason = "a bound of a public type; Rust 1.88 reports it"
 )]
 pub trait OsListener: OsSocket {
-    type Stream;
+    type Stream: Value;
 
     fn accept(&self) -> io::Result<(Self::Stream, Self::Address)>;
 }

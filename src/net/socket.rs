@@ -13,6 +13,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::{Direction, Interest, PollEvented, Ready, UntilReady, refused_in_world};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::value::Value;
 use crate::reactor::registrations::Taken;
 use crate::reactor::world::{Options, WorldSocket};
 use crate::runtime::MainOutput;
@@ -225,7 +226,7 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Calls `real` with the options that mio has no method for, or `world` in a simulated world.
-    pub(super) fn with_options<R>(
+    pub(super) fn with_options<R: Value>(
         &self,
         real: impl FnOnce(&socket2::Socket) -> io::Result<R>,
         world: impl FnOnce(&WorldSocket) -> io::Result<R>,

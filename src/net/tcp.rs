@@ -24,7 +24,7 @@ use super::socket::{Socket, set_ttl, set_world_ttl, ttl, world_ttl};
 use super::split::OwnedReadHalf;
 use crate::event_loop::current::current;
 use crate::io::platform::{REUSE_ADDRESS, SHORT_READ_DRAINS};
-use crate::io::{Backed, Direction, check_loop};
+use crate::io::{Backed, check_loop};
 use crate::reactor::world::WorldSocket;
 
 /// The length of the queue of connections to accept, as in Node (`lib/net.js`, `server.listen`).
@@ -155,15 +155,13 @@ impl Socket<Stream<Tcp>> {
     ///
     /// Dropping the future ends the wait.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let peek = |socket: &TcpSource| peek(socket, buffer);
-        self.source.async_io(Direction::Read, peek).await
+        self.source.async_read(buffer, peek).await
     }
 
     /// Peeks as [`peek`](TcpStream::peek) does, for `poll_*` methods: only the task of the latest call
     /// is woken, including calls of `poll_read`.
     pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let peek = |socket: &TcpSource| peek(socket, buffer);
-        self.source.poll_io(Direction::Read, cx, peek)
+        self.source.poll_read_io(cx, buffer, peek)
     }
 
     /// Returns the value of the `TCP_NODELAY` option.

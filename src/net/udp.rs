@@ -19,6 +19,7 @@ use super::socket::{Socket, set_ttl, set_world_ttl, ttl, world_ttl};
 use crate::event_loop::current::current;
 use crate::io::platform::{CUT_DATAGRAM_IS_ERROR, received};
 use crate::io::{Backed, Direction, Interest};
+use crate::reactor::journal::value::Value;
 use crate::reactor::world::{Options, WorldSocket};
 
 /// A UDP socket.
@@ -148,16 +149,14 @@ impl Socket<Datagram<Udp>> {
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let peek = |socket: &UdpSource| peek(socket, buffer);
-        self.source.async_io(Direction::Read, peek).await
+        self.source.async_read(buffer, peek).await
     }
 
     /// Receives a datagram and the address of its sender without removing it from the queue.
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let peek_from = |socket: &UdpSource| peek_from(socket, buffer);
-        self.source.async_io(Direction::Read, peek_from).await
+        self.source.async_read(buffer, peek_from).await
     }
 
     /// Peeks as [`peek_from`](UdpSocket::peek_from) does, for `poll_*` methods: only the task of the
@@ -167,22 +166,19 @@ impl Socket<Datagram<Udp>> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let peek_from = |socket: &UdpSource| peek_from(socket, buffer);
-        self.source.poll_io(Direction::Read, cx, peek_from)
+        self.source.poll_read_io(cx, buffer, peek_from)
     }
 
     /// Peeks as [`peek`](UdpSocket::peek) does, without waiting; see
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.source
-            .try_io(Interest::READABLE, |socket| peek(socket, buffer))
+        self.source.try_read_io(buffer, peek)
     }
 
     /// Peeks as [`peek_from`](UdpSocket::peek_from) does, without waiting; see
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.source
-            .try_io(Interest::READABLE, |socket| peek_from(socket, buffer))
+        self.source.try_read_io(buffer, peek_from)
     }
 
     /// Returns the value of the `SO_BROADCAST` option.
@@ -309,7 +305,7 @@ impl Socket<Datagram<Udp>> {
     }
 
     /// Calls `real`, or `world` with the options that a simulated world stores.
-    fn option<R>(
+    fn option<R: Value>(
         &self,
         real: impl FnOnce(&mio::net::UdpSocket) -> io::Result<R>,
         world: impl FnOnce(&mut Options) -> R,

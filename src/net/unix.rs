@@ -2,6 +2,7 @@
 
 mod credentials;
 mod os;
+mod replayed;
 mod socket;
 
 use std::io;
@@ -29,6 +30,7 @@ use crate::event_loop::state::LoopState;
 use crate::io::platform::unix_address;
 use crate::io::{Backed, Descriptor, Direction, check_loop, no_system_socket};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 use crate::time::sleep;
 
 pub use credentials::UCred;
@@ -209,7 +211,9 @@ impl Socket<Listener<Unix>> {
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("listen", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
-        let socket = mio::net::UnixListener::bind_addr(&address).map_err(failed)?;
+        let bind = || mio::net::UnixListener::bind_addr(&address);
+        let bound = state.call_system(Operation::Bind, Location::caller(), bind);
+        let socket = bound.map_err(failed)?;
         Socket::new(state, Backed::Real(socket), Location::caller())
     }
 }
@@ -231,7 +235,9 @@ impl Socket<Datagram<Unix>> {
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("bind", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
-        let socket = mio::net::UnixDatagram::bind_addr(&address).map_err(failed)?;
+        let bind = || mio::net::UnixDatagram::bind_addr(&address);
+        let bound = state.call_system(Operation::Bind, Location::caller(), bind);
+        let socket = bound.map_err(failed)?;
         Socket::new(state, Backed::Real(socket), Location::caller())
     }
 
@@ -377,7 +383,7 @@ async fn connect_socket(
     check_loop(&state)?;
     let path = path.as_ref();
     let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
-    match connect(path) {
+    match state.call_system(Operation::Connect, location, || connect(path)) {
         Ok(socket) => {
             let stream: UnixStream = Socket::new(state, Backed::Real(socket), location)?;
             stream.connected().await.map_err(failed)

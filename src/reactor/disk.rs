@@ -38,7 +38,7 @@ use std::time::Duration;
 pub(crate) use calls::DiskFile;
 pub use faults::{DiskError, DiskFault, DiskOperation};
 pub(crate) use files::OpenFlags;
-pub(crate) use inode::{Attributes, Kind};
+pub(crate) use inode::{Attributes, Kind, Times};
 pub(crate) use tree::EntryFacts;
 
 use errno::Result;

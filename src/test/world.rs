@@ -3,6 +3,7 @@
 mod faults;
 mod machine;
 mod schedule;
+mod trace;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,10 +15,11 @@ use super::Log;
 use crate::phases::poll::delivery::Seed;
 use crate::reactor::world::link::{Link, Random};
 use crate::reactor::world::{HostId, WorldState};
-use crate::runtime::MainOutput;
+use crate::runtime::{EventLoop, MainOutput};
 use faults::Chances;
 pub use faults::Fault;
 use machine::{Machine, program_of};
+use trace::Trace;
 
 /// A simulated world: hosts that run unchanged programs, each on an event loop of its own, all in this
 /// thread and on one virtual clock.
@@ -69,7 +71,7 @@ struct Inner {
 type Action = Box<dyn FnOnce(&World)>;
 
 /// Settings of a [`World`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "settings do nothing until a world is built with them"]
 pub struct WorldBuilder {
     time_limit: Duration,
@@ -77,6 +79,8 @@ pub struct WorldBuilder {
     link: Link,
     chances: Chances,
     permits_unfired: bool,
+    /// What the hosts do is added to it.
+    trace: Option<Trace>,
 }
 
 /// The default limit of virtual time: a day.
@@ -90,6 +94,7 @@ impl Default for WorldBuilder {
             link: Link::default(),
             chances: Chances::default(),
             permits_unfired: false,
+            trace: None,
         }
     }
 }
@@ -105,6 +110,42 @@ impl WorldBuilder {
     pub fn seed(mut self, seed: Seed) -> WorldBuilder {
         self.seed = Some(seed);
         self
+    }
+
+    /// Builds an event loop that is the only host of a world, for programs that talk to themselves.
+    ///
+    /// It is driven like any other loop, by [`EventLoop::run`], [`EventLoop::block_on`] or a host, so that
+    /// its main future may borrow. A run that nothing can continue ends with
+    /// [`RunError::Stuck`](crate::RunError::Stuck).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operating system has no file descriptors left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::net::{TcpListener, TcpStream};
+    /// use nodeloop::test::World;
+    ///
+    /// let mut event_loop = World::builder().event_loop();
+    /// let address = "127.0.0.1:80";
+    /// let connected = event_loop.block_on(async {
+    ///     let _listener = TcpListener::bind(address).await?; // needs no privilege
+    ///     TcpStream::connect(address).await?.peer_addr()
+    /// });
+    /// assert_eq!(connected?.unwrap().to_string(), address);
+    /// # Ok::<(), nodeloop::RunError>(())
+    /// ```
+    #[track_caller]
+    pub fn event_loop(self) -> EventLoop {
+        let world = self.build();
+        let host = world.host("localhost");
+        let settings = world.inner.loop_settings(host.id);
+        match settings.host_of_world(world.inner.host(host.id)).build() {
+            Ok(event_loop) => event_loop,
+            Err(error) => panic!("the loop of a host could not be built: {error}"),
+        }
     }
 
     /// Builds the world, which has no host yet.
@@ -124,6 +165,18 @@ impl WorldBuilder {
                 script: RefCell::default(),
             }),
         }
+    }
+}
+
+impl fmt::Debug for WorldBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldBuilder")
+            .field("time_limit", &self.time_limit)
+            .field("seed", &self.seed)
+            .field("link", &self.link)
+            .field("chances", &self.chances)
+            .field("permits_unfired", &self.permits_unfired)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,8 +4,8 @@ use std::fs::Permissions;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::time::Duration;
 
-use crate::fs::metadata::{FileType, Metadata, Source, TypeSource};
-use crate::reactor::disk::{Attributes, Kind};
+use crate::fs::metadata::{FileType, Metadata, Source, TypeSource, since_epoch};
+use crate::reactor::disk::{Attributes, Kind, Times};
 
 /// Returns the bits of permissions.
 pub(in crate::fs) fn mode_of(permissions: &Permissions) -> u32 {
@@ -15,6 +15,35 @@ pub(in crate::fs) fn mode_of(permissions: &Permissions) -> u32 {
 /// Returns the permissions of a file of a simulated disk.
 pub(in crate::fs) fn permissions(attributes: &Attributes) -> Permissions {
     Permissions::from_mode(mode_with_type(attributes))
+}
+
+/// Returns what a recording contains of metadata. What is neither a directory nor a link is a file there.
+pub(in crate::fs) fn attributes_of(metadata: &std::fs::Metadata) -> Attributes {
+    let time = |seconds: i64, nanoseconds: i64| {
+        Duration::new(seconds.max(0).cast_unsigned(), nanoseconds as u32)
+    };
+    let changed = time(metadata.ctime(), metadata.ctime_nsec());
+    let created = metadata.created().ok().map(since_epoch);
+    Attributes {
+        inode: metadata.ino(),
+        kind: match metadata.file_type() {
+            file_type if file_type.is_dir() => Kind::Directory,
+            file_type if file_type.is_symlink() => Kind::Symlink,
+            _ => Kind::File,
+        },
+        length: metadata.len(),
+        allocated: metadata.blocks() * 512,
+        mode: metadata.mode() & 0o7777,
+        user: metadata.uid(),
+        group: metadata.gid(),
+        links: metadata.nlink(),
+        times: Times {
+            accessed: time(metadata.atime(), metadata.atime_nsec()),
+            modified: time(metadata.mtime(), metadata.mtime_nsec()),
+            changed,
+            created: created.unwrap_or(changed),
+        },
+    }
 }
 
 fn mode_with_type(attributes: &Attributes) -> u32 {

@@ -26,6 +26,7 @@ use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::net::stream::report_in_pending_phase;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 use crate::time::timeout;
 
 /// The default and the minimum in Node (`--network-family-autoselection-attempt-timeout`).
@@ -235,14 +236,16 @@ pub(super) async fn connect_socket(
     location: SourceLocation,
 ) -> io::Result<TcpStream> {
     check_loop(state)?;
-    let connecting = socket.either(
-        |socket| {
-            socket.set_nonblocking(true)?;
-            socket.connect(&address.into())
-        },
-        |socket| socket.connect(address),
-    );
-    match connecting {
+    let connect = || {
+        socket.either(
+            |socket| {
+                socket.set_nonblocking(true)?;
+                socket.connect(&address.into())
+            },
+            |socket| socket.connect(address),
+        )
+    };
+    match state.call_system(Operation::Connect, location, connect) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             return Err(report_in_pending_phase(state, error, location).await);
         }

@@ -17,6 +17,7 @@ use crate::event_loop::state::LoopState;
 use crate::io::Backed;
 use crate::net::error::FailedAttempt;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 use crate::reactor::world::{Options, WorldSocket};
 
 /// A TCP socket that has not yet been converted to a [`TcpListener`] or a [`TcpStream`].
@@ -218,9 +219,16 @@ impl TcpSocket {
     }
 
     /// Binds the socket to `address`.
+    #[track_caller]
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
-        self.socket
-            .either(|it| it.bind(&address.into()), |it| it.bind(address))
+        let real = |socket: &Socket| {
+            let bind = || socket.bind(&address.into());
+            match try_current() {
+                Some(state) => state.call_system(Operation::Bind, Location::caller(), bind),
+                None => bind(),
+            }
+        };
+        self.socket.either(real, |it| it.bind(address))
     }
 
     /// Returns the local address of the socket.
@@ -258,7 +266,8 @@ impl TcpSocket {
         location: SourceLocation,
     ) -> io::Result<TcpListener> {
         let real = |socket: &Socket| {
-            socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+            let listen = || socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX));
+            state.call_system(Operation::Bind, location, listen)?;
             socket.set_nonblocking(true)
         };
         self.socket.either(real, |socket| socket.listen(backlog))?;

@@ -17,6 +17,7 @@ use crate::io::platform::set_reuse_port;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 use crate::reactor::world::{Options, WorldHost, WorldSocket};
 
 /// Options for binding a UDP socket, as those of Node's `dgram.createSocket`.
@@ -120,7 +121,10 @@ impl UdpOptions {
             for address in target?.resolve().await? {
                 let socket = match state.world() {
                     Some(host) => self.world_socket(host, address).map(Backed::World),
-                    None => self.socket(address).map(Backed::Real),
+                    None => {
+                        let socket = self.socket(&state, address, location);
+                        socket.map(Backed::Real)
+                    }
                 };
                 match socket {
                     Ok(socket) => {
@@ -154,7 +158,12 @@ impl UdpOptions {
         Ok(socket)
     }
 
-    fn socket(&self, address: SocketAddr) -> io::Result<Socket> {
+    fn socket(
+        &self,
+        state: &LoopState,
+        address: SocketAddr,
+        location: SourceLocation,
+    ) -> io::Result<Socket> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
@@ -173,7 +182,8 @@ impl UdpOptions {
         if let Some(bytes) = self.send_buffer_size {
             socket.set_send_buffer_size(bytes)?;
         }
-        socket.bind(&address.into())?;
+        let bind = || socket.bind(&address.into());
+        state.call_system(Operation::Bind, location, bind)?;
         Ok(socket)
     }
 }

@@ -10,6 +10,9 @@ use crate::promise::PromiseError;
 use crate::reactor::world::{HostId, WorldHost};
 use crate::runtime::{Builder, EventLoop, RunError};
 
+/// The most rounds of turns without time passing.
+const MOST_ROUNDS: u64 = 100_000;
+
 impl World {
     /// Runs the world until every program of [`Host::run`](super::Host::run) has ended, and everything
     /// that is due at that instant has run.
@@ -17,21 +20,31 @@ impl World {
     /// # Panics
     ///
     /// Panics if a program fails, with its own panic or with the text of its error; if no program can
-    /// continue, with a report of what each waits for; if the limit of virtual time is exceeded; and if a
+    /// continue, with a report of what each waits for; if a program always has something to do, such as an
+    /// immediate that queues the next one, so that time stands still; if the limit of virtual time is exceeded; and if a
     /// loop is running on this thread.
     #[track_caller]
     pub fn run(&self) {
+        let mut rounds: u64 = 0;
         loop {
+            rounds += 1;
+            if rounds > MOST_ROUNDS {
+                self.inner.fail_with_report(
+                    "the hosts always have something to do, so that no time passes",
+                );
+            }
             self.inner.switch_machines(self);
             let has_acted = self.run_due_actions();
             let has_arrived = self.inner.state.run_due_packets();
-            if has_acted || has_arrived || self.run_turns() || self.inner.wait_for_jobs() {
+            self.inner.wait_for_jobs();
+            if has_acted || has_arrived || self.run_turns() {
                 continue;
             }
             if !self.inner.is_awaited() {
                 break;
             }
             self.inner.move_time();
+            rounds = 0;
         }
         self.check_faults();
     }
@@ -209,11 +222,7 @@ impl Inner {
             return;
         };
         self.state.with_network(|network| network.start(id));
-        let host = WorldHost {
-            world: self.state.clone(),
-            id,
-        };
-        let event_loop = match Builder::default().host_of_world(host).build() {
+        let event_loop = match self.loop_settings(id).host_of_world(self.host(id)).build() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("the loop of a host could not be built: {error}"),
         };
@@ -224,19 +233,33 @@ impl Inner {
         }
     }
 
+    pub(super) fn host(&self, id: HostId) -> WorldHost {
+        WorldHost {
+            world: self.state.clone(),
+            id,
+        }
+    }
+
+    /// Returns the settings of the loop of a host.
+    pub(super) fn loop_settings(&self, id: HostId) -> Builder {
+        let mut builder = Builder::default().drain_limit(super::super::DRAIN_LIMIT);
+        if let Some(trace) = &self.settings.trace {
+            builder = builder.observer(trace.observer(self.name(id)));
+        }
+        builder
+    }
+
     fn is_awaited(&self) -> bool {
         self.machines.borrow().iter().any(Machine::is_awaited)
     }
 
-    /// Waits until a job of the pool of any host has finished. Returns whether there were any.
-    fn wait_for_jobs(&self) -> bool {
+    /// Waits until the jobs of all hosts have finished, so that no result depends on the speed of a thread.
+    fn wait_for_jobs(&self) {
         let machines = self.machines.borrow();
-        let mut running = machines.iter().filter_map(|it| it.running.as_ref());
-        let busy = running.find(|it| it.event_loop.state().pool.has_outstanding());
-        if let Some(busy) = busy {
+        let running = machines.iter().filter_map(|it| it.running.as_ref());
+        for busy in running.filter(|it| it.event_loop.state().pool.has_outstanding()) {
             busy.event_loop.state().pool.wait_for_jobs();
         }
-        busy.is_some()
     }
 
     /// Moves time to the next instant at which something happens.
