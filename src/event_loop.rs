@@ -249,11 +249,13 @@ impl Runner<'_> {
                     None => continue,
                 },
                 Arrival::Message(Message::JobDone(id, result)) => {
-                    let Some((done, origin)) = self.pool.take_done(id) else {
-                        drop_quietly(result); // its run has ended
-                        continue;
-                    };
-                    Macrotask::callback(move || done(result), origin)
+                    match self.pool.take_done(id, result) {
+                        Ok(macrotask) => macrotask,
+                        Err(result) => {
+                            drop_quietly(result); // its run has ended
+                            continue;
+                        }
+                    }
                 }
                 Arrival::Message(Message::External(id, result)) => match self.external.take(id) {
                     Some((ExternalCallback::Completion(done), location)) => {

@@ -11,7 +11,6 @@ use crate::phases::macrotask::TaskKey;
 pub(super) struct Reactions {
     pub(super) first: Option<(u64, Reaction)>,
     more: Option<Box<MoreReactions>>,
-    next_id: u64,
 }
 
 /// All reactions but the first, sorted by id.
@@ -54,14 +53,16 @@ impl Reaction {
 }
 
 impl Reactions {
-    /// Adds a reaction and returns its id.
+    /// Adds a reaction and returns its id, which is greater than the ids of the others.
     pub(super) fn add(&mut self, reaction: Reaction) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        match &mut self.more {
-            None if self.first.is_none() => self.first = Some((id, reaction)),
-            more => more.get_or_insert_default().list.push((id, reaction)),
+        if self.more.is_none() && self.first.is_none() {
+            self.first = Some((0, reaction));
+            return 0;
         }
+        let list = &mut self.more.get_or_insert_default().list;
+        let last = list.last().or(self.first.as_ref());
+        let id = last.map_or(0, |(id, _)| id + 1);
+        list.push((id, reaction));
         id
     }
 
