@@ -54,9 +54,13 @@ impl Registration {
 
     /// Returns the journal that the results of operations pass through, if there is one.
     #[inline]
-    pub(crate) fn journal(&self) -> Option<(&Journal, Subject)> {
-        let journal = self.state.journal()?;
-        Some((journal, Subject::Number(self.number)))
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.state.journal().map(|journal| &**journal)
+    }
+
+    /// Returns what a journal calls the source.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Number(self.number)
     }
 
     pub(crate) fn state(&self) -> &Rc<LoopState> {
@@ -87,6 +91,21 @@ impl Registration {
         let (state, replaced) = self.state.poll.poll_ready(self.key, direction, cx);
         drop(replaced);
         to_poll(state)
+    }
+
+    /// Polls for readiness, and returns the journal of the loop.
+    #[inline(never)]
+    fn wait_with_journal(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<Option<&Journal>>> {
+        let journal = self.journal();
+        let registrations = &self.state.poll.registrations;
+        if journal.is_none() || !registrations.borrow().is_ready(self.key, direction) {
+            ready!(self.wait_until_ready(direction, cx))?;
+        }
+        Poll::Ready(Ok(journal))
     }
 
     /// Polls for readiness, for any number of futures, each with an `id` of its own.
@@ -215,18 +234,14 @@ impl Registration {
         &self,
         direction: Direction,
         cx: &Context<'_>,
-        mut operation: impl FnMut(Option<(&Journal, Subject)>) -> io::Result<(R, Taken)>,
+        mut operation: impl FnMut(Option<&Journal>) -> io::Result<(R, Taken)>,
     ) -> Poll<io::Result<R>> {
         loop {
             self.check_loop()?;
-            let journal = match self.state.poll.known_as_ready(self.key, direction) {
-                Some(journal) => journal, // the usual case, kept short
-                None => {
-                    ready!(self.wait_until_ready(direction, cx))?;
-                    self.state.journal().map(|journal| &**journal)
-                }
+            let journal = match self.state.poll.is_known_as_ready(self.key, direction) {
+                true => None, // the usual case, kept short
+                false => ready!(self.wait_with_journal(direction, cx))?,
             };
-            let journal = journal.map(|journal| (journal, Subject::Number(self.number)));
             if let Some(result) = self.attempt(direction, || operation(journal)) {
                 return Poll::Ready(result);
             }
