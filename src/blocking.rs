@@ -12,7 +12,7 @@ use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::blocking::pool::{Job, JobCodec, JobId, JobResult, JobWork};
+use crate::blocking::pool::{Job, JobCodec, JobId, JobWork};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
@@ -137,7 +137,8 @@ fn submit<R: Send + 'static, O: 'static, C: Codec<R>>(
         state: state.clone(),
     };
     let (job, value_of) = erase::<_, _, C>(work);
-    let done = move |result: JobResult| {
+    let done = move || {
+        let result = guard.state.owner().pool.take_result();
         let outcome = result.map_err(PromiseError::of_panic);
         let outcome = outcome.map(|job| finish(value_of(job)));
         guard.state.settle(outcome);
@@ -181,7 +182,8 @@ pub fn queue_work<T: Send + 'static>(
     }
     let (context, owner) = (state.context.get(), state.clone());
     let (job, value_of) = erase::<_, _, Opaque>(job);
-    let done = move |result: JobResult| {
+    let done = move || {
+        let result = owner.pool.take_result();
         owner.context.set(context);
         match result {
             Ok(job) => done(value_of(job)),

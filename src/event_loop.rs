@@ -35,6 +35,7 @@ pub(crate) mod runner;
 mod shutdown;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod tasks;
 mod trampoline;
 
 /// Whether the poll phase of a turn may wait.
@@ -243,11 +244,13 @@ impl Runner<'_> {
                     Macrotask::callback(move || state.push_main(&waker), origin)
                 }
                 Arrival::Message(Message::JobDone(id, result)) => {
-                    let Some((done, origin)) = self.pool.take_done(id) else {
-                        drop_quietly(result); // its run has ended
-                        continue;
-                    };
-                    Macrotask::callback(move || done(result), origin)
+                    match self.pool.take_done(id, result) {
+                        Ok(macrotask) => macrotask,
+                        Err(result) => {
+                            drop_quietly(result); // its run has ended
+                            continue;
+                        }
+                    }
                 }
                 Arrival::Message(Message::External(id, result)) => match self.external.take(id) {
                     Some((ExternalCallback::Completion(done), location)) => {

@@ -22,11 +22,11 @@ mod threads {
 }
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Origin, SourceLocation};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, Work};
 use crate::reactor::journal::value::{Input, Output};
 use crate::reactor::remote_queue::RemoteQueue;
 use outstanding::Outstanding;
@@ -56,13 +56,17 @@ pub(crate) struct JobCodec {
 }
 
 pub(crate) type JobWork = Box<dyn Job>;
-pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
+/// Called as a macrotask, which [takes](Pool::take_result) the result.
+pub(crate) type JobDone = Box<dyn FnOnce()>;
 
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
     /// The callbacks of the jobs that have not been delivered yet.
     outstanding: RefCell<Outstanding<OutstandingJob>>,
+    /// The result of the job whose callback is about to be called. The callback does not receive it as an
+    /// argument, because a macrotask has none, and a closure around both would be one more allocation.
+    result: Cell<Option<JobResult>>,
 }
 
 struct OutstandingJob {
@@ -79,6 +83,7 @@ impl Pool {
         Pool {
             workers: Workers::new(remote_queue, limit),
             outstanding: RefCell::default(),
+            result: Cell::new(None),
         }
     }
 
@@ -161,10 +166,20 @@ impl Pool {
         ((work, job), origin)
     }
 
-    /// Removes a finished job, and returns its callback and its origin.
-    pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
-        let job = self.outstanding.borrow_mut().remove(id)?;
-        Some((job.done, job.origin))
+    /// Removes a finished job, and returns the macrotask that calls its callback, or the result if the run
+    /// of the job has ended. The macrotask must be run before the next one is requested.
+    pub(crate) fn take_done(&self, id: JobId, result: JobResult) -> Result<Macrotask, JobResult> {
+        let Some(job) = self.outstanding.borrow_mut().remove(id) else {
+            return Err(result);
+        };
+        self.result.set(Some(result));
+        Ok(Macrotask::new(Work::Once(Some(job.done)), job.origin))
+    }
+
+    /// Takes the result of the job whose callback is running.
+    pub(crate) fn take_result(&self) -> JobResult {
+        let result = self.result.take();
+        result.expect("the callback of a job runs when its result has arrived")
     }
 
     /// Gives a job that has not been delivered a label for reports. Returns its origin.

@@ -83,7 +83,8 @@ impl<'a> MainFuture<'a> {
         let Some(started) = self.started.get() else {
             return false;
         };
-        let others = started.state.count().saturating_sub(OWN_WAKERS);
+        let (promise, wakers) = (started.state.meta.promise, started.state.count());
+        let others = wakers.saturating_sub(OWN_WAKERS) + owner.count_wakes_of(promise);
         let mut without_effect = 0;
         if others > 0 {
             owner.awaited.for_each_waker_out_of_reach(|waker| {

@@ -9,9 +9,7 @@
 //! `shutdown.rs` runs them so that they drop their futures.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use async_task::Runnable;
@@ -22,6 +20,7 @@ use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
+use super::tasks::{LiveTask, NO_TASK};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
@@ -30,7 +29,7 @@ use crate::hooks::microtask_source::SourceSlot;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
-use crate::observe::active_resource::{Awaited, PendingPromise};
+use crate::observe::active_resource::Awaited;
 use crate::observe::registry::ObserverRegistry;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
@@ -68,6 +67,8 @@ pub(crate) struct LoopState {
     // Tasks and promises.
     /// The pending tasks, so that the end of the loop can cancel them.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The index of the task that is being polled, if it is in the list.
+    pub(crate) polled_task: Cell<usize>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
     pub(crate) spawn_nesting: SpawnNesting,
@@ -119,13 +120,6 @@ impl Hooks {
     }
 }
 
-/// A pending task.
-pub(crate) struct LiveTask {
-    pub(crate) waker: Waker,
-    /// The promise that it settles.
-    pub(crate) promise: Rc<dyn PendingPromise>,
-}
-
 impl LoopState {
     pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
@@ -143,6 +137,7 @@ impl LoopState {
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
+            polled_task: Cell::new(NO_TASK),
             awaited: Awaited::default(),
             spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),
@@ -231,7 +226,7 @@ impl LoopState {
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.
-    #[inline]
+    #[inline(always)] // a part of two functions of the API
     pub(crate) fn push_immediate(
         &self,
         work: Work,

@@ -138,11 +138,6 @@ impl RemoteQueue {
         self.handles.fetch_add(1, Ordering::Relaxed) + 1 // Relaxed: only uniqueness counts
     }
 
-    /// Returns the identity of the loop.
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-
     /// Pushes a message from any thread, or returns it if the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
         self.push_from(0, message)

@@ -88,7 +88,8 @@ impl Delivery {
         }
     }
 
-    /// Returns whether everything arrives in the plain order, so that nothing has to be decided.
+    /// Returns whether everything arrives in the plain order, so that nothing has to be decided or
+    /// recorded.
     #[inline]
     pub(super) fn is_in_order(&self) -> bool {
         matches!(self, Delivery::InOrder)
