@@ -25,6 +25,7 @@ mod embed;
 pub(crate) mod external;
 mod failure;
 pub(crate) mod invoke;
+mod journaled;
 pub(crate) mod main_future;
 mod notify;
 pub(crate) mod release;

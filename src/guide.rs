@@ -49,6 +49,9 @@ pub mod testing {}
 #[doc = include_str!("guide/observing.md")]
 pub mod observing {}
 
+#[doc = include_str!("guide/flight_recorder.md")]
+pub mod flight_recorder {}
+
 #[cfg(feature = "recording")]
 #[doc = include_str!("guide/recording.md")]
 pub mod recording {}

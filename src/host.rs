@@ -17,7 +17,7 @@
 //! | runs an operation of its own | [`Operation`], [`queue_macrotask`], [`queue_work`](crate::queue_work) |
 //! | calls several callbacks for one event | [`queue_native`], [`CallbackScopes`] |
 //! | has timers with fields | [`TimeoutHandle::set_repeat`](crate::TimeoutHandle::set_repeat), [`refresh_with`](crate::TimeoutHandle::refresh_with), [`loop_time_ms`] |
-//! | has places in its own sources | [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label), [`ImmediateHandle::set_label`](crate::ImmediateHandle::set_label), [`QueuedWork::set_label`](crate::QueuedWork::set_label) |
+//! | has places in its own sources | [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label), [`ImmediateHandle::set_label`](crate::ImmediateHandle::set_label), [`QueuedWork::set_label`](crate::QueuedWork::set_label), [`set_step_label`] |
 //! | keeps async contexts | [`AsyncLocalStorage::snapshot`](crate::AsyncLocalStorage::snapshot), [`AsyncSnapshot::run`](crate::AsyncSnapshot::run) |
 //! | registers hooks before the main script | [`EventLoop::with_current`](crate::EventLoop::with_current) |
 //! | has several programs in one loop | [`WorkGroup`] |
@@ -27,6 +27,7 @@
 
 mod errors;
 mod external;
+mod labels;
 mod rejections;
 mod source;
 mod time;
@@ -38,6 +39,7 @@ pub use errors::{
     is_stopping, report_thrown, request_exit, trigger_uncaught, trigger_uncaught_rejection,
 };
 pub use external::{CallbackScopes, Operation, queue_macrotask, queue_native};
+pub use labels::set_step_label;
 pub use rejections::{TrackedRejection, track_rejection};
 pub use source::set_microtask_source;
 pub use time::loop_time_ms;

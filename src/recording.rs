@@ -51,7 +51,7 @@ mod sources;
 mod trace;
 
 pub use arguments::{RecordingGuard, from_args, record_to_files};
-use record::Record;
+use record::{Place, Record};
 
 /// The number of events that a recording keeps by default. A page with that many events has about
 /// 3 MB.
@@ -146,12 +146,34 @@ impl Recording {
     /// do both.
     #[track_caller]
     pub fn log(&self, text: impl fmt::Display) {
-        self.log_at(text.to_string(), Location::caller());
+        self.log_at(text.to_string(), Place::of(Location::caller()));
     }
 
-    fn log_at(&self, text: String, location: &'static Location<'static>) {
+    /// Does what [`log`](Recording::log) does, for a line that was printed at `label`, a place in a script of the
+    /// form `file:line:column`. Another label is replaced by the place of the caller.
+    #[track_caller]
+    pub fn log_labeled(&self, text: impl fmt::Display, label: &str) {
+        let place = Place::of_label(label).unwrap_or_else(|| Place::of(Location::caller()));
+        self.log_at(text.to_string(), place);
+    }
+
+    /// Shows no place for what has no [label](crate::host::set_step_label), instead of a location in the host of
+    /// the engine.
+    pub fn labels_only(self) -> Recording {
+        self.inner.record.borrow_mut().labels_only = true;
+        self
+    }
+
+    /// Gives the text of `file`, for a file in [labels](crate::host::set_step_label) that cannot be read when
+    /// the page is written, such as a script that is only in memory.
+    pub fn add_source(&self, file: impl Into<String>, text: impl Into<String>) {
+        let (file, text) = (file.into(), text.into());
+        self.inner.record.borrow_mut().sources.insert(file, text);
+    }
+
+    fn log_at(&self, text: String, place: Place) {
         let time = position().time;
-        self.inner.record.borrow_mut().log(text, location, time);
+        self.inner.record.borrow_mut().log(text, place, time);
     }
 
     /// Writes the page.
@@ -256,7 +278,7 @@ pub fn print_line(text: impl fmt::Display) {
     let mut recordings = Vec::new();
     running(|all| recordings.extend(all.iter().filter_map(Weak::upgrade)));
     for inner in recordings {
-        Recording { inner }.log_at(text.clone(), location);
+        Recording { inner }.log_at(text.clone(), Place::of(location));
     }
 }
 

@@ -240,8 +240,9 @@ impl TimeoutHandle {
         self
     }
 
-    /// Gives the timer a label, such as a place in a script, which [`why_alive`](crate::why_alive) reports in
-    /// the place of the location in the host.
+    /// Gives the timer a label, such as a place in a script, which [`why_alive`](crate::why_alive) and a
+    /// [`Recording`](crate::recording::Recording) report in the place of the location in the host. Observers
+    /// receive it with [`Event::Labeled`](crate::observe::Event::Labeled).
     ///
     /// It has no effect on a timer that has fired or was cleared.
     ///
@@ -259,7 +260,15 @@ impl TimeoutHandle {
     pub fn set_label(&self, label: impl Into<Arc<str>>) -> &TimeoutHandle {
         if let Some(key) = self.key {
             self.state.refuse_if_observer();
-            self.state.timers.borrow_mut().set_label(key, label.into());
+            let label = label.into();
+            let pending = {
+                let mut timers = self.state.timers.borrow_mut();
+                timers.set_label(key, label.clone());
+                timers.pending(key)
+            };
+            if let Some((origin, _)) = pending {
+                self.state.labeled(origin, &label);
+            }
         }
         self
     }
@@ -433,8 +442,10 @@ impl ImmediateHandle {
     pub fn set_label(&self, label: impl Into<Arc<str>>) -> &ImmediateHandle {
         if let Some(id) = self.id {
             self.state.refuse_if_observer();
-            if let Some(work) = self.state.check.borrow_mut().pending_work(id) {
-                work.set_label(label.into());
+            let label = label.into();
+            let pending = self.state.check.borrow_mut().set_label(id, label.clone());
+            if let Some(origin) = pending {
+                self.state.labeled(origin, &label);
             }
         }
         self

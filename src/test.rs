@@ -79,8 +79,10 @@ mod diff;
 mod explore;
 mod failure;
 mod log;
+mod replay;
 mod simulated;
 mod stepper;
+mod world;
 
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
@@ -93,12 +95,15 @@ use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Decision, Seed};
 use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckPolicy};
 
+pub use crate::reactor::disk::{Disk, DiskError, DiskFault, DiskOperation};
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
+pub use replay::{DivergenceReport, Replay, ReplayError, ReplayFailure, Replayed, replay};
 pub use simulated::complete_within;
 pub use stepper::Stepper;
+pub use world::{Fault, Host, World, WorldBuilder};
 
 /// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished
 /// and nothing keeps the loop alive. Returns the output of the body.

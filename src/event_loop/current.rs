@@ -67,7 +67,7 @@ pub(crate) fn position() -> Position {
     let position = |current: &RefCell<Current>| match &*current.borrow() {
         Current::None => Position::outside(),
         Current::Running(state) | Current::Notifying(state) => {
-            state.observers.position(state.clock.now())
+            state.observers.position(state.clock.now_for_observers())
         }
     };
     let position = CURRENT.try_with(position);

@@ -15,6 +15,7 @@ use super::current::schedule_main;
 use super::state::LoopState;
 use crate::observe::event::PromiseId;
 use crate::phases::macrotask::{SourceLocation, StepKind};
+use crate::reactor::journal::Operation;
 use crate::reactor::main_waker::MainWaker;
 use crate::reactor::remote_queue::TaskMeta;
 
@@ -75,6 +76,10 @@ impl<'a> MainFuture<'a> {
     /// promise that can never settle. Any other waker may be used by another thread, a resource or a
     /// combinator, which the loop cannot know.
     pub(crate) fn is_out_of_reach(&self, owner: &LoopState) -> bool {
+        owner.condition(Operation::IsOutOfReach, || self.has_no_other_waker(owner))
+    }
+
+    fn has_no_other_waker(&self, owner: &LoopState) -> bool {
         let Some(started) = self.started.get() else {
             return false;
         };

@@ -38,6 +38,10 @@ impl LoopState {
     }
 
     fn notify_each(&self, event: &Event) {
+        self.notify_with(event, None);
+    }
+
+    fn notify_with(&self, event: &Event, label: Option<&str>) {
         if !self.is_open() {
             return;
         }
@@ -46,6 +50,7 @@ impl LoopState {
             observers: &self.observers,
             clock: &self.clock,
             queues: &self.queues,
+            label,
         };
         let observers = self.observers.observers();
         for registered in &*observers {
@@ -175,14 +180,14 @@ impl LoopState {
 
     #[cold]
     fn observed_waiting<R>(&self, wait: Wait, poll_events: impl FnOnce() -> R) -> R {
-        let began = self.clock.now();
+        let began = self.clock.now_for_observers();
         let at_most = match wait {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms).saturating_sub(began)),
             _ => None,
         };
         self.notify_observers(|| Event::WaitBegin { at_most });
         let result = poll_events();
-        let waited = self.clock.now().saturating_sub(began);
+        let waited = self.clock.now_for_observers().saturating_sub(began);
         self.notify_observers(|| Event::WaitEnd { waited });
         result
     }
@@ -255,6 +260,26 @@ impl LoopState {
         if let Some((origin, due_ms)) = pending {
             let entry = self.enqueued(origin, Some(Duration::from_millis(due_ms)));
             self.timers.borrow_mut().set_entry(key, entry);
+            let label = self.timers.borrow().label(key);
+            if let Some(label) = label {
+                self.labeled(Origin { entry, ..origin }, &label);
+            }
+        }
+    }
+
+    /// Notifies observers that a queued entry was given a label.
+    #[cold]
+    pub(crate) fn labeled(&self, origin: Origin, label: &str) {
+        if self.observers.is_on() && origin.entry != 0 {
+            let step = self.observers.numbered(origin, origin.entry);
+            self.notify_with(&Event::Labeled(step.id), Some(label));
+        }
+    }
+
+    /// Notifies observers that the running step was given a label.
+    pub(crate) fn step_labeled(&self, label: &str) {
+        if let Some(step) = self.observers.step() {
+            self.notify_with(&Event::Labeled(step.id), Some(label));
         }
     }
 

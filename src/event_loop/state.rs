@@ -40,6 +40,7 @@ use crate::phases::queues::{QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
 use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
+use crate::reactor::world::WorldHost;
 use crate::signal::dispatch::Signals;
 
 /// Everything that a loop consists of.
@@ -123,7 +124,7 @@ impl LoopState {
     pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
             clock,
-            signals: Signals::new(pool.remote_queue()),
+            signals: Signals::new(pool.remote_queue(), poll.delivery.journal().cloned()),
             remote_queue: pool.remote_queue().clone(),
             pool,
             pending: RefCell::default(),
@@ -152,6 +153,11 @@ impl LoopState {
         }
     }
 
+    /// Returns which host of which simulated world this loop is; `None` in the real one.
+    pub(crate) fn world(&self) -> Option<&WorldHost> {
+        self.poll.world.as_ref()
+    }
+
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
     /// not.
     pub(crate) fn is_alive(&self) -> bool {
@@ -167,8 +173,7 @@ impl LoopState {
             // Tokens are checked before messages: once a token is gone, the messages that its
             // thread has sent are in the queue. In the other order a message between the two checks
             // would be missed.
-            || self.remote_queue.has_tokens()
-            || !self.remote_queue.is_empty()
+            || self.is_kept_alive_by_threads()
     }
 
     /// Returns whether this is the loop that is running on this thread.
@@ -279,15 +284,27 @@ impl LoopState {
     ) -> JobId {
         let mut origin = Origin::of(StepKind::JobDone, location, self.pool.next_id());
         origin.entry = self.enqueued(origin, None);
-        self.pool.submit(work, done, origin)
+        match self.journal() {
+            None => self.pool.submit(work, done, origin),
+            Some(journal) => self.submit_journaled(journal, work, done, origin),
+        }
     }
 
     /// Cancels a job that no thread has started. Returns whether it was cancelled.
     pub(crate) fn cancel_job(&self, id: JobId) -> bool {
         self.refuse_if_observer();
-        let Some((cancelled, origin)) = self.pool.cancel(id) else {
-            return false;
-        };
+        match self.journal() {
+            None => match self.pool.cancel(id) {
+                Some((cancelled, origin)) => self.drop_cancelled(cancelled, origin),
+                None => return false,
+            },
+            Some(journal) => return self.cancel_journaled(journal, id),
+        }
+        true
+    }
+
+    /// Drops a job that was cancelled.
+    pub(super) fn drop_cancelled(&self, cancelled: impl Sized, origin: Option<Origin>) {
         match origin {
             Some(origin) => {
                 self.drop_value(cancelled, origin.location);
@@ -295,7 +312,6 @@ impl LoopState {
             }
             None => drop_quietly(cancelled),
         }
-        true
     }
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is

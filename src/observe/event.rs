@@ -191,6 +191,12 @@ pub enum Event {
     /// Something was removed from its queue and will not run: a timer or an immediate that was
     /// cleared, a job that was cancelled, a sleep that was dropped.
     Cleared(StepId),
+    /// Something that is queued, or the running step, was given a label, which
+    /// [`EventContext::label`](super::EventContext::label) returns. It replaces an earlier label.
+    ///
+    /// The host of an engine gives them, with [`TimeoutHandle::set_label`](crate::TimeoutHandle::set_label) and
+    /// [`host::set_step_label`](crate::host::set_step_label).
+    Labeled(StepId),
     /// The loop enters user code.
     StepBegin(Step),
     /// User code has returned or panicked.

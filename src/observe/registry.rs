@@ -51,6 +51,7 @@ pub struct EventContext<'a> {
     pub(crate) observers: &'a ObserverRegistry,
     pub(crate) clock: &'a Clock,
     pub(crate) queues: &'a Queues,
+    pub(crate) label: Option<&'a str>,
 }
 
 impl EventContext<'_> {
@@ -58,7 +59,7 @@ impl EventContext<'_> {
     ///
     /// A virtual clock starts at zero, a real one at an arbitrary point; each call reads it.
     pub fn time(&self) -> Duration {
-        self.clock.now()
+        self.clock.now_for_observers()
     }
 
     /// Returns `true` if the clock is virtual.
@@ -68,7 +69,7 @@ impl EventContext<'_> {
 
     /// Returns the position of the loop: turn, phase, step and time.
     pub fn position(&self) -> Position {
-        self.observers.position(self.clock.now())
+        self.observers.position(self.clock.now_for_observers())
     }
 
     /// Returns the number of the turn, counted from 1 in each run; 0 before the first.
@@ -85,6 +86,11 @@ impl EventContext<'_> {
     /// the innermost.
     pub fn step(&self) -> Option<Step> {
         self.observers.step()
+    }
+
+    /// Returns the label of an [`Event::Labeled`]; `None` at all other events.
+    pub fn label(&self) -> Option<&str> {
+        self.label
     }
 
     /// Returns how many ticks are queued.

@@ -90,13 +90,14 @@ impl Traced {
         true
     }
 
-    fn emit(event: &Event) {
+    fn emit(event: &Event, context: &EventContext<'_>) {
         match event {
             Event::Enqueued { step, by, .. } => {
                 let by = by.map(|by| by.id.get());
                 debug!(kind = %step.kind, id = step.id.get(), location = %step.location, by, "enqueued");
             }
             Event::Cleared(id) => trace!(id = id.get(), "cleared"),
+            Event::Labeled(id) => trace!(id = id.get(), label = context.label(), "labeled"),
             Event::PromiseCreated { promise, location } => {
                 trace!(promise = promise.get(), %location, "promise created");
             }
@@ -135,7 +136,7 @@ impl Observer for Traced {
             | Event::StepEnd(_)
             | Event::DrainEnd
             | Event::EagerEnd { .. } => self.leave(),
-            _ => Traced::emit(event),
+            _ => Traced::emit(event, context),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! Invariant: `first <= end_of_round <= next_id()` while a round runs.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
@@ -28,11 +29,15 @@ struct Immediate {
 }
 
 impl Immediate {
-    fn into_macrotask(self, id: ImmediateId) -> Macrotask {
-        let origin = Origin {
+    fn origin(&self, id: ImmediateId) -> Origin {
+        Origin {
             entry: self.entry,
             ..Origin::of(StepKind::Immediate, self.location, id)
-        };
+        }
+    }
+
+    fn into_macrotask(self, id: ImmediateId) -> Macrotask {
+        let origin = self.origin(id);
         Macrotask::new(self.work, origin)
     }
 }
@@ -95,6 +100,13 @@ impl Check {
         let immediate = self.slot(id)?.take()?;
         self.refed -= usize::from(immediate.refed);
         Some(immediate.into_macrotask(id))
+    }
+
+    /// Gives a pending immediate a label for reports. Returns its origin.
+    pub(crate) fn set_label(&mut self, id: ImmediateId, label: Arc<str>) -> Option<Origin> {
+        let immediate = self.slot(id)?.as_mut()?;
+        immediate.work.set_label(label);
+        Some(immediate.origin(id))
     }
 
     /// Returns the work of a pending immediate, so that its waker can be replaced.

@@ -24,6 +24,7 @@ mod collect;
 pub(crate) mod delivery;
 mod simulated;
 mod time_rules;
+mod world;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -42,7 +43,8 @@ use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
     WaiterId,
 };
-use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
+use crate::reactor::remote_queue::{Envelope, Message, RemoteQueue, SourceEvent};
+use crate::reactor::world::WorldHost;
 use delivery::Delivery;
 use simulated::Simulated;
 pub(crate) use time_rules::{Advance, Outstanding, TimeRules};
@@ -72,6 +74,8 @@ enum Batched {
     InRemoteQueue,
     /// A message that a delivery has taken out of the remote queue.
     Message(Message),
+    /// The same, with what identifies it in a journal.
+    Journaled(Envelope),
     Ready(Token, Readiness),
     Signal(SignalNumber),
     SignalCallback(Macrotask),
@@ -105,6 +109,8 @@ pub(crate) struct PollPhase {
     pub(crate) time: TimeRules,
     /// Decides what arrives next.
     pub(crate) delivery: Delivery,
+    /// Which host of which simulated world this loop is; `None` in the real one.
+    pub(crate) world: Option<WorldHost>,
     /// The maximum real time of one wait; `None` for no limit.
     pub(crate) longest_wait: Cell<Option<Duration>>,
     /// Whether the next poll must ask the operating system, because a host waits on the descriptor.
@@ -128,6 +134,7 @@ impl PollPhase {
         time: TimeRules,
         delivery: Delivery,
         stream_end: StreamEnd,
+        world: Option<WorldHost>,
     ) -> io::Result<(PollPhase, mio::Waker)> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
@@ -140,6 +147,7 @@ impl PollPhase {
             simulated: Simulated::default(),
             time,
             delivery,
+            world,
             longest_wait: Cell::new(None),
             must_poll_os: Cell::new(false),
             registry,
@@ -183,6 +191,7 @@ impl PollPhase {
                     }
                 }
                 Batched::Message(message) => return Some(Arrival::Message(message)),
+                Batched::Journaled(envelope) => return Some(Arrival::Message(envelope.message)),
                 Batched::Ready(token, readiness) => {
                     if let Some(macrotask) = self.wake_waiting(token, readiness) {
                         return Some(Arrival::Macrotask(macrotask));
@@ -314,6 +323,7 @@ impl PollPhase {
                     macrotasks.push(macrotask);
                 }
                 Batched::Message(message) => messages.push(message),
+                Batched::Journaled(envelope) => messages.push(envelope.message),
                 // The queue keeps its messages, and a signal's listeners are dropped elsewhere.
                 Batched::InRemoteQueue | Batched::Signal(_) => {}
                 // The operating system does not report the event again, and the source may outlive
@@ -341,7 +351,10 @@ impl PollPhase {
                 registrations.location(*token),
             )),
             Batched::InRemoteQueue => {} // listed with the remote queue
-            Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
+            Batched::Message(_)
+            | Batched::Journaled(_)
+            | Batched::Signal(_)
+            | Batched::SignalCallback(_) => {
                 resources.push(ResourceEntry::new(ResourceKind::Message, None));
             }
         };

@@ -227,6 +227,11 @@ impl Timers {
         self.timers[key].work.set_label(label);
     }
 
+    /// Returns the label of a timer that is not running. The key may be free.
+    pub(crate) fn label(&self, key: TimerKey) -> Option<Arc<str>> {
+        self.timers.get(key)?.work.label().cloned()
+    }
+
     pub(crate) fn is_interval(&self, key: TimerKey) -> bool {
         self.timers[key].repeat_ms > 0
     }

@@ -17,7 +17,7 @@
 //! | `begin`, `end` | | a run begins or ends |
 //! | `turn`, `phase` | `n`; `name` | a turn or a phase begins |
 //! | `sleep`, `wake` | `ms`, absent without a limit | the poll phase waits or continues |
-//! | `add` | `id`, `to`, `k`, `loc`, `ms` and `due` for timers | something is queued in `to` |
+//! | `add` | `id`, `to`, `k`, `loc` if it has a place, `ms` and `due` for timers | something is queued in `to` |
 //! | `cancel` | `id` | it was cleared |
 //! | `call` | `id`, `as`, `k`, `loc` | a callback, tick, microtask or task is called |
 //! | `return` | `id`, `how`: `done`, `waits` or `panicked` | it returns |
@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::json::{self, Object};
-use super::record::{Called, Entry, Outcome, Record, What};
+use super::record::{Called, Entry, LocationIndex, Outcome, Record, What};
 use super::sources;
 use crate::observe::{Queue, SettledAs, StepKind};
 
@@ -72,17 +72,14 @@ pub(super) fn data(out: &mut String, record: &Record, title: &str, with_sources:
     let clock = if record.is_virtual { "virtual" } else { "real" };
     object.text("clock", clock);
     object.number("omitted", record.omitted as u64);
-    json::lines(
-        object.value("locations"),
-        &record.locations,
-        |out, location| {
-            out.push('[');
-            json::string(out, location.file());
-            out.push_str(&format!(",{},{}]", location.line(), location.column()));
-        },
-    );
+    let places = record.shown_places();
+    json::lines(object.value("locations"), places.values(), |out, place| {
+        out.push('[');
+        json::string(out, &place.file);
+        out.push_str(&format!(",{},{}]", place.line, place.column));
+    });
     let texts = if with_sources {
-        sources::around(&record.locations)
+        sources::around(places.values().copied(), &record.sources)
     } else {
         BTreeMap::new()
     };
@@ -98,11 +95,38 @@ pub(super) fn data(out: &mut String, record: &Record, title: &str, with_sources:
     let shown = record.entries.iter().filter(|entry| {
         !matches!(entry.what, What::TurnEnd | What::PhaseEnd) // implied by the next event
     });
-    json::lines(object.value("events"), shown, event);
+    let indices = Indices {
+        record,
+        shown: places.into_keys().zip(0..).collect(),
+    };
+    json::lines(object.value("events"), shown, |out, entry| {
+        event(out, entry, &indices);
+    });
     object.end();
 }
 
-fn event(out: &mut String, entry: &Entry) {
+/// The indices of the places that the page contains.
+struct Indices<'a> {
+    record: &'a Record,
+    shown: BTreeMap<LocationIndex, u64>,
+}
+
+impl Indices<'_> {
+    /// Writes the place of the entry `id`, if it has one.
+    fn write_place<'o, 'a>(
+        &self,
+        object: &'o mut Object<'a>,
+        id: i128,
+        location: LocationIndex,
+    ) -> &'o mut Object<'a> {
+        match self.record.place_of(id, location) {
+            Some(place) => object.number("loc", self.shown[&place]),
+            None => object,
+        }
+    }
+}
+
+fn event(out: &mut String, entry: &Entry, indices: &Indices<'_>) {
     let mut object = Object::new(out);
     object.thousandth("t", nanoseconds(entry.at));
     match &entry.what {
@@ -129,9 +153,8 @@ fn event(out: &mut String, entry: &Entry) {
         } => {
             object.text("e", "add").number("id", *id);
             object.text("to", queue_of(*kind));
-            object
-                .text("k", kind_of(*kind))
-                .number("loc", *location as u64);
+            object.text("k", kind_of(*kind));
+            indices.write_place(&mut object, *id, *location);
             if let Some(due) = due {
                 milliseconds(&mut object, "ms", due.saturating_sub(entry.at));
                 milliseconds(&mut object, "due", *due);
@@ -152,7 +175,7 @@ fn event(out: &mut String, entry: &Entry) {
                     .text("k", kind_of(*kind)),
             };
             if let Some(location) = location {
-                object.number("loc", *location as u64);
+                indices.write_place(&mut object, *id, *location);
             }
             &mut object
         }
@@ -176,7 +199,7 @@ fn event(out: &mut String, entry: &Entry) {
         What::Log { text, location } => object
             .text("e", "log")
             .text("text", text)
-            .number("loc", *location as u64),
+            .number("loc", indices.shown[location]),
     };
     object.end();
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: there are never more entries than the limit; events after it are only counted.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::Location;
 use std::time::Duration;
 
@@ -12,6 +14,35 @@ pub(super) struct Entry {
     /// The time since the first run began, by the clock of the loop.
     pub(super) at: Duration,
     pub(super) what: What,
+}
+
+/// A position in the source of the program.
+#[derive(Clone, PartialEq)]
+pub(super) struct Place {
+    pub(super) file: Cow<'static, str>,
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Place {
+    pub(super) fn of(location: &'static Location<'static>) -> Place {
+        Place {
+            file: Cow::Borrowed(location.file()),
+            line: location.line(),
+            column: location.column(),
+        }
+    }
+
+    /// Reads a label of the form `file:line:column`. Other labels are no places.
+    pub(super) fn of_label(label: &str) -> Option<Place> {
+        let (rest, column) = label.rsplit_once(':')?;
+        let (file, line) = rest.rsplit_once(':')?;
+        Some(Place {
+            file: Cow::Owned(file.to_owned()),
+            line: line.parse().ok()?,
+            column: column.parse().ok()?,
+        })
+    }
 }
 
 /// The index of a source location in [`Record::locations`].
@@ -87,7 +118,13 @@ struct Open {
 /// All recorded events, and the state needed to record more.
 pub(super) struct Record {
     pub(super) entries: Vec<Entry>,
-    pub(super) locations: Vec<&'static Location<'static>>,
+    pub(super) locations: Vec<Place>,
+    /// The places that the host of an engine has given, by the number of the step.
+    labels: HashMap<i128, LocationIndex>,
+    /// Whether what has no label has no place.
+    pub(super) labels_only: bool,
+    /// The texts of files that cannot be read.
+    pub(super) sources: BTreeMap<String, String>,
     pub(super) is_virtual: bool,
     /// The number of events after the limit.
     pub(super) omitted: usize,
@@ -102,6 +139,9 @@ impl Record {
         Record {
             entries: Vec::new(),
             locations: Vec::new(),
+            labels: HashMap::new(),
+            labels_only: false,
+            sources: BTreeMap::new(),
             is_virtual: false,
             omitted: 0,
             limit,
@@ -134,6 +174,14 @@ impl Record {
                 location: self.location(step.location),
             },
             Event::Cleared(id) => What::Cancel(id.get().into()),
+            Event::Labeled(id) => {
+                let is_kept = self.omitted == 0; // or the labels would grow without a limit
+                if is_kept && let Some(place) = context.label().and_then(Place::of_label) {
+                    let index = self.index_of(place);
+                    self.labels.insert(id.get().into(), index);
+                }
+                return;
+            }
             Event::StepBegin(step) => self.begin_step(step),
             Event::StepEnd(step) if self.called_no_listener(step) => {
                 self.entries.pop();
@@ -175,15 +223,29 @@ impl Record {
     }
 
     /// Records a line that the program prints.
-    pub(super) fn log(
-        &mut self,
-        text: String,
-        location: &'static Location<'static>,
-        time: Duration,
-    ) {
+    pub(super) fn log(&mut self, text: String, place: Place, time: Duration) {
         self.set_time(time);
-        let location = self.location(location);
+        let location = self.index_of(place);
         self.push(What::Log { text, location });
+    }
+
+    /// Returns the places of all entries, by their index, without those that labels have replaced.
+    pub(super) fn shown_places(&self) -> BTreeMap<LocationIndex, &Place> {
+        let indices = self.entries.iter().filter_map(|entry| match entry.what {
+            What::Add { id, location, .. } => self.place_of(id, location),
+            What::Call { id, location, .. } => self.place_of(id, location?),
+            What::Log { location, .. } => Some(location),
+            _ => None,
+        });
+        indices
+            .map(|index| (index, &self.locations[index]))
+            .collect()
+    }
+
+    /// Returns the place of the entry `id`: its label, or the location in the host.
+    pub(super) fn place_of(&self, id: i128, location: LocationIndex) -> Option<LocationIndex> {
+        let label = self.labels.get(&id).copied();
+        label.or_else(|| (!self.labels_only).then_some(location))
     }
 
     fn begin_step(&mut self, step: Step) -> What {
@@ -289,9 +351,13 @@ impl Record {
     }
 
     fn location(&mut self, location: &'static Location<'static>) -> LocationIndex {
-        let known = self.locations.iter().rposition(|known| *known == location);
+        self.index_of(Place::of(location))
+    }
+
+    fn index_of(&mut self, place: Place) -> LocationIndex {
+        let known = self.locations.iter().rposition(|known| *known == place);
         known.unwrap_or_else(|| {
-            self.locations.push(location);
+            self.locations.push(place);
             self.locations.len() - 1
         })
     }

@@ -1,10 +1,12 @@
 //! Reads the source lines around the locations of a recording.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::panic::Location;
 use std::path::{Path, PathBuf};
+
+use super::record::Place;
 
 /// A file of at most this many lines is included completely.
 const WHOLE_FILE_LINES: usize = 300;
@@ -17,14 +19,22 @@ const MAX_BYTES: u64 = 4 << 20;
 type Lines = Vec<(usize, String)>;
 
 /// Returns the lines around `locations`, by file name. Files that cannot be read are left out.
-pub(super) fn around(locations: &[&'static Location<'static>]) -> BTreeMap<&'static str, Lines> {
-    let mut by_file: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
-    for location in locations {
-        let line = usize::try_from(location.line()).unwrap_or(0);
-        by_file.entry(location.file()).or_default().push(line);
+///
+/// A file in `given` is not read.
+pub(super) fn around<'a>(
+    places: impl Iterator<Item = &'a Place>,
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<&'a str, Lines> {
+    let mut by_file: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for place in places {
+        let line = usize::try_from(place.line).unwrap_or(0);
+        by_file.entry(&place.file).or_default().push(line);
     }
     let shown = by_file.into_iter().filter_map(|(file, locations)| {
-        let text = read(file)?;
+        let text = match given.get(file) {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(read(file)?),
+        };
         Some((file, lines(&text, &locations)))
     });
     shown.collect()
@@ -64,6 +74,8 @@ fn is_source(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::Location;
+
     use super::*;
 
     fn numbers(lines: &Lines) -> Vec<usize> {
@@ -90,7 +102,8 @@ mod tests {
 
     #[test]
     fn this_file_is_found_and_missing_files_are_left_out() {
-        let text = around(&[Location::caller()]);
+        let here = [Place::of(Location::caller())];
+        let text = around(here.iter(), &BTreeMap::new());
         let here: Vec<_> = text.values().collect();
         assert!(here.iter().any(|lines| !lines.is_empty()));
         assert_eq!(read("no/such/file.rs"), None);

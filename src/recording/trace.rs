@@ -98,7 +98,8 @@ impl Trace<'_> {
             What::Add {
                 id, kind, location, ..
             } => {
-                let label = self.location(*location);
+                let place = self.record.place_of(*id, *location);
+                let label = place.map_or(String::new(), |place| self.location(place));
                 if self.queued.insert(*id) {
                     self.flow("s", *id);
                 }
@@ -115,6 +116,7 @@ impl Trace<'_> {
                     Called::Eager => "spawn",
                     Called::Step(kind) => kind_of(*kind),
                 };
+                let location = location.and_then(|location| self.record.place_of(*id, location));
                 let location = location.map(|location| self.location(location));
                 self.begin(Span::Call(*id), name, location.as_deref());
                 if self.queued.remove(id) {
@@ -197,8 +199,8 @@ impl Trace<'_> {
     }
 
     fn location(&self, location: LocationIndex) -> String {
-        let location = self.record.locations[location];
-        format!("{}:{}", location.file(), location.line())
+        let place = &self.record.locations[location];
+        format!("{}:{}", place.file, place.line)
     }
 
     fn event(&mut self, phase: &str, name: &str, more: impl FnOnce(&mut Object<'_>)) {

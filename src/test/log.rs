@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::diff;
+use crate::event_loop::current::try_current;
 use crate::observe::event::Phase;
 use crate::observe::position;
 use crate::observe::position::Position;
@@ -108,6 +109,11 @@ impl Log {
     }
 
     fn add_at(&self, label: String, logged_at: SourceLocation) {
+        if let Some(state) = try_current()
+            && let Some(journal) = state.journal()
+        {
+            journal.label(&label, logged_at);
+        }
         let position = position();
         let outside = position.kind.is_none();
         let thread = outside.then(|| {

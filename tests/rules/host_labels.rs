@@ -1,11 +1,15 @@
 //! Labels of timers, immediates and jobs in a report.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use crate::common::limit::limit;
 use crate::common::{Later, Log, ms, now_ms, real_loop, trace};
+use nodeloop::host::set_step_label;
+use nodeloop::observe::{Event, EventContext};
 use nodeloop::{
-    TimeoutHandle, queue_work, set_immediate, set_interval, set_timeout, set_timeout_mut, why_alive,
+    EventLoop, TimeoutHandle, next_tick, queue_work, set_immediate, set_interval, set_timeout,
+    set_timeout_mut, why_alive,
 };
 
 #[test]
@@ -106,4 +110,82 @@ fn a_job_has_a_label_until_it_is_delivered() {
     });
     result.unwrap();
     log.assert(["7"]);
+}
+
+/// Returns the events of a run that concern labels: what is labeled, and what begins, by its number.
+fn labels_of(script: impl FnOnce() + 'static) -> Vec<String> {
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let written = lines.clone();
+    let observer = move |event: &Event, context: &EventContext<'_>| {
+        let line = match event {
+            Event::Labeled(id) => format!("{id} is {}", context.label().unwrap()),
+            Event::StepBegin(step) => format!("{} begins {}", step.id, step.kind),
+            _ => {
+                assert_eq!(context.label(), None);
+                return;
+            }
+        };
+        written.borrow_mut().push(line);
+    };
+    let builder = EventLoop::builder().virtual_time().observer(observer);
+    builder.build().unwrap().run_script(script).unwrap();
+    lines.take()
+}
+
+#[test]
+fn observers_receive_labels_of_what_is_queued_and_of_each_call_of_an_interval() {
+    let lines = labels_of(|| {
+        set_timeout(ms(5), || ()).set_label("app.js:1:1");
+        set_immediate(|| ()).set_label("app.js:2:1");
+        let (interval, n) = (Later::<TimeoutHandle>::new(), Cell::new(0));
+        let own = interval.clone();
+        interval.set(set_interval(ms(7), move || {
+            n.set(n.get() + 1);
+            if n.get() == 2 {
+                own.get().clear();
+                own.get().set_label("no effect");
+            }
+        }));
+        interval.get().set_label("app.js:3:1");
+    });
+    let expected = [
+        "#1 begins main script",
+        "#2 is app.js:1:1",
+        "#3 is app.js:2:1",
+        "#4 is app.js:3:1",
+        "#3 begins immediate",
+        "#2 begins timeout",
+        "#4 begins interval",
+        "#5 is app.js:3:1",
+        "#5 begins interval",
+        "#6 begins before_exit",
+        "#7 begins exit",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_step_labels_itself() {
+    let lines = labels_of(|| {
+        set_step_label("app.js:1:1");
+        next_tick(|| {
+            set_step_label("replaced");
+            set_step_label("app.js:2:1");
+        });
+    });
+    let expected = [
+        "#1 begins main script",
+        "#1 is app.js:1:1",
+        "#2 begins tick",
+        "#2 is replaced",
+        "#2 is app.js:2:1",
+        "#3 begins before_exit",
+        "#4 begins exit",
+    ];
+    assert_eq!(lines, expected);
+    trace(|log| {
+        set_step_label("no effect without observers");
+        log.add("ran");
+    })
+    .assert(["ran"]);
 }

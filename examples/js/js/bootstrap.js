@@ -12,7 +12,7 @@
     'internal/inspect_layout': 'inspect_layout', 'internal/fatal': 'fatal', 'internal/modules': 'modules',
     'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals',
     'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
-    'internal/rejections': 'rejections',
+    'internal/rejections': 'rejections', 'internal/places': 'places',
     assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', console: 'console', events: 'events', fs: 'fs',
     'fs/promises': 'fs_promises', module: 'module', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
     timers: 'timers', 'timers/promises': 'timers_promises', url: 'url', util: 'util',
@@ -35,6 +35,14 @@
   internals.publicNames = () => Object.keys(files).filter(internals.isPublic);
   internals.requireBuiltin = requireBuiltin;
 
+  // The position of a frame. The wrapper of a CommonJS module is in its first line.
+  internals.wrapped = new Set();
+  internals.placeOf = (frame) => {
+    const [file, line, column] = [frame.getFileName(), frame.getLineNumber(), frame.getColumnNumber()];
+    const isShifted = line === 1 && internals.wrapped.has(file) && column >= native.wrapperLength;
+    return `${file}:${line}:${isShifted ? Math.max(1, column - native.wrapperLength) : column}`;
+  };
+
   // Stacks as V8 writes them: the text of the error, then the frames.
   Error.stackTraceLimit = 10;
   Error.prepareStackTrace = (error, frames) => {
@@ -48,11 +56,13 @@
       const file = frame.getFileName();
       if (file?.startsWith('node:')) continue;
       const name = frame.getFunctionName() || '';
-      const place = frame.isNative() ? 'native' : `${file}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
+      const place = frame.isNative() ? 'native' : internals.placeOf(frame);
       head += name !== '' && name !== '<anonymous>' ? `\n    at ${name} (${place})` : `\n    at ${place}`;
     }
     return head;
   };
+
+  internals.places = native.showsPlaces ? requireBuiltin('internal/places') : undefined;
 
   const define = (name, value) => Object.defineProperty(globalThis, name,
     { value, writable: true, configurable: true, enumerable: false });
@@ -80,5 +90,6 @@
     main: modules.runMain,
     importSource: modules.importSource,
     resolve: internals.resolveFrom,
+    promise: (promise, isNew) => internals.places.onPromise(promise, isNew),
   };
 });

@@ -7,6 +7,7 @@ const { invalidArgType, invalidArgValue, validateFunction } = require('internal/
 
 // The jobs that have not completed, by number.
 const pending = new Map();
+const { places } = internals;
 let nextJob = 1;
 internals.onCompletion = onCompletion;
 internals.activeRequests = () => Array(pending.size).fill('FSReqCallback');
@@ -14,8 +15,21 @@ internals.activeRequests = () => Array(pending.size).fill('FSReqCallback');
 function job(done, operation, ...args) {
   const id = nextJob;
   nextJob += 1;
-  native.job(id, operation, ...args);
-  pending.set(id, done);
+  const place = places?.here();
+  native.job(id, place, operation, ...args);
+  pending.set(id, place ? inPlace(done, place) : done);
+}
+
+// Gives the place to the jobs that the operation starts later.
+function inPlace(done, place) {
+  return (error, value) => {
+    places.inherited = place;
+    try {
+      done(error, value);
+    } finally {
+      places.inherited = undefined;
+    }
+  };
 }
 
 function onCompletion(id, error, value) {

@@ -8,7 +8,15 @@ const engineQueueMicrotask = globalThis.queueMicrotask;
 function queueMicrotask(callback) {
   validateFunction(callback, 'callback');
   // The engine passes the callback's error to the loop (R54).
-  engineQueueMicrotask(() => callback());
+  const place = internals.places?.here();
+  if (place) {
+    engineQueueMicrotask(() => {
+      native.labelStep(place);
+      callback();
+    });
+  } else {
+    engineQueueMicrotask(() => callback());
+  }
 }
 Object.defineProperty(globalThis, 'queueMicrotask', { value: queueMicrotask, writable: true, configurable: true, enumerable: true });
 

@@ -27,6 +27,7 @@ class Module {
   }
 
   _compile(source, filename) {
+    internals.wrapped.add(filename);
     const compiled = native.compile(withoutShebang(source), filename);
     Reflect.apply(compiled, this.exports, [this.exports, makeRequire(this), this, filename, path.dirname(filename)]);
   }
@@ -139,6 +140,7 @@ function asDirectory(directory) {
 function runMain(script) {
   const file = resolve(path.resolve(script), undefined);
   process.argv[1] = file;
+  if (internals.places) native.labelStep(`${file}:1:1`);
   if (!file.endsWith('.mjs')) {
     loadFile(file, undefined, true);
     return;

@@ -62,11 +62,14 @@ function checkExitCode(code) {
 // Ticks: the loop decides when the next one runs.
 const ticks = [];
 let firstTick = 0;
+const { places } = internals;
+const tickPlaces = []; // if places are shown
 
 process.nextTick = function nextTick(callback, ...args) {
   validateFunction(callback, 'callback');
   if (process._exiting) return;
   ticks.push(callback, args.length > 0 ? args : undefined);
+  if (places) tickPlaces.push(places.here());
   native.tick();
 };
 
@@ -81,8 +84,14 @@ function onTick() {
     ticks.splice(0, firstTick);
     firstTick = 0;
   }
+  if (places) labelTick();
   if (args === undefined) callback();
   else callback(...args);
+}
+
+function labelTick() {
+  const place = tickPlaces.shift();
+  if (place) native.labelStep(place);
 }
 
 // The end of the process.
@@ -299,6 +308,7 @@ function outputStream(fd) {
     isTTY: native.isTerminal(fd) || undefined,
     columns: 80,
     write(data, encoding, done = encoding) {
+      if (native.isRecorded) native.record(String(data), places.here());
       if (typeof data === 'string') native.write(fd, data);
       else native.writeBytes(fd, internals.binary(data));
       if (typeof done === 'function') process.nextTick(done);

@@ -9,6 +9,8 @@ const kSlot = Symbol('slot');
 const kHasPrimitive = Symbol('hasPrimitive');
 const MAX_DELAY = 2 ** 31 - 1;
 const apply = Reflect.apply;
+const { places } = internals;
+const timerPlaces = new WeakMap(); // if places are shown
 
 const timeouts = []; // the armed timers, by slot
 const immediates = []; // the pending immediates, by slot
@@ -110,6 +112,14 @@ function arm(timer) {
   timer._idleStart = native.loopTime();
   timeouts[slot] = timer;
   if (!timer[kRefed]) native.refTimer(slot, false);
+  if (places) label(timer);
+}
+
+function label(timer) {
+  const place = timerPlaces.get(timer) ?? places.here();
+  if (!place) return;
+  timerPlaces.set(timer, place); // one that is armed again keeps its place
+  native.labelTimer(timer[kSlot], place);
 }
 
 function release(timer) {
@@ -200,6 +210,8 @@ class Immediate {
     this[kRefed] = true;
     this[kSlot] = native.immediate();
     immediates[this[kSlot]] = this;
+    const place = places?.here();
+    if (place) native.labelImmediate(this[kSlot], place);
     refedImmediates += 1;
   }
 

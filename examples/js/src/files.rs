@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nodeloop::host::set_step_label;
 use nodeloop::{queue_work, time};
 use rquickjs::function::Rest;
 use rquickjs::{ArrayBuffer, Ctx, Exception, IntoJs, Object, Result, Value};
@@ -27,16 +28,25 @@ pub(crate) fn sync<'js>(
 /// Starts an operation whose result the entry `completion` receives, in the poll phase.
 ///
 /// On virtual time a job takes no time, and its result waits for the next poll phase.
-pub(crate) fn job(id: u32, name: String, arguments: Rest<Value<'_>>) {
+/// `place` is that of the script, in a run that shows places.
+pub(crate) fn job(id: u32, place: Option<String>, name: String, arguments: Rest<Value<'_>>) {
     let arguments = arguments_of(&arguments);
     if Host::current().options.virtual_time {
         let outcome = perform(&name, &arguments);
-        time::simulate_completion(Duration::ZERO, move || complete(id, outcome));
+        time::simulate_completion(Duration::ZERO, move || {
+            if let Some(place) = place {
+                set_step_label(&place);
+            }
+            complete(id, outcome);
+        });
     } else {
-        queue_work(
+        let job = queue_work(
             move || perform(&name, &arguments),
             move |outcome| complete(id, outcome),
         );
+        if let Some(place) = place {
+            job.set_label(place);
+        }
     }
 }
 

@@ -32,7 +32,8 @@ struct Jobs(Rc<Host>);
 
 impl MicrotaskSource for Jobs {
     fn run_job(&self) -> bool {
-        match self.0.runtime.execute_pending_job() {
+        let host = &self.0;
+        match host.places.of_job(|| host.runtime.execute_pending_job()) {
             Ok(had_job) => had_job,
             Err(job) => {
                 report_thrown(job.0.with(|ctx| thrown(&ctx))); // R54

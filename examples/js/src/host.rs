@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use nodeloop::host::report_thrown;
+use nodeloop::recording::Recording;
 use nodeloop::time::Instant;
 use nodeloop::{ImmediateHandle, NodeRelease, TimeoutHandle};
 use rquickjs::function::IntoArgs;
 use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
 use slab::Slab;
 
+use crate::places::Places;
 use crate::rejections::Rejections;
 
 thread_local! {
@@ -35,8 +37,19 @@ pub struct Options {
     pub virtual_time: bool,
     /// The page to write that replays the run.
     pub html: Option<PathBuf>,
+    /// The trace to write, for Perfetto.
+    pub trace: Option<PathBuf>,
+    /// Whether reports have the places of the script. A recorded run has them.
+    pub places: bool,
     /// The release whose order the loop has.
     pub node: NodeRelease,
+}
+
+impl Options {
+    /// Returns whether the run is recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.html.is_some() || self.trace.is_some()
+    }
 }
 
 /// The functions of `js/bootstrap.js` that the loop calls.
@@ -54,6 +67,7 @@ pub(crate) struct Entries {
     pub(crate) main: Kept,
     pub(crate) import_source: Kept,
     pub(crate) resolve: Kept,
+    pub(crate) promise: Kept,
 }
 
 impl Entries {
@@ -75,6 +89,7 @@ impl Entries {
             main: kept("main")?,
             import_source: kept("importSource")?,
             resolve: kept("resolve")?,
+            promise: kept("promise")?,
         })
     }
 }
@@ -99,8 +114,9 @@ pub(crate) struct Host {
     pub(crate) runtime: Runtime,
     pub(crate) options: Options,
     pub(crate) started: Instant,
-    /// Writes the page of the run, if it has one.
-    pub(crate) save_page: Box<dyn Fn()>,
+    /// The recording of the run, if it has one.
+    pub(crate) recording: Option<Recording>,
+    pub(crate) places: Places,
     /// The exit code when the loop has ended.
     pub(crate) exit_code: Cell<i32>,
 }
@@ -109,7 +125,7 @@ impl Host {
     /// Creates the host, and makes it that of this thread.
     pub(crate) fn install(
         options: Options,
-        save_page: Box<dyn Fn()>,
+        recording: Option<Recording>,
     ) -> rquickjs::Result<Rc<Host>> {
         let runtime = Runtime::new()?;
         runtime.set_max_stack_size(MAX_STACK);
@@ -121,9 +137,10 @@ impl Host {
             immediates: RefCell::new(Slab::new()),
             context,
             runtime,
+            places: Places::new(options.places || options.is_recorded()),
             options,
             started: Instant::now(),
-            save_page,
+            recording,
             exit_code: Cell::new(0),
         });
         CURRENT.set(Some(host.clone()));
@@ -142,6 +159,28 @@ impl Host {
     ) -> rquickjs::Result<()> {
         self.entries.replace(Some(Rc::new(Entries::of(ctx, made)?)));
         Ok(())
+    }
+
+    /// Writes the page and the trace of the run, if it was recorded.
+    pub(crate) fn save_recording(&self) {
+        let Some(recording) = &self.recording else {
+            return;
+        };
+        let page = self
+            .options
+            .html
+            .iter()
+            .map(|file| (file, recording.save_html(file)));
+        let trace = self
+            .options
+            .trace
+            .iter()
+            .map(|file| (file, recording.save_trace(file)));
+        for (file, saved) in page.chain(trace) {
+            if let Err(error) = saved {
+                eprintln!("{} could not be written: {error}", file.display());
+            }
+        }
     }
 
     /// Returns the entries; they exist from the bootstrap on.

@@ -11,6 +11,7 @@ mod host;
 mod modules;
 mod native;
 mod operations;
+mod places;
 mod rejections;
 mod sources;
 
@@ -32,13 +33,18 @@ pub fn run(options: Options) -> ! {
     if options.script.ends_with(".mjs") {
         builder = builder.entry(EntryMode::Module); // R19
     }
-    let save_page = record(&options, &mut builder);
+    let recording = options
+        .is_recorded()
+        .then(|| Recording::new(options.script.clone()).labels_only());
+    if let Some(recording) = &recording {
+        builder = builder.observer(recording.clone());
+    }
     let mut event_loop = match builder.build() {
         Ok(event_loop) => event_loop,
         Err(error) => fail(&format!("the event loop could not be built: {error}")),
     };
     let result = event_loop.run_script(move || {
-        let host = Host::install(options, save_page);
+        let host = Host::install(options, recording);
         let host =
             host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
         start(&host);
@@ -48,20 +54,6 @@ pub fn run(options: Options) -> ! {
     }
     let host = Host::current();
     native::exit(&host, host.exit_code.get())
-}
-
-/// Registers a recording, if a page is to be written, and returns the function that writes it.
-fn record(options: &Options, builder: &mut nodeloop::Builder) -> Box<dyn Fn()> {
-    let Some(page) = options.html.clone() else {
-        return Box::new(|| {});
-    };
-    let recording = Recording::new(options.script.clone());
-    *builder = builder.clone().observer(recording.clone());
-    Box::new(move || {
-        if let Err(error) = recording.save_html(&page) {
-            eprintln!("the page {} could not be written: {error}", page.display());
-        }
-    })
 }
 
 /// Makes the globals, registers the hooks, and runs the script.
@@ -88,6 +80,7 @@ fn start(host: &Rc<Host>) {
     }
     host.runtime.set_loader(modules::Names, modules::Files);
     hooks::install(host);
+    places::install(host);
     host.enter(|entries| &entries.main, (host.options.script.as_str(),));
 }
 

@@ -10,7 +10,9 @@ const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
 
   --node 20|22|24|26   the release of Node whose order the loop has (24)
   --virtual-time       waiting takes no time
-  --html PAGE          writes a page that replays the run";
+  --html PAGE          writes a page that replays the run
+  --trace FILE         writes a trace of the run, for Perfetto
+  --places             reports name the lines of the script, which takes time";
 
 fn main() {
     match options() {
@@ -28,6 +30,8 @@ fn options() -> Result<Options, String> {
         arguments: Vec::new(),
         virtual_time: false,
         html: None,
+        trace: None,
+        places: false,
         node: NodeRelease::default(),
     };
     let mut arguments = std::env::args().skip(1);
@@ -36,6 +40,8 @@ fn options() -> Result<Options, String> {
         match argument.as_str() {
             "--virtual-time" => options.virtual_time = true,
             "--html" => options.html = Some(PathBuf::from(value()?)),
+            "--trace" => options.trace = Some(PathBuf::from(value()?)),
+            "--places" => options.places = true,
             "--node" => {
                 let major = value()?;
                 let release = major.parse().ok().and_then(NodeRelease::from_major);

@@ -14,6 +14,7 @@ use crate::files;
 use crate::host::Host;
 use crate::modules;
 use crate::operations::bytes_of;
+use crate::places;
 use crate::sources::source;
 
 /// Makes the object, with the facts and the functions.
@@ -23,6 +24,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>, host: &Host) -> Result<Object<'js>> {
     timers(&native)?;
     process(&native)?;
     engine(&native)?;
+    places::functions(&native)?;
     native.set("sync", Function::new(ctx.clone(), files::sync)?)?;
     native.set("job", Function::new(ctx.clone(), files::job)?)?;
     native.set("runModule", Function::new(ctx.clone(), modules::run)?)?;
@@ -47,6 +49,9 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
     native.set("execPath", program)?;
     native.set("release", options.node.major())?;
     native.set("isVirtualTime", options.virtual_time)?;
+    native.set("showsPlaces", host.places.is_on)?;
+    native.set("isRecorded", host.recording.is_some())?;
+    native.set("wrapperLength", WRAPPER.len())?;
     native.set(
         "nodeOptions",
         std::env::var("NODE_OPTIONS").unwrap_or_default(),
@@ -63,7 +68,7 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
 }
 
 /// Adds a function to the object.
-fn define<'js, P, F>(object: &Object<'js>, name: &str, function: F) -> Result<()>
+pub(crate) fn define<'js, P, F>(object: &Object<'js>, name: &str, function: F) -> Result<()>
 where
     F: IntoJsFunc<'js, P> + 'js,
 {
@@ -196,7 +201,7 @@ fn write(fd: i32, bytes: &[u8]) {
 
 /// Ends the process, as `process.reallyExit` does.
 pub(crate) fn exit(host: &Host, code: i32) -> ! {
-    (host.save_page)();
+    host.save_recording();
     let _ = stdout().flush();
     std::process::exit(code)
 }
@@ -245,9 +250,11 @@ fn builtin<'js>(ctx: Ctx<'js>, name: String) -> Result<Function<'js>> {
 
 /// Compiles a CommonJS module into the function that Node wraps around it.
 fn compile<'js>(ctx: Ctx<'js>, text: String, file: String) -> Result<Function<'js>> {
-    let text = format!("(function (exports, require, module, __filename, __dirname) {{{text}\n}})");
-    evaluate(&ctx, text, &file)
+    evaluate(&ctx, format!("{WRAPPER}{text}\n}})"), &file)
 }
+
+/// What precedes the text of a CommonJS module. The columns of its first line count from the end of it.
+const WRAPPER: &str = "(function (exports, require, module, __filename, __dirname) {";
 
 /// Evaluates a script that is not strict by itself.
 pub(crate) fn evaluate<'js>(ctx: &Ctx<'js>, text: String, file: &str) -> Result<Function<'js>> {

@@ -24,6 +24,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "os" => include_str!("../js/os.js"),
         "path" => include_str!("../js/path.js"),
         "perf_hooks" => include_str!("../js/perf_hooks.js"),
+        "places" => include_str!("../js/places.js"),
         "process" => include_str!("../js/process.js"),
         "rejections" => include_str!("../js/rejections.js"),
         "stats" => include_str!("../js/stats.js"),

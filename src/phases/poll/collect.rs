@@ -34,7 +34,9 @@ impl PollPhase {
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
         let must_wait = || wait_now() != Wait::Zero;
-        if cx.clock.is_virtual() {
+        if let Some(world) = &self.world {
+            self.collect_from_world(cx, world);
+        } else if cx.clock.is_virtual() {
             let outcome = self.collect_in_virtual_time(cx, wait, must_wait)?;
             if outcome == PollOutcome::ClockHeld {
                 return Ok(outcome);
@@ -88,6 +90,15 @@ impl PollPhase {
         let polled = self.poll_once(cx, None, || true);
         self.longest_wait.set(longest);
         self.batch_messages(cx.remote_queue);
+        polled
+    }
+
+    /// Waits until another thread has sent a message, for `limit` at most, and asks for nothing else.
+    pub(super) fn wait_for_message(&self, cx: &PollContext<'_>, limit: Duration) -> io::Result<()> {
+        let timeout = self.prepare_wait(cx.remote_queue, Some(limit), || true);
+        let polled = self.poll_os(cx.clock, timeout);
+        cx.remote_queue.unpark();
+        self.events.borrow_mut().clear();
         polled
     }
 
@@ -174,7 +185,7 @@ impl PollPhase {
     }
 
     /// Inserts the messages that are in the remote queue now after the completions of the batch.
-    fn batch_messages(&self, remote_queue: &RemoteQueue) {
+    pub(super) fn batch_messages(&self, remote_queue: &RemoteQueue) {
         if remote_queue.is_empty() {
             return; // cheaper than to count them
         }
@@ -191,7 +202,7 @@ impl PollPhase {
     }
 
     #[inline]
-    fn batch_due_completions(&self, clock: &Clock) {
+    pub(super) fn batch_due_completions(&self, clock: &Clock) {
         if self.simulated.has_completions() {
             self.batch_completions(clock);
         }

@@ -33,17 +33,21 @@
 
 mod explorer;
 mod held_back;
+mod journaled;
 mod seed;
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Journal;
 use crate::reactor::registrations::{RegistrationKey, Registrations};
 use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
+use journaled::Journaled;
 pub(crate) use seed::Decision;
 pub use seed::{InvalidSeed, Seed};
 
@@ -53,6 +57,8 @@ pub(crate) enum Delivery {
     InOrder,
     /// Lets a seed choose among the orders that Node permits.
     Explored(Box<Explorer>),
+    /// Records what arrives, or delivers what was recorded.
+    Journaled(Box<Journaled>),
 }
 
 impl Delivery {
@@ -60,6 +66,19 @@ impl Delivery {
         match seed {
             None => Delivery::InOrder,
             Some(seed) => Delivery::Explored(Box::new(Explorer::new(seed))),
+        }
+    }
+
+    pub(crate) fn journaled(journal: Rc<Journal>) -> Delivery {
+        Delivery::Journaled(Box::new(Journaled::new(journal)))
+    }
+
+    /// Returns the journal that is recorded or replayed, if there is one.
+    #[inline]
+    pub(crate) fn journal(&self) -> Option<&Rc<Journal>> {
+        match self {
+            Delivery::Journaled(journaled) => Some(journaled.journal()),
+            Delivery::InOrder | Delivery::Explored(_) => None,
         }
     }
 
@@ -77,7 +96,7 @@ impl Delivery {
     /// Returns the seed that chooses the order, if one does.
     pub(crate) fn seed(&self) -> Option<Seed> {
         match self {
-            Delivery::InOrder => None,
+            Delivery::InOrder | Delivery::Journaled(_) => None,
             Delivery::Explored(explorer) => Some(explorer.seed()),
         }
     }
@@ -85,7 +104,7 @@ impl Delivery {
     /// Returns the decisions so far that differed from the plain order.
     pub(crate) fn decisions(&self) -> Vec<Decision> {
         match self {
-            Delivery::InOrder => Vec::new(),
+            Delivery::InOrder | Delivery::Journaled(_) => Vec::new(),
             Delivery::Explored(explorer) => explorer.decisions(),
         }
     }
@@ -96,7 +115,7 @@ impl Delivery {
     pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
         match self {
             Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
-            Delivery::Explored(_) => false,
+            Delivery::Explored(_) | Delivery::Journaled(_) => false,
         }
     }
 
@@ -114,6 +133,7 @@ impl Delivery {
         match self {
             Delivery::InOrder => phase.collect(cx, wait, wait_now),
             Delivery::Explored(explorer) => explorer.poll(phase, cx, wait_now),
+            Delivery::Journaled(journaled) => journaled.poll(phase, cx, wait, wait_now),
         }
     }
 
@@ -127,7 +147,7 @@ impl Delivery {
         timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
     ) -> u64 {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.maybe_pass_time(phase, cx, timer_due_at),
         }
         cx.clock.now_ms()
@@ -138,7 +158,7 @@ impl Delivery {
     #[inline]
     pub(super) fn before_write(&self, registrations: &mut Registrations, key: RegistrationKey) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.maybe_defer_write(registrations, key),
         }
     }
@@ -151,7 +171,7 @@ impl Delivery {
         location: SourceLocation,
     ) -> Duration {
         match self {
-            Delivery::InOrder => shortest,
+            Delivery::InOrder | Delivery::Journaled(_) => shortest,
             Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
         }
     }
@@ -159,7 +179,7 @@ impl Delivery {
     /// Records that the loop has blocked until every job below `end` had finished.
     pub(super) fn jobs_have_finished(&self, end: JobId) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.jobs_have_finished(end),
         }
     }
@@ -167,7 +187,7 @@ impl Delivery {
     /// Returns whether something has arrived that a later poll phase will deliver.
     pub(super) fn is_holding(&self) -> bool {
         match self {
-            Delivery::InOrder => false,
+            Delivery::InOrder | Delivery::Journaled(_) => false,
             Delivery::Explored(explorer) => explorer.is_holding(),
         }
     }
@@ -175,7 +195,7 @@ impl Delivery {
     /// Calls `visit` with everything that is kept for a later poll phase.
     pub(super) fn for_each_held(&self, visit: impl FnMut(&Batched)) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.for_each_held(visit),
         }
     }
@@ -185,6 +205,7 @@ impl Delivery {
         match self {
             Delivery::InOrder => Vec::new(),
             Delivery::Explored(explorer) => explorer.take_held(),
+            Delivery::Journaled(journaled) => journaled.take_held(),
         }
     }
 }

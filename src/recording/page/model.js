@@ -41,11 +41,11 @@ const changes = {
   begin(state) { Object.assign(state, { ended: false, failed: null, phase: null, turn: 0 }); },
   add(state, event) {
     const again = Boolean(remove(state, event.id)); // a timer that is set again
-    const item = { again, id: event.id, kind: event.k, location: event.loc, due: event.due, in: event.to };
+    const item = { again, id: event.id, kind: event.k, location: event.loc ?? null, due: event.due, in: event.to };
     state.items.set(event.id, item);
     queueOf(state, event.to).push(item);
     if (event.to === "timers") state.phases.timers.sort((a, b) => a.due - b.due || a.id - b.id);
-    state.location = event.loc;
+    state.location = event.loc ?? null;
   },
   cancel(state, event) {
     remove(state, event.id);
@@ -62,7 +62,7 @@ const changes = {
       if (below) below.isHandled = true;
     }
     item.kind = event.k || item.kind || event.as;
-    item.location = event.loc ?? item.location;
+    item.location = event.loc ?? item.location ?? null;
     state.stack.push(item);
     state.location = item.location;
   },

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::limit::limit;
+use nodeloop::host::set_step_label;
 use nodeloop::recording::{self, Recording, print_line};
 use nodeloop::{EventLoop, RunError, next_tick, on_uncaught, set_immediate, set_timeout, spawn};
 use serde_json::Value;
@@ -159,6 +160,62 @@ fn the_lines_of_the_program_are_in_the_page_unless_they_are_omitted() {
     let wanted = r#"    println!("script");"#;
     assert!(lines(&data(&recording)).iter().any(|line| line == wanted));
     assert!(lines(&data(&recording.without_sources())).is_empty());
+}
+
+#[test]
+fn labels_are_the_places_of_a_script() {
+    let _limit = limit();
+    let recording = Recording::new("labels");
+    recording.add_source("app.js", "first line\nsecond line\n");
+    let log = recording.clone();
+    let recording = record(recording, move || {
+        set_timeout(Duration::from_millis(5), || ()).set_label("app.js:1:7");
+        next_tick(move || {
+            set_step_label("app.js:2:3");
+            log.log_labeled("printed", "app.js:2:9");
+        });
+        set_immediate(|| ()).set_label("a name");
+    });
+    let with_host = data(&recording);
+    let immediate = |page: &Value| {
+        let mut events = page["events"].as_array().unwrap().iter();
+        events
+            .find(|event| event["k"] == "set_immediate")
+            .cloned()
+            .unwrap()
+    };
+    assert!(
+        immediate(&with_host)["loc"].is_u64(),
+        "the label is no place"
+    );
+    assert_eq!(with_host["sources"].as_object().unwrap().len(), 3); // two of this test, and the script
+    let again = recording.labels_only();
+    let page = data(&again);
+    assert!(immediate(&page)["loc"].is_null());
+    let place = |event: &Value| {
+        page["locations"][event["loc"].as_u64()? as usize]
+            .as_array()
+            .cloned()
+    };
+    let of_kind = |kind: &str| -> Vec<String> {
+        let events = page["events"].as_array().unwrap().iter();
+        let events = events.filter(|event| event["k"] == kind || event["e"] == kind);
+        let places = events.map(|event| place(event).expect("it has a place"));
+        places.map(|place| Value::from(place).to_string()).collect()
+    };
+    let both = |place: &str| vec![place.to_owned(), place.to_owned()];
+    assert_eq!(of_kind("set_timeout"), both(r#"["app.js",1,7]"#));
+    assert_eq!(of_kind("next_tick"), both(r#"["app.js",2,3]"#));
+    assert_eq!(of_kind("log"), [r#"["app.js",2,9]"#]);
+    assert_eq!(page["sources"]["app.js"][1][1], "second line");
+    assert_eq!(page["sources"].as_object().unwrap().len(), 1);
+    let spans = trace(&again);
+    let names: Vec<_> = spans
+        .iter()
+        .filter_map(|event| event["name"].as_str())
+        .collect();
+    assert!(names.contains(&"set_timeout app.js:1"), "{names:?}");
+    assert!(names.contains(&"next_tick app.js:2"), "{names:?}");
 }
 
 #[test]

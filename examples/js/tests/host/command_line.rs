@@ -177,3 +177,101 @@ fn a_run_can_be_replayed() {
     let page = fs::read_to_string(&page.0).unwrap();
     assert!(page.starts_with("<!doctype html>"));
 }
+
+#[test]
+fn a_page_and_a_trace_show_the_lines_of_the_script() {
+    let script = Script::new(
+        "places.js",
+        "setTimeout(() => console.log('timeout'), 5);\n\
+         setImmediate(() => {});\n\
+         process.nextTick(() => {});\n\
+         queueMicrotask(() => {});\n\
+         Promise.resolve()\n\
+         \x20 .then(() => {});\n\
+         (async () => {\n\
+         \x20 await null;\n\
+         \x20 console.log('continued');\n\
+         })();\n",
+    );
+    let (page, trace) = (
+        Script::new("places.html", ""),
+        Script::new("places.json", ""),
+    );
+    let output = host(&[
+        "--virtual-time",
+        "--html",
+        page.path(),
+        "--trace",
+        trace.path(),
+        script.path(),
+    ]);
+    assert_eq!(text_of(&output), "continued\ntimeout\nexit code 0\n");
+    let page = fs::read_to_string(&page.0).unwrap();
+    let data = page.split_once("id=\"recording\">").unwrap().1;
+    let data = data.split_once("</script>").unwrap().0;
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let places: Vec<String> = data["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| {
+            let place = &data["locations"][event["loc"].as_u64()? as usize];
+            assert_eq!(place[0], script.path());
+            let what = event["text"].as_str().or(event["k"].as_str())?;
+            Some(format!(
+                "{} {what} {}:{}",
+                event["e"].as_str()?,
+                place[1],
+                place[2]
+            ))
+        })
+        .collect();
+    let expected = [
+        "call main 1:1",
+        "add set_timeout 1:1",
+        "add set_immediate 2:1",
+        "add next_tick 3:9",
+        "call next_tick 3:9",
+        "call queue_microtask 4:1",
+        "call queue_microtask 6:4",
+        "call queue_microtask 9:11",
+        "log continued 9:11",
+        "call set_immediate 2:1",
+        "call set_timeout 1:1",
+        "log timeout 1:25",
+    ];
+    assert_eq!(places, expected);
+    assert_eq!(data["sources"].as_object().unwrap().len(), 1);
+    let trace = fs::read_to_string(&trace.0).unwrap();
+    assert!(trace.contains("places.js:6\""), "{trace}");
+}
+
+#[test]
+fn reports_show_the_lines_of_the_script() {
+    let script = Script::new(
+        "alive.js",
+        "setTimeout(() => {}, 5);\nsetImmediate(() => {}); console.log(nodeHost.whyAlive());\n",
+    );
+    let output = host(&["--virtual-time", "--places", script.path()]);
+    let file = script.path();
+    let expected = format!(
+        "the loop is alive:\n  a timer, due in 5ms, created at {file}:1:1\n  \
+         an immediate, created at {file}:2:1\nexit code 0\n"
+    );
+    assert_eq!(text_of(&output), expected);
+}
+
+#[test]
+fn the_columns_of_the_first_line_are_those_of_the_script() {
+    let script = Script::new("column.js", "const x = 1; throw new Error('bad');\n");
+    let errors = errors_of(&host(&[script.path()]));
+    let mark = format!(
+        "{}:1\nconst x = 1; throw new Error('bad');\n",
+        script.path()
+    );
+    assert!(errors.starts_with(&mark), "{errors}");
+    assert!(
+        errors.contains(&format!("{}:1:24", script.path())),
+        "{errors}"
+    );
+}

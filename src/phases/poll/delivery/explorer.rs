@@ -145,7 +145,7 @@ impl Explorer {
                         }
                     }
                 }
-                Batched::Simulated(_) | Batched::Message(_) => {
+                Batched::Simulated(_) | Batched::Message(_) | Batched::Journaled(_) => {
                     held_back.push(Lane::Simulated, batched);
                 }
                 Batched::Ready(token, _) => held_back.push(Lane::Source(token), batched),
@@ -353,7 +353,7 @@ fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
             "an operation outside of the loop".to_owned()
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
-        Batched::InRemoteQueue => "a message".to_owned(),
+        Batched::InRemoteQueue | Batched::Journaled(_) => "a message".to_owned(),
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
             match phase.registrations.borrow().location(*token) {
                 Some(location) => format!("the readiness of the source of {location}"),

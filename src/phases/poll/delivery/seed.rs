@@ -25,6 +25,11 @@ impl Seed {
         Seed { number, only: None }
     }
 
+    /// Returns the number of the seed.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Returns the same seed with the plain order everywhere except in these decisions.
     pub(crate) fn only(&self, decisions: Vec<usize>) -> Seed {
         Seed {

@@ -1,0 +1,285 @@
+//! A simulated world: several hosts in one thread, on one virtual clock.
+
+mod faults;
+mod machine;
+mod schedule;
+mod trace;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Log;
+use crate::phases::poll::delivery::Seed;
+use crate::reactor::world::link::{Link, Random};
+use crate::reactor::world::{HostId, WorldState};
+use crate::runtime::MainOutput;
+use faults::Chances;
+pub use faults::Fault;
+use machine::{Machine, program_of};
+use trace::Trace;
+
+/// A simulated world: hosts that run unchanged programs, each on an event loop of its own, all in this
+/// thread and on one virtual clock.
+///
+/// Clones refer to the same world, so that a program or a script can change it while it runs.
+///
+/// # Order
+///
+/// At each instant the hosts take turns, in the order in which they were created: a host that has
+/// something to do runs one turn of its loop. When no host has anything to do, time moves to the next
+/// timer, simulated completion, packet or scripted action of the world. Actions of the script come before
+/// packets, and packets before hosts.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use nodeloop::test::World;
+/// use nodeloop::time::sleep;
+///
+/// let world = World::new();
+/// let log = world.log();
+/// for (name, delay_ms) in [("slow", 20), ("fast", 10)] {
+///     let log = log.clone();
+///     world.host(name).run(async move || {
+///         sleep(Duration::from_millis(delay_ms)).await;
+///         log.add(name);
+///     });
+/// }
+/// world.run();
+/// log.assert_order(["fast", "slow"]);
+/// assert_eq!(world.now(), Duration::from_millis(20));
+/// ```
+#[derive(Clone)]
+pub struct World {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    state: Rc<WorldState>,
+    settings: WorldBuilder,
+    log: Log,
+    /// By the number of the host.
+    machines: RefCell<Vec<Machine>>,
+    /// What the script does, by its time, then in the order in which it was added.
+    script: RefCell<BTreeMap<(Duration, usize), Action>>,
+}
+
+type Action = Box<dyn FnOnce(&World)>;
+
+/// Settings of a [`World`].
+#[derive(Clone)]
+#[must_use = "settings do nothing until a world is built with them"]
+pub struct WorldBuilder {
+    time_limit: Duration,
+    seed: Option<Seed>,
+    link: Link,
+    chances: Chances,
+    permits_unfired: bool,
+    /// What the hosts do is added to it.
+    trace: Option<Trace>,
+}
+
+/// The default limit of virtual time: a day.
+const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for WorldBuilder {
+    fn default() -> WorldBuilder {
+        WorldBuilder {
+            time_limit: TIME_LIMIT,
+            seed: None,
+            link: Link::default(),
+            chances: Chances::default(),
+            permits_unfired: false,
+            trace: None,
+        }
+    }
+}
+
+impl WorldBuilder {
+    /// Sets the virtual time after which a run fails; a day by default.
+    pub fn time_limit(mut self, limit: Duration) -> WorldBuilder {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Sets the seed of the faults, the delays and the orders that are chosen at random.
+    pub fn seed(mut self, seed: Seed) -> WorldBuilder {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Builds the world, which has no host yet.
+    pub fn build(self) -> World {
+        let state = WorldState::new();
+        let number = self.seed.as_ref().map_or(0, Seed::number);
+        state.with_network(|network| {
+            network.links.random = Random::new(number);
+            self.chances.install(&self.link, network);
+        });
+        World {
+            inner: Rc::new(Inner {
+                state: Rc::new(state),
+                settings: self,
+                log: Log::new(),
+                machines: RefCell::default(),
+                script: RefCell::default(),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for WorldBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldBuilder")
+            .field("time_limit", &self.time_limit)
+            .field("seed", &self.seed)
+            .field("link", &self.link)
+            .field("chances", &self.chances)
+            .field("permits_unfired", &self.permits_unfired)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::new()
+    }
+}
+
+impl World {
+    /// Creates a world with the default settings.
+    pub fn new() -> World {
+        World::builder().build()
+    }
+
+    /// Returns the default settings.
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder::default()
+    }
+
+    /// Returns the host of this name, which is created by the first call.
+    pub fn host(&self, name: &str) -> Host {
+        let known = self.inner.state.host_named(name);
+        let id = known.unwrap_or_else(|| {
+            self.inner.machines.borrow_mut().push(Machine::default());
+            self.inner.state.add_host(name)
+        });
+        Host {
+            world: self.clone(),
+            id,
+        }
+    }
+
+    /// Returns the log of the world, which is printed if the run fails.
+    pub fn log(&self) -> Log {
+        self.inner.log.clone()
+    }
+
+    /// Returns the virtual time since the world was created.
+    pub fn now(&self) -> Duration {
+        self.inner.state.now()
+    }
+
+    /// Calls `action` at the virtual time `at`, or at once if that has passed.
+    pub fn at(&self, at: Duration, action: impl FnOnce(&World) + 'static) {
+        let mut script = self.inner.script.borrow_mut();
+        let number = script.len();
+        script.insert((at, number), Box::new(action));
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("now", &self.now())
+            .field("hosts", &self.inner.state.host_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A host of a [`World`], returned by [`World::host`].
+#[derive(Clone)]
+pub struct Host {
+    world: World,
+    id: HostId,
+}
+
+impl Host {
+    /// Sets the program of the host, whose end the world waits for.
+    ///
+    /// The program is the main future of the host's loop. It ends as that of [`run`](crate::run): when it
+    /// has finished *and* nothing keeps its loop alive. A [restart](Host::restart) calls `program` again.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the host has a program already.
+    #[track_caller]
+    pub fn run<T: MainOutput>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
+        self.install(machine::Waited::Yes, program)
+    }
+
+    /// Sets the program of the host, which may still run when the world ends, such as a server.
+    ///
+    /// It is then cancelled. In all else it is like that of [`run`](Host::run).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the host has a program already.
+    #[track_caller]
+    pub fn serve<T: MainOutput>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
+        self.install(machine::Waited::No, program)
+    }
+
+    #[track_caller]
+    fn install<T: MainOutput>(
+        &self,
+        waited: machine::Waited,
+        program: impl AsyncFn() -> T + 'static,
+    ) -> &Host {
+        let program = program_of(program);
+        let location = std::panic::Location::caller();
+        let is_new = self.with(|machine| machine.install(waited, program, location));
+        assert!(
+            is_new,
+            "host \"{}\" has a program already: give the second program a host of its own",
+            self.name()
+        );
+        self
+    }
+
+    /// Returns the name of the host.
+    pub fn name(&self) -> String {
+        let state = &self.world.inner.state;
+        state.with_host(self.id, |host| host.name.clone())
+    }
+
+    /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
+    /// vanish without a word to their peers.
+    pub fn crash(&self) {
+        let state = &self.world.inner.state;
+        state.with_network(|network| network.crash(self.id));
+        self.with(Machine::crash);
+    }
+
+    /// Starts the program of a host that has crashed or ended again.
+    pub fn restart(&self) {
+        if self.with(|machine| machine.restart()) {
+            let state = &self.world.inner.state;
+            state.with_network(|network| network.crash(self.id));
+        }
+    }
+
+    fn with<R>(&self, call: impl FnOnce(&mut Machine) -> R) -> R {
+        call(&mut self.world.inner.machines.borrow_mut()[self.id.0])
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Host").field(&self.name()).finish()
+    }
+}
