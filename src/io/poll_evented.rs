@@ -58,7 +58,7 @@ impl<S: Source> PollEvented<S> {
     #[inline]
     fn with_journal<R: Value>(
         &self,
-        journal: Option<(&Journal, Subject)>,
+        journal: Option<&Journal>,
         kind: Operation,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
@@ -66,7 +66,10 @@ impl<S: Source> PollEvented<S> {
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => operation(source),
-            Some((journal, subject)) => journal.call(kind, subject, || operation(source)),
+            Some(journal) => {
+                let subject = self.registration.subject();
+                call_journaled(journal, (kind, subject), source, operation)
+            }
         }
     }
 
@@ -74,7 +77,7 @@ impl<S: Source> PollEvented<S> {
     #[inline]
     fn read_with_journal<R: Value + ReadLength>(
         &self,
-        journal: Option<(&Journal, Subject)>,
+        journal: Option<&Journal>,
         buffer: &mut [u8],
         read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
@@ -82,10 +85,9 @@ impl<S: Source> PollEvented<S> {
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => read(source, buffer),
-            Some((journal, subject)) => {
-                let mut buffers = [IoSliceMut::new(buffer)];
-                let read = |buffers: &mut [IoSliceMut<'_>]| read(source, &mut buffers[0]);
-                journal.read(subject, &mut buffers, read, R::read_length)
+            Some(journal) => {
+                let subject = self.registration.subject();
+                read_journaled((journal, subject), source, buffer, read)
             }
         }
     }
@@ -321,16 +323,21 @@ impl<S: ReadSource> PollEvented<S> {
 
     fn read_vectored_with_journal(
         &self,
-        journal: Option<(&Journal, Subject)>,
+        journal: Option<&Journal>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
         let source = self.source.borrow();
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => source.read_vectored_by_ref(buffers),
-            Some((journal, subject)) => {
+            Some(journal) => {
                 let read = |buffers: &mut [IoSliceMut<'_>]| source.read_vectored_by_ref(buffers);
-                journal.read(subject, buffers, read, usize::read_length)
+                journal.read(
+                    self.registration.subject(),
+                    buffers,
+                    read,
+                    usize::read_length,
+                )
             }
         }
     }
@@ -351,6 +358,31 @@ impl<A> ReadLength for (usize, A) {
     fn read_length(&self) -> usize {
         self.0
     }
+}
+
+/// Calls `operation` in a loop with a journal. It is a function of its own, so that the usual path is
+/// short.
+#[inline(never)]
+fn call_journaled<S, R: Value>(
+    journal: &Journal,
+    (kind, subject): (Operation, Subject),
+    source: &S,
+    operation: impl FnOnce(&S) -> io::Result<R>,
+) -> io::Result<R> {
+    journal.call(kind, subject, || operation(source))
+}
+
+/// Reads in a loop with a journal, as [`call_journaled`] does.
+#[inline(never)]
+fn read_journaled<S, R: Value + ReadLength>(
+    (journal, subject): (&Journal, Subject),
+    source: &S,
+    buffer: &mut [u8],
+    read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
+) -> io::Result<R> {
+    let mut buffers = [IoSliceMut::new(buffer)];
+    let read = |buffers: &mut [IoSliceMut<'_>]| read(source, &mut buffers[0]);
+    journal.read(subject, &mut buffers, read, R::read_length)
 }
 
 fn operation_of(direction: Direction) -> Operation {

@@ -54,9 +54,13 @@ impl Registration {
 
     /// Returns the journal that the results of operations pass through, if there is one.
     #[inline]
-    pub(crate) fn journal(&self) -> Option<(&Journal, Subject)> {
-        let journal = self.state.journal()?;
-        Some((journal, Subject::Number(self.number)))
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.state.journal().map(|journal| &**journal)
+    }
+
+    /// Returns what a journal calls the source.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Number(self.number)
     }
 
     pub(crate) fn state(&self) -> &Rc<LoopState> {
@@ -215,13 +219,12 @@ impl Registration {
         &self,
         direction: Direction,
         cx: &Context<'_>,
-        mut operation: impl FnMut(Option<(&Journal, Subject)>) -> io::Result<(R, Taken)>,
+        mut operation: impl FnMut(Option<&Journal>) -> io::Result<(R, Taken)>,
     ) -> Poll<io::Result<R>> {
         loop {
             self.check_loop()?;
-            let is_known = self.state.poll.is_known_as_ready(self.key, direction);
-            let journal = match is_known {
-                true => None, // the usual case, kept short: a loop with a journal does not take it
+            let journal = match self.state.poll.is_known_as_ready(self.key, direction) {
+                true => None, // the usual case, kept short
                 false => {
                     ready!(self.wait_until_ready(direction, cx))?;
                     self.journal()

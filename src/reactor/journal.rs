@@ -126,9 +126,7 @@ impl Journal {
         match &self.mode {
             Mode::Recording(writer) => {
                 let result = real();
-                record_call(&mut writer.borrow_mut(), operation, subject, |out| {
-                    result.encode(out);
-                });
+                record_result(&mut writer.borrow_mut(), operation, subject, &result);
                 result
             }
             Mode::Replaying(reader) => {
@@ -152,12 +150,15 @@ impl Journal {
             Mode::Recording(writer) => {
                 let result = real(buffers);
                 let mut writer = writer.borrow_mut();
-                record_call(&mut writer, Operation::Read, subject, |out| {
-                    result.encode(out);
-                    if let (Ok(value), true) = (&result, out.payloads) {
-                        put_contents(out, buffers, length_of(value));
+                match &result {
+                    Ok(value) if writer.out().payloads => {
+                        record_call(&mut writer, Operation::Read, subject, |out| {
+                            result.encode(out);
+                            put_contents(out, buffers, length_of(value));
+                        });
                     }
-                });
+                    _ => record_result(&mut writer, Operation::Read, subject, &result),
+                }
                 result
             }
             Mode::Replaying(reader) => {
@@ -197,6 +198,14 @@ impl Journal {
                 writer.end_record();
             }
             Mode::Replaying(reader) => reader.label(text, location),
+        }
+    }
+
+    /// Records a poll phase in which one source has become ready, and nothing else has arrived.
+    #[inline]
+    pub(crate) fn record_ready(&self, source: u64, flags: u8) {
+        if let Mode::Recording(writer) = &self.mode {
+            writer.borrow_mut().ready(source, flags);
         }
     }
 
@@ -258,7 +267,30 @@ impl Drop for Journal {
     }
 }
 
+/// Appends a call, in the shorter form if its result has one.
 #[inline]
+fn record_result<T: Value>(
+    writer: &mut Writer,
+    operation: Operation,
+    subject: Subject,
+    result: &io::Result<T>,
+) {
+    if let Subject::Number(number) = subject {
+        match result {
+            Ok(value) => {
+                if let Some(value) = value.as_number() {
+                    return writer.number(0x40 + operation as u8, number, value);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return writer.would_block(0x80 + operation as u8, number);
+            }
+            Err(_) => {}
+        }
+    }
+    record_call(writer, operation, subject, |out| result.encode(out));
+}
+
 fn record_call(
     writer: &mut Writer,
     operation: Operation,

@@ -77,7 +77,8 @@ impl WorldState {
         self.now.get()
     }
 
-    /// Moves the shared time to `target`, unless it is already there or past it.
+    /// Moves the shared time to `target`, unless it is already there or past it. The clock of a host may
+    /// be ahead.
     pub(crate) fn move_time(&self, target: Duration) {
         self.now.set(self.now.get().max(target));
     }

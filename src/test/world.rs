@@ -15,7 +15,7 @@ use super::Log;
 use crate::phases::poll::delivery::Seed;
 use crate::reactor::world::link::{Link, Random};
 use crate::reactor::world::{HostId, WorldState};
-use crate::runtime::MainOutput;
+use crate::runtime::{EventLoop, MainOutput};
 use faults::Chances;
 pub use faults::Fault;
 use machine::{Machine, program_of};
@@ -110,6 +110,42 @@ impl WorldBuilder {
     pub fn seed(mut self, seed: Seed) -> WorldBuilder {
         self.seed = Some(seed);
         self
+    }
+
+    /// Builds an event loop that is the only host of a world, for programs that talk to themselves.
+    ///
+    /// It is driven like any other loop, by [`EventLoop::run`], [`EventLoop::block_on`] or a host, so that
+    /// its main future may borrow. A run that nothing can continue ends with
+    /// [`RunError::Stuck`](crate::RunError::Stuck).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operating system has no file descriptors left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::net::{TcpListener, TcpStream};
+    /// use nodeloop::test::World;
+    ///
+    /// let mut event_loop = World::builder().event_loop();
+    /// let address = "127.0.0.1:80";
+    /// let connected = event_loop.block_on(async {
+    ///     let _listener = TcpListener::bind(address).await?; // needs no privilege
+    ///     TcpStream::connect(address).await?.peer_addr()
+    /// });
+    /// assert_eq!(connected?.unwrap().to_string(), address);
+    /// # Ok::<(), nodeloop::RunError>(())
+    /// ```
+    #[track_caller]
+    pub fn event_loop(self) -> EventLoop {
+        let world = self.build();
+        let host = world.host("localhost");
+        let settings = world.inner.loop_settings(host.id);
+        match settings.host_of_world(world.inner.host(host.id)).build() {
+            Ok(event_loop) => event_loop,
+            Err(error) => panic!("the loop of a host could not be built: {error}"),
+        }
     }
 
     /// Builds the world, which has no host yet.

@@ -141,14 +141,11 @@ fn jobs_and_threads() {
                 })
             })
             .collect();
-        let (sender, receiver) = futures::channel::oneshot::channel();
-        std::thread::spawn(move || {
-            threads
-                .into_iter()
-                .for_each(|thread| thread.join().unwrap());
-            sender.send(7).unwrap();
+        let joined = spawn_blocking(move || {
+            let threads = threads.into_iter();
+            threads.map(|thread| thread.join().unwrap()).count()
         });
-        log.add(receiver.await.unwrap());
+        log.add(joined.await);
     });
 }
 
@@ -173,6 +170,35 @@ fn signals_and_children() {
         let error = Command::new("/nonexistent/program").spawn().unwrap_err();
         log.add(error);
     });
+}
+
+#[cfg(feature = "recording")]
+#[test]
+fn a_replay_makes_a_page_and_a_trace() {
+    let _limit = limit();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.flight");
+    let program = async || {
+        nodeloop::recording::print_line("the line of the program");
+        nodeloop::time::sleep(Duration::from_millis(1)).await;
+        spawn_blocking(|| ()).await;
+    };
+    let mut event_loop = EventLoop::builder().record(&path).build().unwrap();
+    event_loop.run(program()).unwrap();
+    drop(event_loop);
+    let recording = nodeloop::recording::Recording::new("a replay");
+    let replay = Replay::open(&path).unwrap().observer(recording.clone());
+    assert_eq!(replay.run(program).unwrap(), Replayed::Finished(()));
+    let (mut page, mut trace) = (Vec::new(), Vec::new());
+    recording.write_html(&mut page).unwrap();
+    recording.write_trace(&mut trace).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("the line of the program"));
+    assert!(
+        String::from_utf8(trace)
+            .unwrap()
+            .contains("tests/flight/basics.rs")
+    );
 }
 
 #[test]

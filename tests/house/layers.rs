@@ -318,7 +318,7 @@ fn few_files_print() {
         "src/observe/slow_callbacks.rs", // an observer that the program installs to print
         "src/recording.rs",              // a function of that name
         "src/recording/arguments.rs",    // where the run that was asked for on the command line is
-        "src/test/explore.rs",           // the decisions of a seed that the environment names
+        "src/test/report.rs",            // the decisions of a seed that the environment names
     ];
     let mut problems = Vec::new();
     for (path, text) in sources("src") {

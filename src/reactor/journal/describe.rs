@@ -115,7 +115,7 @@ pub(super) fn of_record(record: &Record, reader: &Reader) -> String {
             operation,
             subject,
             result,
-        } => of_call(*operation, *subject, reader.bytes(result), reader),
+        } => of_call(*operation, *subject, &reader.result_bytes(result), reader),
         Record::Label { location, text } => {
             format!("the label {text:?}{}", at(reader.place(*location)))
         }

@@ -12,6 +12,8 @@
 //!          | 5 location-id text                         a label of a log
 //!          | 6 reason         the end: 0 the loop ended, 1 the limit was reached, 2 saved while it ran,
 //!                            3 the run failed
+//!          | 0x40 + operation subject number            a call that returned a number
+//!          | 0x80 + operation subject                   a call that would have blocked
 //! arrival  = 1 count                 simulated completions
 //!          | 2 promise               a task was woken
 //!          | 3                       the main future was woken
@@ -52,7 +54,7 @@ pub(crate) enum Record {
     Call {
         operation: u8,
         subject: u64,
-        result: Range<usize>,
+        result: CallResult,
     },
     Label {
         location: u64,
@@ -68,6 +70,13 @@ pub(crate) enum EndReason {
     LimitReached,
     SavedBefore,
     RunFailed,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum CallResult {
+    Bytes(Range<usize>),
+    Number(u64),
+    WouldBlock,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -239,7 +248,7 @@ impl RecordReader<'_> {
             3 => Record::Call {
                 operation: self.input.byte()?,
                 subject: self.input.number()?,
-                result: self.range()?,
+                result: CallResult::Bytes(self.range()?),
             },
             4 => {
                 self.place()?;
@@ -256,6 +265,16 @@ impl RecordReader<'_> {
                 3 => EndReason::RunFailed,
                 _ => return None,
             }),
+            tag @ 0x40..0x80 => Record::Call {
+                operation: tag - 0x40,
+                subject: self.input.number()?,
+                result: CallResult::Number(self.input.number()?),
+            },
+            tag @ 0x80.. => Record::Call {
+                operation: tag - 0x80,
+                subject: self.input.number()?,
+                result: CallResult::WouldBlock,
+            },
             _ => return None,
         }))
     }

@@ -1,16 +1,19 @@
 //! The side of a journal that replays.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::describe::{self, Operation};
 use super::format::{
-    ArrivalRecord, EndReason, JobRecord, NotAJournal, Parsed, Place, PollRecord, Record, parse,
+    ArrivalRecord, CallResult, EndReason, JobRecord, NotAJournal, Parsed, Place, PollRecord,
+    Record, parse,
 };
-use super::value::Input;
+use super::value::{Input, Output, Value};
 use super::{SourceLocation, Subject};
 
 pub(crate) struct Reader {
@@ -58,9 +61,7 @@ impl Reader {
                     operation,
                     subject,
                     result,
-                } if *operation == Operation::Register as u8
-                    && bytes[result.clone()].first() == Some(&0) =>
-                {
+                } if *operation == Operation::Register as u8 && is_success(result, &bytes) => {
                     sources.push(*subject);
                 }
                 Record::Poll(poll) => jobs.extend(poll.arrivals.iter().filter_map(recorded_job)),
@@ -94,6 +95,20 @@ impl Reader {
 
     pub(crate) fn bytes(&self, range: &Range<usize>) -> &[u8] {
         &self.bytes[range.clone()]
+    }
+
+    /// Returns the result of a call as `Value` has it.
+    pub(super) fn result_bytes(&self, result: &CallResult) -> Cow<'_, [u8]> {
+        let mut out = Output::default();
+        match result {
+            CallResult::Bytes(range) => return Cow::Borrowed(self.bytes(range)),
+            CallResult::Number(number) => {
+                out.byte(0);
+                out.number(*number);
+            }
+            CallResult::WouldBlock => io::Error::from(io::ErrorKind::WouldBlock).encode(&mut out),
+        }
+        Cow::Owned(out.into_bytes())
     }
 
     /// Returns the records in words.
@@ -167,8 +182,8 @@ impl Reader {
             } if *recorded == operation as u8 && is_same(operation, subject, *of) => Some(result),
             _ => None,
         })?;
-        let bytes = self.bytes(result);
-        let result = take(Input::new(bytes));
+        let bytes = self.result_bytes(result);
+        let result = take(Input::new(&bytes));
         if result.is_none() {
             self.next.set(self.next.get() - 1);
             self.diverge(format!("{}, with a result of another type", program()));
@@ -259,6 +274,14 @@ impl Reader {
     pub(super) fn program_source(&self, number: u64) -> Option<SourceLocation> {
         let number = usize::try_from(number).ok()?;
         self.program_sources.borrow().get(number).copied()
+    }
+}
+
+fn is_success(result: &CallResult, bytes: &[u8]) -> bool {
+    match result {
+        CallResult::Bytes(range) => bytes[range.clone()].first() == Some(&0),
+        CallResult::Number(_) => true,
+        CallResult::WouldBlock => false,
     }
 }
 

@@ -112,6 +112,11 @@ const MAX_ZEROS: usize = 1 << 30;
 
 /// A result that a journal can contain.
 pub trait Value: Sized {
+    /// Returns the value as a number if it is one, which has a shorter record.
+    fn as_number(&self) -> Option<u64> {
+        None
+    }
+
     fn encode(&self, out: &mut Output);
     fn decode(input: &mut Input<'_>) -> Option<Self>;
 }
@@ -175,6 +180,10 @@ impl Value for i32 {
 }
 
 impl Value for usize {
+    fn as_number(&self) -> Option<u64> {
+        Some(*self as u64)
+    }
+
     fn encode(&self, out: &mut Output) {
         out.number(*self as u64);
     }

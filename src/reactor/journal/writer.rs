@@ -114,6 +114,48 @@ impl Writer {
         }
     }
 
+    /// Appends a call that returned a number.
+    #[inline]
+    pub(super) fn number(&mut self, tag: u8, subject: u64, number: u64) {
+        if subject < 0x80 && number < 0x4000 {
+            // The usual case is appended at once, with a number of two bytes.
+            let (low, high) = (number as u8 | 0x80, (number >> 7) as u8);
+            let record = [tag, subject as u8, low, high];
+            self.out.bytes.extend_from_slice(&record);
+        } else {
+            self.out.byte(tag);
+            self.out.number(subject);
+            self.out.number(number);
+        }
+        self.end_record();
+    }
+
+    /// Appends a call that would have blocked.
+    #[inline]
+    pub(super) fn would_block(&mut self, tag: u8, subject: u64) {
+        if subject < 0x80 {
+            self.out.bytes.extend_from_slice(&[tag, subject as u8]);
+        } else {
+            self.out.byte(tag);
+            self.out.number(subject);
+        }
+        self.end_record();
+    }
+
+    /// Appends a poll phase in which one source has become ready.
+    #[inline]
+    pub(super) fn ready(&mut self, source: u64, flags: u8) {
+        if source < 0x80 {
+            let record = [2, 1 << 2, 8, source as u8, flags];
+            self.out.bytes.extend_from_slice(&record);
+        } else {
+            self.out.bytes.extend_from_slice(&[2, 1 << 2, 8]);
+            self.out.number(source);
+            self.out.byte(flags);
+        }
+        self.end_record();
+    }
+
     #[inline]
     pub(super) fn clock(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.last_reading);

@@ -222,11 +222,7 @@ impl Inner {
             return;
         };
         self.state.with_network(|network| network.start(id));
-        let host = WorldHost {
-            world: self.state.clone(),
-            id,
-        };
-        let event_loop = match self.loop_settings(id).host_of_world(host).build() {
+        let event_loop = match self.loop_settings(id).host_of_world(self.host(id)).build() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("the loop of a host could not be built: {error}"),
         };
@@ -237,8 +233,15 @@ impl Inner {
         }
     }
 
+    pub(super) fn host(&self, id: HostId) -> WorldHost {
+        WorldHost {
+            world: self.state.clone(),
+            id,
+        }
+    }
+
     /// Returns the settings of the loop of a host.
-    fn loop_settings(&self, id: HostId) -> Builder {
+    pub(super) fn loop_settings(&self, id: HostId) -> Builder {
         let mut builder = Builder::default().drain_limit(super::super::DRAIN_LIMIT);
         if let Some(trace) = &self.settings.trace {
             builder = builder.observer(trace.observer(self.name(id)));

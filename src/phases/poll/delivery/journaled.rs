@@ -41,6 +41,7 @@ impl Journaled {
         &self.journal
     }
 
+    #[inline(never)] // so that the poll phase of other loops stays short
     pub(super) fn poll(
         &self,
         phase: &PollPhase,
@@ -53,6 +54,32 @@ impl Journaled {
         }
         let collect = || phase.collect(cx, wait, wait_now);
         let outcome = self.journal.paused(collect)?;
+        if outcome == PollOutcome::Arrivals && self.record_one_ready(phase, cx) {
+            return Ok(outcome);
+        }
+        self.record_batch(phase, cx, outcome);
+        Ok(outcome)
+    }
+
+    /// Records the usual batch, which is one ready source. Returns whether it is that.
+    fn record_one_ready(&self, phase: &PollPhase, cx: &PollContext<'_>) -> bool {
+        let batch = phase.batch.borrow();
+        let (Some(Batched::Ready(token, readiness)), 1) = (batch.front(), batch.len()) else {
+            return false;
+        };
+        if cx.clock.is_virtual() {
+            return false;
+        }
+        let known = phase.registrations.borrow().number_of(*token);
+        let Some((number, is_closed)) = known else {
+            return false;
+        };
+        let flags = flags_of(*readiness) | if is_closed { KNOWN_AS_CLOSED } else { 0 };
+        self.journal.record_ready(number, flags);
+        true
+    }
+
+    fn record_batch(&self, phase: &PollPhase, cx: &PollContext<'_>, outcome: PollOutcome) {
         let mut batch = phase.batch.borrow_mut();
         for batched in batch.iter_mut() {
             if matches!(batched, Batched::InRemoteQueue)
@@ -74,7 +101,6 @@ impl Journaled {
                 record(batched, &registrations, cx, out);
             }
         });
-        Ok(outcome)
     }
 
     pub(super) fn take_held(&self) -> Vec<Batched> {
@@ -230,7 +256,10 @@ fn record(
             out.number(u64::from(number.cast_unsigned()));
         }
         Batched::Journaled(envelope) => record_message(envelope, cx, out),
-        Batched::InRemoteQueue | Batched::Message(_) | Batched::SignalCallback(_) => out.byte(10),
+        Batched::InRemoteQueue
+        | Batched::Message(_)
+        | Batched::SignalCallback(_)
+        | Batched::Undecided => out.byte(10),
     }
 }
 
