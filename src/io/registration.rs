@@ -93,21 +93,6 @@ impl Registration {
         to_poll(state)
     }
 
-    /// Polls for readiness, and returns the journal of the loop.
-    #[inline(never)]
-    fn wait_with_journal(
-        &self,
-        direction: Direction,
-        cx: &Context<'_>,
-    ) -> Poll<io::Result<Option<&Journal>>> {
-        let journal = self.journal();
-        let registrations = &self.state.poll.registrations;
-        if journal.is_none() || !registrations.borrow().is_ready(self.key, direction) {
-            ready!(self.wait_until_ready(direction, cx))?;
-        }
-        Poll::Ready(Ok(journal))
-    }
-
     /// Polls for readiness, for any number of futures, each with an `id` of its own.
     pub(crate) fn poll_waiter(
         &self,
@@ -240,7 +225,10 @@ impl Registration {
             self.check_loop()?;
             let journal = match self.state.poll.is_known_as_ready(self.key, direction) {
                 true => None, // the usual case, kept short
-                false => ready!(self.wait_with_journal(direction, cx))?,
+                false => {
+                    ready!(self.wait_until_ready(direction, cx))?;
+                    self.journal()
+                }
             };
             if let Some(result) = self.attempt(direction, || operation(journal)) {
                 return Poll::Ready(result);
