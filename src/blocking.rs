@@ -3,20 +3,24 @@
 //!
 //! `blocking/pool.rs` decides the order of jobs and of their completions.
 
+mod codec;
 pub(crate) mod pool;
 
 use std::any::Any;
+use std::marker::PhantomData;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::blocking::pool::{Job, JobId, JobResult, JobWork};
+use crate::blocking::pool::{Job, JobCodec, JobId, JobWork};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
 use crate::promise::{
     Promise, PromiseError, ReasonOf, SettledBy, State, TryPromise, error_of, no_reason,
 };
+use crate::reactor::journal::value::{Input, Output, Value};
+use codec::{Codec, Encoded, Opaque};
 
 /// Runs `job` on a thread of the loop's worker pool and returns a promise of its result.
 ///
@@ -83,7 +87,17 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
-    Promise::new(submit(verb, no_reason, work, finish))
+    Promise::new(submit::<_, _, Opaque>(verb, no_reason, work, finish))
+}
+
+/// Runs a job as [`job_with`] does. Its result is recorded by a loop with a journal.
+#[track_caller]
+pub(crate) fn recorded_job_with<R: Value + Send + 'static, T: 'static>(
+    verb: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> T + 'static,
+) -> Promise<T> {
+    Promise::new(submit::<_, _, Encoded>(verb, no_reason, work, finish))
 }
 
 /// Runs a job as [`try_spawn_blocking`] does, and converts its result as [`job_with`] does.
@@ -93,11 +107,21 @@ pub(crate) fn try_job_with<R: Send + 'static, T: 'static, E: Reason>(
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> Result<T, E> + 'static,
 ) -> TryPromise<T, E> {
-    TryPromise::new(submit(verb, error_of, work, finish))
+    TryPromise::new(submit::<_, _, Opaque>(verb, error_of, work, finish))
+}
+
+/// Runs a job as [`try_job_with`] does. Its result is recorded by a loop with a journal.
+#[track_caller]
+pub(crate) fn try_recorded_job_with<R: Value + Send + 'static, T: 'static, E: Reason>(
+    verb: &str,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> Result<T, E> + 'static,
+) -> TryPromise<T, E> {
+    TryPromise::new(submit::<_, _, Encoded>(verb, error_of, work, finish))
 }
 
 #[track_caller]
-fn submit<R: Send + 'static, O: 'static>(
+fn submit<R: Send + 'static, O: 'static, C: Codec<R>>(
     verb: &str,
     reason_of: ReasonOf<O>,
     work: impl FnOnce() -> R + Send + 'static,
@@ -112,8 +136,9 @@ fn submit<R: Send + 'static, O: 'static>(
     let guard = AbortedIfDropped {
         state: state.clone(),
     };
-    let (job, value_of) = erase(work);
-    let done = move |result: JobResult| {
+    let (job, value_of) = erase::<_, _, C>(work);
+    let done = move || {
+        let result = guard.state.owner().pool.take_result();
         let outcome = result.map_err(PromiseError::of_panic);
         let outcome = outcome.map(|job| finish(value_of(job)));
         guard.state.settle(outcome);
@@ -156,8 +181,9 @@ pub fn queue_work<T: Send + 'static>(
         return QueuedWork { state, id: None };
     }
     let (context, owner) = (state.context.get(), state.clone());
-    let (job, value_of) = erase(job);
-    let done = move |result: JobResult| {
+    let (job, value_of) = erase::<_, _, Opaque>(job);
+    let done = move || {
+        let result = owner.pool.take_result();
         owner.context.set(context);
         match result {
             Ok(job) => done(value_of(job)),
@@ -213,15 +239,43 @@ impl std::fmt::Debug for QueuedWork {
 }
 
 /// A job and its value, in one allocation that goes to the thread and comes back.
-struct TypedJob<W, R> {
+struct TypedJob<W, R, C> {
     work: Option<W>,
     value: Option<R>,
+    codec: PhantomData<fn() -> C>,
 }
 
-impl<W: FnOnce() -> R + Send + 'static, R: Send + 'static> Job for TypedJob<W, R> {
+impl<W, R, C> Job for TypedJob<W, R, C>
+where
+    W: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+    C: Codec<R>,
+{
     fn run(mut self: Box<Self>) -> Box<dyn Any + Send> {
         self.value = self.work.take().map(|work| work());
         self
+    }
+
+    fn codec(&self) -> Option<JobCodec> {
+        let put = |job: &(dyn Any + Send), out: &mut Output| {
+            let value = job
+                .downcast_ref::<Self>()
+                .and_then(|job| job.value.as_ref());
+            C::encode(
+                value.expect("a job that has run has the value of its type"),
+                out,
+            );
+        };
+        let take = |input: &mut Input<'_>| {
+            let value = Some(C::decode(input)?);
+            let job = TypedJob::<W, R, C> {
+                work: None,
+                value,
+                codec: PhantomData,
+            };
+            Some(Box::new(job) as Box<dyn Any + Send>)
+        };
+        C::IS_RECORDED.then_some(JobCodec { put, take })
     }
 }
 
@@ -229,17 +283,19 @@ impl<W: FnOnce() -> R + Send + 'static, R: Send + 'static> Job for TypedJob<W, R
 type ValueOf<R> = fn(Box<dyn Any + Send>) -> R;
 
 /// Erases the type of a job.
-fn erase<W, R>(work: W) -> (JobWork, ValueOf<R>)
+fn erase<W, R, C>(work: W) -> (JobWork, ValueOf<R>)
 where
     W: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
+    C: Codec<R>,
 {
     let job = TypedJob {
         work: Some(work),
         value: None::<R>,
+        codec: PhantomData::<fn() -> C>,
     };
     let value_of = |job: Box<dyn Any + Send>| {
-        let job = job.downcast::<TypedJob<W, R>>().ok();
+        let job = job.downcast::<TypedJob<W, R, C>>().ok();
         let value = job.and_then(|job| job.value);
         value.expect("a job that has run has the value of its type")
     };

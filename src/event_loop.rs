@@ -5,6 +5,8 @@
 //! It enters user code through `invoke.rs`, drains afterwards through `checkpoint.rs`, and turns each
 //! arrival of the poll phase into a macrotask. `phases/poll/delivery.rs` decides what arrives when.
 
+use std::ops::ControlFlow;
+
 use crate::event_loop::external::ExternalCallback;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
@@ -25,6 +27,7 @@ mod embed;
 pub(crate) mod external;
 mod failure;
 pub(crate) mod invoke;
+mod journaled;
 pub(crate) mod main_future;
 mod notify;
 pub(crate) mod release;
@@ -32,6 +35,7 @@ pub(crate) mod runner;
 mod shutdown;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod tasks;
 mod trampoline;
 
 /// Whether the poll phase of a turn may wait.
@@ -217,6 +221,12 @@ impl Runner<'_> {
                     self.poll.put_first(callbacks);
                     continue;
                 }
+                Arrival::Undecided => {
+                    if self.decide().is_break() {
+                        return None;
+                    }
+                    continue;
+                }
                 Arrival::Message(Message::Post(callback, location)) => {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
@@ -234,11 +244,13 @@ impl Runner<'_> {
                     Macrotask::callback(move || state.push_main(&waker), origin)
                 }
                 Arrival::Message(Message::JobDone(id, result)) => {
-                    let Some((done, origin)) = self.pool.take_done(id) else {
-                        drop_quietly(result); // its run has ended
-                        continue;
-                    };
-                    Macrotask::callback(move || done(result), origin)
+                    match self.pool.take_done(id, result) {
+                        Ok(macrotask) => macrotask,
+                        Err(result) => {
+                            drop_quietly(result); // its run has ended
+                            continue;
+                        }
+                    }
                 }
                 Arrival::Message(Message::External(id, result)) => match self.external.take(id) {
                     Some((ExternalCallback::Completion(done), location)) => {
@@ -279,6 +291,20 @@ impl Runner<'_> {
 }
 
 impl LoopState {
+    /// Lets the delivery decide what arrives next in this poll phase.
+    #[cold]
+    fn decide(&self) -> ControlFlow<()> {
+        let wait_now = || self.poll_wait(PollMode::WhileAlive);
+        match self.poll.decide(&self.poll_context(), wait_now) {
+            Ok(PollOutcome::Arrivals) => ControlFlow::Continue(()),
+            Ok(PollOutcome::ClockHeld) => {
+                self.stop(Stop::ClockHeld);
+                ControlFlow::Break(())
+            }
+            Err(error) => panic!("the operating system's poll failed: {error}"),
+        }
+    }
+
     /// Returns the parts of the loop that the poll phase reads while it collects arrivals.
     fn poll_context(&self) -> PollContext<'_> {
         PollContext {

@@ -55,6 +55,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! **Simulated disks.** On a host of a simulated world all operations use the host's
+//! [`Disk`](crate::test::Disk), in memory. Code of the program that calls `std::fs` itself, for example in
+//! a job, still uses the real file system.
+//!
 //! **Virtual time.** A pending operation stops a [virtual clock](crate::Builder::virtual_time)
 //! from advancing.
 //!
@@ -109,15 +113,19 @@ mod dir_builder;
 mod error;
 mod file;
 mod job;
+mod metadata;
 mod open_options;
 mod read_buffer;
 mod read_dir;
+mod replayed;
+mod system;
+mod times;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::fs::{Metadata, Permissions};
+use std::fs::Permissions;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -127,6 +135,7 @@ pub use dir_builder::DirBuilder;
 pub use error::PathError;
 pub use file::File;
 use job::{path_job, two_path_job};
+pub use metadata::{FileType, Metadata};
 pub use open_options::OpenOptions;
 pub use read_dir::{DirEntry, ReadDir, read_dir};
 #[cfg(unix)]
@@ -142,7 +151,7 @@ pub use windows::{symlink_dir, symlink_file};
 #[doc(alias = "readFile")]
 #[track_caller]
 pub fn read(path: impl AsRef<Path>) -> TryPromise<Vec<u8>, io::Error> {
-    path_job("fs::read", path, std::fs::read)
+    path_job("fs::read", path, |system, path| system.read(&path))
 }
 
 /// Reads the entire contents of a file into a string.
@@ -150,7 +159,9 @@ pub fn read(path: impl AsRef<Path>) -> TryPromise<Vec<u8>, io::Error> {
 /// The error kind is `InvalidData` if the contents are not valid UTF-8.
 #[track_caller]
 pub fn read_to_string(path: impl AsRef<Path>) -> TryPromise<String, io::Error> {
-    path_job("fs::read_to_string", path, std::fs::read_to_string)
+    path_job("fs::read_to_string", path, |system, path| {
+        system.read_to_string(&path)
+    })
 }
 
 /// Writes `contents` as the entire contents of a file, which is created if it does not exist.
@@ -162,7 +173,9 @@ pub fn read_to_string(path: impl AsRef<Path>) -> TryPromise<String, io::Error> {
 #[track_caller]
 pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> TryPromise<(), io::Error> {
     let contents = contents.as_ref().to_owned();
-    path_job("fs::write", path, |path| std::fs::write(path, contents))
+    path_job("fs::write", path, move |system, path| {
+        system.write(&path, &contents)
+    })
 }
 
 /// Copies the contents and the permissions of one file to another, and returns the number of bytes
@@ -172,14 +185,16 @@ pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> TryPromise<(
 #[doc(alias = "copyFile")]
 #[track_caller]
 pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> TryPromise<u64, io::Error> {
-    two_path_job("fs::copy", from, to, std::fs::copy)
+    two_path_job("fs::copy", from, to, |system, one, other| {
+        system.copy(&one, &other)
+    })
 }
 
 /// Creates a directory, whose parent must exist.
 #[doc(alias = "mkdir")]
 #[track_caller]
 pub fn create_dir(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    path_job("fs::create_dir", path, std::fs::create_dir)
+    DirBuilder::new().create_as("fs::create_dir", path)
 }
 
 /// Creates a directory and all of its missing parents.
@@ -187,21 +202,27 @@ pub fn create_dir(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
 /// A directory that already exists is not an error.
 #[track_caller]
 pub fn create_dir_all(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    path_job("fs::create_dir_all", path, std::fs::create_dir_all)
+    DirBuilder::new()
+        .recursive(true)
+        .create_as("fs::create_dir_all", path)
 }
 
 /// Removes a file or a symbolic link.
 #[doc(alias = "unlink")]
 #[track_caller]
 pub fn remove_file(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    path_job("fs::remove_file", path, std::fs::remove_file)
+    path_job("fs::remove_file", path, |system, path| {
+        system.remove_file(&path)
+    })
 }
 
 /// Removes an empty directory.
 #[doc(alias = "rmdir")]
 #[track_caller]
 pub fn remove_dir(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    path_job("fs::remove_dir", path, std::fs::remove_dir)
+    path_job("fs::remove_dir", path, |system, path| {
+        system.remove_dir(&path)
+    })
 }
 
 /// Removes a directory and all of its contents.
@@ -210,7 +231,9 @@ pub fn remove_dir(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
 #[doc(alias = "rm")]
 #[track_caller]
 pub fn remove_dir_all(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    path_job("fs::remove_dir_all", path, std::fs::remove_dir_all)
+    path_job("fs::remove_dir_all", path, |system, path| {
+        system.remove_dir_all(&path)
+    })
 }
 
 /// Renames a file or a directory within one file system.
@@ -218,7 +241,9 @@ pub fn remove_dir_all(path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
 /// An existing file at `to` is replaced.
 #[track_caller]
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    two_path_job("fs::rename", from, to, std::fs::rename)
+    two_path_job("fs::rename", from, to, |system, one, other| {
+        system.rename(&one, &other)
+    })
 }
 
 /// Returns the metadata of a file.
@@ -227,7 +252,7 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> TryPromise<(), io
 #[doc(alias = "stat")]
 #[track_caller]
 pub fn metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
-    path_job("fs::metadata", path, std::fs::metadata)
+    path_job("fs::metadata", path, |system, path| system.metadata(&path))
 }
 
 /// Returns the metadata of a file.
@@ -236,27 +261,35 @@ pub fn metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
 #[doc(alias = "lstat")]
 #[track_caller]
 pub fn symlink_metadata(path: impl AsRef<Path>) -> TryPromise<Metadata, io::Error> {
-    path_job("fs::symlink_metadata", path, std::fs::symlink_metadata)
+    path_job("fs::symlink_metadata", path, |system, path| {
+        system.symlink_metadata(&path)
+    })
 }
 
 /// Returns the absolute path, with all symbolic links, `.` and `..` resolved.
 #[doc(alias = "realpath")]
 #[track_caller]
 pub fn canonicalize(path: impl AsRef<Path>) -> TryPromise<PathBuf, io::Error> {
-    path_job("fs::canonicalize", path, std::fs::canonicalize)
+    path_job("fs::canonicalize", path, |system, path| {
+        system.canonicalize(&path)
+    })
 }
 
 /// Creates the hard link `link` to the file `original`.
 #[doc(alias = "link")]
 #[track_caller]
 pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    two_path_job("fs::hard_link", original, link, std::fs::hard_link)
+    two_path_job("fs::hard_link", original, link, |system, one, other| {
+        system.hard_link(&one, &other)
+    })
 }
 
 /// Reads the target of a symbolic link.
 #[track_caller]
 pub fn read_link(path: impl AsRef<Path>) -> TryPromise<PathBuf, io::Error> {
-    path_job("fs::read_link", path, std::fs::read_link)
+    path_job("fs::read_link", path, |system, path| {
+        system.read_link(&path)
+    })
 }
 
 /// Changes the permissions of a file or a directory.
@@ -266,8 +299,8 @@ pub fn set_permissions(
     path: impl AsRef<Path>,
     permissions: Permissions,
 ) -> TryPromise<(), io::Error> {
-    path_job("fs::set_permissions", path, |path| {
-        std::fs::set_permissions(path, permissions)
+    path_job("fs::set_permissions", path, move |system, path| {
+        system.set_permissions(&path, permissions)
     })
 }
 
@@ -278,5 +311,7 @@ pub fn set_permissions(
 #[doc(alias = "exists")]
 #[track_caller]
 pub fn try_exists(path: impl AsRef<Path>) -> TryPromise<bool, io::Error> {
-    path_job("fs::try_exists", path, std::fs::exists)
+    path_job("fs::try_exists", path, |system, path| {
+        system.try_exists(&path)
+    })
 }

@@ -5,7 +5,7 @@
 //! | start | [getting started](getting_started), coming [from tokio](coming_from_tokio) or [from Node](coming_from_node), the [examples](mod@examples) |
 //! | understand the order | [the event loop](event_loop), its [rules](mod@rules), how [exact](exactness) they are, and what is [eager or lazy](eager_and_lazy) |
 //! | look something up | the [cookbook](mod@cookbook) of crates that fit, [errors and exit](errors_and_exit), [limits and questions](limits_and_faq), the [speed](performance) beside other runtimes |
-//! | find a fault | [tests of order](mod@testing), [observing a loop](mod@observing), a [recording](mod@recording) of a run |
+//! | find a fault | [tests of order](mod@testing), tests in a [simulated world](mod@world), [observing a loop](mod@observing), a [recording](mod@recording) of a run |
 //! | host a JavaScript engine | [embedding an engine](embedding) |
 //! | change the crate | its [architecture](mod@architecture) |
 
@@ -46,8 +46,14 @@ pub mod performance {}
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("guide/world.md")]
+pub mod world {}
+
 #[doc = include_str!("guide/observing.md")]
 pub mod observing {}
+
+#[doc = include_str!("guide/flight_recorder.md")]
+pub mod flight_recorder {}
 
 #[cfg(feature = "recording")]
 #[doc = include_str!("guide/recording.md")]

@@ -25,6 +25,7 @@
 //!
 //! The sources of this crate buffer nothing, and never read or write on their own.
 
+mod backed;
 mod closing;
 mod copy;
 mod interest;
@@ -36,6 +37,7 @@ mod stdio;
 #[cfg(unix)]
 mod unix;
 
+pub(crate) use backed::{Backed, no_system_socket, refused_in_world};
 pub use closing::Closing;
 pub use copy::{copy_bidirectional, copy_bidirectional_with_sizes};
 #[doc(no_inline)]

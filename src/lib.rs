@@ -107,6 +107,7 @@ mod async_local;
 mod blocking;
 mod event_loop;
 pub mod events;
+pub mod flight_recorder;
 pub mod fs;
 pub mod guide;
 mod hooks;

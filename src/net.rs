@@ -79,6 +79,7 @@ mod error;
 pub mod kind;
 mod listener;
 mod os;
+mod replayed;
 mod socket;
 mod split;
 mod stream;

@@ -29,6 +29,7 @@ mod descriptor;
 mod embed;
 mod errors;
 pub(crate) mod handle;
+mod journal;
 mod output;
 mod run;
 mod spawner;

@@ -28,8 +28,10 @@
 //!   closure.
 //! * [`Log`] records events with their positions, and compares their order.
 //! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
+//! * [`World`] runs several hosts with a simulated network; see [`guide::world`](crate::guide::world).
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
 //!   nothing else. [`complete_within`] simulates an operation whose duration a seed chooses.
+//! * [`explore_all`] runs the body in every order that Node permits, for small programs.
 //!
 //! The chapter [`guide::testing`](crate::guide::testing) explains complete tests.
 //!
@@ -77,8 +79,12 @@
 mod control;
 mod diff;
 mod explore;
+mod explore_all;
 mod failure;
 mod log;
+mod replay;
+mod report;
+mod shared;
 mod simulated;
 mod stepper;
 mod world;
@@ -90,17 +96,25 @@ use std::rc::Rc;
 
 use crate::event_loop::release::NodeRelease;
 use crate::event_loop::state::LoopState;
+use crate::observe::ObserverHandle;
 use crate::phases::macrotask::SourceLocation;
+use crate::phases::poll::delivery::order::{OrderRecord, Plan};
 use crate::phases::poll::delivery::{Decision, Seed};
 use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckPolicy};
 
+use explore_all::{Limits, SharedState, Tracker};
+
+pub use crate::reactor::disk::{Disk, DiskError, DiskFault, DiskOperation};
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
+pub use explore_all::{CheckedOrders, explore_all};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
+pub use replay::{DivergenceReport, Replay, ReplayError, ReplayFailure, Replayed, replay};
+pub use shared::{Shared, touch};
 pub use simulated::complete_within;
 pub use stepper::Stepper;
-pub use world::{Host, World, WorldBuilder};
+pub use world::{Fault, Host, World, WorldBuilder};
 
 /// Runs `body` as a test of order: on a new loop with a virtual clock, until the body has finished
 /// and nothing keeps the loop alive. Returns the output of the body.
@@ -158,6 +172,8 @@ pub struct TestBuilder {
     settings: Builder,
     allow_leftovers: bool,
     seed: Option<Seed>,
+    limits: Limits,
+    shared_state: SharedState,
 }
 
 impl Default for TestBuilder {
@@ -171,6 +187,10 @@ struct FinishedRun<T> {
     result: Result<T, TestFailure>,
     log: Log,
     decisions: Vec<Decision>,
+    /// The decisions of its seed that do not apply.
+    inapplicable: Vec<usize>,
+    /// The order of the run, if it has a plan.
+    record: OrderRecord,
 }
 
 impl TestBuilder {
@@ -183,6 +203,8 @@ impl TestBuilder {
                 .drain_limit(DRAIN_LIMIT),
             allow_leftovers: false,
             seed: None,
+            limits: Limits::default(),
+            shared_state: SharedState::Unknown,
         }
     }
 
@@ -284,7 +306,7 @@ impl TestBuilder {
     #[track_caller]
     pub fn run_script(self, script: impl FnOnce(Test) + 'static) {
         let location = Location::caller();
-        let finished = self.drive(location, |event_loop, test| {
+        let finished = self.drive(location, None, |event_loop, test| {
             event_loop.run_script_at(location, move || script(test))
         });
         value_or_panic(finished.result);
@@ -328,7 +350,23 @@ impl TestBuilder {
         M: FnOnce(Test) -> F,
         F: Future<Output = T>,
     {
-        self.drive(location, |event_loop, test| {
+        self.run_with_plan(location, None, main)
+    }
+
+    /// Runs a test. With a plan, the order of the run is recorded.
+    #[track_caller]
+    fn run_with_plan<T, M, F>(
+        self,
+        location: SourceLocation,
+        plan: Option<Plan>,
+        main: M,
+    ) -> FinishedRun<T>
+    where
+        T: MainOutput,
+        M: FnOnce(Test) -> F,
+        F: Future<Output = T>,
+    {
+        self.drive(location, plan, |event_loop, test| {
             event_loop.run_pinned(location, pin!(Some(main(test))))
         })
     }
@@ -337,11 +375,16 @@ impl TestBuilder {
     fn drive<T>(
         self,
         location: SourceLocation,
+        plan: Option<Plan>,
         run: impl FnOnce(&mut EventLoop, Test) -> Result<T, RunError>,
     ) -> FinishedRun<T> {
-        let allow_leftovers = self.allow_leftovers;
+        let (allow_leftovers, shared_state) = (self.allow_leftovers, self.shared_state);
         let mut event_loop = self.build();
         let state: Rc<LoopState> = event_loop.state().clone();
+        if let Some(footprints) = plan.and_then(|plan| state.poll.delivery.set_plan(plan)) {
+            let tracker = Tracker::new(shared_state, footprints);
+            ObserverHandle::new(state.clone(), Rc::new(tracker), location).forget();
+        }
         let log = Log::new();
         let result = run(&mut event_loop, Test::new(state.clone(), log.clone()));
         let result = match result {
@@ -355,6 +398,8 @@ impl TestBuilder {
             result,
             log,
             decisions: state.poll.delivery.decisions(),
+            inapplicable: state.poll.delivery.inapplicable(),
+            record: state.poll.delivery.take_record(),
         }
     }
 

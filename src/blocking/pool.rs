@@ -22,11 +22,12 @@ mod threads {
 }
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Origin, SourceLocation};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, Work};
+use crate::reactor::journal::value::{Input, Output};
 use crate::reactor::remote_queue::RemoteQueue;
 use outstanding::Outstanding;
 use workers::Workers;
@@ -40,16 +41,32 @@ pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 pub(crate) trait Job: Send {
     /// Runs the job, and returns the same allocation with its value.
     fn run(self: Box<Self>) -> Box<dyn Any + Send>;
+
+    /// Returns how its value is recorded, if a recording can contain it.
+    fn codec(&self) -> Option<JobCodec>;
+}
+
+/// How the value of a job is recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct JobCodec {
+    /// Appends the value of a job that has run.
+    pub(crate) put: fn(&(dyn Any + Send), &mut Output),
+    /// Makes what a job of the same type has when it has run.
+    pub(crate) take: fn(&mut Input<'_>) -> Option<Box<dyn Any + Send>>,
 }
 
 pub(crate) type JobWork = Box<dyn Job>;
-pub(crate) type JobDone = Box<dyn FnOnce(JobResult)>;
+/// Called as a macrotask, which [takes](Pool::take_result) the result.
+pub(crate) type JobDone = Box<dyn FnOnce()>;
 
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
     /// The callbacks of the jobs that have not been delivered yet.
     outstanding: RefCell<Outstanding<OutstandingJob>>,
+    /// The result of the job whose callback is about to be called. The callback does not receive it as an
+    /// argument, because a macrotask has none, and a closure around both would be one more allocation.
+    result: Cell<Option<JobResult>>,
 }
 
 struct OutstandingJob {
@@ -57,6 +74,8 @@ struct OutstandingJob {
     origin: Origin,
     /// For reports.
     label: Option<Arc<str>>,
+    /// Only in a loop with a journal.
+    codec: Option<JobCodec>,
 }
 
 impl Pool {
@@ -64,6 +83,7 @@ impl Pool {
         Pool {
             workers: Workers::new(remote_queue, limit),
             outstanding: RefCell::default(),
+            result: Cell::new(None),
         }
     }
 
@@ -84,29 +104,82 @@ impl Pool {
 
     /// Appends a job to the queue. `done` is called on the loop's thread, in the poll phase.
     pub(crate) fn submit(&self, work: JobWork, done: JobDone, origin: Origin) -> JobId {
+        let id = self.add(done, origin, None);
+        Workers::add(&self.workers, id, work);
+        id
+    }
+
+    /// Appends a job as [`submit`](Pool::submit) does, in a loop with a journal. It is not run if the
+    /// journal has its result; then its work is returned, for the caller to drop.
+    pub(crate) fn submit_journaled(
+        &self,
+        work: JobWork,
+        done: JobDone,
+        origin: Origin,
+        has_result: impl FnOnce(JobId) -> bool,
+    ) -> (JobId, Option<JobWork>) {
+        let codec = work.codec();
+        let id = self.add(done, origin, codec);
+        if codec.is_some() && has_result(id) {
+            return (id, Some(work));
+        }
+        Workers::add(&self.workers, id, work);
+        (id, None)
+    }
+
+    fn add(&self, done: JobDone, origin: Origin, codec: Option<JobCodec>) -> JobId {
         let job = OutstandingJob {
             done,
             origin,
             label: None,
+            codec,
         };
-        let id = self.outstanding.borrow_mut().add(job);
-        Workers::add(&self.workers, id, work);
-        id
+        self.outstanding.borrow_mut().add(job)
+    }
+
+    /// Returns how the value of a job is recorded, if it is.
+    pub(crate) fn codec(&self, id: JobId) -> Option<JobCodec> {
+        self.outstanding.borrow().get(id)?.codec
     }
 
     /// Removes a job from the queue if no thread has started it. The caller drops the first value
     /// outside of any borrow.
     pub(crate) fn cancel(&self, id: JobId) -> Option<(impl Sized + use<>, Option<Origin>)> {
-        let work = self.workers.cancel(id)?;
-        let job = self.outstanding.borrow_mut().remove(id);
-        let origin = job.as_ref().map(|job| job.origin);
-        Some(((work, job), origin))
+        let (_, work) = self.workers.cancel(id)?;
+        Some(self.forget(id, Some(work)))
     }
 
-    /// Removes a finished job, and returns its callback and its origin.
-    pub(crate) fn take_done(&self, id: JobId) -> Option<(JobDone, Origin)> {
-        let job = self.outstanding.borrow_mut().remove(id)?;
-        Some((job.done, job.origin))
+    /// Removes a job as [`cancel`](Pool::cancel) does, in a replay of a recording in which that
+    /// succeeded. If a thread has started it meanwhile, its result is dropped.
+    pub(crate) fn cancel_replayed(&self, id: JobId) -> (impl Sized + use<>, Option<Origin>) {
+        let work = self.workers.cancel(id).map(|(_, work)| work);
+        self.forget(id, work)
+    }
+
+    fn forget(
+        &self,
+        id: JobId,
+        work: Option<JobWork>,
+    ) -> ((Option<JobWork>, Option<OutstandingJob>), Option<Origin>) {
+        let job = self.outstanding.borrow_mut().remove(id);
+        let origin = job.as_ref().map(|job| job.origin);
+        ((work, job), origin)
+    }
+
+    /// Removes a finished job, and returns the macrotask that calls its callback, or the result if the run
+    /// of the job has ended. The macrotask must be run before the next one is requested.
+    pub(crate) fn take_done(&self, id: JobId, result: JobResult) -> Result<Macrotask, JobResult> {
+        let Some(job) = self.outstanding.borrow_mut().remove(id) else {
+            return Err(result);
+        };
+        self.result.set(Some(result));
+        Ok(Macrotask::new(Work::Once(Some(job.done)), job.origin))
+    }
+
+    /// Takes the result of the job whose callback is running.
+    pub(crate) fn take_result(&self) -> JobResult {
+        let result = self.result.take();
+        result.expect("the callback of a job runs when its result has arrived")
     }
 
     /// Gives a job that has not been delivered a label for reports. Returns its origin.

@@ -67,7 +67,7 @@ pub(crate) fn position() -> Position {
     let position = |current: &RefCell<Current>| match &*current.borrow() {
         Current::None => Position::outside(),
         Current::Running(state) | Current::Notifying(state) => {
-            state.observers.position(state.clock.now())
+            state.observers.position(state.clock.now_for_observers())
         }
     };
     let position = CURRENT.try_with(position);
@@ -128,11 +128,11 @@ fn refuse(function: &str) -> ! {
 /// through the remote queue and becomes a macrotask of the poll phase.
 #[inline]
 pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
-    let id = runnable.metadata().remote_queue.id();
     let mut runnable = Some(runnable);
     let observed = CURRENT.try_with(|current| {
         if let Current::Running(state) = &*current.borrow()
-            && state.remote_queue.id() == id
+            && let Some(task) = &runnable
+            && Arc::ptr_eq(&state.remote_queue, &task.metadata().remote_queue)
         {
             if state.observers.is_on() {
                 return Some(state.clone()); // observers are notified after this borrow
@@ -157,7 +157,7 @@ pub(super) fn schedule_main(waker: &Arc<MainWaker>) {
     let mut is_queued = false;
     let observed = CURRENT.try_with(|current| {
         if let Current::Running(state) = &*current.borrow()
-            && state.remote_queue.id() == remote_queue.id()
+            && Arc::ptr_eq(&state.remote_queue, remote_queue)
         {
             if state.observers.is_on() {
                 return Some(state.clone()); // observers are notified after this borrow

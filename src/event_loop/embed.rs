@@ -14,6 +14,7 @@ use crate::event_loop::state::LoopState;
 use crate::observe::event::Phase;
 use crate::phases::poll::{Advance, Outstanding, Wait};
 use crate::reactor::clock::machine_now;
+use crate::reactor::journal::Operation;
 
 impl Runner<'_> {
     /// Runs one turn that does not wait.
@@ -70,7 +71,8 @@ impl Runner<'_> {
         self.turn(PollMode::EvenIfIdle);
         self.poll.longest_wait.set(None);
         // A notification that has come after its message ends a wait early.
-        let has_waited = machine_now().saturating_sub(began) >= limit;
+        let has_waited = || machine_now().saturating_sub(began) >= limit;
+        let has_waited = self.condition(Operation::HasWaited, has_waited);
         has_waited && self.macrotask_count.get() == before
     }
 

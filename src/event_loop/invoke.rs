@@ -28,7 +28,7 @@ use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{ExitUnwind, Uncaught};
 use crate::hooks::warning::Warning;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 use crate::reactor::remote_queue::TaskMeta;
@@ -54,8 +54,17 @@ impl Runner<'_> {
     }
 
     /// Calls a macrotask without a drain after it.
-    #[inline]
+    #[inline(always)] // a part of the check phase
     pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
+        if let Work::WakeTask(task) = macrotask.work {
+            let origin = macrotask.origin;
+            std::mem::forget(macrotask); // a key owns nothing
+            return self.call_wake(origin, task);
+        }
+        self.call_work(macrotask)
+    }
+
+    fn call_work(&self, macrotask: Macrotask) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         let Macrotask { mut work, origin } = macrotask;
         match work {
@@ -63,7 +72,7 @@ impl Runner<'_> {
             Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
             Work::Once(Some(callback)) => self.invoke(origin, callback),
             _ => self.invoke(origin, move || {
-                perform(&mut work);
+                self.perform(&mut work);
                 drop(work); // its destructor may panic as well
             }),
         }
@@ -136,7 +145,7 @@ impl LoopState {
             false => 0,
         };
         let called = self.step(origin, || {
-            let result = catch_unwind(AssertUnwindSafe(|| perform(&mut macrotask.work)));
+            let result = catch_unwind(AssertUnwindSafe(|| self.perform(&mut macrotask.work)));
             if result.is_err() || self.is_interrupted() {
                 return Err(self.fail_timer(key, macrotask, called_at_ms, result));
             }
@@ -281,6 +290,41 @@ impl LoopState {
             return warning.print();
         }
         call_listeners(self, listeners, warning);
+    }
+
+    /// Wakes a task as a macrotask. This enters no user code, except for observers.
+    #[inline(always)] // as above
+    fn call_wake(&self, origin: Origin, task: TaskKey) -> Flow {
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
+        if self.observers.is_on() {
+            return self.invoke(origin, || self.wake_task(task));
+        }
+        self.observers.note(origin.kind, origin.location);
+        self.wake_task(task);
+        ControlFlow::Continue(())
+    }
+
+    fn perform(&self, work: &mut Work) {
+        match work {
+            Work::Once(callback) => {
+                if let Some(callback) = callback.take() {
+                    callback();
+                }
+            }
+            Work::Repeating(callback) => callback(),
+            Work::Wake(waker) => {
+                if let Some(waker) = waker.take() {
+                    waker.wake();
+                }
+            }
+            Work::WakeTask(task) => {
+                let task = *task;
+                *work = Work::Wake(None); // spent
+                self.wake_task(task);
+            }
+            Work::Labeled(labeled) => self.perform(&mut labeled.work),
+            Work::Nothing => {}
+        }
     }
 
     /// Calls `callback` as a separate step.
@@ -432,22 +476,4 @@ fn call_listener<T: ?Sized>(
     state.enter_listener(location);
     listener(event);
     true
-}
-
-fn perform(work: &mut Work) {
-    match work {
-        Work::Once(callback) => {
-            if let Some(callback) = callback.take() {
-                callback();
-            }
-        }
-        Work::Repeating(callback) => callback(),
-        Work::Wake(waker) => {
-            if let Some(waker) = waker.take() {
-                waker.wake();
-            }
-        }
-        Work::Labeled(labeled) => perform(&mut labeled.work),
-        Work::Nothing => {}
-    }
 }

@@ -15,6 +15,7 @@ use super::current::schedule_main;
 use super::state::LoopState;
 use crate::observe::event::PromiseId;
 use crate::phases::macrotask::{SourceLocation, StepKind};
+use crate::reactor::journal::Operation;
 use crate::reactor::main_waker::MainWaker;
 use crate::reactor::remote_queue::TaskMeta;
 
@@ -75,10 +76,15 @@ impl<'a> MainFuture<'a> {
     /// promise that can never settle. Any other waker may be used by another thread, a resource or a
     /// combinator, which the loop cannot know.
     pub(crate) fn is_out_of_reach(&self, owner: &LoopState) -> bool {
+        owner.condition(Operation::IsOutOfReach, || self.has_no_other_waker(owner))
+    }
+
+    fn has_no_other_waker(&self, owner: &LoopState) -> bool {
         let Some(started) = self.started.get() else {
             return false;
         };
-        let others = started.state.count().saturating_sub(OWN_WAKERS);
+        let (promise, wakers) = (started.state.meta.promise, started.state.count());
+        let others = wakers.saturating_sub(OWN_WAKERS) + owner.count_wakes_of(promise);
         let mut without_effect = 0;
         if others > 0 {
             owner.awaited.for_each_waker_out_of_reach(|waker| {

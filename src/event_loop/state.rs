@@ -9,9 +9,7 @@
 //! `shutdown.rs` runs them so that they drop their futures.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use async_task::Runnable;
@@ -22,6 +20,7 @@ use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
+use super::tasks::{LiveTask, NO_TASK};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
@@ -30,7 +29,7 @@ use crate::hooks::microtask_source::SourceSlot;
 use crate::hooks::rejection::{Rejection, Rejections};
 use crate::hooks::uncaught::{Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
-use crate::observe::active_resource::{Awaited, PendingPromise};
+use crate::observe::active_resource::Awaited;
 use crate::observe::registry::ObserverRegistry;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
@@ -68,6 +67,8 @@ pub(crate) struct LoopState {
     // Tasks and promises.
     /// The pending tasks, so that the end of the loop can cancel them.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The index of the task that is being polled, if it is in the list.
+    pub(crate) polled_task: Cell<usize>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
     pub(crate) spawn_nesting: SpawnNesting,
@@ -119,18 +120,11 @@ impl Hooks {
     }
 }
 
-/// A pending task.
-pub(crate) struct LiveTask {
-    pub(crate) waker: Waker,
-    /// The promise that it settles.
-    pub(crate) promise: Rc<dyn PendingPromise>,
-}
-
 impl LoopState {
     pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
             clock,
-            signals: Signals::new(pool.remote_queue()),
+            signals: Signals::new(pool.remote_queue(), poll.delivery.journal().cloned()),
             remote_queue: pool.remote_queue().clone(),
             pool,
             pending: RefCell::default(),
@@ -143,6 +137,7 @@ impl LoopState {
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
+            polled_task: Cell::new(NO_TASK),
             awaited: Awaited::default(),
             spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),
@@ -159,7 +154,6 @@ impl LoopState {
     }
 
     /// Returns which host of which simulated world this loop is; `None` in the real one.
-    #[allow(dead_code, reason = "sockets and files of a host use it")]
     pub(crate) fn world(&self) -> Option<&WorldHost> {
         self.poll.world.as_ref()
     }
@@ -179,8 +173,7 @@ impl LoopState {
             // Tokens are checked before messages: once a token is gone, the messages that its
             // thread has sent are in the queue. In the other order a message between the two checks
             // would be missed.
-            || self.remote_queue.has_tokens()
-            || !self.remote_queue.is_empty()
+            || self.is_kept_alive_by_threads()
     }
 
     /// Returns whether this is the loop that is running on this thread.
@@ -233,7 +226,7 @@ impl LoopState {
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.
-    #[inline]
+    #[inline(always)] // a part of two functions of the API
     pub(crate) fn push_immediate(
         &self,
         work: Work,
@@ -291,15 +284,27 @@ impl LoopState {
     ) -> JobId {
         let mut origin = Origin::of(StepKind::JobDone, location, self.pool.next_id());
         origin.entry = self.enqueued(origin, None);
-        self.pool.submit(work, done, origin)
+        match self.journal() {
+            None => self.pool.submit(work, done, origin),
+            Some(journal) => self.submit_journaled(journal, work, done, origin),
+        }
     }
 
     /// Cancels a job that no thread has started. Returns whether it was cancelled.
     pub(crate) fn cancel_job(&self, id: JobId) -> bool {
         self.refuse_if_observer();
-        let Some((cancelled, origin)) = self.pool.cancel(id) else {
-            return false;
-        };
+        match self.journal() {
+            None => match self.pool.cancel(id) {
+                Some((cancelled, origin)) => self.drop_cancelled(cancelled, origin),
+                None => return false,
+            },
+            Some(journal) => return self.cancel_journaled(journal, id),
+        }
+        true
+    }
+
+    /// Drops a job that was cancelled.
+    pub(super) fn drop_cancelled(&self, cancelled: impl Sized, origin: Option<Origin>) {
         match origin {
             Some(origin) => {
                 self.drop_value(cancelled, origin.location);
@@ -307,7 +312,6 @@ impl LoopState {
             }
             None => drop_quietly(cancelled),
         }
-        true
     }
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is

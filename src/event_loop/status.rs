@@ -106,6 +106,11 @@ impl LoopState {
 
     /// Ends the run at the next point between two callbacks. The first reason counts.
     pub(crate) fn stop(&self, stop: Stop) {
+        if !matches!(stop, Stop::Exit | Stop::ClockHeld)
+            && let Some(journal) = self.journal()
+        {
+            journal.failed();
+        }
         self.add_interrupt(STOPPING);
         self.run.stop.borrow_mut().get_or_insert(stop);
     }

@@ -54,9 +54,18 @@ impl DirBuilder {
     #[doc(alias = "mkdir")]
     #[track_caller]
     pub fn create(&self, path: impl AsRef<Path>) -> TryPromise<(), io::Error> {
+        self.create_as("DirBuilder::create", path)
+    }
+
+    #[track_caller]
+    pub(super) fn create_as(
+        &self,
+        verb: &'static str,
+        path: impl AsRef<Path>,
+    ) -> TryPromise<(), io::Error> {
         let DirBuilder { recursive, mode } = self.clone();
-        path_job("DirBuilder::create", path, move |path| {
-            mode.to_std().recursive(recursive).create(path)
+        path_job(verb, path, move |system, path| {
+            system.create_dir(&path, &mode, recursive)
         })
     }
 }

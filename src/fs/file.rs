@@ -10,8 +10,8 @@
 mod progress;
 
 use std::fmt;
-use std::fs::{FileTimes, Metadata, Permissions};
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Seek, SeekFrom, Write};
+use std::fs::{FileTimes, Permissions};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, SeekFrom};
 use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
@@ -23,10 +23,14 @@ use futures::io::{AsyncRead, AsyncSeek, AsyncWrite};
 use crate::event_loop::current::try_current;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::{TryPromise, try_spawn_lazy_at};
+use crate::reactor::journal;
+use crate::reactor::journal::value::Value;
 use crate::runtime::MainOutput;
 
 use super::job::{path_job_with, try_job};
-use super::{OpenOptions, PathError};
+use super::open_options::Opening;
+use super::system::{FileSystem, Handle};
+use super::{Metadata, OpenOptions, PathError};
 
 use progress::{Operation, Progress};
 
@@ -89,7 +93,7 @@ pub(super) const MAX_BYTES_PER_JOB: usize = 2 * 1024 * 1024;
 /// ```
 #[doc(alias = "FileHandle")]
 pub struct File {
-    pub(super) file: Arc<std::fs::File>,
+    pub(super) file: Arc<Handle>,
     /// For errors; `None` after [`File::from_std`].
     path: Option<Arc<Path>>,
     /// Where the file was opened.
@@ -159,17 +163,17 @@ impl File {
 
     #[track_caller]
     pub(super) fn open_with(
-        options: std::fs::OpenOptions,
+        opening: Opening,
         path: impl AsRef<Path>,
     ) -> TryPromise<File, io::Error> {
         let (kept, location) = (Arc::from(path.as_ref()), Location::caller());
-        let work = move |path: Arc<Path>| options.open(path);
+        let work = move |system: FileSystem, path: Arc<Path>| system.open(&opening, &path);
         path_job_with("File::open", path, work, move |file| {
             File::new(file, Some(kept), location)
         })
     }
 
-    fn new(file: std::fs::File, path: Option<Arc<Path>>, location: SourceLocation) -> File {
+    fn new(file: Handle, path: Option<Arc<Path>>, location: SourceLocation) -> File {
         File {
             file: Arc::new(file),
             path,
@@ -183,7 +187,7 @@ impl File {
     /// Errors of its operations do not name the path.
     #[track_caller]
     pub fn from_std(file: std::fs::File) -> File {
-        File::new(file, None, Location::caller())
+        File::new(Handle::Real(file), None, Location::caller())
     }
 
     /// Waits for the operation in progress, and converts the file into one of the standard library.
@@ -192,14 +196,16 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Returns the error of the last write, or any error reported by the operating system.
+    /// Returns the error of the last write, or any error reported by the operating system. A file of a
+    /// [simulated disk](crate::test::Disk) fails with [`Unsupported`](io::ErrorKind::Unsupported).
     pub async fn into_std(self) -> io::Result<std::fs::File> {
         self.flushed().await?;
         self.settle_cursor().await?;
         let file = self.file.clone();
         drop(self);
         // A detached `metadata` may still hold the file; then the descriptor is duplicated.
-        Arc::try_unwrap(file).or_else(|shared| shared.try_clone())
+        let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone());
+        file?.into_std()
     }
 
     /// Waits for the operation in progress, and creates a second descriptor of the same file.
@@ -290,10 +296,10 @@ impl File {
 
     /// Runs a job after the operation in progress, with the cursor of the descriptor at the
     /// position of the file.
-    async fn exclusive<T: Send + 'static>(
+    async fn exclusive<T: Value + Send + 'static>(
         &self,
         verb: &'static str,
-        work: impl FnOnce(&std::fs::File) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Handle) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         self.flushed().await?;
         self.settle_cursor().await?;
@@ -302,10 +308,10 @@ impl File {
 
     /// Submits a job that does not depend on the state of this file.
     #[track_caller]
-    pub(super) fn job<T: Send + 'static>(
+    pub(super) fn job<T: Value + Send + 'static>(
         &self,
         verb: &'static str,
-        work: impl FnOnce(&std::fs::File) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Handle) -> io::Result<T> + Send + 'static,
     ) -> TryPromise<T, io::Error> {
         try_job(verb, self.work(verb, work), |result| result)
     }
@@ -313,7 +319,7 @@ impl File {
     /// Returns the work of a job, with errors that name the path.
     fn work<T, W>(&self, verb: &'static str, work: W) -> impl FnOnce() -> io::Result<T> + use<T, W>
     where
-        W: FnOnce(&std::fs::File) -> io::Result<T>,
+        W: FnOnce(&Handle) -> io::Result<T>,
     {
         let (file, path) = (self.file.clone(), self.path.clone());
         move || work(&file).map_err(|error| with_path(verb, path.as_deref(), error))
@@ -380,6 +386,15 @@ impl File {
         self.rewind_unread()
     }
 
+    /// Moves the cursor of the descriptor, which does not block.
+    fn seek_now(&self, target: SeekFrom) -> io::Result<u64> {
+        let seek = || self.file.seek(target);
+        match try_current() {
+            Some(state) => state.call_system(journal::Operation::Seek, self.location, seek),
+            None => seek(),
+        }
+    }
+
     /// Moves the cursor of the descriptor back by the unread bytes. This changes a number in the
     /// descriptor and does no I/O, so it needs no job.
     fn rewind_unread(&self) -> io::Result<()> {
@@ -391,7 +406,7 @@ impl File {
         if unread == 0 {
             return Ok(());
         }
-        match (&*self.file).seek(SeekFrom::Current(-unread)) {
+        match self.seek_now(SeekFrom::Current(-unread)) {
             Ok(_) => self.progress.with(|state| state.buffer.discard_unread()),
             // A pipe or a terminal has no cursor: the bytes stay in the buffer.
             Err(error) if error.kind() == ErrorKind::NotSeekable => {}
@@ -453,7 +468,7 @@ impl AsyncWrite for File {
             let room = length - bytes.len();
             bytes.extend_from_slice(&slice[..slice.len().min(room)]);
         }
-        let work = self.work("File::write", move |mut file| file.write_all(&bytes));
+        let work = self.work("File::write", move |file| file.write_all(&bytes));
         let operation = (Operation::Write, "File::write");
         self.progress.start(operation, work, |state, result| {
             state.write_error = result.err();
@@ -488,11 +503,11 @@ impl AsyncSeek for File {
             ready!(self.progress.poll_idle(cx));
             self.rewind_unread()?;
             if !matches!(target, SeekFrom::End(_)) {
-                let moved = (&*self.file).seek(target);
+                let moved = self.seek_now(target);
                 let wrap = |error| with_path("File::seek", self.path.as_deref(), error);
                 return Poll::Ready(moved.map_err(wrap));
             }
-            let work = self.work("File::seek", move |mut file| file.seek(target));
+            let work = self.work("File::seek", move |file| file.seek(target));
             let operation = (operation, "File::seek");
             self.progress.start(operation, work, |state, result| {
                 state.sought = Some(result);

@@ -1,6 +1,8 @@
 //! The buffer that a job fills and from which reads are served.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
+
+use super::system::Handle;
 
 /// The bytes of the last read. It is moved into the job of a read, and back.
 #[derive(Default)]
@@ -12,6 +14,16 @@ pub(super) struct ReadBuffer {
 }
 
 impl ReadBuffer {
+    /// Returns a buffer with these bytes, none of which were read.
+    pub(super) fn of(bytes: Vec<u8>) -> ReadBuffer {
+        let end = bytes.len();
+        ReadBuffer {
+            bytes,
+            start: 0,
+            end,
+        }
+    }
+
     pub(super) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -27,7 +39,7 @@ impl ReadBuffer {
         count
     }
 
-    pub(super) fn fill(&mut self, mut file: &std::fs::File, max_bytes: usize) -> io::Result<()> {
+    pub(super) fn fill(&mut self, file: &Handle, max_bytes: usize) -> io::Result<()> {
         if self.bytes.len() < max_bytes {
             self.bytes.resize(max_bytes, 0);
         }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -15,8 +14,11 @@ use futures::stream::FusedStream;
 
 use crate::promise::{Promise, TryPromise};
 
-use super::PathError;
-use super::job::{job, path_job, path_job_with};
+use super::job::{opaque_job, opaque_path_job_with, path_job};
+use super::metadata::TypeSource;
+use super::system::FileSystem;
+use super::{FileType, Metadata, PathError};
+use crate::reactor::disk::{Disk, EntryFacts};
 
 /// The number of entries that one job reads, which is the default `bufferSize` of Node's `opendir`.
 const ENTRIES_PER_JOB: usize = 32;
@@ -48,8 +50,11 @@ const ENTRIES_PER_JOB: usize = 32;
 #[track_caller]
 pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
     let kept: Arc<Path> = path.as_ref().into();
-    let work = |path: Arc<Path>| Ok(Batch::read(Box::new(std::fs::read_dir(&path)?), &path));
-    path_job_with("fs::read_dir", path, work, |batch| ReadDir {
+    let work = |system: FileSystem, path: Arc<Path>| {
+        let entries = system.read_dir(&path)?;
+        Ok(Batch::read(entries, &path))
+    };
+    opaque_path_job_with("fs::read_dir", path, work, |batch| ReadDir {
         path: kept,
         state: State::Loaded(batch),
     })
@@ -80,21 +85,42 @@ enum State {
 struct Batch {
     entries: VecDeque<io::Result<DirEntry>>,
     /// The source of the next batch; `None` at the end of the directory and after an error.
+    rest: Option<Entries>,
+}
+
+/// The entries of a directory that have not been read yet.
+pub(super) enum Entries {
     /// Boxed, because it contains the last entry on Windows.
-    rest: Option<Box<std::fs::ReadDir>>,
+    Real(Box<std::fs::ReadDir>),
+    Simulated(Disk, Arc<Path>, std::vec::IntoIter<EntryFacts>),
+}
+
+impl Iterator for Entries {
+    type Item = io::Result<DirEntry>;
+
+    fn next(&mut self) -> Option<io::Result<DirEntry>> {
+        match self {
+            Entries::Real(entries) => {
+                let entry = entries.next()?;
+                Some(entry.map(DirEntry::real))
+            }
+            Entries::Simulated(disk, path, facts) => {
+                let facts = facts.next()?;
+                Some(Ok(DirEntry::simulated(disk, path, facts)))
+            }
+        }
+    }
 }
 
 impl Batch {
-    fn read(mut directory: Box<std::fs::ReadDir>, path: &Path) -> Batch {
+    fn read(mut directory: Entries, path: &Path) -> Batch {
         let mut entries = VecDeque::with_capacity(ENTRIES_PER_JOB);
         let mut is_at_end = false;
         while entries.len() < ENTRIES_PER_JOB && !is_at_end {
             let entry = directory.next();
             is_at_end = !matches!(entry, Some(Ok(_)));
             entries.extend(entry.map(|entry| {
-                entry
-                    .map(DirEntry::new)
-                    .map_err(|error| PathError::new("fs::read_dir", path, None, error).into())
+                entry.map_err(|error| PathError::new("fs::read_dir", path, None, error).into())
             }));
         }
         let rest = (!is_at_end).then_some(directory);
@@ -126,7 +152,8 @@ impl ReadDir {
                     };
                     let path = self.path.clone();
                     let work = move || Batch::read(directory, &path);
-                    self.state = State::Reading(job("ReadDir::next_entry", work, |batch| batch));
+                    self.state =
+                        State::Reading(opaque_job("ReadDir::next_entry", work, |batch| batch));
                 }
                 State::Reading(reading) => {
                     let batch = ready!(Pin::new(reading).poll(cx));
@@ -163,31 +190,59 @@ impl fmt::Debug for ReadDir {
 }
 
 /// An entry of a directory, which can be sent to another thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[doc(alias = "Dirent")]
 pub struct DirEntry {
-    pub(super) entry: Arc<std::fs::DirEntry>,
+    pub(super) entry: Arc<Entry>,
     /// Read by the job, because some file systems need another system call for it; `None` if that
     /// failed.
     file_type: Option<FileType>,
 }
 
+pub(super) enum Entry {
+    Real(std::fs::DirEntry),
+    Simulated {
+        disk: Disk,
+        directory: Arc<Path>,
+        facts: EntryFacts,
+    },
+}
+
 impl DirEntry {
-    fn new(entry: std::fs::DirEntry) -> DirEntry {
+    fn real(entry: std::fs::DirEntry) -> DirEntry {
         DirEntry {
-            file_type: entry.file_type().ok(),
-            entry: Arc::new(entry),
+            file_type: entry.file_type().ok().map(FileType::from),
+            entry: Arc::new(Entry::Real(entry)),
+        }
+    }
+
+    fn simulated(disk: &Disk, directory: &Arc<Path>, facts: EntryFacts) -> DirEntry {
+        DirEntry {
+            file_type: Some(FileType(TypeSource::Simulated(facts.kind))),
+            entry: Arc::new(Entry::Simulated {
+                disk: disk.clone(),
+                directory: directory.clone(),
+                facts,
+            }),
         }
     }
 
     /// Returns the path given to [`read_dir()`], joined with the name of the entry.
     pub fn path(&self) -> PathBuf {
-        self.entry.path()
+        match &*self.entry {
+            Entry::Real(entry) => entry.path(),
+            Entry::Simulated {
+                directory, facts, ..
+            } => directory.join(&facts.name),
+        }
     }
 
     /// Returns the name of the entry without any directory.
     pub fn file_name(&self) -> OsString {
-        self.entry.file_name()
+        match &*self.entry {
+            Entry::Real(entry) => entry.file_name(),
+            Entry::Simulated { facts, .. } => facts.name.clone(),
+        }
     }
 
     /// Returns the type of the entry.
@@ -200,12 +255,16 @@ impl DirEntry {
     ///
     /// Returns any error reported by the operating system.
     pub fn file_type(&self) -> io::Result<FileType> {
-        if let Some(file_type) = self.file_type {
-            return Ok(file_type);
+        match (&*self.entry, self.file_type) {
+            (_, Some(file_type)) => Ok(file_type),
+            // The job's attempt failed; another one returns the error.
+            (Entry::Real(entry), None) => entry.file_type().map(FileType::from).map_err(|error| {
+                PathError::new("DirEntry::file_type", &self.path(), None, error).into()
+            }),
+            (Entry::Simulated { facts, .. }, None) => {
+                Ok(FileType(TypeSource::Simulated(facts.kind)))
+            }
         }
-        // The job's attempt failed; another one returns the error.
-        let wrap = |error| PathError::new("DirEntry::file_type", &self.path(), None, error).into();
-        self.entry.file_type().map_err(wrap)
     }
 
     /// Returns the metadata of the entry.
@@ -218,6 +277,19 @@ impl DirEntry {
     #[track_caller]
     pub fn metadata(&self) -> TryPromise<Metadata, io::Error> {
         let entry = self.entry.clone();
-        path_job("DirEntry::metadata", self.path(), move |_| entry.metadata())
+        path_job(
+            "DirEntry::metadata",
+            self.path(),
+            move |_, path| match &*entry {
+                Entry::Real(entry) => entry.metadata().map(Metadata::from),
+                Entry::Simulated { disk, .. } => disk.symlink_metadata(&path).map(Metadata::from),
+            },
+        )
+    }
+}
+
+impl fmt::Debug for DirEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DirEntry").field(&self.path()).finish()
     }
 }

@@ -1,6 +1,8 @@
 //! Functions that exist only on Unix: permissions of new directories, owners, symbolic links of one
 //! kind, and reading and writing at an offset.
 
+mod metadata;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, DirEntryExt, FileExt, OpenOptionsExt};
@@ -11,8 +13,15 @@ use futures::future::FusedFuture;
 
 use super::file::MAX_BYTES_PER_JOB;
 use super::job::{path_job, two_path_job};
+use super::read_dir::Entry;
+use super::system::{FileSystem, Handle};
 use super::{DirBuilder, DirEntry, File, OpenOptions};
 use crate::promise::TryPromise;
+
+pub(super) use metadata::{attributes_of, mode_of, permissions};
+
+/// A file that contains nothing, and discards what is written.
+pub(super) const NULL_DEVICE: &str = "/dev/null";
 
 /// The permissions of a new directory; `None` for the default.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +34,11 @@ impl DirMode {
             builder.mode(mode);
         }
         builder
+    }
+
+    /// Returns the permissions for a simulated disk.
+    pub(super) fn bits(&self) -> u32 {
+        self.0.unwrap_or(0o777)
     }
 }
 
@@ -39,7 +53,11 @@ impl DirBuilder {
 /// Creates the symbolic link `link` to `original`, which need not exist.
 #[track_caller]
 pub fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> TryPromise<(), io::Error> {
-    two_path_job("fs::symlink", original, link, std::os::unix::fs::symlink)
+    two_path_job("fs::symlink", original, link, |system, original, link| {
+        system.symlink(&original, &link, |original, link| {
+            std::os::unix::fs::symlink(original, link)
+        })
+    })
 }
 
 /// Changes the owner and the group of a file; `None` leaves one unchanged.
@@ -51,8 +69,9 @@ pub fn chown(
     user: Option<u32>,
     group: Option<u32>,
 ) -> TryPromise<(), io::Error> {
-    path_job("fs::chown", path, move |path| {
-        std::os::unix::fs::chown(path, user, group)
+    path_job("fs::chown", path, move |system, path| match system {
+        FileSystem::Real => std::os::unix::fs::chown(path, user, group),
+        FileSystem::Simulated(disk) => disk.set_owner(&path, (user, group), true),
     })
 }
 
@@ -65,8 +84,9 @@ pub fn lchown(
     user: Option<u32>,
     group: Option<u32>,
 ) -> TryPromise<(), io::Error> {
-    path_job("fs::lchown", path, move |path| {
-        std::os::unix::fs::lchown(path, user, group)
+    path_job("fs::lchown", path, move |system, path| match system {
+        FileSystem::Real => std::os::unix::fs::lchown(path, user, group),
+        FileSystem::Simulated(disk) => disk.set_owner(&path, (user, group), false),
     })
 }
 
@@ -193,9 +213,33 @@ impl File {
     #[doc(alias = "fchown")]
     #[track_caller]
     pub fn chown(&self, user: Option<u32>, group: Option<u32>) -> TryPromise<(), io::Error> {
-        self.job("File::chown", move |file| {
-            std::os::unix::fs::fchown(file, user, group)
+        self.job("File::chown", move |file| match file {
+            Handle::Real(file) => std::os::unix::fs::fchown(file, user, group),
+            Handle::Simulated(file) => file.set_owner(user, group),
         })
+    }
+}
+
+impl Handle {
+    fn read_at(&self, target: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Handle::Real(file) => file.read_at(target, offset),
+            Handle::Simulated(file) => file.read_at(target, offset),
+        }
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Handle::Real(file) => file.write_at(bytes, offset),
+            Handle::Simulated(file) => file.write_at(bytes, offset),
+        }
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match self {
+            Handle::Real(file) => file.write_all_at(bytes, offset),
+            Handle::Simulated(file) => file.write_all_at(bytes, offset),
+        }
     }
 }
 
@@ -213,7 +257,8 @@ impl OpenOptions {
     ///
     /// The default is `0o666`.
     pub fn mode(&mut self, mode: u32) -> &mut OpenOptions {
-        self.options.mode(mode);
+        self.opening.options.mode(mode);
+        self.opening.flags.mode = Some(mode);
         self
     }
 
@@ -221,7 +266,8 @@ impl OpenOptions {
     ///
     /// Flags of the access mode are ignored.
     pub fn custom_flags(&mut self, flags: i32) -> &mut OpenOptions {
-        self.options.custom_flags(flags);
+        self.opening.options.custom_flags(flags);
+        self.opening.flags.set_custom(flags);
         self
     }
 }
@@ -229,14 +275,26 @@ impl OpenOptions {
 impl AsFd for File {
     /// Borrows the descriptor. Its cursor is after the position of this file if bytes were read
     /// ahead.
+    ///
+    /// # Panics
+    ///
+    /// Panics for a file of a [simulated disk](crate::test::Disk), which has no descriptor.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        match &*self.file {
+            Handle::Real(file) => file.as_fd(),
+            Handle::Simulated(_) => panic!(
+                "a file of a simulated disk has no descriptor; use the methods of `File` instead"
+            ),
+        }
     }
 }
 
 impl DirEntry {
     /// Returns the inode number, which was read together with the entry.
     pub fn ino(&self) -> u64 {
-        self.entry.ino()
+        match &*self.entry {
+            Entry::Real(entry) => entry.ino(),
+            Entry::Simulated { facts, .. } => facts.inode,
+        }
     }
 }

@@ -169,7 +169,7 @@ struct TimerHandle {
 impl TimerHandle {
     /// Returns the loop of the timer if it is the current one of this thread.
     fn running_loop(&self) -> Option<Rc<LoopState>> {
-        try_current().filter(|state| state.remote_queue.id() == self.remote_queue.id())
+        try_current().filter(|state| Arc::ptr_eq(&state.remote_queue, &self.remote_queue))
     }
 }
 

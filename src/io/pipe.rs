@@ -55,9 +55,7 @@ pub use end::{PipeEnd, ReadEnd, WriteEnd};
 #[cfg(unix)]
 pub use open_options::OpenOptions;
 
-use super::{
-    Closing, Direction, Interest, PollEvented, ReadSource, Ready, UntilReady, WriteSource,
-};
+use super::{Closing, Direction, Interest, PollEvented, Ready, UntilReady, WriteSource};
 use crate::event_loop::current::current;
 #[cfg(not(unix))]
 pub(in crate::io) use system::OsReceiver as ThreadReader;
@@ -225,9 +223,7 @@ impl Receiver {
     /// Reads into several buffers as [`try_read`](Receiver::try_read) does.
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         system::begin(&self.source);
-        self.source.try_io(Interest::READABLE, |pipe| {
-            pipe.read_vectored_by_ref(buffers)
-        })
+        self.source.try_read_vectored(buffers)
     }
 
     /// Closes the pipe now.

@@ -3,16 +3,42 @@
 
 use std::io;
 
-/// A source of mio. On Unix it has a descriptor.
 #[cfg(unix)]
-pub trait PlatformSource: mio::event::Source + std::os::fd::AsFd + 'static {}
+use super::backed::Backed;
+
+/// A source of mio. On Unix it has a descriptor, unless it belongs to a simulated world.
+#[cfg(unix)]
+pub trait PlatformSource: mio::event::Source + 'static {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)>;
+}
 
 /// A source of mio. On Unix it has a descriptor.
 #[cfg(not(unix))]
 pub trait PlatformSource: mio::event::Source + 'static {}
 
 #[cfg(unix)]
-impl<S: mio::event::Source + std::os::fd::AsFd + 'static> PlatformSource for S {}
+impl<S: mio::event::Source + std::os::fd::AsFd + 'static> PlatformSource for Backed<S> {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
+        match self {
+            Backed::Real(source) => Some(source),
+            Backed::World(_) => None,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl PlatformSource for mio::unix::pipe::Sender {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
+        Some(self)
+    }
+}
+
+#[cfg(unix)]
+impl PlatformSource for mio::unix::pipe::Receiver {
+    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
+        Some(self)
+    }
+}
 
 #[cfg(not(unix))]
 impl<S: mio::event::Source + 'static> PlatformSource for S {}
@@ -100,6 +126,17 @@ pub(crate) fn unix_address(path: &std::path::Path) -> io::Result<std::os::unix::
         )),
         [0, name @ ..] => abstract_address(name),
         _ => std::os::unix::net::SocketAddr::from_pathname(path),
+    }
+}
+
+/// Returns the address of a Unix domain socket in a replay, or that of a socket without a name.
+#[cfg(unix)]
+pub(crate) fn unix_address_or_unnamed(
+    path: Option<&std::path::Path>,
+) -> io::Result<std::os::unix::net::SocketAddr> {
+    match path {
+        Some(path) => std::os::unix::net::SocketAddr::from_pathname(path),
+        None => std::os::unix::net::UnixDatagram::unbound()?.local_addr(),
     }
 }
 

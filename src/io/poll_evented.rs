@@ -19,6 +19,8 @@ use crate::async_local::bind;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::promise::with_resolver;
+use crate::reactor::journal::value::Value;
+use crate::reactor::journal::{Journal, Operation, Subject};
 use crate::reactor::registrations::Taken;
 
 /// A source of mio that can be closed while tasks wait for it.
@@ -45,42 +47,133 @@ impl<S: Source> PollEvented<S> {
     }
 
     /// Calls `operation` with the source. It must not call user code.
-    pub(crate) fn with<R>(&self, operation: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
-        operation(self.source.borrow().as_ref().ok_or_else(source_closed)?)
+    pub(crate) fn with<R: Value>(
+        &self,
+        operation: impl FnOnce(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.with_journal(self.registration.journal(), Operation::Query, operation)
+    }
+
+    /// Calls `operation` with the source, or returns its recorded result.
+    #[inline]
+    fn with_journal<R: Value>(
+        &self,
+        journal: Option<&Journal>,
+        kind: Operation,
+        operation: impl FnOnce(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let source = self.source.borrow();
+        let source = source.as_ref().ok_or_else(source_closed)?;
+        match journal {
+            None => operation(source),
+            Some(journal) => {
+                let subject = self.registration.subject();
+                call_journaled(journal, (kind, subject), source, operation)
+            }
+        }
+    }
+
+    /// Calls `read`, or fills `buffers` with what it has read in the recording.
+    #[inline]
+    fn read_with_journal<R: Value + ReadLength>(
+        &self,
+        journal: Option<&Journal>,
+        buffer: &mut [u8],
+        read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let source = self.source.borrow();
+        let source = source.as_ref().ok_or_else(source_closed)?;
+        match journal {
+            None => read(source, buffer),
+            Some(journal) => {
+                let subject = self.registration.subject();
+                read_journaled((journal, subject), source, buffer, read)
+            }
+        }
+    }
+
+    /// Accepts a connection. The caller counts it.
+    pub(crate) fn accept<R: Value>(
+        &self,
+        accept: impl FnOnce(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.with_journal(self.registration.journal(), Operation::Accept, accept)
     }
 
     /// Calls `operation` whenever the source is ready, until it does not block. Any number of tasks
     /// may wait.
-    pub(crate) async fn async_io<R>(
+    pub(crate) async fn async_io<R: Value>(
         &self,
         direction: Direction,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        let operation = || self.with(&mut operation);
+        let kind = operation_of(direction);
+        let operation = || self.with_journal(self.registration.journal(), kind, &mut operation);
         self.registration.async_io(direction, operation).await
+    }
+
+    /// Reads into `buffer` as [`async_io`](PollEvented::async_io) does.
+    pub(crate) async fn async_read<R: Value + ReadLength>(
+        &self,
+        buffer: &mut [u8],
+        mut read: impl FnMut(&S, &mut [u8]) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let read = || self.read_with_journal(self.registration.journal(), buffer, &mut read);
+        self.registration.async_io(Direction::Read, read).await
     }
 
     /// Calls `operation` whenever the source is ready, until it does not block. Only the task of
     /// the latest call is woken.
-    pub(crate) fn poll_io<R>(
+    pub(crate) fn poll_io<R: Value>(
         &self,
         direction: Direction,
         cx: &Context<'_>,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.registration.poll_io(direction, cx, || {
-            Ok((self.with(&mut operation)?, Taken::Some))
+        let kind = operation_of(direction);
+        self.registration.poll_io(direction, cx, |journal| {
+            let result = self.with_journal(journal, kind, &mut operation)?;
+            Ok((result, Taken::Some))
+        })
+    }
+
+    /// Reads into `buffer` as [`poll_io`](PollEvented::poll_io) does.
+    pub(crate) fn poll_read_io<R: Value + ReadLength>(
+        &self,
+        cx: &Context<'_>,
+        buffer: &mut [u8],
+        mut read: impl FnMut(&S, &mut [u8]) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.registration.poll_io(Direction::Read, cx, |journal| {
+            let result = self.read_with_journal(journal, buffer, &mut read)?;
+            Ok((result, Taken::Some))
         })
     }
 
     /// Calls `operation` once if the source is ready in a direction of `interest`.
-    pub(crate) fn try_io<R>(
+    pub(crate) fn try_io<R: Value>(
         &self,
         interest: Interest,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        let operation = || Ok((self.with(operation)?, Taken::Some));
+        let kind = match interest.is_readable() {
+            true => Operation::Read,
+            false => Operation::Write,
+        };
+        let journal = self.registration.journal();
+        let operation = || Ok((self.with_journal(journal, kind, operation)?, Taken::Some));
         self.registration.try_io(interest, operation)
+    }
+
+    /// Reads into `buffer` if the source is ready to be read.
+    pub(crate) fn try_read_io<R: Value + ReadLength>(
+        &self,
+        buffer: &mut [u8],
+        read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let journal = self.registration.journal();
+        let read = || Ok((self.read_with_journal(journal, buffer, read)?, Taken::Some));
+        self.registration.try_io(Interest::READABLE, read)
     }
 
     /// Closes the source and queues `callback` for the close phase (R62).
@@ -190,16 +283,17 @@ impl<S: ReadSource> PollEvented<S> {
         buffer: &mut [u8],
         short_read_drains: bool,
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_io(Direction::Read, cx, || {
-            let length = self.with(|source| source.read_by_ref(buffer))?;
+        self.registration.poll_io(Direction::Read, cx, |journal| {
+            let length = self.read_with_journal(journal, buffer, S::read_by_ref)?;
             Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
 
     /// Reads if the source is ready; see [`poll_read`](PollEvented::poll_read).
     pub(crate) fn try_read(&self, buffer: &mut [u8], short_read_drains: bool) -> io::Result<usize> {
+        let journal = self.registration.journal();
         self.registration.try_io(Interest::READABLE, || {
-            let length = self.with(|source| source.read_by_ref(buffer))?;
+            let length = self.read_with_journal(journal, buffer, S::read_by_ref)?;
             Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
@@ -209,11 +303,92 @@ impl<S: ReadSource> PollEvented<S> {
         cx: &Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_io(Direction::Read, cx, || {
-            let length = self.with(|source| source.read_vectored_by_ref(buffers))?;
+        self.registration.poll_io(Direction::Read, cx, |journal| {
+            let length = self.read_vectored_with_journal(journal, buffers)?;
             let capacity = buffers.iter().map(|buffer| buffer.len()).sum();
             Ok((length, taken(length, capacity, false)))
         })
+    }
+}
+
+impl<S: ReadSource> PollEvented<S> {
+    /// Reads into several buffers if the source is ready.
+    pub(crate) fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let journal = self.registration.journal();
+        self.registration.try_io(Interest::READABLE, || {
+            let length = self.read_vectored_with_journal(journal, buffers)?;
+            Ok((length, Taken::Some))
+        })
+    }
+
+    fn read_vectored_with_journal(
+        &self,
+        journal: Option<&Journal>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        let source = self.source.borrow();
+        let source = source.as_ref().ok_or_else(source_closed)?;
+        match journal {
+            None => source.read_vectored_by_ref(buffers),
+            Some(journal) => {
+                let read = |buffers: &mut [IoSliceMut<'_>]| source.read_vectored_by_ref(buffers);
+                journal.read(
+                    self.registration.subject(),
+                    buffers,
+                    read,
+                    usize::read_length,
+                )
+            }
+        }
+    }
+}
+
+/// The result of a read, which contains how many bytes of the buffer it has filled.
+pub(crate) trait ReadLength {
+    fn read_length(&self) -> usize;
+}
+
+impl ReadLength for usize {
+    fn read_length(&self) -> usize {
+        *self
+    }
+}
+
+impl<A> ReadLength for (usize, A) {
+    fn read_length(&self) -> usize {
+        self.0
+    }
+}
+
+/// Calls `operation` in a loop with a journal. It is a function of its own, so that the usual path is
+/// short.
+#[inline(never)]
+fn call_journaled<S, R: Value>(
+    journal: &Journal,
+    (kind, subject): (Operation, Subject),
+    source: &S,
+    operation: impl FnOnce(&S) -> io::Result<R>,
+) -> io::Result<R> {
+    journal.call(kind, subject, || operation(source))
+}
+
+/// Reads in a loop with a journal, as [`call_journaled`] does.
+#[inline(never)]
+fn read_journaled<S, R: Value + ReadLength>(
+    (journal, subject): (&Journal, Subject),
+    source: &S,
+    buffer: &mut [u8],
+    read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
+) -> io::Result<R> {
+    let mut buffers = [IoSliceMut::new(buffer)];
+    let read = |buffers: &mut [IoSliceMut<'_>]| read(source, &mut buffers[0]);
+    journal.read(subject, &mut buffers, read, R::read_length)
+}
+
+fn operation_of(direction: Direction) -> Operation {
+    match direction {
+        Direction::Read => Operation::Read,
+        Direction::Write => Operation::Write,
     }
 }
 

@@ -20,12 +20,15 @@ use mio::event::Source;
 use super::{Direction, Interest, Ready};
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::{Journal, Operation, Subject};
 use crate::reactor::registrations::{Forgotten, RegistrationKey, SourcePoll, Taken, WaiterId};
 
 /// The entry of a source in the table of the poll phase. The owner has to deregister it.
 pub(crate) struct Registration {
     state: Rc<LoopState>,
     key: RegistrationKey,
+    /// The number of the source in a journal.
+    number: u64,
 }
 
 impl Registration {
@@ -37,10 +40,27 @@ impl Registration {
         if !state.is_open() {
             return Err(loop_ended());
         }
-        let mut registrations = state.poll.registrations.borrow_mut();
-        let key = registrations.register(source, location)?;
-        drop(registrations);
-        Ok(Registration { state, key })
+        let mut register = || {
+            let mut registrations = state.poll.registrations.borrow_mut();
+            registrations.register(source, location)
+        };
+        let key = match state.journal() {
+            None => register()?,
+            Some(journal) => register_journaled(journal, location, register)?,
+        };
+        let number = state.poll.registrations.borrow().number_of_key(key);
+        Ok(Registration { state, key, number })
+    }
+
+    /// Returns the journal that the results of operations pass through, if there is one.
+    #[inline]
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.state.journal().map(|journal| &**journal)
+    }
+
+    /// Returns what a journal calls the source.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Number(self.number)
     }
 
     pub(crate) fn state(&self) -> &Rc<LoopState> {
@@ -71,6 +91,21 @@ impl Registration {
         let (state, replaced) = self.state.poll.poll_ready(self.key, direction, cx);
         drop(replaced);
         to_poll(state)
+    }
+
+    /// Polls for readiness, and returns the journal of the loop.
+    #[inline(never)]
+    fn wait_with_journal(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<Option<&Journal>>> {
+        let journal = self.journal();
+        let registrations = &self.state.poll.registrations;
+        if journal.is_none() || !registrations.borrow().is_ready(self.key, direction) {
+            ready!(self.wait_until_ready(direction, cx))?;
+        }
+        Poll::Ready(Ok(journal))
     }
 
     /// Polls for readiness, for any number of futures, each with an `id` of its own.
@@ -194,16 +229,20 @@ impl Registration {
     /// Calls `operation` when the source is ready, again each time it would block, and returns its
     /// first other result. Only the task of the latest call is woken.
     ///
-    /// `operation` also returns what it reveals about the rest of the source.
+    /// `operation` receives the journal, and also returns what it reveals about the rest of the source.
     pub(crate) fn poll_io<R>(
         &self,
         direction: Direction,
         cx: &Context<'_>,
-        mut operation: impl FnMut() -> io::Result<(R, Taken)>,
+        mut operation: impl FnMut(Option<&Journal>) -> io::Result<(R, Taken)>,
     ) -> Poll<io::Result<R>> {
         loop {
-            ready!(self.poll_ready(direction, cx))?;
-            if let Some(result) = self.attempt(direction, &mut operation) {
+            self.check_loop()?;
+            let journal = match self.state.poll.is_known_as_ready(self.key, direction) {
+                true => None, // the usual case, kept short
+                false => ready!(self.wait_with_journal(direction, cx))?,
+            };
+            if let Some(result) = self.attempt(direction, || operation(journal)) {
                 return Poll::Ready(result);
             }
         }
@@ -297,6 +336,25 @@ impl Registration {
         let (_, wakers) = registrations.deregister(self.key, source);
         wakers
     }
+}
+
+/// Registers a source in a loop with a journal.
+#[cold]
+fn register_journaled(
+    journal: &Journal,
+    location: SourceLocation,
+    mut register: impl FnMut() -> io::Result<RegistrationKey>,
+) -> io::Result<RegistrationKey> {
+    let mut key = None;
+    if journal.is_replay() {
+        journal.call(Operation::Register, Subject::Place(location), || Ok(()))?;
+        return register();
+    }
+    journal.call(Operation::Register, Subject::Place(location), || {
+        key = Some(register()?);
+        Ok(())
+    })?;
+    key.ok_or_else(source_closed)
 }
 
 fn to_poll(state: SourcePoll) -> Poll<io::Result<()>> {

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::panic::resume_unwind;
 
 use super::error::FailedAttempt;
-use crate::blocking::try_spawn_blocking;
+use crate::blocking::try_recorded_job_with;
+use crate::event_loop::current::try_current;
 use crate::io::loop_ended;
 use crate::promise::{self, PromiseError, TryPromise};
 
@@ -105,13 +106,31 @@ pub fn lookup_host(address: impl ToSocketAddrs) -> TryPromise<Vec<SocketAddr>, i
 
 #[track_caller]
 fn look_up(host: String, port: u16) -> TryPromise<Vec<SocketAddr>, io::Error> {
-    try_spawn_blocking(move || {
+    let state = try_current();
+    if let Some(world) = state.as_ref().and_then(|state| state.world()) {
+        let addresses = world.look_up(&host);
+        let answer = move || in_world(host, port, addresses);
+        return try_recorded_job_with("net::lookup_host", answer, |result| result);
+    }
+    let look_up = move || {
         let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
         match addresses {
             Ok(addresses) => Ok(addresses.collect()),
             Err(error) => Err(FailedAttempt::named("getaddrinfo", host, error).into_error()),
         }
-    })
+    };
+    try_recorded_job_with("net::lookup_host", look_up, |result| result)
+}
+
+/// Returns the answer of a simulated world, as the job of the real look-up does.
+fn in_world(host: String, port: u16, addresses: Vec<IpAddr>) -> io::Result<Vec<SocketAddr>> {
+    if addresses.is_empty() {
+        let text = "failed to lookup address information: no host of the world has this name";
+        let error = io::Error::other(text);
+        return Err(FailedAttempt::named("getaddrinfo", host, error).into_error());
+    }
+    let with_port = |ip| SocketAddr::new(ip, port);
+    Ok(addresses.into_iter().map(with_port).collect())
 }
 
 fn invalid(text: &'static str) -> io::Error {

@@ -26,8 +26,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
 
     /// Receives a datagram; see [`recv_from`](Socket::recv_from).
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let recv = |socket: &P::Datagram| socket.recv(buffer);
-        self.source.async_io(Direction::Read, recv).await
+        self.source.async_read(buffer, P::Datagram::recv).await
     }
 
     /// Receives a datagram, and returns its length and the address of its sender.
@@ -43,8 +42,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// it already, the next task that waits is woken instead.
     #[doc(alias = "message")]
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, P::DatagramAddress)> {
-        let recv_from = |socket: &P::Datagram| socket.recv_from(buffer);
-        self.source.async_io(Direction::Read, recv_from).await
+        self.source.async_read(buffer, P::Datagram::recv_from).await
     }
 
     /// Receives a datagram as [`recv_from`](Socket::recv_from) does, for `poll_*` methods: only the
@@ -54,8 +52,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, P::DatagramAddress)>> {
-        let recv_from = |socket: &P::Datagram| socket.recv_from(buffer);
-        self.source.poll_io(Direction::Read, cx, recv_from)
+        self.source.poll_read_io(cx, buffer, P::Datagram::recv_from)
     }
 
     /// Sends a datagram as [`send`](Socket::send) does, for `poll_*` methods: only the task of the
@@ -68,8 +65,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// Receives a datagram as [`recv`](Socket::recv) does, for `poll_*` methods: only the task of the
     /// latest call is woken.
     pub fn poll_recv(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let recv = |socket: &P::Datagram| socket.recv(buffer);
-        self.source.poll_io(Direction::Read, cx, recv)
+        self.source.poll_read_io(cx, buffer, P::Datagram::recv)
     }
 
     /// Polls until a datagram can be sent, for `poll_*` methods: only the task of the latest call is
@@ -105,15 +101,13 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the socket is not
     /// readable.
     pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.source
-            .try_io(Interest::READABLE, |socket| socket.recv(buffer))
+        self.source.try_read_io(buffer, P::Datagram::recv)
     }
 
     /// Receives a datagram as [`try_recv`](Socket::try_recv) does, and returns its length and the
     /// address of its sender.
     pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, P::DatagramAddress)> {
-        self.source
-            .try_io(Interest::READABLE, |socket| socket.recv_from(buffer))
+        self.source.try_read_io(buffer, P::Datagram::recv_from)
     }
 
     /// Closes the socket now.

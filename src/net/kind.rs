@@ -22,6 +22,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use super::os::{OsDatagram, OsListener, OsSocket, OsStream};
+use crate::reactor::journal::value::Value;
 
 /// A connected stream, as in `Socket<Stream<Tcp>>`, which is [`TcpStream`](super::TcpStream).
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub trait Kind: Sealed {
     /// The type of the standard library, such as [`std::net::TcpStream`].
     type Std;
     /// The type of an address, such as [`std::net::SocketAddr`].
-    type Address;
+    type Address: Value;
     #[doc(hidden)]
     type Os: OsSocket<Std = Self::Std, Address = Self::Address>;
 }
@@ -79,9 +80,9 @@ impl<P: DatagramProtocol> Kind for Datagram<P> {
 /// A protocol for streams.
 pub trait Protocol: Sealed {
     /// The type of an address, such as [`std::net::SocketAddr`].
-    type Address;
+    type Address: Value;
     #[doc(hidden)]
-    type Stream: OsStream<Address = Self::Address>;
+    type Stream: OsStream<Address = Self::Address> + Value;
     #[doc(hidden)]
     type Listener: OsListener<Stream = Self::Stream, Address = Self::Address>;
 }
@@ -89,7 +90,7 @@ pub trait Protocol: Sealed {
 /// A protocol for datagrams.
 pub trait DatagramProtocol: Sealed {
     /// The type of an address, such as [`std::net::SocketAddr`].
-    type DatagramAddress;
+    type DatagramAddress: Value;
     #[doc(hidden)]
     type Datagram: OsDatagram<Address = Self::DatagramAddress>;
 }

@@ -126,7 +126,7 @@ impl<P: Protocol> Accept<'_, P> {
                 self.back_off = None;
             }
             ready!(registration.poll_waiter(Direction::Read, &mut self.waiter, cx))?;
-            match source.with(|socket| socket.accept()) {
+            match source.accept(|socket| socket.accept()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     registration.would_block(Direction::Read);
                 }

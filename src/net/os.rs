@@ -10,18 +10,21 @@ use std::io;
 use socket2::SockRef;
 
 use crate::io::platform::PlatformSource;
-use crate::io::{ReadSource, WriteSource};
+use crate::io::{Backed, ReadSource, WriteSource};
+use crate::reactor::journal::value::Value;
+use crate::reactor::world::WorldSocket;
 
 /// Any socket.
-pub trait OsSocket: AsSocket2 + PlatformSource + Debug + Into<Self::Std> {
+pub trait OsSocket: HasOptions + PlatformSource + Debug + Sized {
     type Std;
-    type Address;
+    type Address: Value;
     /// The name of the public alias.
     const NAME: &'static str;
     /// The name of the public function that calls [`from_std`](OsSocket::from_std).
     const FROM_STD: &'static str;
 
     fn from_std(socket: Self::Std) -> Self;
+    fn into_std(self) -> io::Result<Self::Std>;
     fn local_addr(&self) -> io::Result<Self::Address>;
 }
 
@@ -43,7 +46,7 @@ pub trait OsStream: OsSocket + ReadSource + WriteSource {
     reason = "a bound of a public type; Rust 1.88 reports it"
 )]
 pub trait OsListener: OsSocket {
-    type Stream;
+    type Stream: Value;
 
     fn accept(&self) -> io::Result<(Self::Stream, Self::Address)>;
 }
@@ -71,5 +74,36 @@ where
 {
     fn as_socket2(&self) -> SockRef<'_> {
         SockRef::from(self)
+    }
+}
+
+/// Access to the options of a socket that may belong to a simulated world.
+#[allow(
+    unreachable_pub,
+    reason = "a bound of a public type; Rust 1.88 reports it"
+)]
+pub trait HasOptions {
+    /// Calls `real` for a socket of the operating system, or `world`.
+    fn with_options<R>(
+        &self,
+        real: impl FnOnce(&socket2::Socket) -> io::Result<R>,
+        world: impl FnOnce(&WorldSocket) -> io::Result<R>,
+    ) -> io::Result<R>;
+
+    /// Returns whether the socket belongs to a simulated world.
+    fn is_of_world(&self) -> bool;
+}
+
+impl<S: AsSocket2> HasOptions for Backed<S> {
+    fn with_options<R>(
+        &self,
+        real: impl FnOnce(&socket2::Socket) -> io::Result<R>,
+        world: impl FnOnce(&WorldSocket) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.either(|socket| real(&socket.as_socket2()), world)
+    }
+
+    fn is_of_world(&self) -> bool {
+        matches!(self, Backed::World(_))
     }
 }

@@ -8,12 +8,14 @@ use std::rc::Rc;
 use socket2::Domain;
 
 use super::kind::Kind;
-use super::os::{AsSocket2, OsSocket};
+use super::os::{HasOptions, OsSocket};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::{Direction, Interest, PollEvented, Ready, UntilReady};
+use crate::io::{Direction, Interest, PollEvented, Ready, UntilReady, refused_in_world};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::value::Value;
 use crate::reactor::registrations::Taken;
+use crate::reactor::world::{Options, WorldSocket};
 use crate::runtime::MainOutput;
 
 /// A socket that is registered with the event loop.
@@ -43,6 +45,9 @@ impl<K: Kind> Socket<K> {
         socket: K::Os,
         location: SourceLocation,
     ) -> io::Result<Socket<K>> {
+        if state.world().is_some() && !socket.is_of_world() {
+            return Err(refused_in_world());
+        }
         let source = PollEvented::new(state, socket, location)?;
         Ok(Socket { source })
     }
@@ -51,7 +56,8 @@ impl<K: Kind> Socket<K> {
     ///
     /// # Errors
     ///
-    /// Returns any error reported by the operating system, and an error if the loop is ending.
+    /// Returns any error reported by the operating system, and an error if the loop is ending or is a host
+    /// of a [simulated world](crate::test::World).
     ///
     /// # Panics
     ///
@@ -60,7 +66,7 @@ impl<K: Kind> Socket<K> {
     pub fn from_std(socket: K::Std) -> io::Result<Socket<K>> {
         let state = current(K::Os::FROM_STD);
         let socket = K::Os::from_std(socket);
-        socket.as_socket2().set_nonblocking(true)?;
+        socket.with_options(|socket| socket.set_nonblocking(true), |_| Ok(()))?;
         Socket::new(state, socket, Location::caller())
     }
 
@@ -70,9 +76,10 @@ impl<K: Kind> Socket<K> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the socket was closed.
+    /// Returns an error if the socket was closed, or belongs to a host of a
+    /// [simulated world](crate::test::World).
     pub fn into_std(self) -> io::Result<K::Std> {
-        self.source.into_inner().map(Into::into)
+        self.source.into_inner()?.into_std()
     }
 
     /// Returns the local address of the socket.
@@ -82,7 +89,7 @@ impl<K: Kind> Socket<K> {
 
     /// Returns the value of the `SO_ERROR` option and clears it.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.with_options(|socket| socket.take_error())
+        self.with_options(|socket| socket.take_error(), WorldSocket::take_error)
     }
 
     /// Waits until the socket is readable: there is data, a connection, an end of the stream or an
@@ -188,7 +195,8 @@ impl<K: Kind> Socket<K> {
 
     /// Returns the size of the send buffer (`SO_SNDBUF`), in bytes.
     pub fn send_buffer_size(&self) -> io::Result<usize> {
-        self.with_options(|socket| socket.send_buffer_size())
+        let world = |socket: &WorldSocket| socket.options(|options| options.send_buffer);
+        self.with_options(|socket| socket.send_buffer_size(), world)
     }
 
     /// Sets the size of the send buffer (`SO_SNDBUF`).
@@ -196,12 +204,15 @@ impl<K: Kind> Socket<K> {
     /// The size is a hint: Linux doubles it.
     #[doc(alias = "setSendBufferSize")]
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.with_options(|socket| socket.set_send_buffer_size(bytes))
+        let size = Options::buffer(bytes);
+        let world = |socket: &WorldSocket| socket.options(|options| options.send_buffer = size);
+        self.with_options(|socket| socket.set_send_buffer_size(bytes), world)
     }
 
     /// Returns the size of the receive buffer (`SO_RCVBUF`), in bytes.
     pub fn recv_buffer_size(&self) -> io::Result<usize> {
-        self.with_options(|socket| socket.recv_buffer_size())
+        let world = |socket: &WorldSocket| socket.options(|options| options.recv_buffer);
+        self.with_options(|socket| socket.recv_buffer_size(), world)
     }
 
     /// Sets the size of the receive buffer (`SO_RCVBUF`).
@@ -209,15 +220,18 @@ impl<K: Kind> Socket<K> {
     /// The size is a hint: Linux doubles it.
     #[doc(alias = "setRecvBufferSize")]
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.with_options(|socket| socket.set_recv_buffer_size(bytes))
+        let size = Options::buffer(bytes);
+        let world = |socket: &WorldSocket| socket.options(|options| options.recv_buffer = size);
+        self.with_options(|socket| socket.set_recv_buffer_size(bytes), world)
     }
 
-    /// Calls `operation` with the options that mio has no method for.
-    pub(super) fn with_options<R>(
+    /// Calls `real` with the options that mio has no method for, or `world` in a simulated world.
+    pub(super) fn with_options<R: Value>(
         &self,
-        operation: impl FnOnce(&socket2::Socket) -> io::Result<R>,
+        real: impl FnOnce(&socket2::Socket) -> io::Result<R>,
+        world: impl FnOnce(&WorldSocket) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.source.with(|socket| operation(&socket.as_socket2()))
+        self.source.with(|socket| socket.with_options(real, world))
     }
 
     /// Closes the socket now and calls `callback` in the next close phase (R62).
@@ -283,4 +297,14 @@ pub(super) fn set_ttl(socket: &socket2::Socket, hops: u32) -> io::Result<()> {
 
 fn is_v6(socket: &socket2::Socket) -> io::Result<bool> {
     Ok(socket.local_addr()?.domain() == Domain::IPV6)
+}
+
+/// The hop limit of a socket of a simulated world, which is stored and has no effect.
+pub(super) fn world_ttl(socket: &WorldSocket) -> io::Result<u32> {
+    socket.options(|options| options.ttl)
+}
+
+/// Sets the hop limit of a socket of a simulated world.
+pub(super) fn set_world_ttl(socket: &WorldSocket, hops: u32) -> io::Result<()> {
+    socket.options(|options| options.ttl = hops)
 }

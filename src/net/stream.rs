@@ -13,7 +13,7 @@ use super::os::OsStream;
 use super::socket::Socket;
 use super::split::{OwnedReadHalf, OwnedWriteHalf, into_split};
 use crate::event_loop::state::LoopState;
-use crate::io::{Direction, Interest, ReadSource, WriteSource, check_loop};
+use crate::io::{Direction, Interest, WriteSource, check_loop};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::promise::with_resolver;
 
@@ -46,8 +46,7 @@ impl<P: Protocol> Socket<Stream<P>> {
 
     /// Reads into several buffers as [`try_read`](Socket::try_read) does.
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let read = |socket: &P::Stream| socket.read_vectored_by_ref(buffers);
-        self.source.try_io(Interest::READABLE, read)
+        self.source.try_read_vectored(buffers)
     }
 
     /// Writes what the operating system accepts, without waiting.
@@ -88,7 +87,7 @@ impl<P: Protocol> Socket<Stream<P>> {
     /// After the write direction was shut down, the peer reads the end of the stream once it has
     /// read everything that was written.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.with_options(|socket| socket.shutdown(how))
+        self.with_options(|socket| socket.shutdown(how), |socket| socket.shutdown(how))
     }
 
     /// Waits for the first event of a socket that is being connected, and returns its error, if

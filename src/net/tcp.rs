@@ -14,17 +14,18 @@ use futures::future::FusedFuture;
 
 pub use connect::ConnectOptions;
 pub use socket::TcpSocket;
-use socket::set_keepalive;
+use socket::{set_keepalive, set_world_linger, world_keepalive, world_linger};
 
 use super::address::ToSocketAddrs;
 use super::error::{FailedAttempt, NetError};
 use super::kind::{Listener, Protocol, Stream, Tcp};
 use super::os::{OsListener, OsSocket, OsStream};
-use super::socket::{Socket, set_ttl, ttl};
+use super::socket::{Socket, set_ttl, set_world_ttl, ttl, world_ttl};
 use super::split::OwnedReadHalf;
 use crate::event_loop::current::current;
 use crate::io::platform::{REUSE_ADDRESS, SHORT_READ_DRAINS};
-use crate::io::{Direction, check_loop};
+use crate::io::{Backed, check_loop};
+use crate::reactor::world::WorldSocket;
 
 /// The length of the queue of connections to accept, as in Node (`lib/net.js`, `server.listen`).
 const BACKLOG: u32 = 511;
@@ -154,20 +155,21 @@ impl Socket<Stream<Tcp>> {
     ///
     /// Dropping the future ends the wait.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let peek = |socket: &mio::net::TcpStream| socket.peek(buffer);
-        self.source.async_io(Direction::Read, peek).await
+        self.source.async_read(buffer, peek).await
     }
 
     /// Peeks as [`peek`](TcpStream::peek) does, for `poll_*` methods: only the task of the latest call
     /// is woken, including calls of `poll_read`.
     pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let peek = |socket: &mio::net::TcpStream| socket.peek(buffer);
-        self.source.poll_io(Direction::Read, cx, peek)
+        self.source.poll_read_io(cx, buffer, peek)
     }
 
     /// Returns the value of the `TCP_NODELAY` option.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.source.with(|socket| socket.nodelay())
+        self.source.with(|socket| {
+            let world = |socket: &WorldSocket| socket.options(|options| options.nodelay);
+            socket.either(mio::net::TcpStream::nodelay, world)
+        })
     }
 
     /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm: small writes
@@ -175,12 +177,15 @@ impl Socket<Stream<Tcp>> {
     ///
     /// It is off by default.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.source.with(|socket| socket.set_nodelay(nodelay))
+        self.source.with(|socket| {
+            let world = |socket: &WorldSocket| socket.options(|options| options.nodelay = nodelay);
+            socket.either(|socket| socket.set_nodelay(nodelay), world)
+        })
     }
 
     /// Returns the value of the `SO_LINGER` option.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.with_options(socket2::Socket::linger)
+        self.with_options(socket2::Socket::linger, world_linger)
     }
 
     /// Sets the value of the `SO_LINGER` option, in whole seconds: for how long the operating
@@ -188,7 +193,8 @@ impl Socket<Stream<Tcp>> {
     ///
     /// With a duration of zero, closing the socket discards pending data and resets the connection.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.with_options(|socket| socket.set_linger(linger))
+        let world = |socket: &WorldSocket| set_world_linger(socket, linger);
+        self.with_options(|socket| socket.set_linger(linger), world)
     }
 
     /// Enables TCP keepalive after `idle`, in whole seconds, or disables it, which is the default.
@@ -196,22 +202,26 @@ impl Socket<Stream<Tcp>> {
     /// A dead peer surfaces as a read error.
     #[doc(alias = "setKeepAlive")]
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
-        self.with_options(|socket| set_keepalive(socket, idle))
+        let world = |socket: &WorldSocket| socket.set_keepalive(idle);
+        self.with_options(|socket| set_keepalive(socket, idle), world)
     }
 
     /// Returns whether TCP keepalive is enabled (`SO_KEEPALIVE`).
     pub fn keepalive(&self) -> io::Result<bool> {
-        self.with_options(socket2::Socket::keepalive)
+        self.with_options(socket2::Socket::keepalive, world_keepalive)
     }
 
     /// Returns the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.with_options(ttl)
+        self.with_options(ttl, world_ttl)
     }
 
     /// Sets the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        self.with_options(|socket| set_ttl(socket, hops))
+        self.with_options(
+            |socket| set_ttl(socket, hops),
+            |socket| set_world_ttl(socket, hops),
+        )
     }
 
     /// Closes the socket as [`close_with`](TcpStream::close_with) does, but discards pending data
@@ -290,13 +300,16 @@ impl Socket<Listener<Tcp>> {
     /// Returns the hop limit of the packets of accepted connections (`IP_TTL`, or `IPV6_UNICAST_HOPS`
     /// for IPv6).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.with_options(ttl)
+        self.with_options(ttl, world_ttl)
     }
 
     /// Sets the hop limit of the packets of accepted connections (`IP_TTL`, or `IPV6_UNICAST_HOPS` for
     /// IPv6).
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        self.with_options(|socket| set_ttl(socket, hops))
+        self.with_options(
+            |socket| set_ttl(socket, hops),
+            |socket| set_world_ttl(socket, hops),
+        )
     }
 }
 
@@ -308,54 +321,79 @@ fn bind_socket(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-impl Protocol for Tcp {
-    type Address = SocketAddr;
-    type Stream = mio::net::TcpStream;
-    type Listener = mio::net::TcpListener;
+/// A stream of mio, or one of a simulated world.
+type TcpSource = Backed<mio::net::TcpStream>;
+
+fn peek(socket: &TcpSource, buffer: &mut [u8]) -> io::Result<usize> {
+    match socket {
+        Backed::Real(socket) => socket.peek(buffer),
+        Backed::World(socket) => socket.peek(buffer),
+    }
 }
 
-impl OsSocket for mio::net::TcpStream {
+impl Protocol for Tcp {
+    type Address = SocketAddr;
+    type Stream = TcpSource;
+    type Listener = Backed<mio::net::TcpListener>;
+}
+
+impl OsSocket for Backed<mio::net::TcpStream> {
     type Std = std::net::TcpStream;
     type Address = SocketAddr;
     const NAME: &'static str = "TcpStream";
     const FROM_STD: &'static str = "TcpStream::from_std";
 
     fn from_std(socket: std::net::TcpStream) -> Self {
-        Self::from_std(socket)
+        Backed::Real(mio::net::TcpStream::from_std(socket))
+    }
+
+    fn into_std(self) -> io::Result<Self::Std> {
+        self.into_real().map(Into::into)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.local_addr()
+        self.either(mio::net::TcpStream::local_addr, WorldSocket::local_addr)
     }
 }
 
-impl OsStream for mio::net::TcpStream {
+impl OsStream for TcpSource {
     const SHORT_READ_DRAINS: bool = SHORT_READ_DRAINS;
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.peer_addr()
+        self.either(mio::net::TcpStream::peer_addr, WorldSocket::peer_addr)
     }
 }
 
-impl OsSocket for mio::net::TcpListener {
+impl OsSocket for Backed<mio::net::TcpListener> {
     type Std = std::net::TcpListener;
     type Address = SocketAddr;
     const NAME: &'static str = "TcpListener";
     const FROM_STD: &'static str = "TcpListener::from_std";
 
     fn from_std(socket: std::net::TcpListener) -> Self {
-        Self::from_std(socket)
+        Backed::Real(mio::net::TcpListener::from_std(socket))
+    }
+
+    fn into_std(self) -> io::Result<Self::Std> {
+        self.into_real().map(Into::into)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.local_addr()
+        self.either(mio::net::TcpListener::local_addr, WorldSocket::local_addr)
     }
 }
 
-impl OsListener for mio::net::TcpListener {
-    type Stream = mio::net::TcpStream;
+impl OsListener for Backed<mio::net::TcpListener> {
+    type Stream = TcpSource;
 
-    fn accept(&self) -> io::Result<(mio::net::TcpStream, SocketAddr)> {
-        self.accept()
+    fn accept(&self) -> io::Result<(TcpSource, SocketAddr)> {
+        match self {
+            Backed::Real(socket) => socket
+                .accept()
+                .map(|(socket, peer)| (Backed::Real(socket), peer)),
+            Backed::World(socket) => socket
+                .accept()
+                .map(|(socket, peer)| (Backed::World(socket), peer)),
+        }
     }
 }

@@ -15,10 +15,12 @@ use super::address::ToSocketAddrs;
 use super::error::{FailedAttempt, NetError};
 use super::kind::{Datagram, DatagramProtocol, Udp};
 use super::os::{AsSocket2, OsDatagram, OsSocket};
-use super::socket::{Socket, set_ttl, ttl};
+use super::socket::{Socket, set_ttl, set_world_ttl, ttl, world_ttl};
 use crate::event_loop::current::current;
 use crate::io::platform::{CUT_DATAGRAM_IS_ERROR, received};
-use crate::io::{Direction, Interest};
+use crate::io::{Backed, Direction, Interest};
+use crate::reactor::journal::value::Value;
+use crate::reactor::world::{Options, WorldSocket};
 
 /// A UDP socket.
 ///
@@ -89,7 +91,10 @@ impl Socket<Datagram<Udp>> {
     pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         let mut failed = Vec::new();
         for address in address.target()?.resolve().await? {
-            match self.source.with(|socket| socket.connect(address)) {
+            let connect = |socket: &UdpSource| {
+                socket.either(|it| it.connect(address), |it| it.connect_datagram(address))
+            };
+            match self.source.with(connect) {
                 Ok(()) => return Ok(()),
                 Err(error) => failed.push(FailedAttempt::at("connect", address, error)),
             }
@@ -111,7 +116,7 @@ impl Socket<Datagram<Udp>> {
     /// If the future is dropped before it resolves, the datagram was not sent.
     pub async fn send_to(&self, bytes: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
         let address = address.target()?.first().await?;
-        let send_to = |socket: &mio::net::UdpSocket| socket.send_to(bytes, address);
+        let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
         let failed = |error| FailedAttempt::at("send", address, error).into_error();
         let sending = self.source.async_io(Direction::Write, send_to);
         sending.await.map_err(failed)
@@ -125,7 +130,7 @@ impl Socket<Datagram<Udp>> {
         bytes: &[u8],
         address: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        let send_to = |socket: &mio::net::UdpSocket| socket.send_to(bytes, address);
+        let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
         self.source.poll_io(Direction::Write, cx, send_to)
     }
 
@@ -137,23 +142,21 @@ impl Socket<Datagram<Udp>> {
     /// accepts no datagram now, and any other error that it reports.
     pub fn try_send_to(&self, bytes: &[u8], address: SocketAddr) -> io::Result<usize> {
         self.source
-            .try_io(Interest::WRITABLE, |socket| socket.send_to(bytes, address))
+            .try_io(Interest::WRITABLE, |socket| send_to(socket, bytes, address))
     }
 
     /// Receives a datagram without removing it from the queue.
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let peek = |socket: &mio::net::UdpSocket| peek(socket, buffer);
-        self.source.async_io(Direction::Read, peek).await
+        self.source.async_read(buffer, peek).await
     }
 
     /// Receives a datagram and the address of its sender without removing it from the queue.
     ///
     /// It counts as one of the 32 datagrams of an event.
     pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let peek_from = |socket: &mio::net::UdpSocket| peek_from(socket, buffer);
-        self.source.async_io(Direction::Read, peek_from).await
+        self.source.async_read(buffer, peek_from).await
     }
 
     /// Peeks as [`peek_from`](UdpSocket::peek_from) does, for `poll_*` methods: only the task of the
@@ -163,27 +166,24 @@ impl Socket<Datagram<Udp>> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let peek_from = |socket: &mio::net::UdpSocket| peek_from(socket, buffer);
-        self.source.poll_io(Direction::Read, cx, peek_from)
+        self.source.poll_read_io(cx, buffer, peek_from)
     }
 
     /// Peeks as [`peek`](UdpSocket::peek) does, without waiting; see
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.source
-            .try_io(Interest::READABLE, |socket| peek(socket, buffer))
+        self.source.try_read_io(buffer, peek)
     }
 
     /// Peeks as [`peek_from`](UdpSocket::peek_from) does, without waiting; see
     /// [`try_recv`](UdpSocket::try_recv).
     pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.source
-            .try_io(Interest::READABLE, |socket| peek_from(socket, buffer))
+        self.source.try_read_io(buffer, peek_from)
     }
 
     /// Returns the value of the `SO_BROADCAST` option.
     pub fn broadcast(&self) -> io::Result<bool> {
-        self.source.with(|socket| socket.broadcast())
+        self.option(mio::net::UdpSocket::broadcast, |it| it.broadcast)
     }
 
     /// Sets the value of the `SO_BROADCAST` option, which allows sending to broadcast addresses.
@@ -191,64 +191,83 @@ impl Socket<Datagram<Udp>> {
     /// It is off by default.
     #[doc(alias = "setBroadcast")]
     pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
-        self.source.with(|socket| socket.set_broadcast(broadcast))
+        self.option(
+            |it| it.set_broadcast(broadcast),
+            |it| it.broadcast = broadcast,
+        )
     }
 
     /// Returns the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.with_options(ttl)
+        self.with_options(ttl, world_ttl)
     }
 
     /// Sets the hop limit of outgoing packets (`IP_TTL`, or `IPV6_UNICAST_HOPS` for IPv6).
     #[doc(alias = "setTTL")]
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        self.with_options(|socket| set_ttl(socket, hops))
+        self.with_options(
+            |socket| set_ttl(socket, hops),
+            |socket| set_world_ttl(socket, hops),
+        )
     }
 
     /// Returns the value of the `IP_MULTICAST_TTL` option.
     pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
-        self.source.with(|socket| socket.multicast_ttl_v4())
+        self.option(mio::net::UdpSocket::multicast_ttl_v4, |it| it.multicast_ttl)
     }
 
     /// Sets the value of the `IP_MULTICAST_TTL` option: the hop limit of multicast packets, which
     /// is 1 by default.
     #[doc(alias = "setMulticastTTL")]
     pub fn set_multicast_ttl_v4(&self, hops: u32) -> io::Result<()> {
-        self.source.with(|socket| socket.set_multicast_ttl_v4(hops))
+        self.option(
+            |it| it.set_multicast_ttl_v4(hops),
+            |it| it.multicast_ttl = hops,
+        )
     }
 
     /// Returns the value of the `IP_MULTICAST_LOOP` option.
     pub fn multicast_loop_v4(&self) -> io::Result<bool> {
-        self.source.with(|socket| socket.multicast_loop_v4())
+        self.option(mio::net::UdpSocket::multicast_loop_v4, |it| {
+            it.multicast_loop
+        })
     }
 
     /// Sets the value of the `IP_MULTICAST_LOOP` option: whether multicast packets are also
     /// received on this machine, which is the default.
     #[doc(alias = "setMulticastLoopback")]
     pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
-        self.source.with(|socket| socket.set_multicast_loop_v4(on))
+        self.option(
+            |it| it.set_multicast_loop_v4(on),
+            |it| it.multicast_loop = on,
+        )
     }
 
     /// Returns the value of the `IPV6_MULTICAST_LOOP` option.
     pub fn multicast_loop_v6(&self) -> io::Result<bool> {
-        self.source.with(|socket| socket.multicast_loop_v6())
+        self.option(mio::net::UdpSocket::multicast_loop_v6, |it| {
+            it.multicast_loop
+        })
     }
 
     /// Sets the value of the `IPV6_MULTICAST_LOOP` option: whether multicast packets are also
     /// received on this machine, which is the default.
     pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
-        self.source.with(|socket| socket.set_multicast_loop_v6(on))
+        self.option(
+            |it| it.set_multicast_loop_v6(on),
+            |it| it.multicast_loop = on,
+        )
     }
 
     /// Sets the interface for outgoing multicast packets by its address (`IP_MULTICAST_IF`).
     #[doc(alias = "setMulticastInterface")]
     pub fn set_multicast_if_v4(&self, interface: Ipv4Addr) -> io::Result<()> {
-        self.with_options(|socket| socket.set_multicast_if_v4(&interface))
+        self.with_options(|socket| socket.set_multicast_if_v4(&interface), |_| Ok(()))
     }
 
     /// Sets the interface for outgoing multicast packets by its index (`IPV6_MULTICAST_IF`).
     pub fn set_multicast_if_v6(&self, interface: u32) -> io::Result<()> {
-        self.with_options(|socket| socket.set_multicast_if_v6(interface))
+        self.with_options(|socket| socket.set_multicast_if_v6(interface), |_| Ok(()))
     }
 
     /// Joins a multicast group on the interface with the given address.
@@ -256,78 +275,122 @@ impl Socket<Datagram<Udp>> {
     /// With `0.0.0.0`, the operating system chooses the interface.
     #[doc(alias = "addMembership")]
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.source
-            .with(|socket| socket.join_multicast_v4(&group, &interface))
+        let real = |socket: &mio::net::UdpSocket| socket.join_multicast_v4(&group, &interface);
+        let world = |socket: &WorldSocket| socket.set_member(group.into(), true);
+        self.source.with(|socket| socket.either(real, world))
     }
 
     /// Leaves a multicast group that was joined on the same interface.
     #[doc(alias = "dropMembership")]
     pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.source
-            .with(|socket| socket.leave_multicast_v4(&group, &interface))
+        let real = |socket: &mio::net::UdpSocket| socket.leave_multicast_v4(&group, &interface);
+        let world = |socket: &WorldSocket| socket.set_member(group.into(), false);
+        self.source.with(|socket| socket.either(real, world))
     }
 
     /// Joins a multicast group on the interface with the given index.
     ///
     /// With 0, the operating system chooses the interface.
     pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.source
-            .with(|socket| socket.join_multicast_v6(&group, interface))
+        let real = |socket: &mio::net::UdpSocket| socket.join_multicast_v6(&group, interface);
+        let world = |socket: &WorldSocket| socket.set_member(group.into(), true);
+        self.source.with(|socket| socket.either(real, world))
     }
 
     /// Leaves a multicast group that was joined on the same interface.
     pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.source
-            .with(|socket| socket.leave_multicast_v6(&group, interface))
+        let real = |socket: &mio::net::UdpSocket| socket.leave_multicast_v6(&group, interface);
+        let world = |socket: &WorldSocket| socket.set_member(group.into(), false);
+        self.source.with(|socket| socket.either(real, world))
+    }
+
+    /// Calls `real`, or `world` with the options that a simulated world stores.
+    fn option<R: Value>(
+        &self,
+        real: impl FnOnce(&mio::net::UdpSocket) -> io::Result<R>,
+        world: impl FnOnce(&mut Options) -> R,
+    ) -> io::Result<R> {
+        let world = |socket: &WorldSocket| socket.options(world);
+        self.source.with(|socket| socket.either(real, world))
     }
 }
 
+/// A socket of mio, or one of a simulated world.
+type UdpSource = Backed<mio::net::UdpSocket>;
+
 impl DatagramProtocol for Udp {
     type DatagramAddress = SocketAddr;
-    type Datagram = mio::net::UdpSocket;
+    type Datagram = UdpSource;
 }
 
-impl OsSocket for mio::net::UdpSocket {
+impl OsSocket for UdpSource {
     type Std = std::net::UdpSocket;
     type Address = SocketAddr;
     const NAME: &'static str = "UdpSocket";
     const FROM_STD: &'static str = "UdpSocket::from_std";
 
     fn from_std(socket: std::net::UdpSocket) -> Self {
-        Self::from_std(socket)
+        Backed::Real(mio::net::UdpSocket::from_std(socket))
+    }
+
+    fn into_std(self) -> io::Result<std::net::UdpSocket> {
+        self.into_real().map(Into::into)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.local_addr()
+        self.either(mio::net::UdpSocket::local_addr, WorldSocket::local_addr)
     }
 }
 
-impl OsDatagram for mio::net::UdpSocket {
+impl OsDatagram for UdpSource {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.peer_addr()
+        self.either(mio::net::UdpSocket::peer_addr, WorldSocket::peer_addr)
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.send(bytes)
+        self.either(|it| it.send(bytes), |it| it.send(bytes, None))
     }
 
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = buffer.len();
-        received(self.recv(buffer), length)
+        match self {
+            Backed::Real(socket) => {
+                let length = buffer.len();
+                received(socket.recv(buffer), length)
+            }
+            Backed::World(socket) => Ok(socket.receive(buffer, false)?.0),
+        }
     }
 
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        with_sender(self, buffer, mio::net::UdpSocket::recv_from)
+        match self {
+            Backed::Real(socket) => with_sender(socket, buffer, mio::net::UdpSocket::recv_from),
+            Backed::World(socket) => socket.receive(buffer, false),
+        }
     }
 }
 
-fn peek(socket: &mio::net::UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
-    let length = buffer.len();
-    received(socket.peek(buffer), length)
+fn send_to(socket: &UdpSource, bytes: &[u8], address: SocketAddr) -> io::Result<usize> {
+    socket.either(
+        |it| it.send_to(bytes, address),
+        |it| it.send(bytes, Some(address)),
+    )
 }
 
-fn peek_from(socket: &mio::net::UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-    with_sender(socket, buffer, mio::net::UdpSocket::peek_from)
+fn peek(socket: &UdpSource, buffer: &mut [u8]) -> io::Result<usize> {
+    match socket {
+        Backed::Real(socket) => {
+            let length = buffer.len();
+            received(socket.peek(buffer), length)
+        }
+        Backed::World(socket) => Ok(socket.receive(buffer, true)?.0),
+    }
+}
+
+fn peek_from(socket: &UdpSource, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    match socket {
+        Backed::Real(socket) => with_sender(socket, buffer, mio::net::UdpSocket::peek_from),
+        Backed::World(socket) => socket.receive(buffer, true),
+    }
 }
 
 type ReceiveFrom = fn(&mio::net::UdpSocket, &mut [u8]) -> io::Result<(usize, SocketAddr)>;

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod os;
+mod replayed;
 mod socket;
 
 use std::io;
@@ -27,8 +28,9 @@ use super::udp::UdpOptions;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::platform::unix_address;
-use crate::io::{Descriptor, Direction, check_loop};
+use crate::io::{Backed, Descriptor, Direction, check_loop, no_system_socket};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 use crate::time::sleep;
 
 pub use credentials::UCred;
@@ -183,8 +185,9 @@ impl Socket<Stream<Unix>> {
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let state = current("UnixStream::pair");
         let (one, other) = mio::net::UnixStream::pair()?;
-        let one = Socket::new(state.clone(), one, Location::caller())?;
-        Ok((one, Socket::new(state, other, Location::caller())?))
+        let one = Socket::new(state.clone(), Backed::Real(one), Location::caller())?;
+        let other = Socket::new(state, Backed::Real(other), Location::caller())?;
+        Ok((one, other))
     }
 }
 
@@ -208,8 +211,10 @@ impl Socket<Listener<Unix>> {
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("listen", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
-        let socket = mio::net::UnixListener::bind_addr(&address).map_err(failed)?;
-        Socket::new(state, socket, Location::caller())
+        let bind = || mio::net::UnixListener::bind_addr(&address);
+        let bound = state.call_system(Operation::Bind, Location::caller(), bind);
+        let socket = bound.map_err(failed)?;
+        Socket::new(state, Backed::Real(socket), Location::caller())
     }
 }
 
@@ -230,8 +235,10 @@ impl Socket<Datagram<Unix>> {
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("bind", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
-        let socket = mio::net::UnixDatagram::bind_addr(&address).map_err(failed)?;
-        Socket::new(state, socket, Location::caller())
+        let bind = || mio::net::UnixDatagram::bind_addr(&address);
+        let bound = state.call_system(Operation::Bind, Location::caller(), bind);
+        let socket = bound.map_err(failed)?;
+        Socket::new(state, Backed::Real(socket), Location::caller())
     }
 
     /// Creates a socket that is not bound to a path.
@@ -249,7 +256,7 @@ impl Socket<Datagram<Unix>> {
     pub fn unbound() -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::unbound");
         let socket = mio::net::UnixDatagram::unbound()?;
-        Socket::new(state, socket, Location::caller())
+        Socket::new(state, Backed::Real(socket), Location::caller())
     }
 
     /// Creates a pair of connected sockets.
@@ -265,8 +272,9 @@ impl Socket<Datagram<Unix>> {
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let state = current("UnixDatagram::pair");
         let (one, other) = mio::net::UnixDatagram::pair()?;
-        let one = Socket::new(state.clone(), one, Location::caller())?;
-        Ok((one, Socket::new(state, other, Location::caller())?))
+        let one = Socket::new(state.clone(), Backed::Real(one), Location::caller())?;
+        let other = Socket::new(state, Backed::Real(other), Location::caller())?;
+        Ok((one, other))
     }
 
     /// Connects the socket to the receiver at `path`, to which [`send`](UnixDatagram::send) sends.
@@ -281,7 +289,8 @@ impl Socket<Datagram<Unix>> {
             let address = socket2_address(path)?;
             socket.as_socket2().connect(&address)
         };
-        self.source.with(|socket| connect(socket).map_err(failed))
+        self.source
+            .with(|socket| socket.only_real(connect).map_err(failed))
     }
 
     /// Sends a datagram to the receiver at `path`.
@@ -300,7 +309,7 @@ impl Socket<Datagram<Unix>> {
         let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
         loop {
             self.source.registration().check_loop()?;
-            match self.source.with(send) {
+            match self.source.with(|socket| socket.only_real(send)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // The event reports room in the buffer of this socket, and may never come.
                     self.source.registration().would_block(Direction::Write);
@@ -334,7 +343,7 @@ impl Socket<Datagram<Unix>> {
     pub fn try_send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let address = socket2_address(path.as_ref())?;
         let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
-        let sent = self.source.with(send);
+        let sent = self.source.with(|socket| socket.only_real(send));
         if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
             self.source.registration().would_block(Direction::Write);
         }
@@ -354,12 +363,13 @@ impl Socket<Datagram<Unix>> {
     ) -> Poll<io::Result<usize>> {
         let address = socket2_address(path.as_ref())?;
         let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
+        let send = |socket: &Backed<mio::net::UnixDatagram>| socket.only_real(send);
         self.source.poll_io(Direction::Write, cx, send)
     }
 
     /// Shuts down the read direction, the write direction, or both.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.with_options(|socket| socket.shutdown(how))
+        self.with_options(|socket| socket.shutdown(how), |socket| socket.shutdown(how))
     }
 }
 
@@ -373,9 +383,9 @@ async fn connect_socket(
     check_loop(&state)?;
     let path = path.as_ref();
     let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
-    match connect(path) {
+    match state.call_system(Operation::Connect, location, || connect(path)) {
         Ok(socket) => {
-            let stream: UnixStream = Socket::new(state, socket, location)?;
+            let stream: UnixStream = Socket::new(state, Backed::Real(socket), location)?;
             stream.connected().await.map_err(failed)
         }
         Err(error) => {
@@ -409,9 +419,13 @@ impl<K: Kind> Socket<K> {
     }
 }
 
+/// Panics if the socket belongs to a host of a [simulated world](crate::test::World).
 impl AsFd for TcpSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        match &self.socket {
+            Backed::Real(socket) => socket.as_fd(),
+            Backed::World(_) => panic!("{}", no_system_socket()),
+        }
     }
 }
 
@@ -423,12 +437,12 @@ impl TcpSocket {
     /// Linux distributes new connections among them by a hash of the address of the peer. Other
     /// operating systems may give all connections to one of them.
     pub fn set_reuseport(&self, reuse: bool) -> io::Result<()> {
-        self.socket.set_reuse_port(reuse)
+        self.either(|it| it.set_reuse_port(reuse), |it| it.reuse_port = reuse)
     }
 
     /// Returns the value of the `SO_REUSEPORT` option.
     pub fn reuseport(&self) -> io::Result<bool> {
-        self.socket.reuse_port()
+        self.either(socket2::Socket::reuse_port, |it| it.reuse_port)
     }
 }
 

@@ -106,6 +106,11 @@ pub(crate) trait PendingPromise {
     fn created_at(&self) -> SourceLocation;
     /// Calls `visit` with the waker of each task that waits for it.
     fn for_each_waker(&self, visit: &mut dyn FnMut(&Waker));
+    /// Returns how many of its reactions contain the key of the task that settles the promise of this
+    /// number, instead of a waker.
+    fn count_wakes_of(&self, _promise: u64) -> usize {
+        0
+    }
     /// Returns `true` if it can never settle: all its resolvers were dropped.
     fn is_out_of_reach(&self) -> bool;
     /// Returns `true` if a job of the worker pool settles it.

@@ -21,7 +21,8 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::event_loop::current::{current, position};
-use crate::event_loop::state::{LiveTask, LoopState};
+use crate::event_loop::state::LoopState;
+use crate::event_loop::tasks::LiveTask;
 use crate::observe::active_resource::{Awaited, PendingPromise, ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{SourceLocation, StepKind};
 
@@ -97,7 +98,7 @@ pub enum BlockedOn {
 
 impl WhyAlive {
     pub(crate) fn of(state: &LoopState) -> WhyAlive {
-        let now = state.clock.now();
+        let now = state.clock.now_for_observers();
         let entries = entries(state);
         let tasks = pending_tasks(&state.tasks.borrow(), &state.awaited, &entries, now);
         let resources = entries.iter().map(|entry| ActiveResource::new(entry, now));
@@ -253,7 +254,12 @@ impl PendingTask {
 
 fn entries(state: &LoopState) -> Vec<ResourceEntry> {
     let mut all = state.timers.borrow().active_resources();
-    all.append(&mut state.check.borrow().active_resources());
+    all.append(
+        &mut state
+            .check
+            .borrow()
+            .active_resources(|task| state.waker_of(task)),
+    );
     all.append(&mut state.pool.active_resources());
     all.append(&mut state.poll.active_resources());
     all.append(&mut state.signals.active_resources());

@@ -10,9 +10,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
 
 /// The number of an immediate, which a loop never uses twice.
 pub(crate) type ImmediateId = u64;
@@ -137,13 +138,16 @@ impl Check {
         self.refed > 0
     }
 
-    /// Lists the pending immediates for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
+    /// Lists the pending immediates for a report. `waker_of` returns the waker of a task.
+    pub(crate) fn active_resources(
+        &self,
+        waker_of: impl Fn(TaskKey) -> Option<Waker>,
+    ) -> Vec<ResourceEntry> {
         let pending = self.queue.iter().flatten();
         let resources = pending.map(|immediate| ResourceEntry {
             refed: immediate.refed,
             label: immediate.work.label().cloned(),
-            wakers: immediate.work.waker().cloned().into_iter().collect(),
+            wakers: immediate.work.waker(&waker_of).into_iter().collect(),
             ..ResourceEntry::new(ResourceKind::Immediate, Some(immediate.location))
         });
         resources.collect()

@@ -99,6 +99,15 @@ impl Origin {
     }
 }
 
+/// A task in the loop's list of pending tasks. It has ended if the entry at the index is that of another
+/// promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskKey {
+    pub(crate) index: usize,
+    /// The number of its promise.
+    pub(crate) promise: u64,
+}
+
 /// User code that waits for its phase.
 pub(crate) enum Work {
     /// Called at most once; `None` afterwards.
@@ -107,6 +116,8 @@ pub(crate) enum Work {
     Repeating(Box<dyn FnMut()>),
     /// Woken at most once; its task runs as a microtask in the drain after this macrotask.
     Wake(Option<Waker>),
+    /// The same for a task of this loop that waits for an immediate.
+    WakeTask(TaskKey),
     /// Work with a label for reports.
     Labeled(Box<Labeled>),
     /// Nothing to call: a timer that was cleared after it had fired and then refreshed (R35), or
@@ -141,7 +152,7 @@ impl Work {
     /// Returns whether it can be done only once.
     pub(crate) fn is_once(&self) -> bool {
         match self {
-            Work::Once(_) | Work::Wake(_) => true,
+            Work::Once(_) | Work::Wake(_) | Work::WakeTask(_) => true,
             Work::Labeled(labeled) => labeled.work.is_once(),
             Work::Repeating(_) | Work::Nothing => false,
         }
@@ -162,6 +173,7 @@ impl Work {
         match self {
             Work::Once(callback) => Work::Once(callback.take()),
             Work::Wake(waker) => Work::Wake(waker.take()),
+            Work::WakeTask(_) => std::mem::replace(self, Work::Wake(None)),
             Work::Repeating(_) | Work::Nothing => std::mem::replace(self, Work::Nothing),
             Work::Labeled(labeled) => {
                 let rest = match labeled.work {
@@ -173,11 +185,12 @@ impl Work {
         }
     }
 
-    /// Returns the waker that it wakes, if any.
-    pub(crate) fn waker(&self) -> Option<&Waker> {
+    /// Returns the waker that it wakes, if any. `waker_of` returns that of a task.
+    pub(crate) fn waker(&self, waker_of: impl Fn(TaskKey) -> Option<Waker>) -> Option<Waker> {
         match self {
-            Work::Wake(waker) => waker.as_ref(),
-            Work::Labeled(labeled) => labeled.work.waker(),
+            Work::Wake(waker) => waker.clone(),
+            Work::WakeTask(task) => waker_of(*task),
+            Work::Labeled(labeled) => labeled.work.waker(waker_of),
             _ => None,
         }
     }

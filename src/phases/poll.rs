@@ -43,7 +43,7 @@ use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
     WaiterId,
 };
-use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
+use crate::reactor::remote_queue::{Envelope, Message, RemoteQueue, SourceEvent};
 use crate::reactor::world::WorldHost;
 use delivery::Delivery;
 use simulated::Simulated;
@@ -65,6 +65,8 @@ pub(crate) enum Arrival {
     Message(Message),
     /// A signal. The caller passes its callbacks to [`PollPhase::put_first`].
     Signal(SignalNumber),
+    /// The delivery decides about the next arrival now: the caller calls [`PollPhase::decide`].
+    Undecided,
 }
 
 /// Something that has arrived and waits to be handed out.
@@ -74,9 +76,13 @@ enum Batched {
     InRemoteQueue,
     /// A message that a delivery has taken out of the remote queue.
     Message(Message),
+    /// The same, with what identifies it in a journal.
+    Journaled(Envelope),
     Ready(Token, Readiness),
     Signal(SignalNumber),
     SignalCallback(Macrotask),
+    /// The delivery decides about the next arrival when everything before it has run.
+    Undecided,
 }
 
 /// The parts of the loop that the poll phase reads while it collects arrivals.
@@ -189,14 +195,26 @@ impl PollPhase {
                     }
                 }
                 Batched::Message(message) => return Some(Arrival::Message(message)),
+                Batched::Journaled(envelope) => return Some(Arrival::Message(envelope.message)),
                 Batched::Ready(token, readiness) => {
                     if let Some(macrotask) = self.wake_waiting(token, readiness) {
                         return Some(Arrival::Macrotask(macrotask));
                     }
                 }
                 Batched::Signal(number) => return Some(Arrival::Signal(number)),
+                Batched::Undecided => return Some(Arrival::Undecided),
             }
         }
+    }
+
+    /// Lets the delivery decide about the next arrival.
+    #[cold]
+    pub(crate) fn decide(
+        &self,
+        cx: &PollContext<'_>,
+        wait_now: impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
+        self.delivery.decide(self, cx, wait_now)
     }
 
     /// Passes what a thread has reported to its source, as [`next`](PollPhase::next) passes an event of
@@ -253,9 +271,7 @@ impl PollPhase {
         cx: &Context<'_>,
     ) -> (SourcePoll, Option<Waker>) {
         let mut registrations = self.registrations.borrow_mut();
-        if direction == Direction::Write {
-            self.delivery.before_write(&mut registrations, key);
-        }
+        self.delivery.before_io(&mut registrations, key, direction);
         registrations.poll_ready(key, direction, cx)
     }
 
@@ -268,16 +284,15 @@ impl PollPhase {
         cx: &Context<'_>,
     ) -> (SourcePoll, Option<Waker>) {
         let mut registrations = self.registrations.borrow_mut();
-        if direction == Direction::Write {
-            self.delivery.before_write(&mut registrations, key);
-        }
+        self.delivery.before_io(&mut registrations, key, direction);
         registrations.poll_waiter(key, direction, id, cx)
     }
 
     /// Returns whether anything in the poll phase keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
         // The loop asks the remote queue itself.
-        let is_in_batch_only = |batched: &Batched| !matches!(batched, Batched::InRemoteQueue);
+        let is_in_batch_only =
+            |batched: &Batched| !matches!(batched, Batched::InRemoteQueue | Batched::Undecided);
         self.registrations.borrow().has_refed_waiters()
             || self.simulated.has_completions()
             || self.simulated.has_stalled()
@@ -320,8 +335,9 @@ impl PollPhase {
                     macrotasks.push(macrotask);
                 }
                 Batched::Message(message) => messages.push(message),
+                Batched::Journaled(envelope) => messages.push(envelope.message),
                 // The queue keeps its messages, and a signal's listeners are dropped elsewhere.
-                Batched::InRemoteQueue | Batched::Signal(_) => {}
+                Batched::InRemoteQueue | Batched::Signal(_) | Batched::Undecided => {}
                 // The operating system does not report the event again, and the source may outlive
                 // this run.
                 Batched::Ready(token, readiness) => {
@@ -346,8 +362,11 @@ impl PollPhase {
                 ResourceKind::Read,
                 registrations.location(*token),
             )),
-            Batched::InRemoteQueue => {} // listed with the remote queue
-            Batched::Message(_) | Batched::Signal(_) | Batched::SignalCallback(_) => {
+            Batched::InRemoteQueue | Batched::Undecided => {} // listed with the remote queue
+            Batched::Message(_)
+            | Batched::Journaled(_)
+            | Batched::Signal(_)
+            | Batched::SignalCallback(_) => {
                 resources.push(ResourceEntry::new(ResourceKind::Message, None));
             }
         };

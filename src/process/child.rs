@@ -13,11 +13,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::SpawnError;
-use super::children::{ChildKey, NewChild, Process, RunningChild};
+use super::children::{ChildKey, NewChild, Process, RunningChild, replayed_stdio};
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
 use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::{Journal, Operation, Subject};
 use crate::runtime::MainOutput;
 
 /// A child process, returned by [`Command::spawn`](super::Command::spawn).
@@ -67,11 +68,17 @@ pub(super) fn start(
     let started = state
         .signals
         .start_child(registrations, location, |on_end| {
-            let mut child = command.spawn()?;
-            let stdio = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-            let id = child.id();
+            let started = match state.journal() {
+                None => StartedChild::start(command),
+                Some(journal) => StartedChild::start_journaled(journal, command, location),
+            };
+            let StartedChild { id, child, stdio } = started?;
+            let process = match child {
+                Some(child) => Process::new(child, on_end)?,
+                None => Process::replayed(),
+            };
             let new = NewChild {
-                process: Process::new(child, on_end)?,
+                process,
                 on_exit,
                 kill_on_drop,
             };
@@ -96,6 +103,52 @@ pub(super) fn start(
         return Err(named(error));
     }
     Ok(child)
+}
+
+/// A child whose end is not watched yet.
+struct StartedChild {
+    id: u32,
+    /// `None` in a replay.
+    child: Option<process::Child>,
+    stdio: Stdio,
+}
+
+impl StartedChild {
+    fn start(command: &mut process::Command) -> io::Result<StartedChild> {
+        let mut child = command.spawn()?;
+        Ok(StartedChild {
+            id: child.id(),
+            stdio: (child.stdin.take(), child.stdout.take(), child.stderr.take()),
+            child: Some(child),
+        })
+    }
+
+    /// Starts a child and records its id and its pipes. A replay starts nothing.
+    #[cold]
+    fn start_journaled(
+        journal: &Journal,
+        command: &mut process::Command,
+        location: SourceLocation,
+    ) -> io::Result<StartedChild> {
+        let mut real = None;
+        let place = Subject::Place(location);
+        let (id, pipes) = journal.call(Operation::StartChild, place, || {
+            let started = StartedChild::start(command)?;
+            let (stdin, stdout, stderr) = &started.stdio;
+            let pipes = (stdin.is_some(), stdout.is_some(), stderr.is_some());
+            let id = started.id;
+            real = Some(started);
+            Ok((id, pipes))
+        })?;
+        match real {
+            Some(started) => Ok(started),
+            None => Ok(StartedChild {
+                id,
+                child: None,
+                stdio: replayed_stdio(pipes)?,
+            }),
+        }
+    }
 }
 
 type Stdio = (
@@ -163,7 +216,8 @@ impl Child {
         if let Some(status) = self.exit.status() {
             return status.map(Some);
         }
-        let status = self.with_running(|child| child.status());
+        let journal = self.state.journal().map(|journal| &**journal);
+        let status = self.with_running(|child| child.status(self.key, journal));
         status.unwrap_or(Ok(None)) // the macrotask of its end is queued
     }
 
@@ -218,7 +272,8 @@ impl Child {
     /// Returns any error reported by the operating system, and an error in the same cases as
     /// [`wait`](Child::wait).
     pub fn start_kill(&mut self) -> io::Result<()> {
-        match self.with_running(RunningChild::kill) {
+        let journal = self.state.journal().map(|journal| &**journal);
+        match self.with_running(|child| child.kill(self.key, journal)) {
             Some(killed) => killed,
             None => self.exit.status().transpose().map(drop),
         }

@@ -22,7 +22,8 @@ use std::process::ExitStatus;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
-pub(crate) use system::Process;
+use crate::reactor::journal::{Journal, Operation, Subject};
+pub(crate) use system::{Process, replayed_stdio};
 
 /// Identifies a child of a loop. Keys are not reused.
 pub(crate) type ChildKey = u64;
@@ -75,12 +76,12 @@ impl Children {
 
     /// Removes the children that have ended. Returns the macrotasks of their ends in the order in
     /// which they were started, each with whether the child kept the loop alive.
-    pub(crate) fn take_ended(&mut self) -> Vec<(Macrotask, bool)> {
+    pub(crate) fn take_ended(&mut self, journal: Option<&Journal>) -> Vec<(Macrotask, bool)> {
         system::query_left();
         let mut ended = Vec::new();
         for (key, running) in &mut self.running {
             // An error means that other code of the process has waited for the child.
-            if let Some(status) = running.status().transpose() {
+            if let Some(status) = running.status(*key, journal).transpose() {
                 ended.push((*key, status));
             }
         }
@@ -127,17 +128,31 @@ impl RunningChild {
     }
 
     /// Queries the operating system for the status. The macrotask of the end follows in any case.
-    pub(crate) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
-        let status = self.new.process.try_wait();
+    pub(crate) fn status(
+        &mut self,
+        key: ChildKey,
+        journal: Option<&Journal>,
+    ) -> io::Result<Option<ExitStatus>> {
+        let status = match journal {
+            None => self.new.process.try_wait(),
+            Some(journal) => journal.call(Operation::ChildStatus, Subject::Number(key), || {
+                self.new.process.try_wait()
+            }),
+        };
         self.has_ended |= !matches!(status, Ok(None));
         status
     }
 
     /// Kills the child if it has not ended.
-    pub(crate) fn kill(&mut self) -> io::Result<()> {
+    pub(crate) fn kill(&mut self, key: ChildKey, journal: Option<&Journal>) -> io::Result<()> {
         if self.has_ended {
-            return self.status().map(drop);
+            return self.status(key, journal).map(drop);
         }
-        self.new.process.kill()
+        match journal {
+            None => self.new.process.kill(),
+            Some(journal) => journal.call(Operation::KillChild, Subject::Number(key), || {
+                self.new.process.kill()
+            }),
+        }
     }
 }

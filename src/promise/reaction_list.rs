@@ -1,6 +1,8 @@
 //! The reactions of one pending promise.
 
-use std::task::Waker;
+use std::task::{Context, Waker};
+
+use crate::phases::macrotask::TaskKey;
 
 /// The reactions of a pending promise, in the order in which they were added. Most promises have
 /// one, which needs no allocation. The others are in an allocation of their own, because every promise
@@ -9,7 +11,6 @@ use std::task::Waker;
 pub(super) struct Reactions {
     pub(super) first: Option<(u64, Reaction)>,
     more: Option<Box<MoreReactions>>,
-    next_id: u64,
 }
 
 /// All reactions but the first, sorted by id.
@@ -34,19 +35,34 @@ impl MoreReactions {
 pub(super) enum Reaction {
     /// Wakes an awaiting task: one turn.
     Wake(Waker),
+    /// The same for a task of the loop.
+    WakeTask(TaskKey),
     /// Settles the promise returned by `map`, together with this one: no turn.
     Map(Box<dyn FnOnce()>),
 }
 
-impl Reactions {
-    /// Adds a reaction and returns its id.
-    pub(super) fn add(&mut self, reaction: Reaction) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        match &mut self.more {
-            None if self.first.is_none() => self.first = Some((id, reaction)),
-            more => more.get_or_insert_default().list.push((id, reaction)),
+impl Reaction {
+    /// Returns the reaction that wakes the task of `cx`: `task` if that is a task of the loop.
+    #[inline]
+    pub(super) fn waking(task: Option<TaskKey>, cx: &Context<'_>) -> Reaction {
+        match task {
+            Some(task) => Reaction::WakeTask(task),
+            None => Reaction::Wake(cx.waker().clone()),
         }
+    }
+}
+
+impl Reactions {
+    /// Adds a reaction and returns its id, which is greater than the ids of the others.
+    pub(super) fn add(&mut self, reaction: Reaction) -> u64 {
+        if self.more.is_none() && self.first.is_none() {
+            self.first = Some((0, reaction));
+            return 0;
+        }
+        let list = &mut self.more.get_or_insert_default().list;
+        let last = list.last().or(self.first.as_ref());
+        let id = last.map_or(0, |(id, _)| id + 1);
+        list.push((id, reaction));
         id
     }
 
@@ -56,8 +72,13 @@ impl Reactions {
         self.first.iter().chain(more).map(|(_, reaction)| reaction)
     }
 
-    /// Changes the waker of a reaction. The caller drops the old one outside of the borrow.
-    pub(super) fn replace(&mut self, id: u64, waker: &Waker) -> Option<Reaction> {
+    /// Makes a reaction wake the task of `cx`. The caller drops the old one outside of the borrow.
+    pub(super) fn replace(
+        &mut self,
+        id: u64,
+        task: Option<TaskKey>,
+        cx: &Context<'_>,
+    ) -> Option<Reaction> {
         let reaction = match &mut self.first {
             Some((known, reaction)) if *known == id => reaction,
             _ => {
@@ -67,8 +88,8 @@ impl Reactions {
             }
         };
         match reaction {
-            Reaction::Wake(known) if known.will_wake(waker) => None,
-            _ => Some(std::mem::replace(reaction, Reaction::Wake(waker.clone()))),
+            Reaction::Wake(known) if task.is_none() && known.will_wake(cx.waker()) => None,
+            _ => Some(std::mem::replace(reaction, Reaction::waking(task, cx))),
         }
     }
 

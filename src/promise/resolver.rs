@@ -87,7 +87,7 @@ struct Inner<O> {
 
 impl<O: 'static> Inner<O> {
     fn new(state: Rc<State<O>>) -> Inner<O> {
-        state.resolver_count.set(Some(1));
+        state.resolver_count.set(1);
         Inner { state }
     }
 
@@ -119,7 +119,7 @@ impl<O> Inner<O> {
 impl<O> Clone for Inner<O> {
     fn clone(&self) -> Self {
         let count = &self.state.resolver_count;
-        count.set(count.get().map(|count| count.saturating_add(1)));
+        count.set(count.get().saturating_add(1));
         Inner {
             state: self.state.clone(),
         }
@@ -130,7 +130,7 @@ impl<O> Drop for Inner<O> {
     /// Counts down, because a report names promises that can no longer be settled.
     fn drop(&mut self) {
         let count = &self.state.resolver_count;
-        count.set(count.get().map(|count| count.saturating_sub(1)));
+        count.set(count.get().saturating_sub(1));
     }
 }
 

@@ -21,7 +21,7 @@ use super::next::Following;
 use super::state::{SettledBy, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::schedule;
-use crate::event_loop::state::LiveTask;
+use crate::event_loop::tasks::{LiveTask, NO_TASK};
 use crate::phases::macrotask::StepKind;
 use crate::reactor::remote_queue::TaskMeta;
 
@@ -63,6 +63,13 @@ where
         };
         let is_eager = std::mem::replace(this.is_eager, false);
         if !is_eager {
+            promise
+                .owner()
+                .polled_task
+                .set(match promise.settled_by.get() {
+                    SettledBy::Task(index) => index,
+                    _ => NO_TASK,
+                });
             context.set(this.context.take());
         }
         let polled = match must_stop(promise) {
@@ -113,6 +120,7 @@ fn list_task<O: 'static>(promise: &Rc<State<O>>, cx: &Context<'_>) {
         let task = LiveTask {
             waker: cx.waker().clone(),
             promise: promise.clone(),
+            number: promise.id().get(),
         };
         let key = promise.owner().tasks.borrow_mut().insert(task);
         promise.settled_by.set(SettledBy::Task(key));

@@ -13,25 +13,27 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use crate::reactor::journal::Journal;
+
 /// The machine's `Instant`, for the signatures of other crates.
 #[cfg(feature = "hyper")]
 pub(crate) type MachineInstant = Instant;
 
 /// The time of one loop, counted from an arbitrary start.
-#[derive(Debug)]
 pub(crate) struct Clock {
     kind: Kind,
 }
 
-#[derive(Debug)]
 enum Kind {
     /// Counts from [`base`], which all real clocks of the process share.
     Real(Instant),
     Virtual(Cell<Duration>),
+    /// A real clock whose readings are recorded, or come from a recording.
+    Journaled(Rc<Journal>),
     World {
         shared: Rc<Cell<Duration>>,
         /// The end of the last callback that blocked.
-        own: Cell<Duration>,
+        own: Rc<Cell<Duration>>,
     },
 }
 
@@ -48,18 +50,22 @@ impl Clock {
         }
     }
 
-    /// Creates the clock of a host of a simulated world, whose time is `shared`.
-    pub(crate) fn of_world(shared: Rc<Cell<Duration>>) -> Clock {
+    pub(crate) fn journaled(journal: Rc<Journal>) -> Clock {
         Clock {
-            kind: Kind::World {
-                shared,
-                own: Cell::default(),
-            },
+            kind: Kind::Journaled(journal),
+        }
+    }
+
+    /// Creates the clock of a host of a simulated world, whose time is `shared`, or `own`
+    /// if that is later.
+    pub(crate) fn of_world(shared: Rc<Cell<Duration>>, own: Rc<Cell<Duration>>) -> Clock {
+        Clock {
+            kind: Kind::World { shared, own },
         }
     }
 
     pub(crate) fn is_virtual(&self) -> bool {
-        !matches!(self.kind, Kind::Real(_))
+        !matches!(self.kind, Kind::Real(_) | Kind::Journaled(_))
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -67,6 +73,16 @@ impl Clock {
             Kind::Real(base) => base.elapsed(),
             Kind::Virtual(now) => now.get(),
             Kind::World { shared, own } => shared.get().max(own.get()),
+            Kind::Journaled(journal) => journaled_now(journal),
+        }
+    }
+
+    /// Reads the clock for an observer or a report. The program does not see this reading, so it is not
+    /// recorded.
+    pub(crate) fn now_for_observers(&self) -> Duration {
+        match &self.kind {
+            Kind::Journaled(journal) => journal.now_for_observers(),
+            _ => self.now(),
         }
     }
 
@@ -78,19 +94,26 @@ impl Clock {
     /// Moves a virtual clock to `target`, unless it is already there or past it.
     pub(crate) fn jump_to(&self, target: Duration) {
         match &self.kind {
-            Kind::Real(_) => unreachable!("only a virtual clock can jump"),
-            Kind::Virtual(now) | Kind::World { own: now, .. } => now.set(now.get().max(target)),
+            Kind::Real(_) | Kind::Journaled(_) => unreachable!("only a virtual clock can jump"),
+            Kind::Virtual(now) => now.set(now.get().max(target)),
+            Kind::World { own, .. } => own.set(own.get().max(target)),
         }
     }
 
     /// Lets time pass while nothing runs, as a busy callback does.
     pub(crate) fn block_for(&self, duration: Duration) {
         match &self.kind {
-            Kind::Real(_) => std::thread::sleep(duration),
+            Kind::Journaled(journal) if journal.is_replay() => {} // the next reading is later
+            Kind::Real(_) | Kind::Journaled(_) => std::thread::sleep(duration),
             Kind::Virtual(now) => now.set(now.get().saturating_add(duration)),
             Kind::World { own, .. } => own.set(self.now().saturating_add(duration)),
         }
     }
+}
+
+#[cold]
+fn journaled_now(journal: &Journal) -> Duration {
+    journal.now()
 }
 
 /// Returns a reading of a clock in whole milliseconds, the unit in which Node's timers count.

@@ -31,6 +31,7 @@
 //! only if its reading direction is marked so.
 
 mod readiness;
+mod replay;
 #[cfg(test)]
 mod tests;
 mod waiters;
@@ -108,6 +109,8 @@ struct Slot {
     write: DirectionState,
     refed: bool,
     location: SourceLocation,
+    /// The number of sources that were registered before.
+    number: u64,
 }
 
 #[derive(Default)]
@@ -156,6 +159,10 @@ pub(crate) struct Registrations {
     budget_exhausted: Vec<Token>,
     /// Sources of which a future was woken in its turn, while others wait for theirs.
     turns: Vec<Token>,
+    /// The number of sources that were ever registered.
+    created: u64,
+    /// The tokens of all sources, in a replay. The operating system does not know them.
+    replayed: Option<Vec<Token>>,
 }
 
 impl Registrations {
@@ -170,6 +177,8 @@ impl Registrations {
             next_waiter: 0,
             budget_exhausted: Vec::new(),
             turns: Vec::new(),
+            created: 0,
+            replayed: None,
         }
     }
 
@@ -189,7 +198,7 @@ impl Registrations {
         let generation = next_generation(generation);
         let token = source_token(generation, index);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(source, token, interest)?;
+        self.register_with_system(source, token, interest)?;
         let slot = Slot {
             generation,
             read: DirectionState::default(),
@@ -199,6 +208,7 @@ impl Registrations {
             },
             refed: true,
             location,
+            number: self.next_number(),
         };
         match self.free.pop() {
             Some(index) => self.slots[index] = slot,
@@ -214,7 +224,7 @@ impl Registrations {
         key: RegistrationKey,
         source: &mut impl Source,
     ) -> (io::Result<()>, Vec<Waker>) {
-        let result = self.registry.deregister(source);
+        let result = self.deregister_from_system(source);
         let Some(slot) = slot_of(&mut self.slots, key.0) else {
             return (result, Vec::new());
         };
@@ -239,7 +249,7 @@ impl Registrations {
         number: SignalNumber,
     ) -> io::Result<()> {
         let token = signal_token(number);
-        self.registry.register(source, token, Interest::READABLE)?;
+        self.register_with_system(source, token, Interest::READABLE)?;
         self.registered += 1;
         Ok(())
     }
@@ -251,7 +261,7 @@ impl Registrations {
     )]
     pub(crate) fn unwatch_signal(&mut self, source: &mut impl Source) {
         // An error means that the operating system has forgotten the source already.
-        let _ = self.registry.deregister(source);
+        let _ = self.deregister_from_system(source);
         self.registered -= 1;
     }
 

@@ -99,6 +99,8 @@ impl TaskMeta {
 pub(crate) struct Envelope {
     pub(crate) message: Message,
     pub(crate) sender: Option<ThreadId>,
+    /// The number of the handle that sent a callback.
+    pub(crate) handle: u64,
 }
 
 pub(crate) struct RemoteQueue {
@@ -109,6 +111,8 @@ pub(crate) struct RemoteQueue {
     notifier: Notifier,
     waker: mio::Waker,
     tokens: Tokens,
+    /// How many handles were created that are no clones.
+    handles: AtomicU64,
 }
 
 impl RemoteQueue {
@@ -125,18 +129,29 @@ impl RemoteQueue {
             notifier: Notifier::new(),
             waker,
             tokens: Tokens::new(),
+            handles: AtomicU64::new(0),
         }
     }
 
-    /// Returns the identity of the loop.
-    pub(crate) fn id(&self) -> u64 {
-        self.id
+    /// Returns the number of a new handle.
+    pub(crate) fn next_handle(&self) -> u64 {
+        self.handles.fetch_add(1, Ordering::Relaxed) + 1 // Relaxed: only uniqueness counts
     }
 
     /// Pushes a message from any thread, or returns it if the loop has ended.
     pub(crate) fn push(&self, message: Message) -> Result<(), Message> {
+        self.push_from(0, message)
+    }
+
+    /// Pushes a message of the handle with this number.
+    pub(crate) fn push_from(&self, handle: u64, message: Message) -> Result<(), Message> {
         let sender = self.records_senders.then(|| std::thread::current().id());
-        match self.messages.push(Envelope { message, sender }) {
+        let envelope = Envelope {
+            message,
+            sender,
+            handle,
+        };
+        match self.messages.push(envelope) {
             Ok(()) => {
                 self.notify_loop();
                 Ok(())

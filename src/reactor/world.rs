@@ -7,19 +7,49 @@
 //! Invariant: nothing of it is borrowed while user code runs.
 //! Invariant: it reads no clock but its own, and iterates over no map whose order is not fixed.
 
+mod address;
+mod connect;
+mod datagram;
+mod errors;
+pub(crate) mod faults;
+mod keepalive;
+pub(crate) mod link;
+mod network;
+mod options;
+mod socket;
+mod stream;
+mod transfer;
+
 use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
+
+use crate::reactor::clock::Clock;
+
+use super::disk::Disk;
+pub(crate) use network::Network;
+pub(crate) use options::Options;
+#[allow(
+    unreachable_pub,
+    reason = "a type of a sealed public trait; Rust 1.88 reports it"
+)]
+pub use socket::WorldSocket;
 
 /// The state that all hosts of a world share.
 pub(crate) struct WorldState {
     now: Rc<Cell<Duration>>,
     hosts: RefCell<Vec<HostState>>,
+    network: RefCell<Network>,
 }
 
 /// What the world knows of one host, up or down.
 pub(crate) struct HostState {
     pub(crate) name: String,
+    /// How far the clock of the host is, if it is ahead of the shared time.
+    own_time: Rc<Cell<Duration>>,
+    /// What is on it outlives the loop of the host.
+    pub(crate) disk: Disk,
 }
 
 /// Identifies a host of a world: its number in the order of creation.
@@ -28,7 +58,6 @@ pub(crate) struct HostId(pub(crate) usize);
 
 /// Which host of which world a loop is.
 #[derive(Clone)]
-#[allow(dead_code, reason = "sockets and files of a host use it")]
 pub(crate) struct WorldHost {
     pub(crate) world: Rc<WorldState>,
     pub(crate) id: HostId,
@@ -39,6 +68,7 @@ impl WorldState {
         WorldState {
             now: Rc::default(),
             hosts: RefCell::default(),
+            network: RefCell::default(),
         }
     }
 
@@ -47,22 +77,56 @@ impl WorldState {
         self.now.get()
     }
 
-    /// Moves the shared time to `target`, unless it is already there or past it.
+    /// Moves the shared time to `target`, unless it is already there or past it. The clock of a host may
+    /// be ahead.
     pub(crate) fn move_time(&self, target: Duration) {
         self.now.set(self.now.get().max(target));
     }
 
-    /// Returns the shared time for the clock of a host.
-    pub(crate) fn shared_time(&self) -> Rc<Cell<Duration>> {
-        self.now.clone()
-    }
-
+    /// Adds a host, whose address is the next of 10.0.0.0/8.
     pub(crate) fn add_host(&self, name: &str) -> HostId {
         let mut hosts = self.hosts.borrow_mut();
+        let id = HostId(hosts.len());
         hosts.push(HostState {
             name: name.to_owned(),
+            own_time: Rc::default(),
+            disk: Disk::new(),
         });
-        HostId(hosts.len() - 1)
+        let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");
+        let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number);
+        self.network.borrow_mut().add_host(vec![address.into()]);
+        id
+    }
+
+    /// Calls `call` with the network at the shared time.
+    pub(crate) fn with_network<R>(&self, call: impl FnOnce(&mut Network) -> R) -> R {
+        let mut network = self.network.borrow_mut();
+        network.begin(self.now());
+        let result = call(&mut network);
+        network.run_due(self.now(), None);
+        result
+    }
+
+    /// Handles the packets that have arrived by now. Returns whether there were any.
+    pub(crate) fn run_due_packets(&self) -> bool {
+        self.network.borrow_mut().run_due(self.now(), None)
+    }
+
+    /// Returns when the next packet arrives, or the next timer of a connection is due.
+    pub(crate) fn next_packet(&self) -> Option<Duration> {
+        self.network.borrow().next_due()
+    }
+
+    /// Returns the addresses that a name has, which are those of the host of this name.
+    fn look_up(&self, name: &str) -> Vec<IpAddr> {
+        if name.eq_ignore_ascii_case("localhost") {
+            return vec![Ipv4Addr::LOCALHOST.into()];
+        }
+        let is_same = |host: &HostState| host.name.eq_ignore_ascii_case(name);
+        let number = self.hosts.borrow().iter().position(is_same);
+        number.map_or_else(Vec::new, |number| {
+            self.network.borrow().addresses(HostId(number)).to_vec()
+        })
     }
 
     /// Returns the host of this name.
@@ -82,9 +146,35 @@ impl WorldState {
 }
 
 impl WorldHost {
-    /// Returns the name of this host.
-    #[allow(dead_code, reason = "sockets and files of a host use it")]
-    pub(crate) fn name(&self) -> String {
-        self.world.with_host(self.id, |host| host.name.clone())
+    /// Returns the addresses that a name has on this host.
+    pub(crate) fn look_up(&self, name: &str) -> Vec<IpAddr> {
+        self.world.look_up(name)
+    }
+
+    /// Returns whether sockets of this host have become ready.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.world.network.borrow().has_ready(self.id)
+    }
+
+    /// Returns the clock of this host.
+    pub(crate) fn clock(&self) -> Clock {
+        let own_time = self.world.with_host(self.id, |host| host.own_time.clone());
+        Clock::of_world(self.world.now.clone(), own_time)
+    }
+
+    /// Calls `call` with the network at the time of this host.
+    pub(crate) fn with_network<R>(&self, call: impl FnOnce(&mut Network) -> R) -> R {
+        let (shared, own) = (self.world.now(), self.clock().now());
+        let mut network = self.world.network.borrow_mut();
+        let ahead = Some((self.id, own));
+        network.run_due(shared, ahead);
+        let result = call(&mut network);
+        network.run_due(shared, ahead);
+        result
+    }
+
+    /// Returns the disk of this host.
+    pub(crate) fn disk(&self) -> Disk {
+        self.world.with_host(self.id, |host| host.disk.clone())
     }
 }

@@ -24,6 +24,16 @@
 //! | `drain`, `drained` | | a drain of both queues begins or ends |
 //! | `promise`, `unhandled` | `id`, `how` | a promise is settled; its rejection is reported |
 //! | `log` | `text`, `loc` | the program prints a line |
+//!
+//! The page also shows what the host of an engine may add to the data (`examples/playground` does):
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `language` | `js`: the sentences use the words of JavaScript |
+//! | `at` of a `call` | an index into `locations`: the first line of the callback that is known |
+//! | `calls` of an `add`, `cancel` or `log` | `[name, location]` of the functions above the callback, the innermost first |
+//! | `err` of a `log` | `true`: it is printed on standard error |
+//! | `code`, `early`, `message` of an `end` | the exit code; `true` if the program ended itself; why it was stopped |
 
 use std::collections::BTreeMap;
 use std::time::Duration;

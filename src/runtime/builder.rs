@@ -12,6 +12,7 @@ use crate::event_loop::eager::DEFAULT_SPAWN_STACK;
 use crate::event_loop::release::NodeRelease;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
+use crate::flight_recorder::FlightRecorder;
 use crate::observe::{Observer, ObserverHandle, Starvation, of_new_loop, starvation_detector};
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Delivery, Seed};
@@ -21,22 +22,24 @@ use crate::reactor::remote_queue::RemoteQueue;
 use crate::reactor::world::WorldHost;
 use crate::runtime::EventLoop;
 use crate::runtime::embed::Hosting;
+use crate::runtime::journal::JournalMode;
 
 /// Settings of an [`EventLoop`].
 #[derive(Clone)]
 pub struct Builder {
-    node: NodeRelease,
-    blocking_threads: usize,
+    pub(super) node: NodeRelease,
+    pub(super) blocking_threads: usize,
     spawn_stack: usize,
-    virtual_time: bool,
-    io_holds_time: bool,
-    jobs_hold_time: bool,
-    auto_advance: bool,
+    pub(super) virtual_time: bool,
+    pub(super) io_holds_time: bool,
+    pub(super) jobs_hold_time: bool,
+    pub(super) auto_advance: bool,
     seed: Option<Seed>,
-    entry: EntryMode,
-    stuck_policy: StuckPolicy,
+    pub(super) entry: EntryMode,
+    pub(super) stuck_policy: StuckPolicy,
     observers: Vec<(Rc<dyn Observer>, SourceLocation)>,
     drain_limit: Option<(u64, SourceLocation)>,
+    pub(super) journal: Option<JournalMode>,
     world: Option<WorldHost>,
 }
 
@@ -84,6 +87,7 @@ impl Default for Builder {
             stuck_policy: StuckPolicy::default(),
             observers: Vec::new(),
             drain_limit: None,
+            journal: None,
             world: None,
         }
     }
@@ -252,30 +256,55 @@ impl Builder {
         self
     }
 
+    /// Records what enters the loop from outside, to a file or as the
+    /// [`FlightRecorder`](crate::flight_recorder::FlightRecorder) says, so that
+    /// [`test::replay`](crate::test::replay) can repeat the run.
+    pub fn record(mut self, recorder: impl Into<FlightRecorder>) -> Builder {
+        self.journal = Some(JournalMode::Record(recorder.into()));
+        self
+    }
+
     /// Builds the loop.
     ///
     /// # Errors
     ///
-    /// Returns any error reported by the operating system, such as a lack of file descriptors.
+    /// Returns any error reported by the operating system, such as a lack of file descriptors, or a
+    /// [recording](Builder::record) that can't be created.
     ///
     /// # Panics
     ///
-    /// Panics if there is a [seed](Builder::seed) and no virtual clock.
+    /// Panics if there is a [seed](Builder::seed) and no virtual clock, or a seed and a
+    /// [recording](Builder::record).
     pub fn build(self) -> io::Result<EventLoop> {
         assert!(
             self.virtual_time || self.seed.is_none(),
             "a loop with a seed needs a virtual clock: call `virtual_time()`"
         );
-        let clock = match &self.world {
-            Some(host) => Clock::of_world(host.world.shared_time()),
-            None if self.virtual_time => Clock::virtual_time(),
-            None => Clock::real(),
+        assert!(
+            self.seed.is_none() || self.journal.is_none(),
+            "a loop with a seed can't be recorded: explore or record"
+        );
+        let settings = self.recorded_settings();
+        let journal = self.journal.as_ref().map(|mode| mode.begin(&settings));
+        let journal = journal.transpose()?;
+        let clock = match (&self.world, &journal) {
+            (Some(host), _) => host.clock(),
+            _ if self.virtual_time => Clock::virtual_time(),
+            (None, Some(journal)) => Clock::journaled(journal.clone()),
+            (None, None) => Clock::real(),
         };
         let time = TimeRules::new(self.io_holds_time, self.jobs_hold_time, self.auto_advance);
-        let delivery = Delivery::new(self.seed);
+        let is_replay = journal.as_ref().is_some_and(|journal| journal.is_replay());
+        let delivery = match journal {
+            Some(journal) => Delivery::journaled(journal),
+            None => Delivery::new(self.seed),
+        };
         let records_senders = delivery.needs_senders();
         let stream_end = self.node.variants().stream_end;
         let (poll, waker) = PollPhase::new(time, delivery, stream_end, self.world)?;
+        if is_replay {
+            poll.registrations.borrow_mut().set_replayed();
+        }
         let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
         let pool = Pool::new(remote_queue, self.blocking_threads);
         let state = Rc::new(LoopState::new(clock, poll, pool, self.node));

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
@@ -34,14 +35,39 @@ pub fn keep_alive() -> KeepAlive {
 /// does not keep its loop alive; a [`KeepAlive`] token does. Messages are received in the poll phase,
 /// in the order of arrival, each as a macrotask with a drain of its own (R66). After the end of the
 /// loop every call fails with [`LoopClosed`].
-#[derive(Clone)]
 pub struct Handle {
     remote_queue: Arc<RemoteQueue>,
+    /// By which a recording knows the sender of a callback. It depends on how the handle was made, not
+    /// on when.
+    number: u64,
+    clones: AtomicU64,
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Handle {
+        // Relaxed: only uniqueness counts.
+        let index = self.clones.fetch_add(1, Ordering::Relaxed) + 1;
+        Handle {
+            remote_queue: self.remote_queue.clone(),
+            number: number_of_clone(self.number, index),
+            clones: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Returns the number of a clone, which differs from those of other handles in all likelihood.
+fn number_of_clone(original: u64, index: u64) -> u64 {
+    let mixed = (original << 20 ^ index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 29) >> 16
 }
 
 impl Handle {
     pub(crate) fn new(remote_queue: Arc<RemoteQueue>) -> Handle {
-        Handle { remote_queue }
+        Handle {
+            number: remote_queue.next_handle(),
+            remote_queue,
+            clones: AtomicU64::new(0),
+        }
     }
 
     /// Returns a handle to the loop that runs on this thread, for other threads.
@@ -95,7 +121,8 @@ impl Handle {
 
     /// Sends a message.
     pub(crate) fn send(&self, message: Message) -> Result<(), LoopClosed> {
-        self.remote_queue.push(message).map_err(|_| LoopClosed)
+        let pushed = self.remote_queue.push_from(self.number, message);
+        pushed.map_err(|_| LoopClosed)
     }
 
     /// Calls `make` on the loop's thread and [spawns](crate::spawn) the future it returns there.

@@ -276,6 +276,7 @@ fn drain_main(runner: &Runner<'_>) {
 fn run_until_idle(runner: &Runner<'_>) {
     while !runner.is_stopping() {
         runner.run_while_alive();
+        runner.poll.delivery.end_turns();
         if runner.is_stopping() || !runner.call_idle() {
             break;
         }

@@ -68,10 +68,17 @@ impl Future for YieldNow {
             Stage::Resumed => return Poll::Ready(()),
         };
         let mut check = self.state.check.borrow_mut();
-        if let Some(Work::Wake(waker)) = check.pending_work(id) {
-            let replaced = waker.replace(cx.waker().clone());
+        if let Some(work) = check.pending_work(id) {
+            let wake = match self.state.polled_task(cx) {
+                Some(task) => Work::WakeTask(task),
+                None => Work::Wake(Some(cx.waker().clone())),
+            };
+            let replaced = std::mem::replace(work, wake);
             drop(check);
-            drop(replaced);
+            match replaced {
+                Work::Wake(None) => std::mem::forget(replaced), // it owns nothing
+                replaced => drop(replaced),
+            }
             self.polled = true;
             return Poll::Pending;
         }

@@ -23,6 +23,7 @@ use crate::hooks::listener_list::ListenerList;
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::process::children::{ChildKey, Children, NewChild, RunningChild};
+use crate::reactor::journal::{Journal, Operation, Subject};
 use crate::reactor::registrations::{Registrations, SignalNumber};
 use crate::reactor::remote_queue::RemoteQueue;
 
@@ -32,6 +33,8 @@ pub(crate) struct Signals {
     children: RefCell<Children>,
     /// The number of listeners and children that keep the loop alive.
     refed: Cell<usize>,
+    /// The journal that arrivals and children pass through, if there is one.
+    journal: Option<Rc<Journal>>,
 }
 
 type WatchedSignals = BTreeMap<SignalNumber, WatchedSignal>;
@@ -62,12 +65,13 @@ pub(crate) struct ListenerKey {
 }
 
 impl Signals {
-    pub(crate) fn new(remote_queue: &Arc<RemoteQueue>) -> Signals {
+    pub(crate) fn new(remote_queue: &Arc<RemoteQueue>, journal: Option<Rc<Journal>>) -> Signals {
         Signals {
             sources: SignalSources::new(remote_queue),
             watched: RefCell::default(),
             children: RefCell::default(),
             refed: Cell::new(0),
+            journal,
         }
     }
 
@@ -224,10 +228,19 @@ impl Signals {
         let Some(signal) = watched.get(&number) else {
             return Vec::new(); // the last listener was removed in the meantime
         };
-        let count = signal.source.drain();
+        let drain = || Ok(signal.source.drain());
+        let count = match &self.journal {
+            None => drain(),
+            Some(journal) => {
+                let subject = Subject::Number(u64::from(number.cast_unsigned()));
+                journal.call(Operation::CountSignals, subject, drain)
+            }
+        };
+        let count = count.unwrap_or(0); // a replay that has diverged is about to end
         let mut macrotasks = Vec::new();
         if number == CHILD {
-            for (macrotask, refed) in self.children.borrow_mut().take_ended() {
+            let journal = self.journal.as_deref();
+            for (macrotask, refed) in self.children.borrow_mut().take_ended(journal) {
                 if refed {
                     self.count_refed(false);
                 }

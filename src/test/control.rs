@@ -10,6 +10,7 @@ use super::log::Log;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, StepKind};
 use crate::phases::poll::delivery::Seed;
+use crate::phases::poll::delivery::footprint::{Access, Key};
 use crate::promise::with_resolver;
 use crate::time::{advance, simulate_completion};
 
@@ -104,6 +105,7 @@ impl Test {
     /// [`advance`](Test::advance) and [`advance_to_next_timer`](Test::advance_to_next_timer) still
     /// move the clock. If only time could wake a task, the test fails with a report about the clock.
     pub fn hold_time(&self) -> TimeHeld {
+        self.state.poll.delivery.touch(Key::Clock, Access::Write);
         self.state.poll.time.hold();
         TimeHeld {
             state: self.state.clone(),
@@ -128,6 +130,7 @@ pub struct TimeHeld {
 
 impl Drop for TimeHeld {
     fn drop(&mut self) {
+        self.state.poll.delivery.touch(Key::Clock, Access::Write);
         self.state.poll.time.release();
     }
 }

@@ -62,6 +62,13 @@ pub(super) fn difference_from(expected: &[&str], logged: &[LogEntry], skipped: u
     text
 }
 
+/// Returns in how many lines two logs differ.
+pub(super) fn distance(expected: &[&str], logged: &[&str]) -> usize {
+    let lines = aligned(expected, logged);
+    let differs = |line: &&Line| !matches!(line, Line::Same(_));
+    lines.iter().filter(differs).count()
+}
+
 enum Part {
     Line(Line),
     Omitted(usize),

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::diff;
+use super::shared::{new_name, touch_key};
+use crate::event_loop::current::try_current;
 use crate::observe::event::Phase;
 use crate::observe::position;
 use crate::observe::position::Position;
 use crate::phases::macrotask::{SourceLocation, StepKind};
+use crate::phases::poll::delivery::footprint::{Access, Key};
 use crate::runtime::MainOutput;
 
 /// A record of what happened, in order, with the position of the loop at each entry.
@@ -52,6 +55,8 @@ use crate::runtime::MainOutput;
 #[derive(Clone, Default)]
 pub struct Log {
     entries: Arc<Mutex<Vec<LogEntry>>>,
+    /// Identifies the log in every order; 0 for those that were created outside of a loop.
+    name: u64,
 }
 
 impl MainOutput for Log {}
@@ -69,7 +74,10 @@ pub struct LogEntry {
 impl Log {
     /// Creates an empty log.
     pub fn new() -> Log {
-        Log::default()
+        Log {
+            name: new_name(),
+            ..Log::default()
+        }
     }
 
     /// Adds an entry with the position of the running code.
@@ -108,6 +116,11 @@ impl Log {
     }
 
     fn add_at(&self, label: String, logged_at: SourceLocation) {
+        if let Some(state) = try_current()
+            && let Some(journal) = state.journal()
+        {
+            journal.label(&label, logged_at);
+        }
         let position = position();
         let outside = position.kind.is_none();
         let thread = outside.then(|| {
@@ -123,6 +136,7 @@ impl Log {
     }
 
     pub(super) fn push(&self, entry: LogEntry) {
+        touch_key(Key::Log(self.name), Access::Write);
         self.lock().push(entry);
     }
 
@@ -133,22 +147,26 @@ impl Log {
 
     /// Returns all entries so far.
     pub fn entries(&self) -> Vec<LogEntry> {
+        touch_key(Key::Log(self.name), Access::Read);
         self.lock().clone()
     }
 
     /// Returns the labels of all entries so far.
     pub fn labels(&self) -> Vec<String> {
+        touch_key(Key::Log(self.name), Access::Read);
         let entries = self.lock();
         entries.iter().map(|entry| entry.label.clone()).collect()
     }
 
     /// Returns whether nothing has been logged.
     pub fn is_empty(&self) -> bool {
+        touch_key(Key::Log(self.name), Access::Read);
         self.lock().is_empty()
     }
 
     /// Removes all entries, for a test with several parts.
     pub fn clear(&self) {
+        touch_key(Key::Log(self.name), Access::Write);
         self.lock().clear();
     }
 

@@ -1,7 +1,9 @@
 //! A simulated world: several hosts in one thread, on one virtual clock.
 
+mod faults;
 mod machine;
 mod schedule;
+mod trace;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,9 +13,13 @@ use std::time::Duration;
 
 use super::Log;
 use crate::phases::poll::delivery::Seed;
+use crate::reactor::world::link::{Link, Random};
 use crate::reactor::world::{HostId, WorldState};
-use crate::runtime::MainOutput;
+use crate::runtime::{EventLoop, MainOutput};
+use faults::Chances;
+pub use faults::Fault;
 use machine::{Machine, program_of};
+use trace::Trace;
 
 /// A simulated world: hosts that run unchanged programs, each on an event loop of its own, all in this
 /// thread and on one virtual clock.
@@ -65,11 +71,16 @@ struct Inner {
 type Action = Box<dyn FnOnce(&World)>;
 
 /// Settings of a [`World`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "settings do nothing until a world is built with them"]
 pub struct WorldBuilder {
     time_limit: Duration,
     seed: Option<Seed>,
+    link: Link,
+    chances: Chances,
+    permits_unfired: bool,
+    /// What the hosts do is added to it.
+    trace: Option<Trace>,
 }
 
 /// The default limit of virtual time: a day.
@@ -80,6 +91,10 @@ impl Default for WorldBuilder {
         WorldBuilder {
             time_limit: TIME_LIMIT,
             seed: None,
+            link: Link::default(),
+            chances: Chances::default(),
+            permits_unfired: false,
+            trace: None,
         }
     }
 }
@@ -97,17 +112,71 @@ impl WorldBuilder {
         self
     }
 
+    /// Builds an event loop that is the only host of a world, for programs that talk to themselves.
+    ///
+    /// It is driven like any other loop, by [`EventLoop::run`], [`EventLoop::block_on`] or a host, so that
+    /// its main future may borrow. A run that nothing can continue ends with
+    /// [`RunError::Stuck`](crate::RunError::Stuck).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operating system has no file descriptors left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::net::{TcpListener, TcpStream};
+    /// use nodeloop::test::World;
+    ///
+    /// let mut event_loop = World::builder().event_loop();
+    /// let address = "127.0.0.1:80";
+    /// let connected = event_loop.block_on(async {
+    ///     let _listener = TcpListener::bind(address).await?; // needs no privilege
+    ///     TcpStream::connect(address).await?.peer_addr()
+    /// });
+    /// assert_eq!(connected?.unwrap().to_string(), address);
+    /// # Ok::<(), nodeloop::RunError>(())
+    /// ```
+    #[track_caller]
+    pub fn event_loop(self) -> EventLoop {
+        let world = self.build();
+        let host = world.host("localhost");
+        let settings = world.inner.loop_settings(host.id);
+        match settings.host_of_world(world.inner.host(host.id)).build() {
+            Ok(event_loop) => event_loop,
+            Err(error) => panic!("the loop of a host could not be built: {error}"),
+        }
+    }
+
     /// Builds the world, which has no host yet.
     pub fn build(self) -> World {
+        let state = WorldState::new();
+        let number = self.seed.as_ref().map_or(0, Seed::number);
+        state.with_network(|network| {
+            network.links.random = Random::new(number);
+            self.chances.install(&self.link, network);
+        });
         World {
             inner: Rc::new(Inner {
-                state: Rc::new(WorldState::new()),
+                state: Rc::new(state),
                 settings: self,
                 log: Log::new(),
                 machines: RefCell::default(),
                 script: RefCell::default(),
             }),
         }
+    }
+}
+
+impl fmt::Debug for WorldBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldBuilder")
+            .field("time_limit", &self.time_limit)
+            .field("seed", &self.seed)
+            .field("link", &self.link)
+            .field("chances", &self.chances)
+            .field("permits_unfired", &self.permits_unfired)
+            .finish_non_exhaustive()
     }
 }
 
@@ -227,12 +296,17 @@ impl Host {
     /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
     /// vanish without a word to their peers.
     pub fn crash(&self) {
+        let state = &self.world.inner.state;
+        state.with_network(|network| network.crash(self.id));
         self.with(Machine::crash);
     }
 
     /// Starts the program of a host that has crashed or ended again.
     pub fn restart(&self) {
-        self.with(Machine::restart);
+        if self.with(|machine| machine.restart()) {
+            let state = &self.world.inner.state;
+            state.with_network(|network| network.crash(self.id));
+        }
     }
 
     fn with<R>(&self, call: impl FnOnce(&mut Machine) -> R) -> R {

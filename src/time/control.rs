@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::async_local::bind;
 use crate::event_loop::current::current;
 use crate::phases::macrotask::{Macrotask, Origin, StepKind};
+use crate::phases::poll::delivery::footprint::{Access, Key};
 use crate::promise::{Promise, with_resolver};
 
 /// Blocks the loop for `duration`: time passes and nothing runs, as during a busy callback.
@@ -17,7 +18,9 @@ use crate::promise::{Promise, with_resolver};
 /// Panics if called outside of an event loop.
 #[track_caller]
 pub fn block_for(duration: Duration) {
-    current("time::block_for").clock.block_for(duration);
+    let state = current("time::block_for");
+    state.poll.delivery.touch(Key::Clock, Access::Write);
+    state.clock.block_for(duration);
 }
 
 /// Blocks the loop until every job of its pool has finished.

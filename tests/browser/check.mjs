@@ -69,6 +69,21 @@ async function assertFits(page, size) {
   })`);
   assert.ok(content <= size.width, `nothing is wider than the screen: ${content} > ${size.width}`);
   assert.deepEqual(small, [], 'every button is large enough for a finger');
+  const { letters, cut } = await page.value(`({
+    letters: Math.min(...[...document.querySelectorAll('#ring text')].filter((text) => text.textContent)
+      .map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)),
+    cut: [...document.querySelectorAll('#source, #source code, .card code')]
+      .filter((code) => code.scrollWidth > code.clientWidth + 1).map((code) => code.textContent),
+  })`);
+  assert.ok(letters >= 12, `the drawing of the loop is legible: letters of ${letters} px`);
+  assert.deepEqual(cut, [], 'no code is cut off');
+}
+
+/** The page is drawn at rest: nothing moves that has not been asked for. */
+async function assertOpensAtRest(page) {
+  const moving = await page.value(`document.getAnimations().length`);
+  assert.equal(moving, 0, 'nothing moves when the page opens');
+  assert.equal((await see(page)).step, 0, 'it opens on the first step');
 }
 
 const assertQuiet = (page, url) => {
@@ -79,6 +94,7 @@ const assertQuiet = (page, url) => {
 async function jobQueue(browser, url, name, size, folder) {
   const page = await browser.page(size);
   await page.open(url);
+  await assertOpensAtRest(page);
   const seen = await walk(page);
   const last = seen.at(-1);
   assert.deepEqual(last.log, JOB_QUEUE, 'the six lines in their order');

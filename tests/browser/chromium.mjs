@@ -39,7 +39,7 @@ export class Browser {
     const options = [
       '--headless=new', '--remote-debugging-pipe', '--no-first-run', '--disable-gpu', '--hide-scrollbars',
       '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--no-proxy-server',
-      '--host-resolver-rules=MAP * ~NOTFOUND', `--user-data-dir=${self.#profile}`,
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', `--user-data-dir=${self.#profile}`,
     ];
     if (process.getuid?.() === 0) options.push('--no-sandbox'); // root has no sandbox
     self.#child = spawn(browser, [...options, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });

@@ -107,6 +107,12 @@ pub fn run_script(script: impl FnOnce() + 'static) {
     });
 }
 
+/// Returns whether the calling test must be skipped, because it needs what only the operating system has:
+/// never here, but in the simulated world of `tests/world`.
+pub fn needs_system(_reason: &str) -> bool {
+    false
+}
+
 /// Runs `script` as a CommonJS main script in virtual time until the loop ends, and returns its log.
 /// Fails for everything that fails a test of the kit.
 #[track_caller]

@@ -7,6 +7,7 @@ mod common;
 #[cfg(feature = "macros")]
 mod attributes;
 mod explore;
+mod explore_all;
 mod hosted;
 mod locations;
 mod nested_spawns;

@@ -44,6 +44,8 @@ fn every_error_can_be_sent_and_shared() {
     is_an_error::<nodeloop::net::NetError>();
     is_an_error::<nodeloop::observe::Starvation>();
     is_an_error::<nodeloop::process::SpawnError>();
+    is_an_error::<nodeloop::test::ReplayError>();
+    is_an_error::<nodeloop::test::ReplayFailure>();
     is_an_error::<nodeloop::test::TestFailure>();
     is_an_error::<nodeloop::time::Elapsed>();
     is_shared::<PanicPayload>();

@@ -1,16 +1,22 @@
 //! Waiters of a promise that are dropped, move to another task, or abort themselves: R13 for cases
 //! that do not exist in JavaScript.
 
+use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::Poll;
 
 use futures::future::FusedFuture;
 
+use crate::common::limit::default_limit;
 use crate::common::{Later, Log, ms, tag, throw, trace, trace_with_leftovers};
 use nodeloop::promise::{PromiseError, Settled, ready, resolve, try_with_resolver, with_resolver};
 use nodeloop::time::sleep;
-use nodeloop::{BlockedOn, queue_microtask, set_immediate, spawn, spawn_blocking};
+use nodeloop::{
+    BlockedOn, EventLoop, RunError, StuckPolicy, queue_microtask, set_immediate, spawn,
+    spawn_blocking, yield_now,
+};
 
 /// Polls once and drops the future.
 async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
@@ -19,6 +25,79 @@ async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
         Poll::Ready(())
     })
     .await;
+}
+
+/// Polls `future` once in a task that then ends, and afterwards spawns a task that is never woken.
+fn outlive_its_waiter(log: &Log, future: impl Future<Output = ()> + Unpin + 'static) {
+    let future = Rc::new(RefCell::new(future)); // longer than the task that polls it
+    let waiter = future.clone();
+    spawn(async move {
+        ready(()).await; // from its second poll on, the loop knows the task by its place in a list
+        poll_once(pin!(poll_fn(|cx| {
+            Pin::new(&mut *waiter.borrow_mut()).poll(cx)
+        })))
+        .await;
+    })
+    .detach();
+    let line = log.clone();
+    queue_microtask(move || {
+        let polled = move || {
+            let _ = &future;
+            line.add("polled");
+        };
+        spawn(poll_fn(move |_| -> Poll<()> {
+            polled();
+            Poll::Pending
+        }))
+        .detach();
+    });
+}
+
+/// A promise whose waiter has ended does not wake the task that takes its place in the loop's list.
+#[test]
+fn a_promise_whose_waiter_has_ended_wakes_no_other_task() {
+    trace_with_leftovers(|log| {
+        let (promise, resolver) = with_resolver::<()>();
+        outlive_its_waiter(&log, promise);
+        set_immediate(move || {
+            resolver.resolve(());
+            queue_microtask(log.callback("microtask"));
+        });
+    })
+    .assert(["polled", "microtask"]);
+}
+
+/// The same for the immediate of `yield_now`.
+#[test]
+fn an_immediate_whose_waiter_has_ended_wakes_no_other_task() {
+    trace_with_leftovers(|log| {
+        outlive_its_waiter(&log, yield_now());
+        set_immediate(log.callback("immediate"));
+    })
+    .assert(["polled", "immediate"]);
+}
+
+/// A main future that awaits a task is not out of reach, because the loop does not know what wakes the task.
+#[test]
+fn a_main_future_that_awaits_a_task_can_be_woken() {
+    let _limit = default_limit();
+    for turns in 0..2 {
+        let builder = EventLoop::builder().stuck_policy(StuckPolicy::Error);
+        let main = async {
+            for _ in 0..turns {
+                ready(()).await; // from its second poll on, it is awaited by its key
+            }
+            spawn(pending::<()>()).await;
+        };
+        match builder.build().unwrap().run(main) {
+            Err(RunError::Stuck(stuck)) => {
+                let text = stuck.to_string();
+                assert!(text.starts_with("the main future is pending and"), "{text}");
+                assert!(text.contains("it waits for the promise created"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// A dropped waiter of a shared promise does not wake its task: the task would be queued as a microtask

@@ -1,23 +1,9 @@
 //! Hosts and time: who runs when, crashes and restarts, and how a run ends.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
-
 use nodeloop::test::World;
 use nodeloop::time::{block_for, sleep};
 
-const fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
-/// Returns the message with which the run fails.
-fn failure(world: &World) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(|| world.run())).expect_err("the run fails");
-    match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(panic) => panic.downcast::<&str>().expect("a text").to_string(),
-    }
-}
+use crate::notes::{failure, ms};
 
 #[test]
 fn hosts_take_turns_in_the_order_of_their_creation() {

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use futures::channel::mpsc;
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use futures::stream::StreamExt;
+use nodeloop::flight_recorder::FlightRecorder;
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::{set_timeout, spawn, spawn_blocking};
+use nodeloop::{EventLoop, set_timeout, spawn, spawn_blocking};
 
 use crate::nodeloop_side as shared;
 use crate::operations::delay;
@@ -71,6 +72,10 @@ pub const WORKLOADS: &[Workload] = &[
     }),
     workload("channel-ping-pong", 10_000, ping_pong),
     workload("tcp-echo-128-bytes", 5_000, echo),
+    workload("tcp-echo-recorded", 5_000, |n| echo_recorded(n, false)),
+    workload("tcp-echo-recorded-payloads", 5_000, |n| {
+        echo_recorded(n, true)
+    }),
     workload("jobs-at-once", 100_000, jobs_at_once),
 ];
 
@@ -138,31 +143,42 @@ fn ping_pong(count: u64) {
 
 /// Client and server are tasks of one loop, so an operation is two reads and two writes.
 fn echo(count: u64) {
-    block_on(async move {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
-        let address = listener.local_addr().expect("an address");
-        let server = spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            let mut message = [0; 128];
-            let mut served = 0;
-            while stream.read_exact(&mut message).await.is_ok() {
-                stream.write_all(&message).await.expect("a peer that reads");
-                served += 1;
-            }
-            served
-        });
-        let mut stream = TcpStream::connect(address).await.expect("a server");
-        stream.set_nodelay(true).expect("an open socket");
-        for number in 0..count {
-            let sent = [number as u8; 128];
-            stream.write_all(&sent).await.expect("a server that reads");
-            let mut answer = [0; 128];
-            stream.read_exact(&mut answer).await.expect("an answer");
-            assert_eq!(answer, sent);
+    block_on(exchange_messages(count));
+}
+
+/// The same in a loop with a flight recorder, which keeps the last records in memory.
+fn echo_recorded(count: u64, payloads: bool) {
+    let recorder = FlightRecorder::in_memory().payloads(payloads);
+    let event_loop = EventLoop::builder().record(recorder).build();
+    let mut event_loop = event_loop.expect("a loop with a recorder");
+    let result = event_loop.block_on(exchange_messages(count));
+    result.expect("a run without errors");
+}
+
+async fn exchange_messages(count: u64) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let server = spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut message = [0; 128];
+        let mut served = 0;
+        while stream.read_exact(&mut message).await.is_ok() {
+            stream.write_all(&message).await.expect("a peer that reads");
+            served += 1;
         }
-        drop(stream);
-        assert_eq!(server.await, count);
+        served
     });
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    stream.set_nodelay(true).expect("an open socket");
+    for number in 0..count {
+        let sent = [number as u8; 128];
+        stream.write_all(&sent).await.expect("a server that reads");
+        let mut answer = [0; 128];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(answer, sent);
+    }
+    drop(stream);
+    assert_eq!(server.await, count);
 }
 
 /// Jobs that return a number, all submitted before the first is awaited. Valgrind runs one thread at a

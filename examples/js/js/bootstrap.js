@@ -12,7 +12,7 @@
     'internal/inspect_layout': 'inspect_layout', 'internal/fatal': 'fatal', 'internal/modules': 'modules',
     'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals',
     'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
-    'internal/rejections': 'rejections', 'internal/places': 'places',
+    'internal/rejections': 'rejections', 'internal/places': 'places', 'internal/sandbox': 'sandbox',
     assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', console: 'console', events: 'events', fs: 'fs',
     'fs/promises': 'fs_promises', module: 'module', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
     timers: 'timers', 'timers/promises': 'timers_promises', url: 'url', util: 'util',
@@ -67,6 +67,7 @@
   const define = (name, value) => Object.defineProperty(globalThis, name,
     { value, writable: true, configurable: true, enumerable: false });
   define('global', globalThis);
+  const sandbox = native.isSandboxed ? requireBuiltin('internal/sandbox') : undefined;
   define('process', requireBuiltin('process'));
   define('console', requireBuiltin('console'));
   const timers = requireBuiltin('timers');
@@ -76,18 +77,20 @@
   requireBuiltin('internal/globals');
   const modules = requireBuiltin('internal/modules');
   const rejections = requireBuiltin('internal/rejections');
+  const marked = internals.marked ?? ((entry) => entry);
   return {
-    tick: internals.onTick,
-    timer: internals.timers.onTimer,
-    immediate: internals.timers.onImmediate,
+    tick: marked(internals.onTick),
+    timer: marked(internals.timers.onTimer),
+    immediate: marked(internals.timers.onImmediate),
     completion: (id, [error, value]) => internals.onCompletion(id, error, value),
-    uncaught: internals.onUncaught,
-    unhandled: rejections.onUnhandled,
-    handledLate: rejections.onHandledLate,
+    uncaught: marked(internals.onUncaught),
+    unhandled: marked(rejections.onUnhandled),
+    handledLate: marked(rejections.onHandledLate),
     rejection: rejections.onRejection,
-    beforeExit: internals.emitBeforeExit,
+    beforeExit: marked(internals.emitBeforeExit),
     exit: internals.emitExit,
-    main: modules.runMain,
+    main: marked(modules.runMain),
+    mark: sandbox?.mark ?? (() => {}),
     importSource: modules.importSource,
     resolve: internals.resolveFrom,
     promise: (promise, isNew) => internals.places.onPromise(promise, isNew),

@@ -32,6 +32,19 @@ struct Jobs(Rc<Host>);
 
 impl MicrotaskSource for Jobs {
     fn run_job(&self) -> bool {
+        match &self.0.sandbox {
+            Some(sandbox) => sandbox.run_job(&self.0, || self.run()),
+            None => self.run(),
+        }
+    }
+
+    fn has_job(&self) -> bool {
+        self.0.runtime.is_job_pending()
+    }
+}
+
+impl Jobs {
+    fn run(&self) -> bool {
         let host = &self.0;
         match host.places.of_job(|| host.runtime.execute_pending_job()) {
             Ok(had_job) => had_job,
@@ -40,9 +53,5 @@ impl MicrotaskSource for Jobs {
                 true
             }
         }
-    }
-
-    fn has_job(&self) -> bool {
-        self.0.runtime.is_job_pending()
     }
 }

@@ -18,6 +18,7 @@ use slab::Slab;
 
 use crate::places::Places;
 use crate::rejections::Rejections;
+use crate::sandbox::Sandbox;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Host>>> = const { RefCell::new(None) };
@@ -65,6 +66,7 @@ pub(crate) struct Entries {
     pub(crate) before_exit: Kept,
     pub(crate) exit: Kept,
     pub(crate) main: Kept,
+    pub(crate) mark: Kept,
     pub(crate) import_source: Kept,
     pub(crate) resolve: Kept,
     pub(crate) promise: Kept,
@@ -87,6 +89,7 @@ impl Entries {
             before_exit: kept("beforeExit")?,
             exit: kept("exit")?,
             main: kept("main")?,
+            mark: kept("mark")?,
             import_source: kept("importSource")?,
             resolve: kept("resolve")?,
             promise: kept("promise")?,
@@ -117,6 +120,8 @@ pub(crate) struct Host {
     /// The recording of the run, if it has one.
     pub(crate) recording: Option<Recording>,
     pub(crate) places: Places,
+    /// The sandbox of the program, if it runs in one.
+    pub(crate) sandbox: Option<Rc<Sandbox>>,
     /// The exit code when the loop has ended.
     pub(crate) exit_code: Cell<i32>,
 }
@@ -126,6 +131,7 @@ impl Host {
     pub(crate) fn install(
         options: Options,
         recording: Option<Recording>,
+        sandbox: Option<Rc<Sandbox>>,
     ) -> rquickjs::Result<Rc<Host>> {
         let runtime = Runtime::new()?;
         runtime.set_max_stack_size(MAX_STACK);
@@ -141,6 +147,7 @@ impl Host {
             options,
             started: Instant::now(),
             recording,
+            sandbox,
             exit_code: Cell::new(0),
         });
         CURRENT.set(Some(host.clone()));

@@ -13,6 +13,7 @@ mod native;
 mod operations;
 mod places;
 mod rejections;
+mod sandbox;
 mod sources;
 
 use std::rc::Rc;
@@ -23,6 +24,8 @@ use rquickjs::{Function, Object};
 
 use crate::host::Host;
 pub use crate::host::Options;
+use crate::sandbox::Sandbox;
+pub use crate::sandbox::{Bound, Bounds, Ended, MARK, Program, Watch};
 
 /// Runs a program, and ends the process as Node does.
 pub fn run(options: Options) -> ! {
@@ -39,12 +42,45 @@ pub fn run(options: Options) -> ! {
     if let Some(recording) = &recording {
         builder = builder.observer(recording.clone());
     }
+    run_host(builder, options, recording, None)
+}
+
+/// Runs a program in a sandbox. The process ends with the run.
+pub fn run_in_sandbox(program: Program, bounds: Bounds, watch: impl Watch + 'static) -> ! {
+    let sandbox = Rc::new(Sandbox::new(program, bounds, Box::new(watch)));
+    let program = &sandbox.program;
+    let mut builder = EventLoop::builder().node(program.node);
+    if program.virtual_time {
+        builder = builder.virtual_time();
+    }
+    if program.is_module {
+        builder = builder.entry(EntryMode::Module); // R19
+    }
+    let options = Options {
+        script: sandbox.file().to_owned(),
+        arguments: Vec::new(),
+        virtual_time: program.virtual_time,
+        html: None,
+        trace: None,
+        places: false, // the marks have them
+        node: program.node,
+    };
+    let builder = builder.observer(sandbox.recording());
+    run_host(builder, options, None, Some(sandbox))
+}
+
+fn run_host(
+    builder: nodeloop::Builder,
+    options: Options,
+    recording: Option<Recording>,
+    sandbox: Option<Rc<Sandbox>>,
+) -> ! {
     let mut event_loop = match builder.build() {
         Ok(event_loop) => event_loop,
         Err(error) => fail(&format!("the event loop could not be built: {error}")),
     };
     let result = event_loop.run_script(move || {
-        let host = Host::install(options, recording);
+        let host = Host::install(options, recording, sandbox);
         let host =
             host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
         start(&host);
@@ -80,6 +116,9 @@ fn start(host: &Rc<Host>) {
     }
     host.runtime.set_loader(modules::Names, modules::Files);
     hooks::install(host);
+    if let Some(sandbox) = &host.sandbox {
+        sandbox.prepare(host);
+    }
     places::install(host);
     host.enter(|entries| &entries.main, (host.options.script.as_str(),));
 }

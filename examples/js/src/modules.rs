@@ -39,6 +39,10 @@ impl Loader for Files {
             .restore(ctx)?;
         let text = match source.call::<_, Option<String>>((name,))? {
             Some(text) => text,
+            None if Host::current().sandbox.is_some() => {
+                let reason = "there are no files in the playground";
+                return Err(Error::new_loading_message(name, reason));
+            }
             None => std::fs::read_to_string(name)
                 .map_err(|error| Error::new_loading_message(name, error.to_string()))?,
         };

@@ -28,6 +28,9 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>, host: &Host) -> Result<Object<'js>> {
     native.set("sync", Function::new(ctx.clone(), files::sync)?)?;
     native.set("job", Function::new(ctx.clone(), files::job)?)?;
     native.set("runModule", Function::new(ctx.clone(), modules::run)?)?;
+    if let Some(sandbox) = &host.sandbox {
+        sandbox.define(&native)?;
+    }
     Ok(native)
 }
 
@@ -193,6 +196,9 @@ fn process(native: &Object<'_>) -> Result<()> {
 /// Writes to standard output or standard error. A closed pipe ends nothing: Node would emit an event that
 /// no listener takes.
 fn write(fd: i32, bytes: &[u8]) {
+    if let Some(sandbox) = &Host::current().sandbox {
+        return sandbox.write(fd, bytes);
+    }
     let _ = match fd {
         1 => stdout().write_all(bytes),
         _ => stderr().write_all(bytes),
@@ -201,6 +207,9 @@ fn write(fd: i32, bytes: &[u8]) {
 
 /// Ends the process, as `process.reallyExit` does.
 pub(crate) fn exit(host: &Host, code: i32) -> ! {
+    if let Some(sandbox) = &host.sandbox {
+        sandbox.end(code, None);
+    }
     host.save_recording();
     let _ = stdout().flush();
     std::process::exit(code)

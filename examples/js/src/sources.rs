@@ -27,6 +27,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "places" => include_str!("../js/places.js"),
         "process" => include_str!("../js/process.js"),
         "rejections" => include_str!("../js/rejections.js"),
+        "sandbox" => include_str!("../js/sandbox.js"),
         "stats" => include_str!("../js/stats.js"),
         "structured_clone" => include_str!("../js/structured_clone.js"),
         "timers" => include_str!("../js/timers.js"),

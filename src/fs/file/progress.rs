@@ -24,6 +24,7 @@ use std::task::{Context, Poll};
 use crate::fs::job::job;
 use crate::fs::read_buffer::ReadBuffer;
 use crate::promise::SharedPromise;
+use crate::reactor::journal::value::Value;
 
 /// What a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Progress {
     }
 
     /// Submits the job of an operation. `store` stores its result.
-    pub(super) fn start<R: Send + 'static>(
+    pub(super) fn start<R: Value + Send + 'static>(
         &self,
         (operation, verb): (Operation, &'static str),
         work: impl FnOnce() -> R + Send + 'static,

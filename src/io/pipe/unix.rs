@@ -17,6 +17,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::io::{Descriptor, PollEvented};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::registrations::Taken;
 
 /// What the end of a pipe is made of.
 #[allow(
@@ -164,7 +165,8 @@ impl<E: PipeEnd> Pipe<E> {
     ///
     /// Returns an error of kind `WouldBlock` if this end is not ready, and any error of `operation`.
     pub fn try_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.source.try_io(E::INTEREST, |_| operation())
+        let operation = || Ok((operation()?, Taken::Some));
+        self.source.registration().try_io(E::INTEREST, operation)
     }
 
     /// Calls `operation` when this end is ready, until it returns something other than `WouldBlock`

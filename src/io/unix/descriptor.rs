@@ -9,9 +9,9 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use crate::io::PollEvented;
 use crate::io::platform::PlatformSource;
 use crate::io::registration::source_closed;
+use crate::io::{PollEvented, no_system_socket};
 
 /// The borrowed descriptor of a socket, for options that this crate has no method for.
 ///
@@ -41,11 +41,12 @@ pub struct Descriptor<'a> {
 }
 
 impl<S: PlatformSource> PollEvented<S> {
-    /// Borrows the descriptor; returns an error if the source was closed.
+    /// Borrows the descriptor; returns an error if the source was closed or has none.
     pub(crate) fn descriptor(&self) -> io::Result<Descriptor<'_>> {
         let source = Ref::filter_map(self.source.borrow(), Option::as_ref);
         let source = source.map_err(|_| source_closed())?;
-        let owner = Ref::map(source, |source| source as &dyn AsFd);
+        let owner = Ref::filter_map(source, PlatformSource::owner_of_descriptor);
+        let owner = owner.map_err(|_| no_system_socket())?;
         Ok(Descriptor { owner })
     }
 }

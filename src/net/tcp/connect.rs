@@ -20,12 +20,13 @@ use futures::future::FusedFuture;
 use super::{TcpSocket, TcpStream};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::check_loop;
 use crate::io::platform::{REUSE_ADDRESS, is_in_progress};
+use crate::io::{Backed, check_loop};
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::net::stream::report_in_pending_phase;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
 use crate::time::timeout;
 
 /// The default and the minimum in Node (`--network-family-autoselection-attempt-timeout`).
@@ -230,20 +231,28 @@ impl Default for ConnectOptions {
 /// Connects a socket that is not registered yet.
 pub(super) async fn connect_socket(
     state: &Rc<LoopState>,
-    socket: socket2::Socket,
+    socket: Backed<socket2::Socket>,
     address: SocketAddr,
     location: SourceLocation,
 ) -> io::Result<TcpStream> {
     check_loop(state)?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
+    let connect = || {
+        socket.either(
+            |socket| {
+                socket.set_nonblocking(true)?;
+                socket.connect(&address.into())
+            },
+            |socket| socket.connect(address),
+        )
+    };
+    match state.call_system(Operation::Connect, location, connect) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             return Err(report_in_pending_phase(state, error, location).await);
         }
         Err(error) if !is_in_progress(&error) => return Err(error),
         _ => {}
     }
-    let socket = mio::net::TcpStream::from_std(socket.into());
+    let socket = socket.map(|socket| mio::net::TcpStream::from_std(socket.into()));
     let stream = TcpStream::new(state.clone(), socket, location)?;
     stream.connected().await
 }

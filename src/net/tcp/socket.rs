@@ -12,10 +12,13 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::connect::connect_socket;
 use super::{TcpListener, TcpStream};
-use crate::event_loop::current::current;
+use crate::event_loop::current::{current, try_current};
 use crate::event_loop::state::LoopState;
+use crate::io::Backed;
 use crate::net::error::FailedAttempt;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
+use crate::reactor::world::{Options, WorldSocket};
 
 /// A TCP socket that has not yet been converted to a [`TcpListener`] or a [`TcpStream`].
 ///
@@ -53,7 +56,7 @@ use crate::phases::macrotask::SourceLocation;
 /// ```
 #[derive(Debug)]
 pub struct TcpSocket {
-    pub(in crate::net) socket: Socket,
+    pub(in crate::net) socket: Backed<Socket>,
 }
 
 impl TcpSocket {
@@ -75,7 +78,11 @@ impl TcpSocket {
     }
 
     fn new(domain: Domain) -> io::Result<TcpSocket> {
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        let world = try_current().and_then(|state| state.world().cloned());
+        let socket = match world {
+            Some(host) => Backed::World(WorldSocket::stream(&host)?),
+            None => Backed::Real(Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?),
+        };
         Ok(TcpSocket { socket })
     }
 
@@ -84,13 +91,31 @@ impl TcpSocket {
     ///
     /// Sockets of other crates can be converted through it.
     pub fn from_std(socket: std::net::TcpStream) -> TcpSocket {
-        let socket = socket.into();
-        TcpSocket { socket }
+        TcpSocket {
+            socket: Backed::Real(socket.into()),
+        }
     }
 
     /// Turns the socket into one of the standard library, which is not connected.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the socket belongs to a host of a [simulated world](crate::test::World).
+    #[track_caller]
     pub fn into_std(self) -> std::net::TcpStream {
-        self.socket.into()
+        match self.socket.into_real() {
+            Ok(socket) => socket.into(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Calls `real`, or `world` with the options that a simulated world stores.
+    pub(in crate::net) fn either<R>(
+        &self,
+        real: impl FnOnce(&Socket) -> io::Result<R>,
+        world: impl FnOnce(&mut Options) -> R,
+    ) -> io::Result<R> {
+        self.socket.either(real, |socket| socket.options(world))
     }
 
     /// Sets the `SO_REUSEADDR` option, which allows binding to the address of a socket that was
@@ -98,97 +123,121 @@ impl TcpSocket {
     ///
     /// On Windows, it lets two sockets have the same address at the same time.
     pub fn set_reuseaddr(&self, reuse: bool) -> io::Result<()> {
-        self.socket.set_reuse_address(reuse)
+        self.either(
+            |it| it.set_reuse_address(reuse),
+            |it| it.reuse_address = reuse,
+        )
     }
 
     /// Returns the value of the `SO_REUSEADDR` option.
     pub fn reuseaddr(&self) -> io::Result<bool> {
-        self.socket.reuse_address()
+        self.either(Socket::reuse_address, |it| it.reuse_address)
     }
 
     /// Sets the `IPV6_V6ONLY` option: whether a socket for IPv6 accepts no connections over IPv4.
     #[doc(alias = "ipv6Only")]
     pub fn set_only_v6(&self, only_v6: bool) -> io::Result<()> {
-        self.socket.set_only_v6(only_v6)
+        self.either(|it| it.set_only_v6(only_v6), |it| it.only_v6 = only_v6)
     }
 
     /// Returns the value of the `IPV6_V6ONLY` option.
     pub fn only_v6(&self) -> io::Result<bool> {
-        self.socket.only_v6()
+        self.either(Socket::only_v6, |it| it.only_v6)
     }
 
     /// Sets the value of the `TCP_NODELAY` option, which disables the Nagle algorithm.
     ///
     /// On Linux, accepted connections inherit it.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.socket.set_tcp_nodelay(nodelay)
+        self.either(|it| it.set_tcp_nodelay(nodelay), |it| it.nodelay = nodelay)
     }
 
     /// Returns the value of the `TCP_NODELAY` option.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.socket.tcp_nodelay()
+        self.either(Socket::tcp_nodelay, |it| it.nodelay)
     }
 
     /// Enables TCP keepalive after `idle`, in whole seconds, or disables it.
     ///
     /// A dead peer surfaces as a read error.
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
-        set_keepalive(&self.socket, idle)
+        self.either(|it| set_keepalive(it, idle), |it| it.keepalive = idle)
     }
 
     /// Returns whether TCP keepalive is enabled (`SO_KEEPALIVE`).
     pub fn keepalive(&self) -> io::Result<bool> {
-        self.socket.keepalive()
+        self.either(Socket::keepalive, |it| it.keepalive.is_some())
     }
 
     /// Sets the value of the `SO_LINGER` option; see [`TcpStream::set_linger`].
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.socket.set_linger(linger)
+        self.either(
+            |it| it.set_linger(linger),
+            |it| it.linger = linger.map(whole_seconds),
+        )
     }
 
     /// Returns the value of the `SO_LINGER` option.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.socket.linger()
+        self.either(Socket::linger, |it| it.linger)
     }
 
     /// Returns the value of the `SO_ERROR` option and clears it.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.take_error()
+        self.socket
+            .either(Socket::take_error, WorldSocket::take_error)
     }
 
     /// Sets the size of the send buffer (`SO_SNDBUF`).
     ///
     /// The size is a hint: Linux doubles it.
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_send_buffer_size(bytes)
+        self.either(
+            |it| it.set_send_buffer_size(bytes),
+            |it| it.send_buffer = Options::buffer(bytes),
+        )
     }
 
     /// Returns the size of the send buffer, in bytes.
     pub fn send_buffer_size(&self) -> io::Result<usize> {
-        self.socket.send_buffer_size()
+        self.either(Socket::send_buffer_size, |it| it.send_buffer)
     }
 
     /// Sets the size of the receive buffer (`SO_RCVBUF`), which accepted connections inherit.
     ///
     /// The size is a hint: Linux doubles it.
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_recv_buffer_size(bytes)
+        self.either(
+            |it| it.set_recv_buffer_size(bytes),
+            |it| it.recv_buffer = Options::buffer(bytes),
+        )
     }
 
     /// Returns the size of the receive buffer, in bytes.
     pub fn recv_buffer_size(&self) -> io::Result<usize> {
-        self.socket.recv_buffer_size()
+        self.either(Socket::recv_buffer_size, |it| it.recv_buffer)
     }
 
     /// Binds the socket to `address`.
+    #[track_caller]
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
-        self.socket.bind(&address.into())
+        let real = |socket: &Socket| {
+            let bind = || socket.bind(&address.into());
+            match try_current() {
+                Some(state) => state.call_system(Operation::Bind, Location::caller(), bind),
+                None => bind(),
+            }
+        };
+        self.socket.either(real, |it| it.bind(address))
     }
 
     /// Returns the local address of the socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let address = self.socket.local_addr()?.as_socket();
-        address.ok_or_else(|| io::Error::other("the socket has no internet address"))
+        let real = |socket: &Socket| {
+            let address = socket.local_addr()?.as_socket();
+            address.ok_or_else(|| io::Error::other("the socket has no internet address"))
+        };
+        self.socket.either(real, WorldSocket::local_addr)
     }
 
     /// Converts the socket into a listener.
@@ -216,10 +265,14 @@ impl TcpSocket {
         backlog: u32,
         location: SourceLocation,
     ) -> io::Result<TcpListener> {
-        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        self.socket.listen(backlog)?;
-        self.socket.set_nonblocking(true)?;
-        let socket = mio::net::TcpListener::from_std(self.socket.into());
+        let real = |socket: &Socket| {
+            let listen = || socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX));
+            state.call_system(Operation::Bind, location, listen)?;
+            socket.set_nonblocking(true)
+        };
+        self.socket.either(real, |socket| socket.listen(backlog))?;
+        let socket = self.socket;
+        let socket = socket.map(|socket| mio::net::TcpListener::from_std(socket.into()));
         TcpListener::new(state, socket, location)
     }
 
@@ -256,4 +309,22 @@ pub(super) fn set_keepalive(socket: &Socket, idle: Option<Duration>) -> io::Resu
         Some(idle) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
         None => socket.set_keepalive(false),
     }
+}
+
+/// Returns whether keepalive is enabled for a socket of a simulated world.
+pub(super) fn world_keepalive(socket: &WorldSocket) -> io::Result<bool> {
+    socket.options(|options| options.keepalive.is_some())
+}
+
+pub(super) fn world_linger(socket: &WorldSocket) -> io::Result<Option<Duration>> {
+    socket.options(|options| options.linger)
+}
+
+pub(super) fn set_world_linger(socket: &WorldSocket, linger: Option<Duration>) -> io::Result<()> {
+    socket.options(|options| options.linger = linger.map(whole_seconds))
+}
+
+/// Cuts a duration as `SO_LINGER` does.
+fn whole_seconds(linger: Duration) -> Duration {
+    Duration::from_secs(linger.as_secs())
 }

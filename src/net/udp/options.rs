@@ -12,10 +12,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::UdpSocket;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
+use crate::io::Backed;
 use crate::io::platform::set_reuse_port;
 use crate::net::address::ToSocketAddrs;
 use crate::net::error::{FailedAttempt, NetError};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::journal::Operation;
+use crate::reactor::world::{Options, WorldHost, WorldSocket};
 
 /// Options for binding a UDP socket, as those of Node's `dgram.createSocket`.
 ///
@@ -116,9 +119,17 @@ impl UdpOptions {
         async move {
             let mut failed = Vec::new();
             for address in target?.resolve().await? {
-                match self.socket(address) {
+                let socket = match state.world() {
+                    Some(host) => self.world_socket(host, address).map(Backed::World),
+                    None => {
+                        let socket = self.socket(&state, address, location);
+                        socket.map(Backed::Real)
+                    }
+                };
+                match socket {
                     Ok(socket) => {
-                        let socket = mio::net::UdpSocket::from_std(socket.into());
+                        let socket =
+                            socket.map(|socket| mio::net::UdpSocket::from_std(socket.into()));
                         return UdpSocket::new(state, socket, location);
                     }
                     Err(error) => failed.push(FailedAttempt::at("bind", address, error)),
@@ -129,7 +140,30 @@ impl UdpOptions {
         .fuse()
     }
 
-    fn socket(&self, address: SocketAddr) -> io::Result<Socket> {
+    /// Creates a socket of a host of a simulated world.
+    fn world_socket(&self, host: &WorldHost, address: SocketAddr) -> io::Result<WorldSocket> {
+        let socket = WorldSocket::datagram(host)?;
+        socket.options(|options| {
+            options.reuse_address = self.reuse_address;
+            options.reuse_port = self.reuse_port;
+            options.only_v6 = self.only_v6.unwrap_or_default();
+            options.recv_buffer = self
+                .recv_buffer_size
+                .map_or(options.recv_buffer, Options::buffer);
+            options.send_buffer = self
+                .send_buffer_size
+                .map_or(options.send_buffer, Options::buffer);
+        })?;
+        socket.bind(address)?;
+        Ok(socket)
+    }
+
+    fn socket(
+        &self,
+        state: &LoopState,
+        address: SocketAddr,
+        location: SourceLocation,
+    ) -> io::Result<Socket> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
@@ -148,7 +182,8 @@ impl UdpOptions {
         if let Some(bytes) = self.send_buffer_size {
             socket.set_send_buffer_size(bytes)?;
         }
-        socket.bind(&address.into())?;
+        let bind = || socket.bind(&address.into());
+        state.call_system(Operation::Bind, location, bind)?;
         Ok(socket)
     }
 }

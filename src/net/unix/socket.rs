@@ -10,9 +10,11 @@ use futures::future::FusedFuture;
 use socket2::{Domain, Socket, Type};
 
 use super::{UnixDatagram, UnixListener, UnixStream, connect_socket, socket2_address};
-use crate::event_loop::current::current;
+use crate::event_loop::current::{current, try_current};
+use crate::io::Backed;
 use crate::net::error::FailedAttempt;
 use crate::net::socket::Socket as Registered;
+use crate::reactor::journal::Operation;
 
 /// A Unix domain socket that has not yet been converted to a [`UnixListener`], a [`UnixStream`] or a
 /// [`UnixDatagram`].
@@ -81,9 +83,14 @@ impl UnixSocket {
 
     /// Binds the socket to `path`, which must not exist and may be an
     /// [abstract name](UnixListener#abstract-names).
+    #[track_caller]
     pub fn bind(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let bound = socket2_address(path).and_then(|address| self.socket.bind(&address));
+        let bind = || self.socket.bind(&socket2_address(path)?);
+        let bound = match try_current() {
+            Some(state) => state.call_system(Operation::Bind, Location::caller(), bind),
+            None => bind(),
+        };
         bound.map_err(|error| FailedAttempt::at_path("bind", path, error).into_error())
     }
 
@@ -103,10 +110,11 @@ impl UnixSocket {
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
         let state = current("UnixSocket::listen");
         self.check_kind(Type::STREAM)?;
-        self.socket
-            .listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+        let listen = || self.socket.listen(backlog);
+        state.call_system(Operation::Bind, Location::caller(), listen)?;
         let socket = mio::net::UnixListener::from_std(self.socket.into());
-        Registered::new(state, socket, Location::caller())
+        Registered::new(state, Backed::Real(socket), Location::caller())
     }
 
     /// Connects the socket to the listener at `path`.
@@ -153,7 +161,7 @@ impl UnixSocket {
         let state = current("UnixSocket::datagram");
         self.check_kind(Type::DGRAM)?;
         let socket = mio::net::UnixDatagram::from_std(self.socket.into());
-        Registered::new(state, socket, Location::caller())
+        Registered::new(state, Backed::Real(socket), Location::caller())
     }
 }
 

@@ -67,6 +67,7 @@ fn a_report_visits_each_promise_once() {
         tasks.insert(LiveTask {
             waker: waker.clone(),
             promise: promise_for(&wakers[(n + COUNT - 1) % COUNT]),
+            number: n as u64,
         });
         let other = promise_for(waker);
         let weak: Weak<CountingPromise> = Rc::downgrade(&other);

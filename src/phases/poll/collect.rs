@@ -35,7 +35,10 @@ impl PollPhase {
     ) -> io::Result<PollOutcome> {
         let must_wait = || wait_now() != Wait::Zero;
         if let Some(world) = &self.world {
-            self.collect_from_world(cx, world);
+            let outcome = self.collect_from_world(cx, world, wait, must_wait)?;
+            if outcome == PollOutcome::ClockHeld {
+                return Ok(outcome);
+            }
         } else if cx.clock.is_virtual() {
             let outcome = self.collect_in_virtual_time(cx, wait, must_wait)?;
             if outcome == PollOutcome::ClockHeld {
@@ -93,10 +96,19 @@ impl PollPhase {
         polled
     }
 
+    /// Waits until another thread has sent a message, for `limit` at most, and asks for nothing else.
+    pub(super) fn wait_for_message(&self, cx: &PollContext<'_>, limit: Duration) -> io::Result<()> {
+        let timeout = self.prepare_wait(cx.remote_queue, Some(limit), || true);
+        let polled = self.poll_os(cx.clock, timeout);
+        cx.remote_queue.unpark();
+        self.events.borrow_mut().clear();
+        polled
+    }
+
     /// Polls the operating system once if it can have anything to report, even if a timer is
     /// overdue (R8). Waits for up to `timeout`, or forever without one, if nothing has arrived and
     /// `must_wait` still returns `true`.
-    fn poll_once(
+    pub(super) fn poll_once(
         &self,
         cx: &PollContext<'_>,
         timeout: Option<Duration>,
@@ -228,7 +240,7 @@ impl PollPhase {
             && remote_queue.is_empty()
     }
 
-    fn outstanding(&self, cx: &PollContext<'_>) -> Outstanding {
+    pub(super) fn outstanding(&self, cx: &PollContext<'_>) -> Outstanding {
         Outstanding {
             jobs: cx.pool.has_outstanding(),
             io: self.registrations.borrow().has_refed_waiters() || cx.has_refed_signals,

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | completions, messages, wakes, job results, readiness, signals | [`Delivery::poll`] fills the batch of one poll phase |
 //! | the time that the timers phase sees | [`Delivery::timers_now_ms`] |
-//! | that a source can be written to without waiting | [`Delivery::before_write`] |
+//! | the next arrival of an order, once the one before it has run | [`Delivery::decide`] |
+//! | that a source can be written to without waiting | [`Delivery::before_io`] |
 //! | that a blocking wait for jobs has returned | [`Delivery::jobs_have_finished`] |
 //! | how long a simulated operation takes | [`Delivery::duration_within`] |
 //!
@@ -31,19 +32,28 @@
 //! What it keeps for later counts as arrived: [`Delivery::is_holding`] keeps the loop alive,
 //! reports list it, and [`Delivery::take_held`] returns it at the end of the loop.
 
+mod every_order;
 mod explorer;
+pub(crate) mod footprint;
 mod held_back;
+mod journaled;
+pub(crate) mod order;
 mod seed;
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
-use crate::reactor::registrations::{RegistrationKey, Registrations};
+use crate::reactor::journal::Journal;
+use crate::reactor::registrations::{Direction, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
+use footprint::{Access, Footprints, Key};
+use journaled::Journaled;
+use order::{Order, OrderRecord, Plan};
 pub(crate) use seed::Decision;
 pub use seed::{InvalidSeed, Seed};
 
@@ -53,6 +63,8 @@ pub(crate) enum Delivery {
     InOrder,
     /// Lets a seed choose among the orders that Node permits.
     Explored(Box<Explorer>),
+    /// Records what arrives, or delivers what was recorded.
+    Journaled(Box<Journaled>),
 }
 
 impl Delivery {
@@ -63,7 +75,21 @@ impl Delivery {
         }
     }
 
-    /// Returns whether everything arrives in the plain order, so that nothing has to be decided.
+    pub(crate) fn journaled(journal: Rc<Journal>) -> Delivery {
+        Delivery::Journaled(Box::new(Journaled::new(journal)))
+    }
+
+    /// Returns the journal that is recorded or replayed, if there is one.
+    #[inline]
+    pub(crate) fn journal(&self) -> Option<&Rc<Journal>> {
+        match self {
+            Delivery::Journaled(journaled) => Some(journaled.journal()),
+            Delivery::InOrder | Delivery::Explored(_) => None,
+        }
+    }
+
+    /// Returns whether everything arrives in the plain order, so that nothing has to be decided or
+    /// recorded.
     #[inline]
     pub(super) fn is_in_order(&self) -> bool {
         matches!(self, Delivery::InOrder)
@@ -77,7 +103,7 @@ impl Delivery {
     /// Returns the seed that chooses the order, if one does.
     pub(crate) fn seed(&self) -> Option<Seed> {
         match self {
-            Delivery::InOrder => None,
+            Delivery::InOrder | Delivery::Journaled(_) => None,
             Delivery::Explored(explorer) => Some(explorer.seed()),
         }
     }
@@ -85,9 +111,56 @@ impl Delivery {
     /// Returns the decisions so far that differed from the plain order.
     pub(crate) fn decisions(&self) -> Vec<Decision> {
         match self {
-            Delivery::InOrder => Vec::new(),
+            Delivery::InOrder | Delivery::Journaled(_) => Vec::new(),
             Delivery::Explored(explorer) => explorer.decisions(),
         }
+    }
+
+    /// Returns the decisions that the seed lists and that this run did not make.
+    pub(crate) fn inapplicable(&self) -> Vec<usize> {
+        match self {
+            Delivery::InOrder | Delivery::Journaled(_) => Vec::new(),
+            Delivery::Explored(explorer) => explorer.inapplicable(),
+        }
+    }
+
+    /// Returns the order of this run, if its seed is that of an order.
+    fn order(&self) -> Option<&Order> {
+        match self {
+            Delivery::InOrder | Delivery::Journaled(_) => None,
+            Delivery::Explored(explorer) => explorer.order.as_ref(),
+        }
+    }
+
+    /// Sets how the run begins, and records its order. Returns what records footprints.
+    pub(crate) fn set_plan(&self, plan: Plan) -> Option<Rc<Footprints>> {
+        let order = self.order()?;
+        order.set_plan(plan);
+        Some(order.footprints.clone())
+    }
+
+    /// Returns what was recorded of the order of this run.
+    pub(crate) fn take_record(&self) -> OrderRecord {
+        self.order().map(Order::take_record).unwrap_or_default()
+    }
+
+    /// Records that nothing keeps the loop alive any more: what runs now is no part of the last turn.
+    pub(crate) fn end_turns(&self) {
+        if let Delivery::Explored(explorer) = self {
+            explorer.end_turns();
+        }
+    }
+
+    /// Records that the running event has touched `key`, if orders are explored.
+    pub(crate) fn touch(&self, key: Key, access: Access) {
+        if let Some(order) = self.order() {
+            order.touch(key, access);
+        }
+    }
+
+    /// Returns a name for something that the running event creates; 0 unless orders are explored.
+    pub(crate) fn new_name(&self) -> u64 {
+        self.order().map_or(0, |order| order.footprints.new_name())
     }
 
     /// Returns whether a poll phase that does not wait would leave its batch empty. A delivery that
@@ -96,7 +169,7 @@ impl Delivery {
     pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
         match self {
             Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
-            Delivery::Explored(_) => false,
+            Delivery::Explored(_) | Delivery::Journaled(_) => false,
         }
     }
 
@@ -114,6 +187,25 @@ impl Delivery {
         match self {
             Delivery::InOrder => phase.collect(cx, wait, wait_now),
             Delivery::Explored(explorer) => explorer.poll(phase, cx, wait_now),
+            Delivery::Journaled(journaled) => journaled.poll(phase, cx, wait, wait_now),
+        }
+    }
+
+    /// Decides what comes after an arrival that has run, for a batch that ends with
+    /// [`Batched::Undecided`]. `wait_now` returns how long the poll phase may wait.
+    #[cold]
+    pub(super) fn decide(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        wait_now: impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
+        match self {
+            Delivery::InOrder | Delivery::Journaled(_) => Ok(PollOutcome::Arrivals),
+            Delivery::Explored(explorer) => match &explorer.order {
+                None => Ok(PollOutcome::Arrivals),
+                Some(order) => explorer.continue_poll(order, phase, cx, &wait_now),
+            },
         }
     }
 
@@ -127,19 +219,29 @@ impl Delivery {
         timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
     ) -> u64 {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.maybe_pass_time(phase, cx, timer_due_at),
         }
         cx.clock.now_ms()
     }
 
-    /// Is called before a task writes to a source. May mark the source as not writable until a
-    /// later poll phase.
+    /// Is called before a task reads from a source or writes to it. Before a write it may mark the
+    /// source as not writable until a later poll phase.
     #[inline]
-    pub(super) fn before_write(&self, registrations: &mut Registrations, key: RegistrationKey) {
+    pub(super) fn before_io(
+        &self,
+        registrations: &mut Registrations,
+        key: RegistrationKey,
+        direction: Direction,
+    ) {
         match self {
-            Delivery::InOrder => {}
-            Delivery::Explored(explorer) => explorer.maybe_defer_write(registrations, key),
+            Delivery::InOrder | Delivery::Journaled(_) => {}
+            Delivery::Explored(explorer) => {
+                explorer.touch(Key::Sources, Access::Write);
+                if direction == Direction::Write {
+                    explorer.maybe_defer_write(registrations, key);
+                }
+            }
         }
     }
 
@@ -151,7 +253,7 @@ impl Delivery {
         location: SourceLocation,
     ) -> Duration {
         match self {
-            Delivery::InOrder => shortest,
+            Delivery::InOrder | Delivery::Journaled(_) => shortest,
             Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
         }
     }
@@ -159,7 +261,7 @@ impl Delivery {
     /// Records that the loop has blocked until every job below `end` had finished.
     pub(super) fn jobs_have_finished(&self, end: JobId) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.jobs_have_finished(end),
         }
     }
@@ -167,7 +269,7 @@ impl Delivery {
     /// Returns whether something has arrived that a later poll phase will deliver.
     pub(super) fn is_holding(&self) -> bool {
         match self {
-            Delivery::InOrder => false,
+            Delivery::InOrder | Delivery::Journaled(_) => false,
             Delivery::Explored(explorer) => explorer.is_holding(),
         }
     }
@@ -175,7 +277,7 @@ impl Delivery {
     /// Calls `visit` with everything that is kept for a later poll phase.
     pub(super) fn for_each_held(&self, visit: impl FnMut(&Batched)) {
         match self {
-            Delivery::InOrder => {}
+            Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.for_each_held(visit),
         }
     }
@@ -185,6 +287,7 @@ impl Delivery {
         match self {
             Delivery::InOrder => Vec::new(),
             Delivery::Explored(explorer) => explorer.take_held(),
+            Delivery::Journaled(journaled) => journaled.take_held(),
         }
     }
 }

@@ -26,7 +26,7 @@ impl Timer {
             refed: self.refed,
             due: is_pending.then(|| Duration::from_millis(self.due_ms())),
             label: self.work.label().cloned(),
-            wakers: self.work.waker().cloned().into_iter().collect(),
+            wakers: self.work.waker(|_| None).into_iter().collect(), // timers contain no keys
             ..ResourceEntry::new(kind, Some(self.location))
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Child;
+use crate::reactor::journal::{Operation, Subject};
 use crate::signal::SignalKind;
 
 impl Child {
@@ -24,7 +25,9 @@ impl Child {
         let id = i32::try_from(self.id).ok().and_then(Pid::from_raw);
         let signal = Signal::from_named_raw(kind.as_raw());
         match (id, signal) {
-            (Some(id), Some(signal)) if self.owns_id() => Ok(kill_process(id, signal)?),
+            (Some(id), Some(signal)) if self.owns_id() => {
+                self.kill_with(|| Ok(kill_process(id, signal)?))
+            }
             (_, None) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a signal without a name can't be sent: use a `SignalKind` that has one",
@@ -33,6 +36,14 @@ impl Child {
                 io::ErrorKind::InvalidInput,
                 "the child has ended: send signals only before that",
             )),
+        }
+    }
+
+    /// Sends a signal to the child, which a replay does not do.
+    fn kill_with(&self, kill: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match self.state.journal() {
+            None => kill(),
+            Some(journal) => journal.call(Operation::KillChild, Subject::Number(self.key), kill),
         }
     }
 }

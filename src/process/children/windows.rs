@@ -3,14 +3,19 @@
 //! The thread only notifies the loop, which then queries all of its children, as it does on Unix, so
 //! the order of their ends is that of their starts on both.
 
+use std::fs::File;
 use std::io;
-use std::process::{Child, ExitStatus};
+use std::os::windows::io::OwnedHandle;
+use std::os::windows::process::ExitStatusExt;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::Arc;
 use std::thread;
 
 use shared_child::SharedChild;
 
-pub(crate) struct Process(Arc<SharedChild>);
+use crate::reactor::journal::value::{Input, Output, Value};
+
+pub(crate) struct Process(Option<Arc<SharedChild>>);
 
 /// The thread calls nothing but the system.
 const STACK_BYTES: usize = 64 * 1024;
@@ -27,7 +32,7 @@ impl Process {
         };
         let thread = thread::Builder::new().name("nodeloop-child".to_owned());
         match thread.stack_size(STACK_BYTES).spawn(wait) {
-            Ok(_) => Ok(Process(child)),
+            Ok(_) => Ok(Process(Some(child))),
             Err(error) => {
                 let _ = child.kill(); // fails if it has ended
                 Err(error)
@@ -35,12 +40,17 @@ impl Process {
         }
     }
 
+    /// Returns a child of a replay, which was never started.
+    pub(crate) fn replayed() -> Process {
+        Process(None)
+    }
+
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.0.try_wait()
+        self.0.as_ref().map_or(Ok(None), |child| child.try_wait())
     }
 
     pub(super) fn kill(&mut self) -> io::Result<()> {
-        self.0.kill()
+        self.0.as_ref().map_or(Ok(()), |child| child.kill())
     }
 }
 
@@ -56,3 +66,28 @@ pub(super) fn leave(children: Vec<(Process, bool)>) {
 
 /// There is nothing to query: a child that has ended is no zombie.
 pub(super) fn query_left() {}
+
+impl Value for ExitStatus {
+    fn encode(&self, out: &mut Output) {
+        self.code().unwrap_or_default().encode(out);
+    }
+
+    fn decode(input: &mut Input<'_>) -> Option<ExitStatus> {
+        let code = i32::decode(input)?;
+        Some(ExitStatus::from_raw(code.cast_unsigned()))
+    }
+}
+
+/// The pipes of a child in a replay, which no operation reaches.
+type Stdio = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
+
+/// Returns stand-ins for the pipes that a child had in a recording.
+pub(crate) fn replayed_stdio((stdin, stdout, stderr): (bool, bool, bool)) -> io::Result<Stdio> {
+    let unused = || File::options().read(true).write(true).open("NUL");
+    let open = |exists: bool| exists.then(unused).transpose();
+    Ok((
+        open(stdin)?.map(|file| OwnedHandle::from(file).into()),
+        open(stdout)?.map(|file| OwnedHandle::from(file).into()),
+        open(stderr)?.map(|file| OwnedHandle::from(file).into()),
+    ))
+}

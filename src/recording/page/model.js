@@ -1,6 +1,6 @@
 // The recording, and the state of the loop after each event.
 
-const recording = JSON.parse(document.getElementById("recording").textContent);
+let recording = JSON.parse(document.getElementById("recording").textContent);
 const PHASES = ["timers", "pending", "poll", "check", "close"];
 
 const locationOf = (index) => recording.locations[index] || null;
@@ -56,15 +56,16 @@ const changes = {
     state.items.set(event.id, item);
     item.as = event.as;
     item.since = event.t;
-    if (item.kind === "error listener") { // the program handles the error
+    if ((event.k || item.kind) === "error listener") { // the program handles the error
       state.failed = null;
       const below = state.stack[state.stack.length - 1];
       if (below) below.isHandled = true;
     }
     item.kind = event.k || item.kind || event.as;
     item.location = event.loc ?? item.location ?? null;
+    item.calls = [];
     state.stack.push(item);
-    state.location = item.location;
+    state.location = event.at ?? item.location;
   },
   return(state, event) {
     const item = state.stack.pop();
@@ -81,18 +82,21 @@ const changes = {
   drain(state) { state.draining = true; },
   drained(state) { state.draining = false; state.location = null; },
   log(state, event, index) { state.log.push(index); state.location = event.loc ?? state.location; },
-  end(state) { Object.assign(state, { ended: true, stack: [], asleep: false, draining: false, location: null }); },
+  end(state, event) { Object.assign(state, { ended: true, code: event.code, stack: [], asleep: false, draining: false, location: null }); },
 };
 
 function apply(state, index) {
   const event = recording.events[index];
   state.time = event.t ?? state.time;
   changes[event.e]?.(state, event, index);
+  const top = state.stack[state.stack.length - 1];
+  if (top && ["add", "cancel", "log"].includes(event.e)) top.calls = event.calls || [];
   if (state.location !== null) state.lastLocation = state.location;
 }
 
 // Returns the state after the first `count` events, starting from the cached one if possible.
 let cached = { count: 0, state: emptyState() };
+function forgetStates() { cached = { count: 0, state: emptyState() }; }
 function stateAt(count) {
   if (count < cached.count) cached = { count: 0, state: emptyState() };
   while (cached.count < count) apply(cached.state, cached.count++);

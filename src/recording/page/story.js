@@ -3,7 +3,7 @@
 const LABELS = {
   main: "main script", set_timeout: "timer", set_interval: "interval", set_immediate: "immediate",
   next_tick: "tick", queue_microtask: "microtask", spawn: "task", readiness: "socket", wake: "wake-up",
-  pending: "result", job: "job", close: "close callback",
+  pending: "result", job: "job", close: "close callback", reaction: "promise job",
 };
 // What the loop does for a callback, where `LABELS` alone would not explain it.
 const CALLS = {
@@ -12,7 +12,7 @@ const CALLS = {
   signal: "a signal has arrived, and the loop calls its listeners", child: "a child process has exited, and the loop reports it",
   message: "a message from another thread has arrived, and the loop calls its callback", wake: "another thread has woken a task",
   pending: "a result was available at once, and the task that waits for it is woken", completion: "an operation has completed, and the loop calls its callback",
-  close: "a resource is closed, and the loop calls its close callback", exit: "the listeners of `exit`", before_exit: "the listeners of `before_exit`", "error listener": "the error listeners",
+  close: "a resource is closed, and the loop calls its close callback", exit: "the listeners of `exit`", before_exit: "the listeners of `before_exit`", beforeExit: "the listeners of `beforeExit`", "error listener": "the error listeners",
 };
 const labelOf = (item) => LABELS[item.kind] || item.kind || "callback";
 const callOf = (item) => CALLS[item.kind] || `the loop calls ${/^[aeiou]/.test(labelOf(item)) ? "an" : "a"} ${labelOf(item)}`;
@@ -25,7 +25,8 @@ const PHASE_MEANS = {
   close: "callbacks of closed resources",
 };
 
-const events = recording.events;
+let events = recording.events;
+const isJs = () => recording.language === "js" || recording.locations.some(([file]) => /\.[cm]?js$/.test(file));
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 const milliseconds = (ms) => (ms >= 1000 ? `${ms / 1000} s` : `${Math.round(ms * 1000) / 1000} ms`);
 const whole = (ms) => milliseconds(Math.max(1, Math.ceil(ms - 0.001))); // timers have whole milliseconds
@@ -104,6 +105,11 @@ const describe = {
         "Ticks run before microtasks.")];
     }
     if (event.to === "microtasks") {
+      if (item.kind === "reaction") {
+        return [`A promise job is queued as a *microtask*${position}.`, once("reactions",
+          "A callback of `then`, and the code after an `await`, never run at once. They wait until the call stack is empty and all ticks have run.",
+          "It waits until the call stack is empty and all ticks have run.")];
+      }
       const what = item.kind === "queue_microtask" ? `A *microtask* is queued${position}.`
         : `The result that a task awaits is available: the code after its \`await\` is queued as a *microtask*${position}.`;
       return [what, once("microtasks",
@@ -141,14 +147,15 @@ const describe = {
       main: "The main script runs from its first line to its last, before anything else.",
       task: "A spawned task runs at once, until it first has to wait.",
       tick: "A tick runs: ticks run before all microtasks.",
-      microtask: top.kind === "task" ? "The task continues after its `await`, from the microtask queue." : "A microtask runs: no tick is left.",
+      microtask: top.kind === "reaction" ? "A promise job runs from the microtask queue: no tick is left." : top.kind === "task" ? "The task continues after its `await`, from the microtask queue." : "A microtask runs: no tick is left.",
       macrotask: { set_timeout: "The timer is due, and the loop is in the phase *timers*.", set_immediate: "Immediates run right after poll." }[top.kind]
         || "The callback runs from its first line to its last.",
-    }[top.as] || "";
+    }[top.kind === "error listener" ? "" : top.as] || (top.kind === "error listener" ? "The error is reported where it occurred, before anything else runs." : "");
     return [`The program prints “${text}”${/[.!?…]$/.test(text) ? "" : "."}`, why];
   },
   promise(event) {
     if (event.how === "fulfilled") return ["A promise is fulfilled.", ""];
+    if (isJs() && event.how === "panicked") return ["A promise is rejected.", "If it has not been handled by the end of the drain, it is reported."];
     return [`A promise is ${event.how === "panicked" ? "rejected, by a panic" : event.how}.`,
       event.how === "aborted" ? "Its task does not continue." : "If it has not been handled by the end of the drain, it is reported."];
   },
@@ -172,11 +179,14 @@ const describe = {
     return ["Both queues are empty: the drain is over.", "The loop continues."];
   },
   end(event, state) {
+    if (event.message) return ["The program was stopped.", event.message];
+    if (event.early) return [`The program ends here, with the exit code ${event.code}.`,
+      event.code === 0 ? "What still waits is never called." : "An error that is not handled, or a call of `process.exit`, ends it at once."];
     const left = [state.ticks, state.microtasks, ...Object.values(state.phases)].some((queue) => queue.length > 0);
     if (state.failed) return [`The ${state.failed} is not handled: the run ends here.`,
       left ? "The callbacks that still wait are never called." : "No error is lost."];
     if (left) return ["The run ends here.", "What still waits does not keep the loop alive and is not called."];
-    return ["Nothing keeps the loop alive: it stops, and the program ends.", ""];
+    return ["Nothing keeps the loop alive: it stops, and the program ends.", event.code === undefined ? "" : `The exit code is ${event.code}.`];
   },
 };
 
@@ -195,7 +205,7 @@ function describePhase(group, state) {
       "The loop waits only here. It uses no processor time while it waits.",
       isBounded ? "An event from a socket or another thread would wake it earlier." : "")];
   }
-  if (phases.length > 1) return [`The loop passes ${list(phases)}: no callback waits there.`, ""];
+  if (phases.length > 1) return [`The loop passes ${list(phases)}: no callback waits there.`, "A turn visits all five phases, also those in which nothing waits."];
   const here = state.phases[name].length;
   const nothing = {
     timers: here ? "No timer is due yet." : "No timer is set.",
@@ -206,6 +216,10 @@ function describePhase(group, state) {
 
 function describeCall(event, state, item, group) {
   const returned = group.some((other) => other.e === "return");
+  if (item.kind === "error listener") {
+    return ["The loop calls the error listeners.", isJs() ? "Listeners of `uncaughtException` or `unhandledRejection`. Without one, the error ends the program."
+      : "Without one that handles the error, the run ends."];
+  }
   if (event.as === "main") {
     return ["The loop calls the main script.", "It is the first callback. Nothing else can run until it has returned."];
   }
@@ -216,17 +230,21 @@ function describeCall(event, state, item, group) {
   }
   if (event.as === "tick") {
     return [returned ? "The callback has returned. The next *tick* runs." : "The first *tick* runs.",
-      once("tick", "Ticks always run before microtasks.", "")];
+      once("tick", "Ticks always run before microtasks.", "It was queued first. No microtask runs before the tick queue is empty.")];
   }
   if (event.as === "microtask") {
     const first = !returned || group.some((other) => other.e === "return" && other.was.as === "tick");
-    const what = item.kind === "task" ? ": a task continues" : "";
+    const what = item.kind === "task" ? ": a task continues" : item.kind === "reaction" ? ": a promise job" : "";
     return [first ? `No tick is left, so the first *microtask* runs${what}.`
       : `The callback has returned. The next *microtask* runs${what}.`,
-      once("microtask", "Microtasks run in the order in which they were queued.", "")];
+      once("microtask", "Microtasks run in the order in which they were queued.", "The tick queue is empty, and of the microtasks this one was queued first.")];
   }
-  if (event.loc === undefined) return [`The loop calls ${CALLS[item.kind] || "listeners"}.`, ""];
-  const why = once("macrotask", "A phase calls one callback at a time. After each one, the ticks and microtasks are drained.", "");
+  if (event.loc === undefined && CALLS[item.kind]?.startsWith("the ")) {
+    const why = { exit: "They are called once, at the very end. What they queue is never called.",
+      before_exit: "Nothing is left to do, but the listeners may queue more." }[item.kind] || "";
+    return [`The loop calls ${CALLS[isJs() && item.kind === "before_exit" ? "beforeExit" : item.kind]}.`, why];
+  }
+  const why = once("macrotask", "A phase calls one callback at a time. After each one, the ticks and microtasks are drained.", "After it, the ticks and microtasks are drained.");
   const phases = group.filter((other) => other.e === "phase").map((other) => other.name);
   const phase = state.phase || "poll";
   if (!phases.length && group.some((other) => other.e === "drained" || other.e === "return")) {
@@ -242,11 +260,12 @@ function describeReturn(event, group, state) {
   if (group.some((other) => other.e === "drain")) {
     if (group.some((other) => other.e === "drained")) {
       return ["The callback has returned. The call stack is empty, and so are both queues.",
-        took || (event.was.kind === "exit" ? "" : "The loop continues.")];
+        took || (event.was.kind === "exit" ? "The run is over." : "The loop continues.")];
     }
     const [what, why] = describe.drain(event, state);
     return [what, `${took} ${why}`.trim()];
   }
+  if (event.how === "panicked" && isJs()) return ["The callback throws an error.", "The error ends this callback. A listener of `uncaughtException` may handle it."];
   if (event.how === "panicked") return ["The callback panics.", "The panic ends this callback. An error listener may handle it."];
   if (event.how === "waits") {
     return ["The task has to wait, so it leaves the stack.", once("waits",
@@ -254,7 +273,7 @@ function describeReturn(event, group, state) {
   }
   const again = group.find((other) => other.e === "add");
   if (again) return [`The callback has returned. The interval is due again in ${whole(again.ms)}.`, took];
-  return ["The callback has returned.", state.stack.length ? "Its caller continues." : took];
+  return ["The callback has returned.", state.stack.length ? "Its caller continues." : took || (state.draining ? "The drain continues." : "")];
 }
 
 // Returns the sentences for the events of one step, given the state after it.
@@ -271,6 +290,7 @@ function describeStep(group, state) {
 
 // Returns all steps; `end` is the number of events up to the end of the step.
 function allSteps() {
+  explained.clear();
   const steps = [];
   const state = emptyState();
   for (let at = 0; at < events.length;) {

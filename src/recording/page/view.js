@@ -7,12 +7,14 @@ const make = (tag, className, text) => {
   if (text !== undefined) element.textContent = text;
   return element;
 };
-const steps = allSteps();
+let steps = [];
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const narrow = matchMedia("(max-width: 820px)");
 // How many cards of a list are shown when there are many.
 const shownOf = (list) => (narrow.matches ? { stack: 3 }[list] || 2 : { stack: 5, waiting: 4 }[list] || 3);
 let current = 0;
+// Where the address keeps the step. A page around this one may use the address for something else.
+let hasAddress = true;
 
 // Sentences with `code` and *names*, as nodes.
 function setText(element, text) {
@@ -24,21 +26,36 @@ function setText(element, text) {
   }));
 }
 
-// The phases, in a circle
+// The phases: in a circle, and on a narrow page in a row with the way back below
 
 const angle = (index) => (index * 360) / PHASES.length;
 function around(index, radius) {
   const radians = ((angle(index) - 90) * Math.PI) / 180;
   return [180 + radius * Math.cos(radians), 180 + radius * Math.sin(radians)].map((n) => Math.round(n * 10) / 10);
 }
-$("phases").innerHTML = PHASES.map((name, index) => {
-  const [x, y] = around(index, 126);
-  return `<g class="phase" id="phase-${name}"><circle class="face" cx="${x}" cy="${y}" r="37"/>` +
-    `<text class="name" x="${x}" y="${y + 5}">${name}</text>` +
-    `<circle class="badge" cx="${x + 27}" cy="${y - 27}" r="12"/><text class="number" x="${x + 27}" y="${y - 22.5}"></text></g>`;
-}).join("");
-$("chevrons").innerHTML = PHASES.map((_, index) =>
-  `<path d="M176 49l6 5-6 5" transform="rotate(${angle(index + 0.5)} 180 180)"/>`).join("");
+const column = (index) => 35 + 72.5 * index;
+function phaseOf(name, [x, y], face, [right, up]) {
+  return `<g class="phase" id="phase-${name}">${face}<text class="name" x="${x}" y="${y + 5}">${name}</text>` +
+    `<circle class="badge" cx="${x + right}" cy="${y - up}" r="12"/>` +
+    `<text class="number" x="${x + right}" y="${y - up + 4.5}"></text></g>`;
+}
+function layPhases() {
+  const isRow = narrow.matches;
+  $("ring").setAttribute("viewBox", isRow ? "0 0 360 104" : "0 0 360 344");
+  $("track").setAttribute("d", isRow ? "M2 34h356v34a14 14 0 0 1-14 14H16a14 14 0 0 1-14-14z" : "M180 54a126 126 0 1 1-.1 0z");
+  $("marker").innerHTML = isRow ? '<rect x="-1" y="11" width="72" height="46" rx="14"/>' : '<circle cx="180" cy="54" r="44"/>';
+  $("phases").innerHTML = PHASES.map((name, index) => {
+    const [x, y] = isRow ? [column(index), 34] : around(index, 126);
+    return isRow ? phaseOf(name, [x, y], `<rect class="face" x="${x - 32}" y="15" width="64" height="38" rx="11"/>`, [25, 20])
+      : phaseOf(name, [x, y], `<circle class="face" cx="${x}" cy="${y}" r="37"/>`, [27, 27]);
+  }).join("");
+  $("chevrons").innerHTML = isRow ? '<path d="M45 77l-6 5 6 5M327 77l-6 5 6 5"/>' : PHASES.map((_, index) =>
+    `<path d="M176 49l6 5-6 5" transform="rotate(${angle(index + 0.5)} 180 180)"/>`).join("");
+  const at = (element, values) => { for (const name in values) element.setAttribute(name, values[name]); };
+  at($("hub"), isRow ? { x: 58, y: 64, width: 244, height: 36, rx: 18 } : { x: 110, y: 110, width: 140, height: 140, rx: 70 });
+  at($("hub-what"), isRow ? { x: 74, y: 87 } : { x: 180, y: 178 });
+  at($("hub-more"), isRow ? { x: 286, y: 87 } : { x: 180, y: 199 });
+}
 
 function drawPhases(state) {
   for (const name of PHASES) {
@@ -47,7 +64,7 @@ function drawPhases(state) {
     phase.classList.toggle("full", count > 0);
     phase.querySelector(".number").textContent = count > 99 ? "99+" : count || "";
   }
-  $("marker").style.transform = `rotate(${angle(state.marker)}deg)`;
+  $("marker").style.transform = narrow.matches ? `translate(${72.5 * (state.marker % PHASES.length)}px)` : `rotate(${angle(state.marker)}deg)`;
   $("marker").style.opacity = state.phase === null || state.ended ? 0 : 1;
   const top = state.stack[state.stack.length - 1], bottom = state.stack[0];
   let what = state.phase || "start", more = `turn ${state.turn}`;
@@ -64,7 +81,7 @@ function drawPhases(state) {
 // Cards
 
 const fileName = (path) => path.split(/[\\/]/).pop();
-const manyFiles = new Set(recording.locations.map((location) => location[0])).size > 1;
+let manyFiles = false;
 function whereOf(index) {
   const location = locationOf(index);
   if (!location) return "";
@@ -89,16 +106,22 @@ function cardOf(item, key, kind, now) {
   code.textContent = codeOf(item.location);
   where.textContent = item.in === "timers" && item.due !== undefined ? (item.due * 1000 <= now ? "due" : `in ${whole(item.due - now / 1000)}`)
     : PHASES.includes(item.in) ? `in ${item.in}` : whereOf(item.location);
+  card.classList.toggle("long", code.textContent.length > 24);
   card.title = `${label.textContent} ${whereOf(item.location)}\n${code.textContent}`;
   return card;
 }
 function drawCards(state) {
   const lists = [
-    ["stack", state.stack, (item) => item.as],
+    ["stack", [...state.stack], (item) => item.as],
     ["ticks", state.ticks, () => "tick"],
     ["microtasks", state.microtasks, () => "microtask"],
     ["waiting", PHASES.flatMap((name) => state.phases[name]), () => "macrotask"],
   ];
+  // The functions that the running callback has called
+  const top = state.stack[state.stack.length - 1];
+  for (const [at, [name, location]] of [...(top?.calls || [])].reverse().entries()) {
+    lists[0][1].push({ id: `${top.id}/${at}`, as: top.as, kind: name ? `${name}()` : "function", location });
+  }
   const used = new Map();
   for (const [id, items, kind] of lists) {
     const count = items.length <= shownOf(id) + 1 ? items.length : shownOf(id);
@@ -145,7 +168,7 @@ function move(before, milliseconds) {
 
 // The source of the program
 
-const WORDS = /(\/\/.*$|"(?:[^"\\]|\\.)*"|\b(?:async|await|fn|let|move|mut|pub|return|use|if|else|for|in|loop|while|match|struct|impl|const)\b)/;
+const WORDS = /(\/\/.*$|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\b(?:async|await|fn|function|class|new|throw|try|catch|finally|of|let|move|mut|pub|return|use|if|else|for|in|loop|while|match|struct|impl|const)\b)/;
 let shownFile = null;
 function drawSource(state) {
   const location = locationOf(state.lastLocation);
@@ -164,10 +187,10 @@ function drawSource(state) {
       const row = make("div");
       row.dataset.line = number;
       const code = make("code");
+      code.style.setProperty("--indent", `${text.match(/^ */)[0].length}ch`);
       row.append(make("span", "n", number), code);
-      // Tabs, which are narrow on a phone
-      text.replace(/^( {4})+/, (spaces) => "\t".repeat(spaces.length / 4)).split(WORDS).forEach((part, at) => {
-        code.append(at % 2 === 0 ? part : make("span", part.startsWith("//") ? "comment" : part[0] === '"' ? "" : "word", part));
+      text.replace(/^ +/, "").split(WORDS).forEach((part, at) => {
+        code.append(at % 2 === 0 ? part : make("span", part.startsWith("//") ? "comment" : `"'\``.includes(part[0]) ? "text" : "word", part));
       });
       rows.push(row);
     }
@@ -178,14 +201,15 @@ function drawSource(state) {
   if (!row) return;
   if (state.location !== null) row.classList.add("here", (state.stack[state.stack.length - 1] || {}).as || "macrotask");
   const middle = row.offsetTop - (panel.clientHeight - row.offsetHeight) / 2;
-  panel.scrollTo({ top: middle, behavior: calm.matches ? "auto" : "smooth" });
+  panel.scrollTo({ top: middle, behavior: calm.matches || isStill ? "auto" : "smooth" });
 }
 
 // The output: a click on a line shows the step that printed it.
 
 const stepOfEvent = (index) => steps.findIndex((step) => step.end > index);
 const kindOfLog = new Map(); // the kind of callback that printed a line
-{
+function findKinds() {
+  kindOfLog.clear();
   const state = emptyState();
   events.forEach((event, index) => {
     apply(state, index);
@@ -200,6 +224,7 @@ function drawLog(state, isNew) {
     const [, gap, indent, text] = events[index].text.match(/^(\n*)([ \t]*)([^]*)$/);
     const line = make("li", kindOfLog.get(index), text || " ");
     line.style.setProperty("--indent", `${indent.length}ch`);
+    if (events[index].err) line.classList.add("err");
     if (gap) line.classList.add("gap");
     line.onclick = () => go(stepOfEvent(index));
     list.append(line);
@@ -236,16 +261,16 @@ function go(to, animated = true) {
   const near = Math.abs(to - current) === 1;
   current = to;
   draw(animated && near);
-  history.replaceState(null, "", `#${current + 1}`);
+  if (hasAddress) history.replaceState(null, "", `#${current + 1}`);
 }
 
 let timer = null;
 function play(on) {
   clearTimeout(timer);
   timer = null;
-  $("play").classList.toggle("playing", on);
+  $("play").classList.toggle("playing", on && steps.length > 0);
   $("play").setAttribute("aria-label", on ? "Pause (space)" : "Play (space)");
-  if (!on) return;
+  if (!on || !steps.length) return;
   if (current === steps.length - 1) go(0, false);
   const beat = () => {
     if (current === steps.length - 1) return play(false);
@@ -261,10 +286,9 @@ $("back").onclick = () => by(-1);
 $("first").onclick = () => by(-steps.length);
 $("last").onclick = () => by(steps.length);
 $("play").onclick = () => play(timer === null);
-$("slider").max = steps.length - 1;
 $("slider").oninput = (event) => { play(false); go(Number(event.target.value)); };
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("textarea, select")) return;
   const act = {
     ArrowRight: () => by(1), ArrowLeft: () => by(-1), PageDown: () => by(10), PageUp: () => by(-10),
     Home: () => by(-steps.length), End: () => by(steps.length), " ": () => play(timer === null),
@@ -277,7 +301,7 @@ addEventListener("keydown", (event) => {
 // A swipe to the left or right, but not over the slider or the source
 let touch = null;
 addEventListener("touchstart", (event) => {
-  const free = event.touches.length === 1 && !event.target.closest("input, #source");
+  const free = event.touches.length === 1 && !event.target.closest("input, textarea, #source");
   touch = free ? event.touches[0] : null;
 }, { passive: true });
 addEventListener("touchend", (event) => {
@@ -293,7 +317,38 @@ $("theme").onclick = () => {
   document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
 };
 
-$("title").textContent = recording.title;
-current = Math.max(0, Math.min(steps.length - 1, (parseInt(location.hash.slice(1), 10) || 1) - 1));
-addEventListener("hashchange", () => by((parseInt(location.hash.slice(1), 10) || 1) - 1 - current));
-draw(false);
+// The recording
+
+let isStill = true; // nothing moves while a recording is opened
+const stepOfAddress = () => (hasAddress && parseInt(location.hash.slice(1), 10) || 1) - 1;
+function load(data) {
+  play(false);
+  recording = data;
+  events = data.events;
+  forgetStates();
+  cards.clear();
+  shownFile = null;
+  steps = allSteps();
+  findKinds();
+  manyFiles = new Set(data.locations.map((location) => location[0])).size > 1;
+  $("log").replaceChildren();
+  $("title").textContent = data.title;
+  $("slider").max = Math.max(0, steps.length - 1);
+  current = Math.max(0, Math.min(steps.length - 1, stepOfAddress()));
+  if (steps.length) show();
+}
+// Shows the current step as if the page had been opened on it.
+function show() {
+  isStill = true;
+  document.documentElement.classList.add("still");
+  layPhases();
+  draw(false);
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    isStill = false;
+    document.documentElement.classList.remove("still");
+  }));
+}
+addEventListener("hashchange", () => hasAddress && by(stepOfAddress() - current));
+narrow.addEventListener("change", () => steps.length && show());
+layPhases();
+load(recording);

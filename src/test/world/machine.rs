@@ -92,12 +92,15 @@ impl Machine {
         };
     }
 
-    pub(super) fn restart(&mut self) {
+    /// Returns whether it was running, so that it crashes first.
+    pub(super) fn restart(&mut self) -> bool {
+        let was_on = self.power == Power::On;
         self.power = match self.power {
             Power::Off | Power::Starting if self.program.is_some() => Power::Starting,
             Power::Off | Power::Starting => Power::Off,
             Power::On | Power::Crashing { .. } => Power::Crashing { restarts: true },
         };
+        was_on
     }
 
     /// Records that the program has ended.

@@ -10,6 +10,9 @@ use crate::promise::PromiseError;
 use crate::reactor::world::{HostId, WorldHost};
 use crate::runtime::{Builder, EventLoop, RunError};
 
+/// The most rounds of turns without time passing.
+const MOST_ROUNDS: u64 = 100_000;
+
 impl World {
     /// Runs the world until every program of [`Host::run`](super::Host::run) has ended, and everything
     /// that is due at that instant has run.
@@ -17,19 +20,49 @@ impl World {
     /// # Panics
     ///
     /// Panics if a program fails, with its own panic or with the text of its error; if no program can
-    /// continue, with a report of what each waits for; if the limit of virtual time is exceeded; and if a
+    /// continue, with a report of what each waits for; if a program always has something to do, such as an
+    /// immediate that queues the next one, so that time stands still; if the limit of virtual time is exceeded; and if a
     /// loop is running on this thread.
     #[track_caller]
     pub fn run(&self) {
+        let mut rounds: u64 = 0;
         loop {
+            rounds += 1;
+            if rounds > MOST_ROUNDS {
+                self.inner.fail_with_report(
+                    "the hosts always have something to do, so that no time passes",
+                );
+            }
             self.inner.switch_machines(self);
-            if self.run_due_actions() || self.run_turns() || self.inner.wait_for_jobs() {
+            let has_acted = self.run_due_actions();
+            let has_arrived = self.inner.state.run_due_packets();
+            self.inner.wait_for_jobs();
+            if has_acted || has_arrived || self.run_turns() {
                 continue;
             }
             if !self.inner.is_awaited() {
                 break;
             }
             self.inner.move_time();
+            rounds = 0;
+        }
+        self.check_faults();
+    }
+
+    /// Fails if a fault that was configured has never happened.
+    #[track_caller]
+    fn check_faults(&self) {
+        if self.inner.settings.permits_unfired {
+            return;
+        }
+        let unfired = self.faults().into_iter().filter(|fault| fault.count() == 0);
+        let unfired: Vec<String> = unfired.map(|fault| fault.to_string()).collect();
+        if !unfired.is_empty() {
+            self.inner.fail(&format!(
+                "faults were configured and never happened, so that the test did not test them: {}; \
+                 make them happen, or call `WorldBuilder::permit_unfired_faults`",
+                unfired.join(", ")
+            ));
         }
     }
 
@@ -112,7 +145,11 @@ impl Running {
     /// Returns when the loop has something to do next, unless something arrives before.
     fn next_at(&self) -> Option<Duration> {
         let state = self.event_loop.state();
-        let wait = state.host_timeout()?;
+        let has_ready = state.world().is_some_and(WorldHost::has_ready);
+        let wait = match has_ready {
+            true => Duration::ZERO,
+            false => state.host_timeout()?,
+        };
         Some(state.clock.now().saturating_add(wait))
     }
 
@@ -184,11 +221,8 @@ impl Inner {
         let Some((_, program, location)) = program else {
             return;
         };
-        let host = WorldHost {
-            world: self.state.clone(),
-            id,
-        };
-        let event_loop = match Builder::default().host_of_world(host).build() {
+        self.state.with_network(|network| network.start(id));
+        let event_loop = match self.loop_settings(id).host_of_world(self.host(id)).build() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("the loop of a host could not be built: {error}"),
         };
@@ -199,19 +233,33 @@ impl Inner {
         }
     }
 
+    pub(super) fn host(&self, id: HostId) -> WorldHost {
+        WorldHost {
+            world: self.state.clone(),
+            id,
+        }
+    }
+
+    /// Returns the settings of the loop of a host.
+    pub(super) fn loop_settings(&self, id: HostId) -> Builder {
+        let mut builder = Builder::default().drain_limit(super::super::DRAIN_LIMIT);
+        if let Some(trace) = &self.settings.trace {
+            builder = builder.observer(trace.observer(self.name(id)));
+        }
+        builder
+    }
+
     fn is_awaited(&self) -> bool {
         self.machines.borrow().iter().any(Machine::is_awaited)
     }
 
-    /// Waits until a job of the pool of any host has finished. Returns whether there were any.
-    fn wait_for_jobs(&self) -> bool {
+    /// Waits until the jobs of all hosts have finished, so that no result depends on the speed of a thread.
+    fn wait_for_jobs(&self) {
         let machines = self.machines.borrow();
-        let mut running = machines.iter().filter_map(|it| it.running.as_ref());
-        let busy = running.find(|it| it.event_loop.state().pool.has_outstanding());
-        if let Some(busy) = busy {
+        let running = machines.iter().filter_map(|it| it.running.as_ref());
+        for busy in running.filter(|it| it.event_loop.state().pool.has_outstanding()) {
             busy.event_loop.state().pool.wait_for_jobs();
         }
-        busy.is_some()
     }
 
     /// Moves time to the next instant at which something happens.
@@ -222,7 +270,8 @@ impl Inner {
         let timers = running.filter_map(Running::next_at);
         let script = self.script.borrow();
         let actions = script.first_key_value().map(|((at, _), _)| *at);
-        let Some(next) = timers.chain(actions).min() else {
+        let packets = self.state.next_packet();
+        let Some(next) = timers.chain(actions).chain(packets).min() else {
             drop(script);
             drop(machines);
             self.fail_with_report("no program can continue");

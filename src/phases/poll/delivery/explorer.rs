@@ -22,7 +22,9 @@ use mio::Token;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
+use super::footprint::{Access, Key};
 use super::held_back::{HeldBack, Lane};
+use super::order::{Actor, Drift, Order};
 use super::seed::{Choices, Decision, Seed};
 use crate::blocking::pool::{JobId, JobResult, Pool};
 use crate::phases::macrotask::SourceLocation;
@@ -35,16 +37,18 @@ const JOB_WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(crate) struct Explorer {
-    choices: Choices,
-    held_back: RefCell<HeldBack>,
+    pub(super) choices: Choices,
+    /// The order of this run, if the seed is that of an order.
+    pub(super) order: Option<Order>,
+    pub(super) held_back: RefCell<HeldBack>,
     /// The results of jobs that have finished and were not chosen yet.
-    finished: RefCell<FxHashMap<JobId, JobResult>>,
+    pub(super) finished: RefCell<FxHashMap<JobId, JobResult>>,
     /// The results of jobs that were aborted meanwhile.
-    unwanted: RefCell<Vec<Message>>,
+    pub(super) unwanted: RefCell<Vec<Message>>,
     /// Jobs that did not finish while they were waited for.
-    slow: RefCell<FxHashSet<JobId>>,
+    pub(super) slow: RefCell<FxHashSet<JobId>>,
     /// The loop has blocked until the jobs below this number had finished, so each may be delivered.
-    known_finished: Cell<JobId>,
+    pub(super) known_finished: Cell<JobId>,
     /// Sources whose next write is not deferred, because the one before was.
     deferred: RefCell<FxHashSet<Token>>,
 }
@@ -61,6 +65,7 @@ enum JobMode {
 impl Explorer {
     pub(super) fn new(seed: Seed) -> Explorer {
         Explorer {
+            order: seed.is_order().then(Order::default),
             choices: Choices::new(seed),
             ..Explorer::default()
         }
@@ -74,6 +79,20 @@ impl Explorer {
         self.choices.decisions()
     }
 
+    pub(super) fn inapplicable(&self) -> Vec<usize> {
+        self.choices.inapplicable()
+    }
+
+    /// Chooses a value that the running event depends on.
+    fn choose_value(&self, options: usize, describe: impl FnOnce(usize) -> String) -> usize {
+        let question = self.choices.asked();
+        let chosen = self.choices.choose(options, describe);
+        if let Some(order) = self.order.as_ref().filter(|_| options > 1) {
+            order.record_value(question, options, chosen);
+        }
+        chosen
+    }
+
     /// Implements [`Delivery::poll`](super::Delivery::poll).
     pub(super) fn poll(
         &self,
@@ -81,6 +100,9 @@ impl Explorer {
         cx: &PollContext<'_>,
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
+        if let Some(order) = &self.order {
+            return self.begin_poll(order, phase, cx, &wait_now);
+        }
         self.pull(phase, cx, Wait::Zero, &wait_now)?;
         let wait = if self.is_holding() {
             Wait::Zero
@@ -112,7 +134,7 @@ impl Explorer {
     }
 
     /// Moves everything that has arrived into the lanes. Waits if nothing has and `wait` allows it.
-    fn pull(
+    pub(super) fn pull(
         &self,
         phase: &PollPhase,
         cx: &PollContext<'_>,
@@ -145,13 +167,14 @@ impl Explorer {
                         }
                     }
                 }
-                Batched::Simulated(_) | Batched::Message(_) => {
+                Batched::Simulated(_) | Batched::Message(_) | Batched::Journaled(_) => {
                     held_back.push(Lane::Simulated, batched);
                 }
                 Batched::Ready(token, _) => held_back.push(Lane::Source(token), batched),
                 Batched::Signal(_) | Batched::SignalCallback(_) => {
                     held_back.push(Lane::Signals, batched);
                 }
+                Batched::Undecided => {} // left by a run that was stopped
             }
         }
     }
@@ -159,15 +182,36 @@ impl Explorer {
     /// Returns whether a job must be delivered: if nothing else can end the wait, because jobs hold
     /// the clock or nothing is due later.
     fn job_mode(&self, phase: &PollPhase, cx: &PollContext<'_>, wait: Wait) -> JobMode {
-        let only_jobs = wait != Wait::Zero
-            && cx.pool.has_outstanding()
-            && (phase.time.jobs_hold || phase.first_due(wait).is_none())
-            && !phase.simulated.has_stalled();
-        if only_jobs {
+        if self.job_must_come(phase, cx, wait) {
             JobMode::AtLeastOne
         } else {
             JobMode::AsChosen
         }
+    }
+
+    /// Returns whether nothing but a job can end the wait.
+    pub(super) fn job_must_come(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        wait: Wait,
+    ) -> bool {
+        wait != Wait::Zero
+            && cx.pool.has_outstanding()
+            && (phase.time.jobs_hold || phase.first_due(wait).is_none())
+            && !phase.simulated.has_stalled()
+    }
+
+    /// Records that the delivery of a job may give a thread to another one (R60).
+    pub(super) fn touch_pool(&self, order: &Order, cx: &PollContext<'_>) {
+        let some_wait = cx.pool.outstanding_ids().len() > cx.pool.limit();
+        let access = if some_wait {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        order.touch(Key::Pool, access);
+        order.touch(Key::Outstanding, Access::Add);
     }
 
     /// Chooses the jobs that this poll phase delivers, in order, and waits until they have finished.
@@ -224,7 +268,7 @@ impl Explorer {
 
     /// Waits until a job has finished. Returns `false` if the job was aborted, or if the wait took
     /// too long and the job need not be delivered.
-    fn wait_for_job(
+    pub(super) fn wait_for_job(
         &self,
         id: JobId,
         must: bool,
@@ -257,17 +301,45 @@ impl Explorer {
         timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
     ) {
         let next_ms = cx.clock.now_ms().saturating_add(1);
-        let target = Duration::from_millis(next_ms);
-        let is_exact = phase.simulated.next_due().is_some_and(|due| due < target);
-        if is_exact || !phase.time.may_drift(cx.pool.has_outstanding()) {
-            return;
-        }
         let Some(location) = timer_due_at(next_ms) else {
             return;
         };
-        let passed = || format!("a millisecond passed, and the timer of {location} was due");
-        if self.choices.choose_bool(passed) {
-            cx.clock.jump_to(target);
+        self.touch(Key::Outstanding, Access::Read);
+        if !self.may_pass_time(phase, cx) {
+            return;
+        }
+        let passed = |_| format!("a millisecond passed, and the timer of {location} was due");
+        let drift = self.order.as_ref().map(|order| order.phase.drift.get());
+        let passes = match drift {
+            Some(Drift::Must) => true,
+            Some(Drift::Never) => false,
+            Some(Drift::Either) | None => self.choose_value(2, passed) == 1,
+        };
+        if passes {
+            self.touch(Key::Clock, Access::Write);
+            cx.clock.jump_to(Duration::from_millis(next_ms));
+        }
+    }
+
+    /// Returns whether a millisecond may pass before the timers phase reads the clock.
+    pub(super) fn may_pass_time(&self, phase: &PollPhase, cx: &PollContext<'_>) -> bool {
+        let target = Duration::from_millis(cx.clock.now_ms().saturating_add(1));
+        let is_exact = phase.simulated.next_due().is_some_and(|due| due < target);
+        !is_exact && phase.time.may_drift(cx.pool.has_outstanding())
+    }
+
+    pub(super) fn end_turns(&self) {
+        if let Some(order) = &self.order {
+            order.end_event(self.choices.asked());
+            order.begin_event(Actor::Idle, None);
+            order.phase.drift.set(Drift::Either);
+        }
+    }
+
+    /// Records that the running event has touched `key`, if the order is explored.
+    pub(super) fn touch(&self, key: Key, access: Access) {
+        if let Some(order) = &self.order {
+            order.touch(key, access);
         }
     }
 
@@ -284,8 +356,8 @@ impl Explorer {
         if self.deferred.borrow_mut().remove(&token) {
             return;
         }
-        let waits = || format!("a write to the source of {location} had to wait");
-        if self.choices.choose_bool(waits) {
+        let waits = |_| format!("a write to the source of {location} had to wait");
+        if self.choose_value(2, waits) == 1 {
             self.deferred.borrow_mut().insert(token);
             registrations.would_block(key, Direction::Write);
             let ready = Batched::Ready(token, Readiness::writable());
@@ -304,7 +376,7 @@ impl Explorer {
         let span_ms = longest.saturating_sub(shortest).as_millis();
         let options = usize::try_from(span_ms).map_or(usize::MAX, |ms| ms.saturating_add(1));
         let longer = |ms: usize| shortest + Duration::from_millis(ms as u64);
-        let chosen = self.choices.choose(options, |chosen| {
+        let chosen = self.choose_value(options, |chosen| {
             let took = longer(chosen);
             format!("the operation of {location} took {took:?} instead of {shortest:?}")
         });
@@ -312,6 +384,7 @@ impl Explorer {
     }
 
     pub(super) fn jobs_have_finished(&self, end: JobId) {
+        self.touch(Key::Pool, Access::Write);
         self.known_finished.set(end);
     }
 
@@ -333,7 +406,7 @@ impl Explorer {
 }
 
 /// Returns the name of an arrival in the text of a decision.
-fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
+pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
     match batched {
         Batched::Simulated(macrotask) => {
             format!("the completion of {}", macrotask.origin.location)
@@ -353,7 +426,9 @@ fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
             "an operation outside of the loop".to_owned()
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
-        Batched::InRemoteQueue => "a message".to_owned(),
+        Batched::InRemoteQueue | Batched::Journaled(_) | Batched::Undecided => {
+            "a message".to_owned()
+        }
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
             match phase.registrations.borrow().location(*token) {
                 Some(location) => format!("the readiness of the source of {location}"),
@@ -363,7 +438,7 @@ fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
     }
 }
 
-fn job_name(id: JobId, pool: &Pool) -> String {
+pub(super) fn job_name(id: JobId, pool: &Pool) -> String {
     match pool.location(id) {
         Some(location) => format!("the job of {location}"),
         None => "a job".to_owned(),

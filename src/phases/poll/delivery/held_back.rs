@@ -49,6 +49,40 @@ impl HeldBack {
         self.held.iter().map(|(_, batched)| batched)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) fn get(&self, index: usize) -> &Batched {
+        &self.held[index].1
+    }
+
+    pub(super) fn lane(&self, index: usize) -> Lane {
+        self.held[index].0
+    }
+
+    /// Returns the indices of the first entry of each lane among the first `count` entries, without
+    /// signals.
+    pub(super) fn heads_of_first(&self, count: usize) -> Vec<usize> {
+        let mut heads = heads(&self.held);
+        heads.retain(|head| *head < count && self.lane(*head) != Lane::Signals);
+        heads
+    }
+
+    pub(super) fn remove(&mut self, index: usize) -> Option<Batched> {
+        self.held.remove(index).map(|(_, batched)| batched)
+    }
+
+    pub(super) fn take_signals(&mut self) -> Vec<Batched> {
+        let is_signal = |(lane, _): &(Lane, Batched)| *lane == Lane::Signals;
+        let (signals, others) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(is_signal);
+        self.held = others;
+        let signals: VecDeque<(Lane, Batched)> = signals;
+        signals.into_iter().map(|(_, batched)| batched).collect()
+    }
+
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Batched> + use<> {
         std::mem::take(&mut self.held)
             .into_iter()

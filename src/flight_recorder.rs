@@ -1,0 +1,234 @@
+//! Records what enters a loop from outside, so that the run can be repeated without it.
+//!
+//! A [`FlightRecorder`] is passed to [`Builder::record`](crate::Builder::record), and
+//! [`test::replay`](crate::test::replay) runs the same program again from the recording.
+//! [`recording`](crate::recording) is something else: it shows the steps of a run, also those of a replay.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+
+use crate::blocking::recorded_job_with;
+use crate::promise::Promise;
+use crate::reactor::journal::value::{Input, Output, Value};
+use crate::reactor::journal::{Journal, WriterSettings};
+
+/// Records what enters a loop from outside, so that [`test::replay`](crate::test::replay) can run the
+/// same program again without the outside.
+///
+/// [`Builder::record`](crate::Builder::record) installs it. [`guide::flight_recorder`](crate::guide::flight_recorder)
+/// explains what is recorded, what a replay can't repeat, and the format.
+///
+/// There are two kinds. [`to_file`](FlightRecorder::to_file) writes everything to a file.
+/// [`in_memory`](FlightRecorder::in_memory) keeps the last records, which are written to a file if the
+/// run fails, or by [`save`](FlightRecorder::save).
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::EventLoop;
+/// use nodeloop::flight_recorder::FlightRecorder;
+/// use nodeloop::test::{Log, replay};
+///
+/// async fn program(log: Log) {
+///     let text = nodeloop::fs::read_to_string("Cargo.toml").await.unwrap();
+///     log.add(text.lines().next().unwrap());
+/// }
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("run.flight");
+/// let recorder = FlightRecorder::to_file(&path).payloads(true);
+/// let log = Log::new();
+/// EventLoop::builder().record(recorder).build()?.run(program(log.clone()))?;
+///
+/// // The file is not read again: the recording contains its text.
+/// let replayed = Log::new();
+/// replay(&path, async || program(replayed.clone()).await);
+/// assert_eq!(replayed.labels(), log.labels());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct FlightRecorder {
+    settings: WriterSettings,
+    /// The journal of the loop that was built last.
+    journal: Rc<RefCell<Weak<Journal>>>,
+}
+
+/// The default [limit](FlightRecorder::limit) of a file: 1 GiB.
+const FILE_LIMIT: usize = 1 << 30;
+
+/// The default [limit](FlightRecorder::limit) in memory: 4 MiB.
+const MEMORY_LIMIT: usize = 4 << 20;
+
+impl FlightRecorder {
+    /// Records to a file, which is replaced when the loop is built.
+    ///
+    /// Records are written in blocks of about 16 KiB, and the rest when the run fails and when the loop
+    /// is dropped. A process that is killed loses what is not written; see
+    /// [`flush`](FlightRecorder::flush).
+    pub fn to_file(path: impl AsRef<Path>) -> FlightRecorder {
+        FlightRecorder::new(Some(path.as_ref().to_owned()), FILE_LIMIT)
+    }
+
+    /// Keeps the last records in memory.
+    ///
+    /// A replay needs the start of the loop. A recording that has exceeded its
+    /// [limit](FlightRecorder::limit) has lost it and can only be
+    /// [read](crate::test::Replay::lines).
+    pub fn in_memory() -> FlightRecorder {
+        FlightRecorder::new(None, MEMORY_LIMIT)
+    }
+
+    fn new(file: Option<PathBuf>, limit: usize) -> FlightRecorder {
+        FlightRecorder {
+            settings: WriterSettings {
+                file,
+                on_failure: None,
+                limit,
+                payloads: false,
+            },
+            journal: Rc::default(),
+        }
+    }
+
+    /// Writes a recording in memory to a file when a run fails: on a panic that no listener handles, on
+    /// an unhandled rejection, and if the main future returns an error.
+    pub fn on_failure(mut self, path: impl AsRef<Path>) -> FlightRecorder {
+        self.settings.on_failure = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Sets whether the bytes that the program reads are recorded, or only their lengths. Off by default.
+    ///
+    /// This concerns sockets, pipes and files. Without the bytes a replay reads zeros, so a program
+    /// that depends on them takes another way and the replay fails. A recording with the bytes contains
+    /// whatever the program has read, passwords included.
+    pub fn payloads(mut self, recorded: bool) -> FlightRecorder {
+        self.settings.payloads = recorded;
+        self
+    }
+
+    /// Sets the maximum number of bytes; 1 GiB in a file and 4 MiB in memory by default.
+    ///
+    /// A recording in a file ends at the limit, and can be replayed up to there. One in memory drops its
+    /// oldest block. The limit is kept to within a block, which has 16 KiB and at most one record more.
+    pub fn limit(mut self, bytes: usize) -> FlightRecorder {
+        self.settings.limit = bytes;
+        self
+    }
+
+    /// Writes a recording in memory to a file. The loop goes on, and the recording, too.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, and an error if no loop with this recorder
+    /// exists or if it records to a file.
+    pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.current()?.save(path.as_ref())
+    }
+
+    /// Writes what was recorded so far to the file of the recording.
+    ///
+    /// # Errors
+    ///
+    /// Returns any error reported by the operating system, also one of an earlier write, after which
+    /// nothing more is recorded. Returns an error if no loop with this recorder exists.
+    pub fn flush(&self) -> io::Result<()> {
+        self.current()?.flush()
+    }
+
+    fn current(&self) -> io::Result<Rc<Journal>> {
+        self.journal.borrow().upgrade().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "no loop records with this recorder: save before the loop is dropped",
+            )
+        })
+    }
+
+    pub(crate) fn settings(&self) -> WriterSettings {
+        self.settings.clone()
+    }
+
+    pub(crate) fn begin(&self, journal: &Rc<Journal>) {
+        *self.journal.borrow_mut() = Rc::downgrade(journal);
+    }
+}
+
+impl<P: AsRef<Path>> From<P> for FlightRecorder {
+    fn from(path: P) -> FlightRecorder {
+        FlightRecorder::to_file(path)
+    }
+}
+
+impl fmt::Debug for FlightRecorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlightRecorder")
+            .field("file", &self.settings.file)
+            .field("on_failure", &self.settings.on_failure)
+            .field("limit", &self.settings.limit)
+            .field("payloads", &self.settings.payloads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value that a recording can contain, for the results of [`spawn_blocking`].
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::flight_recorder::Recordable;
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Temperature(f64);
+///
+/// impl Recordable for Temperature {
+///     fn to_bytes(&self) -> Vec<u8> {
+///         self.0.to_le_bytes().to_vec()
+///     }
+///
+///     fn from_bytes(bytes: &[u8]) -> Option<Temperature> {
+///         Some(Temperature(f64::from_le_bytes(bytes.try_into().ok()?)))
+///     }
+/// }
+/// # assert_eq!(Temperature::from_bytes(&Temperature(1.5).to_bytes()), Some(Temperature(1.5)));
+/// ```
+pub trait Recordable: Sized {
+    /// Returns the bytes to record.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// Returns the value of recorded bytes; `None` if they are not those of a value.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+/// The result of a job, with the codec of the program.
+struct Recorded<T>(T);
+
+impl<T: Recordable> Value for Recorded<T> {
+    fn encode(&self, out: &mut Output) {
+        out.text(&self.0.to_bytes());
+    }
+
+    fn decode(input: &mut Input<'_>) -> Option<Recorded<T>> {
+        T::from_bytes(input.text()?).map(Recorded)
+    }
+}
+
+/// Runs a job as [`nodeloop::spawn_blocking`](crate::spawn_blocking) does, and records its result.
+///
+/// A replay does not run the job; its promise has the recorded result. The result of any other job is
+/// opaque: a replay runs the job again. Results are recorded whatever
+/// [`payloads`](FlightRecorder::payloads) is. A loop without a recorder behaves as with
+/// `nodeloop::spawn_blocking`.
+///
+/// # Panics
+///
+/// Panics if called outside of an event loop.
+#[track_caller]
+pub fn spawn_blocking<T: Recordable + Send + 'static>(
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Promise<T> {
+    let job = move || Recorded(job());
+    recorded_job_with("flight_recorder::spawn_blocking", job, |result| result.0)
+}

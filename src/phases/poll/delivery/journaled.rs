@@ -1,0 +1,326 @@
+//! Arrivals that are recorded in a journal, or come from one.
+//!
+//! While a loop is recorded, the poll phase collects as usual, and the batch is appended to the journal.
+//! In a replay the operating system is not asked. Readiness, signals and the results of jobs are made from
+//! the recording. Callbacks, wakes and jobs without a recorded result can't be: the threads of the program
+//! run again, and the replay waits for what they send and delivers it where it was delivered in the
+//! recording. What arrives early is kept, and what never arrives ends the replay.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
+use crate::reactor::clock::machine_now;
+use crate::reactor::journal::format::{ArrivalRecord, JobRecord};
+use crate::reactor::journal::value::{Input, Output};
+use crate::reactor::journal::{Journal, Reader, put_with_length};
+use crate::reactor::registrations::{Readiness, Registrations};
+use crate::reactor::remote_queue::{Envelope, Message};
+
+pub(crate) struct Journaled {
+    journal: Rc<Journal>,
+    /// Messages that have arrived before their turn in a replay.
+    early: RefCell<VecDeque<Envelope>>,
+}
+
+/// How long a replay waits for a message that another thread sent in the recording.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+impl Journaled {
+    pub(super) fn new(journal: Rc<Journal>) -> Journaled {
+        Journaled {
+            journal,
+            early: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn journal(&self) -> &Rc<Journal> {
+        &self.journal
+    }
+
+    #[inline(never)] // so that the poll phase of other loops stays short
+    pub(super) fn poll(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        wait: Wait,
+        wait_now: impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
+        if let Some(reader) = self.journal.reader() {
+            return self.replay(reader, phase, cx);
+        }
+        let collect = || phase.collect(cx, wait, wait_now);
+        let outcome = self.journal.paused(collect)?;
+        if outcome == PollOutcome::Arrivals && self.record_one_ready(phase, cx) {
+            return Ok(outcome);
+        }
+        self.record_batch(phase, cx, outcome);
+        Ok(outcome)
+    }
+
+    /// Records the usual batch, which is one ready source. Returns whether it is that.
+    fn record_one_ready(&self, phase: &PollPhase, cx: &PollContext<'_>) -> bool {
+        let batch = phase.batch.borrow();
+        let (Some(Batched::Ready(token, readiness)), 1) = (batch.front(), batch.len()) else {
+            return false;
+        };
+        if cx.clock.is_virtual() {
+            return false;
+        }
+        let known = phase.registrations.borrow().number_of(*token);
+        let Some((number, is_closed)) = known else {
+            return false;
+        };
+        let flags = flags_of(*readiness) | if is_closed { KNOWN_AS_CLOSED } else { 0 };
+        self.journal.record_ready(number, flags);
+        true
+    }
+
+    fn record_batch(&self, phase: &PollPhase, cx: &PollContext<'_>, outcome: PollOutcome) {
+        let mut batch = phase.batch.borrow_mut();
+        for batched in batch.iter_mut() {
+            if matches!(batched, Batched::InRemoteQueue)
+                && let Some(envelope) = cx.remote_queue.pop()
+            {
+                *batched = Batched::Journaled(envelope);
+            }
+        }
+        // The budget of a source may have been exhausted before the source was closed.
+        let registrations = phase.registrations.borrow();
+        batch.retain(|batched| match batched {
+            Batched::Ready(token, _) => registrations.number_of(*token).is_some(),
+            _ => true,
+        });
+        let now = cx.clock.is_virtual().then(|| cx.clock.now());
+        let is_held = outcome == PollOutcome::ClockHeld;
+        self.journal.record_poll(now, is_held, batch.len(), |out| {
+            for batched in batch.iter() {
+                record(batched, &registrations, cx, out);
+            }
+        });
+    }
+
+    pub(super) fn take_held(&self) -> Vec<Batched> {
+        self.early
+            .take()
+            .into_iter()
+            .map(Batched::Journaled)
+            .collect()
+    }
+
+    fn replay(
+        &self,
+        reader: &Reader,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+    ) -> io::Result<PollOutcome> {
+        let Some(poll) = reader.poll() else {
+            return Ok(PollOutcome::ClockHeld); // stops the loop
+        };
+        if let Some(now) = poll.now {
+            cx.clock.jump_to(now);
+        }
+        // Sources of which the budget was exhausted are in the recording, too.
+        let mut registrations = phase.registrations.borrow_mut();
+        registrations.merge_events(std::iter::empty(), |_, _| {});
+        drop(registrations);
+        for arrival in &poll.arrivals {
+            if self.replay_arrival(arrival, reader, phase, cx)?.is_none() {
+                return Ok(PollOutcome::ClockHeld);
+            }
+        }
+        Ok(match poll.is_held {
+            true => PollOutcome::ClockHeld,
+            false => PollOutcome::Arrivals,
+        })
+    }
+
+    /// Appends an arrival to the batch. Returns `None` if the replay has to end.
+    fn replay_arrival(
+        &self,
+        arrival: &ArrivalRecord,
+        reader: &Reader,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+    ) -> io::Result<Option<()>> {
+        let batched = match arrival {
+            ArrivalRecord::Simulated(_) => {
+                let before = phase.batch.borrow().len();
+                phase.batch_due_completions(cx.clock);
+                if phase.batch.borrow().len() == before {
+                    let stalled = phase.simulated.take_stalled().into_iter();
+                    phase
+                        .batch
+                        .borrow_mut()
+                        .extend(stalled.map(Batched::Simulated));
+                }
+                return Ok(Some(()));
+            }
+            ArrivalRecord::Ready(number, flags) => {
+                let mut registrations = phase.registrations.borrow_mut();
+                let Some(token) = registrations.token_of(*number) else {
+                    reader.diverge(format!("no source {number} is open"));
+                    return Ok(None);
+                };
+                if flags & KNOWN_AS_CLOSED != 0 {
+                    registrations.set_read_closed(token);
+                }
+                Batched::Ready(token, readiness_of(*flags))
+            }
+            ArrivalRecord::Signal(number) => Batched::Signal(*number as i32),
+            ArrivalRecord::Job(id, JobRecord::Result(bytes)) => {
+                let codec = cx.pool.codec(*id);
+                let value =
+                    codec.and_then(|codec| (codec.take)(&mut Input::new(reader.bytes(bytes))));
+                let Some(value) = value else {
+                    reader.diverge(format!("no job {id} whose result has the recorded type"));
+                    return Ok(None);
+                };
+                Batched::Message(Message::JobDone(*id, Ok(value)))
+            }
+            ArrivalRecord::Job(id, JobRecord::Panicked(text)) if cx.pool.codec(*id).is_some() => {
+                let payload = Box::new(text.clone());
+                Batched::Message(Message::JobDone(*id, Err(payload)))
+            }
+            ArrivalRecord::Unsupported => {
+                reader.diverge("a message that a replay can't make".to_owned());
+                return Ok(None);
+            }
+            of_thread => match self.wait_for(of_thread, phase, cx)? {
+                Some(envelope) => Batched::Journaled(envelope),
+                None => {
+                    let seconds = LONGEST_WAIT.as_secs();
+                    let missing = "no thread of the program has sent it";
+                    reader.diverge(format!("{missing} within {seconds} seconds"));
+                    return Ok(None);
+                }
+            },
+        };
+        phase.batch.borrow_mut().push_back(batched);
+        Ok(Some(()))
+    }
+
+    /// Waits until a thread has sent this message.
+    fn wait_for(
+        &self,
+        arrival: &ArrivalRecord,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+    ) -> io::Result<Option<Envelope>> {
+        let began = machine_now();
+        loop {
+            let mut early = self.early.borrow_mut();
+            while let Some(envelope) = cx.remote_queue.pop() {
+                early.push_back(envelope);
+            }
+            if let Some(index) = early.iter().position(|it| is_message(it, arrival)) {
+                return Ok(early.remove(index));
+            }
+            drop(early);
+            let waited = machine_now().saturating_sub(began);
+            let Some(left) = LONGEST_WAIT.checked_sub(waited) else {
+                return Ok(None);
+            };
+            self.journal.paused(|| phase.wait_for_message(cx, left))?;
+        }
+    }
+}
+
+/// Set in the readiness of a source that is known to be closed for reading already.
+const KNOWN_AS_CLOSED: u8 = 16;
+
+fn record(
+    batched: &Batched,
+    registrations: &Registrations,
+    cx: &PollContext<'_>,
+    out: &mut Output,
+) {
+    match batched {
+        Batched::Ready(token, readiness) => {
+            let known = registrations.number_of(*token);
+            let (number, is_closed) = known.expect("a source that is not registered was removed");
+            out.byte(8);
+            out.number(number);
+            let known = if is_closed { KNOWN_AS_CLOSED } else { 0 };
+            out.byte(flags_of(*readiness) | known);
+        }
+        Batched::Simulated(_) => {
+            out.byte(1);
+            out.number(1);
+        }
+        Batched::Signal(number) => {
+            out.byte(9);
+            out.number(u64::from(number.cast_unsigned()));
+        }
+        Batched::Journaled(envelope) => record_message(envelope, cx, out),
+        Batched::InRemoteQueue
+        | Batched::Message(_)
+        | Batched::SignalCallback(_)
+        | Batched::Undecided => out.byte(10),
+    }
+}
+
+fn record_message(envelope: &Envelope, cx: &PollContext<'_>, out: &mut Output) {
+    let mut numbered = |kind, number| {
+        out.byte(kind);
+        out.number(number);
+    };
+    match &envelope.message {
+        Message::Wake(runnable) => numbered(2, runnable.metadata().promise),
+        Message::WakeMain(_) => out.byte(3),
+        Message::Post(..) => numbered(4, envelope.handle),
+        Message::External(id, _) => numbered(5, *id),
+        Message::ExternalDropped(id) => numbered(6, *id),
+        Message::JobDone(id, result) => {
+            numbered(7, *id);
+            match (cx.pool.codec(*id), result) {
+                (Some(codec), Ok(value)) => {
+                    out.byte(1);
+                    put_with_length(out, |out| (codec.put)(&**value, out));
+                }
+                (Some(_), Err(payload)) => {
+                    out.byte(2);
+                    let text = payload.downcast_ref::<String>().map(String::as_str);
+                    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+                    out.text(text.unwrap_or("a payload without a text").as_bytes());
+                }
+                (None, _) => out.byte(0),
+            }
+        }
+        Message::Source(..) | Message::Signal(_) => out.byte(10),
+    }
+}
+
+/// Returns whether a message is the one that was recorded.
+fn is_message(envelope: &Envelope, recorded: &ArrivalRecord) -> bool {
+    match (&envelope.message, recorded) {
+        (Message::Wake(runnable), ArrivalRecord::Wake(promise)) => {
+            runnable.metadata().promise == *promise
+        }
+        (Message::WakeMain(_), ArrivalRecord::WakeMain) => true,
+        (Message::Post(..), ArrivalRecord::Post(handle)) => envelope.handle == *handle,
+        (Message::External(id, _), ArrivalRecord::External(recorded))
+        | (Message::ExternalDropped(id), ArrivalRecord::ExternalDropped(recorded))
+        | (Message::JobDone(id, _), ArrivalRecord::Job(recorded, _)) => id == recorded,
+        _ => false,
+    }
+}
+
+fn flags_of(readiness: Readiness) -> u8 {
+    u8::from(readiness.readable)
+        | u8::from(readiness.writable) << 1
+        | u8::from(readiness.read_closed) << 2
+        | u8::from(readiness.write_closed) << 3
+}
+
+fn readiness_of(flags: u8) -> Readiness {
+    Readiness {
+        readable: flags & 1 != 0,
+        writable: flags & 2 != 0,
+        read_closed: flags & 4 != 0,
+        write_closed: flags & 8 != 0,
+    }
+}

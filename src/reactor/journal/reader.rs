@@ -1,0 +1,325 @@
+//! The side of a journal that replays.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::describe::{self, Operation};
+use super::format::{
+    ArrivalRecord, CallResult, EndReason, JobRecord, NotAJournal, Parsed, Place, PollRecord,
+    Record, parse,
+};
+use super::value::{Input, Output, Value};
+use super::{SourceLocation, Subject};
+
+pub(crate) struct Reader {
+    bytes: Vec<u8>,
+    parsed: Parsed,
+    /// The places at which the sources of the recording were created, by their numbers.
+    sources: Vec<u64>,
+    /// The jobs of which a result was recorded.
+    jobs: HashSet<u64>,
+    next: Cell<usize>,
+    clock: Cell<Duration>,
+    /// The places at which the sources of the replay were created.
+    program_sources: RefCell<Vec<SourceLocation>>,
+    divergence: RefCell<Option<Divergence>>,
+    /// Whether the run has failed, so that what follows is not compared.
+    has_failed: Cell<bool>,
+}
+
+/// The first difference between a recording and the program that is replayed.
+#[derive(Debug, Clone)]
+pub(crate) struct Divergence {
+    /// The number of the record.
+    pub(crate) record: usize,
+    /// What the recording contains; `None` if it has ended.
+    pub(crate) recorded: Option<String>,
+    pub(crate) program: String,
+    /// The records before it, for orientation.
+    pub(crate) before: Vec<String>,
+    /// What is wrong with the file, if the recording has ended for that reason.
+    pub(crate) damage: Option<(usize, &'static str)>,
+    /// Why a complete file contains no more.
+    pub(crate) end: Option<EndReason>,
+}
+
+/// How many records before a divergence are reported.
+const RECORDS_BEFORE: usize = 3;
+
+impl Reader {
+    pub(crate) fn new(bytes: Vec<u8>) -> Result<Reader, NotAJournal> {
+        let parsed = parse(&bytes)?;
+        let (mut sources, mut jobs) = (Vec::new(), HashSet::new());
+        for record in &parsed.records {
+            match record {
+                Record::Call {
+                    operation,
+                    subject,
+                    result,
+                } if *operation == Operation::Register as u8 && is_success(result, &bytes) => {
+                    sources.push(*subject);
+                }
+                Record::Poll(poll) => jobs.extend(poll.arrivals.iter().filter_map(recorded_job)),
+                _ => {}
+            }
+        }
+        Ok(Reader {
+            bytes,
+            parsed,
+            sources,
+            jobs,
+            next: Cell::new(0),
+            clock: Cell::new(Duration::ZERO),
+            program_sources: RefCell::default(),
+            divergence: RefCell::new(None),
+            has_failed: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn settings(&self) -> &[u8] {
+        &self.bytes[self.parsed.settings.clone()]
+    }
+
+    pub(crate) fn has_start(&self) -> bool {
+        self.parsed.has_start
+    }
+
+    pub(crate) fn damage(&self) -> Option<(usize, &'static str)> {
+        self.parsed.damage
+    }
+
+    pub(crate) fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        &self.bytes[range.clone()]
+    }
+
+    /// Returns the result of a call as `Value` has it.
+    pub(super) fn result_bytes(&self, result: &CallResult) -> Cow<'_, [u8]> {
+        let mut out = Output::default();
+        match result {
+            CallResult::Bytes(range) => return Cow::Borrowed(self.bytes(range)),
+            CallResult::Number(number) => {
+                out.byte(0);
+                out.number(*number);
+            }
+            CallResult::WouldBlock => io::Error::from(io::ErrorKind::WouldBlock).encode(&mut out),
+        }
+        Cow::Owned(out.into_bytes())
+    }
+
+    /// Returns the records in words.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        let records = self.parsed.records.iter();
+        records.map(|record| describe::of_record(record, self))
+    }
+
+    pub(crate) fn has_diverged(&self) -> bool {
+        self.divergence.borrow().is_some()
+    }
+
+    pub(crate) fn divergence(&self) -> Option<Divergence> {
+        self.divergence.borrow().clone()
+    }
+
+    /// Returns whether a result of the job was recorded, so that it must not run.
+    pub(crate) fn has_result_of(&self, job: u64) -> bool {
+        self.jobs.contains(&job)
+    }
+
+    pub(crate) fn last_now(&self) -> Duration {
+        self.clock.get()
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        let program = || "a reading of the clock".to_owned();
+        let reading = self.expect(program, |record| match record {
+            Record::Clock(now) => Some(*now),
+            _ => None,
+        });
+        if let Some(now) = reading {
+            self.clock.set(now);
+        }
+        self.clock.get()
+    }
+
+    /// Returns the next poll phase of the recording.
+    pub(crate) fn poll(&self) -> Option<&PollRecord> {
+        let poll = self.expect(
+            || "a poll phase".to_owned(),
+            |record| match record {
+                Record::Poll(poll) => Some(poll),
+                _ => None,
+            },
+        )?;
+        if let Some(now) = poll.now {
+            self.clock.set(now);
+        }
+        Some(poll)
+    }
+
+    /// Stops comparing, because the run has failed.
+    pub(super) fn failed(&self) {
+        self.has_failed.set(true);
+    }
+
+    /// Returns the recorded result of a call, which `take` reads.
+    pub(super) fn call<T>(
+        &self,
+        operation: Operation,
+        subject: Subject,
+        take: impl FnOnce(Input<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let program = || describe::of_program(operation, subject, self);
+        let result = self.expect(program, |record| match record {
+            Record::Call {
+                operation: recorded,
+                subject: of,
+                result,
+            } if *recorded == operation as u8 && is_same(operation, subject, *of) => Some(result),
+            _ => None,
+        })?;
+        let bytes = self.result_bytes(result);
+        let result = take(Input::new(&bytes));
+        if result.is_none() {
+            self.next.set(self.next.get() - 1);
+            self.diverge(format!("{}, with a result of another type", program()));
+            return None;
+        }
+        if operation == Operation::Register
+            && bytes.first() == Some(&0)
+            && let Subject::Place(location) = subject
+        {
+            self.program_sources.borrow_mut().push(location);
+        }
+        result
+    }
+
+    pub(super) fn label(&self, text: &str, location: SourceLocation) {
+        let program = || format!("the label {text:?} at {location}");
+        self.expect(program, |record| match record {
+            Record::Label { text: recorded, .. } if recorded == text => Some(()),
+            _ => None,
+        });
+    }
+
+    /// Takes the next record if it is what the program asks for.
+    fn expect<'a, T>(
+        &'a self,
+        program: impl FnOnce() -> String,
+        accept: impl FnOnce(&'a Record) -> Option<T>,
+    ) -> Option<T> {
+        if self.has_diverged() || self.has_failed.get() {
+            return None;
+        }
+        let accepted = self.parsed.records.get(self.next.get()).and_then(accept);
+        match accepted {
+            Some(_) => self.next.set(self.next.get() + 1),
+            None => self.diverge(program()),
+        }
+        accepted
+    }
+
+    /// Ends the replay because the program does something else.
+    #[cold]
+    pub(crate) fn diverge(&self, program: String) {
+        let next = self.next.get();
+        let records = &self.parsed.records;
+        let before = &records[next.saturating_sub(RECORDS_BEFORE)..next.min(records.len())];
+        let end = match records.get(next) {
+            Some(Record::End(reason)) => Some(*reason),
+            _ => None,
+        };
+        let recorded = records.get(next).filter(|_| end.is_none());
+        let divergence = Divergence {
+            record: next,
+            recorded: recorded.map(|record| describe::of_record(record, self)),
+            program,
+            before: before
+                .iter()
+                .map(|record| describe::of_record(record, self))
+                .collect(),
+            damage: self.parsed.damage,
+            end,
+        };
+        self.divergence.borrow_mut().get_or_insert(divergence);
+    }
+
+    /// Checks at the end of the run that the recording has ended as well.
+    pub(crate) fn finish(&self) {
+        let is_at_end = matches!(
+            self.parsed.records.get(self.next.get()),
+            None | Some(Record::End(_))
+        );
+        if !is_at_end {
+            self.diverge("the end of the run".to_owned());
+        }
+    }
+
+    pub(super) fn place(&self, id: u64) -> Option<&Place> {
+        let id = usize::try_from(id).ok()?;
+        self.parsed.places.get(id)?.as_ref()
+    }
+
+    /// Returns where a source of the recording was created.
+    pub(super) fn recorded_source(&self, number: u64) -> Option<&Place> {
+        let number = usize::try_from(number).ok()?;
+        self.place(*self.sources.get(number)?)
+    }
+
+    /// Returns where a source of the replay was created.
+    pub(super) fn program_source(&self, number: u64) -> Option<SourceLocation> {
+        let number = usize::try_from(number).ok()?;
+        self.program_sources.borrow().get(number).copied()
+    }
+}
+
+fn is_success(result: &CallResult, bytes: &[u8]) -> bool {
+    match result {
+        CallResult::Bytes(range) => bytes[range.clone()].first() == Some(&0),
+        CallResult::Number(_) => true,
+        CallResult::WouldBlock => false,
+    }
+}
+
+fn is_same(operation: Operation, subject: Subject, recorded: u64) -> bool {
+    match subject {
+        Subject::Number(number) => !operation.has_stable_subject() || number == recorded,
+        Subject::Nothing | Subject::Place(_) => true,
+    }
+}
+
+fn recorded_job(arrival: &ArrivalRecord) -> Option<u64> {
+    match arrival {
+        ArrivalRecord::Job(id, JobRecord::Result(_) | JobRecord::Panicked(_)) => Some(*id),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "the replay differs from the recording at record {}",
+            self.record
+        )?;
+        for line in &self.before {
+            writeln!(f, "      both: {line}")?;
+        }
+        match (&self.recorded, self.end, self.damage) {
+            (Some(recorded), ..) => writeln!(f, "  recorded: {recorded}")?,
+            (None, Some(reason), _) => writeln!(f, "  recorded: {}", describe::of_end(reason))?,
+            (None, None, Some((offset, what))) => {
+                writeln!(
+                    f,
+                    "  recorded: nothing more, because {what} (byte {offset})"
+                )?;
+            }
+            (None, None, None) => writeln!(f, "  recorded: nothing more")?,
+        }
+        write!(f, "   program: {}", self.program)
+    }
+}

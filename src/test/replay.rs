@@ -1,0 +1,323 @@
+//! Replays a recording of a [`FlightRecorder`](crate::flight_recorder::FlightRecorder).
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::panic::Location;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::observe::Observer;
+use crate::reactor::journal::format::{EndReason, NotAJournal, VERSION};
+use crate::reactor::journal::{Divergence, Journal, Reader};
+use crate::runtime::{Builder, EventLoop, MainOutput, RunError};
+
+/// Runs a program without the outside: what enters its loop comes from a recording.
+///
+/// `program` must be the program that was recorded by
+/// [`Builder::record`](crate::Builder::record), as the main future of
+/// [`EventLoop::run`]. Everything happens in the order of the recording, and each label of a
+/// [`Log`](super::Log) is compared with the recorded one.
+///
+/// A recording of a run that has failed ends with the failure. As long as the program fails, so does
+/// the replay; the mended program reaches the end of the recording, and the replay returns
+/// [`Replayed::RecordingEnded`].
+///
+/// [`guide::flight_recorder`](crate::guide::flight_recorder) has a complete example.
+///
+/// # Panics
+///
+/// Panics if the file can't be replayed, if the program does anything else than in the recording, and if
+/// the run fails. The text of a difference has both sides. [`Replay`] returns these as errors.
+#[track_caller]
+pub fn replay<T, F>(path: impl AsRef<Path>, program: F) -> Replayed<T>
+where
+    T: MainOutput,
+    F: AsyncFnOnce() -> T,
+{
+    let path = path.as_ref();
+    let replay = Replay::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    match replay.run(program) {
+        Ok(replayed) => replayed,
+        Err(ReplayFailure::Run(RunError::Uncaught(error))) => {
+            std::panic::resume_unwind(error.into_payload())
+        }
+        Err(failure) => panic!("{}: {failure}", path.display()),
+    }
+}
+
+/// How a replay without a failure has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replayed<T> {
+    /// The run has ended as in the recording.
+    Finished(T),
+    /// The program has done everything that is in the recording, which ends before the run does: the run
+    /// had failed there, the recording was saved there, it had reached its limit, or the file is damaged
+    /// there.
+    RecordingEnded,
+}
+
+impl<T> Replayed<T> {
+    /// Returns the output of the program, if it has finished.
+    pub fn output(self) -> Option<T> {
+        match self {
+            Replayed::Finished(output) => Some(output),
+            Replayed::RecordingEnded => None,
+        }
+    }
+}
+
+/// A recording that was opened for a replay.
+#[must_use = "a recording does nothing until it is replayed"]
+pub struct Replay {
+    builder: Option<Builder>,
+    lines: Vec<String>,
+    damage: Option<String>,
+}
+
+impl Replay {
+    /// Opens a recording.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file can't be read, if it is no recording or one of another version of the
+    /// format, and if it contains nothing. A recording that is damaged later can be replayed up to the
+    /// damage; see [`damage`](Replay::damage).
+    pub fn open(path: impl AsRef<Path>) -> Result<Replay, ReplayError> {
+        let bytes = std::fs::read(path).map_err(ReplayError::Io)?;
+        Replay::from_bytes(bytes)
+    }
+
+    /// Opens a recording that is in memory.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`open`](Replay::open).
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Replay, ReplayError> {
+        let reader = Reader::new(bytes).map_err(|error| match error {
+            NotAJournal::Foreign => ReplayError::Foreign,
+            NotAJournal::OtherVersion(version) => ReplayError::OtherVersion(version),
+            NotAJournal::Incomplete => ReplayError::Incomplete,
+        })?;
+        let lines = reader.lines().collect();
+        let damage = reader.damage();
+        let damage = damage.map(|(offset, what)| format!("{what} (byte {offset})"));
+        let builder = match reader.has_start() {
+            false => None,
+            true => Some(Builder::of_recording(reader).ok_or(ReplayError::UnknownSettings)?),
+        };
+        Ok(Replay {
+            builder,
+            lines,
+            damage,
+        })
+    }
+
+    /// Returns what is wrong with the file, if it does not contain the whole recording.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    /// Returns the records in words, one each.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Registers an observer of the replay, for example a
+    /// [`Recording`](crate::recording::Recording), which makes a page or a trace of it.
+    #[track_caller]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Replay {
+        self.builder = self.builder.map(|builder| builder.observer(observer));
+        self
+    }
+
+    /// Replays a program as [`replay`] does.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the program does anything else than in the recording, and the error of a run
+    /// that fails.
+    #[track_caller]
+    pub fn run<T, F>(self, program: F) -> Result<Replayed<T>, ReplayFailure>
+    where
+        T: MainOutput,
+        F: AsyncFnOnce() -> T,
+    {
+        let location = Location::caller();
+        self.run_with(|event_loop| {
+            let main = async move { program().await };
+            event_loop.run_pinned(location, std::pin::pin!(Some(main)))
+        })
+    }
+
+    /// Replays what `drive` does with the loop, for a loop that was not run by [`EventLoop::run`], or was
+    /// run several times.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`run`](Replay::run).
+    pub fn run_with<T>(
+        self,
+        drive: impl FnOnce(&mut EventLoop) -> Result<T, RunError>,
+    ) -> Result<Replayed<T>, ReplayFailure> {
+        let builder = self.builder.ok_or(ReplayFailure::NoStart)?;
+        let mut event_loop = builder.build().map_err(ReplayFailure::Build)?;
+        let journal: Rc<Journal> = event_loop.state().journal().cloned().expect("a replay");
+        let result = drive(&mut event_loop);
+        drop(event_loop);
+        let reader = journal.reader().expect("a replay");
+        if result.is_ok() {
+            reader.finish();
+        }
+        match (reader.divergence(), result) {
+            (Some(divergence), _) if divergence.is_after_end() => Ok(Replayed::RecordingEnded),
+            (Some(divergence), _) => Err(ReplayFailure::Diverged(DivergenceReport(divergence))),
+            (None, Ok(output)) => Ok(Replayed::Finished(output)),
+            (None, Err(error)) => Err(ReplayFailure::Run(error)),
+        }
+    }
+}
+
+impl Divergence {
+    /// Returns whether the program has only done more than the recording contains, which ends before
+    /// its run does.
+    fn is_after_end(&self) -> bool {
+        match self.end {
+            Some(EndReason::LoopEnded) => false,
+            Some(_) => true,
+            None => self.recorded.is_none() && self.damage.is_some(),
+        }
+    }
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay")
+            .field("records", &self.lines.len())
+            .field("damage", &self.damage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a file can't be replayed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The file can't be read.
+    Io(io::Error),
+    /// The file is no recording.
+    Foreign,
+    /// The recording has another version of the format.
+    OtherVersion(u64),
+    /// The file ends within its head.
+    Incomplete,
+    /// The loop of the recording has settings that this version does not have.
+    UnknownSettings,
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReplayError::Io(error) => write!(f, "the recording can't be read: {error}"),
+            ReplayError::Foreign => {
+                f.write_str("the file is no recording of a flight recorder: pass one")
+            }
+            ReplayError::OtherVersion(version) => write!(
+                f,
+                "the recording has version {version} of the format, and this crate reads version \
+                 {VERSION}: replay it with the version of the crate that recorded it"
+            ),
+            ReplayError::Incomplete => {
+                f.write_str("the file ends before the first record: record it again")
+            }
+            ReplayError::UnknownSettings => f.write_str(
+                "the recorded loop has settings that this version of the crate does not know: replay it \
+                 with the version that recorded it",
+            ),
+        }
+    }
+}
+
+impl Error for ReplayError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ReplayError::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a replay has failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReplayFailure {
+    /// The program has done something else than in the recording.
+    Diverged(DivergenceReport),
+    /// The run has failed, as in the recording or instead of what follows there.
+    Run(RunError),
+    /// The recording was kept in memory and has lost its start.
+    NoStart,
+    /// The loop can't be built.
+    Build(io::Error),
+}
+
+impl fmt::Display for ReplayFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReplayFailure::Diverged(report) => report.fmt(f),
+            ReplayFailure::Run(error) => write!(f, "the replayed run has failed: {error}"),
+            ReplayFailure::NoStart => f.write_str(
+                "the recording has dropped its start to keep its limit: record with a higher \
+                 `FlightRecorder::limit`",
+            ),
+            ReplayFailure::Build(error) => {
+                write!(f, "the loop of the replay could not be built: {error}")
+            }
+        }
+    }
+}
+
+impl Error for ReplayFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ReplayFailure::Run(error) => Some(error),
+            ReplayFailure::Build(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// The first difference between a recording and the program that was replayed.
+///
+/// Its text has both sides, the places in the source, and the records before.
+#[derive(Clone)]
+pub struct DivergenceReport(Divergence);
+
+impl DivergenceReport {
+    /// Returns the number of the record at which they differ.
+    pub fn record(&self) -> usize {
+        self.0.record
+    }
+
+    /// Returns what the recording contains there; `None` if it has ended.
+    pub fn recorded(&self) -> Option<&str> {
+        self.0.recorded.as_deref()
+    }
+
+    /// Returns what the program did instead.
+    pub fn program(&self) -> &str {
+        &self.0.program
+    }
+}
+
+impl fmt::Debug for DivergenceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for DivergenceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

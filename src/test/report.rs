@@ -1,0 +1,297 @@
+//! The report of a failing order: its shortest list of decisions, how to replay it, and how it differs
+//! from an order that passes.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::panic;
+use std::sync::Once;
+use std::thread;
+
+use super::log::{Log, LogEntry};
+use super::{FinishedRun, TestFailure, diff};
+use crate::phases::poll::delivery::{Decision, Seed};
+
+/// The environment variable that selects one seed to replay.
+const REPLAY: &str = "NODELOOP_SEED";
+
+/// The maximum number of runs to find the decisions that cause a failure.
+const MAX_SHRINK_RUNS: usize = 400;
+
+/// With more pairs of lines than this no more passing orders are compared, because that would take too
+/// long.
+const MAX_PAIRS: usize = 20_000_000;
+
+/// Returns the seed that the environment asks to replay.
+#[track_caller]
+pub(super) fn seed_to_replay() -> Option<Seed> {
+    let text = std::env::var(REPLAY).ok()?;
+    match text.parse() {
+        Ok(seed) => Some(seed),
+        Err(error) => panic!("{REPLAY}={text}: {error}"),
+    }
+}
+
+/// Replays a seed, prints its decisions, and returns the labels of its log.
+///
+/// # Panics
+///
+/// Panics if the seed fails.
+#[track_caller]
+pub(super) fn replay(seed: Seed, run: impl FnOnce(Seed) -> FinishedRun<()>) -> Vec<String> {
+    let finished = run(seed.clone());
+    eprintln!("{REPLAY}={seed}\n{}", decision_list(&finished.decisions));
+    if !finished.inapplicable.is_empty() {
+        let numbers: Vec<String> = finished.inapplicable.iter().map(usize::to_string).collect();
+        eprintln!(
+            "decisions that do not apply any more, where the plain order was taken: {}",
+            numbers.join(", ")
+        );
+    }
+    let labels = finished.log.labels();
+    super::value_or_panic(finished.result);
+    labels
+}
+
+/// The logs of orders that pass, the plain order first.
+pub(super) struct Passing {
+    logs: Vec<Vec<String>>,
+}
+
+impl Passing {
+    pub(super) fn new(plain: &Log) -> Passing {
+        Passing {
+            logs: vec![plain.labels()],
+        }
+    }
+
+    pub(super) fn note(&mut self, labels: Vec<String>) {
+        self.logs.push(labels);
+    }
+
+    /// Returns the difference between a failing log and the most similar log that passes.
+    fn compared(&self, failing: &Log) -> String {
+        let failing = failing.entries();
+        let labels: Vec<&str> = failing.iter().map(LogEntry::label).collect();
+        let mut nearest: Option<(usize, usize)> = None; // the distance, the index
+        let mut pairs = 0;
+        for (index, log) in self.logs.iter().enumerate() {
+            if nearest.is_some() && pairs > MAX_PAIRS {
+                break;
+            }
+            pairs += log.len() * labels.len();
+            let distance = diff::distance(&as_strs(log), &labels);
+            if nearest.is_none_or(|(least, _)| distance < least) {
+                nearest = Some((distance, index));
+            }
+        }
+        let (distance, index) = nearest.unwrap_or_default();
+        let which = match index {
+            0 => "the plain order",
+            _ => "an order that passes",
+        };
+        if distance == 0 {
+            return format!("The log up to the failure equals that of {which}.");
+        }
+        let title = match index {
+            0 => "The plain order (-), which passes,",
+            _ => "The most similar order that passes (-)",
+        };
+        let difference = diff::difference(&as_strs(&self.logs[index]), &failing);
+        format!("{title} and the order of this seed (+):\n{difference}")
+    }
+}
+
+fn as_strs(labels: &[String]) -> Vec<&str> {
+    labels.iter().map(String::as_str).collect()
+}
+
+/// A run that has failed.
+pub(super) struct Failing {
+    seed: Seed,
+    finished: FinishedRun<()>,
+    failure: TestFailure,
+}
+
+impl Failing {
+    /// Returns the run if it has failed, and otherwise its log.
+    pub(super) fn of(seed: Seed, mut finished: FinishedRun<()>) -> Result<Failing, Log> {
+        match std::mem::replace(&mut finished.result, Ok(())) {
+            Ok(()) => Err(finished.log),
+            Err(failure) => Ok(Failing {
+                seed,
+                finished,
+                failure,
+            }),
+        }
+    }
+
+    pub(super) fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    pub(super) fn failure(&self) -> &TestFailure {
+        &self.failure
+    }
+
+    pub(super) fn decisions(&self) -> usize {
+        self.finished.decisions.len()
+    }
+
+    /// Shortens the list of decisions as long as the test fails, and returns a report.
+    pub(super) fn report(
+        self,
+        title: &str,
+        mut passing: Passing,
+        run: impl Fn(Seed) -> FinishedRun<()>,
+    ) -> String {
+        let total = self.decisions();
+        let shortest = self.shortest(&mut passing, run);
+        let name = thread::current().name().map(str::to_owned);
+        let name = name.filter(|name| name != "main").unwrap_or_default();
+        let mut text = format!("{title} fails; replay it with\n");
+        let replay = format!("{REPLAY}={} cargo test {name}", shortest.seed);
+        let _ = writeln!(text, "    {}", replay.trim_end());
+        let left = shortest.decisions();
+        let _ = writeln!(text, "It fails with {left} of its {total} decisions:");
+        let _ = writeln!(text, "{}", decision_list(&shortest.finished.decisions));
+        let cause = shortest.failure.cause().replace('\n', "\n  ");
+        let _ = writeln!(text, "The failure:\n  {cause}");
+        text + &passing.compared(&shortest.finished.log)
+    }
+
+    /// Finds the shortest part of the decisions that fails: removes one after the other until each is
+    /// needed, then tries all smaller parts, as far as the number of runs allows.
+    fn shortest(self, passing: &mut Passing, run: impl Fn(Seed) -> FinishedRun<()>) -> Failing {
+        let all = self.finished.decisions.clone();
+        let original = self.seed.clone();
+        let mut runs = 0;
+        let mut fails = |decisions: &[Decision]| {
+            if runs == MAX_SHRINK_RUNS {
+                return None;
+            }
+            runs += 1;
+            let seed = original.with_only(decisions);
+            let finished = run(seed.clone());
+            let failing = Failing::of(seed, finished);
+            failing.map_err(|log| passing.note(log.labels())).ok()
+        };
+        let mut shortest = self;
+        let mut has_shrunk = true;
+        while std::mem::take(&mut has_shrunk) {
+            let mut index = 0;
+            while index < shortest.decisions() {
+                let mut kept = shortest.finished.decisions.clone();
+                kept.remove(index);
+                match fails(&kept) {
+                    Some(failing) if failing.decisions() < shortest.decisions() => {
+                        (shortest, has_shrunk) = (failing, true);
+                    }
+                    _ => index += 1,
+                }
+            }
+        }
+        for size in 1..shortest.decisions() {
+            let mut parts = Parts::new(all.len(), size);
+            while let Some(part) = parts.next() {
+                let kept: Vec<Decision> = part.iter().map(|index| all[*index].clone()).collect();
+                if let Some(failing) = fails(&kept).filter(|it| it.decisions() <= size) {
+                    return failing;
+                }
+                if parts.taken > MAX_SHRINK_RUNS {
+                    return shortest;
+                }
+            }
+        }
+        shortest
+    }
+}
+
+/// All choices of `size` among `count` indices, in order.
+struct Parts {
+    count: usize,
+    indices: Vec<usize>,
+    taken: usize,
+}
+
+impl Parts {
+    fn new(count: usize, size: usize) -> Parts {
+        Parts {
+            count,
+            indices: (0..size).collect(),
+            taken: 0,
+        }
+    }
+
+    fn next(&mut self) -> Option<&[usize]> {
+        let size = self.indices.len();
+        if size > self.count {
+            return None;
+        }
+        if self.taken > 0 {
+            let can_move = |at: &usize| self.indices[*at] < self.count - size + *at;
+            let moved = (0..size).rev().find(can_move)?;
+            self.indices[moved] += 1;
+            for at in moved + 1..size {
+                self.indices[at] = self.indices[at - 1] + 1;
+            }
+        }
+        self.taken += 1;
+        Some(&self.indices)
+    }
+}
+
+fn decision_list(decisions: &[Decision]) -> String {
+    let line = |decision: &Decision| format!("  {:>4}  {}", decision.question, decision.text);
+    let lines: Vec<String> = decisions.iter().map(line).collect();
+    match lines.is_empty() {
+        true => "  none".to_owned(),
+        false => lines.join("\n"),
+    }
+}
+
+thread_local! {
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `run` without printing its panics, which are reported later.
+pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_QUIET.try_with(Cell::get).unwrap_or(false) {
+                hook(info);
+            }
+        }));
+    });
+    let _quiet = Quiet {
+        before: IS_QUIET.replace(true),
+    };
+    run()
+}
+
+struct Quiet {
+    before: bool,
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        IS_QUIET.set(self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Parts;
+
+    #[test]
+    fn parts_are_all_choices_of_a_size() {
+        let mut parts = Parts::new(4, 2);
+        let mut all = Vec::new();
+        while let Some(part) = parts.next() {
+            all.push([part[0], part[1]]);
+        }
+        assert_eq!(all, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
+        assert!(Parts::new(1, 2).next().is_none());
+    }
+}

@@ -1,0 +1,114 @@
+//! The complete trace of a run, and the comparison of two runs of one seed.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::{World, WorldBuilder};
+use crate::observe::event::Event;
+use crate::observe::{EventContext, Observer};
+use crate::phases::poll::delivery::Seed;
+
+/// Every entry into user code of every host, in order, one a line.
+#[derive(Clone, Default)]
+pub(super) struct Trace {
+    lines: Rc<RefCell<Vec<String>>>,
+}
+
+impl Trace {
+    /// Returns an observer that adds what a host does.
+    pub(super) fn observer(&self, host: String) -> impl Observer + 'static {
+        let trace = self.clone();
+        move |event: &Event, context: &EventContext<'_>| {
+            if let Event::StepBegin(step) = event {
+                let time = context.time();
+                trace.add(format!(
+                    "{time:?} {host}: {} of {}",
+                    step.kind, step.location
+                ));
+            }
+        }
+    }
+
+    fn add(&self, line: String) {
+        self.lines.borrow_mut().push(line);
+    }
+}
+
+impl WorldBuilder {
+    /// Runs the world that `build` sets up twice for each of the seeds 1 to `seeds`, and compares the
+    /// complete traces: each entry into user code with its host, its virtual time and its place in the
+    /// source, and the entries of the [log](World::log).
+    ///
+    /// `build` adds hosts and a script to a new world, which is then run.
+    ///
+    /// # Panics
+    ///
+    /// Panics with the first difference if the two runs of a seed differ: the program depends on something
+    /// that the world does not control, such as the order of a hash map, the clock of the system, a
+    /// random number, an address or a thread. Panics if a run fails, like [`World::run`].
+    ///
+    /// # Examples
+    ///
+    /// ```should_panic
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use nodeloop::test::World;
+    ///
+    /// static CALLS: AtomicU64 = AtomicU64::new(0);
+    /// World::builder().check_deterministic(3, |world| {
+    ///     let log = world.log();
+    ///     world.host("a").run(async move || {
+    ///         log.add(CALLS.fetch_add(1, Ordering::Relaxed)); // kept from one run to the next
+    ///     });
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn check_deterministic(self, seeds: u64, build: impl Fn(&World)) {
+        for number in 1..=seeds {
+            let seed = Seed::new(number);
+            let (first, second) = (self.traced(&seed, &build), self.traced(&seed, &build));
+            let differs = first
+                .iter()
+                .zip(&second)
+                .position(|(one, other)| one != other);
+            let longer = (first.len() != second.len()).then(|| first.len().min(second.len()));
+            let Some(at) = differs.or(longer) else {
+                continue;
+            };
+            let line = |trace: &[String]| {
+                trace
+                    .get(at)
+                    .map_or("nothing: the run has ended", String::as_str)
+                    .to_owned()
+            };
+            let before = at
+                .checked_sub(1)
+                .map_or("the start", |at| first[at].as_str());
+            panic!(
+                "two runs of seed {seed} differ: the program depends on something that the world does not \
+                 control\n  after      {before}\n  first run  {}\n  second run {}",
+                line(&first),
+                line(&second)
+            );
+        }
+    }
+
+    /// Runs a world and returns its trace, followed by its log.
+    #[track_caller]
+    fn traced(&self, seed: &Seed, build: &impl Fn(&World)) -> Vec<String> {
+        let trace = Trace::default();
+        let settings = WorldBuilder {
+            trace: Some(trace.clone()),
+            ..self.clone()
+        };
+        let world = settings.seed(seed.clone()).build();
+        build(&world);
+        world.run();
+        let log = world.log().labels().into_iter();
+        trace
+            .lines
+            .take()
+            .into_iter()
+            .chain(log.map(|label| format!("the log: {label}")))
+            .collect()
+    }
+}

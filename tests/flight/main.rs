@@ -1,0 +1,8 @@
+//! The flight recorder: recordings of real runs, and their replays.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod basics;
+mod failures;
+mod generated;
