@@ -33,6 +33,7 @@ mod notify;
 pub(crate) mod release;
 pub(crate) mod runner;
 mod shutdown;
+mod simulated_job;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod tasks;
@@ -243,6 +244,10 @@ impl Runner<'_> {
                     let origin = waker.meta.origin(StepKind::RemoteWake);
                     Macrotask::callback(move || state.push_main(&waker), origin)
                 }
+                Arrival::SimulatedJob(id) => match self.simulated_job(id) {
+                    Some(macrotask) => macrotask,
+                    None => continue,
+                },
                 Arrival::Message(Message::JobDone(id, result)) => {
                     match self.pool.take_done(id, result) {
                         Ok(macrotask) => macrotask,

@@ -5,6 +5,7 @@
 //! `pool/workers.rs`.
 
 mod outstanding;
+mod simulated;
 mod workers;
 
 /// What `workers.rs` uses of threads, which the loom model replaces.
@@ -24,12 +25,14 @@ mod threads {
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, Work};
 use crate::reactor::journal::value::{Input, Output};
 use crate::reactor::remote_queue::RemoteQueue;
 use outstanding::Outstanding;
+use simulated::SimulatedWorkers;
 use workers::Workers;
 
 pub(crate) type JobId = u64;
@@ -62,6 +65,8 @@ pub(crate) type JobDone = Box<dyn FnOnce()>;
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
+    /// What takes the place of the threads on a host of a simulated world.
+    simulated: Option<RefCell<SimulatedWorkers>>,
     /// The callbacks of the jobs that have not been delivered yet.
     outstanding: RefCell<Outstanding<OutstandingJob>>,
     /// The result of the job whose callback is about to be called. The callback does not receive it as an
@@ -82,8 +87,17 @@ impl Pool {
     pub(crate) fn new(remote_queue: Arc<RemoteQueue>, limit: usize) -> Pool {
         Pool {
             workers: Workers::new(remote_queue, limit),
+            simulated: None,
             outstanding: RefCell::default(),
             result: Cell::new(None),
+        }
+    }
+
+    /// Creates the pool of a host of a simulated world, which has no threads.
+    pub(crate) fn simulated(remote_queue: Arc<RemoteQueue>, limit: usize) -> Pool {
+        Pool {
+            simulated: Some(RefCell::new(SimulatedWorkers::new(limit))),
+            ..Pool::new(remote_queue, limit)
         }
     }
 
@@ -142,10 +156,33 @@ impl Pool {
         self.outstanding.borrow().get(id)?.codec
     }
 
+    /// Appends a job of a simulated host, which takes `duration` from its start; `None` if it never
+    /// finishes.
+    pub(crate) fn submit_simulated(
+        &self,
+        work: JobWork,
+        (done, origin): (JobDone, Origin),
+        now: Duration,
+        duration: Option<Duration>,
+    ) -> JobId {
+        let id = self.add(done, origin, None);
+        if let Some(simulated) = &self.simulated {
+            simulated.borrow_mut().add(id, work, now, duration);
+        }
+        id
+    }
+
     /// Removes a job from the queue if no thread has started it. The caller drops the first value
     /// outside of any borrow.
-    pub(crate) fn cancel(&self, id: JobId) -> Option<(impl Sized + use<>, Option<Origin>)> {
-        let (_, work) = self.workers.cancel(id)?;
+    pub(crate) fn cancel(
+        &self,
+        id: JobId,
+        now: Duration,
+    ) -> Option<(impl Sized + use<>, Option<Origin>)> {
+        let work = match &self.simulated {
+            Some(simulated) => simulated.borrow_mut().cancel(id, now)?,
+            None => self.workers.cancel(id)?.1,
+        };
         Some(self.forget(id, Some(work)))
     }
 
@@ -223,6 +260,38 @@ impl Pool {
         ids.map(entry).collect()
     }
 
+    /// Returns whether threads run the jobs, as opposed to a simulated host.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.simulated.is_none()
+    }
+
+    /// Returns when the next job of a simulated host finishes.
+    pub(crate) fn next_end(&self) -> Option<Duration> {
+        self.simulated.as_ref()?.borrow().next_end()
+    }
+
+    /// Returns when all jobs of a simulated host will have finished, or the location of one that never
+    /// does.
+    pub(crate) fn last_end(&self) -> Result<Option<Duration>, Option<SourceLocation>> {
+        let Some(simulated) = &self.simulated else {
+            return Ok(None);
+        };
+        let last_end = simulated.borrow().last_end();
+        last_end.map_err(|id| self.location(id))
+    }
+
+    /// Returns the jobs of a simulated host that have finished at `now`, in the order in which they
+    /// did.
+    pub(crate) fn finish_due(&self, now: Duration) -> Vec<JobId> {
+        let simulated = self.simulated.as_ref();
+        simulated.map_or_else(Vec::new, |it| it.borrow_mut().finish_due(now))
+    }
+
+    /// Removes the work of a job of a simulated host that has finished, for the loop to run it.
+    pub(crate) fn take_finished(&self, id: JobId) -> Option<JobWork> {
+        self.simulated.as_ref()?.borrow_mut().take_finished(id)
+    }
+
     /// Blocks this thread until every job has finished, without delivering them. Returns the id of
     /// the next job.
     pub(crate) fn wait_for_jobs(&self) -> JobId {
@@ -234,7 +303,9 @@ impl Pool {
     /// outside of any borrow. Running jobs finish, and their results are dropped.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         let waiting = self.workers.take_waiting();
+        let simulated = self.simulated.as_ref();
+        let simulated = simulated.map(|it| it.borrow_mut().take_all());
         let outstanding = self.outstanding.borrow_mut().take_all();
-        (waiting, outstanding)
+        (waiting, simulated, outstanding)
     }
 }

@@ -36,6 +36,13 @@ pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
     }
 }
 
+/// Leaves the current loop of this thread, so that none is running, until the guard is dropped.
+pub(crate) fn leave() -> Entered {
+    Entered {
+        previous: set_current(Current::None),
+    }
+}
+
 /// Restores the previous current loop when dropped; see [`enter`].
 pub(crate) struct Entered {
     previous: Current,

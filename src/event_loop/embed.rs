@@ -142,6 +142,7 @@ impl LoopState {
         timer
             .into_iter()
             .chain(self.poll.simulated.next_due())
+            .chain(self.pool.next_end())
             .min()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::state::LoopState;
 use crate::blocking::pool::{JobDone, JobId, JobWork};
@@ -71,7 +72,7 @@ impl LoopState {
     pub(super) fn cancel_journaled(&self, journal: &Journal, id: JobId) -> bool {
         let mut cancelled = None;
         let is_cancelled = journal.call(Operation::CancelJob, Subject::Number(id), || {
-            cancelled = self.pool.cancel(id);
+            cancelled = self.pool.cancel(id, Duration::ZERO);
             Ok(cancelled.is_some())
         });
         if let Some((cancelled, origin)) = cancelled {

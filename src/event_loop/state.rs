@@ -284,17 +284,27 @@ impl LoopState {
     ) -> JobId {
         let mut origin = Origin::of(StepKind::JobDone, location, self.pool.next_id());
         origin.entry = self.enqueued(origin, None);
+        if let Some(world) = self.world() {
+            let duration = world.job_duration(location);
+            let (job, now) = ((done, origin), self.clock.now());
+            return self.pool.submit_simulated(work, job, now, duration);
+        }
         match self.journal() {
             None => self.pool.submit(work, done, origin),
             Some(journal) => self.submit_journaled(journal, work, done, origin),
         }
     }
 
+    /// Returns the time on a host of a simulated world, and zero elsewhere.
+    fn world_now(&self) -> Duration {
+        self.world().map_or(Duration::ZERO, |_| self.clock.now())
+    }
+
     /// Cancels a job that no thread has started. Returns whether it was cancelled.
     pub(crate) fn cancel_job(&self, id: JobId) -> bool {
         self.refuse_if_observer();
         match self.journal() {
-            None => match self.pool.cancel(id) {
+            None => match self.pool.cancel(id, self.world_now()) {
                 Some((cancelled, origin)) => self.drop_cancelled(cancelled, origin),
                 None => return false,
             },

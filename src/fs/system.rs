@@ -8,7 +8,6 @@ use std::fs::{FileTimes, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::metadata::Metadata;
 use super::open_options::Opening;
@@ -17,9 +16,6 @@ use super::read_dir::Entries;
 use super::times;
 use crate::event_loop::current::try_current;
 use crate::reactor::disk::{Disk, DiskFile};
-
-/// When the virtual clock of a world starts, for the times of files: the year 2000.
-const WORLD_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// The file system of a loop.
 #[derive(Clone)]
@@ -38,9 +34,8 @@ impl FileSystem {
     /// Returns the file system of the running loop.
     pub(super) fn current() -> FileSystem {
         let disk = try_current().and_then(|state| {
-            let disk = state.world()?.disk();
-            disk.set_now(WORLD_EPOCH + state.clock.now());
-            Some(disk)
+            let host = state.world()?;
+            Some(host.disk())
         });
         disk.map_or(FileSystem::Real, FileSystem::Simulated)
     }

@@ -64,6 +64,8 @@ pub(crate) enum Wait {
 pub(crate) enum Arrival {
     Macrotask(Macrotask),
     Message(Message),
+    /// A job of a simulated host has finished. The caller runs it.
+    SimulatedJob(JobId),
     /// A signal. The caller passes its callbacks to [`PollPhase::put_first`].
     Signal(SignalNumber),
     /// The delivery decides about the next arrival now: the caller calls [`PollPhase::decide`].
@@ -73,6 +75,8 @@ pub(crate) enum Arrival {
 /// Something that has arrived and waits to be handed out.
 enum Batched {
     Simulated(Macrotask),
+    /// A job of a simulated host that has finished.
+    SimulatedJob(JobId),
     /// A message that is still in the remote queue.
     InRemoteQueue,
     /// A message that a delivery has taken out of the remote queue.
@@ -152,9 +156,11 @@ impl PollPhase {
             simulated: Simulated::default(),
             time,
             delivery,
-            world,
             longest_wait: Cell::new(None),
-            must_poll_os: Cell::new(false),
+            // A host has no operating system to poll, so this stays set, and no poll phase is skipped:
+            // a job may have finished.
+            must_poll_os: Cell::new(world.is_some()),
+            world,
             registry,
         };
         Ok((phase, waker))
@@ -190,6 +196,7 @@ impl PollPhase {
                 Batched::Simulated(macrotask) | Batched::SignalCallback(macrotask) => {
                     return Some(Arrival::Macrotask(macrotask));
                 }
+                Batched::SimulatedJob(id) => return Some(Arrival::SimulatedJob(id)),
                 Batched::InRemoteQueue => {
                     if let Some(envelope) = remote_queue.pop() {
                         return Some(Arrival::Message(envelope.message));
@@ -350,8 +357,12 @@ impl PollPhase {
                 }
                 Batched::Message(message) => messages.push(message),
                 Batched::Journaled(envelope) => messages.push(envelope.message),
-                // The queue keeps its messages, and a signal's listeners are dropped elsewhere.
-                Batched::InRemoteQueue | Batched::Signal(_) | Batched::Undecided => {}
+                // The queue keeps its messages, the pool its jobs, and a signal's listeners are dropped
+                // elsewhere.
+                Batched::InRemoteQueue
+                | Batched::SimulatedJob(_)
+                | Batched::Signal(_)
+                | Batched::Undecided => {}
                 // The operating system does not report the event again, and the source may outlive
                 // this run.
                 Batched::Ready(token, readiness) => {
@@ -376,7 +387,8 @@ impl PollPhase {
                 ResourceKind::Read,
                 registrations.location(*token),
             )),
-            Batched::InRemoteQueue | Batched::Undecided => {} // listed with the remote queue
+            // Listed with the remote queue and the pool.
+            Batched::InRemoteQueue | Batched::SimulatedJob(_) | Batched::Undecided => {}
             Batched::Message(_)
             | Batched::Journaled(_)
             | Batched::Signal(_)

@@ -44,8 +44,11 @@ pub(crate) use tree::EntryFacts;
 use errno::Result;
 use files::Position;
 use inode::Node;
-use random::Random;
+pub(crate) use random::Random;
 use volume::{Follow, Volume};
+
+/// When the virtual clock of a world starts, for the times of files: the year 2000.
+const WORLD_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// The disk of a simulated host: a file system in memory with the semantics and the errors of Linux.
 ///
@@ -228,14 +231,18 @@ impl Disk {
         self.lock().crash(&mut Random::new(seed));
     }
 
+    /// Sets the time that changes are stamped with to a time of the virtual clock of a world.
+    pub(crate) fn set_world_time(&self, now: Duration) {
+        self.set_now(WORLD_EPOCH + now);
+    }
+
     /// Sets the time that changes are stamped with, since the epoch of Unix.
     pub(crate) fn set_now(&self, now: Duration) {
         self.lock().now = now;
     }
 
     /// Sets the start of the random numbers that decide about faults with a probability.
-    #[cfg_attr(not(test), expect(dead_code, reason = "used by the world"))]
-    pub(crate) fn set_seed(&self, seed: u64) {
+    pub(crate) fn set_random_start(&self, seed: u64) {
         self.lock().faults.random = Random::new(seed);
     }
 

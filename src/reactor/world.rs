@@ -12,6 +12,7 @@ mod connect;
 mod datagram;
 mod errors;
 pub(crate) mod faults;
+mod jobs;
 mod keepalive;
 pub(crate) mod link;
 mod network;
@@ -25,9 +26,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::reactor::clock::Clock;
-
 use super::disk::Disk;
+use crate::reactor::clock::Clock;
+use jobs::JobTimes;
+
+pub use jobs::SimulatedJob;
 pub(crate) use network::Network;
 pub(crate) use options::Options;
 #[allow(
@@ -41,15 +44,19 @@ pub(crate) struct WorldState {
     now: Rc<Cell<Duration>>,
     hosts: RefCell<Vec<HostState>>,
     network: RefCell<Network>,
+    /// What the random numbers of the hosts begin with.
+    pub(crate) random_start: Cell<u64>,
 }
 
 /// What the world knows of one host, up or down.
 pub(crate) struct HostState {
     pub(crate) name: String,
-    /// How far the clock of the host is, if it is ahead of the shared time.
-    own_time: Rc<Cell<Duration>>,
     /// What is on it outlives the loop of the host.
     pub(crate) disk: Disk,
+    /// How long its jobs take.
+    pub(crate) jobs: JobTimes,
+    /// How far the clock of the host is, if it is ahead of the shared time.
+    own_time: Rc<Cell<Duration>>,
 }
 
 /// Identifies a host of a world: its number in the order of creation.
@@ -69,6 +76,7 @@ impl WorldState {
             now: Rc::default(),
             hosts: RefCell::default(),
             network: RefCell::default(),
+            random_start: Cell::new(0),
         }
     }
 
@@ -87,10 +95,13 @@ impl WorldState {
     pub(crate) fn add_host(&self, name: &str) -> HostId {
         let mut hosts = self.hosts.borrow_mut();
         let id = HostId(hosts.len());
+        let (disk, jobs) = (Disk::new(), JobTimes::new(self.random_start.get(), id));
+        disk.set_random_start(self.random_start.get().wrapping_add(id.0 as u64));
         hosts.push(HostState {
             name: name.to_owned(),
+            disk,
+            jobs,
             own_time: Rc::default(),
-            disk: Disk::new(),
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");
         let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number);

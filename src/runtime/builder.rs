@@ -280,6 +280,7 @@ impl Builder {
             self.virtual_time || self.seed.is_none(),
             "a loop with a seed needs a virtual clock: call `virtual_time()`"
         );
+        let is_host = self.world.is_some();
         assert!(
             self.seed.is_none() || self.journal.is_none(),
             "a loop with a seed can't be recorded: explore or record"
@@ -306,7 +307,10 @@ impl Builder {
             poll.registrations.borrow_mut().set_replayed();
         }
         let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
-        let pool = Pool::new(remote_queue, self.blocking_threads);
+        let pool = match is_host {
+            true => Pool::simulated(remote_queue, self.blocking_threads),
+            false => Pool::new(remote_queue, self.blocking_threads),
+        };
         let state = Rc::new(LoopState::new(clock, poll, pool, self.node));
         state.spawn_nesting.set_max_stack(self.spawn_stack);
         for (observer, location) in of_new_loop().into_iter().chain(self.observers) {

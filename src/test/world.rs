@@ -2,6 +2,7 @@
 
 mod faults;
 mod machine;
+mod resources;
 mod schedule;
 mod trace;
 
@@ -152,6 +153,7 @@ impl WorldBuilder {
     pub fn build(self) -> World {
         let state = WorldState::new();
         let number = self.seed.as_ref().map_or(0, Seed::number);
+        state.random_start.set(number);
         state.with_network(|network| {
             network.links.random = Random::new(number);
             self.chances.install(&self.link, network);

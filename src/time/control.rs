@@ -34,6 +34,14 @@ pub fn block_for(duration: Duration) {
 #[track_caller]
 pub fn wait_for_jobs() {
     let state = current("time::wait_for_jobs");
+    match state.pool.last_end() {
+        Ok(None) => {}
+        Ok(Some(end)) => state.clock.block_for(end.saturating_sub(state.clock.now())),
+        Err(location) => panic!(
+            "`time::wait_for_jobs` waits for a job that never finishes, submitted at {location:?}: \
+             let the simulated host finish it, or do not wait for it"
+        ),
+    }
     let end = state.pool.wait_for_jobs();
     state.poll.jobs_have_finished(end);
 }

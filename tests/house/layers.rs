@@ -382,6 +382,10 @@ const ENTRIES: &[(&str, &str)] = &[
         "cancelled tasks run to drop their futures",
     ),
     (
+        "src/event_loop/simulated_job.rs",
+        "a job of a simulated host runs on the loop's thread",
+    ),
+    (
         "src/event_loop/trampoline.rs",
         "the trampoline drops what chains of promises hold",
     ),

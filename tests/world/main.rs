@@ -4,6 +4,7 @@
 mod chat;
 mod common;
 mod faults;
+mod files;
 mod hosts;
 #[path = "../net/readiness.rs"]
 mod net_readiness;

@@ -8,7 +8,7 @@
 use std::io;
 
 use super::time_rules::WhenIdle;
-use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
+use super::{Batched, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
 use crate::reactor::world::WorldHost;
 
 impl PollPhase {
@@ -23,6 +23,10 @@ impl PollPhase {
     ) -> io::Result<PollOutcome> {
         loop {
             self.batch_due_completions(cx.clock);
+            let finished = cx.pool.finish_due(cx.clock.now()).into_iter();
+            self.batch
+                .borrow_mut()
+                .extend(finished.map(Batched::SimulatedJob));
             self.batch_world_readiness(host);
             let has_arrivals = !self.batch.borrow().is_empty() || !cx.remote_queue.is_empty();
             let due = self.first_due(wait);
@@ -37,10 +41,19 @@ impl PollPhase {
                     .extend(stalled.map(Batched::Simulated));
                 return Ok(PollOutcome::Arrivals);
             }
-            let next = due.into_iter().chain(host.world.next_packet()).min();
-            match self.time.when_idle(next, self.outstanding(cx)) {
+            let events = host
+                .world
+                .next_packet()
+                .into_iter()
+                .chain(cx.pool.next_end());
+            let next = due.into_iter().chain(events).min();
+            let outstanding = Outstanding {
+                jobs: false, // they take virtual time
+                ..self.outstanding(cx)
+            };
+            match self.time.when_idle(next, outstanding) {
                 WhenIdle::JumpTo(target) => host.world.move_time(target),
-                WhenIdle::Wait if cx.pool.has_outstanding() || cx.remote_queue.has_tokens() => {
+                WhenIdle::Wait if outstanding.tokens => {
                     self.poll_once(cx, None, &must_wait)?;
                 }
                 WhenIdle::Wait | WhenIdle::ClockHeld => return Ok(PollOutcome::ClockHeld),

@@ -36,7 +36,6 @@ impl World {
             self.inner.switch_machines(self);
             let has_acted = self.run_due_actions();
             let has_arrived = self.inner.state.run_due_packets();
-            self.inner.wait_for_jobs();
             if has_acted || has_arrived || self.run_turns() {
                 continue;
             }
@@ -205,6 +204,7 @@ impl Inner {
                     machine.running.take()
                 });
                 drop(crashed);
+                self.state.with_host(id, |host| host.crash_disk());
             }
             if self.with(id, |machine| machine.power) == Power::Starting {
                 self.start(id, world);
@@ -251,15 +251,6 @@ impl Inner {
 
     fn is_awaited(&self) -> bool {
         self.machines.borrow().iter().any(Machine::is_awaited)
-    }
-
-    /// Waits until the jobs of all hosts have finished, so that no result depends on the speed of a thread.
-    fn wait_for_jobs(&self) {
-        let machines = self.machines.borrow();
-        let running = machines.iter().filter_map(|it| it.running.as_ref());
-        for busy in running.filter(|it| it.event_loop.state().pool.has_outstanding()) {
-            busy.event_loop.state().pool.wait_for_jobs();
-        }
     }
 
     /// Moves time to the next instant at which something happens.

@@ -167,7 +167,10 @@ impl Explorer {
                         }
                     }
                 }
-                Batched::Simulated(_) | Batched::Message(_) | Batched::Journaled(_) => {
+                Batched::Simulated(_)
+                | Batched::SimulatedJob(_)
+                | Batched::Message(_)
+                | Batched::Journaled(_) => {
                     held_back.push(Lane::Simulated, batched);
                 }
                 Batched::Ready(token, _) => held_back.push(Lane::Source(token), batched),
@@ -222,6 +225,9 @@ impl Explorer {
         mode: JobMode,
     ) -> io::Result<Vec<JobId>> {
         let mut chosen: Vec<JobId> = Vec::new();
+        if !cx.pool.has_threads() {
+            return Ok(chosen); // they finish at their virtual times
+        }
         loop {
             let is_known = |id: &JobId| *id < self.known_finished.get();
             // R60: the first of those that are left, as many as there are threads, can be running.
@@ -426,6 +432,7 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String 
             "an operation outside of the loop".to_owned()
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
+        Batched::SimulatedJob(id) => job_name(*id, pool),
         Batched::InRemoteQueue | Batched::Journaled(_) | Batched::Undecided => {
             "a message".to_owned()
         }

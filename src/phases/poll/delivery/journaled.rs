@@ -258,6 +258,7 @@ fn record(
         Batched::InRemoteQueue
         | Batched::Message(_)
         | Batched::SignalCallback(_)
+        | Batched::SimulatedJob(_)
         | Batched::Undecided => out.byte(10),
     }
 }

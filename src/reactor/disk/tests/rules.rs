@@ -98,7 +98,7 @@ fn faults_take_effect_where_and_when_they_should() {
 fn a_fault_with_a_probability_is_repeated_by_its_seed() {
     let pattern = |seed| {
         let disk = Disk::new();
-        disk.set_seed(seed);
+        disk.set_random_start(seed);
         disk.write("/a", "x").unwrap();
         let fault = DiskFault::error(DiskOperation::Read, DiskError::Io);
         disk.inject(fault.with_probability(0.3));
