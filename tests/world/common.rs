@@ -12,7 +12,7 @@ pub use real::*;
 
 /// Skips the calling test, because it needs what a world does not have.
 pub fn needs_system(reason: &str) -> bool {
-    skip::skip(&format!("in a simulated world: {reason}"));
+    skip::skip(format!("in a simulated world: {reason}"));
     true
 }
 
