@@ -260,6 +260,11 @@ impl Pool {
         ids.map(entry).collect()
     }
 
+    /// Returns whether threads run the jobs, as opposed to a simulated host.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.simulated.is_none()
+    }
+
     /// Returns when the next job of a simulated host finishes.
     pub(crate) fn next_end(&self) -> Option<Duration> {
         self.simulated.as_ref()?.borrow().next_end()

@@ -10,6 +10,7 @@ use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::test::World;
 use nodeloop::time::sleep;
 
+use crate::common::limit::limit;
 use crate::notes::{Notes, ms};
 
 #[allow(dead_code, reason = "its `main` is not called")]
@@ -36,6 +37,7 @@ fn add_client(world: &World, notes: &Notes, name: &'static str, at: Duration) {
 
 #[test]
 fn the_chat_runs_in_a_world() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     world.host("server").serve(async || {

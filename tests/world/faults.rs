@@ -9,6 +9,7 @@ use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::test::World;
 use nodeloop::time::{sleep, timeout};
 
+use crate::common::limit::limit;
 use crate::notes::{Notes, failure, ms};
 
 /// Adds a server that echoes what each connection sends.
@@ -29,6 +30,7 @@ fn add_echo(world: &World) {
 
 #[test]
 fn what_a_partition_holds_up_arrives_after_it_has_ended() {
+    let _limit = limit();
     let world = World::builder().latency(ms(10)..=ms(10)).build();
     let notes = Notes::of(&world);
     add_echo(&world);
@@ -65,6 +67,7 @@ fn what_a_partition_holds_up_arrives_after_it_has_ended() {
 
 #[test]
 fn a_partition_that_does_not_end_breaks_a_connection_after_a_quarter_of_an_hour() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     add_echo(&world);
@@ -86,6 +89,7 @@ fn a_partition_that_does_not_end_breaks_a_connection_after_a_quarter_of_an_hour(
 
 #[test]
 fn connecting_to_a_separated_or_a_crashed_host_times_out() {
+    let _limit = limit();
     for crashes in [false, true] {
         let world = World::new();
         let notes = Notes::of(&world);
@@ -109,6 +113,7 @@ fn connecting_to_a_separated_or_a_crashed_host_times_out() {
 
 #[test]
 fn a_peer_of_a_crashed_host_learns_of_it_when_the_host_is_back() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     add_echo(&world);
@@ -137,6 +142,7 @@ fn a_peer_of_a_crashed_host_learns_of_it_when_the_host_is_back() {
 
 #[test]
 fn keepalive_notices_a_peer_that_is_gone() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     add_echo(&world);
@@ -157,6 +163,7 @@ fn keepalive_notices_a_peer_that_is_gone() {
 
 #[test]
 fn connections_are_reset_and_refused_by_script() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     add_echo(&world);
@@ -197,6 +204,7 @@ fn connections_are_reset_and_refused_by_script() {
 
 #[test]
 fn a_listener_without_descriptors_tries_again() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     let server = notes.clone();
@@ -222,6 +230,7 @@ fn a_listener_without_descriptors_tries_again() {
 
 #[test]
 fn short_reads_and_writes_lose_nothing() {
+    let _limit = limit();
     for number in 0..20 {
         let world = World::builder()
             .short_reads(0.5)
@@ -251,6 +260,7 @@ fn short_reads_and_writes_lose_nothing() {
 
 #[test]
 fn random_resets_are_errors_of_writes() {
+    let _limit = limit();
     let world = World::builder().resets(0.3).build();
     add_echo(&world);
     let log = world.log();
@@ -272,6 +282,7 @@ fn random_resets_are_errors_of_writes() {
 
 #[test]
 fn bandwidth_delays_a_large_message() {
+    let _limit = limit();
     let world = World::builder()
         .latency(ms(0)..=ms(0))
         .bandwidth(100_000)
@@ -300,6 +311,7 @@ fn bandwidth_delays_a_large_message() {
 
 #[test]
 fn a_fault_that_never_happens_fails_the_run() {
+    let _limit = limit();
     let run = |world: &World| {
         world
             .host("server")

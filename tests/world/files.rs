@@ -11,10 +11,12 @@ use nodeloop::test::{DiskError, DiskFault, DiskOperation, World};
 use nodeloop::time::{Instant, sleep, wait_for_jobs};
 use nodeloop::{queue_work, spawn_blocking};
 
+use crate::common::limit::limit;
 use crate::notes::{failure, ms};
 
 #[test]
 fn each_host_has_a_disk_of_its_own() {
+    let _limit = limit();
     let world = World::new();
     for name in ["a", "b"] {
         world.host(name).run(async move || {
@@ -42,6 +44,7 @@ fn each_host_has_a_disk_of_its_own() {
 
 #[test]
 fn a_file_is_a_stream_of_bytes() {
+    let _limit = limit();
     let world = World::new();
     world.host("a").run(async || {
         let mut options = File::options();
@@ -67,6 +70,7 @@ fn a_file_is_a_stream_of_bytes() {
 
 #[test]
 fn times_are_those_of_the_virtual_clock() {
+    let _limit = limit();
     let world = World::new();
     world
         .host("a")
@@ -95,6 +99,7 @@ fn times_are_those_of_the_virtual_clock() {
 
 #[test]
 fn jobs_take_time_and_wait_for_a_thread() {
+    let _limit = limit();
     let world = World::new();
     let log = world.log();
     let host = world.host("a");
@@ -117,6 +122,7 @@ fn jobs_take_time_and_wait_for_a_thread() {
 
 #[test]
 fn jobs_of_no_duration_finish_in_their_order() {
+    let _limit = limit();
     let world = World::new();
     let log = world.log();
     let job_log = log.clone();
@@ -149,6 +155,7 @@ fn jobs_of_no_duration_finish_in_their_order() {
 
 #[test]
 fn a_job_runs_outside_of_the_loop_and_may_panic() {
+    let _limit = limit();
     let world = World::new();
     world.host("a").run(async || {
         let called = spawn_blocking(|| std::panic::catch_unwind(nodeloop::why_alive).is_err());
@@ -163,6 +170,7 @@ fn a_job_runs_outside_of_the_loop_and_may_panic() {
 
 #[test]
 fn a_job_that_has_not_started_can_be_cancelled() {
+    let _limit = limit();
     let world = World::new();
     let seen = Rc::new(RefCell::new(Vec::new()));
     let numbers = seen.clone();
@@ -190,6 +198,7 @@ fn a_job_that_has_not_started_can_be_cancelled() {
 
 #[test]
 fn a_stuck_job_is_named_in_the_report() {
+    let _limit = limit();
     let world = World::new();
     let host = world.host("a");
     host.set_job_times(|_| None);
@@ -201,6 +210,7 @@ fn a_stuck_job_is_named_in_the_report() {
 
 #[test]
 fn a_full_disk_a_limit_of_files_and_a_broken_device() {
+    let _limit = limit();
     let world = World::new();
     let host = world.host("a");
     let disk = host.disk();
@@ -245,6 +255,7 @@ fn a_full_disk_a_limit_of_files_and_a_broken_device() {
 
 #[test]
 fn a_disk_survives_a_crash_and_forgets_what_was_not_synced() {
+    let _limit = limit();
     let mut kept = Vec::new();
     for seed in 0..20 {
         let world = World::builder().seed(nodeloop::Seed::new(seed)).build();
@@ -288,6 +299,7 @@ fn a_disk_survives_a_crash_and_forgets_what_was_not_synced() {
 
 #[test]
 fn children_and_workers_are_refused() {
+    let _limit = limit();
     let world = World::new();
     world.host("a").run(async || {
         let child = nodeloop::process::Command::new("true").spawn();

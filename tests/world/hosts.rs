@@ -3,10 +3,12 @@
 use nodeloop::test::World;
 use nodeloop::time::{block_for, sleep};
 
+use crate::common::limit::limit;
 use crate::notes::{failure, ms};
 
 #[test]
 fn hosts_take_turns_in_the_order_of_their_creation() {
+    let _limit = limit();
     let world = World::new();
     let log = world.log();
     for name in ["a", "b"] {
@@ -32,6 +34,7 @@ fn hosts_take_turns_in_the_order_of_their_creation() {
 
 #[test]
 fn a_host_that_blocks_does_not_delay_the_others() {
+    let _limit = limit();
     let world = World::new();
     let log = world.log();
     let busy = log.clone();
@@ -53,6 +56,7 @@ fn a_host_that_blocks_does_not_delay_the_others() {
 
 #[test]
 fn the_world_does_not_wait_for_a_server() {
+    let _limit = limit();
     let world = World::new();
     let log = world.log();
     let server = log.clone();
@@ -69,6 +73,7 @@ fn the_world_does_not_wait_for_a_server() {
 
 #[test]
 fn a_crash_drops_the_tasks_and_a_restart_runs_the_program_again() {
+    let _limit = limit();
     struct Dropped(nodeloop::test::Log);
     impl Drop for Dropped {
         fn drop(&mut self) {
@@ -96,6 +101,7 @@ fn a_crash_drops_the_tasks_and_a_restart_runs_the_program_again() {
 
 #[test]
 fn a_world_in_which_nothing_can_continue_reports_what_each_host_waits_for() {
+    let _limit = limit();
     let world = World::new();
     world.host("one").run(async || {
         sleep(ms(1)).await;
@@ -109,6 +115,7 @@ fn a_world_in_which_nothing_can_continue_reports_what_each_host_waits_for() {
 
 #[test]
 fn a_run_has_a_limit_of_virtual_time() {
+    let _limit = limit();
     let world = World::builder().time_limit(ms(100)).build();
     world.host("endless").run(async || {
         loop {
@@ -124,6 +131,7 @@ fn a_run_has_a_limit_of_virtual_time() {
 
 #[test]
 fn errors_and_panics_of_a_program_fail_the_run() {
+    let _limit = limit();
     let world = World::new();
     world.host("a").run(async || Err::<(), _>("no"));
     assert!(failure(&world).contains("host \"a\" has failed: \"no\""));

@@ -9,6 +9,7 @@ use nodeloop::net::{TcpListener, TcpStream, UdpSocket};
 use nodeloop::test::World;
 use nodeloop::time::{sleep, timeout};
 
+use crate::common::limit::limit;
 use crate::notes::ms;
 
 /// Three clients that talk to a server over TCP and UDP, over a bad network.
@@ -62,6 +63,7 @@ fn busy(world: &World) {
 
 #[test]
 fn every_seed_repeats_its_run() {
+    let _limit = limit();
     let builder = World::builder()
         .latency(ms(1)..=ms(9))
         .datagram_loss(0.2)
@@ -75,6 +77,7 @@ fn every_seed_repeats_its_run() {
 
 #[test]
 fn a_seed_changes_the_run() {
+    let _limit = limit();
     let labels = |number| {
         let builder = World::builder()
             .latency(ms(1)..=ms(9))
@@ -90,6 +93,7 @@ fn a_seed_changes_the_run() {
 
 #[test]
 fn a_program_that_is_not_repeatable_is_found_with_the_first_difference() {
+    let _limit = limit();
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let check = || {
         World::builder().check_deterministic(2, |world| {

@@ -10,6 +10,7 @@ use nodeloop::set_immediate;
 use nodeloop::test::World;
 use nodeloop::time::sleep;
 
+use crate::common::limit::limit;
 use crate::notes::{Notes, ms};
 
 /// Reads until the end of the stream.
@@ -21,6 +22,7 @@ async fn text_of(mut stream: &TcpStream) -> io::Result<String> {
 
 #[test]
 fn a_connection_takes_the_time_of_its_packets() {
+    let _limit = limit();
     let world = World::builder().latency(ms(10)..=ms(10)).build();
     let notes = Notes::of(&world);
     let server = notes.clone();
@@ -61,6 +63,7 @@ fn a_connection_takes_the_time_of_its_packets() {
 
 #[test]
 fn within_a_host_packets_take_no_time() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     let log = notes.clone();
@@ -87,6 +90,7 @@ fn within_a_host_packets_take_no_time() {
 
 #[test]
 fn a_port_without_a_listener_refuses() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     world
@@ -114,6 +118,7 @@ fn a_port_without_a_listener_refuses() {
 
 #[test]
 fn nobody_answers_at_an_address_that_no_host_has() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     let log = notes.clone();
@@ -135,6 +140,7 @@ fn nobody_answers_at_an_address_that_no_host_has() {
 
 #[test]
 fn a_port_is_taken_until_its_listener_is_dropped() {
+    let _limit = limit();
     let world = World::new();
     world.host("server").run(async || {
         let first = TcpListener::bind("127.0.0.1:80").await?;
@@ -149,6 +155,7 @@ fn a_port_is_taken_until_its_listener_is_dropped() {
 
 #[test]
 fn a_full_buffer_makes_the_writer_wait_for_the_reader() {
+    let _limit = limit();
     const TOTAL: usize = 1 << 20;
     let world = World::new();
     let notes = Notes::of(&world);
@@ -186,6 +193,7 @@ fn a_full_buffer_makes_the_writer_wait_for_the_reader() {
 
 #[test]
 fn each_direction_ends_on_its_own() {
+    let _limit = limit();
     let world = World::new();
     world.host("server").run(async || {
         let listener = TcpListener::bind("0.0.0.0:80").await?;
@@ -208,6 +216,7 @@ fn each_direction_ends_on_its_own() {
 
 #[test]
 fn dropping_a_stream_with_unread_bytes_resets_the_connection() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     world.host("server").run(async || {
@@ -232,6 +241,7 @@ fn dropping_a_stream_with_unread_bytes_resets_the_connection() {
 
 #[test]
 fn a_reset_discards_what_was_written() {
+    let _limit = limit();
     let world = World::new();
     world.host("server").run(async || {
         let listener = TcpListener::bind("0.0.0.0:80").await?;
@@ -250,6 +260,7 @@ fn a_reset_discards_what_was_written() {
 
 #[test]
 fn options_are_stored_and_a_descriptor_is_refused() {
+    let _limit = limit();
     let world = World::new();
     world.host("alone").run(async || {
         let socket = TcpSocket::new_v4()?;
@@ -280,6 +291,7 @@ fn options_are_stored_and_a_descriptor_is_refused() {
 
 #[test]
 fn a_socket_of_the_system_is_refused() {
+    let _limit = limit();
     let world = World::new();
     let real = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     world.host("alone").run(async move || {
@@ -296,6 +308,7 @@ fn a_socket_of_the_system_is_refused() {
 
 #[test]
 fn an_event_permits_32_accepts() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     let log = notes.clone();

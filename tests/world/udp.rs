@@ -7,10 +7,12 @@ use nodeloop::net::UdpSocket;
 use nodeloop::test::World;
 use nodeloop::time::{sleep, timeout};
 
+use crate::common::limit::limit;
 use crate::notes::{Notes, ms};
 
 #[test]
 fn datagrams_are_exchanged() {
+    let _limit = limit();
     let world = World::builder().latency(ms(3)..=ms(3)).build();
     let notes = Notes::of(&world);
     let server = notes.clone();
@@ -39,6 +41,7 @@ fn datagrams_are_exchanged() {
 
 #[test]
 fn a_connected_sender_learns_that_nobody_receives() {
+    let _limit = limit();
     let world = World::new();
     world
         .host("server")
@@ -82,6 +85,7 @@ fn received(world: &World) -> Vec<u8> {
 
 #[test]
 fn datagrams_are_lost_duplicated_and_reordered_by_the_seed() {
+    let _limit = limit();
     let all: Vec<u8> = (0..10).collect();
     assert_eq!(received(&World::new()), all);
     let lossy = |number| {
@@ -105,6 +109,7 @@ fn datagrams_are_lost_duplicated_and_reordered_by_the_seed() {
 
 #[test]
 fn a_full_buffer_loses_datagrams() {
+    let _limit = limit();
     let world = World::new();
     let notes = Notes::of(&world);
     let log = notes.clone();

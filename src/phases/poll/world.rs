@@ -8,7 +8,7 @@
 use std::io;
 
 use super::time_rules::WhenIdle;
-use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
+use super::{Batched, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
 use crate::reactor::world::WorldHost;
 
 impl PollPhase {
@@ -38,15 +38,19 @@ impl PollPhase {
                     .extend(stalled.map(Batched::Simulated));
                 return Ok(PollOutcome::Arrivals);
             }
-            let outside = host
+            let events = host
                 .world
                 .next_packet()
                 .into_iter()
                 .chain(cx.pool.next_end());
-            let next = due.into_iter().chain(outside).min();
-            match self.time.when_idle(next, self.outstanding(cx)) {
+            let next = due.into_iter().chain(events).min();
+            let outstanding = Outstanding {
+                jobs: false, // they take virtual time
+                ..self.outstanding(cx)
+            };
+            match self.time.when_idle(next, outstanding) {
                 WhenIdle::JumpTo(target) => host.world.move_time(target),
-                WhenIdle::Wait if cx.remote_queue.has_tokens() => {
+                WhenIdle::Wait if outstanding.tokens => {
                     self.poll_once(cx, None, &must_wait)?;
                 }
                 WhenIdle::Wait | WhenIdle::ClockHeld => return Ok(PollOutcome::ClockHeld),

@@ -243,6 +243,9 @@ impl Inner {
     /// Returns the settings of the loop of a host.
     pub(super) fn loop_settings(&self, id: HostId) -> Builder {
         let mut builder = Builder::default().drain_limit(super::super::DRAIN_LIMIT);
+        if let Some(seed) = &self.settings.seed {
+            builder = builder.seed(seed.clone());
+        }
         if let Some(trace) = &self.settings.trace {
             builder = builder.observer(trace.observer(self.name(id)));
         }
