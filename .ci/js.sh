@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The JavaScript host (examples/js): its tests, which compare it with recorded outputs of Node, then fresh
-# programs that it and Node must trace alike, on virtual and on real time. Installs a C compiler for QuickJS.
+# The JavaScript hosts (examples/js, examples/boa): their tests, which compare them with recorded outputs of Node,
+# then fresh programs that they and Node must trace alike, on virtual and on real time; on Boa only virtual.
+# Installs a C compiler for QuickJS.
 #
 #     .ci/js.sh [PROGRAMS] [RELEASE ...]     40 programs on each release, releases 20 and 26
 set -euo pipefail
@@ -21,6 +22,7 @@ if ! command -v cc >/dev/null; then
 fi
 
 cargo test -p nodeloop-js
+cargo test -p nodeloop-boa
 
 if ! command -v node >/dev/null; then
   echo "no node here: only the recorded programs were compared"
@@ -36,4 +38,6 @@ for release in "$@"; do
     NODELOOP_NODE=$release NODELOOP_CASES="$fresh/$release" NODELOOP_JS_TIME=$time \
       cargo test --quiet -p nodeloop-js --test host fresh_programs -- --nocapture
   done
+  NODELOOP_NODE=$release NODELOOP_CASES="$fresh/$release" NODELOOP_JS_TIME=virtual \
+    cargo test --quiet -p nodeloop-boa --test host fresh_programs -- --nocapture
 done

@@ -9,7 +9,8 @@ use crate::hooks::uncaught::drop_quietly;
 use crate::phases::macrotask::Macrotask;
 
 impl Runner<'_> {
-    /// Runs a job, and returns the macrotask that delivers its result. `None` if it was cancelled.
+    /// Runs a job, and returns the macrotask that delivers its result. `None` if the run of the job has
+    /// ended.
     pub(super) fn simulated_job(&self, id: JobId) -> Option<Macrotask> {
         let work = self.pool.take_finished(id)?;
         if let Some(world) = self.world() {
@@ -22,7 +23,7 @@ impl Runner<'_> {
         match self.pool.take_done(id, result) {
             Ok(macrotask) => Some(macrotask),
             Err(result) => {
-                drop_quietly(result); // its run has ended
+                drop_quietly(result);
                 None
             }
         }

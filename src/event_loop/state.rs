@@ -9,6 +9,7 @@
 //! `shutdown.rs` runs them so that they drop their futures.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,6 +157,14 @@ impl LoopState {
     /// Returns which host of which simulated world this loop is; `None` in the real one.
     pub(crate) fn world(&self) -> Option<&WorldHost> {
         self.poll.world.as_ref()
+    }
+
+    /// Returns an error with the text `refusal` on a host of a simulated world.
+    pub(crate) fn refuse_in_world(&self, refusal: &'static str) -> io::Result<()> {
+        match self.world() {
+            None => Ok(()),
+            Some(_) => Err(io::Error::new(io::ErrorKind::Unsupported, refusal)),
+        }
     }
 
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do

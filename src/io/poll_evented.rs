@@ -58,7 +58,7 @@ impl<S: Source> PollEvented<S> {
     #[inline]
     fn with_journal<R: Value>(
         &self,
-        journal: Option<(&Journal, Subject)>,
+        journal: Option<&Journal>,
         kind: Operation,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
@@ -66,7 +66,10 @@ impl<S: Source> PollEvented<S> {
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => operation(source),
-            Some((journal, subject)) => call_journaled(journal, (kind, subject), source, operation),
+            Some(journal) => {
+                let subject = self.registration.subject();
+                call_journaled(journal, (kind, subject), source, operation)
+            }
         }
     }
 
@@ -74,7 +77,7 @@ impl<S: Source> PollEvented<S> {
     #[inline]
     fn read_with_journal<R: Value + ReadLength>(
         &self,
-        journal: Option<(&Journal, Subject)>,
+        journal: Option<&Journal>,
         buffer: &mut [u8],
         read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
@@ -82,7 +85,10 @@ impl<S: Source> PollEvented<S> {
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => read(source, buffer),
-            Some((journal, subject)) => read_journaled((journal, subject), source, buffer, read),
+            Some(journal) => {
+                let subject = self.registration.subject();
+                read_journaled((journal, subject), source, buffer, read)
+            }
         }
     }
 
@@ -317,16 +323,21 @@ impl<S: ReadSource> PollEvented<S> {
 
     fn read_vectored_with_journal(
         &self,
-        journal: Option<(&Journal, Subject)>,
+        journal: Option<&Journal>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
         let source = self.source.borrow();
         let source = source.as_ref().ok_or_else(source_closed)?;
         match journal {
             None => source.read_vectored_by_ref(buffers),
-            Some((journal, subject)) => {
+            Some(journal) => {
                 let read = |buffers: &mut [IoSliceMut<'_>]| source.read_vectored_by_ref(buffers);
-                journal.read(subject, buffers, read, usize::read_length)
+                journal.read(
+                    self.registration.subject(),
+                    buffers,
+                    read,
+                    usize::read_length,
+                )
             }
         }
     }

@@ -54,9 +54,13 @@ impl Registration {
 
     /// Returns the journal that the results of operations pass through, if there is one.
     #[inline]
-    pub(crate) fn journal(&self) -> Option<(&Journal, Subject)> {
-        let journal = self.state.journal()?;
-        Some((journal, Subject::Number(self.number)))
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.state.journal().map(|journal| &**journal)
+    }
+
+    /// Returns what a journal calls the source.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Number(self.number)
     }
 
     pub(crate) fn state(&self) -> &Rc<LoopState> {
@@ -215,18 +219,17 @@ impl Registration {
         &self,
         direction: Direction,
         cx: &Context<'_>,
-        mut operation: impl FnMut(Option<(&Journal, Subject)>) -> io::Result<(R, Taken)>,
+        mut operation: impl FnMut(Option<&Journal>) -> io::Result<(R, Taken)>,
     ) -> Poll<io::Result<R>> {
         loop {
             self.check_loop()?;
-            let journal = match self.state.poll.known_as_ready(self.key, direction) {
-                Some(journal) => journal, // the usual case, kept short
-                None => {
+            let journal = match self.state.poll.is_known_as_ready(self.key, direction) {
+                true => None, // the usual case, kept short
+                false => {
                     ready!(self.wait_until_ready(direction, cx))?;
-                    self.state.journal().map(|journal| &**journal)
+                    self.journal()
                 }
             };
-            let journal = journal.map(|journal| (journal, Subject::Number(self.number)));
             if let Some(result) = self.attempt(direction, || operation(journal)) {
                 return Poll::Ready(result);
             }

@@ -39,7 +39,6 @@ use crate::blocking::pool::{JobId, Pool};
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, SourceLocation};
 use crate::reactor::clock::Clock;
-use crate::reactor::journal::Journal;
 use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
     WaiterId,
@@ -268,20 +267,7 @@ impl PollPhase {
     /// the source.
     #[inline]
     pub(crate) fn is_known_as_ready(&self, key: RegistrationKey, direction: Direction) -> bool {
-        self.known_as_ready(key, direction).is_some()
-    }
-
-    /// Returns the journal of the loop, if it has one, if the source
-    /// [is known as ready](PollPhase::is_known_as_ready).
-    #[inline]
-    pub(crate) fn known_as_ready(
-        &self,
-        key: RegistrationKey,
-        direction: Direction,
-    ) -> Option<Option<&Journal>> {
-        let journal = self.delivery.journal_unless_deciding()?;
-        let is_ready = self.registrations.borrow().is_ready(key, direction);
-        is_ready.then_some(journal)
+        self.delivery.is_in_order() && self.registrations.borrow().is_ready(key, direction)
     }
 
     /// Polls a source on behalf of a `poll_*` method; see [`Registrations::poll_ready`].

@@ -55,6 +55,10 @@ pub(super) fn start(
     if !state.is_open() {
         return Err(loop_ended());
     }
+    state.refuse_in_world(
+        "a host of a simulated world starts no child process: run the program of the child on another \
+         host, or test this part outside of the world",
+    )?;
     let exit = Rc::new(Exit::default());
     let notifier = ExitNotifier(exit.clone());
     let (context, owner) = (state.context.get(), Rc::downgrade(state));

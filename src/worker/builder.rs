@@ -83,6 +83,10 @@ impl Builder {
         F: Future<Output = T> + 'static,
     {
         let parent = current("worker::Worker::spawn");
+        parent.refuse_in_world(
+            "a host of a simulated world starts no worker, because its thread would run in real time: \
+             run the program of the worker on another host, or test this part outside of the world",
+        )?;
         let (parent, node) = (Handle::new(parent.remote_queue.clone()), parent.node);
         let (to_worker, to_parent) = (Arc::default(), Arc::default());
         let port = MessagePort::new(

@@ -172,6 +172,35 @@ fn signals_and_children() {
     });
 }
 
+#[cfg(feature = "recording")]
+#[test]
+fn a_replay_makes_a_page_and_a_trace() {
+    let _limit = limit();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.flight");
+    let program = async || {
+        nodeloop::recording::print_line("the line of the program");
+        nodeloop::time::sleep(Duration::from_millis(1)).await;
+        spawn_blocking(|| ()).await;
+    };
+    let mut event_loop = EventLoop::builder().record(&path).build().unwrap();
+    event_loop.run(program()).unwrap();
+    drop(event_loop);
+    let recording = nodeloop::recording::Recording::new("a replay");
+    let replay = Replay::open(&path).unwrap().observer(recording.clone());
+    assert_eq!(replay.run(program).unwrap(), Replayed::Finished(()));
+    let (mut page, mut trace) = (Vec::new(), Vec::new());
+    recording.write_html(&mut page).unwrap();
+    recording.write_trace(&mut trace).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("the line of the program"));
+    assert!(
+        String::from_utf8(trace)
+            .unwrap()
+            .contains("tests/flight/basics.rs")
+    );
+}
+
 #[test]
 fn the_first_difference_has_both_sides() {
     let _limit = limit();

@@ -54,7 +54,7 @@ async fn program(seed: u64, directory: &Path, log: Log) {
                 choices,
                 log,
             };
-            for _ in 0..1 + task.choices.below(4) {
+            for _ in 0..=task.choices.below(4) {
                 task.act(&directory).await;
             }
         })
@@ -122,7 +122,7 @@ impl Task {
             let (log, name) = (self.log.clone(), self.name);
             spawn(async move {
                 let mut stream = TcpStream::connect(address).await.unwrap();
-                for _ in 0..1 + choices.below(3) {
+                for _ in 0..=choices.below(3) {
                     let sent = vec![choices.next() as u8; 1 + choices.below(3000) as usize];
                     stream.write_all(&sent).await.unwrap();
                     let mut answer = vec![0; sent.len()];
@@ -144,7 +144,7 @@ impl Task {
         let one = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = other.local_addr().unwrap();
-        for _ in 0..1 + self.choices.below(5) {
+        for _ in 0..=self.choices.below(5) {
             let sent = vec![7; self.choices.below(100) as usize];
             one.send_to(&sent, address).await.unwrap();
             let mut buffer = [0; 64];
@@ -196,7 +196,7 @@ impl Task {
 
     /// Jobs that run again in a replay, and jobs with recorded results.
     async fn jobs(&mut self) {
-        let jobs = (0..1 + self.choices.below(6)).map(|job| {
+        let jobs = (0..=self.choices.below(6)).map(|job| {
             let (log, name) = (self.log.clone(), self.name);
             let (pause, is_recorded) = (self.choices.below(300), self.choices.below(2) == 0);
             spawn(async move {
@@ -224,7 +224,7 @@ impl Task {
     /// queued.
     async fn threads(&mut self) {
         let handle = Handle::current();
-        let threads = (0..1 + self.choices.below(4)).map(|thread| {
+        let threads = (0..=self.choices.below(4)).map(|thread| {
             let (handle, log, name) = (handle.clone(), self.log.clone(), self.name);
             let (messages, pause) = (1 + self.choices.below(4), self.choices.below(300));
             let posted = log.clone();
@@ -255,7 +255,7 @@ impl Task {
     }
 
     async fn timers(&mut self) {
-        for _ in 0..1 + self.choices.below(3) {
+        for _ in 0..=self.choices.below(3) {
             let started = nodeloop::time::Instant::now();
             nodeloop::time::sleep(Duration::from_micros(self.choices.below(3000))).await;
             self.log(format!("slept {:?}", started.elapsed()));
@@ -263,7 +263,7 @@ impl Task {
     }
 
     async fn callbacks(&mut self) {
-        for index in 0..1 + self.choices.below(4) {
+        for index in 0..=self.choices.below(4) {
             let label = format!("{}: callback {index}", self.name);
             match self.choices.below(3) {
                 0 => {

@@ -383,7 +383,7 @@ const ENTRIES: &[(&str, &str)] = &[
     ),
     (
         "src/event_loop/simulated_job.rs",
-        "a job of a simulated host runs on the loop's thread",
+        "a job of a simulated host runs on the thread of the loop",
     ),
     (
         "src/event_loop/trampoline.rs",

@@ -152,6 +152,20 @@ fn a_timer_of_a_millisecond_comes_before_an_immediate_or_after_it() {
 }
 
 #[test]
+fn the_loop_timer_of_a_cleared_timer_does_not_make_the_search_endless() {
+    let _limit = limit();
+    let checked = test::explore_all(async |t| {
+        let timer = set_timeout(ms(3), || unreachable!("it is cleared"));
+        time::simulate_completion(ms(2), move || {
+            timer.clear();
+            time::simulate_completion(ms(1), || ()); // due with the loop timer
+        });
+        t.until_idle().await;
+    });
+    assert!(count(checked) <= 3);
+}
+
+#[test]
 fn events_with_logs_of_their_own_are_independent_if_state_is_declared() {
     let _limit = limit();
     let body = async |t: Test| {

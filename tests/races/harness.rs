@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use nodeloop::Seed;
-use nodeloop::test::{self, Test, TestBuilder};
+use nodeloop::test::{self, CheckedOrders, Test, TestBuilder};
 
 use crate::common::limit::limit_of;
 
@@ -21,6 +21,17 @@ const REPORT_SEEDS: u64 = 100;
 
 /// At most this many decisions may be left in a report: a race is between few operations.
 const MAX_DECISIONS: usize = 4;
+
+/// The number of orders within which a bug must be found.
+const BUGGY_ORDERS: u64 = 4_000;
+
+/// The number of orders of a mended version that are run at most; `NODELOOP_ORDERS` overrides it.
+fn mended_orders() -> u64 {
+    match std::env::var("NODELOOP_ORDERS") {
+        Ok(count) => count.parse().expect("NODELOOP_ORDERS is a number"),
+        Err(_) => 800,
+    }
+}
 
 const README: &str = include_str!("README.md");
 
@@ -76,7 +87,26 @@ impl Race {
         test::explore(self.mended_seeds(), async |t| {
             body(t, Version::Mended).await
         });
-        self.check_readme(needed);
+        let orders = self.settle(&body);
+        self.check_readme(needed, &orders);
+    }
+
+    /// Explores every order: the buggy version fails, and the mended version passes in all that are run.
+    fn settle(&self, body: &impl AsyncFn(Test, Version)) -> CheckedOrders {
+        let explore = |version: Version, runs: u64| {
+            let builder = TestBuilder::new().max_runs(runs);
+            builder.explore_all(async |t| body(t, version).await)
+        };
+        let failed = catch_unwind(AssertUnwindSafe(|| explore(Version::Buggy, BUGGY_ORDERS)));
+        let report = match failed {
+            Ok(checked) => panic!("{}: no order shows the bug: {checked}", self.name),
+            Err(report) => report.downcast::<String>().expect("a report is text"),
+        };
+        assert!(
+            report.contains("NODELOOP_SEED=order:"),
+            "the report of an order: {report}"
+        );
+        explore(Version::Mended, mended_orders())
     }
 
     /// The number of seeds for the mended version; `NODELOOP_SEEDS` overrides it.
@@ -143,7 +173,7 @@ impl Race {
         let decisions = part("decisions:\n", "\nThe failure:").lines().count();
         assert!(decisions <= MAX_DECISIONS, "too many decisions: {report}");
         let (_, trace) = report
-            .split_once("The plain order (-), which passes, and the order of this seed (+):\n")
+            .split_once(" and the order of this seed (+):\n")
             .unwrap_or_else(|| panic!("the orders do not differ: {report}"));
         for step in self.steps {
             let is_named = trace.contains(&format!(" {step:?} "));
@@ -153,7 +183,7 @@ impl Race {
 
     /// Checks the row of the README, which is printed if it differs.
     #[track_caller]
-    fn check_readme(&self, needed: u64) {
+    fn check_readme(&self, needed: u64, orders: &CheckedOrders) {
         // Another system may report the events of one poll in another order.
         let is_of_the_kit = matches!(self.by, By::Time | By::Jobs);
         if !is_of_the_kit && !cfg!(target_os = "linux") {
@@ -163,11 +193,22 @@ impl Race {
         let row = README.lines().find(|line| line.starts_with(&name));
         let row =
             row.unwrap_or_else(|| panic!("README.md has no row `{}`: {needed} seeds", self.name));
-        let listed = row.trim_end_matches('|').rsplit('|').next().unwrap().trim();
+        let mut columns = row.trim_end_matches('|').rsplit('|').map(str::trim);
+        let (listed_orders, listed_seeds) = (columns.next().unwrap(), columns.next().unwrap());
         assert_eq!(
-            listed,
+            listed_seeds,
             needed.to_string(),
             "the seeds of `{}` in README.md",
+            self.name
+        );
+        let listed: Option<u64> = listed_orders.replace(',', "").parse().ok();
+        let is_right = match orders.is_complete() {
+            true => listed == Some(orders.count()),
+            false => listed.is_none_or(|listed| listed > orders.count()),
+        };
+        assert!(
+            is_right,
+            "the orders of `{}` in README.md are {listed_orders}, but: {orders}",
             self.name
         );
     }

@@ -285,3 +285,18 @@ fn a_disk_survives_a_crash_and_forgets_what_was_not_synced() {
     kept.dedup();
     assert_eq!(kept, ["x", "x\0", "xx"]);
 }
+
+#[test]
+fn children_and_workers_are_refused() {
+    let world = World::new();
+    world.host("a").run(async || {
+        let child = nodeloop::process::Command::new("true").spawn();
+        let error = child.expect_err("it is refused");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("another host"), "{error}");
+        let worker = nodeloop::worker::Worker::<(), (), ()>::spawn(async |_| ());
+        let error = worker.map(drop).expect_err("it is refused");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    });
+    world.run();
+}

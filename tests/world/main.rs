@@ -3,6 +3,7 @@
 
 mod chat;
 mod common;
+mod durability;
 mod faults;
 mod files;
 mod hosts;

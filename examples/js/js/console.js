@@ -10,10 +10,10 @@ class Console {
   #counts = new Map();
   #timers = new Map();
 
-  constructor(stdout, stderr = stdout) {
-    if (stdout !== null && typeof stdout === 'object' && stdout.stdout !== undefined) ({ stdout, stderr = stdout } = stdout);
-    this.#out = stdout;
-    this.#error = stderr;
+  constructor(stdout, stderr) {
+    const options = stdout?.stdout !== undefined ? stdout : { stdout, stderr };
+    this.#out = options.stdout;
+    this.#error = options.stderr ?? options.stdout;
     // The methods may be passed on without their object.
     for (const name of Object.getOwnPropertyNames(Console.prototype)) {
       if (name !== 'constructor') this[name] = this[name].bind(this);

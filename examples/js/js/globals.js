@@ -3,7 +3,7 @@
 
 const { validateFunction } = require('internal/errors');
 
-const engineQueueMicrotask = globalThis.queueMicrotask;
+const engineQueueMicrotask = native.queueMicrotask ?? globalThis.queueMicrotask;
 
 function queueMicrotask(callback) {
   validateFunction(callback, 'callback');

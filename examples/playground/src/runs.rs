@@ -70,7 +70,8 @@ impl Runs {
             Ok(Ok(answer)) if answer.is_empty() => {
                 let how = child.wait().await.map_err(Failure::Start)?;
                 format!(
-                    "The program was stopped, and there is nothing to replay: its process has ended ({how})."
+                    "The program was stopped, and there is nothing to replay: its process was ended ({how}), for \
+                     example because one of the engine's own functions took too long."
                 )
             }
             Ok(Ok(_)) => "The program was stopped: its recording is too long.".to_owned(),

@@ -155,11 +155,15 @@ mod tests {
     use std::any::Any;
 
     use super::*;
-    use crate::blocking::pool::Job;
+    use crate::blocking::pool::{Job, JobCodec};
 
     struct Nothing;
 
     impl Job for Nothing {
+        fn codec(&self) -> Option<JobCodec> {
+            None
+        }
+
         fn run(self: Box<Self>) -> Box<dyn Any + Send> {
             self
         }

@@ -242,7 +242,8 @@ impl PollPhase {
 
     pub(super) fn outstanding(&self, cx: &PollContext<'_>) -> Outstanding {
         Outstanding {
-            jobs: cx.pool.has_outstanding(),
+            // The jobs of a host take virtual time.
+            jobs: cx.pool.has_outstanding() && self.world.is_none(),
             io: self.registrations.borrow().has_refed_waiters() || cx.has_refed_signals,
             tokens: cx.remote_queue.has_tokens(),
         }

@@ -88,14 +88,11 @@ impl Delivery {
         }
     }
 
-    /// Returns the journal, if there is one; `None` if the delivery decides about each operation.
+    /// Returns whether everything arrives in the plain order, so that nothing has to be decided or
+    /// recorded.
     #[inline]
-    pub(super) fn journal_unless_deciding(&self) -> Option<Option<&Journal>> {
-        match self {
-            Delivery::InOrder => Some(None),
-            Delivery::Explored(_) => None,
-            Delivery::Journaled(journaled) => Some(Some(journaled.journal())),
-        }
+    pub(super) fn is_in_order(&self) -> bool {
+        matches!(self, Delivery::InOrder)
     }
 
     /// Returns whether each message must contain the thread that sent it.

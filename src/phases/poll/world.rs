@@ -8,7 +8,7 @@
 use std::io;
 
 use super::time_rules::WhenIdle;
-use super::{Batched, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
+use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::reactor::world::WorldHost;
 
 impl PollPhase {
@@ -23,10 +23,7 @@ impl PollPhase {
     ) -> io::Result<PollOutcome> {
         loop {
             self.batch_due_completions(cx.clock);
-            let finished = cx.pool.finish_due(cx.clock.now()).into_iter();
-            self.batch
-                .borrow_mut()
-                .extend(finished.map(Batched::SimulatedJob));
+            self.batch_finished_jobs(cx);
             self.batch_world_readiness(host);
             let has_arrivals = !self.batch.borrow().is_empty() || !cx.remote_queue.is_empty();
             let due = self.first_due(wait);
@@ -41,24 +38,27 @@ impl PollPhase {
                     .extend(stalled.map(Batched::Simulated));
                 return Ok(PollOutcome::Arrivals);
             }
-            let events = host
+            let outside = host
                 .world
                 .next_packet()
                 .into_iter()
                 .chain(cx.pool.next_end());
-            let next = due.into_iter().chain(events).min();
-            let outstanding = Outstanding {
-                jobs: false, // they take virtual time
-                ..self.outstanding(cx)
-            };
-            match self.time.when_idle(next, outstanding) {
+            let next = due.into_iter().chain(outside).min();
+            match self.time.when_idle(next, self.outstanding(cx)) {
                 WhenIdle::JumpTo(target) => host.world.move_time(target),
-                WhenIdle::Wait if outstanding.tokens => {
+                WhenIdle::Wait if cx.remote_queue.has_tokens() => {
                     self.poll_once(cx, None, &must_wait)?;
                 }
                 WhenIdle::Wait | WhenIdle::ClockHeld => return Ok(PollOutcome::ClockHeld),
             }
         }
+    }
+
+    /// Appends the jobs that have finished to the batch.
+    fn batch_finished_jobs(&self, cx: &PollContext<'_>) {
+        let finished = cx.pool.finish_due(cx.clock.now()).into_iter();
+        let finished = finished.map(Batched::SimulatedJob);
+        self.batch.borrow_mut().extend(finished);
     }
 
     /// Appends the events of sources to the batch.

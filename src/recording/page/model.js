@@ -56,7 +56,7 @@ const changes = {
     state.items.set(event.id, item);
     item.as = event.as;
     item.since = event.t;
-    if (item.kind === "error listener") { // the program handles the error
+    if ((event.k || item.kind) === "error listener") { // the program handles the error
       state.failed = null;
       const below = state.stack[state.stack.length - 1];
       if (below) below.isHandled = true;

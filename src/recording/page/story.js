@@ -150,7 +150,7 @@ const describe = {
       microtask: top.kind === "reaction" ? "A promise job runs from the microtask queue: no tick is left." : top.kind === "task" ? "The task continues after its `await`, from the microtask queue." : "A microtask runs: no tick is left.",
       macrotask: { set_timeout: "The timer is due, and the loop is in the phase *timers*.", set_immediate: "Immediates run right after poll." }[top.kind]
         || "The callback runs from its first line to its last.",
-    }[top.as] || "";
+    }[top.kind === "error listener" ? "" : top.as] || (top.kind === "error listener" ? "The error is reported where it occurred, before anything else runs." : "");
     return [`The program prints “${text}”${/[.!?…]$/.test(text) ? "" : "."}`, why];
   },
   promise(event) {
@@ -186,7 +186,7 @@ const describe = {
     if (state.failed) return [`The ${state.failed} is not handled: the run ends here.`,
       left ? "The callbacks that still wait are never called." : "No error is lost."];
     if (left) return ["The run ends here.", "What still waits does not keep the loop alive and is not called."];
-    return ["Nothing keeps the loop alive: it stops, and the program ends.", ""];
+    return ["Nothing keeps the loop alive: it stops, and the program ends.", event.code === undefined ? "" : `The exit code is ${event.code}.`];
   },
 };
 
@@ -216,6 +216,10 @@ function describePhase(group, state) {
 
 function describeCall(event, state, item, group) {
   const returned = group.some((other) => other.e === "return");
+  if (item.kind === "error listener") {
+    return ["The loop calls the error listeners.", isJs() ? "Listeners of `uncaughtException` or `unhandledRejection`. Without one, the error ends the program."
+      : "Without one that handles the error, the run ends."];
+  }
   if (event.as === "main") {
     return ["The loop calls the main script.", "It is the first callback. Nothing else can run until it has returned."];
   }
@@ -236,7 +240,9 @@ function describeCall(event, state, item, group) {
       once("microtask", "Microtasks run in the order in which they were queued.", "The tick queue is empty, and of the microtasks this one was queued first.")];
   }
   if (event.loc === undefined && CALLS[item.kind]?.startsWith("the ")) {
-    return [`The loop calls ${CALLS[isJs() && item.kind === "before_exit" ? "beforeExit" : item.kind]}.`, ""];
+    const why = { exit: "They are called once, at the very end. What they queue is never called.",
+      before_exit: "Nothing is left to do, but the listeners may queue more." }[item.kind] || "";
+    return [`The loop calls ${CALLS[isJs() && item.kind === "before_exit" ? "beforeExit" : item.kind]}.`, why];
   }
   const why = once("macrotask", "A phase calls one callback at a time. After each one, the ticks and microtasks are drained.", "After it, the ticks and microtasks are drained.");
   const phases = group.filter((other) => other.e === "phase").map((other) => other.name);
@@ -254,7 +260,7 @@ function describeReturn(event, group, state) {
   if (group.some((other) => other.e === "drain")) {
     if (group.some((other) => other.e === "drained")) {
       return ["The callback has returned. The call stack is empty, and so are both queues.",
-        took || (event.was.kind === "exit" ? "" : "The loop continues.")];
+        took || (event.was.kind === "exit" ? "The run is over." : "The loop continues.")];
     }
     const [what, why] = describe.drain(event, state);
     return [what, `${took} ${why}`.trim()];
@@ -267,7 +273,7 @@ function describeReturn(event, group, state) {
   }
   const again = group.find((other) => other.e === "add");
   if (again) return [`The callback has returned. The interval is due again in ${whole(again.ms)}.`, took];
-  return ["The callback has returned.", state.stack.length ? "Its caller continues." : took];
+  return ["The callback has returned.", state.stack.length ? "Its caller continues." : took || (state.draining ? "The drain continues." : "")];
 }
 
 // Returns the sentences for the events of one step, given the state after it.

@@ -288,7 +288,7 @@ fn trace(record: &OrderRecord) -> u64 {
 }
 
 /// The most runs of a program without the reduction; larger programs are left out.
-const MOST_RUNS: u64 = 200;
+const MOST_RUNS: u64 = 100;
 
 /// Calls `check` with `count` generated programs, the runs of all of their orders, and their numbers.
 fn generated(count: usize, mut check: impl FnMut(usize, &Program, &Found)) {

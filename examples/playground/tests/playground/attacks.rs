@@ -72,6 +72,25 @@ fn a_program_on_real_time_is_stopped_while_it_waits_and_while_it_blocks() {
 }
 
 #[test]
+fn a_program_in_a_function_of_the_engine_that_looks_at_no_time_is_killed() {
+    let _limit = limit_of(
+        Duration::from_secs(200),
+        "it runs for six seconds of the processor",
+    );
+    let playground = Playground::start();
+    let run = playground
+        .run("const [text, part] = ['a'.repeat(2e7), 'a'.repeat(1e7) + 'b']; text.indexOf(part);");
+    assert_eq!(run.stopped(), Some("killed"), "{}", run.message());
+    // The system ends it, or the server does first on a busy machine.
+    assert!(
+        run.message().contains("nothing to replay"),
+        "{}",
+        run.message()
+    );
+    assert_eq!(playground.run("console.log('next')").text(1), "next\n");
+}
+
+#[test]
 fn a_program_without_memory_is_ended_with_a_message() {
     let _limit = limit_of(Duration::from_secs(120), "64 MiB are filled several times");
     let hungry = [

@@ -41,6 +41,7 @@ impl Journaled {
         &self.journal
     }
 
+    #[inline(never)] // so that the poll phase of other loops stays short
     pub(super) fn poll(
         &self,
         phase: &PollPhase,

@@ -70,7 +70,7 @@ impl Script {
     fn relative(&mut self) -> String {
         let mut path = String::new();
         for _ in 0..=self.random.below(3) {
-            path += &self.pick(&["a", "b", "c", "d", "a", "b", "..", ".", "a/", "b//c"]);
+            path += self.pick(&["a", "b", "c", "d", "a", "b", "..", ".", "a/", "b//c"]);
             path += "/";
         }
         if self.random.below(8) > 0 {
