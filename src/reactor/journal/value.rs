@@ -11,6 +11,10 @@ use std::time::Duration;
 
 /// The end of a journal that is being written.
 #[derive(Debug, Default)]
+#[allow(
+    unreachable_pub,
+    reason = "a type of a sealed public trait; Rust 1.88 reports it"
+)]
 pub struct Output {
     pub(super) bytes: Vec<u8>,
     /// Whether contents are recorded, or only their lengths.
@@ -53,6 +57,10 @@ impl Output {
 
 /// The part of a journal that is left to be read.
 #[derive(Debug)]
+#[allow(
+    unreachable_pub,
+    reason = "a type of a sealed public trait; Rust 1.88 reports it"
+)]
 pub struct Input<'a> {
     bytes: &'a [u8],
 }
@@ -111,6 +119,10 @@ impl<'a> Input<'a> {
 const MAX_ZEROS: usize = 1 << 30;
 
 /// A result that a journal can contain.
+#[allow(
+    unreachable_pub,
+    reason = "a type of a sealed public trait; Rust 1.88 reports it"
+)]
 pub trait Value: Sized {
     /// Returns the value as a number if it is one, which has a shorter record.
     fn as_number(&self) -> Option<u64> {
