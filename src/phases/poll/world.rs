@@ -38,30 +38,15 @@ impl PollPhase {
                     .extend(stalled.map(Batched::Simulated));
                 return Ok(PollOutcome::Arrivals);
             }
-<<<<<<< HEAD
-            let events = host
-=======
             let outside = host
->>>>>>> 6b421160ed4ad2803474cc3534752badb6f3b46d
                 .world
                 .next_packet()
                 .into_iter()
                 .chain(cx.pool.next_end());
-<<<<<<< HEAD
-            let next = due.into_iter().chain(events).min();
-            let outstanding = Outstanding {
-                jobs: false, // they take virtual time
-                ..self.outstanding(cx)
-            };
-            match self.time.when_idle(next, outstanding) {
-                WhenIdle::JumpTo(target) => host.world.move_time(target),
-                WhenIdle::Wait if outstanding.tokens => {
-=======
             let next = due.into_iter().chain(outside).min();
             match self.time.when_idle(next, self.outstanding(cx)) {
                 WhenIdle::JumpTo(target) => host.world.move_time(target),
                 WhenIdle::Wait if cx.remote_queue.has_tokens() => {
->>>>>>> 6b421160ed4ad2803474cc3534752badb6f3b46d
                     self.poll_once(cx, None, &must_wait)?;
                 }
                 WhenIdle::Wait | WhenIdle::ClockHeld => return Ok(PollOutcome::ClockHeld),
