@@ -37,7 +37,9 @@ mod stdio;
 #[cfg(unix)]
 mod unix;
 
-pub(crate) use backed::{Backed, no_system_socket, refused_in_world};
+#[cfg(unix)]
+pub(crate) use backed::no_system_socket;
+pub(crate) use backed::{Backed, refused_in_world};
 pub use closing::Closing;
 pub use copy::{copy_bidirectional, copy_bidirectional_with_sizes};
 #[doc(no_inline)]

@@ -49,6 +49,7 @@ impl<S> Backed<S> {
     }
 
     /// Calls `real`, or refuses in a world.
+    #[cfg(unix)]
     pub(crate) fn only_real<R>(&self, real: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
         self.either(real, |_| Err(no_system_socket()))
     }

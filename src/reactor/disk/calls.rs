@@ -132,14 +132,17 @@ impl DiskFile {
         self.call(|volume, id| volume.write_all(id, Position::Cursor, bytes))
     }
 
+    #[cfg_attr(windows, allow(dead_code, reason = "`fs` has it only on Unix"))]
     pub(crate) fn read_at(&self, target: &mut [u8], offset: u64) -> io::Result<usize> {
         self.call(|volume, id| volume.read(id, Position::At(offset), target))
     }
 
+    #[cfg_attr(windows, allow(dead_code, reason = "`fs` has it only on Unix"))]
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.call(|volume, id| volume.write(id, Position::At(offset), bytes))
     }
 
+    #[cfg_attr(windows, allow(dead_code, reason = "`fs` has it only on Unix"))]
     pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.call(|volume, id| volume.write_all(id, Position::At(offset), bytes))
     }
@@ -164,6 +167,7 @@ impl DiskFile {
         self.call(|volume, id| volume.set_file_mode(id, mode))
     }
 
+    #[cfg_attr(windows, allow(dead_code, reason = "`fs` has it only on Unix"))]
     pub(crate) fn set_owner(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
         self.call(|volume, id| volume.set_file_owner(id, user, group))
     }

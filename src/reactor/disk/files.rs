@@ -36,6 +36,7 @@ pub(crate) struct OpenFlags {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Position {
     Cursor,
+    #[cfg_attr(windows, allow(dead_code, reason = "`fs` has it only on Unix"))]
     At(u64),
 }
 
@@ -367,6 +368,7 @@ impl Volume {
         self.set_inode_mode(number, mode)
     }
 
+    #[cfg_attr(windows, allow(dead_code, reason = "`fs` has it only on Unix"))]
     pub(super) fn set_file_owner(
         &mut self,
         id: FileId,
