@@ -49,7 +49,10 @@ impl<S> Backed<S> {
     }
 
     /// Calls `real`, or refuses in a world.
-    #[cfg(unix)]
+    #[allow(
+        dead_code,
+        reason = "Windows has no caller: only Unix lends descriptors"
+    )]
     pub(crate) fn only_real<R>(&self, real: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
         self.either(real, |_| Err(no_system_socket()))
     }
