@@ -4,28 +4,40 @@ use std::path::Path;
 use std::process::Command;
 
 use nodeloop::net::TcpListener;
+use nodeloop::test::World;
 use nodeloop::{block_on, spawn, spawn_blocking};
 use nodeloop_tls::{get, self_signed, serve};
 
+async fn the_page_and_other_identities() {
+    let identity = self_signed(&["localhost"]).unwrap();
+    let trusted = identity.certificate.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    spawn(async move { serve(listener, identity).await.unwrap() }).detach();
+    let page = get(port, "localhost", trusted.clone()).await.unwrap();
+    assert_eq!(page, "hello over TLS");
+    let error = get(port, "another.name", trusted).await.unwrap_err();
+    assert!(error.to_string().contains("another.name"), "{error}");
+    let other = self_signed(&["localhost"]).unwrap().certificate;
+    let error = get(port, "localhost", other).await.unwrap_err();
+    assert!(
+        error.to_string().contains("invalid peer certificate"),
+        "{error}"
+    );
+}
+
 #[test]
 fn the_client_gets_the_page_and_rejects_other_identities() {
-    block_on(async {
-        let identity = self_signed(&["localhost"]).unwrap();
-        let trusted = identity.certificate.clone();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        spawn(async move { serve(listener, identity).await.unwrap() }).detach();
-        let page = get(port, "localhost", trusted.clone()).await.unwrap();
-        assert_eq!(page, "hello over TLS");
-        let error = get(port, "another.name", trusted).await.unwrap_err();
-        assert!(error.to_string().contains("another.name"), "{error}");
-        let other = self_signed(&["localhost"]).unwrap().certificate;
-        let error = get(port, "localhost", other).await.unwrap_err();
-        assert!(
-            error.to_string().contains("invalid peer certificate"),
-            "{error}"
-        );
-    });
+    block_on(the_page_and_other_identities());
+}
+
+/// The same on a host of a simulated world, without a socket of the system.
+#[test]
+fn the_client_gets_the_page_in_a_simulated_world() {
+    let mut event_loop = World::builder().event_loop();
+    event_loop
+        .block_on(the_page_and_other_identities())
+        .unwrap();
 }
 
 #[test]
