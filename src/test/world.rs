@@ -6,13 +6,15 @@ mod resources;
 mod schedule;
 mod trace;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Log;
+use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::Seed;
 use crate::reactor::world::link::{Link, Random};
 use crate::reactor::world::{HostId, WorldState};
@@ -66,10 +68,16 @@ struct Inner {
     /// By the number of the host.
     machines: RefCell<Vec<Machine>>,
     /// What the script does, by its time, then in the order in which it was added.
-    script: RefCell<BTreeMap<(Duration, usize), Action>>,
+    script: RefCell<BTreeMap<(Duration, u64), Action>>,
+    /// How many actions were added to the script, those that have run included.
+    scripted: Cell<u64>,
 }
 
-type Action = Box<dyn FnOnce(&World)>;
+/// What a script does, and where it was added.
+struct Action {
+    call: Box<dyn FnOnce(&World)>,
+    location: SourceLocation,
+}
 
 /// Settings of a [`World`].
 #[derive(Clone)]
@@ -165,6 +173,7 @@ impl WorldBuilder {
                 log: Log::new(),
                 machines: RefCell::default(),
                 script: RefCell::default(),
+                scripted: Cell::default(),
             }),
         }
     }
@@ -223,10 +232,19 @@ impl World {
     }
 
     /// Calls `action` at the virtual time `at`, or at once if that has passed.
+    ///
+    /// A world that ends before an action is due fails, unless it
+    /// [permits](WorldBuilder::permit_unfired_faults) that. It does not end while a host of
+    /// [`Host::run`] is down after a crash and an action is still to come, which may restart the host.
+    #[track_caller]
     pub fn at(&self, at: Duration, action: impl FnOnce(&World) + 'static) {
-        let mut script = self.inner.script.borrow_mut();
-        let number = script.len();
-        script.insert((at, number), Box::new(action));
+        let number = self.inner.scripted.get();
+        self.inner.scripted.set(number + 1);
+        let action = Action {
+            call: Box::new(action),
+            location: Location::caller(),
+        };
+        self.inner.script.borrow_mut().insert((at, number), action);
     }
 }
 

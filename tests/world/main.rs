@@ -17,5 +17,6 @@ mod net_tcp_socket;
 mod net_udp;
 mod notes;
 mod repeatable;
+mod script;
 mod tcp;
 mod udp;

@@ -39,6 +39,8 @@ pub(super) enum Power {
 pub(super) struct Machine {
     pub(super) program: Option<(Waited, Program, SourceLocation)>,
     pub(super) power: Power,
+    /// Whether it is off because of a crash.
+    crashed: bool,
     /// The loop, while the host is up and does not run.
     pub(super) running: Option<Running>,
 }
@@ -86,6 +88,7 @@ impl Machine {
     }
 
     pub(super) fn crash(&mut self) {
+        self.crashed |= self.power != Power::Off;
         self.power = match self.power {
             Power::Off | Power::Starting => Power::Off,
             Power::On | Power::Crashing { .. } => Power::Crashing { restarts: false },
@@ -95,6 +98,7 @@ impl Machine {
     /// Returns whether it was running, so that it crashes first.
     pub(super) fn restart(&mut self) -> bool {
         let was_on = self.power == Power::On;
+        self.crashed = false;
         self.power = match self.power {
             Power::Off | Power::Starting if self.program.is_some() => Power::Starting,
             Power::Off | Power::Starting => Power::Off,
@@ -112,8 +116,18 @@ impl Machine {
 
     /// Returns whether the world waits for the end of the program.
     pub(super) fn is_awaited(&self) -> bool {
+        self.power != Power::Off && self.is_waited()
+    }
+
+    /// Returns whether it has a program that the world waits for.
+    pub(super) fn is_waited(&self) -> bool {
         let is_waited = |(waited, ..): &(Waited, Program, SourceLocation)| *waited == Waited::Yes;
-        self.power != Power::Off && self.program.as_ref().is_some_and(is_waited)
+        self.program.as_ref().is_some_and(is_waited)
+    }
+
+    /// Returns whether the program has crashed that the world waited for.
+    pub(super) fn has_crashed(&self) -> bool {
+        self.crashed && self.is_waited()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
+use super::super::log::short;
 use super::machine::{Machine, Power, Running};
 use super::{Inner, World};
 use crate::promise::PromiseError;
@@ -21,7 +22,7 @@ impl World {
     ///
     /// Panics if a program fails, with its own panic or with the text of its error; if no program can
     /// continue, with a report of what each waits for; if a program always has something to do, such as an
-    /// immediate that queues the next one, so that time stands still; if the limit of virtual time is exceeded; and if a
+    /// immediate that queues the next one, so that no time passes for 100,000 rounds; if the limit of virtual time is exceeded; and if a
     /// loop is running on this thread.
     #[track_caller]
     pub fn run(&self) {
@@ -30,7 +31,8 @@ impl World {
             rounds += 1;
             if rounds > MOST_ROUNDS {
                 self.inner.fail_with_report(
-                    "the hosts always have something to do, so that no time passes",
+                    "the hosts always have something to do, so that no time passes: wait with `sleep` instead of \
+                     `yield_now`",
                 );
             }
             self.inner.switch_machines(self);
@@ -39,11 +41,36 @@ impl World {
             if has_acted || has_arrived || self.run_turns() {
                 continue;
             }
-            if !self.inner.is_awaited() {
+            if !self.inner.is_awaited() && !self.inner.may_restart() {
                 break;
             }
             self.inner.move_time();
             rounds = 0;
+        }
+        self.check_end();
+    }
+
+    /// Fails if the world has waited for nothing, or has ended before its script.
+    #[track_caller]
+    fn check_end(&self) {
+        let has_waited = self.inner.machines.borrow().iter().any(Machine::is_waited);
+        if !has_waited {
+            self.inner
+                .fail("no program of `Host::run`: the world has nothing to wait for");
+        }
+        if self.inner.settings.permits_unfired {
+            return;
+        }
+        let script = self.inner.script.borrow();
+        let unrun = script.first_key_value();
+        let unrun = unrun.map(|((at, _), action)| (*at, short(action.location)));
+        drop(script);
+        if let Some((at, place)) = unrun {
+            self.inner.fail(&format!(
+                "the world ended at {:?}, before the action of the script at {at:?} ({place}): let a program of \
+                 `Host::run` last longer, or call `WorldBuilder::permit_unfired_faults`",
+                self.now()
+            ));
         }
         self.check_faults();
     }
@@ -51,9 +78,6 @@ impl World {
     /// Fails if a fault that was configured has never happened.
     #[track_caller]
     fn check_faults(&self) {
-        if self.inner.settings.permits_unfired {
-            return;
-        }
         let unfired = self.faults().into_iter().filter(|fault| fault.count() == 0);
         let unfired: Vec<String> = unfired.map(|fault| fault.to_string()).collect();
         if !unfired.is_empty() {
@@ -74,7 +98,7 @@ impl World {
             (first.key().0 <= self.now()).then(|| first.remove())
         };
         while let Some(action) = next() {
-            action(self);
+            (action.call)(self);
             self.inner.switch_machines(self);
             has_run = true;
         }
@@ -256,6 +280,11 @@ impl Inner {
         self.machines.borrow().iter().any(Machine::is_awaited)
     }
 
+    /// Returns whether a host whose program the world waits for has crashed, and the script may restart it.
+    fn may_restart(&self) -> bool {
+        !self.script.borrow().is_empty() && self.machines.borrow().iter().any(Machine::has_crashed)
+    }
+
     /// Moves time to the next instant at which something happens.
     #[track_caller]
     fn move_time(&self) {
@@ -268,14 +297,15 @@ impl Inner {
         let Some(next) = timers.chain(actions).chain(packets).min() else {
             drop(script);
             drop(machines);
-            self.fail_with_report("no program can continue");
+            self.fail_with_report("no program can continue: see what each waits for");
         };
         if next > self.settings.time_limit {
             drop(script);
             drop(machines);
             let limit = self.settings.time_limit;
             self.fail_with_report(&format!(
-                "the limit of {limit:?} of virtual time is exceeded"
+                "the limit of {limit:?} of virtual time is exceeded: end the program, or raise \
+                 `WorldBuilder::time_limit`"
             ));
         }
         self.state.move_time(next);
