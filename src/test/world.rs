@@ -1,5 +1,6 @@
 //! A simulated world: several hosts in one thread, on one virtual clock.
 
+mod failure;
 mod faults;
 mod machine;
 mod resources;
@@ -71,6 +72,16 @@ struct Inner {
     script: RefCell<BTreeMap<(Duration, u64), Action>>,
     /// How many actions were added to the script, those that have run included.
     scripted: Cell<u64>,
+    stage: Cell<Stage>,
+}
+
+/// How far the run of a world is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    New,
+    Running,
+    Ended,
 }
 
 /// What a script does, and where it was added.
@@ -174,6 +185,7 @@ impl WorldBuilder {
                 machines: RefCell::default(),
                 script: RefCell::default(),
                 scripted: Cell::default(),
+                stage: Cell::default(),
             }),
         }
     }
@@ -209,6 +221,9 @@ impl World {
     }
 
     /// Returns the host of this name, which is created by the first call.
+    ///
+    /// A method that needs a running host, such as [`crash`](Host::crash), panics if it has no program, which
+    /// finds a name that is misspelled.
     pub fn host(&self, name: &str) -> Host {
         let known = self.inner.state.host_named(name);
         let id = known.unwrap_or_else(|| {
@@ -265,7 +280,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Sets the program of the host, whose end the world waits for.
+    /// Sets the program of the host, whose end the world waits for. [`World::run`] starts it.
     ///
     /// The program is the main future of the host's loop. It ends as that of [`run`](crate::run): when it
     /// has finished *and* nothing keeps its loop alive. A [restart](Host::restart) calls `program` again.
@@ -280,7 +295,7 @@ impl Host {
 
     /// Sets the program of the host, which may still run when the world ends, such as a server.
     ///
-    /// It is then cancelled. In all else it is like that of [`run`](Host::run).
+    /// It is then cancelled: its loop is dropped. In all else it is like that of [`run`](Host::run).
     ///
     /// # Panics
     ///
@@ -314,18 +329,53 @@ impl Host {
     }
 
     /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
-    /// vanish without a word to their peers.
+    /// vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
+    ///
+    /// Nothing happens if the host is down already. The world does not wait for a program that has crashed,
+    /// unless an action of the [script](World::at) is still to come, which may restart it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the host has no program.
+    #[track_caller]
     pub fn crash(&self) {
+        self.check_program();
         let state = &self.world.inner.state;
         state.with_network(|network| network.crash(self.id));
         self.with(Machine::crash);
     }
 
     /// Starts the program of a host that has crashed or ended again.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the host has no program.
+    #[track_caller]
     pub fn restart(&self) {
+        self.check_program();
         if self.with(|machine| machine.restart()) {
             let state = &self.world.inner.state;
             state.with_network(|network| network.crash(self.id));
+        }
+    }
+
+    /// Panics if the host has no program, which is most likely because its name is misspelled.
+    #[track_caller]
+    fn check_program(&self) {
+        let has_program = self.with(|machine| machine.program.is_some());
+        assert!(
+            has_program || self.world.inner.stage.get() == Stage::Ended,
+            "host \"{}\" has no program: is its name misspelled?",
+            self.name()
+        );
+    }
+
+    /// Does what [`check_program`](Host::check_program) does while the world runs. Before that the program
+    /// may be set later, and a fault that does not happen fails the run.
+    #[track_caller]
+    fn check_program_of_run(&self) {
+        if self.world.inner.stage.get() == Stage::Running {
+            self.check_program();
         }
     }
 

@@ -319,6 +319,7 @@ fn few_files_print() {
         "src/recording.rs",              // a function of that name
         "src/recording/arguments.rs",    // where the run that was asked for on the command line is
         "src/test/report.rs",            // the decisions of a seed that the environment names
+        "src/test/world/failure.rs",     // the time, the seed and the log of a test that fails
     ];
     let mut problems = Vec::new();
     for (path, text) in sources("src") {
@@ -409,6 +410,10 @@ const ENTRIES: &[(&str, &str)] = &[
     (
         "src/runtime/handle.rs",
         "the closure of a remote spawn settles its promise",
+    ),
+    (
+        "src/test/world/schedule.rs",
+        "the script of a world runs outside of its loops",
     ),
 ];
 

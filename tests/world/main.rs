@@ -4,6 +4,7 @@
 mod chat;
 mod common;
 mod durability;
+mod failures;
 mod faults;
 mod files;
 mod hosts;

@@ -333,7 +333,13 @@ impl Host {
     }
 
     /// Makes the host refuse all new connections until [`accept_connections`](Host::accept_connections).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the world runs and the host has no program.
+    #[track_caller]
     pub fn refuse_connections(&self) {
+        self.check_program_of_run();
         let (name, now) = (self.name(), self.world.now());
         let text = format!("the refusal of connections by {name} at {now:?}");
         self.world.inner.state.with_network(|network| {
@@ -343,7 +349,13 @@ impl Host {
     }
 
     /// Ends [`refuse_connections`](Host::refuse_connections).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the world runs and the host has no program.
+    #[track_caller]
     pub fn accept_connections(&self) {
+        self.check_program_of_run();
         let state = &self.world.inner.state;
         state.with_network(|network| network.links.refusing.remove(&self.id));
     }
@@ -352,7 +364,13 @@ impl Host {
     /// with `EMFILE`. `None` removes the limit.
     ///
     /// A change of the limit is no fault of its own: one of the limits of a host has to be reached.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the world runs and the host has no program.
+    #[track_caller]
     pub fn limit_sockets(&self, count: Option<usize>) {
+        self.check_program_of_run();
         let text = format!("the limit of the sockets of {}", self.name());
         self.world.inner.state.with_network(|network| {
             let limit = count.map(|count| (count, network.faults.add_once(text)));
