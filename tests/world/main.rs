@@ -21,3 +21,5 @@ mod repeatable;
 mod script;
 mod tcp;
 mod udp;
+#[cfg(unix)]
+mod unix;

@@ -140,7 +140,7 @@ impl Running {
     ) -> Result<Running, RunError> {
         let main = Rc::new(RefCell::new(None));
         let (program, slot) = (program.clone(), main.clone());
-        event_loop.start_script(move || {
+        event_loop.start_script_at(location, move || {
             let mut main = spawn_at(location, program()).settled();
             // Polled, so that its error counts as handled: the scheduler reports it.
             let outcome = (&mut main).now_or_never();
