@@ -284,12 +284,13 @@ impl Host {
     ///
     /// The program is the main future of the host's loop. It ends as that of [`run`](crate::run): when it
     /// has finished *and* nothing keeps its loop alive. A [restart](Host::restart) calls `program` again.
+    /// An [`io::Error`](std::io::Error) or a boxed error is reported with its sources, and any other by `Debug`.
     ///
     /// # Panics
     ///
     /// Panics if the host has a program already.
     #[track_caller]
-    pub fn run<T: MainOutput>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
+    pub fn run<T: MainOutput + 'static>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
         self.install(machine::Waited::Yes, program)
     }
 
@@ -301,12 +302,12 @@ impl Host {
     ///
     /// Panics if the host has a program already.
     #[track_caller]
-    pub fn serve<T: MainOutput>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
+    pub fn serve<T: MainOutput + 'static>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
         self.install(machine::Waited::No, program)
     }
 
     #[track_caller]
-    fn install<T: MainOutput>(
+    fn install<T: MainOutput + 'static>(
         &self,
         waited: machine::Waited,
         program: impl AsyncFn() -> T + 'static,

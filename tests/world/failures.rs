@@ -205,3 +205,31 @@ fn the_end_of_the_run_drops_the_programs_even_if_they_hold_the_world() {
     log.assert_order(["dropped", "dropped"]);
     assert_eq!(Rc::strong_count(&token), 1);
 }
+
+#[test]
+fn an_error_is_printed_with_its_sources() {
+    let _limit = limit();
+    #[derive(Debug)]
+    struct Outer(std::io::Error);
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the order was not stored")
+        }
+    }
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let outer = || Outer(std::io::Error::other("the disk is full"));
+    let expected = "at 0ns of the world: the program of host \"a\" has failed: the order was not stored: the disk \
+                    is full\nthe log is empty";
+    let world = World::new();
+    let host = world.host("a");
+    host.run(async move || std::io::Result::<()>::Err(std::io::Error::other(outer())));
+    assert_eq!(failure(&world), expected);
+    let world = World::new();
+    let host = world.host("a");
+    host.run(async move || Result::<(), Box<dyn std::error::Error>>::Err(outer().into()));
+    assert_eq!(failure(&world), expected);
+}

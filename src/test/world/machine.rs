@@ -1,6 +1,9 @@
 //! The machine of a host: its program, and the loop that runs it while the host is up.
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -58,17 +61,41 @@ pub(super) struct Running {
     pub(super) has_turned: bool,
 }
 
-pub(super) fn program_of<T: MainOutput>(program: impl AsyncFn() -> T + 'static) -> Program {
+pub(super) fn program_of<T: MainOutput + 'static>(
+    program: impl AsyncFn() -> T + 'static,
+) -> Program {
     let program = Rc::new(program);
     Rc::new(move || {
         let program = program.clone();
         Box::pin(async move {
             let output = program().await;
-            output
-                .error()
-                .map_or(Ok(()), |error| Err(format!("{error:?}")))
+            let text = |error| text_of(&output).unwrap_or_else(|| format!("{error:?}"));
+            output.error().map_or(Ok(()), |error| Err(text(error)))
         })
     })
+}
+
+/// Returns the text of an error of the standard library's types, followed by those of its sources. Their
+/// `Debug` is hard to read; [`MainOutput`] knows no more of the other types.
+fn text_of(output: &dyn Any) -> Option<String> {
+    type Boxed = Box<dyn Error>;
+    type BoxedSend = Box<dyn Error + Send + Sync>;
+    let io = output.downcast_ref::<Result<(), io::Error>>();
+    let boxed = output.downcast_ref::<Result<(), Boxed>>();
+    let boxed_send = output.downcast_ref::<Result<(), BoxedSend>>();
+    let error: &dyn Error = match (io, boxed, boxed_send) {
+        (Some(Err(error)), ..) => error,
+        (_, Some(Err(error)), _) => &**error,
+        (_, _, Some(Err(error))) => &**error,
+        _ => return None,
+    };
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    Some(
+        chain
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": "),
+    )
 }
 
 impl Machine {
