@@ -161,6 +161,9 @@ impl TestBuilder {
 /// Prints the number of runs and the number of orders.
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} runs, {} orders", self.runs, self.orders.len())
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let (runs, orders) = (self.runs, self.orders.len() as u64);
+        let (of_runs, of_orders) = (plural(runs), plural(orders));
+        write!(f, "{runs} run{of_runs}, {orders} order{of_orders}")
     }
 }
