@@ -26,6 +26,13 @@ pub(super) use tracker::{SharedState, Tracker};
 /// every order has passed or the [limit](TestBuilder::max_runs) was reached, which
 /// [`CheckedOrders::is_complete`] tells apart.
 ///
+/// A job takes no virtual time, so no timer of more than 1 ms comes before it. To race them, call
+/// [`jobs_hold_time(false)`](TestBuilder::jobs_hold_time), or simulate it by
+/// [`complete_within`](super::complete_within).
+///
+/// A run that never ends, such as a loop that simulates operations for ever, is not ended: the
+/// limits of the search apply between runs.
+///
 /// # What counts as one order
 ///
 /// An *event* is one arrival (a job, a message or wake of another thread, the readiness of a source, a
@@ -91,6 +98,8 @@ pub struct CheckedOrders {
     is_replay: bool,
     /// The estimated part of the search that is done.
     progress: f64,
+    /// Whether most of the orders that are left differ in durations only.
+    has_long_ranges: bool,
     logs: BTreeSet<Vec<String>>,
 }
 
@@ -118,10 +127,14 @@ impl CheckedOrders {
     /// Panics if a limit was reached before.
     #[track_caller]
     pub fn assert_complete(&self) {
-        assert!(
-            self.is_complete || self.is_replay,
-            "{self}; raise `max_runs` and `max_duration`, or make the test smaller"
-        );
+        let advice = match self.has_long_ranges {
+            false => "raise `max_runs` and `max_duration`, or make the test smaller",
+            true => {
+                "most of them differ in durations: narrow the ranges of `complete_within`, or raise \
+                 `max_runs` and `max_duration`"
+            }
+        };
+        assert!(self.is_complete || self.is_replay, "{self}; {advice}");
     }
 
     /// Counts an order that has passed. Returns whether its log is a new one.
@@ -193,7 +206,7 @@ impl TestBuilder {
     }
 
     /// Sets after how much real time [`explore_all`](TestBuilder::explore_all) starts no other run; there
-    /// is no limit by default.
+    /// is no limit by default. A run that never ends is not ended by it.
     pub fn max_duration(mut self, duration: Duration) -> TestBuilder {
         self.limits.max_duration = duration;
         self
@@ -279,10 +292,7 @@ impl TestBuilder {
                 Err(log) => log,
                 Ok(failing) => {
                     let Some(passing) = passing else {
-                        panic!(
-                            "the test fails in the plain order, without any exploration: {}",
-                            failing.failure()
-                        );
+                        panic!("{}", failing.in_the_plain_order());
                     };
                     let title = format!("order {}", checked.orders + 1);
                     panic!(
@@ -304,6 +314,7 @@ impl TestBuilder {
                 || machine_now().saturating_sub(began) >= self.limits.max_duration;
             if checked.is_complete || is_over {
                 checked.progress = search.progress();
+                checked.has_long_ranges = search.has_long_ranges();
                 return checked;
             }
         }

@@ -297,12 +297,24 @@ fn a_failing_order_is_reported_with_its_decisions_and_an_order_that_passes() {
 #[test]
 fn a_failure_in_the_plain_order_is_reported_as_such() {
     let _limit = limit();
+    let line = line!() + 2;
     let message = failure_of(TestBuilder::new(), async |t| {
         t.log().assert_once("nothing");
     });
-    let expected = "the test fails in the plain order, without any exploration: \"nothing\" was \
-                    never logged\nthe log is empty";
+    let expected = format!(
+        "the test fails in the plain order, without any exploration, at {}:{line}:17: \"nothing\" \
+         was never logged\nthe log is empty",
+        file!()
+    );
     assert_eq!(message, expected);
+    // A callback that panics is named with the place of the panic, too.
+    let line = line!() + 2;
+    let message = failure_of(TestBuilder::new(), async |t| {
+        set_timeout(ms(1), || panic!("in a callback"));
+        t.until_idle().await;
+    });
+    let expected = format!("without any exploration, at {}:{line}:31: ", file!());
+    assert!(message.contains(&expected), "{message}");
 }
 
 #[test]
@@ -325,8 +337,45 @@ fn a_test_that_does_not_repeat_is_reported() {
         runs.set(runs.get() + 1);
         jobs(t, if runs.get() == 1 { 3 } else { 2 }).await;
     });
-    let expected = "the test did not repeat its run: decision 0 had other alternatives than before";
-    assert!(message.starts_with(expected), "{message}");
+    let expected = "the test did something else when its run was repeated (at decision 0): keep no \
+                    state outside of the body (statics, hash maps, the real clock), and join threads \
+                    before the loop looks for what they send";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn long_ranges_of_durations_are_named_at_the_limit() {
+    let _limit = limit();
+    let checked = TestBuilder::new().max_runs(20).explore_all(async |t| {
+        for _ in 0..3 {
+            test::complete_within(ms(1)..=ms(1000), || ());
+        }
+        work(&t, "job");
+        t.until_idle().await;
+    });
+    let failed = catch_unwind(|| checked.assert_complete()).unwrap_err();
+    let message = failed.downcast::<String>().unwrap();
+    let expected = "20 orders checked, about 0.0 % of the search; most of them differ in durations: \
+                    narrow the ranges of `complete_within`, or raise `max_runs` and `max_duration`";
+    assert_eq!(*message, expected);
+}
+
+#[test]
+fn a_timer_comes_before_a_job_only_if_jobs_do_not_hold_the_time() {
+    let _limit = limit();
+    let body = async |t: Test| {
+        work(&t, "job");
+        set_timeout(ms(5), t.log().callback("timer"));
+        t.until_idle().await;
+    };
+    let orders = |checked: CheckedOrders| {
+        checked.assert_complete();
+        let logs: Vec<String> = checked.logs().map(|log| log.join(" ")).collect();
+        logs.join(", ")
+    };
+    assert_eq!(orders(test::explore_all(body)), "job timer");
+    let raced = TestBuilder::new().jobs_hold_time(false).explore_all(body);
+    assert_eq!(orders(raced), "job timer, timer job");
 }
 
 #[test]
