@@ -74,7 +74,7 @@ impl TestFailure {
     pub(super) fn panic_message(&self) -> Option<String> {
         match &self.kind {
             Kind::Body(payload) => Some(payload.message()),
-            Kind::Ended(RunError::Uncaught(error)) => Some(error.message().into()),
+            Kind::Ended(RunError::Uncaught(error)) => Some(error.message()),
             _ => None,
         }
     }
