@@ -94,7 +94,21 @@ impl FlightRecorder {
 
     /// Writes a recording in memory to a file when a run fails: on a panic that no listener handles, on
     /// an unhandled rejection, and if the main future returns an error.
+    ///
+    /// If the file can't be written, that is printed to stderr, and [`flush`](FlightRecorder::flush)
+    /// returns the error.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the recorder records [to a file](FlightRecorder::to_file), which contains the failed run
+    /// anyway.
+    #[track_caller]
     pub fn on_failure(mut self, path: impl AsRef<Path>) -> FlightRecorder {
+        assert!(
+            self.settings.file.is_none(),
+            "`on_failure` was called for a recording to a file, which contains a failed run anyway: \
+             remove the call, or record with `FlightRecorder::in_memory`"
+        );
         self.settings.on_failure = Some(path.as_ref().to_owned());
         self
     }

@@ -5,7 +5,7 @@
 //! | start | [getting started](getting_started), coming [from tokio](coming_from_tokio) or [from Node](coming_from_node), the [examples](mod@examples) |
 //! | understand the order | [the event loop](event_loop), its [rules](mod@rules), how [exact](exactness) they are, and what is [eager or lazy](eager_and_lazy) |
 //! | look something up | the [cookbook](mod@cookbook) of crates that fit, [errors and exit](errors_and_exit), [limits and questions](limits_and_faq), the [speed](performance) beside other runtimes |
-//! | find a fault | [tests of order](mod@testing), tests in a [simulated world](mod@world), [observing a loop](mod@observing), a [recording](mod@recording) of a run |
+//! | find a fault | [tests of order](mod@testing), tests in a [simulated world](mod@world), [observing a loop](mod@observing), a [recording](mod@recording) of a run, the [flight recorder](mod@flight_recorder), which repeats one |
 //! | host a JavaScript engine | [embedding an engine](embedding) |
 //! | change the crate | its [architecture](mod@architecture) |
 

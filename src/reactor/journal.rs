@@ -132,7 +132,7 @@ impl Journal {
             Mode::Replaying(reader) => {
                 let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input);
                 let recorded = reader.call(operation, subject, take);
-                recorded.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+                recorded.unwrap_or_else(|| Err(end_of_replay()))
             }
         }
     }
@@ -165,12 +165,16 @@ impl Journal {
                 let take = |mut input: Input<'_>| {
                     let result = <io::Result<T>>::decode(&mut input)?;
                     if let Ok(value) = &result {
-                        take_contents(&mut input, buffers, length_of(value));
+                        let length = length_of(value);
+                        if length > 0 && input.left() == 0 {
+                            reader.note_zeros();
+                        }
+                        take_contents(&mut input, buffers, length);
                     }
                     Some(result)
                 };
                 let recorded = reader.call(Operation::Read, subject, take);
-                recorded.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+                recorded.unwrap_or_else(|| Err(end_of_replay()))
             }
         }
     }
@@ -265,6 +269,13 @@ impl Drop for Journal {
             writer.borrow_mut().flush(true);
         }
     }
+}
+
+/// The error of a call after the end of a replay. Its kind makes a task wait, which the next poll phase
+/// ends.
+#[cold]
+fn end_of_replay() -> io::Error {
+    io::Error::new(io::ErrorKind::WouldBlock, "the replay has ended here")
 }
 
 /// Appends a call, in the shorter form if its result has one.

@@ -20,6 +20,10 @@ use crate::phases::poll::delivery::Seed;
 /// | whether a millisecond has passed when the timers phase reads the clock, so that a timer of 0 or 1 ms runs before an immediate | it has not |
 /// | how long an operation of [`complete_within`](super::complete_within) takes | the shortest time of its range |
 ///
+/// A job takes no virtual time, so no timer of more than 1 ms comes before it. To race them, call
+/// [`jobs_hold_time(false)`](TestBuilder::jobs_hold_time), or simulate it by
+/// [`complete_within`](super::complete_within).
+///
 /// What Node guarantees never changes: ticks, microtasks, phases, the order of timers, of immediates
 /// and of simulated completions of a known duration, the order of the messages of one thread, and the
 /// clock while it is held or advanced.
@@ -114,11 +118,12 @@ impl TestBuilder {
             return explored;
         }
         let plain = quietly(|| run(Seed::new(0)));
-        if let Err(failure) = plain.result {
-            panic!("the test fails in the plain order, without any exploration: {failure}");
-        }
-        explored.note(plain.log.labels());
-        let mut passing = Passing::new(&plain.log);
+        let plain = match Failing::of(Seed::new(0), plain) {
+            Ok(failing) => panic!("{}", failing.in_the_plain_order()),
+            Err(log) => log,
+        };
+        explored.note(plain.labels());
+        let mut passing = Passing::new(&plain);
         let mut simplest: Option<Failing> = None;
         for number in 1..=seeds {
             let seed = Seed::new(number);
@@ -161,6 +166,9 @@ impl TestBuilder {
 /// Prints the number of runs and the number of orders.
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} runs, {} orders", self.runs, self.orders.len())
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let (runs, orders) = (self.runs, self.orders.len() as u64);
+        let (of_runs, of_orders) = (plural(runs), plural(orders));
+        write!(f, "{runs} run{of_runs}, {orders} order{of_orders}")
     }
 }

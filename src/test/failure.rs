@@ -70,6 +70,15 @@ impl TestFailure {
         &self.log
     }
 
+    /// Returns the message of the panic, if one is the failure.
+    pub(super) fn panic_message(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Body(payload) => Some(payload.message()),
+            Kind::Ended(RunError::Uncaught(error)) => Some(error.message()),
+            _ => None,
+        }
+    }
+
     /// Returns what happened, without the log.
     pub(super) fn cause(&self) -> String {
         match &self.kind {

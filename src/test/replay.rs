@@ -21,7 +21,8 @@ use crate::runtime::{Builder, EventLoop, MainOutput, RunError};
 ///
 /// A recording of a run that has failed ends with the failure. As long as the program fails, so does
 /// the replay; the mended program reaches the end of the recording, and the replay returns
-/// [`Replayed::RecordingEnded`].
+/// [`Replayed::RecordingEnded`]. If the file is cut off or damaged, the replay ends there, prints that to
+/// stderr, and returns [`Replayed::Damaged`].
 ///
 /// [`guide::flight_recorder`](crate::guide::flight_recorder) has a complete example.
 ///
@@ -36,9 +37,18 @@ where
     F: AsyncFnOnce() -> T,
 {
     let path = path.as_ref();
-    let replay = Replay::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let replay = match Replay::open(path) {
+        Ok(replay) => replay,
+        Err(error) => panic!("{}: {error}", path.display()),
+    };
     match replay.run(program) {
-        Ok(replayed) => replayed,
+        Ok(replayed) => {
+            if let Replayed::Damaged { byte, what } = replayed {
+                let path = path.display();
+                eprintln!("{path}: {what} (byte {byte}): replayed up to there");
+            }
+            replayed
+        }
         Err(ReplayFailure::Run(RunError::Uncaught(error))) => {
             std::panic::resume_unwind(error.into_payload())
         }
@@ -52,9 +62,16 @@ pub enum Replayed<T> {
     /// The run has ended as in the recording.
     Finished(T),
     /// The program has done everything that is in the recording, which ends before the run does: the run
-    /// had failed there, the recording was saved there, it had reached its limit, or the file is damaged
-    /// there.
+    /// had failed there, the recording was saved there, or it had reached its limit.
     RecordingEnded,
+    /// The program has done everything up to the place where the file is cut off or damaged. What it did
+    /// afterwards is not known: a failure that was recorded may be lost.
+    Damaged {
+        /// The place in the file.
+        byte: usize,
+        /// What is wrong with the file.
+        what: &'static str,
+    },
 }
 
 impl<T> Replayed<T> {
@@ -62,7 +79,7 @@ impl<T> Replayed<T> {
     pub fn output(self) -> Option<T> {
         match self {
             Replayed::Finished(output) => Some(output),
-            Replayed::RecordingEnded => None,
+            Replayed::RecordingEnded | Replayed::Damaged { .. } => None,
         }
     }
 }
@@ -144,10 +161,11 @@ impl Replay {
         F: AsyncFnOnce() -> T,
     {
         let location = Location::caller();
-        self.run_with(|event_loop| {
-            let main = async move { program().await };
-            event_loop.run_pinned(location, std::pin::pin!(Some(main)))
-        })
+        let (mut event_loop, journal) = self.build()?;
+        let main = async move { program().await };
+        let result = event_loop.run_pinned(location, std::pin::pin!(Some(main)));
+        drop(event_loop);
+        ended(&journal, result)
     }
 
     /// Replays what `drive` does with the loop, for a loop that was not run by [`EventLoop::run`], or was
@@ -160,34 +178,39 @@ impl Replay {
         self,
         drive: impl FnOnce(&mut EventLoop) -> Result<T, RunError>,
     ) -> Result<Replayed<T>, ReplayFailure> {
-        let builder = self.builder.ok_or(ReplayFailure::NoStart)?;
-        let mut event_loop = builder.build().map_err(ReplayFailure::Build)?;
-        let journal: Rc<Journal> = event_loop.state().journal().cloned().expect("a replay");
+        let (mut event_loop, journal) = self.build()?;
         let result = drive(&mut event_loop);
         drop(event_loop);
-        let reader = journal.reader().expect("a replay");
-        if result.is_ok() {
-            reader.finish();
-        }
-        match (reader.divergence(), result) {
-            (Some(divergence), _) if divergence.is_after_end() => Ok(Replayed::RecordingEnded),
-            (Some(divergence), _) => Err(ReplayFailure::Diverged(DivergenceReport(divergence))),
-            (None, Ok(output)) => Ok(Replayed::Finished(output)),
-            (None, Err(error)) => Err(ReplayFailure::Run(error)),
-        }
+        ended(&journal, result)
+    }
+
+    fn build(self) -> Result<(EventLoop, Rc<Journal>), ReplayFailure> {
+        let builder = self.builder.ok_or(ReplayFailure::NoStart)?;
+        let event_loop = builder.build().map_err(ReplayFailure::Build)?;
+        let journal = event_loop.state().journal().cloned().expect("a replay");
+        Ok((event_loop, journal))
     }
 }
 
-impl Divergence {
-    /// Returns whether the program has only done more than the recording contains, which ends before
-    /// its run does.
-    fn is_after_end(&self) -> bool {
-        match self.end {
-            Some(EndReason::LoopEnded) => false,
-            Some(_) => true,
-            None => self.recorded.is_none() && self.damage.is_some(),
-        }
+/// Returns how the replay of a run with `result` has ended.
+fn ended<T>(journal: &Journal, result: Result<T, RunError>) -> Result<Replayed<T>, ReplayFailure> {
+    let reader = journal.reader().expect("a replay");
+    if result.is_ok() {
+        reader.finish();
     }
+    let Some(divergence) = reader.divergence() else {
+        return result.map(Replayed::Finished).map_err(ReplayFailure::Run);
+    };
+    // The program may only have done more than the recording contains, which ends before its run does.
+    match (divergence.end, divergence.damage) {
+        (Some(EndReason::LoopEnded), _) => {}
+        (Some(_), _) => return Ok(Replayed::RecordingEnded),
+        (None, Some((byte, what))) if divergence.recorded.is_none() => {
+            return Ok(Replayed::Damaged { byte, what });
+        }
+        (None, _) => {}
+    }
+    Err(ReplayFailure::Diverged(DivergenceReport(divergence)))
 }
 
 impl fmt::Debug for Replay {

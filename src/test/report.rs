@@ -1,9 +1,10 @@
 //! The report of a failing order: its shortest list of decisions, how to replay it, and how it differs
 //! from an order that passes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
 
@@ -110,6 +111,8 @@ pub(super) struct Failing {
     seed: Seed,
     finished: FinishedRun<()>,
     failure: TestFailure,
+    /// Where it has panicked, if a panic is the failure.
+    place: Option<String>,
 }
 
 impl Failing {
@@ -120,6 +123,7 @@ impl Failing {
             Err(failure) => Ok(Failing {
                 seed,
                 finished,
+                place: failure.panic_message().and_then(place_of_panic),
                 failure,
             }),
         }
@@ -129,8 +133,15 @@ impl Failing {
         &self.seed
     }
 
-    pub(super) fn failure(&self) -> &TestFailure {
-        &self.failure
+    /// Returns the report of a run that has failed without any exploration.
+    pub(super) fn in_the_plain_order(&self) -> String {
+        let (at, failure) = (self.at_place(), &self.failure);
+        format!("the test fails in the plain order, without any exploration{at}: {failure}")
+    }
+
+    fn at_place(&self) -> String {
+        let place = self.place.as_ref();
+        place.map_or_else(String::new, |place| format!(", at {place}"))
     }
 
     pub(super) fn decisions(&self) -> usize {
@@ -155,7 +166,7 @@ impl Failing {
         let _ = writeln!(text, "It fails with {left} of its {total} decisions:");
         let _ = writeln!(text, "{}", decision_list(&shortest.finished.decisions));
         let cause = shortest.failure.cause().replace('\n', "\n  ");
-        let _ = writeln!(text, "The failure:\n  {cause}");
+        let _ = writeln!(text, "The failure{}:\n  {cause}", shortest.at_place());
         text + &passing.compared(&shortest.finished.log)
     }
 
@@ -251,6 +262,27 @@ fn decision_list(decisions: &[Decision]) -> String {
 
 thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+    /// The places of the panics that were not printed since the last run began, by their messages.
+    static PLACES: RefCell<HashMap<String, String>> = RefCell::default();
+}
+
+/// Returns where the last run has panicked with a message.
+fn place_of_panic(message: String) -> Option<String> {
+    PLACES.with_borrow(|places| places.get(&message).cloned())
+}
+
+fn note_panic(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&'static str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    if let (Some(text), Some(location)) = (text, info.location()) {
+        let place = location.to_string();
+        let _ = PLACES.try_with(|places| {
+            if let Ok(mut places) = places.try_borrow_mut() {
+                places.insert(text.to_owned(), place);
+            }
+        });
+    }
 }
 
 /// Calls `run` without printing its panics, which are reported later.
@@ -258,15 +290,15 @@ pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let hook = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !IS_QUIET.try_with(Cell::get).unwrap_or(false) {
-                hook(info);
-            }
+        panic::set_hook(Box::new(move |info| match IS_QUIET.try_with(Cell::get) {
+            Ok(true) => note_panic(info),
+            _ => hook(info),
         }));
     });
     let _quiet = Quiet {
         before: IS_QUIET.replace(true),
     };
+    PLACES.with_borrow_mut(HashMap::clear);
     run()
 }
 

@@ -258,11 +258,8 @@ fn a_file_that_is_cut_off_is_replayed_up_to_there() {
         if lines.len() < whole.len() - 1 {
             // Something other than the end of the loop is missing.
             let replayed = replay.run(async || steps(Log::new()).await);
-            assert_eq!(
-                replayed.unwrap(),
-                Replayed::RecordingEnded,
-                "{length} bytes"
-            );
+            let is_damaged = matches!(replayed, Ok(Replayed::Damaged { .. }));
+            assert!(is_damaged, "{length} bytes: {replayed:?}");
         }
     }
     assert!(before >= whole.len() - 1);

@@ -6,3 +6,4 @@ mod common;
 mod basics;
 mod failures;
 mod generated;
+mod reports;

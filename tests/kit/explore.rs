@@ -309,7 +309,7 @@ fn a_race_is_reported_with_the_decisions_that_make_it() {
     NODELOOP_SEED={seed} cargo test explore::a_race_is_reported_with_the_decisions_that_make_it
 It fails with 1 of its {of} decisions:
   {decision:>4}  the job of {user}:9 had finished when the poll phase looked
-The failure:
+The failure, at {place}:13:
   "config" must come before "user", but came after it
       1 "user"  job done, poll, turn 1, t=0 ms, submitted at {user}
       3 "config"  job done, poll, turn 2, t=0 ms, submitted at {config}
@@ -321,6 +321,7 @@ The plain order (-), which passes, and the order of this seed (+):
         user = at(6),
         config = at(4),
         immediate = at(7),
+        place = at(9),
     );
     assert_eq!(message, expected);
     // The printed command replays it.
@@ -331,9 +332,13 @@ The plain order (-), which passes, and the order of this seed (+):
 #[test]
 fn a_test_that_always_fails_is_reported_without_a_seed() {
     let _limit = limit();
+    let line = line!() + 1;
     let message = failure_of(async |t| t.log().assert_once("nothing"));
-    let expected = "the test fails in the plain order, without any exploration: \"nothing\" was \
-                    never logged\nthe log is empty";
+    let expected = format!(
+        "the test fails in the plain order, without any exploration, at {}:{line}:48: \"nothing\" \
+         was never logged\nthe log is empty",
+        file!()
+    );
     assert_eq!(message, expected);
 }
 

@@ -22,10 +22,11 @@ fn work(t: &Test, label: &str) {
 fn count(checked: CheckedOrders) -> u64 {
     checked.assert_complete();
     let count = checked.count();
-    assert_eq!(
-        checked.to_string(),
-        format!("{count} of {count} orders checked")
-    );
+    let expected = match count {
+        1 => "1 of 1 order checked".to_owned(),
+        _ => format!("{count} of {count} orders checked"),
+    };
+    assert_eq!(checked.to_string(), expected);
     count
 }
 
@@ -251,6 +252,8 @@ fn an_exploration_ends_at_its_limit_and_reports_how_far_it_came() {
     let checked = builder.explore_all(async |t| jobs(t, 3).await);
     assert_eq!(checked.runs(), 1);
     assert!(!checked.is_complete());
+    let expected = "1 order checked, about 25.0 % of the search";
+    assert_eq!(checked.to_string(), expected);
 }
 
 /// The message with which an exploration fails.
@@ -294,12 +297,24 @@ fn a_failing_order_is_reported_with_its_decisions_and_an_order_that_passes() {
 #[test]
 fn a_failure_in_the_plain_order_is_reported_as_such() {
     let _limit = limit();
+    let line = line!() + 2;
     let message = failure_of(TestBuilder::new(), async |t| {
         t.log().assert_once("nothing");
     });
-    let expected = "the test fails in the plain order, without any exploration: \"nothing\" was \
-                    never logged\nthe log is empty";
+    let expected = format!(
+        "the test fails in the plain order, without any exploration, at {}:{line}:17: \"nothing\" \
+         was never logged\nthe log is empty",
+        file!()
+    );
     assert_eq!(message, expected);
+    // A callback that panics is named with the place of the panic, too.
+    let line = line!() + 2;
+    let message = failure_of(TestBuilder::new(), async |t| {
+        set_timeout(ms(1), || panic!("in a callback"));
+        t.until_idle().await;
+    });
+    let expected = format!("without any exploration, at {}:{line}:31: ", file!());
+    assert!(message.contains(&expected), "{message}");
 }
 
 #[test]
@@ -322,8 +337,45 @@ fn a_test_that_does_not_repeat_is_reported() {
         runs.set(runs.get() + 1);
         jobs(t, if runs.get() == 1 { 3 } else { 2 }).await;
     });
-    let expected = "the test did not repeat its run: decision 0 had other alternatives than before";
-    assert!(message.starts_with(expected), "{message}");
+    let expected = "the test did something else when its run was repeated (at decision 0): keep no \
+                    state outside of the body (statics, hash maps, the real clock), and join threads \
+                    before the loop looks for what they send";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn long_ranges_of_durations_are_named_at_the_limit() {
+    let _limit = limit();
+    let checked = TestBuilder::new().max_runs(20).explore_all(async |t| {
+        for _ in 0..3 {
+            test::complete_within(ms(1)..=ms(1000), || ());
+        }
+        work(&t, "job");
+        t.until_idle().await;
+    });
+    let failed = catch_unwind(|| checked.assert_complete()).unwrap_err();
+    let message = failed.downcast::<String>().unwrap();
+    let expected = "20 orders checked, about 0.0 % of the search; most of them differ in durations: \
+                    narrow the ranges of `complete_within`, or raise `max_runs` and `max_duration`";
+    assert_eq!(*message, expected);
+}
+
+#[test]
+fn a_timer_comes_before_a_job_only_if_jobs_do_not_hold_the_time() {
+    let _limit = limit();
+    let body = async |t: Test| {
+        work(&t, "job");
+        set_timeout(ms(5), t.log().callback("timer"));
+        t.until_idle().await;
+    };
+    let orders = |checked: CheckedOrders| {
+        checked.assert_complete();
+        let logs: Vec<String> = checked.logs().map(|log| log.join(" ")).collect();
+        logs.join(", ")
+    };
+    assert_eq!(orders(test::explore_all(body)), "job timer");
+    let raced = TestBuilder::new().jobs_hold_time(false).explore_all(body);
+    assert_eq!(orders(raced), "job timer, timer job");
 }
 
 #[test]
@@ -359,7 +411,9 @@ fn the_seed_of_an_order_is_read_as_it_is_written() {
 #[ignore = "fails on purpose, as a child of `the_environment_replays_an_order`"]
 fn a_race() {
     let _limit = limit();
-    let _ = test::explore_all(rare_race);
+    let checked = test::explore_all(rare_race);
+    checked.assert_complete();
+    println!("{checked}");
 }
 
 #[test]
@@ -369,7 +423,8 @@ fn the_environment_replays_an_order() {
     let run = |seed: &str| {
         let mut child = command_of(a_race);
         let output = child.env("NODELOOP_SEED", seed).output().unwrap();
-        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed).into_owned();
         (output.status.success(), printed)
     };
     let (passed, printed) = run("order:0=2,1=1");
@@ -378,8 +433,12 @@ fn the_environment_replays_an_order() {
         "{printed}"
     );
     assert!(printed.contains("finished before the job of"), "{printed}");
+    // A replay of one order that passes is complete.
     let (passed, printed) = run("order");
-    assert!(passed, "{printed}");
+    assert!(
+        passed && printed.contains("1 order replayed\n"),
+        "{printed}"
+    );
     // Decisions that do not apply any more are named, and the run continues.
     let (passed, printed) = run("order:1=7,30=1");
     let expected = "decisions that do not apply any more, where the plain order was taken: 1, 30\n";

@@ -69,7 +69,7 @@ impl Operation {
             Operation::ChildStatus => ("status of", "child"),
             Operation::KillChild => ("kill of", "child"),
             Operation::CountSignals => ("number of arrivals of", "signal"),
-            Operation::IsAlive => ("whether other threads keep the loop alive", ""),
+            Operation::IsAlive => ("the program has ended", ""),
             Operation::IsOutOfReach => ("whether the main future can still be woken", ""),
             Operation::HasWaited => ("whether the loop has waited for long", ""),
         }
@@ -137,7 +137,14 @@ fn of_call(operation: u8, subject: u64, result: &[u8], reader: &Reader) -> Strin
         return format!("an unknown operation of number {operation}");
     };
     let (verb, kind) = operation.words();
+    let is_kept_alive = || {
+        let answer = <std::io::Result<bool>>::decode(&mut Input::new(result));
+        matches!(answer, Some(Ok(true)))
+    };
     let mut text = match kind {
+        _ if operation == Operation::IsAlive && is_kept_alive() => {
+            "another thread keeps the loop alive".to_owned()
+        }
         "" => verb.to_owned(),
         "place" => format!("{verb}{}", at(reader.place(subject))),
         "source" => {

@@ -30,6 +30,8 @@ pub(crate) struct Reader {
     divergence: RefCell<Option<Divergence>>,
     /// Whether the run has failed, so that what follows is not compared.
     has_failed: Cell<bool>,
+    /// Whether the program has read zeros, because the recording has no payloads.
+    has_zeros: Cell<bool>,
 }
 
 /// The first difference between a recording and the program that is replayed.
@@ -46,6 +48,8 @@ pub(crate) struct Divergence {
     pub(crate) damage: Option<(usize, &'static str)>,
     /// Why a complete file contains no more.
     pub(crate) end: Option<EndReason>,
+    /// Whether the program has read zeros before, because the recording has no payloads.
+    pub(crate) has_zeros: bool,
 }
 
 /// How many records before a divergence are reported.
@@ -78,6 +82,7 @@ impl Reader {
             program_sources: RefCell::default(),
             divergence: RefCell::new(None),
             has_failed: Cell::new(false),
+            has_zeros: Cell::new(false),
         })
     }
 
@@ -159,6 +164,25 @@ impl Reader {
             self.clock.set(now);
         }
         Some(poll)
+    }
+
+    /// Notes that the program has read zeros in the place of contents that were not recorded.
+    pub(crate) fn note_zeros(&self) {
+        self.has_zeros.set(true);
+    }
+
+    /// Takes the result of a job, which `take` reads.
+    pub(crate) fn job_result<T>(
+        &self,
+        result: &Range<usize>,
+        take: impl FnOnce(&mut Input<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let mut input = Input::new(self.bytes(result));
+        let taken = take(&mut input);
+        if input.has_zeros {
+            self.note_zeros();
+        }
+        taken
     }
 
     /// Stops comparing, because the run has failed.
@@ -244,6 +268,7 @@ impl Reader {
                 .collect(),
             damage: self.parsed.damage,
             end,
+            has_zeros: self.has_zeros.get(),
         };
         self.divergence.borrow_mut().get_or_insert(divergence);
     }
@@ -320,6 +345,13 @@ impl fmt::Display for Divergence {
             }
             (None, None, None) => writeln!(f, "  recorded: nothing more")?,
         }
-        write!(f, "   program: {}", self.program)
+        writeln!(f, "   program: {}", self.program)?;
+        if self.has_zeros {
+            f.write_str(
+                "the recording has no payloads, so the program reads zeros: record with \
+                 `FlightRecorder::payloads(true)`\n",
+            )?;
+        }
+        f.write_str("make the program do the same, or record it again")
     }
 }

@@ -63,11 +63,16 @@ impl Output {
 )]
 pub struct Input<'a> {
     bytes: &'a [u8],
+    /// Whether contents were read of which only the length was recorded.
+    pub(super) has_zeros: bool,
 }
 
 impl<'a> Input<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Input<'a> {
-        Input { bytes }
+        Input {
+            bytes,
+            has_zeros: false,
+        }
     }
 
     pub(crate) fn left(&self) -> usize {
@@ -110,6 +115,7 @@ impl<'a> Input<'a> {
         if head & 1 == 1 {
             return self.take(length).map(<[u8]>::to_vec);
         }
+        self.has_zeros |= length > 0;
         // A damaged length must not exhaust the memory.
         (length <= MAX_ZEROS).then(|| vec![0; length])
     }

@@ -66,8 +66,18 @@ impl Writer {
         let head = mem::take(&mut out.bytes);
         let sink = match &settings.file {
             Some(path) => {
-                let mut file = File::create(path)?;
-                file.write_all(&file_head(true, &head))?;
+                let create = || {
+                    let mut file = File::create(path)?;
+                    file.write_all(&file_head(true, &head))?;
+                    Ok(file)
+                };
+                let file = create().map_err(|error: io::Error| {
+                    let text = format!(
+                        "the recording could not be written to {}: {error}",
+                        path.display()
+                    );
+                    io::Error::new(error.kind(), text)
+                })?;
                 Sink::File { file, written: 0 }
             }
             None => Sink::Ring {
@@ -270,7 +280,15 @@ impl Writer {
         self.out.bytes.extend([6, 3]);
         self.end = self.out.bytes.len();
         match self.settings.on_failure.clone() {
-            Some(path) => self.error = self.save(&path).err(),
+            Some(path) => {
+                if let Err(error) = self.save(&path) {
+                    eprintln!(
+                        "nodeloop: the recording of the failed run could not be written to {}: {error}",
+                        path.display()
+                    );
+                    self.error = Some(error);
+                }
+            }
             None if matches!(self.sink, Sink::File { .. }) => {
                 self.end_block();
                 self.end = 0;

@@ -47,9 +47,9 @@ impl fmt::Display for Diverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the test did not repeat its run: decision {} had other alternatives than before; what it \
-             does must depend only on the events that arrive, and what threads and sockets send must \
-             have arrived when the loop looks",
+            "the test did something else when its run was repeated (at decision {}): keep no state \
+             outside of the body (statics, hash maps, the real clock), and join threads before the loop \
+             looks for what they send",
             self.question
         )
     }
@@ -132,6 +132,22 @@ impl Search {
             self.nodes.pop();
         }
         false
+    }
+
+    /// Returns whether durations account for most of the orders of the last run's questions.
+    pub(super) fn has_long_ranges(&self) -> bool {
+        let (mut of_durations, mut of_others) = (0.0, 0.0);
+        for node in &self.nodes {
+            match node.alternatives {
+                // Other questions of values have two answers.
+                Alternatives::Values(count) if count > 2 => of_durations += (count as f64).ln(),
+                _ => {
+                    let wanted = node.wanted.iter().filter(|wanted| **wanted).count();
+                    of_others += (wanted.max(1) as f64).ln();
+                }
+            }
+        }
+        of_durations > of_others
     }
 
     /// Returns which part of the search is done, as an estimate: alternatives that are wanted later are

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::reactor::clock::machine_now;
 use crate::reactor::journal::format::{ArrivalRecord, JobRecord};
-use crate::reactor::journal::value::{Input, Output};
+use crate::reactor::journal::value::Output;
 use crate::reactor::journal::{Journal, Reader, put_with_length};
 use crate::reactor::registrations::{Readiness, Registrations};
 use crate::reactor::remote_queue::{Envelope, Message};
@@ -174,7 +174,7 @@ impl Journaled {
             ArrivalRecord::Job(id, JobRecord::Result(bytes)) => {
                 let codec = cx.pool.codec(*id);
                 let value =
-                    codec.and_then(|codec| (codec.take)(&mut Input::new(reader.bytes(bytes))));
+                    codec.and_then(|codec| reader.job_result(bytes, |input| (codec.take)(input)));
                 let Some(value) = value else {
                     reader.diverge(format!("no job {id} whose result has the recorded type"));
                     return Ok(None);
