@@ -13,9 +13,10 @@
     'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals',
     'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
     'internal/rejections': 'rejections', 'internal/places': 'places', 'internal/sandbox': 'sandbox',
-    assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', console: 'console', events: 'events', fs: 'fs',
-    'fs/promises': 'fs_promises', module: 'module', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
+    assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', child_process: 'child_process', console: 'console',
+    events: 'events', fs: 'fs', 'fs/promises': 'fs_promises', module: 'module', net: 'net', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
     timers: 'timers', 'timers/promises': 'timers_promises', url: 'url', util: 'util',
+    worker_threads: 'worker_threads',
   };
   const loaded = new Map();
 

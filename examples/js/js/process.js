@@ -14,6 +14,8 @@ EventEmitter.call(process);
 const { release } = native;
 const versions = { 20: 'v20.20.2', 22: 'v22.23.3', 24: 'v24.21.0', 26: 'v26.10.0' };
 const startedAt = native.hrtime();
+const flags = [...native.nodeOptions.split(/\s+/), ...native.nodeFlags];
+internals.hasFlag = (flag) => flags.includes(flag);
 let exitCode;
 let captureFunction = null;
 let umask = 0o22;
@@ -28,7 +30,7 @@ Object.assign(process, {
   pid: native.pid,
   ppid: native.ppid,
   execPath: native.execPath,
-  execArgv: [],
+  execArgv: native.nodeFlags,
   argv: native.args,
   argv0: 'node',
   env: native.env,
@@ -158,7 +160,7 @@ process.setUncaughtExceptionCaptureCallback = (callback) => {
 process.hasUncaughtExceptionCaptureCallback = () => captureFunction !== null;
 
 // Rejections (R14-R18).
-const mode = /--unhandled-rejections=(\S+)/.exec(native.nodeOptions)?.[1] ?? 'throw';
+const mode = flags.findLast((flag) => flag.startsWith('--unhandled-rejections='))?.split('=')[1] ?? 'throw';
 let rejectionNumber = 0;
 const reported = new Map(); // the numbers of the rejections in warnings, by promise
 
@@ -247,6 +249,12 @@ process.emitWarning = function emitWarning(warning, type, code) {
     throw invalidArgType('warning', 'of type string or an instance of Error', warning);
   }
   if (warning.name === 'DeprecationWarning' && process.noDeprecation) return;
+  if (warning.name === 'DeprecationWarning' && process.throwDeprecation) {
+    process.nextTick(() => {
+      throw warning;
+    });
+    return;
+  }
   process.nextTick(() => process.emit('warning', warning));
 };
 
@@ -262,7 +270,11 @@ function printWarning(warning) {
   }
   native.write(2, `${text}\n`);
 }
-if (native.env.NODE_NO_WARNINGS !== '1') process.on('warning', printWarning);
+for (const [flag, property] of [['--no-deprecation', 'noDeprecation'], ['--throw-deprecation', 'throwDeprecation'],
+  ['--trace-deprecation', 'traceDeprecation']]) {
+  if (internals.hasFlag(flag)) process[property] = true;
+}
+if (native.env.NODE_NO_WARNINGS !== '1' && !internals.hasFlag('--no-warnings')) process.on('warning', printWarning);
 
 // Time, memory and the rest.
 process.hrtime = function hrtime(since) {

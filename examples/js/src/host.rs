@@ -44,6 +44,8 @@ pub struct Options {
     pub places: bool,
     /// The release whose order the loop has.
     pub node: NodeRelease,
+    /// The options of Node that the run has.
+    pub node_flags: Vec<String>,
 }
 
 impl Options {

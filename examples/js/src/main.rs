@@ -12,7 +12,25 @@ const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
   --virtual-time       waiting takes no time
   --html PAGE          writes a page that replays the run
   --trace FILE         writes a trace of the run, for Perfetto
-  --places             reports name the lines of the script, which takes time";
+  --places             reports name the lines of the script, which takes time
+
+and, as Node has them, --expose-gc, --no-warnings, --no-deprecation, --throw-deprecation, --trace-warnings,
+--trace-deprecation, --trace-uncaught and --unhandled-rejections=MODE";
+
+/// Returns whether an option is one of Node that `js/process.js` knows.
+fn is_of_node(option: &str) -> bool {
+    const FLAGS: [&str; 8] = [
+        "--expose-gc",
+        "--expose_gc",
+        "--no-warnings",
+        "--no-deprecation",
+        "--throw-deprecation",
+        "--trace-warnings",
+        "--trace-deprecation",
+        "--trace-uncaught",
+    ];
+    FLAGS.contains(&option) || option.starts_with("--unhandled-rejections=")
+}
 
 fn main() {
     match options() {
@@ -33,6 +51,7 @@ fn options() -> Result<Options, String> {
         trace: None,
         places: false,
         node: NodeRelease::default(),
+        node_flags: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -49,6 +68,7 @@ fn options() -> Result<Options, String> {
                     release.ok_or(format!("there is no release {major}: use 20, 22, 24 or 26"))?;
             }
             "--help" => return Err("Runs a script as Node does.".to_owned()),
+            flag if is_of_node(flag) => options.node_flags.push(flag.to_owned()),
             unknown if unknown.starts_with('-') => {
                 return Err(format!("unknown option: {unknown}"));
             }

@@ -55,6 +55,7 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
     native.set("showsPlaces", host.places.is_on)?;
     native.set("isRecorded", host.recording.is_some())?;
     native.set("wrapperLength", WRAPPER.len())?;
+    native.set("nodeFlags", options.node_flags.clone())?;
     native.set(
         "nodeOptions",
         std::env::var("NODE_OPTIONS").unwrap_or_default(),

@@ -7,6 +7,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "assert_strict" => include_str!("../js/assert_strict.js"),
         "bootstrap" => include_str!("../js/bootstrap.js"),
         "buffer" => include_str!("../js/buffer.js"),
+        "child_process" => include_str!("../js/child_process.js"),
         "console" => include_str!("../js/console.js"),
         "deep_equal" => include_str!("../js/deep_equal.js"),
         "errors" => include_str!("../js/errors.js"),
@@ -21,6 +22,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "inspect_layout" => include_str!("../js/inspect_layout.js"),
         "module" => include_str!("../js/module.js"),
         "modules" => include_str!("../js/modules.js"),
+        "net" => include_str!("../js/net.js"),
         "os" => include_str!("../js/os.js"),
         "path" => include_str!("../js/path.js"),
         "perf_hooks" => include_str!("../js/perf_hooks.js"),
@@ -34,6 +36,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "timers_promises" => include_str!("../js/timers_promises.js"),
         "url" => include_str!("../js/url.js"),
         "util" => include_str!("../js/util.js"),
+        "worker_threads" => include_str!("../js/worker_threads.js"),
         _ => return None,
     })
 }
