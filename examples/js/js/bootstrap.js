@@ -67,9 +67,28 @@
 
   const define = (name, value) => Object.defineProperty(globalThis, name,
     { value, writable: true, configurable: true, enumerable: false });
+  // A global that is a property with functions, as in Node; assigning replaces it.
+  internals.accessor = accessor;
+  function accessor(name, load) {
+    let value;
+    let isLoaded = false;
+    Object.defineProperty(globalThis, name, {
+      configurable: true,
+      enumerable: false,
+      get() {
+        if (!isLoaded) value = load();
+        isLoaded = true;
+        return value;
+      },
+      set(given) {
+        value = given;
+        isLoaded = true;
+      },
+    });
+  }
   define('global', globalThis);
   const sandbox = native.isSandboxed ? requireBuiltin('internal/sandbox') : undefined;
-  define('process', requireBuiltin('process'));
+  accessor('process', () => requireBuiltin('process'));
   define('console', requireBuiltin('console'));
   const timers = requireBuiltin('timers');
   for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate']) {

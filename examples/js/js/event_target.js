@@ -6,7 +6,7 @@ const { invalidArgType, outOfRange, withCode } = require('internal/errors');
 
 const codes = {
   IndexSizeError: 1, HierarchyRequestError: 3, NotFoundError: 8, NotSupportedError: 9, InvalidStateError: 11,
-  SyntaxError: 12, AbortError: 20, TimeoutError: 23, DataCloneError: 25,
+  InvalidCharacterError: 5, SyntaxError: 12, AbortError: 20, TimeoutError: 23, DataCloneError: 25,
 };
 
 class DOMException extends Error {
@@ -119,6 +119,10 @@ class Event {
 }
 const { isStopped } = Event;
 delete Event.isStopped;
+
+for (const [at, phase] of ['NONE', 'CAPTURING_PHASE', 'AT_TARGET', 'BUBBLING_PHASE'].entries()) {
+  Object.defineProperty(Event, phase, { value: at, enumerable: true });
+}
 
 const listenersOf = new WeakMap();
 

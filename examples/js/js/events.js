@@ -1,12 +1,13 @@
 // `events`.
 'use strict';
 
-const { AbortError, invalidArgType, outOfRange, validateAbortSignal, withCode } = require('internal/errors');
+const { AbortError, invalidArgType, outOfRange, validateAbortSignal, validateBoolean, validateNumber, validateObject, withCode } = require('internal/errors');
 
 const errorMonitor = Symbol('events.errorMonitor');
 const captureRejectionSymbol = Symbol.for('nodejs.rejection');
 const apply = Reflect.apply;
 let defaultMaxListeners = 10;
+let capturesRejections = false;
 
 function EventEmitter(options) {
   EventEmitter.init.call(this, options);
@@ -18,7 +19,12 @@ EventEmitter.init = function init(options) {
     this._eventsCount = 0;
   }
   this._maxListeners = this._maxListeners || undefined;
-  if (options?.captureRejections) this._capturesRejections = true;
+  if (options?.captureRejections !== undefined) {
+    validateBoolean(options.captureRejections, 'options.captureRejections');
+    this._capturesRejections = options.captureRejections;
+  } else if (capturesRejections) {
+    this._capturesRejections = true;
+  }
 };
 
 EventEmitter.prototype._events = undefined;
@@ -29,17 +35,18 @@ Object.defineProperty(EventEmitter, 'defaultMaxListeners', {
   enumerable: true,
   get: () => defaultMaxListeners,
   set(count) {
-    if (typeof count !== 'number' || count < 0 || Number.isNaN(count)) {
-      throw outOfRange('defaultMaxListeners', 'a non-negative number', count);
-    }
+    checkCount(count, 'defaultMaxListeners');
     defaultMaxListeners = count;
   },
 });
 
+function checkCount(count, name) {
+  validateNumber(count, name);
+  if (!(count >= 0)) throw outOfRange(name, 'a non-negative number', count);
+}
+
 EventEmitter.prototype.setMaxListeners = function setMaxListeners(count) {
-  if (typeof count !== 'number' || count < 0 || Number.isNaN(count)) {
-    throw outOfRange('n', 'a non-negative number', count);
-  }
+  checkCount(count, 'n');
   this._maxListeners = count;
   return this;
 };
@@ -79,8 +86,13 @@ function finish(emitter, type, args, result) {
 function unhandledError(value) {
   if (value instanceof Error) return value;
   const { inspect } = require('internal/inspect');
-  const error = withCode(Error, 'ERR_UNHANDLED_ERROR', `Unhandled error. (${
-    typeof value === 'string' ? `'${value}'` : inspect(value)})`);
+  let text;
+  try {
+    text = inspect(value);
+  } catch {
+    text = value;
+  }
+  const error = withCode(Error, 'ERR_UNHANDLED_ERROR', `Unhandled error. (${text})`);
   error.context = value;
   return error;
 }
@@ -118,12 +130,12 @@ function add(emitter, type, listener, first) {
 }
 
 function warnOfLeak(emitter, type, list) {
-  const limit = emitter.getMaxListeners();
+  const limit = emitter._maxListeners ?? defaultMaxListeners;
   if (limit <= 0 || list.length <= limit || list.warned) return;
   list.warned = true;
   const { inspect } = require('internal/inspect');
   const warning = new Error(`Possible EventEmitter memory leak detected. ${list.length} ${String(type)} listeners ` +
-    `added to ${inspect(emitter, { depth: -1 })}. Use emitter.setMaxListeners() to increase limit`);
+    `added to ${inspect(emitter, { depth: -1 })}. MaxListeners is ${limit}. Use emitter.setMaxListeners() to increase limit`);
   warning.name = 'MaxListenersExceededWarning';
   warning.emitter = emitter;
   warning.type = type;
@@ -243,6 +255,7 @@ function unlisten(target, type, listener) {
 
 // events.once(emitter, name): a promise of the arguments of the next event.
 async function once(emitter, type, options = {}) {
+  validateObject(options, 'options');
   const { signal } = options;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
@@ -272,6 +285,7 @@ async function once(emitter, type, options = {}) {
 
 // events.on(emitter, name): an async iterator over the arguments of all events.
 function on(emitter, type, options = {}) {
+  validateObject(options, 'options');
   const { signal } = options;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
@@ -330,17 +344,34 @@ function on(emitter, type, options = {}) {
 EventEmitter.EventEmitter = EventEmitter;
 EventEmitter.usingDomains = false;
 EventEmitter.captureRejectionSymbol = captureRejectionSymbol;
-EventEmitter.captureRejections = false;
+Object.defineProperty(EventEmitter, 'captureRejections', {
+  enumerable: true,
+  get: () => capturesRejections,
+  set(value) {
+    validateBoolean(value, 'EventEmitter.captureRejections');
+    capturesRejections = value;
+  },
+});
 EventEmitter.errorMonitor = errorMonitor;
 EventEmitter.once = once;
 EventEmitter.on = on;
 EventEmitter.listenerCount = (emitter, type) => emitter.listenerCount(type);
 EventEmitter.getEventListeners = (emitter, type) => emitter.listeners?.(type) ??
   internals.eventListeners(emitter, type);
-EventEmitter.getMaxListeners = (emitter) => emitter.getMaxListeners?.() ?? defaultMaxListeners;
+const targetLimits = new WeakMap(); // of objects of EventTarget
+EventEmitter.getMaxListeners = (emitter) => {
+  if (typeof emitter?.getMaxListeners === 'function') return emitter.getMaxListeners();
+  if (!(emitter instanceof EventTarget)) throw invalidArgType('emitter', 'an instance of EventEmitter or EventTarget', emitter);
+  return targetLimits.get(emitter) ?? (emitter instanceof AbortSignal ? 0 : defaultMaxListeners);
+};
 EventEmitter.setMaxListeners = (count = defaultMaxListeners, ...targets) => {
-  if (targets.length === 0) EventEmitter.defaultMaxListeners = count;
-  for (const target of targets) target.setMaxListeners?.(count);
+  checkCount(count, 'n');
+  if (targets.length === 0) defaultMaxListeners = count;
+  for (const target of targets) {
+    if (typeof target?.setMaxListeners === 'function') target.setMaxListeners(count);
+    else if (target instanceof EventTarget) targetLimits.set(target, count);
+    else throw invalidArgType('eventTargets', 'an instance of EventEmitter or EventTarget', target);
+  }
 };
 
 module.exports = EventEmitter;

@@ -40,7 +40,8 @@ lazy('performance', () => require('perf_hooks').performance);
 for (const name of ['Event', 'EventTarget', 'AbortController', 'AbortSignal', 'DOMException']) {
   lazy(name, () => require('internal/event_target')[name]);
 }
-for (const name of ['Buffer', 'atob', 'btoa']) lazy(name, () => require('buffer')[name]);
+internals.accessor('Buffer', () => require('buffer').Buffer);
+for (const name of ['atob', 'btoa']) lazy(name, () => require('buffer')[name]);
 for (const name of ['TextEncoder', 'TextDecoder']) lazy(name, () => require('util')[name]);
 
 // What a host of tests needs, and Node does not have.

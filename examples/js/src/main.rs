@@ -17,6 +17,8 @@ const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
 and, as Node has them, --expose-gc, --no-warnings, --no-deprecation, --throw-deprecation, --trace-warnings,
 --trace-deprecation, --trace-uncaught and --unhandled-rejections=MODE";
 
+const REJECTIONS: &str = "--unhandled-rejections=";
+
 /// Returns whether an option is one of Node that `js/process.js` knows.
 fn is_of_node(option: &str) -> bool {
     const FLAGS: [&str; 8] = [
@@ -29,7 +31,9 @@ fn is_of_node(option: &str) -> bool {
         "--trace-deprecation",
         "--trace-uncaught",
     ];
-    FLAGS.contains(&option) || option.starts_with("--unhandled-rejections=")
+    const MODES: [&str; 5] = ["throw", "strict", "warn", "warn-with-error-codes", "none"];
+    let mode = option.strip_prefix(REJECTIONS);
+    FLAGS.contains(&option) || mode.is_some_and(|mode| MODES.contains(&mode))
 }
 
 fn main() {
@@ -68,6 +72,12 @@ fn options() -> Result<Options, String> {
                     release.ok_or(format!("there is no release {major}: use 20, 22, 24 or 26"))?;
             }
             "--help" => return Err("Runs a script as Node does.".to_owned()),
+            flag if flag.starts_with(REJECTIONS) && !is_of_node(flag) => {
+                return Err(format!(
+                    "invalid value for {}",
+                    &REJECTIONS[..REJECTIONS.len() - 1]
+                ));
+            }
             flag if is_of_node(flag) => options.node_flags.push(flag.to_owned()),
             unknown if unknown.starts_with('-') => {
                 return Err(format!("unknown option: {unknown}"));

@@ -48,11 +48,11 @@ if (directory === '' || !fs.existsSync(directory) || !fs.existsSync(options.host
 }
 
 const { patterns, fails } = JSON.parse(fs.readFileSync(path.join(here, 'applies.json'), 'utf8'));
-const MISSING = ['async_hooks', 'cluster', 'crypto', 'dgram', 'diagnostics_channel', 'dns', 'domain', 'http', 'http2', 'https',
-  'inspector', 'internal/', 'net', 'readline', 'repl', 'stream', 'test', 'tls', 'trace_events', 'tty', 'v8', 'vm', 'wasi',
-  'worker_threads', 'zlib'];
+const MISSING = ['_stream_wrap', 'async_hooks', 'cluster', 'crypto', 'dgram', 'diagnostics_channel', 'dns', 'domain', 'http', 'http2', 'https',
+  'inspector', 'internal/', 'readline', 'repl', 'stream', 'test', 'tls', 'trace_events', 'tty', 'v8', 'vm', 'wasi',
+  'zlib'];
 const FLAGS = ['--expose-gc', '--expose_gc', '--no-warnings', '--unhandled-rejections'];
-const COMMON = ['index', 'index.mjs', 'countdown', 'fixtures', 'gc', 'tmpdir'];
+const COMMON = ['index', 'index.mjs', 'countdown', 'fixtures', 'gc', 'hijackstdio', 'process-exit-code-cases', 'tick', 'tmpdir'];
 
 const flagsOf = (text) => /^\/\/ Flags: (.*)$/m.exec(text)?.[1].trim().split(/\s+/) ?? [];
 
@@ -61,6 +61,7 @@ function inapplicable(text) {
   const flag = flagsOf(text).find((given) => !FLAGS.some((known) => given.startsWith(known)));
   if (flag) return `needs ${flag}`;
   const modules = [...text.matchAll(/(?:require\(|from )['"](?:node:)?([\w/]+)['"]/g)].map((match) => match[1]);
+  if (/new Worker\(|MessageChannel|net\.(createServer|connect)/.test(text)) return 'needs workers or sockets';
   const module = modules.find((name) => MISSING.some((missing) => name === missing || name.startsWith(missing.replace(/\/?$/, '/'))));
   if (module) return `needs the module ${module}`;
   const helper = [...text.matchAll(/['"]\.\.\/common\/([\w.-]+)['"]/g)].map((match) => match[1].replace(/\.js$/, ''))
@@ -133,7 +134,7 @@ for (const name of tests) {
   console.log(`${result}: ${name}${explanation ? `: ${explanation}` : ''}`);
   if (output === undefined) continue;
   if (switches.has('--verbose')) console.log(indented(output));
-  else if (result === 'fails on both') console.log(indented(output.split('\nnode v').map(tail).join('\nnode v')));
+  else if (result === 'fails on both') console.log(indented(output.split(/\nnode (?=v\d)/).map(tail).join('\nnode ')));
   else if (known === undefined) console.log(indented(tail(output)));
 }
 console.log(`${tests.length} tests: ${Object.entries(counts).map(([result, count]) => `${count} ${result}`).join(', ')}`);
