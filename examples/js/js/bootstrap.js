@@ -10,7 +10,7 @@
   const files = {
     'internal/errors': 'errors', 'internal/inspect': 'inspect', 'internal/inspect_kinds': 'inspect_kinds',
     'internal/inspect_layout': 'inspect_layout', 'internal/fatal': 'fatal', 'internal/modules': 'modules',
-    'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals',
+    'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals', 'internal/timers_legacy': 'timers_legacy', 'internal/exposed': 'exposed',
     'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
     'internal/rejections': 'rejections', 'internal/places': 'places', 'internal/sandbox': 'sandbox',
     assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', child_process: 'child_process', console: 'console',

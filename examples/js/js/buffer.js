@@ -132,6 +132,15 @@ class Buffer extends Uint8Array {
     return this;
   }
 
+  indexOf(value, from = 0, encoding = 'utf8') {
+    if (typeof value === 'number') return super.indexOf(value & 255, from);
+    return binary(this).indexOf(binary(typeof value === 'string' ? new Uint8Array(encode(value, encoding)) : value), from);
+  }
+
+  includes(value, from, encoding) {
+    return this.indexOf(value, from, encoding) >= 0;
+  }
+
   slice(start, end) {
     return this.subarray(start, end);
   }

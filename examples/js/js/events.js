@@ -7,7 +7,6 @@ const errorMonitor = Symbol('events.errorMonitor');
 const captureRejectionSymbol = Symbol.for('nodejs.rejection');
 const apply = Reflect.apply;
 let defaultMaxListeners = 10;
-let capturesRejections = false;
 
 function EventEmitter(options) {
   EventEmitter.init.call(this, options);
@@ -21,12 +20,11 @@ EventEmitter.init = function init(options) {
   this._maxListeners = this._maxListeners || undefined;
   if (options?.captureRejections !== undefined) {
     validateBoolean(options.captureRejections, 'options.captureRejections');
-    this._capturesRejections = options.captureRejections;
-  } else if (capturesRejections) {
-    this._capturesRejections = true;
+    Object.defineProperty(this, '_capturesRejections', { value: options.captureRejections, writable: true, configurable: true });
   }
 };
 
+Object.defineProperty(EventEmitter.prototype, '_capturesRejections', { value: false, writable: true });
 EventEmitter.prototype._events = undefined;
 EventEmitter.prototype._eventsCount = 0;
 EventEmitter.prototype._maxListeners = undefined;
@@ -346,10 +344,10 @@ EventEmitter.usingDomains = false;
 EventEmitter.captureRejectionSymbol = captureRejectionSymbol;
 Object.defineProperty(EventEmitter, 'captureRejections', {
   enumerable: true,
-  get: () => capturesRejections,
+  get: () => EventEmitter.prototype._capturesRejections,
   set(value) {
     validateBoolean(value, 'EventEmitter.captureRejections');
-    capturesRejections = value;
+    EventEmitter.prototype._capturesRejections = value;
   },
 });
 EventEmitter.errorMonitor = errorMonitor;

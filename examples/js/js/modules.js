@@ -50,6 +50,10 @@ const isBuiltin = (id) => internals.isPublic(id.startsWith('node:') ? id.slice(5
 
 function load(id, parent) {
   if (isBuiltin(id)) return internals.requireBuiltin(id.startsWith('node:') ? id.slice(5) : id);
+  if (id.startsWith('internal/') && (internals.hasFlag('--expose-internals') || internals.hasFlag('--expose_internals'))) {
+    const exposed = internals.requireBuiltin('internal/exposed')(id);
+    if (exposed !== undefined) return exposed;
+  }
   if (id.startsWith('node:')) throw withCode(Error, 'ERR_UNKNOWN_BUILTIN_MODULE', `No such built-in module: ${id}`);
   return loadFile(resolve(id, parent), parent).exports;
 }

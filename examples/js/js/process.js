@@ -274,19 +274,23 @@ process.emitWarning = function emitWarning(warning, type, code) {
 };
 
 function printWarning(warning) {
-  if (process.noProcessWarnings) return;
+  if (process.noProcessWarnings || !(warning instanceof Error)) return;
+  const isDeprecation = warning.name === 'DeprecationWarning';
+  if (isDeprecation && process.noDeprecation) return;
+  const isTraced = process.traceProcessWarnings || (isDeprecation && process.traceDeprecation);
   const code = warning.code ? `[${warning.code}] ` : '';
-  let text = `(${process.release.name}:${process.pid}) ${code}${warning.name}: ${warning.message}`;
+  const said = isTraced && warning.stack ? warning.stack : `${warning.name}: ${warning.message}`;
+  let text = `(${process.release.name}:${process.pid}) ${code}${said}`;
   if (typeof warning.detail === 'string') text += `\n${warning.detail}`;
-  if (!toldHowToTrace) {
-    const flag = warning.name === 'DeprecationWarning' ? '--trace-deprecation' : '--trace-warnings';
+  if (!toldHowToTrace && !isTraced) {
+    const flag = isDeprecation ? '--trace-deprecation' : '--trace-warnings';
     text += `\n(Use \`node ${flag} ...\` to show where the warning was created)`;
     toldHowToTrace = true;
   }
   process.stderr.write(`${text}\n`);
 }
 for (const [flag, property] of [['--no-deprecation', 'noDeprecation'], ['--throw-deprecation', 'throwDeprecation'],
-  ['--trace-deprecation', 'traceDeprecation']]) {
+  ['--trace-deprecation', 'traceDeprecation'], ['--trace-warnings', 'traceProcessWarnings']]) {
   if (internals.hasFlag(flag)) process[property] = true;
 }
 if (native.env.NODE_NO_WARNINGS !== '1' && !internals.hasFlag('--no-warnings')) process.on('warning', printWarning);

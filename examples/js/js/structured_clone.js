@@ -78,6 +78,7 @@ function checkOptions(options) {
   if (options === undefined || options === null) return;
   if (typeof options !== 'object' && typeof options !== 'function') refuse('Options cannot be converted to a dictionary');
   const { transfer } = options;
+  if (transfer === null && native.release < 24) return;
   if (transfer !== undefined && (typeof transfer !== 'object' || typeof transfer?.[Symbol.iterator] !== 'function')) {
     refuse('transfer in Options can not be converted to sequence.');
   }

@@ -14,14 +14,16 @@ const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
   --trace FILE         writes a trace of the run, for Perfetto
   --places             reports name the lines of the script, which takes time
 
-and, as Node has them, --expose-gc, --no-warnings, --no-deprecation, --throw-deprecation, --trace-warnings,
+and, as Node has them, --expose-gc, --expose-internals, --no-warnings, --no-deprecation, --throw-deprecation, --trace-warnings,
 --trace-deprecation, --trace-uncaught and --unhandled-rejections=MODE";
 
 const REJECTIONS: &str = "--unhandled-rejections=";
 
 /// Returns whether an option is one of Node that `js/process.js` knows.
 fn is_of_node(option: &str) -> bool {
-    const FLAGS: [&str; 8] = [
+    const FLAGS: [&str; 10] = [
+        "--expose-internals",
+        "--expose_internals",
         "--expose-gc",
         "--expose_gc",
         "--no-warnings",

@@ -51,7 +51,8 @@ const { patterns, fails } = JSON.parse(fs.readFileSync(path.join(here, 'applies.
 const MISSING = ['_stream_wrap', 'async_hooks', 'cluster', 'crypto', 'dgram', 'diagnostics_channel', 'dns', 'domain', 'http', 'http2', 'https',
   'inspector', 'internal/', 'readline', 'repl', 'stream', 'test', 'tls', 'trace_events', 'tty', 'v8', 'vm', 'wasi',
   'zlib'];
-const FLAGS = ['--expose-gc', '--expose_gc', '--no-warnings', '--unhandled-rejections'];
+const FLAGS = ['--expose-gc', '--expose_gc', '--expose-internals', '--expose_internals', '--no-warnings', '--unhandled-rejections'];
+const EXPOSED = ['internal/event_target', 'internal/test/binding', 'internal/timers', 'internal/util'];
 const COMMON = ['index', 'index.mjs', 'countdown', 'fixtures', 'gc', 'hijackstdio', 'process-exit-code-cases', 'tick', 'tmpdir'];
 
 const flagsOf = (text) => /^\/\/ Flags: (.*)$/m.exec(text)?.[1].trim().split(/\s+/) ?? [];
@@ -62,7 +63,7 @@ function inapplicable(text) {
   if (flag) return `needs ${flag}`;
   const modules = [...text.matchAll(/(?:require\(|from )['"](?:node:)?([\w/]+)['"]/g)].map((match) => match[1]);
   if (/new Worker\(|MessageChannel|net\.(createServer|connect)/.test(text)) return 'needs workers or sockets';
-  const module = modules.find((name) => MISSING.some((missing) => name === missing || name.startsWith(missing.replace(/\/?$/, '/'))));
+  const module = modules.find((name) => !EXPOSED.includes(name) && MISSING.some((missing) => name === missing || name.startsWith(missing.replace(/\/?$/, '/'))));
   if (module) return `needs the module ${module}`;
   const helper = [...text.matchAll(/['"]\.\.\/common\/([\w.-]+)['"]/g)].map((match) => match[1].replace(/\.js$/, ''))
     .find((name) => !COMMON.includes(name) || (switches.has('--shim') && !name.startsWith('index')));
