@@ -71,14 +71,29 @@ EventEmitter.prototype.emit = function emit(type, ...args) {
 
 // What `captureRejections` does with the promise of an async listener.
 function finish(emitter, type, args, result) {
-  if (!emitter._capturesRejections || typeof result?.then !== 'function') return;
-  result.then(undefined, (error) => process.nextTick(() => {
-    if (typeof emitter[captureRejectionSymbol] === 'function') {
-      emitter[captureRejectionSymbol](error, type, ...args);
-    } else {
-      emitter.emit('error', error);
-    }
-  }));
+  if (!emitter._capturesRejections || result === undefined || result === null) return;
+  try {
+    const { then } = result;
+    if (typeof then === 'function') apply(then, result, [undefined, (error) => process.nextTick(rejected, emitter, error, type, args)]);
+  } catch (error) {
+    emitter.emit('error', error);
+  }
+}
+
+// Listeners of 'error' are called without capture: their rejections would come here again.
+function rejected(emitter, error, type, args) {
+  if (typeof emitter[captureRejectionSymbol] === 'function') {
+    emitter[captureRejectionSymbol](error, type, ...args);
+    return;
+  }
+  const before = emitter._capturesRejections;
+  const set = (value) => Object.defineProperty(emitter, '_capturesRejections', { value, writable: true, configurable: true });
+  try {
+    set(false);
+    emitter.emit('error', error);
+  } finally {
+    set(before);
+  }
 }
 
 function unhandledError(value) {
@@ -253,7 +268,7 @@ function unlisten(target, type, listener) {
 
 // events.once(emitter, name): a promise of the arguments of the next event.
 async function once(emitter, type, options = {}) {
-  validateObject(options, 'options');
+  if (native.release >= 24) validateObject(options, 'options');
   const { signal } = options;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
@@ -283,7 +298,7 @@ async function once(emitter, type, options = {}) {
 
 // events.on(emitter, name): an async iterator over the arguments of all events.
 function on(emitter, type, options = {}) {
-  validateObject(options, 'options');
+  if (native.release >= 24) validateObject(options, 'options');
   const { signal } = options;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
@@ -354,8 +369,11 @@ EventEmitter.errorMonitor = errorMonitor;
 EventEmitter.once = once;
 EventEmitter.on = on;
 EventEmitter.listenerCount = (emitter, type) => emitter.listenerCount(type);
-EventEmitter.getEventListeners = (emitter, type) => emitter.listeners?.(type) ??
-  internals.eventListeners(emitter, type);
+EventEmitter.getEventListeners = (emitter, type) => {
+  if (typeof emitter?.listeners === 'function') return emitter.listeners(type);
+  if (emitter instanceof EventTarget) return internals.eventListeners(emitter, type);
+  throw invalidArgType('emitter', 'an instance of EventEmitter or EventTarget', emitter);
+};
 const targetLimits = new WeakMap(); // of objects of EventTarget
 EventEmitter.getMaxListeners = (emitter) => {
   if (typeof emitter?.getMaxListeners === 'function') return emitter.getMaxListeners();

@@ -44,12 +44,19 @@ class NodeEventTarget extends EventTarget {
   }
 }
 
+const kEvents = Symbol('kEvents');
+Object.defineProperty(EventTarget.prototype, kEvents, {
+  get() {
+    return internals.listenerLists(this);
+  },
+});
+
 const bindings = {
   timers: { getLibuvNow: () => native.loopTime() },
 };
 
 const modules = {
-  'internal/event_target': { ...require('internal/event_target'), NodeEventTarget },
+  'internal/event_target': { ...require('internal/event_target'), NodeEventTarget, kEvents, kWeakHandler: Symbol('kWeak') },
   'internal/test/binding': {
     internalBinding(name) {
       if (!Object.hasOwn(bindings, name)) throw new Error(`No such binding: ${name}`);

@@ -37,7 +37,7 @@ function lazy(name, load) {
 
 lazy('structuredClone', () => require('internal/structured_clone'));
 lazy('performance', () => require('perf_hooks').performance);
-for (const name of ['Event', 'EventTarget', 'AbortController', 'AbortSignal', 'DOMException']) {
+for (const name of ['CustomEvent', 'Event', 'EventTarget', 'AbortController', 'AbortSignal', 'DOMException']) {
   lazy(name, () => require('internal/event_target')[name]);
 }
 internals.accessor('Buffer', () => require('buffer').Buffer);

@@ -65,6 +65,7 @@ pub fn run_in_sandbox(program: Program, bounds: Bounds, watch: impl Watch + 'sta
         trace: None,
         places: false, // the marks have them
         node: program.node,
+        evaluated: None,
         node_flags: Vec::new(),
     };
     let builder = builder.observer(sandbox.recording());

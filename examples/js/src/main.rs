@@ -12,6 +12,7 @@ const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
   --virtual-time       waiting takes no time
   --html PAGE          writes a page that replays the run
   --trace FILE         writes a trace of the run, for Perfetto
+  -e, --eval TEXT      runs the text in place of a file; -p also prints its value
   --places             reports name the lines of the script, which takes time
 
 and, as Node has them, --expose-gc, --expose-internals, --no-warnings, --no-deprecation, --throw-deprecation, --trace-warnings,
@@ -57,6 +58,7 @@ fn options() -> Result<Options, String> {
         trace: None,
         places: false,
         node: NodeRelease::default(),
+        evaluated: None,
         node_flags: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
@@ -73,6 +75,8 @@ fn options() -> Result<Options, String> {
                 options.node =
                     release.ok_or(format!("there is no release {major}: use 20, 22, 24 or 26"))?;
             }
+            "-e" | "--eval" => options.evaluated = Some((value()?, false)),
+            "-p" | "-pe" | "--print" => options.evaluated = Some((value()?, true)),
             "--help" => return Err("Runs a script as Node does.".to_owned()),
             flag if flag.starts_with(REJECTIONS) && !is_of_node(flag) => {
                 return Err(format!(
@@ -91,5 +95,8 @@ fn options() -> Result<Options, String> {
             }
         }
     }
-    Err("a file is missing".to_owned())
+    match options.evaluated {
+        Some(_) => Ok(options),
+        None => Err("a file is missing".to_owned()),
+    }
 }
