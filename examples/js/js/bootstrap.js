@@ -10,12 +10,13 @@
   const files = {
     'internal/errors': 'errors', 'internal/inspect': 'inspect', 'internal/inspect_kinds': 'inspect_kinds',
     'internal/inspect_layout': 'inspect_layout', 'internal/fatal': 'fatal', 'internal/modules': 'modules',
-    'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals',
+    'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals', 'internal/timers_legacy': 'timers_legacy', 'internal/exposed': 'exposed',
     'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
     'internal/rejections': 'rejections', 'internal/places': 'places', 'internal/sandbox': 'sandbox',
-    assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', console: 'console', events: 'events', fs: 'fs',
-    'fs/promises': 'fs_promises', module: 'module', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
+    assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', child_process: 'child_process', console: 'console',
+    events: 'events', fs: 'fs', 'fs/promises': 'fs_promises', module: 'module', net: 'net', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
     timers: 'timers', 'timers/promises': 'timers_promises', url: 'url', util: 'util',
+    worker_threads: 'worker_threads',
   };
   const loaded = new Map();
 
@@ -66,9 +67,28 @@
 
   const define = (name, value) => Object.defineProperty(globalThis, name,
     { value, writable: true, configurable: true, enumerable: false });
+  // A global that is a property with functions, as in Node; assigning replaces it.
+  internals.accessor = accessor;
+  function accessor(name, load) {
+    let value;
+    let isLoaded = false;
+    Object.defineProperty(globalThis, name, {
+      configurable: true,
+      enumerable: false,
+      get() {
+        if (!isLoaded) value = load();
+        isLoaded = true;
+        return value;
+      },
+      set(given) {
+        value = given;
+        isLoaded = true;
+      },
+    });
+  }
   define('global', globalThis);
   const sandbox = native.isSandboxed ? requireBuiltin('internal/sandbox') : undefined;
-  define('process', requireBuiltin('process'));
+  accessor('process', () => requireBuiltin('process'));
   define('console', requireBuiltin('console'));
   const timers = requireBuiltin('timers');
   for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate']) {

@@ -132,6 +132,15 @@ class Buffer extends Uint8Array {
     return this;
   }
 
+  indexOf(value, from = 0, encoding = 'utf8') {
+    if (typeof value === 'number') return super.indexOf(value & 255, from);
+    return binary(this).indexOf(binary(typeof value === 'string' ? new Uint8Array(encode(value, encoding)) : value), from);
+  }
+
+  includes(value, from, encoding) {
+    return this.indexOf(value, from, encoding) >= 0;
+  }
+
   slice(start, end) {
     return this.subarray(start, end);
   }
@@ -153,10 +162,31 @@ function binary(bytes) {
 }
 internals.binary = binary;
 
+function characterError(text) {
+  const { DOMException } = require('internal/event_target');
+  return new DOMException(text, 'InvalidCharacterError');
+}
+
+function atob(text) {
+  if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "input" argument must be specified');
+  const given = `${text}`.replace(/[\t\n\f\r ]/g, '');
+  const digits = given.length % 4 === 0 ? given.replace(/==?$/, '') : given;
+  if (/[^A-Za-z0-9+/]/.test(digits)) throw characterError('Invalid character');
+  if (digits.length % 4 === 1) throw characterError('The string to be decoded is not correctly encoded.');
+  return Buffer.from(digits, 'base64').toString('latin1');
+}
+
+function btoa(text) {
+  if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "input" argument must be specified');
+  const given = `${text}`;
+  if (/[^\0-\xff]/.test(given)) throw characterError('Invalid character');
+  return Buffer.from(given, 'latin1').toString('base64');
+}
+
 module.exports = {
   Buffer,
-  atob: (text) => Buffer.from(`${text}`, 'base64').toString('latin1'),
-  btoa: (text) => Buffer.from(`${text}`, 'latin1').toString('base64'),
+  atob,
+  btoa,
   constants: { MAX_LENGTH: 2 ** 32 },
   kMaxLength: 2 ** 32,
 };

@@ -6,7 +6,7 @@ const { invalidArgType, outOfRange, withCode } = require('internal/errors');
 
 const codes = {
   IndexSizeError: 1, HierarchyRequestError: 3, NotFoundError: 8, NotSupportedError: 9, InvalidStateError: 11,
-  SyntaxError: 12, AbortError: 20, TimeoutError: 23, DataCloneError: 25,
+  InvalidCharacterError: 5, SyntaxError: 12, AbortError: 20, TimeoutError: 23, DataCloneError: 25,
 };
 
 class DOMException extends Error {
@@ -120,6 +120,24 @@ class Event {
 const { isStopped } = Event;
 delete Event.isStopped;
 
+for (const [at, phase] of ['NONE', 'CAPTURING_PHASE', 'AT_TARGET', 'BUBBLING_PHASE'].entries()) {
+  Object.defineProperty(Event, phase, { value: at, enumerable: true });
+}
+
+class CustomEvent extends Event {
+  #detail;
+  constructor(type, options) {
+    if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "type" argument must be specified');
+    super(type, options);
+    this.#detail = options?.detail ?? null;
+  }
+
+  get detail() {
+    return this.#detail;
+  }
+}
+Object.defineProperty(CustomEvent.prototype, Symbol.toStringTag, { value: 'CustomEvent', configurable: true });
+
 const listenersOf = new WeakMap();
 
 class EventTarget {
@@ -189,6 +207,8 @@ function throwLater(error) {
   });
 }
 
+// The lists of a target that are not empty, by type.
+internals.listenerLists = (target) => new Map([...listenersOf.get(target)].filter(([, list]) => list.length > 0));
 internals.eventListeners = (target, type) => listOf(target, type).map((entry) => entry.listener);
 
 // The property `on...` of a target is a listener, too.
@@ -215,6 +235,7 @@ function defineHandler(Class, type) {
   });
 }
 
+const deeper = (options) => ({ ...options, depth: options.depth === null ? null : options.depth - 1 });
 const allowed = Symbol('allowed');
 
 class AbortSignal extends EventTarget {
@@ -275,7 +296,7 @@ class AbortSignal extends EventTarget {
   }
 
   [inspect.custom](depth, options) {
-    return depth < 0 ? 'AbortSignal' : `AbortSignal ${inspect({ aborted: this.aborted }, options)}`;
+    return depth < 0 ? this : `AbortSignal ${inspect({ aborted: this.aborted }, deeper(options))}`;
   }
 }
 const endSignal = AbortSignal._end;
@@ -295,11 +316,11 @@ class AbortController {
   }
 
   [inspect.custom](depth, options) {
-    return depth < 0 ? 'AbortController' : `AbortController ${inspect({ signal: this.signal }, options)}`;
+    return depth < 0 ? this : `AbortController ${inspect({ signal: this.signal }, deeper(options))}`;
   }
 }
 Object.defineProperty(AbortController.prototype, Symbol.toStringTag, { value: 'AbortController', configurable: true });
 Object.defineProperty(EventTarget.prototype, Symbol.toStringTag, { value: 'EventTarget', configurable: true });
 Object.defineProperty(Event.prototype, Symbol.toStringTag, { value: 'Event', configurable: true });
 
-module.exports = { AbortController, AbortSignal, DOMException, Event, EventTarget };
+module.exports = { AbortController, AbortSignal, CustomEvent, DOMException, Event, EventTarget };

@@ -1,7 +1,7 @@
 // `events`.
 'use strict';
 
-const { AbortError, invalidArgType, outOfRange, validateAbortSignal, withCode } = require('internal/errors');
+const { AbortError, invalidArgType, outOfRange, validateAbortSignal, validateBoolean, validateNumber, validateObject, withCode } = require('internal/errors');
 
 const errorMonitor = Symbol('events.errorMonitor');
 const captureRejectionSymbol = Symbol.for('nodejs.rejection');
@@ -18,9 +18,13 @@ EventEmitter.init = function init(options) {
     this._eventsCount = 0;
   }
   this._maxListeners = this._maxListeners || undefined;
-  if (options?.captureRejections) this._capturesRejections = true;
+  if (options?.captureRejections !== undefined) {
+    validateBoolean(options.captureRejections, 'options.captureRejections');
+    Object.defineProperty(this, '_capturesRejections', { value: options.captureRejections, writable: true, configurable: true });
+  }
 };
 
+Object.defineProperty(EventEmitter.prototype, '_capturesRejections', { value: false, writable: true });
 EventEmitter.prototype._events = undefined;
 EventEmitter.prototype._eventsCount = 0;
 EventEmitter.prototype._maxListeners = undefined;
@@ -29,17 +33,18 @@ Object.defineProperty(EventEmitter, 'defaultMaxListeners', {
   enumerable: true,
   get: () => defaultMaxListeners,
   set(count) {
-    if (typeof count !== 'number' || count < 0 || Number.isNaN(count)) {
-      throw outOfRange('defaultMaxListeners', 'a non-negative number', count);
-    }
+    checkCount(count, 'defaultMaxListeners');
     defaultMaxListeners = count;
   },
 });
 
+function checkCount(count, name) {
+  validateNumber(count, name);
+  if (!(count >= 0)) throw outOfRange(name, 'a non-negative number', count);
+}
+
 EventEmitter.prototype.setMaxListeners = function setMaxListeners(count) {
-  if (typeof count !== 'number' || count < 0 || Number.isNaN(count)) {
-    throw outOfRange('n', 'a non-negative number', count);
-  }
+  checkCount(count, 'n');
   this._maxListeners = count;
   return this;
 };
@@ -66,21 +71,41 @@ EventEmitter.prototype.emit = function emit(type, ...args) {
 
 // What `captureRejections` does with the promise of an async listener.
 function finish(emitter, type, args, result) {
-  if (!emitter._capturesRejections || typeof result?.then !== 'function') return;
-  result.then(undefined, (error) => process.nextTick(() => {
-    if (typeof emitter[captureRejectionSymbol] === 'function') {
-      emitter[captureRejectionSymbol](error, type, ...args);
-    } else {
-      emitter.emit('error', error);
-    }
-  }));
+  if (!emitter._capturesRejections || result === undefined || result === null) return;
+  try {
+    const { then } = result;
+    if (typeof then === 'function') apply(then, result, [undefined, (error) => process.nextTick(rejected, emitter, error, type, args)]);
+  } catch (error) {
+    emitter.emit('error', error);
+  }
+}
+
+// Listeners of 'error' are called without capture: their rejections would come here again.
+function rejected(emitter, error, type, args) {
+  if (typeof emitter[captureRejectionSymbol] === 'function') {
+    emitter[captureRejectionSymbol](error, type, ...args);
+    return;
+  }
+  const before = emitter._capturesRejections;
+  const set = (value) => Object.defineProperty(emitter, '_capturesRejections', { value, writable: true, configurable: true });
+  try {
+    set(false);
+    emitter.emit('error', error);
+  } finally {
+    set(before);
+  }
 }
 
 function unhandledError(value) {
   if (value instanceof Error) return value;
   const { inspect } = require('internal/inspect');
-  const error = withCode(Error, 'ERR_UNHANDLED_ERROR', `Unhandled error. (${
-    typeof value === 'string' ? `'${value}'` : inspect(value)})`);
+  let text;
+  try {
+    text = inspect(value);
+  } catch {
+    text = value;
+  }
+  const error = withCode(Error, 'ERR_UNHANDLED_ERROR', `Unhandled error. (${text})`);
   error.context = value;
   return error;
 }
@@ -118,12 +143,12 @@ function add(emitter, type, listener, first) {
 }
 
 function warnOfLeak(emitter, type, list) {
-  const limit = emitter.getMaxListeners();
+  const limit = emitter._maxListeners ?? defaultMaxListeners;
   if (limit <= 0 || list.length <= limit || list.warned) return;
   list.warned = true;
   const { inspect } = require('internal/inspect');
   const warning = new Error(`Possible EventEmitter memory leak detected. ${list.length} ${String(type)} listeners ` +
-    `added to ${inspect(emitter, { depth: -1 })}. Use emitter.setMaxListeners() to increase limit`);
+    `added to ${inspect(emitter, { depth: -1 })}. MaxListeners is ${limit}. Use emitter.setMaxListeners() to increase limit`);
   warning.name = 'MaxListenersExceededWarning';
   warning.emitter = emitter;
   warning.type = type;
@@ -243,6 +268,7 @@ function unlisten(target, type, listener) {
 
 // events.once(emitter, name): a promise of the arguments of the next event.
 async function once(emitter, type, options = {}) {
+  if (native.release >= 24) validateObject(options, 'options');
   const { signal } = options;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
@@ -272,6 +298,7 @@ async function once(emitter, type, options = {}) {
 
 // events.on(emitter, name): an async iterator over the arguments of all events.
 function on(emitter, type, options = {}) {
+  if (native.release >= 24) validateObject(options, 'options');
   const { signal } = options;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
@@ -330,17 +357,37 @@ function on(emitter, type, options = {}) {
 EventEmitter.EventEmitter = EventEmitter;
 EventEmitter.usingDomains = false;
 EventEmitter.captureRejectionSymbol = captureRejectionSymbol;
-EventEmitter.captureRejections = false;
+Object.defineProperty(EventEmitter, 'captureRejections', {
+  enumerable: true,
+  get: () => EventEmitter.prototype._capturesRejections,
+  set(value) {
+    validateBoolean(value, 'EventEmitter.captureRejections');
+    EventEmitter.prototype._capturesRejections = value;
+  },
+});
 EventEmitter.errorMonitor = errorMonitor;
 EventEmitter.once = once;
 EventEmitter.on = on;
 EventEmitter.listenerCount = (emitter, type) => emitter.listenerCount(type);
-EventEmitter.getEventListeners = (emitter, type) => emitter.listeners?.(type) ??
-  internals.eventListeners(emitter, type);
-EventEmitter.getMaxListeners = (emitter) => emitter.getMaxListeners?.() ?? defaultMaxListeners;
+EventEmitter.getEventListeners = (emitter, type) => {
+  if (typeof emitter?.listeners === 'function') return emitter.listeners(type);
+  if (emitter instanceof EventTarget) return internals.eventListeners(emitter, type);
+  throw invalidArgType('emitter', 'an instance of EventEmitter or EventTarget', emitter);
+};
+const targetLimits = new WeakMap(); // of objects of EventTarget
+EventEmitter.getMaxListeners = (emitter) => {
+  if (typeof emitter?.getMaxListeners === 'function') return emitter.getMaxListeners();
+  if (!(emitter instanceof EventTarget)) throw invalidArgType('emitter', 'an instance of EventEmitter or EventTarget', emitter);
+  return targetLimits.get(emitter) ?? (emitter instanceof AbortSignal ? 0 : defaultMaxListeners);
+};
 EventEmitter.setMaxListeners = (count = defaultMaxListeners, ...targets) => {
-  if (targets.length === 0) EventEmitter.defaultMaxListeners = count;
-  for (const target of targets) target.setMaxListeners?.(count);
+  checkCount(count, 'n');
+  if (targets.length === 0) defaultMaxListeners = count;
+  for (const target of targets) {
+    if (typeof target?.setMaxListeners === 'function') target.setMaxListeners(count);
+    else if (target instanceof EventTarget) targetLimits.set(target, count);
+    else throw invalidArgType('eventTargets', 'an instance of EventEmitter or EventTarget', target);
+  }
 };
 
 module.exports = EventEmitter;

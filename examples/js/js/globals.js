@@ -1,7 +1,7 @@
 // The globals that are not of the language, each made when it is first used.
 'use strict';
 
-const { validateFunction } = require('internal/errors');
+const { validateFunction, withCode } = require('internal/errors');
 
 const engineQueueMicrotask = native.queueMicrotask ?? globalThis.queueMicrotask;
 
@@ -37,14 +37,15 @@ function lazy(name, load) {
 
 lazy('structuredClone', () => require('internal/structured_clone'));
 lazy('performance', () => require('perf_hooks').performance);
-for (const name of ['Event', 'EventTarget', 'AbortController', 'AbortSignal', 'DOMException']) {
+for (const name of ['CustomEvent', 'Event', 'EventTarget', 'AbortController', 'AbortSignal', 'DOMException']) {
   lazy(name, () => require('internal/event_target')[name]);
 }
-for (const name of ['Buffer', 'atob', 'btoa']) lazy(name, () => require('buffer')[name]);
+internals.accessor('Buffer', () => require('buffer').Buffer);
+for (const name of ['atob', 'btoa']) lazy(name, () => require('buffer')[name]);
 for (const name of ['TextEncoder', 'TextDecoder']) lazy(name, () => require('util')[name]);
 
 // What a host of tests needs, and Node does not have.
-globalThis.nodeHost = Object.freeze({
+const nodeHost = Object.freeze({
   isVirtualTime: native.isVirtualTime,
   release: native.release,
   // Blocks the thread: on virtual time the clock moves by exactly this.
@@ -53,6 +54,16 @@ globalThis.nodeHost = Object.freeze({
   whyAlive: () => native.whyAlive(),
   gc: () => native.gc(),
 });
+Object.defineProperty(globalThis, 'nodeHost', { value: nodeHost, writable: true, configurable: true, enumerable: false });
+if (internals.hasFlag('--expose-gc') || internals.hasFlag('--expose_gc')) {
+  Object.defineProperty(globalThis, 'gc', { value: () => native.gc(), writable: true, configurable: true, enumerable: false });
+}
+
+// There is no network.
+async function fetch() {
+  throw withCode(Error, 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', 'fetch() is not supported by this host');
+}
+Object.defineProperty(globalThis, 'fetch', { value: fetch, writable: true, configurable: true, enumerable: true });
 
 // A wait for what nobody notifies is how programs block the thread. The engine permits no other.
 const waitForNotify = Atomics.wait;

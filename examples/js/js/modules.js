@@ -50,6 +50,10 @@ const isBuiltin = (id) => internals.isPublic(id.startsWith('node:') ? id.slice(5
 
 function load(id, parent) {
   if (isBuiltin(id)) return internals.requireBuiltin(id.startsWith('node:') ? id.slice(5) : id);
+  if (id.startsWith('internal/') && (internals.hasFlag('--expose-internals') || internals.hasFlag('--expose_internals'))) {
+    const exposed = internals.requireBuiltin('internal/exposed')(id);
+    if (exposed !== undefined) return exposed;
+  }
   if (id.startsWith('node:')) throw withCode(Error, 'ERR_UNKNOWN_BUILTIN_MODULE', `No such built-in module: ${id}`);
   return loadFile(resolve(id, parent), parent).exports;
 }
@@ -136,8 +140,23 @@ function asDirectory(directory) {
   return asFile(path.join(directory, 'index'));
 }
 
+// Runs the text of the option `--eval`, as a script with the variables of a module.
+function runText(text) {
+  const module = new Module(path.join(native.cwd(), '[eval]'), undefined);
+  const variables = { require: makeRequire(module), module, exports: module.exports, __filename: '[eval]', __dirname: '.' };
+  for (const [name, value] of Object.entries(variables)) {
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  }
+  const result = (0, eval)(text); // eslint-disable-line no-eval
+  if (native.isPrinted) console.log(result);
+}
+
 // Runs the main script, or starts the main module. The exit code is 13 if a module never ends.
 function runMain(script) {
+  if (native.evaluated !== undefined) {
+    runText(native.evaluated);
+    return;
+  }
   const file = resolve(path.resolve(script), undefined);
   process.argv[1] = file;
   if (internals.places) native.labelStep(`${file}:1:1`);

@@ -3,7 +3,7 @@
 
 require('buffer');
 const EventEmitter = require('events');
-const { invalidArgType, validateFunction, validateString, withCode } = require('internal/errors');
+const { invalidArgType, outOfRange, validateFunction, validateString, withCode } = require('internal/errors');
 
 const process = Object.create(Object.create(EventEmitter.prototype, {
   constructor: { value: function process() {}, configurable: true, writable: true },
@@ -14,6 +14,8 @@ EventEmitter.call(process);
 const { release } = native;
 const versions = { 20: 'v20.20.2', 22: 'v22.23.3', 24: 'v24.21.0', 26: 'v26.10.0' };
 const startedAt = native.hrtime();
+const flags = [...native.nodeOptions.split(/\s+/), ...native.nodeFlags];
+internals.hasFlag = (flag) => flags.includes(flag);
 let exitCode;
 let captureFunction = null;
 let umask = 0o22;
@@ -28,11 +30,10 @@ Object.assign(process, {
   pid: native.pid,
   ppid: native.ppid,
   execPath: native.execPath,
-  execArgv: [],
+  execArgv: native.nodeFlags,
   argv: native.args,
   argv0: 'node',
   env: native.env,
-  exitCode: undefined,
   _exiting: false,
   features: {},
   config: { target_defaults: {}, variables: {} },
@@ -41,7 +42,7 @@ Object.assign(process, {
 });
 
 Object.defineProperty(process, 'exitCode', {
-  configurable: true,
+  configurable: false,
   enumerable: true,
   get: () => exitCode,
   set(code) {
@@ -52,7 +53,9 @@ Object.defineProperty(process, 'exitCode', {
 
 function checkExitCode(code) {
   const number = typeof code === 'string' && code !== '' ? Number(code) : code;
-  if (typeof number !== 'number') throw invalidArgType('code', 'of type number', code);
+  if (typeof number !== 'number' || (typeof code === 'string' && Number.isNaN(number))) {
+    throw invalidArgType('code', 'of type number', code);
+  }
   if (!Number.isInteger(number)) {
     throw withCode(RangeError, 'ERR_OUT_OF_RANGE',
       `The value of "code" is out of range. It must be an integer. Received ${number}`);
@@ -114,13 +117,17 @@ process.abort = () => native.exit(134);
 
 // Uncaught errors (R51). Returns if a listener took the error, and ends the process otherwise.
 function onUncaught(error, fromRejection) {
+  if (typeof process._fatalException !== 'function') {
+    native.write(2, `${require('internal/fatal').report(error)}\n`);
+    native.exit(6);
+  }
   const origin = fromRejection ? 'unhandledRejection' : 'uncaughtException';
   try {
+    process.emit('uncaughtExceptionMonitor', error, origin);
     if (captureFunction !== null) {
       captureFunction(error);
       return;
     }
-    process.emit('uncaughtExceptionMonitor', error, origin);
     if (process.emit('uncaughtException', error, origin)) return;
   } catch (thrown) {
     fatal(thrown, 7);
@@ -128,6 +135,11 @@ function onUncaught(error, fromRejection) {
   }
   fatal(error, 1);
 }
+
+process._fatalException = (error, fromRejection) => {
+  onUncaught(error, fromRejection);
+  return true;
+};
 
 function fatal(error, code) {
   if (!process._exiting && code === 1) {
@@ -158,7 +170,7 @@ process.setUncaughtExceptionCaptureCallback = (callback) => {
 process.hasUncaughtExceptionCaptureCallback = () => captureFunction !== null;
 
 // Rejections (R14-R18).
-const mode = /--unhandled-rejections=(\S+)/.exec(native.nodeOptions)?.[1] ?? 'throw';
+const mode = flags.findLast((flag) => flag.startsWith('--unhandled-rejections='))?.split('=')[1] ?? 'throw';
 let rejectionNumber = 0;
 const reported = new Map(); // the numbers of the rejections in warnings, by promise
 
@@ -219,13 +231,15 @@ function shortText(value) {
 }
 
 function warnOfRejection(reason, number) {
-  const text = reason instanceof Error && typeof reason.stack === 'string' ? reason.stack : shortText(reason);
-  process.emitWarning(text, 'UnhandledPromiseRejectionWarning');
-  process.emitWarning('Unhandled promise rejection. This error originated either by throwing inside of an async ' +
+  const isErrorLike = typeof reason === 'object' && reason !== null && Object.hasOwn(reason, 'stack');
+  process.emitWarning(isErrorLike ? String(reason.stack) : shortText(reason), 'UnhandledPromiseRejectionWarning');
+  const warning = new Error('Unhandled promise rejection. This error originated either by throwing inside of an async ' +
     'function without a catch block, or by rejecting a promise which was not handled with .catch(). To terminate the ' +
     'node process on unhandled promise rejection, use the CLI flag `--unhandled-rejections=strict` (see ' +
-    `https://nodejs.org/api/cli.html#cli_unhandled_rejections_mode). (rejection id: ${number})`,
-  'UnhandledPromiseRejectionWarning');
+    `https://nodejs.org/api/cli.html#cli_unhandled_rejections_mode). (rejection id: ${number})`);
+  warning.name = 'UnhandledPromiseRejectionWarning';
+  if (isErrorLike) Object.defineProperty(warning, 'stack', { value: reason.stack, writable: true, configurable: true });
+  process.emitWarning(warning);
 }
 
 // Warnings.
@@ -233,7 +247,10 @@ let toldHowToTrace = false;
 
 process.emitWarning = function emitWarning(warning, type, code) {
   let detail;
-  if (type !== null && typeof type === 'object') ({ type, code, detail } = type);
+  if (type !== null && typeof type === 'object' && !Array.isArray(type)) {
+    ({ type, code, detail } = type);
+    if (typeof detail !== 'string') detail = undefined;
+  }
   else if (typeof type === 'function') type = undefined;
   if (type !== undefined) validateString(type, 'type');
   if (typeof code === 'function') code = undefined;
@@ -247,22 +264,36 @@ process.emitWarning = function emitWarning(warning, type, code) {
     throw invalidArgType('warning', 'of type string or an instance of Error', warning);
   }
   if (warning.name === 'DeprecationWarning' && process.noDeprecation) return;
+  if (warning.name === 'DeprecationWarning' && process.throwDeprecation) {
+    process.nextTick(() => {
+      throw warning;
+    });
+    return;
+  }
   process.nextTick(() => process.emit('warning', warning));
 };
 
 function printWarning(warning) {
-  if (process.noProcessWarnings) return;
+  if (process.noProcessWarnings || !(warning instanceof Error)) return;
+  const isDeprecation = warning.name === 'DeprecationWarning';
+  if (isDeprecation && process.noDeprecation) return;
+  const isTraced = process.traceProcessWarnings || (isDeprecation && process.traceDeprecation);
   const code = warning.code ? `[${warning.code}] ` : '';
-  let text = `(${process.release.name}:${process.pid}) ${code}${warning.name}: ${warning.message}`;
+  const said = isTraced && warning.stack ? warning.stack : `${warning.name}: ${warning.message}`;
+  let text = `(${process.release.name}:${process.pid}) ${code}${said}`;
   if (typeof warning.detail === 'string') text += `\n${warning.detail}`;
-  if (!toldHowToTrace) {
-    const flag = warning.name === 'DeprecationWarning' ? '--trace-deprecation' : '--trace-warnings';
+  if (!toldHowToTrace && !isTraced) {
+    const flag = isDeprecation ? '--trace-deprecation' : '--trace-warnings';
     text += `\n(Use \`node ${flag} ...\` to show where the warning was created)`;
     toldHowToTrace = true;
   }
-  native.write(2, `${text}\n`);
+  process.stderr.write(`${text}\n`);
 }
-if (native.env.NODE_NO_WARNINGS !== '1') process.on('warning', printWarning);
+for (const [flag, property] of [['--no-deprecation', 'noDeprecation'], ['--throw-deprecation', 'throwDeprecation'],
+  ['--trace-deprecation', 'traceDeprecation'], ['--trace-warnings', 'traceProcessWarnings']]) {
+  if (internals.hasFlag(flag)) process[property] = true;
+}
+if (native.env.NODE_NO_WARNINGS !== '1' && !internals.hasFlag('--no-warnings')) process.on('warning', printWarning);
 
 // Time, memory and the rest.
 process.hrtime = function hrtime(since) {
@@ -271,6 +302,7 @@ process.hrtime = function hrtime(since) {
   let nanoseconds = Math.floor(now % 1e9);
   if (since !== undefined) {
     if (!Array.isArray(since)) throw invalidArgType('time', 'an instance of Array', since);
+    if (since.length !== 2) throw outOfRange('time', '2', since.length);
     seconds -= since[0];
     nanoseconds -= since[1];
     if (nanoseconds < 0) {

@@ -16,6 +16,7 @@ native.args = ['/usr/local/bin/node', FILE];
 native.execPath = '/usr/local/bin/node';
 native.env = {};
 native.nodeOptions = '';
+native.nodeFlags = [];
 native.pid = 1;
 native.ppid = 0;
 native.cwd = () => '/playground';

@@ -2,6 +2,7 @@
 'use strict';
 
 const kinds = require('internal/inspect_kinds');
+const { withCode } = require('internal/errors');
 
 function failure(value) {
   const { DOMException } = require('internal/event_target');
@@ -38,11 +39,21 @@ function clone(value, copies) {
     for (const item of [...value]) copy.add(clone(item, copies));
     return copy;
   }
+  if (isDomException(value)) return keep(cloneDomException(value));
   if (kinds.isError(value)) return cloneError(value, copies, keep);
   if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet) throw failure(value);
   const copy = keep(Array.isArray(value) ? new Array(value.length) : {});
   for (const key of Object.keys(value)) copy[key] = clone(value[key], copies);
   return copy;
+}
+
+function isDomException(value) {
+  return kinds.isError(value) && value instanceof require('internal/event_target').DOMException;
+}
+
+function cloneDomException(value) {
+  const copy = new value.constructor(value.message, value.name);
+  return Object.defineProperty(copy, 'stack', { value: value.stack, writable: true, configurable: true });
 }
 
 function cloneView(value, copies) {
@@ -60,10 +71,27 @@ function cloneError(value, copies, keep) {
   return copy;
 }
 
+function checkOptions(options) {
+  const refuse = (problem) => {
+    throw withCode(TypeError, 'ERR_INVALID_ARG_TYPE', `Failed to execute 'structuredClone': ${problem}`);
+  };
+  if (options === undefined || options === null) return;
+  if (typeof options !== 'object' && typeof options !== 'function') refuse('Options cannot be converted to a dictionary');
+  const { transfer } = options;
+  if (transfer === null && native.release < 24) return;
+  if (transfer !== undefined && (typeof transfer !== 'object' || typeof transfer?.[Symbol.iterator] !== 'function')) {
+    refuse('transfer in Options can not be converted to sequence.');
+  }
+}
+
 module.exports = function structuredClone(value, options) {
-  if (arguments.length === 0) throw new TypeError("The \"value\" argument must be specified");
+  if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "value" argument must be specified');
+  checkOptions(options);
   const copies = new Map();
   const copy = clone(value, copies);
-  for (const buffer of options?.transfer ?? []) buffer.transfer?.();
+  for (const buffer of options?.transfer ?? []) {
+    if (!kinds.isArrayBuffer(buffer)) throw failure(buffer);
+    buffer.transfer();
+  }
   return copy;
 };

@@ -107,7 +107,7 @@ function warn(problem, name) {
 }
 
 function arm(timer) {
-  const slot = native.armTimer(timer._idleTimeout, timer._repeat !== null);
+  const slot = native.armTimer(timer._idleTimeout, timer._repeat !== null && timer._repeat !== undefined);
   timer[kSlot] = slot;
   timer._idleStart = native.loopTime();
   timeouts[slot] = timer;
@@ -124,7 +124,7 @@ function label(timer) {
 
 function release(timer) {
   const slot = timer[kSlot];
-  if (slot < 0) return;
+  if (!(slot >= 0)) return;
   timer[kSlot] = -1;
   timeouts[slot] = undefined;
   native.clearTimer(slot);
@@ -307,6 +307,29 @@ module.exports = {
 };
 
 internals.timers = {
+  // Starts the timer that an object is for `timers.active`, whose delay may have changed.
+  activate(item, refed, isNewDelay) {
+    if (!(item[kSlot] >= 0) || isNewDelay) {
+      release(item);
+      item[kRefed] = refed;
+      arm(item);
+    } else {
+      native.refreshTimer(item[kSlot]);
+      native.refTimer(item[kSlot], refed);
+      item._idleStart = native.loopTime();
+      if (item._destroyed === false && item[kRefed]) refedTimeouts -= 1;
+      item[kRefed] = refed;
+    }
+    if (refed) refedTimeouts += 1;
+    item._destroyed = false;
+    item[kRearmed] = true;
+  },
+  deactivate(item) {
+    if (item._destroyed) return;
+    destroy(item);
+    release(item);
+    item._idleTimeout = -1;
+  },
   onTimer,
   onImmediate,
   activeResources: () => [
@@ -314,3 +337,5 @@ internals.timers = {
     ...Array(refedImmediates).fill('Immediate'),
   ],
 };
+
+if (native.release < 24) Object.assign(module.exports, require('internal/timers_legacy'));

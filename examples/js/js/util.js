@@ -101,6 +101,28 @@ class TextDecoder {
   }
 }
 
+// The calls of the program on the stack, the innermost first.
+function getCallSites(count = 10) {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  let frames;
+  try {
+    Error.prepareStackTrace = (_, list) => list;
+    Error.stackTraceLimit = count + 1;
+    frames = new Error().stack.slice(1);
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace;
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+  return frames.map((frame) => ({
+    functionName: frame.getFunctionName() ?? '',
+    scriptId: '0',
+    scriptName: frame.getFileName() ?? '',
+    lineNumber: frame.getLineNumber() ?? 0,
+    columnNumber: frame.getColumnNumber() ?? 0,
+    column: frame.getColumnNumber() ?? 0,
+  }));
+}
+
 const tag = (value) => Object.prototype.toString.call(value).slice(8, -1);
 const types = {
   isPromise: (value) => value instanceof Promise,
@@ -139,6 +161,7 @@ module.exports = {
   deprecate,
   format,
   formatWithOptions,
+  getCallSites,
   inherits,
   inspect,
   isArray: Array.isArray,

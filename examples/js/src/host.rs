@@ -44,6 +44,10 @@ pub struct Options {
     pub places: bool,
     /// The release whose order the loop has.
     pub node: NodeRelease,
+    /// The text to run in place of the script, and whether its value is printed.
+    pub evaluated: Option<(String, bool)>,
+    /// The options of Node that the run has.
+    pub node_flags: Vec<String>,
 }
 
 impl Options {

@@ -12,6 +12,7 @@ mod modules;
 mod native;
 mod operations;
 mod places;
+mod processes;
 mod rejections;
 mod sandbox;
 mod sources;
@@ -64,6 +65,8 @@ pub fn run_in_sandbox(program: Program, bounds: Bounds, watch: impl Watch + 'sta
         trace: None,
         places: false, // the marks have them
         node: program.node,
+        evaluated: None,
+        node_flags: Vec::new(),
     };
     let builder = builder.observer(sandbox.recording());
     run_host(builder, options, None, Some(sandbox))

@@ -38,7 +38,14 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
     let options = &host.options;
     let program = std::env::current_exe().unwrap_or_default();
     let program = program.to_string_lossy().into_owned();
-    let mut arguments = vec![program.clone(), options.script.clone()];
+    let mut arguments = vec![program.clone()];
+    match &options.evaluated {
+        Some((text, is_printed)) => {
+            native.set("evaluated", text.as_str())?;
+            native.set("isPrinted", *is_printed)?;
+        }
+        None => arguments.push(options.script.clone()),
+    }
     arguments.extend(options.arguments.iter().cloned());
     let environment = Object::new(ctx.clone())?;
     for (name, value) in std::env::vars_os() {
@@ -55,6 +62,7 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
     native.set("showsPlaces", host.places.is_on)?;
     native.set("isRecorded", host.recording.is_some())?;
     native.set("wrapperLength", WRAPPER.len())?;
+    native.set("nodeFlags", options.node_flags.clone())?;
     native.set(
         "nodeOptions",
         std::env::var("NODE_OPTIONS").unwrap_or_default(),

@@ -8,6 +8,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::processes;
+
 /// The open files, by descriptor.
 static OPEN: LazyLock<Mutex<HashMap<i32, Arc<File>>>> = LazyLock::new(Mutex::default);
 
@@ -172,6 +174,7 @@ fn syscall(name: &str) -> &'static str {
         "rename",
         "rm",
         "rmdir",
+        "spawn",
         "stat",
         "symlink",
         "unlink",
@@ -190,6 +193,7 @@ fn syscall(name: &str) -> &'static str {
 
 fn run(name: &str, given: &Arguments<'_>) -> io::Result<Reply> {
     match name {
+        "spawn" => processes::run(given.0),
         "open" | "close" | "read" | "write" | "fstat" | "fsync" | "ftruncate" => {
             with_descriptor(name, given)
         }

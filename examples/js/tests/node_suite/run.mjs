@@ -1,89 +1,142 @@
-// Runs tests of Node on the host, and reports which pass.
+// Runs tests of Node on the host and on the Node that runs this script, and reports which pass.
 //
-//     node examples/js/tests/node_suite/run.mjs NODE/test/parallel [--host PROGRAM] [--node RELEASE] [NAME ...]
+//     node examples/js/tests/node_suite/run.mjs NODE/test/parallel [OPTIONS] [NAME ...]
 //
-// NODE is a checkout of Node, of the release whose order the host has (24). Without names, the tests are those
-// that `applies.json` lists; it names those that are known to fail, with the reason. A test that uses what the
-// host does not have is skipped, and so is one that fails on the Node that runs this script, which should be of
-// the same release. The tests are not changed; their module `common` is `common.js`.
-// The exit code is 1 if a test has another result than the list says.
-import { spawnSync } from 'node:child_process';
+//     --host PROGRAM   the host (target/release/nodeloop-js)
+//     --node RELEASE   the release whose order the host has: that of the tests (24)
+//     --shim           the tests' module `common` is `common.js` of this folder, not Node's own
+//     --jobs COUNT     tests that run at once (2)
+//     --verbose        prints the output of every test that failed
+//
+// NODE is a checkout of Node. Without names, the tests are those that `applies.json` lists; it names those that
+// are known to fail, with the reason. The tests are not changed. Each has one of these results:
+//
+//     passed            with the exit code 0, on the host
+//     skipped           by itself
+//     not applicable    it needs a module or an option that the host does not have
+//     fails on both     on the host and on the Node that runs this script: its release may not be that of the
+//                       tests, or the shim is wrong; the outputs of both are printed
+//     fails on the host
+//
+// The exit code is 1 if a test that is not listed as known fails only on the host, or a listed one passes.
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const options = { host: path.join(here, '../../../../target/release/nodeloop-js'), node: '24' };
+const options = { host: path.join(here, '../../../../target/release/nodeloop-js'), node: '24', jobs: '2' };
+const switches = new Set();
 const names = [];
 for (let rest = process.argv.slice(2); rest.length > 0;) {
   const [first, ...others] = rest;
-  if (first.startsWith('--')) {
+  if (first === '--shim' || first === '--verbose') {
+    switches.add(first);
+  } else if (first.startsWith('--')) {
     options[first.slice(2)] = others.shift();
   } else {
     names.push(first);
   }
   rest = others;
 }
-const directory = names.shift();
-if (directory === undefined || !fs.existsSync(directory) || !fs.existsSync(options.host)) {
-  console.error('usage: run.mjs NODE/test/parallel [--host PROGRAM] [--node RELEASE] [NAME ...]');
+options.host = path.resolve(options.host);
+const directory = names.length > 0 ? path.resolve(names.shift()) : '';
+if (directory === '' || !fs.existsSync(directory) || !fs.existsSync(options.host)) {
+  console.error('usage: run.mjs NODE/test/parallel [--host PROGRAM] [--node RELEASE] [--shim] [--jobs COUNT] [NAME ...]');
   process.exit(9);
 }
 
 const { patterns, fails } = JSON.parse(fs.readFileSync(path.join(here, 'applies.json'), 'utf8'));
-const MISSING = ['async_hooks', 'child_process', 'cluster', 'crypto', 'dgram', 'diagnostics_channel', 'dns', 'domain', 'http',
-  'http2', 'https', 'inspector', 'net', 'readline', 'repl', 'stream', 'stream/promises', 'test', 'tls', 'tty', 'v8', 'vm', 'wasi',
-  'worker_threads', 'zlib'];
-const FLAGS = ['--expose-gc', '--no-warnings', '--unhandled-rejections'];
+const MISSING = ['_stream_wrap', 'async_hooks', 'cluster', 'crypto', 'dgram', 'diagnostics_channel', 'dns', 'domain', 'http', 'http2', 'https',
+  'inspector', 'internal/', 'readline', 'repl', 'stream', 'test', 'tls', 'trace_events', 'tty', 'v8', 'vm', 'wasi',
+  'zlib'];
+const FLAGS = ['--expose-gc', '--expose_gc', '--expose-internals', '--expose_internals', '--no-warnings', '--unhandled-rejections'];
+const EXPOSED = ['internal/event_target', 'internal/test/binding', 'internal/timers', 'internal/util'];
+const COMMON = ['index', 'index.mjs', 'countdown', 'fixtures', 'gc', 'hijackstdio', 'process-exit-code-cases', 'tick', 'tmpdir'];
 
-// Why a test cannot run here.
-function skipReason(text) {
-  const flags = /^\/\/ Flags: (.*)$/m.exec(text)?.[1].split(/\s+/) ?? [];
-  const unknown = flags.find((flag) => !FLAGS.some((known) => flag.startsWith(known)));
-  if (unknown) return `needs ${unknown}`;
+const flagsOf = (text) => /^\/\/ Flags: (.*)$/m.exec(text)?.[1].trim().split(/\s+/) ?? [];
+
+// Why a test does not concern the host.
+function inapplicable(text) {
+  const flag = flagsOf(text).find((given) => !FLAGS.some((known) => given.startsWith(known)));
+  if (flag) return `needs ${flag}`;
   const modules = [...text.matchAll(/(?:require\(|from )['"](?:node:)?([\w/]+)['"]/g)].map((match) => match[1]);
-  const missing = modules.find((name) => MISSING.includes(name) || name.startsWith('internal/'));
-  if (missing) return `needs the module ${missing}`;
-  const common = /require\(['"]\.\.\/common\/([\w-]+)/.exec(text)?.[1];
-  if (common && common !== 'index') return `needs common/${common}`;
+  if (/new Worker\(|MessageChannel|net\.(createServer|connect)/.test(text)) return 'needs workers or sockets';
+  const module = modules.find((name) => !EXPOSED.includes(name) && MISSING.some((missing) => name === missing || name.startsWith(missing.replace(/\/?$/, '/'))));
+  if (module) return `needs the module ${module}`;
+  const helper = [...text.matchAll(/['"]\.\.\/common\/([\w.-]+)['"]/g)].map((match) => match[1].replace(/\.js$/, ''))
+    .find((name) => !COMMON.includes(name) || (switches.has('--shim') && !name.startsWith('index')));
+  if (helper) return `needs common/${helper}`;
   return undefined;
 }
 
-const work = fs.mkdtempSync(path.join(os.tmpdir(), 'node-suite-'));
-fs.mkdirSync(path.join(work, 'common'));
-fs.mkdirSync(path.join(work, 'parallel'));
-fs.copyFileSync(path.join(here, 'common.js'), path.join(work, 'common/index.js'));
+// With the shim, the tests are copied beside it.
+let suite = directory;
+let work;
+if (switches.has('--shim')) {
+  work = fs.mkdtempSync(path.join(os.tmpdir(), 'node-suite-'));
+  suite = path.join(work, 'parallel');
+  fs.mkdirSync(path.join(work, 'common'));
+  fs.mkdirSync(suite);
+  fs.copyFileSync(path.join(here, 'common.js'), path.join(work, 'common/index.js'));
+}
 
-function run(name) {
+function execute(program, args, env) {
+  return new Promise((resolve) => {
+    execFile(program, args, { encoding: 'utf8', timeout: 60_000, cwd: os.tmpdir(), env: { ...process.env, ...env } },
+      (error, stdout, stderr) => resolve({ status: error ? error.code ?? error.signal : 0, stdout, stderr }));
+  });
+}
+
+const outputOf = ({ status, stdout, stderr }) => `exit ${status}\n${`${stdout}${stderr}`.trim()}`;
+
+async function run(name) {
   const text = fs.readFileSync(path.join(directory, name), 'utf8');
-  const reason = skipReason(text);
-  if (reason) return { result: 'skipped', reason };
-  const file = path.join(work, 'parallel', name);
-  fs.writeFileSync(file, text);
-  const mode = /^\/\/ Flags: .*(--unhandled-rejections=\S+)/m.exec(text)?.[1] ?? '';
-  const settings = { encoding: 'utf8', timeout: 20_000, env: { ...process.env, NODE_OPTIONS: mode } };
-  const { status, signal, stdout, stderr } = spawnSync(options.host, ['--node', options.node, file], settings);
-  if (/^1\.\.0 # Skipped: (.*)$/m.test(stdout)) return { result: 'skipped', reason: RegExp.$1 };
-  if (status === 0) return { result: 'passed' };
-  if (spawnSync(process.execPath, [file], settings).status !== 0) {
-    return { result: 'skipped', reason: `fails on Node ${process.version}, too` };
-  }
-  return { result: 'failed', reason: signal ?? stderr.trim().split('\n').slice(-6).join('\n      ') };
+  const reason = inapplicable(text);
+  if (reason) return { result: 'not applicable', reason };
+  const file = path.join(suite, name);
+  if (work) fs.writeFileSync(file, text);
+  const flags = flagsOf(text);
+  const env = { NODE_SKIP_FLAG_CHECK: '1', NODE_OPTIONS: '', TEST_THREAD_ID: name };
+  const onHost = await execute(options.host, ['--node', options.node, ...flags, file], env);
+  const skip = /^1\.\.0 # Skipped: (.*)$/m.exec(onHost.stdout);
+  if (onHost.status === 0) return skip ? { result: 'skipped', reason: skip[1] } : { result: 'passed' };
+  const onNode = await execute(process.execPath, [...flags, file], env);
+  if (onNode.status === 0) return { result: 'fails on the host', output: outputOf(onHost) };
+  return { result: 'fails on both', output: `host: ${outputOf(onHost)}\nnode ${process.version}: ${outputOf(onNode)}` };
 }
 
 const listed = new RegExp(`^(${patterns.join('|')})\\.m?js$`);
 const tests = names.length > 0 ? names : fs.readdirSync(directory).filter((name) => listed.test(name)).sort();
-const counts = { passed: 0, failed: 0, skipped: 0 };
+const outcomes = new Map();
+const waiting = [...tests];
+await Promise.all(Array.from({ length: Number(options.jobs) }, async () => {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) outcomes.set(name, await run(name));
+}));
+if (work) fs.rmSync(work, { recursive: true, force: true });
+
+const indented = (output) => output.replace(/^/gm, '      ');
+const tail = (output) => output.split('\n').slice(-8).join('\n');
+const counts = { passed: 0, skipped: 0, 'not applicable': 0, 'fails on both': 0, 'fails on the host': 0 };
 let unexpected = 0;
 for (const name of tests) {
-  const { result, reason } = run(name);
+  const { result, reason, output } = outcomes.get(name);
   counts[result] += 1;
   const known = fails[name];
-  if (result === 'failed' ? known === undefined : known !== undefined && result === 'passed') unexpected += 1;
-  if (result !== 'passed') console.log(`${result} ${name}: ${result === 'failed' && known ? `known, ${known}` : reason}`);
-  else if (known) console.log(`passed ${name}: remove it from the list of failures`);
+  if (result === 'fails on the host' && known === undefined) unexpected += 1;
+  if (result === 'passed') {
+    if (known === undefined) continue;
+    unexpected += 1;
+    console.log(`passed: ${name}: remove it from the list of failures`);
+    continue;
+  }
+  const explanation = reason ?? (result === 'fails on the host' ? known : undefined);
+  console.log(`${result}: ${name}${explanation ? `: ${explanation}` : ''}`);
+  if (output === undefined) continue;
+  if (switches.has('--verbose')) console.log(indented(output));
+  else if (result === 'fails on both') console.log(indented(output.split(/\nnode (?=v\d)/).map(tail).join('\nnode ')));
+  else if (known === undefined) console.log(indented(tail(output)));
 }
-fs.rmSync(work, { recursive: true, force: true });
-console.log(`${tests.length} tests: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+console.log(`${tests.length} tests: ${Object.entries(counts).map(([result, count]) => `${count} ${result}`).join(', ')}`);
 process.exit(unexpected > 0 ? 1 : 0);

@@ -3,7 +3,12 @@
 const log = (...values) => console.log(...values);
 
 process.on('uncaughtException', (error, origin) => log('uncaught', error?.message ?? error, origin));
-process.on('unhandledRejection', (reason, promise) => log('unhandled', reason?.message ?? reason, promise instanceof Promise));
+let unhandled = 0;
+process.on('unhandledRejection', (reason, promise) => {
+  log('unhandled', reason?.message ?? reason, promise instanceof Promise);
+  unhandled += 1;
+  if (unhandled === 3) setTimeout(later, 1);
+});
 process.on('rejectionHandled', (promise) => log('handled late', promise instanceof Promise));
 process.on('warning', (warning) => log('warning', warning.name, warning.message));
 process.on('beforeExit', (code) => log('beforeExit', code));
@@ -15,7 +20,7 @@ queueMicrotask(() => { throw new TypeError('in a microtask'); });
 queueMicrotask(() => log('next microtask'));
 
 // One after the other, so that nothing depends on the machine's speed.
-setTimeout(() => {
+function later() {
   require('fs').stat(__filename, () => {
     setImmediate(() => { throw new Error('in an immediate'); });
     setImmediate(() => {
@@ -25,7 +30,7 @@ setTimeout(() => {
     throw new Error('in a completion');
   });
   throw new Error('in a timer');
-}, 50);
+}
 
 const late = Promise.reject(new Error('late'));
 Promise.reject('plain');
