@@ -14,6 +14,8 @@ mod values;
 
 #[path = "../../js/src/operations.rs"]
 mod operations;
+#[path = "../../js/src/processes.rs"]
+mod processes;
 #[path = "../../js/src/sources.rs"]
 mod sources;
 
