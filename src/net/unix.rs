@@ -184,6 +184,7 @@ impl Socket<Stream<Unix>> {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let state = current("UnixStream::pair");
+        refuse_in_world(&state)?;
         let (one, other) = mio::net::UnixStream::pair()?;
         let one = Socket::new(state.clone(), Backed::Real(one), Location::caller())?;
         let other = Socket::new(state, Backed::Real(other), Location::caller())?;
@@ -208,6 +209,7 @@ impl Socket<Listener<Unix>> {
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let state = current("UnixListener::bind");
+        refuse_in_world(&state)?;
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("listen", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
@@ -232,6 +234,7 @@ impl Socket<Datagram<Unix>> {
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::bind");
+        refuse_in_world(&state)?;
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("bind", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
@@ -255,6 +258,7 @@ impl Socket<Datagram<Unix>> {
     #[track_caller]
     pub fn unbound() -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::unbound");
+        refuse_in_world(&state)?;
         let socket = mio::net::UnixDatagram::unbound()?;
         Socket::new(state, Backed::Real(socket), Location::caller())
     }
@@ -271,6 +275,7 @@ impl Socket<Datagram<Unix>> {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let state = current("UnixDatagram::pair");
+        refuse_in_world(&state)?;
         let (one, other) = mio::net::UnixDatagram::pair()?;
         let one = Socket::new(state.clone(), Backed::Real(one), Location::caller())?;
         let other = Socket::new(state, Backed::Real(other), Location::caller())?;
@@ -373,6 +378,13 @@ impl Socket<Datagram<Unix>> {
     }
 }
 
+/// Returns an error on a host of a simulated world, before anything is created on the real system.
+fn refuse_in_world(state: &LoopState) -> io::Result<()> {
+    state.refuse_in_world(
+        "a simulated world has no Unix domain sockets: use TCP, or test this part outside of the world",
+    )
+}
+
 /// Calls `connect` when it is polled, and waits for the outcome.
 async fn connect_socket(
     state: Rc<LoopState>,
@@ -381,6 +393,7 @@ async fn connect_socket(
     connect: impl FnOnce(&Path) -> io::Result<mio::net::UnixStream>,
 ) -> io::Result<UnixStream> {
     check_loop(&state)?;
+    refuse_in_world(&state)?;
     let path = path.as_ref();
     let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
     match state.call_system(Operation::Connect, location, || connect(path)) {

@@ -14,6 +14,7 @@ use super::{EventLoop, RunError, refuse_nesting};
 use crate::event_loop::current::enter;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::status::LoopStatus;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{Promise, spawn_at};
 
 /// The state of a run that a host drives, and that continues between the calls of the host.
@@ -66,7 +67,16 @@ impl EventLoop {
     /// Panics if a loop is running on this thread.
     #[track_caller]
     pub fn start_script(&mut self, script: impl FnOnce() + 'static) -> Result<(), RunError> {
-        let location = Location::caller();
+        self.start_script_at(Location::caller(), script)
+    }
+
+    /// Does what [`start_script`](EventLoop::start_script) does for a script that was passed at `location`.
+    #[track_caller]
+    pub(crate) fn start_script_at(
+        &mut self,
+        location: SourceLocation,
+        script: impl FnOnce() + 'static,
+    ) -> Result<(), RunError> {
         self.hosted("start_script", |event_loop| {
             event_loop.run_main(&event_loop.runner(), location, script);
             event_loop.hosting = Hosting::BeforeFirstTurn;

@@ -151,6 +151,11 @@ impl Log {
         self.lock().clone()
     }
 
+    /// Returns the entries after the first `count`.
+    pub(super) fn entries_after(&self, count: usize) -> Vec<LogEntry> {
+        self.lock()[count..].to_vec()
+    }
+
     /// Returns the labels of all entries so far.
     pub fn labels(&self) -> Vec<String> {
         touch_key(Key::Log(self.name), Access::Read);

@@ -1,18 +1,21 @@
 //! A simulated world: several hosts in one thread, on one virtual clock.
 
+mod failure;
 mod faults;
 mod machine;
 mod resources;
 mod schedule;
 mod trace;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Log;
+use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::Seed;
 use crate::reactor::world::link::{Link, Random};
 use crate::reactor::world::{HostId, WorldState};
@@ -66,10 +69,26 @@ struct Inner {
     /// By the number of the host.
     machines: RefCell<Vec<Machine>>,
     /// What the script does, by its time, then in the order in which it was added.
-    script: RefCell<BTreeMap<(Duration, usize), Action>>,
+    script: RefCell<BTreeMap<(Duration, u64), Action>>,
+    /// How many actions were added to the script, those that have run included.
+    scripted: Cell<u64>,
+    stage: Cell<Stage>,
 }
 
-type Action = Box<dyn FnOnce(&World)>;
+/// How far the run of a world is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    New,
+    Running,
+    Ended,
+}
+
+/// What a script does, and where it was added.
+struct Action {
+    call: Box<dyn FnOnce(&World)>,
+    location: SourceLocation,
+}
 
 /// Settings of a [`World`].
 #[derive(Clone)]
@@ -165,6 +184,8 @@ impl WorldBuilder {
                 log: Log::new(),
                 machines: RefCell::default(),
                 script: RefCell::default(),
+                scripted: Cell::default(),
+                stage: Cell::default(),
             }),
         }
     }
@@ -200,6 +221,9 @@ impl World {
     }
 
     /// Returns the host of this name, which is created by the first call.
+    ///
+    /// A method that needs a running host, such as [`crash`](Host::crash), panics if it has no program, which
+    /// finds a name that is misspelled.
     pub fn host(&self, name: &str) -> Host {
         let known = self.inner.state.host_named(name);
         let id = known.unwrap_or_else(|| {
@@ -223,10 +247,19 @@ impl World {
     }
 
     /// Calls `action` at the virtual time `at`, or at once if that has passed.
+    ///
+    /// A world that ends before an action is due fails, unless it
+    /// [permits](WorldBuilder::permit_unfired_faults) that. It does not end while a host of
+    /// [`Host::run`] is down after a crash and an action is still to come, which may restart the host.
+    #[track_caller]
     pub fn at(&self, at: Duration, action: impl FnOnce(&World) + 'static) {
-        let mut script = self.inner.script.borrow_mut();
-        let number = script.len();
-        script.insert((at, number), Box::new(action));
+        let number = self.inner.scripted.get();
+        self.inner.scripted.set(number + 1);
+        let action = Action {
+            call: Box::new(action),
+            location: Location::caller(),
+        };
+        self.inner.script.borrow_mut().insert((at, number), action);
     }
 }
 
@@ -247,33 +280,34 @@ pub struct Host {
 }
 
 impl Host {
-    /// Sets the program of the host, whose end the world waits for.
+    /// Sets the program of the host, whose end the world waits for. [`World::run`] starts it.
     ///
     /// The program is the main future of the host's loop. It ends as that of [`run`](crate::run): when it
     /// has finished *and* nothing keeps its loop alive. A [restart](Host::restart) calls `program` again.
+    /// An [`io::Error`](std::io::Error) or a boxed error is reported with its sources, and any other by `Debug`.
     ///
     /// # Panics
     ///
     /// Panics if the host has a program already.
     #[track_caller]
-    pub fn run<T: MainOutput>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
+    pub fn run<T: MainOutput + 'static>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
         self.install(machine::Waited::Yes, program)
     }
 
     /// Sets the program of the host, which may still run when the world ends, such as a server.
     ///
-    /// It is then cancelled. In all else it is like that of [`run`](Host::run).
+    /// It is then cancelled: its loop is dropped. In all else it is like that of [`run`](Host::run).
     ///
     /// # Panics
     ///
     /// Panics if the host has a program already.
     #[track_caller]
-    pub fn serve<T: MainOutput>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
+    pub fn serve<T: MainOutput + 'static>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
         self.install(machine::Waited::No, program)
     }
 
     #[track_caller]
-    fn install<T: MainOutput>(
+    fn install<T: MainOutput + 'static>(
         &self,
         waited: machine::Waited,
         program: impl AsyncFn() -> T + 'static,
@@ -296,18 +330,53 @@ impl Host {
     }
 
     /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
-    /// vanish without a word to their peers.
+    /// vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
+    ///
+    /// Nothing happens if the host is down already. The world does not wait for a program that has crashed,
+    /// unless an action of the [script](World::at) is still to come, which may restart it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the host has no program.
+    #[track_caller]
     pub fn crash(&self) {
+        self.check_program();
         let state = &self.world.inner.state;
         state.with_network(|network| network.crash(self.id));
         self.with(Machine::crash);
     }
 
     /// Starts the program of a host that has crashed or ended again.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the host has no program.
+    #[track_caller]
     pub fn restart(&self) {
+        self.check_program();
         if self.with(|machine| machine.restart()) {
             let state = &self.world.inner.state;
             state.with_network(|network| network.crash(self.id));
+        }
+    }
+
+    /// Panics if the host has no program, which is most likely because its name is misspelled.
+    #[track_caller]
+    fn check_program(&self) {
+        let has_program = self.with(|machine| machine.program.is_some());
+        assert!(
+            has_program || self.world.inner.stage.get() == Stage::Ended,
+            "host \"{}\" has no program: is its name misspelled?",
+            self.name()
+        );
+    }
+
+    /// Does what [`check_program`](Host::check_program) does while the world runs. Before that the program
+    /// may be set later, and a fault that does not happen fails the run.
+    #[track_caller]
+    fn check_program_of_run(&self) {
+        if self.world.inner.stage.get() == Stage::Running {
+            self.check_program();
         }
     }
 

@@ -321,6 +321,7 @@ fn few_files_print() {
         "src/reactor/journal/writer.rs", // the recording of a failed run is lost, and its loop is over
         "src/test/replay.rs", // a replay in a test ends early, because the file is damaged
         "src/test/report.rs", // the decisions of a seed that the environment names
+        "src/test/world/failure.rs", // the time, the seed and the log of a test that fails
     ];
     let mut problems = Vec::new();
     for (path, text) in sources("src") {
@@ -411,6 +412,10 @@ const ENTRIES: &[(&str, &str)] = &[
     (
         "src/runtime/handle.rs",
         "the closure of a remote spawn settles its promise",
+    ),
+    (
+        "src/test/world/schedule.rs",
+        "the script of a world runs outside of its loops",
     ),
 ];
 

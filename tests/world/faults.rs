@@ -196,8 +196,8 @@ fn connections_are_reset_and_refused_by_script() {
     assert_eq!(
         faults,
         [
-            "1: the reset of the connections of client and server",
-            "1: the refusal of connections by server",
+            "1: the reset of the connections of client and server at 10ms",
+            "1: the refusal of connections by server at 10ms",
         ]
     );
 }
@@ -330,4 +330,64 @@ fn a_fault_that_never_happens_fails_the_run() {
     run(&world);
     world.run();
     assert_eq!(world.faults()[0].count(), 0);
+}
+
+#[test]
+fn each_partition_has_to_lose_something() {
+    let _limit = limit();
+    let world = World::new();
+    add_echo(&world);
+    world.host("client").run(async || {
+        TcpStream::connect("server:7").await?;
+        sleep(Duration::from_secs(60)).await;
+        io::Result::Ok(())
+    });
+    world.partition("client", "server");
+    world.at(ms(500), |world| world.heal("client", "server"));
+    let seconds = Duration::from_secs;
+    world.at(seconds(30), |world| world.partition("client", "server"));
+    assert_eq!(
+        failure(&world),
+        "at 61.002s of the world: faults were configured and never happened, so that the test did not test \
+         them: the partition of client and server at 30s; make them happen, or call \
+         `WorldBuilder::permit_unfired_faults`\nthe log is empty"
+    );
+}
+
+#[test]
+fn arguments_out_of_range_are_refused() {
+    let _limit = limit();
+    let text = |call: fn() -> nodeloop::test::WorldBuilder| {
+        let panic = std::panic::catch_unwind(call).unwrap_err();
+        panic.downcast::<String>().map_or_else(
+            |panic| (*panic.downcast_ref::<&str>().unwrap()).to_owned(),
+            |text| *text,
+        )
+    };
+    let probability = |value| format!("the probability is {value}: pass a number between 0 and 1");
+    assert_eq!(
+        text(|| World::builder().datagram_loss(30.0)),
+        probability("30")
+    );
+    assert_eq!(
+        text(|| World::builder().datagram_duplication(1.5)),
+        probability("1.5")
+    );
+    assert_eq!(
+        text(|| World::builder().datagram_reordering(2.0)),
+        probability("2")
+    );
+    assert_eq!(
+        text(|| World::builder().short_reads(f64::NAN)),
+        probability("NaN")
+    );
+    assert_eq!(
+        text(|| World::builder().short_writes(-0.5)),
+        probability("-0.5")
+    );
+    assert_eq!(text(|| World::builder().resets(-1.0)), probability("-1"));
+    assert_eq!(
+        text(|| World::builder().latency(ms(5)..=ms(1))),
+        "the range of latencies is empty: its start must not be after its end"
+    );
 }

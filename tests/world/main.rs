@@ -4,6 +4,7 @@
 mod chat;
 mod common;
 mod durability;
+mod failures;
 mod faults;
 mod files;
 mod hosts;
@@ -17,5 +18,8 @@ mod net_tcp_socket;
 mod net_udp;
 mod notes;
 mod repeatable;
+mod script;
 mod tcp;
 mod udp;
+#[cfg(unix)]
+mod unix;

@@ -113,3 +113,31 @@ fn a_program_that_is_not_repeatable_is_found_with_the_first_difference() {
         "{text}"
     );
 }
+
+#[test]
+fn a_difference_of_the_log_has_its_host_its_time_and_its_place() {
+    let _limit = limit();
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let (start, logged) = (line!() + 4, line!() + 6);
+    let check = || {
+        World::builder().check_deterministic(2, |world| {
+            let log = world.log();
+            world.host("h").run(async move || {
+                sleep(ms(3)).await;
+                log.add(RUNS.fetch_add(1, Ordering::Relaxed));
+            });
+        });
+    };
+    let panic = catch_unwind(AssertUnwindSafe(check)).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    let (file, task) = (file!(), "task of");
+    assert_eq!(
+        *text,
+        format!(
+            "two runs of seed 1 differ: the program depends on something that the world does not control\n  \
+             after      3ms h: {task} {file}:{start}:29\n  \
+             first run  3ms h: logged \"0\" at {file}:{logged}:21\n  \
+             second run 3ms h: logged \"1\" at {file}:{logged}:21"
+        )
+    );
+}

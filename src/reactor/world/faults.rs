@@ -18,13 +18,16 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Adds a fault, or returns the one with the same text.
+    /// Adds a fault.
     pub(crate) fn add(&mut self, text: String) -> FaultId {
+        self.faults.push(Fault { text, count: 0 });
+        FaultId(self.faults.len() - 1)
+    }
+
+    /// Returns the fault with this text, which is added by the first call.
+    pub(crate) fn add_once(&mut self, text: String) -> FaultId {
         let known = self.faults.iter().position(|fault| fault.text == text);
-        FaultId(known.unwrap_or_else(|| {
-            self.faults.push(Fault { text, count: 0 });
-            self.faults.len() - 1
-        }))
+        known.map_or_else(|| self.add(text), FaultId)
     }
 
     /// Records that a fault has happened.

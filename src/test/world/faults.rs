@@ -23,7 +23,7 @@ impl Fault {
     }
 }
 
-/// Prints what the fault is, such as `the partition of a and b`.
+/// Prints what the fault is, such as `the partition of a and b at 30s`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -39,7 +39,13 @@ impl WorldBuilder {
     /// this range; 1 ms by default. Packets within a host take no time.
     ///
     /// The packets of one connection keep their order.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the range is empty.
+    #[track_caller]
     pub fn latency(mut self, range: RangeInclusive<Duration>) -> WorldBuilder {
+        check_range(&range);
         self.link.latency = range;
         self
     }
@@ -51,38 +57,68 @@ impl WorldBuilder {
     }
 
     /// Sets the probability that a datagram is lost.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `probability` is not between 0 and 1.
+    #[track_caller]
     pub fn datagram_loss(mut self, probability: f64) -> WorldBuilder {
-        self.chances.loss = Some(probability);
+        self.chances.loss = Some(checked(probability));
         self
     }
 
     /// Sets the probability that a datagram arrives twice.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `probability` is not between 0 and 1.
+    #[track_caller]
     pub fn datagram_duplication(mut self, probability: f64) -> WorldBuilder {
-        self.chances.duplication = Some(probability);
+        self.chances.duplication = Some(checked(probability));
         self
     }
 
     /// Sets the probability that a datagram arrives after those that are sent next.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `probability` is not between 0 and 1.
+    #[track_caller]
     pub fn datagram_reordering(mut self, probability: f64) -> WorldBuilder {
-        self.chances.reordering = Some(probability);
+        self.chances.reordering = Some(checked(probability));
         self
     }
 
     /// Sets the probability that a read of a stream returns only a part of what has arrived.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `probability` is not between 0 and 1.
+    #[track_caller]
     pub fn short_reads(mut self, probability: f64) -> WorldBuilder {
-        self.chances.short_reads = Some(probability);
+        self.chances.short_reads = Some(checked(probability));
         self
     }
 
     /// Sets the probability that a write to a stream accepts only a part of the bytes.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `probability` is not between 0 and 1.
+    #[track_caller]
     pub fn short_writes(mut self, probability: f64) -> WorldBuilder {
-        self.chances.short_writes = Some(probability);
+        self.chances.short_writes = Some(checked(probability));
         self
     }
 
     /// Sets the probability that a write finds its connection reset.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `probability` is not between 0 and 1.
+    #[track_caller]
     pub fn resets(mut self, probability: f64) -> WorldBuilder {
-        self.chances.resets = Some(probability);
+        self.chances.resets = Some(checked(probability));
         self
     }
 
@@ -92,6 +128,23 @@ impl WorldBuilder {
         self.permits_unfired = true;
         self
     }
+}
+
+#[track_caller]
+fn checked(probability: f64) -> f64 {
+    assert!(
+        (0.0..=1.0).contains(&probability),
+        "the probability is {probability}: pass a number between 0 and 1"
+    );
+    probability
+}
+
+#[track_caller]
+fn check_range(latency: &RangeInclusive<Duration>) {
+    assert!(
+        latency.start() <= latency.end(),
+        "the range of latencies is empty: its start must not be after its end"
+    );
 }
 
 /// The probabilities of faults, by their settings.
@@ -146,9 +199,13 @@ impl World {
     /// Panics if there is no host of one of these names.
     #[track_caller]
     pub fn partition(&self, one: &str, other: &str) {
-        let text = format!("the partition of {one} and {other}");
-        self.cut((one, other), text.clone());
-        self.cut((other, one), text);
+        let direction = (self.id_of(one), self.id_of(other));
+        let text = format!("the partition of {one} and {other} at {:?}", self.now());
+        self.inner.state.with_network(|network| {
+            let fault = network.faults.add(text);
+            network.links.cut(direction, fault);
+            network.links.cut((direction.1, direction.0), fault);
+        });
     }
 
     /// Loses all that one host sends to another; the other direction works.
@@ -158,12 +215,8 @@ impl World {
     /// Panics like [`partition`](World::partition).
     #[track_caller]
     pub fn partition_one_way(&self, from: &str, to: &str) {
-        self.cut((from, to), format!("the partition from {from} to {to}"));
-    }
-
-    #[track_caller]
-    fn cut(&self, (from, to): (&str, &str), text: String) {
         let direction = (self.id_of(from), self.id_of(to));
+        let text = format!("the partition from {from} to {to} at {:?}", self.now());
         self.inner.state.with_network(|network| {
             let fault = network.faults.add(text);
             network.links.cut(direction, fault);
@@ -192,9 +245,10 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Panics like [`partition`](World::partition).
+    /// Panics like [`partition`](World::partition), and if the range is empty.
     #[track_caller]
     pub fn set_latency(&self, one: &str, other: &str, range: RangeInclusive<Duration>) {
+        check_range(&range);
         self.change_links(one, other, |link| link.latency = range.clone());
     }
 
@@ -226,7 +280,10 @@ impl World {
     #[track_caller]
     pub fn reset_connections(&self, one: &str, other: &str) {
         let (from, to) = (self.id_of(one), self.id_of(other));
-        let text = format!("the reset of the connections of {one} and {other}");
+        let text = format!(
+            "the reset of the connections of {one} and {other} at {:?}",
+            self.now()
+        );
         self.inner.state.with_network(|network| {
             let fault = network.faults.add(text);
             for id in network.connections((from, to)) {
@@ -236,7 +293,9 @@ impl World {
         });
     }
 
-    /// Returns the faults that were configured so far, and how often each has happened.
+    /// Returns the faults of the network that were configured so far, and how often each has happened.
+    ///
+    /// Each call that injects one is a fault of its own, with its time.
     pub fn faults(&self) -> Vec<Fault> {
         let faults = self
             .inner
@@ -274,8 +333,15 @@ impl Host {
     }
 
     /// Makes the host refuse all new connections until [`accept_connections`](Host::accept_connections).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the world runs and the host has no program.
+    #[track_caller]
     pub fn refuse_connections(&self) {
-        let text = format!("the refusal of connections by {}", self.name());
+        self.check_program_of_run();
+        let (name, now) = (self.name(), self.world.now());
+        let text = format!("the refusal of connections by {name} at {now:?}");
         self.world.inner.state.with_network(|network| {
             let fault = network.faults.add(text);
             network.links.refusing.insert(self.id, fault);
@@ -283,17 +349,31 @@ impl Host {
     }
 
     /// Ends [`refuse_connections`](Host::refuse_connections).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the world runs and the host has no program.
+    #[track_caller]
     pub fn accept_connections(&self) {
+        self.check_program_of_run();
         let state = &self.world.inner.state;
         state.with_network(|network| network.links.refusing.remove(&self.id));
     }
 
     /// Lets the host have at most `count` sockets open at a time: creating or accepting one more fails
     /// with `EMFILE`. `None` removes the limit.
+    ///
+    /// A change of the limit is no fault of its own: one of the limits of a host has to be reached.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the world runs and the host has no program.
+    #[track_caller]
     pub fn limit_sockets(&self, count: Option<usize>) {
+        self.check_program_of_run();
         let text = format!("the limit of the sockets of {}", self.name());
         self.world.inner.state.with_network(|network| {
-            let limit = count.map(|count| (count, network.faults.add(text)));
+            let limit = count.map(|count| (count, network.faults.add_once(text)));
             network.set_socket_limit(self.id, limit);
         });
     }

@@ -1,6 +1,9 @@
 //! The machine of a host: its program, and the loop that runs it while the host is up.
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -39,6 +42,8 @@ pub(super) enum Power {
 pub(super) struct Machine {
     pub(super) program: Option<(Waited, Program, SourceLocation)>,
     pub(super) power: Power,
+    /// Whether it is off because of a crash.
+    crashed: bool,
     /// The loop, while the host is up and does not run.
     pub(super) running: Option<Running>,
 }
@@ -56,17 +61,41 @@ pub(super) struct Running {
     pub(super) has_turned: bool,
 }
 
-pub(super) fn program_of<T: MainOutput>(program: impl AsyncFn() -> T + 'static) -> Program {
+pub(super) fn program_of<T: MainOutput + 'static>(
+    program: impl AsyncFn() -> T + 'static,
+) -> Program {
     let program = Rc::new(program);
     Rc::new(move || {
         let program = program.clone();
         Box::pin(async move {
             let output = program().await;
-            output
-                .error()
-                .map_or(Ok(()), |error| Err(format!("{error:?}")))
+            let text = |error| text_of(&output).unwrap_or_else(|| format!("{error:?}"));
+            output.error().map_or(Ok(()), |error| Err(text(error)))
         })
     })
+}
+
+/// Returns the text of an error of the standard library's types, followed by those of its sources. Their
+/// `Debug` is hard to read; [`MainOutput`] knows no more of the other types.
+fn text_of(output: &dyn Any) -> Option<String> {
+    type Boxed = Box<dyn Error>;
+    type BoxedSend = Box<dyn Error + Send + Sync>;
+    let io = output.downcast_ref::<Result<(), io::Error>>();
+    let boxed = output.downcast_ref::<Result<(), Boxed>>();
+    let boxed_send = output.downcast_ref::<Result<(), BoxedSend>>();
+    let error: &dyn Error = match (io, boxed, boxed_send) {
+        (Some(Err(error)), ..) => error,
+        (_, Some(Err(error)), _) => &**error,
+        (_, _, Some(Err(error))) => &**error,
+        _ => return None,
+    };
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    Some(
+        chain
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": "),
+    )
 }
 
 impl Machine {
@@ -86,6 +115,7 @@ impl Machine {
     }
 
     pub(super) fn crash(&mut self) {
+        self.crashed |= self.power != Power::Off;
         self.power = match self.power {
             Power::Off | Power::Starting => Power::Off,
             Power::On | Power::Crashing { .. } => Power::Crashing { restarts: false },
@@ -95,6 +125,7 @@ impl Machine {
     /// Returns whether it was running, so that it crashes first.
     pub(super) fn restart(&mut self) -> bool {
         let was_on = self.power == Power::On;
+        self.crashed = false;
         self.power = match self.power {
             Power::Off | Power::Starting if self.program.is_some() => Power::Starting,
             Power::Off | Power::Starting => Power::Off,
@@ -112,8 +143,18 @@ impl Machine {
 
     /// Returns whether the world waits for the end of the program.
     pub(super) fn is_awaited(&self) -> bool {
+        self.power != Power::Off && self.is_waited()
+    }
+
+    /// Returns whether it has a program that the world waits for.
+    pub(super) fn is_waited(&self) -> bool {
         let is_waited = |(waited, ..): &(Waited, Program, SourceLocation)| *waited == Waited::Yes;
-        self.power != Power::Off && self.program.as_ref().is_some_and(is_waited)
+        self.program.as_ref().is_some_and(is_waited)
+    }
+
+    /// Returns whether the program has crashed that the world waited for.
+    pub(super) fn has_crashed(&self) -> bool {
+        self.crashed && self.is_waited()
     }
 }
 
@@ -126,7 +167,7 @@ impl Running {
     ) -> Result<Running, RunError> {
         let main = Rc::new(RefCell::new(None));
         let (program, slot) = (program.clone(), main.clone());
-        event_loop.start_script(move || {
+        event_loop.start_script_at(location, move || {
             let mut main = spawn_at(location, program()).settled();
             // Polled, so that its error counts as handled: the scheduler reports it.
             let outcome = (&mut main).now_or_never();

@@ -1,11 +1,13 @@
 //! The scheduler: which host runs next, and when time moves.
 
-use std::fmt::Write as _;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::super::log::short;
+use super::failure::Failure;
 use super::machine::{Machine, Power, Running};
-use super::{Inner, World};
+use super::{Inner, Stage, World};
+use crate::event_loop::current::try_current;
 use crate::promise::PromiseError;
 use crate::reactor::world::{HostId, WorldHost};
 use crate::runtime::{Builder, EventLoop, RunError};
@@ -15,58 +17,106 @@ const MOST_ROUNDS: u64 = 100_000;
 
 impl World {
     /// Runs the world until every program of [`Host::run`](super::Host::run) has ended, and everything
-    /// that is due at that instant has run.
+    /// that is due at that instant has run. A program that crashes and is not restarted counts as ended.
+    ///
+    /// The programs of [`Host::serve`](super::Host::serve) are cancelled then: their loops are dropped. A
+    /// world runs once; its log, its faults and its disks can still be read afterwards.
     ///
     /// # Panics
     ///
     /// Panics if a program fails, with its own panic or with the text of its error; if no program can
     /// continue, with a report of what each waits for; if a program always has something to do, such as an
-    /// immediate that queues the next one, so that time stands still; if the limit of virtual time is exceeded; and if a
-    /// loop is running on this thread.
+    /// immediate that queues the next one, so that no time passes for 100,000 rounds; if the limit of
+    /// virtual time is exceeded; if there is no program of `Host::run`; if an action of the script or a
+    /// fault has not happened, unless that is
+    /// [permitted](super::WorldBuilder::permit_unfired_faults); if the world has run already; and if a
+    /// loop is running on this thread. Each failure prints the virtual time, the seed and the log; that of
+    /// a panic is printed to the standard error.
     #[track_caller]
     pub fn run(&self) {
+        self.begin();
+        let result = self.drive().and_then(|()| self.check_end());
+        let log = self.inner.log.to_string();
+        self.inner.finish();
+        if let Err(failure) = result {
+            self.report(failure, &log);
+        }
+    }
+
+    #[track_caller]
+    fn begin(&self) {
+        assert!(
+            try_current().is_none(),
+            "`World::run` was called inside of an event loop: a world has loops of its own; call it from a \
+             plain `#[test]`"
+        );
+        match self.inner.stage.replace(Stage::Running) {
+            Stage::New => {}
+            Stage::Running => {
+                panic!("the world runs already: an action of its script can't run it")
+            }
+            Stage::Ended => {
+                self.inner.stage.set(Stage::Ended);
+                panic!("the world has ended: create a new one for another run");
+            }
+        }
+    }
+
+    fn drive(&self) -> Result<(), Failure> {
         let mut rounds: u64 = 0;
         loop {
             rounds += 1;
             if rounds > MOST_ROUNDS {
-                self.inner.fail_with_report(
-                    "the hosts always have something to do, so that no time passes",
-                );
+                return Err(self.inner.failure_with_report(
+                    "the hosts always have something to do, so that no time passes: wait with `sleep` \
+                     instead of `yield_now`",
+                ));
             }
-            self.inner.switch_machines(self);
-            let has_acted = self.run_due_actions();
+            self.inner.switch_machines(self)?;
+            let has_acted = self.run_due_actions()?;
             let has_arrived = self.inner.state.run_due_packets();
-            if has_acted || has_arrived || self.run_turns() {
+            if has_acted || has_arrived || self.run_turns()? {
                 continue;
             }
-            if !self.inner.is_awaited() {
-                break;
+            if !self.inner.is_awaited() && !self.inner.may_restart() {
+                return Ok(());
             }
-            self.inner.move_time();
+            self.inner.move_time()?;
             rounds = 0;
         }
-        self.check_faults();
     }
 
-    /// Fails if a fault that was configured has never happened.
-    #[track_caller]
-    fn check_faults(&self) {
+    /// Fails if the world has waited for nothing, or has ended before its script or without a fault that
+    /// was configured.
+    fn check_end(&self) -> Result<(), Failure> {
+        let has_waited = self.inner.machines.borrow().iter().any(Machine::is_waited);
+        if !has_waited {
+            let text = "no program of `Host::run`: the world has nothing to wait for";
+            return Err(Failure::Text(text.to_owned()));
+        }
         if self.inner.settings.permits_unfired {
-            return;
+            return Ok(());
         }
-        let unfired = self.faults().into_iter().filter(|fault| fault.count() == 0);
-        let unfired: Vec<String> = unfired.map(|fault| fault.to_string()).collect();
-        if !unfired.is_empty() {
-            self.inner.fail(&format!(
-                "faults were configured and never happened, so that the test did not test them: {}; \
-                 make them happen, or call `WorldBuilder::permit_unfired_faults`",
-                unfired.join(", ")
-            ));
+        if let Some(((at, _), action)) = self.inner.script.borrow().first_key_value() {
+            let (now, place) = (self.now(), short(action.location));
+            return Err(Failure::Text(format!(
+                "the world ended at {now:?}, before the action of the script at {at:?} ({place}): let a \
+                 program of `Host::run` last longer, or call `WorldBuilder::permit_unfired_faults`"
+            )));
         }
+        let unfired = self.inner.unfired_faults();
+        if unfired.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Text(format!(
+            "faults were configured and never happened, so that the test did not test them: {}; make them \
+             happen, or call `WorldBuilder::permit_unfired_faults`",
+            unfired.join(", ")
+        )))
     }
 
     /// Calls the actions of the script that are due. Returns whether there were any.
-    fn run_due_actions(&self) -> bool {
+    fn run_due_actions(&self) -> Result<bool, Failure> {
         let mut has_run = false;
         let next = || {
             let mut script = self.inner.script.borrow_mut();
@@ -74,16 +124,20 @@ impl World {
             (first.key().0 <= self.now()).then(|| first.remove())
         };
         while let Some(action) = next() {
-            action(self);
-            self.inner.switch_machines(self);
+            let location = action.location;
+            let call = AssertUnwindSafe(|| (action.call)(self));
+            catch_unwind(call).map_err(|payload| {
+                let who = format!("the action of the script ({})", short(location));
+                Failure::Panic(who, payload)
+            })?;
+            self.inner.switch_machines(self)?;
             has_run = true;
         }
-        has_run
+        Ok(has_run)
     }
 
     /// Runs one turn of each host that has something to do, in order. Returns whether there were any.
-    #[track_caller]
-    fn run_turns(&self) -> bool {
+    fn run_turns(&self) -> Result<bool, Failure> {
         let (mut has_run, now) = (false, self.now());
         for number in 0..self.inner.state.host_count() {
             let id = HostId(number);
@@ -95,15 +149,19 @@ impl World {
             };
             has_run = true;
             let result = running.turn();
-            self.after(id, running, result);
-            self.inner.switch_machines(self);
+            self.after(id, running, result)?;
+            self.inner.switch_machines(self)?;
         }
-        has_run
+        Ok(has_run)
     }
 
     /// Puts the loop of a host back, or ends its program.
-    #[track_caller]
-    fn after(&self, id: HostId, mut running: Running, result: Result<(), RunError>) {
+    fn after(
+        &self,
+        id: HostId,
+        mut running: Running,
+        result: Result<(), RunError>,
+    ) -> Result<(), Failure> {
         let name = self.inner.name(id);
         let has_ended = match result {
             Ok(()) => match running.outcome() {
@@ -111,26 +169,28 @@ impl World {
                 Some(Ok(Ok(()))) => running.is_idle(),
                 Some(_) => true,
             },
-            Err(RunError::Uncaught(error)) => resume_unwind(error.into_payload()),
             Err(RunError::Exit(0)) => true,
-            Err(error) => self.inner.fail(&format!("host \"{name}\": {error}")),
+            Err(error) => return Err(Failure::of_loop(&name, error)),
         };
         if !has_ended {
             self.inner
                 .with(id, |machine| machine.running = Some(running));
-            return;
+            return Ok(());
         }
         match running.outcome.take() {
             Some(Ok(Err(error))) => {
-                self.inner.fail(&format!(
-                    "the program of host \"{name}\" has failed: {error}"
-                ));
+                let text = format!("the program of host \"{name}\" has failed: {error}");
+                return Err(Failure::Text(text));
             }
-            Some(Err(PromiseError::Panicked(payload))) => resume_unwind(payload.into_inner()),
+            Some(Err(PromiseError::Panicked(payload))) => {
+                let who = format!("host \"{name}\"");
+                return Err(Failure::Panic(who, payload.into_inner()));
+            }
             _ => {}
         }
         running.emit_exit();
         self.inner.with(id, Machine::end);
+        Ok(())
     }
 }
 
@@ -186,13 +246,12 @@ impl Inner {
         call(&mut self.machines.borrow_mut()[id.0])
     }
 
-    fn name(&self, id: HostId) -> String {
+    pub(super) fn name(&self, id: HostId) -> String {
         self.state.with_host(id, |host| host.name.clone())
     }
 
     /// Crashes and starts the machines that have to be, in order.
-    #[track_caller]
-    fn switch_machines(&self, world: &World) {
+    fn switch_machines(&self, world: &World) -> Result<(), Failure> {
         for number in 0..self.state.host_count() {
             let id = HostId(number);
             if let Power::Crashing { restarts } = self.with(id, |machine| machine.power) {
@@ -207,29 +266,28 @@ impl Inner {
                 self.state.with_host(id, |host| host.crash_disk());
             }
             if self.with(id, |machine| machine.power) == Power::Starting {
-                self.start(id, world);
+                self.start(id, world)?;
             }
         }
+        Ok(())
     }
 
-    #[track_caller]
-    fn start(&self, id: HostId, world: &World) {
+    fn start(&self, id: HostId, world: &World) -> Result<(), Failure> {
         let program = self.with(id, |machine| {
             machine.power = Power::On;
             machine.program.clone()
         });
         let Some((_, program, location)) = program else {
-            return;
+            return Ok(());
         };
         self.state.with_network(|network| network.start(id));
-        let event_loop = match self.loop_settings(id).host_of_world(self.host(id)).build() {
-            Ok(event_loop) => event_loop,
-            Err(error) => panic!("the loop of a host could not be built: {error}"),
-        };
+        let event_loop = self.loop_settings(id).host_of_world(self.host(id)).build();
+        let event_loop = event_loop.map_err(|error| {
+            Failure::Text(format!("the loop of a host could not be built: {error}"))
+        })?;
         match Running::start(event_loop, &program, location) {
             Ok(running) => world.after(id, running, Ok(())),
-            Err(RunError::Uncaught(error)) => resume_unwind(error.into_payload()),
-            Err(error) => self.fail(&format!("host \"{}\": {error}", self.name(id))),
+            Err(error) => Err(Failure::of_loop(&self.name(id), error)),
         }
     }
 
@@ -256,9 +314,39 @@ impl Inner {
         self.machines.borrow().iter().any(Machine::is_awaited)
     }
 
+    /// Returns whether a host whose program the world waits for has crashed, and the script may restart it.
+    fn may_restart(&self) -> bool {
+        !self.script.borrow().is_empty() && self.machines.borrow().iter().any(Machine::has_crashed)
+    }
+
+    /// Returns the faults that have never happened.
+    fn unfired_faults(&self) -> Vec<String> {
+        let faults = self
+            .state
+            .with_network(|network| network.faults.all().to_vec());
+        let unfired = faults.into_iter().filter(|fault| fault.count == 0);
+        let mut texts: Vec<String> = unfired.map(|fault| fault.text).collect();
+        for number in 0..self.state.host_count() {
+            let id = HostId(number);
+            let (name, disk) = (self.name(id), self.host(id).disk());
+            let of_disk = disk.unfired_faults().into_iter();
+            texts.extend(of_disk.map(|text| format!("the fault of the disk of {name}: {text}")));
+        }
+        texts
+    }
+
+    /// Drops what the programs have left, so that one that refers to its world does not keep it.
+    fn finish(&self) {
+        self.stage.set(Stage::Ended);
+        for number in 0..self.state.host_count() {
+            // Dropped after the borrow, because it calls user code.
+            drop(self.with(HostId(number), std::mem::take));
+        }
+        drop(self.script.take());
+    }
+
     /// Moves time to the next instant at which something happens.
-    #[track_caller]
-    fn move_time(&self) {
+    fn move_time(&self) -> Result<(), Failure> {
         let machines = self.machines.borrow();
         let running = machines.iter().filter_map(|it| it.running.as_ref());
         let timers = running.filter_map(Running::next_at);
@@ -266,41 +354,18 @@ impl Inner {
         let actions = script.first_key_value().map(|((at, _), _)| *at);
         let packets = self.state.next_packet();
         let Some(next) = timers.chain(actions).chain(packets).min() else {
-            drop(script);
-            drop(machines);
-            self.fail_with_report("no program can continue");
+            return Err(
+                self.failure_with_report("no program can continue: see what each waits for")
+            );
         };
         if next > self.settings.time_limit {
-            drop(script);
-            drop(machines);
             let limit = self.settings.time_limit;
-            self.fail_with_report(&format!(
-                "the limit of {limit:?} of virtual time is exceeded"
-            ));
+            return Err(self.failure_with_report(&format!(
+                "the limit of {limit:?} of virtual time is exceeded: end the program, or raise \
+                 `WorldBuilder::time_limit`"
+            )));
         }
         self.state.move_time(next);
-    }
-
-    #[track_caller]
-    fn fail_with_report(&self, what: &str) -> ! {
-        let mut text = what.to_owned();
-        let machines = self.machines.borrow();
-        for (number, machine) in machines.iter().enumerate() {
-            if let Some(running) = &machine.running {
-                let (name, report) = (self.name(HostId(number)), running.event_loop.why_alive());
-                let _ = write!(text, "\nhost \"{name}\": {report}");
-            }
-        }
-        drop(machines);
-        self.fail(&text)
-    }
-
-    #[track_caller]
-    fn fail(&self, what: &str) -> ! {
-        panic!(
-            "at {:?} of the world: {what}\n{}",
-            self.state.now(),
-            self.log
-        )
+        Ok(())
     }
 }

@@ -3,15 +3,25 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::super::Log;
 use super::{World, WorldBuilder};
 use crate::observe::event::Event;
 use crate::observe::{EventContext, Observer};
 use crate::phases::poll::delivery::Seed;
 
-/// Every entry into user code of every host, in order, one a line.
+/// Every entry into user code of every host, and what it adds to the log, in order, one a line.
 #[derive(Clone, Default)]
 pub(super) struct Trace {
-    lines: Rc<RefCell<Vec<String>>>,
+    inner: Rc<RefCell<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    lines: Vec<String>,
+    /// The log of the world, how many of its entries are in `lines`, and the host that runs.
+    log: Log,
+    seen: usize,
+    host: String,
 }
 
 impl Trace {
@@ -21,16 +31,42 @@ impl Trace {
         move |event: &Event, context: &EventContext<'_>| {
             if let Event::StepBegin(step) = event {
                 let time = context.time();
-                trace.add(format!(
-                    "{time:?} {host}: {} of {}",
-                    step.kind, step.location
-                ));
+                let mut inner = trace.inner.borrow_mut();
+                inner.add_entries();
+                inner.host.clone_from(&host);
+                let line = format!("{time:?} {host}: {} of {}", step.kind, step.location);
+                inner.lines.push(line);
             }
         }
     }
 
-    fn add(&self, line: String) {
-        self.lines.borrow_mut().push(line);
+    /// Sets the log whose entries are part of the trace.
+    pub(super) fn set_log(&self, log: &Log) {
+        self.inner.borrow_mut().log = log.clone();
+    }
+
+    /// Returns the lines of a run that has ended.
+    fn into_lines(self) -> Vec<String> {
+        let mut inner = self.inner.borrow_mut();
+        inner.add_entries();
+        std::mem::take(&mut inner.lines)
+    }
+}
+
+impl Inner {
+    /// Adds what was logged since the last entry into user code.
+    fn add_entries(&mut self) {
+        for entry in self.log.entries_after(self.seen) {
+            self.seen += 1;
+            let (label, place) = (entry.label(), entry.logged_at());
+            let position = entry.position();
+            let by = match position.kind {
+                Some(_) => format!("{:?} {}", position.time, self.host),
+                None => "the script".to_owned(),
+            };
+            self.lines
+                .push(format!("{by}: logged {label:?} at {place}"));
+        }
     }
 }
 
@@ -101,14 +137,9 @@ impl WorldBuilder {
             ..self.clone()
         };
         let world = settings.seed(seed.clone()).build();
+        trace.set_log(&world.log());
         build(&world);
         world.run();
-        let log = world.log().labels().into_iter();
-        trace
-            .lines
-            .take()
-            .into_iter()
-            .chain(log.map(|label| format!("the log: {label}")))
-            .collect()
+        trace.into_lines()
     }
 }

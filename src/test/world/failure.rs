@@ -1,0 +1,64 @@
+//! How a run of a world fails.
+
+use std::any::Any;
+use std::fmt::Write as _;
+use std::panic::resume_unwind;
+
+use super::{Inner, World};
+use crate::hooks::uncaught::UncaughtOrigin;
+use crate::reactor::world::HostId;
+use crate::runtime::RunError;
+
+/// Why a run has failed.
+pub(super) enum Failure {
+    /// What has happened.
+    Text(String),
+    /// The panic of user code, and whose it was.
+    Panic(String, Box<dyn Any + Send>),
+}
+
+impl Failure {
+    /// Returns the failure of a loop.
+    pub(super) fn of_loop(host: &str, error: RunError) -> Failure {
+        match error {
+            RunError::Uncaught(error) if error.origin() != UncaughtOrigin::Rejection => {
+                Failure::Panic(format!("host \"{host}\""), error.into_payload())
+            }
+            error => Failure::Text(format!("host \"{host}\": {error}")),
+        }
+    }
+}
+
+impl World {
+    /// Ends the test, with the log of the world.
+    #[track_caller]
+    pub(super) fn report(&self, failure: Failure, log: &str) -> ! {
+        let seed = &self.inner.settings.seed;
+        let seed = seed
+            .as_ref()
+            .map_or(String::new(), |seed| format!(" with seed {seed}"));
+        let now = self.now();
+        match failure {
+            Failure::Text(what) => panic!("at {now:?} of the world{seed}: {what}\n{log}"),
+            Failure::Panic(who, payload) => {
+                eprintln!("at {now:?} of the world{seed}: {who} has panicked\n{log}");
+                resume_unwind(payload)
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Returns a failure with what each host waits for.
+    pub(super) fn failure_with_report(&self, what: &str) -> Failure {
+        let mut text = what.to_owned();
+        let machines = self.machines.borrow();
+        for (number, machine) in machines.iter().enumerate() {
+            if let Some(running) = &machine.running {
+                let (name, report) = (self.name(HostId(number)), running.event_loop.why_alive());
+                let _ = write!(text, "\nhost \"{name}\": {report}");
+            }
+        }
+        Failure::Text(text)
+    }
+}
