@@ -170,7 +170,7 @@ impl Race {
                 .map(|(part, _)| part);
             part.unwrap_or_else(|| panic!("no {start:?} … {end:?} in: {report}"))
         };
-        let decisions = part("decisions:\n", "\nThe failure:").lines().count();
+        let decisions = part("decisions:\n", "\nThe failure").lines().count();
         assert!(decisions <= MAX_DECISIONS, "too many decisions: {report}");
         let (_, trace) = report
             .split_once(" and the order of this seed (+):\n")
