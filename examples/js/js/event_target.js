@@ -43,6 +43,9 @@ class Event {
   #timeStamp = native.hrtime() / 1e6;
   constructor(type, options = {}) {
     if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "type" argument must be specified');
+    if (options !== null && typeof options !== 'object' && typeof options !== 'function') {
+      throw invalidArgType('options', 'of type object', options);
+    }
     this.#type = `${type}`;
     this.#options = options ?? {};
     this._target = null;
@@ -81,6 +84,10 @@ class Event {
     return this.#prevented;
   }
 
+  get returnValue() {
+    return !this.#prevented;
+  }
+
   get timeStamp() {
     return this.#timeStamp;
   }
@@ -116,9 +123,36 @@ class Event {
   static isStopped(event) {
     return event.#stopped;
   }
+
+  static isEvent(value) {
+    return value !== null && typeof value === 'object' && #type in value;
+  }
 }
-const { isStopped } = Event;
+const { isStopped, isEvent } = Event;
 delete Event.isStopped;
+delete Event.isEvent;
+
+// The members of a class refuse what is not an object of it.
+function brand(Class, is) {
+  const check = (value) => {
+    if (!is(value)) throw withCode(TypeError, 'ERR_INVALID_THIS', `Value of "this" must be of type ${Class.name}`);
+  };
+  for (const [name, member] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
+    if (name === 'constructor') continue;
+    const guarded = (original) => {
+      const { [name]: wrapper } = {
+        [name](...values) {
+          check(this);
+          return Reflect.apply(original, this, values);
+        },
+      };
+      return Object.defineProperty(wrapper, 'length', { value: original.length, configurable: true });
+    };
+    if (member.get) Object.defineProperty(Class.prototype, name, { ...member, get: guarded(member.get) });
+    else if (typeof member.value === 'function') Object.defineProperty(Class.prototype, name, { ...member, value: guarded(member.value) });
+  }
+}
+brand(Event, isEvent);
 
 for (const [at, phase] of ['NONE', 'CAPTURING_PHASE', 'AT_TARGET', 'BUBBLING_PHASE'].entries()) {
   Object.defineProperty(Event, phase, { value: at, enumerable: true });
@@ -135,10 +169,17 @@ class CustomEvent extends Event {
   get detail() {
     return this.#detail;
   }
+
+  static isCustomEvent(value) {
+    return value !== null && typeof value === 'object' && #detail in value;
+  }
 }
+brand(CustomEvent, CustomEvent.isCustomEvent);
+delete CustomEvent.isCustomEvent;
 Object.defineProperty(CustomEvent.prototype, Symbol.toStringTag, { value: 'CustomEvent', configurable: true });
 
 const listenersOf = new WeakMap();
+const kResist = Symbol('resist'); // an option of internal listeners
 
 class EventTarget {
   constructor() {
@@ -155,7 +196,7 @@ class EventTarget {
     if (signal?.aborted) return;
     const list = listOf(this, `${type}`);
     if (list.some((entry) => entry.listener === listener && entry.capture === Boolean(capture))) return;
-    list.push({ listener, once, capture: Boolean(capture), passive });
+    list.push({ listener, once, capture: Boolean(capture), passive, resists: Boolean(options?.[kResist]) });
     signal?.addEventListener('abort', () => this.removeEventListener(type, listener, options), { once: true });
   }
 
@@ -174,6 +215,8 @@ class EventTarget {
   }
 }
 
+brand(EventTarget, (value) => listenersOf.has(value));
+
 function listOf(target, type) {
   const lists = listenersOf.get(target);
   if (lists === undefined) throw withCode(TypeError, 'ERR_INVALID_THIS', 'Value of "this" must be of type EventTarget');
@@ -187,7 +230,7 @@ function dispatch(target, event) {
   event._target = target;
   const list = listOf(target, event.type);
   for (const entry of [...list]) {
-    if (entry.removed) continue;
+    if (entry.removed || (isStopped(event) && !entry.resists)) continue;
     if (entry.once) target.removeEventListener(event.type, entry.listener, { capture: entry.capture });
     try {
       const { listener } = entry;
@@ -196,7 +239,6 @@ function dispatch(target, event) {
     } catch (error) {
       throwLater(error);
     }
-    if (isStopped(event)) break;
   }
   event._target = null;
 }
@@ -296,7 +338,7 @@ class AbortSignal extends EventTarget {
   }
 
   [inspect.custom](depth, options) {
-    return depth < 0 ? this : `AbortSignal ${inspect({ aborted: this.aborted }, deeper(options))}`;
+    return depth < 0 ? '[AbortSignal]' : `AbortSignal ${inspect({ aborted: this.aborted }, deeper(options))}`;
   }
 }
 const endSignal = AbortSignal._end;
@@ -316,11 +358,11 @@ class AbortController {
   }
 
   [inspect.custom](depth, options) {
-    return depth < 0 ? this : `AbortController ${inspect({ signal: this.signal }, deeper(options))}`;
+    return depth < 0 ? '[AbortController]' : `AbortController ${inspect({ signal: this.signal }, deeper(options))}`;
   }
 }
 Object.defineProperty(AbortController.prototype, Symbol.toStringTag, { value: 'AbortController', configurable: true });
 Object.defineProperty(EventTarget.prototype, Symbol.toStringTag, { value: 'EventTarget', configurable: true });
 Object.defineProperty(Event.prototype, Symbol.toStringTag, { value: 'Event', configurable: true });
 
-module.exports = { AbortController, AbortSignal, CustomEvent, DOMException, Event, EventTarget };
+module.exports = { AbortController, AbortSignal, CustomEvent, DOMException, Event, EventTarget, kResist };

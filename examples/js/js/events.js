@@ -266,6 +266,9 @@ function unlisten(target, type, listener) {
   else target.removeEventListener(type, listener);
 }
 
+// Options of a listener that is called even if another one stops the event.
+const resisting = () => ({ once: true, [require('internal/event_target').kResist]: true });
+
 // events.once(emitter, name): a promise of the arguments of the next event.
 async function once(emitter, type, options = {}) {
   if (native.release >= 24) validateObject(options, 'options');
@@ -292,7 +295,7 @@ async function once(emitter, type, options = {}) {
     };
     listen(emitter, type, onEvent, { once: true });
     if (onError) emitter.once('error', onError);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    signal?.addEventListener('abort', onAbort, resisting());
   });
 }
 
@@ -312,9 +315,14 @@ function on(emitter, type, options = {}) {
     else arrived.push(args);
   };
   const onError = (error) => {
-    close();
     if (waiting.length > 0) waiting.shift().reject(error);
     else failure = { error };
+    finish();
+  };
+  const finish = () => {
+    close();
+    for (const { resolve } of waiting.splice(0)) resolve({ value: undefined, done: true });
+    return Promise.resolve({ value: undefined, done: true });
   };
   const onAbort = () => onError(new AbortError(undefined, { cause: signal.reason }));
   const close = () => {
@@ -339,14 +347,10 @@ function on(emitter, type, options = {}) {
       if (isClosed) return Promise.resolve({ value: undefined, done: true });
       return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
     },
-    return() {
-      close();
-      for (const { resolve } of waiting.splice(0)) resolve({ value: undefined, done: true });
-      return Promise.resolve({ value: undefined, done: true });
-    },
+    return: finish,
     throw(error) {
+      if (!(error instanceof Error)) throw invalidArgType('EventEmitter.AsyncIterator', 'an instance of Error', error);
       onError(error);
-      return Promise.resolve({ value: undefined, done: true });
     },
     [Symbol.asyncIterator]() {
       return this;

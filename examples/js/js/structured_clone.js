@@ -40,7 +40,7 @@ function clone(value, copies) {
     return copy;
   }
   if (isDomException(value)) return keep(cloneDomException(value));
-  if (kinds.isError(value)) return cloneError(value, copies, keep);
+  if (native.isError(value)) return cloneError(value, copies, keep);
   if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet) throw failure(value);
   const copy = keep(Array.isArray(value) ? new Array(value.length) : {});
   for (const key of Object.keys(value)) copy[key] = clone(value[key], copies);
@@ -48,7 +48,7 @@ function clone(value, copies) {
 }
 
 function isDomException(value) {
-  return kinds.isError(value) && value instanceof require('internal/event_target').DOMException;
+  return native.isError(value) && value instanceof require('internal/event_target').DOMException;
 }
 
 function cloneDomException(value) {

@@ -2,7 +2,7 @@
 'use strict';
 
 const timers = require('timers');
-const { AbortError, validateAbortSignal, validateBoolean, validateObject, withCode } = require('internal/errors');
+const { AbortError, validateAbortSignal, validateBoolean, validateNumber, validateObject, withCode } = require('internal/errors');
 
 function checked(options) {
   if (options === undefined) return {};
@@ -13,8 +13,9 @@ function checked(options) {
 }
 
 // A promise of one timer or immediate, which a signal can end.
-function once(options, start, clear, value) {
+function once(delay, options, start, clear, value) {
   try {
+    if (delay !== undefined) validateNumber(delay, 'delay');
     options = checked(options);
   } catch (error) {
     return Promise.reject(error);
@@ -40,14 +41,15 @@ function once(options, start, clear, value) {
 }
 
 function setTimeout(delay, value, options) {
-  return once(options, (done) => timers.setTimeout(done, delay), timers.clearTimeout, value);
+  return once(delay, options, (done) => timers.setTimeout(done, delay), timers.clearTimeout, value);
 }
 
 function setImmediate(value, options) {
-  return once(options, (done) => timers.setImmediate(done), timers.clearImmediate, value);
+  return once(undefined, options, (done) => timers.setImmediate(done), timers.clearImmediate, value);
 }
 
 async function* setInterval(delay, value, options) {
+  if (delay !== undefined) validateNumber(delay, 'delay');
   const { signal, ref = true } = checked(options);
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
   let missed = 0;
