@@ -14,7 +14,7 @@ EventEmitter.call(process);
 const { release } = native;
 const versions = { 20: 'v20.20.2', 22: 'v22.23.3', 24: 'v24.21.0', 26: 'v26.10.0' };
 const startedAt = native.hrtime();
-const flags = [...native.nodeOptions.split(/\s+/), ...native.nodeFlags];
+const flags = [...native.nodeOptions.split(/\s+/), ...(native.nodeFlags ?? [])];
 internals.hasFlag = (flag) => flags.includes(flag);
 let exitCode;
 let captureFunction = null;
@@ -30,7 +30,7 @@ Object.assign(process, {
   pid: native.pid,
   ppid: native.ppid,
   execPath: native.execPath,
-  execArgv: native.nodeFlags,
+  execArgv: native.nodeFlags ?? [],
   argv: native.args,
   argv0: 'node',
   env: native.env,
