@@ -30,7 +30,7 @@ pub(super) use tracker::{SharedState, Tracker};
 /// [`jobs_hold_time(false)`](TestBuilder::jobs_hold_time), or simulate it by
 /// [`complete_within`](super::complete_within).
 ///
-/// A run that never ends, such as a loop that simulates operations for ever, is not ended: the
+/// A run that never ends, such as a loop that simulates operations without end, is not ended: the
 /// limits of the search apply between runs.
 ///
 /// # What counts as one order

@@ -1,4 +1,4 @@
-//! How a run fails: what is printed, misuse that is refused, and what a world leaves behind.
+//! How a run fails: what is printed, which calls are refused, and that nothing of a world remains.
 
 use std::rc::Rc;
 

@@ -5,7 +5,7 @@ mod requests;
 mod runs;
 
 #[path = "../../../../tests/common/limit.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the tests of the crate")]
 mod limit;
 
 use std::io::{BufRead, BufReader, Read, Write};
