@@ -15,6 +15,21 @@ pub(crate) mod faults;
 mod jobs;
 mod keepalive;
 pub(crate) mod link;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local_datagram;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local_socket;
 mod network;
 mod options;
 mod socket;
