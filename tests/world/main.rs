@@ -33,6 +33,7 @@ mod net_unix;
 mod notes;
 mod repeatable;
 mod script;
+mod signals;
 mod tcp;
 mod udp;
 #[cfg(unix)]
