@@ -344,6 +344,7 @@ fn nothing_sleeps_and_nothing_is_unsafe() {
             "src/signal/source/disposition.rs", // waits for signals in flight, on a worker thread
             "tests/house/layers.rs",            // this line
             "tests/house/examples.rs",          // waits for other processes
+            "tests/kit/explore_all.rs",         // a job that takes time
             "tests/rules/reactor.rs", // lets real time pass, which virtual time must ignore
         ];
         if code.contains("thread::sleep") && !may_sleep.contains(&path) {
