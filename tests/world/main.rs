@@ -40,3 +40,5 @@ mod tcp;
 mod udp;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
