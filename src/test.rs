@@ -29,6 +29,7 @@
 //! * [`Log`] records events with their positions, and compares their order.
 //! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
 //! * [`World`] runs several hosts with a simulated network; see [`guide::world`](crate::guide::world).
+//!   [`WorldBuilder::explore`] runs it under many seeds, which also choose faults and delays.
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
 //!   nothing else. [`complete_within`] simulates an operation whose duration a seed chooses.
 //! * [`explore_all`] runs the body in every order that Node permits, for small programs.

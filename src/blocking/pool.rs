@@ -287,6 +287,11 @@ impl Pool {
         simulated.map_or_else(Vec::new, |it| it.borrow_mut().finish_due(now))
     }
 
+    /// Returns when a job of a simulated host has finished that the loop has not run yet.
+    pub(crate) fn finished_at(&self, id: JobId) -> Option<Duration> {
+        self.simulated.as_ref()?.borrow().finished_at(id)
+    }
+
     /// Removes the work of a job of a simulated host that has finished, for the loop to run it.
     pub(crate) fn take_finished(&self, id: JobId) -> Option<JobWork> {
         self.simulated.as_ref()?.borrow_mut().take_finished(id)

@@ -4,6 +4,7 @@
 mod chat;
 mod common;
 mod durability;
+mod explore;
 mod failures;
 mod faults;
 mod files;

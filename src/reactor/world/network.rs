@@ -20,6 +20,7 @@ use super::errors::Errno;
 use super::faults::{FaultId, Faults};
 use super::link::{Chance, Links};
 use super::options::Options;
+use super::sources::Source;
 use super::stream::{Listener, Segment, Stream};
 use crate::reactor::registrations::Readiness;
 
@@ -100,6 +101,23 @@ pub(super) enum Packet {
     },
     /// No socket receives the datagrams of this sender.
     Unreachable(SocketId),
+}
+
+impl Packet {
+    /// Returns a socket that identifies the packets which keep their order: those of one connection, or
+    /// of one sender of datagrams.
+    fn flow(&self) -> SocketId {
+        match self {
+            Packet::Datagram { sender: id, .. } | Packet::Unreachable(id) => *id,
+            Packet::Segment(segment) => match segment {
+                Segment::Syn { client: id, .. } | Segment::SynAck { client: id, .. } => *id,
+                Segment::Established { server: id } => *id,
+                Segment::Data { to: id, .. }
+                | Segment::Ack { to: id, .. }
+                | Segment::Reset { to: id } => *id,
+            },
+        }
+    }
 }
 
 /// The ports that the system assigns.
@@ -307,6 +325,7 @@ impl Network {
     pub(super) fn run_due(&mut self, now: Duration, own: Option<(HostId, Duration)>) -> bool {
         let mut has_run = false;
         while let Some(key) = self.first_due(now, own) {
+            let key = self.choose_arrival(key);
             let event = self.events.remove(&key).expect("a key of the map");
             self.now = key.0;
             self.handle(event);
@@ -325,6 +344,42 @@ impl Network {
         let is_own = |event: &Event| matches!(event, Event::Packet { from, to, .. } if *from == host && *to == host);
         let mut due = self.events.range(..=(own_now, u64::MAX));
         due.find(|(_, event)| is_own(event)).map(|(key, _)| *key)
+    }
+
+    /// Returns which packet comes next of those that arrive at one host at the same instant: the first
+    /// one, unless a seed chooses that of another flow.
+    fn choose_arrival(&mut self, first: EventKey) -> EventKey {
+        if !self.links.choices.permutes() {
+            return first;
+        }
+        let Some(Event::Packet { to, .. }) = self.events.get(&first) else {
+            return first;
+        };
+        let host = *to;
+        let mut heads: Vec<(HostId, SocketId, EventKey)> = Vec::new();
+        for (key, event) in self.events.range(first..=(first.0, u64::MAX)) {
+            let Event::Packet { from, to, packet } = event else {
+                continue;
+            };
+            let flow = packet.flow();
+            let is_new = heads.iter().all(|(_, known, _)| *known != flow);
+            if *to == host && from != to && is_new {
+                heads.push((*from, flow, *key));
+            }
+        }
+        if heads.first().is_none_or(|(_, _, key)| *key != first) {
+            return first; // within the host, where a packet arrives as it is sent
+        }
+        let choices = self.links.choices.of(Source::Arrivals(host));
+        let name = |index: usize| self.links.choices.name(heads[index].0);
+        let chosen = choices.choose(heads.len(), |chosen| {
+            format!(
+                "a packet of {} came before one of {}",
+                name(chosen),
+                name(0)
+            )
+        });
+        heads[chosen].2
     }
 
     fn handle(&mut self, event: Event) {

@@ -5,12 +5,16 @@
 //! the handshake.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::HostId;
 use super::address::Address;
 use super::errors::Errno;
+use super::link::Chance;
 use super::network::{EventKey, Network, SocketId};
+use super::sources::Source;
+use crate::reactor::choices::Choices;
 use crate::reactor::registrations::Readiness;
 
 /// A packet of a connection.
@@ -217,17 +221,13 @@ impl Network {
         let is_short =
             !peek && buffer.len() > 1 && self.stream(id).is_some_and(|it| it.incoming.len() > 1);
         let mut limit = buffer.len();
-        if is_short
-            && self
-                .links
-                .random
-                .happens(self.short_reads, &mut self.faults)
-        {
-            let longest = self
-                .stream(id)
-                .map_or(1, |it| it.incoming.len().min(buffer.len()));
-            limit = 1 + self.links.random.below(longest as u64 - 1) as usize;
-            self.mark(id); // the rest is reported again
+        if is_short && let Some(chance) = self.short_reads {
+            let stream = self.stream(id);
+            let longest = stream.map_or(1, |it| it.incoming.len().min(buffer.len()));
+            if let Some(part) = self.part_of(id, longest, chance, "read") {
+                limit = part;
+                self.mark(id); // the rest is reported again
+            }
         }
         let capacity = self.socket(id)?.options.recv_buffer;
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
@@ -257,19 +257,20 @@ impl Network {
         let may_reset = self
             .stream(id)
             .is_some_and(|it| it.state == StreamState::Connected);
-        if may_reset && self.links.random.happens(self.resets, &mut self.faults) {
-            self.reset_both(id);
+        if may_reset && let Some(chance) = self.resets {
+            let choices = self.choices_of(id)?;
+            let describe = || format!("a write of {} bytes found a reset", bytes.len());
+            if chance.happens(&choices, &mut self.faults, describe) {
+                self.reset_both(id);
+            }
         }
-        let is_short = bytes.len() > 1
-            && may_reset
-            && self
-                .links
-                .random
-                .happens(self.short_writes, &mut self.faults);
-        let limit = match is_short {
-            true => 1 + self.links.random.below(bytes.len() as u64 - 1) as usize,
-            false => bytes.len(),
+        let part = match self.short_writes {
+            Some(chance) if may_reset && bytes.len() > 1 => {
+                self.part_of(id, bytes.len(), chance, "write")
+            }
+            _ => None,
         };
+        let limit = part.unwrap_or(bytes.len());
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
         if let Some(error) = stream.error.take() {
             return Err(error);
@@ -291,6 +292,29 @@ impl Network {
         let length = accepted.len();
         self.pump(id);
         Ok(length)
+    }
+
+    /// Returns how many bytes a read or a write of `length` bytes moves, if it moves only a part.
+    fn part_of(
+        &mut self,
+        id: SocketId,
+        length: usize,
+        chance: Chance,
+        operation: &str,
+    ) -> Option<usize> {
+        let choices = self.choices_of(id).ok()?;
+        choices.begin_group();
+        let describe = |part: usize| format!("a {operation} moved {part} of {length} bytes");
+        if !chance.happens(&choices, &mut self.faults, || describe(1)) {
+            return None;
+        }
+        Some(1 + choices.choose(length - 1, |more| describe(1 + more)))
+    }
+
+    /// Returns the choices about the calls of a socket.
+    fn choices_of(&mut self, id: SocketId) -> Result<Rc<Choices>, Errno> {
+        let host = self.socket(id)?.host;
+        Ok(self.links.choices.of(Source::Sockets(host)))
     }
 
     pub(super) fn shut(&mut self, id: SocketId, read: bool, write: bool) -> Result<(), Errno> {
