@@ -6,6 +6,7 @@ mod faults;
 mod machine;
 mod resources;
 mod schedule;
+mod signals;
 mod trace;
 
 use std::cell::{Cell, RefCell};

@@ -375,7 +375,7 @@ fn how_long_a_job_and_a_packet_take_are_decisions() {
     );
     // The log is equal, so the difference of what the hosts run is printed.
     assert!(
-        report.contains("The log up to the failure equals that of the plain order. "),
+        report.contains("The log up to the failure equals that of the plain order.\n"),
         "{report}"
     );
     assert!(

@@ -11,7 +11,6 @@ use std::time::Duration;
 use super::HostId;
 use super::address::Address;
 use super::errors::Errno;
-use super::link::Chance;
 use super::network::{EventKey, Network, SocketId};
 use super::sources::Source;
 use crate::reactor::choices::Choices;
@@ -218,21 +217,20 @@ impl Network {
         buffer: &mut [u8],
         peek: bool,
     ) -> Result<usize, Errno> {
-        let is_short =
-            !peek && buffer.len() > 1 && self.stream(id).is_some_and(|it| it.incoming.len() > 1);
-        let mut limit = buffer.len();
-        if is_short && let Some(chance) = self.short_reads {
-            let stream = self.stream(id);
-            let longest = stream.map_or(1, |it| it.incoming.len().min(buffer.len()));
-            if let Some(part) = self.part_of(id, longest, chance, "read") {
-                limit = part;
-                self.mark(id); // the rest is reported again
-            }
+        let longest = self
+            .stream(id)
+            .map_or(0, |it| it.incoming.len().min(buffer.len()));
+        let limit = match peek {
+            true => longest,
+            false => self.shortened(id, self.short_reads, longest, "read"),
+        };
+        if limit < longest {
+            self.mark(id); // the rest is reported again
         }
         let capacity = self.socket(id)?.options.recv_buffer;
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
         if !stream.incoming.is_empty() && !buffer.is_empty() {
-            let length = stream.incoming.len().min(limit);
+            let length = limit;
             copy_from(&stream.incoming, 0, &mut buffer[..length]);
             if !peek {
                 stream.incoming.drain(..length);
@@ -264,13 +262,10 @@ impl Network {
                 self.reset_both(id);
             }
         }
-        let part = match self.short_writes {
-            Some(chance) if may_reset && bytes.len() > 1 => {
-                self.part_of(id, bytes.len(), chance, "write")
-            }
-            _ => None,
+        let limit = match may_reset {
+            true => self.shortened(id, self.short_writes, bytes.len(), "write"),
+            false => bytes.len(),
         };
-        let limit = part.unwrap_or(bytes.len());
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
         if let Some(error) = stream.error.take() {
             return Err(error);
@@ -294,25 +289,8 @@ impl Network {
         Ok(length)
     }
 
-    /// Returns how many bytes a read or a write of `length` bytes moves, if it moves only a part.
-    fn part_of(
-        &mut self,
-        id: SocketId,
-        length: usize,
-        chance: Chance,
-        operation: &str,
-    ) -> Option<usize> {
-        let choices = self.choices_of(id).ok()?;
-        choices.begin_group();
-        let describe = |part: usize| format!("a {operation} moved {part} of {length} bytes");
-        if !chance.happens(&choices, &mut self.faults, || describe(1)) {
-            return None;
-        }
-        Some(1 + choices.choose(length - 1, |more| describe(1 + more)))
-    }
-
     /// Returns the choices about the calls of a socket.
-    fn choices_of(&mut self, id: SocketId) -> Result<Rc<Choices>, Errno> {
+    pub(super) fn choices_of(&mut self, id: SocketId) -> Result<Rc<Choices>, Errno> {
         let host = self.socket(id)?.host;
         Ok(self.links.choices.of(Source::Sockets(host)))
     }
@@ -368,7 +346,7 @@ impl Network {
 }
 
 /// Copies the bytes from the index `from` on.
-fn copy_from(bytes: &VecDeque<u8>, from: usize, to: &mut [u8]) {
+pub(super) fn copy_from(bytes: &VecDeque<u8>, from: usize, to: &mut [u8]) {
     let (first, second) = bytes.as_slices();
     let skipped = first.get(from..).unwrap_or_default();
     let (start, rest) = to.split_at_mut(skipped.len().min(to.len()));
