@@ -7,7 +7,8 @@ use std::panic::Location;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::observe::Observer;
+use crate::observe::event::Event;
+use crate::observe::{EventContext, Observer, ObserverHandle};
 use crate::reactor::journal::format::{EndReason, NotAJournal, VERSION};
 use crate::reactor::journal::{Divergence, Journal, Reader};
 use crate::runtime::{Builder, EventLoop, MainOutput, RunError};
@@ -188,6 +189,19 @@ impl Replay {
         let builder = self.builder.ok_or(ReplayFailure::NoStart)?;
         let event_loop = builder.build().map_err(ReplayFailure::Build)?;
         let journal = event_loop.state().journal().cloned().expect("a replay");
+        let noted = journal.clone();
+        let note_steps = move |event: &Event, _: &EventContext<'_>| {
+            let reader = noted.reader().expect("a replay");
+            match event {
+                Event::StepBegin(step) => {
+                    reader.begin_step(format!("{} of {}", step.kind, step.location));
+                }
+                Event::StepEnd(_) => reader.end_step(),
+                _ => {}
+            }
+        };
+        let state = event_loop.state().clone();
+        ObserverHandle::new(state, Rc::new(note_steps), Location::caller()).forget();
         Ok((event_loop, journal))
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Reader {
     /// The places at which the sources of the replay were created.
     program_sources: RefCell<Vec<SourceLocation>>,
     divergence: RefCell<Option<Divergence>>,
+    /// The entries into user code that have begun and not ended.
+    steps: RefCell<Vec<String>>,
     /// Whether the run has failed, so that what follows is not compared.
     has_failed: Cell<bool>,
     /// Whether the program has read zeros, because the recording has no payloads.
@@ -81,6 +83,7 @@ impl Reader {
             clock: Cell::new(Duration::ZERO),
             program_sources: RefCell::default(),
             divergence: RefCell::new(None),
+            steps: RefCell::default(),
             has_failed: Cell::new(false),
             has_zeros: Cell::new(false),
         })
@@ -140,7 +143,10 @@ impl Reader {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        let program = || "a reading of the clock".to_owned();
+        let program = || match self.steps.borrow().last() {
+            Some(step) => format!("a reading of the clock in the {step}"),
+            None => "a reading of the clock by the loop".to_owned(),
+        };
         let reading = self.expect(program, |record| match record {
             Record::Clock(now) => Some(*now),
             _ => None,
@@ -149,6 +155,15 @@ impl Reader {
             self.clock.set(now);
         }
         self.clock.get()
+    }
+
+    /// Notes that an entry into user code has begun, for the report of a divergence that has no place.
+    pub(crate) fn begin_step(&self, step: String) {
+        self.steps.borrow_mut().push(step);
+    }
+
+    pub(crate) fn end_step(&self) {
+        self.steps.borrow_mut().pop();
     }
 
     /// Returns the next poll phase of the recording.
