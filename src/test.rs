@@ -193,6 +193,8 @@ struct FinishedRun<T> {
     inapplicable: Vec<usize>,
     /// The order of the run, if it has a plan.
     record: OrderRecord,
+    /// Why the order could not be followed, so that the result means nothing.
+    not_followed: Option<String>,
 }
 
 impl TestBuilder {
@@ -402,6 +404,7 @@ impl TestBuilder {
             decisions: state.poll.delivery.decisions(),
             inapplicable: state.poll.delivery.inapplicable(),
             record: state.poll.delivery.take_record(),
+            not_followed: None,
         }
     }
 

@@ -71,6 +71,7 @@ where
 pub struct Explored {
     runs: u64,
     orders: Vec<Vec<String>>,
+    not_followed: u64,
 }
 
 impl Explored {
@@ -82,6 +83,12 @@ impl Explored {
     /// Returns the different orders of the log, beginning with the plain order.
     pub fn orders(&self) -> &[Vec<String>] {
         &self.orders
+    }
+
+    /// Returns how many of the runs have ended because their order could not be followed, which only the
+    /// exploration of a recording has; see [`Replay::explore`](super::Replay::explore).
+    pub fn not_followed(&self) -> u64 {
+        self.not_followed
     }
 
     fn note(&mut self, order: Vec<String>) {
@@ -141,12 +148,16 @@ pub(super) fn explore_seeds(
     let mut explored = Explored {
         runs: 0,
         orders: Vec::new(),
+        not_followed: 0,
     };
     if let Some(seed) = report::seed_to_replay() {
         explored.note(report::replay(seed, run));
         return explored;
     }
     let plain = quietly(|| run(Seed::new(0)));
+    if let Some(reason) = &plain.not_followed {
+        panic!("the plain order can't be followed: {reason}");
+    }
     let plain = match Failing::of(Seed::new(0), plain) {
         Ok(failing) => panic!("{}", failing.in_the_plain_order()),
         Err(log) => log,
@@ -157,6 +168,11 @@ pub(super) fn explore_seeds(
     for number in 1..=seeds {
         let seed = Seed::new(number);
         let finished = quietly(|| run(seed.clone()));
+        if finished.not_followed.is_some() {
+            explored.runs += 1;
+            explored.not_followed += 1;
+            continue;
+        }
         let labels = finished.log.labels();
         let decisions = finished.decisions.len();
         match Failing::of(seed.clone(), finished) {
@@ -185,6 +201,10 @@ impl fmt::Display for Explored {
         let plural = |count| if count == 1 { "" } else { "s" };
         let (runs, orders) = (self.runs, self.orders.len() as u64);
         let (of_runs, of_orders) = (plural(runs), plural(orders));
-        write!(f, "{runs} run{of_runs}, {orders} order{of_orders}")
+        write!(f, "{runs} run{of_runs}, {orders} order{of_orders}")?;
+        match self.not_followed {
+            0 => Ok(()),
+            count => write!(f, ", {count} of the runs could not be followed"),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Replays a recording of a [`FlightRecorder`](crate::flight_recorder::FlightRecorder).
 
+mod explore;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -88,6 +90,7 @@ impl<T> Replayed<T> {
 /// A recording that was opened for a replay.
 #[must_use = "a recording does nothing until it is replayed"]
 pub struct Replay {
+    bytes: Rc<[u8]>,
     builder: Option<Builder>,
     lines: Vec<String>,
     damage: Option<String>,
@@ -112,7 +115,8 @@ impl Replay {
     ///
     /// Returns the errors of [`open`](Replay::open).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Replay, ReplayError> {
-        let reader = Reader::new(bytes).map_err(|error| match error {
+        let bytes: Rc<[u8]> = bytes.into();
+        let reader = Reader::new(bytes.clone()).map_err(|error| match error {
             NotAJournal::Foreign => ReplayError::Foreign,
             NotAJournal::OtherVersion(version) => ReplayError::OtherVersion(version),
             NotAJournal::Incomplete => ReplayError::Incomplete,
@@ -125,6 +129,7 @@ impl Replay {
             true => Some(Builder::of_recording(reader).ok_or(ReplayError::UnknownSettings)?),
         };
         Ok(Replay {
+            bytes,
             builder,
             lines,
             damage,

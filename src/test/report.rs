@@ -54,6 +54,9 @@ pub(super) fn replay(seed: Seed, run: impl FnOnce(Seed) -> FinishedRun<()>) -> V
             numbers.join(", ")
         );
     }
+    if let Some(reason) = &finished.not_followed {
+        eprintln!("the order could not be followed: {reason}");
+    }
     let labels = finished.log.labels();
     super::value_or_panic(finished.result);
     labels
@@ -203,6 +206,9 @@ impl Failing {
             runs += 1;
             let seed = original.with_only(decisions);
             let finished = run(seed.clone());
+            if finished.not_followed.is_some() {
+                return None;
+            }
             let failing = Failing::of(seed.clone(), finished);
             let note = |log: Log| passing.note(seed, log.labels());
             failing.map_err(note).ok()

@@ -271,6 +271,14 @@ impl Delivery {
         }
     }
 
+    /// Begins the part of a recording that belongs to the next arrival.
+    #[cold]
+    pub(super) fn begin_segment(&self, number: usize) {
+        if let Delivery::Journaled(journaled) = self {
+            journaled.begin_segment(number);
+        }
+    }
+
     /// Returns whether something has arrived that a later poll phase will deliver.
     pub(super) fn is_holding(&self) -> bool {
         match self {

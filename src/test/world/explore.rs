@@ -133,6 +133,7 @@ impl WorldBuilder {
             decisions: choices.decisions(),
             inapplicable: choices.inapplicable(),
             record: OrderRecord::default(),
+            not_followed: None,
         }
     }
 }

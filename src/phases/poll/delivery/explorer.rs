@@ -200,7 +200,7 @@ impl Explorer {
                 Batched::Signal(_) | Batched::SignalCallback(_) => {
                     held_back.push(Lane::Signals, batched);
                 }
-                Batched::Undecided => {} // left by a run that was stopped
+                Batched::Undecided | Batched::Segment(_) => {} // left by a run that was stopped
             }
         }
     }
@@ -466,9 +466,11 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String 
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
         Batched::SimulatedJob(id) => job_name(*id, pool),
-        Batched::InRemoteQueue | Batched::Journaled(_) | Batched::Undecided => {
-            "a message".to_owned()
-        }
+        Batched::Journaled(envelope) => match &envelope.message {
+            Message::JobDone(id, _) => job_name(*id, pool),
+            _ => "a message".to_owned(),
+        },
+        Batched::InRemoteQueue | Batched::Undecided | Batched::Segment(_) => "a message".to_owned(),
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
             match phase.registrations.borrow().location(*token) {
                 Some(location) => format!("the readiness of the source of {location}"),
