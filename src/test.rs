@@ -32,6 +32,7 @@
 //!   [`WorldBuilder::explore`] runs it under many seeds, which also choose faults and delays.
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
 //!   nothing else. [`complete_within`] simulates an operation whose duration a seed chooses.
+//! * [`Replay::explore`] replays a recording of a real run with its arrivals in other orders.
 //! * [`explore_all`] runs the body in every order that Node permits, for small programs.
 //!
 //! The chapter [`guide::testing`](crate::guide::testing) explains complete tests.
