@@ -36,6 +36,7 @@ mod network;
 mod options;
 mod signals;
 mod socket;
+mod sources;
 mod stream;
 mod transfer;
 
@@ -45,6 +46,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::disk::Disk;
+use crate::reactor::choices::Choices;
 use crate::reactor::clock::Clock;
 use jobs::JobTimes;
 
@@ -62,14 +64,13 @@ pub(crate) use options::Options;
     reason = "a type of a sealed public trait; Rust 1.88 reports it"
 )]
 pub use socket::WorldSocket;
+pub(crate) use sources::{Source, WorldChoices};
 
 /// The state that all hosts of a world share.
 pub(crate) struct WorldState {
     now: Rc<Cell<Duration>>,
     hosts: RefCell<Vec<HostState>>,
     network: RefCell<Network>,
-    /// What the random numbers of the hosts begin with.
-    pub(crate) random_start: Cell<u64>,
 }
 
 /// What the world knows of one host, up or down.
@@ -102,7 +103,6 @@ impl WorldState {
             now: Rc::default(),
             hosts: RefCell::default(),
             network: RefCell::default(),
-            random_start: Cell::new(0),
         }
     }
 
@@ -115,14 +115,23 @@ impl WorldState {
     /// be ahead.
     pub(crate) fn move_time(&self, target: Duration) {
         self.now.set(self.now.get().max(target));
+        self.network.borrow().links.choices.set_now(self.now());
+    }
+
+    /// Returns the choices of a source.
+    pub(crate) fn choices(&self, source: Source) -> Rc<Choices> {
+        self.network.borrow_mut().links.choices.of(source)
     }
 
     /// Adds a host, whose address is the next of 10.0.0.0/8.
     pub(crate) fn add_host(&self, name: &str) -> HostId {
         let mut hosts = self.hosts.borrow_mut();
         let id = HostId(hosts.len());
-        let (disk, jobs) = (Disk::new(), JobTimes::new(self.random_start.get(), id));
-        disk.set_random_start(self.random_start.get().wrapping_add(id.0 as u64));
+        let mut network = self.network.borrow_mut();
+        let choices = &mut network.links.choices;
+        choices.add_host(name);
+        let (disk, jobs) = (Disk::new(), JobTimes::new(choices.of(Source::Jobs(id))));
+        disk.set_choices(choices.new_choices(Source::Disk(id)));
         hosts.push(HostState {
             name: name.to_owned(),
             disk,
@@ -132,7 +141,7 @@ impl WorldState {
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");
         let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number);
-        self.network.borrow_mut().add_host(vec![address.into()]);
+        network.add_host(vec![address.into()]);
         id
     }
 
@@ -192,6 +201,11 @@ impl WorldHost {
     /// Returns whether sockets of this host have become ready, or signals have arrived.
     pub(crate) fn has_ready(&self) -> bool {
         self.world.network.borrow().has_ready(self.id) || self.has_signals()
+    }
+
+    /// Returns the choices that the loop of this host asks.
+    pub(crate) fn loop_choices(&self) -> Rc<Choices> {
+        self.world.choices(Source::Loop(self.id))
     }
 
     /// Returns the clock of this host.

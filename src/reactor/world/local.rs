@@ -282,7 +282,7 @@ impl Network {
                 None => Err(Errno::WouldBlock),
             };
         }
-        let length = self.shortened(self.short_reads, longest);
+        let length = self.shortened(id, self.short_reads, longest, "read");
         if length < longest {
             self.mark(id); // the rest is reported again
         }
@@ -321,7 +321,9 @@ impl Network {
             stream.was_full = true;
             return Err(Errno::WouldBlock);
         }
-        let length = self.shortened(self.short_writes, bytes.len()).min(room);
+        let length = self
+            .shortened(id, self.short_writes, bytes.len(), "write")
+            .min(room);
         let stream = self.local_stream(id).ok_or(Errno::NotConnected)?;
         stream.was_full |= length == room && length < bytes.len();
         let peer = stream.peer;

@@ -23,6 +23,7 @@ use super::link::{Chance, Links};
 use super::local::{Local, LocalName};
 use super::options::Options;
 use super::signals::HostSignals;
+use super::sources::Source;
 use super::stream::{Listener, Segment, Stream};
 use crate::reactor::registrations::Readiness;
 
@@ -121,6 +122,23 @@ pub(super) enum Packet {
     },
     /// No socket receives the datagrams of this sender.
     Unreachable(SocketId),
+}
+
+impl Packet {
+    /// Returns a socket that identifies the packets which keep their order: those of one connection, or
+    /// of one sender of datagrams.
+    fn flow(&self) -> SocketId {
+        match self {
+            Packet::Datagram { sender: id, .. } | Packet::Unreachable(id) => *id,
+            Packet::Segment(segment) => match segment {
+                Segment::Syn { client: id, .. } | Segment::SynAck { client: id, .. } => *id,
+                Segment::Established { server: id } => *id,
+                Segment::Data { to: id, .. }
+                | Segment::Ack { to: id, .. }
+                | Segment::Reset { to: id } => *id,
+            },
+        }
+    }
 }
 
 /// The ports that the system assigns.
@@ -328,6 +346,7 @@ impl Network {
     pub(super) fn run_due(&mut self, now: Duration, own: Option<(HostId, Duration)>) -> bool {
         let mut has_run = false;
         while let Some(key) = self.first_due(now, own) {
+            let key = self.choose_arrival(key);
             let event = self.events.remove(&key).expect("a key of the map");
             self.now = key.0;
             self.handle(event);
@@ -346,6 +365,42 @@ impl Network {
         let is_own = |event: &Event| matches!(event, Event::Packet { from, to, .. } if *from == host && *to == host);
         let mut due = self.events.range(..=(own_now, u64::MAX));
         due.find(|(_, event)| is_own(event)).map(|(key, _)| *key)
+    }
+
+    /// Returns which packet comes next of those that arrive at one host at the same instant: the first
+    /// one, unless a seed chooses that of another flow.
+    fn choose_arrival(&mut self, first: EventKey) -> EventKey {
+        if !self.links.choices.permutes() {
+            return first;
+        }
+        let Some(Event::Packet { to, .. }) = self.events.get(&first) else {
+            return first;
+        };
+        let host = *to;
+        let mut heads: Vec<(HostId, SocketId, EventKey)> = Vec::new();
+        for (key, event) in self.events.range(first..=(first.0, u64::MAX)) {
+            let Event::Packet { from, to, packet } = event else {
+                continue;
+            };
+            let flow = packet.flow();
+            let is_new = heads.iter().all(|(_, known, _)| *known != flow);
+            if *to == host && from != to && is_new {
+                heads.push((*from, flow, *key));
+            }
+        }
+        if heads.first().is_none_or(|(_, _, key)| *key != first) {
+            return first; // within the host, where a packet arrives as it is sent
+        }
+        let choices = self.links.choices.of(Source::Arrivals(host));
+        let name = |index: usize| self.links.choices.name(heads[index].0);
+        let chosen = choices.choose(heads.len(), |chosen| {
+            format!(
+                "a packet of {} came before one of {}",
+                name(chosen),
+                name(0)
+            )
+        });
+        heads[chosen].2
     }
 
     fn handle(&mut self, event: Event) {
@@ -447,11 +502,25 @@ impl Network {
     }
 
     /// Returns how many of `longest` bytes are read or written now: not all if the fault happens.
-    pub(super) fn shortened(&mut self, chance: Option<Chance>, longest: usize) -> usize {
-        if longest > 1 && self.links.random.happens(chance, &mut self.faults) {
-            return 1 + self.links.random.below(longest as u64 - 1) as usize;
+    pub(super) fn shortened(
+        &mut self,
+        id: SocketId,
+        chance: Option<Chance>,
+        longest: usize,
+        operation: &str,
+    ) -> usize {
+        let Some(chance) = chance.filter(|_| longest > 1) else {
+            return longest;
+        };
+        let Ok(choices) = self.choices_of(id) else {
+            return longest;
+        };
+        choices.begin_group();
+        let describe = |part: usize| format!("a {operation} moved {part} of {longest} bytes");
+        if !chance.happens(&choices, &mut self.faults, || describe(1)) {
+            return longest;
         }
-        longest
+        1 + choices.choose(longest - 1, |more| describe(1 + more))
     }
 
     pub(super) fn remove(&mut self, id: SocketId) {
