@@ -242,7 +242,6 @@ fn the_moment_of_an_action_is_a_decision() {
 #[should_panic(expected = "the range of times is empty: its start must not be after its end")]
 fn an_empty_range_of_times_is_refused() {
     let _limit = limit();
-    #[expect(clippy::reversed_empty_ranges, reason = "the error that is tested")]
     World::new().at_within(ms(2)..=ms(1), |_| ());
 }
 
