@@ -107,7 +107,7 @@ use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckP
 use explore_all::{Limits, SharedState, Tracker};
 
 pub use crate::reactor::disk::{Disk, DiskError, DiskFault, DiskOperation};
-pub use crate::reactor::world::SimulatedJob;
+pub use crate::reactor::world::{SimulatedChild, SimulatedJob};
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use explore_all::{CheckedOrders, explore_all};

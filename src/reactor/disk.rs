@@ -246,7 +246,6 @@ impl Disk {
     }
 
     /// Returns the user and the group of the program.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has owners"))]
     pub(crate) fn user(&self) -> (u32, u32) {
         let volume = self.lock();
         (volume.user.user, volume.user.group)

@@ -8,6 +8,8 @@
 //! Invariant: it reads no clock but its own, and iterates over no map whose order is not fixed.
 
 mod address;
+#[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has them in a world"))]
+mod children;
 mod connect;
 mod datagram;
 mod errors;
@@ -47,8 +49,13 @@ use super::disk::Disk;
 use crate::reactor::choices::Choices;
 use crate::reactor::clock::Clock;
 use jobs::JobTimes;
-pub(crate) use signals::HostSignals;
 
+pub use children::SimulatedChild;
+#[cfg_attr(
+    not(unix),
+    allow(unused_imports, reason = "only Unix has children in a world")
+)]
+pub(crate) use children::{ChildNumber, Ending, OnSpawn};
 pub use jobs::SimulatedJob;
 pub(crate) use network::Network;
 pub(crate) use options::Options;
@@ -73,7 +80,8 @@ pub(crate) struct HostState {
     pub(crate) disk: Disk,
     /// How long its jobs take.
     pub(crate) jobs: JobTimes,
-    pub(crate) signals: HostSignals,
+    /// Decides what its child processes do.
+    pub(crate) on_spawn: Option<OnSpawn>,
     /// How far the clock of the host is, if it is ahead of the shared time.
     own_time: Rc<Cell<Duration>>,
 }
@@ -128,7 +136,7 @@ impl WorldState {
             name: name.to_owned(),
             disk,
             jobs,
-            signals: HostSignals::default(),
+            on_spawn: None,
             own_time: Rc::default(),
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");

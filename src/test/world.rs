@@ -1,5 +1,6 @@
 //! A simulated world: several hosts in one thread, on one virtual clock.
 
+mod children;
 mod explore;
 mod failure;
 mod faults;
@@ -414,8 +415,8 @@ impl Host {
         state.with_host(self.id, |host| host.name.clone())
     }
 
-    /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
-    /// vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
+    /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets and
+    /// child processes vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
     ///
     /// Nothing happens if the host is down already. The world does not wait for a program that has crashed,
     /// unless an action of the [script](World::at) is still to come, which may restart it.

@@ -23,7 +23,7 @@ pub enum DiskOperation {
     Sync,
     /// Changing the length of a file.
     SetLength,
-    /// Creating a directory or a link.
+    /// Creating a directory, a link, or the name of a Unix domain socket.
     Create,
     /// Removing a file or a directory.
     Remove,

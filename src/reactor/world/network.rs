@@ -15,12 +15,14 @@ use mio::Token;
 
 use super::HostId;
 use super::address::Address;
+use super::children::{ChildStep, HostChildren};
 use super::datagram::{Datagram, Payload};
 use super::errors::Errno;
 use super::faults::{FaultId, Faults};
 use super::link::{Chance, Links};
 use super::local::{Local, LocalName};
 use super::options::Options;
+use super::signals::HostSignals;
 use super::sources::Source;
 use super::stream::{Listener, Segment, Stream};
 use crate::reactor::registrations::Readiness;
@@ -61,6 +63,8 @@ pub(super) struct HostNetwork {
     next_port: u16,
     /// The most sockets that the host may have open, and the fault that counts refusals.
     pub(super) socket_limit: Option<(usize, FaultId)>,
+    pub(super) signals: HostSignals,
+    pub(super) children: HostChildren,
 }
 
 pub(super) struct Socket {
@@ -104,6 +108,8 @@ pub(super) enum Event {
     Retry(SocketId),
     /// Nothing has arrived on this stream for a while.
     KeepAlive(SocketId),
+    /// A child process does something.
+    Child(ChildStep),
 }
 
 pub(super) enum Packet {
@@ -401,6 +407,7 @@ impl Network {
         match event {
             Event::Retry(id) => self.retry(id),
             Event::KeepAlive(id) => self.probe(id),
+            Event::Child(step) => self.run_child(step),
             Event::Packet { from, to, packet } => {
                 let is_lost =
                     self.host(to).is_down || self.links.loses((from, to), &mut self.faults);
@@ -481,6 +488,8 @@ impl Network {
     pub(crate) fn crash(&mut self, host: HostId) {
         self.host(host).is_down = true;
         self.host(host).ready.clear();
+        self.host(host).signals = HostSignals::default();
+        self.host(host).children.clear();
         self.sockets.retain(|_, socket| socket.host != host);
         self.listening.retain(|(of, _), _| *of != host);
         self.local_names.retain(|(of, _), _| *of != host);
@@ -488,6 +497,8 @@ impl Network {
 
     pub(crate) fn start(&mut self, host: HostId) {
         self.host(host).is_down = false;
+        self.host(host).signals = HostSignals::default();
+        self.host(host).children.clear();
     }
 
     /// Returns how many of `longest` bytes are read or written now: not all if the fault happens.
@@ -527,7 +538,7 @@ impl Socket {
     fn is_open(&self) -> bool {
         match &self.role {
             Role::Stream(stream) => !stream.is_orphan && !stream.is_queued,
-            Role::Local(local) => !matches!(&**local, Local::Stream(it) if it.is_queued),
+            Role::Local(local) => !matches!(&**local, Local::Stream(it) if it.is_internal()),
             Role::Unconnected | Role::Listener(_) | Role::Datagram(_) => true,
         }
     }

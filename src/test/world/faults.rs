@@ -359,7 +359,7 @@ impl Host {
     }
 
     /// Lets the host have at most `count` sockets open at a time: creating or accepting one more fails
-    /// with `EMFILE`. `None` removes the limit.
+    /// with `EMFILE`. The ends of pipes count as sockets. `None` removes the limit.
     ///
     /// A change of the limit is no fault of its own: one of the limits of a host has to be reached.
     ///
