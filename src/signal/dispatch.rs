@@ -34,7 +34,7 @@ pub(crate) struct Signals {
     /// The number of listeners and children that keep the loop alive.
     refed: Cell<usize>,
     /// The journal that arrivals and children pass through, if there is one.
-    journal: Option<Rc<Journal>>,
+    journal: Option<Journal>,
 }
 
 type WatchedSignals = BTreeMap<SignalNumber, WatchedSignal>;
@@ -65,7 +65,7 @@ pub(crate) struct ListenerKey {
 }
 
 impl Signals {
-    pub(crate) fn new(remote_queue: &Arc<RemoteQueue>, journal: Option<Rc<Journal>>) -> Signals {
+    pub(crate) fn new(remote_queue: &Arc<RemoteQueue>, journal: Option<Journal>) -> Signals {
         Signals {
             sources: SignalSources::new(remote_queue),
             watched: RefCell::default(),
@@ -239,7 +239,7 @@ impl Signals {
         let count = count.unwrap_or(0); // a replay that has diverged is about to end
         let mut macrotasks = Vec::new();
         if number == CHILD {
-            let journal = self.journal.as_deref();
+            let journal = self.journal.as_ref();
             for (macrotask, refed) in self.children.borrow_mut().take_ended(journal) {
                 if refed {
                     self.count_refed(false);

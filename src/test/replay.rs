@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::path::Path;
-use std::rc::Rc;
 
 use crate::observe::Observer;
 use crate::reactor::journal::format::{EndReason, NotAJournal, VERSION};
@@ -184,7 +183,7 @@ impl Replay {
         ended(&journal, result)
     }
 
-    fn build(self) -> Result<(EventLoop, Rc<Journal>), ReplayFailure> {
+    fn build(self) -> Result<(EventLoop, Journal), ReplayFailure> {
         let builder = self.builder.ok_or(ReplayFailure::NoStart)?;
         let event_loop = builder.build().map_err(ReplayFailure::Build)?;
         let journal = event_loop.state().journal().cloned().expect("a replay");

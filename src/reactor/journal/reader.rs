@@ -19,8 +19,6 @@ use super::{SourceLocation, Subject};
 pub(crate) struct Reader {
     bytes: Vec<u8>,
     parsed: Parsed,
-    /// The places at which the sources of the recording were created, by their numbers.
-    sources: Vec<u64>,
     /// The jobs of which a result was recorded.
     jobs: HashSet<u64>,
     next: Cell<usize>,
@@ -58,24 +56,14 @@ const RECORDS_BEFORE: usize = 3;
 impl Reader {
     pub(crate) fn new(bytes: Vec<u8>) -> Result<Reader, NotAJournal> {
         let parsed = parse(&bytes)?;
-        let (mut sources, mut jobs) = (Vec::new(), HashSet::new());
-        for record in &parsed.records {
-            match record {
-                Record::Call {
-                    operation,
-                    subject,
-                    result,
-                } if *operation == Operation::Register as u8 && is_success(result, &bytes) => {
-                    sources.push(*subject);
-                }
-                Record::Poll(poll) => jobs.extend(poll.arrivals.iter().filter_map(recorded_job)),
-                _ => {}
-            }
-        }
+        let polls = parsed.records.iter().filter_map(|record| match record {
+            Record::Poll(poll) => Some(&poll.arrivals),
+            _ => None,
+        });
+        let jobs = polls.flatten().filter_map(recorded_job).collect();
         Ok(Reader {
             bytes,
             parsed,
-            sources,
             jobs,
             next: Cell::new(0),
             clock: Cell::new(Duration::ZERO),
@@ -111,7 +99,16 @@ impl Reader {
                 out.byte(0);
                 out.number(*number);
             }
+            CallResult::Contents(range) => {
+                out.byte(0);
+                out.number(range.len() as u64);
+                out.bytes.extend_from_slice(self.bytes(range));
+            }
             CallResult::WouldBlock => io::Error::from(io::ErrorKind::WouldBlock).encode(&mut out),
+            CallResult::Answer(answer) => {
+                out.byte(0);
+                answer.encode(&mut out);
+            }
         }
         Cow::Owned(out.into_bytes())
     }
@@ -194,7 +191,7 @@ impl Reader {
     pub(super) fn call<T>(
         &self,
         operation: Operation,
-        subject: Subject,
+        subject: Subject<'_>,
         take: impl FnOnce(Input<'_>) -> Option<T>,
     ) -> Option<T> {
         let program = || describe::of_program(operation, subject, self);
@@ -203,7 +200,7 @@ impl Reader {
                 operation: recorded,
                 subject: of,
                 result,
-            } if *recorded == operation as u8 && is_same(operation, subject, *of) => Some(result),
+            } if *recorded == operation && is_same(operation, subject, *of) => Some(result),
             _ => None,
         })?;
         let bytes = self.result_bytes(result);
@@ -292,7 +289,7 @@ impl Reader {
     /// Returns where a source of the recording was created.
     pub(super) fn recorded_source(&self, number: u64) -> Option<&Place> {
         let number = usize::try_from(number).ok()?;
-        self.place(*self.sources.get(number)?)
+        self.place((*self.parsed.sources.get(number)?)?)
     }
 
     /// Returns where a source of the replay was created.
@@ -302,16 +299,9 @@ impl Reader {
     }
 }
 
-fn is_success(result: &CallResult, bytes: &[u8]) -> bool {
-    match result {
-        CallResult::Bytes(range) => bytes[range.clone()].first() == Some(&0),
-        CallResult::Number(_) => true,
-        CallResult::WouldBlock => false,
-    }
-}
-
-fn is_same(operation: Operation, subject: Subject, recorded: u64) -> bool {
+fn is_same(operation: Operation, subject: Subject<'_>, recorded: u64) -> bool {
     match subject {
+        Subject::Source(source) => source.number == recorded,
         Subject::Number(number) => !operation.has_stable_subject() || number == recorded,
         Subject::Nothing | Subject::Place(_) => true,
     }

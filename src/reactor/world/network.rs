@@ -381,7 +381,7 @@ impl Network {
             let readiness = socket.readiness();
             if let Some(token) = socket
                 .token
-                .filter(|_| readiness.readable || readiness.writable)
+                .filter(|_| readiness.is_readable() || readiness.is_writable())
             {
                 events.push((token, readiness));
             }
