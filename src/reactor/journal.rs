@@ -18,6 +18,7 @@ pub(crate) mod describe;
 pub(crate) mod format;
 mod reader;
 mod recorder;
+mod segments;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
@@ -32,6 +33,7 @@ use crate::reactor::clock::machine_now;
 pub(crate) use describe::Operation;
 pub(crate) use reader::{Divergence, Reader};
 pub(crate) use recorder::{Recorder, SourceName};
+pub(crate) use segments::{Segment, Segments};
 use value::{Input, Output, Value};
 pub(crate) use writer::WriterSettings;
 

@@ -175,9 +175,8 @@ pub(crate) struct Parsed {
     pub(crate) records: Vec<Record>,
     /// By id.
     pub(crate) places: Vec<Option<Place>>,
-    /// The places at which the sources were created, by their numbers; `None` for one that was created
-    /// before the first record.
-    pub(crate) sources: Vec<Option<u64>>,
+    /// The sources, by their numbers.
+    pub(crate) sources: Vec<RecordedSource>,
     /// The source that was registered last in each slot.
     slots: HashMap<u64, SlotSource>,
     /// Whether the first record is that of the start of the loop.
@@ -187,6 +186,15 @@ pub(crate) struct Parsed {
 }
 
 /// A source of a recording.
+#[derive(Debug)]
+pub(crate) struct RecordedSource {
+    /// Where it was created; `None` if that was before the first record.
+    pub(crate) place: Option<u64>,
+    /// The index of the record that created it, or of the first that names it.
+    pub(crate) record: usize,
+}
+
+/// The source in a slot.
 #[derive(Debug, Clone, Copy)]
 struct SlotSource {
     number: u64,
@@ -510,7 +518,10 @@ impl Parsed {
 
     fn add_source(&mut self, slot: u64, registered: Option<(u64, u64)>) -> u64 {
         let number = self.sources.len() as u64;
-        self.sources.push(registered.map(|(place, _)| place));
+        self.sources.push(RecordedSource {
+            place: registered.map(|(place, _)| place),
+            record: self.records.len(),
+        });
         let generation = registered.map(|(_, generation)| generation);
         self.slots.insert(slot, SlotSource { number, generation });
         number
