@@ -333,6 +333,9 @@ impl Timers {
         let mut works = Vec::with_capacity(keys.len());
         for key in keys {
             works.extend(self.clear(key));
+            if self.unlink(key).is_some() || !self.timers[key].destroyed {
+                self.destroy(key); // R35: refreshed after it was cleared
+            }
             works.extend(self.free_if_unused(key));
         }
         self.lists.clear(); // lists of cleared unref'd timers still exist (R29)
