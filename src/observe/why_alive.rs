@@ -253,13 +253,9 @@ impl PendingTask {
 }
 
 fn entries(state: &LoopState) -> Vec<ResourceEntry> {
-    let mut all = state.timers.borrow().active_resources();
-    all.append(
-        &mut state
-            .check
-            .borrow()
-            .active_resources(|task| state.waker_of(task)),
-    );
+    let waker_of = |task| state.waker_of(task);
+    let mut all = state.timers.borrow().active_resources(waker_of);
+    all.append(&mut state.check.borrow().active_resources(waker_of));
     all.append(&mut state.pool.active_resources());
     all.append(&mut state.poll.active_resources());
     all.append(&mut state.signals.active_resources());
