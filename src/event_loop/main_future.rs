@@ -17,7 +17,7 @@ use crate::observe::event::PromiseId;
 use crate::phases::macrotask::{SourceLocation, StepKind};
 use crate::reactor::journal::Operation;
 use crate::reactor::main_waker::MainWaker;
-use crate::reactor::remote_queue::TaskMeta;
+use crate::reactor::remote_queue::MainMeta;
 
 /// The task of a main future, of any type.
 pub(crate) trait MainTask {
@@ -97,11 +97,10 @@ impl<'a> MainFuture<'a> {
     /// Creates its promise and polls it for the first time, on the caller's stack (R46).
     pub(crate) fn start(&self, owner: &Rc<LoopState>) {
         let promise = self.task.borrow_mut().create(owner);
-        let meta = TaskMeta {
+        let meta = MainMeta {
             remote_queue: owner.remote_queue.clone(),
             location: self.location,
             promise: promise.get(),
-            kind: StepKind::Task,
         };
         let started = self.started.get_or_init(|| {
             let state = Arc::new(MainWaker::running(meta));
@@ -160,7 +159,7 @@ impl LoopState {
     #[inline]
     pub(crate) fn push_main(&self, waker: &MainWaker) {
         if self.observers.is_on() {
-            self.enqueued(waker.meta.step(), None);
+            self.enqueued(waker.meta.origin(StepKind::Task), None);
         }
         self.queues.push_main();
     }

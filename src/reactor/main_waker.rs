@@ -17,11 +17,11 @@
 use std::sync::Arc;
 
 use super::atomic::{AtomicU8, Ordering, fence};
-use super::remote_queue::TaskMeta;
+use super::remote_queue::MainMeta;
 
 /// The part of a main future that its wakers share. It owns nothing of the future.
 pub(crate) struct MainWaker {
-    pub(crate) meta: TaskMeta,
+    pub(crate) meta: MainMeta,
     state: AtomicU8,
 }
 
@@ -32,7 +32,7 @@ const FINISHED: u8 = 4;
 
 impl MainWaker {
     /// Creates the state of a main future whose first poll follows.
-    pub(crate) fn running(meta: TaskMeta) -> MainWaker {
+    pub(crate) fn running(meta: MainMeta) -> MainWaker {
         MainWaker {
             meta,
             state: AtomicU8::new(RUNNING),

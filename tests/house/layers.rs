@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock", "reactor::journal"],
-    &["hooks::foreign", "hooks::listener", "hooks::listener_list", "hooks::microtask_source", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue"],
+    &["hooks::foreign", "hooks::listener", "hooks::listener_list", "hooks::microtask_source", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue", "reactor::task_waker"],
     &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "process::children", "reactor::registrations", "reactor::world"],
     &["event_loop::release"],
     &["phases"],

@@ -1,5 +1,5 @@
 //! What threads share in the library, under every interleaving (with few preemptions in a large model, see
-//! below) and every permitted order of memory operations: the remote queue, keep-alive tokens, the wakers of a main future, the worker pool, and the
+//! below) and every permitted order of memory operations: the remote queue, keep-alive tokens, the wakers of a main future and of a task, the worker pool, and the
 //! channel of a worker.
 //!
 //! ```text
@@ -24,6 +24,7 @@ mod pool;
 mod relaxed;
 mod remote_queue;
 mod shutdown;
+mod task_waker;
 mod unchanged;
 mod worker;
 
@@ -33,6 +34,15 @@ mod reactor {
 }
 mod runtime {
     pub(crate) use crate::worker::handle;
+}
+mod phases {
+    pub(crate) mod macrotask {
+        #[derive(Clone, Copy)]
+        pub(crate) struct TaskKey {
+            pub(crate) index: usize,
+            pub(crate) promise: u64,
+        }
+    }
 }
 
 use std::cell::RefCell;

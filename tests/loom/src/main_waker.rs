@@ -23,7 +23,7 @@ trait Waker: Send + Sync + 'static {
 
 impl Waker for Unchanged {
     fn running() -> Self {
-        Self::running(unchanged::remote_queue::TaskMeta)
+        Self::running(unchanged::remote_queue::MainMeta)
     }
     fn schedule(&self) -> bool {
         self.schedule()
@@ -47,7 +47,7 @@ impl Waker for Unchanged {
 
 impl Waker for Relaxed {
     fn running() -> Self {
-        Self::running(relaxed::remote_queue::TaskMeta)
+        Self::running(relaxed::remote_queue::MainMeta)
     }
     fn schedule(&self) -> bool {
         self.schedule()

@@ -126,7 +126,7 @@ impl Explorer {
                 held_back.push(Lane::Jobs, Batched::Message(message));
             }
         }
-        let name = |batched: &Batched| name(batched, phase, cx.pool);
+        let name = |batched: &Batched| name(batched, phase, cx);
         let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, name);
         batch.extend(self.unwanted.take().into_iter().map(Batched::Message));
         phase.batch.replace(batch);
@@ -417,19 +417,20 @@ impl Explorer {
 }
 
 /// Returns the name of an arrival in the text of a decision.
-pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
+pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -> String {
     match batched {
         Batched::Simulated(macrotask) => {
             format!("the completion of {}", macrotask.origin.location)
         }
         Batched::Message(Message::Post(_, location)) => format!("the message of {location}"),
-        Batched::Message(Message::Wake(runnable)) => {
-            format!("the wake of the task of {}", runnable.metadata().location)
-        }
+        Batched::Message(Message::Wake(waker)) => match cx.tasks.location_of(waker.task()) {
+            Some(location) => format!("the wake of the task of {location}"),
+            None => "the wake of a task that has ended".to_owned(),
+        },
         Batched::Message(Message::WakeMain(waker)) => {
             format!("the wake of the task of {}", waker.meta.location)
         }
-        Batched::Message(Message::JobDone(id, _)) => job_name(*id, pool),
+        Batched::Message(Message::JobDone(id, _)) => job_name(*id, cx.pool),
         Batched::SignalCallback(macrotask) => {
             format!("the signal of {}", macrotask.origin.location)
         }
@@ -437,7 +438,7 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String 
             "an operation outside of the loop".to_owned()
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
-        Batched::SimulatedJob(id) => job_name(*id, pool),
+        Batched::SimulatedJob(id) => job_name(*id, cx.pool),
         Batched::InRemoteQueue | Batched::Journaled(_) | Batched::Undecided => {
             "a message".to_owned()
         }
