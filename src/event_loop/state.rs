@@ -133,7 +133,7 @@ impl LoopState {
     pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
             clock,
-            signals: Signals::new(pool.remote_queue(), poll.delivery.journal().cloned()),
+            signals: Signals::new(pool.remote_queue(), &poll),
             remote_queue: pool.remote_queue().clone(),
             pool,
             pending: RefCell::default(),
