@@ -11,7 +11,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
-use std::task::{RawWakerVTable, Waker};
+use std::task::RawWakerVTable;
 use std::time::Duration;
 
 use slab::Slab;
@@ -40,6 +40,7 @@ use crate::phases::poll::PollPhase;
 use crate::phases::queues::{QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
+use crate::reactor::main_waker::MainWaker;
 use crate::reactor::remote_queue::RemoteQueue;
 use crate::reactor::world::WorldHost;
 use crate::signal::dispatch::Signals;
@@ -76,8 +77,9 @@ pub(crate) struct LoopState {
     pub(super) spare_wakers: RefCell<Vec<Box<OwnWaker>>>,
     /// What the wakers of tasks have in common.
     pub(super) task_vtable: Cell<Option<&'static RawWakerVTable>>,
-    /// The waker of the main future, while that is in the list of tasks.
-    pub(super) main_waker: RefCell<Option<Waker>>,
+    /// The waker of the main future, until that has finished.
+    pub(super) main_waker: RefCell<Option<Arc<MainWaker>>>,
+    pub(super) main_vtable: Cell<Option<&'static RawWakerVTable>>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
     pub(crate) spawn_nesting: SpawnNesting,
@@ -151,6 +153,7 @@ impl LoopState {
             spare_wakers: RefCell::default(),
             task_vtable: Cell::default(),
             main_waker: RefCell::default(),
+            main_vtable: Cell::default(),
             awaited: Awaited::default(),
             spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),

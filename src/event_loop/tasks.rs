@@ -28,6 +28,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use slab::Slab;
 
 use super::current::schedule;
+use super::main_future;
 use super::state::LoopState;
 use crate::observe::active_resource::PendingPromise;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind, TaskKey};
@@ -310,6 +311,7 @@ impl LoopState {
         self.waker_of_its_own(task)
     }
 
+    #[inline(never)] // all are made here, so that they can be compared
     fn waker_of_its_own(&self, task: TaskKey) -> Box<OwnWaker> {
         let shared = Arc::new(TaskWaker::new(self.remote_queue.clone(), task));
         let waker = Waker::from(shared.clone());
@@ -335,13 +337,7 @@ impl LoopState {
     }
 
     /// Enters a main future that is pending into the list, and returns its index.
-    pub(crate) fn add_main_task(
-        &self,
-        promise: Rc<dyn PendingPromise>,
-        number: u64,
-        waker: Waker,
-    ) -> usize {
-        drop(self.main_waker.replace(Some(waker)));
+    pub(crate) fn add_main_task(&self, promise: Rc<dyn PendingPromise>, number: u64) -> usize {
         let task = LiveTask::of_main(promise, number);
         self.tasks.borrow_mut().insert(task)
     }
@@ -380,7 +376,7 @@ impl LoopState {
         let tasks = self.tasks.borrow();
         let entry = tasks.get(index)?;
         let vtable = match entry.schedule.get() {
-            Schedule::Main => self.main_waker.borrow().as_ref().map(Waker::vtable),
+            Schedule::Main => self.main_vtable.get(),
             _ => self.task_vtable.get(),
         };
         // A waker of another kind may have the same data.
@@ -429,13 +425,20 @@ impl LoopState {
         self.queues.push_task(task.index);
     }
 
+    /// Wakes the main future of the loop that is running.
+    #[inline]
     fn wake_main(&self) {
-        if self.observers.is_on() {
-            let waker = self.main_waker.borrow().clone();
-            return waker.into_iter().for_each(Waker::wake);
+        let is_queued = match &*self.main_waker.borrow() {
+            Some(waker) => waker.schedule_here(),
+            None => false, // it has finished
+        };
+        if !is_queued {
+            return;
         }
-        // This only appends to the microtask queue, so the borrow may last.
-        self.main_waker.borrow().iter().for_each(Waker::wake_by_ref);
+        if self.observers.is_on() {
+            self.enqueue_main();
+        }
+        self.queues.push_main();
     }
 
     /// Queues every task of a loop that is cancelling.
@@ -446,8 +449,7 @@ impl LoopState {
                     entry.schedule.set(Schedule::Scheduled);
                     self.queues.push_task(index);
                 }
-                // Only appends to the microtask queue, so the borrow may last.
-                Schedule::Main => self.main_waker.borrow().iter().for_each(Waker::wake_by_ref),
+                Schedule::Main => self.wake_main(),
                 _ => {}
             }
         }
@@ -488,7 +490,11 @@ impl LoopState {
 
     fn waker_of_entry(&self, index: usize, entry: &LiveTask) -> Option<Waker> {
         if entry.schedule.get() == Schedule::Main {
-            return self.main_waker.borrow().clone();
+            return self
+                .main_waker
+                .borrow()
+                .as_ref()
+                .map(main_future::new_waker);
         }
         let promise = entry.number;
         let new = || self.waker_of_its_own(TaskKey { index, promise });

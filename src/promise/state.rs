@@ -332,7 +332,10 @@ impl<O: 'static> State<O> {
                 self.mark_handled();
                 if self.is_settled() {
                     *awaiting = Awaiting::TurnQueued;
-                    cx.waker().wake_by_ref();
+                    match self.owner.polled_task(cx) {
+                        Some(task) => self.owner.wake_task(task),
+                        None => cx.waker().wake_by_ref(),
+                    }
                 } else {
                     let id = self.add_reaction(Reaction::waking(self.owner.polled_task(cx), cx));
                     *awaiting = Awaiting::Registered(id);

@@ -75,7 +75,7 @@ where
             Err(payload) => Err(PromiseError::of_panic(payload)),
             Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
             Ok(Poll::Pending) => {
-                list_main(promise, cx);
+                list_main(promise);
                 *this.context = match is_eager {
                     true => context.get(), // the spawner continues in it
                     false => context.take(),
@@ -118,11 +118,10 @@ fn index_of_task<O: 'static>(promise: &Rc<State<O>>) -> usize {
 
 /// Enters a pending main future into the loop's list. All other tasks are in it from the start.
 #[inline(always)]
-fn list_main<O: 'static>(promise: &Rc<State<O>>, cx: &Context<'_>) {
+fn list_main<O: 'static>(promise: &Rc<State<O>>) {
     if promise.settled_by.get() == SettledBy::None {
-        let (number, waker) = (promise.id().get(), cx.waker().clone());
-        let owner = promise.owner();
-        let index = owner.add_main_task(promise.clone(), number, waker);
+        let number = promise.id().get();
+        let index = promise.owner().add_main_task(promise.clone(), number);
         promise.settled_by.set(SettledBy::Task(index));
     }
 }

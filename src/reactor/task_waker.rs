@@ -12,9 +12,7 @@
 //! also of another task; one that it has cloned stays with its task. `tests/loom` is a loom model of this
 //! file.
 
-use std::sync::Arc;
-
-use super::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use super::atomic::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, fence, strong_count};
 use super::remote_queue::RemoteQueue;
 use crate::phases::macrotask::TaskKey;
 
@@ -57,7 +55,7 @@ impl TaskWaker {
     /// waker that it lends.
     #[inline]
     pub(crate) fn is_shared(self: &Arc<TaskWaker>) -> bool {
-        let is_shared = Arc::strong_count(self) > 2;
+        let is_shared = strong_count(self) > 2;
         // Acquire pairs with the Release of the drop of a clone: what used the key there happens before
         // the key changes.
         fence(Ordering::Acquire);

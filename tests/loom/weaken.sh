@@ -65,7 +65,7 @@ for file in "${!models[@]}"; do
   [[ $file == *${1:-}* ]] || continue
   while read -r number line; do
     case $line in
-      # Of `MainWaker::count` and `TaskWaker::is_shared`. The methods need the `Arc` of std, whose drop loom does not order.
+      # Of `MainWaker::count` and `TaskWaker::is_shared`. A fence has no weaker order that it may have.
       'fence(Ordering::Acquire)'*) printf '%-14s %-62s %s\n' "${file##*/}" "line $number: $line" "not modelled" ;;
       *Ordering::SeqCst*) weaken "$file" "$number" "$line" SeqCst AcqRel ;;
       *Ordering::AcqRel*)

@@ -53,6 +53,24 @@ use loom::thread;
 
 use remote_queue::{Loop, Parts, Recheck, Unchanged, WithRelaxedTokens, WithoutFences};
 
+loom::lazy_static! {
+    /// How many owners have dropped a value. The files of the library need the `Arc` of std, whose count loom
+    /// does not order, so this takes its place in the order.
+    static ref DROPS: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Drops an owner of a value as `Arc` does: with Release.
+fn release<T>(value: Arc<T>) {
+    DROPS.fetch_add(1, Ordering::Release);
+    drop(value);
+}
+
+/// Returns how many owners a value has. An Acquire fence after it pairs with [`release`].
+pub(crate) fn strong_count<T>(value: &Arc<T>) -> usize {
+    DROPS.fetch_add(0, Ordering::Relaxed); // sees the latest of them
+    Arc::strong_count(value)
+}
+
 /// Runs every execution with at most four preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
     explore_at_most(4, model);

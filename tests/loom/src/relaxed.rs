@@ -2,6 +2,9 @@
 //! them.
 
 mod atomic {
+    pub(super) use std::sync::Arc;
+
+    pub(super) use crate::strong_count;
     pub(super) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 
     pub(super) struct Ordering;

@@ -89,6 +89,7 @@ fn run_until_both_have_written<W: Waker>() {
             if waker.send() {
                 queue.push();
             }
+            crate::release(waker);
         })
     });
     while !written.iter().all(|it| it.load(Ordering::Relaxed)) {

@@ -1,6 +1,9 @@
 //! Files of the library, unchanged, on loom's atomics.
 
 mod atomic {
+    pub(super) use std::sync::Arc;
+
+    pub(super) use crate::strong_count;
     pub(super) use loom::sync::atomic::{
         AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
     };
