@@ -2,7 +2,11 @@
 # Judges every release of Node: its probes, its recorded cases, and fresh programs, which nodeloop and that
 # Node must trace alike. Fetches the binaries from the npm registry into target/nodes; needs Node and npm.
 #
-#     .ci/nodes.sh [PROGRAMS] [RELEASE ...]     50 programs on each release, all releases
+#     .ci/nodes.sh [PROGRAMS] [RELEASE ...]     50 programs on each release, all releases; 10000 is the long form
+#
+# Node runs each program with time in it three times, two of them disturbed, to find out whether its trace
+# is a race. NODELOOP_PERTURBED=0 runs it once, which takes a third of the time; generate.mjs still repeats it
+# if the trace is not that of its model.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +25,7 @@ for release in "$@"; do
   "$node" tests/node/probes/check.mjs
   "$node" tests/node/check-cases.mjs
   count=$(((programs + families - 1) / families)) # of each family
-  "$node" tests/node/generate.mjs --seed "$seed" --count "$count" --out "$fresh/$release"
+  "$node" tests/node/generate.mjs --seed "$seed" --count "$count" --out "$fresh/$release" \
+    --perturbed "${NODELOOP_PERTURBED:-2}"
   NODELOOP_NODE=$release NODELOOP_CASES="$fresh/$release" cargo test --quiet --test node_cases -- --nocapture
 done

@@ -6,7 +6,8 @@
 #   .ci/sanitizers.sh                      # both, the quick selection
 #   .ci/sanitizers.sh thread               # one of them
 #   .ci/sanitizers.sh address udp:: tcp::  # the tests whose names contain one of these
-#   NODELOOP_ALL=1 .ci/sanitizers.sh       # every binary
+#   NODELOOP_ALL=1 .ci/sanitizers.sh       # every binary: the long form
+#   NODELOOP_BINARIES="rules net" .ci/sanitizers.sh address   # these binaries
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -78,10 +79,13 @@ must_report() {
 }
 
 check() {
-  local sanitizer=$1 programs=() program
+  local sanitizer=$1 programs=() program binaries
   local -n quick=$sanitizer all=${sanitizer}_all
   shift
-  if [ -n "${NODELOOP_ALL:-}" ]; then build "$sanitizer" "${all[@]}"; else build "$sanitizer" "${quick[@]}"; fi
+  binaries=("${quick[@]}")
+  [ -z "${NODELOOP_ALL:-}" ] || binaries=("${all[@]}")
+  [ -z "${NODELOOP_BINARIES:-}" ] || read -ra binaries <<<"$NODELOOP_BINARIES"
+  build "$sanitizer" "${binaries[@]}"
 
   for program in "${programs[@]}"; do
     [[ $program == *planted* ]] || continue

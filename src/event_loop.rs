@@ -13,7 +13,7 @@ use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::hooks::uncaught::drop_quietly;
 use crate::observe::event::Phase;
-use crate::phases::macrotask::{Macrotask, Origin, StepKind};
+use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
 use crate::phases::poll::{Arrival, PollContext, PollOutcome, Wait};
 use crate::phases::timers::Step;
@@ -231,10 +231,12 @@ impl Runner<'_> {
                 Arrival::Message(Message::Post(callback, location)) => {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
-                Arrival::Message(Message::Wake(runnable)) => {
-                    let state = self.shared().clone();
-                    let origin = runnable.metadata().origin(StepKind::RemoteWake);
-                    Macrotask::callback(move || state.push_task(runnable), origin)
+                Arrival::Message(Message::Wake(waker)) => {
+                    waker.receive();
+                    match self.origin_of_wake(waker.task()) {
+                        Some(origin) => Macrotask::new(Work::WakeTask(waker.task()), origin),
+                        None => continue, // it has ended
+                    }
                 }
                 Arrival::Message(Message::WakeMain(waker)) => {
                     if waker.is_finished() {
@@ -317,6 +319,7 @@ impl LoopState {
             remote_queue: &self.remote_queue,
             pool: &self.pool,
             has_refed_signals: self.signals.has_refed(),
+            tasks: self,
         }
     }
 

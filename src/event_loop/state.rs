@@ -11,9 +11,9 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
+use std::task::RawWakerVTable;
 use std::time::Duration;
 
-use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
@@ -21,7 +21,7 @@ use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
-use super::tasks::{LiveTask, NO_TASK};
+use super::tasks::{LiveTask, OwnWaker, Polled};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
@@ -40,7 +40,8 @@ use crate::phases::poll::PollPhase;
 use crate::phases::queues::{QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
-use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
+use crate::reactor::main_waker::MainWaker;
+use crate::reactor::remote_queue::RemoteQueue;
 use crate::reactor::world::WorldHost;
 use crate::signal::dispatch::Signals;
 
@@ -66,10 +67,19 @@ pub(crate) struct LoopState {
     pub(crate) idle: RefCell<Vec<Macrotask>>,
 
     // Tasks and promises.
-    /// The pending tasks, so that the end of the loop can cancel them.
+    /// The tasks.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
-    /// The index of the task that is being polled, if it is in the list.
-    pub(crate) polled_task: Cell<usize>,
+    /// The task that is being polled.
+    pub(super) polled: Cell<Polled>,
+    /// The waker that is lent to the next poll, and those for polls within polls.
+    pub(super) spare_waker: Cell<Option<Box<OwnWaker>>>,
+    #[expect(clippy::vec_box, reason = "the boxes move to tasks and back")]
+    pub(super) spare_wakers: RefCell<Vec<Box<OwnWaker>>>,
+    /// What the wakers of tasks have in common.
+    pub(super) task_vtable: Cell<Option<&'static RawWakerVTable>>,
+    /// The waker of the main future, until that has finished.
+    pub(super) main_waker: RefCell<Option<Arc<MainWaker>>>,
+    pub(super) main_vtable: Cell<Option<&'static RawWakerVTable>>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
     pub(crate) spawn_nesting: SpawnNesting,
@@ -125,7 +135,7 @@ impl LoopState {
     pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
             clock,
-            signals: Signals::new(pool.remote_queue(), poll.delivery.journal().cloned()),
+            signals: Signals::new(pool.remote_queue(), &poll),
             remote_queue: pool.remote_queue().clone(),
             pool,
             pending: RefCell::default(),
@@ -138,7 +148,12 @@ impl LoopState {
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
-            polled_task: Cell::new(NO_TASK),
+            polled: Cell::default(),
+            spare_waker: Cell::default(),
+            spare_wakers: RefCell::default(),
+            task_vtable: Cell::default(),
+            main_waker: RefCell::default(),
+            main_vtable: Cell::default(),
             awaited: Awaited::default(),
             spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),
@@ -223,15 +238,6 @@ impl LoopState {
             self.enqueued(Origin::new(kind, location), None);
         }
         accepts
-    }
-
-    /// Appends a task to the microtask queue.
-    #[inline]
-    pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
-        if self.observers.is_on() {
-            self.enqueued(runnable.metadata().step(), None);
-        }
-        self.queues.push_task(runnable);
     }
 
     /// Queues an immediate. A loop that is cancelling drops the work.

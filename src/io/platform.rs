@@ -129,6 +129,18 @@ pub(crate) fn unix_address(path: &std::path::Path) -> io::Result<std::os::unix::
     }
 }
 
+/// Returns the address of a Unix domain socket in a simulated world. An empty path is that of a socket
+/// without a name.
+#[cfg(unix)]
+pub(crate) fn unix_address_of(
+    path: &std::path::Path,
+) -> io::Result<std::os::unix::net::SocketAddr> {
+    match path.as_os_str().is_empty() {
+        true => std::os::unix::net::SocketAddr::from_pathname(path),
+        false => unix_address(path),
+    }
+}
+
 /// Returns the address of a Unix domain socket in a replay, or that of a socket without a name.
 #[cfg(unix)]
 pub(crate) fn unix_address_or_unnamed(

@@ -37,7 +37,7 @@ use mio::{Events, Poll, Registry, Token};
 
 use crate::blocking::pool::{JobId, Pool};
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Macrotask, SourceLocation};
+use crate::phases::macrotask::{Macrotask, SourceLocation, TaskKey};
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
@@ -96,6 +96,13 @@ pub(crate) struct PollContext<'a> {
     pub(crate) pool: &'a Pool,
     /// Whether a signal listener or a child keeps the loop alive.
     pub(crate) has_refed_signals: bool,
+    pub(crate) tasks: &'a dyn TaskLocations,
+}
+
+/// The tasks of a loop, for reports.
+pub(crate) trait TaskLocations {
+    /// Returns where a task was spawned, unless it has ended.
+    fn location_of(&self, task: TaskKey) -> Option<SourceLocation>;
 }
 
 /// The result of collecting what has arrived.

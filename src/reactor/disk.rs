@@ -38,7 +38,7 @@ use std::time::Duration;
 pub(crate) use calls::DiskFile;
 pub use faults::{DiskError, DiskFault, DiskOperation};
 pub(crate) use files::OpenFlags;
-pub(crate) use inode::{Attributes, Kind, Times};
+pub(crate) use inode::{Attributes, InodeNumber, Kind, Times};
 pub(crate) use tree::EntryFacts;
 
 use errno::Result;
@@ -52,9 +52,9 @@ const WORLD_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// The disk of a simulated host: a file system in memory with the semantics and the errors of Linux.
 ///
-/// It has directories, files with holes, symbolic and hard links, permissions, owners, and times.
-/// [`fs`](crate::fs) uses it in place of the real one on a host of a simulated world; a program is not
-/// changed for that. Clones share one disk.
+/// It has directories, files with holes, symbolic and hard links, names of Unix domain sockets, permissions,
+/// owners, and times. [`fs`](crate::fs) uses it in place of the real one on a host of a simulated world; a
+/// program is not changed for that. Clones share one disk.
 ///
 /// The methods of this type are for the test: they prepare and inspect the disk, and make it fail.
 /// They ignore permissions and injected faults, and what they write is durable at once.
@@ -163,7 +163,7 @@ impl Disk {
         volume.find(path.as_ref(), Follow::No).is_ok()
     }
 
-    /// Returns the paths of all files and symbolic links, sorted.
+    /// Returns the paths of all files, symbolic links and Unix domain sockets, sorted.
     pub fn files(&self) -> Vec<PathBuf> {
         self.lock().files()
     }
@@ -229,6 +229,13 @@ impl Disk {
     /// fails.
     pub fn crash(&self, seed: u64) {
         self.lock().crash(&mut Random::new(seed));
+    }
+
+    /// Returns the user and the group of the program.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has owners"))]
+    pub(crate) fn user(&self) -> (u32, u32) {
+        let volume = self.lock();
+        (volume.user.user, volume.user.group)
     }
 
     /// Sets the time that changes are stamped with to a time of the virtual clock of a world.

@@ -15,8 +15,24 @@ pub(crate) mod faults;
 mod jobs;
 mod keepalive;
 pub(crate) mod link;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local_datagram;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local_socket;
 mod network;
 mod options;
+mod signals;
 mod socket;
 mod stream;
 mod transfer;
@@ -29,6 +45,7 @@ use std::time::Duration;
 use super::disk::Disk;
 use crate::reactor::clock::Clock;
 use jobs::JobTimes;
+pub(crate) use signals::HostSignals;
 
 pub use jobs::SimulatedJob;
 pub(crate) use network::Network;
@@ -55,6 +72,7 @@ pub(crate) struct HostState {
     pub(crate) disk: Disk,
     /// How long its jobs take.
     pub(crate) jobs: JobTimes,
+    pub(crate) signals: HostSignals,
     /// How far the clock of the host is, if it is ahead of the shared time.
     own_time: Rc<Cell<Duration>>,
 }
@@ -101,6 +119,7 @@ impl WorldState {
             name: name.to_owned(),
             disk,
             jobs,
+            signals: HostSignals::default(),
             own_time: Rc::default(),
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");
@@ -162,9 +181,9 @@ impl WorldHost {
         self.world.look_up(name)
     }
 
-    /// Returns whether sockets of this host have become ready.
+    /// Returns whether sockets of this host have become ready, or signals have arrived.
     pub(crate) fn has_ready(&self) -> bool {
-        self.world.network.borrow().has_ready(self.id)
+        self.world.network.borrow().has_ready(self.id) || self.has_signals()
     }
 
     /// Returns the clock of this host.

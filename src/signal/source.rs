@@ -6,3 +6,4 @@ mod system;
 
 pub(crate) use system::OnChildEnd;
 pub(super) use system::{CHILD, INTERRUPT, SignalSource, SignalSources, check, raise_default};
+pub(crate) use system::{is_harmless, name};

@@ -5,6 +5,7 @@ mod faults;
 mod machine;
 mod resources;
 mod schedule;
+mod signals;
 mod trace;
 
 use std::cell::{Cell, RefCell};

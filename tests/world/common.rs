@@ -46,6 +46,8 @@ fn value<T>(result: Result<T, RunError>) -> T {
 /// Addresses of the host.
 pub mod net {
     use std::net::SocketAddr;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     pub use super::real::net::{ANY, destroy, tcp_pair};
 
@@ -62,6 +64,20 @@ pub mod net {
 
         pub fn udp() -> Refusing {
             Refusing::tcp()
+        }
+    }
+
+    /// A path on the disk of the host.
+    pub struct SocketPath {
+        pub path: PathBuf,
+    }
+
+    impl SocketPath {
+        pub fn new() -> SocketPath {
+            static NUMBER: AtomicUsize = AtomicUsize::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let path = PathBuf::from(format!("/tmp/socket-{number}"));
+            SocketPath { path }
         }
     }
 }

@@ -83,6 +83,18 @@ impl PollPhase {
         Ok(PollOutcome::Arrivals)
     }
 
+    /// Returns whether an idle loop that waits for `wait` moves a virtual clock.
+    pub(super) fn will_jump(&self, cx: &PollContext<'_>, wait: Wait) -> bool {
+        let due = self.first_due(wait).filter(|due| *due > cx.clock.now());
+        wait != Wait::Zero
+            && self.world.is_none()
+            && cx.clock.is_virtual()
+            && matches!(
+                self.time.when_idle(due, self.outstanding(cx)),
+                WhenIdle::JumpTo(_)
+            )
+    }
+
     /// Waits until something arrives while no clock moves, for `limit` of real time at most.
     pub(crate) fn wait_for_external_event(
         &self,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::errno::{Errno, Result};
 use super::files::FileId;
+use super::inode::InodeNumber;
 use super::volume::ROOT;
 use super::{Attributes, Disk, EntryFacts, Follow, Kind, Node, OpenFlags, Position, Volume};
 
@@ -80,6 +81,17 @@ impl Disk {
 
     pub(crate) fn symlink(&self, original: &Path, link: &Path) -> io::Result<()> {
         Ok(self.lock().symlink(original, link)?)
+    }
+
+    /// Creates the name of a Unix domain socket, and returns the number of its inode.
+    pub(crate) fn create_socket(&self, path: &Path) -> io::Result<InodeNumber> {
+        Ok(self.lock().create_socket(path)?)
+    }
+
+    /// Returns the inode of a Unix domain socket to which the program may connect, or `None` if the path
+    /// leads to something else.
+    pub(crate) fn find_socket(&self, path: &Path) -> io::Result<Option<InodeNumber>> {
+        Ok(self.lock().find_socket(path)?)
     }
 
     pub(crate) fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
@@ -276,7 +288,7 @@ impl Volume {
     fn remove_dir_all(&mut self, path: &Path) -> Result<()> {
         match self.metadata(path, Follow::IfSlash)?.kind {
             Kind::Symlink => self.remove_file(path),
-            Kind::File => Err(Errno::NotADirectory),
+            Kind::File | Kind::Socket => Err(Errno::NotADirectory),
             Kind::Directory => {
                 // std refers to the directory by a descriptor: the path may lead through an entry that
                 // is removed.
@@ -285,7 +297,7 @@ impl Volume {
                     let below = directory.join(&entry.name);
                     match entry.kind {
                         Kind::Directory => self.remove_dir_all(&below)?,
-                        Kind::File | Kind::Symlink => self.remove_file(&below)?,
+                        Kind::File | Kind::Symlink | Kind::Socket => self.remove_file(&below)?,
                     }
                 }
                 match self.remove_dir(path) {
@@ -303,7 +315,7 @@ impl Volume {
             match &mut self.inode_mut(number).node {
                 Node::File(content) => content.sync(),
                 Node::Directory(_) => self.sync_directory(number),
-                Node::Symlink(_) => {}
+                Node::Symlink(_) | Node::Socket => {}
             }
         }
         let mut here = found.parent;
@@ -317,7 +329,7 @@ impl Volume {
         }
     }
 
-    /// Returns the paths of all files and symbolic links, sorted.
+    /// Returns the paths of all files, symbolic links and sockets, sorted.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut directories = vec![(ROOT, PathBuf::from("/"))];

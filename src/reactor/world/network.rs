@@ -19,6 +19,7 @@ use super::datagram::{Datagram, Payload};
 use super::errors::Errno;
 use super::faults::{FaultId, Faults};
 use super::link::{Chance, Links};
+use super::local::{Local, LocalName};
 use super::options::Options;
 use super::stream::{Listener, Segment, Stream};
 use crate::reactor::registrations::Readiness;
@@ -33,6 +34,8 @@ pub(crate) struct Network {
     pub(super) sockets: BTreeMap<SocketId, Socket>,
     /// The sockets that listen at an address; several if they share it.
     pub(super) listening: BTreeMap<(HostId, Address), Vec<SocketId>>,
+    /// The Unix domain sockets that are bound.
+    pub(super) local_names: BTreeMap<(HostId, LocalName), SocketId>,
     next_socket: u64,
     /// Packets and timers by their time, then in the order in which they were added.
     events: BTreeMap<EventKey, Event>,
@@ -76,6 +79,18 @@ pub(super) enum Role {
     Listener(Listener),
     Stream(Box<Stream>),
     Datagram(Box<Datagram>),
+    /// A Unix domain socket.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has them"))]
+    Local(Box<Local>),
+}
+
+impl Role {
+    pub(super) fn local(&self) -> Option<&Local> {
+        match self {
+            Role::Local(local) => Some(local),
+            _ => None,
+        }
+    }
 }
 
 pub(super) enum Event {
@@ -378,15 +393,26 @@ impl Network {
                 continue;
             };
             socket.is_listed = false;
-            let readiness = socket.readiness();
-            if let Some(token) = socket
-                .token
-                .filter(|_| readiness.readable || readiness.writable)
-            {
+            let token = socket.token;
+            let readiness = self.readiness(id);
+            if let Some(token) = token.filter(|_| readiness.readable || readiness.writable) {
                 events.push((token, readiness));
             }
         }
         events
+    }
+
+    fn readiness(&self, id: SocketId) -> Readiness {
+        let Some(socket) = self.sockets.get(&id) else {
+            return Readiness::default();
+        };
+        match &socket.role {
+            Role::Unconnected => Readiness::default(),
+            Role::Listener(listener) => listener.readiness(),
+            Role::Stream(stream) => stream.readiness(socket.options.send_buffer),
+            Role::Datagram(datagram) => datagram.readiness(),
+            Role::Local(local) => self.local_readiness(local, id),
+        }
     }
 
     /// Registers a socket, or ends its registration with `None`.
@@ -402,10 +428,19 @@ impl Network {
         self.host(host).ready.clear();
         self.sockets.retain(|_, socket| socket.host != host);
         self.listening.retain(|(of, _), _| *of != host);
+        self.local_names.retain(|(of, _), _| *of != host);
     }
 
     pub(crate) fn start(&mut self, host: HostId) {
         self.host(host).is_down = false;
+    }
+
+    /// Returns how many of `longest` bytes are read or written now: not all if the fault happens.
+    pub(super) fn shortened(&mut self, chance: Option<Chance>, longest: usize) -> usize {
+        if longest > 1 && self.links.random.happens(chance, &mut self.faults) {
+            return 1 + self.links.random.below(longest as u64 - 1) as usize;
+        }
+        longest
     }
 
     pub(super) fn remove(&mut self, id: SocketId) {
@@ -421,15 +456,10 @@ impl Socket {
     /// Returns whether a program has the socket, as opposed to a connection that waits to be accepted or
     /// whose socket was closed.
     fn is_open(&self) -> bool {
-        !matches!(&self.role, Role::Stream(stream) if stream.is_orphan || stream.is_queued)
-    }
-
-    fn readiness(&self) -> Readiness {
         match &self.role {
-            Role::Unconnected => Readiness::default(),
-            Role::Listener(listener) => listener.readiness(),
-            Role::Stream(stream) => stream.readiness(self.options.send_buffer),
-            Role::Datagram(datagram) => datagram.readiness(),
+            Role::Stream(stream) => !stream.is_orphan && !stream.is_queued,
+            Role::Local(local) => !matches!(&**local, Local::Stream(it) if it.is_queued),
+            Role::Unconnected | Role::Listener(_) | Role::Datagram(_) => true,
         }
     }
 }

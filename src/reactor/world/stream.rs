@@ -214,25 +214,20 @@ impl Network {
         buffer: &mut [u8],
         peek: bool,
     ) -> Result<usize, Errno> {
-        let is_short =
-            !peek && buffer.len() > 1 && self.stream(id).is_some_and(|it| it.incoming.len() > 1);
-        let mut limit = buffer.len();
-        if is_short
-            && self
-                .links
-                .random
-                .happens(self.short_reads, &mut self.faults)
-        {
-            let longest = self
-                .stream(id)
-                .map_or(1, |it| it.incoming.len().min(buffer.len()));
-            limit = 1 + self.links.random.below(longest as u64 - 1) as usize;
+        let longest = self
+            .stream(id)
+            .map_or(0, |it| it.incoming.len().min(buffer.len()));
+        let limit = match peek {
+            true => longest,
+            false => self.shortened(self.short_reads, longest),
+        };
+        if limit < longest {
             self.mark(id); // the rest is reported again
         }
         let capacity = self.socket(id)?.options.recv_buffer;
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
         if !stream.incoming.is_empty() && !buffer.is_empty() {
-            let length = stream.incoming.len().min(limit);
+            let length = limit;
             copy_from(&stream.incoming, 0, &mut buffer[..length]);
             if !peek {
                 stream.incoming.drain(..length);
@@ -260,14 +255,8 @@ impl Network {
         if may_reset && self.links.random.happens(self.resets, &mut self.faults) {
             self.reset_both(id);
         }
-        let is_short = bytes.len() > 1
-            && may_reset
-            && self
-                .links
-                .random
-                .happens(self.short_writes, &mut self.faults);
-        let limit = match is_short {
-            true => 1 + self.links.random.below(bytes.len() as u64 - 1) as usize,
+        let limit = match may_reset {
+            true => self.shortened(self.short_writes, bytes.len()),
             false => bytes.len(),
         };
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
@@ -344,7 +333,7 @@ impl Network {
 }
 
 /// Copies the bytes from the index `from` on.
-fn copy_from(bytes: &VecDeque<u8>, from: usize, to: &mut [u8]) {
+pub(super) fn copy_from(bytes: &VecDeque<u8>, from: usize, to: &mut [u8]) {
     let (first, second) = bytes.as_slices();
     let skipped = first.get(from..).unwrap_or_default();
     let (start, rest) = to.split_at_mut(skipped.len().min(to.len()));

@@ -9,7 +9,7 @@ use super::machine::{Machine, Power, Running};
 use super::{Inner, Stage, World};
 use crate::event_loop::current::try_current;
 use crate::promise::PromiseError;
-use crate::reactor::world::{HostId, WorldHost};
+use crate::reactor::world::{HostId, HostSignals, WorldHost};
 use crate::runtime::{Builder, EventLoop, RunError};
 
 /// The most rounds of turns without time passing.
@@ -281,6 +281,8 @@ impl Inner {
             return Ok(());
         };
         self.state.with_network(|network| network.start(id));
+        let signals = HostSignals::default();
+        self.state.with_host(id, |host| host.signals = signals);
         let event_loop = self.loop_settings(id).host_of_world(self.host(id)).build();
         let event_loop = event_loop.map_err(|error| {
             Failure::Text(format!("the loop of a host could not be built: {error}"))

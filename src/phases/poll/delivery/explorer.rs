@@ -28,6 +28,7 @@ use super::order::{Actor, Drift, Order};
 use super::seed::{Choices, Decision, Seed};
 use crate::blocking::pool::{JobId, JobResult, Pool};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::clock::machine_now;
 use crate::reactor::registrations::{Direction, Readiness, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::Message;
 
@@ -126,7 +127,7 @@ impl Explorer {
                 held_back.push(Lane::Jobs, Batched::Message(message));
             }
         }
-        let name = |batched: &Batched| name(batched, phase, cx.pool);
+        let name = |batched: &Batched| name(batched, phase, cx);
         let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, name);
         batch.extend(self.unwanted.take().into_iter().map(Batched::Message));
         phase.batch.replace(batch);
@@ -134,6 +135,9 @@ impl Explorer {
     }
 
     /// Moves everything that has arrived into the lanes. Waits if nothing has and `wait` allows it.
+    ///
+    /// The result of a job is no arrival: it is delivered when it is chosen. It does not end a wait that moves
+    /// the clock either, because whether it arrives during the wait depends on the speed of its thread.
     pub(super) fn pull(
         &self,
         phase: &PollPhase,
@@ -141,9 +145,15 @@ impl Explorer {
         wait: Wait,
         wait_now: &impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
-        let outcome = phase.collect(cx, wait, wait_now)?;
-        self.hold_batch(phase, cx);
-        Ok(outcome)
+        let held_before = self.held_back.borrow().len();
+        loop {
+            let outcome = phase.collect(cx, wait, wait_now)?;
+            self.hold_batch(phase, cx);
+            let has_arrivals = self.held_back.borrow().len() != held_before;
+            if has_arrivals || outcome == PollOutcome::ClockHeld || !phase.will_jump(cx, wait) {
+                return Ok(outcome);
+            }
+        }
     }
 
     fn hold_batch(&self, phase: &PollPhase, cx: &PollContext<'_>) {
@@ -281,7 +291,7 @@ impl Explorer {
         phase: &PollPhase,
         cx: &PollContext<'_>,
     ) -> io::Result<bool> {
-        let limit = (!must).then_some(JOB_WAIT_LIMIT);
+        let mut waiting_since = machine_now();
         loop {
             let finished_before = self.finished.borrow().len();
             if self.finished.borrow().contains_key(&id) {
@@ -290,10 +300,15 @@ impl Explorer {
             if !cx.pool.is_outstanding(id) {
                 return Ok(false);
             }
-            phase.wait_for_external_event(cx, limit)?;
-            self.hold_batch(phase, cx);
-            if !must && self.finished.borrow().len() == finished_before {
+            // A wait may end without a job: by a wake whose message was read before, or by a source.
+            let limit = JOB_WAIT_LIMIT.saturating_sub(machine_now().saturating_sub(waiting_since));
+            if !must && limit.is_zero() {
                 return Ok(false);
+            }
+            phase.wait_for_external_event(cx, (!must).then_some(limit))?;
+            self.hold_batch(phase, cx);
+            if self.finished.borrow().len() != finished_before {
+                waiting_since = machine_now();
             }
         }
     }
@@ -417,19 +432,20 @@ impl Explorer {
 }
 
 /// Returns the name of an arrival in the text of a decision.
-pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
+pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -> String {
     match batched {
         Batched::Simulated(macrotask) => {
             format!("the completion of {}", macrotask.origin.location)
         }
         Batched::Message(Message::Post(_, location)) => format!("the message of {location}"),
-        Batched::Message(Message::Wake(runnable)) => {
-            format!("the wake of the task of {}", runnable.metadata().location)
-        }
+        Batched::Message(Message::Wake(waker)) => match cx.tasks.location_of(waker.task()) {
+            Some(location) => format!("the wake of the task of {location}"),
+            None => "the wake of a task that has ended".to_owned(),
+        },
         Batched::Message(Message::WakeMain(waker)) => {
             format!("the wake of the task of {}", waker.meta.location)
         }
-        Batched::Message(Message::JobDone(id, _)) => job_name(*id, pool),
+        Batched::Message(Message::JobDone(id, _)) => job_name(*id, cx.pool),
         Batched::SignalCallback(macrotask) => {
             format!("the signal of {}", macrotask.origin.location)
         }
@@ -437,7 +453,7 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String 
             "an operation outside of the loop".to_owned()
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
-        Batched::SimulatedJob(id) => job_name(*id, pool),
+        Batched::SimulatedJob(id) => job_name(*id, cx.pool),
         Batched::InRemoteQueue | Batched::Journaled(_) | Batched::Undecided => {
             "a message".to_owned()
         }

@@ -270,7 +270,7 @@ fn record_message(envelope: &Envelope, cx: &PollContext<'_>, out: &mut Output) {
         out.number(number);
     };
     match &envelope.message {
-        Message::Wake(runnable) => numbered(2, runnable.metadata().promise),
+        Message::Wake(waker) => numbered(2, waker.task().promise),
         Message::WakeMain(_) => out.byte(3),
         Message::Post(..) => numbered(4, envelope.handle),
         Message::External(id, _) => numbered(5, *id),
@@ -298,9 +298,7 @@ fn record_message(envelope: &Envelope, cx: &PollContext<'_>, out: &mut Output) {
 /// Returns whether a message is the one that was recorded.
 fn is_message(envelope: &Envelope, recorded: &ArrivalRecord) -> bool {
     match (&envelope.message, recorded) {
-        (Message::Wake(runnable), ArrivalRecord::Wake(promise)) => {
-            runnable.metadata().promise == *promise
-        }
+        (Message::Wake(waker), ArrivalRecord::Wake(promise)) => waker.task().promise == *promise,
         (Message::WakeMain(_), ArrivalRecord::WakeMain) => true,
         (Message::Post(..), ArrivalRecord::Post(handle)) => envelope.handle == *handle,
         (Message::External(id, _), ArrivalRecord::External(recorded))
