@@ -160,11 +160,9 @@ impl Explorer {
         let mut held_back = self.held_back.borrow_mut();
         for batched in phase.batch.take() {
             match batched {
-                Batched::InRemoteQueue => {
-                    let Some(envelope) = cx.remote_queue.pop() else {
-                        continue;
-                    };
-                    match envelope.message {
+                Batched::InRemoteQueue(count) => {
+                    let envelopes = (0..count).map_while(|_| cx.remote_queue.pop());
+                    envelopes.for_each(|envelope| match envelope.message {
                         Message::JobDone(id, result) if cx.pool.is_outstanding(id) => {
                             self.finished.borrow_mut().insert(id, result);
                         }
@@ -175,7 +173,7 @@ impl Explorer {
                             let lane = Lane::Thread(envelope.sender);
                             held_back.push(lane, Batched::Message(message));
                         }
-                    }
+                    });
                 }
                 Batched::Simulated(_)
                 | Batched::SimulatedJob(_)
@@ -454,7 +452,7 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
         Batched::SimulatedJob(id) => job_name(*id, cx.pool),
-        Batched::InRemoteQueue | Batched::Journaled(_) | Batched::Undecided => {
+        Batched::InRemoteQueue(_) | Batched::Journaled(_) | Batched::Undecided => {
             "a message".to_owned()
         }
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {

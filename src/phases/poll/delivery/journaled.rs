@@ -81,11 +81,13 @@ impl Journaled {
 
     fn record_batch(&self, phase: &PollPhase, cx: &PollContext<'_>, outcome: PollOutcome) {
         let mut batch = phase.batch.borrow_mut();
-        for batched in batch.iter_mut() {
-            if matches!(batched, Batched::InRemoteQueue)
-                && let Some(envelope) = cx.remote_queue.pop()
-            {
-                *batched = Batched::Journaled(envelope);
+        for batched in std::mem::take(&mut *batch) {
+            match batched {
+                Batched::InRemoteQueue(count) => {
+                    let messages = (0..count).map_while(|_| cx.remote_queue.pop());
+                    batch.extend(messages.map(Batched::Journaled));
+                }
+                batched => batch.push_back(batched),
             }
         }
         // The budget of a source may have been exhausted before the source was closed.
@@ -256,7 +258,7 @@ fn record(
             out.number(u64::from(number.cast_unsigned()));
         }
         Batched::Journaled(envelope) => record_message(envelope, cx, out),
-        Batched::InRemoteQueue
+        Batched::InRemoteQueue(_)
         | Batched::Message(_)
         | Batched::SignalCallback(_)
         | Batched::SimulatedJob(_)
