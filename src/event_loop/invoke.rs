@@ -299,7 +299,7 @@ impl LoopState {
 
     /// Wakes a task as a macrotask. This enters no user code, except for observers.
     #[inline(always)] // as above
-    fn call_wake(&self, origin: Origin, task: TaskKey) -> Flow {
+    pub(super) fn call_wake(&self, origin: Origin, task: TaskKey) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         if self.observers.is_on() {
             return self.invoke(origin, || self.wake_task(task));

@@ -247,14 +247,25 @@ impl LoopState {
         work: Work,
         location: SourceLocation,
     ) -> Option<ImmediateId> {
-        let mut entry = 0;
-        if !self.is_on_fast_path() {
-            if !self.is_open() {
-                return None;
-            }
-            entry = self.notify_immediate(location);
-        }
+        let entry = self.accept_immediate(location)?;
         Some(self.check.borrow_mut().push(work, location, entry))
+    }
+
+    /// Queues an immediate that wakes a task, which is not known yet.
+    #[inline]
+    pub(crate) fn push_waking_immediate(&self, location: SourceLocation) -> Option<ImmediateId> {
+        let entry = self.accept_immediate(location)?;
+        Some(self.check.borrow_mut().push_wake(location, entry))
+    }
+
+    /// Returns the number of the entry of a new immediate, or `None` if the loop is cancelling.
+    #[inline]
+    fn accept_immediate(&self, location: SourceLocation) -> Option<u32> {
+        match self.is_on_fast_path() {
+            true => Some(0),
+            false if self.is_open() => Some(self.notify_immediate(location)),
+            false => None,
+        }
     }
 
     /// Removes an immediate and drops it.
