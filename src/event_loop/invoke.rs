@@ -137,6 +137,9 @@ impl LoopState {
     pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
         let origin = macrotask.origin;
         if let Work::WakeTask(task) = macrotask.work {
+            if self.timers.borrow().are_many() {
+                self.load_ahead();
+            }
             let called = self.call_wake(origin, task);
             macrotask.work = Work::Wake(None); // spent
             let leftover = self.finish_timer(key, macrotask, 0);

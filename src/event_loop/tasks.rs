@@ -20,6 +20,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -400,6 +401,20 @@ impl LoopState {
     fn wake_from_outside(&self, task: TaskKey) {
         if let Some(waker) = self.waker_of(task) {
             waker.wake();
+        }
+    }
+
+    /// Loads what the timers after the running one will need (`phases/timers/ahead.rs`).
+    #[inline(never)]
+    pub(super) fn load_ahead(&self) {
+        let ahead = self.timers.borrow().look_ahead();
+        let tasks = self.tasks.borrow();
+        if let Some(task) = ahead.second.and_then(|task| tasks.get(task.index)) {
+            black_box(task.number);
+        }
+        let task = ahead.next.and_then(|task| tasks.get(task.index));
+        if let Some(promise) = task.and_then(|task| task.promise.as_ref()) {
+            black_box(promise.created_at());
         }
     }
 
