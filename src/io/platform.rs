@@ -26,20 +26,6 @@ impl<S: mio::event::Source + std::os::fd::AsFd + 'static> PlatformSource for Bac
     }
 }
 
-#[cfg(unix)]
-impl PlatformSource for mio::unix::pipe::Sender {
-    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
-        Some(self)
-    }
-}
-
-#[cfg(unix)]
-impl PlatformSource for mio::unix::pipe::Receiver {
-    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
-        Some(self)
-    }
-}
-
 #[cfg(not(unix))]
 impl<S: mio::event::Source + 'static> PlatformSource for S {}
 

@@ -16,6 +16,7 @@
 pub(crate) mod describe;
 pub(crate) mod format;
 mod reader;
+mod segments;
 pub(crate) mod value;
 mod writer;
 
@@ -28,6 +29,7 @@ use std::time::Duration;
 use crate::reactor::clock::machine_now;
 pub(crate) use describe::Operation;
 pub(crate) use reader::{Divergence, Reader};
+pub(crate) use segments::{Segment, Segments};
 use value::{Input, Output, Value};
 use writer::Writer;
 pub(crate) use writer::WriterSettings;

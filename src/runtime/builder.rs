@@ -298,7 +298,10 @@ impl Builder {
         let is_replay = journal.as_ref().is_some_and(|journal| journal.is_replay());
         let delivery = match journal {
             Some(journal) => Delivery::journaled(journal),
-            None => Delivery::new(self.seed),
+            None => match (&self.world, self.seed) {
+                (Some(host), Some(_)) => Delivery::explored(host.loop_choices()),
+                (_, seed) => Delivery::new(seed),
+            },
         };
         let records_senders = delivery.needs_senders();
         let stream_end = self.node.variants().stream_end;

@@ -78,7 +78,12 @@ impl Builder {
         if flag(5) {
             builder = builder.stuck_policy(StuckPolicy::Error);
         }
-        builder.journal = Some(JournalMode::Replay(Rc::new(RefCell::new(Some(reader)))));
-        Some(builder)
+        Some(builder.replaying(reader))
+    }
+
+    /// Sets the recording that the loop replays.
+    pub(crate) fn replaying(mut self, reader: Reader) -> Builder {
+        self.journal = Some(JournalMode::Replay(Rc::new(RefCell::new(Some(reader)))));
+        self
     }
 }

@@ -1,5 +1,7 @@
 //! A simulated world: several hosts in one thread, on one virtual clock.
 
+mod children;
+mod explore;
 mod failure;
 mod faults;
 mod machine;
@@ -18,9 +20,10 @@ use std::time::Duration;
 use super::Log;
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::Seed;
-use crate::reactor::world::link::{Link, Random};
-use crate::reactor::world::{HostId, WorldState};
+use crate::reactor::world::link::Link;
+use crate::reactor::world::{HostId, WorldChoices, WorldState};
 use crate::runtime::{EventLoop, MainOutput};
+use failure::Failure;
 use faults::Chances;
 pub use faults::Fault;
 use machine::{Machine, program_of};
@@ -34,7 +37,8 @@ use trace::Trace;
 /// # Order
 ///
 /// At each instant the hosts take turns, in the order in which they were created: a host that has
-/// something to do runs one turn of its loop. When no host has anything to do, time moves to the next
+/// something to do runs one turn of its loop. A [seed](WorldBuilder::seed) permutes the hosts, and the
+/// packets that arrive at one host at the same instant, except for those of one connection. When no host has anything to do, time moves to the next
 /// timer, simulated completion, packet or scripted action of the world. Actions of the script come before
 /// packets, and packets before hosts.
 ///
@@ -74,6 +78,12 @@ struct Inner {
     /// How many actions were added to the script, those that have run included.
     scripted: Cell<u64>,
     stage: Cell<Stage>,
+    /// The actions of the script that have run.
+    acted: RefCell<Vec<(Duration, SourceLocation)>>,
+    /// What an exploration wants to know of the run: how it failed, and otherwise which faults and
+    /// actions have happened.
+    failure: RefCell<Option<Failure>>,
+    outcomes: RefCell<Vec<(String, bool)>>,
 }
 
 /// How far the run of a world is.
@@ -100,6 +110,8 @@ pub struct WorldBuilder {
     link: Link,
     chances: Chances,
     permits_unfired: bool,
+    /// Whether an exploration reports failures, and faults that have not happened in any run.
+    is_explored: bool,
     /// What the hosts do is added to it.
     trace: Option<Trace>,
 }
@@ -115,6 +127,7 @@ impl Default for WorldBuilder {
             link: Link::default(),
             chances: Chances::default(),
             permits_unfired: false,
+            is_explored: false,
             trace: None,
         }
     }
@@ -128,6 +141,10 @@ impl WorldBuilder {
     }
 
     /// Sets the seed of the faults, the delays and the orders that are chosen at random.
+    ///
+    /// Seed 0 is the plain run: no fault happens whose probability is below 1, everything takes the
+    /// shortest time of its range, and nothing is permuted. Without a seed the faults and the delays are
+    /// chosen, always in the same way, and nothing is permuted.
     pub fn seed(mut self, seed: Seed) -> WorldBuilder {
         self.seed = Some(seed);
         self
@@ -172,10 +189,8 @@ impl WorldBuilder {
     /// Builds the world, which has no host yet.
     pub fn build(self) -> World {
         let state = WorldState::new();
-        let number = self.seed.as_ref().map_or(0, Seed::number);
-        state.random_start.set(number);
         state.with_network(|network| {
-            network.links.random = Random::new(number);
+            network.links.choices = WorldChoices::new(self.seed.clone());
             self.chances.install(&self.link, network);
         });
         World {
@@ -187,6 +202,9 @@ impl WorldBuilder {
                 script: RefCell::default(),
                 scripted: Cell::default(),
                 stage: Cell::default(),
+                acted: RefCell::default(),
+                failure: RefCell::default(),
+                outcomes: RefCell::default(),
             }),
         }
     }
@@ -330,8 +348,8 @@ impl Host {
         state.with_host(self.id, |host| host.name.clone())
     }
 
-    /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
-    /// vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
+    /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets and
+    /// child processes vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
     ///
     /// Nothing happens if the host is down already. The world does not wait for a program that has crashed,
     /// unless an action of the [script](World::at) is still to come, which may restart it.

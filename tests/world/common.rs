@@ -46,8 +46,6 @@ fn value<T>(result: Result<T, RunError>) -> T {
 /// Addresses of the host.
 pub mod net {
     use std::net::SocketAddr;
-    use std::path::PathBuf;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     pub use super::real::net::{ANY, destroy, tcp_pair};
 
@@ -68,15 +66,19 @@ pub mod net {
     }
 
     /// A path on the disk of the host.
+    #[cfg(unix)]
     pub struct SocketPath {
-        pub path: PathBuf,
+        pub path: std::path::PathBuf,
     }
 
+    #[cfg(unix)]
     impl SocketPath {
         pub fn new() -> SocketPath {
+            use std::sync::atomic::{AtomicUsize, Ordering};
+
             static NUMBER: AtomicUsize = AtomicUsize::new(0);
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let path = PathBuf::from(format!("/tmp/socket-{number}"));
+            let path = format!("/tmp/socket-{number}").into();
             SocketPath { path }
         }
     }

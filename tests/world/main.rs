@@ -2,8 +2,11 @@
 //! and `fs_*` are those of `tests/net` and `tests/fs`, with loops that are the only host of a world.
 
 mod chat;
+#[cfg(unix)]
+mod children;
 mod common;
 mod durability;
+mod explore;
 mod failures;
 mod faults;
 mod files;

@@ -1,5 +1,6 @@
 //! Signals that the script of a world delivers.
 
+use nodeloop::Seed;
 use nodeloop::net::{TcpListener, TcpStream};
 use nodeloop::signal::{SignalKind, ctrl_c, on_signal, raise_default, signal};
 use nodeloop::test::World;
@@ -176,4 +177,27 @@ fn the_kinds_of_unix_keep_their_effects() {
     });
     world.run();
     notes.assert(["5ms reload", "7ms terminated"]);
+}
+
+/// A seed may hold back what arrives, but loses nothing.
+#[test]
+fn every_signal_arrives_for_every_seed() {
+    let _limit = limit();
+    for number in 1..=20 {
+        let world = World::builder().seed(Seed::new(number)).build();
+        let log = world.log();
+        world.host("h").run(async move || {
+            let seen = log.clone();
+            on_signal(INTERRUPT, move || seen.add("signal")).unwrap();
+            for _ in 0..20 {
+                nodeloop::set_immediate(|| ());
+                sleep(ms(1)).await;
+            }
+        });
+        for at in [3, 3, 7] {
+            world.at(ms(at), |world| world.host("h").deliver_signal(INTERRUPT));
+        }
+        world.run();
+        world.log().assert_order(["signal"; 3]);
+    }
 }

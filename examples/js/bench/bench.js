@@ -1,8 +1,9 @@
 // Times the queues: `nodeloop-js bench/bench.js` beside `node bench/bench.js`. Prints the best of five runs
-// for each, in nanoseconds for one step.
+// for each, in nanoseconds for one step. `bench.js NAME STEPS` runs one workload once, for a profile.
 'use strict';
 
-const STEPS = 200000;
+const [only, steps] = process.argv.slice(2);
+const STEPS = Number(steps ?? 200000);
 
 // Each calls `done` after all steps.
 const workloads = {
@@ -55,6 +56,10 @@ const workloads = {
 };
 
 (async () => {
+  if (only !== undefined) {
+    await new Promise((resolve) => workloads[only](resolve));
+    return;
+  }
   for (const [name, work] of Object.entries(workloads)) {
     let best = Infinity;
     for (let run = 0; run < 5; run += 1) {

@@ -38,7 +38,6 @@ pub(crate) mod footprint;
 mod held_back;
 mod journaled;
 pub(crate) mod order;
-mod seed;
 
 use std::io;
 use std::rc::Rc;
@@ -47,6 +46,9 @@ use std::time::Duration;
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::choices::Choices;
+pub(crate) use crate::reactor::choices::Decision;
+pub use crate::reactor::choices::{InvalidSeed, Seed};
 use crate::reactor::journal::Journal;
 use crate::reactor::registrations::{Direction, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::RemoteQueue;
@@ -54,8 +56,6 @@ use explorer::Explorer;
 use footprint::{Access, Footprints, Key};
 use journaled::Journaled;
 use order::{Order, OrderRecord, Plan};
-pub(crate) use seed::Decision;
-pub use seed::{InvalidSeed, Seed};
 
 /// Decides what arrives next.
 pub(crate) enum Delivery {
@@ -71,8 +71,13 @@ impl Delivery {
     pub(crate) fn new(seed: Option<Seed>) -> Delivery {
         match seed {
             None => Delivery::InOrder,
-            Some(seed) => Delivery::Explored(Box::new(Explorer::new(seed))),
+            Some(seed) => Delivery::explored(Rc::new(Choices::new(seed))),
         }
+    }
+
+    /// Returns a delivery that asks `choices`.
+    pub(crate) fn explored(choices: Rc<Choices>) -> Delivery {
+        Delivery::Explored(Box::new(Explorer::new(choices)))
     }
 
     pub(crate) fn journaled(journal: Rc<Journal>) -> Delivery {
@@ -263,6 +268,14 @@ impl Delivery {
         match self {
             Delivery::InOrder | Delivery::Journaled(_) => {}
             Delivery::Explored(explorer) => explorer.jobs_have_finished(end),
+        }
+    }
+
+    /// Begins the part of a recording that belongs to the next arrival.
+    #[cold]
+    pub(super) fn begin_segment(&self, number: usize) {
+        if let Delivery::Journaled(journaled) = self {
+            journaled.begin_segment(number);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The functions of `std::fs`, made of the operations of a disk in the way in which those of std are
 //! made of system calls on Linux.
 
+use std::collections::BTreeMap;
 use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -332,22 +333,39 @@ impl Volume {
     /// Returns the paths of all files, symbolic links and sockets, sorted.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
+        self.for_each_path(|number, path| {
+            if !self.is_directory(number) {
+                files.push(path.to_owned());
+            }
+        });
+        files.sort();
+        files
+    }
+
+    /// Returns a path of each inode that has one.
+    pub(super) fn paths(&self) -> BTreeMap<InodeNumber, String> {
+        let mut paths = BTreeMap::new();
+        self.for_each_path(|number, path| {
+            paths.insert(number, path.display().to_string());
+        });
+        paths
+    }
+
+    fn for_each_path(&self, mut visit: impl FnMut(InodeNumber, &Path)) {
         let mut directories = vec![(ROOT, PathBuf::from("/"))];
+        visit(ROOT, Path::new("/"));
         while let Some((number, path)) = directories.pop() {
             let Ok(directory) = self.directory(number) else {
                 continue;
             };
             for (name, entry) in &directory.entries {
                 let below = path.join(name);
+                visit(*entry, &below);
                 if self.is_directory(*entry) {
                     directories.push((*entry, below));
-                } else {
-                    files.push(below);
                 }
             }
         }
-        files.sort();
-        files
     }
 }
 

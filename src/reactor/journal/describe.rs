@@ -75,6 +75,10 @@ impl Operation {
         }
     }
 
+    pub(super) fn kind_of_subject(self) -> &'static str {
+        self.words().1
+    }
+
     /// Returns whether the subject is compared. Places move when a program is changed.
     pub(super) fn has_stable_subject(self) -> bool {
         !matches!(self.words().1, "place" | "")

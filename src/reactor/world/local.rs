@@ -54,7 +54,9 @@ pub(super) struct LocalStream {
     /// Whether a write has found no room.
     was_full: bool,
     /// Whether the connection waits to be accepted.
-    pub(super) is_queued: bool,
+    is_queued: bool,
+    /// Whether a child process has this end, which reads everything at once.
+    is_of_child: bool,
 }
 
 /// The longest queue of a listener (`net.core.somaxconn`).
@@ -72,7 +74,13 @@ impl LocalStream {
             is_write_shut: false,
             was_full: false,
             is_queued: false,
+            is_of_child: false,
         }
+    }
+
+    /// Returns whether no program of a host has this end.
+    pub(super) fn is_internal(&self) -> bool {
+        self.is_queued || self.is_of_child
     }
 
     /// Returns what the socket is ready for, as `unix_poll` does.
@@ -274,7 +282,7 @@ impl Network {
                 None => Err(Errno::WouldBlock),
             };
         }
-        let length = self.shortened(self.short_reads, longest);
+        let length = self.shortened(id, self.short_reads, longest, "read");
         if length < longest {
             self.mark(id); // the rest is reported again
         }
@@ -313,18 +321,37 @@ impl Network {
             stream.was_full = true;
             return Err(Errno::WouldBlock);
         }
-        let length = self.shortened(self.short_writes, bytes.len()).min(room);
+        let length = self
+            .shortened(id, self.short_writes, bytes.len(), "write")
+            .min(room);
         let stream = self.local_stream(id).ok_or(Errno::NotConnected)?;
         stream.was_full |= length == room && length < bytes.len();
-        stream.unread += length;
         let peer = stream.peer;
-        if let Some(peer) = self.local_stream(peer) {
-            peer.incoming.extend(&bytes[..length]);
+        if self.local_stream(peer).is_some_and(|it| it.is_of_child) {
+            return Ok(length);
         }
-        if length > 0 {
+        self.feed_local(id, &bytes[..length]);
+        Ok(length)
+    }
+
+    /// Writes bytes even if there is no room.
+    pub(super) fn feed_local(&mut self, id: SocketId, bytes: &[u8]) {
+        let Some(stream) = self.local_stream(id).filter(|_| !bytes.is_empty()) else {
+            return;
+        };
+        stream.unread += bytes.len();
+        let peer = stream.peer;
+        if let Some(stream) = self.local_stream(peer) {
+            stream.incoming.extend(bytes);
             self.mark(peer);
         }
-        Ok(length)
+    }
+
+    /// Gives an end to a child process.
+    pub(super) fn set_internal(&mut self, id: SocketId) {
+        if let Some(stream) = self.local_stream(id) {
+            stream.is_of_child = true;
+        }
     }
 
     /// Shuts down directions. The other end notices both: after its peer has shut down reading, a write

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::WorldHost;
+use super::network::Network;
+use super::{HostId, WorldHost};
 use crate::reactor::registrations::SignalNumber;
 
 /// The signals of a host whose program runs.
 #[derive(Default)]
-pub(crate) struct HostSignals {
+pub(super) struct HostSignals {
     listened: BTreeSet<SignalNumber>,
     arrived: BTreeMap<SignalNumber, Arrived>,
 }
@@ -22,7 +23,7 @@ struct Arrived {
 
 impl HostSignals {
     /// Adds a signal. Returns `false` if the program does not listen to it.
-    pub(crate) fn deliver(&mut self, number: SignalNumber) -> bool {
+    pub(super) fn deliver(&mut self, number: SignalNumber) -> bool {
         let is_listened = self.listened.contains(&number);
         if is_listened {
             self.arrived.entry(number).or_default().count += 1;
@@ -39,6 +40,13 @@ impl HostSignals {
 
     fn has_news(&self) -> bool {
         self.arrived.values().any(|arrived| !arrived.is_announced)
+    }
+}
+
+impl Network {
+    /// Delivers a signal. Returns `false` if the program of the host does not listen to it.
+    pub(crate) fn deliver_signal(&mut self, host: HostId, number: SignalNumber) -> bool {
+        self.host(host).signals.deliver(number)
     }
 }
 
@@ -73,7 +81,6 @@ impl WorldHost {
     }
 
     fn with_signals<R>(&self, call: impl FnOnce(&mut HostSignals) -> R) -> R {
-        self.world
-            .with_host(self.id, |host| call(&mut host.signals))
+        call(&mut self.world.network.borrow_mut().host(self.id).signals)
     }
 }

@@ -5,12 +5,15 @@
 //! the handshake.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::HostId;
 use super::address::Address;
 use super::errors::Errno;
 use super::network::{EventKey, Network, SocketId};
+use super::sources::Source;
+use crate::reactor::choices::Choices;
 use crate::reactor::registrations::Readiness;
 
 /// A packet of a connection.
@@ -219,7 +222,7 @@ impl Network {
             .map_or(0, |it| it.incoming.len().min(buffer.len()));
         let limit = match peek {
             true => longest,
-            false => self.shortened(self.short_reads, longest),
+            false => self.shortened(id, self.short_reads, longest, "read"),
         };
         if limit < longest {
             self.mark(id); // the rest is reported again
@@ -252,11 +255,15 @@ impl Network {
         let may_reset = self
             .stream(id)
             .is_some_and(|it| it.state == StreamState::Connected);
-        if may_reset && self.links.random.happens(self.resets, &mut self.faults) {
-            self.reset_both(id);
+        if may_reset && let Some(chance) = self.resets {
+            let choices = self.choices_of(id)?;
+            let describe = || format!("a write of {} bytes found a reset", bytes.len());
+            if chance.happens(&choices, &mut self.faults, describe) {
+                self.reset_both(id);
+            }
         }
         let limit = match may_reset {
-            true => self.shortened(self.short_writes, bytes.len()),
+            true => self.shortened(id, self.short_writes, bytes.len(), "write"),
             false => bytes.len(),
         };
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
@@ -280,6 +287,12 @@ impl Network {
         let length = accepted.len();
         self.pump(id);
         Ok(length)
+    }
+
+    /// Returns the choices about the calls of a socket.
+    pub(super) fn choices_of(&mut self, id: SocketId) -> Result<Rc<Choices>, Errno> {
+        let host = self.socket(id)?.host;
+        Ok(self.links.choices.of(Source::Sockets(host)))
     }
 
     pub(super) fn shut(&mut self, id: SocketId, read: bool, write: bool) -> Result<(), Errno> {

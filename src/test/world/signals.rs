@@ -2,6 +2,7 @@
 
 use super::Host;
 use super::machine::Power;
+use crate::reactor::world::Network;
 use crate::signal::kind::SignalKind;
 use crate::signal::source;
 
@@ -77,7 +78,8 @@ impl Host {
             self.name()
         );
         let (number, state) = (kind.as_raw(), &self.world.inner.state);
-        let is_delivered = state.with_host(self.id, |host| host.signals.deliver(number));
+        let deliver = |network: &mut Network| network.deliver_signal(self.id, number);
+        let is_delivered = state.with_network(deliver);
         assert!(
             is_delivered || source::is_harmless(number),
             "the program of host \"{}\" does not listen to {}, which would end it: let it listen before, or \

@@ -3,12 +3,14 @@
 //! | what Node does not guarantee | what is permuted | what is not |
 //! |---|---|---|
 //! | the order of jobs that run at the same time | which of the first N jobs finishes next | a job before one that has to finish for it to get a thread (R60) |
+//! | the same in a simulated world: the order of jobs that finish at the same time | any of those that can have a thread is next, in this poll phase or in the next | jobs that finish at different times |
 //! | whether a completion has arrived when a poll phase that does not wait looks | a job is delivered now or later | jobs after `wait_for_jobs`, which have finished |
 //! | the order of descriptors in one poll phase, and of messages of different threads | lanes are merged | a lane: one descriptor, one thread |
 //! | the number of poll phases that an operation needs | the rest is delivered by the next one | |
 //! | whether a millisecond has passed when the timers phase reads the clock | a timer due within one is due | a held clock, an `advance`, the order of timers |
 //! | whether a descriptor can be written to without waiting | a write waits for the poll phase | |
-//! | how long a peer takes to reply | a simulated operation takes longer, within its range | an operation of a known duration, and the order of completions by their times |
+//! | how long a peer takes to reply | a simulated operation takes longer, within its range | an operation of a known duration, and the order of completions by their times, then as they were started |
+//! | the order of packets of different connections, and of hosts that have something to do at one instant | any is next (`reactor/world/network.rs`, `test/world/schedule.rs`) | packets of one connection |
 //!
 //! To be repeatable, job results are not delivered as they arrive: the seed decides which is next,
 //! and the loop waits until that job has really finished. Simulated completions are guaranteed for
@@ -16,6 +18,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use mio::Token;
@@ -23,11 +26,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use super::footprint::{Access, Key};
-use super::held_back::{HeldBack, Lane};
+use super::held_back::{HeldBack, Lane, SimulatedJobs};
 use super::order::{Actor, Drift, Order};
-use super::seed::{Choices, Decision, Seed};
 use crate::blocking::pool::{JobId, JobResult, Pool};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::choices::{Choices, Decision, Seed};
 use crate::reactor::clock::machine_now;
 use crate::reactor::registrations::{Direction, Readiness, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::Message;
@@ -38,7 +41,7 @@ const JOB_WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(crate) struct Explorer {
-    pub(super) choices: Choices,
+    pub(super) choices: Rc<Choices>,
     /// The order of this run, if the seed is that of an order.
     pub(super) order: Option<Order>,
     pub(super) held_back: RefCell<HeldBack>,
@@ -64,16 +67,16 @@ enum JobMode {
 }
 
 impl Explorer {
-    pub(super) fn new(seed: Seed) -> Explorer {
+    pub(super) fn new(choices: Rc<Choices>) -> Explorer {
         Explorer {
-            order: seed.is_order().then(Order::default),
-            choices: Choices::new(seed),
+            order: choices.seed().is_order().then(Order::default),
+            choices,
             ..Explorer::default()
         }
     }
 
     pub(super) fn seed(&self) -> Seed {
-        self.choices.seed.clone()
+        self.choices.seed().clone()
     }
 
     pub(super) fn decisions(&self) -> Vec<Decision> {
@@ -128,7 +131,15 @@ impl Explorer {
             }
         }
         let name = |batched: &Batched| name(batched, phase, cx);
-        let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, name);
+        let jobs = SimulatedJobs {
+            outstanding: match cx.pool.has_threads() {
+                true => Vec::new(),
+                false => cx.pool.outstanding_ids(),
+            },
+            limit: cx.pool.limit(),
+            known_finished: self.known_finished.get(),
+        };
+        let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, jobs, name);
         batch.extend(self.unwanted.take().into_iter().map(Batched::Message));
         phase.batch.replace(batch);
         Ok(PollOutcome::Arrivals)
@@ -175,17 +186,19 @@ impl Explorer {
                         }
                     });
                 }
-                Batched::Simulated(_)
-                | Batched::SimulatedJob(_)
-                | Batched::Message(_)
-                | Batched::Journaled(_) => {
+                Batched::SimulatedJob(id) => {
+                    let end = cx.pool.finished_at(id).filter(|_| self.order.is_none());
+                    let lane = end.map_or(Lane::Simulated, |end| Lane::SimulatedJob(id, end));
+                    held_back.push(lane, batched);
+                }
+                Batched::Simulated(_) | Batched::Message(_) | Batched::Journaled(_) => {
                     held_back.push(Lane::Simulated, batched);
                 }
                 Batched::Ready(token, _) => held_back.push(Lane::Source(token), batched),
                 Batched::Signal(_) | Batched::SignalCallback(_) => {
                     held_back.push(Lane::Signals, batched);
                 }
-                Batched::Undecided => {} // left by a run that was stopped
+                Batched::Undecided | Batched::Segment(_) => {} // left by a run that was stopped
             }
         }
     }
@@ -452,7 +465,11 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
         Batched::SimulatedJob(id) => job_name(*id, cx.pool),
-        Batched::InRemoteQueue(_) | Batched::Journaled(_) | Batched::Undecided => {
+        Batched::Journaled(envelope) => match &envelope.message {
+            Message::JobDone(id, _) => job_name(*id, cx.pool),
+            _ => "a message".to_owned(),
+        },
+        Batched::InRemoteQueue(_) | Batched::Undecided | Batched::Segment(_) => {
             "a message".to_owned()
         }
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {

@@ -12,7 +12,12 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use mio::Token;
+
 use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
+use super::explorer::name;
+use crate::blocking::pool::JobId;
+use crate::reactor::choices::Choices;
 use crate::reactor::clock::machine_now;
 use crate::reactor::journal::format::{ArrivalRecord, JobRecord};
 use crate::reactor::journal::value::Output;
@@ -129,10 +134,19 @@ impl Journaled {
         let mut registrations = phase.registrations.borrow_mut();
         registrations.merge_events(std::iter::empty(), |_, _| {});
         drop(registrations);
+        let segment = reader.segments_of_poll(poll.arrivals.len());
+        let mut parts = Vec::new();
         for arrival in &poll.arrivals {
             if self.replay_arrival(arrival, reader, phase, cx)?.is_none() {
                 return Ok(PollOutcome::ClockHeld);
             }
+            if segment.is_some() {
+                parts.push(phase.batch.take());
+            }
+        }
+        if let Some(first) = segment {
+            let batch = merged(parts, first, reader.choices(), phase, cx);
+            phase.batch.replace(batch);
         }
         Ok(match poll.is_held {
             true => PollOutcome::ClockHeld,
@@ -163,7 +177,9 @@ impl Journaled {
             }
             ArrivalRecord::Ready(number, flags) => {
                 let mut registrations = phase.registrations.borrow_mut();
-                let Some(token) = registrations.token_of(*number) else {
+                let program = reader.program_source_of(*number);
+                let token = program.and_then(|number| registrations.token_of(number));
+                let Some(token) = token else {
                     reader.diverge(format!("no source {number} is open"));
                     return Ok(None);
                 };
@@ -173,19 +189,22 @@ impl Journaled {
                 Batched::Ready(token, readiness_of(*flags))
             }
             ArrivalRecord::Signal(number) => Batched::Signal(*number as i32),
-            ArrivalRecord::Job(id, JobRecord::Result(bytes)) => {
-                let codec = cx.pool.codec(*id);
-                let value =
-                    codec.and_then(|codec| reader.job_result(bytes, |input| (codec.take)(input)));
-                let Some(value) = value else {
-                    reader.diverge(format!("no job {id} whose result has the recorded type"));
+            ArrivalRecord::Job(recorded, how) => {
+                let Some(id) = reader.program_job_of(*recorded) else {
+                    reader.diverge(format!("job {recorded} was not submitted"));
                     return Ok(None);
                 };
-                Batched::Message(Message::JobDone(*id, Ok(value)))
-            }
-            ArrivalRecord::Job(id, JobRecord::Panicked(text)) if cx.pool.codec(*id).is_some() => {
-                let payload = Box::new(text.clone());
-                Batched::Message(Message::JobDone(*id, Err(payload)))
+                match self.job_done(id, how, reader, cx) {
+                    Some(message) => Batched::Message(message),
+                    None if matches!(how, JobRecord::Result(_)) => {
+                        reader.diverge(format!("no job {id} whose result has the recorded type"));
+                        return Ok(None);
+                    }
+                    None => match self.wait_for(&ArrivalRecord::Job(id, how.clone()), phase, cx)? {
+                        Some(envelope) => Batched::Journaled(envelope),
+                        None => return Ok(never_sent(reader)),
+                    },
+                }
             }
             ArrivalRecord::Unsupported => {
                 reader.diverge("a message that a replay can't make".to_owned());
@@ -193,16 +212,40 @@ impl Journaled {
             }
             of_thread => match self.wait_for(of_thread, phase, cx)? {
                 Some(envelope) => Batched::Journaled(envelope),
-                None => {
-                    let seconds = LONGEST_WAIT.as_secs();
-                    let missing = "no thread of the program has sent it";
-                    reader.diverge(format!("{missing} within {seconds} seconds"));
-                    return Ok(None);
-                }
+                None => return Ok(never_sent(reader)),
             },
         };
         phase.batch.borrow_mut().push_back(batched);
         Ok(Some(()))
+    }
+
+    /// Returns the recorded result of a job; `None` if the job has to be run again.
+    fn job_done(
+        &self,
+        id: JobId,
+        how: &JobRecord,
+        reader: &Reader,
+        cx: &PollContext<'_>,
+    ) -> Option<Message> {
+        let codec = cx.pool.codec(id);
+        let result = match how {
+            JobRecord::Opaque => return None,
+            JobRecord::Result(bytes) => {
+                let take = codec?.take;
+                Ok(reader.job_result(bytes, take)?)
+            }
+            JobRecord::Panicked(text) => {
+                codec?;
+                Err(Box::new(text.clone()) as _)
+            }
+        };
+        Some(Message::JobDone(id, result))
+    }
+
+    pub(super) fn begin_segment(&self, number: usize) {
+        if let Some(reader) = self.journal.reader() {
+            reader.begin_segment(number);
+        }
     }
 
     /// Waits until a thread has sent this message.
@@ -228,6 +271,94 @@ impl Journaled {
             };
             self.journal.paused(|| phase.wait_for_message(cx, left))?;
         }
+    }
+}
+
+/// Ends a replay because a message does not arrive.
+fn never_sent(reader: &Reader) -> Option<()> {
+    let seconds = LONGEST_WAIT.as_secs();
+    reader.diverge(format!(
+        "no thread of the program has sent it within {seconds} seconds"
+    ));
+    None
+}
+
+/// Returns a batch with the arrivals of one poll phase, each after its segment, in the order that `choices`
+/// choose.
+///
+/// The events of one source keep their order, and so do simulated completions. Signals come last (R64), and a
+/// job only if it can have had a thread (R60).
+fn merged(
+    parts: Vec<VecDeque<Batched>>,
+    first_segment: usize,
+    choices: Option<&Rc<Choices>>,
+    phase: &PollPhase,
+    cx: &PollContext<'_>,
+) -> VecDeque<Batched> {
+    let rest = Batched::Segment(first_segment + parts.len());
+    let numbers = first_segment..;
+    let lanes = parts.iter().map(lane_of).collect::<Vec<_>>();
+    let mut left: Vec<(usize, Lane, VecDeque<Batched>)> = numbers
+        .zip(lanes)
+        .zip(parts)
+        .map(|((number, lane), part)| (number, lane, part))
+        .collect();
+    let mut running = cx.pool.outstanding_ids();
+    let mut batch = VecDeque::new();
+    while !left.is_empty() {
+        let has_others = left.iter().any(|(_, lane, _)| *lane != Lane::Signals);
+        let may_come = |index: &usize| {
+            let lane = left[*index].1;
+            let is_first = left[..*index].iter().all(|(_, other, _)| *other != lane);
+            let has_thread = match &lane {
+                Lane::Job(id) => running[..running.len().min(cx.pool.limit())].contains(id),
+                _ => true,
+            };
+            is_first && has_thread && (lane != Lane::Signals || !has_others)
+        };
+        let mut heads: Vec<usize> = (0..left.len()).filter(may_come).collect();
+        if heads.is_empty() || heads[0] != 0 {
+            heads = vec![0]; // the recorded order is possible in any case
+        }
+        let name = |head: usize| {
+            let batched = left[heads[head]].2.front();
+            batched.map_or_else(|| "nothing".to_owned(), |it| name(it, phase, cx))
+        };
+        let chosen = choices.map_or(0, |choices| {
+            choices.choose(heads.len(), |chosen| {
+                format!("{} came before {}", name(chosen), name(0))
+            })
+        });
+        let (number, lane, part) = left.remove(heads[chosen]);
+        if let Lane::Job(id) = lane {
+            running.retain(|other| *other != id);
+        }
+        batch.push_back(Batched::Segment(number));
+        batch.extend(part);
+    }
+    batch.push_back(rest);
+    batch
+}
+
+/// What keeps its order among the arrivals of a poll phase.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Simulated,
+    Source(Token),
+    Job(JobId),
+    Signals,
+}
+
+fn lane_of(part: &VecDeque<Batched>) -> Lane {
+    match part.front() {
+        Some(Batched::Ready(token, _)) => Lane::Source(*token),
+        Some(Batched::Signal(_)) => Lane::Signals,
+        Some(Batched::Message(Message::JobDone(id, _))) => Lane::Job(*id),
+        Some(Batched::Journaled(envelope)) => match &envelope.message {
+            Message::JobDone(id, _) => Lane::Job(*id),
+            _ => Lane::Simulated,
+        },
+        _ => Lane::Simulated,
     }
 }
 
@@ -262,7 +393,8 @@ fn record(
         | Batched::Message(_)
         | Batched::SignalCallback(_)
         | Batched::SimulatedJob(_)
-        | Batched::Undecided => out.byte(10),
+        | Batched::Undecided
+        | Batched::Segment(_) => out.byte(10),
     }
 }
 
