@@ -185,24 +185,30 @@ impl Work {
         }
     }
 
-    /// Returns the work that wakes the task that is polled with `cx`. `task` is its key, if the loop knows
-    /// it.
-    #[inline]
-    pub(crate) fn waking(task: Option<TaskKey>, cx: &Context<'_>) -> Work {
-        match task {
-            Some(task) => Work::WakeTask(task),
-            None => Work::Wake(Some(cx.waker().clone())),
+    /// Makes it the wake of the task that is polled with `cx`; `task` is its key, if the loop knows it.
+    /// Returns what the caller drops outside of any borrow.
+    #[must_use]
+    #[inline(always)] // so that the work is written in its place
+    pub(crate) fn set_waking(&mut self, task: Option<TaskKey>, cx: &Context<'_>) -> Option<Work> {
+        if !matches!(self, Work::Wake(None) | Work::WakeTask(_)) {
+            return self.replace_waker(task, cx);
         }
+        let before = match task {
+            Some(task) => std::mem::replace(self, Work::WakeTask(task)),
+            None => std::mem::replace(self, Work::Wake(Some(cx.waker().clone()))),
+        };
+        std::mem::forget(before); // it owns nothing
+        None
     }
 
-    /// Returns whether it is what [`waking`](Work::waking) returns.
-    #[inline]
-    pub(crate) fn is_waking(&self, task: Option<TaskKey>, cx: &Context<'_>) -> bool {
-        match (self, task) {
-            (Work::WakeTask(known), Some(task)) => *known == task,
-            (Work::Wake(Some(waker)), None) => waker.will_wake(cx.waker()),
-            _ => false,
-        }
+    #[inline(never)]
+    fn replace_waker(&mut self, task: Option<TaskKey>, cx: &Context<'_>) -> Option<Work> {
+        let wake = match (&*self, task) {
+            (Work::Wake(Some(known)), None) if known.will_wake(cx.waker()) => return None,
+            (_, Some(task)) => Work::WakeTask(task),
+            (_, None) => Work::Wake(Some(cx.waker().clone())),
+        };
+        Some(std::mem::replace(self, wake))
     }
 
     /// Returns the waker that it wakes, if any. `waker_of` returns that of a task.

@@ -12,6 +12,7 @@
 //! | `timer.rs` | a timer |
 //! | `list.rs` | the lists and their queue |
 //! | `pass.rs` | one pass of the phase: which timer is called next |
+//! | `ahead.rs` | what the timers after that need, if there are many |
 //! | `resources.rs` | the list of timers for a report |
 //!
 //! The life of a timer:
@@ -49,6 +50,7 @@ use self::pass::Pass;
 use self::timer::{Slots, Timer};
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind, Work};
 
+mod ahead;
 mod list;
 mod pass;
 mod resources;

@@ -217,16 +217,9 @@ pub(crate) fn poll_timer(
     let mut timers = state.timers.borrow_mut();
     if timers.is_pending(key) {
         let task = state.polled_task(cx);
-        let work = timers.pending_work(key);
-        let replaced = match work.is_waking(task, cx) {
-            true => Work::Wake(None),
-            false => std::mem::replace(work, Work::waking(task, cx)),
-        };
+        let replaced = timers.pending_work(key).set_waking(task, cx);
         drop(timers);
-        match replaced {
-            Work::Wake(None) => std::mem::forget(replaced), // it owns nothing
-            replaced => drop(replaced),
-        }
+        drop(replaced);
         *progress = Progress::Waiting;
         return Poll::Pending;
     }

@@ -111,6 +111,11 @@ impl Slots {
         std::mem::forget(self.slab.remove(key.index()));
     }
 
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
     pub(super) fn get(&self, key: TimerKey) -> Option<&Timer> {
         self.slab.get(key.index())
     }
