@@ -8,6 +8,7 @@
 use std::ops::ControlFlow;
 
 use crate::event_loop::external::ExternalCallback;
+use crate::event_loop::invoke::Flow;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
@@ -140,13 +141,29 @@ impl Runner<'_> {
             let _ = self.checkpoint(); // R12: what an error has left runs before the immediates (R55)
         }
         self.check.borrow_mut().begin_round();
-        while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
-            if self.call(macrotask).is_continue() {
+        while let Some(called) = self.call_immediate() {
+            if called.is_continue() {
                 let _ = self.checkpoint(); // R58: a panic in the drain does not end the round
             } else if self.check.borrow().round_is_over() {
                 self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
             }
         }
+    }
+
+    /// Calls the next immediate of the round, unless the run is stopping.
+    #[inline(always)] // a part of the check phase
+    fn call_immediate(&self) -> Option<Flow> {
+        if self.is_stopping() {
+            return None;
+        }
+        let mut check = self.check.borrow_mut();
+        if let Some((origin, task)) = check.next_wake() {
+            drop(check);
+            return Some(self.call_wake(origin, task));
+        }
+        let macrotask = check.next();
+        drop(check);
+        Some(self.call(macrotask?))
     }
 
     #[inline]

@@ -247,14 +247,25 @@ impl LoopState {
         work: Work,
         location: SourceLocation,
     ) -> Option<ImmediateId> {
-        let mut entry = 0;
-        if !self.is_on_fast_path() {
-            if !self.is_open() {
-                return None;
-            }
-            entry = self.notify_immediate(location);
-        }
+        let entry = self.accept_immediate(location)?;
         Some(self.check.borrow_mut().push(work, location, entry))
+    }
+
+    /// Queues an immediate that wakes a task, which is not known yet.
+    #[inline]
+    pub(crate) fn push_waking_immediate(&self, location: SourceLocation) -> Option<ImmediateId> {
+        let entry = self.accept_immediate(location)?;
+        Some(self.check.borrow_mut().push_wake(location, entry))
+    }
+
+    /// Returns the number of the entry of a new immediate, or `None` if the loop is cancelling.
+    #[inline]
+    fn accept_immediate(&self, location: SourceLocation) -> Option<u32> {
+        match self.is_on_fast_path() {
+            true => Some(0),
+            false if self.is_open() => Some(self.notify_immediate(location)),
+            false => None,
+        }
     }
 
     /// Removes an immediate and drops it.
@@ -341,7 +352,7 @@ impl LoopState {
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is
     /// cancelling drops the work. `now` is a reading of the clock for this timer alone (R26).
-    #[inline]
+    #[inline(always)] // so that the timer is not copied
     pub(crate) fn arm_timer(
         &self,
         timer: Macrotask,
@@ -353,7 +364,9 @@ impl LoopState {
             return None;
         }
         let mut timers = self.timers.borrow_mut();
-        let key = timers.arm(timer, duration_ms, whole_ms(now));
+        let kind = (timer.origin.kind, timer.origin.location);
+        let (key, work) = timers.arm(kind, duration_ms, whole_ms(now));
+        std::mem::forget(std::mem::replace(work, timer.work)); // a new one is `Nothing`
         drop(timers);
         if !is_on_fast_path {
             self.timer_armed(key);

@@ -20,6 +20,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -403,6 +404,20 @@ impl LoopState {
         }
     }
 
+    /// Loads what the timers after the running one will need (`phases/timers/ahead.rs`).
+    #[inline(never)]
+    pub(super) fn load_ahead(&self) {
+        let ahead = self.timers.borrow().look_ahead();
+        let tasks = self.tasks.borrow();
+        if let Some(task) = ahead.second.and_then(|task| tasks.get(task.index)) {
+            black_box(task.number);
+        }
+        let task = ahead.next.and_then(|task| tasks.get(task.index));
+        if let Some(promise) = task.and_then(|task| task.promise.as_ref()) {
+            black_box(promise.created_at());
+        }
+    }
+
     /// Wakes a task of the loop that is running, unless the task has ended.
     #[inline]
     pub(crate) fn schedule_task(&self, task: TaskKey) {
@@ -469,8 +484,8 @@ impl LoopState {
         listed.collect()
     }
 
-    /// Returns how many reactions contain the key of the task that settles this promise. An immediate that
-    /// does keeps the loop alive.
+    /// Returns how many reactions and timers contain the key of the task that settles this promise. An
+    /// immediate that does keeps the loop alive.
     pub(crate) fn count_wakes_of(&self, promise: u64) -> usize {
         let mut count = 0;
         let mut add = |awaited: &dyn PendingPromise| count += awaited.count_wakes_of(promise);
@@ -478,7 +493,7 @@ impl LoopState {
             task.promise.as_deref().into_iter().for_each(&mut add);
         }
         self.awaited.for_each(add);
-        count
+        count + self.timers.borrow().count_wakes_of(promise)
     }
 
     /// Returns a waker of a task, unless it has ended.

@@ -76,8 +76,8 @@ enum Batched {
     Simulated(Macrotask),
     /// A job of a simulated host that has finished.
     SimulatedJob(JobId),
-    /// A message that is still in the remote queue.
-    InRemoteQueue,
+    /// So many messages that are still in the remote queue.
+    InRemoteQueue(usize),
     /// A message that a delivery has taken out of the remote queue.
     Message(Message),
     /// The same, with what identifies it in a journal.
@@ -199,13 +199,25 @@ impl PollPhase {
     /// Returns the next collected arrival.
     pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {
-            let batched = self.batch.borrow_mut().pop_front()?;
+            let mut batch = self.batch.borrow_mut();
+            if let Some(Batched::InRemoteQueue(left)) = batch.front_mut()
+                && *left > 1
+            {
+                *left -= 1;
+                drop(batch);
+                if let Some(envelope) = remote_queue.pop() {
+                    return Some(Arrival::Message(envelope.message));
+                }
+                continue;
+            }
+            let batched = batch.pop_front()?;
+            drop(batch);
             match batched {
                 Batched::Simulated(macrotask) | Batched::SignalCallback(macrotask) => {
                     return Some(Arrival::Macrotask(macrotask));
                 }
                 Batched::SimulatedJob(id) => return Some(Arrival::SimulatedJob(id)),
-                Batched::InRemoteQueue => {
+                Batched::InRemoteQueue(_) => {
                     if let Some(envelope) = remote_queue.pop() {
                         return Some(Arrival::Message(envelope.message));
                     }
@@ -311,7 +323,7 @@ impl PollPhase {
         let is_in_batch_only = |batched: &Batched| {
             !matches!(
                 batched,
-                Batched::InRemoteQueue | Batched::Undecided | Batched::Segment(_)
+                Batched::InRemoteQueue(_) | Batched::Undecided | Batched::Segment(_)
             )
         };
         self.registrations.borrow().has_refed_waiters()
@@ -359,7 +371,7 @@ impl PollPhase {
                 Batched::Journaled(envelope) => messages.push(envelope.message),
                 // The queue keeps its messages, the pool its jobs, and a signal's listeners are dropped
                 // elsewhere.
-                Batched::InRemoteQueue
+                Batched::InRemoteQueue(_)
                 | Batched::SimulatedJob(_)
                 | Batched::Signal(_)
                 | Batched::Undecided
@@ -389,7 +401,7 @@ impl PollPhase {
                 registrations.location(*token),
             )),
             // Listed with the remote queue and the pool.
-            Batched::InRemoteQueue
+            Batched::InRemoteQueue(_)
             | Batched::SimulatedJob(_)
             | Batched::Undecided
             | Batched::Segment(_) => {}

@@ -171,11 +171,9 @@ impl Explorer {
         let mut held_back = self.held_back.borrow_mut();
         for batched in phase.batch.take() {
             match batched {
-                Batched::InRemoteQueue => {
-                    let Some(envelope) = cx.remote_queue.pop() else {
-                        continue;
-                    };
-                    match envelope.message {
+                Batched::InRemoteQueue(count) => {
+                    let envelopes = (0..count).map_while(|_| cx.remote_queue.pop());
+                    envelopes.for_each(|envelope| match envelope.message {
                         Message::JobDone(id, result) if cx.pool.is_outstanding(id) => {
                             self.finished.borrow_mut().insert(id, result);
                         }
@@ -186,7 +184,7 @@ impl Explorer {
                             let lane = Lane::Thread(envelope.sender);
                             held_back.push(lane, Batched::Message(message));
                         }
-                    }
+                    });
                 }
                 Batched::SimulatedJob(id) => {
                     let end = cx.pool.finished_at(id).filter(|_| self.order.is_none());
@@ -382,12 +380,23 @@ impl Explorer {
         }
     }
 
-    /// Defers the next write to a writable source to a later poll phase, if the seed decides so.
-    pub(super) fn maybe_defer_write(
+    /// Notes an operation on a source, and lets the seed decide about a write.
+    #[cold]
+    #[inline(never)] // so that an operation in other loops stays short
+    pub(super) fn before_io(
         &self,
         registrations: &mut Registrations,
         key: RegistrationKey,
+        direction: Direction,
     ) {
+        self.touch(Key::Sources, Access::Write);
+        if direction == Direction::Write {
+            self.maybe_defer_write(registrations, key);
+        }
+    }
+
+    /// Defers the next write to a writable source to a later poll phase, if the seed decides so.
+    fn maybe_defer_write(&self, registrations: &mut Registrations, key: RegistrationKey) {
         let Some(location) = registrations.writable(key) else {
             return;
         };
@@ -471,7 +480,9 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -
             Message::JobDone(id, _) => job_name(*id, cx.pool),
             _ => "a message".to_owned(),
         },
-        Batched::InRemoteQueue | Batched::Undecided | Batched::Segment(_) => "a message".to_owned(),
+        Batched::InRemoteQueue(_) | Batched::Undecided | Batched::Segment(_) => {
+            "a message".to_owned()
+        }
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
             match phase.registrations.borrow().location(*token) {
                 Some(location) => format!("the readiness of the source of {location}"),
