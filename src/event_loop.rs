@@ -8,12 +8,13 @@
 use std::ops::ControlFlow;
 
 use crate::event_loop::external::ExternalCallback;
+use crate::event_loop::invoke::Flow;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
 use crate::hooks::uncaught::drop_quietly;
 use crate::observe::event::Phase;
-use crate::phases::macrotask::{Macrotask, Origin, StepKind};
+use crate::phases::macrotask::{Macrotask, Origin, StepKind, Work};
 use crate::phases::pending::ROUNDS_AFTER_POLL;
 use crate::phases::poll::{Arrival, PollContext, PollOutcome, Wait};
 use crate::phases::timers::Step;
@@ -140,13 +141,29 @@ impl Runner<'_> {
             let _ = self.checkpoint(); // R12: what an error has left runs before the immediates (R55)
         }
         self.check.borrow_mut().begin_round();
-        while let Some(macrotask) = self.next_unless_stopping(|| self.check.borrow_mut().next()) {
-            if self.call(macrotask).is_continue() {
+        while let Some(called) = self.call_immediate() {
+            if called.is_continue() {
                 let _ = self.checkpoint(); // R58: a panic in the drain does not end the round
             } else if self.check.borrow().round_is_over() {
                 self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
             }
         }
+    }
+
+    /// Calls the next immediate of the round, unless the run is stopping.
+    #[inline(always)] // a part of the check phase
+    fn call_immediate(&self) -> Option<Flow> {
+        if self.is_stopping() {
+            return None;
+        }
+        let mut check = self.check.borrow_mut();
+        if let Some((origin, task)) = check.next_wake() {
+            drop(check);
+            return Some(self.call_wake(origin, task));
+        }
+        let macrotask = check.next();
+        drop(check);
+        Some(self.call(macrotask?))
     }
 
     #[inline]
@@ -231,10 +248,12 @@ impl Runner<'_> {
                 Arrival::Message(Message::Post(callback, location)) => {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
-                Arrival::Message(Message::Wake(runnable)) => {
-                    let state = self.shared().clone();
-                    let origin = runnable.metadata().origin(StepKind::RemoteWake);
-                    Macrotask::callback(move || state.push_task(runnable), origin)
+                Arrival::Message(Message::Wake(waker)) => {
+                    waker.receive();
+                    match self.origin_of_wake(waker.task()) {
+                        Some(origin) => Macrotask::new(Work::WakeTask(waker.task()), origin),
+                        None => continue, // it has ended
+                    }
                 }
                 Arrival::Message(Message::WakeMain(waker)) => {
                     if waker.is_finished() {
@@ -317,6 +336,7 @@ impl LoopState {
             remote_queue: &self.remote_queue,
             pool: &self.pool,
             has_refed_signals: self.signals.has_refed(),
+            tasks: self,
         }
     }
 

@@ -50,6 +50,7 @@ mod awaiter;
 mod combinators;
 mod error;
 pub(crate) mod main_task;
+mod member;
 mod next;
 mod reaction_list;
 mod reactions;

@@ -53,7 +53,7 @@ impl Runner<'_> {
             }
             loop {
                 match self.queues.pop_microtask() {
-                    Some(Microtask::Task(runnable)) => self.run_task(runnable),
+                    Some(Microtask::Task(index)) => self.run_task(index),
                     Some(Microtask::Callback(queued)) => {
                         let _ = self.run_callback(StepKind::Microtask, queued); // R54
                     }

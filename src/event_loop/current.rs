@@ -6,12 +6,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use async_task::Runnable;
-
 use super::state::LoopState;
 use crate::observe::position::Position;
 use crate::reactor::main_waker::MainWaker;
-use crate::reactor::remote_queue::{Message, TaskMeta};
+use crate::reactor::remote_queue::Message;
+use crate::reactor::task_waker::TaskWaker;
 
 thread_local! {
     pub(super) static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
@@ -128,33 +127,31 @@ fn refuse(function: &str) -> ! {
     );
 }
 
-/// Schedules a woken task. This is the schedule function of async-task; its size is zero, so that a
-/// wake clones nothing.
+/// Wakes the task of a waker.
 ///
 /// A wake while the task's loop is running on this thread queues a microtask. Any other wake is sent
 /// through the remote queue and becomes a macrotask of the poll phase.
-#[inline]
-pub(crate) fn schedule(runnable: Runnable<TaskMeta>) {
-    let mut runnable = Some(runnable);
+pub(super) fn schedule(waker: &Arc<TaskWaker>) {
+    let remote_queue = &waker.remote_queue;
+    let mut is_woken = false;
     let observed = CURRENT.try_with(|current| {
         if let Current::Running(state) = &*current.borrow()
-            && let Some(task) = &runnable
-            && Arc::ptr_eq(&state.remote_queue, &task.metadata().remote_queue)
+            && Arc::ptr_eq(&state.remote_queue, remote_queue)
         {
             if state.observers.is_on() {
                 return Some(state.clone()); // observers are notified after this borrow
             }
-            if let Some(runnable) = runnable.take() {
-                state.queues.push_task(runnable);
-            }
+            state.schedule_task(waker.task());
+            is_woken = true;
         }
         None
     });
-    if let Some(runnable) = runnable {
-        match observed {
-            Ok(Some(state)) => state.push_task(runnable),
-            _ => runnable.metadata().remote_queue.clone().wake(runnable),
-        }
+    match observed {
+        _ if is_woken => {}
+        Ok(Some(state)) => state.schedule_task(waker.task()),
+        // A loop that has ended refuses the message, and has dropped the future.
+        _ if waker.send() => drop(remote_queue.push(Message::Wake(waker.clone()))),
+        _ => {}
     }
 }
 

@@ -18,8 +18,6 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use async_task::Runnable;
-
 use crate::event_loop::failure::Verdict;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
@@ -31,7 +29,6 @@ use crate::hooks::warning::Warning;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
-use crate::reactor::remote_queue::TaskMeta;
 
 /// What a caller of user code must do next.
 ///
@@ -107,7 +104,7 @@ impl Runner<'_> {
             return;
         };
         if self.observers.is_on() {
-            let origin = waker.meta.step();
+            let origin = waker.meta.origin(StepKind::Task);
             self.observed_step(origin, || main.poll(self));
         } else {
             self.observers.note(StepKind::Task, main.location());
@@ -138,8 +135,21 @@ impl Runner<'_> {
 impl LoopState {
     /// Calls a timer, and arms it again if it is an interval.
     pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
-        self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
+        if let Work::WakeTask(task) = macrotask.work {
+            if self.timers.borrow().are_many() {
+                self.load_ahead();
+            }
+            let called = self.call_wake(origin, task);
+            macrotask.work = Work::Wake(None); // spent
+            let leftover = self.finish_timer(key, macrotask, 0);
+            debug_assert!(
+                leftover.is_none(),
+                "what has woken a task has nothing to drop"
+            );
+            return called;
+        }
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
         let called_at_ms = match macrotask.work.is_repeating() {
             true => self.clock.now_ms(), // R30
             false => 0,
@@ -194,14 +204,12 @@ impl LoopState {
     /// Polls a task that was woken. A panic of its future rejects its promise and does not unwind out
     /// of `run`.
     #[inline]
-    pub(super) fn run_task(&self, runnable: Runnable<TaskMeta>) {
+    pub(super) fn run_task(&self, index: usize) {
         if self.observers.is_on() {
-            let origin = runnable.metadata().step();
-            self.observed_step(origin, || runnable.run());
+            let origin = self.origin_of_task(index);
+            self.observed_step(origin, || self.poll_task(index));
         } else {
-            let meta = runnable.metadata();
-            self.observers.note(meta.kind, meta.location);
-            runnable.run();
+            self.poll_task(index);
         }
         self.context.set(None);
     }
@@ -294,7 +302,7 @@ impl LoopState {
 
     /// Wakes a task as a macrotask. This enters no user code, except for observers.
     #[inline(always)] // as above
-    fn call_wake(&self, origin: Origin, task: TaskKey) -> Flow {
+    pub(super) fn call_wake(&self, origin: Origin, task: TaskKey) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         if self.observers.is_on() {
             return self.invoke(origin, || self.wake_task(task));

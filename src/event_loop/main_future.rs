@@ -16,8 +16,8 @@ use super::state::LoopState;
 use crate::observe::event::PromiseId;
 use crate::phases::macrotask::{SourceLocation, StepKind};
 use crate::reactor::journal::Operation;
-use crate::reactor::main_waker::MainWaker;
-use crate::reactor::remote_queue::TaskMeta;
+use crate::reactor::main_waker::{MainWaker, OWN_WAKERS};
+use crate::reactor::remote_queue::MainMeta;
 
 /// The task of a main future, of any type.
 pub(crate) trait MainTask {
@@ -41,10 +41,6 @@ struct Started {
     state: Arc<MainWaker>,
     waker: Waker,
 }
-
-/// How many wakers of a pending main future the loop itself has: those of [`Started`], and the one in
-/// its list of tasks.
-const OWN_WAKERS: usize = 3;
 
 impl<'a> MainFuture<'a> {
     pub(crate) fn new(
@@ -97,15 +93,16 @@ impl<'a> MainFuture<'a> {
     /// Creates its promise and polls it for the first time, on the caller's stack (R46).
     pub(crate) fn start(&self, owner: &Rc<LoopState>) {
         let promise = self.task.borrow_mut().create(owner);
-        let meta = TaskMeta {
+        let meta = MainMeta {
             remote_queue: owner.remote_queue.clone(),
             location: self.location,
             promise: promise.get(),
-            kind: StepKind::Task,
         };
         let started = self.started.get_or_init(|| {
             let state = Arc::new(MainWaker::running(meta));
-            let waker = state.clone().into();
+            let waker = new_waker(&state);
+            owner.main_vtable.set(Some(waker.vtable()));
+            drop(owner.main_waker.replace(Some(state.clone())));
             Started { state, waker }
         });
         owner.eagerly(promise, self.location, || self.poll_with(started, owner));
@@ -141,6 +138,12 @@ impl<'a> MainFuture<'a> {
     }
 }
 
+/// Returns a waker of a main future. All are made here, so that they can be compared.
+#[inline(never)]
+pub(super) fn new_waker(state: &Arc<MainWaker>) -> Waker {
+    state.clone().into()
+}
+
 impl Wake for MainWaker {
     fn wake(self: Arc<MainWaker>) {
         if self.schedule() {
@@ -160,8 +163,17 @@ impl LoopState {
     #[inline]
     pub(crate) fn push_main(&self, waker: &MainWaker) {
         if self.observers.is_on() {
-            self.enqueued(waker.meta.step(), None);
+            self.enqueued(waker.meta.origin(StepKind::Task), None);
         }
         self.queues.push_main();
+    }
+
+    /// Notifies the observers that the main future is about to be queued.
+    #[cold]
+    pub(super) fn enqueue_main(&self) {
+        let waker = self.main_waker.borrow().clone();
+        if let Some(waker) = waker {
+            self.enqueued(waker.meta.origin(StepKind::Task), None);
+        }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Destructors run user code, which may call into the loop again. What is scheduled meanwhile is
 //! dropped ([`LoopStatus::Cancelling`]), and so are tasks spawned meanwhile. A task is cancelled by
-//! waking it: it finds the loop cancelling and drops its future instead of polling it. A wake from
-//! another thread may be on its way to the remote queue. Its task stays registered until the wake
-//! has arrived, so an empty registry means that no [`Runnable`](async_task::Runnable) is left
-//! anywhere, and the queue can close.
+//! waking it: it finds the loop cancelling and drops its future instead of polling it. Other threads have
+//! nothing of a task but wakers, which are without effect when it has ended. Only the main future is
+//! queued by the thread that wakes it, so a wake of it may be on its way to the remote queue. It stays
+//! in the list until that has arrived, so with an empty list the queue can close.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +32,7 @@ impl Runner<'_> {
         loop {
             self.drop_callbacks();
             self.wake_waiting();
-            self.wake_all_tasks();
+            self.schedule_all_tasks();
             self.run_cancelled_tasks();
             self.drop_messages();
             if self.is_all_cancelled() {
@@ -74,16 +74,10 @@ impl Runner<'_> {
         waiting.into_iter().for_each(wake_quietly);
     }
 
-    fn wake_all_tasks(&self) {
-        let tasks = self.tasks.borrow();
-        // A wake only pushes to the microtask queue, so the borrow may last.
-        tasks.iter().for_each(|(_, task)| task.waker.wake_by_ref());
-    }
-
     fn run_cancelled_tasks(&self) {
         while let Some(microtask) = self.queues.pop_microtask() {
             match microtask {
-                Microtask::Task(runnable) => drop(runnable.run()),
+                Microtask::Task(index) => self.poll_task(index),
                 Microtask::Callback(queued) => drop_quietly(queued.callback),
                 Microtask::Main => self.cancel_main(),
             }
@@ -98,7 +92,6 @@ impl Runner<'_> {
 
     fn drop_message(&self, message: Message) {
         match message {
-            Message::Wake(runnable) => drop(runnable.run()), // a cancelled task drops its future
             Message::WakeMain(waker) if waker.is_finished() => {} // of a run that has ended
             Message::WakeMain(_) => self.cancel_main(),
             // The event is not reported again, and the source may outlive this run.
@@ -122,9 +115,8 @@ impl Runner<'_> {
         !self.queues.is_empty() || !self.remote_queue.is_empty()
     }
 
-    /// Waits if no queue contains the tasks that are still registered: another thread has marked
-    /// them as scheduled and not pushed them yet. It runs no user code meanwhile, so the wakes will
-    /// arrive.
+    /// Waits if no queue contains the main future, and it is still in the list: another thread has marked
+    /// it as scheduled and not pushed it yet. It runs no user code meanwhile, so the wake will arrive.
     fn wait_for_wakes_in_flight(&self) {
         if !self.has_cancelled_work() {
             let _ = self

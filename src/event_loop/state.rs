@@ -11,9 +11,9 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
+use std::task::RawWakerVTable;
 use std::time::Duration;
 
-use async_task::Runnable;
 use slab::Slab;
 
 use super::eager::SpawnNesting;
@@ -21,7 +21,7 @@ use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
-use super::tasks::{LiveTask, NO_TASK};
+use super::tasks::{LiveTask, OwnWaker, Polled};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
@@ -40,7 +40,8 @@ use crate::phases::poll::PollPhase;
 use crate::phases::queues::{QueuedCallback, Queues};
 use crate::phases::timers::{TimerKey, Timers};
 use crate::reactor::clock::{Clock, whole_ms};
-use crate::reactor::remote_queue::{RemoteQueue, TaskMeta};
+use crate::reactor::main_waker::MainWaker;
+use crate::reactor::remote_queue::RemoteQueue;
 use crate::reactor::world::WorldHost;
 use crate::signal::dispatch::Signals;
 
@@ -66,10 +67,19 @@ pub(crate) struct LoopState {
     pub(crate) idle: RefCell<Vec<Macrotask>>,
 
     // Tasks and promises.
-    /// The pending tasks, so that the end of the loop can cancel them.
+    /// The tasks.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
-    /// The index of the task that is being polled, if it is in the list.
-    pub(crate) polled_task: Cell<usize>,
+    /// The task that is being polled.
+    pub(super) polled: Cell<Polled>,
+    /// The waker that is lent to the next poll, and those for polls within polls.
+    pub(super) spare_waker: Cell<Option<Box<OwnWaker>>>,
+    #[expect(clippy::vec_box, reason = "the boxes move to tasks and back")]
+    pub(super) spare_wakers: RefCell<Vec<Box<OwnWaker>>>,
+    /// What the wakers of tasks have in common.
+    pub(super) task_vtable: Cell<Option<&'static RawWakerVTable>>,
+    /// The waker of the main future, until that has finished.
+    pub(super) main_waker: RefCell<Option<Arc<MainWaker>>>,
+    pub(super) main_vtable: Cell<Option<&'static RawWakerVTable>>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
     pub(crate) spawn_nesting: SpawnNesting,
@@ -138,7 +148,12 @@ impl LoopState {
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
-            polled_task: Cell::new(NO_TASK),
+            polled: Cell::default(),
+            spare_waker: Cell::default(),
+            spare_wakers: RefCell::default(),
+            task_vtable: Cell::default(),
+            main_waker: RefCell::default(),
+            main_vtable: Cell::default(),
             awaited: Awaited::default(),
             spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),
@@ -225,15 +240,6 @@ impl LoopState {
         accepts
     }
 
-    /// Appends a task to the microtask queue.
-    #[inline]
-    pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
-        if self.observers.is_on() {
-            self.enqueued(runnable.metadata().step(), None);
-        }
-        self.queues.push_task(runnable);
-    }
-
     /// Queues an immediate. A loop that is cancelling drops the work.
     #[inline(always)] // a part of two functions of the API
     pub(crate) fn push_immediate(
@@ -241,14 +247,25 @@ impl LoopState {
         work: Work,
         location: SourceLocation,
     ) -> Option<ImmediateId> {
-        let mut entry = 0;
-        if !self.is_on_fast_path() {
-            if !self.is_open() {
-                return None;
-            }
-            entry = self.notify_immediate(location);
-        }
+        let entry = self.accept_immediate(location)?;
         Some(self.check.borrow_mut().push(work, location, entry))
+    }
+
+    /// Queues an immediate that wakes a task, which is not known yet.
+    #[inline]
+    pub(crate) fn push_waking_immediate(&self, location: SourceLocation) -> Option<ImmediateId> {
+        let entry = self.accept_immediate(location)?;
+        Some(self.check.borrow_mut().push_wake(location, entry))
+    }
+
+    /// Returns the number of the entry of a new immediate, or `None` if the loop is cancelling.
+    #[inline]
+    fn accept_immediate(&self, location: SourceLocation) -> Option<u32> {
+        match self.is_on_fast_path() {
+            true => Some(0),
+            false if self.is_open() => Some(self.notify_immediate(location)),
+            false => None,
+        }
     }
 
     /// Removes an immediate and drops it.
@@ -335,7 +352,7 @@ impl LoopState {
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is
     /// cancelling drops the work. `now` is a reading of the clock for this timer alone (R26).
-    #[inline]
+    #[inline(always)] // so that the timer is not copied
     pub(crate) fn arm_timer(
         &self,
         timer: Macrotask,
@@ -347,7 +364,9 @@ impl LoopState {
             return None;
         }
         let mut timers = self.timers.borrow_mut();
-        let key = timers.arm(timer, duration_ms, whole_ms(now));
+        let kind = (timer.origin.kind, timer.origin.location);
+        let (key, work) = timers.arm(kind, duration_ms, whole_ms(now));
+        std::mem::forget(std::mem::replace(work, timer.work)); // a new one is `Nothing`
         drop(timers);
         if !is_on_fast_path {
             self.timer_armed(key);

@@ -1,80 +1,546 @@
-//! The pending tasks of a loop.
+//! The pending tasks of a loop: their futures, their wakers, and whether they are queued.
 //!
-//! The list contains a waker of each task, by which the end of the loop cancels it. What wakes a task
-//! later, such as an immediate or a promise, may contain the key of the task instead of a waker
-//! of its own: a clone of a waker and its drop are two atomic operations, and a third follows, because
-//! the number of wakers has changed during the poll.
+//! The loop owns the future of every task, so nothing of a task is shared with other threads except a
+//! [`TaskWaker`]. The microtask queue contains the index of a task in the list.
+//!
+//! ```text
+//!              wake                poll               Ready
+//!      Idle ─────────▶ Scheduled ─────────▶ Running ─────────▶ removed
+//!       ▲                  ▲              ▲   │  │ wake
+//!       │                  │  start ──────┘   │  ▼
+//!       │                  └──────────────────┼─ Woken
+//!       └─────────────────────────────────────┘ Pending
+//! ```
+//!
+//! What wakes a task later, such as an immediate or a promise, contains the key of the task instead of a
+//! waker: a clone of a waker and its drop are two atomic operations.
+//!
+//! Invariant: a task is in the microtask queue exactly once if it is `Scheduled`, and otherwise not.
+//! Invariant: a wake during a poll takes effect after the poll.
 
+use std::cell::{Cell, OnceCell};
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use slab::Slab;
 
+use super::current::schedule;
+use super::main_future;
 use super::state::LoopState;
 use crate::observe::active_resource::PendingPromise;
-use crate::phases::macrotask::TaskKey;
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind, TaskKey};
+use crate::phases::poll::TaskLocations;
+use crate::reactor::task_waker::TaskWaker;
 
-/// A pending task.
+/// A task in the list.
 pub(crate) struct LiveTask {
-    pub(crate) waker: Waker,
-    /// The promise that it settles.
-    pub(crate) promise: Rc<dyn PendingPromise>,
+    /// `None` while it is polled, and for the main future, which nothing owns.
+    future: Option<TaskBox>,
+    /// The waker that it has cloned, if any. That of the main future is in the state of the loop.
+    waker: OnceCell<Box<OwnWaker>>,
+    /// The promise that it settles; a member of a combinator has only the number of one.
+    promise: Option<Rc<dyn PendingPromise>>,
     /// The number of that promise.
-    pub(crate) number: u64,
+    number: u64,
+    location: SourceLocation,
+    schedule: Cell<Schedule>,
+    /// What it is in the microtask queue: a task or a reaction.
+    kind: StepKind,
+    /// Whether its first poll is over. Before, it is a part of the code that has spawned it.
+    is_listed: bool,
 }
 
-/// The index of no task.
-pub(crate) const NO_TASK: usize = usize::MAX;
+/// The list is the greater part of the memory of a small task.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<LiveTask>() <= 64);
+
+/// The future of a task.
+pub(crate) type TaskBox = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Whether a task is in the microtask queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Schedule {
+    Idle,
+    Scheduled,
+    Running,
+    /// It is running, and was woken meanwhile.
+    Woken,
+    /// It is the main future, which has a state of its own.
+    Main,
+}
+
+/// A waker of a task, as the loop owns it.
+pub(crate) struct OwnWaker {
+    waker: Waker,
+    shared: Arc<TaskWaker>,
+}
+
+/// The task that is being polled: its index, and its waker, which is compared and never used.
+#[derive(Clone, Copy)]
+pub(crate) struct Polled {
+    index: usize,
+    waker: *const (),
+}
+
+impl Default for Polled {
+    fn default() -> Polled {
+        Polled {
+            index: usize::MAX,
+            waker: std::ptr::null(),
+        }
+    }
+}
+
+impl LiveTask {
+    /// Creates the entry of a main future that is pending.
+    fn of_main(promise: Rc<dyn PendingPromise>, number: u64) -> LiveTask {
+        LiveTask {
+            future: None,
+            waker: OnceCell::new(),
+            location: promise.created_at(),
+            promise: Some(promise),
+            number,
+            schedule: Cell::new(Schedule::Main),
+            kind: StepKind::Task,
+            is_listed: true,
+        }
+    }
+
+    /// Returns the origin of an entry of the task.
+    fn origin(&self, kind: StepKind) -> Origin {
+        Origin::of(kind, self.location, self.number.wrapping_sub(1))
+    }
+
+    /// Records a wake. Returns whether the caller must queue the task.
+    #[inline]
+    fn wake(&self) -> bool {
+        match self.schedule.get() {
+            Schedule::Idle => {
+                if self.is_sent() {
+                    return false; // it is queued when the message arrives
+                }
+                self.schedule.set(Schedule::Scheduled);
+                true
+            }
+            Schedule::Running => {
+                self.schedule.set(Schedule::Woken);
+                false
+            }
+            Schedule::Scheduled | Schedule::Woken | Schedule::Main => false,
+        }
+    }
+
+    /// Ends a poll after which the task is pending. Returns whether the caller must queue it.
+    #[inline]
+    fn pause(&mut self, future: TaskBox) -> bool {
+        self.future = Some(future);
+        self.is_listed = true;
+        let is_woken = self.schedule.get() == Schedule::Woken;
+        self.schedule.set(match is_woken {
+            true => Schedule::Scheduled,
+            false => Schedule::Idle,
+        });
+        is_woken
+    }
+
+    #[inline]
+    fn is_sent(&self) -> bool {
+        match self.waker.get() {
+            Some(own) => own.shared.is_sent(),
+            None => false,
+        }
+    }
+}
+
+/// A task, for a report.
+pub(crate) struct ListedTask {
+    pub(crate) location: SourceLocation,
+    pub(crate) promise: Option<Rc<dyn PendingPromise>>,
+    pub(crate) waker: Waker,
+}
+
+/// A task that is created, but neither polled nor queued.
+pub(crate) struct NewTask {
+    pub(crate) promise: Option<Rc<dyn PendingPromise>>,
+    pub(crate) number: u64,
+    pub(crate) location: SourceLocation,
+    pub(crate) kind: StepKind,
+}
 
 impl LoopState {
+    /// Enters a task into the list.
+    #[inline]
+    fn add_task(&self, new: NewTask, schedule: Schedule) -> TaskKey {
+        let promise = new.number;
+        let index = self.tasks.borrow_mut().insert(LiveTask {
+            future: None,
+            waker: OnceCell::new(),
+            promise: new.promise,
+            number: new.number,
+            location: new.location,
+            schedule: Cell::new(schedule),
+            kind: new.kind,
+            is_listed: false,
+        });
+        TaskKey { index, promise }
+    }
+
+    /// Polls a new task for the first time. `future_of` makes its future, which learns its key.
+    #[inline]
+    pub(crate) fn start_task<F: Future<Output = ()> + 'static>(
+        &self,
+        new: NewTask,
+        future_of: impl FnOnce(TaskKey) -> Pin<Box<F>>,
+    ) {
+        let task = self.add_task(new, Schedule::Running);
+        let mut future = future_of(task);
+        let waker = self.lend_waker(task);
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker.waker));
+        match polled {
+            Poll::Ready(()) => self.take_back(waker),
+            Poll::Pending => self.end_poll(task.index, future, waker),
+        }
+    }
+
+    /// Enters a new task that is not polled until something wakes it. `future_of` makes its future, and may
+    /// wake it.
+    #[inline]
+    pub(crate) fn add_waiting_task<F: Future<Output = ()> + 'static>(
+        &self,
+        new: NewTask,
+        future_of: impl FnOnce(TaskKey) -> Pin<Box<F>>,
+    ) {
+        let task = self.add_task(new, Schedule::Running);
+        let future = future_of(task);
+        let mut tasks = self.tasks.borrow_mut();
+        let is_woken = tasks[task.index].pause(future);
+        drop(tasks);
+        if is_woken {
+            self.queue_again(task.index);
+        }
+    }
+
+    /// Queues the first poll of a new task.
+    pub(crate) fn queue_task<F: Future<Output = ()> + 'static>(
+        &self,
+        new: NewTask,
+        future_of: impl FnOnce(TaskKey) -> Pin<Box<F>>,
+    ) {
+        let task = self.add_task(new, Schedule::Scheduled);
+        let future = future_of(task);
+        let mut tasks = self.tasks.borrow_mut();
+        tasks[task.index].future = Some(future);
+        let origin = tasks[task.index].origin(tasks[task.index].kind);
+        drop(tasks);
+        self.enqueued(origin, None);
+        self.queues.push_task(task.index);
+    }
+
+    /// Polls a task that was taken out of the microtask queue.
+    #[inline]
+    pub(crate) fn poll_task(&self, index: usize) {
+        let mut tasks = self.tasks.borrow_mut();
+        let entry = &mut tasks[index];
+        debug_assert_eq!(entry.schedule.get(), Schedule::Scheduled, "R13");
+        entry.schedule.set(Schedule::Running);
+        self.observers.note(entry.kind, entry.location);
+        let (future, waker) = (entry.future.take(), entry.waker.take());
+        let promise = entry.number;
+        drop(tasks);
+        let mut future = future.expect("a task that is queued is not polled");
+        let waker = match waker {
+            Some(waker) => waker,
+            None => self.lend_waker(TaskKey { index, promise }),
+        };
+        match future.as_mut().poll(&mut Context::from_waker(&waker.waker)) {
+            Poll::Ready(()) => self.take_back(waker),
+            Poll::Pending => self.end_poll(index, future, waker),
+        }
+    }
+
+    /// Ends a poll after which the task is pending. It is queued if it was woken meanwhile.
+    #[inline]
+    fn end_poll(&self, index: usize, future: TaskBox, waker: Box<OwnWaker>) {
+        let mut tasks = self.tasks.borrow_mut();
+        let entry = &mut tasks[index];
+        let is_woken = entry.pause(future);
+        let unused = match waker.shared.is_shared() {
+            // A report may have made another waker meanwhile; each of them wakes the task.
+            true => entry.waker.set(waker).err(),
+            false => Some(waker),
+        };
+        drop(tasks);
+        if is_woken {
+            self.queue_again(index);
+        }
+        if let Some(waker) = unused {
+            self.take_back(waker);
+        }
+    }
+
+    /// Queues a task that was woken while it was running.
+    #[inline]
+    fn queue_again(&self, index: usize) {
+        if self.observers.is_on() {
+            self.enqueued(self.origin_of_task(index), None);
+        }
+        self.queues.push_task(index);
+    }
+
+    /// Returns a waker for a poll that no other poll uses.
+    #[inline]
+    fn lend_waker(&self, task: TaskKey) -> Box<OwnWaker> {
+        match self.spare_waker.take() {
+            Some(spare) => {
+                spare.shared.lend_to(task);
+                spare
+            }
+            None => self.new_waker(task),
+        }
+    }
+
+    #[cold]
+    fn new_waker(&self, task: TaskKey) -> Box<OwnWaker> {
+        if let Some(spare) = self.spare_wakers.borrow_mut().pop() {
+            spare.shared.lend_to(task);
+            return spare;
+        }
+        self.waker_of_its_own(task)
+    }
+
+    #[inline(never)] // all are made here, so that they can be compared
+    fn waker_of_its_own(&self, task: TaskKey) -> Box<OwnWaker> {
+        let shared = Arc::new(TaskWaker::new(self.remote_queue.clone(), task));
+        let waker = Waker::from(shared.clone());
+        self.task_vtable.set(Some(waker.vtable()));
+        Box::new(OwnWaker { waker, shared })
+    }
+
+    /// Takes back a waker that was lent, to lend it again unless it was cloned.
+    #[inline]
+    fn take_back(&self, waker: Box<OwnWaker>) {
+        if waker.shared.is_shared() {
+            return;
+        }
+        if let Some(other) = self.spare_waker.replace(Some(waker)) {
+            self.keep_spare(other);
+        }
+    }
+
+    /// Keeps a waker for polls within polls.
+    #[cold]
+    fn keep_spare(&self, waker: Box<OwnWaker>) {
+        self.spare_wakers.borrow_mut().push(waker);
+    }
+
+    /// Enters a main future that is pending into the list, and returns its index.
+    pub(crate) fn add_main_task(&self, promise: Rc<dyn PendingPromise>, number: u64) -> usize {
+        let task = LiveTask::of_main(promise, number);
+        self.tasks.borrow_mut().insert(task)
+    }
+
+    /// Removes a task that has ended from the list.
+    #[inline]
+    pub(crate) fn remove_task(&self, index: usize) {
+        let task = self.tasks.borrow_mut().remove(index);
+        if task.schedule.get() == Schedule::Main {
+            drop(self.main_waker.take());
+        }
+        drop(task); // outside of the borrow
+    }
+
+    /// Records that a task is polled with `cx`, and returns what was polled before.
+    #[inline]
+    pub(crate) fn begin_polling(&self, index: usize, cx: &Context<'_>) -> Polled {
+        let waker = cx.waker().data();
+        self.polled.replace(Polled { index, waker })
+    }
+
+    /// Records that `polled` is polled again.
+    #[inline]
+    pub(crate) fn end_polling(&self, polled: Polled) {
+        self.polled.set(polled);
+    }
+
     /// Returns the key of the task that is being polled with `cx`. It is `None` in the first poll of a
-    /// task, and for a waker of another kind, such as that of a combinator.
+    /// main future, and for a waker of another kind, such as that of a combinator.
     #[inline]
     pub(crate) fn polled_task(&self, cx: &Context<'_>) -> Option<TaskKey> {
-        let index = self.polled_task.get();
+        let Polled { index, waker } = self.polled.get();
+        if waker != cx.waker().data() {
+            return None;
+        }
         let tasks = self.tasks.borrow();
-        let task = tasks.get(index)?;
-        // The index may be that of a task in whose poll this one is polled for the first time.
-        task.waker.will_wake(cx.waker()).then_some(TaskKey {
+        let entry = tasks.get(index)?;
+        let vtable = match entry.schedule.get() {
+            Schedule::Main => self.main_vtable.get(),
+            _ => self.task_vtable.get(),
+        };
+        // A waker of another kind may have the same data.
+        let is_same = vtable.is_some_and(|vtable| std::ptr::eq(vtable, cx.waker().vtable()));
+        is_same.then_some(TaskKey {
             index,
-            promise: task.number,
+            promise: entry.number,
         })
     }
 
     /// Wakes a task, unless it has ended.
     #[inline]
     pub(crate) fn wake_task(&self, task: TaskKey) {
-        if !self.is_current() || self.observers.is_on() {
-            return self.wake_unborrowed(task);
+        if self.is_current() {
+            return self.schedule_task(task);
         }
-        // This only appends to the microtask queue, so the borrow may last.
-        if let Some(task) = find(&self.tasks.borrow(), task) {
-            task.waker.wake_by_ref();
-        }
+        self.wake_from_outside(task);
     }
 
     #[cold]
-    fn wake_unborrowed(&self, task: TaskKey) {
+    fn wake_from_outside(&self, task: TaskKey) {
         if let Some(waker) = self.waker_of(task) {
             waker.wake();
         }
     }
 
-    /// Returns how many reactions contain the key of the task that settles this promise. An immediate that
-    /// does keeps the loop alive.
+    /// Loads what the timers after the running one will need (`phases/timers/ahead.rs`).
+    #[inline(never)]
+    pub(super) fn load_ahead(&self) {
+        let ahead = self.timers.borrow().look_ahead();
+        let tasks = self.tasks.borrow();
+        if let Some(task) = ahead.second.and_then(|task| tasks.get(task.index)) {
+            black_box(task.number);
+        }
+        let task = ahead.next.and_then(|task| tasks.get(task.index));
+        if let Some(promise) = task.and_then(|task| task.promise.as_ref()) {
+            black_box(promise.created_at());
+        }
+    }
+
+    /// Wakes a task of the loop that is running, unless the task has ended.
+    #[inline]
+    pub(crate) fn schedule_task(&self, task: TaskKey) {
+        let tasks = self.tasks.borrow();
+        let Some(entry) = find(&tasks, task) else {
+            return;
+        };
+        if !entry.wake() {
+            if entry.schedule.get() == Schedule::Main {
+                drop(tasks);
+                self.wake_main();
+            }
+            return;
+        }
+        if self.observers.is_on() {
+            let origin = entry.origin(entry.kind);
+            drop(tasks);
+            self.enqueued(origin, None);
+        }
+        self.queues.push_task(task.index);
+    }
+
+    /// Wakes the main future of the loop that is running.
+    #[inline]
+    fn wake_main(&self) {
+        let is_queued = match &*self.main_waker.borrow() {
+            Some(waker) => waker.schedule_here(),
+            None => false, // it has finished
+        };
+        if !is_queued {
+            return;
+        }
+        if self.observers.is_on() {
+            self.enqueue_main();
+        }
+        self.queues.push_main();
+    }
+
+    /// Queues every task of a loop that is cancelling.
+    pub(super) fn schedule_all_tasks(&self) {
+        for (index, entry) in self.tasks.borrow().iter() {
+            match entry.schedule.get() {
+                Schedule::Idle => {
+                    entry.schedule.set(Schedule::Scheduled);
+                    self.queues.push_task(index);
+                }
+                Schedule::Main => self.wake_main(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the tasks whose first poll is over.
+    pub(crate) fn listed_tasks(&self) -> Vec<ListedTask> {
+        let tasks = self.tasks.borrow();
+        let listed = tasks.iter().filter(|(_, entry)| entry.is_listed);
+        let listed = listed.filter_map(|(index, entry)| {
+            Some(ListedTask {
+                location: entry.location,
+                promise: entry.promise.clone(),
+                waker: self.waker_of_entry(index, entry)?,
+            })
+        });
+        listed.collect()
+    }
+
+    /// Returns how many reactions and timers contain the key of the task that settles this promise. An
+    /// immediate that does keeps the loop alive.
     pub(crate) fn count_wakes_of(&self, promise: u64) -> usize {
         let mut count = 0;
         let mut add = |awaited: &dyn PendingPromise| count += awaited.count_wakes_of(promise);
-        for (_, task) in self.tasks.borrow().iter() {
-            add(&*task.promise);
+        for (_, task) in self.tasks.borrow().iter().filter(|(_, it)| it.is_listed) {
+            task.promise.as_deref().into_iter().for_each(&mut add);
         }
         self.awaited.for_each(add);
-        count
+        count + self.timers.borrow().count_wakes_of(promise)
     }
 
-    /// Returns the waker of a task, unless it has ended.
+    /// Returns a waker of a task, unless it has ended.
+    #[cold]
     pub(crate) fn waker_of(&self, task: TaskKey) -> Option<Waker> {
-        Some(find(&self.tasks.borrow(), task)?.waker.clone())
+        let tasks = self.tasks.borrow();
+        self.waker_of_entry(task.index, find(&tasks, task)?)
+    }
+
+    fn waker_of_entry(&self, index: usize, entry: &LiveTask) -> Option<Waker> {
+        if entry.schedule.get() == Schedule::Main {
+            return self
+                .main_waker
+                .borrow()
+                .as_ref()
+                .map(main_future::new_waker);
+        }
+        let promise = entry.number;
+        let new = || self.waker_of_its_own(TaskKey { index, promise });
+        Some(entry.waker.get_or_init(new).waker.clone())
+    }
+
+    /// Returns the origin of a task in the microtask queue.
+    pub(crate) fn origin_of_task(&self, index: usize) -> Origin {
+        let tasks = self.tasks.borrow();
+        tasks[index].origin(tasks[index].kind)
+    }
+
+    /// Returns the origin of a wake from outside of the running loop, unless the task has ended.
+    pub(crate) fn origin_of_wake(&self, task: TaskKey) -> Option<Origin> {
+        Some(find(&self.tasks.borrow(), task)?.origin(StepKind::RemoteWake))
+    }
+}
+
+impl TaskLocations for LoopState {
+    fn location_of(&self, task: TaskKey) -> Option<SourceLocation> {
+        Some(find(&self.tasks.borrow(), task)?.location)
+    }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<TaskWaker>) {
+        schedule(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<TaskWaker>) {
+        schedule(self);
     }
 }
 

@@ -18,11 +18,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use slab::Slab;
-
 use crate::event_loop::current::{current, position};
 use crate::event_loop::state::LoopState;
-use crate::event_loop::tasks::LiveTask;
+use crate::event_loop::tasks::ListedTask;
 use crate::observe::active_resource::{Awaited, PendingPromise, ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{SourceLocation, StepKind};
 
@@ -100,7 +98,7 @@ impl WhyAlive {
     pub(crate) fn of(state: &LoopState) -> WhyAlive {
         let now = state.clock.unrecorded_now();
         let entries = entries(state);
-        let tasks = pending_tasks(&state.tasks.borrow(), &state.awaited, &entries, now);
+        let tasks = pending_tasks(&state.listed_tasks(), &state.awaited, &entries, now);
         let resources = entries.iter().map(|entry| ActiveResource::new(entry, now));
         WhyAlive {
             resources: resources.collect(),
@@ -253,13 +251,9 @@ impl PendingTask {
 }
 
 fn entries(state: &LoopState) -> Vec<ResourceEntry> {
-    let mut all = state.timers.borrow().active_resources();
-    all.append(
-        &mut state
-            .check
-            .borrow()
-            .active_resources(|task| state.waker_of(task)),
-    );
+    let waker_of = |task| state.waker_of(task);
+    let mut all = state.timers.borrow().active_resources(waker_of);
+    all.append(&mut state.check.borrow().active_resources(waker_of));
     all.append(&mut state.pool.active_resources());
     all.append(&mut state.poll.active_resources());
     all.append(&mut state.signals.active_resources());
@@ -273,12 +267,12 @@ fn entries(state: &LoopState) -> Vec<ResourceEntry> {
 }
 
 fn pending_tasks(
-    tasks: &Slab<LiveTask>,
+    tasks: &[ListedTask],
     awaited: &Awaited,
     entries: &[ResourceEntry],
     now: Duration,
 ) -> Vec<PendingTask> {
-    let mut waits = Waits::of(tasks.iter().map(|(_, task)| &task.waker));
+    let mut waits = Waits::of(tasks.iter().map(|task| &task.waker));
     for entry in entries {
         let blocked_on = || BlockedOn::Resource(ActiveResource::new(entry, now));
         waits.begin_item();
@@ -292,13 +286,12 @@ fn pending_tasks(
             waits.add(waker, || BlockedOn::of_promise(promise, now));
         });
     };
-    for (_, task) in tasks {
-        add(&*task.promise);
-    }
+    let promises = tasks.iter().filter_map(|task| task.promise.as_deref());
+    promises.for_each(&mut add);
     awaited.for_each(add);
     let tasks = tasks.iter().zip(waits.waits);
-    let pending = tasks.map(|((_, task), wait)| PendingTask {
-        location: task.promise.created_at(),
+    let pending = tasks.map(|(task, wait)| PendingTask {
+        location: task.location,
         blocked_on: wait.blocked_on,
         is_running: false,
     });

@@ -9,6 +9,7 @@
 //! Invariant: `first <= end_of_round <= next_id()` while a round runs.
 
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -28,7 +29,17 @@ struct Immediate {
     refed: bool,
 }
 
+/// A new immediate. It is filled in its place: a processor that reads with one load what has just been
+/// written in parts waits longer than a call of the immediate takes.
+const NEW: Immediate = Immediate {
+    work: Work::Wake(None),
+    location: Location::caller(),
+    entry: 0,
+    refed: true,
+};
+
 impl Immediate {
+    #[inline]
     fn origin(&self, id: ImmediateId) -> Origin {
         Origin {
             entry: self.entry,
@@ -59,14 +70,23 @@ impl Check {
         self.first + self.queue.len() as u64
     }
 
+    #[inline(always)] // so that the work is not copied
     pub(crate) fn push(&mut self, work: Work, location: SourceLocation, entry: u32) -> ImmediateId {
+        let id = self.push_wake(location, entry);
+        if let Some(Some(immediate)) = self.queue.back_mut() {
+            std::mem::forget(std::mem::replace(&mut immediate.work, work)); // a new one owns nothing
+        }
+        id
+    }
+
+    /// Adds an immediate whose work is to wake nothing yet.
+    #[inline]
+    pub(crate) fn push_wake(&mut self, location: SourceLocation, entry: u32) -> ImmediateId {
         let id = self.next_id();
-        self.queue.push_back(Some(Immediate {
-            work,
-            location,
-            entry,
-            refed: true,
-        }));
+        self.queue.push_back(Some(NEW));
+        if let Some(Some(immediate)) = self.queue.back_mut() {
+            (immediate.location, immediate.entry) = (location, entry);
+        }
         self.refed += 1;
         id
     }
@@ -87,6 +107,26 @@ impl Check {
             }
         }
         None
+    }
+
+    /// Returns the next immediate of the round if it only wakes a task of the loop, which needs no
+    /// [`Macrotask`].
+    #[inline]
+    pub(crate) fn next_wake(&mut self) -> Option<(Origin, TaskKey)> {
+        if self.first >= self.end_of_round {
+            return None;
+        }
+        let Some(Some(immediate)) = self.queue.front() else {
+            return None;
+        };
+        let Work::WakeTask(task) = immediate.work else {
+            return None;
+        };
+        let origin = immediate.origin(self.first);
+        self.refed -= usize::from(immediate.refed);
+        self.first += 1;
+        std::mem::forget(self.queue.pop_front()); // a key owns nothing
+        Some((origin, task))
     }
 
     /// Returns `true` if only cleared immediates are left in the running round.

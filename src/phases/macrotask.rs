@@ -6,7 +6,7 @@
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 /// A position in the source of the program.
 pub(crate) type SourceLocation = &'static Location<'static>;
@@ -183,6 +183,32 @@ impl Work {
                 std::mem::replace(self, rest)
             }
         }
+    }
+
+    /// Makes it the wake of the task that is polled with `cx`; `task` is its key, if the loop knows it.
+    /// Returns what the caller drops outside of any borrow.
+    #[must_use]
+    #[inline(always)] // so that the work is written in its place
+    pub(crate) fn set_waking(&mut self, task: Option<TaskKey>, cx: &Context<'_>) -> Option<Work> {
+        if !matches!(self, Work::Wake(None) | Work::WakeTask(_)) {
+            return self.replace_waker(task, cx);
+        }
+        let before = match task {
+            Some(task) => std::mem::replace(self, Work::WakeTask(task)),
+            None => std::mem::replace(self, Work::Wake(Some(cx.waker().clone()))),
+        };
+        std::mem::forget(before); // it owns nothing
+        None
+    }
+
+    #[inline(never)]
+    fn replace_waker(&mut self, task: Option<TaskKey>, cx: &Context<'_>) -> Option<Work> {
+        let wake = match (&*self, task) {
+            (Work::Wake(Some(known)), None) if known.will_wake(cx.waker()) => return None,
+            (_, Some(task)) => Work::WakeTask(task),
+            (_, None) => Work::Wake(Some(cx.waker().clone())),
+        };
+        Some(std::mem::replace(self, wake))
     }
 
     /// Returns the waker that it wakes, if any. `waker_of` returns that of a task.

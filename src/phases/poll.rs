@@ -37,7 +37,7 @@ use mio::{Events, Poll, Registry, Token};
 
 use crate::blocking::pool::{JobId, Pool};
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Macrotask, SourceLocation};
+use crate::phases::macrotask::{Macrotask, SourceLocation, TaskKey};
 use crate::reactor::clock::Clock;
 use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
@@ -76,8 +76,8 @@ enum Batched {
     Simulated(Macrotask),
     /// A job of a simulated host that has finished.
     SimulatedJob(JobId),
-    /// A message that is still in the remote queue.
-    InRemoteQueue,
+    /// So many messages that are still in the remote queue.
+    InRemoteQueue(usize),
     /// A message that a delivery has taken out of the remote queue.
     Message(Message),
     /// The same, with what identifies it in a journal.
@@ -98,6 +98,13 @@ pub(crate) struct PollContext<'a> {
     pub(crate) pool: &'a Pool,
     /// Whether a signal listener or a child keeps the loop alive.
     pub(crate) has_refed_signals: bool,
+    pub(crate) tasks: &'a dyn TaskLocations,
+}
+
+/// The tasks of a loop, for reports.
+pub(crate) trait TaskLocations {
+    /// Returns where a task was spawned, unless it has ended.
+    fn location_of(&self, task: TaskKey) -> Option<SourceLocation>;
 }
 
 /// The result of collecting what has arrived.
@@ -192,12 +199,24 @@ impl PollPhase {
     /// Returns the next collected arrival.
     pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {
-            let batched = self.batch.borrow_mut().pop_front()?;
+            let mut batch = self.batch.borrow_mut();
+            if let Some(Batched::InRemoteQueue(left)) = batch.front_mut()
+                && *left > 1
+            {
+                *left -= 1;
+                drop(batch);
+                if let Some(envelope) = remote_queue.pop() {
+                    return Some(Arrival::Message(envelope.message));
+                }
+                continue;
+            }
+            let batched = batch.pop_front()?;
+            drop(batch);
             let arrival = match batched {
                 Batched::Ready(token, readiness) => {
                     self.wake_waiting(token, readiness).map(Arrival::Macrotask)
                 }
-                Batched::InRemoteQueue => remote_queue
+                Batched::InRemoteQueue(_) => remote_queue
                     .pop()
                     .map(|envelope| Arrival::Message(envelope.message)),
                 other => self.next_of_others(other, remote_queue),
@@ -216,7 +235,7 @@ impl PollPhase {
                 Arrival::Macrotask(macrotask)
             }
             Batched::SimulatedJob(id) => Arrival::SimulatedJob(id),
-            Batched::InRemoteQueue => Arrival::Message(remote_queue.pop()?.message),
+            Batched::InRemoteQueue(_) => Arrival::Message(remote_queue.pop()?.message),
             Batched::Message(message) => Arrival::Message(message),
             Batched::Journaled(envelope) => Arrival::Message(envelope.message),
             Batched::Ready(token, readiness) => {
@@ -318,7 +337,7 @@ impl PollPhase {
         let is_in_batch_only = |batched: &Batched| {
             !matches!(
                 batched,
-                Batched::InRemoteQueue | Batched::Undecided | Batched::Segment(_)
+                Batched::InRemoteQueue(_) | Batched::Undecided | Batched::Segment(_)
             )
         };
         self.registrations.borrow().has_refed_waiters()
@@ -366,7 +385,7 @@ impl PollPhase {
                 Batched::Journaled(envelope) => messages.push(envelope.message),
                 // The queue keeps its messages, the pool its jobs, and a signal's listeners are dropped
                 // elsewhere.
-                Batched::InRemoteQueue
+                Batched::InRemoteQueue(_)
                 | Batched::SimulatedJob(_)
                 | Batched::Signal(_)
                 | Batched::Undecided
@@ -396,7 +415,7 @@ impl PollPhase {
                 registrations.location(*token),
             )),
             // Listed with the remote queue and the pool.
-            Batched::InRemoteQueue
+            Batched::InRemoteQueue(_)
             | Batched::SimulatedJob(_)
             | Batched::Undecided
             | Batched::Segment(_) => {}

@@ -6,10 +6,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use async_task::Runnable;
-
 use crate::phases::macrotask::SourceLocation;
-use crate::reactor::remote_queue::TaskMeta;
 
 /// A callback of [`next_tick`](crate::next_tick) or [`queue_microtask`](crate::queue_microtask).
 pub(crate) struct QueuedCallback {
@@ -19,8 +16,8 @@ pub(crate) struct QueuedCallback {
 
 /// One entry of the microtask queue, which promise jobs and callbacks share.
 pub(crate) enum Microtask {
-    /// A woken task.
-    Task(Runnable<TaskMeta>),
+    /// A woken task, by its index in the loop's list.
+    Task(usize),
     Callback(QueuedCallback),
     /// The main future of the run, which no queue can own because it may borrow.
     Main,
@@ -34,18 +31,21 @@ pub(crate) struct Queues {
 
 #[derive(Default)]
 struct Microtasks {
-    /// The order of the queue: a task, or `None` for the next of `others`. Most entries are tasks, and
-    /// an entry of one word makes a turn a fifth cheaper than one that can hold both.
-    order: VecDeque<Option<Runnable<TaskMeta>>>,
+    /// The order of the queue: the index of a task, or [`OTHER`] for the next of `others`. Most entries
+    /// are tasks, and an entry of one word makes a turn a fifth cheaper than one that can hold both.
+    order: VecDeque<usize>,
     /// Callbacks, and `None` for the main future.
     others: VecDeque<Option<QueuedCallback>>,
 }
+
+/// An entry that is no task.
+const OTHER: usize = usize::MAX;
 
 impl Microtasks {
     #[inline]
     fn push_other(&mut self, other: Option<QueuedCallback>) {
         self.others.push_back(other);
-        self.order.push_back(None);
+        self.order.push_back(OTHER);
     }
 }
 
@@ -56,8 +56,8 @@ impl Queues {
     }
 
     #[inline]
-    pub(crate) fn push_task(&self, runnable: Runnable<TaskMeta>) {
-        self.microtasks.borrow_mut().order.push_back(Some(runnable));
+    pub(crate) fn push_task(&self, index: usize) {
+        self.microtasks.borrow_mut().order.push_back(index);
     }
 
     #[inline]
@@ -78,11 +78,11 @@ impl Queues {
     pub(crate) fn pop_microtask(&self) -> Option<Microtask> {
         let mut microtasks = self.microtasks.borrow_mut();
         match microtasks.order.pop_front()? {
-            Some(runnable) => Some(Microtask::Task(runnable)),
-            None => Some(match microtasks.others.pop_front()? {
+            OTHER => Some(match microtasks.others.pop_front()? {
                 Some(callback) => Microtask::Callback(callback),
                 None => Microtask::Main,
             }),
+            index => Some(Microtask::Task(index)),
         }
     }
 

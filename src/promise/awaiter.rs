@@ -3,7 +3,9 @@
 //! The public types wrap an [`Awaiter`] and only add their signatures.
 
 use std::fmt;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -11,8 +13,8 @@ use super::error::{Outcome, PromiseError};
 use super::next::Following;
 use super::settled::Settled;
 use super::state::{Awaiting, ReasonOf, SettledBy, State};
-use super::task::{Conclusion, start_reaction};
-use crate::phases::macrotask::SourceLocation;
+use super::task::{Conclusion, react_to};
+use crate::phases::macrotask::{SourceLocation, TaskKey};
 
 /// An awaiting side of a [`State`]. Dropping it removes its reaction; the task keeps running.
 pub(super) struct Awaiter<O: 'static> {
@@ -46,6 +48,12 @@ impl<O: 'static> Awaiter<O> {
         settled.map(|()| self.state.outcome())
     }
 
+    /// Lets the promise wake a task, as a first poll by that task does.
+    #[inline]
+    pub(super) fn wait_in(&mut self, task: TaskKey) {
+        self.state.wait_in(&mut self.awaiting, task);
+    }
+
     /// Polls for the output, and panics if the promise settles without one.
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<O> {
         let outcome = self.poll(cx);
@@ -66,12 +74,7 @@ impl<O: 'static> Awaiter<O> {
     ) -> Rc<State<P>> {
         let owner = self.state.owner().clone();
         let derived = State::new(owner, Location::caller(), reason_of);
-        let source = self.settled();
-        let reaction = async move {
-            let outcome = source.await;
-            handler(outcome)
-        };
-        start_reaction(reaction, |conclusion| conclusion, &derived);
+        react_to(self, handler, &derived);
         derived
     }
 
@@ -126,6 +129,38 @@ impl<O: 'static> fmt::Debug for Awaiter<O> {
             .finish_non_exhaustive()
     }
 }
+
+/// The future of a reaction: awaits a promise and calls a handler in the turn that this costs.
+pub(super) struct Waiting<O: 'static, H> {
+    source: Option<Awaiter<O>>,
+    handler: Option<H>,
+}
+
+impl<O: 'static, H> Waiting<O, H> {
+    pub(super) fn new(source: Awaiter<O>, handler: H) -> Waiting<O, H> {
+        Waiting {
+            source: Some(source),
+            handler: Some(handler),
+        }
+    }
+}
+
+impl<O: 'static, T, H: FnOnce(Outcome<O>) -> T> Future for Waiting<O, H> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let source = self.source.as_mut().expect("polled once it is ready");
+        let Poll::Ready(outcome) = source.poll(cx) else {
+            return Poll::Pending;
+        };
+        self.source = None; // before the handler runs, as after an `await`
+        let handler = self.handler.take().expect("called once");
+        Poll::Ready(handler(outcome))
+    }
+}
+
+/// Neither the promise nor the handler is pinned.
+impl<O: 'static, H> Unpin for Waiting<O, H> {}
 
 /// Returns the output of a promise, and panics if there is none.
 fn output_of<O>(outcome: Outcome<O>, location: SourceLocation) -> O {

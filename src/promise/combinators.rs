@@ -11,10 +11,10 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::error::Outcome;
-use super::next::{Following, PromiseLike, Rejected, SettledResult};
+use super::member::{Member, start_member};
+use super::next::{PromiseLike, Rejected, SettledResult};
 use super::resolver::try_with_resolver;
 use super::state::State;
-use super::task::{start_reaction, with_output};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::event_loop::current::current;
 use crate::hooks::rejection::Reason;
@@ -83,7 +83,7 @@ pub fn all<P: PromiseLike<Error: Reason>>(
         early_resolver.conclude(rejected);
         None
     };
-    collect(followings(members), part_of, move |values| {
+    collect(members_of(members), part_of, move |values| {
         resolver.resolve(values);
     });
     result
@@ -102,7 +102,7 @@ pub fn all_settled<P: PromiseLike>(
 ) -> Promise<Vec<SettledResult<P>>> {
     let (result, resolver) = try_with_resolver::<_, Infallible>();
     let part_of = |outcome: OutcomeOf<P>| Some(settled_result(outcome));
-    collect(followings(members), part_of, move |results| {
+    collect(members_of(members), part_of, move |results| {
         resolver.resolve(results);
     });
     result.infallible()
@@ -119,7 +119,7 @@ pub fn all_settled<P: PromiseLike>(
 pub fn race<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
 ) -> TryPromise<P::Value, P::Error> {
-    race_then(followings(members), || {})
+    race_then(members_of(members), || {})
 }
 
 /// Settles as [`race`] does, and then aborts the members that have not settled.
@@ -131,20 +131,20 @@ pub fn race<P: PromiseLike<Error: Reason>>(
 pub fn race_and_abort<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
 ) -> TryPromise<P::Value, P::Error> {
-    let members = followings(members);
+    let members = members_of(members);
     let abort = abort_all(&members);
     race_then(members, abort)
 }
 
 #[track_caller]
 fn race_then<T: 'static, E: Reason>(
-    members: Vec<Following<Result<T, E>>>,
+    members: Vec<Member<T, E>>,
     on_decided: impl Fn() + Clone + 'static,
 ) -> TryPromise<T, E> {
     let (result, resolver) = try_with_resolver();
     for member in members {
         let (resolver, on_decided) = (resolver.clone(), on_decided.clone());
-        observe(member, move |outcome| {
+        start_member(member, move |outcome| {
             resolver.conclude(outcome);
             on_decided();
         });
@@ -164,7 +164,7 @@ fn race_then<T: 'static, E: Reason>(
 pub fn any<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
 ) -> TryPromise<P::Value, AggregateError<P::Error>> {
-    any_then(followings(members), || {})
+    any_then(members_of(members), || {})
 }
 
 /// Waits for the first value as [`any`] does, and then aborts the members that have not settled.
@@ -176,14 +176,14 @@ pub fn any<P: PromiseLike<Error: Reason>>(
 pub fn any_and_abort<P: PromiseLike<Error: Reason>>(
     members: impl IntoIterator<Item = P>,
 ) -> TryPromise<P::Value, AggregateError<P::Error>> {
-    let members = followings(members);
+    let members = members_of(members);
     let abort = abort_all(&members);
     any_then(members, abort)
 }
 
 #[track_caller]
 fn any_then<T: 'static, E: Reason>(
-    members: Vec<Following<Result<T, E>>>,
+    members: Vec<Member<T, E>>,
     on_decided: impl Fn() + 'static,
 ) -> TryPromise<T, AggregateError<E>> {
     let (result, resolver) = try_with_resolver();
@@ -225,10 +225,10 @@ impl<E: Error + 'static> Error for AggregateError<E> {
 /// The outcome of a member.
 type OutcomeOf<P> = Outcome<Result<<P as PromiseLike>::Value, <P as PromiseLike>::Error>>;
 
-fn followings<P: PromiseLike>(
+fn members_of<P: PromiseLike>(
     members: impl IntoIterator<Item = P>,
-) -> Vec<Following<Result<P::Value, P::Error>>> {
-    members.into_iter().map(P::into_following).collect()
+) -> Vec<Member<P::Value, P::Error>> {
+    members.into_iter().map(P::into_member).collect()
 }
 
 /// Converts the outcome of a member into its value or its rejection.
@@ -240,11 +240,8 @@ fn settled_result<T, E>(outcome: Outcome<Result<T, E>>) -> Result<T, Rejected<E>
 }
 
 /// Returns a callback that aborts all members.
-fn abort_all<O>(members: &[Following<O>]) -> impl Fn() + Clone + use<O> {
-    let members: Rc<[_]> = members
-        .iter()
-        .map(|member| member.promise.clone())
-        .collect();
+fn abort_all<T, E>(members: &[Member<T, E>]) -> impl Fn() + Clone + use<T, E> {
+    let members: Rc<[_]> = members.iter().map(Member::promise).collect();
     move || {
         members
             .iter()
@@ -252,28 +249,13 @@ fn abort_all<O>(members: &[Following<O>]) -> impl Fn() + Clone + use<O> {
     }
 }
 
-/// Calls `observer` one turn after `member` settles. The member counts as handled.
-#[track_caller]
-fn observe<O: 'static>(member: Following<O>, observer: impl FnOnce(Outcome<O>) + 'static) {
-    let state = State::new(
-        current("promise combinators"),
-        Location::caller(),
-        no_reason,
-    );
-    start_reaction(
-        async move { observer(member.outcome.await) },
-        with_output,
-        &state,
-    );
-}
-
 /// Calls `complete` with the result of `part_of` for each member, in the order of the list.
 ///
 /// Calls it at once if the list is empty, and never if `part_of` returns `None` for a member.
 #[track_caller]
-fn collect<O: 'static, V: 'static>(
-    members: Vec<Following<O>>,
-    part_of: impl Fn(Outcome<O>) -> Option<V> + 'static,
+fn collect<T: 'static, E: 'static, V: 'static>(
+    members: Vec<Member<T, E>>,
+    part_of: impl Fn(Outcome<Result<T, E>>) -> Option<V> + 'static,
     complete: impl Fn(Vec<V>) + 'static,
 ) {
     if members.is_empty() {
@@ -293,6 +275,6 @@ fn collect<O: 'static, V: 'static>(
     });
     for (index, member) in members.into_iter().enumerate() {
         let on_settled = on_settled.clone();
-        observe(member, move |outcome| on_settled(index, outcome));
+        start_member(member, move |outcome| on_settled(index, outcome));
     }
 }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::error::{Outcome, PromiseError};
+use super::member::Member;
 use super::shared::{SharedPromise, SharedTryPromise};
 use super::state::Abortable;
 use super::task::Conclusion;
@@ -162,6 +163,9 @@ pub trait PromiseLike: sealed::Sealed + 'static {
 
     #[doc(hidden)]
     fn into_following(self) -> Following<Result<Self::Value, Self::Error>>;
+
+    #[doc(hidden)]
+    fn into_member(self) -> Member<Self::Value, Self::Error>;
 }
 
 /// The outcome of a promise: its value or its rejection; see [`all_settled`](super::all_settled).
@@ -197,6 +201,10 @@ impl<T: 'static> PromiseLike for Promise<T> {
     fn into_following(self) -> Following<Result<T, Infallible>> {
         self.awaiter.into_following_as(Ok)
     }
+
+    fn into_member(self) -> Member<T, Infallible> {
+        Member::infallible(self.awaiter)
+    }
 }
 
 impl<T: 'static, E: 'static> PromiseLike for TryPromise<T, E> {
@@ -205,6 +213,10 @@ impl<T: 'static, E: 'static> PromiseLike for TryPromise<T, E> {
 
     fn into_following(self) -> Following<Result<T, E>> {
         self.awaiter.into_following()
+    }
+
+    fn into_member(self) -> Member<T, E> {
+        Member::fallible(self.awaiter)
     }
 }
 
@@ -215,6 +227,10 @@ impl<T: 'static> PromiseLike for SharedPromise<T> {
     fn into_following(self) -> Following<Result<T, Infallible>> {
         self.new_handle().into_following()
     }
+
+    fn into_member(self) -> Member<T, Infallible> {
+        self.new_handle().into_member()
+    }
 }
 
 impl<T: 'static, E: 'static> PromiseLike for SharedTryPromise<T, E> {
@@ -223,5 +239,9 @@ impl<T: 'static, E: 'static> PromiseLike for SharedTryPromise<T, E> {
 
     fn into_following(self) -> Following<Result<T, E>> {
         self.new_handle().into_following()
+    }
+
+    fn into_member(self) -> Member<T, E> {
+        self.new_handle().into_member()
     }
 }

@@ -107,9 +107,8 @@ impl Reactions {
         Some(removed)
     }
 
-    /// Takes out the first reaction and the others.
-    pub(super) fn take_all(&mut self) -> (Option<Reaction>, Option<Box<MoreReactions>>) {
-        let first = self.first.take().map(|(_, reaction)| reaction);
-        (first, self.more.take())
+    /// Returns the first reaction and the others.
+    pub(super) fn into_parts(self) -> (Option<Reaction>, Option<Box<MoreReactions>>) {
+        (self.first.map(|(_, reaction)| reaction), self.more)
     }
 }

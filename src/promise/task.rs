@@ -1,8 +1,8 @@
 //! Tasks: a future that settles a promise.
 //!
 //! A task is started eagerly, as a call of an async function is (R46), or lazily. An eager task is
-//! polled at once, on the caller's stack. A task that is pending after its first poll enters the
-//! loop's list of tasks, from which the end of the loop cancels it.
+//! polled at once, on the caller's stack. The loop owns the task, in its list of tasks, until its
+//! promise settles or the end of the loop cancels it.
 //!
 //! Invariant: no panic leaves a task, neither from its poll nor from a destructor; it settles the
 //! promise.
@@ -13,17 +13,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use async_task::Runnable;
 use pin_project_lite::pin_project;
 
+use super::awaiter::{Awaiter, Waiting};
 use super::error::{Outcome, PromiseError};
 use super::next::Following;
 use super::state::{SettledBy, State};
 use crate::async_local::context::AsyncContext;
-use crate::event_loop::current::schedule;
-use crate::event_loop::tasks::{LiveTask, NO_TASK};
+use crate::event_loop::tasks::NewTask;
 use crate::phases::macrotask::StepKind;
-use crate::reactor::remote_queue::TaskMeta;
 
 /// How a task ends: its promise settles, or follows another one.
 pub(super) enum Conclusion<O> {
@@ -57,31 +55,27 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let promise = &*this.promise;
-        let context = &promise.owner().context;
+        let owner = promise.owner();
+        let context = &owner.context;
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
         let is_eager = std::mem::replace(this.is_eager, false);
         if !is_eager {
-            promise
-                .owner()
-                .polled_task
-                .set(match promise.settled_by.get() {
-                    SettledBy::Task(index) => index,
-                    _ => NO_TASK,
-                });
             context.set(this.context.take());
         }
+        let enclosing = owner.begin_polling(index_of_task(promise), cx);
         let polled = match must_stop(promise) {
             true => Ok(Poll::Pending),
             false => catch_unwind(AssertUnwindSafe(|| future.poll(cx))),
         };
+        owner.end_polling(enclosing);
         let outcome = match polled {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => Err(PromiseError::of_panic(payload)),
             Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
             Ok(Poll::Pending) => {
-                list_task(promise, cx);
+                list_main(promise);
                 *this.context = match is_eager {
                     true => context.get(), // the spawner continues in it
                     false => context.take(),
@@ -113,25 +107,29 @@ fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> O
     }
 }
 
-/// Enters a pending task into the loop's list, by which the end of the loop cancels it.
+/// Returns the index of the task that settles a promise, or that of no task.
 #[inline(always)]
-fn list_task<O: 'static>(promise: &Rc<State<O>>, cx: &Context<'_>) {
+fn index_of_task<O: 'static>(promise: &Rc<State<O>>) -> usize {
+    match promise.settled_by.get() {
+        SettledBy::Task(index) => index,
+        _ => usize::MAX,
+    }
+}
+
+/// Enters a pending main future into the loop's list. All other tasks are in it from the start.
+#[inline(always)]
+fn list_main<O: 'static>(promise: &Rc<State<O>>) {
     if promise.settled_by.get() == SettledBy::None {
-        let task = LiveTask {
-            waker: cx.waker().clone(),
-            promise: promise.clone(),
-            number: promise.id().get(),
-        };
-        let key = promise.owner().tasks.borrow_mut().insert(task);
-        promise.settled_by.set(SettledBy::Task(key));
+        let number = promise.id().get();
+        let index = promise.owner().add_main_task(promise.clone(), number);
+        promise.settled_by.set(SettledBy::Task(index));
     }
 }
 
 #[inline(always)]
 fn unlist_task<O: 'static>(promise: &Rc<State<O>>) {
-    if let SettledBy::Task(key) = promise.settled_by.replace(SettledBy::None) {
-        let task = promise.owner().tasks.borrow_mut().remove(key);
-        drop(task); // outside of the borrow
+    if let SettledBy::Task(index) = promise.settled_by.replace(SettledBy::None) {
+        promise.owner().remove_task(index);
     }
 }
 
@@ -169,7 +167,7 @@ pub(super) fn start_eagerly<F: Future + 'static, O: 'static>(
     }
 }
 
-/// The size of a future, in bytes, from which async-task would allocate it separately, too.
+/// The size of a future, in bytes, from which it is moved to the heap before anything else.
 const LARGE_FUTURE: usize = 2048;
 
 /// Moves a future to the heap. Its copies on the stack are gone when this returns.
@@ -178,7 +176,7 @@ fn on_heap<F>(future: F) -> Pin<Box<F>> {
     Box::pin(future)
 }
 
-/// Starts a reaction: a task whose first poll only waits for the promise that it reacts to.
+/// Starts a reaction whose future may do more than to wait for a promise.
 #[track_caller]
 pub(super) fn start_reaction<T, O: 'static>(
     future: impl Future<Output = T> + 'static,
@@ -186,6 +184,34 @@ pub(super) fn start_reaction<T, O: 'static>(
     promise: &Rc<State<O>>,
 ) {
     start_as(StepKind::Reaction, future, conclude, promise);
+}
+
+/// Starts a reaction to `source`, as a task that calls `handler` when it is polled for the first time. In
+/// the place of a poll before, which would only wait, it is entered among the reactions of the source.
+#[track_caller]
+pub(super) fn react_to<S: 'static, O: 'static>(
+    mut source: Awaiter<S>,
+    handler: impl FnOnce(Outcome<S>) -> Conclusion<O> + 'static,
+    promise: &Rc<State<O>>,
+) {
+    let owner = promise.owner().clone();
+    if !owner.is_open() {
+        promise.settle(Err(PromiseError::Aborted));
+        return drop((source, handler));
+    }
+    owner.eagerly(promise.id(), promise.location(), || {
+        owner.add_waiting_task(new_task(promise, StepKind::Reaction), |task| {
+            promise.settled_by.set(SettledBy::Task(task.index));
+            source.wait_in(task);
+            Box::pin(TaskFuture {
+                future: Some(Waiting::new(source, handler)),
+                promise: promise.clone(),
+                conclude: Some(std::convert::identity),
+                context: owner.context.get(),
+                is_eager: false,
+            })
+        });
+    });
 }
 
 #[track_caller]
@@ -200,8 +226,10 @@ fn start_as<T, O: 'static>(
         return promise.settle(Err(PromiseError::Aborted)); // drops the future
     }
     owner.eagerly(promise.id(), promise.location(), || {
-        let task = TaskFuture::eager(future, conclude, promise);
-        task.into_runnable(kind).run();
+        owner.start_task(new_task(promise, kind), |task| {
+            promise.settled_by.set(SettledBy::Task(task.index));
+            Box::pin(TaskFuture::eager(future, conclude, promise))
+        });
     });
 }
 
@@ -215,14 +243,25 @@ pub(super) fn start_lazily<T, O: 'static>(
     if !owner.is_open() {
         return promise.settle(Err(PromiseError::Aborted)); // drops the future
     }
-    let task = TaskFuture {
-        future: Some(future),
-        promise: promise.clone(),
-        conclude: Some(conclude),
-        context: owner.context.get(),
-        is_eager: false,
-    };
-    owner.push_task(task.into_runnable(StepKind::Task));
+    owner.queue_task(new_task(promise, StepKind::Task), |task| {
+        promise.settled_by.set(SettledBy::Task(task.index));
+        Box::pin(TaskFuture {
+            future: Some(future),
+            promise: promise.clone(),
+            conclude: Some(conclude),
+            context: owner.context.get(),
+            is_eager: false,
+        })
+    });
+}
+
+fn new_task<O: 'static>(promise: &Rc<State<O>>, kind: StepKind) -> NewTask {
+    NewTask {
+        promise: Some(promise.clone()),
+        number: promise.id().get(),
+        location: promise.location(),
+        kind,
+    }
 }
 
 /// Concludes a task whose output is the output of its promise.
@@ -240,26 +279,5 @@ impl<F, O, C> TaskFuture<F, O, C> {
             context: None,
             is_eager: true,
         }
-    }
-}
-
-impl<F, O, C> TaskFuture<F, O, C>
-where
-    F: Future + 'static,
-    O: 'static,
-    C: FnOnce(F::Output) -> Conclusion<O> + 'static,
-{
-    fn into_runnable(self, kind: StepKind) -> Runnable<TaskMeta> {
-        let meta = TaskMeta {
-            remote_queue: self.promise.owner().remote_queue.clone(),
-            location: self.promise.location(),
-            promise: self.promise.id().get(),
-            kind,
-        };
-        let (runnable, task) = async_task::Builder::new()
-            .metadata(meta)
-            .spawn_local(move |_| self, schedule);
-        task.detach();
-        runnable
     }
 }

@@ -6,8 +6,7 @@
 //! another loop runs).
 //!
 //! Invariants: a message that was accepted is handed out or, at the end of the loop, dropped on the
-//! loop's thread; after the end nothing is accepted. A [`Runnable`] that is refused is forgotten, not
-//! dropped: its future belongs to the loop's thread.
+//! loop's thread; after the end nothing is accepted.
 
 mod notifier;
 mod tokens;
@@ -24,19 +23,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ThreadId;
 
-use async_task::Runnable;
 use concurrent_queue::{ConcurrentQueue, PushError};
 use mio::Token;
 
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::reactor::main_waker::MainWaker;
+use crate::reactor::task_waker::TaskWaker;
 use notifier::Notifier;
 use tokens::Tokens;
 
 /// A message for the loop.
 pub(crate) enum Message {
     /// A task was woken by another thread, or while the loop was not running.
-    Wake(Runnable<TaskMeta>),
+    Wake(Arc<TaskWaker>),
     /// The main future was woken by another thread, or while the loop was not running.
     WakeMain(Arc<MainWaker>),
     /// A callback was sent through a handle.
@@ -70,23 +69,16 @@ pub(crate) enum SourceEvent {
     WriteClosed,
 }
 
-/// What every task and every main future carries, readable on any thread.
-pub(crate) struct TaskMeta {
+/// What a main future carries, readable on any thread.
+pub(crate) struct MainMeta {
     /// The queue of its loop.
     pub(crate) remote_queue: Arc<RemoteQueue>,
     pub(crate) location: SourceLocation,
     /// The number of its promise.
     pub(crate) promise: u64,
-    /// What it is in the microtask queue: a task or a reaction.
-    pub(crate) kind: StepKind,
 }
 
-impl TaskMeta {
-    /// Returns the origin of its entries in the microtask queue.
-    pub(crate) fn step(&self) -> Origin {
-        self.origin(self.kind)
-    }
-
+impl MainMeta {
     pub(crate) fn origin(&self, kind: StepKind) -> Origin {
         Origin {
             resource: NonZeroU64::new(self.promise),
@@ -157,13 +149,6 @@ impl RemoteQueue {
                 Ok(())
             }
             Err(PushError::Closed(envelope) | PushError::Full(envelope)) => Err(envelope.message),
-        }
-    }
-
-    /// Pushes the wake of a task of this loop from any thread.
-    pub(crate) fn wake(&self, runnable: Runnable<TaskMeta>) {
-        if let Err(Message::Wake(runnable)) = self.push(Message::Wake(runnable)) {
-            std::mem::forget(runnable);
         }
     }
 

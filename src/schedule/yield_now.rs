@@ -11,7 +11,6 @@ use futures::future::FusedFuture;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::phases::check::ImmediateId;
-use crate::phases::macrotask::Work;
 
 /// Yields to the loop: resumes in the next check phase (R41), as Node's
 /// `timersPromises.setImmediate()`.
@@ -26,7 +25,7 @@ use crate::phases::macrotask::Work;
 #[track_caller]
 pub fn yield_now() -> YieldNow {
     let state = current("yield_now");
-    let queued = state.push_immediate(Work::Wake(None), Location::caller());
+    let queued = state.push_waking_immediate(Location::caller());
     let stage = queued.map_or(Stage::Refused, Stage::Queued);
     YieldNow {
         state,
@@ -69,16 +68,9 @@ impl Future for YieldNow {
         };
         let mut check = self.state.check.borrow_mut();
         if let Some(work) = check.pending_work(id) {
-            let wake = match self.state.polled_task(cx) {
-                Some(task) => Work::WakeTask(task),
-                None => Work::Wake(Some(cx.waker().clone())),
-            };
-            let replaced = std::mem::replace(work, wake);
+            let replaced = work.set_waking(self.state.polled_task(cx), cx);
             drop(check);
-            match replaced {
-                Work::Wake(None) => std::mem::forget(replaced), // it owns nothing
-                replaced => drop(replaced),
-            }
+            drop(replaced);
             self.polled = true;
             return Poll::Pending;
         }

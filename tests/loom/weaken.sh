@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 # The files, and the models that concern them.
 declare -A models=(
   [src/reactor/main_waker.rs]=main_waker::
+  [src/reactor/task_waker.rs]=task_waker::
   [src/reactor/remote_queue/notifier.rs]=no_wake_is_lost
   [src/reactor/remote_queue/tokens.rs]=token
   [src/blocking/pool/workers.rs]=pool::
@@ -64,7 +65,7 @@ for file in "${!models[@]}"; do
   [[ $file == *${1:-}* ]] || continue
   while read -r number line; do
     case $line in
-      # Of `MainWaker::count`. The method needs the `Arc` of std, whose drop loom does not order.
+      # Of `MainWaker::count` and `TaskWaker::is_shared`. A fence has no weaker order that it may have.
       'fence(Ordering::Acquire)'*) printf '%-14s %-62s %s\n' "${file##*/}" "line $number: $line" "not modelled" ;;
       *Ordering::SeqCst*) weaken "$file" "$number" "$line" SeqCst AcqRel ;;
       *Ordering::AcqRel*)

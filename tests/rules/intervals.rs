@@ -9,7 +9,8 @@ use futures::future::{FusedFuture, FutureExt};
 use futures::stream::FusedStream;
 use futures::{StreamExt, select_biased};
 
-use crate::common::{Log, ms, now_ms, trace, virtual_loop};
+use crate::common::limit::limit;
+use crate::common::{Log, ms, now_ms, real_loop, trace, virtual_loop};
 use nodeloop::time::{
     Elapsed, Instant, Interval, MissedTickBehavior, block_for, interval, interval_at, sleep,
     sleep_until, timeout, timeout_at,
@@ -340,6 +341,18 @@ fn a_sleep_that_is_reset_wakes_the_task_that_waits() {
         std::mem::forget(unrefed);
     });
     log.assert(["0"]);
+}
+
+/// A main future that waits for a sleep that does not keep the loop alive is not out of reach, although
+/// nothing has a waker of it.
+#[test]
+fn a_main_future_can_wait_for_an_unrefed_sleep() {
+    let _limit = limit();
+    let result = real_loop().run(async {
+        sleep(ms(1)).await;
+        sleep(ms(5)).unref().await;
+    });
+    assert!(result.is_ok(), "{result:?}");
 }
 
 #[test]

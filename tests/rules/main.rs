@@ -43,4 +43,5 @@ mod settled;
 mod task_group;
 mod timer_lists;
 mod timers;
+mod wakers;
 mod warnings;

@@ -61,13 +61,14 @@ fn a_report_visits_each_promise_once() {
         let (visits, waker) = (visits.clone(), waker.clone());
         Rc::new(CountingPromise { visits, waker })
     };
-    let (mut tasks, awaited) = (Slab::new(), Awaited::default());
+    let (mut tasks, awaited) = (Vec::new(), Awaited::default());
     let mut others = Vec::new();
     for (n, waker) in wakers.iter().enumerate() {
-        tasks.insert(LiveTask {
+        let promise = promise_for(&wakers[(n + COUNT - 1) % COUNT]);
+        tasks.push(ListedTask {
+            location: promise.created_at(),
+            promise: Some(promise),
             waker: waker.clone(),
-            promise: promise_for(&wakers[(n + COUNT - 1) % COUNT]),
-            number: n as u64,
         });
         let other = promise_for(waker);
         let weak: Weak<CountingPromise> = Rc::downgrade(&other);

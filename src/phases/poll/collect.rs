@@ -204,15 +204,15 @@ impl PollPhase {
         if remote_queue.is_empty() {
             return; // cheaper than to count them
         }
-        let messages = (0..remote_queue.len()).map(|_| Batched::InRemoteQueue);
+        let messages = Batched::InRemoteQueue(remote_queue.len());
         let mut batch = self.batch.borrow_mut();
         let is_simulated = |batched: &&Batched| matches!(batched, Batched::Simulated(_));
         let simulated = batch.iter().take_while(is_simulated).count();
         if simulated == batch.len() {
-            return batch.extend(messages);
+            return batch.push_back(messages);
         }
         let after_completions = batch.split_off(simulated);
-        batch.extend(messages);
+        batch.push_back(messages);
         batch.extend(after_completions);
     }
 

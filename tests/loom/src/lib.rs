@@ -1,5 +1,5 @@
 //! What threads share in the library, under every interleaving (with few preemptions in a large model, see
-//! below) and every permitted order of memory operations: the remote queue, keep-alive tokens, the wakers of a main future, the worker pool, and the
+//! below) and every permitted order of memory operations: the remote queue, keep-alive tokens, the wakers of a main future and of a task, the worker pool, and the
 //! channel of a worker.
 //!
 //! ```text
@@ -24,6 +24,7 @@ mod pool;
 mod relaxed;
 mod remote_queue;
 mod shutdown;
+mod task_waker;
 mod unchanged;
 mod worker;
 
@@ -34,6 +35,15 @@ mod reactor {
 mod runtime {
     pub(crate) use crate::worker::handle;
 }
+mod phases {
+    pub(crate) mod macrotask {
+        #[derive(Clone, Copy)]
+        pub(crate) struct TaskKey {
+            pub(crate) index: usize,
+            pub(crate) promise: u64,
+        }
+    }
+}
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -42,6 +52,24 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use remote_queue::{Loop, Parts, Recheck, Unchanged, WithRelaxedTokens, WithoutFences};
+
+loom::lazy_static! {
+    /// How many owners have dropped a value. The files of the library need the `Arc` of std, whose count loom
+    /// does not order, so this takes its place in the order.
+    static ref DROPS: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Drops an owner of a value as `Arc` does: with Release.
+fn release<T>(value: Arc<T>) {
+    DROPS.fetch_add(1, Ordering::Release);
+    drop(value);
+}
+
+/// Returns how many owners a value has. An Acquire fence after it pairs with [`release`].
+pub(crate) fn strong_count<T>(value: &Arc<T>) -> usize {
+    DROPS.fetch_add(0, Ordering::Relaxed); // sees the latest of them
+    Arc::strong_count(value)
+}
 
 /// Runs every execution with at most four preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {

@@ -13,28 +13,32 @@ use crate::{relaxed, unchanged};
 /// The part of a main waker that the model uses.
 trait Waker: Send + Sync + 'static {
     fn running() -> Self;
-    fn schedule(&self) -> bool;
-    fn begin_poll(&self) -> bool;
+    fn schedule(self: &Arc<Self>) -> bool;
+    fn schedule_here(self: &Arc<Self>) -> bool;
+    fn begin_poll(self: &Arc<Self>) -> bool;
     fn begin_last_poll(&self);
-    fn end_poll(&self, is_finished: bool) -> bool;
+    fn end_poll(self: &Arc<Self>, is_finished: bool) -> bool;
     fn is_finished(&self) -> bool;
     fn count(self: &Arc<Self>) -> usize;
 }
 
 impl Waker for Unchanged {
     fn running() -> Self {
-        Self::running(unchanged::remote_queue::TaskMeta)
+        Self::running(unchanged::remote_queue::MainMeta)
     }
-    fn schedule(&self) -> bool {
-        self.schedule()
+    fn schedule(self: &Arc<Self>) -> bool {
+        (**self).schedule()
     }
-    fn begin_poll(&self) -> bool {
+    fn schedule_here(self: &Arc<Self>) -> bool {
+        self.schedule_here()
+    }
+    fn begin_poll(self: &Arc<Self>) -> bool {
         self.begin_poll()
     }
     fn begin_last_poll(&self) {
         self.begin_last_poll();
     }
-    fn end_poll(&self, is_finished: bool) -> bool {
+    fn end_poll(self: &Arc<Self>, is_finished: bool) -> bool {
         self.end_poll(is_finished)
     }
     fn is_finished(&self) -> bool {
@@ -47,18 +51,21 @@ impl Waker for Unchanged {
 
 impl Waker for Relaxed {
     fn running() -> Self {
-        Self::running(relaxed::remote_queue::TaskMeta)
+        Self::running(relaxed::remote_queue::MainMeta)
     }
-    fn schedule(&self) -> bool {
-        self.schedule()
+    fn schedule(self: &Arc<Self>) -> bool {
+        (**self).schedule()
     }
-    fn begin_poll(&self) -> bool {
+    fn schedule_here(self: &Arc<Self>) -> bool {
+        self.schedule_here()
+    }
+    fn begin_poll(self: &Arc<Self>) -> bool {
         self.begin_poll()
     }
     fn begin_last_poll(&self) {
         self.begin_last_poll();
     }
-    fn end_poll(&self, is_finished: bool) -> bool {
+    fn end_poll(self: &Arc<Self>, is_finished: bool) -> bool {
         self.end_poll(is_finished)
     }
     fn is_finished(&self) -> bool {
@@ -95,6 +102,8 @@ impl Queue {
 /// A main future that finishes when both threads have written, and is polled only when it is woken.
 fn run_until_both_have_written<W: Waker>() {
     let waker = Arc::new(W::running());
+    let _own = [waker.clone(), waker.clone()]; // the other references of the loop
+    let mut wakes_itself = true;
     let queue = Arc::new(Queue::default());
     let written = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     let threads = written.clone().map(|written| {
@@ -104,10 +113,14 @@ fn run_until_both_have_written<W: Waker>() {
             if waker.schedule() {
                 queue.push();
             }
+            crate::release(waker);
         })
     });
     loop {
         let is_finished = written.iter().all(|it| it.load(Ordering::Relaxed));
+        if std::mem::take(&mut wakes_itself) {
+            assert!(!waker.schedule_here(), "it is being polled");
+        }
         if waker.end_poll(is_finished) {
             queue.push();
         }
@@ -122,7 +135,7 @@ fn run_until_both_have_written<W: Waker>() {
         thread.join().unwrap();
     }
     assert!(!waker.schedule(), "a wake after the end has no effect");
-    assert_eq!(waker.count(), 1, "the threads have dropped theirs");
+    assert_eq!(waker.count(), 3, "the threads have dropped theirs");
 }
 
 #[test]
@@ -139,12 +152,15 @@ fn without_its_memory_order_a_wake_of_the_main_future_is_lost() {
 /// The end of a run polls the future a last time, whether or not it is scheduled.
 fn last_poll<W: Waker>() {
     let waker = Arc::new(W::running());
+    let _own = [waker.clone(), waker.clone()];
     assert!(!waker.end_poll(false));
     let written = Arc::new(AtomicBool::new(false));
     let (remote, writes) = (waker.clone(), written.clone());
     let thread = thread::spawn(move || {
         writes.store(true, Ordering::Relaxed);
-        remote.schedule()
+        let is_queued = remote.schedule();
+        crate::release(remote);
+        is_queued
     });
     waker.begin_last_poll();
     let has_seen = written.load(Ordering::Relaxed);

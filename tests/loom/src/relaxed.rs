@@ -2,7 +2,10 @@
 //! them.
 
 mod atomic {
-    pub(super) use loom::sync::atomic::{AtomicU8, AtomicUsize};
+    pub(super) use std::sync::Arc;
+
+    pub(super) use crate::strong_count;
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 
     pub(super) struct Ordering;
 
@@ -24,12 +27,17 @@ pub(crate) type SourceLocation = &'static std::panic::Location<'static>;
 
 /// What the waker carries for the real queue, of which the model has a part of its own.
 pub(crate) mod remote_queue {
-    pub(crate) struct TaskMeta;
+    pub(crate) struct MainMeta;
+    pub(crate) struct RemoteQueue;
 }
 
 #[expect(dead_code, reason = "the model uses a part of the file")]
 #[path = "../../../src/reactor/main_waker.rs"]
 pub(crate) mod main_waker;
+
+#[expect(dead_code, reason = "the model has one task")]
+#[path = "../../../src/reactor/task_waker.rs"]
+pub(crate) mod task_waker;
 
 #[path = "../../../src/reactor/remote_queue/notifier.rs"]
 pub(crate) mod notifier;

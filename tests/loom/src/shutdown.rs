@@ -1,4 +1,5 @@
-//! The race of a wake with the end of the loop: a model of `src/event_loop/shutdown.rs` with one task.
+//! The race of a wake with the end of the loop: a model of `src/event_loop/shutdown.rs` with a main future,
+//! which the thread that wakes it queues.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -12,14 +13,13 @@ const IDLE: u8 = 0;
 const SCHEDULED: u8 = 1;
 const DONE: u8 = 2;
 
-/// The part of async-task's header that matters: the thread that marks the task as scheduled has its
-/// one runnable, and pushes it.
+/// The part of a main waker that matters: the thread that marks the future as scheduled pushes it.
 struct Task {
     state: AtomicU8,
 }
 
 impl Task {
-    /// Returns true to the caller that now has the runnable.
+    /// Returns true to the caller that must push the future.
     fn schedule(&self) -> bool {
         self.state
             .compare_exchange(IDLE, SCHEDULED, Ordering::AcqRel, Ordering::Acquire)
@@ -27,12 +27,11 @@ impl Task {
     }
 }
 
-const RUNNABLE: u32 = 7;
+const WAKE_MAIN: u32 = 7;
 
-/// Uses a waker of the task on another thread. Returns false if the queue refused the runnable, which is
-/// then forgotten.
+/// Uses a waker of the future on another thread. Returns false if the queue refused the message.
 fn wake(task: &Task, remote_queue: &RemoteQueue<Unchanged>) -> bool {
-    !task.schedule() || remote_queue.push(RUNNABLE).is_ok()
+    !task.schedule() || remote_queue.push(WAKE_MAIN).is_ok()
 }
 
 /// Models `cancel_all` and the close of `shut_down`. Returns how often the future was dropped.
@@ -78,7 +77,7 @@ fn wake_at_the_end(waits_for_wakes_in_flight: bool) {
         dropped, 1,
         "the future is dropped once, on the loop's thread"
     );
-    assert_eq!(accepted, [true; 2], "no runnable was refused and forgotten");
+    assert_eq!(accepted, [true; 2], "no wake was refused");
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! Files of the library, unchanged, on loom's atomics.
 
 mod atomic {
-    pub(super) use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+    pub(super) use std::sync::Arc;
+
+    pub(super) use crate::strong_count;
+    pub(super) use loom::sync::atomic::{
+        AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+    };
 }
 
 pub(crate) type SourceLocation = &'static std::panic::Location<'static>;
 
 /// What the waker carries for the real queue, of which the model has a part of its own.
 pub(crate) mod remote_queue {
-    pub(crate) struct TaskMeta;
+    pub(crate) struct MainMeta;
+    pub(crate) struct RemoteQueue;
 }
 
 #[expect(
@@ -17,6 +23,10 @@ pub(crate) mod remote_queue {
 )]
 #[path = "../../../src/reactor/main_waker.rs"]
 pub(crate) mod main_waker;
+
+#[expect(dead_code, reason = "the model has one task")]
+#[path = "../../../src/reactor/task_waker.rs"]
+pub(crate) mod task_waker;
 
 #[path = "../../../src/reactor/remote_queue/notifier.rs"]
 pub(crate) mod notifier;

@@ -237,7 +237,7 @@ impl Explorer {
 
     fn name_of(&self, next: Next, phase: &PollPhase, cx: &PollContext<'_>) -> String {
         match next {
-            Next::Arrival(index) => name(self.held_back.borrow().get(index), phase, cx.pool),
+            Next::Arrival(index) => name(self.held_back.borrow().get(index), phase, cx),
             Next::Job(id) => job_name(id, cx.pool),
             Next::EndOfPhase => "the rest of the turn".to_owned(),
             Next::Wait => "a wait".to_owned(),

@@ -130,7 +130,7 @@ impl Explorer {
                 held_back.push(Lane::Jobs, Batched::Message(message));
             }
         }
-        let name = |batched: &Batched| name(batched, phase, cx.pool);
+        let name = |batched: &Batched| name(batched, phase, cx);
         let jobs = SimulatedJobs {
             outstanding: match cx.pool.has_threads() {
                 true => Vec::new(),
@@ -171,11 +171,9 @@ impl Explorer {
         let mut held_back = self.held_back.borrow_mut();
         for batched in phase.batch.take() {
             match batched {
-                Batched::InRemoteQueue => {
-                    let Some(envelope) = cx.remote_queue.pop() else {
-                        continue;
-                    };
-                    match envelope.message {
+                Batched::InRemoteQueue(count) => {
+                    let envelopes = (0..count).map_while(|_| cx.remote_queue.pop());
+                    envelopes.for_each(|envelope| match envelope.message {
                         Message::JobDone(id, result) if cx.pool.is_outstanding(id) => {
                             self.finished.borrow_mut().insert(id, result);
                         }
@@ -186,7 +184,7 @@ impl Explorer {
                             let lane = Lane::Thread(envelope.sender);
                             held_back.push(lane, Batched::Message(message));
                         }
-                    }
+                    });
                 }
                 Batched::SimulatedJob(id) => {
                     let end = cx.pool.finished_at(id).filter(|_| self.order.is_none());
@@ -456,19 +454,20 @@ impl Explorer {
 }
 
 /// Returns the name of an arrival in the text of a decision.
-pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String {
+pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -> String {
     match batched {
         Batched::Simulated(macrotask) => {
             format!("the completion of {}", macrotask.origin.location)
         }
         Batched::Message(Message::Post(_, location)) => format!("the message of {location}"),
-        Batched::Message(Message::Wake(runnable)) => {
-            format!("the wake of the task of {}", runnable.metadata().location)
-        }
+        Batched::Message(Message::Wake(waker)) => match cx.tasks.location_of(waker.task()) {
+            Some(location) => format!("the wake of the task of {location}"),
+            None => "the wake of a task that has ended".to_owned(),
+        },
         Batched::Message(Message::WakeMain(waker)) => {
             format!("the wake of the task of {}", waker.meta.location)
         }
-        Batched::Message(Message::JobDone(id, _)) => job_name(*id, pool),
+        Batched::Message(Message::JobDone(id, _)) => job_name(*id, cx.pool),
         Batched::SignalCallback(macrotask) => {
             format!("the signal of {}", macrotask.origin.location)
         }
@@ -476,12 +475,14 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String 
             "an operation outside of the loop".to_owned()
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
-        Batched::SimulatedJob(id) => job_name(*id, pool),
+        Batched::SimulatedJob(id) => job_name(*id, cx.pool),
         Batched::Journaled(envelope) => match &envelope.message {
-            Message::JobDone(id, _) => job_name(*id, pool),
+            Message::JobDone(id, _) => job_name(*id, cx.pool),
             _ => "a message".to_owned(),
         },
-        Batched::InRemoteQueue | Batched::Undecided | Batched::Segment(_) => "a message".to_owned(),
+        Batched::InRemoteQueue(_) | Batched::Undecided | Batched::Segment(_) => {
+            "a message".to_owned()
+        }
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
             match phase.registrations.borrow().location(*token) {
                 Some(location) => format!("the readiness of the source of {location}"),

@@ -258,11 +258,13 @@ fn record_batch(
     outcome: PollOutcome,
 ) {
     let mut batch = phase.batch.borrow_mut();
-    for batched in batch.iter_mut() {
-        if matches!(batched, Batched::InRemoteQueue)
-            && let Some(envelope) = cx.remote_queue.pop()
-        {
-            *batched = Batched::Journaled(envelope);
+    for batched in std::mem::take(&mut *batch) {
+        match batched {
+            Batched::InRemoteQueue(count) => {
+                let messages = (0..count).map_while(|_| cx.remote_queue.pop());
+                batch.extend(messages.map(Batched::Journaled));
+            }
+            batched => batch.push_back(batched),
         }
     }
     // The budget of a source may have been exhausted before the source was closed.
@@ -328,7 +330,7 @@ fn merged(
         }
         let name = |head: usize| {
             let batched = left[heads[head]].2.front();
-            batched.map_or_else(|| "nothing".to_owned(), |it| name(it, phase, cx.pool))
+            batched.map_or_else(|| "nothing".to_owned(), |it| name(it, phase, cx))
         };
         let chosen = choices.map_or(0, |choices| {
             choices.choose(heads.len(), |chosen| {
@@ -395,7 +397,7 @@ fn record(
             out.number(u64::from(number.cast_unsigned()));
         }
         Batched::Journaled(envelope) => record_message(envelope, cx, out),
-        Batched::InRemoteQueue
+        Batched::InRemoteQueue(_)
         | Batched::Message(_)
         | Batched::SignalCallback(_)
         | Batched::SimulatedJob(_)
@@ -410,7 +412,7 @@ fn record_message(envelope: &Envelope, cx: &PollContext<'_>, out: &mut Output) {
         out.number(number);
     };
     match &envelope.message {
-        Message::Wake(runnable) => numbered(2, runnable.metadata().promise),
+        Message::Wake(waker) => numbered(2, waker.task().promise),
         Message::WakeMain(_) => out.byte(3),
         Message::Post(..) => numbered(4, envelope.handle),
         Message::External(id, _) => numbered(5, *id),
@@ -438,9 +440,7 @@ fn record_message(envelope: &Envelope, cx: &PollContext<'_>, out: &mut Output) {
 /// Returns whether a message is the one that was recorded.
 fn is_message(envelope: &Envelope, recorded: &ArrivalRecord) -> bool {
     match (&envelope.message, recorded) {
-        (Message::Wake(runnable), ArrivalRecord::Wake(promise)) => {
-            runnable.metadata().promise == *promise
-        }
+        (Message::Wake(waker), ArrivalRecord::Wake(promise)) => waker.task().promise == *promise,
         (Message::WakeMain(_), ArrivalRecord::WakeMain) => true,
         (Message::Post(..), ArrivalRecord::Post(handle)) => envelope.handle == *handle,
         (Message::External(id, _), ArrivalRecord::External(recorded))
