@@ -96,7 +96,7 @@ pub enum BlockedOn {
 
 impl WhyAlive {
     pub(crate) fn of(state: &LoopState) -> WhyAlive {
-        let now = state.clock.now_for_observers();
+        let now = state.clock.unrecorded_now();
         let entries = entries(state);
         let tasks = pending_tasks(&state.listed_tasks(), &state.awaited, &entries, now);
         let resources = entries.iter().map(|entry| ActiveResource::new(entry, now));

@@ -243,7 +243,7 @@ impl Child {
         if let Some(status) = self.exit.status() {
             return status.map(Some);
         }
-        let journal = self.state.journal().map(|journal| &**journal);
+        let journal = self.state.journal();
         let status = self.with_running(|child| child.status(self.key, journal));
         status.unwrap_or(Ok(None)) // the macrotask of its end is queued
     }
@@ -299,7 +299,7 @@ impl Child {
     /// Returns any error reported by the operating system, and an error in the same cases as
     /// [`wait`](Child::wait).
     pub fn start_kill(&mut self) -> io::Result<()> {
-        let journal = self.state.journal().map(|journal| &**journal);
+        let journal = self.state.journal();
         match self.with_running(|child| child.kill(self.key, journal)) {
             Some(killed) => killed,
             None => self.exit.status().transpose().map(drop),

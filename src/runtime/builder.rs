@@ -286,7 +286,8 @@ impl Builder {
             "a loop with a seed can't be recorded: explore or record"
         );
         let settings = self.recorded_settings();
-        let journal = self.journal.as_ref().map(|mode| mode.begin(&settings));
+        let begin = |mode: &JournalMode| mode.begin(&settings, self.virtual_time || is_host);
+        let journal = self.journal.as_ref().map(begin);
         let journal = journal.transpose()?;
         let clock = match (&self.world, &journal) {
             (Some(host), _) => host.clock(),

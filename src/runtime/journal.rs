@@ -19,16 +19,18 @@ pub(crate) enum JournalMode {
 }
 
 impl JournalMode {
-    pub(super) fn begin(&self, loop_settings: &[u8]) -> io::Result<Rc<Journal>> {
+    pub(super) fn begin(&self, loop_settings: &[u8], is_virtual: bool) -> io::Result<Journal> {
         match self {
             JournalMode::Record(recorder) => {
-                let journal = Journal::recording(recorder.settings(), loop_settings)?;
-                let journal = Rc::new(journal);
-                recorder.begin(&journal);
+                let settings = recorder.settings();
+                let journal = Journal::recording(settings, loop_settings, is_virtual)?;
+                if let Journal::Recording(recording) = &journal {
+                    recorder.begin(recording);
+                }
                 Ok(journal)
             }
             JournalMode::Replay(reader) => match reader.take() {
-                Some(reader) => Ok(Rc::new(Journal::replaying(reader))),
+                Some(reader) => Ok(Journal::replaying(reader)),
                 None => Err(io::Error::other("a recording is replayed by one loop only")),
             },
         }

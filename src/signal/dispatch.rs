@@ -37,7 +37,7 @@ pub(crate) struct Signals {
     /// The number of listeners and children that keep the loop alive.
     refed: Cell<usize>,
     /// The journal that arrivals and children pass through, if there is one.
-    journal: Option<Rc<Journal>>,
+    journal: Option<Journal>,
     /// The simulated host whose signals the loop receives; `None` in the real world.
     world: Option<WorldHost>,
 }
@@ -268,7 +268,7 @@ impl Signals {
         let count = count.unwrap_or(0); // a replay that has diverged is about to end
         let mut macrotasks = Vec::new();
         if number == CHILD {
-            let journal = self.journal.as_deref();
+            let journal = self.journal.as_ref();
             for (macrotask, refed) in self.children.borrow_mut().take_ended(journal) {
                 if refed {
                     self.count_refed(false);

@@ -190,7 +190,7 @@ impl Replay {
         ended(&journal, result)
     }
 
-    fn build(self) -> Result<(EventLoop, Rc<Journal>), ReplayFailure> {
+    fn build(self) -> Result<(EventLoop, Journal), ReplayFailure> {
         let builder = self.builder.ok_or(ReplayFailure::NoStart)?;
         let event_loop = builder.build().map_err(ReplayFailure::Build)?;
         let journal = event_loop.state().journal().cloned().expect("a replay");

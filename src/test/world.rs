@@ -13,15 +13,17 @@ mod trace;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Log;
+use super::log::short;
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::Seed;
 use crate::reactor::world::link::Link;
-use crate::reactor::world::{HostId, WorldChoices, WorldState};
+use crate::reactor::world::{HostId, Source, WorldChoices, WorldState};
 use crate::runtime::{EventLoop, MainOutput};
 use failure::Failure;
 use faults::Chances;
@@ -79,7 +81,7 @@ struct Inner {
     scripted: Cell<u64>,
     stage: Cell<Stage>,
     /// The actions of the script that have run.
-    acted: RefCell<Vec<(Duration, SourceLocation)>>,
+    acted: RefCell<Vec<(String, SourceLocation)>>,
     /// What an exploration wants to know of the run: how it failed, and otherwise which faults and
     /// actions have happened.
     failure: RefCell<Option<Failure>>,
@@ -98,6 +100,8 @@ enum Stage {
 /// What a script does, and where it was added.
 struct Action {
     call: Box<dyn FnOnce(&World)>,
+    /// When it is due, for reports.
+    when: String,
     location: SourceLocation,
 }
 
@@ -272,11 +276,74 @@ impl World {
     /// [`Host::run`] is down after a crash and an action is still to come, which may restart the host.
     #[track_caller]
     pub fn at(&self, at: Duration, action: impl FnOnce(&World) + 'static) {
+        self.add_action(at, format!("at {at:?}"), Location::caller(), action);
+    }
+
+    /// Calls `action` at a virtual time in `range`, which the [seed](WorldBuilder::seed) chooses: the
+    /// earliest one in the plain order. In all else it is like [`at`](World::at).
+    ///
+    /// An [exploration](WorldBuilder::explore) finds the moments at which a fault matters.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the range is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```should_panic
+    /// use std::time::Duration;
+    /// use nodeloop::{fs, test::World, time::sleep};
+    ///
+    /// let ms = Duration::from_millis;
+    /// World::builder().explore(50, |world| {
+    ///     let host = world.host("server");
+    ///     let disk = host.disk();
+    ///     disk.write("/tmp/config", "old").unwrap();
+    ///     host.set_job_duration(ms(1)..=ms(1));
+    ///     host.run(async || {
+    ///         fs::write("/tmp/config", "").await?; // the bug: it is empty for a while
+    ///         fs::write("/tmp/config", "new").await
+    ///     });
+    ///     world.host("clock").run(async || sleep(Duration::from_millis(20)).await);
+    ///     world.at_within(ms(0)..=ms(3), |world| world.host("server").crash());
+    ///     world.run();
+    ///     assert!(!disk.read("/tmp/config").unwrap().is_empty());
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn at_within(
+        &self,
+        range: RangeInclusive<Duration>,
+        action: impl FnOnce(&World) + 'static,
+    ) {
+        let (earliest, latest) = (*range.start(), *range.end());
+        assert!(
+            earliest <= latest,
+            "the range of times is empty: its start must not be after its end"
+        );
+        let location = Location::caller();
+        let choices = self.inner.state.choices(Source::Script);
+        let at = choices.choose_duration(&range, |at| {
+            let place = short(location);
+            format!("the action of the script ({place}) is due at {at:?} instead of {earliest:?}")
+        });
+        let when = format!("between {earliest:?} and {latest:?}");
+        self.add_action(at, when, location, action);
+    }
+
+    fn add_action(
+        &self,
+        at: Duration,
+        when: String,
+        location: SourceLocation,
+        action: impl FnOnce(&World) + 'static,
+    ) {
         let number = self.inner.scripted.get();
         self.inner.scripted.set(number + 1);
         let action = Action {
             call: Box::new(action),
-            location: Location::caller(),
+            when,
+            location,
         };
         self.inner.script.borrow_mut().insert((at, number), action);
     }

@@ -52,7 +52,8 @@ fn the_steps_of_a_child_take_place_in_order() {
         };
         let mut errors = String::new();
         let (read, errors_read) = futures::join!(read, stderr.read_to_string(&mut errors));
-        (read?, errors_read?);
+        read?;
+        errors_read?;
         assert_eq!(errors, "slow");
         assert_eq!(child.wait().await?.code(), Some(3));
         assert_eq!(child.id(), None);

@@ -195,6 +195,56 @@ fn a_crash_is_shortened_to_one_lost_sector_or_length() {
     assert!(report.contains(equal), "{report}");
 }
 
+/// Replaces a file in two steps. The host loses its power at some moment.
+fn replaced_in_steps(world: &World) {
+    let host = world.host("server");
+    let disk = host.disk();
+    disk.write("/tmp/config", "old").unwrap();
+    host.set_job_duration(ms(1)..=ms(1));
+    host.run(async || {
+        for text in ["", "new"] {
+            fs::write("/tmp/config", text).await?;
+            File::open("/tmp/config").await?.sync_all().await?;
+        }
+        io::Result::Ok(())
+    });
+    world.host("clock").run(async || sleep(ms(20)).await);
+    world.at_within(ms(0)..=ms(12), |world| world.host("server").crash());
+    world.run();
+    assert!(disk.read("/tmp/config").unwrap() != b"", "an empty file");
+}
+
+#[test]
+fn the_moment_of_an_action_is_a_decision() {
+    let _limit = limit();
+    let report = failure_of(World::builder(), replaced_in_steps);
+    let decisions = decisions(&report);
+    assert_eq!(decisions.len(), 1, "{report}");
+    let start = format!("at 0ns: the action of the script ({}:", file!());
+    assert!(decisions[0].starts_with(&start), "{report}");
+    assert!(
+        decisions[0].contains(") is due at ") && decisions[0].ends_with("ms instead of 0ns"),
+        "{report}"
+    );
+    assert!(report.contains("an empty file"), "{report}");
+    // Seed 0 has the earliest time.
+    let world = World::builder().seed(Seed::new(0)).build();
+    world.host("a").run(async || sleep(ms(9)).await);
+    let log = world.log();
+    world.at_within(ms(3)..=ms(8), move |world| {
+        log.add(format!("{:?}", world.now()))
+    });
+    world.run();
+    world.log().assert_order(["3ms"]);
+}
+
+#[test]
+#[should_panic(expected = "the range of times is empty: its start must not be after its end")]
+fn an_empty_range_of_times_is_refused() {
+    let _limit = limit();
+    World::new().at_within(ms(2)..=ms(1), |_| ());
+}
+
 /// Two clients that begin at the same instant. The server takes the first one for "a".
 fn race(world: &World) {
     let log = world.log();

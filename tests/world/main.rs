@@ -41,3 +41,5 @@ mod tcp;
 mod udp;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;

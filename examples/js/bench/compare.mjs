@@ -82,7 +82,7 @@ if (spawnSync('valgrind', ['--version']).error) {
 } else {
   const [few, many] = [5_000, 25_000];
   console.log(`\n| instructions for one step | ${PARTS.map(([part]) => part).join(' | ')} | all | share of QuickJS |`);
-  console.log('|---|'.padEnd(4 + 4 * (PARTS.length + 2), '---|'));
+  console.log(`|${'---|'.repeat(PARTS.length + 3)}`);
   for (const name of onHost.keys()) {
     const [less, more] = [profile(name, few), profile(name, many)];
     const each = PARTS.map(([part]) => (more.costs.get(part) - less.costs.get(part)) / (many - few));

@@ -22,10 +22,6 @@ use crate::reactor::choices::Choices;
 pub(crate) struct Reader {
     bytes: Rc<[u8]>,
     parsed: Parsed,
-    /// The places at which the sources of the recording were created, by their numbers.
-    sources: Vec<u64>,
-    /// The indices of the records that created them.
-    source_records: Vec<usize>,
     /// The jobs of which a result was recorded.
     jobs: HashSet<u64>,
     next: Cell<usize>,
@@ -67,27 +63,14 @@ const RECORDS_BEFORE: usize = 3;
 impl Reader {
     pub(crate) fn new(bytes: Rc<[u8]>) -> Result<Reader, NotAJournal> {
         let parsed = parse(&bytes)?;
-        let (mut sources, mut jobs) = (Vec::new(), HashSet::new());
-        let mut source_records = Vec::new();
-        for (index, record) in parsed.records.iter().enumerate() {
-            match record {
-                Record::Call {
-                    operation,
-                    subject,
-                    result,
-                } if *operation == Operation::Register as u8 && is_success(result, &bytes) => {
-                    sources.push(*subject);
-                    source_records.push(index);
-                }
-                Record::Poll(poll) => jobs.extend(poll.arrivals.iter().filter_map(recorded_job)),
-                _ => {}
-            }
-        }
+        let polls = parsed.records.iter().filter_map(|record| match record {
+            Record::Poll(poll) => Some(&poll.arrivals),
+            _ => None,
+        });
+        let jobs = polls.flatten().filter_map(recorded_job).collect();
         Ok(Reader {
             bytes,
             parsed,
-            sources,
-            source_records,
             jobs,
             next: Cell::new(0),
             clock: Cell::new(Duration::ZERO),
@@ -224,7 +207,16 @@ impl Reader {
                 out.byte(0);
                 out.number(*number);
             }
+            CallResult::Contents(range) => {
+                out.byte(0);
+                out.number(range.len() as u64);
+                out.bytes.extend_from_slice(self.bytes(range));
+            }
             CallResult::WouldBlock => io::Error::from(io::ErrorKind::WouldBlock).encode(&mut out),
+            CallResult::Answer(answer) => {
+                out.byte(0);
+                answer.encode(&mut out);
+            }
         }
         Cow::Owned(out.into_bytes())
     }
@@ -334,7 +326,7 @@ impl Reader {
     pub(super) fn call<T>(
         &self,
         operation: Operation,
-        subject: Subject,
+        subject: Subject<'_>,
         take: impl FnOnce(Input<'_>) -> Option<T>,
     ) -> Option<T> {
         let program = || describe::of_program(operation, subject, self);
@@ -344,7 +336,7 @@ impl Reader {
                 operation: recorded,
                 subject: of,
                 result,
-            } if *recorded == operation as u8 && is_same(operation, recorded_subject, *of) => {
+            } if *recorded == operation && is_same(operation, recorded_subject, *of) => {
                 Some(result)
             }
             _ => None,
@@ -367,7 +359,8 @@ impl Reader {
             self.program_sources.borrow_mut().push(location);
             if let Some(segments) = &self.segments {
                 let record = self.next.get() - 1;
-                let number = self.source_records.partition_point(|it| *it < record);
+                let sources = &self.parsed.sources;
+                let number = sources.partition_point(|it| it.record < record);
                 segments.sources.borrow_mut().push(number as u64);
             }
         }
@@ -375,14 +368,14 @@ impl Reader {
     }
 
     /// Returns a subject with the number that it has in the recording.
-    fn recorded_subject(&self, operation: Operation, subject: Subject) -> Subject {
-        let (Some(segments), Subject::Number(number)) = (&self.segments, subject) else {
+    fn recorded_subject<'a>(&self, operation: Operation, subject: Subject<'a>) -> Subject<'a> {
+        let Some(segments) = &self.segments else {
             return subject;
         };
-        let recorded = match operation.kind_of_subject() {
-            "source" => segments.recorded_source(number),
-            "job" => segments.recorded_job(number),
-            _ => Some(number),
+        let recorded = match subject {
+            Subject::Source(source) => segments.recorded_source(source.number),
+            Subject::Number(job) if operation == Operation::CancelJob => segments.recorded_job(job),
+            _ => return subject,
         };
         Subject::Number(recorded.unwrap_or(u64::MAX))
     }
@@ -490,7 +483,7 @@ impl Reader {
     /// Returns where a source of the recording was created.
     pub(super) fn recorded_source(&self, number: u64) -> Option<&Place> {
         let number = usize::try_from(number).ok()?;
-        self.place(*self.sources.get(number)?)
+        self.place(self.parsed.sources.get(number)?.place?)
     }
 
     /// Returns where a source of the replay was created.
@@ -500,16 +493,9 @@ impl Reader {
     }
 }
 
-fn is_success(result: &CallResult, bytes: &[u8]) -> bool {
-    match result {
-        CallResult::Bytes(range) => bytes[range.clone()].first() == Some(&0),
-        CallResult::Number(_) => true,
-        CallResult::WouldBlock => false,
-    }
-}
-
-fn is_same(operation: Operation, subject: Subject, recorded: u64) -> bool {
+fn is_same(operation: Operation, subject: Subject<'_>, recorded: u64) -> bool {
     match subject {
+        Subject::Source(source) => source.number == recorded,
         Subject::Number(number) => !operation.has_stable_subject() || number == recorded,
         Subject::Nothing | Subject::Place(_) => true,
     }

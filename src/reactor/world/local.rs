@@ -85,12 +85,12 @@ impl LocalStream {
 
     /// Returns what the socket is ready for, as `unix_poll` does.
     fn readiness(&self, send_buffer: usize) -> Readiness {
-        Readiness {
-            readable: !self.incoming.is_empty() || self.is_read_shut,
-            writable: is_writable(self.unread, send_buffer) || self.error.is_some(),
-            read_closed: self.is_read_shut,
-            write_closed: self.is_read_shut && self.is_write_shut,
-        }
+        Readiness::new([
+            !self.incoming.is_empty() || self.is_read_shut,
+            is_writable(self.unread, send_buffer) || self.error.is_some(),
+            self.is_read_shut,
+            self.is_read_shut && self.is_write_shut,
+        ])
     }
 
     fn shut(&mut self, read: bool, write: bool) {
@@ -130,10 +130,9 @@ impl Network {
         let send_buffer = self.sockets[&id].options.send_buffer;
         match local {
             Local::Unconnected => Readiness::default(),
-            Local::Listener(listener) => Readiness {
-                readable: !listener.queue.is_empty(),
-                ..Readiness::default()
-            },
+            Local::Listener(listener) => {
+                Readiness::new([!listener.queue.is_empty(), false, false, false])
+            }
             Local::Stream(stream) => stream.readiness(send_buffer),
             Local::Datagram(datagram) => self.local_datagram_readiness(datagram, id, send_buffer),
         }

@@ -63,12 +63,12 @@ impl Network {
     ) -> Readiness {
         let peer = datagram.peer.as_ref();
         let waits = peer.is_some_and(|(peer, _)| self.is_full_for(*peer, id));
-        Readiness {
-            readable: !datagram.queue.is_empty() || datagram.is_read_shut,
-            writable: is_writable(datagram.unread, send_buffer) && !waits,
-            read_closed: datagram.is_read_shut,
-            write_closed: datagram.is_read_shut && datagram.is_write_shut,
-        }
+        Readiness::new([
+            !datagram.queue.is_empty() || datagram.is_read_shut,
+            is_writable(datagram.unread, send_buffer) && !waits,
+            datagram.is_read_shut,
+            datagram.is_read_shut && datagram.is_write_shut,
+        ])
     }
 
     /// Returns whether the queue of a receiver has no room for the datagrams of a sender. Two sockets that

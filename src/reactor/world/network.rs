@@ -457,7 +457,9 @@ impl Network {
             socket.is_listed = false;
             let token = socket.token;
             let readiness = self.readiness(id);
-            if let Some(token) = token.filter(|_| readiness.readable || readiness.writable) {
+            if let Some(token) =
+                token.filter(|_| readiness.is_readable() || readiness.is_writable())
+            {
                 events.push((token, readiness));
             }
         }

@@ -16,6 +16,8 @@ use crate::reactor::choices::{Choices, Seed};
 pub(crate) enum Source {
     /// Which host runs next.
     Turns,
+    /// When the actions of the script are due.
+    Script,
     /// The loop of a host.
     Loop(HostId),
     /// Which packet of those that arrive at one instant comes first.
@@ -35,6 +37,7 @@ impl Source {
         let of_host = |host: HostId, kind: usize| 1 + 2 * (KINDS * host.0 + kind);
         match self {
             Source::Turns => 0,
+            Source::Script => 2, // that of a link from the first host to itself, which asks nothing
             Source::Loop(host) => of_host(host, 0),
             Source::Arrivals(host) => of_host(host, 1),
             Source::Sockets(host) => of_host(host, 2),
@@ -102,7 +105,7 @@ impl WorldChoices {
     /// Returns the choices of a source that only one caller asks for.
     pub(super) fn new_choices(&self, source: Source) -> Choices {
         let name = match source {
-            Source::Turns => String::new(),
+            Source::Turns | Source::Script => String::new(),
             Source::Link(from, to) => format!("{} to {}", self.name(from), self.name(to)),
             Source::Loop(host)
             | Source::Arrivals(host)
@@ -133,8 +136,8 @@ mod tests {
     #[test]
     fn no_two_sources_have_the_same_number() {
         let hosts = || (0..20).map(HostId);
-        let mut numbers = BTreeSet::from([Source::Turns.number()]);
-        let mut count = 1;
+        let mut numbers = BTreeSet::from([Source::Turns.number(), Source::Script.number()]);
+        let mut count = 2;
         for host in hosts() {
             let of_host = [
                 Source::Loop(host),
@@ -143,7 +146,8 @@ mod tests {
                 Source::Jobs(host),
                 Source::Disk(host),
             ];
-            let links = hosts().map(|to| Source::Link(host, to));
+            let others = hosts().filter(|to| *to != host);
+            let links = others.map(|to| Source::Link(host, to));
             for source in of_host.into_iter().chain(links) {
                 numbers.insert(source.number());
                 count += 1;

@@ -118,10 +118,7 @@ const PACKET: usize = 16 << 10;
 
 impl Listener {
     pub(super) fn readiness(&self) -> Readiness {
-        Readiness {
-            readable: !self.queue.is_empty(),
-            ..Readiness::default()
-        }
+        Readiness::new([!self.queue.is_empty(), false, false, false])
     }
 }
 
@@ -175,12 +172,10 @@ impl Stream {
         let read_closed = self.has_end || self.is_read_shut || is_over;
         let is_connected = self.state == StreamState::Connected;
         let has_room = self.room(send_buffer) >= self.outgoing.len() / 2; // `sk_stream_is_writeable`
-        Readiness {
-            readable: !self.incoming.is_empty() || read_closed,
-            writable: (is_connected && (has_room || self.is_write_shut)) || is_over,
-            read_closed,
-            write_closed: is_over || (self.is_write_shut && self.has_end),
-        }
+        let readable = !self.incoming.is_empty() || read_closed;
+        let writable = (is_connected && (has_room || self.is_write_shut)) || is_over;
+        let write_closed = is_over || (self.is_write_shut && self.has_end);
+        Readiness::new([readable, writable, read_closed, write_closed])
     }
 
     /// Returns the end of what is to be sent.

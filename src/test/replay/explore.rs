@@ -119,7 +119,7 @@ impl<F: AsyncFn(Log)> Exploration<F> {
         }
     }
 
-    fn run(&self, reader: Reader, log: &Log) -> (Result<Replayed<()>, ReplayFailure>, Rc<Journal>) {
+    fn run(&self, reader: Reader, log: &Log) -> (Result<Replayed<()>, ReplayFailure>, Journal) {
         let builder = self.builder.clone().replaying(reader);
         let mut event_loop: EventLoop = match builder.build() {
             Ok(event_loop) => event_loop,

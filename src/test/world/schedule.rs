@@ -126,11 +126,12 @@ impl World {
         let next = || {
             let mut script = self.inner.script.borrow_mut();
             let first = script.first_entry()?;
-            (first.key().0 <= self.now()).then(|| first.remove_entry())
+            (first.key().0 <= self.now()).then(|| first.remove())
         };
-        while let Some(((at, _), action)) = next() {
+        while let Some(action) = next() {
             let location = action.location;
-            self.inner.acted.borrow_mut().push((at, location));
+            let acted = (action.when, location);
+            self.inner.acted.borrow_mut().push(acted);
             let call = AssertUnwindSafe(|| (action.call)(self));
             catch_unwind(call).map_err(|payload| {
                 let who = format!("the action of the script ({})", short(location));
@@ -378,14 +379,14 @@ impl Inner {
                 (text, has_happened)
             }));
         }
-        let describe = |at: Duration, place: SourceLocation| {
-            format!("the action of the script at {at:?} ({})", short(place))
+        let describe = |when: &str, place: SourceLocation| {
+            format!("the action of the script {when} ({})", short(place))
         };
-        for (at, place) in self.acted.borrow().iter() {
-            outcomes.push((describe(*at, place), true));
+        for (when, place) in self.acted.borrow().iter() {
+            outcomes.push((describe(when, place), true));
         }
-        for ((at, _), action) in self.script.borrow().iter() {
-            outcomes.push((describe(*at, action.location), false));
+        for action in self.script.borrow().values() {
+            outcomes.push((describe(&action.when, action.location), false));
         }
         outcomes
     }

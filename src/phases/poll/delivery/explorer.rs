@@ -380,12 +380,23 @@ impl Explorer {
         }
     }
 
-    /// Defers the next write to a writable source to a later poll phase, if the seed decides so.
-    pub(super) fn maybe_defer_write(
+    /// Notes an operation on a source, and lets the seed decide about a write.
+    #[cold]
+    #[inline(never)] // so that an operation in other loops stays short
+    pub(super) fn before_io(
         &self,
         registrations: &mut Registrations,
         key: RegistrationKey,
+        direction: Direction,
     ) {
+        self.touch(Key::Sources, Access::Write);
+        if direction == Direction::Write {
+            self.maybe_defer_write(registrations, key);
+        }
+    }
+
+    /// Defers the next write to a writable source to a later poll phase, if the seed decides so.
+    fn maybe_defer_write(&self, registrations: &mut Registrations, key: RegistrationKey) {
         let Some(location) = registrations.writable(key) else {
             return;
         };

@@ -21,12 +21,13 @@ use crate::reactor::choices::Choices;
 use crate::reactor::clock::machine_now;
 use crate::reactor::journal::format::{ArrivalRecord, JobRecord};
 use crate::reactor::journal::value::Output;
-use crate::reactor::journal::{Journal, Reader, put_with_length};
-use crate::reactor::registrations::{Readiness, Registrations};
+use crate::reactor::journal::{Journal, Reader, Recorder, put_with_length};
+use crate::reactor::registrations::{Readiness, Registrations, parts_of};
 use crate::reactor::remote_queue::{Envelope, Message};
 
-pub(crate) struct Journaled {
-    journal: Rc<Journal>,
+pub(crate) struct Replayed {
+    pub(super) reader: Rc<Reader>,
+    pub(super) journal: Journal,
     /// Messages that have arrived before their turn in a replay.
     early: RefCell<VecDeque<Envelope>>,
 }
@@ -34,80 +35,13 @@ pub(crate) struct Journaled {
 /// How long a replay waits for a message that another thread sent in the recording.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-impl Journaled {
-    pub(super) fn new(journal: Rc<Journal>) -> Journaled {
-        Journaled {
-            journal,
+impl Replayed {
+    pub(super) fn new(reader: Rc<Reader>) -> Replayed {
+        Replayed {
+            journal: Journal::Replaying(reader.clone()),
+            reader,
             early: RefCell::default(),
         }
-    }
-
-    pub(crate) fn journal(&self) -> &Rc<Journal> {
-        &self.journal
-    }
-
-    #[inline(never)] // so that the poll phase of other loops stays short
-    pub(super) fn poll(
-        &self,
-        phase: &PollPhase,
-        cx: &PollContext<'_>,
-        wait: Wait,
-        wait_now: impl Fn() -> Wait,
-    ) -> io::Result<PollOutcome> {
-        if let Some(reader) = self.journal.reader() {
-            return self.replay(reader, phase, cx);
-        }
-        let collect = || phase.collect(cx, wait, wait_now);
-        let outcome = self.journal.paused(collect)?;
-        if outcome == PollOutcome::Arrivals && self.record_one_ready(phase, cx) {
-            return Ok(outcome);
-        }
-        self.record_batch(phase, cx, outcome);
-        Ok(outcome)
-    }
-
-    /// Records the usual batch, which is one ready source. Returns whether it is that.
-    fn record_one_ready(&self, phase: &PollPhase, cx: &PollContext<'_>) -> bool {
-        let batch = phase.batch.borrow();
-        let (Some(Batched::Ready(token, readiness)), 1) = (batch.front(), batch.len()) else {
-            return false;
-        };
-        if cx.clock.is_virtual() {
-            return false;
-        }
-        let known = phase.registrations.borrow().number_of(*token);
-        let Some((number, is_closed)) = known else {
-            return false;
-        };
-        let flags = flags_of(*readiness) | if is_closed { KNOWN_AS_CLOSED } else { 0 };
-        self.journal.record_ready(number, flags);
-        true
-    }
-
-    fn record_batch(&self, phase: &PollPhase, cx: &PollContext<'_>, outcome: PollOutcome) {
-        let mut batch = phase.batch.borrow_mut();
-        for batched in std::mem::take(&mut *batch) {
-            match batched {
-                Batched::InRemoteQueue(count) => {
-                    let messages = (0..count).map_while(|_| cx.remote_queue.pop());
-                    batch.extend(messages.map(Batched::Journaled));
-                }
-                batched => batch.push_back(batched),
-            }
-        }
-        // The budget of a source may have been exhausted before the source was closed.
-        let registrations = phase.registrations.borrow();
-        batch.retain(|batched| match batched {
-            Batched::Ready(token, _) => registrations.number_of(*token).is_some(),
-            _ => true,
-        });
-        let now = cx.clock.is_virtual().then(|| cx.clock.now());
-        let is_held = outcome == PollOutcome::ClockHeld;
-        self.journal.record_poll(now, is_held, batch.len(), |out| {
-            for batched in batch.iter() {
-                record(batched, &registrations, cx, out);
-            }
-        });
     }
 
     pub(super) fn take_held(&self) -> Vec<Batched> {
@@ -118,12 +52,10 @@ impl Journaled {
             .collect()
     }
 
-    fn replay(
-        &self,
-        reader: &Reader,
-        phase: &PollPhase,
-        cx: &PollContext<'_>,
-    ) -> io::Result<PollOutcome> {
+    #[cold]
+    #[inline(never)] // so that the poll phase of other loops stays short
+    pub(super) fn poll(&self, phase: &PollPhase, cx: &PollContext<'_>) -> io::Result<PollOutcome> {
+        let reader = &self.reader;
         let Some(poll) = reader.poll() else {
             return Ok(PollOutcome::ClockHeld); // stops the loop
         };
@@ -186,7 +118,7 @@ impl Journaled {
                 if flags & KNOWN_AS_CLOSED != 0 {
                     registrations.set_read_closed(token);
                 }
-                Batched::Ready(token, readiness_of(*flags))
+                Batched::Ready(token, Readiness::of_bits(*flags))
             }
             ArrivalRecord::Signal(number) => Batched::Signal(*number as i32),
             ArrivalRecord::Job(recorded, how) => {
@@ -242,12 +174,6 @@ impl Journaled {
         Some(Message::JobDone(id, result))
     }
 
-    pub(super) fn begin_segment(&self, number: usize) {
-        if let Some(reader) = self.journal.reader() {
-            reader.begin_segment(number);
-        }
-    }
-
     /// Waits until a thread has sent this message.
     fn wait_for(
         &self,
@@ -269,9 +195,91 @@ impl Journaled {
             let Some(left) = LONGEST_WAIT.checked_sub(waited) else {
                 return Ok(None);
             };
-            self.journal.paused(|| phase.wait_for_message(cx, left))?;
+            phase.wait_for_message(cx, left)?;
         }
     }
+}
+
+/// Collects what has arrived, and records it.
+#[inline]
+pub(super) fn poll_and_record(
+    recorder: &Recorder,
+    phase: &PollPhase,
+    cx: &PollContext<'_>,
+    wait: Wait,
+    wait_now: impl Fn() -> Wait,
+) -> io::Result<PollOutcome> {
+    recorder.set_polling(true);
+    let outcome = phase.collect(cx, wait, wait_now);
+    recorder.set_polling(false);
+    match is_one_ready(recorder, phase) {
+        true => outcome,
+        false => record_outcome(recorder, phase, cx, outcome),
+    }
+}
+
+/// Records any other batch. It receives the outcome by value, so that the usual one is not copied.
+#[inline(never)]
+fn record_outcome(
+    recorder: &Recorder,
+    phase: &PollPhase,
+    cx: &PollContext<'_>,
+    outcome: io::Result<PollOutcome>,
+) -> io::Result<PollOutcome> {
+    let outcome = outcome?;
+    record_batch(recorder, phase, cx, outcome);
+    Ok(outcome)
+}
+
+/// Records the usual batch, which is one source that the operating system has reported. Returns whether it
+/// is that.
+#[inline]
+fn is_one_ready(recorder: &Recorder, phase: &PollPhase) -> bool {
+    let batch = phase.batch.borrow();
+    if batch.len() != 1 {
+        return false;
+    }
+    let Some(Batched::Ready(token, readiness)) = batch.front() else {
+        return false;
+    };
+    let (token, readiness) = (*token, *readiness);
+    drop(batch); // before the recorder changes, so that the compiler can omit the counter of the borrow
+    if readiness.is_served_again() {
+        return false;
+    }
+    let (slot, generation) = parts_of(token);
+    recorder.ready(slot, generation, readiness.bits())
+}
+
+fn record_batch(
+    recorder: &Recorder,
+    phase: &PollPhase,
+    cx: &PollContext<'_>,
+    outcome: PollOutcome,
+) {
+    let mut batch = phase.batch.borrow_mut();
+    let is_in_queue = |batched: &Batched| matches!(batched, Batched::InRemoteQueue(_));
+    if let Some(index) = batch.iter().position(is_in_queue)
+        && let Some(Batched::InRemoteQueue(count)) = batch.remove(index)
+    {
+        let after_messages = batch.split_off(index);
+        let messages = (0..count).map_while(|_| cx.remote_queue.pop());
+        batch.extend(messages.map(Batched::Journaled));
+        batch.extend(after_messages);
+    }
+    // The budget of a source may have been exhausted before the source was closed.
+    let registrations = phase.registrations.borrow();
+    batch.retain(|batched| match batched {
+        Batched::Ready(token, _) => registrations.slot_of(*token).is_some(),
+        _ => true,
+    });
+    let now = cx.clock.is_virtual().then(|| cx.clock.now());
+    let is_held = outcome == PollOutcome::ClockHeld;
+    recorder.poll(now, is_held, batch.len(), |out| {
+        for batched in batch.iter() {
+            record(batched, &registrations, cx, out);
+        }
+    });
 }
 
 /// Ends a replay because a message does not arrive.
@@ -373,12 +381,12 @@ fn record(
 ) {
     match batched {
         Batched::Ready(token, readiness) => {
-            let known = registrations.number_of(*token);
-            let (number, is_closed) = known.expect("a source that is not registered was removed");
+            let known = registrations.slot_of(*token);
+            let (slot, is_closed) = known.expect("a source that is not registered was removed");
             out.byte(8);
-            out.number(number);
+            out.number(slot as u64);
             let known = if is_closed { KNOWN_AS_CLOSED } else { 0 };
-            out.byte(flags_of(*readiness) | known);
+            out.byte(readiness.bits() | known);
         }
         Batched::Simulated(_) => {
             out.byte(1);
@@ -439,21 +447,5 @@ fn is_message(envelope: &Envelope, recorded: &ArrivalRecord) -> bool {
         | (Message::ExternalDropped(id), ArrivalRecord::ExternalDropped(recorded))
         | (Message::JobDone(id, _), ArrivalRecord::Job(recorded, _)) => id == recorded,
         _ => false,
-    }
-}
-
-fn flags_of(readiness: Readiness) -> u8 {
-    u8::from(readiness.readable)
-        | u8::from(readiness.writable) << 1
-        | u8::from(readiness.read_closed) << 2
-        | u8::from(readiness.write_closed) << 3
-}
-
-fn readiness_of(flags: u8) -> Readiness {
-    Readiness {
-        readable: flags & 1 != 0,
-        writable: flags & 2 != 0,
-        read_closed: flags & 4 != 0,
-        write_closed: flags & 8 != 0,
     }
 }
