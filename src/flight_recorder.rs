@@ -13,7 +13,7 @@ use std::rc::{Rc, Weak};
 use crate::blocking::recorded_job_with;
 use crate::promise::Promise;
 use crate::reactor::journal::value::{Input, Output, Value};
-use crate::reactor::journal::{Journal, WriterSettings};
+use crate::reactor::journal::{Recorder, WriterSettings};
 
 /// Records what enters a loop from outside, so that [`test::replay`](crate::test::replay) can run the
 /// same program again without the outside.
@@ -51,8 +51,8 @@ use crate::reactor::journal::{Journal, WriterSettings};
 #[derive(Clone)]
 pub struct FlightRecorder {
     settings: WriterSettings,
-    /// The journal of the loop that was built last.
-    journal: Rc<RefCell<Weak<Journal>>>,
+    /// The recorder of the loop that was built last.
+    recorder: Rc<RefCell<Weak<Recorder>>>,
 }
 
 /// The default [limit](FlightRecorder::limit) of a file: 1 GiB.
@@ -64,7 +64,7 @@ const MEMORY_LIMIT: usize = 4 << 20;
 impl FlightRecorder {
     /// Records to a file, which is replaced when the loop is built.
     ///
-    /// Records are written in blocks of about 16 KiB, and the rest when the run fails and when the loop
+    /// Records are written in blocks of 16 KiB, and the rest when the run fails and when the loop
     /// is dropped. A process that is killed loses what is not written; see
     /// [`flush`](FlightRecorder::flush).
     pub fn to_file(path: impl AsRef<Path>) -> FlightRecorder {
@@ -88,7 +88,7 @@ impl FlightRecorder {
                 limit,
                 payloads: false,
             },
-            journal: Rc::default(),
+            recorder: Rc::default(),
         }
     }
 
@@ -126,7 +126,8 @@ impl FlightRecorder {
     /// Sets the maximum number of bytes; 1 GiB in a file and 4 MiB in memory by default.
     ///
     /// A recording in a file ends at the limit, and can be replayed up to there. One in memory drops its
-    /// oldest block. The limit is kept to within a block, which has 16 KiB and at most one record more.
+    /// oldest block. The limit is kept to within a block, which has 16 KiB or one longer record. A result of
+    /// 256 MiB or more ends the recording.
     pub fn limit(mut self, bytes: usize) -> FlightRecorder {
         self.settings.limit = bytes;
         self
@@ -152,8 +153,8 @@ impl FlightRecorder {
         self.current()?.flush()
     }
 
-    fn current(&self) -> io::Result<Rc<Journal>> {
-        self.journal.borrow().upgrade().ok_or_else(|| {
+    fn current(&self) -> io::Result<Rc<Recorder>> {
+        self.recorder.borrow().upgrade().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::NotFound,
                 "no loop records with this recorder: save before the loop is dropped",
@@ -165,8 +166,8 @@ impl FlightRecorder {
         self.settings.clone()
     }
 
-    pub(crate) fn begin(&self, journal: &Rc<Journal>) {
-        *self.journal.borrow_mut() = Rc::downgrade(journal);
+    pub(crate) fn begin(&self, recorder: &Rc<Recorder>) {
+        *self.recorder.borrow_mut() = Rc::downgrade(recorder);
     }
 }
 

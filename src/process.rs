@@ -49,6 +49,9 @@
 //! **Virtual time.** As with sockets, virtual time does not wait for a child unless
 //! [`io_holds_time`](crate::Builder::io_holds_time) is set.
 //!
+//! **Simulated worlds.** On a host of a [simulated world](crate::test::World), a test describes what a child
+//! does ([`Host::on_spawn`](crate::test::Host::on_spawn)).
+//!
 //! A child that writes more than its pipe holds blocks until the pipe is read.
 //!
 //! # Windows

@@ -1,5 +1,6 @@
 //! What connects the loop to the outside: the clock, messages of other threads, and events.
 
+pub(crate) mod choices;
 pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod event_counter;

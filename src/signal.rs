@@ -53,8 +53,8 @@
 //! ```
 
 pub(crate) mod dispatch;
-mod kind;
-mod source;
+pub(crate) mod kind;
+pub(crate) mod source;
 
 use std::fmt;
 use std::io;
@@ -67,9 +67,10 @@ use futures::future::{FusedFuture, poll_fn};
 use futures::stream::FusedStream;
 use futures::{FutureExt, Stream};
 
-use crate::event_loop::current::current;
+use crate::event_loop::current::{current, try_current};
 use crate::event_loop::invoke::call_listeners;
 use crate::event_loop::state::LoopState;
+use crate::hooks::exit;
 use crate::hooks::listener::{Listener, Registration};
 use crate::hooks::listener_list::ListenerList;
 use crate::io::loop_ended;
@@ -350,6 +351,9 @@ pub fn ctrl_c() -> impl FusedFuture<Output = io::Result<()>> {
 /// nor the listeners of `exit` run. If the default action is to stop the process, this function returns
 /// when the process continues. If it is to do nothing, it returns at once.
 ///
+/// On a host of a [simulated world](crate::test::World), it ends the program as [`exit(0)`](crate::exit)
+/// does, unless the default action is to do nothing.
+///
 /// # Errors
 ///
 /// Returns an error if the default action is not known, which is the case for real-time signals and, on
@@ -374,6 +378,10 @@ pub fn ctrl_c() -> impl FusedFuture<Output = io::Result<()>> {
 /// ```
 #[doc(alias = "process.kill")]
 pub fn raise_default(kind: SignalKind) -> io::Result<()> {
+    let is_of_world = try_current().is_some_and(|state| state.world().is_some());
+    if is_of_world && !source::is_harmless(kind.as_raw()) {
+        exit(0);
+    }
     source::raise_default(kind.as_raw())
 }
 

@@ -29,8 +29,10 @@
 //! * [`Log`] records events with their positions, and compares their order.
 //! * [`Test`] advances time from the body. [`Stepper`] runs the loop from outside, phase by phase.
 //! * [`World`] runs several hosts with a simulated network; see [`guide::world`](crate::guide::world).
+//!   [`WorldBuilder::explore`] runs it under many seeds, which also choose faults and delays.
 //! * [`explore`] runs the body under many seeds. Each permutes what Node does not guarantee, and
 //!   nothing else. [`complete_within`] simulates an operation whose duration a seed chooses.
+//! * [`Replay::explore`] replays a recording of a real run with its arrivals in other orders.
 //! * [`explore_all`] runs the body in every order that Node permits, for small programs.
 //!
 //! The chapter [`guide::testing`](crate::guide::testing) explains complete tests.
@@ -105,7 +107,7 @@ use crate::runtime::{Builder, EntryMode, EventLoop, MainOutput, RunError, StuckP
 use explore_all::{Limits, SharedState, Tracker};
 
 pub use crate::reactor::disk::{Disk, DiskError, DiskFault, DiskOperation};
-pub use crate::reactor::world::SimulatedJob;
+pub use crate::reactor::world::{SimulatedChild, SimulatedJob};
 pub use control::{Test, TimeHeld};
 pub use explore::{Explored, explore};
 pub use explore_all::{CheckedOrders, explore_all};
@@ -192,6 +194,8 @@ struct FinishedRun<T> {
     inapplicable: Vec<usize>,
     /// The order of the run, if it has a plan.
     record: OrderRecord,
+    /// Why the order could not be followed, so that the result means nothing.
+    not_followed: Option<String>,
 }
 
 impl TestBuilder {
@@ -401,6 +405,7 @@ impl TestBuilder {
             decisions: state.poll.delivery.decisions(),
             inapplicable: state.poll.delivery.inapplicable(),
             record: state.poll.delivery.take_record(),
+            not_followed: None,
         }
     }
 

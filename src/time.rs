@@ -33,7 +33,7 @@ pub use control::{advance, block_for, simulate_completion, wait_for_jobs};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, Tick, interval, interval_at};
 #[cfg(feature = "hyper")]
-pub(crate) use sleep::{Progress, poll_timer, release_timer};
+pub(crate) use sleep::{Progress, drop_timer, poll_timer};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 

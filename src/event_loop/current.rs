@@ -74,7 +74,7 @@ pub(crate) fn position() -> Position {
     let position = |current: &RefCell<Current>| match &*current.borrow() {
         Current::None => Position::outside(),
         Current::Running(state) | Current::Notifying(state) => {
-            state.observers.position(state.clock.now_for_observers())
+            state.observers.position(state.clock.unrecorded_now())
         }
     };
     let position = CURRENT.try_with(position);

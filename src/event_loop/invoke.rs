@@ -138,8 +138,18 @@ impl Runner<'_> {
 impl LoopState {
     /// Calls a timer, and arms it again if it is an interval.
     pub(super) fn call_timer(&self, key: TimerKey, mut macrotask: Macrotask) -> Flow {
-        self.macrotask_count.set(self.macrotask_count.get() + 1);
         let origin = macrotask.origin;
+        if let Work::WakeTask(task) = macrotask.work {
+            let called = self.call_wake(origin, task);
+            macrotask.work = Work::Wake(None); // spent
+            let leftover = self.finish_timer(key, macrotask, 0);
+            debug_assert!(
+                leftover.is_none(),
+                "what has woken a task has nothing to drop"
+            );
+            return called;
+        }
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
         let called_at_ms = match macrotask.work.is_repeating() {
             true => self.clock.now_ms(), // R30
             false => 0,

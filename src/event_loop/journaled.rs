@@ -1,7 +1,6 @@
 //! What a loop that is recorded or replayed does differently, apart from the arrivals of its poll phase.
 
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::state::LoopState;
@@ -13,7 +12,7 @@ use crate::reactor::journal::{Journal, Operation, Reader, Subject};
 impl LoopState {
     /// Returns the journal that is recorded or replayed, if there is one.
     #[inline]
-    pub(crate) fn journal(&self) -> Option<&Rc<Journal>> {
+    pub(crate) fn journal(&self) -> Option<&Journal> {
         self.poll.delivery.journal()
     }
 

@@ -180,14 +180,14 @@ impl LoopState {
 
     #[cold]
     fn observed_waiting<R>(&self, wait: Wait, poll_events: impl FnOnce() -> R) -> R {
-        let began = self.clock.now_for_observers();
+        let began = self.clock.unrecorded_now();
         let at_most = match wait {
             Wait::Until(due_ms) => Some(Duration::from_millis(due_ms).saturating_sub(began)),
             _ => None,
         };
         self.notify_observers(|| Event::WaitBegin { at_most });
         let result = poll_events();
-        let waited = self.clock.now_for_observers().saturating_sub(began);
+        let waited = self.clock.unrecorded_now().saturating_sub(began);
         self.notify_observers(|| Event::WaitEnd { waited });
         result
     }

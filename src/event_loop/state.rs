@@ -125,7 +125,7 @@ impl LoopState {
     pub(crate) fn new(clock: Clock, poll: PollPhase, pool: Pool, node: NodeRelease) -> LoopState {
         LoopState {
             clock,
-            signals: Signals::new(pool.remote_queue(), poll.delivery.journal().cloned()),
+            signals: Signals::new(pool.remote_queue(), &poll),
             remote_queue: pool.remote_queue().clone(),
             pool,
             pending: RefCell::default(),
@@ -335,7 +335,7 @@ impl LoopState {
 
     /// Arms a timer with one handle, a timeout or an interval as its origin says. A loop that is
     /// cancelling drops the work. `now` is a reading of the clock for this timer alone (R26).
-    #[inline]
+    #[inline(always)] // so that the timer is not copied
     pub(crate) fn arm_timer(
         &self,
         timer: Macrotask,
@@ -347,7 +347,9 @@ impl LoopState {
             return None;
         }
         let mut timers = self.timers.borrow_mut();
-        let key = timers.arm(timer, duration_ms, whole_ms(now));
+        let kind = (timer.origin.kind, timer.origin.location);
+        let (key, work) = timers.arm(kind, duration_ms, whole_ms(now));
+        std::mem::forget(std::mem::replace(work, timer.work)); // a new one is `Nothing`
         drop(timers);
         if !is_on_fast_path {
             self.timer_armed(key);

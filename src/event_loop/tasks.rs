@@ -60,8 +60,8 @@ impl LoopState {
         }
     }
 
-    /// Returns how many reactions contain the key of the task that settles this promise. An immediate that
-    /// does keeps the loop alive.
+    /// Returns how many reactions and timers contain the key of the task that settles this promise. An
+    /// immediate that does keeps the loop alive.
     pub(crate) fn count_wakes_of(&self, promise: u64) -> usize {
         let mut count = 0;
         let mut add = |awaited: &dyn PendingPromise| count += awaited.count_wakes_of(promise);
@@ -69,7 +69,7 @@ impl LoopState {
             add(&*task.promise);
         }
         self.awaited.for_each(add);
-        count
+        count + self.timers.borrow().count_wakes_of(promise)
     }
 
     /// Returns the waker of a task, unless it has ended.

@@ -50,6 +50,7 @@ impl Value for Attributes {
             Kind::File => 0,
             Kind::Directory => 1,
             Kind::Symlink => 2,
+            Kind::Socket => 3,
         });
         let numbers = [self.inode, self.length, self.allocated, self.links];
         numbers.iter().for_each(|number| number.encode(out));
@@ -64,6 +65,7 @@ impl Value for Attributes {
             0 => Kind::File,
             1 => Kind::Directory,
             2 => Kind::Symlink,
+            3 => Kind::Socket,
             _ => return None,
         };
         let (inode, length) = (u64::decode(input)?, u64::decode(input)?);

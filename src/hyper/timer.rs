@@ -22,7 +22,7 @@ use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work
 use crate::phases::timers::TimerKey;
 use crate::reactor::clock::{MachineInstant, machine_instant, machine_now, since_base};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
-use crate::time::{Progress, ceil_ms, poll_timer, release_timer};
+use crate::time::{Progress, ceil_ms, drop_timer, poll_timer};
 
 /// Implements hyper's `Timer` with the timers and the clock, real or virtual, of the loop.
 ///
@@ -176,7 +176,7 @@ impl TimerHandle {
 impl Drop for TimerHandle {
     fn drop(&mut self) {
         if let Some(state) = self.running_loop() {
-            drop(release_timer(&state, self.key));
+            drop_timer(&state, self.key);
         } else if !self.remote_queue.is_closed() {
             let moved = TimerHandle {
                 remote_queue: self.remote_queue.clone(),

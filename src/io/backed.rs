@@ -71,7 +71,7 @@ pub(crate) fn no_system_socket() -> io::Error {
 pub(crate) fn refused_in_world() -> io::Error {
     io::Error::new(
         io::ErrorKind::Unsupported,
-        "a host of a simulated world can't use a socket of the operating system: create TCP and UDP \
+        "a host of a simulated world can't use a socket of the operating system: create \
          sockets through `nodeloop::net` on the host, or test this part outside of the world",
     )
 }

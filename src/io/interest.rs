@@ -101,10 +101,10 @@ pub struct Ready {
 impl Ready {
     pub(super) fn of(readiness: Readiness, interest: Interest) -> Ready {
         Ready {
-            is_readable: interest.read && readiness.readable,
-            is_writable: interest.write && readiness.writable,
-            is_read_closed: interest.read && readiness.read_closed,
-            is_write_closed: interest.write && readiness.write_closed,
+            is_readable: interest.read && readiness.is_readable(),
+            is_writable: interest.write && readiness.is_writable(),
+            is_read_closed: interest.read && readiness.is_read_closed(),
+            is_write_closed: interest.write && readiness.is_write_closed(),
         }
     }
 

@@ -72,6 +72,9 @@ pub(in crate::io) use system::OsReceiver as ThreadReader;
 #[track_caller]
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (state, location) = (current("io::pipe::pipe"), Location::caller());
+    if let Some(host) = state.world() {
+        return system::pair_in_world(&state, host, location);
+    }
     let (receiver, sender) = io::pipe()?;
     let sender = Sender::new(&state, sender, location)?;
     Ok((sender, Receiver::new(&state, receiver, location)?))

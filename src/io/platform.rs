@@ -26,20 +26,6 @@ impl<S: mio::event::Source + std::os::fd::AsFd + 'static> PlatformSource for Bac
     }
 }
 
-#[cfg(unix)]
-impl PlatformSource for mio::unix::pipe::Sender {
-    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
-        Some(self)
-    }
-}
-
-#[cfg(unix)]
-impl PlatformSource for mio::unix::pipe::Receiver {
-    fn owner_of_descriptor(&self) -> Option<&(dyn std::os::fd::AsFd + 'static)> {
-        Some(self)
-    }
-}
-
 #[cfg(not(unix))]
 impl<S: mio::event::Source + 'static> PlatformSource for S {}
 
@@ -126,6 +112,18 @@ pub(crate) fn unix_address(path: &std::path::Path) -> io::Result<std::os::unix::
         )),
         [0, name @ ..] => abstract_address(name),
         _ => std::os::unix::net::SocketAddr::from_pathname(path),
+    }
+}
+
+/// Returns the address of a Unix domain socket in a simulated world. An empty path is that of a socket
+/// without a name.
+#[cfg(unix)]
+pub(crate) fn unix_address_of(
+    path: &std::path::Path,
+) -> io::Result<std::os::unix::net::SocketAddr> {
+    match path.as_os_str().is_empty() {
+        true => std::os::unix::net::SocketAddr::from_pathname(path),
+        false => unix_address(path),
     }
 }
 

@@ -14,13 +14,13 @@ use mio::event::Source;
 use super::Direction;
 use super::closing::Closing;
 use super::interest::Interest;
-use super::registration::{Registration, source_closed};
+use super::registration::{Registration, operation_of, source_closed};
 use crate::async_local::bind;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::promise::with_resolver;
 use crate::reactor::journal::value::Value;
-use crate::reactor::journal::{Journal, Operation, Subject};
+use crate::reactor::journal::{self, Operation, Reader, SourceName, Subject};
 use crate::reactor::registrations::Taken;
 
 /// A source of mio that can be closed while tasks wait for it.
@@ -51,44 +51,91 @@ impl<S: Source> PollEvented<S> {
         &self,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.with_journal(self.registration.journal(), Operation::Query, operation)
+        self.with_journal(self.registration.replayed(), Operation::Query, operation)
     }
 
-    /// Calls `operation` with the source, or returns its recorded result.
+    /// Calls `operation` with the source, or returns its result in the recording that is replayed.
     #[inline]
     fn with_journal<R: Value>(
         &self,
-        journal: Option<&Journal>,
+        replayed: Option<&Reader>,
         kind: Operation,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
         let source = self.source.borrow();
         let source = source.as_ref().ok_or_else(source_closed)?;
-        match journal {
-            None => operation(source),
-            Some(journal) => {
-                let subject = self.registration.subject();
-                call_journaled(journal, (kind, subject), source, operation)
-            }
+        if let Some(reader) = replayed {
+            return replayed_result(reader, kind, Subject::Source(self.registration.name()));
+        }
+        self.recorded(kind, operation(source))
+    }
+
+    /// Calls `operation` as [`with_journal`](PollEvented::with_journal) does, for an operation of
+    /// [`Registration::poll_io`], which records its errors.
+    #[inline]
+    fn in_poll<R: Value>(
+        &self,
+        replayed: Option<&Reader>,
+        kind: Operation,
+        operation: impl FnOnce(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let source = self.source.borrow();
+        let source = source.as_ref().ok_or_else(source_closed)?;
+        if let Some(reader) = replayed {
+            return replayed_result(reader, kind, Subject::Source(self.registration.name()));
+        }
+        let value = operation(source)?;
+        self.recorded(kind, Ok(value))
+    }
+
+    #[inline]
+    fn recorded<R: Value>(&self, kind: Operation, result: io::Result<R>) -> io::Result<R> {
+        match self.registration.recorder() {
+            None => result,
+            Some(recorder) => recorder.operation(kind, self.registration.name(), result),
         }
     }
 
-    /// Calls `read`, or fills `buffers` with what it has read in the recording.
+    /// Calls `read`, or fills `buffer` with what it has read in the recording that is replayed.
     #[inline]
     fn read_with_journal<R: Value + ReadLength>(
         &self,
-        journal: Option<&Journal>,
+        replayed: Option<&Reader>,
         buffer: &mut [u8],
         read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
         let source = self.source.borrow();
         let source = source.as_ref().ok_or_else(source_closed)?;
-        match journal {
-            None => read(source, buffer),
-            Some(journal) => {
-                let subject = self.registration.subject();
-                read_journaled((journal, subject), source, buffer, read)
-            }
+        let name = self.registration.name();
+        if let Some(reader) = replayed {
+            return replayed_read(reader, name, &mut [IoSliceMut::new(buffer)]);
+        }
+        let result = read(source, buffer);
+        match self.registration.recorder() {
+            None => result,
+            Some(recorder) => recorder.read(name, result, buffer, R::read_length),
+        }
+    }
+
+    /// Reads as [`read_with_journal`](PollEvented::read_with_journal) does, for a read of
+    /// [`Registration::poll_io`], which records its errors.
+    #[inline]
+    fn read_in_poll<R: Value + ReadLength>(
+        &self,
+        replayed: Option<&Reader>,
+        buffer: &mut [u8],
+        read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let source = self.source.borrow();
+        let source = source.as_ref().ok_or_else(source_closed)?;
+        let name = self.registration.name();
+        if let Some(reader) = replayed {
+            return replayed_read(reader, name, &mut [IoSliceMut::new(buffer)]);
+        }
+        let value = read(source, buffer)?;
+        match self.registration.recorder() {
+            None => Ok(value),
+            Some(recorder) => recorder.read(name, Ok(value), buffer, R::read_length),
         }
     }
 
@@ -97,7 +144,7 @@ impl<S: Source> PollEvented<S> {
         &self,
         accept: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.with_journal(self.registration.journal(), Operation::Accept, accept)
+        self.with_journal(self.registration.replayed(), Operation::Accept, accept)
     }
 
     /// Calls `operation` whenever the source is ready, until it does not block. Any number of tasks
@@ -108,7 +155,7 @@ impl<S: Source> PollEvented<S> {
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> io::Result<R> {
         let kind = operation_of(direction);
-        let operation = || self.with_journal(self.registration.journal(), kind, &mut operation);
+        let operation = || self.with_journal(self.registration.replayed(), kind, &mut operation);
         self.registration.async_io(direction, operation).await
     }
 
@@ -118,7 +165,7 @@ impl<S: Source> PollEvented<S> {
         buffer: &mut [u8],
         mut read: impl FnMut(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
-        let read = || self.read_with_journal(self.registration.journal(), buffer, &mut read);
+        let read = || self.read_with_journal(self.registration.replayed(), buffer, &mut read);
         self.registration.async_io(Direction::Read, read).await
     }
 
@@ -131,8 +178,8 @@ impl<S: Source> PollEvented<S> {
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let kind = operation_of(direction);
-        self.registration.poll_io(direction, cx, |journal| {
-            let result = self.with_journal(journal, kind, &mut operation)?;
+        self.registration.poll_io(direction, cx, |replayed| {
+            let result = self.in_poll(replayed, kind, &mut operation)?;
             Ok((result, Taken::Some))
         })
     }
@@ -144,8 +191,8 @@ impl<S: Source> PollEvented<S> {
         buffer: &mut [u8],
         mut read: impl FnMut(&S, &mut [u8]) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.registration.poll_io(Direction::Read, cx, |journal| {
-            let result = self.read_with_journal(journal, buffer, &mut read)?;
+        self.registration.poll_io(Direction::Read, cx, |replayed| {
+            let result = self.read_in_poll(replayed, buffer, &mut read)?;
             Ok((result, Taken::Some))
         })
     }
@@ -160,8 +207,8 @@ impl<S: Source> PollEvented<S> {
             true => Operation::Read,
             false => Operation::Write,
         };
-        let journal = self.registration.journal();
-        let operation = || Ok((self.with_journal(journal, kind, operation)?, Taken::Some));
+        let replayed = self.registration.replayed();
+        let operation = || Ok((self.with_journal(replayed, kind, operation)?, Taken::Some));
         self.registration.try_io(interest, operation)
     }
 
@@ -171,8 +218,8 @@ impl<S: Source> PollEvented<S> {
         buffer: &mut [u8],
         read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
-        let journal = self.registration.journal();
-        let read = || Ok((self.read_with_journal(journal, buffer, read)?, Taken::Some));
+        let replayed = self.registration.replayed();
+        let read = || Ok((self.read_with_journal(replayed, buffer, read)?, Taken::Some));
         self.registration.try_io(Interest::READABLE, read)
     }
 
@@ -283,17 +330,17 @@ impl<S: ReadSource> PollEvented<S> {
         buffer: &mut [u8],
         short_read_drains: bool,
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_io(Direction::Read, cx, |journal| {
-            let length = self.read_with_journal(journal, buffer, S::read_by_ref)?;
+        self.registration.poll_io(Direction::Read, cx, |replayed| {
+            let length = self.read_in_poll(replayed, buffer, S::read_by_ref)?;
             Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
 
     /// Reads if the source is ready; see [`poll_read`](PollEvented::poll_read).
     pub(crate) fn try_read(&self, buffer: &mut [u8], short_read_drains: bool) -> io::Result<usize> {
-        let journal = self.registration.journal();
+        let replayed = self.registration.replayed();
         self.registration.try_io(Interest::READABLE, || {
-            let length = self.read_with_journal(journal, buffer, S::read_by_ref)?;
+            let length = self.read_with_journal(replayed, buffer, S::read_by_ref)?;
             Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
@@ -303,8 +350,8 @@ impl<S: ReadSource> PollEvented<S> {
         cx: &Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.registration.poll_io(Direction::Read, cx, |journal| {
-            let length = self.read_vectored_with_journal(journal, buffers)?;
+        self.registration.poll_io(Direction::Read, cx, |replayed| {
+            let length = self.read_vectored_with_journal(replayed, buffers, false)?;
             let capacity = buffers.iter().map(|buffer| buffer.len()).sum();
             Ok((length, taken(length, capacity, false)))
         })
@@ -314,31 +361,32 @@ impl<S: ReadSource> PollEvented<S> {
 impl<S: ReadSource> PollEvented<S> {
     /// Reads into several buffers if the source is ready.
     pub(crate) fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let journal = self.registration.journal();
+        let replayed = self.registration.replayed();
         self.registration.try_io(Interest::READABLE, || {
-            let length = self.read_vectored_with_journal(journal, buffers)?;
+            let length = self.read_vectored_with_journal(replayed, buffers, true)?;
             Ok((length, Taken::Some))
         })
     }
 
+    /// Reads as [`read_with_journal`](PollEvented::read_with_journal) does.
     fn read_vectored_with_journal(
         &self,
-        journal: Option<&Journal>,
+        replayed: Option<&Reader>,
         buffers: &mut [IoSliceMut<'_>],
+        records_errors: bool,
     ) -> io::Result<usize> {
         let source = self.source.borrow();
         let source = source.as_ref().ok_or_else(source_closed)?;
-        match journal {
-            None => source.read_vectored_by_ref(buffers),
-            Some(journal) => {
-                let read = |buffers: &mut [IoSliceMut<'_>]| source.read_vectored_by_ref(buffers);
-                journal.read(
-                    self.registration.subject(),
-                    buffers,
-                    read,
-                    usize::read_length,
-                )
+        let name = self.registration.name();
+        if let Some(reader) = replayed {
+            return replayed_read(reader, name, buffers);
+        }
+        let result = source.read_vectored_by_ref(buffers);
+        match self.registration.recorder() {
+            Some(recorder) if records_errors || result.is_ok() => {
+                recorder.read_vectored(name, result, buffers)
             }
+            _ => result,
         }
     }
 }
@@ -360,36 +408,26 @@ impl<A> ReadLength for (usize, A) {
     }
 }
 
-/// Calls `operation` in a loop with a journal. It is a function of its own, so that the usual path is
-/// short.
+/// Returns the recorded result of an operation. It is a function of its own, so that the usual path is short.
+#[cold]
 #[inline(never)]
-fn call_journaled<S, R: Value>(
-    journal: &Journal,
-    (kind, subject): (Operation, Subject),
-    source: &S,
-    operation: impl FnOnce(&S) -> io::Result<R>,
+fn replayed_result<R: Value>(
+    reader: &Reader,
+    kind: Operation,
+    source: Subject<'_>,
 ) -> io::Result<R> {
-    journal.call(kind, subject, || operation(source))
+    journal::replayed(reader, kind, source)
 }
 
-/// Reads in a loop with a journal, as [`call_journaled`] does.
+/// Returns the recorded result of a read, as [`replayed_result`] does.
+#[cold]
 #[inline(never)]
-fn read_journaled<S, R: Value + ReadLength>(
-    (journal, subject): (&Journal, Subject),
-    source: &S,
-    buffer: &mut [u8],
-    read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
+fn replayed_read<R: Value + ReadLength>(
+    reader: &Reader,
+    name: &SourceName,
+    buffers: &mut [IoSliceMut<'_>],
 ) -> io::Result<R> {
-    let mut buffers = [IoSliceMut::new(buffer)];
-    let read = |buffers: &mut [IoSliceMut<'_>]| read(source, &mut buffers[0]);
-    journal.read(subject, &mut buffers, read, R::read_length)
-}
-
-fn operation_of(direction: Direction) -> Operation {
-    match direction {
-        Direction::Read => Operation::Read,
-        Direction::Write => Operation::Write,
-    }
+    journal::replayed_read(reader, name, buffers, R::read_length)
 }
 
 /// Returns what a read of `length` bytes into a buffer of `capacity` bytes reveals.

@@ -20,15 +20,15 @@ use mio::event::Source;
 use super::{Direction, Interest, Ready};
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
-use crate::reactor::journal::{Journal, Operation, Subject};
+use crate::reactor::journal::{Journal, Operation, Reader, Recorder, SourceName, Subject};
 use crate::reactor::registrations::{Forgotten, RegistrationKey, SourcePoll, Taken, WaiterId};
 
 /// The entry of a source in the table of the poll phase. The owner has to deregister it.
 pub(crate) struct Registration {
     state: Rc<LoopState>,
     key: RegistrationKey,
-    /// The number of the source in a journal.
-    number: u64,
+    /// What a journal calls the source.
+    name: SourceName,
 }
 
 impl Registration {
@@ -44,23 +44,33 @@ impl Registration {
             let mut registrations = state.poll.registrations.borrow_mut();
             registrations.register(source, location)
         };
-        let key = match state.journal() {
-            None => register()?,
-            Some(journal) => register_journaled(journal, location, register)?,
+        let (key, name) = match state.journal() {
+            None => (register()?, SourceName::default()),
+            Some(journal) => {
+                let key = register_journaled(journal, location, register)?;
+                let number = state.poll.registrations.borrow().last_number();
+                (key, journal.name_of(number, key.parts().0))
+            }
         };
-        let number = state.poll.registrations.borrow().number_of_key(key);
-        Ok(Registration { state, key, number })
+        Ok(Registration { state, key, name })
     }
 
-    /// Returns the journal that the results of operations pass through, if there is one.
+    /// Returns what records the results of operations, if the loop is recorded.
     #[inline]
-    pub(crate) fn journal(&self) -> Option<&Journal> {
-        self.state.journal().map(|journal| &**journal)
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.state.poll.delivery.recorder()
+    }
+
+    /// Returns the recording that the results of operations come from, in a replay.
+    #[inline]
+    pub(crate) fn replayed(&self) -> Option<&Reader> {
+        self.state.poll.delivery.reader()
     }
 
     /// Returns what a journal calls the source.
-    pub(crate) fn subject(&self) -> Subject {
-        Subject::Number(self.number)
+    #[inline]
+    pub(crate) fn name(&self) -> &SourceName {
+        &self.name
     }
 
     pub(crate) fn state(&self) -> &Rc<LoopState> {
@@ -214,24 +224,33 @@ impl Registration {
     /// Calls `operation` when the source is ready, again each time it would block, and returns its
     /// first other result. Only the task of the latest call is woken.
     ///
-    /// `operation` receives the journal, and also returns what it reveals about the rest of the source.
+    /// `operation` receives the recording that is replayed, and also returns what it reveals about the rest
+    /// of the source. It records what it returns, but not its errors. It is not called for a closed source.
     pub(crate) fn poll_io<R>(
         &self,
         direction: Direction,
         cx: &Context<'_>,
-        mut operation: impl FnMut(Option<&Journal>) -> io::Result<(R, Taken)>,
+        mut operation: impl FnMut(Option<&Reader>) -> io::Result<(R, Taken)>,
     ) -> Poll<io::Result<R>> {
         loop {
             self.check_loop()?;
-            let journal = match self.state.poll.is_known_as_ready(self.key, direction) {
+            let replayed = match self.state.poll.is_known_as_ready(self.key, direction) {
                 true => None, // the usual case, kept short
                 false => {
                     ready!(self.wait_until_ready(direction, cx))?;
-                    self.journal()
+                    self.replayed()
                 }
             };
-            if let Some(result) = self.attempt(direction, || operation(journal)) {
-                return Poll::Ready(result);
+            match operation(replayed) {
+                Ok((result, taken)) => {
+                    self.done(direction, taken);
+                    return Poll::Ready(Ok(result));
+                }
+                Err(error) => {
+                    if let Some(error) = self.failed_in_poll(direction, error) {
+                        return Poll::Ready(Err(error));
+                    }
+                }
             }
         }
     }
@@ -266,6 +285,22 @@ impl Registration {
             }
             Err(error) => self.failed(direction, error).map(Err),
         }
+    }
+
+    /// Records an error, and continues as [`failed`](Registration::failed) does.
+    #[cold]
+    fn failed_in_poll(&self, direction: Direction, error: io::Error) -> Option<io::Error> {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            if let Some(recorder) = self.recorder() {
+                recorder.would_block(operation_of(direction), &self.name);
+            }
+            self.would_block(direction);
+            return None;
+        }
+        if let Some(recorder) = self.recorder() {
+            recorder.error(operation_of(direction), &self.name, &error);
+        }
+        self.failed(direction, error)
     }
 
     /// Returns the error to report, or `None` if the operation has to be called again.
@@ -326,6 +361,14 @@ impl Registration {
     }
 }
 
+/// Returns what an operation in this direction is in a journal.
+pub(super) fn operation_of(direction: Direction) -> Operation {
+    match direction {
+        Direction::Read => Operation::Read,
+        Direction::Write => Operation::Write,
+    }
+}
+
 /// Registers a source in a loop with a journal.
 #[cold]
 fn register_journaled(
@@ -333,16 +376,20 @@ fn register_journaled(
     location: SourceLocation,
     mut register: impl FnMut() -> io::Result<RegistrationKey>,
 ) -> io::Result<RegistrationKey> {
-    let mut key = None;
-    if journal.is_replay() {
-        journal.call(Operation::Register, Subject::Place(location), || Ok(()))?;
-        return register();
-    }
+    let mut registered = None;
+    let slot = |key: RegistrationKey| {
+        let (slot, generation) = key.parts();
+        (slot as u64, generation as u64)
+    };
     journal.call(Operation::Register, Subject::Place(location), || {
-        key = Some(register()?);
-        Ok(())
+        let key = register()?;
+        registered = Some(key);
+        Ok(slot(key))
     })?;
-    key.ok_or_else(source_closed)
+    match registered {
+        Some(key) => Ok(key),
+        None => register(), // a replay
+    }
 }
 
 fn to_poll(state: SourcePoll) -> Poll<io::Result<()>> {

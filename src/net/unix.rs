@@ -4,6 +4,7 @@ mod credentials;
 mod os;
 mod replayed;
 mod socket;
+mod world;
 
 use std::io;
 use std::net::Shutdown;
@@ -31,6 +32,7 @@ use crate::io::platform::unix_address;
 use crate::io::{Backed, Descriptor, Direction, check_loop, no_system_socket};
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::journal::Operation;
+use crate::reactor::world::WorldSocket;
 use crate::time::sleep;
 
 pub use credentials::UCred;
@@ -168,7 +170,14 @@ impl Socket<Stream<Unix>> {
     #[track_caller]
     pub fn connect<P: AsRef<Path>>(path: P) -> impl FusedFuture<Output = io::Result<UnixStream>> {
         let state = current("UnixStream::connect");
-        let connect = |path: &Path| mio::net::UnixStream::connect_addr(&unix_address(path)?);
+        let host = state.world().cloned();
+        let connect = move |path: &Path| {
+            let address = unix_address(path)?;
+            match host {
+                None => mio::net::UnixStream::connect_addr(&address).map(Backed::Real),
+                Some(host) => world::connect(&host, path),
+            }
+        };
         connect_socket(state, path, Location::caller(), connect).fuse()
     }
 
@@ -184,10 +193,12 @@ impl Socket<Stream<Unix>> {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let state = current("UnixStream::pair");
-        refuse_in_world(&state)?;
-        let (one, other) = mio::net::UnixStream::pair()?;
-        let one = Socket::new(state.clone(), Backed::Real(one), Location::caller())?;
-        let other = Socket::new(state, Backed::Real(other), Location::caller())?;
+        let (one, other) = match state.world() {
+            None => both_real(mio::net::UnixStream::pair()?),
+            Some(host) => world::pair(host, false)?,
+        };
+        let one = Socket::new(state.clone(), one, Location::caller())?;
+        let other = Socket::new(state, other, Location::caller())?;
         Ok((one, other))
     }
 }
@@ -209,14 +220,15 @@ impl Socket<Listener<Unix>> {
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let state = current("UnixListener::bind");
-        refuse_in_world(&state)?;
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("listen", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
-        let bind = || mio::net::UnixListener::bind_addr(&address);
+        let bind = || match state.world() {
+            None => mio::net::UnixListener::bind_addr(&address).map(Backed::Real),
+            Some(host) => world::listener(host, path),
+        };
         let bound = state.call_system(Operation::Bind, Location::caller(), bind);
-        let socket = bound.map_err(failed)?;
-        Socket::new(state, Backed::Real(socket), Location::caller())
+        Socket::new(state, bound.map_err(failed)?, Location::caller())
     }
 }
 
@@ -234,14 +246,15 @@ impl Socket<Datagram<Unix>> {
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::bind");
-        refuse_in_world(&state)?;
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("bind", path, error).into_error();
         let address = unix_address(path).map_err(failed)?;
-        let bind = || mio::net::UnixDatagram::bind_addr(&address);
+        let bind = || match state.world() {
+            None => mio::net::UnixDatagram::bind_addr(&address).map(Backed::Real),
+            Some(host) => world::datagram(host, path),
+        };
         let bound = state.call_system(Operation::Bind, Location::caller(), bind);
-        let socket = bound.map_err(failed)?;
-        Socket::new(state, Backed::Real(socket), Location::caller())
+        Socket::new(state, bound.map_err(failed)?, Location::caller())
     }
 
     /// Creates a socket that is not bound to a path.
@@ -258,9 +271,11 @@ impl Socket<Datagram<Unix>> {
     #[track_caller]
     pub fn unbound() -> io::Result<UnixDatagram> {
         let state = current("UnixDatagram::unbound");
-        refuse_in_world(&state)?;
-        let socket = mio::net::UnixDatagram::unbound()?;
-        Socket::new(state, Backed::Real(socket), Location::caller())
+        let socket = match state.world() {
+            None => Backed::Real(mio::net::UnixDatagram::unbound()?),
+            Some(host) => Backed::World(WorldSocket::local_datagram(host)?),
+        };
+        Socket::new(state, socket, Location::caller())
     }
 
     /// Creates a pair of connected sockets.
@@ -275,10 +290,12 @@ impl Socket<Datagram<Unix>> {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let state = current("UnixDatagram::pair");
-        refuse_in_world(&state)?;
-        let (one, other) = mio::net::UnixDatagram::pair()?;
-        let one = Socket::new(state.clone(), Backed::Real(one), Location::caller())?;
-        let other = Socket::new(state, Backed::Real(other), Location::caller())?;
+        let (one, other) = match state.world() {
+            None => both_real(mio::net::UnixDatagram::pair()?),
+            Some(host) => world::pair(host, true)?,
+        };
+        let one = Socket::new(state.clone(), one, Location::caller())?;
+        let other = Socket::new(state, other, Location::caller())?;
         Ok((one, other))
     }
 
@@ -290,12 +307,12 @@ impl Socket<Datagram<Unix>> {
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
-        let connect = |socket: &mio::net::UnixDatagram| {
+        let connect = |socket: &UnixSource| {
             let address = socket2_address(path)?;
-            socket.as_socket2().connect(&address)
+            let real = |socket: &mio::net::UnixDatagram| socket.as_socket2().connect(&address);
+            socket.either(real, |socket| socket.connect_local(path))
         };
-        self.source
-            .with(|socket| socket.only_real(connect).map_err(failed))
+        self.source.with(|socket| connect(socket).map_err(failed))
     }
 
     /// Sends a datagram to the receiver at `path`.
@@ -311,10 +328,9 @@ impl Socket<Datagram<Unix>> {
         let path = path.as_ref();
         let failed = |error| FailedAttempt::at_path("send", path, error).into_error();
         let address = socket2_address(path).map_err(failed)?;
-        let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
         loop {
             self.source.registration().check_loop()?;
-            match self.source.with(|socket| socket.only_real(send)) {
+            match self.source.with(|it| send_to(it, bytes, (path, &address))) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // The event reports room in the buffer of this socket, and may never come.
                     self.source.registration().would_block(Direction::Write);
@@ -346,9 +362,9 @@ impl Socket<Datagram<Unix>> {
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if this socket or the queue
     /// of the receiver is full, and any other error reported by the operating system.
     pub fn try_send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        let address = socket2_address(path.as_ref())?;
-        let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
-        let sent = self.source.with(|socket| socket.only_real(send));
+        let path = path.as_ref();
+        let address = socket2_address(path)?;
+        let sent = self.source.with(|it| send_to(it, bytes, (path, &address)));
         if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
             self.source.registration().would_block(Direction::Write);
         }
@@ -366,9 +382,9 @@ impl Socket<Datagram<Unix>> {
         bytes: &[u8],
         path: impl AsRef<Path>,
     ) -> Poll<io::Result<usize>> {
-        let address = socket2_address(path.as_ref())?;
-        let send = |socket: &mio::net::UnixDatagram| socket.as_socket2().send_to(bytes, &address);
-        let send = |socket: &Backed<mio::net::UnixDatagram>| socket.only_real(send);
+        let path = path.as_ref();
+        let address = socket2_address(path)?;
+        let send = |socket: &UnixSource| send_to(socket, bytes, (path, &address));
         self.source.poll_io(Direction::Write, cx, send)
     }
 
@@ -378,10 +394,21 @@ impl Socket<Datagram<Unix>> {
     }
 }
 
-/// Returns an error on a host of a simulated world, before anything is created on the real system.
-fn refuse_in_world(state: &LoopState) -> io::Result<()> {
-    state.refuse_in_world(
-        "a simulated world has no Unix domain sockets: use TCP, or test this part outside of the world",
+/// A socket for datagrams of mio, or one of a simulated world.
+type UnixSource = Backed<mio::net::UnixDatagram>;
+
+fn both_real<S>((one, other): (S, S)) -> (Backed<S>, Backed<S>) {
+    (Backed::Real(one), Backed::Real(other))
+}
+
+fn send_to(
+    socket: &UnixSource,
+    bytes: &[u8],
+    (path, address): (&Path, &SockAddr),
+) -> io::Result<usize> {
+    socket.either(
+        |socket| socket.as_socket2().send_to(bytes, address),
+        |socket| socket.send_local(bytes, Some(path)),
     )
 }
 
@@ -390,15 +417,14 @@ async fn connect_socket(
     state: Rc<LoopState>,
     path: impl AsRef<Path>,
     location: SourceLocation,
-    connect: impl FnOnce(&Path) -> io::Result<mio::net::UnixStream>,
+    connect: impl FnOnce(&Path) -> io::Result<Backed<mio::net::UnixStream>>,
 ) -> io::Result<UnixStream> {
     check_loop(&state)?;
-    refuse_in_world(&state)?;
     let path = path.as_ref();
     let failed = |error| FailedAttempt::at_path("connect", path, error).into_error();
     match state.call_system(Operation::Connect, location, || connect(path)) {
         Ok(socket) => {
-            let stream: UnixStream = Socket::new(state, Backed::Real(socket), location)?;
+            let stream: UnixStream = Socket::new(state, socket, location)?;
             stream.connected().await.map_err(failed)
         }
         Err(error) => {

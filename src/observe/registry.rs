@@ -59,7 +59,7 @@ impl EventContext<'_> {
     ///
     /// A virtual clock starts at zero, a real one at an arbitrary point; each call reads it.
     pub fn time(&self) -> Duration {
-        self.clock.now_for_observers()
+        self.clock.unrecorded_now()
     }
 
     /// Returns `true` if the clock is virtual.
@@ -69,7 +69,7 @@ impl EventContext<'_> {
 
     /// Returns the position of the loop: turn, phase, step and time.
     pub fn position(&self) -> Position {
-        self.observers.position(self.clock.now_for_observers())
+        self.observers.position(self.clock.unrecorded_now())
     }
 
     /// Returns the number of the turn, counted from 1 in each run; 0 before the first.

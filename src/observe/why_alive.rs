@@ -98,7 +98,7 @@ pub enum BlockedOn {
 
 impl WhyAlive {
     pub(crate) fn of(state: &LoopState) -> WhyAlive {
-        let now = state.clock.now_for_observers();
+        let now = state.clock.unrecorded_now();
         let entries = entries(state);
         let tasks = pending_tasks(&state.tasks.borrow(), &state.awaited, &entries, now);
         let resources = entries.iter().map(|entry| ActiveResource::new(entry, now));
@@ -253,13 +253,9 @@ impl PendingTask {
 }
 
 fn entries(state: &LoopState) -> Vec<ResourceEntry> {
-    let mut all = state.timers.borrow().active_resources();
-    all.append(
-        &mut state
-            .check
-            .borrow()
-            .active_resources(|task| state.waker_of(task)),
-    );
+    let waker_of = |task| state.waker_of(task);
+    let mut all = state.timers.borrow().active_resources(waker_of);
+    all.append(&mut state.check.borrow().active_resources(waker_of));
     all.append(&mut state.pool.active_resources());
     all.append(&mut state.poll.active_resources());
     all.append(&mut state.signals.active_resources());

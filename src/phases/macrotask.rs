@@ -6,7 +6,7 @@
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 /// A position in the source of the program.
 pub(crate) type SourceLocation = &'static Location<'static>;
@@ -182,6 +182,26 @@ impl Work {
                 };
                 std::mem::replace(self, rest)
             }
+        }
+    }
+
+    /// Returns the work that wakes the task that is polled with `cx`. `task` is its key, if the loop knows
+    /// it.
+    #[inline]
+    pub(crate) fn waking(task: Option<TaskKey>, cx: &Context<'_>) -> Work {
+        match task {
+            Some(task) => Work::WakeTask(task),
+            None => Work::Wake(Some(cx.waker().clone())),
+        }
+    }
+
+    /// Returns whether it is what [`waking`](Work::waking) returns.
+    #[inline]
+    pub(crate) fn is_waking(&self, task: Option<TaskKey>, cx: &Context<'_>) -> bool {
+        match (self, task) {
+            (Work::WakeTask(known), Some(task)) => *known == task,
+            (Work::Wake(Some(waker)), None) => waker.will_wake(cx.waker()),
+            _ => false,
         }
     }
 

@@ -87,6 +87,8 @@ enum Batched {
     SignalCallback(Macrotask),
     /// The delivery decides about the next arrival when everything before it has run.
     Undecided,
+    /// What follows belongs to this part of a recording.
+    Segment(usize),
 }
 
 /// The parts of the loop that the poll phase reads while it collects arrivals.
@@ -210,6 +212,7 @@ impl PollPhase {
                 }
                 Batched::Signal(number) => return Some(Arrival::Signal(number)),
                 Batched::Undecided => return Some(Arrival::Undecided),
+                Batched::Segment(number) => self.delivery.begin_segment(number),
             }
         }
     }
@@ -298,8 +301,12 @@ impl PollPhase {
     /// Returns whether anything in the poll phase keeps the loop alive (R6).
     pub(crate) fn has_refed(&self) -> bool {
         // The loop asks the remote queue itself.
-        let is_in_batch_only =
-            |batched: &Batched| !matches!(batched, Batched::InRemoteQueue | Batched::Undecided);
+        let is_in_batch_only = |batched: &Batched| {
+            !matches!(
+                batched,
+                Batched::InRemoteQueue | Batched::Undecided | Batched::Segment(_)
+            )
+        };
         self.registrations.borrow().has_refed_waiters()
             || self.simulated.has_completions()
             || self.simulated.has_stalled()
@@ -348,7 +355,8 @@ impl PollPhase {
                 Batched::InRemoteQueue
                 | Batched::SimulatedJob(_)
                 | Batched::Signal(_)
-                | Batched::Undecided => {}
+                | Batched::Undecided
+                | Batched::Segment(_) => {}
                 // The operating system does not report the event again, and the source may outlive
                 // this run.
                 Batched::Ready(token, readiness) => {
@@ -374,7 +382,10 @@ impl PollPhase {
                 registrations.location(*token),
             )),
             // Listed with the remote queue and the pool.
-            Batched::InRemoteQueue | Batched::SimulatedJob(_) | Batched::Undecided => {}
+            Batched::InRemoteQueue
+            | Batched::SimulatedJob(_)
+            | Batched::Undecided
+            | Batched::Segment(_) => {}
             Batched::Message(_)
             | Batched::Journaled(_)
             | Batched::Signal(_)

@@ -8,7 +8,8 @@
 //!
 //! | file | contains |
 //! |---|---|
-//! | `timers.rs` | a timer, and the operations of its handles |
+//! | `timers.rs` | the operations of the handles of a timer |
+//! | `timer.rs` | a timer |
 //! | `list.rs` | the lists and their queue |
 //! | `pass.rs` | one pass of the phase: which timer is called next |
 //! | `resources.rs` | the list of timers for a report |
@@ -38,66 +39,31 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::task::Waker;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use self::list::{Link, List, ListKey};
 use self::pass::Pass;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use self::timer::{Slots, Timer};
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind, Work};
 
 mod list;
 mod pass;
 mod resources;
+mod timer;
 
 pub(crate) use self::pass::Step;
-
-pub(crate) type TimerKey = usize;
-
-struct Timer {
-    work: Work,
-    location: SourceLocation,
-    /// The number of the pending entry for observers; 0 if they were not notified.
-    entry: u32,
-    /// The clock when it was armed, in milliseconds (`_idleStart`).
-    start_ms: u64,
-    /// In whole milliseconds; `None` once it was cleared while pending (`_idleTimeout` = -1).
-    duration_ms: Option<u64>,
-    /// The period of an interval in whole milliseconds; 0 for a timeout (`_repeat`).
-    repeat_ms: u64,
-    /// Whether there is something to call; cleared timers have nothing (`_onTimeout`).
-    has_callback: bool,
-    /// Whether it is neither pending nor running (`_destroyed`).
-    destroyed: bool,
-    /// Whether it keeps the loop alive while it is not destroyed (`kRefed`).
-    refed: bool,
-    /// Whether its work was taken and has not been returned with [`Timers::finished`].
-    is_running: bool,
-    link: Link,
-    /// How many handles refer to the timer. Its key is not reused while there are any.
-    handles: usize,
-}
-
-impl Timer {
-    fn origin(&self, key: TimerKey) -> Origin {
-        let kind = match self.repeat_ms {
-            0 => StepKind::Timeout,
-            _ => StepKind::Interval,
-        };
-        Origin {
-            entry: self.entry,
-            ..Origin::of(kind, self.location, key as u64)
-        }
-    }
-
-    fn due_ms(&self) -> u64 {
-        self.start_ms.saturating_add(self.duration_ms.unwrap_or(0))
-    }
-}
+pub(crate) use self::timer::TimerKey;
 
 #[derive(Default)]
 pub(crate) struct Timers {
-    timers: Slab<Timer>,
+    timers: Slots,
+    /// The periods of intervals, in whole milliseconds (`_repeat`).
+    periods: FxHashMap<TimerKey, u64>,
+    /// The numbers of pending entries for observers, if these were notified.
+    entries: FxHashMap<TimerKey, u32>,
     lists: Slab<List>,
     by_duration: FxHashMap<u64, ListKey>,
     /// The lists that are not detached, by expiry, then serial number (R21); entries may be too early
@@ -120,29 +86,27 @@ impl Timers {
     /// Arms a new timer with one handle; `now_ms` was read for this timer (R26). The timer starts no
     /// earlier than the running pass and lasts at least a millisecond, so it is not due in that
     /// pass (R25, R31).
-    pub(crate) fn arm(&mut self, timer: Macrotask, duration_ms: u64, now_ms: u64) -> TimerKey {
+    ///
+    /// It returns the place of the work, which the caller fills: a copy of what has just been written in
+    /// parts costs as much as twenty instructions.
+    pub(crate) fn arm(
+        &mut self,
+        (kind, location): (StepKind, SourceLocation),
+        duration_ms: u64,
+        now_ms: u64,
+    ) -> (TimerKey, &mut Work) {
         self.last_reading_ms = now_ms;
         let link = self.last_link(duration_ms, now_ms);
-        let key = self.timers.insert(Timer {
-            work: timer.work,
-            location: timer.origin.location,
-            entry: 0,
-            start_ms: now_ms,
-            duration_ms: Some(duration_ms),
-            repeat_ms: match timer.origin.kind {
-                StepKind::Interval => duration_ms,
-                _ => 0,
-            },
-            has_callback: true,
-            destroyed: false,
-            refed: true,
-            is_running: false,
-            link,
-            handles: 1,
-        });
+        let key = self.timers.insert_new();
+        let timer = &mut self.timers[key];
+        (timer.location, timer.start_ms, timer.link) = (location, now_ms, link);
         self.refed += 1;
         self.append(key, link);
-        key
+        if kind == StepKind::Interval {
+            self.timers[key].repeats = true;
+            self.periods.insert(key, duration_ms);
+        }
+        (key, &mut self.timers[key].work)
     }
 
     /// Clears a timer (R33, R35). The caller drops its work outside of any borrow.
@@ -157,26 +121,71 @@ impl Timers {
         let work = timer.work.take();
         if !timer.destroyed {
             timer.destroyed = true;
-            let (duration_ms, refed) = (timer.duration_ms.take(), timer.refed);
+            let refed = timer.refed;
             self.refed -= usize::from(refed);
-            if timer.link.is_linked() {
-                if let (Some(list), true) = (self.unlink(key), refed) {
+            let link = std::mem::replace(&mut timer.link, Link::CLEARED);
+            if link.is_linked() {
+                if let (Some(list), true) = (self.unlink_from(link), refed) {
                     self.end_list(list);
                 }
-            } else if let (Some(duration_ms), true) = (duration_ms, refed) {
+            } else if let (Some(duration_ms), true) = (link.duration_ms(), refed) {
                 self.end_list_if_empty(duration_ms);
             }
         }
         Some(work)
     }
 
+    /// Returns whether a timer, whose work is a wake, is pending and has only one handle. The caller, which
+    /// drops that handle, can then [remove](Timers::remove_wake) it instead of clearing it.
+    #[inline]
+    pub(crate) fn is_plain_wake(&self, key: TimerKey) -> bool {
+        let timer = &self.timers[key];
+        let is_picked = |pass: &Pass| pass.picked == Some(key);
+        timer.handles == 1
+            && timer.link.is_linked()
+            && !timer.is_running
+            && matches!(timer.work, Work::Wake(_) | Work::WakeTask(_))
+            && !self.pass.as_ref().is_some_and(is_picked)
+    }
+
+    /// Clears and frees a timer for which [`is_plain_wake`](Timers::is_plain_wake) is true. The caller
+    /// drops the waker outside of any borrow.
+    #[must_use]
+    #[inline]
+    pub(crate) fn remove_wake(&mut self, key: TimerKey) -> Option<Waker> {
+        let timer = &mut self.timers[key];
+        let waker = match &mut timer.work {
+            Work::Wake(waker) => waker.take(),
+            _ => None, // a key of a task
+        };
+        let (link, refed, repeats) = (timer.link, timer.refed, timer.repeats);
+        self.timers.remove_empty(key);
+        self.forget(key, repeats);
+        self.refed -= usize::from(refed);
+        if let (Some(list), true) = (self.unlink_from(link), refed) {
+            self.end_list(list);
+        }
+        waker
+    }
+
+    /// Removes what the maps contain of a timer that was freed.
+    #[inline]
+    fn forget(&mut self, key: TimerKey, repeats: bool) {
+        if repeats {
+            self.periods.remove(&key);
+        }
+        if !self.entries.is_empty() {
+            self.entries.remove(&key);
+        }
+    }
+
     /// Restarts a pending timer, and arms one that has fired. A timer that was cleared while it was
     /// pending stays cleared (R35).
     pub(crate) fn refresh(&mut self, key: TimerKey, now_ms: u64) {
-        let timer = &mut self.timers[key];
-        let Some(duration_ms) = timer.duration_ms else {
+        let Some(duration_ms) = self.duration_ms(key) else {
             return;
         };
+        let timer = &mut self.timers[key];
         if timer.work.is_spent() {
             return; // its callback could be called only once, and was
         }
@@ -207,7 +216,12 @@ impl Timers {
         if repeat_ms > 0 && timer.work.is_once() {
             return false;
         }
-        timer.repeat_ms = repeat_ms;
+        timer.repeats = repeat_ms > 0;
+        if repeat_ms > 0 {
+            self.periods.insert(key, repeat_ms);
+        } else {
+            self.periods.remove(&key);
+        }
         true
     }
 
@@ -233,7 +247,7 @@ impl Timers {
     }
 
     pub(crate) fn is_interval(&self, key: TimerKey) -> bool {
-        self.timers[key].repeat_ms > 0
+        self.timers[key].repeats
     }
 
     /// Returns the last reading of the clock, libuv's `uv_now`.
@@ -265,12 +279,14 @@ impl Timers {
     pub(crate) fn pending(&self, key: TimerKey) -> Option<(Origin, u64)> {
         let timer = self.timers.get(key)?;
         let is_linked = timer.link.is_linked();
-        is_linked.then(|| (timer.origin(key), timer.due_ms()))
+        is_linked.then(|| (self.origin(key), self.due_ms(timer)))
     }
 
     /// Sets the number under which observers were notified of a pending timer.
     pub(crate) fn set_entry(&mut self, key: TimerKey, entry: u32) {
-        self.timers[key].entry = entry;
+        if entry != 0 {
+            self.entries.insert(key, entry);
+        }
     }
 
     /// Returns the work of a pending timer, so that its waker can be replaced.
@@ -294,6 +310,14 @@ impl Timers {
     pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<Work> {
         self.timers[key].handles -= 1;
         self.free_if_unused(key)
+    }
+
+    /// Returns how many timers wake the task that settles the promise of this number.
+    pub(crate) fn count_wakes_of(&self, promise: u64) -> usize {
+        let works = self.timers.iter().map(|(_, timer)| &timer.work);
+        let wakes =
+            works.filter(|work| matches!(work, Work::WakeTask(task) if task.promise == promise));
+        wakes.count()
     }
 
     /// Returns whether a ref'd timer keeps the loop alive (R6).
@@ -333,6 +357,9 @@ impl Timers {
         let mut works = Vec::with_capacity(keys.len());
         for key in keys {
             works.extend(self.clear(key));
+            if self.unlink(key).is_some() || !self.timers[key].destroyed {
+                self.destroy(key); // R35: refreshed after it was cleared
+            }
             works.extend(self.free_if_unused(key));
         }
         self.lists.clear(); // lists of cleared unref'd timers still exist (R29)
@@ -342,6 +369,38 @@ impl Timers {
         self.next_expiry_ms = None;
         self.loop_timer_ms = None;
         works
+    }
+
+    fn origin(&self, key: TimerKey) -> Origin {
+        let timer = &self.timers[key];
+        let kind = match timer.repeats {
+            false => StepKind::Timeout,
+            true => StepKind::Interval,
+        };
+        let index = u64::from(key.number() - 1);
+        let mut origin = Origin::of(kind, timer.location, index);
+        if !self.entries.is_empty() {
+            origin.entry = self.entries.get(&key).copied().unwrap_or(0);
+        }
+        origin
+    }
+
+    /// Returns the duration of a timer; `None` once it was cleared while it was pending.
+    fn duration_ms(&self, key: TimerKey) -> Option<u64> {
+        let link = self.timers[key].link;
+        match link.list() {
+            Some(list) => Some(self.lists[list].duration_ms),
+            None => link.duration_ms(),
+        }
+    }
+
+    /// Returns when a timer is or was due.
+    fn due_ms(&self, timer: &Timer) -> u64 {
+        let duration_ms = match timer.link.list() {
+            Some(list) => self.lists[list].duration_ms,
+            None => timer.link.duration_ms().unwrap_or(0),
+        };
+        timer.start_ms.saturating_add(duration_ms)
     }
 
     fn destroy(&mut self, key: TimerKey) {
@@ -362,9 +421,11 @@ impl Timers {
         if in_use || picked {
             return None;
         }
-        let work = self.timers.remove(key).work;
+        let repeats = timer.repeats;
+        let work = self.timers.remove(key);
+        self.forget(key, repeats);
         match work {
-            Work::Once(None) | Work::Wake(None) => {
+            work @ (Work::Once(None) | Work::Wake(None)) => {
                 std::mem::forget(work); // it owns nothing, and a destructor would find that out again
                 None
             }

@@ -3,6 +3,9 @@
 #[cfg(unix)]
 #[path = "child/unix.rs"]
 mod system;
+#[cfg_attr(unix, path = "child/world.rs")]
+#[cfg_attr(not(unix), path = "child/no_world.rs")]
+mod world;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -13,7 +16,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::SpawnError;
-use super::children::{ChildKey, NewChild, Process, RunningChild, replayed_stdio};
+use super::children::{ChildKey, ExitCallback, NewChild, Process, RunningChild, replayed_stdio};
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout, read_to_close};
 use crate::event_loop::state::LoopState;
 use crate::io::loop_ended;
@@ -45,29 +48,38 @@ pub struct Child {
 
 impl MainOutput for Child {}
 
+/// A command that is about to be started.
+pub(super) struct Starting<'a> {
+    pub(super) command: &'a mut process::Command,
+    pub(super) kill_on_drop: bool,
+    /// Which standard streams are pipes in a simulated world; elsewhere `command` knows.
+    #[cfg_attr(
+        not(unix),
+        allow(dead_code, reason = "only Unix has children in a world")
+    )]
+    pub(super) piped: [bool; 3],
+}
+
 /// Starts a child and watches for its end.
 pub(super) fn start(
     state: &Rc<LoopState>,
-    command: &mut process::Command,
-    kill_on_drop: bool,
+    starting: Starting<'_>,
     location: SourceLocation,
 ) -> io::Result<Child> {
     if !state.is_open() {
         return Err(loop_ended());
     }
-    state.refuse_in_world(
-        "a host of a simulated world starts no child process: run the program of the child on another \
-         host, or test this part outside of the world",
-    )?;
-    let exit = Rc::new(Exit::default());
-    let notifier = ExitNotifier(exit.clone());
-    let (context, owner) = (state.context.get(), Rc::downgrade(state));
-    let on_exit = Box::new(move |status| {
-        if let Some(state) = owner.upgrade() {
-            state.context.set(context);
-        }
-        notifier.notify(status);
-    });
+    if let Some(host) = state.world() {
+        let started = world::start(state, host, &starting, location);
+        return started.map_err(|error| SpawnError::wrap(starting.command, error));
+    }
+    let Starting {
+        command,
+        kill_on_drop,
+        ..
+    } = starting;
+    let exit = Rc::default();
+    let on_exit = on_exit(state, ExitNotifier(Rc::clone(&exit)));
     let registrations = &state.poll.registrations;
     let started = state
         .signals
@@ -107,6 +119,17 @@ pub(super) fn start(
         return Err(named(error));
     }
     Ok(child)
+}
+
+/// Returns what the loop calls at the end of a child.
+fn on_exit(state: &Rc<LoopState>, notifier: ExitNotifier) -> ExitCallback {
+    let (context, owner) = (state.context.get(), Rc::downgrade(state));
+    Box::new(move |status| {
+        if let Some(state) = owner.upgrade() {
+            state.context.set(context);
+        }
+        notifier.notify(status);
+    })
 }
 
 /// A child whose end is not watched yet.
@@ -220,7 +243,7 @@ impl Child {
         if let Some(status) = self.exit.status() {
             return status.map(Some);
         }
-        let journal = self.state.journal().map(|journal| &**journal);
+        let journal = self.state.journal();
         let status = self.with_running(|child| child.status(self.key, journal));
         status.unwrap_or(Ok(None)) // the macrotask of its end is queued
     }
@@ -276,7 +299,7 @@ impl Child {
     /// Returns any error reported by the operating system, and an error in the same cases as
     /// [`wait`](Child::wait).
     pub fn start_kill(&mut self) -> io::Result<()> {
-        let journal = self.state.journal().map(|journal| &**journal);
+        let journal = self.state.journal();
         match self.with_running(|child| child.kill(self.key, journal)) {
             Some(killed) => killed,
             None => self.exit.status().transpose().map(drop),

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use futures::FutureExt;
 use futures::future::FusedFuture;
 
-use super::child::{Child, start};
+use super::child::{Child, Starting, start};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::SourceLocation;
@@ -193,7 +193,8 @@ impl Command {
     pub fn output(&mut self) -> impl FusedFuture<Output = io::Result<Output>> + use<> {
         let state = current("process::Command::output");
         self.set_default_stdio(Stdio::null, Stdio::piped);
-        let child = self.start(&state, Location::caller());
+        let piped = [self.configured.stdin, true, true];
+        let child = self.start_piped(&state, piped, Location::caller());
         self.set_default_stdio(Stdio::inherit, Stdio::inherit); // for the next child
         async move { child?.wait_with_output().await }.fuse()
     }
@@ -212,7 +213,23 @@ impl Command {
     }
 
     fn start(&mut self, state: &Rc<LoopState>, location: SourceLocation) -> io::Result<Child> {
-        start(state, &mut self.inner, self.kill_on_drop, location)
+        let configured = self.configured;
+        let piped = [configured.stdin, configured.stdout, configured.stderr];
+        self.start_piped(state, piped, location)
+    }
+
+    fn start_piped(
+        &mut self,
+        state: &Rc<LoopState>,
+        piped: [bool; 3],
+        location: SourceLocation,
+    ) -> io::Result<Child> {
+        let starting = Starting {
+            command: &mut self.inner,
+            kill_on_drop: self.kill_on_drop,
+            piped,
+        };
+        start(state, starting, location)
     }
 }
 

@@ -29,7 +29,7 @@ enum Kind {
     Real(Instant),
     Virtual(Cell<Duration>),
     /// A real clock whose readings are recorded, or come from a recording.
-    Journaled(Rc<Journal>),
+    Journaled(Journal),
     World {
         shared: Rc<Cell<Duration>>,
         /// The end of the last callback that blocked.
@@ -50,7 +50,7 @@ impl Clock {
         }
     }
 
-    pub(crate) fn journaled(journal: Rc<Journal>) -> Clock {
+    pub(crate) fn journaled(journal: Journal) -> Clock {
         Clock {
             kind: Kind::Journaled(journal),
         }
@@ -77,11 +77,11 @@ impl Clock {
         }
     }
 
-    /// Reads the clock for an observer or a report. The program does not see this reading, so it is not
-    /// recorded.
-    pub(crate) fn now_for_observers(&self) -> Duration {
+    /// Reads the clock for an observer, a report or a wait. The program does not see this reading, so it is
+    /// not recorded.
+    pub(crate) fn unrecorded_now(&self) -> Duration {
         match &self.kind {
-            Kind::Journaled(journal) => journal.now_for_observers(),
+            Kind::Journaled(journal) => journal.unrecorded_now(),
             _ => self.now(),
         }
     }

@@ -22,7 +22,6 @@ mod faults;
 mod files;
 mod inode;
 mod journal;
-mod random;
 mod tree;
 mod volume;
 
@@ -38,23 +37,24 @@ use std::time::Duration;
 pub(crate) use calls::DiskFile;
 pub use faults::{DiskError, DiskFault, DiskOperation};
 pub(crate) use files::OpenFlags;
-pub(crate) use inode::{Attributes, Kind, Times};
+pub(crate) use inode::{Attributes, InodeNumber, Kind, Times};
 pub(crate) use tree::EntryFacts;
 
 use errno::Result;
 use files::Position;
 use inode::Node;
-pub(crate) use random::Random;
 use volume::{Follow, Volume};
+
+use crate::reactor::choices::{Choices, Seed};
 
 /// When the virtual clock of a world starts, for the times of files: the year 2000.
 const WORLD_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// The disk of a simulated host: a file system in memory with the semantics and the errors of Linux.
 ///
-/// It has directories, files with holes, symbolic and hard links, permissions, owners, and times.
-/// [`fs`](crate::fs) uses it in place of the real one on a host of a simulated world; a program is not
-/// changed for that. Clones share one disk.
+/// It has directories, files with holes, symbolic and hard links, names of Unix domain sockets, permissions,
+/// owners, and times. [`fs`](crate::fs) uses it in place of the real one on a host of a simulated world; a
+/// program is not changed for that. Clones share one disk.
 ///
 /// The methods of this type are for the test: they prepare and inspect the disk, and make it fail.
 /// They ignore permissions and injected faults, and what they write is durable at once.
@@ -163,7 +163,7 @@ impl Disk {
         volume.find(path.as_ref(), Follow::No).is_ok()
     }
 
-    /// Returns the paths of all files and symbolic links, sorted.
+    /// Returns the paths of all files, symbolic links and Unix domain sockets, sorted.
     pub fn files(&self) -> Vec<PathBuf> {
         self.lock().files()
     }
@@ -217,6 +217,11 @@ impl Disk {
         self.lock().faults.unfired()
     }
 
+    /// Describes all injected faults, each with whether it has taken effect.
+    pub(crate) fn fault_outcomes(&self) -> Vec<(String, bool)> {
+        self.lock().faults.outcomes()
+    }
+
     /// Makes everything durable, as the program `sync` does.
     pub fn sync(&self) {
         self.lock().sync();
@@ -227,8 +232,23 @@ impl Disk {
     /// What is durable is kept; `seed` chooses how much of the rest, as described in
     /// [Durability](Disk#durability). All files are closed: an operation on a file that was open
     /// fails.
+    /// Seed 0 keeps all of it.
     pub fn crash(&self, seed: u64) {
-        self.lock().crash(&mut Random::new(seed));
+        self.lock().crash(&Choices::new(Seed::new(seed)));
+    }
+
+    /// Does what [`crash`](Disk::crash) does, by the seed of the world.
+    pub(crate) fn crash_in_world(&self) {
+        let mut volume = self.lock();
+        let choices = std::mem::take(&mut volume.faults.choices);
+        volume.crash(&choices);
+        volume.faults.choices = choices;
+    }
+
+    /// Returns the user and the group of the program.
+    pub(crate) fn user(&self) -> (u32, u32) {
+        let volume = self.lock();
+        (volume.user.user, volume.user.group)
     }
 
     /// Sets the time that changes are stamped with to a time of the virtual clock of a world.
@@ -241,9 +261,9 @@ impl Disk {
         self.lock().now = now;
     }
 
-    /// Sets the start of the random numbers that decide about faults with a probability.
-    pub(crate) fn set_random_start(&self, seed: u64) {
-        self.lock().faults.random = Random::new(seed);
+    /// Sets what chooses the faults with a probability, and what a crash in a world loses.
+    pub(crate) fn set_choices(&self, choices: Choices) {
+        self.lock().faults.choices = choices;
     }
 
     fn lock(&self) -> MutexGuard<'_, Volume> {

@@ -8,7 +8,8 @@
 //! the next poll phase stops the loop.
 //!
 //! Files and jobs of the pool are recorded by `blocking`, sockets by `io::PollEvented`, and the
-//! arrivals of a poll phase by `phases/poll/delivery/journaled.rs`.
+//! arrivals of a poll phase by `phases/poll/delivery/journaled.rs`. Within a poll phase only the arrivals are
+//! recorded: the readings of the clock and the conditions that decide how long it waits are not.
 //!
 //! Invariants: a journal never calls user code, and belongs to one loop. Places in the source
 //! are recorded for reports only and never compared, because a change of the program moves its lines.
@@ -16,31 +17,31 @@
 pub(crate) mod describe;
 pub(crate) mod format;
 mod reader;
+mod recorder;
+mod segments;
+#[cfg(test)]
+mod tests;
 pub(crate) mod value;
 mod writer;
 
-use std::cell::{Cell, RefCell};
 use std::io::{self, IoSliceMut};
 use std::panic::Location;
-use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::reactor::clock::machine_now;
 pub(crate) use describe::Operation;
 pub(crate) use reader::{Divergence, Reader};
+pub(crate) use recorder::{Recorder, SourceName};
+pub(crate) use segments::{Segment, Segments};
 use value::{Input, Output, Value};
-use writer::Writer;
 pub(crate) use writer::WriterSettings;
 
-pub(crate) struct Journal {
-    mode: Mode,
-    /// Set while the poll phase waits: what it reads then does not reach the program.
-    is_paused: Cell<bool>,
-}
-
-enum Mode {
-    Recording(RefCell<Writer>),
-    Replaying(Reader),
+/// One of the two sides of a journal, which the parts of a loop share.
+#[derive(Clone)]
+pub(crate) enum Journal {
+    Recording(Rc<Recorder>),
+    Replaying(Rc<Reader>),
 }
 
 /// A position in the source of the program.
@@ -48,35 +49,35 @@ pub(crate) type SourceLocation = &'static Location<'static>;
 
 /// What a call concerns.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Subject {
+pub(crate) enum Subject<'a> {
     Nothing,
-    /// A source, a job, a child or a signal by its number.
+    /// A job, a child or a signal by its number.
     Number(u64),
+    Source(&'a SourceName),
     Place(SourceLocation),
 }
 
 impl Journal {
-    pub(crate) fn recording(settings: WriterSettings, loop_settings: &[u8]) -> io::Result<Journal> {
-        let writer = Writer::new(settings, loop_settings)?;
-        Ok(Journal::new(Mode::Recording(RefCell::new(writer))))
+    /// Begins a recording of a loop, whose clock may be virtual.
+    pub(crate) fn recording(
+        settings: WriterSettings,
+        loop_settings: &[u8],
+        is_virtual: bool,
+    ) -> io::Result<Journal> {
+        let recorder = Recorder::new(settings, loop_settings, is_virtual)?;
+        Ok(Journal::Recording(Rc::new(recorder)))
     }
 
     pub(crate) fn replaying(reader: Reader) -> Journal {
-        Journal::new(Mode::Replaying(reader))
-    }
-
-    fn new(mode: Mode) -> Journal {
-        Journal {
-            mode,
-            is_paused: Cell::new(false),
-        }
+        Journal::Replaying(Rc::new(reader))
     }
 
     /// Returns the recording that is replayed, if one is.
+    #[inline]
     pub(crate) fn reader(&self) -> Option<&Reader> {
-        match &self.mode {
-            Mode::Recording(_) => None,
-            Mode::Replaying(reader) => Some(reader),
+        match self {
+            Journal::Recording(_) => None,
+            Journal::Replaying(reader) => Some(reader),
         }
     }
 
@@ -84,35 +85,27 @@ impl Journal {
         self.reader().is_some()
     }
 
-    /// Calls `wait` without recording what it reads.
-    pub(crate) fn paused<R>(&self, wait: impl FnOnce() -> R) -> R {
-        let before = self.is_paused.replace(true);
-        let result = wait();
-        self.is_paused.set(before);
-        result
+    /// Names a source that was registered in `slot` after `number` others.
+    pub(crate) fn name_of(&self, number: u64, slot: usize) -> SourceName {
+        match self {
+            Journal::Recording(recorder) => recorder.name_of(number, slot),
+            Journal::Replaying(_) => SourceName::of_replay(number),
+        }
     }
 
     /// Reads the clock for the program.
     pub(crate) fn now(&self) -> Duration {
-        if self.is_paused.get() {
-            return self.now_for_observers();
-        }
-        match &self.mode {
-            Mode::Recording(writer) => {
-                let now = machine_now();
-                writer.borrow_mut().clock(now);
-                now
-            }
-            Mode::Replaying(reader) => reader.now(),
+        match self {
+            Journal::Recording(recorder) => recorder.now(),
+            Journal::Replaying(reader) => reader.now(),
         }
     }
 
-    /// Reads the clock for a report, which the program does not see. In a replay it is the time of the
-    /// last reading.
-    pub(crate) fn now_for_observers(&self) -> Duration {
-        match &self.mode {
-            Mode::Recording(_) => machine_now(),
-            Mode::Replaying(reader) => reader.last_now(),
+    /// Reads the clock for what the program does not see. In a replay it is the time of the last reading.
+    pub(crate) fn unrecorded_now(&self) -> Duration {
+        match self {
+            Journal::Recording(_) => machine_now(),
+            Journal::Replaying(reader) => reader.last_now(),
         }
     }
 
@@ -120,155 +113,84 @@ impl Journal {
     pub(crate) fn call<T: Value>(
         &self,
         operation: Operation,
-        subject: Subject,
+        subject: Subject<'_>,
         real: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
-        match &self.mode {
-            Mode::Recording(writer) => {
+        match self {
+            Journal::Recording(recorder) => {
                 let result = real();
-                record_result(&mut writer.borrow_mut(), operation, subject, &result);
+                recorder.result(operation, subject, &result);
                 result
             }
-            Mode::Replaying(reader) => {
-                let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input);
-                let recorded = reader.call(operation, subject, take);
-                recorded.unwrap_or_else(|| Err(end_of_replay()))
-            }
-        }
-    }
-
-    /// Reads into `buffers`, or fills them with the recorded bytes. `length_of` returns how many bytes
-    /// a result has filled.
-    pub(crate) fn read<T: Value>(
-        &self,
-        subject: Subject,
-        buffers: &mut [IoSliceMut<'_>],
-        real: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<T>,
-        length_of: impl Fn(&T) -> usize,
-    ) -> io::Result<T> {
-        match &self.mode {
-            Mode::Recording(writer) => {
-                let result = real(buffers);
-                let mut writer = writer.borrow_mut();
-                match &result {
-                    Ok(value) if writer.out().payloads => {
-                        record_call(&mut writer, Operation::Read, subject, |out| {
-                            result.encode(out);
-                            put_contents(out, buffers, length_of(value));
-                        });
-                    }
-                    _ => record_result(&mut writer, Operation::Read, subject, &result),
-                }
-                result
-            }
-            Mode::Replaying(reader) => {
-                let take = |mut input: Input<'_>| {
-                    let result = <io::Result<T>>::decode(&mut input)?;
-                    if let Ok(value) = &result {
-                        let length = length_of(value);
-                        if length > 0 && input.left() == 0 {
-                            reader.note_zeros();
-                        }
-                        take_contents(&mut input, buffers, length);
-                    }
-                    Some(result)
-                };
-                let recorded = reader.call(Operation::Read, subject, take);
-                recorded.unwrap_or_else(|| Err(end_of_replay()))
-            }
+            Journal::Replaying(reader) => replayed(reader, operation, subject),
         }
     }
 
     /// Evaluates a condition that other threads may change, or returns the recorded answer.
     pub(crate) fn condition(&self, operation: Operation, real: impl FnOnce() -> bool) -> bool {
-        if self.is_paused.get() {
-            return real();
+        match self {
+            Journal::Recording(recorder) => {
+                let answer = real();
+                recorder.answer(operation, answer);
+                answer
+            }
+            Journal::Replaying(reader) => {
+                let answer = replayed(reader, operation, Subject::Nothing);
+                // The loop of a replay that has diverged must reach the poll phase that stops it.
+                answer.unwrap_or(operation == Operation::IsAlive)
+            }
         }
-        let answer = self.call(operation, Subject::Nothing, || Ok(real()));
-        // The loop of a replay that has diverged must reach the poll phase that stops it.
-        answer.unwrap_or(operation == Operation::IsAlive)
     }
 
     /// Records a label of a log, or compares it with the recorded one.
     pub(crate) fn label(&self, text: &str, location: SourceLocation) {
-        match &self.mode {
-            Mode::Recording(writer) => {
-                let mut writer = writer.borrow_mut();
-                let place = writer.place(location);
-                let out = writer.out();
-                out.byte(5);
-                out.number(place);
-                out.text(text.as_bytes());
-                writer.end_record();
-            }
-            Mode::Replaying(reader) => reader.label(text, location),
+        match self {
+            Journal::Recording(recorder) => recorder.label(text, location),
+            Journal::Replaying(reader) => reader.label(text, location),
         }
-    }
-
-    /// Records a poll phase in which one source has become ready, and nothing else has arrived.
-    #[inline]
-    pub(crate) fn record_ready(&self, source: u64, flags: u8) {
-        if let Mode::Recording(writer) = &self.mode {
-            writer.borrow_mut().ready(source, flags);
-        }
-    }
-
-    /// Records a poll phase. `arrivals` appends `count` of them.
-    pub(crate) fn record_poll(
-        &self,
-        now: Option<Duration>,
-        is_held: bool,
-        count: usize,
-        arrivals: impl FnOnce(&mut Output),
-    ) {
-        let Mode::Recording(writer) = &self.mode else {
-            return;
-        };
-        let mut writer = writer.borrow_mut();
-        let out = writer.out();
-        out.byte(2);
-        let flags = u64::from(now.is_some()) << 1 | u64::from(is_held);
-        out.number((count as u64) << 2 | flags);
-        if let Some(now) = now {
-            out.number(now.as_nanos() as u64);
-        }
-        arrivals(out);
-        writer.end_record();
     }
 
     /// Ends the recording or the replay, because the run has failed.
     pub(crate) fn failed(&self) {
-        match &self.mode {
-            Mode::Recording(writer) => writer.borrow_mut().failed(),
-            Mode::Replaying(reader) => reader.failed(),
+        match self {
+            Journal::Recording(recorder) => recorder.failed(),
+            Journal::Replaying(reader) => reader.failed(),
         }
-    }
-
-    /// Writes the ring to a file.
-    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
-        match &self.mode {
-            Mode::Recording(writer) => writer.borrow_mut().save(path),
-            Mode::Replaying(_) => Err(io::Error::other("a replay is not recorded")),
-        }
-    }
-
-    /// Writes what was recorded so far to the file of the recording.
-    pub(crate) fn flush(&self) -> io::Result<()> {
-        let Mode::Recording(writer) = &self.mode else {
-            return Ok(());
-        };
-        let mut writer = writer.borrow_mut();
-        writer.flush(false);
-        writer.take_error().map_or(Ok(()), Err)
     }
 }
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        if let Mode::Recording(writer) = &self.mode {
-            writer.borrow_mut().flush(true);
+/// Returns the recorded result of a call.
+pub(crate) fn replayed<T: Value>(
+    reader: &Reader,
+    operation: Operation,
+    subject: Subject<'_>,
+) -> io::Result<T> {
+    let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input);
+    let recorded = reader.call(operation, subject, take);
+    recorded.unwrap_or_else(|| Err(end_of_replay()))
+}
+
+/// Fills `buffers` with what a read has returned in the recording. `length_of` returns how many bytes a
+/// result has filled.
+pub(crate) fn replayed_read<T: Value>(
+    reader: &Reader,
+    source: &SourceName,
+    buffers: &mut [IoSliceMut<'_>],
+    length_of: impl Fn(&T) -> usize,
+) -> io::Result<T> {
+    let take = |mut input: Input<'_>| {
+        let result = <io::Result<T>>::decode(&mut input)?;
+        if let Ok(value) = &result {
+            let length = length_of(value);
+            if length > 0 && input.left() == 0 {
+                reader.note_zeros();
+            }
+            take_contents(&mut input, buffers, length);
         }
-    }
+        Some(result)
+    };
+    let recorded = reader.call(Operation::Read, Subject::Source(source), take);
+    recorded.unwrap_or_else(|| Err(end_of_replay()))
 }
 
 /// The error of a call after the end of a replay. Its kind makes a task wait, which the next poll phase
@@ -276,49 +198,6 @@ impl Drop for Journal {
 #[cold]
 fn end_of_replay() -> io::Error {
     io::Error::new(io::ErrorKind::WouldBlock, "the replay has ended here")
-}
-
-/// Appends a call, in the shorter form if its result has one.
-#[inline]
-fn record_result<T: Value>(
-    writer: &mut Writer,
-    operation: Operation,
-    subject: Subject,
-    result: &io::Result<T>,
-) {
-    if let Subject::Number(number) = subject {
-        match result {
-            Ok(value) => {
-                if let Some(value) = value.as_number() {
-                    return writer.number(0x40 + operation as u8, number, value);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return writer.would_block(0x80 + operation as u8, number);
-            }
-            Err(_) => {}
-        }
-    }
-    record_call(writer, operation, subject, |out| result.encode(out));
-}
-
-fn record_call(
-    writer: &mut Writer,
-    operation: Operation,
-    subject: Subject,
-    put: impl FnOnce(&mut Output),
-) {
-    let subject = match subject {
-        Subject::Nothing => 0,
-        Subject::Number(number) => number,
-        Subject::Place(location) => writer.place(location),
-    };
-    let out = writer.out();
-    out.byte(3);
-    out.byte(operation as u8);
-    out.number(subject);
-    put_with_length(out, put);
-    writer.end_record();
 }
 
 /// Appends what `put` appends, with its length before it.
@@ -335,14 +214,6 @@ pub(crate) fn put_with_length(out: &mut Output, put: impl FnOnce(&mut Output)) {
     let mut head = Output::default();
     head.number(length as u64);
     out.bytes.splice(at..=at, head.bytes);
-}
-
-fn put_contents(out: &mut Output, buffers: &[IoSliceMut<'_>], mut length: usize) {
-    for buffer in buffers {
-        let part = buffer.len().min(length);
-        out.bytes.extend_from_slice(&buffer[..part]);
-        length -= part;
-    }
 }
 
 /// Fills the buffers with what was recorded; with zeros if only the length was.

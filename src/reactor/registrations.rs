@@ -46,7 +46,7 @@ use mio::{Interest, Registry, Token};
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use readiness::{INDEX_MASK, generation_of, index_of, next_generation, signal_token, source_token};
-pub(crate) use readiness::{Readiness, SignalNumber, signal_of};
+pub(crate) use readiness::{Readiness, SignalNumber, parts_of, signal_of};
 pub(crate) use waiters::{Forgotten, WaiterId};
 use waiters::{Waiters, Woken};
 
@@ -109,8 +109,6 @@ struct Slot {
     write: DirectionState,
     refed: bool,
     location: SourceLocation,
-    /// The number of sources that were registered before.
-    number: u64,
 }
 
 #[derive(Default)]
@@ -140,6 +138,11 @@ impl Slot {
             Direction::Read => &mut self.read,
             Direction::Write => &mut self.write,
         }
+    }
+
+    fn readiness(&self) -> Readiness {
+        let (read, write) = (&self.read, &self.write);
+        Readiness::new([read.ready, write.ready, read.closed, write.closed])
     }
 
     fn waiting(&self) -> usize {
@@ -208,8 +211,8 @@ impl Registrations {
             },
             refed: true,
             location,
-            number: self.next_number(),
         };
+        self.created += 1;
         match self.free.pop() {
             Some(index) => self.slots[index] = slot,
             None => self.slots.push(slot),
@@ -318,12 +321,7 @@ impl Registrations {
     /// Returns what is known of a source; `None` if it is no longer registered.
     pub(crate) fn readiness(&mut self, key: RegistrationKey) -> Option<Readiness> {
         let slot = slot_of(&mut self.slots, key.0)?;
-        Some(Readiness {
-            readable: slot.read.ready,
-            writable: slot.write.ready,
-            read_closed: slot.read.closed,
-            write_closed: slot.write.closed,
-        })
+        Some(slot.readiness())
     }
 
     /// Returns whether a registered source is ready.
@@ -488,12 +486,12 @@ impl Registrations {
         }
         let exhausted = std::mem::take(&mut self.budget_exhausted);
         for token in &exhausted {
-            report(*token, Readiness::readable());
+            report(*token, Readiness::readable().served_again());
         }
         for (token, readiness) in events {
             match slot_of(&mut self.slots, token) {
                 Some(slot) if slot.read.is_budget_exhausted => {
-                    slot.read.closed |= readiness.read_closed;
+                    slot.read.closed |= readiness.is_read_closed();
                     if let Some(write_half) = readiness.write_half() {
                         report(token, write_half);
                     }
@@ -522,18 +520,18 @@ impl Registrations {
         let Some(slot) = slot_of(&mut self.slots, token) else {
             return (None, None);
         };
-        let (state, write_half) = if readiness.readable {
-            slot.read.closed |= readiness.read_closed;
+        let (state, write_half) = if readiness.is_readable() {
+            slot.read.closed |= readiness.is_read_closed();
             slot.read.budget = READS_PER_EVENT;
             let write_half = if slot.write.ready {
-                slot.write.closed |= readiness.write_closed;
+                slot.write.closed |= readiness.is_write_closed();
                 None
             } else {
                 readiness.write_half()
             };
             (&mut slot.read, write_half)
         } else {
-            slot.write.closed |= readiness.write_closed;
+            slot.write.closed |= readiness.is_write_closed();
             (&mut slot.write, None)
         };
         state.ready = true;

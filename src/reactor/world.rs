@@ -8,6 +8,8 @@
 //! Invariant: it reads no clock but its own, and iterates over no map whose order is not fixed.
 
 mod address;
+#[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has them in a world"))]
+mod children;
 mod connect;
 mod datagram;
 mod errors;
@@ -15,9 +17,26 @@ pub(crate) mod faults;
 mod jobs;
 mod keepalive;
 pub(crate) mod link;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local_datagram;
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "only Unix has Unix domain sockets")
+)]
+mod local_socket;
 mod network;
 mod options;
+mod signals;
 mod socket;
+mod sources;
 mod stream;
 mod transfer;
 
@@ -27,9 +46,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::disk::Disk;
+use crate::reactor::choices::Choices;
 use crate::reactor::clock::Clock;
 use jobs::JobTimes;
 
+pub use children::SimulatedChild;
+#[cfg_attr(
+    not(unix),
+    allow(unused_imports, reason = "only Unix has children in a world")
+)]
+pub(crate) use children::{ChildNumber, Ending, OnSpawn};
 pub use jobs::SimulatedJob;
 pub(crate) use network::Network;
 pub(crate) use options::Options;
@@ -38,14 +64,13 @@ pub(crate) use options::Options;
     reason = "a type of a sealed public trait; Rust 1.88 reports it"
 )]
 pub use socket::WorldSocket;
+pub(crate) use sources::{Source, WorldChoices};
 
 /// The state that all hosts of a world share.
 pub(crate) struct WorldState {
     now: Rc<Cell<Duration>>,
     hosts: RefCell<Vec<HostState>>,
     network: RefCell<Network>,
-    /// What the random numbers of the hosts begin with.
-    pub(crate) random_start: Cell<u64>,
 }
 
 /// What the world knows of one host, up or down.
@@ -55,6 +80,8 @@ pub(crate) struct HostState {
     pub(crate) disk: Disk,
     /// How long its jobs take.
     pub(crate) jobs: JobTimes,
+    /// Decides what its child processes do.
+    pub(crate) on_spawn: Option<OnSpawn>,
     /// How far the clock of the host is, if it is ahead of the shared time.
     own_time: Rc<Cell<Duration>>,
 }
@@ -76,7 +103,6 @@ impl WorldState {
             now: Rc::default(),
             hosts: RefCell::default(),
             network: RefCell::default(),
-            random_start: Cell::new(0),
         }
     }
 
@@ -89,23 +115,33 @@ impl WorldState {
     /// be ahead.
     pub(crate) fn move_time(&self, target: Duration) {
         self.now.set(self.now.get().max(target));
+        self.network.borrow().links.choices.set_now(self.now());
+    }
+
+    /// Returns the choices of a source.
+    pub(crate) fn choices(&self, source: Source) -> Rc<Choices> {
+        self.network.borrow_mut().links.choices.of(source)
     }
 
     /// Adds a host, whose address is the next of 10.0.0.0/8.
     pub(crate) fn add_host(&self, name: &str) -> HostId {
         let mut hosts = self.hosts.borrow_mut();
         let id = HostId(hosts.len());
-        let (disk, jobs) = (Disk::new(), JobTimes::new(self.random_start.get(), id));
-        disk.set_random_start(self.random_start.get().wrapping_add(id.0 as u64));
+        let mut network = self.network.borrow_mut();
+        let choices = &mut network.links.choices;
+        choices.add_host(name);
+        let (disk, jobs) = (Disk::new(), JobTimes::new(choices.of(Source::Jobs(id))));
+        disk.set_choices(choices.new_choices(Source::Disk(id)));
         hosts.push(HostState {
             name: name.to_owned(),
             disk,
             jobs,
+            on_spawn: None,
             own_time: Rc::default(),
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");
         let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number);
-        self.network.borrow_mut().add_host(vec![address.into()]);
+        network.add_host(vec![address.into()]);
         id
     }
 
@@ -162,9 +198,14 @@ impl WorldHost {
         self.world.look_up(name)
     }
 
-    /// Returns whether sockets of this host have become ready.
+    /// Returns whether sockets of this host have become ready, or signals have arrived.
     pub(crate) fn has_ready(&self) -> bool {
-        self.world.network.borrow().has_ready(self.id)
+        self.world.network.borrow().has_ready(self.id) || self.has_signals()
+    }
+
+    /// Returns the choices that the loop of this host asks.
+    pub(crate) fn loop_choices(&self) -> Rc<Choices> {
+        self.world.choices(Source::Loop(self.id))
     }
 
     /// Returns the clock of this host.

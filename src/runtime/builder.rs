@@ -286,7 +286,8 @@ impl Builder {
             "a loop with a seed can't be recorded: explore or record"
         );
         let settings = self.recorded_settings();
-        let journal = self.journal.as_ref().map(|mode| mode.begin(&settings));
+        let begin = |mode: &JournalMode| mode.begin(&settings, self.virtual_time || is_host);
+        let journal = self.journal.as_ref().map(begin);
         let journal = journal.transpose()?;
         let clock = match (&self.world, &journal) {
             (Some(host), _) => host.clock(),
@@ -298,7 +299,10 @@ impl Builder {
         let is_replay = journal.as_ref().is_some_and(|journal| journal.is_replay());
         let delivery = match journal {
             Some(journal) => Delivery::journaled(journal),
-            None => Delivery::new(self.seed),
+            None => match (&self.world, self.seed) {
+                (Some(host), Some(_)) => Delivery::explored(host.loop_choices()),
+                (_, seed) => Delivery::new(seed),
+            },
         };
         let records_senders = delivery.needs_senders();
         let stream_end = self.node.variants().stream_end;

@@ -19,16 +19,18 @@ pub(crate) enum JournalMode {
 }
 
 impl JournalMode {
-    pub(super) fn begin(&self, loop_settings: &[u8]) -> io::Result<Rc<Journal>> {
+    pub(super) fn begin(&self, loop_settings: &[u8], is_virtual: bool) -> io::Result<Journal> {
         match self {
             JournalMode::Record(recorder) => {
-                let journal = Journal::recording(recorder.settings(), loop_settings)?;
-                let journal = Rc::new(journal);
-                recorder.begin(&journal);
+                let settings = recorder.settings();
+                let journal = Journal::recording(settings, loop_settings, is_virtual)?;
+                if let Journal::Recording(recording) = &journal {
+                    recorder.begin(recording);
+                }
                 Ok(journal)
             }
             JournalMode::Replay(reader) => match reader.take() {
-                Some(reader) => Ok(Rc::new(Journal::replaying(reader))),
+                Some(reader) => Ok(Journal::replaying(reader)),
                 None => Err(io::Error::other("a recording is replayed by one loop only")),
             },
         }
@@ -78,7 +80,12 @@ impl Builder {
         if flag(5) {
             builder = builder.stuck_policy(StuckPolicy::Error);
         }
-        builder.journal = Some(JournalMode::Replay(Rc::new(RefCell::new(Some(reader)))));
-        Some(builder)
+        Some(builder.replaying(reader))
+    }
+
+    /// Sets the recording that the loop replays.
+    pub(crate) fn replaying(mut self, reader: Reader) -> Builder {
+        self.journal = Some(JournalMode::Replay(Rc::new(RefCell::new(Some(reader)))));
+        self
     }
 }

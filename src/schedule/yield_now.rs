@@ -69,10 +69,7 @@ impl Future for YieldNow {
         };
         let mut check = self.state.check.borrow_mut();
         if let Some(work) = check.pending_work(id) {
-            let wake = match self.state.polled_task(cx) {
-                Some(task) => Work::WakeTask(task),
-                None => Work::Wake(Some(cx.waker().clone())),
-            };
+            let wake = Work::waking(self.state.polled_task(cx), cx);
             let replaced = std::mem::replace(work, wake);
             drop(check);
             match replaced {

@@ -1,6 +1,7 @@
 //! The signals that a loop watches, and their macrotasks (R64).
 //!
-//! `source` reports which signals have arrived: by a pipe on Unix, by messages on Windows. Every one
+//! `source` reports which signals have arrived: by a pipe on Unix, by messages on Windows. On a host of a
+//! simulated world, the test delivers them, and nothing listens to the system. Every one
 //! becomes a macrotask of the poll phase, after all other events of that phase, as in libuv
 //! (`signal.c` `uv__signal_event`). [`CHILD`] makes the loop query its children first; the macrotasks
 //! of children that have ended run before those of its listeners.
@@ -22,10 +23,12 @@ use super::source::{self, CHILD, SignalSource, SignalSources};
 use crate::hooks::listener_list::ListenerList;
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
+use crate::phases::poll::PollPhase;
 use crate::process::children::{ChildKey, Children, NewChild, RunningChild};
 use crate::reactor::journal::{Journal, Operation, Subject};
 use crate::reactor::registrations::{Registrations, SignalNumber};
 use crate::reactor::remote_queue::RemoteQueue;
+use crate::reactor::world::WorldHost;
 
 pub(crate) struct Signals {
     sources: SignalSources,
@@ -34,19 +37,44 @@ pub(crate) struct Signals {
     /// The number of listeners and children that keep the loop alive.
     refed: Cell<usize>,
     /// The journal that arrivals and children pass through, if there is one.
-    journal: Option<Rc<Journal>>,
+    journal: Option<Journal>,
+    /// The simulated host whose signals the loop receives; `None` in the real world.
+    world: Option<WorldHost>,
 }
 
 type WatchedSignals = BTreeMap<SignalNumber, WatchedSignal>;
 
 /// A number whose signals the loop receives.
 struct WatchedSignal {
-    source: SignalSource,
+    source: Source,
     listeners: Rc<ListenerList<()>>,
     /// The listeners that keep the loop alive.
     refed: BTreeSet<u64>,
     /// `None` as long as there is no listener.
     call: Option<ListenersCall>,
+}
+
+/// Where the signals of a number come from.
+enum Source {
+    System(SignalSource),
+    World(WorldHost, SignalNumber),
+}
+
+impl Source {
+    /// Returns how many signals have arrived since the last call.
+    fn drain(&self) -> usize {
+        match self {
+            Source::System(source) => source.drain(),
+            Source::World(host, number) => host.take_signals(*number),
+        }
+    }
+
+    fn close(&mut self, registrations: &RefCell<Registrations>) {
+        match self {
+            Source::System(source) => source.close(registrations),
+            Source::World(host, number) => host.ignore_signal(*number),
+        }
+    }
 }
 
 /// Calls the listeners of a signal, in the context in which the first of them was added.
@@ -65,13 +93,14 @@ pub(crate) struct ListenerKey {
 }
 
 impl Signals {
-    pub(crate) fn new(remote_queue: &Arc<RemoteQueue>, journal: Option<Rc<Journal>>) -> Signals {
+    pub(crate) fn new(remote_queue: &Arc<RemoteQueue>, poll: &PollPhase) -> Signals {
         Signals {
             sources: SignalSources::new(remote_queue),
             watched: RefCell::default(),
             children: RefCell::default(),
             refed: Cell::new(0),
-            journal,
+            journal: poll.delivery.journal().cloned(),
+            world: poll.world.clone(),
         }
     }
 
@@ -239,7 +268,7 @@ impl Signals {
         let count = count.unwrap_or(0); // a replay that has diverged is about to end
         let mut macrotasks = Vec::new();
         if number == CHILD {
-            let journal = self.journal.as_deref();
+            let journal = self.journal.as_ref();
             for (macrotask, refed) in self.children.borrow_mut().take_ended(journal) {
                 if refed {
                     self.count_refed(false);
@@ -278,11 +307,25 @@ impl Signals {
         match watched.entry(number) {
             Entry::Occupied(signal) => Ok(signal.into_mut()),
             Entry::Vacant(vacant) => Ok(vacant.insert(WatchedSignal {
-                source: self.sources.watch(registrations, number)?,
+                source: self.source_of(registrations, number)?,
                 listeners: Rc::default(),
                 refed: BTreeSet::new(),
                 call: None,
             })),
+        }
+    }
+
+    fn source_of(
+        &self,
+        registrations: &RefCell<Registrations>,
+        number: SignalNumber,
+    ) -> io::Result<Source> {
+        match &self.world {
+            None => Ok(Source::System(self.sources.watch(registrations, number)?)),
+            Some(host) => {
+                host.listen_to_signal(number);
+                Ok(Source::World(host.clone(), number))
+            }
         }
     }
 }

@@ -62,6 +62,35 @@ pub(super) fn difference_from(expected: &[&str], logged: &[LogEntry], skipped: u
     text
 }
 
+/// The most lines of a difference of traces.
+const MAX_LINES: usize = 60;
+
+/// Returns a text with the lines of two traces that differ, and some before and after them, or `None` if
+/// they are equal.
+pub(super) fn difference_of_lines<'a>(one: &'a [String], other: &'a [String]) -> Option<String> {
+    let strs = |lines: &'a [String]| lines.iter().map(String::as_str).collect();
+    let (one, other): (Vec<&str>, Vec<&str>) = (strs(one), strs(other));
+    let lines = aligned(&one, &other);
+    if lines.iter().all(|line| matches!(line, Line::Same(_))) {
+        return None;
+    }
+    let parts = with_context(&lines);
+    let mut text = String::new();
+    for part in parts.iter().take(MAX_LINES) {
+        text += &match part {
+            Part::Omitted(count) => format!("    … {count} equal lines\n"),
+            Part::Line(Line::Same(index)) => format!("    {}\n", other[*index]),
+            Part::Line(Line::Logged(index)) => format!("  + {}\n", other[*index]),
+            Part::Line(Line::Expected(index)) => format!("  - {}\n", one[*index]),
+        };
+    }
+    if parts.len() > MAX_LINES {
+        text += &format!("    … {} lines more\n", parts.len() - MAX_LINES);
+    }
+    text.truncate(text.trim_end().len());
+    Some(text)
+}
+
 /// Returns in how many lines two logs differ.
 pub(super) fn distance(expected: &[&str], logged: &[&str]) -> usize {
     let lines = aligned(expected, logged);

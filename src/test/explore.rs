@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use super::report::{self, Failing, Passing, quietly};
-use super::{Test, TestBuilder};
+use super::{FinishedRun, Test, TestBuilder};
 use crate::phases::poll::delivery::Seed;
 
 /// Runs `body` as [`run`](super::run) does, once in the plain order and once for each of the seeds 1
@@ -71,6 +71,7 @@ where
 pub struct Explored {
     runs: u64,
     orders: Vec<Vec<String>>,
+    not_followed: u64,
 }
 
 impl Explored {
@@ -82,6 +83,12 @@ impl Explored {
     /// Returns the different orders of the log, beginning with the plain order.
     pub fn orders(&self) -> &[Vec<String>] {
         &self.orders
+    }
+
+    /// Returns how many of the runs have ended because their order could not be followed, which only the
+    /// exploration of a recording has; see [`Replay::explore`](super::Replay::explore).
+    pub fn not_followed(&self) -> u64 {
+        self.not_followed
     }
 
     fn note(&mut self, order: Vec<String>) {
@@ -109,47 +116,7 @@ impl TestBuilder {
             let main = move |test: Test| async move { body(test).await };
             self.with_seed(seed).run_future(location, main)
         };
-        let mut explored = Explored {
-            runs: 0,
-            orders: Vec::new(),
-        };
-        if let Some(seed) = report::seed_to_replay() {
-            explored.note(report::replay(seed, run));
-            return explored;
-        }
-        let plain = quietly(|| run(Seed::new(0)));
-        let plain = match Failing::of(Seed::new(0), plain) {
-            Ok(failing) => panic!("{}", failing.in_the_plain_order()),
-            Err(log) => log,
-        };
-        explored.note(plain.labels());
-        let mut passing = Passing::new(&plain);
-        let mut simplest: Option<Failing> = None;
-        for number in 1..=seeds {
-            let seed = Seed::new(number);
-            let finished = quietly(|| run(seed.clone()));
-            let labels = finished.log.labels();
-            let decisions = finished.decisions.len();
-            match Failing::of(seed, finished) {
-                Ok(failing) => {
-                    let fewest = simplest.as_ref().map_or(usize::MAX, Failing::decisions);
-                    if decisions < fewest {
-                        simplest = Some(failing);
-                    }
-                }
-                Err(_) if !explored.orders.contains(&labels) => passing.note(labels.clone()),
-                Err(_) => {}
-            }
-            explored.note(labels);
-        }
-        if let Some(failing) = simplest {
-            let title = format!("seed {} of {seeds}", failing.seed());
-            panic!(
-                "{}",
-                failing.report(&title, passing, |seed| quietly(|| run(seed)))
-            );
-        }
-        explored
+        explore_seeds(seeds, run, None)
     }
 
     pub(super) fn with_seed(&self, seed: Seed) -> TestBuilder {
@@ -163,12 +130,81 @@ impl TestBuilder {
     }
 }
 
+/// Returns what a run of a seed has done, one entry into user code a line.
+pub(super) type TraceOf<'a> = &'a dyn Fn(Seed) -> Vec<String>;
+
+/// Calls `run` with seed 0, which has the plain order, and with the seeds 1 to `seeds`, or only with the
+/// one that the environment asks to replay.
+///
+/// # Panics
+///
+/// Panics with a report if a seed fails.
+#[track_caller]
+pub(super) fn explore_seeds(
+    seeds: u64,
+    run: impl Fn(Seed) -> FinishedRun<()>,
+    trace_of: Option<TraceOf<'_>>,
+) -> Explored {
+    let mut explored = Explored {
+        runs: 0,
+        orders: Vec::new(),
+        not_followed: 0,
+    };
+    if let Some(seed) = report::seed_to_replay() {
+        explored.note(report::replay(seed, run));
+        return explored;
+    }
+    let plain = quietly(|| run(Seed::new(0)));
+    if let Some(reason) = &plain.not_followed {
+        panic!("the plain order can't be followed: {reason}");
+    }
+    let plain = match Failing::of(Seed::new(0), plain) {
+        Ok(failing) => panic!("{}", failing.in_the_plain_order()),
+        Err(log) => log,
+    };
+    explored.note(plain.labels());
+    let mut passing = Passing::new(&plain);
+    let mut simplest: Option<Failing> = None;
+    for number in 1..=seeds {
+        let seed = Seed::new(number);
+        let finished = quietly(|| run(seed.clone()));
+        if finished.not_followed.is_some() {
+            explored.runs += 1;
+            explored.not_followed += 1;
+            continue;
+        }
+        let labels = finished.log.labels();
+        let decisions = finished.decisions.len();
+        match Failing::of(seed.clone(), finished) {
+            Ok(failing) => {
+                let fewest = simplest.as_ref().map_or(usize::MAX, Failing::decisions);
+                if decisions < fewest {
+                    simplest = Some(failing);
+                }
+            }
+            Err(_) if !explored.orders.contains(&labels) => passing.note(seed, labels.clone()),
+            Err(_) => {}
+        }
+        explored.note(labels);
+    }
+    if let Some(failing) = simplest {
+        let title = format!("seed {} of {seeds}", failing.seed());
+        let run = |seed| quietly(|| run(seed));
+        panic!("{}", failing.report(&title, passing, run, trace_of));
+    }
+    explored
+}
+
 /// Prints the number of runs and the number of orders.
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = |count| if count == 1 { "" } else { "s" };
         let (runs, orders) = (self.runs, self.orders.len() as u64);
         let (of_runs, of_orders) = (plural(runs), plural(orders));
-        write!(f, "{runs} run{of_runs}, {orders} order{of_orders}")
+        write!(f, "{runs} run{of_runs}, {orders} order{of_orders}")?;
+        match self.not_followed {
+            0 => Ok(()),
+            count => write!(f, ", {count} of the runs could not be followed"),
+        }
     }
 }

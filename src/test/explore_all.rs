@@ -288,22 +288,20 @@ impl TestBuilder {
             let record = std::mem::take(&mut finished.record);
             checked.runs += 1;
             let seed = Seed::of_decisions(&finished.decisions);
-            let log = match Failing::of(seed, finished) {
+            let log = match Failing::of(seed.clone(), finished) {
                 Err(log) => log,
                 Ok(failing) => {
                     let Some(passing) = passing else {
                         panic!("{}", failing.in_the_plain_order());
                     };
                     let title = format!("order {}", checked.orders + 1);
-                    panic!(
-                        "{}",
-                        failing.report(&title, passing, |seed| quietly(|| run(seed, None)))
-                    );
+                    let run = |seed| quietly(|| run(seed, None));
+                    panic!("{}", failing.report(&title, passing, run, None));
                 }
             };
             let passing = passing.get_or_insert_with(|| Passing::new(&log));
             if record.cut_after.is_none() && checked.note(log.labels()) {
-                passing.note(log.labels());
+                passing.note(seed, log.labels());
             }
             visit(&record);
             if let Err(diverged) = search.learn(record) {

@@ -26,6 +26,8 @@ enum Kind {
     Ended(RunError),
     /// Tasks are pending, although nothing keeps the loop alive.
     Leftovers(WhyAlive),
+    /// The run of a world has failed, perhaps by a panic with this message.
+    World { text: String, panic: Option<String> },
 }
 
 impl TestFailure {
@@ -45,6 +47,21 @@ impl TestFailure {
     pub(super) fn leftovers_of(report: WhyAlive, log: &Log) -> TestFailure {
         TestFailure {
             kind: Kind::Leftovers(report),
+            log: log.clone(),
+        }
+    }
+
+    pub(super) fn of_world(text: String, panic: Option<String>, log: &Log) -> TestFailure {
+        TestFailure {
+            kind: Kind::World { text, panic },
+            log: log.clone(),
+        }
+    }
+
+    /// Creates the failure of a body that has panicked outside of a loop.
+    pub(super) fn of_panic(payload: Box<dyn Any + Send>, log: &Log) -> TestFailure {
+        TestFailure {
+            kind: Kind::Body(PanicPayload::new(payload)),
             log: log.clone(),
         }
     }
@@ -75,6 +92,7 @@ impl TestFailure {
         match &self.kind {
             Kind::Body(payload) => Some(payload.message()),
             Kind::Ended(RunError::Uncaught(error)) => Some(error.message()),
+            Kind::World { panic, .. } => panic.clone(),
             _ => None,
         }
     }
@@ -84,6 +102,7 @@ impl TestFailure {
         match &self.kind {
             Kind::Body(payload) => payload.message(),
             Kind::Ended(error) => error.to_string(),
+            Kind::World { text, .. } => text.clone(),
             Kind::Leftovers(report) => {
                 let tasks = report.tasks();
                 let (count, them) = match tasks.len() {

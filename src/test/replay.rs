@@ -1,5 +1,7 @@
 //! Replays a recording of a [`FlightRecorder`](crate::flight_recorder::FlightRecorder).
 
+mod explore;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -7,7 +9,8 @@ use std::panic::Location;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::observe::Observer;
+use crate::observe::event::Event;
+use crate::observe::{EventContext, Observer, ObserverHandle};
 use crate::reactor::journal::format::{EndReason, NotAJournal, VERSION};
 use crate::reactor::journal::{Divergence, Journal, Reader};
 use crate::runtime::{Builder, EventLoop, MainOutput, RunError};
@@ -87,6 +90,7 @@ impl<T> Replayed<T> {
 /// A recording that was opened for a replay.
 #[must_use = "a recording does nothing until it is replayed"]
 pub struct Replay {
+    bytes: Rc<[u8]>,
     builder: Option<Builder>,
     lines: Vec<String>,
     damage: Option<String>,
@@ -111,7 +115,8 @@ impl Replay {
     ///
     /// Returns the errors of [`open`](Replay::open).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Replay, ReplayError> {
-        let reader = Reader::new(bytes).map_err(|error| match error {
+        let bytes: Rc<[u8]> = bytes.into();
+        let reader = Reader::new(bytes.clone()).map_err(|error| match error {
             NotAJournal::Foreign => ReplayError::Foreign,
             NotAJournal::OtherVersion(version) => ReplayError::OtherVersion(version),
             NotAJournal::Incomplete => ReplayError::Incomplete,
@@ -124,6 +129,7 @@ impl Replay {
             true => Some(Builder::of_recording(reader).ok_or(ReplayError::UnknownSettings)?),
         };
         Ok(Replay {
+            bytes,
             builder,
             lines,
             damage,
@@ -184,10 +190,23 @@ impl Replay {
         ended(&journal, result)
     }
 
-    fn build(self) -> Result<(EventLoop, Rc<Journal>), ReplayFailure> {
+    fn build(self) -> Result<(EventLoop, Journal), ReplayFailure> {
         let builder = self.builder.ok_or(ReplayFailure::NoStart)?;
         let event_loop = builder.build().map_err(ReplayFailure::Build)?;
         let journal = event_loop.state().journal().cloned().expect("a replay");
+        let noted = journal.clone();
+        let note_steps = move |event: &Event, _: &EventContext<'_>| {
+            let reader = noted.reader().expect("a replay");
+            match event {
+                Event::StepBegin(step) => {
+                    reader.begin_step(format!("{} of {}", step.kind, step.location));
+                }
+                Event::StepEnd(_) => reader.end_step(),
+                _ => {}
+            }
+        };
+        let state = event_loop.state().clone();
+        ObserverHandle::new(state, Rc::new(note_steps), Location::caller()).forget();
         Ok((event_loop, journal))
     }
 }

@@ -8,15 +8,20 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
 
+use super::explore::TraceOf;
 use super::log::{Log, LogEntry};
 use super::{FinishedRun, TestFailure, diff};
 use crate::phases::poll::delivery::{Decision, Seed};
+use crate::reactor::choices::QuestionNumber;
 
 /// The environment variable that selects one seed to replay.
 const REPLAY: &str = "NODELOOP_SEED";
 
 /// The maximum number of runs to find the decisions that cause a failure.
 const MAX_SHRINK_RUNS: usize = 400;
+
+/// A list of more decisions than this is first shortened by larger parts.
+const MOST_REMOVED_SINGLY: usize = 16;
 
 /// With more pairs of lines than this no more passing orders are compared, because that would take too
 /// long.
@@ -42,40 +47,46 @@ pub(super) fn replay(seed: Seed, run: impl FnOnce(Seed) -> FinishedRun<()>) -> V
     let finished = run(seed.clone());
     eprintln!("{REPLAY}={seed}\n{}", decision_list(&finished.decisions));
     if !finished.inapplicable.is_empty() {
-        let numbers: Vec<String> = finished.inapplicable.iter().map(usize::to_string).collect();
+        let numbers = finished.inapplicable.iter();
+        let numbers: Vec<String> = numbers.map(|it| QuestionNumber(*it).to_string()).collect();
         eprintln!(
             "decisions that do not apply any more, where the plain order was taken: {}",
             numbers.join(", ")
         );
+    }
+    if let Some(reason) = &finished.not_followed {
+        eprintln!("the order could not be followed: {reason}");
     }
     let labels = finished.log.labels();
     super::value_or_panic(finished.result);
     labels
 }
 
-/// The logs of orders that pass, the plain order first.
+/// The logs of orders that pass, with their seeds, the plain order first.
 pub(super) struct Passing {
-    logs: Vec<Vec<String>>,
+    logs: Vec<(Seed, Vec<String>)>,
 }
 
 impl Passing {
     pub(super) fn new(plain: &Log) -> Passing {
         Passing {
-            logs: vec![plain.labels()],
+            logs: vec![(Seed::new(0), plain.labels())],
         }
     }
 
-    pub(super) fn note(&mut self, labels: Vec<String>) {
-        self.logs.push(labels);
+    pub(super) fn note(&mut self, seed: Seed, labels: Vec<String>) {
+        self.logs.push((seed, labels));
     }
 
-    /// Returns the difference between a failing log and the most similar log that passes.
-    fn compared(&self, failing: &Log) -> String {
-        let failing = failing.entries();
+    /// Returns the difference between a failing log and the most similar log that passes or, if there is
+    /// none, between the traces of these runs.
+    fn compared(&self, failing: &Failing, trace_of: Option<TraceOf<'_>>) -> String {
+        let seed = &failing.seed;
+        let failing = failing.finished.log.entries();
         let labels: Vec<&str> = failing.iter().map(LogEntry::label).collect();
         let mut nearest: Option<(usize, usize)> = None; // the distance, the index
         let mut pairs = 0;
-        for (index, log) in self.logs.iter().enumerate() {
+        for (index, (_, log)) in self.logs.iter().enumerate() {
             if nearest.is_some() && pairs > MAX_PAIRS {
                 break;
             }
@@ -90,15 +101,26 @@ impl Passing {
             0 => "the plain order",
             _ => "an order that passes",
         };
-        if distance == 0 {
-            return format!("The log up to the failure equals that of {which}.");
-        }
         let title = match index {
             0 => "The plain order (-), which passes,",
             _ => "The most similar order that passes (-)",
         };
-        let difference = diff::difference(&as_strs(&self.logs[index]), &failing);
-        format!("{title} and the order of this seed (+):\n{difference}")
+        let (passing, log) = &self.logs[index];
+        if distance > 0 {
+            let difference = diff::difference(&as_strs(log), &failing);
+            return format!("{title} and the order of this seed (+):\n{difference}");
+        }
+        let equal = format!("The log up to the failure equals that of {which}.");
+        let Some(trace_of) = trace_of else {
+            return equal;
+        };
+        let traces = [passing, seed].map(|seed| quietly(|| trace_of(seed.clone())));
+        match diff::difference_of_lines(&traces[0], &traces[1]) {
+            None => format!("{equal} So does what the hosts run."),
+            Some(difference) => {
+                format!("{equal}\n{title} and the order of this seed (+) run:\n{difference}")
+            }
+        }
     }
 }
 
@@ -154,6 +176,7 @@ impl Failing {
         title: &str,
         mut passing: Passing,
         run: impl Fn(Seed) -> FinishedRun<()>,
+        trace_of: Option<TraceOf<'_>>,
     ) -> String {
         let total = self.decisions();
         let shortest = self.shortest(&mut passing, run);
@@ -167,11 +190,11 @@ impl Failing {
         let _ = writeln!(text, "{}", decision_list(&shortest.finished.decisions));
         let cause = shortest.failure.cause().replace('\n', "\n  ");
         let _ = writeln!(text, "The failure{}:\n  {cause}", shortest.at_place());
-        text + &passing.compared(&shortest.finished.log)
+        text + &passing.compared(&shortest, trace_of)
     }
 
-    /// Finds the shortest part of the decisions that fails: removes one after the other until each is
-    /// needed, then tries all smaller parts, as far as the number of runs allows.
+    /// Finds the shortest part of the decisions that fails: removes halves of a long list, quarters and so
+    /// on, then one after the other until each is needed, and then tries all smaller parts, as far as the number of runs allows.
     fn shortest(self, passing: &mut Passing, run: impl Fn(Seed) -> FinishedRun<()>) -> Failing {
         let all = self.finished.decisions.clone();
         let original = self.seed.clone();
@@ -183,22 +206,32 @@ impl Failing {
             runs += 1;
             let seed = original.with_only(decisions);
             let finished = run(seed.clone());
-            let failing = Failing::of(seed, finished);
-            failing.map_err(|log| passing.note(log.labels())).ok()
+            if finished.not_followed.is_some() {
+                return None;
+            }
+            let failing = Failing::of(seed.clone(), finished);
+            let note = |log: Log| passing.note(seed, log.labels());
+            failing.map_err(note).ok()
         };
         let mut shortest = self;
-        let mut has_shrunk = true;
-        while std::mem::take(&mut has_shrunk) {
-            let mut index = 0;
+        let mut size = match shortest.decisions() {
+            count if count > MOST_REMOVED_SINGLY => count / 2,
+            _ => 1,
+        };
+        while size > 0 {
+            let (mut index, mut has_shrunk) = (0, false);
             while index < shortest.decisions() {
                 let mut kept = shortest.finished.decisions.clone();
-                kept.remove(index);
+                kept.drain(index..kept.len().min(index + size));
                 match fails(&kept) {
                     Some(failing) if failing.decisions() < shortest.decisions() => {
                         (shortest, has_shrunk) = (failing, true);
                     }
-                    _ => index += 1,
+                    _ => index += size,
                 }
+            }
+            if size > 1 || !has_shrunk {
+                size /= 2;
             }
         }
         for size in 1..shortest.decisions() {
@@ -252,7 +285,10 @@ impl Parts {
 }
 
 fn decision_list(decisions: &[Decision]) -> String {
-    let line = |decision: &Decision| format!("  {:>4}  {}", decision.question, decision.text);
+    let line = |decision: &Decision| {
+        let number = QuestionNumber(decision.question);
+        format!("  {number:>4}  {}", decision.text)
+    };
     let lines: Vec<String> = decisions.iter().map(line).collect();
     match lines.is_empty() {
         true => "  none".to_owned(),

@@ -1,25 +1,31 @@
 //! A simulated world: several hosts in one thread, on one virtual clock.
 
+mod children;
+mod explore;
 mod failure;
 mod faults;
 mod machine;
 mod resources;
 mod schedule;
+mod signals;
 mod trace;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Log;
+use super::log::short;
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::Seed;
-use crate::reactor::world::link::{Link, Random};
-use crate::reactor::world::{HostId, WorldState};
+use crate::reactor::world::link::Link;
+use crate::reactor::world::{HostId, Source, WorldChoices, WorldState};
 use crate::runtime::{EventLoop, MainOutput};
+use failure::Failure;
 use faults::Chances;
 pub use faults::Fault;
 use machine::{Machine, program_of};
@@ -33,7 +39,8 @@ use trace::Trace;
 /// # Order
 ///
 /// At each instant the hosts take turns, in the order in which they were created: a host that has
-/// something to do runs one turn of its loop. When no host has anything to do, time moves to the next
+/// something to do runs one turn of its loop. A [seed](WorldBuilder::seed) permutes the hosts, and the
+/// packets that arrive at one host at the same instant, except for those of one connection. When no host has anything to do, time moves to the next
 /// timer, simulated completion, packet or scripted action of the world. Actions of the script come before
 /// packets, and packets before hosts.
 ///
@@ -73,6 +80,12 @@ struct Inner {
     /// How many actions were added to the script, those that have run included.
     scripted: Cell<u64>,
     stage: Cell<Stage>,
+    /// The actions of the script that have run.
+    acted: RefCell<Vec<(String, SourceLocation)>>,
+    /// What an exploration wants to know of the run: how it failed, and otherwise which faults and
+    /// actions have happened.
+    failure: RefCell<Option<Failure>>,
+    outcomes: RefCell<Vec<(String, bool)>>,
 }
 
 /// How far the run of a world is.
@@ -87,6 +100,8 @@ enum Stage {
 /// What a script does, and where it was added.
 struct Action {
     call: Box<dyn FnOnce(&World)>,
+    /// When it is due, for reports.
+    when: String,
     location: SourceLocation,
 }
 
@@ -99,6 +114,8 @@ pub struct WorldBuilder {
     link: Link,
     chances: Chances,
     permits_unfired: bool,
+    /// Whether an exploration reports failures, and faults that have not happened in any run.
+    is_explored: bool,
     /// What the hosts do is added to it.
     trace: Option<Trace>,
 }
@@ -114,6 +131,7 @@ impl Default for WorldBuilder {
             link: Link::default(),
             chances: Chances::default(),
             permits_unfired: false,
+            is_explored: false,
             trace: None,
         }
     }
@@ -127,6 +145,10 @@ impl WorldBuilder {
     }
 
     /// Sets the seed of the faults, the delays and the orders that are chosen at random.
+    ///
+    /// Seed 0 is the plain run: no fault happens whose probability is below 1, everything takes the
+    /// shortest time of its range, and nothing is permuted. Without a seed the faults and the delays are
+    /// chosen, always in the same way, and nothing is permuted.
     pub fn seed(mut self, seed: Seed) -> WorldBuilder {
         self.seed = Some(seed);
         self
@@ -171,10 +193,8 @@ impl WorldBuilder {
     /// Builds the world, which has no host yet.
     pub fn build(self) -> World {
         let state = WorldState::new();
-        let number = self.seed.as_ref().map_or(0, Seed::number);
-        state.random_start.set(number);
         state.with_network(|network| {
-            network.links.random = Random::new(number);
+            network.links.choices = WorldChoices::new(self.seed.clone());
             self.chances.install(&self.link, network);
         });
         World {
@@ -186,6 +206,9 @@ impl WorldBuilder {
                 script: RefCell::default(),
                 scripted: Cell::default(),
                 stage: Cell::default(),
+                acted: RefCell::default(),
+                failure: RefCell::default(),
+                outcomes: RefCell::default(),
             }),
         }
     }
@@ -253,11 +276,74 @@ impl World {
     /// [`Host::run`] is down after a crash and an action is still to come, which may restart the host.
     #[track_caller]
     pub fn at(&self, at: Duration, action: impl FnOnce(&World) + 'static) {
+        self.add_action(at, format!("at {at:?}"), Location::caller(), action);
+    }
+
+    /// Calls `action` at a virtual time in `range`, which the [seed](WorldBuilder::seed) chooses: the
+    /// earliest one in the plain order. In all else it is like [`at`](World::at).
+    ///
+    /// An [exploration](WorldBuilder::explore) finds the moments at which a fault matters.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the range is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```should_panic
+    /// use std::time::Duration;
+    /// use nodeloop::{fs, test::World, time::sleep};
+    ///
+    /// let ms = Duration::from_millis;
+    /// World::builder().explore(50, |world| {
+    ///     let host = world.host("server");
+    ///     let disk = host.disk();
+    ///     disk.write("/tmp/config", "old").unwrap();
+    ///     host.set_job_duration(ms(1)..=ms(1));
+    ///     host.run(async || {
+    ///         fs::write("/tmp/config", "").await?; // the bug: it is empty for a while
+    ///         fs::write("/tmp/config", "new").await
+    ///     });
+    ///     world.host("clock").run(async || sleep(Duration::from_millis(20)).await);
+    ///     world.at_within(ms(0)..=ms(3), |world| world.host("server").crash());
+    ///     world.run();
+    ///     assert!(!disk.read("/tmp/config").unwrap().is_empty());
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn at_within(
+        &self,
+        range: RangeInclusive<Duration>,
+        action: impl FnOnce(&World) + 'static,
+    ) {
+        let (earliest, latest) = (*range.start(), *range.end());
+        assert!(
+            earliest <= latest,
+            "the range of times is empty: its start must not be after its end"
+        );
+        let location = Location::caller();
+        let choices = self.inner.state.choices(Source::Script);
+        let at = choices.choose_duration(&range, |at| {
+            let place = short(location);
+            format!("the action of the script ({place}) is due at {at:?} instead of {earliest:?}")
+        });
+        let when = format!("between {earliest:?} and {latest:?}");
+        self.add_action(at, when, location, action);
+    }
+
+    fn add_action(
+        &self,
+        at: Duration,
+        when: String,
+        location: SourceLocation,
+        action: impl FnOnce(&World) + 'static,
+    ) {
         let number = self.inner.scripted.get();
         self.inner.scripted.set(number + 1);
         let action = Action {
             call: Box::new(action),
-            location: Location::caller(),
+            when,
+            location,
         };
         self.inner.script.borrow_mut().insert((at, number), action);
     }
@@ -329,8 +415,8 @@ impl Host {
         state.with_host(self.id, |host| host.name.clone())
     }
 
-    /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets
-    /// vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
+    /// Stops the host at once: all of its tasks are dropped before any other host runs, and its sockets and
+    /// child processes vanish without a word to their peers. Its [disk](Host::disk) loses what was not synced.
     ///
     /// Nothing happens if the host is down already. The world does not wait for a program that has crashed,
     /// unless an action of the [script](World::at) is still to come, which may restart it.

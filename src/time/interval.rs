@@ -238,7 +238,7 @@ impl Interval {
         if due > now {
             ready!(Pin::new(&mut *sleep).poll(cx));
         }
-        sleep.rearm(self.behavior.next(due, now, self.period));
+        sleep.rearm(self.behavior.next(due, now, self.period), self.location);
         Poll::Ready(due)
     }
 
@@ -339,7 +339,7 @@ impl Interval {
     fn arm(&mut self, now: Duration, due: Instant) {
         let is_drift = self.behavior == MissedTickBehavior::Drift;
         let next = match &mut self.schedule {
-            Schedule::Sleep(sleep) if !is_drift => return sleep.rearm(due),
+            Schedule::Sleep(sleep) if !is_drift => return sleep.rearm(due, self.location),
             _ if is_drift => {
                 let timer = DriftTimer::new(self.period, self.location);
                 timer.arm(&self.state, now, due.since_base.saturating_sub(now));
@@ -359,11 +359,11 @@ impl Interval {
                 timer.release(&self.state);
                 timer.ticks.wake();
             }
-            Schedule::Sleep(mut sleep) => {
-                if let Some(waker) = sleep.release() {
-                    waker.wake();
-                }
-            }
+            Schedule::Sleep(mut sleep) => match sleep.release() {
+                Some(Work::WakeTask(task)) => self.state.wake_task(task),
+                Some(Work::Wake(Some(waker))) => waker.wake(),
+                _ => {}
+            },
         }
     }
 

@@ -1,11 +1,12 @@
 //! Sleeps: timers that wake a task (R41).
 
+use std::cell::RefMut;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::FusedFuture;
@@ -14,7 +15,7 @@ use super::{Instant, ceil_ms};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
-use crate::phases::timers::TimerKey;
+use crate::phases::timers::{TimerKey, Timers};
 
 /// Waits until `duration` has passed (R41): Node's `timersPromises.setTimeout`.
 ///
@@ -60,7 +61,6 @@ pub struct Sleep {
     deadline: Instant,
     progress: Progress,
     is_refed: bool,
-    location: SourceLocation,
 }
 
 /// The progress of a future that waits for a timer.
@@ -105,7 +105,6 @@ impl Sleep {
             deadline,
             progress: Progress::Armed,
             is_refed: true,
-            location,
         }
     }
 
@@ -150,29 +149,28 @@ impl Sleep {
     /// ```
     #[track_caller]
     pub fn reset(&mut self, deadline: Instant) {
-        self.location = Location::caller();
-        self.rearm(deadline);
+        self.rearm(deadline, Location::caller());
     }
 
-    /// Does what [`reset`](Sleep::reset) does, and keeps the location.
-    pub(super) fn rearm(&mut self, deadline: Instant) {
-        let waker = self.release();
+    /// Does what [`reset`](Sleep::reset) does, on behalf of code at `location`.
+    pub(super) fn rearm(&mut self, deadline: Instant, location: SourceLocation) {
+        let wake = self.release();
         self.deadline = deadline;
-        self.progress = match waker {
+        self.progress = match wake {
             Some(_) => Progress::Waiting,
             None => Progress::Armed,
         };
         let now = self.state.clock.now();
-        let origin = Origin::new(StepKind::Timeout, self.location);
-        let timer = Macrotask::new(Work::Wake(waker), origin);
+        let origin = Origin::new(StepKind::Timeout, location);
+        let timer = Macrotask::new(wake.unwrap_or(Work::Wake(None)), origin);
         self.key = self.state.arm_timer(timer, ms_until(deadline, now), now);
         if !self.is_refed {
             self.set_refed(false); // a timer is armed ref'd
         }
     }
 
-    /// Clears the timer, and returns the waker that it would have woken.
-    pub(super) fn release(&mut self) -> Option<Waker> {
+    /// Clears the timer, and returns the wake that it would have caused.
+    pub(super) fn release(&mut self) -> Option<Work> {
         let key = self.key.take()?;
         release_timer(&self.state, key)
     }
@@ -218,13 +216,17 @@ pub(crate) fn poll_timer(
 ) -> Poll<()> {
     let mut timers = state.timers.borrow_mut();
     if timers.is_pending(key) {
-        let replaced = match timers.pending_work(key) {
-            Work::Wake(Some(waker)) if waker.will_wake(cx.waker()) => None,
-            Work::Wake(waker) => waker.replace(cx.waker().clone()),
-            _ => unreachable!("the work of a timer that a future waits for is a wake"),
+        let task = state.polled_task(cx);
+        let work = timers.pending_work(key);
+        let replaced = match work.is_waking(task, cx) {
+            true => Work::Wake(None),
+            false => std::mem::replace(work, Work::waking(task, cx)),
         };
         drop(timers);
-        drop(replaced);
+        match replaced {
+            Work::Wake(None) => std::mem::forget(replaced), // it owns nothing
+            replaced => drop(replaced),
+        }
         *progress = Progress::Waiting;
         return Poll::Pending;
     }
@@ -242,17 +244,32 @@ pub(crate) fn poll_timer(
     }
 }
 
-/// Clears a timer and drops its handle. Returns the waker that it would have woken.
-pub(crate) fn release_timer(state: &LoopState, key: TimerKey) -> Option<Waker> {
+/// Clears a timer and drops its handle. Returns its work, unless that was done or has nothing to do.
+#[inline]
+pub(crate) fn release_timer(state: &LoopState, key: TimerKey) -> Option<Work> {
     state.timer_cleared(key);
-    let mut timers = state.timers.borrow_mut();
+    release_in(state.timers.borrow_mut(), key)
+}
+
+fn release_in(mut timers: RefMut<'_, Timers>, key: TimerKey) -> Option<Work> {
     let work = timers.clear(key);
     let freed = timers.drop_handle(key);
     drop(timers);
     drop(freed); // outside of the borrow
-    match work {
-        Some(Work::Wake(waker)) => waker,
-        _ => None,
+    work.filter(Work::is_live)
+}
+
+/// Clears a timer, whose work is a wake, and drops its handle.
+#[inline]
+pub(crate) fn drop_timer(state: &LoopState, key: TimerKey) {
+    state.timer_cleared(key);
+    let mut timers = state.timers.borrow_mut();
+    if timers.is_plain_wake(key) {
+        let waker = timers.remove_wake(key);
+        drop(timers);
+        drop(waker);
+    } else {
+        drop(release_in(timers, key));
     }
 }
 
@@ -264,7 +281,9 @@ impl FusedFuture for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        drop(self.release());
+        if let Some(key) = self.key {
+            drop_timer(&self.state, key);
+        }
     }
 }
 

@@ -211,7 +211,7 @@ fn a_changed_program_is_a_difference() {
     });
     let longer = difference(longer.unwrap_err());
     assert!(
-        longer.contains("program: a reading of the clock"),
+        longer.contains("program: a reading of the clock in the task of tests/flight/"),
         "{longer}"
     );
 

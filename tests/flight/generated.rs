@@ -173,12 +173,12 @@ impl Task {
     async fn folder(&mut self, path: &Path) {
         fs::create_dir_all(path).await.unwrap();
         let names = 1 + self.choices.below(4);
-        let writes = (0..names).map(|name| {
-            let (path, text) = (
-                path.join(format!("{name}")),
-                self.choices.next().to_string(),
-            );
-            fs::write(path, text)
+        let texts: Vec<String> = (0..names)
+            .map(|_| self.choices.next().to_string())
+            .collect();
+        let writes = texts.iter().enumerate().map(|(name, text)| {
+            let path = path.join(format!("{name}"));
+            fs::write(path, text.clone())
         });
         let writes: Vec<_> = writes.collect();
         for write in writes {
@@ -186,7 +186,10 @@ impl Task {
         }
         for name in 0..=names {
             match fs::read_to_string(path.join(format!("{name}"))).await {
-                Ok(text) => self.log(text),
+                Ok(text) => {
+                    assert_eq!(texts.get(name as usize), Some(&text), "another file");
+                    self.log(text);
+                }
                 Err(error) => self.log(format!("{:?}", error.kind())),
             }
         }
@@ -212,6 +215,7 @@ impl Task {
                     }
                     false => nodeloop::spawn_blocking(work).await,
                 };
+                assert_eq!(result, job, "the result of another job");
                 log.add(format!("{name}: job {result}"));
             })
         });
@@ -309,7 +313,13 @@ impl Task {
         let text = self.choices.next().to_string();
         let script = format!("echo {text}; exit {}", self.choices.below(3));
         let output = Command::new("sh").args(["-c", &script]).output().await;
-        self.log(format!("{:?}", output.unwrap()));
+        let output = output.unwrap();
+        assert_eq!(
+            output.stdout,
+            format!("{text}\n").into_bytes(),
+            "another child"
+        );
+        self.log(format!("{output:?}"));
     }
 
     #[cfg(not(unix))]
@@ -395,4 +405,40 @@ fn recordings_of_generated_programs_replay_label_for_label() {
         records += length;
     }
     println!("{count} recordings with {records} records and {labels} labels were replayed");
+}
+
+/// Each program checks what it reads and what its jobs return, so that a result of another source, job or
+/// child would fail it. None may fail in an order that can be followed.
+#[test]
+fn generated_programs_pass_in_every_order_that_can_be_followed() {
+    let first = number("NODELOOP_FIRST_RECORDING", 0);
+    let count = number("NODELOOP_RECORDINGS", 20);
+    let (mut explored, mut orders, mut runs, mut not_followed) = (0, 0, 0, 0);
+    for seed in first..first + count {
+        let _limit = limit_of_case(&format!("other orders of recording {seed}"));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.flight");
+        let files = directory.path().join("files");
+        std::fs::create_dir(&files).unwrap();
+        let recorder = FlightRecorder::to_file(&path).payloads(true);
+        let mut event_loop = EventLoop::builder().record(recorder).build().unwrap();
+        event_loop.run(program(seed, &files, Log::new())).unwrap();
+        drop(event_loop);
+        std::fs::remove_dir_all(&files).unwrap();
+        let replay = Replay::open(&path).unwrap();
+        let of_threads = ["a callback of handle", "a wake of", "external operation"];
+        let mut lines = replay.lines().iter();
+        if lines.any(|line| of_threads.iter().any(|it| line.contains(it))) {
+            continue; // refused
+        }
+        let result = replay.explore(10, async |log| program(seed, &files, log).await);
+        explored += 1;
+        orders += result.orders().len();
+        runs += result.runs();
+        not_followed += result.not_followed();
+    }
+    assert!(explored > 0, "every recording has messages of threads");
+    println!(
+        "{explored} of {count} recordings in {runs} runs: {orders} orders, {not_followed} runs not followed"
+    );
 }

@@ -4,6 +4,7 @@
 mod common;
 
 mod basics;
+mod explore;
 mod failures;
 mod generated;
 mod reports;

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::tempdir;
 use crate::common::limit::limit;
+use crate::fs_kit::tempdir;
 use nodeloop::fs::{self, File};
 use nodeloop::{EventLoop, RunError, set_timeout};
 

@@ -369,10 +369,12 @@ fn a_task_or_rejection_that_a_seed_leaves_fails_it() {
 #[test]
 fn a_seed_is_read_as_it_is_written() {
     let _limit = limit();
-    for text in ["0", "17", "17:2", "17:2,5"] {
+    for text in ["0", "17", "17:2", "17:2,5", "17:2,3.5,10.0"] {
         assert_eq!(text.parse::<Seed>().unwrap().to_string(), text);
     }
-    for text in ["", "x", "17:", "17:2,", "-1", "17;2"] {
+    for text in [
+        "", "x", "17:", "17:2,", "-1", "17;2", "17:2.", "17:.5", "17:1.2.3", "1.5",
+    ] {
         assert!(text.parse::<Seed>().is_err(), "{text:?}");
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use nodeloop::test::{self, CheckedOrders, Log, Shared, Test, TestBuilder};
@@ -446,4 +447,25 @@ fn the_environment_replays_an_order() {
     let (passed, printed) = run("7:200");
     let expected = "decisions that do not apply any more, where the plain order was taken: 200\n";
     assert!(passed && printed.contains(expected), "{printed}");
+}
+
+#[test]
+fn a_wake_without_a_message_does_not_make_a_job_slow() {
+    let _limit = limit();
+    let checked = TestBuilder::new()
+        .jobs_hold_time(false)
+        .explore_all(async |t| {
+            let token = keep_alive();
+            let job = move || {
+                drop(token); // wakes the loop, and sends nothing
+                thread::sleep(ms(20));
+            };
+            queue_work(job, t.log().reaction("job"));
+            set_timeout(ms(5), t.log().callback("timer"));
+            t.until_idle().await;
+        });
+    let logs: Vec<String> = checked.logs().map(|log| log.join(" ")).collect();
+    assert_eq!(logs, ["job timer", "timer job"]);
+    // The job is delivered at once, after the wait for the timer, or after the timer.
+    assert_eq!(count(checked), 3);
 }

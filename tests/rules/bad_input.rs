@@ -1026,6 +1026,27 @@ fn handles_of_a_cancelled_run_do_nothing_in_the_next() {
     log.assert(["the immediate of this run", "the timer of this run"]);
 }
 
+/// R35: a timer that was cleared after it had fired, and then refreshed, is pending without a callback when
+/// its run ends early.
+#[test]
+fn a_timer_without_a_callback_ends_with_its_run() {
+    let _limit = limit();
+    let mut event_loop = common::virtual_loop();
+    let result = event_loop.run_script(|| {
+        let timer = set_timeout_mut(ms(1), || {});
+        set_timeout(ms(2), move || {
+            timer.clear();
+            timer.refresh();
+            assert!(timer.is_pending());
+            exit(0)
+        });
+    });
+    assert!(matches!(result, Err(RunError::Exit(0))), "{result:?}");
+    event_loop
+        .run_script(|| assert!(!nodeloop::why_alive().is_alive()))
+        .unwrap();
+}
+
 thread_local! {
     static KEPT_LOOP: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
 }

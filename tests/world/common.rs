@@ -64,4 +64,22 @@ pub mod net {
             Refusing::tcp()
         }
     }
+
+    /// A path on the disk of the host.
+    #[cfg(unix)]
+    pub struct SocketPath {
+        pub path: std::path::PathBuf,
+    }
+
+    #[cfg(unix)]
+    impl SocketPath {
+        pub fn new() -> SocketPath {
+            use std::sync::atomic::{AtomicUsize, Ordering};
+
+            static NUMBER: AtomicUsize = AtomicUsize::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let path = format!("/tmp/socket-{number}").into();
+            SocketPath { path }
+        }
+    }
 }

@@ -231,7 +231,7 @@ fn a_listener_without_descriptors_tries_again() {
 #[test]
 fn short_reads_and_writes_lose_nothing() {
     let _limit = limit();
-    for number in 0..20 {
+    for number in 1..=20 {
         let world = World::builder()
             .short_reads(0.5)
             .short_writes(0.5)
@@ -265,7 +265,7 @@ fn random_resets_are_errors_of_writes() {
     add_echo(&world);
     let log = world.log();
     world.host("client").run(async move || {
-        for _ in 0..10 {
+        for _ in 0..30 {
             let mut stream = TcpStream::connect("server:7").await.unwrap();
             match stream.write(b"hello").await {
                 Ok(_) => log.add("written"),

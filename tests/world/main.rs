@@ -1,12 +1,26 @@
-//! The simulated world: hosts on one virtual clock, their network, and its faults. The modules `net_*` are
-//! those of `tests/net`, with loops that are the only host of a world.
+//! The simulated world: hosts on one virtual clock, their network, and its faults. The modules `net_*`
+//! and `fs_*` are those of `tests/net` and `tests/fs`, with loops that are the only host of a world.
 
 mod chat;
+#[cfg(unix)]
+mod children;
 mod common;
 mod durability;
+mod explore;
 mod failures;
 mod faults;
 mod files;
+#[cfg(target_os = "linux")]
+#[path = "../fs/faults.rs"]
+mod fs_faults;
+#[cfg(unix)]
+#[path = "../fs/file.rs"]
+mod fs_file;
+#[cfg(unix)]
+mod fs_kit;
+#[cfg(unix)]
+#[path = "../fs/operations.rs"]
+mod fs_operations;
 mod hosts;
 #[path = "../net/readiness.rs"]
 mod net_readiness;
@@ -16,10 +30,16 @@ mod net_tcp;
 mod net_tcp_socket;
 #[path = "../net/udp.rs"]
 mod net_udp;
+#[cfg(unix)]
+#[path = "../net/unix.rs"]
+mod net_unix;
 mod notes;
 mod repeatable;
 mod script;
+mod signals;
 mod tcp;
 mod udp;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;

@@ -72,10 +72,13 @@ pub const WORKLOADS: &[Workload] = &[
     }),
     workload("channel-ping-pong", 10_000, ping_pong),
     workload("tcp-echo-128-bytes", 5_000, echo),
-    workload("tcp-echo-recorded", 5_000, |n| echo_recorded(n, false)),
-    workload("tcp-echo-recorded-payloads", 5_000, |n| {
-        echo_recorded(n, true)
+    workload("tcp-echo-recorded", 5_000, |n| {
+        echo_recorded(n, FlightRecorder::in_memory());
     }),
+    workload("tcp-echo-recorded-payloads", 5_000, |n| {
+        echo_recorded(n, FlightRecorder::in_memory().payloads(true));
+    }),
+    workload("tcp-echo-recorded-to-file", 5_000, echo_recorded_to_file),
     workload("jobs-at-once", 100_000, jobs_at_once),
 ];
 
@@ -146,9 +149,16 @@ fn echo(count: u64) {
     block_on(exchange_messages(count));
 }
 
-/// The same in a loop with a flight recorder, which keeps the last records in memory.
-fn echo_recorded(count: u64, payloads: bool) {
-    let recorder = FlightRecorder::in_memory().payloads(payloads);
+/// The same in a loop with a flight recorder, which writes the records to a file.
+fn echo_recorded_to_file(count: u64) {
+    let name = format!("nodeloop-instructions-{}.flight", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    echo_recorded(count, FlightRecorder::to_file(&path));
+    std::fs::remove_file(&path).expect("the recording");
+}
+
+/// The same in a loop with this flight recorder.
+fn echo_recorded(count: u64, recorder: FlightRecorder) {
     let event_loop = EventLoop::builder().record(recorder).build();
     let mut event_loop = event_loop.expect("a loop with a recorder");
     let result = event_loop.block_on(exchange_messages(count));

@@ -215,7 +215,7 @@ fn growth(options: &Options) -> Result<bool, String> {
     let Some(side) = sides.first() else {
         return Err(missing.into_iter().map(|(_, reason)| reason).collect());
     };
-    let growth = growth::measure(side, &options.selected(), options.rounds)?;
+    let growth = growth::measure(side, &options.selected(), options.rounds);
     let text = growth.table(&Machine::read());
     println!("{text}");
     if let Some(directory) = &options.out {

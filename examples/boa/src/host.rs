@@ -8,16 +8,17 @@ use std::fmt;
 use std::rc::Rc;
 
 use boa_engine::{Context, JsObject, JsResult, JsString, JsValue};
+use nodeloop::NodeRelease;
 use nodeloop::host::report_thrown;
 use nodeloop::time::Instant;
-use nodeloop::{ImmediateHandle, NodeRelease, TimeoutHandle};
-use slab::Slab;
 
-use crate::hooks::{Jobs, Rejections, Tracker};
+use crate::hooks::{Jobs, Tracker};
+use crate::rejections::Rejections;
+use crate::timers::Timers;
 use crate::values::{callable, text_value};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Host>>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<&'static Host>> = const { Cell::new(None) };
 }
 
 /// What a run is to do.
@@ -37,13 +38,12 @@ impl fmt::Debug for Thrown {
     }
 }
 
-/// The host of the program that runs on this thread.
+/// The host of the program that runs on this thread. It is never dropped: the process ends with the program.
 pub(crate) struct Host {
     /// The functions that the bootstrap script has returned.
     entries: RefCell<Option<JsObject>>,
     pub(crate) rejections: Rejections,
-    pub(crate) timers: RefCell<Slab<TimeoutHandle>>,
-    pub(crate) immediates: RefCell<Slab<ImmediateHandle>>,
+    pub(crate) timers: Timers,
     context: RefCell<Context>,
     pub(crate) options: Options,
     pub(crate) started: Instant,
@@ -53,7 +53,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// Creates the host, and makes it that of this thread.
-    pub(crate) fn install(options: Options) -> JsResult<Rc<Host>> {
+    pub(crate) fn install(options: Options) -> JsResult<&'static Host> {
         let builder = Context::builder()
             .job_executor(Rc::new(Jobs))
             .host_hooks(Rc::new(Tracker));
@@ -61,23 +61,22 @@ impl Host {
         context
             .runtime_limits_mut()
             .set_recursion_limit(MAX_RECURSION);
-        let host = Rc::new(Host {
+        let host: &'static Host = Box::leak(Box::new(Host {
             entries: RefCell::new(None),
             rejections: Rejections::default(),
-            timers: RefCell::default(),
-            immediates: RefCell::default(),
+            timers: Timers::default(),
             context: RefCell::new(context),
             options,
             started: Instant::now(),
             exit_code: Cell::new(0),
-        });
-        CURRENT.set(Some(host.clone()));
+        }));
+        CURRENT.set(Some(host));
         Ok(host)
     }
 
     /// Returns the host of this thread.
-    pub(crate) fn current() -> Rc<Host> {
-        CURRENT.with_borrow(|host| host.clone().expect("a program runs on this thread"))
+    pub(crate) fn current() -> &'static Host {
+        CURRENT.get().expect("a program runs on this thread")
     }
 
     pub(crate) fn set_entries(&self, entries: JsObject) {

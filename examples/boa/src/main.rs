@@ -1,7 +1,8 @@
 //! `nodeloop-boa FILE ARGUMENTS`: a host of JavaScript on nodeloop, with Boa as the engine.
 //!
 //! It shows that `nodeloop::host` depends on no engine: `examples/js` is a larger host, of QuickJS. The two
-//! share the parts of Node that are JavaScript (`examples/js/js`) and the operations on files.
+//! share the parts of Node that are JavaScript (`examples/js/js`), and what needs no engine: the operations on
+//! files, the handles of timers, the rejections.
 
 #![forbid(unsafe_code)]
 
@@ -9,15 +10,19 @@ mod files;
 mod hooks;
 mod host;
 mod native;
-mod timers;
+mod scheduling;
 mod values;
 
 #[path = "../../js/src/operations.rs"]
 mod operations;
 #[path = "../../js/src/processes.rs"]
 mod processes;
+#[path = "../../js/src/rejections.rs"]
+mod rejections;
 #[path = "../../js/src/sources.rs"]
 mod sources;
+#[path = "../../js/src/timers.rs"]
+mod timers;
 
 use std::process::exit;
 
@@ -53,10 +58,10 @@ fn main() {
 fn start(options: Options) {
     let script = js_string!(options.script.as_str());
     let host = Host::install(options).unwrap_or_else(|error| fail(&error.to_string()));
-    if let Err(error) = host.with_context(|context| bootstrap(&host, context)) {
+    if let Err(error) = host.with_context(|context| bootstrap(host, context)) {
         fail(&format!("the bootstrap script failed: {error}"));
     }
-    hooks::install(&host);
+    hooks::install(host);
     host.enter("main", &[script.into()]);
 }
 

@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::operations::bytes_of;
 use crate::sources::source;
 use crate::values::{array, bytes, flag, number, text, text_value};
-use crate::{files, timers};
+use crate::{files, scheduling};
 
 /// Makes the object, with the facts and the functions.
 pub(crate) fn object(context: &mut Context, host: &Host) -> JsResult<JsObject> {
@@ -25,7 +25,7 @@ pub(crate) fn object(context: &mut Context, host: &Host) -> JsResult<JsObject> {
     process(&native, context)?;
     rejections(&native, context)?;
     engine(&native, context)?;
-    timers::functions(&native, context)?;
+    scheduling::functions(&native, context)?;
     files::functions(&native, context)?;
     Ok(native)
 }

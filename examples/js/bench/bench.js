@@ -1,8 +1,10 @@
-// Times the queues: `nodeloop-js bench/bench.js` beside `node bench/bench.js`. Prints the best of five runs
-// for each, in nanoseconds for one step.
+// Times the queues: `nodeloop-js bench/bench.js` beside `node bench/bench.js`. Prints the best of 25 runs for each, in
+// nanoseconds for one step: short runs, so that some of them have a busy machine for themselves. `bench.js NAME STEPS`
+// runs one workload once, for a profile.
 'use strict';
 
-const STEPS = 200000;
+const [only, steps] = process.argv.slice(2);
+const STEPS = Number(steps ?? 20_000);
 
 // Each calls `done` after all steps.
 const workloads = {
@@ -55,9 +57,13 @@ const workloads = {
 };
 
 (async () => {
+  if (only !== undefined) {
+    await new Promise((resolve) => workloads[only](resolve));
+    return;
+  }
   for (const [name, work] of Object.entries(workloads)) {
     let best = Infinity;
-    for (let run = 0; run < 5; run += 1) {
+    for (let run = 0; run < 25; run += 1) {
       const start = performance.now();
       await new Promise((resolve) => work(resolve));
       best = Math.min(best, performance.now() - start);

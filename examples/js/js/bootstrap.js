@@ -13,6 +13,7 @@
     'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals', 'internal/timers_legacy': 'timers_legacy', 'internal/exposed': 'exposed',
     'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
     'internal/rejections': 'rejections', 'internal/places': 'places', 'internal/sandbox': 'sandbox',
+    'internal/virtual_clock': 'virtual_clock',
     assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', child_process: 'child_process', console: 'console',
     events: 'events', fs: 'fs', 'fs/promises': 'fs_promises', module: 'module', net: 'net', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
     timers: 'timers', 'timers/promises': 'timers_promises', url: 'url', util: 'util',
@@ -63,6 +64,7 @@
     return head;
   };
 
+  if (native.isVirtualTime) native.hrtime = requireBuiltin('internal/virtual_clock');
   internals.places = native.showsPlaces ? requireBuiltin('internal/places') : undefined;
 
   const define = (name, value) => Object.defineProperty(globalThis, name,

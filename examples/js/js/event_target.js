@@ -2,7 +2,7 @@
 'use strict';
 
 const { inspect } = require('internal/inspect');
-const { invalidArgType, outOfRange, withCode } = require('internal/errors');
+const { invalidArgType, outOfRange, validateAbortSignal, withCode } = require('internal/errors');
 
 const codes = {
   IndexSizeError: 1, HierarchyRequestError: 3, NotFoundError: 8, NotSupportedError: 9, InvalidStateError: 11,
@@ -34,22 +34,30 @@ class DOMException extends Error {
 }
 Object.defineProperty(DOMException.prototype, Symbol.toStringTag, { value: 'DOMException', configurable: true });
 
+// The options of a method of inspection one level deeper.
+const deeper = (options) => ({ ...options, depth: options.depth === null ? null : options.depth - 1 });
+const trusted = new WeakSet(); // the events that the host has made
+
 class Event {
   #type;
-  #options;
+  #cancelable;
+  #bubbles;
+  #composed;
+  #target = null;
+  #isDispatched = false;
   #stopped = false;
   #prevented = false;
   #stopsPropagation = false;
   #timeStamp = native.hrtime() / 1e6;
-  constructor(type, options = {}) {
+  constructor(type, options = undefined) {
     if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "type" argument must be specified');
-    if (options !== null && typeof options !== 'object' && typeof options !== 'function') {
+    if (options !== undefined && options !== null && typeof options !== 'object' && typeof options !== 'function') {
       throw invalidArgType('options', 'of type object', options);
     }
+    this.#bubbles = Boolean(options?.bubbles);
+    this.#cancelable = Boolean(options?.cancelable);
+    this.#composed = Boolean(options?.composed);
     this.#type = `${type}`;
-    this.#options = options ?? {};
-    this._target = null;
-    Object.defineProperty(this, '_target', { enumerable: false, writable: true });
   }
 
   get type() {
@@ -57,54 +65,51 @@ class Event {
   }
 
   get target() {
-    return this._target;
+    return this.#target;
   }
 
   get currentTarget() {
-    return this._target;
+    return this.#isDispatched ? this.#target : null;
   }
 
   get srcElement() {
-    return this._target;
+    return this.#target;
   }
 
   get cancelable() {
-    return Boolean(this.#options.cancelable);
+    return this.#cancelable;
   }
 
   get bubbles() {
-    return Boolean(this.#options.bubbles);
+    return this.#bubbles;
   }
 
   get composed() {
-    return Boolean(this.#options.composed);
+    return this.#composed;
   }
 
   get defaultPrevented() {
-    return this.#prevented;
+    return this.#cancelable && this.#prevented;
   }
 
   get returnValue() {
-    return !this.#prevented;
+    return !this.#cancelable || !this.#prevented;
   }
 
   get timeStamp() {
     return this.#timeStamp;
   }
 
-  get isTrusted() {
-    return false;
-  }
-
   get eventPhase() {
-    return this._target === null ? 0 : 2;
+    return this.#isDispatched ? Event.AT_TARGET : Event.NONE;
   }
 
   preventDefault() {
-    if (this.cancelable) this.#prevented = true;
+    this.#prevented = true;
   }
 
   stopImmediatePropagation() {
+    this.#stopsPropagation = true;
     this.#stopped = true;
   }
 
@@ -116,8 +121,18 @@ class Event {
     return this.#stopsPropagation;
   }
 
+  set cancelBubble(value) {
+    if (value) this.#stopsPropagation = true;
+  }
+
   composedPath() {
-    return this._target === null ? [] : [this._target];
+    return this.#isDispatched ? [this.#target] : [];
+  }
+
+  [inspect.custom](depth, options) {
+    const { name } = this.constructor;
+    const { type, defaultPrevented, cancelable, timeStamp } = this;
+    return depth < 0 ? name : `${name} ${inspect({ type, defaultPrevented, cancelable, timeStamp }, deeper(options))}`;
   }
 
   static isStopped(event) {
@@ -127,10 +142,22 @@ class Event {
   static isEvent(value) {
     return value !== null && typeof value === 'object' && #type in value;
   }
+
+  static isDispatched(event) {
+    return event.#isDispatched;
+  }
+
+  static begin(event, target) {
+    event.#target = target;
+    event.#isDispatched = true;
+  }
+
+  static end(event) {
+    event.#isDispatched = false;
+  }
 }
-const { isStopped, isEvent } = Event;
-delete Event.isStopped;
-delete Event.isEvent;
+const { isStopped, isEvent, isDispatched, begin, end } = Event;
+for (const name of ['isStopped', 'isEvent', 'isDispatched', 'begin', 'end']) delete Event[name];
 
 // The members of a class refuse what is not an object of it.
 function brand(Class, is) {
@@ -138,7 +165,7 @@ function brand(Class, is) {
     if (!is(value)) throw withCode(TypeError, 'ERR_INVALID_THIS', `Value of "this" must be of type ${Class.name}`);
   };
   for (const [name, member] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
-    if (name === 'constructor') continue;
+    if (name === 'constructor' || name === 'isTrusted') continue;
     const guarded = (original) => {
       const { [name]: wrapper } = {
         [name](...values) {
@@ -148,11 +175,18 @@ function brand(Class, is) {
       };
       return Object.defineProperty(wrapper, 'length', { value: original.length, configurable: true });
     };
-    if (member.get) Object.defineProperty(Class.prototype, name, { ...member, get: guarded(member.get) });
-    else if (typeof member.value === 'function') Object.defineProperty(Class.prototype, name, { ...member, value: guarded(member.value) });
+    for (const kind of ['get', 'set', 'value']) if (typeof member[kind] === 'function') member[kind] = guarded(member[kind]);
+    Object.defineProperty(Class.prototype, name, { ...member, enumerable: true });
   }
 }
 brand(Event, isEvent);
+Object.defineProperty(Event.prototype, 'isTrusted', {
+  get() {
+    return trusted.has(this);
+  },
+  enumerable: true,
+  configurable: true,
+});
 
 for (const [at, phase] of ['NONE', 'CAPTURING_PHASE', 'AT_TARGET', 'BUBBLING_PHASE'].entries()) {
   Object.defineProperty(Event, phase, { value: at, enumerable: true });
@@ -160,7 +194,7 @@ for (const [at, phase] of ['NONE', 'CAPTURING_PHASE', 'AT_TARGET', 'BUBBLING_PHA
 
 class CustomEvent extends Event {
   #detail;
-  constructor(type, options) {
+  constructor(type, options = undefined) {
     if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "type" argument must be specified');
     super(type, options);
     this.#detail = options?.detail ?? null;
@@ -179,47 +213,99 @@ delete CustomEvent.isCustomEvent;
 Object.defineProperty(CustomEvent.prototype, Symbol.toStringTag, { value: 'CustomEvent', configurable: true });
 
 const listenersOf = new WeakMap();
-const kResist = Symbol('resist'); // an option of internal listeners
+const kResist = Symbol('resist'); // an option of internal listeners, which are called even if another stops the event
+const kWeakHandler = Symbol('kWeak'); // an option: the listener lives as long as this object
+const weakListeners = new WeakMap();
 
 class EventTarget {
   constructor() {
     listenersOf.set(this, new Map());
   }
 
-  addEventListener(type, listener, options) {
-    if (listener === null || listener === undefined) return;
-    if (typeof listener !== 'function' && typeof listener !== 'object') {
-      throw invalidArgType('listener', 'an instance of EventListener', listener);
+  addEventListener(type, listener, options = undefined) {
+    requireArguments(arguments.length, 'type', 'listener');
+    type = `${type}`;
+    if (!isListener(listener)) {
+      warnOfNoListener(this, type, listener);
+      return;
     }
-    const { once = false, signal, capture = options === true, passive } = options === true || options === undefined || options === null
-      ? {} : options;
+    const capture = captureOf(options);
+    const { once = false, signal, passive = false, [kResist]: resists = false, [kWeakHandler]: owner } = Object(options);
+    validateAbortSignal(signal, 'options.signal');
     if (signal?.aborted) return;
-    const list = listOf(this, `${type}`);
-    if (list.some((entry) => entry.listener === listener && entry.capture === Boolean(capture))) return;
-    list.push({ listener, once, capture: Boolean(capture), passive, resists: Boolean(options?.[kResist]) });
-    signal?.addEventListener('abort', () => this.removeEventListener(type, listener, options), { once: true });
+    const list = listOf(this, type);
+    if (list.some((entry) => entry.capture === capture && listenerOf(entry) === listener)) return;
+    list.push({ listener: owner === undefined ? listener : heldBy(owner, listener), isWeak: owner !== undefined,
+      once: Boolean(once), capture, passive: Boolean(passive), resists });
+    if (timedSignals.has(this)) holdSignal(this);
+    signal?.addEventListener('abort', () => this.removeEventListener(type, listener, { capture }), { once: true, [kResist]: true });
   }
 
-  removeEventListener(type, listener, options) {
-    const capture = typeof options === 'boolean' ? options : Boolean(options?.capture);
-    const list = listOf(this, `${type}`);
-    const position = list.findIndex((entry) => entry.listener === listener && entry.capture === capture);
+  removeEventListener(type, listener, options = undefined) {
+    requireArguments(arguments.length, 'type', 'listener');
+    type = `${type}`;
+    if (!isListener(listener)) return;
+    const capture = captureOf(options);
+    const list = listOf(this, type);
+    const position = list.findIndex((entry) => entry.capture === capture && listenerOf(entry) === listener);
     if (position >= 0) list.splice(position, 1)[0].removed = true;
+    if (timedSignals.has(this)) holdSignal(this);
   }
 
   dispatchEvent(event) {
-    if (!(event instanceof Event)) throw invalidArgType('event', 'an instance of Event', event);
-    if (event._target !== null) throw withCode(Error, 'ERR_EVENT_RECURSION', `The event "${event.type}" is already being dispatched`);
+    requireArguments(arguments.length, 'event');
+    if (!isEvent(event)) throw invalidArgType('event', 'an instance of Event', event);
+    if (isDispatched(event)) throw withCode(Error, 'ERR_EVENT_RECURSION', `The event "${event.type}" is already being dispatched`);
     dispatch(this, event);
     return !event.defaultPrevented;
+  }
+
+  [inspect.custom](depth, options) {
+    const { name } = this.constructor;
+    return depth < 0 ? name : `${name} ${inspect({}, deeper(options))}`;
   }
 }
 
 brand(EventTarget, (value) => listenersOf.has(value));
 
+// The signals of `AbortSignal.timeout`. The timer does not keep one alive, but its listeners do.
+const timedSignals = new WeakSet();
+const heldSignals = new Set();
+
+function holdSignal(signal) {
+  if (listOf(signal, 'abort').some((entry) => !entry.isWeak)) heldSignals.add(signal);
+  else heldSignals.delete(signal);
+}
+
+function requireArguments(count, ...names) {
+  if (count >= names.length) return;
+  const quoted = names.map((name) => `"${name}"`).join(' and ');
+  throw withCode(TypeError, 'ERR_MISSING_ARGS', `The ${quoted} argument${names.length > 1 ? 's' : ''} must be specified`);
+}
+
+function isListener(listener) {
+  if (listener === null || listener === undefined) return false;
+  if (typeof listener === 'function' || typeof listener === 'object') return true;
+  throw invalidArgType('listener', 'an instance of EventListener', listener);
+}
+
+function warnOfNoListener(target, type, listener) {
+  const warning = new Error(`addEventListener called with ${listener} which has no effect.`);
+  warning.name = 'AddEventListenerArgumentTypeWarning';
+  process.emitWarning(Object.assign(warning, { target, type }));
+}
+
+const captureOf = (options) => (typeof options === 'boolean' ? options : Boolean(options?.capture));
+const listenerOf = (entry) => (entry.isWeak ? entry.listener.deref() : entry.listener);
+
+function heldBy(owner, listener) {
+  if (!weakListeners.has(owner)) weakListeners.set(owner, []);
+  weakListeners.get(owner).push(listener);
+  return new WeakRef(listener);
+}
+
 function listOf(target, type) {
   const lists = listenersOf.get(target);
-  if (lists === undefined) throw withCode(TypeError, 'ERR_INVALID_THIS', 'Value of "this" must be of type EventTarget');
   let list = lists.get(type);
   if (list === undefined) lists.set(type, list = []);
   return list;
@@ -227,20 +313,24 @@ function listOf(target, type) {
 
 // A listener that throws does not keep the others from running: its error is reported in a tick.
 function dispatch(target, event) {
-  event._target = target;
+  begin(event, target);
   const list = listOf(target, event.type);
   for (const entry of [...list]) {
     if (entry.removed || (isStopped(event) && !entry.resists)) continue;
-    if (entry.once) target.removeEventListener(event.type, entry.listener, { capture: entry.capture });
+    const listener = listenerOf(entry);
+    if (entry.once || listener === undefined) {
+      entry.removed = true;
+      list.splice(list.indexOf(entry), 1);
+    }
+    if (listener === undefined) continue;
     try {
-      const { listener } = entry;
       const result = typeof listener === 'function' ? Reflect.apply(listener, target, [event]) : listener.handleEvent(event);
       if (typeof result?.then === 'function') result.then(undefined, throwLater);
     } catch (error) {
       throwLater(error);
     }
   }
-  event._target = null;
+  end(event);
 }
 
 function throwLater(error) {
@@ -249,14 +339,17 @@ function throwLater(error) {
   });
 }
 
-// The lists of a target that are not empty, by type.
-internals.listenerLists = (target) => new Map([...listenersOf.get(target)].filter(([, list]) => list.length > 0));
-internals.eventListeners = (target, type) => listOf(target, type).map((entry) => entry.listener);
+// The listeners of a target, by type.
+internals.listenerSets = (target) => {
+  const lists = [...listenersOf.get(target)].filter(([, list]) => list.length > 0);
+  return new Map(lists.map(([type, list]) => [type, new Set(list)]));
+};
+internals.eventListeners = (target, type) => listOf(target, type).map(listenerOf).filter((listener) => listener !== undefined);
 
-// The property `on...` of a target is a listener, too.
-function defineHandler(Class, type) {
+// Makes the property `on...` of a target a listener, too.
+function defineEventHandler(object, name, type = name) {
   const handlers = new WeakMap();
-  Object.defineProperty(Class.prototype, `on${type}`, {
+  Object.defineProperty(object, `on${name}`, {
     configurable: true,
     enumerable: true,
     get() {
@@ -277,7 +370,6 @@ function defineHandler(Class, type) {
   });
 }
 
-const deeper = (options) => ({ ...options, depth: options.depth === null ? null : options.depth - 1 });
 const allowed = Symbol('allowed');
 
 class AbortSignal extends EventTarget {
@@ -311,8 +403,14 @@ class AbortSignal extends EventTarget {
     if (typeof delay !== 'number') throw invalidArgType('delay', 'of type number', delay);
     if (!Number.isInteger(delay) || delay < 0) throw outOfRange('delay', 'an integer >= 0', delay);
     const signal = new AbortSignal(allowed);
-    setTimeout(() => AbortSignal._end(signal, new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
-      delay).unref();
+    const reference = new WeakRef(signal);
+    setTimeout(() => {
+      const timed = reference.deref();
+      if (timed === undefined) return;
+      heldSignals.delete(timed);
+      AbortSignal._end(timed, new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
+    }, delay).unref();
+    timedSignals.add(signal);
     return signal;
   }
 
@@ -334,7 +432,9 @@ class AbortSignal extends EventTarget {
     if (signal.#aborted) return;
     signal.#aborted = true;
     signal.#reason = reason;
-    dispatch(signal, new Event('abort'));
+    const event = new Event('abort');
+    trusted.add(event);
+    dispatch(signal, event);
   }
 
   [inspect.custom](depth, options) {
@@ -343,7 +443,7 @@ class AbortSignal extends EventTarget {
 }
 const endSignal = AbortSignal._end;
 Object.defineProperty(AbortSignal, '_end', { enumerable: false });
-defineHandler(AbortSignal, 'abort');
+defineEventHandler(AbortSignal.prototype, 'abort');
 Object.defineProperty(AbortSignal.prototype, Symbol.toStringTag, { value: 'AbortSignal', configurable: true });
 
 class AbortController {
@@ -365,4 +465,6 @@ Object.defineProperty(AbortController.prototype, Symbol.toStringTag, { value: 'A
 Object.defineProperty(EventTarget.prototype, Symbol.toStringTag, { value: 'EventTarget', configurable: true });
 Object.defineProperty(Event.prototype, Symbol.toStringTag, { value: 'Event', configurable: true });
 
-module.exports = { AbortController, AbortSignal, CustomEvent, DOMException, Event, EventTarget, kResist };
+module.exports = {
+  AbortController, AbortSignal, CustomEvent, DOMException, Event, EventTarget, brand, defineEventHandler, kResist, kWeakHandler,
+};

@@ -272,7 +272,7 @@ const resisting = () => ({ once: true, [require('internal/event_target').kResist
 // events.once(emitter, name): a promise of the arguments of the next event.
 async function once(emitter, type, options = {}) {
   if (native.release >= 24) validateObject(options, 'options');
-  const { signal } = options;
+  const signal = options?.signal;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
   return new Promise((resolve, reject) => {
@@ -302,7 +302,7 @@ async function once(emitter, type, options = {}) {
 // events.on(emitter, name): an async iterator over the arguments of all events.
 function on(emitter, type, options = {}) {
   if (native.release >= 24) validateObject(options, 'options');
-  const { signal } = options;
+  const signal = options?.signal;
   validateAbortSignal(signal, 'options.signal');
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
   const arrived = [];

@@ -1,7 +1,8 @@
 // What `--expose-internals` lets a program require: the internal modules of Node that tests of timers and events use.
 'use strict';
 
-const { EventTarget } = require('internal/event_target');
+const { brand, EventTarget, ...eventTarget } = require('internal/event_target');
+const EventEmitter = require('events');
 const { invalidArgType, validateFunction } = require('internal/errors');
 
 // An EventTarget with the methods of an emitter.
@@ -42,12 +43,35 @@ class NodeEventTarget extends EventTarget {
   listenerCount(type) {
     return internals.eventListeners(this, type).length;
   }
+
+  eventNames() {
+    return [...internals.listenerSets(this).keys()];
+  }
+
+  removeAllListeners(type) {
+    for (const name of type === undefined ? this.eventNames() : [type]) {
+      for (const listener of internals.eventListeners(this, name)) {
+        for (const capture of [false, true]) this.removeEventListener(name, listener, { capture });
+      }
+    }
+    return this;
+  }
+
+  setMaxListeners(count) {
+    limits.set(this, count);
+  }
+
+  getMaxListeners() {
+    return limits.get(this) ?? EventEmitter.defaultMaxListeners;
+  }
 }
+const limits = new WeakMap();
+brand(NodeEventTarget, (value) => value instanceof NodeEventTarget);
 
 const kEvents = Symbol('kEvents');
 Object.defineProperty(EventTarget.prototype, kEvents, {
   get() {
-    return internals.listenerLists(this);
+    return internals.listenerSets(this);
   },
 });
 
@@ -56,7 +80,7 @@ const bindings = {
 };
 
 const modules = {
-  'internal/event_target': { ...require('internal/event_target'), NodeEventTarget, kEvents, kWeakHandler: Symbol('kWeak') },
+  'internal/event_target': { ...eventTarget, EventTarget, NodeEventTarget, kEvents },
   'internal/test/binding': {
     internalBinding(name) {
       if (!Object.hasOwn(bindings, name)) throw new Error(`No such binding: ${name}`);

@@ -97,9 +97,9 @@ function mark(kind) {
 
 for (const name of ['armTimer', 'refreshTimer', 'clearTimer', 'immediate', 'clearImmediate', 'tick', 'write', 'writeBytes']) {
   const original = native[name];
-  native[name] = (first, second) => {
+  native[name] = (first, second, third) => {
     mark(name.startsWith('write') && first === 2 ? 'writeError' : name);
-    return original(first, second);
+    return original(first, second, third);
   };
 }
 defineProperty(globalThis, 'queueMicrotask', {

@@ -6,31 +6,37 @@ const { validateFunction } = require('internal/errors');
 
 const kRefed = Symbol('refed');
 const kSlot = Symbol('slot');
-const kHasPrimitive = Symbol('hasPrimitive');
+const kPrimitive = Symbol('primitive');
 const MAX_DELAY = 2 ** 31 - 1;
-const apply = Reflect.apply;
+const { apply } = Reflect;
+const { armTimer, refreshTimer, clearTimer, repeatTimer, refTimer } = native;
 const { places } = internals;
 const timerPlaces = new WeakMap(); // if places are shown
 
-const timeouts = []; // the armed timers, by slot
-const immediates = []; // the pending immediates, by slot
+// The armed timers and the pending immediates, by slot: the number under which the host has their handles. A free
+// slot has the number of the next free one. The host keeps the handle of a timer that has fired until the slot is
+// used again, because to clear it would remove its list (R29).
+const timeouts = [];
+let freeTimeout = -1;
+const immediates = [];
+let freeImmediate = -1;
+
 const knownById = new Map(); // timers whose number a program has seen
 let nextId = 2;
 let refedTimeouts = 0;
 let refedImmediates = 0;
+let firing; // the timer whose callback runs
+let isRearmed = false; // by its callback
 const warned = new Set();
 
 class Timeout {
   constructor(callback, delay, args, repeats) {
-    this._idleTimeout = toDelay(delay);
+    this._idleTimeout = typeof delay === 'number' && delay >= 1 && delay <= MAX_DELAY ? delay : toDelay(delay);
     this._idleStart = null;
     this._onTimeout = callback;
     this._timerArgs = args;
     this._repeat = repeats ? this._idleTimeout : null;
     this._destroyed = false;
-    this[kRefed] = true;
-    this[kHasPrimitive] = 0;
-    this[kSlot] = -1;
     arm(this);
     refedTimeouts += 1;
   }
@@ -38,14 +44,13 @@ class Timeout {
   refresh() {
     if (!(this._idleTimeout >= 0)) return this;
     if (this[kSlot] >= 0) {
-      native.refreshTimer(this[kSlot]);
-      this._idleStart = native.loopTime();
+      this._idleStart = refreshTimer(this[kSlot]);
     } else {
       arm(this);
     }
     if (this._destroyed && this[kRefed]) refedTimeouts += 1;
     this._destroyed = false;
-    this[kRearmed] = true;
+    if (this === firing) isRearmed = true;
     return this;
   }
 
@@ -67,24 +72,26 @@ class Timeout {
   }
 
   [Symbol.toPrimitive]() {
-    if (this[kHasPrimitive] === 0) {
-      this[kHasPrimitive] = nextId;
+    if (this[kPrimitive] === 0) {
+      this[kPrimitive] = nextId;
       nextId += 1;
     }
-    if (!this._destroyed) knownById.set(this[kHasPrimitive], this);
-    return this[kHasPrimitive];
+    if (!this._destroyed) knownById.set(this[kPrimitive], this);
+    return this[kPrimitive];
   }
 
   [Symbol.dispose]() {
     clearTimeout(this);
   }
 }
-const kRearmed = Symbol('rearmed');
+// What most timers never change.
+Timeout.prototype[kRefed] = true;
+Timeout.prototype[kPrimitive] = 0;
 
 // R20, with the warnings of Node.
 function toDelay(delay) {
   if (delay === undefined) return 1;
-  const ms = Number(delay);
+  const ms = delay * 1;
   if (ms >= 1 && ms <= MAX_DELAY) return ms;
   if (ms > MAX_DELAY) {
     warn(`${ms} does not fit into a 32-bit signed integer.`, 'TimeoutOverflowWarning');
@@ -107,12 +114,20 @@ function warn(problem, name) {
 }
 
 function arm(timer) {
-  const slot = native.armTimer(timer._idleTimeout, timer._repeat !== null && timer._repeat !== undefined);
-  timer[kSlot] = slot;
-  timer._idleStart = native.loopTime();
+  let slot = freeTimeout;
+  if (slot < 0) slot = timeouts.length;
+  else freeTimeout = timeouts[slot];
   timeouts[slot] = timer;
-  if (!timer[kRefed]) native.refTimer(slot, false);
+  timer[kSlot] = slot;
+  timer._idleStart = armTimer(slot, +timer._idleTimeout, timer._repeat !== null && timer._repeat !== undefined);
+  if (!timer[kRefed]) refTimer(slot, false);
   if (places) label(timer);
+}
+
+function freeSlot(timer, slot) {
+  timer[kSlot] = -1;
+  timeouts[slot] = freeTimeout;
+  freeTimeout = slot;
 }
 
 function label(timer) {
@@ -125,31 +140,21 @@ function label(timer) {
 function release(timer) {
   const slot = timer[kSlot];
   if (!(slot >= 0)) return;
-  timer[kSlot] = -1;
-  timeouts[slot] = undefined;
-  native.clearTimer(slot);
-}
-
-// Forgets a timer that has fired. To clear it would remove its list, too (R29).
-function forget(timer) {
-  const slot = timer[kSlot];
-  if (slot < 0) return;
-  timer[kSlot] = -1;
-  timeouts[slot] = undefined;
-  native.dropTimer(slot);
+  freeSlot(timer, slot);
+  clearTimer(slot);
 }
 
 function setRefed(timer, refed) {
   if (timer[kRefed] === refed) return timer;
   timer[kRefed] = refed;
-  if (timer[kSlot] >= 0) native.refTimer(timer[kSlot], refed);
+  if (timer[kSlot] >= 0) refTimer(timer[kSlot], refed);
   if (!timer._destroyed) refedTimeouts += refed ? 1 : -1;
   return timer;
 }
 
 function destroy(timer) {
   timer._destroyed = true;
-  if (timer[kHasPrimitive] !== 0) knownById.delete(timer[kHasPrimitive]);
+  if (timer[kPrimitive] > 0) knownById.delete(timer[kPrimitive]);
   if (timer[kRefed]) refedTimeouts -= 1;
 }
 
@@ -157,30 +162,35 @@ function destroy(timer) {
 function onTimer(slot) {
   const timer = timeouts[slot];
   const repeated = timer._repeat;
-  timer[kRearmed] = false;
   const callback = timer._onTimeout;
+  firing = timer;
+  isRearmed = false;
   if (callback === null || callback === undefined) {
     afterTimer(timer, repeated);
     return;
   }
   try {
-    if (timer._timerArgs === undefined) apply(callback, timer, []);
-    else apply(callback, timer, timer._timerArgs);
+    const args = timer._timerArgs;
+    if (args === undefined) timer._onTimeout();
+    else apply(callback, timer, args);
   } finally {
     afterTimer(timer, repeated);
   }
 }
 
 function afterTimer(timer, repeated) {
-  if (timer._onTimeout !== null && timer._repeat && timer._idleTimeout !== -1) {
-    if (timer._repeat === repeated) return; // the loop arms it again
-    timer._idleTimeout = timer._repeat;
-    native.repeatTimer(timer[kSlot], Number(timer._repeat));
+  firing = undefined;
+  const { _repeat } = timer;
+  if (_repeat && timer._onTimeout !== null && timer._idleTimeout !== -1) {
+    if (_repeat === repeated) return; // the loop arms it again
+    timer._idleTimeout = _repeat;
+    repeatTimer(timer[kSlot], Number(_repeat));
   } else if (repeated) {
     release(timer); // an interval that the callback has ended: the loop would arm it again
     if (!timer._destroyed) destroy(timer);
-  } else if (!timer[kRearmed]) {
-    forget(timer);
+  } else if (!isRearmed) {
+    const slot = timer[kSlot];
+    if (slot >= 0) freeSlot(timer, slot);
     if (!timer._destroyed) destroy(timer);
   }
 }
@@ -208,10 +218,14 @@ class Immediate {
     this._argv = args;
     this._destroyed = false;
     this[kRefed] = true;
-    this[kSlot] = native.immediate();
-    immediates[this[kSlot]] = this;
+    let slot = freeImmediate;
+    if (slot < 0) slot = immediates.length;
+    else freeImmediate = immediates[slot];
+    immediates[slot] = this;
+    this[kSlot] = slot;
+    native.immediate(slot);
     const place = places?.here();
-    if (place) native.labelImmediate(this[kSlot], place);
+    if (place) native.labelImmediate(slot, place);
     refedImmediates += 1;
   }
 
@@ -241,7 +255,9 @@ function setImmediateRefed(immediate, refed) {
 }
 
 function end(immediate) {
-  immediates[immediate[kSlot]] = undefined;
+  const slot = immediate[kSlot];
+  immediates[slot] = freeImmediate;
+  freeImmediate = slot;
   immediate._destroyed = true;
   if (immediate[kRefed]) refedImmediates -= 1;
   immediate[kRefed] = null;
@@ -249,11 +265,11 @@ function end(immediate) {
 
 function onImmediate(slot) {
   const immediate = immediates[slot];
-  const callback = immediate._onImmediate;
   end(immediate);
   try {
-    if (immediate._argv === undefined) apply(callback, immediate, []);
-    else apply(callback, immediate, immediate._argv);
+    const argv = immediate._argv;
+    if (argv === undefined) immediate._onImmediate();
+    else apply(immediate._onImmediate, immediate, argv);
   } finally {
     immediate._onImmediate = null;
   }
@@ -267,17 +283,17 @@ function clearImmediate(immediate) {
 }
 
 function setTimeout(callback, delay, ...args) {
-  validateFunction(callback, 'callback');
+  if (typeof callback !== 'function') validateFunction(callback, 'callback');
   return new Timeout(callback, delay, args.length > 0 ? args : undefined, false);
 }
 
 function setInterval(callback, delay, ...args) {
-  validateFunction(callback, 'callback');
+  if (typeof callback !== 'function') validateFunction(callback, 'callback');
   return new Timeout(callback, delay, args.length > 0 ? args : undefined, true);
 }
 
 function setImmediate(callback, ...args) {
-  validateFunction(callback, 'callback');
+  if (typeof callback !== 'function') validateFunction(callback, 'callback');
   return new Immediate(callback, args.length > 0 ? args : undefined);
 }
 
@@ -314,15 +330,14 @@ internals.timers = {
       item[kRefed] = refed;
       arm(item);
     } else {
-      native.refreshTimer(item[kSlot]);
-      native.refTimer(item[kSlot], refed);
-      item._idleStart = native.loopTime();
+      item._idleStart = refreshTimer(item[kSlot]);
+      refTimer(item[kSlot], refed);
       if (item._destroyed === false && item[kRefed]) refedTimeouts -= 1;
       item[kRefed] = refed;
     }
     if (refed) refedTimeouts += 1;
     item._destroyed = false;
-    item[kRearmed] = true;
+    if (item === firing) isRearmed = true;
   },
   deactivate(item) {
     if (item._destroyed) return;

@@ -1,39 +1,57 @@
 //! The hooks of the loop: the engine's jobs, its exceptions, and the end of the run.
 
-use std::rc::Rc;
-
 use nodeloop::host::{MicrotaskSource, report_thrown, set_microtask_source};
+use rquickjs::Function;
 
 use crate::host::{Host, Thrown, thrown};
 
 /// Registers the source of jobs, and the listeners.
-pub(crate) fn install(host: &Rc<Host>) {
-    set_microtask_source(Jobs(host.clone()));
-    let for_uncaught = host.clone();
+pub(crate) fn install(host: &'static Host) {
+    set_microtask_source(Jobs(host));
     nodeloop::on_uncaught(move |uncaught| {
         let value = uncaught.with_value(|value| {
             let thrown = value.downcast_ref::<Thrown>();
             thrown.map(|Thrown(value)| value.clone())
         });
         match value.flatten() {
-            Some(value) => for_uncaught.enter(|entries| &entries.uncaught, (value, false)),
+            Some(value) => host.enter(|entries| &entries.uncaught, (value, false)),
             None => panic!("{uncaught}"), // of the host itself
         }
     });
-    let for_before_exit = host.clone();
-    nodeloop::on_before_exit(move || for_before_exit.enter(|entries| &entries.before_exit, ()));
-    let for_exit = host.clone();
-    nodeloop::on_exit(move |_| for_exit.enter(|entries| &entries.exit, ()));
-    host.rejections.install(host);
+    nodeloop::on_before_exit(move || host.enter(|entries| &entries.before_exit, ()));
+    nodeloop::on_exit(move |_| host.enter(|entries| &entries.exit, ()));
+    track_rejections(host);
+    host.rejections.listen(
+        |number| host.enter(|entries| &entries.unhandled, (number,)),
+        |number| host.enter(|entries| &entries.handled_late, (number,)),
+    );
+}
+
+/// Makes the engine tell `js/rejections.js` of rejected promises.
+fn track_rejections(host: &'static Host) {
+    let entries = host.entries();
+    host.runtime
+        .set_host_promise_rejection_tracker(Some(Box::new(
+            move |ctx, promise, reason, handled| {
+                let record = entries.rejection.clone().restore(&ctx);
+                let record = record.and_then(|record: Function<'_>| {
+                    record.call::<_, ()>((promise, reason, handled))
+                });
+                // The recorder throws only if memory is exhausted.
+                if record.is_err() {
+                    ctx.catch();
+                }
+            },
+        )));
 }
 
 /// The job queue of the engine, which becomes a part of the microtask queue (R10).
-struct Jobs(Rc<Host>);
+struct Jobs(&'static Host);
 
 impl MicrotaskSource for Jobs {
     fn run_job(&self) -> bool {
         match &self.0.sandbox {
-            Some(sandbox) => sandbox.run_job(&self.0, || self.run()),
+            Some(sandbox) => sandbox.run_job(self.0, || self.run()),
             None => self.run(),
         }
     }
@@ -45,7 +63,7 @@ impl MicrotaskSource for Jobs {
 
 impl Jobs {
     fn run(&self) -> bool {
-        let host = &self.0;
+        let host = self.0;
         match host.places.of_job(|| host.runtime.execute_pending_job()) {
             Ok(had_job) => had_job,
             Err(job) => {

@@ -3,25 +3,25 @@
 //! Invariant: the loop calls [`Host::enter`], and nothing enters the engine while it runs. Functions of the
 //! engine's code only schedule.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use nodeloop::NodeRelease;
 use nodeloop::host::report_thrown;
 use nodeloop::recording::Recording;
 use nodeloop::time::Instant;
-use nodeloop::{ImmediateHandle, NodeRelease, TimeoutHandle};
 use rquickjs::function::IntoArgs;
 use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
-use slab::Slab;
 
 use crate::places::Places;
 use crate::rejections::Rejections;
 use crate::sandbox::Sandbox;
+use crate::timers::Timers;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Host>>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<&'static Host>> = const { Cell::new(None) };
 }
 
 /// A kept function of the engine.
@@ -110,13 +110,11 @@ impl fmt::Debug for Thrown {
     }
 }
 
-/// The host of the program that runs on this thread.
+/// The host of the program that runs on this thread. It is never dropped: the process ends with the program.
 pub(crate) struct Host {
-    // Values of the engine are dropped before the engine.
-    entries: RefCell<Option<Rc<Entries>>>,
+    entries: OnceCell<Entries>,
     pub(crate) rejections: Rejections,
-    pub(crate) timers: RefCell<Slab<TimeoutHandle>>,
-    pub(crate) immediates: RefCell<Slab<ImmediateHandle>>,
+    pub(crate) timers: Timers,
     pub(crate) context: Context,
     pub(crate) runtime: Runtime,
     pub(crate) options: Options,
@@ -136,15 +134,17 @@ impl Host {
         options: Options,
         recording: Option<Recording>,
         sandbox: Option<Rc<Sandbox>>,
-    ) -> rquickjs::Result<Rc<Host>> {
+    ) -> rquickjs::Result<&'static Host> {
         let runtime = Runtime::new()?;
         runtime.set_max_stack_size(MAX_STACK);
+        if sandbox.is_none() {
+            runtime.set_gc_threshold(GC_THRESHOLD); // the memory of a sandbox may be smaller
+        }
         let context = Context::full(&runtime)?;
-        let host = Rc::new(Host {
-            entries: RefCell::new(None),
+        let host: &'static Host = Box::leak(Box::new(Host {
+            entries: OnceCell::new(),
             rejections: Rejections::default(),
-            timers: RefCell::new(Slab::new()),
-            immediates: RefCell::new(Slab::new()),
+            timers: Timers::default(),
             context,
             runtime,
             places: Places::new(options.places || options.is_recorded()),
@@ -153,14 +153,14 @@ impl Host {
             recording,
             sandbox,
             exit_code: Cell::new(0),
-        });
-        CURRENT.set(Some(host.clone()));
+        }));
+        CURRENT.set(Some(host));
         Ok(host)
     }
 
     /// Returns the host of this thread.
-    pub(crate) fn current() -> Rc<Host> {
-        CURRENT.with_borrow(|host| host.clone().expect("a program runs on this thread"))
+    pub(crate) fn current() -> &'static Host {
+        CURRENT.get().expect("a program runs on this thread")
     }
 
     pub(crate) fn set_entries<'js>(
@@ -168,7 +168,8 @@ impl Host {
         ctx: &Ctx<'js>,
         made: &Object<'js>,
     ) -> rquickjs::Result<()> {
-        self.entries.replace(Some(Rc::new(Entries::of(ctx, made)?)));
+        let is_first = self.entries.set(Entries::of(ctx, made)?).is_ok();
+        debug_assert!(is_first, "the bootstrap script runs once");
         Ok(())
     }
 
@@ -195,20 +196,19 @@ impl Host {
     }
 
     /// Returns the entries; they exist from the bootstrap on.
-    pub(crate) fn entries(&self) -> Rc<Entries> {
-        let entries = self.entries.borrow();
-        entries.clone().expect("the bootstrap script has run")
+    pub(crate) fn entries(&self) -> &Entries {
+        self.entries.get().expect("the bootstrap script has run")
     }
 
     /// Calls a function of the engine from the loop. An exception is an uncaught error of the running
     /// callback.
-    pub(crate) fn enter<A>(self: &Rc<Host>, entry: fn(&Entries) -> &Kept, arguments: A)
+    pub(crate) fn enter<A>(&self, entry: fn(&Entries) -> &Kept, arguments: A)
     where
         A: for<'js> IntoArgs<'js>,
     {
         let entries = self.entries();
         let thrown = self.context.with(|ctx| {
-            let function = entry(&entries).clone().restore(&ctx);
+            let function = entry(entries).clone().restore(&ctx);
             let result = function.and_then(|function| function.call::<_, ()>(arguments));
             result.err().map(|_| thrown(&ctx))
         });
@@ -225,3 +225,7 @@ pub(crate) fn thrown(ctx: &Ctx<'_>) -> Thrown {
 
 /// Deep enough for recursive programs, and well below the stack of a main thread.
 const MAX_STACK: usize = 4 * 1024 * 1024;
+
+/// The memory in use at which the engine looks for cycles the first time, in bytes: the size of Node's new space.
+/// The engine's own is 256 KiB, so that a program with many timers spends its time on that.
+const GC_THRESHOLD: usize = 16 * 1024 * 1024;

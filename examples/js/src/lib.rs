@@ -16,6 +16,7 @@ mod processes;
 mod rejections;
 mod sandbox;
 mod sources;
+mod timers;
 
 use std::rc::Rc;
 
@@ -86,17 +87,17 @@ fn run_host(
         let host = Host::install(options, recording, sandbox);
         let host =
             host.unwrap_or_else(|error| fail(&format!("QuickJS could not be started: {error}")));
-        start(&host);
+        start(host);
     });
     if let Err(error) = result {
         fail(&error.to_string());
     }
     let host = Host::current();
-    native::exit(&host, host.exit_code.get())
+    native::exit(host, host.exit_code.get())
 }
 
 /// Makes the globals, registers the hooks, and runs the script.
-fn start(host: &Rc<Host>) {
+fn start(host: &'static Host) {
     let text = sources::source("bootstrap").expect("the bootstrap script is in `sources.rs`");
     let made = host.context.with(|ctx| -> Result<(), String> {
         let bootstrap = native::evaluate(&ctx, text.to_owned(), "node:bootstrap");

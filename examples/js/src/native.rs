@@ -87,74 +87,38 @@ where
 }
 
 fn timers(native: &Object<'_>) -> Result<()> {
-    define(native, "armTimer", arm_timer)?;
+    define(native, "armTimer", |slot: usize, ms: f64, repeats: bool| {
+        let host = Host::current();
+        let fire = move || host.enter(|entries| &entries.timer, (slot,));
+        host.timers.arm(slot, ms, repeats, fire)
+    })?;
     define(native, "refreshTimer", |slot: usize| {
-        Host::current().timers.borrow()[slot].refresh();
+        Host::current().timers.refresh(slot)
     })?;
     define(native, "clearTimer", |slot: usize| {
-        let timer = Host::current().timers.borrow_mut().remove(slot);
-        timer.clear();
+        Host::current().timers.clear(slot)
     })?;
     define(native, "repeatTimer", |slot: usize, ms: f64| {
-        let period = Duration::from_millis(ms as u64);
-        Host::current().timers.borrow()[slot].set_repeat(Some(period));
+        Host::current().timers.repeat(slot, ms)
     })?;
-    define(native, "dropTimer", |slot: usize| {
-        let timer = Host::current().timers.borrow_mut().remove(slot);
-        drop(timer);
+    define(native, "refTimer", |slot: usize, is_refed: bool| {
+        Host::current().timers.set_refed(slot, is_refed)
     })?;
-    define(native, "refTimer", |slot: usize, keeps_alive: bool| {
+    define(native, "immediate", |slot: usize| {
         let host = Host::current();
-        let timers = host.timers.borrow();
-        match keeps_alive {
-            true => timers[slot].ref_(),
-            false => timers[slot].unref(),
-        };
+        let run = move || host.enter(|entries| &entries.immediate, (slot,));
+        host.timers.queue_immediate(slot, run)
     })?;
-    define(native, "immediate", set_immediate)?;
     define(native, "clearImmediate", |slot: usize| {
-        let immediate = Host::current().immediates.borrow_mut().remove(slot);
-        immediate.clear();
+        Host::current().timers.clear_immediate(slot)
     })?;
-    define(native, "refImmediate", |slot: usize, keeps_alive: bool| {
-        let host = Host::current();
-        let immediates = host.immediates.borrow();
-        match keeps_alive {
-            true => immediates[slot].ref_(),
-            false => immediates[slot].unref(),
-        };
+    define(native, "refImmediate", |slot: usize, is_refed: bool| {
+        Host::current().timers.set_immediate_refed(slot, is_refed)
     })?;
     define(native, "tick", || {
-        nodeloop::next_tick(|| Host::current().enter(|entries| &entries.tick, ()));
-    })
-}
-
-fn arm_timer(ms: f64, repeats: bool) -> usize {
-    let host = Host::current();
-    let mut timers = host.timers.borrow_mut();
-    let entry = timers.vacant_entry();
-    let slot = entry.key();
-    let fire = move || Host::current().enter(|entries| &entries.timer, (slot,));
-    let delay = Duration::from_millis(ms as u64); // R20: the fraction is dropped
-    entry.insert(match repeats {
-        true => nodeloop::set_interval(delay, fire),
-        false => nodeloop::set_timeout_mut(delay, fire),
-    });
-    slot
-}
-
-fn set_immediate() -> usize {
-    let host = Host::current();
-    let mut immediates = host.immediates.borrow_mut();
-    let entry = immediates.vacant_entry();
-    let slot = entry.key();
-    entry.insert(nodeloop::set_immediate(move || {
         let host = Host::current();
-        let immediate = host.immediates.borrow_mut().remove(slot);
-        drop(immediate);
-        host.enter(|entries| &entries.immediate, (slot,));
-    }));
-    slot
+        nodeloop::next_tick(|| host.enter(|entries| &entries.tick, ()));
+    })
 }
 
 fn process(native: &Object<'_>) -> Result<()> {
@@ -170,7 +134,7 @@ fn process(native: &Object<'_>) -> Result<()> {
         _ => stderr().is_terminal(),
     })?;
     define(native, "exit", |code: i32| -> () {
-        exit(&Host::current(), code)
+        exit(Host::current(), code)
     })?;
     define(native, "setExitCode", |code: i32| {
         Host::current().exit_code.set(code)

@@ -4,7 +4,6 @@
 //! own is about, so a job gets the place of its first line that reaches the host, or creates a promise.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use nodeloop::host::set_step_label;
 use rquickjs::promise::PromiseHookType;
@@ -47,7 +46,7 @@ impl Places {
 }
 
 /// Makes the engine report each promise, from which jobs get places.
-pub(crate) fn install(host: &Rc<Host>) {
+pub(crate) fn install(host: &'static Host) {
     if !host.places.is_on {
         return;
     }
@@ -82,10 +81,14 @@ pub(crate) fn functions(native: &Object<'_>) -> Result<()> {
         }
     })?;
     define(native, "labelTimer", |slot: usize, place: String| {
-        Host::current().timers.borrow()[slot].set_label(place);
+        Host::current().timers.timeouts.with(slot, |timer| {
+            timer.set_label(place);
+        });
     })?;
     define(native, "labelImmediate", |slot: usize, place: String| {
-        Host::current().immediates.borrow()[slot].set_label(place);
+        Host::current().timers.immediates.with(slot, |immediate| {
+            immediate.set_label(place);
+        });
     })?;
     define(native, "record", |text: String, place: Option<String>| {
         if let Some(recording) = &Host::current().recording {

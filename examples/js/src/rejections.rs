@@ -1,16 +1,12 @@
-//! The engine's unhandled rejections, which the loop reports (R14).
+//! The engine's unhandled rejections, which the loop reports (R14). Both hosts use it.
 //!
 //! The engine's code keeps each promise and its reason under a number; the loop has the number.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use nodeloop::Rejection;
 use nodeloop::host::{TrackedRejection, track_rejection};
-use rquickjs::Function;
 use rustc_hash::FxHashMap;
-
-use crate::host::Host;
 
 /// The number of a rejection.
 #[derive(Debug)]
@@ -23,33 +19,22 @@ pub(crate) struct Rejections {
 }
 
 impl Rejections {
-    /// Makes the engine report to the loop, and the loop to the engine's code.
-    pub(crate) fn install(&self, host: &Rc<Host>) {
-        let entries = host.entries();
-        host.runtime
-            .set_host_promise_rejection_tracker(Some(Box::new(
-                move |ctx, promise, reason, handled| {
-                    let record = entries.rejection.clone().restore(&ctx);
-                    let record = record.and_then(|record: Function<'_>| {
-                        record.call::<_, ()>((promise, reason, handled))
-                    });
-                    // The recorder of `js/rejections.js` throws only if memory is exhausted.
-                    if record.is_err() {
-                        ctx.catch();
-                    }
-                },
-            )));
-        let for_unhandled = host.clone();
+    /// Registers what the loop calls for a rejection that nothing has handled, and for one that was handled
+    /// after this.
+    pub(crate) fn listen(
+        &'static self,
+        unhandled: impl Fn(u32) + 'static,
+        handled_late: impl Fn(u32) + 'static,
+    ) {
         nodeloop::on_unhandled_rejection(move |rejection| {
             if let Some(number) = number_of(rejection) {
-                for_unhandled.enter(|entries| &entries.unhandled, (number,));
+                unhandled(number);
             }
         });
-        let for_handled = host.clone();
         nodeloop::on_rejection_handled(move |rejection| {
             if let Some(number) = number_of(rejection) {
-                for_handled.rejections.known.borrow_mut().remove(&number);
-                for_handled.enter(|entries| &entries.handled_late, (number,));
+                self.forget(number);
+                handled_late(number);
             }
         });
     }

@@ -148,18 +148,17 @@ impl Sandbox {
     }
 
     /// Sets the limits of the engine, and the hooks that mark promises.
-    pub(crate) fn prepare(self: &Rc<Sandbox>, host: &Rc<Host>) {
+    pub(crate) fn prepare(self: &Rc<Sandbox>, host: &'static Host) {
         host.runtime.set_memory_limit(self.bounds.memory);
         let sandbox = self.clone();
         host.runtime.set_interrupt_handler(Some(Box::new(move || {
             sandbox.check_time();
             false
         })));
-        let for_promises = host.clone();
         host.runtime
             .set_promise_hook(Some(Box::new(move |ctx, kind, _, _| {
                 if matches!(kind, PromiseHookType::Init | PromiseHookType::Resolve) {
-                    mark(&for_promises, &ctx, "promise");
+                    mark(host, &ctx, "promise");
                 }
             })));
         host.context.with(|ctx| mark(host, &ctx, "end"));

@@ -38,6 +38,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "timers_promises" => include_str!("../js/timers_promises.js"),
         "url" => include_str!("../js/url.js"),
         "util" => include_str!("../js/util.js"),
+        "virtual_clock" => include_str!("../js/virtual_clock.js"),
         "worker_threads" => include_str!("../js/worker_threads.js"),
         _ => return None,
     })

@@ -20,7 +20,7 @@ pub(super) struct SimulatedWorkers {
     /// The ends of the planned jobs that finish.
     ends: BTreeSet<(Duration, JobId)>,
     /// Jobs whose time has come and that the loop has not run yet.
-    finished: BTreeMap<JobId, JobWork>,
+    finished: BTreeMap<JobId, (Duration, JobWork)>,
 }
 
 struct Planned {
@@ -127,11 +127,11 @@ impl SimulatedWorkers {
     /// in the order in which they finished (R61).
     pub(super) fn finish_due(&mut self, now: Duration) -> Vec<JobId> {
         let mut due = Vec::new();
-        while let Some((_, id)) = self.ends.first().copied().filter(|(end, _)| *end <= now) {
+        while let Some((end, id)) = self.ends.first().copied().filter(|(end, _)| *end <= now) {
             self.ends.pop_first();
             if let Some(job) = self.planned.remove(&id) {
                 self.finished_at[job.thread] = job.end;
-                self.finished.insert(id, job.work);
+                self.finished.insert(id, (end, job.work));
             }
             due.push(id);
         }
@@ -140,7 +140,12 @@ impl SimulatedWorkers {
 
     /// Removes a job that has finished, for the loop to run it.
     pub(super) fn take_finished(&mut self, id: JobId) -> Option<JobWork> {
-        self.finished.remove(&id)
+        self.finished.remove(&id).map(|(_, work)| work)
+    }
+
+    /// Returns when a job has finished that the loop has not run yet.
+    pub(super) fn finished_at(&self, id: JobId) -> Option<Duration> {
+        self.finished.get(&id).map(|(end, _)| *end)
     }
 
     /// Removes all jobs, which the caller drops outside of any borrow.

@@ -51,6 +51,7 @@ fn mode_with_type(attributes: &Attributes) -> u32 {
         Kind::File => 0o100_000,
         Kind::Directory => 0o040_000,
         Kind::Symlink => 0o120_000,
+        Kind::Socket => 0o140_000,
     };
     file_type | attributes.mode
 }
@@ -180,5 +181,6 @@ impl FileTypeExt for FileType {
 
     fn is_socket(&self) -> bool {
         self.is_real(FileTypeExt::is_socket)
+            || matches!(&self.0, TypeSource::Simulated(Kind::Socket))
     }
 }

@@ -8,25 +8,45 @@ use std::process::Stdio;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-pub(super) use mio::unix::pipe::{Receiver as OsReceiver, Sender as OsSender};
+use mio::unix::pipe;
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use socket2::SockRef;
 
-use super::{Pipe, PipeEnd};
+use super::{Pipe, PipeEnd, Receiver, Sender};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::io::{Descriptor, PollEvented};
+use crate::io::{Backed, Descriptor, PollEvented};
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::registrations::Taken;
+use crate::reactor::world::{WorldHost, WorldSocket};
+
+pub(super) type OsReceiver = Backed<pipe::Receiver>;
+pub(super) type OsSender = Backed<pipe::Sender>;
 
 /// What the end of a pipe is made of.
 #[allow(
     unreachable_pub,
     reason = "a bound of a public type; Rust 1.88 reports it"
 )]
-pub trait Os: From<OwnedFd> + Into<OwnedFd> {}
+pub trait Os: Sized {
+    fn from_descriptor(pipe: OwnedFd) -> Self;
+    fn from_world(pipe: WorldSocket) -> Self;
+    fn into_descriptor(self) -> io::Result<OwnedFd>;
+}
 
-impl<T: From<OwnedFd> + Into<OwnedFd>> Os for T {}
+impl<S: From<OwnedFd> + Into<OwnedFd>> Os for Backed<S> {
+    fn from_descriptor(pipe: OwnedFd) -> Self {
+        Backed::Real(pipe.into())
+    }
+
+    fn from_world(pipe: WorldSocket) -> Self {
+        Backed::World(pipe)
+    }
+
+    fn into_descriptor(self) -> io::Result<OwnedFd> {
+        self.into_real().map(Into::into)
+    }
+}
 
 impl<E: PipeEnd> Pipe<E> {
     pub(crate) fn new(
@@ -34,9 +54,21 @@ impl<E: PipeEnd> Pipe<E> {
         pipe: impl Into<OwnedFd>,
         location: SourceLocation,
     ) -> io::Result<Self> {
+        state.refuse_in_world(REFUSED)?;
         let pipe = pipe.into();
         set_nonblocking(&pipe, true)?;
-        let source = PollEvented::new(state.clone(), E::Os::from(pipe), location)?;
+        let source = E::Os::from_descriptor(pipe);
+        let source = PollEvented::new(state.clone(), source, location)?;
+        Ok(Pipe { source })
+    }
+
+    /// Creates an end of a pipe of a simulated host.
+    pub(crate) fn of_world(
+        state: &Rc<LoopState>,
+        pipe: WorldSocket,
+        location: SourceLocation,
+    ) -> io::Result<Self> {
+        let source = PollEvented::new(state.clone(), E::Os::from_world(pipe), location)?;
         Ok(Pipe { source })
     }
 
@@ -131,7 +163,7 @@ impl<E: PipeEnd> Pipe<E> {
     ///
     /// Returns an error if the pipe was closed.
     pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        self.source.into_inner().map(Into::into)
+        self.source.into_inner()?.into_descriptor()
     }
 
     /// Turns the pipe into a standard stream of a child.
@@ -184,6 +216,20 @@ impl<E: PipeEnd> Pipe<E> {
         registration.async_io_for(E::INTEREST, operation).await
     }
 }
+
+/// Creates a pipe of a simulated host.
+pub(super) fn pair_in_world(
+    state: &Rc<LoopState>,
+    host: &WorldHost,
+    location: SourceLocation,
+) -> io::Result<(Sender, Receiver)> {
+    let (sender, receiver) = WorldSocket::local_pair(host, false)?;
+    let sender = Sender::of_world(state, sender, location)?;
+    Ok((sender, Receiver::of_world(state, receiver, location)?))
+}
+
+const REFUSED: &str = "a host of a simulated world can't use a pipe or a file of the operating system: create \
+    a pipe with `io::pipe::pipe`, or test this part outside of the world";
 
 /// Prepares a wait for data. The poll phase watches the pipe in any case.
 #[inline]

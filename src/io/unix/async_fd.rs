@@ -68,6 +68,10 @@ impl<T: AsFd> AsyncFd<T> {
     #[track_caller]
     pub fn new(inner: T) -> io::Result<AsyncFd<T>> {
         let state = current("io::AsyncFd::new");
+        state.refuse_in_world(
+            "a host of a simulated world can't watch a descriptor of the operating system: use the sources \
+             of `nodeloop::net` and `nodeloop::io`, or test this part outside of the world",
+        )?;
         let location = Location::caller();
         // It sets `O_NONBLOCK`, which works on any descriptor, not only on sockets.
         SockRef::from(&inner).set_nonblocking(true)?;

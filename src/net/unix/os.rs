@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::net::SocketAddr;
 
+use super::world;
 use crate::io::Backed;
 use crate::net::kind::{DatagramProtocol, Protocol, Unix};
 use crate::net::os::{OsDatagram, OsListener, OsSocket, OsStream};
@@ -33,7 +34,7 @@ impl OsSocket for Backed<mio::net::UnixStream> {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.only_real(mio::net::UnixStream::local_addr)
+        self.either(mio::net::UnixStream::local_addr, world::local_addr)
     }
 }
 
@@ -42,7 +43,7 @@ impl OsStream for Backed<mio::net::UnixStream> {
     const SHORT_READ_DRAINS: bool = false;
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.only_real(mio::net::UnixStream::peer_addr)
+        self.either(mio::net::UnixStream::peer_addr, world::peer_addr)
     }
 }
 
@@ -61,7 +62,7 @@ impl OsSocket for Backed<mio::net::UnixListener> {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.only_real(mio::net::UnixListener::local_addr)
+        self.either(mio::net::UnixListener::local_addr, world::local_addr)
     }
 }
 
@@ -69,8 +70,16 @@ impl OsListener for Backed<mio::net::UnixListener> {
     type Stream = Backed<mio::net::UnixStream>;
 
     fn accept(&self) -> io::Result<(Self::Stream, SocketAddr)> {
-        let (socket, peer) = self.only_real(mio::net::UnixListener::accept)?;
-        Ok((Backed::Real(socket), peer))
+        match self {
+            Backed::Real(listener) => {
+                let (socket, peer) = listener.accept()?;
+                Ok((Backed::Real(socket), peer))
+            }
+            Backed::World(listener) => {
+                let (socket, peer) = listener.accept_local()?;
+                Ok((Backed::World(socket), world::address(&peer)?))
+            }
+        }
     }
 }
 
@@ -89,24 +98,30 @@ impl OsSocket for Backed<mio::net::UnixDatagram> {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.only_real(mio::net::UnixDatagram::local_addr)
+        self.either(mio::net::UnixDatagram::local_addr, world::local_addr)
     }
 }
 
 impl OsDatagram for Backed<mio::net::UnixDatagram> {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.only_real(mio::net::UnixDatagram::peer_addr)
+        self.either(mio::net::UnixDatagram::peer_addr, world::peer_addr)
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.only_real(|socket| socket.send(bytes))
+        self.either(|it| it.send(bytes), |it| it.send_local(bytes, None))
     }
 
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.only_real(|socket| socket.recv(buffer))
+        match self {
+            Backed::Real(socket) => socket.recv(buffer),
+            Backed::World(socket) => Ok(socket.receive_local(buffer)?.0),
+        }
     }
 
     fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.only_real(|socket| socket.recv_from(buffer))
+        match self {
+            Backed::Real(socket) => socket.recv_from(buffer),
+            Backed::World(socket) => world::receive(socket, buffer),
+        }
     }
 }

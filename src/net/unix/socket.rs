@@ -11,10 +11,11 @@ use socket2::{Domain, Socket, Type};
 
 use super::{UnixDatagram, UnixListener, UnixStream, connect_socket, socket2_address};
 use crate::event_loop::current::{current, try_current};
-use crate::io::Backed;
+use crate::io::{Backed, no_system_socket};
 use crate::net::error::FailedAttempt;
 use crate::net::socket::Socket as Registered;
 use crate::reactor::journal::Operation;
+use crate::reactor::world::WorldSocket;
 
 /// A Unix domain socket that has not yet been converted to a [`UnixListener`], a [`UnixStream`] or a
 /// [`UnixDatagram`].
@@ -50,7 +51,7 @@ use crate::reactor::journal::Operation;
 /// ```
 #[derive(Debug)]
 pub struct UnixSocket {
-    socket: Socket,
+    socket: Backed<Socket>,
 }
 
 impl UnixSocket {
@@ -65,13 +66,25 @@ impl UnixSocket {
     }
 
     fn new(kind: Type) -> io::Result<UnixSocket> {
-        let socket = Socket::new(Domain::UNIX, kind, None)?;
-        socket.set_nonblocking(true)?;
+        let world = try_current().and_then(|state| state.world().cloned());
+        let socket = match world {
+            None => {
+                let socket = Socket::new(Domain::UNIX, kind, None)?;
+                socket.set_nonblocking(true)?;
+                Backed::Real(socket)
+            }
+            Some(host) if kind == Type::STREAM => Backed::World(WorldSocket::local_stream(&host)?),
+            Some(host) => Backed::World(WorldSocket::local_datagram(&host)?),
+        };
         Ok(UnixSocket { socket })
     }
 
     fn check_kind(&self, kind: Type) -> io::Result<()> {
-        if self.socket.r#type()? == kind {
+        let is_datagram = self.socket.either(
+            |socket| Ok(socket.r#type()? == Type::DGRAM),
+            WorldSocket::is_local_datagram,
+        )?;
+        if is_datagram == (kind == Type::DGRAM) {
             return Ok(());
         }
         let text = match kind {
@@ -86,7 +99,11 @@ impl UnixSocket {
     #[track_caller]
     pub fn bind(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let bind = || self.socket.bind(&socket2_address(path)?);
+        let bind = || {
+            let address = socket2_address(path)?;
+            let real = |socket: &Socket| socket.bind(&address);
+            self.socket.either(real, |socket| socket.bind_local(path))
+        };
         let bound = match try_current() {
             Some(state) => state.call_system(Operation::Bind, Location::caller(), bind),
             None => bind(),
@@ -110,11 +127,14 @@ impl UnixSocket {
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
         let state = current("UnixSocket::listen");
         self.check_kind(Type::STREAM)?;
-        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        let listen = || self.socket.listen(backlog);
+        let real = |socket: &Socket| socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX));
+        let listen = || {
+            self.socket
+                .either(real, |socket| socket.listen_local(backlog))
+        };
         state.call_system(Operation::Bind, Location::caller(), listen)?;
-        let socket = mio::net::UnixListener::from_std(self.socket.into());
-        Registered::new(state, Backed::Real(socket), Location::caller())
+        let convert = |socket: Socket| mio::net::UnixListener::from_std(socket.into());
+        Registered::new(state, self.socket.map(convert), Location::caller())
     }
 
     /// Connects the socket to the listener at `path`.
@@ -141,8 +161,12 @@ impl UnixSocket {
         let location = Location::caller();
         let connect = move |path: &Path| {
             self.check_kind(Type::STREAM)?;
-            self.socket.connect(&socket2_address(path)?)?;
-            Ok(mio::net::UnixStream::from_std(self.socket.into()))
+            let address = socket2_address(path)?;
+            let real = |socket: &Socket| socket.connect(&address);
+            self.socket
+                .either(real, |socket| socket.connect_local(path))?;
+            let convert = |socket: Socket| mio::net::UnixStream::from_std(socket.into());
+            Ok(self.socket.map(convert))
         };
         connect_socket(state, path, location, connect).fuse()
     }
@@ -160,13 +184,17 @@ impl UnixSocket {
     pub fn datagram(self) -> io::Result<UnixDatagram> {
         let state = current("UnixSocket::datagram");
         self.check_kind(Type::DGRAM)?;
-        let socket = mio::net::UnixDatagram::from_std(self.socket.into());
-        Registered::new(state, Backed::Real(socket), Location::caller())
+        let convert = |socket: Socket| mio::net::UnixDatagram::from_std(socket.into());
+        Registered::new(state, self.socket.map(convert), Location::caller())
     }
 }
 
+/// Panics if the socket belongs to a host of a [simulated world](crate::test::World).
 impl AsFd for UnixSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        match &self.socket {
+            Backed::Real(socket) => socket.as_fd(),
+            Backed::World(_) => panic!("{}", no_system_socket()),
+        }
     }
 }

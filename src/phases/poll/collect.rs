@@ -83,6 +83,18 @@ impl PollPhase {
         Ok(PollOutcome::Arrivals)
     }
 
+    /// Returns whether an idle loop that waits for `wait` moves a virtual clock.
+    pub(super) fn will_jump(&self, cx: &PollContext<'_>, wait: Wait) -> bool {
+        let due = self.first_due(wait).filter(|due| *due > cx.clock.now());
+        wait != Wait::Zero
+            && self.world.is_none()
+            && cx.clock.is_virtual()
+            && matches!(
+                self.time.when_idle(due, self.outstanding(cx)),
+                WhenIdle::JumpTo(_)
+            )
+    }
+
     /// Waits until something arrives while no clock moves, for `limit` of real time at most.
     pub(crate) fn wait_for_external_event(
         &self,
@@ -157,12 +169,12 @@ impl PollPhase {
             (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
             (timeout, longest) => timeout.or(longest),
         };
-        let until = timeout.map(|timeout| clock.now().saturating_add(timeout));
+        let until = timeout.map(|timeout| clock.unrecorded_now().saturating_add(timeout));
         let (mut poll, mut events) = (self.poll.borrow_mut(), self.events.borrow_mut());
         loop {
             match poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    timeout = until.map(|until| until.saturating_sub(clock.now()));
+                    timeout = until.map(|until| until.saturating_sub(clock.unrecorded_now()));
                 }
                 result => return result,
             }
@@ -215,7 +227,7 @@ impl PollPhase {
     fn batch_completions(&self, clock: &Clock) {
         let mut batch = self.batch.borrow_mut();
         self.simulated.take_due(
-            || clock.now(),
+            || clock.unrecorded_now(),
             |macrotask| batch.push_back(Batched::Simulated(macrotask)),
         );
     }
@@ -225,7 +237,7 @@ impl PollPhase {
     fn timeout(&self, clock: &Clock, wait: Wait) -> Option<Duration> {
         match (wait, self.first_due(wait)) {
             (Wait::Zero, _) => Some(Duration::ZERO),
-            (_, Some(due)) => Some(due.saturating_sub(floor_to_ms(clock.now()))),
+            (_, Some(due)) => Some(due.saturating_sub(floor_to_ms(clock.unrecorded_now()))),
             (_, None) => None,
         }
     }

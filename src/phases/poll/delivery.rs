@@ -38,7 +38,6 @@ pub(crate) mod footprint;
 mod held_back;
 mod journaled;
 pub(crate) mod order;
-mod seed;
 
 use std::io;
 use std::rc::Rc;
@@ -47,52 +46,89 @@ use std::time::Duration;
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
 use crate::phases::macrotask::SourceLocation;
-use crate::reactor::journal::Journal;
+use crate::reactor::choices::Choices;
+pub(crate) use crate::reactor::choices::Decision;
+pub use crate::reactor::choices::{InvalidSeed, Seed};
+use crate::reactor::journal::{Journal, Reader, Recorder};
 use crate::reactor::registrations::{Direction, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::RemoteQueue;
 use explorer::Explorer;
 use footprint::{Access, Footprints, Key};
-use journaled::Journaled;
+use journaled::Replayed;
 use order::{Order, OrderRecord, Plan};
-pub(crate) use seed::Decision;
-pub use seed::{InvalidSeed, Seed};
 
 /// Decides what arrives next.
 pub(crate) enum Delivery {
     /// Delivers everything in the order in which it was collected.
     InOrder,
+    /// The same, and records it.
+    Recorded {
+        recorder: Rc<Recorder>,
+        /// The same, for those who do not care whether it is a replay.
+        journal: Box<Journal>,
+    },
     /// Lets a seed choose among the orders that Node permits.
     Explored(Box<Explorer>),
-    /// Records what arrives, or delivers what was recorded.
-    Journaled(Box<Journaled>),
+    /// Delivers what was recorded.
+    Replayed(Box<Replayed>),
 }
 
 impl Delivery {
     pub(crate) fn new(seed: Option<Seed>) -> Delivery {
         match seed {
             None => Delivery::InOrder,
-            Some(seed) => Delivery::Explored(Box::new(Explorer::new(seed))),
+            Some(seed) => Delivery::explored(Rc::new(Choices::new(seed))),
         }
     }
 
-    pub(crate) fn journaled(journal: Rc<Journal>) -> Delivery {
-        Delivery::Journaled(Box::new(Journaled::new(journal)))
+    /// Returns a delivery that asks `choices`.
+    pub(crate) fn explored(choices: Rc<Choices>) -> Delivery {
+        Delivery::Explored(Box::new(Explorer::new(choices)))
+    }
+
+    pub(crate) fn journaled(journal: Journal) -> Delivery {
+        match journal {
+            Journal::Recording(recorder) => Delivery::Recorded {
+                journal: Box::new(Journal::Recording(recorder.clone())),
+                recorder,
+            },
+            Journal::Replaying(reader) => Delivery::Replayed(Box::new(Replayed::new(reader))),
+        }
     }
 
     /// Returns the journal that is recorded or replayed, if there is one.
     #[inline]
-    pub(crate) fn journal(&self) -> Option<&Rc<Journal>> {
+    pub(crate) fn journal(&self) -> Option<&Journal> {
         match self {
-            Delivery::Journaled(journaled) => Some(journaled.journal()),
+            Delivery::Recorded { journal, .. } => Some(journal),
+            Delivery::Replayed(replayed) => Some(&replayed.journal),
             Delivery::InOrder | Delivery::Explored(_) => None,
         }
     }
 
-    /// Returns whether everything arrives in the plain order, so that nothing has to be decided or
-    /// recorded.
+    /// Returns whether everything arrives in the plain order, so that nothing has to be decided before an
+    /// operation on a source, and none comes from a recording.
     #[inline]
     pub(super) fn is_in_order(&self) -> bool {
-        matches!(self, Delivery::InOrder)
+        matches!(self, Delivery::InOrder | Delivery::Recorded { .. })
+    }
+
+    /// Returns what records the run, if it is recorded.
+    #[inline]
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        match self {
+            Delivery::Recorded { recorder, .. } => Some(recorder),
+            _ => None,
+        }
+    }
+
+    /// Returns the recording that is replayed, if one is.
+    #[inline]
+    pub(crate) fn reader(&self) -> Option<&Reader> {
+        match self {
+            Delivery::Replayed(replayed) => Some(&replayed.reader),
+            _ => None,
+        }
     }
 
     /// Returns whether each message must contain the thread that sent it.
@@ -103,7 +139,7 @@ impl Delivery {
     /// Returns the seed that chooses the order, if one does.
     pub(crate) fn seed(&self) -> Option<Seed> {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => None,
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => None,
             Delivery::Explored(explorer) => Some(explorer.seed()),
         }
     }
@@ -111,7 +147,7 @@ impl Delivery {
     /// Returns the decisions so far that differed from the plain order.
     pub(crate) fn decisions(&self) -> Vec<Decision> {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => Vec::new(),
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => Vec::new(),
             Delivery::Explored(explorer) => explorer.decisions(),
         }
     }
@@ -119,7 +155,7 @@ impl Delivery {
     /// Returns the decisions that the seed lists and that this run did not make.
     pub(crate) fn inapplicable(&self) -> Vec<usize> {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => Vec::new(),
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => Vec::new(),
             Delivery::Explored(explorer) => explorer.inapplicable(),
         }
     }
@@ -127,7 +163,7 @@ impl Delivery {
     /// Returns the order of this run, if its seed is that of an order.
     fn order(&self) -> Option<&Order> {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => None,
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => None,
             Delivery::Explored(explorer) => explorer.order.as_ref(),
         }
     }
@@ -169,7 +205,7 @@ impl Delivery {
     pub(super) fn has_nothing(&self, phase: &PollPhase, remote_queue: &RemoteQueue) -> bool {
         match self {
             Delivery::InOrder => phase.has_nothing_to_poll(remote_queue),
-            Delivery::Explored(_) | Delivery::Journaled(_) => false,
+            Delivery::Explored(_) | Delivery::Recorded { .. } | Delivery::Replayed(_) => false,
         }
     }
 
@@ -184,10 +220,27 @@ impl Delivery {
         wait: Wait,
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
+        if let Delivery::InOrder = self {
+            return phase.collect(cx, wait, wait_now);
+        }
+        if let Delivery::Recorded { recorder, .. } = self {
+            return journaled::poll_and_record(recorder, phase, cx, wait, wait_now);
+        }
+        self.poll_otherwise(phase, cx, wait_now)
+    }
+
+    #[cold]
+    #[inline(never)] // so that the usual poll phases stay short
+    fn poll_otherwise(
+        &self,
+        phase: &PollPhase,
+        cx: &PollContext<'_>,
+        wait_now: impl Fn() -> Wait,
+    ) -> io::Result<PollOutcome> {
         match self {
-            Delivery::InOrder => phase.collect(cx, wait, wait_now),
             Delivery::Explored(explorer) => explorer.poll(phase, cx, wait_now),
-            Delivery::Journaled(journaled) => journaled.poll(phase, cx, wait, wait_now),
+            Delivery::Replayed(replayed) => replayed.poll(phase, cx),
+            Delivery::InOrder | Delivery::Recorded { .. } => Ok(PollOutcome::Arrivals),
         }
     }
 
@@ -201,7 +254,9 @@ impl Delivery {
         wait_now: impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => Ok(PollOutcome::Arrivals),
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => {
+                Ok(PollOutcome::Arrivals)
+            }
             Delivery::Explored(explorer) => match &explorer.order {
                 None => Ok(PollOutcome::Arrivals),
                 Some(order) => explorer.continue_poll(order, phase, cx, &wait_now),
@@ -219,7 +274,7 @@ impl Delivery {
         timer_due_at: impl FnOnce(u64) -> Option<SourceLocation>,
     ) -> u64 {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => {}
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => {}
             Delivery::Explored(explorer) => explorer.maybe_pass_time(phase, cx, timer_due_at),
         }
         cx.clock.now_ms()
@@ -235,13 +290,8 @@ impl Delivery {
         direction: Direction,
     ) {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => {}
-            Delivery::Explored(explorer) => {
-                explorer.touch(Key::Sources, Access::Write);
-                if direction == Direction::Write {
-                    explorer.maybe_defer_write(registrations, key);
-                }
-            }
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => {}
+            Delivery::Explored(explorer) => explorer.before_io(registrations, key, direction),
         }
     }
 
@@ -253,7 +303,7 @@ impl Delivery {
         location: SourceLocation,
     ) -> Duration {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => shortest,
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => shortest,
             Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
         }
     }
@@ -261,15 +311,23 @@ impl Delivery {
     /// Records that the loop has blocked until every job below `end` had finished.
     pub(super) fn jobs_have_finished(&self, end: JobId) {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => {}
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => {}
             Delivery::Explored(explorer) => explorer.jobs_have_finished(end),
+        }
+    }
+
+    /// Begins the part of a recording that belongs to the next arrival.
+    #[cold]
+    pub(super) fn begin_segment(&self, number: usize) {
+        if let Delivery::Replayed(replayed) = self {
+            replayed.reader.begin_segment(number);
         }
     }
 
     /// Returns whether something has arrived that a later poll phase will deliver.
     pub(super) fn is_holding(&self) -> bool {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => false,
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => false,
             Delivery::Explored(explorer) => explorer.is_holding(),
         }
     }
@@ -277,7 +335,7 @@ impl Delivery {
     /// Calls `visit` with everything that is kept for a later poll phase.
     pub(super) fn for_each_held(&self, visit: impl FnMut(&Batched)) {
         match self {
-            Delivery::InOrder | Delivery::Journaled(_) => {}
+            Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => {}
             Delivery::Explored(explorer) => explorer.for_each_held(visit),
         }
     }
@@ -285,9 +343,9 @@ impl Delivery {
     /// Removes everything that is kept for a later poll phase.
     pub(super) fn take_held(&self) -> Vec<Batched> {
         match self {
-            Delivery::InOrder => Vec::new(),
+            Delivery::InOrder | Delivery::Recorded { .. } => Vec::new(),
             Delivery::Explored(explorer) => explorer.take_held(),
-            Delivery::Journaled(journaled) => journaled.take_held(),
+            Delivery::Replayed(replayed) => replayed.take_held(),
         }
     }
 }

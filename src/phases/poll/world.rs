@@ -25,6 +25,8 @@ impl PollPhase {
             self.batch_due_completions(cx.clock);
             self.batch_finished_jobs(cx);
             self.batch_world_readiness(host);
+            let signals = host.announce_signals().into_iter().map(Batched::Signal);
+            self.batch.borrow_mut().extend(signals);
             let has_arrivals = !self.batch.borrow().is_empty() || !cx.remote_queue.is_empty();
             let due = self.first_due(wait);
             let is_due = due.is_some_and(|due| due <= cx.clock.now());

@@ -7,6 +7,7 @@
 //! clear timers of one duration again and again; the next timer makes the list a new one, with a new
 //! number and expiry, without a change of the map or of the queue.
 //!
+//! Invariant: the duration of a timer that is linked is that of its list.
 //! Invariant: the entry of a list in the queue is not greater than its expiry and number. An entry
 //! that is smaller is corrected when it has become the first one.
 
@@ -14,51 +15,96 @@ use super::{TimerKey, Timers};
 
 pub(super) type ListKey = usize;
 
-/// No timer, or no list.
-const NIL: usize = usize::MAX;
-
 /// The entry of a list that has never been in the queue. It is greater than all others.
 const NOT_QUEUED: (u64, u64) = (u64::MAX, u64::MAX);
 
 pub(super) struct List {
-    duration_ms: u64,
+    pub(super) duration_ms: u64,
     pub(super) expiry_ms: u64,
     pub(super) serial: u64,
     /// The expiry and the number under which the list is in the queue.
     queued: (u64, u64),
-    head: TimerKey,
-    tail: TimerKey,
+    head: Option<TimerKey>,
+    tail: Option<TimerKey>,
     pub(super) detached: bool,
     pub(super) vacant: bool,
 }
 
 impl List {
     pub(super) fn first(&self) -> Option<TimerKey> {
-        (self.head != NIL).then_some(self.head)
+        self.head
     }
 }
 
 /// Vacant lists are removed when there are more of them than other lists, and more than this.
 const MAX_VACANT: usize = 1_024;
 
-/// The position of a timer in its list. Each number may be [`NIL`].
+/// The position of a timer in its list. While the timer is in none, it contains the duration, which is
+/// otherwise that of the list.
 #[derive(Clone, Copy)]
 pub(super) struct Link {
-    list: ListKey,
-    previous: TimerKey,
-    next: TimerKey,
+    /// The key of the list, [`UNLINKED`] or [`CLEARED`].
+    list: u32,
+    /// The number of the timer before this one, or zero; the upper half of the duration of a timer that is
+    /// not linked.
+    previous: u32,
+    /// The same for the timer after this one, and the lower half.
+    next: u32,
 }
 
+/// The timer is in no list.
+const UNLINKED: u32 = u32::MAX;
+/// The timer is in no list and has no duration.
+const CLEARED: u32 = u32::MAX - 1;
+
 impl Link {
-    pub(super) const NONE: Link = Link {
-        list: NIL,
-        previous: NIL,
-        next: NIL,
+    pub(super) const CLEARED: Link = Link {
+        list: CLEARED,
+        previous: 0,
+        next: 0,
     };
+
+    fn last(list: ListKey, tail: Option<TimerKey>) -> Link {
+        Link {
+            list: list as u32, // `insert_list` checks it
+            previous: tail.map_or(0, TimerKey::number),
+            next: 0,
+        }
+    }
+
+    /// The link of a timer of this duration that is in no list.
+    fn unlinked(duration_ms: u64) -> Link {
+        Link {
+            list: UNLINKED,
+            previous: (duration_ms >> 32) as u32,
+            next: duration_ms as u32,
+        }
+    }
 
     #[inline]
     pub(super) fn is_linked(self) -> bool {
-        self.list != NIL
+        self.list < CLEARED
+    }
+
+    /// Returns whether it was cleared while it was pending.
+    pub(super) fn is_cleared(self) -> bool {
+        self.list == CLEARED
+    }
+
+    pub(super) fn list(self) -> Option<ListKey> {
+        self.is_linked().then_some(self.list as ListKey)
+    }
+
+    /// Returns the duration of a timer that is not linked.
+    pub(super) fn duration_ms(self) -> Option<u64> {
+        let duration_ms = u64::from(self.previous) << 32 | u64::from(self.next);
+        (self.list == UNLINKED).then_some(duration_ms)
+    }
+
+    /// Returns the timers before and after it in its list.
+    pub(super) fn neighbors(self) -> (Option<TimerKey>, Option<TimerKey>) {
+        let [previous, next] = [self.previous, self.next].map(TimerKey::from_number);
+        (previous, next)
     }
 }
 
@@ -83,21 +129,17 @@ impl Timers {
         if self.lists[list].vacant {
             self.begin_list(list, start_ms.saturating_add(duration_ms));
         }
-        Link {
-            list,
-            previous: self.lists[list].tail,
-            next: NIL,
-        }
+        Link::last(list, self.lists[list].tail)
     }
 
     /// Appends a timer to the list of its link.
     #[inline]
     pub(super) fn append(&mut self, key: TimerKey, link: Link) {
-        let list = &mut self.lists[link.list];
-        list.tail = key;
-        match link.previous {
-            NIL => list.head = key,
-            previous => self.timers[previous].link.next = key,
+        let list = &mut self.lists[link.list as ListKey];
+        list.tail = Some(key);
+        match TimerKey::from_number(link.previous) {
+            None => list.head = Some(key),
+            Some(previous) => self.timers[previous].link.next = key.number(),
         }
     }
 
@@ -109,11 +151,15 @@ impl Timers {
             expiry_ms: 0,
             serial: 0,
             queued: NOT_QUEUED,
-            head: NIL,
-            tail: NIL,
+            head: None,
+            tail: None,
             detached: false,
             vacant: true,
         });
+        assert!(
+            list < CLEARED as usize,
+            "a loop has fewer than 2^32 durations"
+        );
         self.vacant_lists += 1;
         self.by_duration.insert(duration_ms, list);
         list
@@ -186,26 +232,35 @@ impl Timers {
     /// expiry and its serial number (R28).
     #[inline(always)] // a part of `clear`
     pub(super) fn unlink(&mut self, key: TimerKey) -> Option<ListKey> {
-        let link = std::mem::replace(&mut self.timers[key].link, Link::NONE);
-        if !link.is_linked() {
-            return None;
+        let timer = &mut self.timers[key];
+        let link = timer.link;
+        let list = link.list()?;
+        timer.link = Link::unlinked(self.lists[list].duration_ms);
+        self.unlink_from(link)
+    }
+
+    /// Removes the timer of this link from its list, as [`unlink`](Timers::unlink) does. The link itself
+    /// is not changed.
+    #[inline(always)] // as above
+    pub(super) fn unlink_from(&mut self, link: Link) -> Option<ListKey> {
+        let list = link.list as ListKey;
+        let (previous, next) = link.neighbors();
+        match next {
+            None => self.lists[list].tail = previous,
+            Some(next) => self.timers[next].link.previous = link.previous,
         }
-        match link.next {
-            NIL => self.lists[link.list].tail = link.previous,
-            next => self.timers[next].link.previous = link.previous,
+        match previous {
+            None => self.lists[list].head = next,
+            Some(previous) => self.timers[previous].link.next = link.next,
         }
-        match link.previous {
-            NIL => self.lists[link.list].head = link.next,
-            previous => self.timers[previous].link.next = link.next,
-        }
-        (link.next == NIL && link.previous == NIL).then_some(link.list)
+        (next.is_none() && previous.is_none()).then_some(list)
     }
 
     /// Ends the list of a duration if it is empty: a ref'd timer that is running was cleared (R29).
     #[cold]
     pub(super) fn end_list_if_empty(&mut self, duration_ms: u64) {
         if let Some(&list) = self.by_duration.get(&duration_ms)
-            && self.lists[list].head == NIL
+            && self.lists[list].head.is_none()
             && !self.lists[list].vacant
         {
             self.end_list(list);

@@ -84,7 +84,7 @@ impl Timers {
     /// Picks the first timer of the visited list, or leaves the list if that is not due.
     fn pick_next(&mut self, list: ListKey, pass: &mut Pass) -> Option<Step> {
         let first = self.lists[list].first();
-        match first.map(|timer| (timer, self.timers[timer].due_ms())) {
+        match first.map(|timer| (timer, self.due_ms(&self.timers[timer]))) {
             Some((timer, due_ms)) if due_ms <= pass.now_ms => {
                 pass.picked = Some(timer); // R34: before the drain, which may refresh or clear it
                 let is_first = !std::mem::replace(&mut pass.picked_a_timer, true);
@@ -127,9 +127,12 @@ impl Timers {
             return None;
         }
         timer.is_running = true;
-        let origin = timer.origin(key);
-        timer.entry = 0;
-        Some(Macrotask::new(timer.work.take(), origin))
+        let work = timer.work.take();
+        let origin = self.origin(key);
+        if origin.entry != 0 {
+            self.entries.remove(&key);
+        }
+        Some(Macrotask::new(work, origin))
     }
 
     /// Ends the call of a timer. An interval is armed again, starting from the clock reading taken
@@ -156,10 +159,12 @@ impl Timers {
         } else {
             Some(macrotask.work) // cleared by its own callback, or replaced
         };
-        match timer.duration_ms {
-            Some(_) if timer.repeat_ms > 0 => {
-                let period_ms = timer.repeat_ms;
-                timer.duration_ms = Some(period_ms);
+        let period_ms = match timer.repeats {
+            true => self.periods.get(&key).copied(),
+            false => None,
+        };
+        match period_ms {
+            Some(period_ms) if !timer.link.is_cleared() => {
                 let start_ms = match was_interval {
                     true => called_at_ms,
                     false => now_ms(), // its own callback has made it one

@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Child;
 use crate::reactor::journal::{Operation, Subject};
 use crate::signal::SignalKind;
+use crate::signal::source::is_harmless;
 
 impl Child {
     /// Sends a signal to the child (Unix only).
@@ -22,6 +23,9 @@ impl Child {
     /// known to have ended.
     #[doc(alias = "kill")]
     pub fn signal(&self, kind: SignalKind) -> io::Result<()> {
+        if self.signal_in_world(kind) {
+            return Ok(());
+        }
         let id = i32::try_from(self.id).ok().and_then(Pid::from_raw);
         let signal = Signal::from_named_raw(kind.as_raw());
         match (id, signal) {
@@ -37,6 +41,21 @@ impl Child {
                 "the child has ended: send signals only before that",
             )),
         }
+    }
+
+    /// Sends a signal to a child of a simulated host. Returns `false` if it is no such child, or has ended.
+    fn signal_in_world(&self, kind: SignalKind) -> bool {
+        let child = self.with_running(|child| {
+            let (host, number) = child.of_world().filter(|_| child.owns_id())?;
+            Some((host.clone(), number))
+        });
+        let Some((host, number)) = child.flatten() else {
+            return false;
+        };
+        if !is_harmless(kind.as_raw()) {
+            host.kill_child(number, kind.as_raw());
+        }
+        true
     }
 
     /// Sends a signal to the child, which a replay does not do.

@@ -7,9 +7,19 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
-use crate::reactor::journal::value::{Input, Output, Value};
+use signal_hook::consts::SIGKILL;
 
-pub(crate) struct Process(Option<Child>);
+use super::RunningChild;
+use crate::reactor::journal::value::{Input, Output, Value};
+use crate::reactor::world::{ChildNumber, Ending, WorldHost};
+
+pub(crate) enum Process {
+    System(Child),
+    /// A child of a replay, which was never started.
+    Replayed,
+    /// A child of a simulated host.
+    World(WorldHost, ChildNumber),
+}
 
 /// The children of loops that have ended.
 static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
@@ -17,29 +27,67 @@ static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 impl Process {
     #[expect(clippy::unnecessary_wraps, reason = "it can fail on Windows")]
     pub(crate) fn new(child: Child, _: impl FnOnce() + Send + 'static) -> io::Result<Process> {
-        Ok(Process(Some(child)))
+        Ok(Process::System(child))
     }
 
     /// Returns a child of a replay, which was never started.
     pub(crate) fn replayed() -> Process {
-        Process(None)
+        Process::Replayed
+    }
+
+    pub(crate) fn of_world(host: WorldHost, child: ChildNumber) -> Process {
+        Process::World(host, child)
     }
 
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.0.as_mut().map_or(Ok(None), Child::try_wait)
+        match self {
+            Process::System(child) => child.try_wait(),
+            Process::Replayed => Ok(None),
+            Process::World(host, child) => Ok(host.child_ending(*child).map(status)),
+        }
     }
 
     pub(super) fn kill(&mut self) -> io::Result<()> {
-        self.0.as_mut().map_or(Ok(()), Child::kill)
+        match self {
+            Process::System(child) => child.kill(),
+            Process::Replayed => Ok(()),
+            Process::World(host, child) => {
+                host.kill_child(*child, SIGKILL);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns the status with which a simulated child has ended.
+fn status(ending: Ending) -> ExitStatus {
+    ExitStatus::from_raw(match ending {
+        Ending::Code(code) => (code & 0xff) << 8,
+        Ending::Signal(number) => number,
+    })
+}
+
+impl RunningChild {
+    /// Returns the host and the number of a child of a simulated host.
+    pub(crate) fn of_world(&self) -> Option<(&WorldHost, ChildNumber)> {
+        match &self.new.process {
+            Process::World(host, child) => Some((host, *child)),
+            Process::System(_) | Process::Replayed => None,
+        }
     }
 }
 
 /// Waits for children that have outlived their loop, each with whether it is to be killed.
 pub(super) fn leave(children: Vec<(Process, bool)>) {
     let mut orphans = Vec::new();
-    for (Process(child), is_killed) in children {
-        let Some(mut child) = child else {
-            continue;
+    for (process, is_killed) in children {
+        let mut child = match process {
+            Process::System(child) => child,
+            Process::World(host, child) if is_killed => {
+                host.kill_child(child, SIGKILL);
+                continue;
+            }
+            Process::World(..) | Process::Replayed => continue,
         };
         if is_killed {
             let _ = child.kill(); // fails if it has ended

@@ -1,12 +1,14 @@
 //! The functions of `std::fs`, made of the operations of a disk in the way in which those of std are
 //! made of system calls on Linux.
 
+use std::collections::BTreeMap;
 use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::errno::{Errno, Result};
 use super::files::FileId;
+use super::inode::InodeNumber;
 use super::volume::ROOT;
 use super::{Attributes, Disk, EntryFacts, Follow, Kind, Node, OpenFlags, Position, Volume};
 
@@ -80,6 +82,17 @@ impl Disk {
 
     pub(crate) fn symlink(&self, original: &Path, link: &Path) -> io::Result<()> {
         Ok(self.lock().symlink(original, link)?)
+    }
+
+    /// Creates the name of a Unix domain socket, and returns the number of its inode.
+    pub(crate) fn create_socket(&self, path: &Path) -> io::Result<InodeNumber> {
+        Ok(self.lock().create_socket(path)?)
+    }
+
+    /// Returns the inode of a Unix domain socket to which the program may connect, or `None` if the path
+    /// leads to something else.
+    pub(crate) fn find_socket(&self, path: &Path) -> io::Result<Option<InodeNumber>> {
+        Ok(self.lock().find_socket(path)?)
     }
 
     pub(crate) fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
@@ -276,7 +289,7 @@ impl Volume {
     fn remove_dir_all(&mut self, path: &Path) -> Result<()> {
         match self.metadata(path, Follow::IfSlash)?.kind {
             Kind::Symlink => self.remove_file(path),
-            Kind::File => Err(Errno::NotADirectory),
+            Kind::File | Kind::Socket => Err(Errno::NotADirectory),
             Kind::Directory => {
                 // std refers to the directory by a descriptor: the path may lead through an entry that
                 // is removed.
@@ -285,7 +298,7 @@ impl Volume {
                     let below = directory.join(&entry.name);
                     match entry.kind {
                         Kind::Directory => self.remove_dir_all(&below)?,
-                        Kind::File | Kind::Symlink => self.remove_file(&below)?,
+                        Kind::File | Kind::Symlink | Kind::Socket => self.remove_file(&below)?,
                     }
                 }
                 match self.remove_dir(path) {
@@ -303,7 +316,7 @@ impl Volume {
             match &mut self.inode_mut(number).node {
                 Node::File(content) => content.sync(),
                 Node::Directory(_) => self.sync_directory(number),
-                Node::Symlink(_) => {}
+                Node::Symlink(_) | Node::Socket => {}
             }
         }
         let mut here = found.parent;
@@ -317,25 +330,42 @@ impl Volume {
         }
     }
 
-    /// Returns the paths of all files and symbolic links, sorted.
+    /// Returns the paths of all files, symbolic links and sockets, sorted.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
+        self.for_each_path(|number, path| {
+            if !self.is_directory(number) {
+                files.push(path.to_owned());
+            }
+        });
+        files.sort();
+        files
+    }
+
+    /// Returns a path of each inode that has one.
+    pub(super) fn paths(&self) -> BTreeMap<InodeNumber, String> {
+        let mut paths = BTreeMap::new();
+        self.for_each_path(|number, path| {
+            paths.insert(number, path.display().to_string());
+        });
+        paths
+    }
+
+    fn for_each_path(&self, mut visit: impl FnMut(InodeNumber, &Path)) {
         let mut directories = vec![(ROOT, PathBuf::from("/"))];
+        visit(ROOT, Path::new("/"));
         while let Some((number, path)) = directories.pop() {
             let Ok(directory) = self.directory(number) else {
                 continue;
             };
             for (name, entry) in &directory.entries {
                 let below = path.join(name);
+                visit(*entry, &below);
                 if self.is_directory(*entry) {
                     directories.push((*entry, below));
-                } else {
-                    files.push(below);
                 }
             }
         }
-        files.sort();
-        files
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::random::Random;
+use crate::reactor::choices::Choices;
 
 pub(super) const PAGE: u64 = 4096;
 
@@ -183,11 +183,18 @@ impl Content {
         self.pending.clear();
     }
 
-    /// Turns the bytes and the length into what is found after a crash.
-    pub(super) fn crash(&mut self, random: &mut Random) {
-        let changes = self.pending.len() as u64;
-        let mut moment = || random.below(changes + 1);
-        let length_at = moment();
+    /// Turns the bytes and the length into what is found after a crash of the file at `path`.
+    pub(super) fn crash(&mut self, choices: &Choices, path: &str) {
+        let changes = self.pending.len();
+        let moment = |what: &dyn Fn() -> String| {
+            let lost = choices.choose(changes + 1, |lost| {
+                let what = what();
+                format!("the crash lost the last {lost} of {changes} changes of {what} of {path}")
+            });
+            (changes - lost) as u64
+        };
+        let moment_of = |sector: u64| moment(&|| format!("sector {sector}"));
+        let length_at = moment(&|| "the length".to_owned());
         let mut sectors = BTreeMap::new();
         let mut length = self.synced.length;
         for (number, change) in self.pending.iter().enumerate() {
@@ -195,7 +202,7 @@ impl Content {
             let longer = match change {
                 Change::Write { offset, bytes } => {
                     for (sector, part) in sectors_of(*offset, bytes.len() as u64) {
-                        if is_before(*sectors.entry(sector).or_insert_with(&mut moment)) {
+                        if is_before(*sectors.entry(sector).or_insert_with(|| moment_of(sector))) {
                             let at = *offset + part.start as u64;
                             self.synced.write(at, &bytes[part]);
                         }
@@ -204,7 +211,7 @@ impl Content {
                 }
                 Change::SetLength(length) => {
                     for sector in self.synced.sectors_after(*length) {
-                        if is_before(*sectors.entry(sector).or_insert_with(&mut moment)) {
+                        if is_before(*sectors.entry(sector).or_insert_with(|| moment_of(sector))) {
                             self.synced.clear_sector(sector, *length);
                         }
                     }
@@ -240,6 +247,11 @@ fn sectors_of(offset: u64, count: u64) -> impl Iterator<Item = (u64, std::ops::R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reactor::choices::Seed;
+
+    fn choices_of(seed: u64) -> Choices {
+        Choices::new(Seed::new(seed))
+    }
 
     fn bytes_of(content: &Content) -> Vec<u8> {
         let mut bytes = vec![0; content.length() as usize];
@@ -292,7 +304,7 @@ mod tests {
             content.sync();
             content.write(0, &[2; 1024]);
             content.write(0, &[3; 10]);
-            content.crash(&mut Random::new(start));
+            content.crash(&choices_of(start), "/file");
             let bytes = bytes_of(&content);
             assert_eq!(bytes.len(), 1024);
             assert!(bytes[10..512].iter().all(|byte| *byte == bytes[10]));
@@ -319,7 +331,7 @@ mod tests {
             content.write(0, b"ab");
             content.sync();
             content.write(2, b"cd");
-            content.crash(&mut Random::new(start));
+            content.crash(&choices_of(start), "/file");
             found.insert(bytes_of(&content));
         }
         // The length and the sector are written in any order.
@@ -336,7 +348,7 @@ mod tests {
             content.sync();
             content.set_length(4);
             content.write(6, b"x");
-            content.crash(&mut Random::new(start));
+            content.crash(&choices_of(start), "/file");
             found.insert(bytes_of(&content));
         }
         let expected: [&[u8]; 8] = [
@@ -359,7 +371,7 @@ mod tests {
             content.write(0, &number.to_le_bytes());
         }
         assert_eq!(content.pending.len(), MAX_PENDING);
-        content.crash(&mut Random::new(1));
+        content.crash(&choices_of(1), "/file");
         let bytes = bytes_of(&content).try_into().unwrap();
         assert!(u32::from_le_bytes(bytes) >= 5000 - MAX_PENDING as u32 - 1);
     }

@@ -1,10 +1,11 @@
 //! Faults of a disk that a test asks for.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::errno::{Errno, Result};
-use super::random::Random;
 use super::volume::{Last, Volume, parts};
+use crate::reactor::choices::{Choices, Seed};
 
 /// An operation of a disk, as the operating system has it.
 ///
@@ -22,7 +23,7 @@ pub enum DiskOperation {
     Sync,
     /// Changing the length of a file.
     SetLength,
-    /// Creating a directory or a link.
+    /// Creating a directory, a link, or the name of a Unix domain socket.
     Create,
     /// Removing a file or a directory.
     Remove,
@@ -172,15 +173,28 @@ impl DiskFault {
         self.operation == operation && self.path.as_ref().is_none_or(is_at)
     }
 
-    fn fires(&mut self, random: &mut Random) -> bool {
+    fn fires(&mut self, choices: &Choices, path: &Path) -> bool {
         self.seen += 1;
         let is_spent = self.times.is_some_and(|times| self.fired >= times);
         if self.seen <= self.after || is_spent {
             return false;
         }
-        let fires = random.is_within(self.probability);
+        let (effect, operation) = (self.effect, self.operation);
+        let describe = || format!("{effect:?} of {operation:?} on {path:?}");
+        let fires = choices.happens(self.probability, describe);
         self.fired += u64::from(fires);
         fires
+    }
+}
+
+/// Prints what the fault is, such as `Error(Io) of Sync on "/log"`.
+impl fmt::Display for DiskFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {:?}", self.effect, self.operation)?;
+        match &self.path {
+            Some(path) => write!(f, " on {path:?}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -197,14 +211,17 @@ fn is_within(path: &Path, outer: &Path) -> bool {
 /// The faults of a disk.
 pub(super) struct Faults {
     installed: Vec<DiskFault>,
-    pub(super) random: Random,
+    pub(super) choices: Choices,
 }
+
+/// The number of the seed of a disk that belongs to no world.
+const WITHOUT_WORLD: u64 = u64::MAX;
 
 impl Default for Faults {
     fn default() -> Faults {
         Faults {
             installed: Vec::new(),
-            random: Random::new(0),
+            choices: Choices::new(Seed::new(WITHOUT_WORLD)),
         }
     }
 }
@@ -221,18 +238,14 @@ impl Faults {
     /// Describes the faults that have never taken effect.
     pub(super) fn unfired(&self) -> Vec<String> {
         let unfired = self.installed.iter().filter(|fault| fault.fired == 0);
-        let describe = |fault: &DiskFault| {
-            let place = fault.path.as_ref();
-            let place = place.map_or(String::new(), |path| format!(" on {path:?}"));
-            let DiskFault {
-                operation,
-                effect,
-                seen,
-                ..
-            } = fault;
-            format!("{effect:?} of {operation:?}{place}, which saw {seen} operations")
-        };
+        let describe = |it: &DiskFault| format!("{it}, which saw {} operations", it.seen);
         unfired.map(describe).collect()
+    }
+
+    /// Describes all faults, each with whether it has taken effect.
+    pub(super) fn outcomes(&self) -> Vec<(String, bool)> {
+        let outcome = |fault: &DiskFault| (fault.to_string(), fault.fired > 0);
+        self.installed.iter().map(outcome).collect()
     }
 }
 
@@ -249,9 +262,9 @@ impl Volume {
         path: &Path,
         Extent(mut count): Extent,
     ) -> Result<usize> {
-        let Faults { installed, random } = &mut self.faults;
+        let Faults { installed, choices } = &mut self.faults;
         for fault in installed {
-            if fault.concerns(operation, path) && fault.fires(random) {
+            if fault.concerns(operation, path) && fault.fires(choices, path) {
                 match fault.effect {
                     Effect::Error(error) => return Err(error.into()),
                     Effect::Short(max_bytes) => count = count.min(max_bytes),

@@ -163,6 +163,9 @@ impl Volume {
         let wanted = [(flags.read, READ), (flags.writes(), WRITE)];
         let wanted = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
         self.check(number, wanted.map(|(_, bit)| bit).sum())?;
+        if kind == Kind::Socket {
+            return Err(Errno::NoSuchDevice);
+        }
         if flags.truncate {
             let now = self.now;
             self.content_mut(number)?.set_length(0);

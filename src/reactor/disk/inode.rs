@@ -1,4 +1,4 @@
-//! Files, directories and symbolic links, and their attributes.
+//! Files, directories, symbolic links and sockets, and their attributes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -31,6 +31,9 @@ pub(super) enum Node {
     File(Content),
     Directory(Directory),
     Symlink(PathBuf),
+    /// The name of a Unix domain socket. The network knows which socket has it.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has these sockets"))]
+    Socket,
 }
 
 pub(super) struct Directory {
@@ -65,6 +68,7 @@ pub(crate) enum Kind {
     File,
     Directory,
     Symlink,
+    Socket,
 }
 
 /// What the metadata of a file consists of.
@@ -101,6 +105,7 @@ impl Inode {
             Node::File(_) => Kind::File,
             Node::Directory(_) => Kind::Directory,
             Node::Symlink(_) => Kind::Symlink,
+            Node::Socket => Kind::Socket,
         }
     }
 
@@ -120,6 +125,7 @@ impl Inode {
             Node::Directory(_) if self.links == 0 => (0, 0, 0),
             Node::Directory(_) => (0, 0, 2 + subdirectories),
             Node::Symlink(target) => (target.as_os_str().len() as u64, 0, self.links),
+            Node::Socket => (0, 0, self.links),
         };
         Attributes {
             inode,

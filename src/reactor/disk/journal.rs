@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 
 use super::inode::{InodeNumber, Kind, Node};
-use super::random::Random;
 use super::volume::{ROOT, Volume};
+use crate::reactor::choices::Choices;
 
 /// The most changes that are pending. The oldest is written back when there are more.
 const MAX_PENDING: usize = 1024;
@@ -135,24 +135,29 @@ impl Volume {
     }
 
     /// Turns the disk into what a restart finds. All descriptors are closed.
-    pub(super) fn crash(&mut self, random: &mut Random) {
+    pub(super) fn crash(&mut self, choices: &Choices) {
         self.crashes += 1;
+        let paths = self.paths();
         for (_, description) in std::mem::take(&mut self.open) {
             self.inode_mut(description.inode).descriptors = 0;
         }
-        for change in self.choose_durable(random) {
+        for change in self.choose_durable(choices, &paths) {
             self.make_durable(change);
         }
         self.reset_entries();
-        for inode in self.inodes.values_mut() {
+        for (number, inode) in &mut self.inodes {
             if let Node::File(content) = &mut inode.node {
-                content.crash(random);
+                content.crash(choices, path_of(&paths, *number));
             }
         }
     }
 
     /// Removes all pending changes, and returns those that a crash keeps.
-    fn choose_durable(&mut self, random: &mut Random) -> Vec<Change> {
+    fn choose_durable(
+        &mut self,
+        choices: &Choices,
+        paths: &BTreeMap<InodeNumber, String>,
+    ) -> Vec<Change> {
         let pending = std::mem::take(&mut self.journal.pending);
         let mut moments = BTreeMap::<InodeNumber, u64>::new();
         for change in &pending {
@@ -160,8 +165,15 @@ impl Volume {
                 *moments.entry(*number).or_default() += 1;
             }
         }
-        for moment in moments.values_mut() {
-            *moment = random.below(*moment + 1);
+        for (number, moment) in &mut moments {
+            let changes = *moment;
+            let options = usize::try_from(changes).map_or(usize::MAX, |changes| changes + 1);
+            *moment -= choices.choose(options, |lost| {
+                let path = path_of(paths, *number);
+                format!(
+                    "the crash lost the last {lost} of {changes} changes of the entries of {path}"
+                )
+            }) as u64;
         }
         let (mut durable, mut lost) = (Vec::new(), Vec::new());
         for change in pending {
@@ -215,4 +227,8 @@ impl Volume {
             inode.durable_links = inode.links;
         }
     }
+}
+
+fn path_of(paths: &BTreeMap<InodeNumber, String>, number: InodeNumber) -> &str {
+    paths.get(&number).map_or("a removed file", String::as_str)
 }

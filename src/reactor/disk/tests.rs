@@ -2,4 +2,5 @@
 
 mod compare;
 mod crashes;
+mod random;
 mod rules;

@@ -68,6 +68,29 @@ impl Volume {
         Ok(())
     }
 
+    /// Creates the name of a Unix domain socket, and returns its inode.
+    pub(super) fn create_socket(&mut self, path: &Path) -> Result<InodeNumber> {
+        self.fault(DiskOperation::Create, path)?;
+        let (found, name) = self.new_entry(path)?;
+        if found.has_slash {
+            return Err(Errno::NotFound);
+        }
+        self.check_editable(found.parent)?;
+        let mode = 0o777 & !self.user.umask;
+        let number = self.add(Node::Socket, mode);
+        self.link_new(found.parent, name, number);
+        Ok(number)
+    }
+
+    /// Returns the inode of a Unix domain socket to which the user may connect, or `None` if the path
+    /// leads to something else.
+    pub(super) fn find_socket(&self, path: &Path) -> Result<Option<InodeNumber>> {
+        let number = self.find(path, Follow::Yes)?;
+        self.check(number, WRITE)?;
+        let is_socket = matches!(self.inode(number).node, Node::Socket);
+        Ok(is_socket.then_some(number))
+    }
+
     pub(super) fn hard_link(&mut self, original: &Path, link: &Path) -> Result<()> {
         self.fault(DiskOperation::Create, link)?;
         let number = self.find(original, Follow::IfSlash)?;
@@ -193,7 +216,7 @@ impl Volume {
     fn check_replaceable(&self, target: InodeNumber, with_directory: bool) -> Result<()> {
         match (&self.inode(target).node, with_directory) {
             (Node::Directory(_), false) => Err(Errno::IsADirectory),
-            (Node::File(_) | Node::Symlink(_), true) => Err(Errno::NotADirectory),
+            (Node::File(_) | Node::Symlink(_) | Node::Socket, true) => Err(Errno::NotADirectory),
             _ => Ok(()),
         }
     }
@@ -223,7 +246,7 @@ impl Volume {
         let number = self.find(path, Follow::IfSlash)?;
         match &self.inode(number).node {
             Node::Symlink(target) => Ok(target.clone()),
-            Node::File(_) | Node::Directory(_) => Err(Errno::InvalidInput),
+            Node::File(_) | Node::Directory(_) | Node::Socket => Err(Errno::InvalidInput),
         }
     }
 

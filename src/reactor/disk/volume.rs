@@ -136,14 +136,14 @@ impl Volume {
     pub(super) fn directory(&self, number: InodeNumber) -> Result<&Directory> {
         match &self.inode(number).node {
             Node::Directory(directory) => Ok(directory),
-            Node::File(_) | Node::Symlink(_) => Err(Errno::NotADirectory),
+            Node::File(_) | Node::Symlink(_) | Node::Socket => Err(Errno::NotADirectory),
         }
     }
 
     pub(super) fn directory_mut(&mut self, number: InodeNumber) -> Result<&mut Directory> {
         match &mut self.inode_mut(number).node {
             Node::Directory(directory) => Ok(directory),
-            Node::File(_) | Node::Symlink(_) => Err(Errno::NotADirectory),
+            Node::File(_) | Node::Symlink(_) | Node::Socket => Err(Errno::NotADirectory),
         }
     }
 
@@ -152,6 +152,7 @@ impl Volume {
             Node::File(content) => Ok(content),
             Node::Directory(_) => Err(Errno::IsADirectory),
             Node::Symlink(_) => Err(Errno::TooManyLinks),
+            Node::Socket => Err(Errno::NoSuchDevice),
         }
     }
 
@@ -170,7 +171,7 @@ impl Volume {
         let live = self.inodes.values().filter(|inode| inode.is_live());
         live.map(|inode| match &inode.node {
             Node::File(content) => content.allocated(),
-            Node::Directory(_) | Node::Symlink(_) => 0,
+            Node::Directory(_) | Node::Symlink(_) | Node::Socket => 0,
         })
         .sum()
     }
@@ -342,7 +343,7 @@ impl Volume {
                 let entries = directory.entries.values();
                 entries.filter(|entry| self.is_directory(**entry)).count()
             }
-            Node::File(_) | Node::Symlink(_) => 0,
+            Node::File(_) | Node::Symlink(_) | Node::Socket => 0,
         };
         inode.attributes(number, subdirectories as u64)
     }

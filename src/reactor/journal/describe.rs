@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::format::{ArrivalRecord, EndReason, JobRecord, Place, Record};
+use super::recorder::SourceName;
 use super::value::{Input, Value};
 use super::{Reader, Subject};
 
@@ -49,8 +50,14 @@ impl Operation {
         Operation::HasWaited,
     ];
 
-    fn of(number: u8) -> Option<Operation> {
-        Operation::ALL.into_iter().find(|it| *it as u8 == number)
+    pub(super) fn of(number: u32) -> Option<Operation> {
+        let mut all = Operation::ALL.into_iter();
+        all.find(|it| *it as u32 == number)
+    }
+
+    /// Returns whether the subject is a source.
+    pub(super) fn is_on_source(self) -> bool {
+        self.words().1 == "source"
     }
 
     /// Returns what is done, and the kind of the subject.
@@ -82,13 +89,13 @@ impl Operation {
 }
 
 /// Returns what the program does in a replay.
-pub(super) fn of_program(operation: Operation, subject: Subject, reader: &Reader) -> String {
+pub(super) fn of_program(operation: Operation, subject: Subject<'_>, reader: &Reader) -> String {
     let (verb, kind) = operation.words();
     match subject {
         Subject::Nothing => verb.to_owned(),
         Subject::Place(location) => format!("{verb} at {location}"),
-        Subject::Number(number) if kind == "source" => {
-            let place = reader.program_source(number);
+        Subject::Source(SourceName { number, .. }) => {
+            let place = reader.program_source(*number);
             let place = place.map_or_else(String::new, |place| format!(", created at {place}"));
             format!("{verb} source {number}{place}")
         }
@@ -132,10 +139,7 @@ pub(super) fn of_end(reason: EndReason) -> &'static str {
     }
 }
 
-fn of_call(operation: u8, subject: u64, result: &[u8], reader: &Reader) -> String {
-    let Some(operation) = Operation::of(operation) else {
-        return format!("an unknown operation of number {operation}");
-    };
+fn of_call(operation: Operation, subject: u64, result: &[u8], reader: &Reader) -> String {
     let (verb, kind) = operation.words();
     let is_kept_alive = || {
         let answer = <std::io::Result<bool>>::decode(&mut Input::new(result));

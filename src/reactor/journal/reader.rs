@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::describe::{self, Operation};
@@ -13,14 +14,14 @@ use super::format::{
     ArrivalRecord, CallResult, EndReason, JobRecord, NotAJournal, Parsed, Place, PollRecord,
     Record, parse,
 };
+use super::segments::{Segment, Segments};
 use super::value::{Input, Output, Value};
 use super::{SourceLocation, Subject};
+use crate::reactor::choices::Choices;
 
 pub(crate) struct Reader {
-    bytes: Vec<u8>,
+    bytes: Rc<[u8]>,
     parsed: Parsed,
-    /// The places at which the sources of the recording were created, by their numbers.
-    sources: Vec<u64>,
     /// The jobs of which a result was recorded.
     jobs: HashSet<u64>,
     next: Cell<usize>,
@@ -28,10 +29,14 @@ pub(crate) struct Reader {
     /// The places at which the sources of the replay were created.
     program_sources: RefCell<Vec<SourceLocation>>,
     divergence: RefCell<Option<Divergence>>,
+    /// The entries into user code that have begun and not ended.
+    steps: RefCell<Vec<String>>,
     /// Whether the run has failed, so that what follows is not compared.
     has_failed: Cell<bool>,
     /// Whether the program has read zeros, because the recording has no payloads.
     has_zeros: Cell<bool>,
+    /// The segments, if other orders are explored.
+    segments: Option<Box<Segments>>,
 }
 
 /// The first difference between a recording and the program that is replayed.
@@ -56,34 +61,125 @@ pub(crate) struct Divergence {
 const RECORDS_BEFORE: usize = 3;
 
 impl Reader {
-    pub(crate) fn new(bytes: Vec<u8>) -> Result<Reader, NotAJournal> {
+    pub(crate) fn new(bytes: Rc<[u8]>) -> Result<Reader, NotAJournal> {
         let parsed = parse(&bytes)?;
-        let (mut sources, mut jobs) = (Vec::new(), HashSet::new());
-        for record in &parsed.records {
-            match record {
-                Record::Call {
-                    operation,
-                    subject,
-                    result,
-                } if *operation == Operation::Register as u8 && is_success(result, &bytes) => {
-                    sources.push(*subject);
-                }
-                Record::Poll(poll) => jobs.extend(poll.arrivals.iter().filter_map(recorded_job)),
-                _ => {}
-            }
-        }
+        let polls = parsed.records.iter().filter_map(|record| match record {
+            Record::Poll(poll) => Some(&poll.arrivals),
+            _ => None,
+        });
+        let jobs = polls.flatten().filter_map(recorded_job).collect();
         Ok(Reader {
             bytes,
             parsed,
-            sources,
             jobs,
             next: Cell::new(0),
             clock: Cell::new(Duration::ZERO),
             program_sources: RefCell::default(),
             divergence: RefCell::new(None),
+            steps: RefCell::default(),
             has_failed: Cell::new(false),
             has_zeros: Cell::new(false),
+            segments: None,
         })
+    }
+
+    /// Explores other orders, of which `segments` knows the parts.
+    pub(crate) fn with_segments(self, segments: Segments) -> Reader {
+        Reader {
+            segments: Some(Box::new(segments)),
+            ..self
+        }
+    }
+
+    /// Returns whether other threads have sent messages to the loop, except for results of jobs.
+    pub(crate) fn has_messages_of_threads(&self) -> bool {
+        let is_of_thread = |arrival: &ArrivalRecord| {
+            !matches!(
+                arrival,
+                ArrivalRecord::Simulated(_)
+                    | ArrivalRecord::Ready(..)
+                    | ArrivalRecord::Signal(_)
+                    | ArrivalRecord::Job(..)
+            )
+        };
+        let mut records = self.parsed.records.iter();
+        records.any(
+            |record| matches!(record, Record::Poll(it) if it.arrivals.iter().any(is_of_thread)),
+        )
+    }
+
+    /// Returns the segments that were learned, once the replay has ended.
+    pub(crate) fn learned(&self) -> Vec<Segment> {
+        let segments = self.segments.as_deref();
+        segments.map_or_else(Vec::new, |segments| {
+            segments.end_learning(self.next.get());
+            segments.map.borrow().clone()
+        })
+    }
+
+    /// Returns what chooses the order, if another one than the recorded is followed.
+    pub(crate) fn choices(&self) -> Option<&Rc<Choices>> {
+        self.segments.as_deref()?.choices.as_ref()
+    }
+
+    /// Returns the number of the first segment of a poll phase, if there are segments.
+    pub(crate) fn segments_of_poll(&self, arrivals: usize) -> Option<usize> {
+        Some(self.segments.as_deref()?.begin_poll(arrivals))
+    }
+
+    /// Begins the segment of the arrival that is delivered next, or of the rest of the turn.
+    pub(crate) fn begin_segment(&self, number: usize) {
+        let Some(segments) = &self.segments else {
+            return;
+        };
+        if self.has_diverged() || self.has_failed.get() || !self.is_segment_complete() {
+            return;
+        }
+        match segments.begin(number, self.next.get()) {
+            Some(start) => self.next.set(start),
+            None => self.diverge("an arrival after the end of the recorded run".to_owned()),
+        }
+    }
+
+    /// Returns whether the program has done everything that the current segment contains. Otherwise it is
+    /// not followed.
+    fn is_segment_complete(&self) -> bool {
+        let following = |it: &&Segments| !it.is_learning() && !it.is_over();
+        let Some(segments) = self.segments.as_deref().filter(following) else {
+            return true;
+        };
+        self.skip_labels(segments);
+        let is_complete = self.next.get() == segments.end() && segments.has_all_jobs();
+        if !is_complete {
+            self.diverge("the end of what it does for this arrival".to_owned());
+        }
+        is_complete
+    }
+
+    /// Skips labels, which may differ in another order.
+    fn skip_labels(&self, segments: &Segments) {
+        let records = &self.parsed.records;
+        let mut next = self.next.get();
+        while next < segments.end() && matches!(records.get(next), Some(Record::Label { .. })) {
+            next += 1;
+        }
+        self.next.set(next);
+    }
+
+    /// Returns the number of a recorded source in the program.
+    pub(crate) fn program_source_of(&self, recorded: u64) -> Option<u64> {
+        match &self.segments {
+            Some(segments) => segments.program_source(recorded),
+            None => Some(recorded),
+        }
+    }
+
+    /// Returns the number of a recorded job in the program.
+    pub(crate) fn program_job_of(&self, recorded: u64) -> Option<u64> {
+        match &self.segments {
+            Some(segments) => segments.program_job(recorded),
+            None => Some(recorded),
+        }
     }
 
     pub(crate) fn settings(&self) -> &[u8] {
@@ -111,7 +207,16 @@ impl Reader {
                 out.byte(0);
                 out.number(*number);
             }
+            CallResult::Contents(range) => {
+                out.byte(0);
+                out.number(range.len() as u64);
+                out.bytes.extend_from_slice(self.bytes(range));
+            }
             CallResult::WouldBlock => io::Error::from(io::ErrorKind::WouldBlock).encode(&mut out),
+            CallResult::Answer(answer) => {
+                out.byte(0);
+                answer.encode(&mut out);
+            }
         }
         Cow::Owned(out.into_bytes())
     }
@@ -132,7 +237,15 @@ impl Reader {
 
     /// Returns whether a result of the job was recorded, so that it must not run.
     pub(crate) fn has_result_of(&self, job: u64) -> bool {
-        self.jobs.contains(&job)
+        let Some(segments) = &self.segments else {
+            return self.jobs.contains(&job);
+        };
+        let recorded = segments.submit(job);
+        if recorded.is_none() && !self.has_diverged() && !self.has_failed.get() {
+            self.diverge(format!("the submission of job {job}"));
+        }
+        // After a divergence no job runs.
+        recorded.is_none_or(|recorded| self.jobs.contains(&recorded))
     }
 
     pub(crate) fn last_now(&self) -> Duration {
@@ -140,20 +253,39 @@ impl Reader {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        let program = || "a reading of the clock".to_owned();
+        let program = || match self.steps.borrow().last() {
+            Some(step) => format!("a reading of the clock in the {step}"),
+            None => "a reading of the clock by the loop".to_owned(),
+        };
         let reading = self.expect(program, |record| match record {
             Record::Clock(now) => Some(*now),
             _ => None,
         });
         if let Some(now) = reading {
-            self.clock.set(now);
+            // In another order than the recorded one the clock stands still instead of going back.
+            self.clock.set(now.max(self.clock.get()));
         }
         self.clock.get()
     }
 
+    /// Notes that an entry into user code has begun, for the report of a divergence that has no place.
+    pub(crate) fn begin_step(&self, step: String) {
+        self.steps.borrow_mut().push(step);
+    }
+
+    pub(crate) fn end_step(&self) {
+        self.steps.borrow_mut().pop();
+    }
+
     /// Returns the next poll phase of the recording.
     pub(crate) fn poll(&self) -> Option<&PollRecord> {
-        let poll = self.expect(
+        if !self.has_diverged() && !self.has_failed.get() && !self.is_segment_complete() {
+            return None;
+        }
+        if let Some(segments) = &self.segments {
+            segments.end_learning(self.next.get());
+        }
+        let poll = self.expect_next(
             || "a poll phase".to_owned(),
             |record| match record {
                 Record::Poll(poll) => Some(poll),
@@ -161,7 +293,7 @@ impl Reader {
             },
         )?;
         if let Some(now) = poll.now {
-            self.clock.set(now);
+            self.clock.set(now.max(self.clock.get()));
         }
         Some(poll)
     }
@@ -194,18 +326,25 @@ impl Reader {
     pub(super) fn call<T>(
         &self,
         operation: Operation,
-        subject: Subject,
+        subject: Subject<'_>,
         take: impl FnOnce(Input<'_>) -> Option<T>,
     ) -> Option<T> {
         let program = || describe::of_program(operation, subject, self);
+        let recorded_subject = self.recorded_subject(operation, subject);
         let result = self.expect(program, |record| match record {
             Record::Call {
                 operation: recorded,
                 subject: of,
                 result,
-            } if *recorded == operation as u8 && is_same(operation, subject, *of) => Some(result),
+            } if *recorded == operation && is_same(operation, recorded_subject, *of) => {
+                Some(result)
+            }
             _ => None,
         })?;
+        if operation == Operation::StartChild && !self.may_start_child() {
+            self.diverge(format!("{}, in another order", program()));
+            return None;
+        }
         let bytes = self.result_bytes(result);
         let result = take(Input::new(&bytes));
         if result.is_none() {
@@ -218,11 +357,43 @@ impl Reader {
             && let Subject::Place(location) = subject
         {
             self.program_sources.borrow_mut().push(location);
+            if let Some(segments) = &self.segments {
+                let record = self.next.get() - 1;
+                let sources = &self.parsed.sources;
+                let number = sources.partition_point(|it| it.record < record);
+                segments.sources.borrow_mut().push(number as u64);
+            }
         }
         result
     }
 
+    /// Returns a subject with the number that it has in the recording.
+    fn recorded_subject<'a>(&self, operation: Operation, subject: Subject<'a>) -> Subject<'a> {
+        let Some(segments) = &self.segments else {
+            return subject;
+        };
+        let recorded = match subject {
+            Subject::Source(source) => segments.recorded_source(source.number),
+            Subject::Number(job) if operation == Operation::CancelJob => segments.recorded_job(job),
+            _ => return subject,
+        };
+        Subject::Number(recorded.unwrap_or(u64::MAX))
+    }
+
+    /// Returns whether children are started in the order of the recording, by which they are numbered.
+    fn may_start_child(&self) -> bool {
+        let record = self.next.get();
+        let last = self
+            .segments
+            .as_ref()
+            .map(|it| it.last_child.replace(record));
+        last.is_none_or(|last| last < record)
+    }
+
     pub(super) fn label(&self, text: &str, location: SourceLocation) {
+        if self.choices().is_some() {
+            return; // labels may differ in another order
+        }
         let program = || format!("the label {text:?} at {location}");
         self.expect(program, |record| match record {
             Record::Label { text: recorded, .. } if recorded == text => Some(()),
@@ -230,8 +401,28 @@ impl Reader {
         });
     }
 
-    /// Takes the next record if it is what the program asks for.
+    /// Takes the next record of the current segment if it is what the program asks for.
     fn expect<'a, T>(
+        &'a self,
+        program: impl FnOnce() -> String,
+        accept: impl FnOnce(&'a Record) -> Option<T>,
+    ) -> Option<T> {
+        let following = |it: &&Segments| !it.is_learning() && !it.is_over();
+        let is_over = match self.segments.as_deref().filter(following) {
+            Some(segments) => {
+                self.skip_labels(segments);
+                self.next.get() >= segments.end()
+            }
+            None => false,
+        };
+        self.expect_next(
+            program,
+            |record| if is_over { None } else { accept(record) },
+        )
+    }
+
+    /// Takes the next record if it is what the program asks for.
+    fn expect_next<'a, T>(
         &'a self,
         program: impl FnOnce() -> String,
         accept: impl FnOnce(&'a Record) -> Option<T>,
@@ -292,7 +483,7 @@ impl Reader {
     /// Returns where a source of the recording was created.
     pub(super) fn recorded_source(&self, number: u64) -> Option<&Place> {
         let number = usize::try_from(number).ok()?;
-        self.place(*self.sources.get(number)?)
+        self.place(self.parsed.sources.get(number)?.place?)
     }
 
     /// Returns where a source of the replay was created.
@@ -302,16 +493,9 @@ impl Reader {
     }
 }
 
-fn is_success(result: &CallResult, bytes: &[u8]) -> bool {
-    match result {
-        CallResult::Bytes(range) => bytes[range.clone()].first() == Some(&0),
-        CallResult::Number(_) => true,
-        CallResult::WouldBlock => false,
-    }
-}
-
-fn is_same(operation: Operation, subject: Subject, recorded: u64) -> bool {
+fn is_same(operation: Operation, subject: Subject<'_>, recorded: u64) -> bool {
     match subject {
+        Subject::Source(source) => source.number == recorded,
         Subject::Number(number) => !operation.has_stable_subject() || number == recorded,
         Subject::Nothing | Subject::Place(_) => true,
     }

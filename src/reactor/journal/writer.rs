@@ -1,22 +1,19 @@
-//! The side of a journal that records.
+//! Where the blocks of a recording go.
 //!
-//! Records are collected in a block, which is appended to a file or to a ring of blocks in memory when
-//! it is full. A writer never reports an error to the loop: a file that cannot be written ends the
-//! recording, and the error is kept for the owner of the journal.
+//! A block is appended to a file, or to a ring of blocks in memory. A writer never reports an error to the
+//! loop: a file that cannot be written ends the recording, and the error is kept for the owner of the
+//! journal.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::SourceLocation;
-use super::format::{BLOCK_HEAD, MAGIC, VERSION, check_of};
+use super::format::{BLOCK_HEAD, MAGIC, VERSION, check_of, put_place, put_record};
 use super::value::Output;
-
-/// The length from which a block is complete.
-const BLOCK: usize = 16 << 10;
 
 /// What a journal records, and where.
 #[derive(Debug, Clone)]
@@ -33,15 +30,11 @@ pub(crate) struct WriterSettings {
 pub(super) struct Writer {
     settings: WriterSettings,
     head: Vec<u8>,
-    out: Output,
-    last_reading: Duration,
     sink: Sink,
     /// By the address of the location.
     places: HashMap<usize, u64>,
     listed: Vec<SourceLocation>,
     has_ended: bool,
-    /// The length of the last block when the recording ended.
-    end: usize,
     error: Option<io::Error>,
 }
 
@@ -51,7 +44,8 @@ enum Sink {
         written: usize,
     },
     Ring {
-        blocks: VecDeque<Vec<u8>>,
+        /// Without their heads, which are made when they are saved.
+        blocks: VecDeque<Vec<u32>>,
         bytes: usize,
         has_start: bool,
     },
@@ -86,127 +80,73 @@ impl Writer {
                 has_start: true,
             },
         };
-        out.payloads = settings.payloads;
-        out.bytes.reserve(2 * BLOCK);
         Ok(Writer {
             settings,
             head,
-            out,
-            last_reading: Duration::ZERO,
             sink,
             places: HashMap::new(),
             listed: Vec::new(),
             has_ended: false,
-            end: 0,
             error: None,
         })
     }
 
-    /// Returns where a record is to be appended.
-    #[inline]
-    pub(super) fn out(&mut self) -> &mut Output {
-        &mut self.out
+    pub(super) fn is_to_file(&self) -> bool {
+        matches!(self.sink, Sink::File { .. })
     }
 
-    /// Ends a record.
-    #[inline]
-    pub(super) fn end_record(&mut self) {
-        if self.out.bytes.len() >= BLOCK || self.has_ended {
-            self.end_full_block();
-        }
+    /// Returns whether nothing more is to be recorded.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
-    #[cold]
-    fn end_full_block(&mut self) {
-        match self.has_ended {
-            true => self.out.bytes.truncate(self.end), // what follows a failure is not recorded
-            false => self.end_block(),
-        }
+    pub(super) fn end(&mut self) {
+        self.has_ended = true;
     }
 
-    /// Appends a call that returned a number.
-    #[inline]
-    pub(super) fn number(&mut self, tag: u8, subject: u64, number: u64) {
-        if subject < 0x80 && number < 0x4000 {
-            // The usual case is appended at once, with a number of two bytes.
-            let (low, high) = (number as u8 | 0x80, (number >> 7) as u8);
-            let record = [tag, subject as u8, low, high];
-            self.out.bytes.extend_from_slice(&record);
-        } else {
-            self.out.byte(tag);
-            self.out.number(subject);
-            self.out.number(number);
-        }
-        self.end_record();
-    }
-
-    /// Appends a call that would have blocked.
-    #[inline]
-    pub(super) fn would_block(&mut self, tag: u8, subject: u64) {
-        if subject < 0x80 {
-            self.out.bytes.extend_from_slice(&[tag, subject as u8]);
-        } else {
-            self.out.byte(tag);
-            self.out.number(subject);
-        }
-        self.end_record();
-    }
-
-    /// Appends a poll phase in which one source has become ready.
-    #[inline]
-    pub(super) fn ready(&mut self, source: u64, flags: u8) {
-        if source < 0x80 {
-            let record = [2, 1 << 2, 8, source as u8, flags];
-            self.out.bytes.extend_from_slice(&record);
-        } else {
-            self.out.bytes.extend_from_slice(&[2, 1 << 2, 8]);
-            self.out.number(source);
-            self.out.byte(flags);
-        }
-        self.end_record();
-    }
-
-    #[inline]
-    pub(super) fn clock(&mut self, now: Duration) {
-        let passed = now.saturating_sub(self.last_reading);
-        self.last_reading = now;
-        self.out.byte(1);
-        self.out
-            .number(passed.as_secs() * 1_000_000_000 + u64::from(passed.subsec_nanos()));
-        self.end_record();
-    }
-
-    /// Returns the number of a place, which is recorded before its first use.
-    pub(super) fn place(&mut self, location: SourceLocation) -> u64 {
+    /// Returns the number of a place, and whether it is a new one, which the caller records.
+    pub(super) fn place(&mut self, location: SourceLocation) -> (u64, bool) {
         let address = std::ptr::from_ref(location).addr();
         if let Some(id) = self.places.get(&address) {
-            return *id;
+            return (*id, false);
         }
         let id = self.listed.len() as u64;
         self.places.insert(address, id);
         self.listed.push(location);
-        put_place(&mut self.out, id, location);
-        id
+        (id, true)
     }
 
-    /// Appends the block to the file or to the ring.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn end_block(&mut self) {
-        if self.out.bytes.is_empty() {
-            return;
+    /// Appends a block.
+    pub(super) fn end_block(&mut self, words: &[Cell<u32>]) {
+        if !words.is_empty() {
+            let mut block = Vec::with_capacity(words.len());
+            let (parts, rest) = words.as_chunks::<32>(); // copied with vector instructions
+            for part in parts {
+                block.extend_from_slice(&part.each_ref().map(Cell::get));
+            }
+            block.extend(rest.iter().map(Cell::get));
+            self.append(block);
         }
-        let block = with_head(&self.out.bytes);
-        self.out.bytes.clear();
-        self.last_reading = Duration::ZERO; // so that a reader can begin at any block
+    }
+
+    /// Appends a block with one record that fits into no other.
+    pub(super) fn long_block(&mut self, word: u32, bytes: &[u8]) {
+        let mut block = Vec::with_capacity(bytes.len() + 8);
+        put_record(&mut block, word, bytes);
+        let (words, _) = block.as_chunks::<4>();
+        self.append(words.iter().copied().map(u32::from_le_bytes).collect());
+    }
+
+    fn append(&mut self, block: Vec<u32>) {
+        let length = length_of(&block);
         match &mut self.sink {
             Sink::File { file, written } => {
-                let is_full = *written + block.len() > self.settings.limit;
+                *written += length;
+                let is_full = *written > self.settings.limit;
                 let result = match is_full {
-                    true => file.write_all(&with_head(&[6, 1])),
-                    false => file.write_all(&block),
+                    true => write_block(file, &end_record(1)),
+                    false => write_block(file, &bytes_of(&block)),
                 };
-                *written += block.len();
                 if result.is_err() || is_full {
                     self.error = result.err();
                     self.sink = Sink::Closed;
@@ -217,10 +157,10 @@ impl Writer {
                 bytes,
                 has_start,
             } => {
-                *bytes += block.len();
+                *bytes += length;
                 blocks.push_back(block);
                 while *bytes > self.settings.limit && blocks.len() > 1 {
-                    *bytes -= blocks.pop_front().map_or(0, |block| block.len());
+                    *bytes -= blocks.pop_front().map_or(0, |block| length_of(&block));
                     *has_start = false;
                 }
             }
@@ -228,19 +168,8 @@ impl Writer {
         }
     }
 
-    /// Writes the last block. The loop has ended if `is_end`.
-    pub(super) fn flush(&mut self, is_end: bool) {
-        if is_end && !self.has_ended {
-            self.has_ended = true;
-            self.out.bytes.extend([6, 0]);
-        }
-        if matches!(self.sink, Sink::File { .. }) {
-            self.end_block();
-        }
-    }
-
-    /// Writes the ring to a file.
-    pub(super) fn save(&mut self, path: &Path) -> io::Result<()> {
+    /// Writes the ring to a file, and then the block that is being filled.
+    pub(super) fn save(&self, path: &Path, words: &[Cell<u32>]) -> io::Result<()> {
         let Sink::Ring {
             blocks, has_start, ..
         } = &self.sink
@@ -252,62 +181,43 @@ impl Writer {
         let mut file = io::BufWriter::new(File::create(path)?);
         file.write_all(&file_head(*has_start, &self.head))?;
         if !has_start {
-            let mut places = Output::default();
+            let mut places = Vec::new();
             for (id, location) in self.listed.iter().enumerate() {
-                put_place(&mut places, id as u64, location);
+                let mut place = Output::default();
+                put_place(&mut place, id as u64, location);
+                put_record(&mut places, 0, &place.bytes);
             }
-            file.write_all(&with_head(&places.bytes))?;
+            write_block(&mut file, &places)?;
         }
         for block in blocks {
-            file.write_all(block)?;
+            write_block(&mut file, &bytes_of(block))?;
         }
-        let mut last = self.out.bytes.clone();
         if !self.has_ended {
-            last.extend([6, 2]);
-        }
-        if !last.is_empty() {
-            file.write_all(&with_head(&last))?;
+            let words: Vec<_> = words.iter().map(Cell::get).collect();
+            let mut last = bytes_of(&words);
+            last.extend(end_record(2));
+            write_block(&mut file, &last)?;
         }
         file.flush()
     }
 
-    /// Ends the recording, because the run has failed.
-    pub(super) fn failed(&mut self) {
-        if self.has_ended {
+    /// Writes the recording of a run that has failed to the file of the settings.
+    pub(super) fn save_failed(&mut self) {
+        let Some(path) = &self.settings.on_failure else {
             return;
-        }
-        self.has_ended = true;
-        self.out.bytes.extend([6, 3]);
-        self.end = self.out.bytes.len();
-        match self.settings.on_failure.clone() {
-            Some(path) => {
-                if let Err(error) = self.save(&path) {
-                    eprintln!(
-                        "nodeloop: the recording of the failed run could not be written to {}: {error}",
-                        path.display()
-                    );
-                    self.error = Some(error);
-                }
-            }
-            None if matches!(self.sink, Sink::File { .. }) => {
-                self.end_block();
-                self.end = 0;
-            }
-            None => {}
+        };
+        if let Err(error) = self.save(path, &[]) {
+            eprintln!(
+                "nodeloop: the recording of the failed run could not be written to {}: {error}",
+                path.display()
+            );
+            self.error = Some(error);
         }
     }
 
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
     }
-}
-
-fn put_place(out: &mut Output, id: u64, location: SourceLocation) {
-    out.byte(4);
-    out.number(id);
-    out.text(location.file().as_bytes());
-    out.number(u64::from(location.line()));
-    out.number(u64::from(location.column()));
 }
 
 fn file_head(has_start: bool, settings: &[u8]) -> Vec<u8> {
@@ -319,10 +229,31 @@ fn file_head(has_start: bool, settings: &[u8]) -> Vec<u8> {
     head.bytes
 }
 
-fn with_head(records: &[u8]) -> Vec<u8> {
-    let mut block = Vec::with_capacity(BLOCK_HEAD + records.len());
-    block.extend_from_slice(&(records.len() as u32).to_le_bytes());
-    block.extend_from_slice(&check_of(records).to_le_bytes());
-    block.extend_from_slice(records);
-    block
+/// Returns the record of an end (`format.rs`).
+fn end_record(reason: u8) -> Vec<u8> {
+    let mut record = Vec::new();
+    put_record(&mut record, 0, &[6, reason]);
+    record
+}
+
+/// Returns how many bytes a block takes.
+fn length_of(block: &[u32]) -> usize {
+    BLOCK_HEAD + 4 * block.len()
+}
+
+fn bytes_of(words: &[u32]) -> Vec<u8> {
+    let mut bytes = vec![0; 4 * words.len()];
+    let (places, _) = bytes.as_chunks_mut::<4>();
+    for (place, word) in places.iter_mut().zip(words) {
+        *place = word.to_le_bytes();
+    }
+    bytes
+}
+
+fn write_block(file: &mut impl Write, records: &[u8]) -> io::Result<()> {
+    let mut head = [0; BLOCK_HEAD];
+    head[..4].copy_from_slice(&(records.len() as u32).to_le_bytes());
+    head[4..].copy_from_slice(&check_of(records).to_le_bytes());
+    file.write_all(&head)?;
+    file.write_all(records)
 }

@@ -5,63 +5,94 @@ use mio::event::Event;
 
 use crate::reactor::remote_queue::SourceEvent;
 
-/// What an event reports about a source.
+/// What an event reports about a source: a set of the constants.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Readiness {
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-    /// The peer will send no more, or an error is pending: reading never blocks again.
-    pub(crate) read_closed: bool,
-    pub(crate) write_closed: bool,
-}
+pub(crate) struct Readiness(u8);
 
 impl Readiness {
+    const READABLE: u8 = 1;
+    const WRITABLE: u8 = 2;
+    /// The peer will send no more, or an error is pending: reading never blocks again.
+    const READ_CLOSED: u8 = 4;
+    const WRITE_CLOSED: u8 = 8;
+    /// The poll phase serves the source again without an event.
+    const SERVED_AGAIN: u8 = 16;
+
+    /// Creates a set: readable, writable, closed for reading, closed for writing.
+    pub(crate) fn new(flags: [bool; 4]) -> Readiness {
+        let flags = flags.into_iter().rev();
+        Readiness(flags.fold(0, |bits, flag| bits << 1 | u8::from(flag)))
+    }
+
     pub(crate) fn of(event: &Event) -> Readiness {
         let read_closed = event.is_read_closed() || event.is_error();
         let write_closed = event.is_write_closed() || event.is_error();
-        Readiness {
-            readable: event.is_readable() || read_closed,
-            writable: event.is_writable() || write_closed,
-            read_closed,
-            write_closed,
-        }
+        let readable = event.is_readable() || read_closed;
+        let writable = event.is_writable() || write_closed;
+        Readiness::new([readable, writable, read_closed, write_closed])
     }
 
     /// Returns what the thread of a source has reported.
     pub(crate) fn reported(event: SourceEvent) -> Readiness {
-        let (read_closed, write_closed) = (
-            event == SourceEvent::ReadClosed,
-            event == SourceEvent::WriteClosed,
-        );
-        Readiness {
-            readable: event == SourceEvent::Readable || read_closed,
-            writable: event == SourceEvent::Writable || write_closed,
-            read_closed,
-            write_closed,
-        }
+        Readiness(match event {
+            SourceEvent::Readable => Readiness::READABLE,
+            SourceEvent::ReadClosed => Readiness::READABLE | Readiness::READ_CLOSED,
+            SourceEvent::Writable => Readiness::WRITABLE,
+            SourceEvent::WriteClosed => Readiness::WRITABLE | Readiness::WRITE_CLOSED,
+        })
+    }
+
+    /// Returns the lowest four bits, which a journal contains.
+    #[inline]
+    pub(crate) fn bits(self) -> u8 {
+        self.0 & 15
+    }
+
+    pub(crate) fn of_bits(bits: u8) -> Readiness {
+        Readiness(bits & 15)
     }
 
     pub(crate) fn readable() -> Readiness {
-        Readiness {
-            readable: true,
-            ..Readiness::default()
-        }
+        Readiness(Readiness::READABLE)
     }
 
     pub(crate) fn writable() -> Readiness {
-        Readiness {
-            writable: true,
-            ..Readiness::default()
-        }
+        Readiness(Readiness::WRITABLE)
+    }
+
+    pub(super) fn served_again(self) -> Readiness {
+        Readiness(self.0 | Readiness::SERVED_AGAIN)
+    }
+
+    pub(crate) fn is_served_again(self) -> bool {
+        self.has(Readiness::SERVED_AGAIN)
+    }
+
+    pub(crate) fn is_readable(self) -> bool {
+        self.has(Readiness::READABLE)
+    }
+
+    pub(crate) fn is_writable(self) -> bool {
+        self.has(Readiness::WRITABLE)
+    }
+
+    pub(crate) fn is_read_closed(self) -> bool {
+        self.has(Readiness::READ_CLOSED)
+    }
+
+    pub(crate) fn is_write_closed(self) -> bool {
+        self.has(Readiness::WRITE_CLOSED)
+    }
+
+    #[inline]
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
     }
 
     /// Returns the part of an event that concerns the writer, if any.
     pub(super) fn write_half(self) -> Option<Readiness> {
-        self.writable.then_some(Readiness {
-            readable: false,
-            read_closed: false,
-            ..self
-        })
+        let half = self.0 & (Readiness::WRITABLE | Readiness::WRITE_CLOSED);
+        self.is_writable().then_some(Readiness(half))
     }
 }
 
@@ -95,6 +126,12 @@ pub(super) fn index_of(token: Token) -> usize {
 
 pub(super) fn generation_of(token: Token) -> usize {
     token.0 >> INDEX_BITS
+}
+
+/// Returns the slot of a source, and its generation.
+#[inline]
+pub(crate) fn parts_of(token: Token) -> (usize, usize) {
+    (index_of(token), generation_of(token))
 }
 
 pub(super) fn next_generation(generation: usize) -> usize {

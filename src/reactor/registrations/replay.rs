@@ -1,4 +1,4 @@
-//! The numbers by which a journal names sources, and sources that only a replay knows.
+//! What names a source in a journal, and sources that only a replay knows.
 //!
 //! Sources are numbered in the order in which they are registered, which a replay repeats.
 
@@ -7,18 +7,20 @@ use std::io;
 use mio::event::Source;
 use mio::{Interest, Token};
 
-use super::readiness::{generation_of, index_of, signal_of};
+use super::readiness::{parts_of, signal_of};
 use super::{RegistrationKey, Registrations, slot_of};
+
+impl RegistrationKey {
+    /// Returns the slot of the source, and the generation of the slot.
+    pub(crate) fn parts(self) -> (usize, usize) {
+        parts_of(self.0)
+    }
+}
 
 impl Registrations {
     /// Makes the sources known to this table only, for the replay of a recording.
     pub(crate) fn set_replayed(&mut self) {
         self.replayed = Some(Vec::new());
-    }
-
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.created += 1;
-        self.created - 1
     }
 
     /// Registers a source with the operating system, or only here.
@@ -46,18 +48,17 @@ impl Registrations {
         }
     }
 
-    /// Returns the number of a source, and whether it is known to be closed for reading; `None` if it
-    /// is no longer registered.
-    pub(crate) fn number_of(&self, token: Token) -> Option<(u64, bool)> {
-        let slot = self.slots.get(index_of(token))?;
-        (slot.generation == generation_of(token)).then_some((slot.number, slot.read.closed))
+    /// Returns the slot of a source, and whether it is known to be closed for reading; `None` if it is no
+    /// longer registered.
+    pub(crate) fn slot_of(&self, token: Token) -> Option<(usize, bool)> {
+        let (index, generation) = parts_of(token);
+        let slot = self.slots.get(index)?;
+        (slot.generation == generation).then_some((index, slot.read.closed))
     }
 
-    /// Returns the number of a source that was just registered.
-    pub(crate) fn number_of_key(&self, key: RegistrationKey) -> u64 {
-        self.slots
-            .get(index_of(key.token()))
-            .map_or(0, |slot| slot.number)
+    /// Returns how many sources were registered before the last one.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.created - 1
     }
 
     /// Returns the token of a source of a replay by its number.

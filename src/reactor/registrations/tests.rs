@@ -62,18 +62,10 @@ fn one_pass_over_the_events_serves_all_exhausted_sources() {
 #[test]
 fn an_event_of_an_exhausted_source_keeps_its_write_half_and_its_end() {
     let (mut registrations, keys) = exhausted_sources();
-    let (key, event) = (
-        keys[7],
-        Readiness {
-            readable: true,
-            writable: true,
-            read_closed: true,
-            write_closed: false,
-        },
-    );
+    let (key, event) = (keys[7], Readiness::new([true, true, true, false]));
     let mut reported = Vec::new();
     registrations.merge_events([(key.0, event)].into_iter(), |token, readiness| {
-        reported.push((token, readiness.readable, readiness.writable));
+        reported.push((token, readiness.is_readable(), readiness.is_writable()));
     });
     assert_eq!(reported.len(), SOURCES + 1);
     assert_eq!(reported[7], (key.0, true, false));
@@ -85,7 +77,7 @@ fn an_event_of_an_exhausted_source_keeps_its_write_half_and_its_end() {
     // The next event is reported whole.
     let mut again = 0;
     registrations.merge_events([(key.0, event)].into_iter(), |_, readiness| {
-        again += usize::from(readiness.readable && readiness.writable);
+        again += usize::from(readiness.is_readable() && readiness.is_writable());
     });
     assert_eq!(again, 1);
 }
@@ -94,10 +86,7 @@ fn an_event_of_an_exhausted_source_keeps_its_write_half_and_its_end() {
 /// the next poll phase.
 #[test]
 fn the_end_of_a_stream_belongs_to_the_event_or_to_the_next_poll_phase() {
-    let ends = Readiness {
-        read_closed: true,
-        ..Readiness::readable()
-    };
+    let ends = Readiness::new([true, false, true, false]);
     for taken in [Taken::ShortRead, Taken::All] {
         for stream_end in [StreamEnd::SameEvent, StreamEnd::NextPollPhase] {
             let poll = mio::Poll::new().unwrap();
@@ -109,7 +98,7 @@ fn the_end_of_a_stream_belongs_to_the_event_or_to_the_next_poll_phase() {
             registrations.deliver(key.0, ends);
             assert!(registrations.consume_budget(key, taken).is_none());
             let waits = stream_end == StreamEnd::NextPollPhase;
-            assert_eq!(registrations.readiness(key).unwrap().readable, !waits);
+            assert_eq!(registrations.readiness(key).unwrap().is_readable(), !waits);
             assert_eq!(registrations.has_source_to_serve(), waits);
         }
     }

@@ -33,25 +33,22 @@ impl Network {
     }
 
     /// Starts to connect a socket. A refusal within the host is an error at once, as on Linux.
-    pub(super) fn connect(&mut self, id: SocketId, to: Address) -> Result<(), Errno> {
+    pub(super) fn connect(&mut self, id: SocketId, to: SocketAddr) -> Result<(), Errno> {
         let socket = self.socket(id)?;
         let host = socket.host;
         if !matches!(socket.role, Role::Unconnected) {
             return Err(Errno::AlreadyConnected);
         }
-        let to_host = match &to {
-            Address::Inet(address) => self
-                .host_at(host, address.ip())
-                .ok_or(Errno::HostUnreachable)?,
-            Address::Unix(_) => host,
-        };
-        let from = self.local_for(id, &to)?;
+        let to_host = self.host_at(host, to.ip());
+        let to_host = to_host.ok_or(Errno::HostUnreachable)?;
+        let from = self.local_for(id, to)?;
         let socket = self.socket(id)?;
         socket.local = Some(from.clone());
         let room = socket.options.recv_buffer;
-        let stream = Stream::new(StreamState::Connecting, to_host, loopback(to.clone()));
+        let to = Address::Inet(loopback(to));
+        let stream = Stream::new(StreamState::Connecting, to_host, to.clone());
         socket.role = Role::Stream(Box::new(stream));
-        self.send_syn(id, (host, to_host), (from, loopback(to)), room);
+        self.send_syn(id, (host, to_host), (from, to), room);
         Ok(())
     }
 
@@ -61,12 +58,9 @@ impl Network {
     }
 
     /// Returns the address from which a socket reaches `to`.
-    fn local_for(&mut self, id: SocketId, to: &Address) -> Result<Address, Errno> {
+    fn local_for(&mut self, id: SocketId, to: SocketAddr) -> Result<Address, Errno> {
         let socket = self.socket(id)?;
         let (host, local) = (socket.host, socket.local.clone());
-        let Address::Inet(to) = to else {
-            return Ok(local.unwrap_or(Address::Unix(Vec::new())));
-        };
         let bound = local.as_ref().and_then(Address::inet);
         let ip = match bound {
             Some(bound) if !bound.ip().is_unspecified() => bound.ip(),
@@ -359,15 +353,11 @@ impl Network {
 }
 
 /// Returns the loopback address for an unspecified one, which names the own host.
-fn loopback(address: Address) -> Address {
-    match address {
-        Address::Inet(address) if address.ip().is_unspecified() => {
-            let ip = match address.ip() {
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            };
-            Address::Inet(SocketAddr::new(ip, address.port()))
-        }
-        address => address,
-    }
+fn loopback(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => return address,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, address.port())
 }

@@ -27,12 +27,9 @@ pub(super) struct Datagram {
 
 impl Datagram {
     pub(super) fn readiness(&self) -> Readiness {
-        Readiness {
-            readable: !self.queue.is_empty() || self.error.is_some(),
-            writable: true,
-            read_closed: self.error.is_some(),
-            write_closed: self.error.is_some(),
-        }
+        let has_error = self.error.is_some();
+        let readable = !self.queue.is_empty() || has_error;
+        Readiness::new([readable, true, has_error, has_error])
     }
 }
 

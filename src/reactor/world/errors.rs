@@ -20,7 +20,9 @@ pub(crate) enum Errno {
     TooLong,
     TooManyDescriptors,
     DestinationRequired,
+    NotPermitted,
     WouldBlock,
+    WrongType,
 }
 
 #[cfg(unix)]
@@ -42,6 +44,8 @@ impl From<Errno> for io::Error {
             Errno::TooLong => Code::MSGSIZE,
             Errno::TooManyDescriptors => Code::MFILE,
             Errno::DestinationRequired => Code::DESTADDRREQ,
+            Errno::NotPermitted => Code::PERM,
+            Errno::WrongType => Code::PROTOTYPE,
             Errno::WouldBlock => return io::ErrorKind::WouldBlock.into(),
         })
     }
@@ -65,6 +69,8 @@ impl From<Errno> for io::Error {
             Errno::TooLong => 10040,
             Errno::TooManyDescriptors => 10024,
             Errno::DestinationRequired => 10039,
+            Errno::NotPermitted => 10013,
+            Errno::WrongType => 10041,
             Errno::WouldBlock => return io::ErrorKind::WouldBlock.into(),
         })
     }

@@ -1,5 +1,8 @@
 //! The faults that were configured, and how often each has happened.
 
+use std::fmt;
+use std::time::Duration;
+
 /// Identifies a fault that was configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FaultId(usize);
@@ -9,7 +12,19 @@ pub(crate) struct FaultId(usize);
 pub(crate) struct Fault {
     /// What it is, for reports.
     pub(crate) text: String,
+    /// When it was injected, if a call has injected it.
+    pub(crate) at: Option<Duration>,
     pub(crate) count: u64,
+}
+
+/// Prints what it is, such as `the partition of a and b at 30s`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some(at) => write!(f, "{} at {at:?}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -20,7 +35,16 @@ pub(crate) struct Faults {
 impl Faults {
     /// Adds a fault.
     pub(crate) fn add(&mut self, text: String) -> FaultId {
-        self.faults.push(Fault { text, count: 0 });
+        self.push(text, None)
+    }
+
+    /// Adds a fault that is injected at `now`.
+    pub(crate) fn add_at(&mut self, text: String, now: Duration) -> FaultId {
+        self.push(text, Some(now))
+    }
+
+    fn push(&mut self, text: String, at: Option<Duration>) -> FaultId {
+        self.faults.push(Fault { text, at, count: 0 });
         FaultId(self.faults.len() - 1)
     }
 

@@ -5,8 +5,8 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{HostId, HostState, WorldHost};
-use crate::reactor::disk::Random;
+use super::WorldHost;
+use crate::reactor::choices::Choices;
 
 /// A job of the worker pool of a simulated host, for a function that decides how long it takes; see
 /// [`Host::set_job_times`](crate::test::Host::set_job_times).
@@ -25,7 +25,7 @@ pub(crate) type ChooseTime = Rc<dyn Fn(&SimulatedJob) -> Option<Duration>>;
 /// How long the jobs of a host take.
 pub(crate) struct JobTimes {
     times: Times,
-    random: Random,
+    choices: Rc<Choices>,
     submitted: u64,
 }
 
@@ -35,11 +35,10 @@ enum Times {
 }
 
 impl JobTimes {
-    pub(super) fn new(start: u64, host: HostId) -> JobTimes {
+    pub(super) fn new(choices: Rc<Choices>) -> JobTimes {
         JobTimes {
             times: Times::Within(Duration::ZERO..=Duration::ZERO),
-            // Hosts have numbers of their own, so that one does not change those of another.
-            random: Random::new(Random::new(start).next().wrapping_add(host.0 as u64)),
+            choices,
             submitted: 0,
         }
     }
@@ -50,19 +49,6 @@ impl JobTimes {
 
     pub(crate) fn set_choice(&mut self, choose: ChooseTime) {
         self.times = Times::Chosen(choose);
-    }
-
-    fn random_within(&mut self, range: &RangeInclusive<Duration>) -> Duration {
-        let spread = range.end().saturating_sub(*range.start());
-        let nanoseconds = u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX - 1);
-        *range.start() + Duration::from_nanos(self.random.below(nanoseconds + 1))
-    }
-}
-
-impl HostState {
-    /// Turns the disk into what a restart finds after a crash.
-    pub(crate) fn crash_disk(&mut self) {
-        self.disk.crash(self.jobs.random.next());
     }
 }
 
@@ -75,10 +61,10 @@ impl WorldHost {
             jobs.submitted += 1;
             let choose = match &jobs.times {
                 Times::Chosen(choose) => Ok(choose.clone()),
-                Times::Within(range) => {
-                    let range = range.clone();
-                    Err(jobs.random_within(&range))
-                }
+                Times::Within(range) => Err(jobs.choices.choose_duration(range, |took| {
+                    let shortest = range.start();
+                    format!("the job of {location} took {took:?} instead of {shortest:?}")
+                })),
             };
             (choose, SimulatedJob { number, location })
         });

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::HostId;
 use super::faults::{FaultId, Faults};
+use super::sources::{Source, WorldChoices};
+use crate::reactor::choices::Choices;
 
 /// The properties of a link in one direction.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ pub(crate) struct Links {
     busy_until: BTreeMap<Direction, Duration>,
     /// The hosts that answer no attempt to connect but with a refusal.
     pub(crate) refusing: BTreeMap<HostId, FaultId>,
-    pub(crate) random: Random,
+    pub(crate) choices: WorldChoices,
 }
 
 /// When the copies of a packet arrive: one, none if it is lost, or two.
@@ -103,7 +105,16 @@ impl Links {
             return now;
         }
         let link = self.links.get(&direction).unwrap_or(&self.default);
-        let latency = self.random.duration_in(&link.latency);
+        let latency = match link.latency.start() == link.latency.end() {
+            true => *link.latency.start(),
+            false => {
+                let choices = self.choices.of(Source::Link(direction.0, direction.1));
+                choices.choose_duration(&link.latency, |took| {
+                    let shortest = link.latency.start();
+                    format!("a packet of {bytes} bytes took {took:?} instead of {shortest:?}")
+                })
+            }
+        };
         let Some(bandwidth) = link.bandwidth else {
             return now.saturating_add(latency);
         };
@@ -121,74 +132,51 @@ impl Links {
         bytes: usize,
         faults: &mut Faults,
     ) -> Arrivals {
+        let link = self.link(direction);
+        let has_chances = [link.loss, link.duplication, link.reordering]
+            .iter()
+            .any(Option::is_some);
+        if direction.0 == direction.1 || !has_chances {
+            return vec![self.arrival(direction, now, bytes)];
+        }
+        let choices = self.choices.of(Source::Link(direction.0, direction.1));
+        choices.begin_group();
         let first = self.arrival(direction, now, bytes);
         let link = self.link(direction);
         let (loss, duplication) = (link.loss, link.duplication);
         let (reordering, longest) = (link.reordering, *link.latency.end());
-        if direction.0 == direction.1 {
-            return vec![first];
-        }
-        if self.random.happens(loss, faults) {
+        let happens = |chance: Option<Chance>, faults: &mut Faults, what: &str| {
+            let describe = || format!("a datagram of {bytes} bytes {what}");
+            chance.is_some_and(|chance| chance.happens(&choices, faults, describe))
+        };
+        if happens(loss, faults, "was lost") {
             return Vec::new();
         }
         let mut arrivals = vec![first];
-        if self.random.happens(duplication, faults) {
-            arrivals.push(self.arrival(direction, now, bytes));
-        }
-        if self.random.happens(reordering, faults) {
+        let is_doubled = happens(duplication, faults, "arrived twice");
+        if happens(reordering, faults, "was overtaken") {
             // Later than a packet that is sent next and takes as long as any.
             arrivals[0] += longest.max(Duration::from_millis(1)) + Duration::from_micros(1);
+        }
+        if is_doubled {
+            arrivals.push(self.arrival(direction, now, bytes));
         }
         arrivals
     }
 }
 
-/// Numbers that look random and are a function of the number with which it begins.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Random {
-    state: u64,
-}
-
-impl Random {
-    pub(crate) fn new(start: u64) -> Random {
-        Random { state: start }
-    }
-
-    /// Returns the next number of the generator SplitMix64.
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Returns a number below `end`, which is not zero.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// Returns whether a fault happens now, and counts it.
-    pub(crate) fn happens(&mut self, chance: Option<Chance>, faults: &mut Faults) -> bool {
-        let Some(chance) = chance else {
-            return false;
-        };
-        // 53 bits, as many as the mantissa of a double has.
-        let drawn = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        let happens = drawn < chance.probability;
+impl Chance {
+    /// Returns whether the fault happens now, and counts it.
+    pub(crate) fn happens(
+        self,
+        choices: &Choices,
+        faults: &mut Faults,
+        describe: impl FnOnce() -> String,
+    ) -> bool {
+        let happens = choices.happens(self.probability, describe);
         if happens {
-            faults.fire(chance.fault);
+            faults.fire(self.fault);
         }
         happens
-    }
-
-    fn duration_in(&mut self, range: &RangeInclusive<Duration>) -> Duration {
-        let (shortest, longest) = (*range.start(), *range.end());
-        let span = longest.saturating_sub(shortest).as_nanos();
-        match u64::try_from(span) {
-            Ok(0) => shortest,
-            Ok(span) => shortest + Duration::from_nanos(self.below(span.saturating_add(1))),
-            Err(_) => longest,
-        }
     }
 }

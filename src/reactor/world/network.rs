@@ -15,11 +15,15 @@ use mio::Token;
 
 use super::HostId;
 use super::address::Address;
+use super::children::{ChildStep, HostChildren};
 use super::datagram::{Datagram, Payload};
 use super::errors::Errno;
 use super::faults::{FaultId, Faults};
 use super::link::{Chance, Links};
+use super::local::{Local, LocalName};
 use super::options::Options;
+use super::signals::HostSignals;
+use super::sources::Source;
 use super::stream::{Listener, Segment, Stream};
 use crate::reactor::registrations::Readiness;
 
@@ -33,6 +37,8 @@ pub(crate) struct Network {
     pub(super) sockets: BTreeMap<SocketId, Socket>,
     /// The sockets that listen at an address; several if they share it.
     pub(super) listening: BTreeMap<(HostId, Address), Vec<SocketId>>,
+    /// The Unix domain sockets that are bound.
+    pub(super) local_names: BTreeMap<(HostId, LocalName), SocketId>,
     next_socket: u64,
     /// Packets and timers by their time, then in the order in which they were added.
     events: BTreeMap<EventKey, Event>,
@@ -57,6 +63,8 @@ pub(super) struct HostNetwork {
     next_port: u16,
     /// The most sockets that the host may have open, and the fault that counts refusals.
     pub(super) socket_limit: Option<(usize, FaultId)>,
+    pub(super) signals: HostSignals,
+    pub(super) children: HostChildren,
 }
 
 pub(super) struct Socket {
@@ -76,6 +84,18 @@ pub(super) enum Role {
     Listener(Listener),
     Stream(Box<Stream>),
     Datagram(Box<Datagram>),
+    /// A Unix domain socket.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has them"))]
+    Local(Box<Local>),
+}
+
+impl Role {
+    pub(super) fn local(&self) -> Option<&Local> {
+        match self {
+            Role::Local(local) => Some(local),
+            _ => None,
+        }
+    }
 }
 
 pub(super) enum Event {
@@ -88,6 +108,8 @@ pub(super) enum Event {
     Retry(SocketId),
     /// Nothing has arrived on this stream for a while.
     KeepAlive(SocketId),
+    /// A child process does something.
+    Child(ChildStep),
 }
 
 pub(super) enum Packet {
@@ -100,6 +122,23 @@ pub(super) enum Packet {
     },
     /// No socket receives the datagrams of this sender.
     Unreachable(SocketId),
+}
+
+impl Packet {
+    /// Returns a socket that identifies the packets which keep their order: those of one connection, or
+    /// of one sender of datagrams.
+    fn flow(&self) -> SocketId {
+        match self {
+            Packet::Datagram { sender: id, .. } | Packet::Unreachable(id) => *id,
+            Packet::Segment(segment) => match segment {
+                Segment::Syn { client: id, .. } | Segment::SynAck { client: id, .. } => *id,
+                Segment::Established { server: id } => *id,
+                Segment::Data { to: id, .. }
+                | Segment::Ack { to: id, .. }
+                | Segment::Reset { to: id } => *id,
+            },
+        }
+    }
 }
 
 /// The ports that the system assigns.
@@ -307,6 +346,7 @@ impl Network {
     pub(super) fn run_due(&mut self, now: Duration, own: Option<(HostId, Duration)>) -> bool {
         let mut has_run = false;
         while let Some(key) = self.first_due(now, own) {
+            let key = self.choose_arrival(key);
             let event = self.events.remove(&key).expect("a key of the map");
             self.now = key.0;
             self.handle(event);
@@ -327,10 +367,47 @@ impl Network {
         due.find(|(_, event)| is_own(event)).map(|(key, _)| *key)
     }
 
+    /// Returns which packet comes next of those that arrive at one host at the same instant: the first
+    /// one, unless a seed chooses that of another flow.
+    fn choose_arrival(&mut self, first: EventKey) -> EventKey {
+        if !self.links.choices.permutes() {
+            return first;
+        }
+        let Some(Event::Packet { to, .. }) = self.events.get(&first) else {
+            return first;
+        };
+        let host = *to;
+        let mut heads: Vec<(HostId, SocketId, EventKey)> = Vec::new();
+        for (key, event) in self.events.range(first..=(first.0, u64::MAX)) {
+            let Event::Packet { from, to, packet } = event else {
+                continue;
+            };
+            let flow = packet.flow();
+            let is_new = heads.iter().all(|(_, known, _)| *known != flow);
+            if *to == host && from != to && is_new {
+                heads.push((*from, flow, *key));
+            }
+        }
+        if heads.first().is_none_or(|(_, _, key)| *key != first) {
+            return first; // within the host, where a packet arrives as it is sent
+        }
+        let choices = self.links.choices.of(Source::Arrivals(host));
+        let name = |index: usize| self.links.choices.name(heads[index].0);
+        let chosen = choices.choose(heads.len(), |chosen| {
+            format!(
+                "a packet of {} came before one of {}",
+                name(chosen),
+                name(0)
+            )
+        });
+        heads[chosen].2
+    }
+
     fn handle(&mut self, event: Event) {
         match event {
             Event::Retry(id) => self.retry(id),
             Event::KeepAlive(id) => self.probe(id),
+            Event::Child(step) => self.run_child(step),
             Event::Packet { from, to, packet } => {
                 let is_lost =
                     self.host(to).is_down || self.links.loses((from, to), &mut self.faults);
@@ -378,15 +455,28 @@ impl Network {
                 continue;
             };
             socket.is_listed = false;
-            let readiness = socket.readiness();
-            if let Some(token) = socket
-                .token
-                .filter(|_| readiness.readable || readiness.writable)
+            let token = socket.token;
+            let readiness = self.readiness(id);
+            if let Some(token) =
+                token.filter(|_| readiness.is_readable() || readiness.is_writable())
             {
                 events.push((token, readiness));
             }
         }
         events
+    }
+
+    fn readiness(&self, id: SocketId) -> Readiness {
+        let Some(socket) = self.sockets.get(&id) else {
+            return Readiness::default();
+        };
+        match &socket.role {
+            Role::Unconnected => Readiness::default(),
+            Role::Listener(listener) => listener.readiness(),
+            Role::Stream(stream) => stream.readiness(socket.options.send_buffer),
+            Role::Datagram(datagram) => datagram.readiness(),
+            Role::Local(local) => self.local_readiness(local, id),
+        }
     }
 
     /// Registers a socket, or ends its registration with `None`.
@@ -400,12 +490,39 @@ impl Network {
     pub(crate) fn crash(&mut self, host: HostId) {
         self.host(host).is_down = true;
         self.host(host).ready.clear();
+        self.host(host).signals = HostSignals::default();
+        self.host(host).children.clear();
         self.sockets.retain(|_, socket| socket.host != host);
         self.listening.retain(|(of, _), _| *of != host);
+        self.local_names.retain(|(of, _), _| *of != host);
     }
 
     pub(crate) fn start(&mut self, host: HostId) {
         self.host(host).is_down = false;
+        self.host(host).signals = HostSignals::default();
+        self.host(host).children.clear();
+    }
+
+    /// Returns how many of `longest` bytes are read or written now: not all if the fault happens.
+    pub(super) fn shortened(
+        &mut self,
+        id: SocketId,
+        chance: Option<Chance>,
+        longest: usize,
+        operation: &str,
+    ) -> usize {
+        let Some(chance) = chance.filter(|_| longest > 1) else {
+            return longest;
+        };
+        let Ok(choices) = self.choices_of(id) else {
+            return longest;
+        };
+        choices.begin_group();
+        let describe = |part: usize| format!("a {operation} moved {part} of {longest} bytes");
+        if !chance.happens(&choices, &mut self.faults, || describe(1)) {
+            return longest;
+        }
+        1 + choices.choose(longest - 1, |more| describe(1 + more))
     }
 
     pub(super) fn remove(&mut self, id: SocketId) {
@@ -421,15 +538,10 @@ impl Socket {
     /// Returns whether a program has the socket, as opposed to a connection that waits to be accepted or
     /// whose socket was closed.
     fn is_open(&self) -> bool {
-        !matches!(&self.role, Role::Stream(stream) if stream.is_orphan || stream.is_queued)
-    }
-
-    fn readiness(&self) -> Readiness {
         match &self.role {
-            Role::Unconnected => Readiness::default(),
-            Role::Listener(listener) => listener.readiness(),
-            Role::Stream(stream) => stream.readiness(self.options.send_buffer),
-            Role::Datagram(datagram) => datagram.readiness(),
+            Role::Stream(stream) => !stream.is_orphan && !stream.is_queued,
+            Role::Local(local) => !matches!(&**local, Local::Stream(it) if it.is_internal()),
+            Role::Unconnected | Role::Listener(_) | Role::Datagram(_) => true,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{HostId, WorldHost};
 
 /// A socket of a simulated world. Dropping it closes it.
 pub struct WorldSocket {
-    host: WorldHost,
+    pub(super) host: WorldHost,
     id: SocketId,
 }
 
@@ -30,15 +30,19 @@ impl WorldSocket {
         WorldSocket::new(host, Role::Datagram(Box::<Datagram>::default()))
     }
 
-    fn new(host: &WorldHost, role: Role) -> io::Result<WorldSocket> {
+    pub(super) fn new(host: &WorldHost, role: Role) -> io::Result<WorldSocket> {
         let id = host.with_network(|network| network.add_socket(host.id, role))?;
-        Ok(WorldSocket {
-            host: host.clone(),
-            id,
-        })
+        Ok(WorldSocket::of(host, id))
     }
 
-    fn call<R>(
+    pub(super) fn of(host: &WorldHost, id: SocketId) -> WorldSocket {
+        WorldSocket {
+            host: host.clone(),
+            id,
+        }
+    }
+
+    pub(super) fn call<R>(
         &self,
         call: impl FnOnce(&mut Network, SocketId) -> Result<R, Errno>,
     ) -> io::Result<R> {
@@ -79,7 +83,7 @@ impl WorldSocket {
 
     /// Connects a stream. The outcome is reported by an event, unless it is known already.
     pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<()> {
-        self.call(|network, id| network.connect(id, Address::Inet(to)))?;
+        self.call(|network, id| network.connect(id, to))?;
         // The packets within the host have arrived.
         let failed = self
             .host
@@ -89,11 +93,7 @@ impl WorldSocket {
 
     pub(crate) fn accept(&self) -> io::Result<(WorldSocket, SocketAddr)> {
         let (id, peer) = self.call(Network::accept)?;
-        let socket = WorldSocket {
-            host: self.host.clone(),
-            id,
-        };
-        Ok((socket, inet(Some(peer))?))
+        Ok((WorldSocket::of(&self.host, id), inet(Some(peer))?))
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -114,11 +114,17 @@ impl WorldSocket {
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let (read, write) = (how != Shutdown::Write, how != Shutdown::Read);
-        self.call(|network, id| network.shut(id, read, write))
+        self.call(|network, id| match network.local(id) {
+            Some(_) => network.shut_local(id, read, write),
+            None => network.shut(id, read, write),
+        })
     }
 
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.call(|network, id| network.read(id, buffer, false))
+        self.call(|network, id| match network.local(id) {
+            Some(_) => network.read_local(id, buffer),
+            None => network.read(id, buffer, false),
+        })
     }
 
     pub(crate) fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -143,7 +149,10 @@ impl WorldSocket {
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.call(|network, id| network.write(id, bytes))
+        self.call(|network, id| match network.local(id) {
+            Some(_) => network.write_local(id, bytes),
+            None => network.write(id, bytes),
+        })
     }
 
     pub(crate) fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -190,6 +199,9 @@ impl Network {
     }
 
     fn take_error(&mut self, id: SocketId) -> Option<Errno> {
+        if self.local(id).is_some() {
+            return self.take_local_error(id);
+        }
         match self.stream(id) {
             Some(stream) => stream.error.take(),
             None => self.take_datagram_error(id),
@@ -201,6 +213,7 @@ impl Network {
             Some(Role::Stream(_)) => self.close_stream(id),
             Some(Role::Listener(_)) => self.close_listener(id),
             Some(Role::Unconnected | Role::Datagram(_)) => self.remove(id),
+            Some(Role::Local(_)) => self.close_local(id),
             None => {} // the host has crashed
         }
     }

@@ -5,12 +5,15 @@
 //! the handshake.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::HostId;
 use super::address::Address;
 use super::errors::Errno;
 use super::network::{EventKey, Network, SocketId};
+use super::sources::Source;
+use crate::reactor::choices::Choices;
 use crate::reactor::registrations::Readiness;
 
 /// A packet of a connection.
@@ -115,10 +118,7 @@ const PACKET: usize = 16 << 10;
 
 impl Listener {
     pub(super) fn readiness(&self) -> Readiness {
-        Readiness {
-            readable: !self.queue.is_empty(),
-            ..Readiness::default()
-        }
+        Readiness::new([!self.queue.is_empty(), false, false, false])
     }
 }
 
@@ -172,12 +172,10 @@ impl Stream {
         let read_closed = self.has_end || self.is_read_shut || is_over;
         let is_connected = self.state == StreamState::Connected;
         let has_room = self.room(send_buffer) >= self.outgoing.len() / 2; // `sk_stream_is_writeable`
-        Readiness {
-            readable: !self.incoming.is_empty() || read_closed,
-            writable: (is_connected && (has_room || self.is_write_shut)) || is_over,
-            read_closed,
-            write_closed: is_over || (self.is_write_shut && self.has_end),
-        }
+        let readable = !self.incoming.is_empty() || read_closed;
+        let writable = (is_connected && (has_room || self.is_write_shut)) || is_over;
+        let write_closed = is_over || (self.is_write_shut && self.has_end);
+        Readiness::new([readable, writable, read_closed, write_closed])
     }
 
     /// Returns the end of what is to be sent.
@@ -214,25 +212,20 @@ impl Network {
         buffer: &mut [u8],
         peek: bool,
     ) -> Result<usize, Errno> {
-        let is_short =
-            !peek && buffer.len() > 1 && self.stream(id).is_some_and(|it| it.incoming.len() > 1);
-        let mut limit = buffer.len();
-        if is_short
-            && self
-                .links
-                .random
-                .happens(self.short_reads, &mut self.faults)
-        {
-            let longest = self
-                .stream(id)
-                .map_or(1, |it| it.incoming.len().min(buffer.len()));
-            limit = 1 + self.links.random.below(longest as u64 - 1) as usize;
+        let longest = self
+            .stream(id)
+            .map_or(0, |it| it.incoming.len().min(buffer.len()));
+        let limit = match peek {
+            true => longest,
+            false => self.shortened(id, self.short_reads, longest, "read"),
+        };
+        if limit < longest {
             self.mark(id); // the rest is reported again
         }
         let capacity = self.socket(id)?.options.recv_buffer;
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
         if !stream.incoming.is_empty() && !buffer.is_empty() {
-            let length = stream.incoming.len().min(limit);
+            let length = limit;
             copy_from(&stream.incoming, 0, &mut buffer[..length]);
             if !peek {
                 stream.incoming.drain(..length);
@@ -257,17 +250,15 @@ impl Network {
         let may_reset = self
             .stream(id)
             .is_some_and(|it| it.state == StreamState::Connected);
-        if may_reset && self.links.random.happens(self.resets, &mut self.faults) {
-            self.reset_both(id);
+        if may_reset && let Some(chance) = self.resets {
+            let choices = self.choices_of(id)?;
+            let describe = || format!("a write of {} bytes found a reset", bytes.len());
+            if chance.happens(&choices, &mut self.faults, describe) {
+                self.reset_both(id);
+            }
         }
-        let is_short = bytes.len() > 1
-            && may_reset
-            && self
-                .links
-                .random
-                .happens(self.short_writes, &mut self.faults);
-        let limit = match is_short {
-            true => 1 + self.links.random.below(bytes.len() as u64 - 1) as usize,
+        let limit = match may_reset {
+            true => self.shortened(id, self.short_writes, bytes.len(), "write"),
             false => bytes.len(),
         };
         let stream = self.stream(id).ok_or(Errno::NotConnected)?;
@@ -291,6 +282,12 @@ impl Network {
         let length = accepted.len();
         self.pump(id);
         Ok(length)
+    }
+
+    /// Returns the choices about the calls of a socket.
+    pub(super) fn choices_of(&mut self, id: SocketId) -> Result<Rc<Choices>, Errno> {
+        let host = self.socket(id)?.host;
+        Ok(self.links.choices.of(Source::Sockets(host)))
     }
 
     pub(super) fn shut(&mut self, id: SocketId, read: bool, write: bool) -> Result<(), Errno> {
@@ -344,7 +341,7 @@ impl Network {
 }
 
 /// Copies the bytes from the index `from` on.
-fn copy_from(bytes: &VecDeque<u8>, from: usize, to: &mut [u8]) {
+pub(super) fn copy_from(bytes: &VecDeque<u8>, from: usize, to: &mut [u8]) {
     let (first, second) = bytes.as_slices();
     let skipped = first.get(from..).unwrap_or_default();
     let (start, rest) = to.split_at_mut(skipped.len().min(to.len()));

@@ -231,7 +231,7 @@ impl Network {
         let Some(stream) = self.stream(id) else {
             return;
         };
-        if stream.was_full && stream.readiness(send_buffer).writable {
+        if stream.was_full && stream.readiness(send_buffer).is_writable() {
             stream.was_full = false;
             self.mark(id);
         }

@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use signal_hook::SigId;
-use signal_hook::consts::{FORBIDDEN, SIGCHLD, SIGCONT, SIGPIPE, SIGURG, SIGWINCH};
+use signal_hook::consts::{SIGCHLD, SIGCONT, SIGPIPE, SIGURG, SIGWINCH};
 use signal_hook::low_level::{pipe, signal_name, unregister};
 
 use crate::reactor::registrations::SignalNumber;
@@ -32,7 +32,7 @@ use crate::reactor::registrations::SignalNumber;
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
 /// The signals whose default action has no effect on a running process.
-const HARMLESS: [SignalNumber; 4] = [SIGCHLD, SIGCONT, SIGURG, SIGWINCH];
+pub(super) const HARMLESS: [SignalNumber; 4] = [SIGCHLD, SIGCONT, SIGURG, SIGWINCH];
 
 /// Writes one byte into a pipe for each signal of a number, until it is dropped.
 pub(crate) struct Subscription {
@@ -70,13 +70,6 @@ impl Disposition {
 
 impl Subscription {
     pub(crate) fn new(number: SignalNumber, writer: mio::unix::pipe::Sender) -> io::Result<Self> {
-        if FORBIDDEN.contains(&number) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "cannot listen to a signal that cannot be caught or reports a fault: choose \
-                 another signal",
-            ));
-        }
         let mut table = table();
         let disposition = match table.entry(number) {
             Entry::Occupied(disposition) => disposition.into_mut(),

@@ -10,11 +10,12 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use mio::unix::pipe::Receiver;
-use signal_hook::consts::{SIGCHLD, SIGINT};
+use signal_hook::consts::{FORBIDDEN, SIGCHLD, SIGINT, SIGPIPE};
+use signal_hook::low_level::signal_name;
 
 use crate::reactor::registrations::{Registrations, SignalNumber};
 use crate::reactor::remote_queue::RemoteQueue;
-use disposition::Subscription;
+use disposition::{HARMLESS, Subscription};
 
 /// The signal that announces the end of a child.
 pub(crate) const CHILD: SignalNumber = SIGCHLD;
@@ -50,10 +51,26 @@ impl SignalSources {
     }
 }
 
-/// Returns an error if nothing can listen to a signal; [`SignalSources::watch`] does that here.
-#[expect(clippy::unnecessary_wraps, reason = "it can fail on Windows")]
-pub(crate) fn check(_: SignalNumber) -> io::Result<()> {
+/// Returns an error if nothing can listen to a signal.
+pub(crate) fn check(number: SignalNumber) -> io::Result<()> {
+    if FORBIDDEN.contains(&number) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "cannot listen to a signal that cannot be caught or reports a fault: choose another \
+             signal",
+        ));
+    }
     Ok(())
+}
+
+/// Returns whether a signal that nobody listens to has no effect on a running process.
+pub(crate) fn is_harmless(number: SignalNumber) -> bool {
+    HARMLESS.contains(&number) || number == SIGPIPE
+}
+
+/// Returns the name of a signal, for messages.
+pub(crate) fn name(number: SignalNumber) -> String {
+    signal_name(number).map_or_else(|| format!("signal {number}"), str::to_owned)
 }
 
 /// The signals of one number.

@@ -72,6 +72,19 @@ pub(crate) fn check(number: SignalNumber) -> io::Result<()> {
     }
 }
 
+/// Returns whether a signal that nobody listens to has no effect on a running process.
+pub(crate) fn is_harmless(number: SignalNumber) -> bool {
+    number == CHILD
+}
+
+/// Returns the name of a signal, for messages.
+pub(crate) fn name(number: SignalNumber) -> String {
+    match number {
+        INTERRUPT => "Ctrl-C".to_owned(),
+        _ => format!("signal {number}"),
+    }
+}
+
 /// The signals of one number.
 pub(crate) struct SignalSource(Option<Arc<Subscriber>>);
 

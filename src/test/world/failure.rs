@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::fmt::Write as _;
 use std::panic::resume_unwind;
+use std::time::Duration;
 
+use super::super::{Log, TestFailure};
 use super::{Inner, World};
-use crate::hooks::uncaught::UncaughtOrigin;
+use crate::hooks::uncaught::{PanicPayload, UncaughtOrigin};
 use crate::reactor::world::HostId;
 use crate::runtime::RunError;
 
@@ -29,10 +31,31 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Returns the failure of a run that ends at `now`.
+    pub(super) fn into_test_failure(self, now: Duration, log: &Log) -> TestFailure {
+        match self {
+            Failure::Text(what) => {
+                TestFailure::of_world(format!("at {now:?} of the world: {what}"), None, log)
+            }
+            Failure::Panic(who, payload) => {
+                let payload = PanicPayload::new(payload);
+                let message = payload.message();
+                let text = format!("at {now:?} of the world: {who} has panicked: {message}");
+                TestFailure::of_world(text, Some(message), log)
+            }
+        }
+    }
+}
+
 impl World {
     /// Ends the test, with the log of the world.
     #[track_caller]
     pub(super) fn report(&self, failure: Failure, log: &str) -> ! {
+        if self.inner.settings.is_explored {
+            self.inner.failure.replace(Some(failure));
+            resume_unwind(Box::new("the run of the world has failed"));
+        }
         let seed = &self.inner.settings.seed;
         let seed = seed
             .as_ref()

@@ -200,9 +200,9 @@ impl World {
     #[track_caller]
     pub fn partition(&self, one: &str, other: &str) {
         let direction = (self.id_of(one), self.id_of(other));
-        let text = format!("the partition of {one} and {other} at {:?}", self.now());
+        let (text, now) = (format!("the partition of {one} and {other}"), self.now());
         self.inner.state.with_network(|network| {
-            let fault = network.faults.add(text);
+            let fault = network.faults.add_at(text, now);
             network.links.cut(direction, fault);
             network.links.cut((direction.1, direction.0), fault);
         });
@@ -216,9 +216,9 @@ impl World {
     #[track_caller]
     pub fn partition_one_way(&self, from: &str, to: &str) {
         let direction = (self.id_of(from), self.id_of(to));
-        let text = format!("the partition from {from} to {to} at {:?}", self.now());
+        let (text, now) = (format!("the partition from {from} to {to}"), self.now());
         self.inner.state.with_network(|network| {
-            let fault = network.faults.add(text);
+            let fault = network.faults.add_at(text, now);
             network.links.cut(direction, fault);
         });
     }
@@ -280,12 +280,10 @@ impl World {
     #[track_caller]
     pub fn reset_connections(&self, one: &str, other: &str) {
         let (from, to) = (self.id_of(one), self.id_of(other));
-        let text = format!(
-            "the reset of the connections of {one} and {other} at {:?}",
-            self.now()
-        );
+        let text = format!("the reset of the connections of {one} and {other}");
+        let now = self.now();
         self.inner.state.with_network(|network| {
-            let fault = network.faults.add(text);
+            let fault = network.faults.add_at(text, now);
             for id in network.connections((from, to)) {
                 network.reset_both(id);
                 network.faults.fire(fault);
@@ -302,7 +300,7 @@ impl World {
             .state
             .with_network(|network| network.faults.all().to_vec());
         let public = |fault: crate::reactor::world::faults::Fault| Fault {
-            text: fault.text,
+            text: fault.to_string(),
             count: fault.count,
         };
         faults.into_iter().map(public).collect()
@@ -340,10 +338,10 @@ impl Host {
     #[track_caller]
     pub fn refuse_connections(&self) {
         self.check_program_of_run();
-        let (name, now) = (self.name(), self.world.now());
-        let text = format!("the refusal of connections by {name} at {now:?}");
+        let text = format!("the refusal of connections by {}", self.name());
+        let now = self.world.now();
         self.world.inner.state.with_network(|network| {
-            let fault = network.faults.add(text);
+            let fault = network.faults.add_at(text, now);
             network.links.refusing.insert(self.id, fault);
         });
     }
@@ -361,7 +359,7 @@ impl Host {
     }
 
     /// Lets the host have at most `count` sockets open at a time: creating or accepting one more fails
-    /// with `EMFILE`. `None` removes the limit.
+    /// with `EMFILE`. The ends of pipes count as sockets. `None` removes the limit.
     ///
     /// A change of the limit is no fault of its own: one of the limits of a host has to be reached.
     ///

@@ -8,8 +8,9 @@ use super::failure::Failure;
 use super::machine::{Machine, Power, Running};
 use super::{Inner, Stage, World};
 use crate::event_loop::current::try_current;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::PromiseError;
-use crate::reactor::world::{HostId, WorldHost};
+use crate::reactor::world::{HostId, Source, WorldHost};
 use crate::runtime::{Builder, EventLoop, RunError};
 
 /// The most rounds of turns without time passing.
@@ -36,10 +37,10 @@ impl World {
     pub fn run(&self) {
         self.begin();
         let result = self.drive().and_then(|()| self.check_end());
-        let log = self.inner.log.to_string();
+        let log = result.is_err().then(|| self.inner.log.to_string());
         self.inner.finish();
         if let Err(failure) = result {
-            self.report(failure, &log);
+            self.report(failure, &log.unwrap_or_default());
         }
     }
 
@@ -94,6 +95,10 @@ impl World {
             let text = "no program of `Host::run`: the world has nothing to wait for";
             return Err(Failure::Text(text.to_owned()));
         }
+        if self.inner.settings.is_explored {
+            self.inner.outcomes.replace(self.inner.all_outcomes());
+            return Ok(());
+        }
         if self.inner.settings.permits_unfired {
             return Ok(());
         }
@@ -125,6 +130,8 @@ impl World {
         };
         while let Some(action) = next() {
             let location = action.location;
+            let acted = (action.when, location);
+            self.inner.acted.borrow_mut().push(acted);
             let call = AssertUnwindSafe(|| (action.call)(self));
             catch_unwind(call).map_err(|payload| {
                 let who = format!("the action of the script ({})", short(location));
@@ -139,12 +146,9 @@ impl World {
     /// Runs one turn of each host that has something to do, in order. Returns whether there were any.
     fn run_turns(&self) -> Result<bool, Failure> {
         let (mut has_run, now) = (false, self.now());
-        for number in 0..self.inner.state.host_count() {
-            let id = HostId(number);
-            let running = self.inner.with(id, |machine| {
-                machine.running.take_if(|running| running.has_work(now))
-            });
-            let Some(mut running) = running else {
+        let mut left: Vec<HostId> = (0..self.inner.state.host_count()).map(HostId).collect();
+        while let Some(id) = self.inner.next_host(&mut left, now) {
+            let Some(mut running) = self.inner.with(id, |machine| machine.running.take()) else {
                 continue;
             };
             has_run = true;
@@ -242,6 +246,30 @@ impl Running {
 }
 
 impl Inner {
+    /// Removes the host that runs next from those that are left in this round: the first one that has
+    /// something to do, unless a seed chooses another.
+    fn next_host(&self, left: &mut Vec<HostId>, now: Duration) -> Option<HostId> {
+        let has_work = |id: &HostId| {
+            self.with(*id, |machine| {
+                let running = machine.running.as_ref();
+                running.is_some_and(|running| running.has_work(now))
+            })
+        };
+        let first = left.iter().position(has_work)?;
+        left.drain(..first); // their turn has passed
+        if self.settings.seed.is_none() {
+            return Some(left.remove(0));
+        }
+        let others = (1..left.len()).filter(|index| has_work(&left[*index]));
+        let ready: Vec<usize> = std::iter::once(0).chain(others).collect();
+        let name = |chosen: usize| self.name(left[ready[chosen]]);
+        let turns = self.state.choices(Source::Turns);
+        let chosen = turns.choose(ready.len(), |chosen| {
+            format!("{} ran before {}", name(chosen), name(0))
+        });
+        Some(left.remove(ready[chosen]))
+    }
+
     pub(super) fn with<R>(&self, id: HostId, call: impl FnOnce(&mut Machine) -> R) -> R {
         call(&mut self.machines.borrow_mut()[id.0])
     }
@@ -263,7 +291,7 @@ impl Inner {
                     machine.running.take()
                 });
                 drop(crashed);
-                self.state.with_host(id, |host| host.crash_disk());
+                self.state.with_host(id, |host| host.disk.crash_in_world());
             }
             if self.with(id, |machine| machine.power) == Power::Starting {
                 self.start(id, world)?;
@@ -281,6 +309,7 @@ impl Inner {
             return Ok(());
         };
         self.state.with_network(|network| network.start(id));
+
         let event_loop = self.loop_settings(id).host_of_world(self.host(id)).build();
         let event_loop = event_loop.map_err(|error| {
             Failure::Text(format!("the loop of a host could not be built: {error}"))
@@ -324,8 +353,8 @@ impl Inner {
         let faults = self
             .state
             .with_network(|network| network.faults.all().to_vec());
-        let unfired = faults.into_iter().filter(|fault| fault.count == 0);
-        let mut texts: Vec<String> = unfired.map(|fault| fault.text).collect();
+        let unfired = faults.iter().filter(|fault| fault.count == 0);
+        let mut texts: Vec<String> = unfired.map(ToString::to_string).collect();
         for number in 0..self.state.host_count() {
             let id = HostId(number);
             let (name, disk) = (self.name(id), self.host(id).disk());
@@ -333,6 +362,33 @@ impl Inner {
             texts.extend(of_disk.map(|text| format!("the fault of the disk of {name}: {text}")));
         }
         texts
+    }
+
+    /// Returns each fault and each action of the script, without the time of a fault, with whether it has
+    /// happened.
+    fn all_outcomes(&self) -> Vec<(String, bool)> {
+        let mut outcomes: Vec<(String, bool)> = self.state.with_network(|network| {
+            let faults = network.faults.all().iter();
+            faults.map(|it| (it.text.clone(), it.count > 0)).collect()
+        });
+        for number in 0..self.state.host_count() {
+            let id = HostId(number);
+            let of_disk = self.host(id).disk().fault_outcomes().into_iter();
+            outcomes.extend(of_disk.map(|(text, has_happened)| {
+                let text = format!("the fault of the disk of {}: {text}", self.name(id));
+                (text, has_happened)
+            }));
+        }
+        let describe = |when: &str, place: SourceLocation| {
+            format!("the action of the script {when} ({})", short(place))
+        };
+        for (when, place) in self.acted.borrow().iter() {
+            outcomes.push((describe(when, place), true));
+        }
+        for action in self.script.borrow().values() {
+            outcomes.push((describe(&action.when, action.location), false));
+        }
+        outcomes
     }
 
     /// Drops what the programs have left, so that one that refers to its world does not keep it.

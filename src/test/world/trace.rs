@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::super::Log;
 use super::{World, WorldBuilder};
@@ -22,6 +23,7 @@ struct Inner {
     log: Log,
     seen: usize,
     host: String,
+    has_no_times: bool,
 }
 
 impl Trace {
@@ -30,11 +32,11 @@ impl Trace {
         let trace = self.clone();
         move |event: &Event, context: &EventContext<'_>| {
             if let Event::StepBegin(step) = event {
-                let time = context.time();
                 let mut inner = trace.inner.borrow_mut();
                 inner.add_entries();
                 inner.host.clone_from(&host);
-                let line = format!("{time:?} {host}: {} of {}", step.kind, step.location);
+                let by = inner.by(context.time());
+                let line = format!("{by}: {} of {}", step.kind, step.location);
                 inner.lines.push(line);
             }
         }
@@ -45,8 +47,15 @@ impl Trace {
         self.inner.borrow_mut().log = log.clone();
     }
 
+    /// Creates a trace without times, for runs whose delays differ.
+    pub(super) fn without_times() -> Trace {
+        let trace = Trace::default();
+        trace.inner.borrow_mut().has_no_times = true;
+        trace
+    }
+
     /// Returns the lines of a run that has ended.
-    fn into_lines(self) -> Vec<String> {
+    pub(super) fn into_lines(self) -> Vec<String> {
         let mut inner = self.inner.borrow_mut();
         inner.add_entries();
         std::mem::take(&mut inner.lines)
@@ -54,6 +63,14 @@ impl Trace {
 }
 
 impl Inner {
+    /// Returns the host that runs, with the time.
+    fn by(&self, time: Duration) -> String {
+        match self.has_no_times {
+            true => self.host.clone(),
+            false => format!("{time:?} {}", self.host),
+        }
+    }
+
     /// Adds what was logged since the last entry into user code.
     fn add_entries(&mut self) {
         for entry in self.log.entries_after(self.seen) {
@@ -61,7 +78,7 @@ impl Inner {
             let (label, place) = (entry.label(), entry.logged_at());
             let position = entry.position();
             let by = match position.kind {
-                Some(_) => format!("{:?} {}", position.time, self.host),
+                Some(_) => self.by(position.time),
                 None => "the script".to_owned(),
             };
             self.lines
@@ -75,7 +92,7 @@ impl WorldBuilder {
     /// complete traces: each entry into user code with its host, its virtual time and its place in the
     /// source, and the entries of the [log](World::log).
     ///
-    /// `build` adds hosts and a script to a new world, which is then run.
+    /// `build` adds hosts and a script to a new world, which is then run, unless `build` has run it.
     ///
     /// # Panics
     ///
@@ -138,8 +155,7 @@ impl WorldBuilder {
         };
         let world = settings.seed(seed.clone()).build();
         trace.set_log(&world.log());
-        build(&world);
-        world.run();
+        world.run_body(&build);
         trace.into_lines()
     }
 }

@@ -99,6 +99,42 @@ fn virtual_time_takes_no_time() {
 }
 
 #[test]
+fn a_program_that_waits_by_reading_the_clock_ends_on_virtual_time() {
+    let script = Script::new(
+        "busy.js",
+        "const start = performance.now();\n\
+         setImmediate(() => console.log('immediate'));\n\
+         setTimeout(() => console.log('timeout'), 3);\n\
+         const waits = [() => performance.now(), () => Date.now(), () => new Date().getTime(),\n\
+         \x20 () => Number(process.hrtime.bigint()) / 1e6];\n\
+         for (const now of waits) for (const end = now() + 5; now() < end;);\n\
+         const passed = performance.now() - start;\n\
+         console.log(passed >= 18 && passed < 25);\n\
+         const end = Date.now() + 5;\n\
+         const spin = () => (Date.now() < end ? setImmediate(spin) : console.log('end'));\n\
+         setImmediate(spin);\n",
+    );
+    let output = host(&["--virtual-time", script.path()]);
+    let expected = "true\ntimeout\nimmediate\nend\nexit code 0\n";
+    assert_eq!(text_of(&output), expected);
+}
+
+#[test]
+fn readings_do_not_move_the_virtual_clock_of_a_program_that_does_not_wait() {
+    let script = Script::new(
+        "readings.js",
+        "const start = performance.now();\n\
+         for (let i = 0; i < 5000; i += 1) performance.now();\n\
+         setTimeout(() => {\n\
+         \x20 for (let i = 0; i < 5000; i += 1) performance.now();\n\
+         \x20 console.log(performance.now() - start);\n\
+         }, 10);\n",
+    );
+    let output = host(&["--virtual-time", script.path()]);
+    assert_eq!(text_of(&output), "10\nexit code 0\n");
+}
+
+#[test]
 fn the_script_receives_its_arguments() {
     let script = Script::new(
         "arguments.js",

@@ -3,9 +3,9 @@
 // evaluates one in a poll phase, where the immediate comes first.
 'use strict';
 const seen = [];
-const armed = performance.now();
 setImmediate(() => seen.push('immediate'));
 setTimeout(() => seen.push('timeout'), 0);
+const armed = performance.now(); // after the timeout, which may have been armed long after the first line
 while (performance.now() < armed + 3);
 (async () => {
   await new Promise((resolve) => setTimeout(() => setImmediate(resolve), 20));

@@ -25,6 +25,7 @@ use crate::event_loop::state::LoopState;
 use crate::io::{Direction, PollEvented};
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::remote_queue::{Message, RemoteQueue, SourceEvent};
+use crate::reactor::world::WorldHost;
 pub(in crate::io) use reader::Reader as OsReceiver;
 pub(super) use writer::Writer as OsSender;
 
@@ -33,6 +34,19 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The threads call nothing but the system.
 const STACK_BYTES: usize = 128 * 1024;
+
+const REFUSED: &str =
+    "a host of a simulated world has no pipes on Windows: test this part outside of the world";
+
+/// Refuses to create a pipe of a simulated host.
+pub(super) fn pair_in_world(
+    state: &LoopState,
+    _: &WorldHost,
+    _: SourceLocation,
+) -> io::Result<(Sender, Receiver)> {
+    state.refuse_in_world(REFUSED)?;
+    unreachable!("it was called on a host of a world")
+}
 
 /// What the end of a pipe is made of.
 pub trait Os {
@@ -45,6 +59,7 @@ impl Receiver {
         pipe: impl Read + Into<Stdio> + Send + 'static,
         location: SourceLocation,
     ) -> io::Result<Receiver> {
+        state.refuse_in_world(REFUSED)?;
         let reader = OsReceiver::new(Box::new(pipe), state.remote_queue.clone(), true);
         let source = PollEvented::new(state.clone(), reader, location)?;
         Ok(Receiver { source })
@@ -68,6 +83,7 @@ impl Sender {
         pipe: impl Write + Into<Stdio> + Send + 'static,
         location: SourceLocation,
     ) -> io::Result<Sender> {
+        state.refuse_in_world(REFUSED)?;
         let writer = OsSender::new(Box::new(pipe), state.remote_queue.clone());
         let source = PollEvented::new(state.clone(), writer, location)?;
         Ok(Sender { source })

@@ -3,12 +3,14 @@
 //! | what Node does not guarantee | what is permuted | what is not |
 //! |---|---|---|
 //! | the order of jobs that run at the same time | which of the first N jobs finishes next | a job before one that has to finish for it to get a thread (R60) |
+//! | the same in a simulated world: the order of jobs that finish at the same time | any of those that can have a thread is next, in this poll phase or in the next | jobs that finish at different times |
 //! | whether a completion has arrived when a poll phase that does not wait looks | a job is delivered now or later | jobs after `wait_for_jobs`, which have finished |
 //! | the order of descriptors in one poll phase, and of messages of different threads | lanes are merged | a lane: one descriptor, one thread |
 //! | the number of poll phases that an operation needs | the rest is delivered by the next one | |
 //! | whether a millisecond has passed when the timers phase reads the clock | a timer due within one is due | a held clock, an `advance`, the order of timers |
 //! | whether a descriptor can be written to without waiting | a write waits for the poll phase | |
-//! | how long a peer takes to reply | a simulated operation takes longer, within its range | an operation of a known duration, and the order of completions by their times |
+//! | how long a peer takes to reply | a simulated operation takes longer, within its range | an operation of a known duration, and the order of completions by their times, then as they were started |
+//! | the order of packets of different connections, and of hosts that have something to do at one instant | any is next (`reactor/world/network.rs`, `test/world/schedule.rs`) | packets of one connection |
 //!
 //! To be repeatable, job results are not delivered as they arrive: the seed decides which is next,
 //! and the loop waits until that job has really finished. Simulated completions are guaranteed for
@@ -16,6 +18,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use mio::Token;
@@ -23,11 +26,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use super::footprint::{Access, Key};
-use super::held_back::{HeldBack, Lane};
+use super::held_back::{HeldBack, Lane, SimulatedJobs};
 use super::order::{Actor, Drift, Order};
-use super::seed::{Choices, Decision, Seed};
 use crate::blocking::pool::{JobId, JobResult, Pool};
 use crate::phases::macrotask::SourceLocation;
+use crate::reactor::choices::{Choices, Decision, Seed};
+use crate::reactor::clock::machine_now;
 use crate::reactor::registrations::{Direction, Readiness, RegistrationKey, Registrations};
 use crate::reactor::remote_queue::Message;
 
@@ -37,7 +41,7 @@ const JOB_WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(crate) struct Explorer {
-    pub(super) choices: Choices,
+    pub(super) choices: Rc<Choices>,
     /// The order of this run, if the seed is that of an order.
     pub(super) order: Option<Order>,
     pub(super) held_back: RefCell<HeldBack>,
@@ -63,16 +67,16 @@ enum JobMode {
 }
 
 impl Explorer {
-    pub(super) fn new(seed: Seed) -> Explorer {
+    pub(super) fn new(choices: Rc<Choices>) -> Explorer {
         Explorer {
-            order: seed.is_order().then(Order::default),
-            choices: Choices::new(seed),
+            order: choices.seed().is_order().then(Order::default),
+            choices,
             ..Explorer::default()
         }
     }
 
     pub(super) fn seed(&self) -> Seed {
-        self.choices.seed.clone()
+        self.choices.seed().clone()
     }
 
     pub(super) fn decisions(&self) -> Vec<Decision> {
@@ -127,13 +131,24 @@ impl Explorer {
             }
         }
         let name = |batched: &Batched| name(batched, phase, cx.pool);
-        let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, name);
+        let jobs = SimulatedJobs {
+            outstanding: match cx.pool.has_threads() {
+                true => Vec::new(),
+                false => cx.pool.outstanding_ids(),
+            },
+            limit: cx.pool.limit(),
+            known_finished: self.known_finished.get(),
+        };
+        let mut batch = held_back.merge(&self.choices, wait != Wait::Zero, jobs, name);
         batch.extend(self.unwanted.take().into_iter().map(Batched::Message));
         phase.batch.replace(batch);
         Ok(PollOutcome::Arrivals)
     }
 
     /// Moves everything that has arrived into the lanes. Waits if nothing has and `wait` allows it.
+    ///
+    /// The result of a job is no arrival: it is delivered when it is chosen. It does not end a wait that moves
+    /// the clock either, because whether it arrives during the wait depends on the speed of its thread.
     pub(super) fn pull(
         &self,
         phase: &PollPhase,
@@ -141,9 +156,15 @@ impl Explorer {
         wait: Wait,
         wait_now: &impl Fn() -> Wait,
     ) -> io::Result<PollOutcome> {
-        let outcome = phase.collect(cx, wait, wait_now)?;
-        self.hold_batch(phase, cx);
-        Ok(outcome)
+        let held_before = self.held_back.borrow().len();
+        loop {
+            let outcome = phase.collect(cx, wait, wait_now)?;
+            self.hold_batch(phase, cx);
+            let has_arrivals = self.held_back.borrow().len() != held_before;
+            if has_arrivals || outcome == PollOutcome::ClockHeld || !phase.will_jump(cx, wait) {
+                return Ok(outcome);
+            }
+        }
     }
 
     fn hold_batch(&self, phase: &PollPhase, cx: &PollContext<'_>) {
@@ -167,17 +188,19 @@ impl Explorer {
                         }
                     }
                 }
-                Batched::Simulated(_)
-                | Batched::SimulatedJob(_)
-                | Batched::Message(_)
-                | Batched::Journaled(_) => {
+                Batched::SimulatedJob(id) => {
+                    let end = cx.pool.finished_at(id).filter(|_| self.order.is_none());
+                    let lane = end.map_or(Lane::Simulated, |end| Lane::SimulatedJob(id, end));
+                    held_back.push(lane, batched);
+                }
+                Batched::Simulated(_) | Batched::Message(_) | Batched::Journaled(_) => {
                     held_back.push(Lane::Simulated, batched);
                 }
                 Batched::Ready(token, _) => held_back.push(Lane::Source(token), batched),
                 Batched::Signal(_) | Batched::SignalCallback(_) => {
                     held_back.push(Lane::Signals, batched);
                 }
-                Batched::Undecided => {} // left by a run that was stopped
+                Batched::Undecided | Batched::Segment(_) => {} // left by a run that was stopped
             }
         }
     }
@@ -281,7 +304,7 @@ impl Explorer {
         phase: &PollPhase,
         cx: &PollContext<'_>,
     ) -> io::Result<bool> {
-        let limit = (!must).then_some(JOB_WAIT_LIMIT);
+        let mut waiting_since = machine_now();
         loop {
             let finished_before = self.finished.borrow().len();
             if self.finished.borrow().contains_key(&id) {
@@ -290,10 +313,15 @@ impl Explorer {
             if !cx.pool.is_outstanding(id) {
                 return Ok(false);
             }
-            phase.wait_for_external_event(cx, limit)?;
-            self.hold_batch(phase, cx);
-            if !must && self.finished.borrow().len() == finished_before {
+            // A wait may end without a job: by a wake whose message was read before, or by a source.
+            let limit = JOB_WAIT_LIMIT.saturating_sub(machine_now().saturating_sub(waiting_since));
+            if !must && limit.is_zero() {
                 return Ok(false);
+            }
+            phase.wait_for_external_event(cx, (!must).then_some(limit))?;
+            self.hold_batch(phase, cx);
+            if self.finished.borrow().len() != finished_before {
+                waiting_since = machine_now();
             }
         }
     }
@@ -354,12 +382,23 @@ impl Explorer {
         }
     }
 
-    /// Defers the next write to a writable source to a later poll phase, if the seed decides so.
-    pub(super) fn maybe_defer_write(
+    /// Notes an operation on a source, and lets the seed decide about a write.
+    #[cold]
+    #[inline(never)] // so that an operation in other loops stays short
+    pub(super) fn before_io(
         &self,
         registrations: &mut Registrations,
         key: RegistrationKey,
+        direction: Direction,
     ) {
+        self.touch(Key::Sources, Access::Write);
+        if direction == Direction::Write {
+            self.maybe_defer_write(registrations, key);
+        }
+    }
+
+    /// Defers the next write to a writable source to a later poll phase, if the seed decides so.
+    fn maybe_defer_write(&self, registrations: &mut Registrations, key: RegistrationKey) {
         let Some(location) = registrations.writable(key) else {
             return;
         };
@@ -438,9 +477,11 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, pool: &Pool) -> String 
         }
         Batched::Signal(_) | Batched::Message(Message::Signal(_)) => "a signal".to_owned(),
         Batched::SimulatedJob(id) => job_name(*id, pool),
-        Batched::InRemoteQueue | Batched::Journaled(_) | Batched::Undecided => {
-            "a message".to_owned()
-        }
+        Batched::Journaled(envelope) => match &envelope.message {
+            Message::JobDone(id, _) => job_name(*id, pool),
+            _ => "a message".to_owned(),
+        },
+        Batched::InRemoteQueue | Batched::Undecided | Batched::Segment(_) => "a message".to_owned(),
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
             match phase.registrations.borrow().location(*token) {
                 Some(location) => format!("the readiness of the source of {location}"),

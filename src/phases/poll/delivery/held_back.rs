@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::thread::ThreadId;
+use std::time::Duration;
 
 use mio::Token;
 
 use super::super::Batched;
-use super::seed::Choices;
+use crate::blocking::pool::JobId;
+use crate::reactor::choices::Choices;
 
 /// The arrivals that an explored loop has not delivered yet.
 #[derive(Default)]
@@ -26,6 +28,58 @@ pub(super) enum Lane {
     Source(Token),
     /// The job results of one poll phase, which are in order already.
     Jobs,
+    /// A job of a simulated host, with the time at which it has finished.
+    SimulatedJob(JobId, Duration),
+}
+
+/// Which jobs of a simulated host may come next.
+pub(super) struct SimulatedJobs {
+    /// The jobs that have not been delivered, in the order of submission.
+    pub(super) outstanding: Vec<JobId>,
+    /// How many of them run at the same time.
+    pub(super) limit: usize,
+    /// The jobs below this number are known to have finished.
+    pub(super) known_finished: JobId,
+}
+
+impl SimulatedJobs {
+    /// Returns whether the arrival with this index may come next: if it is a job, no other has finished
+    /// earlier, and it is one of those that can have had a thread (R60).
+    fn may_come(&self, lanes: &VecDeque<(Lane, Batched)>, index: usize) -> bool {
+        let Lane::SimulatedJob(id, end) = lanes[index].0 else {
+            return true;
+        };
+        let is_earlier = |(lane, _): &(Lane, Batched)| matches!(lane, Lane::SimulatedJob(_, other) if *other < end);
+        let position = self.outstanding.iter().position(|other| *other == id);
+        !lanes.iter().any(is_earlier) && position.is_none_or(|position| position < self.limit)
+    }
+
+    /// Returns those of `heads` that may come next.
+    fn may_come_of(&self, lanes: &VecDeque<(Lane, Batched)>, heads: Vec<usize>) -> Vec<usize> {
+        let may_come = heads.iter().copied();
+        let may_come: Vec<usize> = may_come.filter(|it| self.may_come(lanes, *it)).collect();
+        debug_assert!(
+            !may_come.is_empty(),
+            "the first job that has finished may come (R60)"
+        );
+        match may_come.is_empty() {
+            true => heads,
+            false => may_come,
+        }
+    }
+
+    fn may_be_late(&self, lane: Lane) -> bool {
+        match lane {
+            Lane::SimulatedJob(id, _) => id >= self.known_finished,
+            lane => lane.may_be_late(),
+        }
+    }
+
+    fn deliver(&mut self, lane: Lane) {
+        if let Lane::SimulatedJob(id, _) = lane {
+            self.outstanding.retain(|other| *other != id);
+        }
+    }
 }
 
 impl Lane {
@@ -95,6 +149,7 @@ impl HeldBack {
         &mut self,
         choices: &Choices,
         has_waited: bool,
+        mut jobs: SimulatedJobs,
         name: impl Fn(&Batched) -> String,
     ) -> VecDeque<Batched> {
         let held = std::mem::take(&mut self.held);
@@ -103,21 +158,22 @@ impl HeldBack {
             .partition(|(lane, _)| *lane == Lane::Signals);
         let mut delivered = VecDeque::new();
         while !lanes.is_empty() {
-            let heads = heads(&lanes);
+            let heads = jobs.may_come_of(&lanes, heads(&lanes));
             let next = choices.choose(heads.len(), |chosen| {
                 let (chosen, first) = (&lanes[heads[chosen]].1, &lanes[heads[0]].1);
                 format!("{} came before {}", name(chosen), name(first))
             });
             let (lane, batched) = &lanes[heads[next]];
-            let may_wait = lane.may_be_late() && (!has_waited || !delivered.is_empty());
+            let may_wait = jobs.may_be_late(*lane) && (!has_waited || !delivered.is_empty());
             let late = || format!("{} came a poll phase later", name(batched));
             if may_wait && choices.choose_bool(late) {
                 break;
             }
+            jobs.deliver(*lane);
             delivered.extend(lanes.remove(heads[next]).map(|(_, batched)| batched));
         }
-        let (later, due): (VecDeque<_>, VecDeque<_>) =
-            lanes.into_iter().partition(|(lane, _)| lane.may_be_late());
+        let is_late = |(lane, _): &(Lane, Batched)| jobs.may_be_late(*lane);
+        let (later, due): (VecDeque<_>, VecDeque<_>) = lanes.into_iter().partition(is_late);
         let last = due.into_iter().chain(signals); // R64: signals after everything else
         delivered.extend(last.map(|(_, batched)| batched));
         self.held = later;

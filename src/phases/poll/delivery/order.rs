@@ -16,8 +16,8 @@ use rustc_hash::FxHashMap;
 
 use super::footprint::{Access, Footprint, Footprints, Key};
 use super::held_back::Lane;
-use super::seed::Choices;
 use crate::blocking::pool::JobId;
+use crate::reactor::choices::Choices;
 
 /// Where an event comes from. The events of one origin keep their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,6 +160,7 @@ impl Order {
                 }))
             }
             Lane::Source(token) => Actor::Source(token.0),
+            Lane::SimulatedJob(id, _) => Actor::Job(id),
             Lane::Signals | Lane::Jobs => Actor::Turn, // these have no alternatives
         }
     }

@@ -9,8 +9,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::super::random::Random;
 use super::super::{Attributes, Disk, DiskFile, Kind, OpenFlags};
+use super::random::Random;
 
 /// How many scripts run unless `NODELOOP_SEEDS` sets another number.
 const SCRIPTS: u64 = 60;

@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::reactor::choices::{Choices, Seed};
+
 use super::super::{Disk, DiskError, DiskFault, DiskFile, DiskOperation, OpenFlags};
 
 fn open(disk: &Disk, path: &str) -> io::Result<DiskFile> {
@@ -98,7 +100,7 @@ fn faults_take_effect_where_and_when_they_should() {
 fn a_fault_with_a_probability_is_repeated_by_its_seed() {
     let pattern = |seed| {
         let disk = Disk::new();
-        disk.set_random_start(seed);
+        disk.set_choices(Choices::new(Seed::new(seed)));
         disk.write("/a", "x").unwrap();
         let fault = DiskFault::error(DiskOperation::Read, DiskError::Io);
         disk.inject(fault.with_probability(0.3));

@@ -2,14 +2,14 @@
 
 /// SplitMix64.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(start: u64) -> Random {
+    pub(super) fn new(start: u64) -> Random {
         Random(start)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,15 +18,8 @@ impl Random {
     }
 
     /// Returns one of `0..end`; `end` is at least 1.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         debug_assert!(end > 0, "a choice among nothing: pass at least 1");
         self.next() % end
-    }
-
-    /// Returns `true` with this probability.
-    pub(crate) fn is_within(&mut self, probability: f64) -> bool {
-        // The upper 53 bits are a number in `0.0..1.0`.
-        let drawn = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        drawn < probability
     }
 }

@@ -1,0 +1,134 @@
+//! Explores other orders of what arrived in a recording.
+
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::super::explore::explore_seeds;
+use super::super::report::quietly;
+use super::super::{Explored, FinishedRun, Log, TestFailure};
+use super::{Replay, ReplayFailure, Replayed, ended};
+use crate::phases::macrotask::SourceLocation;
+use crate::phases::poll::delivery::Seed;
+use crate::phases::poll::delivery::order::OrderRecord;
+use crate::reactor::choices::Choices;
+use crate::reactor::journal::{Journal, Reader, Segment, Segments};
+use crate::runtime::{Builder, EventLoop};
+
+impl Replay {
+    /// Replays the recording once as it is, and once for each of the seeds 1 to `seeds` with the arrivals of
+    /// each poll phase in another order.
+    ///
+    /// `program` is the program that was recorded. It must log what it logged in the recording to the log
+    /// that it receives. The report of a seed that fails is that of [`explore`](super::super::explore()): the
+    /// fewest decisions that still fail, a command that replays these, and the difference of the log.
+    ///
+    /// | permuted | kept |
+    /// |---|---|
+    /// | the sources, jobs and simulated completions that one poll phase of the recording delivered | the poll phase of an arrival: nothing comes earlier or later |
+    /// | | the events of one source; simulated completions; a job that had no thread before another had finished (R60); signals, which come last (R64) |
+    /// | | timers, immediates, ticks and microtasks, whose order follows |
+    ///
+    /// # Orders that can't be followed
+    ///
+    /// There is no world in a replay that could answer what the program did not ask for in the recording. In
+    /// another order it must therefore do for each arrival, and in the rest of the turn, what it did there:
+    /// the same calls of the operating system, readings of the clock and submissions of jobs. Labels, the
+    /// lengths of what it writes and everything within the program may differ. A reading of the clock returns
+    /// the recorded time, or the latest time that was read if that is later. If the program does anything
+    /// else, the run ends there. It is neither a failure nor a success, and counted by
+    /// [`Explored::not_followed`].
+    ///
+    /// A failure is found if it shows in such a run: the program panics, or it leaves an error that no code
+    /// handles.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a seed fails, and if the recorded order fails or can't be replayed, which
+    /// [`run`](Replay::run) reports in detail. Panics if other threads have sent messages to the loop by a
+    /// handle, a waker or a worker: they run again in each replay, and nothing holds them to another order.
+    ///
+    /// # Examples
+    ///
+    /// [`guide::flight_recorder`](crate::guide::flight_recorder) has a complete example.
+    #[track_caller]
+    pub fn explore<F>(self, seeds: u64, program: F) -> Explored
+    where
+        F: AsyncFn(Log),
+    {
+        let location = Location::caller();
+        let Some(builder) = self.builder else {
+            panic!("{}", ReplayFailure::NoStart)
+        };
+        let open = || Reader::new(self.bytes.clone()).expect("it was opened before");
+        assert!(
+            !open().has_messages_of_threads(),
+            "other threads have sent messages to the recorded loop, which can't be explored: record a run \
+             without handles, workers and wakes of other threads"
+        );
+        let exploration = Exploration {
+            builder,
+            location,
+            program,
+        };
+        let learned = quietly(|| exploration.learn(open().with_segments(Segments::learning())));
+        let segments = match learned {
+            Ok(segments) => segments,
+            Err(failure) => panic!("the recorded order can't be replayed: {failure}"),
+        };
+        let run = |seed: Seed| {
+            let choices = Rc::new(Choices::new(seed));
+            let segments = Segments::following(segments.clone(), choices.clone());
+            exploration.follow(open().with_segments(segments), &choices)
+        };
+        explore_seeds(seeds, run, None)
+    }
+}
+
+struct Exploration<F> {
+    builder: Builder,
+    location: SourceLocation,
+    program: F,
+}
+
+impl<F: AsyncFn(Log)> Exploration<F> {
+    /// Replays the recorded order, and returns its segments.
+    fn learn(&self, reader: Reader) -> Result<Vec<Segment>, ReplayFailure> {
+        let (result, journal) = self.run(reader, &Log::new());
+        result?;
+        Ok(journal.reader().expect("a replay").learned())
+    }
+
+    /// Replays an order that a seed chooses.
+    fn follow(&self, reader: Reader, choices: &Choices) -> FinishedRun<()> {
+        let log = Log::new();
+        let (result, _) = self.run(reader, &log);
+        let (result, not_followed) = match result {
+            Ok(_) => (Ok(()), None),
+            Err(ReplayFailure::Run(error)) => {
+                (Err(TestFailure::of_run(error, self.location, &log)), None)
+            }
+            Err(failure) => (Ok(()), Some(failure.to_string())),
+        };
+        FinishedRun {
+            result,
+            log,
+            decisions: choices.decisions(),
+            inapplicable: choices.inapplicable(),
+            record: OrderRecord::default(),
+            not_followed,
+        }
+    }
+
+    fn run(&self, reader: Reader, log: &Log) -> (Result<Replayed<()>, ReplayFailure>, Journal) {
+        let builder = self.builder.clone().replaying(reader);
+        let mut event_loop: EventLoop = match builder.build() {
+            Ok(event_loop) => event_loop,
+            Err(error) => panic!("{}", ReplayFailure::Build(error)),
+        };
+        let journal = event_loop.state().journal().cloned().expect("a replay");
+        let main = async { (self.program)(log.clone()).await };
+        let result = event_loop.run_pinned(self.location, std::pin::pin!(Some(main)));
+        drop(event_loop);
+        (ended(&journal, result), journal)
+    }
+}
