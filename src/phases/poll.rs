@@ -212,28 +212,42 @@ impl PollPhase {
             }
             let batched = batch.pop_front()?;
             drop(batch);
-            match batched {
-                Batched::Simulated(macrotask) | Batched::SignalCallback(macrotask) => {
-                    return Some(Arrival::Macrotask(macrotask));
-                }
-                Batched::SimulatedJob(id) => return Some(Arrival::SimulatedJob(id)),
-                Batched::InRemoteQueue(_) => {
-                    if let Some(envelope) = remote_queue.pop() {
-                        return Some(Arrival::Message(envelope.message));
-                    }
-                }
-                Batched::Message(message) => return Some(Arrival::Message(message)),
-                Batched::Journaled(envelope) => return Some(Arrival::Message(envelope.message)),
+            let arrival = match batched {
                 Batched::Ready(token, readiness) => {
-                    if let Some(macrotask) = self.wake_waiting(token, readiness) {
-                        return Some(Arrival::Macrotask(macrotask));
-                    }
+                    self.wake_waiting(token, readiness).map(Arrival::Macrotask)
                 }
-                Batched::Signal(number) => return Some(Arrival::Signal(number)),
-                Batched::Undecided => return Some(Arrival::Undecided),
-                Batched::Segment(number) => self.delivery.begin_segment(number),
+                Batched::InRemoteQueue(_) => remote_queue
+                    .pop()
+                    .map(|envelope| Arrival::Message(envelope.message)),
+                other => self.next_of_others(other, remote_queue),
+            };
+            if arrival.is_some() {
+                return arrival;
             }
         }
+    }
+
+    /// Returns an arrival of another kind, unless there is nothing to do for it.
+    #[inline(never)] // so that the usual arrivals are not moved
+    fn next_of_others(&self, batched: Batched, remote_queue: &RemoteQueue) -> Option<Arrival> {
+        Some(match batched {
+            Batched::Simulated(macrotask) | Batched::SignalCallback(macrotask) => {
+                Arrival::Macrotask(macrotask)
+            }
+            Batched::SimulatedJob(id) => Arrival::SimulatedJob(id),
+            Batched::InRemoteQueue(_) => Arrival::Message(remote_queue.pop()?.message),
+            Batched::Message(message) => Arrival::Message(message),
+            Batched::Journaled(envelope) => Arrival::Message(envelope.message),
+            Batched::Ready(token, readiness) => {
+                Arrival::Macrotask(self.wake_waiting(token, readiness)?)
+            }
+            Batched::Signal(number) => Arrival::Signal(number),
+            Batched::Undecided => Arrival::Undecided,
+            Batched::Segment(number) => {
+                self.delivery.begin_segment(number);
+                return None;
+            }
+        })
     }
 
     /// Lets the delivery decide about the next arrival.

@@ -2,11 +2,14 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
 use std::rc::Rc;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::fs;
-use nodeloop::net::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
+#[cfg(target_os = "linux")]
+use nodeloop::net::UnixSocket;
+use nodeloop::net::{UnixDatagram, UnixListener, UnixStream};
 use nodeloop::test::World;
 use nodeloop::time::sleep;
 

@@ -24,13 +24,13 @@ impl WorldBuilder {
     ///
     /// | chosen by the seed | in the plain order |
     /// |---|---|
-    /// | whether a fault with a probability happens: loss, duplication and reordering of datagrams, short reads and writes, resets, faults of a [disk](super::DiskFault) | it does not, unless the probability is 1 |
+    /// | whether a fault with a probability happens: loss, duplication and reordering of datagrams, short reads and writes, resets, faults of a [disk](crate::test::DiskFault) | it does not, unless the probability is 1 |
     /// | how long a packet and a job take, within their ranges | the shortest time |
     /// | when an action of [`at_within`](World::at_within) is due | at the earliest time |
     /// | which changes a crash loses that were not synced, for each sector, each length and each directory | none |
     /// | which host runs first of those that have something to do at one instant | the one that was created first |
     /// | which packet comes first of those that arrive at one host at the same instant, except for those of one connection | the one that was sent first |
-    /// | what the loop of each host leaves open; see [`explore`](super::explore()) | as there |
+    /// | what the loop of each host leaves open; see [`explore`](crate::test::explore()) | as there |
     ///
     /// Each of these is a decision, which has a number. Each link and each part of a host counts its own, so
     /// that the others keep their numbers when one is left out. The report about a seed that fails lists the

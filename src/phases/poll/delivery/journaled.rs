@@ -258,14 +258,14 @@ fn record_batch(
     outcome: PollOutcome,
 ) {
     let mut batch = phase.batch.borrow_mut();
-    for batched in std::mem::take(&mut *batch) {
-        match batched {
-            Batched::InRemoteQueue(count) => {
-                let messages = (0..count).map_while(|_| cx.remote_queue.pop());
-                batch.extend(messages.map(Batched::Journaled));
-            }
-            batched => batch.push_back(batched),
-        }
+    let is_in_queue = |batched: &Batched| matches!(batched, Batched::InRemoteQueue(_));
+    if let Some(index) = batch.iter().position(is_in_queue)
+        && let Some(Batched::InRemoteQueue(count)) = batch.remove(index)
+    {
+        let after_messages = batch.split_off(index);
+        let messages = (0..count).map_while(|_| cx.remote_queue.pop());
+        batch.extend(messages.map(Batched::Journaled));
+        batch.extend(after_messages);
     }
     // The budget of a source may have been exhausted before the source was closed.
     let registrations = phase.registrations.borrow();
