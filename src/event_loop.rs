@@ -248,6 +248,10 @@ impl Runner<'_> {
                 Arrival::Message(Message::Post(callback, location)) => {
                     Macrotask::callback(callback, Origin::new(StepKind::Message, location))
                 }
+                Arrival::Message(Message::Runnable(runnable, location)) => {
+                    let origin = Origin::new(StepKind::Message, location);
+                    Macrotask::callback(move || runnable.run(), origin)
+                }
                 Arrival::Message(Message::Wake(waker)) => {
                     waker.receive();
                     match self.origin_of_wake(waker.task()) {

@@ -217,6 +217,10 @@ pub use nodeloop_macros::main;
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use nodeloop_macros::test;
 
+/// The `async-task` crate, whose runnables [`Handle::schedule`] accepts.
+#[doc(no_inline)]
+pub use async_task;
+
 /// The `futures` crate, whose traits the types of this crate implement.
 ///
 /// A program that uses it through this path has the right version, and needs no other dependency. The
@@ -244,7 +248,8 @@ pub use observe::why_alive::{ActiveResource, BlockedOn, PendingTask, WhyAlive, w
 #[doc(inline)]
 pub use promise::{Promise, TryPromise, spawn, spawn_lazy, try_spawn, try_spawn_lazy};
 pub use runtime::handle::{
-    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, TryCurrentError, keep_alive,
+    Handle, KeepAlive, LoopClosed, RemoteError, RemotePromise, ScheduleError, TryCurrentError,
+    keep_alive,
 };
 pub use runtime::{
     Builder, EntryMode, EventLoop, LocalSpawner, MainOutput, RunError, Stuck, StuckPolicy,

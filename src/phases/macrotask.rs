@@ -36,7 +36,8 @@ pub enum StepKind {
     MainScript,
     /// [`next_tick`](crate::next_tick).
     Tick,
-    /// [`queue_microtask`](crate::queue_microtask), or the body of a module (R19).
+    /// [`queue_microtask`](crate::queue_microtask), [`Handle::schedule`](crate::Handle::schedule) on the
+    /// thread of the running loop, or the body of a module (R19).
     Microtask,
     /// A woken task: a promise job.
     Task,
@@ -56,7 +57,8 @@ pub enum StepKind {
     Signal,
     /// The end of a child process, see [`process`](crate::process) (R65).
     ChildExit,
-    /// [`Handle::post`](crate::Handle::post), [`Handle::spawn`](crate::Handle::spawn).
+    /// [`Handle::post`](crate::Handle::post), [`Handle::spawn`](crate::Handle::spawn),
+    /// [`Handle::schedule`](crate::Handle::schedule) outside of the running loop.
     Message,
     /// The wake of a task from outside of the running loop. It only queues the task, which runs as a
     /// [`Task`](StepKind::Task) in the drain.

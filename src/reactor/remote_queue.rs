@@ -40,6 +40,8 @@ pub(crate) enum Message {
     WakeMain(Arc<MainWaker>),
     /// A callback was sent through a handle.
     Post(Box<dyn FnOnce() + Send>, SourceLocation),
+    /// A task that the loop does not own is to be polled.
+    Runnable(Box<dyn ForeignRunnable>, SourceLocation),
     /// The external operation of this number has finished.
     External(u64, Box<dyn Any + Send>),
     /// The external operation of this number will never finish.
@@ -55,6 +57,12 @@ pub(crate) enum Message {
         expect(dead_code, reason = "on Unix, signals arrive through pipes")
     )]
     Signal(i32),
+}
+
+/// A task that another executor has made, to be polled once. `Any` returns it to its sender if the loop
+/// has ended.
+pub(crate) trait ForeignRunnable: Any + Send {
+    fn run(self: Box<Self>);
 }
 
 /// What a thread reports about a source on behalf of the operating system.

@@ -2,6 +2,8 @@
 //!
 //! Both use the queue for other threads (`reactor/remote_queue.rs`).
 
+mod foreign_task;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -17,6 +19,8 @@ use crate::event_loop::current::{current, try_current};
 use crate::hooks::uncaught::PanicPayload;
 use crate::promise::{PromiseError, spawn_at};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
+
+pub use foreign_task::ScheduleError;
 
 /// Returns a token that keeps the loop of this thread alive until it is dropped, on any thread.
 ///

@@ -14,6 +14,7 @@ mod children;
 mod console;
 #[cfg(target_os = "linux")]
 mod faults;
+mod foreign_tasks;
 mod one_pool_thread;
 #[cfg(unix)]
 mod pipes;

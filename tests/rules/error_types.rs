@@ -28,6 +28,7 @@ fn every_error_can_be_sent_and_shared() {
     is_an_error::<Aborted>();
     is_an_error::<AggregateError<std::io::Error>>();
     is_an_error::<LoopClosed>();
+    is_an_error::<nodeloop::ScheduleError<()>>();
     is_an_error::<nodeloop::TryCurrentError>();
     is_an_error::<PromiseError>();
     is_an_error::<Rejected<std::io::Error>>();

@@ -459,7 +459,9 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -
         Batched::Simulated(macrotask) => {
             format!("the completion of {}", macrotask.origin.location)
         }
-        Batched::Message(Message::Post(_, location)) => format!("the message of {location}"),
+        Batched::Message(Message::Post(_, location) | Message::Runnable(_, location)) => {
+            format!("the message of {location}")
+        }
         Batched::Message(Message::Wake(waker)) => match cx.tasks.location_of(waker.task()) {
             Some(location) => format!("the wake of the task of {location}"),
             None => "the wake of a task that has ended".to_owned(),

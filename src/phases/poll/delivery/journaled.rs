@@ -414,7 +414,7 @@ fn record_message(envelope: &Envelope, cx: &PollContext<'_>, out: &mut Output) {
     match &envelope.message {
         Message::Wake(waker) => numbered(2, waker.task().promise),
         Message::WakeMain(_) => out.byte(3),
-        Message::Post(..) => numbered(4, envelope.handle),
+        Message::Post(..) | Message::Runnable(..) => numbered(4, envelope.handle),
         Message::External(id, _) => numbered(5, *id),
         Message::ExternalDropped(id) => numbered(6, *id),
         Message::JobDone(id, result) => {
@@ -442,7 +442,9 @@ fn is_message(envelope: &Envelope, recorded: &ArrivalRecord) -> bool {
     match (&envelope.message, recorded) {
         (Message::Wake(waker), ArrivalRecord::Wake(promise)) => waker.task().promise == *promise,
         (Message::WakeMain(_), ArrivalRecord::WakeMain) => true,
-        (Message::Post(..), ArrivalRecord::Post(handle)) => envelope.handle == *handle,
+        (Message::Post(..) | Message::Runnable(..), ArrivalRecord::Post(handle)) => {
+            envelope.handle == *handle
+        }
         (Message::External(id, _), ArrivalRecord::External(recorded))
         | (Message::ExternalDropped(id), ArrivalRecord::ExternalDropped(recorded))
         | (Message::JobDone(id, _), ArrivalRecord::Job(recorded, _)) => id == recorded,
