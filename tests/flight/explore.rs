@@ -238,6 +238,37 @@ fn what_cannot_be_explored_is_refused() {
     );
 }
 
+#[test]
+fn a_damaged_recording_is_refused() {
+    let _limit = limit();
+    let (_directory, path) = recorded(race);
+    let bytes = std::fs::read(&path).unwrap();
+    let cut = (0..bytes.len()).map(|length| bytes[..length].to_vec());
+    let changed = (0..bytes.len()).map(|index| {
+        let mut changed = bytes.clone();
+        changed[index] ^= 0x55;
+        changed
+    });
+    let mut refused = 0;
+    for damaged in cut.chain(changed) {
+        let Ok(replay) = Replay::from_bytes(damaged.clone()) else {
+            continue; // nothing can be replayed
+        };
+        let Some(damage) = replay.damage().map(str::to_owned) else {
+            continue; // the change is of no effect
+        };
+        std::fs::write(&path, damaged).unwrap();
+        let report = failure_of(&path, race);
+        let expected = format!(
+            "a damaged recording can't be explored: {damage}: record the run again, or call \
+             `Replay::run`, which replays it up to the damage"
+        );
+        assert_eq!(report, expected);
+        refused += 1;
+    }
+    assert!(refused > bytes.len(), "{refused} of {} bytes", bytes.len());
+}
+
 /// The recording that a child explores.
 const RECORDING: &str = "NODELOOP_TEST_RECORDING";
 

@@ -44,7 +44,8 @@ impl Replay {
     /// # Panics
     ///
     /// Panics if a seed fails, and if the recorded order fails or can't be replayed, which
-    /// [`run`](Replay::run) reports in detail. Panics if other threads have sent messages to the loop by a
+    /// [`run`](Replay::run) reports in detail. Panics if the file is [damaged](Replay::damage), because what is
+    /// lost can't be permuted. Panics if other threads have sent messages to the loop by a
     /// handle, a waker or a worker: they run again in each replay, and nothing holds them to another order.
     ///
     /// # Examples
@@ -59,6 +60,12 @@ impl Replay {
         let Some(builder) = self.builder else {
             panic!("{}", ReplayFailure::NoStart)
         };
+        if let Some(damage) = &self.damage {
+            panic!(
+                "a damaged recording can't be explored: {damage}: record the run again, or call \
+                 `Replay::run`, which replays it up to the damage"
+            );
+        }
         let open = || Reader::new(self.bytes.clone()).expect("it was opened before");
         assert!(
             !open().has_messages_of_threads(),
