@@ -208,6 +208,33 @@ fn a_recording_that_has_one_order_has_one() {
 }
 
 #[test]
+fn a_recording_that_ends_among_the_arrivals_of_a_poll_phase_is_explored() {
+    let _limit = limit();
+    // The recording ends with the failure of one of the jobs, so the mended program does more.
+    let of_jobs = |is_mended: bool| {
+        async move |log: Log| {
+            let count = Rc::new(Cell::new(0));
+            after_jobs("abcd", move |label| {
+                let (log, count) = (log.clone(), count.clone());
+                async move {
+                    assert!(is_mended || count.replace(count.get() + 1) < 2, "the bug");
+                    log.add(label);
+                }
+            })
+            .await;
+        }
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.flight");
+    let mut event_loop = EventLoop::builder().record(&path).build().unwrap();
+    event_loop.run(of_jobs(false)(Log::new())).unwrap_err();
+    drop(event_loop);
+    let explored = explore(&path, of_jobs(true));
+    assert_eq!(explored.runs(), 41);
+    assert!(explored.not_followed() > 5, "{explored}");
+}
+
+#[test]
 fn what_cannot_be_explored_is_refused() {
     let _limit = limit();
     let (_directory, path) = recorded(race);
