@@ -146,6 +146,7 @@ fn jobs_and_sources_keep_their_results_in_another_order() {
         after_jobs("abcd", move |label| {
             let log = log.clone();
             async move {
+                log.add(format!("job {label}")); // the end depends on what finishes first in the recording
                 let job = spawn_blocking(move || Text(label.to_string()));
                 let length = label as usize - 'a' as usize + 1;
                 let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
