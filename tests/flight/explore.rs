@@ -9,7 +9,7 @@ use std::rc::Rc;
 use nodeloop::flight_recorder::{Recordable, spawn_blocking};
 use nodeloop::net::UdpSocket;
 use nodeloop::test::{Explored, Log, Replay};
-use nodeloop::{EventLoop, spawn, time};
+use nodeloop::{EventLoop, MainOutput, spawn, time};
 use tempfile::TempDir;
 
 use crate::common::limit::limit;
@@ -29,7 +29,7 @@ impl Recordable for Text {
 }
 
 /// Records a program, again until its run has not failed: jobs finish in any order.
-fn recorded(program: impl AsyncFn(Log)) -> (TempDir, PathBuf) {
+fn recorded<T: MainOutput>(program: impl AsyncFn(Log) -> T) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run.flight");
     loop {
@@ -42,12 +42,12 @@ fn recorded(program: impl AsyncFn(Log)) -> (TempDir, PathBuf) {
     }
 }
 
-fn explore(path: &Path, program: impl AsyncFn(Log)) -> Explored {
+fn explore<T: MainOutput>(path: &Path, program: impl AsyncFn(Log) -> T) -> Explored {
     Replay::open(path).unwrap().explore(40, program)
 }
 
 /// The message with which an exploration fails.
-fn failure_of(path: &Path, program: impl AsyncFn(Log)) -> String {
+fn failure_of<T: MainOutput>(path: &Path, program: impl AsyncFn(Log) -> T) -> String {
     let explore = AssertUnwindSafe(|| explore(path, program));
     let panic = catch_unwind(explore).expect_err("a seed fails");
     match panic.downcast::<String>() {
@@ -119,6 +119,30 @@ fn a_race_of_a_recorded_run_is_found() {
     );
     let difference = "The plain order (-), which passes, and the order of this seed (+):\n";
     assert!(report.contains(difference), "{report}");
+}
+
+#[test]
+fn an_error_that_the_main_future_returns_is_a_failure() {
+    let _limit = limit();
+    let program = async |log: Log| {
+        let latest = Rc::new(Cell::new(None));
+        let finished = latest.clone();
+        after_jobs("cu", move |label| {
+            finished.set(Some(label));
+            log.add(label);
+            async {}
+        })
+        .await;
+        match latest.get() {
+            Some('u') => Ok(latest.get()),
+            _ => Err("the user came first"),
+        }
+    };
+    let (_directory, path) = recorded(program);
+    let report = failure_of(&path, program);
+    assert!(report.contains("It fails with 1 of its "), "{report}");
+    let error = "the program has returned \"the user came first\"";
+    assert!(report.contains(error), "{report}");
 }
 
 #[test]
