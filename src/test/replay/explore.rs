@@ -121,7 +121,7 @@ impl<T: MainOutput, F: AsyncFn(Log) -> T> Exploration<F> {
         let (result, not_followed) = match (returned.take(), result) {
             (Some(error), _) => (Err(TestFailure::of_panic(Box::new(error), &log)), None),
             (None, Ok(_)) => (Ok(()), None),
-            (None, Err(ReplayFailure::Run(error))) => {
+            (None, Err(ReplayFailure::Run(error) | ReplayFailure::RunWithoutPayloads(error))) => {
                 (Err(TestFailure::of_run(error, self.location, &log)), None)
             }
             (None, Err(failure)) => (Ok(()), Some(failure.to_string())),
