@@ -232,4 +232,14 @@ fn an_error_is_printed_with_its_sources() {
     let host = world.host("a");
     host.run(async move || Result::<(), Box<dyn std::error::Error>>::Err(outer().into()));
     assert_eq!(failure(&world), expected);
+    // Whatever the value of the `Result`.
+    let world = World::new();
+    let host = world.host("a");
+    host.run(async move || std::io::Result::<usize>::Err(std::io::Error::other(outer())));
+    assert_eq!(failure(&world), expected);
+    type BoxedSend = Box<dyn std::error::Error + Send + Sync>;
+    let world = World::new();
+    let host = world.host("a");
+    host.run(async move || Result::<String, BoxedSend>::Err(outer().into()));
+    assert_eq!(failure(&world), expected);
 }
