@@ -544,4 +544,12 @@ fn the_environment_replays_one_seed() {
     let (passed, printed) = run(Some("1:2."));
     let error = "NODELOOP_SEED=1:2.: invalid seed: use a number";
     assert!(!passed && printed.contains(error), "{printed}");
+    assert!(printed.contains("`17:6.64,9.0` of a world"), "{printed}");
+    let (passed, printed) = run(Some("5:9.9"));
+    let none = "no decision of NODELOOP_SEED=5:9.9 applies, so that only the plain order was run";
+    assert!(!passed && printed.contains(none), "{printed}");
+    let (passed, printed) = run(Some("order:2=1"));
+    let refused = "the seed `order:2=1` is that of an order of `explore_all`, which no world has";
+    assert!(!passed && printed.contains(refused), "{printed}");
+    assert!(!printed.contains("src/test/world"), "{printed}");
 }

@@ -40,7 +40,7 @@ impl WorldBuilder {
     /// hosts.
     ///
     /// A replay continues in the plain order where a decision does not apply any more, because the program
-    /// has changed, and prints which ones these are.
+    /// has changed, and prints which ones these are. It fails if none applies.
     ///
     /// What the program itself chooses at random, and what bypasses the world, is not repeated:
     /// [`check_deterministic`](WorldBuilder::check_deterministic) finds it.
@@ -50,7 +50,7 @@ impl WorldBuilder {
     /// Panics if a run fails as [`World::run`] does, or if `body` panics. Panics if a fault or an action of
     /// the script has not happened in any run, unless that is
     /// [permitted](WorldBuilder::permit_unfired_faults): a single run need not have all of them. Panics if
-    /// `NODELOOP_SEED` is not a valid seed.
+    /// `NODELOOP_SEED` is not a valid seed, or lists decisions of which none applies.
     ///
     /// # Examples
     ///
@@ -83,7 +83,11 @@ impl WorldBuilder {
             self.run_explored(seed, &body, Some(trace.clone()), &outcomes);
             trace.into_lines()
         };
-        let is_replay = report::seed_to_replay().is_some();
+        let replayed = report::seed_to_replay();
+        let is_replay = replayed.is_some();
+        if let Some(seed) = replayed {
+            let _ = self.clone().seed(seed); // is refused here, with the location of the caller
+        }
         let explored = explore_seeds(seeds, run, Some(&trace_of));
         if !self.permits_unfired && !is_replay {
             let outcomes = outcomes.take().into_iter();
