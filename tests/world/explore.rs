@@ -465,12 +465,18 @@ fn what_happens_in_no_run_is_reported() {
     assert_eq!(
         report,
         format!(
-            "in none of 51 runs happened what was configured, so that the test did not test it: resets, the \
-             action of the script at 2ms ({}:{line}), the partition of a and b; raise the number of seeds, make \
-             it happen, or call `WorldBuilder::permit_unfired_faults`",
+            "resets, the action of the script at 2ms ({}:{line}), the partition of a and b did not happen in any \
+             of 51 runs, so they were not tested; raise the number of seeds, make them happen, or call \
+             `WorldBuilder::permit_unfired_faults`",
             file!()
         )
     );
+    let one = failure_of(World::builder().datagram_loss(0.5), |world| {
+        world.host("a").run(async || ());
+    });
+    let expected =
+        "the loss of datagrams did not happen in any of 51 runs, so it was not tested; raise";
+    assert!(one.starts_with(expected), "{one}");
     let permits = World::builder().resets(0.5).permit_unfired_faults();
     assert_eq!(permits.explore(3, sleeps).runs(), 4);
 }

@@ -94,12 +94,16 @@ impl WorldBuilder {
             let unfired =
                 outcomes.filter_map(|(text, has_happened)| (!has_happened).then_some(text));
             let unfired: Vec<String> = unfired.collect();
+            let (subject, object) = match unfired.len() {
+                1 => ("it was", "it"),
+                _ => ("they were", "them"),
+            };
             assert!(
                 unfired.is_empty(),
-                "in none of {} runs happened what was configured, so that the test did not test it: {}; \
-                 raise the number of seeds, make it happen, or call `WorldBuilder::permit_unfired_faults`",
-                explored.runs(),
-                unfired.join(", ")
+                "{} did not happen in any of {} runs, so {subject} not tested; raise the number of seeds, make \
+                 {object} happen, or call `WorldBuilder::permit_unfired_faults`",
+                unfired.join(", "),
+                explored.runs()
             );
         }
         explored

@@ -92,7 +92,8 @@ impl World {
     fn check_end(&self) -> Result<(), Failure> {
         let has_waited = self.inner.machines.borrow().iter().any(Machine::is_waited);
         if !has_waited {
-            let text = "no program of `Host::run`: the world has nothing to wait for";
+            let text = "no program of `Host::run`: the world has nothing to wait for; start at least one \
+                        program with `run`, because `serve` is not waited for";
             return Err(Failure::Text(text.to_owned()));
         }
         if self.inner.settings.is_explored {
