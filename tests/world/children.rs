@@ -240,8 +240,9 @@ fn every_child_ends_for_every_seed() {
 fn a_child_that_cannot_be_is_refused_where_it_is_described() {
     let _limit = limit();
     let new = SimulatedChild::new;
-    let exited = || new().exit(0);
-    let wrong: [(Box<dyn Fn() -> SimulatedChild>, &str); 7] = [
+    let exited = move || new().exit(0);
+    type Describe = Box<dyn Fn() -> SimulatedChild>;
+    let wrong: [(Describe, &str); 7] = [
         (Box::new(move || new().exit(-1)), "is -1: pass a number"),
         (Box::new(move || new().exit(256)), "is 256: pass a number"),
         (Box::new(move || exited().exit(1)), "after `exit`"),
