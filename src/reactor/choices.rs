@@ -79,7 +79,7 @@ impl Seed {
     }
 
     /// Returns the questions that the seed lists.
-    fn listed(&self) -> Vec<usize> {
+    pub(crate) fn listed(&self) -> Vec<usize> {
         match &self.answers {
             Some(answers) => answers.iter().map(|(question, _)| *question).collect(),
             None => self.only.clone().unwrap_or_default(),
@@ -178,7 +178,10 @@ pub struct InvalidSeed;
 
 impl fmt::Display for InvalidSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("invalid seed: use a number such as `17`, or with decisions such as `17:2,5` or `order:2=1,5=3`")
+        f.write_str(
+            "invalid seed: use a number such as `17`, or with decisions such as `17:2,5`, `17:6.64,9.0` of a \
+             world, or `order:2=1,5=3`",
+        )
     }
 }
 

@@ -80,8 +80,8 @@ pub(crate) struct HostState {
     pub(crate) disk: Disk,
     /// How long its jobs take.
     pub(crate) jobs: JobTimes,
-    /// Decides what its child processes do.
-    pub(crate) on_spawn: Option<OnSpawn>,
+    /// Decide what its child processes do: the last one, which has replaced the others.
+    pub(crate) on_spawn: Vec<OnSpawn>,
     /// How far the clock of the host is, if it is ahead of the shared time.
     own_time: Rc<Cell<Duration>>,
 }
@@ -136,7 +136,7 @@ impl WorldState {
             name: name.to_owned(),
             disk,
             jobs,
-            on_spawn: None,
+            on_spawn: Vec::new(),
             own_time: Rc::default(),
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");

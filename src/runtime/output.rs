@@ -1,5 +1,6 @@
 //! What a main future may return, and which of it is an error.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::cmp::{Ordering, Reverse};
@@ -72,11 +73,27 @@ pub trait MainOutput {
     fn error(&self) -> Option<&dyn fmt::Debug> {
         None
     }
+
+    /// Returns the error with its type, so that a report can print known types by `Display`.
+    #[doc(hidden)]
+    fn typed_error(&self) -> Option<&dyn Any>
+    where
+        Self: 'static,
+    {
+        None
+    }
 }
 
 impl<T, E: fmt::Debug> MainOutput for Result<T, E> {
     fn error(&self) -> Option<&dyn fmt::Debug> {
         self.as_ref().err().map(|error| error as &dyn fmt::Debug)
+    }
+
+    fn typed_error(&self) -> Option<&dyn Any>
+    where
+        Self: 'static,
+    {
+        self.as_ref().err().map(|error| error as &dyn Any)
     }
 }
 

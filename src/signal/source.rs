@@ -5,5 +5,5 @@
 mod system;
 
 pub(crate) use system::OnChildEnd;
-pub(crate) use system::{CHILD, is_harmless, name};
-pub(super) use system::{INTERRUPT, SignalSource, SignalSources, check, raise_default};
+pub(crate) use system::{CHILD, IN_FLIGHT, check, exists, is_harmless, name};
+pub(super) use system::{INTERRUPT, SignalSource, SignalSources, raise_default};

@@ -36,7 +36,7 @@ use crate::phases::poll::delivery::Seed;
 /// lists the fewest that still fail. It contains a command that replays them
 /// (`NODELOOP_SEED=… cargo test …` runs only that seed), and the difference from the most similar order
 /// that passes. A replay continues in the plain order where a decision does not apply any more, because
-/// the program has changed, and prints which ones these are. Panics of the body during the exploration are not
+/// the program has changed, and prints which ones these are. It fails if none applies. Panics of the body during the exploration are not
 /// printed: a process-wide panic hook, set by the first exploration, suppresses them on threads
 /// that explore.
 ///

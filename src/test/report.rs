@@ -41,12 +41,15 @@ pub(super) fn seed_to_replay() -> Option<Seed> {
 ///
 /// # Panics
 ///
-/// Panics if the seed fails.
+/// Panics if the seed fails, and if it lists decisions and none of them applies, because a failure can't be
+/// reproduced then.
 #[track_caller]
 pub(super) fn replay(seed: Seed, run: impl FnOnce(Seed) -> FinishedRun<()>) -> Vec<String> {
+    let listed = seed.listed().len();
     let finished = run(seed.clone());
     eprintln!("{REPLAY}={seed}\n{}", decision_list(&finished.decisions));
-    if !finished.inapplicable.is_empty() {
+    let inapplicable = finished.inapplicable.len();
+    if inapplicable > 0 {
         let numbers = finished.inapplicable.iter();
         let numbers: Vec<String> = numbers.map(|it| QuestionNumber(*it).to_string()).collect();
         eprintln!(
@@ -59,6 +62,11 @@ pub(super) fn replay(seed: Seed, run: impl FnOnce(Seed) -> FinishedRun<()>) -> V
     }
     let labels = finished.log.labels();
     super::value_or_panic(finished.result);
+    assert!(
+        listed == 0 || inapplicable < listed,
+        "no decision of {REPLAY}={seed} applies, so that only the plain order was run: the program has \
+         changed; explore again without {REPLAY}"
+    );
     labels
 }
 

@@ -149,7 +149,17 @@ impl WorldBuilder {
     /// Seed 0 is the plain run: no fault happens whose probability is below 1, everything takes the
     /// shortest time of its range, and nothing is permuted. Without a seed the faults and the delays are
     /// chosen, always in the same way, and nothing is permuted.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is the seed of an order of [`explore_all`](crate::test::explore_all).
+    #[track_caller]
     pub fn seed(mut self, seed: Seed) -> WorldBuilder {
+        assert!(
+            !seed.is_order(),
+            "the seed `{seed}` is that of an order of `explore_all`, which no world has: use a number such as \
+             `17`, or with decisions such as `17:6.64,9.0`"
+        );
         self.seed = Some(seed);
         self
     }

@@ -1,7 +1,9 @@
 //! Child processes that a test scripts, and pipes.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Stdio;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
@@ -232,4 +234,64 @@ fn every_child_ends_for_every_seed() {
         });
         world.run();
     }
+}
+
+#[test]
+fn a_child_that_cannot_be_is_refused_where_it_is_described() {
+    let _limit = limit();
+    let new = SimulatedChild::new;
+    let exited = move || new().exit(0);
+    type Describe = Box<dyn Fn() -> SimulatedChild>;
+    let wrong: [(Describe, &str); 7] = [
+        (Box::new(move || new().exit(-1)), "is -1: pass a number"),
+        (Box::new(move || new().exit(256)), "is 256: pass a number"),
+        (Box::new(move || exited().exit(1)), "after `exit`"),
+        (Box::new(move || exited().stdout("late")), "after `exit`"),
+        (Box::new(move || exited().stderr("late")), "after `exit`"),
+        (Box::new(move || exited().sleep(ms(1))), "after `exit`"),
+        (Box::new(move || exited().sleep(ms(0))), "after `exit`"),
+    ];
+    for (describe, expected) in wrong {
+        let panic = catch_unwind(AssertUnwindSafe(describe)).unwrap_err();
+        let text = panic.downcast::<String>().map_or_else(
+            |panic| (*panic.downcast::<&str>().unwrap()).to_owned(),
+            |text| *text,
+        );
+        assert!(text.contains(expected), "{text}");
+    }
+    let _ = (new().exit(0), new().exit(255));
+}
+
+#[test]
+fn a_function_of_on_spawn_that_is_never_called_fails_the_run() {
+    let _limit = limit();
+    let lines = Cell::new((0, 0));
+    let set_up = |world: &World| {
+        let host = world.host("h");
+        let first = line!() + 1;
+        host.on_spawn(|_| Err(ErrorKind::NotFound.into()));
+        host.on_spawn(|_| Ok(SimulatedChild::new().exit(0)));
+        lines.set((first, first + 1));
+        host.run(async || Command::new("job").status().await.map(drop));
+        let idle = world.host("idle");
+        idle.on_spawn(|_| Ok(SimulatedChild::new()));
+    };
+    let world = World::new();
+    set_up(&world);
+    let (first, second) = lines.get();
+    let (file, idle) = (file!(), second + 4);
+    let unfired = format!(
+        "a child of h, for `on_spawn` ({file}:{first}), a child of idle, for `on_spawn` ({file}:{idle})"
+    );
+    let text = failure(&world);
+    assert!(text.contains(&unfired), "{text}");
+
+    let explore = || World::builder().explore(3, set_up);
+    let panic = catch_unwind(AssertUnwindSafe(explore)).unwrap_err();
+    let text = panic.downcast::<String>().unwrap();
+    assert!(text.contains(&unfired), "{text}");
+
+    let world = World::builder().permit_unfired_faults().build();
+    set_up(&world);
+    world.run();
 }

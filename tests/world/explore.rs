@@ -465,12 +465,18 @@ fn what_happens_in_no_run_is_reported() {
     assert_eq!(
         report,
         format!(
-            "in none of 51 runs happened what was configured, so that the test did not test it: resets, the \
-             action of the script at 2ms ({}:{line}), the partition of a and b; raise the number of seeds, make \
-             it happen, or call `WorldBuilder::permit_unfired_faults`",
+            "resets, the action of the script at 2ms ({}:{line}), the partition of a and b did not happen in any \
+             of 51 runs, so they were not tested; raise the number of seeds, make them happen, or call \
+             `WorldBuilder::permit_unfired_faults`",
             file!()
         )
     );
+    let one = failure_of(World::builder().datagram_loss(0.5), |world| {
+        world.host("a").run(async || ());
+    });
+    let expected =
+        "the loss of datagrams did not happen in any of 51 runs, so it was not tested; raise";
+    assert!(one.starts_with(expected), "{one}");
     let permits = World::builder().resets(0.5).permit_unfired_faults();
     assert_eq!(permits.explore(3, sleeps).runs(), 4);
 }
@@ -544,4 +550,12 @@ fn the_environment_replays_one_seed() {
     let (passed, printed) = run(Some("1:2."));
     let error = "NODELOOP_SEED=1:2.: invalid seed: use a number";
     assert!(!passed && printed.contains(error), "{printed}");
+    assert!(printed.contains("`17:6.64,9.0` of a world"), "{printed}");
+    let (passed, printed) = run(Some("5:9.9"));
+    let none = "no decision of NODELOOP_SEED=5:9.9 applies, so that only the plain order was run";
+    assert!(!passed && printed.contains(none), "{printed}");
+    let (passed, printed) = run(Some("order:2=1"));
+    let refused = "the seed `order:2=1` is that of an order of `explore_all`, which no world has";
+    assert!(!passed && printed.contains(refused), "{printed}");
+    assert!(!printed.contains("src/test/world"), "{printed}");
 }

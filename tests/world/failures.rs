@@ -129,6 +129,24 @@ fn a_misspelled_host_is_found() {
 }
 
 #[test]
+fn a_run_that_does_not_end_names_the_hosts_without_a_program() {
+    let _limit = limit();
+    let world = World::builder().time_limit(ms(10)).build();
+    world.host("sever"); // should have been "server"
+    world.host("server").serve(async || ());
+    world.host("client").run(async || {
+        loop {
+            sleep(ms(1)).await;
+        }
+    });
+    let text = failure(&world);
+    let hint = "\nhost \"sever\": it has no program: is its name misspelled?\n";
+    assert!(text.contains("the limit of 10ms"), "{text}");
+    assert!(text.contains(hint), "{text}");
+    assert_eq!(text.matches("has no program").count(), 1, "{text}");
+}
+
+#[test]
 fn a_fault_of_a_disk_that_never_happens_fails_the_run() {
     let _limit = limit();
     let world = World::new();
@@ -231,5 +249,15 @@ fn an_error_is_printed_with_its_sources() {
     let world = World::new();
     let host = world.host("a");
     host.run(async move || Result::<(), Box<dyn std::error::Error>>::Err(outer().into()));
+    assert_eq!(failure(&world), expected);
+    // Whatever the value of the `Result`.
+    let world = World::new();
+    let host = world.host("a");
+    host.run(async move || std::io::Result::<usize>::Err(std::io::Error::other(outer())));
+    assert_eq!(failure(&world), expected);
+    type BoxedSend = Box<dyn std::error::Error + Send + Sync>;
+    let world = World::new();
+    let host = world.host("a");
+    host.run(async move || Result::<String, BoxedSend>::Err(outer().into()));
     assert_eq!(failure(&world), expected);
 }

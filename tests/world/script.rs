@@ -68,8 +68,8 @@ fn a_world_without_a_program_to_wait_for_fails() {
     world.host("s").serve(async || sleep(ms(5)).await);
     assert_eq!(
         failure(&world),
-        "at 0ns of the world: no program of `Host::run`: the world has nothing to wait for\n\
-         the log is empty"
+        "at 0ns of the world: no program of `Host::run`: the world has nothing to wait for; start at \
+         least one program with `run`, because `serve` is not waited for\nthe log is empty"
     );
 }
 

@@ -102,9 +102,9 @@ fn a_signal_that_would_end_the_program_fails_the_run() {
     let world = World::new();
     world.host("h").run(async || {
         drop(signal(INTERRUPT).unwrap()); // no longer listens
-        sleep(ms(10)).await;
+        sleep(ms(110)).await;
     });
-    world.at(ms(5), |world| world.host("h").deliver_signal(INTERRUPT));
+    world.at(ms(100), |world| world.host("h").deliver_signal(INTERRUPT));
     let name = if cfg!(unix) { "SIGINT" } else { "Ctrl-C" };
     assert_eq!(
         failure(&world),
@@ -112,6 +112,52 @@ fn a_signal_that_would_end_the_program_fails_the_run() {
             "the program of host \"h\" does not listen to {name}, which would end it: let it listen before, \
              or call `Host::crash`"
         )
+    );
+}
+
+/// As in reality, where it may have been sent while there was a listener.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_shortly_after_the_last_listener_is_ignored() {
+    let _limit = limit();
+    let world = World::new();
+    let notes = Notes::of(&world);
+    let program = notes.clone();
+    world.host("h").run(async move || {
+        ctrl_c().await.unwrap();
+        program.add("stopping");
+        sleep(ms(99)).await; // the clean-up
+        ctrl_c().await.unwrap();
+        program.add("stopped");
+    });
+    for at in [5, 15, 103, 110] {
+        world.at(ms(at), |world| world.host("h").deliver_signal(INTERRUPT));
+    }
+    world.run();
+    notes.assert(["5ms stopping", "110ms stopped"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_that_no_program_can_listen_to_is_refused() {
+    let _limit = limit();
+    let refusal = |number: i32| {
+        let world = World::new();
+        world.host("h").run(async || sleep(ms(10)).await);
+        world.at(ms(5), move |world| {
+            world.host("h").deliver_signal(SignalKind::from_raw(number));
+        });
+        failure(&world)
+    };
+    for number in [-1, 0, 999] {
+        assert_eq!(
+            refusal(number),
+            format!("there is no signal {number}: pass a kind of signal that the system has")
+        );
+    }
+    assert_eq!(
+        refusal(SignalKind::kill().as_raw()),
+        "the program of host \"h\" can't listen to SIGKILL: call `Host::crash` to end it"
     );
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,32 +53,54 @@ impl SimulatedChild {
     }
 
     /// Writes to the standard output. The pipe has room for everything.
+    #[track_caller]
     pub fn stdout(self, bytes: impl AsRef<[u8]>) -> SimulatedChild {
         self.step(Step::Write(Stream::Output, bytes.as_ref().into()))
     }
 
     /// Writes to the standard error.
+    #[track_caller]
     pub fn stderr(self, bytes: impl AsRef<[u8]>) -> SimulatedChild {
         self.step(Step::Write(Stream::Error, bytes.as_ref().into()))
     }
 
     /// Waits before the next step, on the clock of the world.
+    #[track_caller]
     pub fn sleep(mut self, duration: Duration) -> SimulatedChild {
+        self.check_runs();
         self.at += duration;
         self
     }
 
     /// Ends with this code, and closes its pipes. It is the last step.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `code` is not between 0 and 255, which is all that a parent receives. Panics, as the other
+    /// methods do, if the child has exited already.
+    #[track_caller]
     pub fn exit(self, code: i32) -> SimulatedChild {
+        assert!(
+            (0..=255).contains(&code),
+            "the exit code of a child is {code}: pass a number between 0 and 255"
+        );
         self.step(Step::End(Ending::Code(code)))
     }
 
+    #[track_caller]
     fn step(mut self, step: Step) -> SimulatedChild {
-        let is_over = matches!(self.steps.last(), Some((_, Step::End(_))));
-        if !is_over {
-            self.steps.push((self.at, step));
-        }
+        self.check_runs();
+        self.steps.push((self.at, step));
         self
+    }
+
+    #[track_caller]
+    fn check_runs(&self) {
+        let is_over = matches!(self.steps.last(), Some((_, Step::End(_))));
+        assert!(
+            !is_over,
+            "a step of a child comes after `exit`: let `exit` be the last step"
+        );
     }
 }
 
@@ -91,7 +114,26 @@ impl fmt::Debug for SimulatedChild {
 }
 
 /// Decides what the child of a command does.
-pub(crate) type OnSpawn = Rc<dyn Fn(&Command) -> io::Result<SimulatedChild>>;
+type Decide = Rc<dyn Fn(&Command) -> io::Result<SimulatedChild>>;
+
+/// A function of `on_spawn`.
+pub(crate) struct OnSpawn {
+    decide: Decide,
+    /// Where it was set.
+    pub(crate) location: &'static Location<'static>,
+    /// Whether a program has started a child.
+    pub(crate) is_asked: bool,
+}
+
+impl OnSpawn {
+    pub(crate) fn new(decide: Decide, location: &'static Location<'static>) -> OnSpawn {
+        OnSpawn {
+            decide,
+            location,
+            is_asked: cfg!(not(unix)), // where starting a child fails before the function is called
+        }
+    }
+}
 
 /// The children of a host.
 #[derive(Default)]
@@ -200,9 +242,13 @@ impl WorldHost {
     ///
     /// Returns the error of the test, and one with advice if the test has not decided about children.
     pub(crate) fn script_of(&self, command: &Command) -> io::Result<SimulatedChild> {
-        let on_spawn = self.world.with_host(self.id, |host| host.on_spawn.clone());
-        match on_spawn {
-            Some(on_spawn) => on_spawn(command),
+        let decide = self.world.with_host(self.id, |host| {
+            let on_spawn = host.on_spawn.last_mut()?;
+            on_spawn.is_asked = true;
+            Some(on_spawn.decide.clone())
+        });
+        match decide {
+            Some(decide) => decide(command),
             None => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "a host of a simulated world starts no process: describe what the child does with \

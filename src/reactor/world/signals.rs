@@ -1,6 +1,7 @@
 //! The signals of a host: those that its program listens to, and those that have arrived.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::network::Network;
 use super::{HostId, WorldHost};
@@ -10,6 +11,8 @@ use crate::reactor::registrations::SignalNumber;
 #[derive(Default)]
 pub(super) struct HostSignals {
     listened: BTreeSet<SignalNumber>,
+    /// When the program has stopped to listen to a signal.
+    ignored_since: BTreeMap<SignalNumber, Duration>,
     arrived: BTreeMap<SignalNumber, Arrived>,
 }
 
@@ -44,9 +47,19 @@ impl HostSignals {
 }
 
 impl Network {
-    /// Delivers a signal. Returns `false` if the program of the host does not listen to it.
-    pub(crate) fn deliver_signal(&mut self, host: HostId, number: SignalNumber) -> bool {
-        self.host(host).signals.deliver(number)
+    /// Delivers a signal. Returns `false` if the program of the host does not listen to it, and has not
+    /// for the last `in_flight`.
+    pub(crate) fn deliver_signal(
+        &mut self,
+        host: HostId,
+        number: SignalNumber,
+        in_flight: Duration,
+    ) -> bool {
+        let now = self.now;
+        let signals = &mut self.host(host).signals;
+        let since = signals.ignored_since.get(&number);
+        let is_ignored = since.is_some_and(|since| now < *since + in_flight);
+        signals.deliver(number) || is_ignored
     }
 }
 
@@ -59,8 +72,10 @@ impl WorldHost {
 
     /// Records that the program no longer listens to a signal.
     pub(crate) fn ignore_signal(&self, number: SignalNumber) {
+        let now = self.clock().now();
         self.with_signals(|signals| {
             signals.listened.remove(&number);
+            signals.ignored_since.insert(number, now);
             signals.arrived.remove(&number);
         });
     }

@@ -29,7 +29,7 @@ use signal_hook::low_level::{pipe, signal_name, unregister};
 use crate::reactor::registrations::SignalNumber;
 
 /// For how long a signal that was sent while a loop listened may be in flight.
-const IN_FLIGHT: Duration = Duration::from_millis(100);
+pub(crate) const IN_FLIGHT: Duration = Duration::from_millis(100);
 
 /// The signals whose default action has no effect on a running process.
 pub(super) const HARMLESS: [SignalNumber; 4] = [SIGCHLD, SIGCONT, SIGURG, SIGWINCH];

@@ -17,6 +17,8 @@ use crate::reactor::registrations::{Registrations, SignalNumber};
 use crate::reactor::remote_queue::RemoteQueue;
 use disposition::{HARMLESS, Subscription};
 
+pub(crate) use disposition::IN_FLIGHT;
+
 /// The signal that announces the end of a child.
 pub(crate) const CHILD: SignalNumber = SIGCHLD;
 
@@ -61,6 +63,11 @@ pub(crate) fn check(number: SignalNumber) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Returns whether the number can be that of a signal: the status of a process has seven bits for it.
+pub(crate) fn exists(number: SignalNumber) -> bool {
+    (1..128).contains(&number)
 }
 
 /// Returns whether a signal that nobody listens to has no effect on a running process.

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use async_signal::Signal;
 use futures::Stream;
@@ -22,6 +23,9 @@ pub(crate) const CHILD: SignalNumber = 17;
 
 /// `SIGINT`, as the C library and Node number it.
 pub(crate) const INTERRUPT: SignalNumber = 2;
+
+/// For how long a signal is ignored after its last listener was removed.
+pub(crate) const IN_FLIGHT: Duration = Duration::ZERO;
 
 /// `STATUS_CONTROL_C_EXIT`, with which the default handler ends the process.
 const CONTROL_C_EXIT: u32 = 0xC000_013A;
@@ -70,6 +74,11 @@ pub(crate) fn check(number: SignalNumber) -> io::Result<()> {
             "cannot listen to a signal that Windows does not have: use `SignalKind::interrupt`",
         )),
     }
+}
+
+/// Returns whether the system has a signal of this number.
+pub(crate) fn exists(number: SignalNumber) -> bool {
+    matches!(number, INTERRUPT | CHILD)
 }
 
 /// Returns whether a signal that nobody listens to has no effect on a running process.

@@ -1,11 +1,12 @@
 //! The child processes of a host.
 
 use std::io;
+use std::panic::Location;
 use std::process::Command;
 use std::rc::Rc;
 
 use super::Host;
-use crate::reactor::world::SimulatedChild;
+use crate::reactor::world::{OnSpawn, SimulatedChild};
 
 /// Child processes.
 impl Host {
@@ -13,7 +14,11 @@ impl Host {
     /// an error of kind [`Unsupported`](io::ErrorKind::Unsupported) in any case.)
     ///
     /// No process of the system is started. The function receives the command, and returns the steps of the
-    /// child or the error of starting it. Without a function, starting a child is an error.
+    /// child or the error of starting it. Without a function, starting a child is an error. A second function
+    /// replaces the first.
+    ///
+    /// A function that is never called fails the run, unless that is
+    /// [permitted](crate::test::WorldBuilder::permit_unfired_faults).
     ///
     /// Which streams are pipes is known only of those that the program has set through
     /// [`process::Command`](crate::process::Command): each of them counts as piped, `Stdio::null()`
@@ -50,12 +55,14 @@ impl Host {
     /// assert_eq!(world.now(), Duration::from_millis(20));
     /// # }
     /// ```
+    #[track_caller]
     pub fn on_spawn(
         &self,
         decide: impl Fn(&Command) -> io::Result<SimulatedChild> + 'static,
     ) -> &Host {
-        let (state, decide) = (&self.world.inner.state, Rc::new(decide));
-        state.with_host(self.id, |host| host.on_spawn = Some(decide));
+        let on_spawn = OnSpawn::new(Rc::new(decide), Location::caller());
+        let state = &self.world.inner.state;
+        state.with_host(self.id, |host| host.on_spawn.push(on_spawn));
         self
     }
 }

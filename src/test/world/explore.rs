@@ -40,7 +40,7 @@ impl WorldBuilder {
     /// hosts.
     ///
     /// A replay continues in the plain order where a decision does not apply any more, because the program
-    /// has changed, and prints which ones these are.
+    /// has changed, and prints which ones these are. It fails if none applies.
     ///
     /// What the program itself chooses at random, and what bypasses the world, is not repeated:
     /// [`check_deterministic`](WorldBuilder::check_deterministic) finds it.
@@ -50,7 +50,7 @@ impl WorldBuilder {
     /// Panics if a run fails as [`World::run`] does, or if `body` panics. Panics if a fault or an action of
     /// the script has not happened in any run, unless that is
     /// [permitted](WorldBuilder::permit_unfired_faults): a single run need not have all of them. Panics if
-    /// `NODELOOP_SEED` is not a valid seed.
+    /// `NODELOOP_SEED` is not a valid seed, or lists decisions of which none applies.
     ///
     /// # Examples
     ///
@@ -83,19 +83,27 @@ impl WorldBuilder {
             self.run_explored(seed, &body, Some(trace.clone()), &outcomes);
             trace.into_lines()
         };
-        let is_replay = report::seed_to_replay().is_some();
+        let replayed = report::seed_to_replay();
+        let is_replay = replayed.is_some();
+        if let Some(seed) = replayed {
+            let _ = self.clone().seed(seed); // is refused here, with the location of the caller
+        }
         let explored = explore_seeds(seeds, run, Some(&trace_of));
         if !self.permits_unfired && !is_replay {
             let outcomes = outcomes.take().into_iter();
             let unfired =
                 outcomes.filter_map(|(text, has_happened)| (!has_happened).then_some(text));
             let unfired: Vec<String> = unfired.collect();
+            let (subject, object) = match unfired.len() {
+                1 => ("it was", "it"),
+                _ => ("they were", "them"),
+            };
             assert!(
                 unfired.is_empty(),
-                "in none of {} runs happened what was configured, so that the test did not test it: {}; \
-                 raise the number of seeds, make it happen, or call `WorldBuilder::permit_unfired_faults`",
-                explored.runs(),
-                unfired.join(", ")
+                "{} did not happen in any of {} runs, so {subject} not tested; raise the number of seeds, make \
+                 {object} happen, or call `WorldBuilder::permit_unfired_faults`",
+                unfired.join(", "),
+                explored.runs()
             );
         }
         explored

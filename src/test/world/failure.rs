@@ -72,14 +72,19 @@ impl World {
 }
 
 impl Inner {
-    /// Returns a failure with what each host waits for.
+    /// Returns a failure with what each host waits for, and which hosts have no program.
     pub(super) fn failure_with_report(&self, what: &str) -> Failure {
         let mut text = what.to_owned();
         let machines = self.machines.borrow();
         for (number, machine) in machines.iter().enumerate() {
+            let name = self.name(HostId(number));
             if let Some(running) = &machine.running {
-                let (name, report) = (self.name(HostId(number)), running.event_loop.why_alive());
+                let report = running.event_loop.why_alive();
                 let _ = write!(text, "\nhost \"{name}\": {report}");
+            }
+            if machine.program.is_none() {
+                let hint = "it has no program: is its name misspelled?";
+                let _ = write!(text, "\nhost \"{name}\": {hint}");
             }
         }
         Failure::Text(text)

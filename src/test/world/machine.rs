@@ -69,24 +69,27 @@ pub(super) fn program_of<T: MainOutput + 'static>(
         let program = program.clone();
         Box::pin(async move {
             let output = program().await;
-            let text = |error| text_of(&output).unwrap_or_else(|| format!("{error:?}"));
-            output.error().map_or(Ok(()), |error| Err(text(error)))
+            let Some(error) = output.error() else {
+                return Ok(());
+            };
+            let text = output.typed_error().and_then(text_of);
+            Err(text.unwrap_or_else(|| format!("{error:?}")))
         })
     })
 }
 
-/// Returns the text of an error of the standard library's types, followed by those of its sources. Their
-/// `Debug` is hard to read; [`MainOutput`] knows no more of the other types.
-fn text_of(output: &dyn Any) -> Option<String> {
+/// Returns the text of an `io::Error` or of a boxed error, followed by those of its sources. Their `Debug` is
+/// hard to read; nothing is known of other types.
+fn text_of(error: &dyn Any) -> Option<String> {
     type Boxed = Box<dyn Error>;
     type BoxedSend = Box<dyn Error + Send + Sync>;
-    let io = output.downcast_ref::<Result<(), io::Error>>();
-    let boxed = output.downcast_ref::<Result<(), Boxed>>();
-    let boxed_send = output.downcast_ref::<Result<(), BoxedSend>>();
+    let io = error.downcast_ref::<io::Error>();
+    let boxed = error.downcast_ref::<Boxed>();
+    let boxed_send = error.downcast_ref::<BoxedSend>();
     let error: &dyn Error = match (io, boxed, boxed_send) {
-        (Some(Err(error)), ..) => error,
-        (_, Some(Err(error)), _) => &**error,
-        (_, _, Some(Err(error))) => &**error,
+        (Some(error), ..) => error,
+        (_, Some(error), _) => &**error,
+        (_, _, Some(error)) => &**error,
         _ => return None,
     };
     let chain = std::iter::successors(Some(error), |&error| error.source());

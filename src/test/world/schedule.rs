@@ -10,7 +10,7 @@ use super::{Inner, Stage, World};
 use crate::event_loop::current::try_current;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::PromiseError;
-use crate::reactor::world::{HostId, Source, WorldHost};
+use crate::reactor::world::{HostId, OnSpawn, Source, WorldHost};
 use crate::runtime::{Builder, EventLoop, RunError};
 
 /// The most rounds of turns without time passing.
@@ -92,7 +92,8 @@ impl World {
     fn check_end(&self) -> Result<(), Failure> {
         let has_waited = self.inner.machines.borrow().iter().any(Machine::is_waited);
         if !has_waited {
-            let text = "no program of `Host::run`: the world has nothing to wait for";
+            let text = "no program of `Host::run`: the world has nothing to wait for; start at least one \
+                        program with `run`, because `serve` is not waited for";
             return Err(Failure::Text(text.to_owned()));
         }
         if self.inner.settings.is_explored {
@@ -360,6 +361,8 @@ impl Inner {
             let (name, disk) = (self.name(id), self.host(id).disk());
             let of_disk = disk.unfired_faults().into_iter();
             texts.extend(of_disk.map(|text| format!("the fault of the disk of {name}: {text}")));
+            let of_children = self.children_outcomes(id).into_iter();
+            texts.extend(of_children.filter_map(|(text, is_asked)| (!is_asked).then_some(text)));
         }
         texts
     }
@@ -378,6 +381,7 @@ impl Inner {
                 let text = format!("the fault of the disk of {}: {text}", self.name(id));
                 (text, has_happened)
             }));
+            outcomes.extend(self.children_outcomes(id));
         }
         let describe = |when: &str, place: SourceLocation| {
             format!("the action of the script {when} ({})", short(place))
@@ -389,6 +393,18 @@ impl Inner {
             outcomes.push((describe(&action.when, action.location), false));
         }
         outcomes
+    }
+
+    /// Returns the functions of `on_spawn`, and whether each has been called.
+    fn children_outcomes(&self, id: HostId) -> Vec<(String, bool)> {
+        self.state.with_host(id, |host| {
+            let describe = |it: &OnSpawn| {
+                let place = short(it.location);
+                let text = format!("a child of {}, for `on_spawn` ({place})", host.name);
+                (text, it.is_asked)
+            };
+            host.on_spawn.iter().map(describe).collect()
+        })
     }
 
     /// Drops what the programs have left, so that one that refers to its world does not keep it.

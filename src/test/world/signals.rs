@@ -14,12 +14,14 @@ impl Host {
     /// reality. A signal of the system reaches no host: Ctrl-C ends the test.
     ///
     /// A signal whose default action has no effect, such as `SIGCHLD`, is lost if the program does not
-    /// listen to it.
+    /// listen to it. On Unix, so is any other signal for 100 ms after the program has removed the last listener
+    /// to it, such as a second Ctrl-C during a clean-up.
     ///
     /// # Panics
     ///
     /// Panics if the program does not listen to a signal that ends a process by default. To end a program
-    /// that does not listen, [crash](Host::crash) the host. Panics if the program does not run.
+    /// that does not listen, [crash](Host::crash) the host. Panics if the program does not run, and if there is
+    /// no such signal.
     ///
     /// # Examples
     ///
@@ -78,14 +80,24 @@ impl Host {
             self.name()
         );
         let (number, state) = (kind.as_raw(), &self.world.inner.state);
-        let deliver = |network: &mut Network| network.deliver_signal(self.id, number);
-        let is_delivered = state.with_network(deliver);
         assert!(
-            is_delivered || source::is_harmless(number),
-            "the program of host \"{}\" does not listen to {}, which would end it: let it listen before, or \
-             call `Host::crash`",
-            self.name(),
-            source::name(number)
+            source::exists(number),
+            "there is no signal {number}: pass a kind of signal that the system has"
         );
+        let deliver =
+            |network: &mut Network| network.deliver_signal(self.id, number, source::IN_FLIGHT);
+        if state.with_network(deliver) || source::is_harmless(number) {
+            return;
+        }
+        let (host, name) = (self.name(), source::name(number));
+        match source::check(number) {
+            Ok(()) => panic!(
+                "the program of host \"{host}\" does not listen to {name}, which would end it: let it listen \
+                 before, or call `Host::crash`"
+            ),
+            Err(_) => panic!(
+                "the program of host \"{host}\" can't listen to {name}: call `Host::crash` to end it"
+            ),
+        }
     }
 }
