@@ -88,9 +88,13 @@ fn options() -> Result<Options, String> {
             unknown if unknown.starts_with('-') => {
                 return Err(format!("unknown option: {unknown}"));
             }
-            script => {
-                options.script = script.to_owned();
+            first => {
                 options.arguments = arguments.collect();
+                // The text takes the place of the file.
+                match options.evaluated {
+                    Some(_) => options.arguments.insert(0, first.to_owned()),
+                    None => options.script = first.to_owned(),
+                }
                 return Ok(options);
             }
         }

@@ -145,6 +145,13 @@ fn the_script_receives_its_arguments() {
 }
 
 #[test]
+fn a_text_receives_all_arguments() {
+    let printed = "console.log(process.argv.slice(1))";
+    let output = host(&["-e", printed, "a", "b", "--c"]);
+    assert_eq!(text_of(&output), "[ 'a', 'b', '--c' ]\nexit code 0\n");
+}
+
+#[test]
 fn the_release_decides_the_order() {
     // What follows a tick that throws (R12, R53) differs from Node 26 on.
     let script = Script::new(
