@@ -255,7 +255,9 @@ function shortText(value) {
 }
 
 function warnOfRejection(reason, number) {
-  const isErrorLike = typeof reason === 'object' && reason !== null && Object.hasOwn(reason, 'stack');
+  // Errors of the engine have no property `stack` of their own.
+  const isErrorLike = native.isError(reason) ||
+    (typeof reason === 'object' && reason !== null && Object.hasOwn(reason, 'stack'));
   process.emitWarning(isErrorLike ? String(reason.stack) : shortText(reason), 'UnhandledPromiseRejectionWarning');
   const warning = new Error('Unhandled promise rejection. This error originated either by throwing inside of an async ' +
     'function without a catch block, or by rejecting a promise which was not handled with .catch(). To terminate the ' +

@@ -1,34 +1,8 @@
 //! Options, messages and exit codes.
 
 use std::fs;
-use std::path::PathBuf;
 
-use super::{host, path, run, text_of};
-
-/// A file of a test, removed at its end.
-struct Script(PathBuf);
-
-impl Script {
-    fn new(name: &str, text: &str) -> Script {
-        let file = std::env::temp_dir().join(format!("nodeloop-js-{}-{name}", std::process::id()));
-        fs::write(&file, text).unwrap();
-        Script(file)
-    }
-
-    fn path(&self) -> &str {
-        path(&self.0)
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn errors_of(output: &nodeloop::process::Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use super::{Script, errors_of, host, run, text_of};
 
 #[test]
 fn a_missing_file_is_reported_as_node_does() {
