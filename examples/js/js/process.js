@@ -241,14 +241,21 @@ function asError(reason) {
   const error = new Error('This error originated either by throwing inside of an async function without a catch block, ' +
     `or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "${
       shortText(reason)}".`);
-  error.name = 'UnhandledPromiseRejection';
   error.code = 'ERR_UNHANDLED_REJECTION';
+  error.name = 'UnhandledPromiseRejection';
+  // Made before the error had its name.
+  const frames = String(error.stack).split('\n').slice(1);
+  Object.defineProperty(error, 'stack', { value: [String(error), ...frames].join('\n'), writable: true, configurable: true });
   return error;
 }
 
 // A value as V8 describes it without running code of the program.
 function shortText(value) {
-  if (typeof value === 'object' && value !== null) return `#<${value.constructor?.name || 'Object'}>`;
+  if (Array.isArray(value)) return '[object Array]';
+  if (typeof value === 'object' && value !== null) {
+    const { constructor } = value;
+    return typeof constructor === 'function' && constructor.name ? `#<${constructor.name}>` : '[object Object]';
+  }
   if (typeof value === 'symbol') return value.toString();
   if (typeof value === 'function') return Function.prototype.toString.call(value);
   return String(value);
