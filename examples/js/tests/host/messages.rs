@@ -24,3 +24,39 @@ fn a_rejection_without_an_error_is_named_as_in_node() {
     // Node's frames and the place in Node are missing.
     assert!(errors.starts_with(expected), "{errors}");
 }
+
+#[test]
+fn an_import_that_finds_nothing_names_the_file_and_its_importer() {
+    let path = Script::new("path.mjs", "import './nothere.mjs';\n");
+    let package = Script::new("package.mjs", "import 'nopkg';\n");
+    let builtin = Script::new("builtin.mjs", "import 'node:nope';\n");
+    let directory = std::env::temp_dir().canonicalize().unwrap();
+    let directory = directory.display();
+    let name = |script: &Script| script.0.file_name().unwrap().display().to_string();
+    for (script, expected) in [
+        (
+            &path,
+            format!(
+                "Error [ERR_MODULE_NOT_FOUND]: Cannot find module '{directory}/nothere.mjs' imported from \
+                 {directory}/{}",
+                name(&path)
+            ),
+        ),
+        (
+            &package,
+            format!(
+                "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'nopkg' imported from {directory}/{}",
+                name(&package)
+            ),
+        ),
+        (
+            &builtin,
+            "Error [ERR_UNKNOWN_BUILTIN_MODULE]: No such built-in module: node:nope".to_owned(),
+        ),
+    ] {
+        let output = host(&[script.path()]);
+        assert_eq!(output.status.code(), Some(1));
+        let errors = errors_of(&output);
+        assert!(errors.starts_with(&expected), "{errors}");
+    }
+}
