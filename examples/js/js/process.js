@@ -14,7 +14,9 @@ EventEmitter.call(process);
 const { release } = native;
 const versions = { 20: 'v20.20.2', 22: 'v22.23.3', 24: 'v24.21.0', 26: 'v26.10.0' };
 const startedAt = native.hrtime();
-const flags = [...native.nodeOptions.split(/\s+/), ...(native.nodeFlags ?? [])];
+// The variable may have the option and its mode as two words.
+const nodeOptions = native.nodeOptions.replace(/(--unhandled-rejections)\s+/g, '$1=');
+const flags = [...nodeOptions.split(/\s+/), ...(native.nodeFlags ?? [])];
 internals.hasFlag = (flag) => flags.includes(flag);
 let exitCode;
 let captureFunction = null;
@@ -215,7 +217,7 @@ function onUnhandled(promise, reason) {
       onUncaught(asError(reason), true);
       if (!emit()) warnOfRejection(reason, number);
       return;
-    case 'warn-with-error-codes':
+    case 'warn-with-error-code':
       if (!emit()) {
         warnOfRejection(reason, number);
         process.exitCode = 1;

@@ -182,7 +182,45 @@ fn node_options_choose_the_mode_of_unhandled_rejections() {
         printed("warn"),
         format!("{unhandled}{unhandled}{late}exit code 0\n")
     );
+    assert_eq!(
+        printed("warn-with-error-code"),
+        format!("{unhandled}{unhandled}{late}exit code 1\n")
+    );
     assert_eq!(printed("none"), format!("{late}exit code 0\n"));
+}
+
+#[test]
+fn a_wrong_mode_of_unhandled_rejections_is_refused() {
+    let with = |options: &str, arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_nodeloop-js");
+        let output = run(program, arguments, &[("NODE_OPTIONS", options)]);
+        (output.status.code(), errors_of(&output))
+    };
+    let invalid = "invalid value for --unhandled-rejections\n";
+    let missing = "--unhandled-rejections requires an argument\n";
+    for (options, message) in [
+        ("--unhandled-rejections=foo", invalid),
+        ("--no-warnings --unhandled-rejections bar", invalid),
+        ("--unhandled-rejections=warn-with-error-codes", invalid),
+        ("--unhandled-rejections=", missing),
+        ("--unhandled-rejections", missing),
+    ] {
+        let (code, errors) = with(options, &["-e", "console.log(1)"]);
+        assert_eq!(code, Some(9), "{options}");
+        assert!(errors.starts_with(message), "{options}: {errors}");
+        let arguments: Vec<&str> = options.split(' ').collect();
+        // The next argument is the mode.
+        if !options.ends_with("rejections") {
+            let (code, errors) = with("", &[&arguments[..], &["-e", "1"]].concat());
+            assert_eq!(code, Some(9), "{options}");
+            assert!(errors.starts_with(message), "{options}: {errors}");
+        }
+    }
+    let rejected = "Promise.reject(1)";
+    let warn = "--no-warnings --unhandled-rejections warn";
+    assert_eq!(with("", &["-e", rejected]).0, Some(1));
+    assert_eq!(with(warn, &["-e", rejected]).0, Some(0));
+    assert_eq!(with("--max-old-space-size=100", &["-e", "1"]).0, Some(0));
 }
 
 #[test]
