@@ -115,6 +115,10 @@ fn options() -> Result<Options, String> {
             "-e" | "--eval" => options.evaluated = Some((value()?, false)),
             "-p" | "-pe" | "--print" => options.evaluated = Some((value()?, true)),
             REJECTIONS => options.node_flags.push(rejections(&value()?)?),
+            "-h" | "--help" => {
+                println!("Runs a script as Node does.\n\n{USAGE}");
+                exit(0);
+            }
             flag if FLAGS.contains(&flag) => options.node_flags.push(flag.to_owned()),
             unknown if unknown.starts_with('-') => {
                 return Err(format!("unknown option: {unknown}"));

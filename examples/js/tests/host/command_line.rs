@@ -119,6 +119,22 @@ fn the_script_receives_its_arguments() {
 }
 
 #[test]
+fn help_is_printed() {
+    let output = host(&["--help"]);
+    let text = text_of(&output);
+    assert!(text.contains("\nusage: nodeloop-js"), "{text}");
+    assert!(text.ends_with("\nexit code 0\n"), "{text}");
+    assert_eq!(errors_of(&output), "");
+}
+
+#[test]
+fn a_value_may_follow_an_equals_sign() {
+    let release = "console.log(nodeHost.release, process.argv.slice(1))";
+    let output = host(&["--node=26", &format!("--eval={release}"), "a", "--x=y"]);
+    assert_eq!(text_of(&output), "26 [ 'a', '--x=y' ]\nexit code 0\n");
+}
+
+#[test]
 fn a_text_receives_all_arguments() {
     let printed = "console.log(process.argv.slice(1))";
     let output = host(&["-e", printed, "a", "b", "--c"]);
