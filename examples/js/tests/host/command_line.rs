@@ -250,6 +250,23 @@ fn a_run_can_be_replayed() {
 }
 
 #[test]
+fn a_page_that_cannot_be_written_is_a_failure() {
+    let code_of = |option: &str, text: &str| {
+        let script = Script::new("unwritten.js", text);
+        let output = host(&["--virtual-time", option, "/nonexistent/page", script.path()]);
+        let errors = errors_of(&output);
+        assert!(
+            errors.contains("/nonexistent/page could not be written: "),
+            "{errors}"
+        );
+        output.status.code()
+    };
+    assert_eq!(code_of("--html", "console.log(1);"), Some(70));
+    assert_eq!(code_of("--trace", "process.exit();"), Some(70));
+    assert_eq!(code_of("--html", "process.exit(3);"), Some(3));
+}
+
+#[test]
 fn a_page_and_a_trace_show_the_lines_of_the_script() {
     let script = Script::new(
         "places.js",
