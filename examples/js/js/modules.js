@@ -87,7 +87,13 @@ function parseJson(source, file) {
   try {
     return JSON.parse(source.replace(/^\ufeff/, ''));
   } catch (error) {
-    error.message = `${file}: ${error.message}`;
+    const { message, stack } = error;
+    error.message = `${file}: ${message}`;
+    // The stack was made with the message of the engine, which calls the text its input.
+    if (typeof stack === 'string') {
+      const named = stack.replace(message, () => error.message).replace('at <input>:', () => `at ${file}:`);
+      Object.defineProperty(error, 'stack', { value: named, writable: true, configurable: true });
+    }
     throw error;
   }
 }

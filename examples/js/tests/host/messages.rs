@@ -1,6 +1,6 @@
 //! What the host prints of errors, rejections and modules that cannot be found.
 
-use super::{Script, errors_of, host};
+use super::{Script, errors_of, host, text_of};
 
 #[test]
 fn a_warning_of_a_rejection_shows_the_stack_of_its_error() {
@@ -59,4 +59,24 @@ fn an_import_that_finds_nothing_names_the_file_and_its_importer() {
         let errors = errors_of(&output);
         assert!(errors.starts_with(&expected), "{errors}");
     }
+}
+
+#[test]
+fn broken_json_is_named() {
+    let json = Script::new("broken.json", "{\n  \"a\": 1,\n}\n");
+    let script = Script::new(
+        "broken.js",
+        "const file = process.argv[2];\n\
+         try {\n  require(file);\n} catch (error) {\n\
+         \x20 const start = `SyntaxError: ${file}: `;\n\
+         \x20 console.log(error instanceof SyntaxError, `${error}`.startsWith(start), error.stack.startsWith(start));\n\
+         }\nrequire(file);\n",
+    );
+    let output = host(&[script.path(), json.path()]);
+    assert_eq!(text_of(&output), "true true true\nexit code 1\n");
+    let errors = errors_of(&output);
+    assert!(
+        errors.contains(&format!("\nSyntaxError: {}: ", json.path())),
+        "{errors}"
+    );
 }
