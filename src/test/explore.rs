@@ -72,6 +72,8 @@ pub struct Explored {
     runs: u64,
     orders: Vec<Vec<String>>,
     not_followed: u64,
+    /// Whether a run has decided anything else than the plain order does.
+    is_permuted: bool,
 }
 
 impl Explored {
@@ -149,6 +151,7 @@ pub(super) fn explore_seeds(
         runs: 0,
         orders: Vec::new(),
         not_followed: 0,
+        is_permuted: false,
     };
     if let Some(seed) = report::seed_to_replay() {
         explored.note(report::replay(seed, run));
@@ -168,6 +171,7 @@ pub(super) fn explore_seeds(
     for number in 1..=seeds {
         let seed = Seed::new(number);
         let finished = quietly(|| run(seed.clone()));
+        explored.is_permuted |= !finished.decisions.is_empty();
         if finished.not_followed.is_some() {
             explored.runs += 1;
             explored.not_followed += 1;
@@ -195,13 +199,16 @@ pub(super) fn explore_seeds(
     explored
 }
 
-/// Prints the number of runs and the number of orders.
+/// Prints the number of runs and the number of orders, and whether there was nothing to permute.
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = |count| if count == 1 { "" } else { "s" };
         let (runs, orders) = (self.runs, self.orders.len() as u64);
         let (of_runs, of_orders) = (plural(runs), plural(orders));
         write!(f, "{runs} run{of_runs}, {orders} order{of_orders}")?;
+        if !self.is_permuted && runs > 1 {
+            f.write_str(": nothing was permuted")?;
+        }
         match self.not_followed {
             0 => Ok(()),
             count => write!(f, ", {count} of the runs could not be followed"),

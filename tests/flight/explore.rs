@@ -230,6 +230,10 @@ fn a_recording_that_has_one_order_has_one() {
     let (_directory, path) = recorded(program);
     let explored = explore(&path, program);
     assert_eq!((explored.orders().len(), explored.not_followed()), (1, 0));
+    assert_eq!(
+        explored.to_string(),
+        "41 runs, 1 order: nothing was permuted"
+    );
 }
 
 #[test]

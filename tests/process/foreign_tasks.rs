@@ -234,11 +234,24 @@ fn a_loop_that_has_ended_returns_the_runnable() {
         "the event loop has ended and cannot poll the task; run its runnable elsewhere, or drop it to \
          cancel the task"
     );
-    assert_eq!(format!("{error:?}"), "ScheduleError { .. }");
+    assert_eq!(format!("{error:?}"), error.to_string());
     let runnable = error.into_runnable();
     assert_eq!(*runnable.metadata(), "the metadata");
     runnable.run();
     assert_eq!(elsewhere(task), 7);
+
+    let (runnable, task) = make(Guard(sender.clone()));
+    runnable.schedule();
+    drop(errors.recv().unwrap());
+    let awaiting = thread::spawn(move || elsewhere(task)).join();
+    let payload = awaiting.unwrap_err();
+    assert_eq!(
+        payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or(payload.downcast_ref::<String>().map(|it| &**it)),
+        Some("Task polled after completion")
+    );
 
     let (runnable, task) = make(Guard(sender));
     runnable.schedule();
@@ -248,7 +261,7 @@ fn a_loop_that_has_ended_returns_the_runnable() {
         thread::current().id()
     });
     let other = other.join().unwrap();
-    assert_eq!(drops.iter().nth(1), Some(other));
+    assert_eq!(drops.iter().nth(2), Some(other));
     assert_eq!(elsewhere(task), None);
 }
 

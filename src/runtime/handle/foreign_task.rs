@@ -51,6 +51,10 @@ impl Handle {
     ///
     /// # Futures that are not `Send`
     ///
+    /// A future that awaits a timer, a socket or a promise of this crate is not `Send`, so that
+    /// [`async_task::spawn`] refuses it. Pass it to [`spawn`](crate::spawn), or to [`Handle::spawn`] from
+    /// another thread.
+    ///
     /// A runnable of [`async_task::spawn_local`] must be run and dropped on the thread that has made it;
     /// `async_task` aborts the process if it is dropped elsewhere. If another thread may wake the task after
     /// the end of the loop, the schedule function must not drop the error there: it must pass the runnable
@@ -60,7 +64,9 @@ impl Handle {
     /// # Errors
     ///
     /// Returns a [`ScheduleError`] with the runnable if the loop has ended, or if it is cancelling its tasks
-    /// on this thread. Dropping the runnable cancels the task.
+    /// on this thread. Dropping the runnable cancels the task: awaiting its [`async_task::Task`] then panics
+    /// with "Task polled after completion". Await [`fallible()`](async_task::Task::fallible) of a task that
+    /// may outlive the loop, which returns `None` instead.
     ///
     /// # Examples
     ///
@@ -131,7 +137,7 @@ impl<M> ScheduleError<M> {
 
 impl<M> fmt::Debug for ScheduleError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScheduleError").finish_non_exhaustive()
+        fmt::Display::fmt(self, f)
     }
 }
 
