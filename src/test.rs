@@ -113,7 +113,9 @@ pub use explore::{Explored, explore};
 pub use explore_all::{CheckedOrders, explore_all};
 pub use failure::TestFailure;
 pub use log::{Log, LogEntry};
-pub use replay::{DivergenceReport, Replay, ReplayError, ReplayFailure, Replayed, replay};
+pub use replay::{
+    DivergenceReport, Replay, ReplayError, ReplayErrorKind, ReplayFailure, Replayed, replay,
+};
 pub use shared::{Shared, touch};
 pub use simulated::complete_within;
 pub use stepper::Stepper;

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use crate::reactor::clock::machine_now;
 pub(crate) use describe::Operation;
-pub(crate) use reader::{Divergence, Reader};
+pub(crate) use reader::{Divergence, NO_PAYLOADS, Reader};
 pub(crate) use recorder::{Recorder, SourceName};
 pub(crate) use segments::{Segment, Segments};
 use value::{Input, Output, Value};

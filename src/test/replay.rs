@@ -6,13 +6,13 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::observe::event::Event;
 use crate::observe::{EventContext, Observer, ObserverHandle};
 use crate::reactor::journal::format::{EndReason, NotAJournal, VERSION};
-use crate::reactor::journal::{Divergence, Journal, Reader};
+use crate::reactor::journal::{Divergence, Journal, NO_PAYLOADS, Reader};
 use crate::runtime::{Builder, EventLoop, MainOutput, RunError};
 
 /// Runs a program without the outside: what enters its loop comes from a recording.
@@ -42,7 +42,7 @@ where
     let path = path.as_ref();
     let replay = match Replay::open(path) {
         Ok(replay) => replay,
-        Err(error) => panic!("{}: {error}", path.display()),
+        Err(error) => panic!("{error}"),
     };
     match replay.run(program) {
         Ok(replayed) => {
@@ -53,6 +53,10 @@ where
             replayed
         }
         Err(ReplayFailure::Run(RunError::Uncaught(error))) => {
+            std::panic::resume_unwind(error.into_payload())
+        }
+        Err(ReplayFailure::RunWithoutPayloads(RunError::Uncaught(error))) => {
+            eprintln!("{}: {NO_PAYLOADS}", path.display());
             std::panic::resume_unwind(error.into_payload())
         }
         Err(failure) => panic!("{}: {failure}", path.display()),
@@ -105,8 +109,15 @@ impl Replay {
     /// format, and if it contains nothing. A recording that is damaged later can be replayed up to the
     /// damage; see [`damage`](Replay::damage).
     pub fn open(path: impl AsRef<Path>) -> Result<Replay, ReplayError> {
-        let bytes = std::fs::read(path).map_err(ReplayError::Io)?;
-        Replay::from_bytes(bytes)
+        let path = path.as_ref();
+        let replay = match std::fs::read(path) {
+            Ok(bytes) => Replay::from_bytes(bytes),
+            Err(error) => Err(ReplayErrorKind::Io(error).into()),
+        };
+        replay.map_err(|error| ReplayError {
+            path: Some(path.to_owned()),
+            ..error
+        })
     }
 
     /// Opens a recording that is in memory.
@@ -117,16 +128,16 @@ impl Replay {
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Replay, ReplayError> {
         let bytes: Rc<[u8]> = bytes.into();
         let reader = Reader::new(bytes.clone()).map_err(|error| match error {
-            NotAJournal::Foreign => ReplayError::Foreign,
-            NotAJournal::OtherVersion(version) => ReplayError::OtherVersion(version),
-            NotAJournal::Incomplete => ReplayError::Incomplete,
+            NotAJournal::Foreign => ReplayErrorKind::Foreign,
+            NotAJournal::OtherVersion(version) => ReplayErrorKind::OtherVersion(version),
+            NotAJournal::Incomplete => ReplayErrorKind::Incomplete,
         })?;
         let lines = reader.lines().collect();
         let damage = reader.damage();
         let damage = damage.map(|(offset, what)| format!("{what} (byte {offset})"));
         let builder = match reader.has_start() {
             false => None,
-            true => Some(Builder::of_recording(reader).ok_or(ReplayError::UnknownSettings)?),
+            true => Some(Builder::of_recording(reader).ok_or(ReplayErrorKind::UnknownSettings)?),
         };
         Ok(Replay {
             bytes,
@@ -218,7 +229,11 @@ fn ended<T>(journal: &Journal, result: Result<T, RunError>) -> Result<Replayed<T
         reader.finish();
     }
     let Some(divergence) = reader.divergence() else {
-        return result.map(Replayed::Finished).map_err(ReplayFailure::Run);
+        let failure = match reader.has_zeros() {
+            true => ReplayFailure::RunWithoutPayloads,
+            false => ReplayFailure::Run,
+        };
+        return result.map(Replayed::Finished).map_err(failure);
     };
     // The program may only have done more than the recording contains, which ends before its run does.
     match (divergence.end, divergence.damage) {
@@ -241,10 +256,16 @@ impl fmt::Debug for Replay {
     }
 }
 
+/// The error of a file that can't be replayed.
+pub struct ReplayError {
+    path: Option<PathBuf>,
+    kind: ReplayErrorKind,
+}
+
 /// Why a file can't be replayed.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum ReplayError {
+pub enum ReplayErrorKind {
     /// The file can't be read.
     Io(io::Error),
     /// The file is no recording.
@@ -257,22 +278,49 @@ pub enum ReplayError {
     UnknownSettings,
 }
 
+impl ReplayError {
+    /// Returns why the file can't be replayed.
+    pub fn kind(&self) -> &ReplayErrorKind {
+        &self.kind
+    }
+
+    /// Returns the path of the file, if one was [opened](Replay::open).
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+}
+
+impl From<ReplayErrorKind> for ReplayError {
+    fn from(kind: ReplayErrorKind) -> ReplayError {
+        ReplayError { path: None, kind }
+    }
+}
+
+impl fmt::Debug for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ReplayError::Io(error) => write!(f, "the recording can't be read: {error}"),
-            ReplayError::Foreign => {
+        if let Some(path) = &self.path {
+            write!(f, "{}: ", path.display())?;
+        }
+        match &self.kind {
+            ReplayErrorKind::Io(error) => write!(f, "the recording can't be read: {error}"),
+            ReplayErrorKind::Foreign => {
                 f.write_str("the file is no recording of a flight recorder: pass one")
             }
-            ReplayError::OtherVersion(version) => write!(
+            ReplayErrorKind::OtherVersion(version) => write!(
                 f,
                 "the recording has version {version} of the format, and this crate reads version \
                  {VERSION}: replay it with the version of the crate that recorded it"
             ),
-            ReplayError::Incomplete => {
+            ReplayErrorKind::Incomplete => {
                 f.write_str("the file ends before the first record: record it again")
             }
-            ReplayError::UnknownSettings => f.write_str(
+            ReplayErrorKind::UnknownSettings => f.write_str(
                 "the recorded loop has settings that this version of the crate does not know: replay it \
                  with the version that recorded it",
             ),
@@ -282,8 +330,8 @@ impl fmt::Display for ReplayError {
 
 impl Error for ReplayError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            ReplayError::Io(error) => Some(error),
+        match &self.kind {
+            ReplayErrorKind::Io(error) => Some(error),
             _ => None,
         }
     }
@@ -297,6 +345,9 @@ pub enum ReplayFailure {
     Diverged(DivergenceReport),
     /// The run has failed, as in the recording or instead of what follows there.
     Run(RunError),
+    /// The run has failed after the program has read zeros, because the recording has no
+    /// [payloads](crate::flight_recorder::FlightRecorder::payloads).
+    RunWithoutPayloads(RunError),
     /// The recording was kept in memory and has lost its start.
     NoStart,
     /// The loop can't be built.
@@ -308,6 +359,9 @@ impl fmt::Display for ReplayFailure {
         match self {
             ReplayFailure::Diverged(report) => report.fmt(f),
             ReplayFailure::Run(error) => write!(f, "the replayed run has failed: {error}"),
+            ReplayFailure::RunWithoutPayloads(error) => {
+                write!(f, "the replayed run has failed: {error}\n{NO_PAYLOADS}")
+            }
             ReplayFailure::NoStart => f.write_str(
                 "the recording has dropped its start to keep its limit: record with a higher \
                  `FlightRecorder::limit`",
@@ -322,7 +376,7 @@ impl fmt::Display for ReplayFailure {
 impl Error for ReplayFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            ReplayFailure::Run(error) => Some(error),
+            ReplayFailure::Run(error) | ReplayFailure::RunWithoutPayloads(error) => Some(error),
             ReplayFailure::Build(error) => Some(error),
             _ => None,
         }

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::panic::{self, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
 
@@ -308,6 +308,8 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
     /// The places of the panics that were not printed since the last run began, by their messages.
     static PLACES: RefCell<HashMap<String, String>> = RefCell::default();
+    /// The last panic that was not printed, with its place.
+    static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Returns where the last run has panicked with a message.
@@ -316,6 +318,11 @@ fn place_of_panic(message: String) -> Option<String> {
 }
 
 fn note_panic(info: &PanicHookInfo<'_>) {
+    let _ = LAST.try_with(|last| {
+        if let Ok(mut last) = last.try_borrow_mut() {
+            *last = Some(info.to_string());
+        }
+    });
     let payload = info.payload();
     let text = payload.downcast_ref::<&'static str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -329,8 +336,14 @@ fn note_panic(info: &PanicHookInfo<'_>) {
     }
 }
 
-/// Calls `run` without printing its panics, which are reported later.
+/// Calls `run` without printing its panics, which are reported later. One that leaves `run` is in no report,
+/// and is printed.
 pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    quietly_or(run, |panic| eprintln!("\n{panic}"))
+}
+
+/// As [`quietly`]; `print` receives the text of a panic that leaves `run`.
+fn quietly_or<T>(run: impl FnOnce() -> T, print: impl FnOnce(String)) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let hook = panic::take_hook();
@@ -339,11 +352,20 @@ pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
             _ => hook(info),
         }));
     });
-    let _quiet = Quiet {
+    let quiet = Quiet {
         before: IS_QUIET.replace(true),
     };
     PLACES.with_borrow_mut(HashMap::clear);
-    run()
+    LAST.set(None);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    let is_inner = quiet.before; // the outer call prints it
+    drop(quiet);
+    result.unwrap_or_else(|payload| {
+        if !is_inner && let Some(panic) = LAST.take() {
+            print(panic);
+        }
+        panic::resume_unwind(payload)
+    })
 }
 
 struct Quiet {
@@ -358,7 +380,33 @@ impl Drop for Quiet {
 
 #[cfg(test)]
 mod tests {
-    use super::Parts;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::{Parts, quietly_or};
+
+    #[test]
+    fn a_panic_that_leaves_a_quiet_run_is_printed() {
+        let mut printed = Vec::new();
+        let run = || {
+            let reported = catch_unwind(|| panic!("reported later"));
+            assert!(reported.is_err());
+        };
+        quietly_or(run, |panic| printed.push(panic));
+        assert!(printed.is_empty(), "{printed:?}");
+        let run = AssertUnwindSafe(|| {
+            quietly_or(
+                || panic!("an error of the crate"),
+                |panic| printed.push(panic),
+            );
+        });
+        catch_unwind(run).unwrap_err();
+        let [panic] = &*printed else {
+            panic!("{printed:?}");
+        };
+        let place = format!("panicked at {}:", file!());
+        assert!(panic.starts_with(&place), "{panic}");
+        assert!(panic.ends_with("an error of the crate"), "{panic}");
+    }
 
     #[test]
     fn parts_are_all_choices_of_a_size() {

@@ -6,7 +6,7 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::flight_recorder::FlightRecorder;
 use nodeloop::net::{TcpListener, TcpStream, UdpSocket};
 use nodeloop::test::{Log, Replay, Replayed, replay};
-use nodeloop::{EventLoop, Handle, fs, spawn, spawn_blocking};
+use nodeloop::{EventLoop, Handle, async_task, fs, next_tick, spawn, spawn_blocking};
 
 use crate::common::limit::limit;
 
@@ -147,6 +147,45 @@ fn jobs_and_threads() {
         });
         log.add(joined.await);
     });
+}
+
+/// Threads make tasks that the loop polls, and wake them.
+#[test]
+fn foreign_tasks_of_other_threads() {
+    let _limit = limit();
+    let labels = assert_repeats(true, async |log| {
+        let handle = Handle::current();
+        let threads: Vec<_> = (0..3)
+            .map(|number| {
+                let (handle, log, token) = (handle.clone(), log.clone(), handle.keep_alive());
+                std::thread::spawn(move || {
+                    let (polled, is_polled) = std::sync::mpsc::channel();
+                    let (wake, woken) = futures::channel::oneshot::channel();
+                    let (runnable, task) = async_task::spawn(
+                        async move {
+                            log.add(format!("thread {number}, first poll"));
+                            // A wake during the poll would be a microtask and not a message.
+                            next_tick(move || polled.send(()).unwrap());
+                            woken.await.unwrap();
+                            log.add(format!("thread {number}, second poll"));
+                        },
+                        move |runnable| handle.schedule(runnable).unwrap(),
+                    );
+                    runnable.schedule();
+                    is_polled.recv().unwrap();
+                    wake.send(()).unwrap();
+                    futures::executor::block_on(task);
+                    drop(token);
+                })
+            })
+            .collect();
+        let joined = spawn_blocking(move || {
+            let threads = threads.into_iter();
+            threads.map(|thread| thread.join().unwrap()).count()
+        });
+        log.add(joined.await);
+    });
+    assert_eq!(labels.len(), 7);
 }
 
 #[cfg(unix)]

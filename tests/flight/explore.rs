@@ -9,7 +9,7 @@ use std::rc::Rc;
 use nodeloop::flight_recorder::{Recordable, spawn_blocking};
 use nodeloop::net::UdpSocket;
 use nodeloop::test::{Explored, Log, Replay};
-use nodeloop::{EventLoop, spawn, time};
+use nodeloop::{EventLoop, MainOutput, spawn, time};
 use tempfile::TempDir;
 
 use crate::common::limit::limit;
@@ -29,7 +29,7 @@ impl Recordable for Text {
 }
 
 /// Records a program, again until its run has not failed: jobs finish in any order.
-fn recorded(program: impl AsyncFn(Log)) -> (TempDir, PathBuf) {
+fn recorded<T: MainOutput>(program: impl AsyncFn(Log) -> T) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run.flight");
     loop {
@@ -42,12 +42,12 @@ fn recorded(program: impl AsyncFn(Log)) -> (TempDir, PathBuf) {
     }
 }
 
-fn explore(path: &Path, program: impl AsyncFn(Log)) -> Explored {
+fn explore<T: MainOutput>(path: &Path, program: impl AsyncFn(Log) -> T) -> Explored {
     Replay::open(path).unwrap().explore(40, program)
 }
 
 /// The message with which an exploration fails.
-fn failure_of(path: &Path, program: impl AsyncFn(Log)) -> String {
+fn failure_of<T: MainOutput>(path: &Path, program: impl AsyncFn(Log) -> T) -> String {
     let explore = AssertUnwindSafe(|| explore(path, program));
     let panic = catch_unwind(explore).expect_err("a seed fails");
     match panic.downcast::<String>() {
@@ -122,6 +122,30 @@ fn a_race_of_a_recorded_run_is_found() {
 }
 
 #[test]
+fn an_error_that_the_main_future_returns_is_a_failure() {
+    let _limit = limit();
+    let program = async |log: Log| {
+        let latest = Rc::new(Cell::new(None));
+        let finished = latest.clone();
+        after_jobs("cu", move |label| {
+            finished.set(Some(label));
+            log.add(label);
+            async {}
+        })
+        .await;
+        match latest.get() {
+            Some('u') => Ok(latest.get()),
+            _ => Err("the user came first"),
+        }
+    };
+    let (_directory, path) = recorded(program);
+    let report = failure_of(&path, program);
+    assert!(report.contains("It fails with 1 of its "), "{report}");
+    let error = "the program has returned \"the user came first\"";
+    assert!(report.contains(error), "{report}");
+}
+
+#[test]
 fn jobs_that_finished_in_one_poll_phase_come_in_any_order() {
     let _limit = limit();
     let program = async |log: Log| {
@@ -146,6 +170,7 @@ fn jobs_and_sources_keep_their_results_in_another_order() {
         after_jobs("abcd", move |label| {
             let log = log.clone();
             async move {
+                log.add(format!("job {label}")); // the end depends on what finishes first in the recording
                 let job = spawn_blocking(move || Text(label.to_string()));
                 let length = label as usize - 'a' as usize + 1;
                 let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -208,6 +233,33 @@ fn a_recording_that_has_one_order_has_one() {
 }
 
 #[test]
+fn a_recording_that_ends_among_the_arrivals_of_a_poll_phase_is_explored() {
+    let _limit = limit();
+    // The recording ends with the failure of one of the jobs, so the mended program does more.
+    let of_jobs = |is_mended: bool| {
+        async move |log: Log| {
+            let count = Rc::new(Cell::new(0));
+            after_jobs("abcd", move |label| {
+                let (log, count) = (log.clone(), count.clone());
+                async move {
+                    assert!(is_mended || count.replace(count.get() + 1) < 2, "the bug");
+                    log.add(label);
+                }
+            })
+            .await;
+        }
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.flight");
+    let mut event_loop = EventLoop::builder().record(&path).build().unwrap();
+    event_loop.run(of_jobs(false)(Log::new())).unwrap_err();
+    drop(event_loop);
+    let explored = explore(&path, of_jobs(true));
+    assert_eq!(explored.runs(), 41);
+    assert!(explored.not_followed() > 5, "{explored}");
+}
+
+#[test]
 fn what_cannot_be_explored_is_refused() {
     let _limit = limit();
     let (_directory, path) = recorded(race);
@@ -236,6 +288,37 @@ fn what_cannot_be_explored_is_refused() {
         report.starts_with("other threads have sent messages to the recorded loop"),
         "{report}"
     );
+}
+
+#[test]
+fn a_damaged_recording_is_refused() {
+    let _limit = limit();
+    let (_directory, path) = recorded(race);
+    let bytes = std::fs::read(&path).unwrap();
+    let cut = (0..bytes.len()).map(|length| bytes[..length].to_vec());
+    let changed = (0..bytes.len()).map(|index| {
+        let mut changed = bytes.clone();
+        changed[index] ^= 0x55;
+        changed
+    });
+    let mut refused = 0;
+    for damaged in cut.chain(changed) {
+        let Ok(replay) = Replay::from_bytes(damaged.clone()) else {
+            continue; // nothing can be replayed
+        };
+        let Some(damage) = replay.damage().map(str::to_owned) else {
+            continue; // the change is of no effect
+        };
+        std::fs::write(&path, damaged).unwrap();
+        let report = failure_of(&path, race);
+        let expected = format!(
+            "a damaged recording can't be explored: {damage}: record the run again, or call \
+             `Replay::run`, which replays it up to the damage"
+        );
+        assert_eq!(report, expected);
+        refused += 1;
+    }
+    assert!(refused > bytes.len(), "{refused} of {} bytes", bytes.len());
 }
 
 /// The recording that a child explores.

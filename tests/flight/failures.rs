@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nodeloop::flight_recorder::FlightRecorder;
-use nodeloop::test::{Log, Replay, ReplayError, ReplayFailure, Replayed};
+use nodeloop::test::{Log, Replay, ReplayErrorKind, ReplayFailure, Replayed};
 use nodeloop::{EventLoop, RunError, fs, set_immediate, spawn, try_spawn};
 
 use crate::common::limit::limit;
@@ -244,7 +244,7 @@ fn a_file_that_is_cut_off_is_replayed_up_to_there() {
     for length in 0..bytes.len() {
         let replay = match Replay::from_bytes(bytes[..length].to_vec()) {
             Ok(replay) => replay,
-            Err(ReplayError::Incomplete) => {
+            Err(error) if matches!(error.kind(), ReplayErrorKind::Incomplete) => {
                 assert_eq!(before, 0, "a longer part can be replayed");
                 continue;
             }
@@ -275,9 +275,10 @@ fn a_changed_byte_is_found_or_changes_nothing() {
         let mut damaged = bytes.clone();
         damaged[index] ^= 0x55;
         match Replay::from_bytes(damaged) {
-            Err(ReplayError::Foreign | ReplayError::OtherVersion(_)) => {}
-            Err(ReplayError::Incomplete | ReplayError::UnknownSettings) => {}
-            Err(error) => panic!("byte {index}: {error}"),
+            Err(error) => assert!(
+                !matches!(error.kind(), ReplayErrorKind::Io(_)),
+                "byte {index}: {error}"
+            ),
             Ok(replay) => {
                 let is_same = replay.lines() == whole;
                 assert!(is_same || replay.damage().is_some(), "byte {index}");
@@ -290,9 +291,9 @@ fn a_changed_byte_is_found_or_changes_nothing() {
 fn foreign_files_and_other_versions_are_refused() {
     let _limit = limit();
     let error = Replay::open("Cargo.toml").unwrap_err();
-    assert!(matches!(error, ReplayError::Foreign), "{error}");
+    assert!(matches!(error.kind(), ReplayErrorKind::Foreign), "{error}");
     let error = Replay::open("no such file").unwrap_err();
-    assert!(matches!(error, ReplayError::Io(_)), "{error}");
+    assert!(matches!(error.kind(), ReplayErrorKind::Io(_)), "{error}");
     let (mut bytes, result) = record(steps);
     result.unwrap();
     bytes[b"nodeloop flight recording\n".len()] = 99;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::flight_recorder::FlightRecorder;
 use nodeloop::net::{TcpListener, TcpStream, UdpSocket};
-use nodeloop::test::{self, Log, Replay, ReplayError, Replayed, replay};
+use nodeloop::test::{self, Log, Replay, Replayed, replay};
 use nodeloop::{EventLoop, fs, spawn};
 use tempfile::TempDir;
 
@@ -74,6 +74,51 @@ fn a_difference_without_payloads_names_the_zeros() {
         log.add("more");
     });
     assert_eq!(of_program(&report)[1..], [ADVICE], "{report}");
+}
+
+#[test]
+fn a_failure_without_payloads_names_the_zeros() {
+    let _limit = limit();
+    let failing = async |log: Log| {
+        let text = fs::read("Cargo.toml").await.unwrap();
+        assert_eq!(text[0], b'[', "the file");
+        log.add("read");
+    };
+    let (_directory, path) = recorded(false, failing);
+    let report = difference(&path, failing);
+    let zeros = "the recording has no payloads, so the program reads zeros: record with \
+                 `FlightRecorder::payloads(true)`";
+    assert!(
+        report.starts_with("the replayed run has failed: "),
+        "{report}"
+    );
+    assert_eq!(report.lines().last(), Some(zeros), "{report}");
+}
+
+#[test]
+fn the_debug_form_of_an_error_is_its_text_with_the_path() {
+    let _limit = limit();
+    let (directory, path) = recorded(true, async |_| ());
+    let foreign = Replay::open("Cargo.toml").unwrap_err();
+    let expected = "Cargo.toml: the file is no recording of a flight recorder: pass one";
+    assert_eq!(
+        (format!("{foreign:?}"), foreign.to_string()),
+        (expected.into(), expected.into())
+    );
+    assert_eq!(foreign.path(), Some(Path::new("Cargo.toml")));
+    let missing = Replay::open(directory.path()).unwrap_err();
+    let expected = format!(
+        "{}: the recording can't be read: ",
+        directory.path().display()
+    );
+    assert!(format!("{missing:?}").starts_with(&expected), "{missing:?}");
+    let bytes = std::fs::read(&path).unwrap();
+    let incomplete = Replay::from_bytes(bytes[..30].to_vec()).unwrap_err();
+    let expected = "the file ends before the first record: record it again";
+    assert_eq!(
+        (format!("{incomplete:?}"), incomplete.path()),
+        (expected.into(), None)
+    );
 }
 
 #[test]
@@ -218,7 +263,7 @@ fn panics_at_the_caller() {
     let (_directory, path) = recorded(true, received);
     let empty = tempfile::NamedTempFile::new().unwrap();
     let missing = Path::new("no such file");
-    assert!(matches!(Replay::open(missing), Err(ReplayError::Io(_))));
+    assert!(Replay::open(missing).is_err());
     for path in [missing, empty.path(), Path::new("Cargo.toml")] {
         let place = place_of_panic(|| {
             let _ = replay(path, async || ());

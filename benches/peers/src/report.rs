@@ -75,8 +75,9 @@ impl Report<'_> {
         let mut text = String::from(
             "How fast nodeloop is beside other runtimes, and how to repeat the measurement.\n\n\
              # Ratios\n\n\
-             The cost of the best peer in terms of nodeloop's: above 1, nodeloop is better. Each runtime \
-             runs in a\nprocess of its own, in turn with the others. Each operation is checked.\n\n\
+             The cost of the best peer divided by that of nodeloop, the median of the rounds: above 1, \
+             nodeloop is\nbetter. Each runtime runs in a process of its own, in turn with the others. Each operation \
+             is checked. A row\nwhose ratios differ by more than half of the median says nothing.\n\n\
              | row | best peer | ratio | min..max |\n|:--|:--|--:|--:|\n",
         );
         for row in self.rows {

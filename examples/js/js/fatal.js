@@ -19,7 +19,13 @@ function report(error) {
     return `${thrown()}${text}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
   }
   if (!native.isError(error)) return `${thrown()}${inspect(error)}`;
-  return `${excerpt(error)}${inspect(error)}`;
+  return `${excerpt(error)}${inspect(error, { isFatalOfHost: isOfHost(error) })}`;
+}
+
+// Whether frames are missing because they are those of the host, which stacks do not show. Node has its own frames there,
+// and prints no brackets.
+function isOfHost(error) {
+  return Error.stackTraceLimit > 0 && (!Object.hasOwn(error, 'stack') || error.name === 'UnhandledPromiseRejection');
 }
 
 const thrown = () => 'Uncaught:\n';

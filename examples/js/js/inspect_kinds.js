@@ -134,7 +134,8 @@ function errorBraces({ context, value, name, keys }) {
   const stack = typeof value.stack === 'string' && value.stack !== '' ? value.stack : undefined;
   let text = stack ?? headerOf(value);
   if (name !== null && stack !== undefined) text = improveName(text, value, name);
-  if (!/\n\s+at /.test(text)) text = `[${text}]`;
+  const isWhole = context.isFatalOfHost && context.seen.length === 0;
+  if (!/\n\s+at /.test(text) && !isWhole) text = `[${text}]`;
   if (context.indentation > 0) text = text.replaceAll('\n', `\n${' '.repeat(context.indentation)}`);
   const rest = keys.filter((key) => !((key === 'name' || key === 'message' || key === 'stack') &&
     text.includes(String(value[key]))));
@@ -162,7 +163,7 @@ function improveName(stack, error, className) {
   if (className !== named && !text.includes(className) && text.startsWith(named)) {
     text = /^\w*Error$/.test(named) && /^[A-Z]/.test(className) ? className + text.slice(named.length) : text;
   }
-  if (typeof error.code === 'string' && /^ERR_/.test(error.code) && !text.includes(`[${error.code}]`)) {
+  if (typeof error.code === 'string' && /^ERR_/.test(error.code) && !Object.hasOwn(error, 'stack') && !text.includes(`[${error.code}]`)) {
     text = text.replace(/^(\w+): /, `$1 [${error.code}]: `);
   }
   return text;

@@ -54,7 +54,7 @@ function load(id, parent) {
     const exposed = internals.requireBuiltin('internal/exposed')(id);
     if (exposed !== undefined) return exposed;
   }
-  if (id.startsWith('node:')) throw withCode(Error, 'ERR_UNKNOWN_BUILTIN_MODULE', `No such built-in module: ${id}`);
+  if (id.startsWith('node:')) throw unknownBuiltin(id);
   return loadFile(resolve(id, parent), parent).exports;
 }
 
@@ -87,7 +87,13 @@ function parseJson(source, file) {
   try {
     return JSON.parse(source.replace(/^\ufeff/, ''));
   } catch (error) {
-    error.message = `${file}: ${error.message}`;
+    const { message, stack } = error;
+    error.message = `${file}: ${message}`;
+    // The stack was made with the message of the engine, which calls the text its input.
+    if (typeof stack === 'string') {
+      const named = stack.replace(message, () => error.message).replace('at <input>:', () => `at ${file}:`);
+      Object.defineProperty(error, 'stack', { value: named, writable: true, configurable: true });
+    }
     throw error;
   }
 }
@@ -102,14 +108,21 @@ function nodeModulesFrom(directory) {
 
 function resolve(id, parent) {
   if (id === '') throw withCode(TypeError, 'ERR_INVALID_ARG_VALUE', "The argument 'id' must be a non-empty string. Received ''");
-  const isPath = id.startsWith('/') || /^\.\.?(\/|$)/.test(id);
-  const from = parent?.path ?? native.cwd();
-  const candidates = isPath ? [path.resolve(from, id)] : nodeModulesFrom(from).map((base) => path.join(base, id));
+  const file = find(id, parent?.path ?? native.cwd());
+  if (file === undefined) throw notFound(id, parent);
+  return file;
+}
+
+const isPath = (id) => id.startsWith('/') || /^\.\.?(\/|$)/.test(id);
+
+// The file of a name in a module of the directory, if there is one.
+function find(id, directory) {
+  const candidates = isPath(id) ? [path.resolve(directory, id)] : nodeModulesFrom(directory).map((base) => path.join(base, id));
   for (const candidate of candidates) {
     const file = asFile(candidate) ?? asDirectory(candidate);
     if (file !== undefined) return native.sync('realpath', file);
   }
-  throw notFound(id, parent);
+  return undefined;
 }
 
 function notFound(id, parent) {
@@ -120,6 +133,27 @@ function notFound(id, parent) {
   error.requireStack = stack;
   return error;
 }
+
+// The error of `import`, which has the file of a path, or the name of a package.
+function notFoundByImport(id, importer) {
+  const directory = path.dirname(importer);
+  let target;
+  if (isPath(id)) {
+    target = path.resolve(directory, id);
+  } else {
+    const name = id.split('/').slice(0, id.startsWith('@') ? 2 : 1).join('/');
+    const packages = nodeModulesFrom(directory).filter((base) => native.sync('kind', path.join(base, name)) === 'directory');
+    if (packages.length === 0) {
+      return withCode(Error, 'ERR_MODULE_NOT_FOUND', `Cannot find package '${name}' imported from ${importer}`);
+    }
+    target = path.join(packages[0], id);
+  }
+  const error = withCode(Error, 'ERR_MODULE_NOT_FOUND', `Cannot find module '${target}' imported from ${importer}`);
+  error.url = `file://${target}`;
+  return error;
+}
+
+const unknownBuiltin = (id) => withCode(Error, 'ERR_UNKNOWN_BUILTIN_MODULE', `No such built-in module: ${id}`);
 
 const isFile = (file) => native.sync('kind', file) === 'file';
 
@@ -206,6 +240,15 @@ process.getBuiltinModule = (id) => {
 internals.sourceLine = (file, line) => sources.get(file)?.split('\n')[line - 1];
 internals.createRequire = (file) => makeRequire(new Module(String(file).replace(/^file:\/\//, ''), undefined));
 
-internals.resolveFrom = (base, id) => (isBuiltin(id) ? id : resolve(id.replace(/^file:\/\//, ''), { path: path.dirname(base) }));
+internals.resolveFrom = (base, id) => {
+  if (isBuiltin(id)) return id;
+  if (id.startsWith('node:')) throw unknownBuiltin(id);
+  // The engine names the text of `--eval` as its own.
+  const importer = path.isAbsolute(base) ? base : path.join(native.cwd(), '[eval]');
+  const name = id.replace(/^file:\/\//, '');
+  const file = find(name, path.dirname(importer));
+  if (file === undefined) throw notFoundByImport(name, importer);
+  return file;
+};
 
 module.exports = { runMain, importSource, Module, isBuiltin };

@@ -14,7 +14,9 @@ EventEmitter.call(process);
 const { release } = native;
 const versions = { 20: 'v20.20.2', 22: 'v22.23.3', 24: 'v24.21.0', 26: 'v26.10.0' };
 const startedAt = native.hrtime();
-const flags = [...native.nodeOptions.split(/\s+/), ...(native.nodeFlags ?? [])];
+// The variable may have the option and its mode as two words.
+const nodeOptions = native.nodeOptions.replace(/(--unhandled-rejections)\s+/g, '$1=');
+const flags = [...nodeOptions.split(/\s+/), ...(native.nodeFlags ?? [])];
 internals.hasFlag = (flag) => flags.includes(flag);
 let exitCode;
 let captureFunction = null;
@@ -215,7 +217,7 @@ function onUnhandled(promise, reason) {
       onUncaught(asError(reason), true);
       if (!emit()) warnOfRejection(reason, number);
       return;
-    case 'warn-with-error-codes':
+    case 'warn-with-error-code':
       if (!emit()) {
         warnOfRejection(reason, number);
         process.exitCode = 1;
@@ -241,21 +243,30 @@ function asError(reason) {
   const error = new Error('This error originated either by throwing inside of an async function without a catch block, ' +
     `or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "${
       shortText(reason)}".`);
-  error.name = 'UnhandledPromiseRejection';
   error.code = 'ERR_UNHANDLED_REJECTION';
+  error.name = 'UnhandledPromiseRejection';
+  // Made before the error had its name.
+  const frames = String(error.stack).split('\n').slice(1);
+  Object.defineProperty(error, 'stack', { value: [String(error), ...frames].join('\n'), writable: true, configurable: true });
   return error;
 }
 
 // A value as V8 describes it without running code of the program.
 function shortText(value) {
-  if (typeof value === 'object' && value !== null) return `#<${value.constructor?.name || 'Object'}>`;
+  if (Array.isArray(value)) return '[object Array]';
+  if (typeof value === 'object' && value !== null) {
+    const { constructor } = value;
+    return typeof constructor === 'function' && constructor.name ? `#<${constructor.name}>` : '[object Object]';
+  }
   if (typeof value === 'symbol') return value.toString();
   if (typeof value === 'function') return Function.prototype.toString.call(value);
   return String(value);
 }
 
 function warnOfRejection(reason, number) {
-  const isErrorLike = typeof reason === 'object' && reason !== null && Object.hasOwn(reason, 'stack');
+  // Errors of the engine have no property `stack` of their own.
+  const isErrorLike = native.isError(reason) ||
+    (typeof reason === 'object' && reason !== null && Object.hasOwn(reason, 'stack'));
   process.emitWarning(isErrorLike ? String(reason.stack) : shortText(reason), 'UnhandledPromiseRejectionWarning');
   const warning = new Error('Unhandled promise rejection. This error originated either by throwing inside of an async ' +
     'function without a catch block, or by rejecting a promise which was not handled with .catch(). To terminate the ' +

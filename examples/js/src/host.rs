@@ -173,11 +173,12 @@ impl Host {
         Ok(())
     }
 
-    /// Writes the page and the trace of the run, if it was recorded.
-    pub(crate) fn save_recording(&self) {
+    /// Writes the page and the trace of the run, if it was recorded, and returns whether all were written.
+    pub(crate) fn save_recording(&self) -> bool {
         let Some(recording) = &self.recording else {
-            return;
+            return true;
         };
+        let mut are_written = true;
         let page = self
             .options
             .html
@@ -191,8 +192,10 @@ impl Host {
         for (file, saved) in page.chain(trace) {
             if let Err(error) = saved {
                 eprintln!("{} could not be written: {error}", file.display());
+                are_written = false;
             }
         }
+        are_written
     }
 
     /// Returns the entries; they exist from the bootstrap on.

@@ -129,5 +129,8 @@ fn start(host: &'static Host) {
 
 fn fail(message: &str) -> ! {
     eprintln!("nodeloop-js: {message}");
-    std::process::exit(70)
+    std::process::exit(HOST_FAILED)
 }
+
+/// The exit code for a failure of the host, not of the program.
+pub(crate) const HOST_FAILED: i32 = 70;

@@ -18,25 +18,57 @@ const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
 and, as Node has them, --expose-gc, --expose-internals, --no-warnings, --no-deprecation, --throw-deprecation, --trace-warnings,
 --trace-deprecation, --trace-uncaught and --unhandled-rejections=MODE";
 
-const REJECTIONS: &str = "--unhandled-rejections=";
+const REJECTIONS: &str = "--unhandled-rejections";
 
-/// Returns whether an option is one of Node that `js/process.js` knows.
-fn is_of_node(option: &str) -> bool {
-    const FLAGS: [&str; 10] = [
-        "--expose-internals",
-        "--expose_internals",
-        "--expose-gc",
-        "--expose_gc",
-        "--no-warnings",
-        "--no-deprecation",
-        "--throw-deprecation",
-        "--trace-warnings",
-        "--trace-deprecation",
-        "--trace-uncaught",
-    ];
-    const MODES: [&str; 5] = ["throw", "strict", "warn", "warn-with-error-codes", "none"];
-    let mode = option.strip_prefix(REJECTIONS);
-    FLAGS.contains(&option) || mode.is_some_and(|mode| MODES.contains(&mode))
+/// The options that take a value, as `--option VALUE` or `--option=VALUE`.
+const WITH_VALUE: [&str; 6] = [
+    "--node", "--html", "--trace", "--eval", "--print", REJECTIONS,
+];
+
+/// The options of Node that `js/process.js` knows, but for the one with a value.
+const FLAGS: [&str; 10] = [
+    "--expose-internals",
+    "--expose_internals",
+    "--expose-gc",
+    "--expose_gc",
+    "--no-warnings",
+    "--no-deprecation",
+    "--throw-deprecation",
+    "--trace-warnings",
+    "--trace-deprecation",
+    "--trace-uncaught",
+];
+
+/// Returns the option that chooses the mode of unhandled rejections.
+fn rejections(mode: &str) -> Result<String, String> {
+    const MODES: [&str; 5] = ["throw", "strict", "warn", "warn-with-error-code", "none"];
+    match mode {
+        "" => Err(format!("{REJECTIONS} requires an argument")),
+        mode if MODES.contains(&mode) => Ok(format!("{REJECTIONS}={mode}")),
+        _ => Err(format!("invalid value for {REJECTIONS}")),
+    }
+}
+
+/// Checks the mode of unhandled rejections in `NODE_OPTIONS`. Other options of the variable are for Node alone.
+fn check_environment() -> Result<(), String> {
+    let given = std::env::var("NODE_OPTIONS").unwrap_or_default();
+    let mut given = given.split_ascii_whitespace();
+    while let Some(option) = given.next() {
+        match split(option) {
+            (REJECTIONS, Some(mode)) => rejections(mode)?,
+            (REJECTIONS, None) => rejections(given.next().unwrap_or_default())?,
+            _ => continue,
+        };
+    }
+    Ok(())
+}
+
+/// Splits `--option=VALUE`, if the option takes a value.
+fn split(argument: &str) -> (&str, Option<&str>) {
+    match argument.split_once('=') {
+        Some((name, value)) if WITH_VALUE.contains(&name) => (name, Some(value)),
+        _ => (argument, None),
+    }
 }
 
 fn main() {
@@ -61,10 +93,15 @@ fn options() -> Result<Options, String> {
         evaluated: None,
         node_flags: Vec::new(),
     };
+    check_environment()?;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
-        match argument.as_str() {
+        let (name, given) = split(&argument);
+        let mut value = || {
+            let value = given.map(str::to_owned).or_else(|| arguments.next());
+            value.ok_or(format!("{name} needs a value"))
+        };
+        match name {
             "--virtual-time" => options.virtual_time = true,
             "--html" => options.html = Some(PathBuf::from(value()?)),
             "--trace" => options.trace = Some(PathBuf::from(value()?)),
@@ -77,20 +114,22 @@ fn options() -> Result<Options, String> {
             }
             "-e" | "--eval" => options.evaluated = Some((value()?, false)),
             "-p" | "-pe" | "--print" => options.evaluated = Some((value()?, true)),
-            "--help" => return Err("Runs a script as Node does.".to_owned()),
-            flag if flag.starts_with(REJECTIONS) && !is_of_node(flag) => {
-                return Err(format!(
-                    "invalid value for {}",
-                    &REJECTIONS[..REJECTIONS.len() - 1]
-                ));
+            REJECTIONS => options.node_flags.push(rejections(&value()?)?),
+            "-h" | "--help" => {
+                println!("Runs a script as Node does.\n\n{USAGE}");
+                exit(0);
             }
-            flag if is_of_node(flag) => options.node_flags.push(flag.to_owned()),
+            flag if FLAGS.contains(&flag) => options.node_flags.push(flag.to_owned()),
             unknown if unknown.starts_with('-') => {
                 return Err(format!("unknown option: {unknown}"));
             }
-            script => {
-                options.script = script.to_owned();
+            first => {
                 options.arguments = arguments.collect();
+                // The text takes the place of the file.
+                match options.evaluated {
+                    Some(_) => options.arguments.insert(0, first.to_owned()),
+                    None => options.script = first.to_owned(),
+                }
                 return Ok(options);
             }
         }

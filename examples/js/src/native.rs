@@ -10,6 +10,7 @@ use rquickjs::function::IntoJsFunc;
 use rquickjs::promise::PromiseState;
 use rquickjs::{ArrayBuffer, Ctx, Function, IntoJs, Object, Promise, Result, Value};
 
+use crate::HOST_FAILED;
 use crate::files;
 use crate::host::Host;
 use crate::modules;
@@ -182,9 +183,14 @@ pub(crate) fn exit(host: &Host, code: i32) -> ! {
     if let Some(sandbox) = &host.sandbox {
         sandbox.end(code, None);
     }
-    host.save_recording();
+    let is_saved = host.save_recording();
     let _ = stdout().flush();
-    std::process::exit(code)
+    // The code of a program that fails matters more.
+    std::process::exit(if is_saved || code != 0 {
+        code
+    } else {
+        HOST_FAILED
+    })
 }
 
 fn memory_usage<'js>(ctx: Ctx<'js>) -> Result<Object<'js>> {

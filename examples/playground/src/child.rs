@@ -60,7 +60,8 @@ pub(crate) fn run() -> ! {
     nodeloop_js::run_in_sandbox(program, bounds, Report { source, bounds })
 }
 
-/// Reads a request: `{"source": TEXT, "node": 24, "virtualTime": true, "module": false}`.
+/// Reads a request: `{"source": TEXT, "node": 24, "virtualTime": true, "module": false}`. All but `source` may be
+/// missing or null; other fields are ignored.
 pub(crate) fn parse(request: &str) -> Result<Program, String> {
     let request: Value = serde_json::from_str(request)
         .map_err(|error| format!("the request is not JSON: {error}"))?;
@@ -79,14 +80,27 @@ pub(crate) fn parse(request: &str) -> Result<Program, String> {
             .as_u64()
             .and_then(|major| u8::try_from(major).ok())
             .and_then(|major| NodeRelease::from_major(major.into()))
-            .ok_or_else(|| format!("there is no release {major}: use 20, 22, 24 or 26"))?,
+            .ok_or_else(|| {
+                format!("there is no release {major}: set `node` to 20, 22, 24 or 26, a number")
+            })?,
     };
     Ok(Program {
         source: source.to_owned(),
-        is_module: request["module"].as_bool().unwrap_or(false),
+        is_module: flag(&request, "module", false)?,
         node,
-        virtual_time: request["virtualTime"].as_bool().unwrap_or(true),
+        virtual_time: flag(&request, "virtualTime", true)?,
     })
+}
+
+/// Reads a field that is true or false.
+fn flag(request: &Value, field: &str, default: bool) -> Result<bool, String> {
+    match &request[field] {
+        Value::Null => Ok(default),
+        Value::Bool(is_set) => Ok(*is_set),
+        other => Err(format!(
+            "the field `{field}` is {other}: set it to true or false"
+        )),
+    }
 }
 
 struct Report {

@@ -60,6 +60,10 @@ pub(crate) struct Divergence {
 /// How many records before a divergence are reported.
 const RECORDS_BEFORE: usize = 3;
 
+/// Explains what a program that has read zeros does.
+pub(crate) const NO_PAYLOADS: &str = "the recording has no payloads, so the program reads zeros: record \
+                                      with `FlightRecorder::payloads(true)`";
+
 impl Reader {
     pub(crate) fn new(bytes: Rc<[u8]>) -> Result<Reader, NotAJournal> {
         let parsed = parse(&bytes)?;
@@ -303,6 +307,11 @@ impl Reader {
         self.has_zeros.set(true);
     }
 
+    /// Returns whether the program has read zeros.
+    pub(crate) fn has_zeros(&self) -> bool {
+        self.has_zeros.get()
+    }
+
     /// Takes the result of a job, which `take` reads.
     pub(crate) fn job_result<T>(
         &self,
@@ -531,10 +540,7 @@ impl fmt::Display for Divergence {
         }
         writeln!(f, "   program: {}", self.program)?;
         if self.has_zeros {
-            f.write_str(
-                "the recording has no payloads, so the program reads zeros: record with \
-                 `FlightRecorder::payloads(true)`\n",
-            )?;
+            writeln!(f, "{NO_PAYLOADS}")?;
         }
         f.write_str("make the program do the same, or record it again")
     }

@@ -110,7 +110,7 @@ impl Segments {
     }
 
     /// Begins a segment, and returns the index of its first record; `None` if the recorded order did not
-    /// come to it. `next` is the index of the next record.
+    /// come to it, which leaves the current one as it is. `next` is the index of the next record.
     pub(super) fn begin(&self, number: usize, next: usize) -> Option<usize> {
         self.end_learning(next);
         let mut map = self.map.borrow_mut();
@@ -118,10 +118,11 @@ impl Segments {
             debug_assert_eq!(map.len(), number, "segments are learned in their order");
             map.push(Segment::starting_at(next));
         }
+        let start = map.get(number)?.start;
         self.current.set(number);
         self.submitted.set(0);
         self.is_over.set(false);
-        Some(map.get(number)?.start)
+        Some(start)
     }
 
     /// Ends the current segment if it is learned and has not ended. The one before a poll phase has.

@@ -31,7 +31,8 @@ impl Handle {
     ///
     /// On the thread of the running loop, the poll is a microtask (R10, R13), like that of a woken task.
     /// Elsewhere, the runnable is a message of the poll phase with a drain of its own (R66), in one order
-    /// with those of [`Handle::post`]. The poll has no async context: every
+    /// with those of [`Handle::post`]. `async_task` schedules a task that is woken during its poll after the
+    /// poll, so that is a microtask, too, whichever thread has woken it. The poll has no async context: every
     /// [`AsyncLocalStorage`](crate::AsyncLocalStorage) is empty there.
     ///
     /// The loop does not own the task, so a pending one does not keep the loop alive; a

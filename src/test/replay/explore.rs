@@ -1,5 +1,6 @@
 //! Explores other orders of what arrived in a recording.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -12,7 +13,7 @@ use crate::phases::poll::delivery::Seed;
 use crate::phases::poll::delivery::order::OrderRecord;
 use crate::reactor::choices::Choices;
 use crate::reactor::journal::{Journal, Reader, Segment, Segments};
-use crate::runtime::{Builder, EventLoop};
+use crate::runtime::{Builder, EventLoop, MainOutput};
 
 impl Replay {
     /// Replays the recording once as it is, and once for each of the seeds 1 to `seeds` with the arrivals of
@@ -38,27 +39,35 @@ impl Replay {
     /// else, the run ends there. It is neither a failure nor a success, and counted by
     /// [`Explored::not_followed`].
     ///
-    /// A failure is found if it shows in such a run: the program panics, or it leaves an error that no code
-    /// handles.
+    /// A failure is found if it shows in such a run: the program panics, it leaves an error that no code
+    /// handles, or its output is an error ([`MainOutput`]).
     ///
     /// # Panics
     ///
     /// Panics if a seed fails, and if the recorded order fails or can't be replayed, which
-    /// [`run`](Replay::run) reports in detail. Panics if other threads have sent messages to the loop by a
+    /// [`run`](Replay::run) reports in detail. Panics if the file is [damaged](Replay::damage), because what is
+    /// lost can't be permuted. Panics if other threads have sent messages to the loop by a
     /// handle, a waker or a worker: they run again in each replay, and nothing holds them to another order.
     ///
     /// # Examples
     ///
     /// [`guide::flight_recorder`](crate::guide::flight_recorder) has a complete example.
     #[track_caller]
-    pub fn explore<F>(self, seeds: u64, program: F) -> Explored
+    pub fn explore<T, F>(self, seeds: u64, program: F) -> Explored
     where
-        F: AsyncFn(Log),
+        T: MainOutput,
+        F: AsyncFn(Log) -> T,
     {
         let location = Location::caller();
         let Some(builder) = self.builder else {
             panic!("{}", ReplayFailure::NoStart)
         };
+        if let Some(damage) = &self.damage {
+            panic!(
+                "a damaged recording can't be explored: {damage}: record the run again, or call \
+                 `Replay::run`, which replays it up to the damage"
+            );
+        }
         let open = || Reader::new(self.bytes.clone()).expect("it was opened before");
         assert!(
             !open().has_messages_of_threads(),
@@ -90,10 +99,10 @@ struct Exploration<F> {
     program: F,
 }
 
-impl<F: AsyncFn(Log)> Exploration<F> {
+impl<T: MainOutput, F: AsyncFn(Log) -> T> Exploration<F> {
     /// Replays the recorded order, and returns its segments.
     fn learn(&self, reader: Reader) -> Result<Vec<Segment>, ReplayFailure> {
-        let (result, journal) = self.run(reader, &Log::new());
+        let (result, journal) = self.run(reader, &Log::new(), |_, _| {});
         result?;
         Ok(journal.reader().expect("a replay").learned())
     }
@@ -101,13 +110,21 @@ impl<F: AsyncFn(Log)> Exploration<F> {
     /// Replays an order that a seed chooses.
     fn follow(&self, reader: Reader, choices: &Choices) -> FinishedRun<()> {
         let log = Log::new();
-        let (result, _) = self.run(reader, &log);
-        let (result, not_followed) = match result {
-            Ok(_) => (Ok(()), None),
-            Err(ReplayFailure::Run(error)) => {
+        let returned = Cell::new(None);
+        let note_error = |output: &T, journal: &Journal| {
+            if let Some(error) = output.error().filter(|_| !has_diverged(journal)) {
+                returned.set(Some(format!("the program has returned {error:?}")));
+                journal.failed(); // the run ends here, before the recording does
+            }
+        };
+        let (result, _) = self.run(reader, &log, note_error);
+        let (result, not_followed) = match (returned.take(), result) {
+            (Some(error), _) => (Err(TestFailure::of_panic(Box::new(error), &log)), None),
+            (None, Ok(_)) => (Ok(()), None),
+            (None, Err(ReplayFailure::Run(error) | ReplayFailure::RunWithoutPayloads(error))) => {
                 (Err(TestFailure::of_run(error, self.location, &log)), None)
             }
-            Err(failure) => (Ok(()), Some(failure.to_string())),
+            (None, Err(failure)) => (Ok(()), Some(failure.to_string())),
         };
         FinishedRun {
             result,
@@ -119,16 +136,30 @@ impl<F: AsyncFn(Log)> Exploration<F> {
         }
     }
 
-    fn run(&self, reader: Reader, log: &Log) -> (Result<Replayed<()>, ReplayFailure>, Journal) {
+    /// Replays an order. `note_output` is called when the program has ended, before what is left is dropped.
+    fn run(
+        &self,
+        reader: Reader,
+        log: &Log,
+        note_output: impl FnOnce(&T, &Journal),
+    ) -> (Result<Replayed<T>, ReplayFailure>, Journal) {
         let builder = self.builder.clone().replaying(reader);
         let mut event_loop: EventLoop = match builder.build() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("{}", ReplayFailure::Build(error)),
         };
         let journal = event_loop.state().journal().cloned().expect("a replay");
-        let main = async { (self.program)(log.clone()).await };
+        let main = async {
+            let output = (self.program)(log.clone()).await;
+            note_output(&output, &journal);
+            output
+        };
         let result = event_loop.run_pinned(self.location, std::pin::pin!(Some(main)));
         drop(event_loop);
         (ended(&journal, result), journal)
     }
+}
+
+fn has_diverged(journal: &Journal) -> bool {
+    journal.reader().is_some_and(Reader::has_diverged)
 }

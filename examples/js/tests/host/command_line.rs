@@ -1,34 +1,8 @@
 //! Options, messages and exit codes.
 
 use std::fs;
-use std::path::PathBuf;
 
-use super::{host, path, run, text_of};
-
-/// A file of a test, removed at its end.
-struct Script(PathBuf);
-
-impl Script {
-    fn new(name: &str, text: &str) -> Script {
-        let file = std::env::temp_dir().join(format!("nodeloop-js-{}-{name}", std::process::id()));
-        fs::write(&file, text).unwrap();
-        Script(file)
-    }
-
-    fn path(&self) -> &str {
-        path(&self.0)
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn errors_of(output: &nodeloop::process::Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use super::{Script, errors_of, host, run, text_of};
 
 #[test]
 fn a_missing_file_is_reported_as_node_does() {
@@ -145,6 +119,29 @@ fn the_script_receives_its_arguments() {
 }
 
 #[test]
+fn help_is_printed() {
+    let output = host(&["--help"]);
+    let text = text_of(&output);
+    assert!(text.contains("\nusage: nodeloop-js"), "{text}");
+    assert!(text.ends_with("\nexit code 0\n"), "{text}");
+    assert_eq!(errors_of(&output), "");
+}
+
+#[test]
+fn a_value_may_follow_an_equals_sign() {
+    let release = "console.log(nodeHost.release, process.argv.slice(1))";
+    let output = host(&["--node=26", &format!("--eval={release}"), "a", "--x=y"]);
+    assert_eq!(text_of(&output), "26 [ 'a', '--x=y' ]\nexit code 0\n");
+}
+
+#[test]
+fn a_text_receives_all_arguments() {
+    let printed = "console.log(process.argv.slice(1))";
+    let output = host(&["-e", printed, "a", "b", "--c"]);
+    assert_eq!(text_of(&output), "[ 'a', 'b', '--c' ]\nexit code 0\n");
+}
+
+#[test]
 fn the_release_decides_the_order() {
     // What follows a tick that throws (R12, R53) differs from Node 26 on.
     let script = Script::new(
@@ -201,7 +198,45 @@ fn node_options_choose_the_mode_of_unhandled_rejections() {
         printed("warn"),
         format!("{unhandled}{unhandled}{late}exit code 0\n")
     );
+    assert_eq!(
+        printed("warn-with-error-code"),
+        format!("{unhandled}{unhandled}{late}exit code 1\n")
+    );
     assert_eq!(printed("none"), format!("{late}exit code 0\n"));
+}
+
+#[test]
+fn a_wrong_mode_of_unhandled_rejections_is_refused() {
+    let with = |options: &str, arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_nodeloop-js");
+        let output = run(program, arguments, &[("NODE_OPTIONS", options)]);
+        (output.status.code(), errors_of(&output))
+    };
+    let invalid = "invalid value for --unhandled-rejections\n";
+    let missing = "--unhandled-rejections requires an argument\n";
+    for (options, message) in [
+        ("--unhandled-rejections=foo", invalid),
+        ("--no-warnings --unhandled-rejections bar", invalid),
+        ("--unhandled-rejections=warn-with-error-codes", invalid),
+        ("--unhandled-rejections=", missing),
+        ("--unhandled-rejections", missing),
+    ] {
+        let (code, errors) = with(options, &["-e", "console.log(1)"]);
+        assert_eq!(code, Some(9), "{options}");
+        assert!(errors.starts_with(message), "{options}: {errors}");
+        let arguments: Vec<&str> = options.split(' ').collect();
+        // The next argument is the mode.
+        if !options.ends_with("rejections") {
+            let (code, errors) = with("", &[&arguments[..], &["-e", "1"]].concat());
+            assert_eq!(code, Some(9), "{options}");
+            assert!(errors.starts_with(message), "{options}: {errors}");
+        }
+    }
+    let rejected = "Promise.reject(1)";
+    let warn = "--no-warnings --unhandled-rejections warn";
+    assert_eq!(with("", &["-e", rejected]).0, Some(1));
+    assert_eq!(with(warn, &["-e", rejected]).0, Some(0));
+    assert_eq!(with("--max-old-space-size=100", &["-e", "1"]).0, Some(0));
 }
 
 #[test]
@@ -212,6 +247,23 @@ fn a_run_can_be_replayed() {
     assert_eq!(text_of(&output), "x\nexit code 0\n");
     let page = fs::read_to_string(&page.0).unwrap();
     assert!(page.starts_with("<!doctype html>"));
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_a_failure() {
+    let code_of = |option: &str, text: &str| {
+        let script = Script::new("unwritten.js", text);
+        let output = host(&["--virtual-time", option, "/nonexistent/page", script.path()]);
+        let errors = errors_of(&output);
+        assert!(
+            errors.contains("/nonexistent/page could not be written: "),
+            "{errors}"
+        );
+        output.status.code()
+    };
+    assert_eq!(code_of("--html", "console.log(1);"), Some(70));
+    assert_eq!(code_of("--trace", "process.exit();"), Some(70));
+    assert_eq!(code_of("--html", "process.exit(3);"), Some(3));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 mod cases;
 mod command_line;
+mod messages;
 mod scripts;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,4 +53,29 @@ fn tests() -> PathBuf {
 fn path(path: &Path) -> &str {
     path.to_str()
         .expect("the paths of the repository are UTF-8")
+}
+
+/// A file of a test, removed at its end.
+struct Script(PathBuf);
+
+impl Script {
+    fn new(name: &str, text: &str) -> Script {
+        let file = std::env::temp_dir().join(format!("nodeloop-js-{}-{name}", std::process::id()));
+        fs::write(&file, text).unwrap();
+        Script(file)
+    }
+
+    fn path(&self) -> &str {
+        path(&self.0)
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn errors_of(output: &nodeloop::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -155,11 +155,25 @@ fn requests_are_bounded() {
         (r#"{"source":1}"#, "the request has no `source`"),
         (r#"{"source":"","node":19}"#, "there is no release 19"),
         (r#"{"source":"","node":"x"}"#, "there is no release"),
+        (
+            r#"{"source":"","node":"24"}"#,
+            "there is no release \"24\": set `node` to 20, 22, 24 or 26, a number",
+        ),
+        (
+            r#"{"source":"","virtualTime":"no"}"#,
+            "the field `virtualTime` is \"no\": set it to true or false",
+        ),
+        (
+            r#"{"source":"","module":1}"#,
+            "the field `module` is 1: set it to true or false",
+        ),
     ] {
         let answer = run(body);
         assert_eq!(answer.status, 400, "{body}");
         assert!(answer.body.starts_with(message), "{body}: {}", answer.body);
     }
+    let defaults = r#"{"source":"","node":null,"virtualTime":null,"module":null,"other":1}"#;
+    assert_eq!(run(defaults).status, 200);
     assert_eq!(playground.ask("GET", "/run", "", "").status, 405);
     assert_eq!(playground.ask("GET", "/../etc/passwd", "", "").status, 404);
 }
