@@ -77,7 +77,7 @@ impl EventLoop {
         location: SourceLocation,
         script: impl FnOnce() + 'static,
     ) -> Result<(), RunError> {
-        self.hosted("start_script", |event_loop| {
+        self.hosted_at("start_script", location, |event_loop| {
             event_loop.run_main(&event_loop.runner(), location, script);
             event_loop.hosting = Hosting::BeforeFirstTurn;
         })
@@ -215,12 +215,23 @@ impl EventLoop {
         function: &str,
         step: impl FnOnce(&mut EventLoop),
     ) -> Result<(), RunError> {
+        self.hosted_at(function, Location::caller(), step)
+    }
+
+    /// Does what [`hosted`](EventLoop::hosted) does for a run that begins at `location`, if it begins here.
+    #[track_caller]
+    fn hosted_at(
+        &mut self,
+        function: &str,
+        location: SourceLocation,
+        step: impl FnOnce(&mut EventLoop),
+    ) -> Result<(), RunError> {
         refuse_nesting(function);
         self.state.set_status(LoopStatus::Open);
         let _entered = enter(&self.state);
         if self.hosting == Hosting::Off {
             self.hosting = Hosting::Running;
-            self.state.begin_run(Location::caller());
+            self.state.begin_run(location);
         }
         step(self);
         if self.state.is_stopping() {

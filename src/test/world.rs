@@ -34,6 +34,8 @@ use trace::Trace;
 /// A simulated world: hosts that run unchanged programs, each on an event loop of its own, all in this
 /// thread and on one virtual clock.
 ///
+/// Nothing happens before [`run`](World::run): a test that forgets to call it tests nothing, and passes.
+///
 /// Clones refer to the same world, so that a program or a script can change it while it runs.
 ///
 /// # Order

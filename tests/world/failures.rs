@@ -177,6 +177,24 @@ fn a_world_does_not_run_inside_of_a_loop() {
     );
 }
 
+/// At the place of the caller, not as the failure of a run at a place of the crate.
+#[test]
+fn an_exploration_inside_of_a_loop_is_refused() {
+    let _limit = limit();
+    let panic = nodeloop::block_on(async {
+        let explore = || World::builder().explore(1, |world| drop(world.host("a")));
+        std::panic::catch_unwind(explore).unwrap_err()
+    });
+    let text = panic.downcast::<&str>().map_or_else(
+        |panic| *panic.downcast::<String>().unwrap(),
+        |text| text.to_string(),
+    );
+    assert!(
+        text.starts_with("`World::run` was called inside of an event loop"),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_world_runs_once() {
     let _limit = limit();

@@ -141,3 +141,24 @@ fn a_difference_of_the_log_has_its_host_its_time_and_its_place() {
         )
     );
 }
+
+#[test]
+fn the_end_of_a_program_is_at_the_place_of_its_host() {
+    let _limit = limit();
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let line = line!() + 4;
+    let check = || {
+        World::builder().check_deterministic(2, |world| {
+            let run = RUNS.fetch_add(1, Ordering::Relaxed);
+            world.host("a").run(async move || {
+                if run % 2 == 1 {
+                    sleep(ms(1)).await; // only in the second run
+                }
+            });
+        });
+    };
+    let panic = catch_unwind(AssertUnwindSafe(check)).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    let ended = format!("a: before_exit of {}:{line}:29", file!());
+    assert!(text.contains(&ended), "{text}");
+}

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::explore::explore_seeds;
 use super::super::{Explored, FinishedRun, TestFailure, report};
+use super::schedule::refuse_loop;
 use super::trace::Trace;
 use super::{Stage, World, WorldBuilder};
 use crate::phases::poll::delivery::Seed;
@@ -76,6 +77,7 @@ impl WorldBuilder {
     /// ```
     #[track_caller]
     pub fn explore(self, seeds: u64, body: impl Fn(&World)) -> Explored {
+        refuse_loop();
         let outcomes = Outcomes::default();
         let run = |seed: Seed| self.run_explored(seed, &body, None, &outcomes);
         let trace_of = |seed: Seed| {

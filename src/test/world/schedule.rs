@@ -46,11 +46,7 @@ impl World {
 
     #[track_caller]
     fn begin(&self) {
-        assert!(
-            try_current().is_none(),
-            "`World::run` was called inside of an event loop: a world has loops of its own; call it from a \
-             plain `#[test]`"
-        );
+        refuse_loop();
         match self.inner.stage.replace(Stage::Running) {
             Stage::New => {}
             Stage::Running => {
@@ -197,6 +193,16 @@ impl World {
         self.inner.with(id, Machine::end);
         Ok(())
     }
+}
+
+/// Panics inside of an event loop.
+#[track_caller]
+pub(super) fn refuse_loop() {
+    assert!(
+        try_current().is_none(),
+        "`World::run` was called inside of an event loop: a world has loops of its own; call it from a \
+         plain `#[test]`"
+    );
 }
 
 impl Running {
