@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
 
@@ -343,7 +343,7 @@ pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
 }
 
 /// As [`quietly`]; `print` receives the text of a panic that leaves `run`.
-fn quietly_or<T>(run: impl FnOnce() -> T, print: impl FnOnce(String)) -> T {
+fn quietly_or<T>(run: impl FnOnce() -> T, print: impl FnMut(String)) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let hook = panic::take_hook();
@@ -352,29 +352,33 @@ fn quietly_or<T>(run: impl FnOnce() -> T, print: impl FnOnce(String)) -> T {
             _ => hook(info),
         }));
     });
-    let quiet = Quiet {
+    let _quiet = Quiet {
         before: IS_QUIET.replace(true),
+        was_panicking: thread::panicking(),
+        print,
     };
     PLACES.with_borrow_mut(HashMap::clear);
     LAST.set(None);
-    let result = panic::catch_unwind(AssertUnwindSafe(run));
-    let is_inner = quiet.before; // the outer call prints it
-    drop(quiet);
-    result.unwrap_or_else(|payload| {
-        if !is_inner && let Some(panic) = LAST.take() {
-            print(panic);
-        }
-        panic::resume_unwind(payload)
-    })
+    run()
 }
 
-struct Quiet {
+struct Quiet<P: FnMut(String)> {
     before: bool,
+    was_panicking: bool,
+    print: P,
 }
 
-impl Drop for Quiet {
+impl<P: FnMut(String)> Drop for Quiet<P> {
     fn drop(&mut self) {
         IS_QUIET.set(self.before);
+        let is_left_by_a_panic = thread::panicking() && !self.was_panicking;
+        // The outermost call prints it.
+        if is_left_by_a_panic
+            && !self.before
+            && let Some(panic) = LAST.take()
+        {
+            (self.print)(panic);
+        }
     }
 }
 
