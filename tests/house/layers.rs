@@ -422,10 +422,6 @@ const ENTRIES: &[(&str, &str)] = &[
         "the closure of a remote spawn settles its promise",
     ),
     (
-        "src/test/report.rs",
-        "a panic that leaves an exploration is printed, and continues",
-    ),
-    (
         "src/test/world/explore.rs",
         "the body of an exploration sets up a world outside of its loops",
     ),

@@ -10,7 +10,7 @@ use nodeloop::fs::{self, File};
 use nodeloop::test::World;
 use nodeloop::time::sleep;
 
-use crate::common::limit::limit;
+use crate::common::limit::limit_of;
 use crate::notes::ms;
 
 const SEEDS: u64 = 200;
@@ -121,7 +121,7 @@ fn lost_records(sync: Sync, seed: u64) -> u64 {
 
 #[test]
 fn a_log_that_forgets_to_sync_loses_records_under_some_seed() {
-    let _limit = limit();
+    let _limit = limit_of(ms(60_000), "200 worlds, each of which loses power twice");
     let loses = |sync| (0..SEEDS).find(|seed| lost_records(sync, *seed) > 0);
     assert!(loses(Sync::Forgotten).is_some_and(|seed| seed < 5));
     assert!(loses(Sync::FileOnly).is_some_and(|seed| seed < 5));
@@ -129,7 +129,7 @@ fn a_log_that_forgets_to_sync_loses_records_under_some_seed() {
 
 #[test]
 fn a_log_that_syncs_its_file_and_its_directory_loses_nothing() {
-    let _limit = limit();
+    let _limit = limit_of(ms(60_000), "200 worlds, each of which loses power twice");
     let losing = (0..SEEDS).filter(|seed| lost_records(Sync::FileAndDirectory, *seed) > 0);
     assert_eq!(losing.collect::<Vec<_>>(), [0; 0]);
 }
