@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -132,20 +132,30 @@ where
             return Poll::Ready(());
         };
         this.owner.context.set(this.context.take());
+        // A shared promise clones its output, which is user code.
         let polled = match this.owner.is_open() {
-            true => member.poll(cx).map(Some),
-            false => Poll::Ready(None),
+            true => catch_unwind(AssertUnwindSafe(|| member.poll(cx))),
+            false => Ok(Poll::Pending),
         };
-        let Poll::Ready(outcome) = polled else {
-            this.context = this.owner.context.take();
-            return Poll::Pending;
+        let outcome = match polled {
+            Ok(Poll::Ready(outcome)) => Ok(Some(outcome)),
+            Ok(Poll::Pending) if this.owner.is_open() => {
+                this.context = this.owner.context.take();
+                return Poll::Pending;
+            }
+            Ok(Poll::Pending) => Ok(None), // cancelled
+            Err(payload) => Err(payload),
         };
         let (member, observer) = this.member.take().expect("it was there above");
         let finished = catch_unwind(AssertUnwindSafe(|| {
             drop(member);
             match outcome {
-                Some(outcome) => observer(outcome),
-                None => drop(observer),
+                Ok(Some(outcome)) => observer(outcome),
+                Ok(None) => drop(observer),
+                Err(payload) => {
+                    drop(observer);
+                    resume_unwind(payload);
+                }
             }
         }));
         this.owner.remove_task(this.index);
@@ -166,7 +176,7 @@ impl<T: 'static, E: 'static, F> MemberTask<T, E, F> {
         });
     }
 
-    /// Reports a panic of a destructor, as that of a promise that no code handles.
+    /// Reports a panic of a destructor or of a clone, as that of a promise that no code handles.
     #[cold]
     fn fail(&self, failure: PromiseError) {
         let promise = State::<()>::new(self.owner.clone(), self.location, no_reason);

@@ -399,13 +399,12 @@ impl<O: 'static> State<O> {
     /// Returns the reactions of a pending promise.
     #[inline]
     fn reactions(&self) -> Option<RefMut<'_, Reactions>> {
-        RefMut::filter_map(
-            self.settlement.borrow_mut(),
-            |settlement| match settlement {
-                Settlement::Pending(reactions) => Some(reactions),
-                _ => None,
-            },
-        )
+        // A promise whose outcome is being cloned is settled, and borrowed meanwhile.
+        let settlement = self.settlement.try_borrow_mut().ok()?;
+        RefMut::filter_map(settlement, |settlement| match settlement {
+            Settlement::Pending(reactions) => Some(reactions),
+            _ => None,
+        })
         .ok()
     }
 

@@ -388,6 +388,33 @@ fn a_panic_rejects_all_awaiters_of_a_shared_promise() {
     ]);
 }
 
+/// Its clone panics.
+struct NoClone;
+
+impl Clone for NoClone {
+    fn clone(&self) -> NoClone {
+        throw("no clone")
+    }
+}
+
+/// The member is a reaction that no code handles, and the combinator stays pending.
+#[test]
+fn a_clone_that_panics_is_an_unhandled_rejection_of_the_member() {
+    trace_with_leftovers(|log| {
+        log_unhandled(&log);
+        let shared = ready(NoClone).shared();
+        let (line, other) = (log.clone(), shared.clone());
+        drop(all([shared, other]).then(move |_| line.add("all")));
+        let line = log.clone();
+        set_immediate(move || line.add("the loop goes on"));
+    })
+    .assert([
+        "unhandled panic: no clone",
+        "unhandled panic: no clone",
+        "the loop goes on",
+    ]);
+}
+
 /// The payload of an unshared promise is passed on unchanged.
 #[test]
 fn the_payload_of_a_panic_comes_through_a_chain() {

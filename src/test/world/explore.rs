@@ -20,8 +20,8 @@ impl WorldBuilder {
     /// Runs the world that `body` sets up once in the plain order and once for each of the seeds 1 to
     /// `seeds`. Each seed chooses other faults, delays and orders.
     ///
-    /// `body` adds hosts and a script to a new world, and may run it, to check afterwards what it has left
-    /// behind. A world that `body` has not run is run after it.
+    /// `body` adds hosts and a script to a new world, and may run it, to check afterwards what it has left.
+    /// A world that `body` has not run is run after it.
     ///
     /// | chosen by the seed | in the plain order |
     /// |---|---|
