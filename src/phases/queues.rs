@@ -31,23 +31,18 @@ pub(crate) struct Queues {
 
 #[derive(Default)]
 struct Microtasks {
-    /// The order of the queue: the index of a task, or [`OTHER`] for the next of `others`. Most entries
-    /// are tasks, and an entry of one word makes a turn a fifth cheaper than one that can hold both.
+    /// The order of the queue: the index of a task, [`MAIN`], or [`CALLBACK`] for the next of `callbacks`.
+    /// Most entries are tasks, and an entry of one word makes a turn a fifth cheaper than one that can
+    /// hold all.
     order: VecDeque<usize>,
-    /// Callbacks, and `None` for the main future.
-    others: VecDeque<Option<QueuedCallback>>,
+    callbacks: VecDeque<QueuedCallback>,
 }
 
-/// An entry that is no task.
-const OTHER: usize = usize::MAX;
+/// An entry for the next callback.
+const CALLBACK: usize = usize::MAX;
 
-impl Microtasks {
-    #[inline]
-    fn push_other(&mut self, other: Option<QueuedCallback>) {
-        self.others.push_back(other);
-        self.order.push_back(OTHER);
-    }
-}
+/// An entry for the main future.
+const MAIN: usize = usize::MAX - 1;
 
 impl Queues {
     #[inline]
@@ -62,13 +57,15 @@ impl Queues {
 
     #[inline]
     pub(crate) fn push_microtask(&self, callback: QueuedCallback) {
-        self.microtasks.borrow_mut().push_other(Some(callback));
+        let mut microtasks = self.microtasks.borrow_mut();
+        microtasks.callbacks.push_back(callback);
+        microtasks.order.push_back(CALLBACK);
     }
 
     /// Appends the main future to the microtask queue.
     #[inline]
     pub(crate) fn push_main(&self) {
-        self.microtasks.borrow_mut().push_other(None);
+        self.microtasks.borrow_mut().order.push_back(MAIN);
     }
 
     pub(crate) fn pop_tick(&self) -> Option<QueuedCallback> {
@@ -78,10 +75,8 @@ impl Queues {
     pub(crate) fn pop_microtask(&self) -> Option<Microtask> {
         let mut microtasks = self.microtasks.borrow_mut();
         match microtasks.order.pop_front()? {
-            OTHER => Some(match microtasks.others.pop_front()? {
-                Some(callback) => Microtask::Callback(callback),
-                None => Microtask::Main,
-            }),
+            CALLBACK => Some(Microtask::Callback(microtasks.callbacks.pop_front()?)),
+            MAIN => Some(Microtask::Main),
             index => Some(Microtask::Task(index)),
         }
     }
