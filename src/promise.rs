@@ -49,6 +49,8 @@
 mod awaiter;
 mod combinators;
 mod error;
+mod handle;
+mod identity;
 pub(crate) mod main_task;
 mod member;
 mod next;
@@ -56,6 +58,7 @@ mod reaction_list;
 mod reactions;
 mod resolver;
 mod settled;
+mod settled_by;
 mod shared;
 mod state;
 mod task;
@@ -75,19 +78,19 @@ use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
 use crate::phases::macrotask::SourceLocation;
 
-use awaiter::Awaiter;
 pub use combinators::{
     AggregateError, all, all_settled, any, any_and_abort, race, race_and_abort, ready, reject,
     resolve,
 };
 pub use error::{PromiseError, SelfResolution};
+use handle::PromiseHandle;
 pub use next::{Followed, IntoNext, Next, PromiseLike, Rejected, SettledResult};
 pub(crate) use resolver::with_resolver_at;
 pub use resolver::{Resolver, TryResolver, try_with_resolver, with_resolver};
 pub use settled::{AbortHandle, Settled};
 pub use shared::{SharedPromise, SharedTryPromise};
 pub(crate) use state::{ReasonOf, SettledBy, State};
-use task::{start_eagerly, start_lazily, with_output};
+use task::{NewPromise, start_eagerly, start_lazily, with_output};
 
 /// Spawns a task and polls its future at once, as a call of an `async function` does (R46).
 ///
@@ -137,9 +140,13 @@ pub(crate) fn spawn_at<T: 'static>(
     location: SourceLocation,
     future: impl Future<Output = T> + 'static,
 ) -> Promise<T> {
-    let state = State::new(current("spawn"), location, no_reason);
-    start_eagerly(future, with_output, &state);
-    Promise::new(state)
+    let new = NewPromise {
+        owner: current("spawn"),
+        location,
+        reason_of: no_reason,
+    };
+    let handle = start_eagerly(future, with_output, new);
+    Promise { handle }
 }
 
 /// Spawns a task and polls its future for the first time in a microtask of its own.
@@ -180,9 +187,13 @@ pub fn spawn_lazy<T: 'static>(future: impl Future<Output = T> + 'static) -> Prom
 pub fn try_spawn<T: 'static, E: Reason>(
     future: impl Future<Output = Result<T, E>> + 'static,
 ) -> TryPromise<T, E> {
-    let state = State::new(current("try_spawn"), Location::caller(), error_of);
-    start_eagerly(future, with_output, &state);
-    TryPromise::new(state)
+    let new = NewPromise {
+        owner: current("try_spawn"),
+        location: Location::caller(),
+        reason_of: error_of,
+    };
+    let handle = start_eagerly(future, with_output, new);
+    TryPromise { handle }
 }
 
 /// Spawns a task that can fail and polls its future for the first time in a microtask of its own.
@@ -258,7 +269,7 @@ pub(crate) fn error_of<T, E: Reason>(result: &Result<T, E>) -> Option<&dyn Reaso
 #[must_use = "dropping a promise discards its output, even an `Err`: await it, use `try_spawn`, or \
               call `detach()`"]
 pub struct Promise<T: 'static> {
-    awaiter: Awaiter<T>,
+    handle: PromiseHandle<T>,
 }
 
 /// A future for the `Result` of a fallible task, a reaction or a [`TryResolver`].
@@ -266,21 +277,17 @@ pub struct Promise<T: 'static> {
 /// It has the properties of a [`Promise`]. In addition, a rejection that is not handled is
 /// reported. Its output is a `Result`, so `?` works on `promise.await`.
 pub struct TryPromise<T: 'static, E: 'static> {
-    awaiter: Awaiter<Result<T, E>>,
+    handle: PromiseHandle<Result<T, E>>,
 }
 
 impl<T: 'static> Promise<T> {
     pub(crate) fn new(state: Rc<State<T>>) -> Promise<T> {
-        let awaiter = Awaiter::new(state);
-        Promise { awaiter }
+        let handle = PromiseHandle::new(state);
+        Promise { handle }
     }
 
-    pub(crate) fn state(&self) -> &Rc<State<T>> {
-        self.awaiter.state()
-    }
-
-    fn into_state(self) -> Rc<State<T>> {
-        self.awaiter.into_state()
+    pub(crate) fn into_state(self) -> Rc<State<T>> {
+        self.handle.into_state()
     }
 
     /// Lets the task run on without its promise, and discards the output.
@@ -291,7 +298,7 @@ impl<T: 'static> Promise<T> {
 
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.state().is_settled()
+        self.handle.is_settled()
     }
 
     /// Returns a future that never panics: it resolves to the value, or to a [`PromiseError`].
@@ -300,32 +307,28 @@ impl<T: 'static> Promise<T> {
     /// [`Settled::abort`], [`Settled::abort_handle`], [`Settled::abort_on_drop`] and
     /// [`Settled::abort_on`].
     pub fn settled(self) -> Settled<T> {
-        self.awaiter.settled()
+        self.handle.into_awaiter().settled()
     }
 
     /// Marks the promise as handled, so that a panic of the task is not reported.
     pub fn mark_handled(&self) {
-        self.state().mark_handled();
+        self.handle.mark_handled();
     }
 }
 
 impl<T: 'static, E: 'static> TryPromise<T, E> {
     pub(crate) fn new(state: Rc<State<Result<T, E>>>) -> TryPromise<T, E> {
-        let awaiter = Awaiter::new(state);
-        TryPromise { awaiter }
-    }
-
-    pub(crate) fn state(&self) -> &Rc<State<Result<T, E>>> {
-        self.awaiter.state()
+        let handle = PromiseHandle::new(state);
+        TryPromise { handle }
     }
 
     fn into_state(self) -> Rc<State<Result<T, E>>> {
-        self.awaiter.into_state()
+        self.handle.into_state()
     }
 
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.state().is_settled()
+        self.handle.is_settled()
     }
 
     /// Returns a future that never panics; see [`Promise::settled`].
@@ -333,12 +336,12 @@ impl<T: 'static, E: 'static> TryPromise<T, E> {
     /// Its output is a `Result` within a `Result`: the inner error is that of the promise, the outer
     /// one a [`PromiseError`]. [`Settled::flatten`] makes one of the two.
     pub fn settled(self) -> Settled<Result<T, E>> {
-        self.awaiter.settled()
+        self.handle.into_awaiter().settled()
     }
 
     /// Marks the promise as handled, so that a rejection is not reported.
     pub fn mark_handled(&self) {
-        self.state().mark_handled();
+        self.handle.mark_handled();
     }
 }
 
@@ -346,7 +349,7 @@ impl<T: 'static> Future for Promise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.awaiter.poll_output(cx)
+        self.handle.poll_output(cx)
     }
 }
 
@@ -354,30 +357,30 @@ impl<T: 'static, E: 'static> Future for TryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        self.awaiter.poll_output(cx)
+        self.handle.poll_output(cx)
     }
 }
 
 impl<T: 'static> FusedFuture for Promise<T> {
     fn is_terminated(&self) -> bool {
-        self.awaiter.is_done()
+        self.handle.is_done()
     }
 }
 
 impl<T: 'static, E: 'static> FusedFuture for TryPromise<T, E> {
     fn is_terminated(&self) -> bool {
-        self.awaiter.is_done()
+        self.handle.is_done()
     }
 }
 
 impl<T: 'static> fmt::Debug for Promise<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.awaiter.fmt(f)
+        self.handle.fmt(f)
     }
 }
 
 impl<T: 'static, E: 'static> fmt::Debug for TryPromise<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.awaiter.fmt(f)
+        self.handle.fmt(f)
     }
 }

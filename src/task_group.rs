@@ -181,7 +181,7 @@ impl<T: 'static> TaskGroup<T> {
     }
 
     fn add(&mut self, promise: Promise<T>) -> TaskId {
-        let (id, state) = (TaskId::next(), promise.state().clone());
+        let (id, state) = (TaskId::next(), promise.into_state());
         self.shared.running.borrow_mut().insert(id, state.clone());
         let shared = Rc::downgrade(&self.shared);
         state.notify_settled(move || {

@@ -78,7 +78,7 @@ impl SpawnNesting {
 }
 
 /// One level of nested eager spawns.
-struct Level<'a> {
+pub(crate) struct Level<'a> {
     nesting: &'a SpawnNesting,
 }
 
@@ -110,9 +110,23 @@ impl LoopState {
         location: SourceLocation,
         first_poll: impl FnOnce(),
     ) {
-        let _level = self.spawn_nesting.enter();
-        self.notify_observers(|| Event::EagerBegin { promise, location });
+        let level = self.begin_eager(promise, location);
         first_poll();
+        self.end_eager(level, promise, location);
+    }
+
+    /// Begins what [`eagerly`](LoopState::eagerly) does.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn begin_eager(&self, promise: PromiseId, location: SourceLocation) -> Level<'_> {
+        let level = self.spawn_nesting.enter();
+        self.notify_observers(|| Event::EagerBegin { promise, location });
+        level
+    }
+
+    #[inline]
+    pub(crate) fn end_eager(&self, level: Level<'_>, promise: PromiseId, location: SourceLocation) {
         self.notify_observers(|| Event::EagerEnd { promise, location });
+        drop(level);
     }
 }

@@ -29,6 +29,7 @@ impl Runner<'_> {
     pub(crate) fn cancel_all(&self) {
         let _entered = enter(self.shared());
         self.set_status(LoopStatus::Cancelling);
+        self.remove_spare_task();
         loop {
             self.drop_callbacks();
             self.wake_waiting();

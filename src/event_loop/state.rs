@@ -21,7 +21,7 @@ use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
-use super::tasks::{LiveTask, OwnWaker, Polled};
+use super::tasks::{LiveTask, NO_TASK, OwnWaker, Polled};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
@@ -69,6 +69,9 @@ pub(crate) struct LoopState {
     // Tasks and promises.
     /// The tasks.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
+    /// The index of an entry that the next task uses, or [`NO_TASK`]. It is that of a task that has ended
+    /// in its first poll, and to remove and to insert it again would copy it twice.
+    pub(super) spare_task: Cell<usize>,
     /// The task that is being polled.
     pub(super) polled: Cell<Polled>,
     /// The waker that is lent to the next poll, and those for polls within polls.
@@ -148,6 +151,7 @@ impl LoopState {
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
+            spare_task: Cell::new(NO_TASK),
             polled: Cell::default(),
             spare_waker: Cell::default(),
             spare_wakers: RefCell::default(),

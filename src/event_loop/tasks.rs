@@ -18,6 +18,8 @@
 //! Invariant: a task is in the microtask queue exactly once if it is `Scheduled`, and otherwise not.
 //! Invariant: a wake during a poll takes effect after the poll.
 
+mod reports;
+
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::hint::black_box;
@@ -35,6 +37,8 @@ use crate::observe::active_resource::PendingPromise;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind, TaskKey};
 use crate::phases::poll::TaskLocations;
 use crate::reactor::task_waker::TaskWaker;
+
+pub(crate) use reports::ListedTask;
 
 /// A task in the list.
 pub(crate) struct LiveTask {
@@ -57,6 +61,12 @@ pub(crate) struct LiveTask {
 /// The list is the greater part of the memory of a small task.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<LiveTask>() <= 64);
+
+/// No index of a task.
+pub(super) const NO_TASK: usize = usize::MAX;
+
+/// The number of no promise.
+const NO_PROMISE: u64 = 0;
 
 /// The future of a task.
 pub(crate) type TaskBox = Pin<Box<dyn Future<Output = ()>>>;
@@ -92,6 +102,14 @@ impl Default for Polled {
             index: usize::MAX,
             waker: std::ptr::null(),
         }
+    }
+}
+
+impl OwnWaker {
+    /// Returns the context of a poll.
+    #[inline]
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context::from_waker(&self.waker)
     }
 }
 
@@ -156,13 +174,6 @@ impl LiveTask {
     }
 }
 
-/// A task, for a report.
-pub(crate) struct ListedTask {
-    pub(crate) location: SourceLocation,
-    pub(crate) promise: Option<Rc<dyn PendingPromise>>,
-    pub(crate) waker: Waker,
-}
-
 /// A task that is created, but neither polled nor queued.
 pub(crate) struct NewTask {
     pub(crate) promise: Option<Rc<dyn PendingPromise>>,
@@ -176,7 +187,20 @@ impl LoopState {
     #[inline]
     fn add_task(&self, new: NewTask, schedule: Schedule) -> TaskKey {
         let promise = new.number;
-        let index = self.tasks.borrow_mut().insert(LiveTask {
+        let spare = self.spare_task.replace(NO_TASK);
+        let mut tasks = self.tasks.borrow_mut();
+        if let Some(entry) = tasks.get_mut(spare) {
+            entry.promise = new.promise;
+            entry.number = new.number;
+            entry.location = new.location;
+            entry.schedule.set(schedule);
+            entry.kind = new.kind;
+            return TaskKey {
+                index: spare,
+                promise,
+            };
+        }
+        let index = tasks.insert(LiveTask {
             future: None,
             waker: OnceCell::new(),
             promise: new.promise,
@@ -189,21 +213,25 @@ impl LoopState {
         TaskKey { index, promise }
     }
 
-    /// Polls a new task for the first time. `future_of` makes its future, which learns its key.
+    /// Enters a task that is about to be polled for the first time, and lends it a waker. It is removed, or
+    /// [`end_first_poll`](LoopState::end_first_poll) follows.
     #[inline]
-    pub(crate) fn start_task<F: Future<Output = ()> + 'static>(
-        &self,
-        new: NewTask,
-        future_of: impl FnOnce(TaskKey) -> Pin<Box<F>>,
-    ) {
+    pub(crate) fn begin_task(&self, new: NewTask) -> (TaskKey, Box<OwnWaker>) {
         let task = self.add_task(new, Schedule::Running);
-        let mut future = future_of(task);
-        let waker = self.lend_waker(task);
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker.waker));
-        match polled {
-            Poll::Ready(()) => self.take_back(waker),
-            Poll::Pending => self.end_poll(task.index, future, waker),
-        }
+        (task, self.lend_waker(task))
+    }
+
+    /// Ends a first poll after which the task is pending.
+    #[inline]
+    pub(crate) fn end_first_poll(
+        &self,
+        index: usize,
+        future: TaskBox,
+        waker: Box<OwnWaker>,
+        promise: Rc<dyn PendingPromise>,
+    ) {
+        self.tasks.borrow_mut()[index].promise = Some(promise);
+        self.end_poll(index, future, waker);
     }
 
     /// Enters a new task that is not polled until something wakes it. `future_of` makes its future, and may
@@ -256,7 +284,7 @@ impl LoopState {
             Some(waker) => waker,
             None => self.lend_waker(TaskKey { index, promise }),
         };
-        match future.as_mut().poll(&mut Context::from_waker(&waker.waker)) {
+        match future.as_mut().poll(&mut waker.context()) {
             Poll::Ready(()) => self.take_back(waker),
             Poll::Pending => self.end_poll(index, future, waker),
         }
@@ -322,7 +350,7 @@ impl LoopState {
 
     /// Takes back a waker that was lent, to lend it again unless it was cloned.
     #[inline]
-    fn take_back(&self, waker: Box<OwnWaker>) {
+    pub(crate) fn take_back(&self, waker: Box<OwnWaker>) {
         if waker.shared.is_shared() {
             return;
         }
@@ -340,12 +368,43 @@ impl LoopState {
     /// Enters a main future that is pending into the list, and returns its index.
     pub(crate) fn add_main_task(&self, promise: Rc<dyn PendingPromise>, number: u64) -> usize {
         let task = LiveTask::of_main(promise, number);
+        self.remove_spare_task();
         self.tasks.borrow_mut().insert(task)
+    }
+
+    /// Removes a task that has ended in its first poll. Its entry stays for the next task, which would get
+    /// the same index.
+    #[inline]
+    pub(crate) fn remove_eager_task(&self, index: usize) {
+        if self.spare_task.get() == NO_TASK && self.is_open() {
+            let mut tasks = self.tasks.borrow_mut();
+            let entry = &mut tasks[index];
+            if entry.waker.get().is_none() {
+                entry.number = NO_PROMISE;
+                return self.spare_task.set(index);
+            }
+        }
+        self.remove_task(index);
+    }
+
+    /// Removes the entry of a task that has ended in its first poll.
+    #[inline]
+    pub(super) fn remove_spare_task(&self) {
+        if self.spare_task.get() != NO_TASK {
+            self.remove_spare_entry();
+        }
+    }
+
+    #[cold]
+    fn remove_spare_entry(&self) {
+        let spare = self.spare_task.replace(NO_TASK);
+        self.tasks.borrow_mut().remove(spare); // it owns nothing
     }
 
     /// Removes a task that has ended from the list.
     #[inline]
     pub(crate) fn remove_task(&self, index: usize) {
+        self.remove_spare_task(); // before, so that indices are given in the same order as without it
         let task = self.tasks.borrow_mut().remove(index);
         if task.schedule.get() == Schedule::Main {
             drop(self.main_waker.take());
@@ -386,6 +445,15 @@ impl LoopState {
             index,
             promise: entry.number,
         })
+    }
+
+    /// Wakes the task that is being polled with `cx`.
+    #[inline]
+    pub(crate) fn wake_polled(&self, cx: &Context<'_>) {
+        match self.polled_task(cx) {
+            Some(task) => self.wake_task(task),
+            None => cx.waker().wake_by_ref(),
+        }
     }
 
     /// Wakes a task, unless it has ended.
@@ -468,32 +536,6 @@ impl LoopState {
                 _ => {}
             }
         }
-    }
-
-    /// Returns the tasks whose first poll is over.
-    pub(crate) fn listed_tasks(&self) -> Vec<ListedTask> {
-        let tasks = self.tasks.borrow();
-        let listed = tasks.iter().filter(|(_, entry)| entry.is_listed);
-        let listed = listed.filter_map(|(index, entry)| {
-            Some(ListedTask {
-                location: entry.location,
-                promise: entry.promise.clone(),
-                waker: self.waker_of_entry(index, entry)?,
-            })
-        });
-        listed.collect()
-    }
-
-    /// Returns how many reactions and timers contain the key of the task that settles this promise. An
-    /// immediate that does keeps the loop alive.
-    pub(crate) fn count_wakes_of(&self, promise: u64) -> usize {
-        let mut count = 0;
-        let mut add = |awaited: &dyn PendingPromise| count += awaited.count_wakes_of(promise);
-        for (_, task) in self.tasks.borrow().iter().filter(|(_, it)| it.is_listed) {
-            task.promise.as_deref().into_iter().for_each(&mut add);
-        }
-        self.awaited.for_each(add);
-        count + self.timers.borrow().count_wakes_of(promise)
     }
 
     /// Returns a waker of a task, unless it has ended.

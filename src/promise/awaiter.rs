@@ -30,6 +30,11 @@ impl<O: 'static> Awaiter<O> {
         }
     }
 
+    /// Creates an awaiter that has been polled already.
+    pub(super) fn with_progress(state: Rc<State<O>>, awaiting: Awaiting) -> Awaiter<O> {
+        Awaiter { state, awaiting }
+    }
+
     pub(super) fn state(&self) -> &Rc<State<O>> {
         &self.state
     }
@@ -123,11 +128,19 @@ impl<O: 'static> Drop for Awaiter<O> {
 
 impl<O: 'static> fmt::Debug for Awaiter<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Promise")
-            .field("created_at", &format_args!("{}", self.state.location()))
-            .field("is_finished", &self.state.is_settled())
-            .finish_non_exhaustive()
+        fmt_promise(f, self.state.location(), self.state.is_settled())
     }
+}
+
+pub(super) fn fmt_promise(
+    f: &mut fmt::Formatter<'_>,
+    location: SourceLocation,
+    is_finished: bool,
+) -> fmt::Result {
+    f.debug_struct("Promise")
+        .field("created_at", &format_args!("{location}"))
+        .field("is_finished", &is_finished)
+        .finish_non_exhaustive()
 }
 
 /// The future of a reaction: awaits a promise and calls a handler in the turn that this costs.

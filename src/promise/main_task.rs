@@ -62,7 +62,7 @@ where
         let new_promise = || State::new(owner.clone(), self.location, error_of);
         let promise = self.promise.get_or_init(new_promise);
         let parts = self.parts.take();
-        self.task = parts.map(|(future, conclude)| TaskFuture::eager(future, conclude, promise));
+        self.task = parts.map(|(future, conclude)| TaskFuture::main(future, conclude, promise));
         promise.id()
     }
 

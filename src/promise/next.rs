@@ -108,7 +108,7 @@ impl<T: 'static, E: 'static> IntoNext<T, E> for SharedTryPromise<T, E> {
 impl<T: 'static, E: 'static> IntoNext<T, E> for Promise<T> {
     fn into_next(self) -> Next<T, E> {
         Next::Follow(Followed {
-            following: self.awaiter.into_following_as(Ok),
+            following: self.handle.into_awaiter().into_following_as(Ok),
         })
     }
 }
@@ -199,11 +199,11 @@ impl<T: 'static> PromiseLike for Promise<T> {
     type Error = Infallible;
 
     fn into_following(self) -> Following<Result<T, Infallible>> {
-        self.awaiter.into_following_as(Ok)
+        self.handle.into_awaiter().into_following_as(Ok)
     }
 
     fn into_member(self) -> Member<T, Infallible> {
-        Member::infallible(self.awaiter)
+        Member::infallible(self.handle.into_awaiter())
     }
 }
 
@@ -212,11 +212,11 @@ impl<T: 'static, E: 'static> PromiseLike for TryPromise<T, E> {
     type Error = E;
 
     fn into_following(self) -> Following<Result<T, E>> {
-        self.awaiter.into_following()
+        self.handle.into_awaiter().into_following()
     }
 
     fn into_member(self) -> Member<T, E> {
-        Member::fallible(self.awaiter)
+        Member::fallible(self.handle.into_awaiter())
     }
 }
 

@@ -5,31 +5,15 @@ use std::task::{Context, Waker};
 use crate::phases::macrotask::TaskKey;
 
 /// The reactions of a pending promise, in the order in which they were added. Most promises have
-/// one, which needs no allocation. The others are in an allocation of their own, because every promise
-/// has the room for this.
+/// one, which needs no allocation.
 #[derive(Default)]
-pub(super) struct Reactions {
-    pub(super) first: Option<(u64, Reaction)>,
-    more: Option<Box<MoreReactions>>,
-}
-
-/// All reactions but the first, sorted by id.
-#[derive(Default)]
-pub(super) struct MoreReactions {
-    list: Vec<(u64, Reaction)>,
-}
-
-impl MoreReactions {
-    /// Returns the reactions in the order in which they were added.
-    pub(super) fn into_reactions(self) -> impl Iterator<Item = Reaction> {
-        self.list.into_iter().map(|(_, reaction)| reaction)
-    }
-
-    fn index_of(&self, id: u64) -> Option<usize> {
-        self.list
-            .binary_search_by_key(&id, |(known, _)| *known)
-            .ok()
-    }
+pub(super) enum Reactions {
+    #[default]
+    None,
+    /// Its id is 0.
+    One(Reaction),
+    /// Sorted by id. Boxed, because every promise has the room for this.
+    Many(Box<Vec<(u64, Reaction)>>),
 }
 
 pub(super) enum Reaction {
@@ -54,22 +38,42 @@ impl Reaction {
 
 impl Reactions {
     /// Adds a reaction and returns its id, which is greater than the ids of the others.
+    #[inline]
     pub(super) fn add(&mut self, reaction: Reaction) -> u64 {
-        if self.more.is_none() && self.first.is_none() {
-            self.first = Some((0, reaction));
-            return 0;
+        match self {
+            Reactions::None => {
+                std::mem::forget(std::mem::replace(self, Reactions::One(reaction))); // owned nothing
+                0
+            }
+            _ => self.add_another(reaction),
         }
-        let list = &mut self.more.get_or_insert_default().list;
-        let last = list.last().or(self.first.as_ref());
-        let id = last.map_or(0, |(id, _)| id + 1);
-        list.push((id, reaction));
-        id
     }
 
-    /// Returns all reactions in the order in which they were added.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Reaction> {
-        let more = self.more.iter().flat_map(|more| &more.list);
-        self.first.iter().chain(more).map(|(_, reaction)| reaction)
+    #[inline(never)]
+    fn add_another(&mut self, reaction: Reaction) -> u64 {
+        if let Reactions::Many(list) = self {
+            let id = list.last().map_or(0, |(id, _)| id + 1);
+            list.push((id, reaction));
+            return id;
+        }
+        if let Reactions::One(first) = std::mem::take(self) {
+            *self = Reactions::Many(Box::new(vec![(0, first), (1, reaction)]));
+        }
+        1
+    }
+
+    /// Returns whether one of the reactions may own another promise.
+    pub(super) fn may_own_promise(&self) -> bool {
+        matches!(self, Reactions::One(Reaction::Map(_)) | Reactions::Many(_))
+    }
+
+    /// Calls `visit` with each reaction in the order in which they were added.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&Reaction)) {
+        match self {
+            Reactions::None => {}
+            Reactions::One(reaction) => visit(reaction),
+            Reactions::Many(list) => list.iter().for_each(|(_, reaction)| visit(reaction)),
+        }
     }
 
     /// Makes a reaction wake the task of `cx`. The caller drops the old one outside of the borrow.
@@ -79,13 +83,13 @@ impl Reactions {
         task: Option<TaskKey>,
         cx: &Context<'_>,
     ) -> Option<Reaction> {
-        let reaction = match &mut self.first {
-            Some((known, reaction)) if *known == id => reaction,
-            _ => {
-                let more = self.more.as_mut()?;
-                let index = more.index_of(id)?;
-                &mut more.list[index].1
+        let reaction = match self {
+            Reactions::One(reaction) if id == 0 => reaction,
+            Reactions::Many(list) => {
+                let index = index_of(list, id)?;
+                &mut list[index].1
             }
+            _ => return None,
         };
         match reaction {
             Reaction::Wake(known) if task.is_none() && known.will_wake(cx.waker()) => None,
@@ -95,20 +99,23 @@ impl Reactions {
 
     /// Removes a reaction. The caller drops it outside of the borrow.
     pub(super) fn remove(&mut self, id: u64) -> Option<Reaction> {
-        if let Some((_, reaction)) = self.first.take_if(|(known, _)| *known == id) {
-            return Some(reaction);
+        match std::mem::take(self) {
+            Reactions::One(reaction) if id == 0 => Some(reaction),
+            Reactions::Many(mut list) => {
+                let removed = index_of(&list, id).map(|index| list.remove(index).1);
+                if !list.is_empty() {
+                    *self = Reactions::Many(list);
+                }
+                removed
+            }
+            others => {
+                *self = others;
+                None
+            }
         }
-        let more = self.more.as_mut()?;
-        let index = more.index_of(id)?;
-        let (_, removed) = more.list.remove(index);
-        if more.list.is_empty() {
-            self.more = None;
-        }
-        Some(removed)
     }
+}
 
-    /// Returns the first reaction and the others.
-    pub(super) fn into_parts(self) -> (Option<Reaction>, Option<Box<MoreReactions>>) {
-        (self.first.map(|(_, reaction)| reaction), self.more)
-    }
+fn index_of(list: &[(u64, Reaction)], id: u64) -> Option<usize> {
+    list.binary_search_by_key(&id, |(known, _)| *known).ok()
 }

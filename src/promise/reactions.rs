@@ -7,12 +7,10 @@
 use std::convert::Infallible;
 use std::panic::Location;
 
-use super::awaiter::Awaiter;
 use super::error::Outcome;
 use super::next::{BoxedOutcome, IntoNext, Next, Rejected};
 use super::shared::{SharedPromise, SharedTryPromise};
-use super::state::State;
-use super::task::{Conclusion, start_reaction};
+use super::task::{Conclusion, NewPromise, start_reaction};
 use super::{Promise, TryPromise, error_of, no_reason};
 use crate::hooks::rejection::Reason;
 
@@ -29,7 +27,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         self,
         handler: impl FnOnce(Outcome<Result<T, E>>) -> Conclusion<Result<U, F>> + 'static,
     ) -> TryPromise<U, F> {
-        TryPromise::new(self.awaiter.react(error_of, handler))
+        TryPromise::new(self.handle.into_awaiter().react(error_of, handler))
     }
 
     /// Calls `handler` with the value: JavaScript's `then(onFulfilled)`.
@@ -131,8 +129,13 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         self,
         handler: impl FnOnce() -> R + 'static,
     ) -> TryPromise<T, E> {
-        let (owner, location) = (self.state().owner().clone(), Location::caller());
-        self.react(move |outcome| {
+        let awaiter = self.handle.into_awaiter();
+        let kept = NewPromise {
+            owner: awaiter.state().owner().clone(),
+            location: Location::caller(),
+            reason_of: error_of,
+        };
+        TryPromise::new(awaiter.react(error_of, move |outcome| {
             let waiting: BoxedOutcome<Result<V, E>> = match handler().into_next() {
                 Next::Reject(reason) => return Conclusion::Settled(Ok(Err(reason))),
                 // JavaScript wraps the result in a promise and awaits it for one turn. That turn
@@ -141,7 +144,6 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
                 Next::Follow(followed) => followed.following.outcome,
             };
             // The same second promise as in JavaScript, because it costs turns.
-            let kept = State::new(owner, location, error_of);
             let keep = async move {
                 match waiting.await {
                     Ok(Ok(_)) => outcome,
@@ -149,9 +151,9 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
                     Err(failure) => Err(failure),
                 }
             };
-            start_reaction(keep, Conclusion::Settled, &kept);
-            Conclusion::Follow(Awaiter::new(kept).into_following())
-        })
+            let kept = start_reaction(keep, Conclusion::Settled, kept);
+            Conclusion::Follow(kept.into_awaiter().into_following())
+        }))
     }
 }
 
@@ -179,7 +181,7 @@ impl<T: 'static, E: Reason> TryPromise<T, E> {
         self,
         convert: impl FnOnce(Result<T, E>) -> Result<U, F> + 'static,
     ) -> TryPromise<U, F> {
-        TryPromise::new(self.awaiter.map(error_of, convert))
+        TryPromise::new(self.handle.into_awaiter().map(error_of, convert))
     }
 
     /// Converts the error with `convert`, as [`Result::map_err`] does.
@@ -236,7 +238,7 @@ impl<T: 'static> Promise<T> {
             Ok(value) => handler(value),
             Err(failure) => Conclusion::Settled(Err(failure)),
         };
-        Promise::new(self.awaiter.react(no_reason, handler))
+        Promise::new(self.handle.into_awaiter().react(no_reason, handler))
     }
 
     /// Calls `handler` with the value: JavaScript's `then(onFulfilled)`.
@@ -252,7 +254,9 @@ impl<T: 'static> Promise<T> {
         self,
         handler: impl FnOnce(T) -> Promise<U> + 'static,
     ) -> Promise<U> {
-        self.react(|value| Conclusion::Follow(handler(value).awaiter.into_following()))
+        self.react(|value| {
+            Conclusion::Follow(handler(value).handle.into_awaiter().into_following())
+        })
     }
 }
 
@@ -274,7 +278,7 @@ impl<T: 'static> Promise<T> {
     /// outcome of the returned promise. Aborting the returned promise leaves the original running.
     #[track_caller]
     pub fn map<U: 'static>(self, convert: impl FnOnce(T) -> U + 'static) -> Promise<U> {
-        Promise::new(self.awaiter.map(no_reason, convert))
+        Promise::new(self.handle.into_awaiter().map(no_reason, convert))
     }
 }
 

@@ -154,7 +154,8 @@ impl<T: 'static> Resolver<T> {
     /// A promise that is resolved with itself ends with
     /// [`PromiseError::SelfResolution`](super::PromiseError::SelfResolution) (R44).
     pub fn resolve_with(&self, promise: Promise<T>) {
-        self.inner.follow(promise.awaiter.into_following());
+        self.inner
+            .follow(promise.handle.into_awaiter().into_following());
     }
 }
 

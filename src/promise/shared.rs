@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use futures::future::FusedFuture;
 
+use super::awaiter::Awaiter;
 use super::next::{IntoNext, Rejected};
 use super::settled::Settled;
 use super::state::State;
@@ -36,7 +37,7 @@ use crate::hooks::rejection::Reason;
 ///
 /// It can be polled repeatedly in a `select!`.
 pub struct SharedPromise<T: 'static> {
-    promise: Promise<T>,
+    awaiter: Awaiter<T>,
 }
 
 /// A [`TryPromise`] that can be awaited and reacted to any number of times; created by
@@ -44,7 +45,7 @@ pub struct SharedPromise<T: 'static> {
 ///
 /// It has the properties of a [`SharedPromise`].
 pub struct SharedTryPromise<T: 'static, E: 'static> {
-    promise: TryPromise<T, E>,
+    awaiter: Awaiter<Result<T, E>>,
 }
 
 impl<T: 'static> SharedPromise<T> {
@@ -54,23 +55,23 @@ impl<T: 'static> SharedPromise<T> {
     {
         state.share();
         SharedPromise {
-            promise: Promise::new(state),
+            awaiter: Awaiter::new(state),
         }
     }
 
     /// Returns another handle to the promise.
     pub(super) fn new_handle(&self) -> Promise<T> {
-        Promise::new(self.promise.state().clone())
+        Promise::new(self.awaiter.state().clone())
     }
 
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.promise.is_finished()
+        self.awaiter.state().is_settled()
     }
 
     /// Marks the promise as handled, so that a panic of the task is not reported.
     pub fn mark_handled(&self) {
-        self.promise.mark_handled();
+        self.awaiter.state().mark_handled();
     }
 
     /// Returns a future that never panics; see [`Promise::settled`].
@@ -93,23 +94,23 @@ impl<T: 'static, E: 'static> SharedTryPromise<T, E> {
     {
         state.share();
         SharedTryPromise {
-            promise: TryPromise::new(state),
+            awaiter: Awaiter::new(state),
         }
     }
 
     /// Returns another handle to the promise.
     pub(super) fn new_handle(&self) -> TryPromise<T, E> {
-        TryPromise::new(self.promise.state().clone())
+        TryPromise::new(self.awaiter.state().clone())
     }
 
     /// Returns whether the promise has settled.
     pub fn is_finished(&self) -> bool {
-        self.promise.is_finished()
+        self.awaiter.state().is_settled()
     }
 
     /// Marks the promise as handled, so that a rejection is not reported.
     pub fn mark_handled(&self) {
-        self.promise.mark_handled();
+        self.awaiter.state().mark_handled();
     }
 
     /// Returns a future that never panics; see [`Promise::settled`].
@@ -181,7 +182,7 @@ impl<T: 'static> Future for SharedPromise<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.promise.awaiter.poll_output(cx)
+        self.awaiter.poll_output(cx)
     }
 }
 
@@ -189,26 +190,26 @@ impl<T: 'static, E: 'static> Future for SharedTryPromise<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        self.promise.awaiter.poll_output(cx)
+        self.awaiter.poll_output(cx)
     }
 }
 
 impl<T: 'static> FusedFuture for SharedPromise<T> {
     fn is_terminated(&self) -> bool {
-        self.promise.is_terminated()
+        self.awaiter.is_done()
     }
 }
 
 impl<T: 'static, E: 'static> FusedFuture for SharedTryPromise<T, E> {
     fn is_terminated(&self) -> bool {
-        self.promise.is_terminated()
+        self.awaiter.is_done()
     }
 }
 
 impl<T: 'static> Clone for SharedPromise<T> {
     fn clone(&self) -> Self {
         SharedPromise {
-            promise: self.new_handle(),
+            awaiter: Awaiter::new(self.awaiter.state().clone()),
         }
     }
 }
@@ -216,19 +217,19 @@ impl<T: 'static> Clone for SharedPromise<T> {
 impl<T: 'static, E: 'static> Clone for SharedTryPromise<T, E> {
     fn clone(&self) -> Self {
         SharedTryPromise {
-            promise: self.new_handle(),
+            awaiter: Awaiter::new(self.awaiter.state().clone()),
         }
     }
 }
 
 impl<T: 'static> fmt::Debug for SharedPromise<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.promise.fmt(f)
+        self.awaiter.fmt(f)
     }
 }
 
 impl<T: 'static, E: 'static> fmt::Debug for SharedTryPromise<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.promise.fmt(f)
+        self.awaiter.fmt(f)
     }
 }

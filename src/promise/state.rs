@@ -28,9 +28,10 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::error::{Outcome, PromiseError, SelfResolution};
+use super::identity::Identity;
 use super::reaction_list::{Reaction, Reactions};
+pub(crate) use super::settled_by::{SettledBy, SettledByCell};
 use crate::async_local::context::AsyncContext;
-use crate::blocking::pool::JobId;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::{PanicReason, Reason, TakenReason, Tracked, Tracking};
 use crate::observe::active_resource::PendingPromise;
@@ -39,22 +40,9 @@ use crate::phases::macrotask::{SourceLocation, TaskKey};
 
 enum Settlement<O> {
     Pending(Reactions),
-    Settled(Outcome<O>),
+    /// The rare error is boxed, because every promise has the room for this.
+    Settled(Result<O, Box<PromiseError>>),
     Taken,
-}
-
-/// What will settle a pending promise, and so what [`State::abort`] has to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SettledBy {
-    /// A task that has not returned from its first poll, or nothing because the promise has
-    /// settled.
-    None,
-    /// A resolver, or a `map` of another promise.
-    Resolver,
-    /// A task, by its key in the loop's list of tasks.
-    Task(usize),
-    /// A job of the worker pool.
-    Job(JobId),
 }
 
 /// The state of one promise, shared by its handles, its task or resolvers, and the loop's lists.
@@ -63,7 +51,7 @@ pub(crate) enum SettledBy {
 #[repr(C)]
 pub(crate) struct State<O> {
     owner: Rc<LoopState>,
-    pub(crate) settled_by: Cell<SettledBy>,
+    pub(crate) settled_by: SettledByCell,
     /// Whether a task has been asked to drop its future.
     abort_requested: Cell<bool>,
     /// Whether one of its resolvers has been called: only their first call counts (R44).
@@ -73,31 +61,36 @@ pub(crate) struct State<O> {
     tracking: Cell<Tracking>,
     /// How many resolvers exist, or [`NO_RESOLVER`].
     pub(super) resolver_count: Cell<u32>,
+    /// Its key in the loop's list of awaited promises, or [`UNLISTED`].
+    awaited_key: Cell<u32>,
     settlement: RefCell<Settlement<O>>,
     id: PromiseId,
     location: SourceLocation,
     /// The context in which it was made; the report of a rejection runs in it.
     context: AsyncContext,
-    /// Its key in the loop's list of awaited promises, or [`UNLISTED`].
-    awaited_key: Cell<usize>,
     /// Finds the rejection in an output.
     reason_of: Cell<ReasonOf<O>>,
-    /// Set if the promise is shared: how each awaiter gets an output of its own.
-    clone_output: Cell<Option<CloneOutput<O>>>,
-    /// The reason of a rejection without an output, which is so rare that one word has to do.
-    failure_reason: OnceCell<Box<Box<dyn Reason>>>,
+    rare: OnceCell<Box<Rare<O>>>,
 }
 
-/// Long chains of promises depend on memory more than on instructions: with the counts of `Rc` and the
-/// header of glibc's allocator this is a block of 160 bytes.
+/// Together with the counts of `Rc` and the header of glibc's allocator this is a block of 128 bytes.
+/// glibc frees and finds blocks up to this size without merging and splitting them.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<State<u64>>() <= 136);
+const _: () = assert!(size_of::<State<u64>>() <= 104);
+
+/// What few promises have.
+struct Rare<O> {
+    /// Set if the promise is shared: how each awaiter gets an output of its own.
+    clone_output: Cell<Option<CloneOutput<O>>>,
+    /// The reason of a rejection without an output.
+    failure_reason: OnceCell<Box<dyn Reason>>,
+}
 
 /// The [`State::resolver_count`] of a promise that has never had a resolver.
 const NO_RESOLVER: u32 = u32::MAX;
 
 /// The [`State::awaited_key`] of a promise that is not listed.
-const UNLISTED: usize = usize::MAX;
+const UNLISTED: u32 = u32::MAX;
 
 /// Finds the error in an output: an `Err` for the fallible promises, nothing for the others.
 pub(crate) type ReasonOf<O> = fn(&O) -> Option<&dyn Reason>;
@@ -139,23 +132,32 @@ impl<O: 'static> State<O> {
         reason_of: ReasonOf<O>,
     ) -> Rc<State<O>> {
         let context = owner.context.get();
-        let id = owner.new_promise(location);
-        Rc::new(State {
-            owner,
-            id,
-            location,
+        State::of(Identity::new(owner, location), context, reason_of)
+    }
+
+    /// Creates the state of a promise that was created in `context`.
+    #[inline]
+    pub(super) fn of(
+        promise: Identity,
+        context: AsyncContext,
+        reason_of: ReasonOf<O>,
+    ) -> Rc<State<O>> {
+        // `Rc::new` would make the state on the stack and copy it. This makes it in its place.
+        Rc::new_cyclic(|_| State {
+            owner: promise.owner,
+            id: promise.id,
+            location: promise.location,
             settlement: RefCell::new(Settlement::Pending(Reactions::default())),
             handled: Cell::new(false),
             tracking: Cell::new(Tracking::Untracked),
             context,
-            settled_by: Cell::new(SettledBy::None),
+            settled_by: SettledByCell::default(),
             resolver_count: Cell::new(NO_RESOLVER),
             awaited_key: Cell::new(UNLISTED),
             is_resolved: Cell::new(false),
             abort_requested: Cell::new(false),
             reason_of: Cell::new(reason_of),
-            clone_output: Cell::new(None),
-            failure_reason: OnceCell::new(),
+            rare: OnceCell::new(),
         })
     }
 
@@ -192,7 +194,8 @@ impl<O: 'static> State<O> {
             }
             Err(PromiseError::SelfResolution) => self.fail_for(Box::new(SelfResolution)),
         };
-        let before = self.settlement.replace(Settlement::Settled(outcome));
+        let settled = Settlement::Settled(outcome.map_err(Box::new));
+        let before = self.settlement.replace(settled);
         self.settled_by.set(SettledBy::None);
         self.unlist();
         if rejected {
@@ -201,21 +204,27 @@ impl<O: 'static> State<O> {
         let Settlement::Pending(reactions) = before else {
             unreachable!("it was pending above");
         };
-        let (first, more) = reactions.into_parts();
-        if let Some(reaction) = first {
-            self.react(reaction);
+        match reactions {
+            Reactions::None => {}
+            Reactions::One(reaction) => self.react(reaction),
+            Reactions::Many(list) => list.into_iter().for_each(|(_, it)| self.react(it)),
         }
-        if let Some(more) = more {
-            for reaction in more.into_reactions() {
-                self.react(reaction);
-            }
-        }
+    }
+
+    /// Fulfils a promise that had no state when it settled, so that observers know of it.
+    pub(super) fn fulfil_unobserved(&self, output: O) {
+        self.settlement.replace(Settlement::Settled(Ok(output)));
+    }
+
+    /// Does the same for one that has also returned its output.
+    pub(super) fn take_unsettled(&self) {
+        self.settlement.replace(Settlement::Taken);
     }
 
     /// Records the reason of a rejection without an output. Returns `true`: it is a rejection.
     #[cold]
     fn fail_for(&self, reason: Box<dyn Reason>) -> bool {
-        self.failure_reason.get_or_init(|| Box::new(reason));
+        self.rare().failure_reason.get_or_init(|| reason);
         true
     }
 
@@ -278,7 +287,7 @@ impl<O: 'static> State<O> {
     /// end of the drain unless the promise is handled until then.
     pub(crate) fn mark_unhandled(self: &Rc<Self>) {
         self.handled.set(false);
-        if self.failure_reason.get().is_some() && self.tracking.get() == Tracking::Untracked {
+        if self.failure_reason().is_some() && self.tracking.get() == Tracking::Untracked {
             self.track_rejection();
         }
     }
@@ -310,7 +319,20 @@ impl<O: 'static> State<O> {
     where
         O: Clone,
     {
-        self.clone_output.set(Some(O::clone));
+        self.rare().clone_output.set(Some(O::clone));
+    }
+
+    fn rare(&self) -> &Rare<O> {
+        let new = || Rare {
+            clone_output: Cell::new(None),
+            failure_reason: OnceCell::new(),
+        };
+        self.rare.get_or_init(|| Box::new(new()))
+    }
+
+    fn failure_reason(&self) -> Option<&dyn Reason> {
+        let reason = self.rare.get()?.failure_reason.get()?;
+        Some(&**reason)
     }
 
     /// Marks the promise as handled (R17).
@@ -332,10 +354,7 @@ impl<O: 'static> State<O> {
                 self.mark_handled();
                 if self.is_settled() {
                     *awaiting = Awaiting::TurnQueued;
-                    match self.owner.polled_task(cx) {
-                        Some(task) => self.owner.wake_task(task),
-                        None => cx.waker().wake_by_ref(),
-                    }
+                    self.owner.wake_polled(cx);
                 } else {
                     let id = self.add_reaction(Reaction::waking(self.owner.polled_task(cx), cx));
                     *awaiting = Awaiting::Registered(id);
@@ -353,7 +372,7 @@ impl<O: 'static> State<O> {
                 Poll::Pending
             }
             Awaiting::TurnQueued => unreachable!("a settled promise stays settled"),
-            Awaiting::Done => self.refuse_poll(),
+            Awaiting::Done => refuse_poll(self.location),
         }
     }
 
@@ -370,15 +389,6 @@ impl<O: 'static> State<O> {
         }
     }
 
-    #[cold]
-    fn refuse_poll(&self) -> ! {
-        panic!(
-            "the promise created at {} was polled after it had returned its output: await it once, \
-             or make it `shared()` and await one clone for each output",
-            self.location
-        );
-    }
-
     /// Adds a reaction and lists the promise as awaited. A task needs no entry: it is in the list
     /// of tasks.
     fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
@@ -388,7 +398,9 @@ impl<O: 'static> State<O> {
         );
         if !has_task && self.awaited_key.get() == UNLISTED {
             let promise: Weak<State<O>> = Rc::downgrade(self);
-            self.awaited_key.set(self.owner.awaited.add(promise));
+            let key = u32::try_from(self.owner.awaited.add(promise));
+            self.awaited_key
+                .set(key.expect("a list of less than 2^32 promises"));
         }
         let mut reactions = self
             .reactions()
@@ -419,11 +431,13 @@ impl<O: 'static> State<O> {
     /// Moves the outcome out of a settled promise, or clones it if the promise is shared.
     #[inline(always)] // every await of a promise runs it
     pub(crate) fn outcome(&self) -> Outcome<O> {
-        if let Some(clone) = self.clone_output.get() {
+        if let Some(rare) = self.rare.get()
+            && let Some(clone) = rare.clone_output.get()
+        {
             return self.cloned_outcome(clone);
         }
         match self.settlement.replace(Settlement::Taken) {
-            Settlement::Settled(outcome) => outcome,
+            Settlement::Settled(outcome) => outcome.map_err(|failure| *failure),
             Settlement::Pending(_) => unreachable!("taken before it was settled"),
             Settlement::Taken => panic!("the value of this promise has been taken already"),
         }
@@ -464,11 +478,19 @@ impl<O: 'static> State<O> {
     }
 }
 
+#[cold]
+pub(super) fn refuse_poll(location: SourceLocation) -> ! {
+    panic!(
+        "the promise created at {location} was polled after it had returned its output: await it \
+         once, or make it `shared()` and await one clone for each output"
+    );
+}
+
 impl<O> State<O> {
     fn unlist(&self) {
         let key = self.awaited_key.replace(UNLISTED);
         if key != UNLISTED {
-            self.owner.awaited.remove(key);
+            self.owner.awaited.remove(key as usize);
         }
     }
 }
@@ -481,12 +503,13 @@ impl<O> Drop for State<O> {
         self.unlist();
         let settlement = self.settlement.get_mut();
         if let Settlement::Pending(reactions) = settlement
-            && let Some((_, Reaction::Map(map))) = reactions.first.take()
+            && reactions.may_own_promise()
         {
+            let reactions = std::mem::take(reactions);
             let (owner, location) = (self.owner.clone(), self.location);
             self.owner
                 .trampoline
-                .run(Box::new(move || owner.drop_value(map, location)));
+                .run(Box::new(move || owner.drop_value(reactions, location)));
         }
         if std::mem::needs_drop::<O>()
             && let Settlement::Settled(outcome) =
@@ -515,8 +538,8 @@ impl<O: 'static> Tracked for State<O> {
     }
 
     fn with_reason(&self, look: &mut dyn FnMut(&dyn Reason)) {
-        if let Some(reason) = self.failure_reason.get() {
-            return look(&***reason);
+        if let Some(reason) = self.failure_reason() {
+            return look(reason);
         }
         if let Settlement::Settled(Ok(output)) = &*self.settlement.borrow()
             && let Some(reason) = self.reason_of.get()(output)
@@ -536,25 +559,25 @@ impl<O: 'static> PendingPromise for State<O> {
         let Settlement::Pending(reactions) = &*self.settlement.borrow() else {
             return;
         };
-        for reaction in reactions.iter() {
-            match reaction {
-                Reaction::Wake(waker) => visit(waker),
-                Reaction::WakeTask(task) => {
-                    self.owner.waker_of(*task).iter().for_each(&mut *visit);
-                }
-                Reaction::Map(_) => {}
+        reactions.for_each(|reaction| match reaction {
+            Reaction::Wake(waker) => visit(waker),
+            Reaction::WakeTask(task) => {
+                self.owner.waker_of(*task).iter().for_each(&mut *visit);
             }
-        }
+            Reaction::Map(_) => {}
+        });
     }
 
     fn count_wakes_of(&self, promise: u64) -> usize {
         let Settlement::Pending(reactions) = &*self.settlement.borrow() else {
             return 0;
         };
-        let waking = reactions.iter().filter(
-            |reaction| matches!(reaction, Reaction::WakeTask(task) if task.promise == promise),
-        );
-        waking.count()
+        let mut count = 0;
+        reactions.for_each(|reaction| {
+            let is_waking = matches!(reaction, Reaction::WakeTask(it) if it.promise == promise);
+            count += usize::from(is_waking);
+        });
+        count
     }
 
     fn is_out_of_reach(&self) -> bool {

@@ -17,11 +17,15 @@ use pin_project_lite::pin_project;
 
 use super::awaiter::{Awaiter, Waiting};
 use super::error::{Outcome, PromiseError};
+use super::handle::PromiseHandle;
+use super::identity::Identity;
 use super::next::Following;
-use super::state::{SettledBy, State};
+use super::state::{ReasonOf, SettledBy, State};
 use crate::async_local::context::AsyncContext;
+use crate::event_loop::state::LoopState;
 use crate::event_loop::tasks::NewTask;
-use crate::phases::macrotask::StepKind;
+use crate::observe::event::{Event, SettledAs};
+use crate::phases::macrotask::{SourceLocation, StepKind, TaskKey};
 
 /// How a task ends: its promise settles, or follows another one.
 pub(super) enum Conclusion<O> {
@@ -34,7 +38,8 @@ pin_project! {
     pub(super) struct TaskFuture<F, O, C> {
         #[pin]
         future: Option<F>,
-        promise: Rc<State<O>>,
+        // `None` in the first poll of an eager task.
+        promise: Option<Rc<State<O>>>,
         // Makes the conclusion out of the future's output.
         conclude: Option<C>,
         // The async context of this task, between two of its polls.
@@ -54,7 +59,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let promise = &*this.promise;
+        let promise = this.promise.as_ref().expect("set by the first poll");
         let owner = promise.owner();
         let context = &owner.context;
         let Some(future) = this.future.as_mut().as_pin_mut() else {
@@ -152,18 +157,25 @@ fn must_stop<O: 'static>(promise: &Rc<State<O>>) -> bool {
     promise.abort_requested() || !promise.owner().is_open()
 }
 
+/// A promise that is about to be created together with its task.
+pub(super) struct NewPromise<O> {
+    pub(super) owner: Rc<LoopState>,
+    pub(super) location: SourceLocation,
+    pub(super) reason_of: ReasonOf<O>,
+}
+
 /// Starts a task whose future is polled at once.
 #[track_caller]
 pub(super) fn start_eagerly<F: Future + 'static, O: 'static>(
     future: F,
     conclude: impl FnOnce(F::Output) -> Conclusion<O> + 'static,
-    promise: &Rc<State<O>>,
-) {
+    new: NewPromise<O>,
+) -> PromiseHandle<O> {
     // Every frame between here and the first poll would contain a copy of the future.
     if const { size_of::<F>() >= LARGE_FUTURE } {
-        start_as(StepKind::Task, on_heap(future), conclude, promise);
+        start_as(StepKind::Task, on_heap(future), conclude, new)
     } else {
-        start_as(StepKind::Task, future, conclude, promise);
+        start_as(StepKind::Task, future, conclude, new)
     }
 }
 
@@ -181,9 +193,9 @@ fn on_heap<F>(future: F) -> Pin<Box<F>> {
 pub(super) fn start_reaction<T, O: 'static>(
     future: impl Future<Output = T> + 'static,
     conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
-    promise: &Rc<State<O>>,
-) {
-    start_as(StepKind::Reaction, future, conclude, promise);
+    new: NewPromise<O>,
+) -> PromiseHandle<O> {
+    start_as(StepKind::Reaction, future, conclude, new)
 }
 
 /// Starts a reaction to `source`, as a task that calls `handler` when it is polled for the first time. In
@@ -205,7 +217,7 @@ pub(super) fn react_to<S: 'static, O: 'static>(
             source.wait_in(task);
             Box::pin(TaskFuture {
                 future: Some(Waiting::new(source, handler)),
-                promise: promise.clone(),
+                promise: Some(promise.clone()),
                 conclude: Some(std::convert::identity),
                 context: owner.context.get(),
                 is_eager: false,
@@ -214,23 +226,78 @@ pub(super) fn react_to<S: 'static, O: 'static>(
     });
 }
 
+/// Starts a task whose future is polled at once. The promise has no state if the future returns a value from
+/// this poll.
+///
+/// The poll is no closure that the loop calls, because what a closure contains would be copied several times.
 #[track_caller]
 fn start_as<T, O: 'static>(
     kind: StepKind,
     future: impl Future<Output = T> + 'static,
     conclude: impl FnOnce(T) -> Conclusion<O> + 'static,
-    promise: &Rc<State<O>>,
-) {
-    let owner = promise.owner().clone();
+    new: NewPromise<O>,
+) -> PromiseHandle<O> {
+    let (owner, location) = (new.owner, new.location);
+    let context = owner.context.get();
+    let id = owner.new_promise(location);
+    let new_state = |context| {
+        let identity = Identity::of(owner.clone(), id, location);
+        State::of(identity, context, new.reason_of)
+    };
     if !owner.is_open() {
-        return promise.settle(Err(PromiseError::Aborted)); // drops the future
+        let state = new_state(context);
+        state.settle(Err(PromiseError::Aborted));
+        return PromiseHandle::new(state); // drops the future
     }
-    owner.eagerly(promise.id(), promise.location(), || {
-        owner.start_task(new_task(promise, kind), |task| {
-            promise.settled_by.set(SettledBy::Task(task.index));
-            Box::pin(TaskFuture::eager(future, conclude, promise))
-        });
+    let level = owner.begin_eager(id, location);
+    let mut future = Box::pin(TaskFuture {
+        future: Some(future),
+        promise: None,
+        conclude: Some(conclude),
+        context: None,
+        is_eager: false,
     });
+    let (task, waker) = owner.begin_task(NewTask {
+        promise: None, // until the first poll is over
+        number: id.get(),
+        location,
+        kind,
+    });
+    let polled = future
+        .as_mut()
+        .first_poll(&owner, task, &mut waker.context());
+    let handle = match polled {
+        Poll::Pending => {
+            let state = new_state(context);
+            state.settled_by.set(SettledBy::Task(task.index));
+            future.as_mut().set_promise(state.clone());
+            owner.end_first_poll(task.index, future, waker, state.clone());
+            PromiseHandle::new(state)
+        }
+        // The report of a rejection needs the context.
+        Poll::Ready(Conclusion::Settled(Ok(output)))
+            if context.is_none() && (new.reason_of)(&output).is_none() =>
+        {
+            owner.notify_observers(|| Event::PromiseSettled {
+                promise: id,
+                location,
+                settled: SettledAs::Fulfilled,
+            });
+            owner.take_back(waker);
+            PromiseHandle::fulfilled(Identity::of(owner.clone(), id, location), output)
+        }
+        Poll::Ready(conclusion) => {
+            let state = new_state(context);
+            match conclusion {
+                Conclusion::Settled(outcome) => state.settle(outcome),
+                Conclusion::Follow(following) => follow(&state, following),
+            }
+            owner.take_back(waker);
+            PromiseHandle::new(state)
+        }
+    };
+    owner.end_eager(level, id, location);
+    handle
 }
 
 /// Starts a task whose future is polled for the first time in a microtask of its own.
@@ -247,7 +314,7 @@ pub(super) fn start_lazily<T, O: 'static>(
         promise.settled_by.set(SettledBy::Task(task.index));
         Box::pin(TaskFuture {
             future: Some(future),
-            promise: promise.clone(),
+            promise: Some(promise.clone()),
             conclude: Some(conclude),
             context: owner.context.get(),
             is_eager: false,
@@ -270,14 +337,58 @@ pub(super) fn with_output<O>(output: O) -> Conclusion<O> {
 }
 
 impl<F, O, C> TaskFuture<F, O, C> {
-    /// Creates a task whose first poll is on the spawner's stack.
-    pub(super) fn eager(future: F, conclude: C, promise: &Rc<State<O>>) -> TaskFuture<F, O, C> {
+    /// Creates the task of a main future, whose first poll is on the stack of the code that starts it.
+    pub(super) fn main(future: F, conclude: C, promise: &Rc<State<O>>) -> TaskFuture<F, O, C> {
         TaskFuture {
             future: Some(future),
-            promise: promise.clone(),
+            promise: Some(promise.clone()),
             conclude: Some(conclude),
             context: None,
             is_eager: true,
         }
+    }
+}
+
+impl<F, O, C> TaskFuture<F, O, C>
+where
+    F: Future,
+    O: 'static,
+    C: FnOnce(F::Output) -> Conclusion<O>,
+{
+    /// Makes the first poll of an eager task, which has no promise yet. A task that ends is removed.
+    #[inline]
+    fn first_poll(
+        self: Pin<&mut Self>,
+        owner: &LoopState,
+        task: TaskKey,
+        cx: &mut Context<'_>,
+    ) -> Poll<Conclusion<O>> {
+        let mut this = self.project();
+        let future = this.future.as_mut().as_pin_mut();
+        let future = future.expect("a new task has its future");
+        let enclosing = owner.begin_polling(task.index, cx);
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
+        owner.end_polling(enclosing);
+        let outcome = match polled {
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(payload) => Err(PromiseError::of_panic(payload)),
+            Ok(Poll::Pending) if !owner.is_open() => Err(PromiseError::Aborted),
+            Ok(Poll::Pending) => {
+                *this.context = owner.context.get(); // the spawner continues in it
+                return Poll::Pending;
+            }
+        };
+        let outcome = drop_guarded(this.future, outcome);
+        owner.remove_eager_task(task.index);
+        let conclude = this.conclude.take().expect("a task concludes once");
+        Poll::Ready(match outcome.map(conclude) {
+            Ok(conclusion) => conclusion,
+            Err(failure) => Conclusion::Settled(Err(failure)),
+        })
+    }
+
+    #[inline]
+    fn set_promise(self: Pin<&mut Self>, promise: Rc<State<O>>) {
+        *self.project().promise = Some(promise);
     }
 }

@@ -151,7 +151,7 @@ impl Handle {
         let _ = self.post(move || match catch_unwind(AssertUnwindSafe(make)) {
             Ok(future) => {
                 let promise = spawn_at(location, future);
-                promise.state().when_settled(move |outcome| {
+                promise.into_state().when_settled(move |outcome| {
                     let _ = sender.send(outcome.map_err(RemoteError::from));
                 });
             }

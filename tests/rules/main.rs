@@ -38,6 +38,7 @@ mod promises;
 mod reactions;
 #[cfg(unix)]
 mod reactor;
+mod ready_promises;
 mod runtime_api;
 mod settled;
 mod task_group;
