@@ -12,7 +12,8 @@ pub(super) enum Reactions {
     None,
     /// Its id is 0.
     One(Reaction),
-    /// Sorted by id. Boxed, because every promise has the room for this.
+    /// Sorted by id.
+    #[expect(clippy::box_collection, reason = "every promise has the room for this")]
     Many(Box<Vec<(u64, Reaction)>>),
 }
 
