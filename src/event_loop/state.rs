@@ -280,11 +280,8 @@ impl LoopState {
     /// Clears a timer and drops its callback.
     pub(crate) fn clear_timer(&self, key: TimerKey) {
         self.timer_cleared(key);
-        let mut timers = self.timers.borrow_mut();
-        let location = timers.location(key);
-        let work = timers.clear(key);
-        drop(timers);
-        if let Some(work) = work {
+        let cleared = self.timers.borrow_mut().clear(key);
+        if let Some((work, location)) = cleared {
             self.drop_value(work, location);
         }
     }
@@ -292,11 +289,8 @@ impl LoopState {
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
     #[inline]
     pub(crate) fn drop_timer_handle(&self, key: TimerKey) {
-        let mut timers = self.timers.borrow_mut();
-        let location = timers.location(key);
-        let work = timers.drop_handle(key);
-        drop(timers);
-        if let Some(work) = work {
+        let freed = self.timers.borrow_mut().drop_handle(key);
+        if let Some((work, location)) = freed {
             self.drop_value(work, location);
         }
     }
