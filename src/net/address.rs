@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::panic::resume_unwind;
 
 use super::error::FailedAttempt;
-use crate::blocking::try_recorded_job_with;
+use crate::blocking::try_recorded_job;
 use crate::event_loop::current::try_current;
 use crate::io::loop_ended;
 use crate::promise::{self, PromiseError, TryPromise};
@@ -110,7 +110,7 @@ fn look_up(host: String, port: u16) -> TryPromise<Vec<SocketAddr>, io::Error> {
     if let Some(world) = state.as_ref().and_then(|state| state.world()) {
         let addresses = world.look_up(&host);
         let answer = move || in_world(host, port, addresses);
-        return try_recorded_job_with("net::lookup_host", answer, |result| result);
+        return try_recorded_job("net::lookup_host", answer);
     }
     let look_up = move || {
         let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
@@ -119,7 +119,7 @@ fn look_up(host: String, port: u16) -> TryPromise<Vec<SocketAddr>, io::Error> {
             Err(error) => Err(FailedAttempt::named("getaddrinfo", host, error).into_error()),
         }
     };
-    try_recorded_job_with("net::lookup_host", look_up, |result| result)
+    try_recorded_job("net::lookup_host", look_up)
 }
 
 /// Returns the answer of a simulated world, as the job of the real look-up does.
