@@ -18,7 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use super::threads::{
-    CHECKS_BEFORE_LEAVING, Condvar, JOBS_PER_THREAD, Mutex, MutexGuard, unblock, yield_now,
+    AtomicBool, CHECKS_BEFORE_LEAVING, Condvar, JOBS_PER_THREAD, Mutex, MutexGuard, Ordering,
+    unblock, yield_now,
 };
 use super::{JobId, JobResult, JobWork};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
@@ -27,6 +28,9 @@ pub(super) struct Workers {
     pub(super) remote_queue: Arc<RemoteQueue>,
     limit: usize,
     queue: Mutex<Queue>,
+    /// Whether the queue contains jobs. Threads that check an empty queue again read it without the lock,
+    /// which the loop needs. Only a hint, because the lock orders everything.
+    has_waiting: AtomicBool,
     /// Notified when the last job has finished and the queue is empty.
     idle: Condvar,
 }
@@ -51,6 +55,7 @@ impl Workers {
             remote_queue,
             limit,
             queue,
+            has_waiting: AtomicBool::new(false),
             idle: Condvar::new(),
         })
     }
@@ -89,6 +94,9 @@ impl Workers {
     pub(super) fn add(workers: &Arc<Workers>, id: JobId, work: JobWork) {
         let mut queue = workers.lock();
         queue.waiting.push_back((id, work));
+        if queue.waiting.len() == 1 {
+            workers.has_waiting.store(true, Ordering::Relaxed);
+        }
         if queue.threads < workers.limit && queue.waiting.len() > queue.lingering {
             queue.threads += 1;
             drop(queue);
@@ -121,14 +129,15 @@ impl Workers {
         let mut queue = self.lock();
         if queue.waiting.is_empty() {
             queue.lingering += 1;
+            self.has_waiting.store(false, Ordering::Relaxed);
+            drop(queue);
             for _ in 0..CHECKS_BEFORE_LEAVING {
-                drop(queue);
                 yield_now();
-                queue = self.lock();
-                if !queue.waiting.is_empty() {
+                if self.has_waiting.load(Ordering::Relaxed) {
                     break;
                 }
             }
+            queue = self.lock();
             queue.lingering -= 1;
         }
         let job = queue.waiting.pop_front();

@@ -24,6 +24,7 @@ impl<W: FnOnce() -> Box<dyn Any + Send> + Send> Job for W {
 }
 
 mod threads {
+    pub(super) use loom::sync::atomic::{AtomicBool, Ordering};
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use loom::thread::yield_now;
 
