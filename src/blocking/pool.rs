@@ -10,17 +10,40 @@ mod workers;
 
 /// What `workers.rs` uses of threads, which the loom model replaces.
 mod threads {
+    use std::sync::atomic::AtomicUsize;
     pub(super) use std::sync::atomic::{AtomicBool, Ordering};
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use std::thread::yield_now;
 
-    pub(super) use blocking::unblock;
+    use blocking::unblock;
 
-    /// The number of jobs that a thread runs before it can serve another loop.
+    /// The number of jobs that a thread runs before it serves another loop that waits for a thread.
     pub(super) const JOBS_PER_THREAD: usize = 64;
+
+    /// The number of jobs that a thread runs before it serves another user of the `blocking` crate, of
+    /// which nothing is known.
+    pub(super) const MAX_JOBS_PER_THREAD: usize = 4096;
 
     /// The number of times that a thread checks an empty queue again: a few microseconds in all.
     pub(super) const CHECKS_BEFORE_LEAVING: usize = 16;
+
+    /// How many of the threads that the loops of this process have requested have not started yet.
+    static REQUESTED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Calls `run` on a thread of the `blocking` crate.
+    pub(super) fn request_thread(run: impl FnOnce() + Send + 'static) {
+        REQUESTED.fetch_add(1, Ordering::Relaxed); // Relaxed, here and below: it orders nothing
+        unblock(move || {
+            REQUESTED.fetch_sub(1, Ordering::Relaxed);
+            run();
+        })
+        .detach();
+    }
+
+    /// Returns whether any loop waits for a thread.
+    pub(super) fn is_thread_requested() -> bool {
+        REQUESTED.load(Ordering::Relaxed) > 0
+    }
 }
 
 use std::any::Any;

@@ -3,9 +3,9 @@
 //! The `blocking` crate supplies the threads; this file decides the order of the jobs. The threads
 //! are shared by the whole process and start in no guaranteed order. A loop therefore keeps its own
 //! queue, first in, first out, and requests a thread only while it has fewer than `limit` of them.
-//! A thread runs jobs until the queue is empty, but at most [`JOBS_PER_THREAD`]: then another
-//! thread is requested, so that two loops can share even a single thread
-//! (`BLOCKING_MAX_THREADS=1`). `tests/loom` is a loom model of this file.
+//! A thread runs jobs until the queue is empty, but only [`JOBS_PER_THREAD`] while a loop waits for a
+//! thread, and at most [`MAX_JOBS_PER_THREAD`]: then another thread is requested, so that two loops can
+//! share even a single thread (`BLOCKING_MAX_THREADS=1`). `tests/loom` is a loom model of this file.
 //!
 //! Invariant: at most `limit` threads run jobs of one loop.
 //!
@@ -18,8 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use super::threads::{
-    AtomicBool, CHECKS_BEFORE_LEAVING, Condvar, JOBS_PER_THREAD, Mutex, MutexGuard, Ordering,
-    unblock, yield_now,
+    AtomicBool, CHECKS_BEFORE_LEAVING, Condvar, JOBS_PER_THREAD, MAX_JOBS_PER_THREAD, Mutex,
+    MutexGuard, Ordering, is_thread_requested, request_thread, yield_now,
 };
 use super::{JobId, JobResult, JobWork};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
@@ -105,8 +105,11 @@ impl Workers {
     }
 
     fn start_thread(workers: Arc<Workers>) {
-        unblock(move || {
-            for _ in 0..JOBS_PER_THREAD {
+        request_thread(move || {
+            for count in 0..MAX_JOBS_PER_THREAD {
+                if count >= JOBS_PER_THREAD && is_thread_requested() {
+                    break;
+                }
                 let Some((id, work)) = workers.next_job() else {
                     return;
                 };
@@ -117,8 +120,7 @@ impl Workers {
                 }
             }
             Workers::start_thread(workers);
-        })
-        .detach();
+        });
     }
 
     /// Returns the next job for a thread. If there is none, the thread is no longer counted.
