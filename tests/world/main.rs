@@ -6,6 +6,7 @@ mod chat;
 mod children;
 mod common;
 mod durability;
+mod ends;
 mod explore;
 mod failures;
 mod faults;
