@@ -23,6 +23,7 @@ mod fs_kit;
 #[path = "../fs/operations.rs"]
 mod fs_operations;
 mod hosts;
+mod misuse;
 #[path = "../net/readiness.rs"]
 mod net_readiness;
 #[path = "../net/tcp.rs"]
