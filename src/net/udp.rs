@@ -18,7 +18,7 @@ use super::os::{AsSocket2, OsDatagram, OsSocket};
 use super::socket::{Socket, set_ttl, set_world_ttl, ttl, world_ttl};
 use crate::event_loop::current::current;
 use crate::io::platform::{CUT_DATAGRAM_IS_ERROR, received};
-use crate::io::{Backed, Direction, Interest};
+use crate::io::Backed;
 use crate::reactor::journal::value::Value;
 use crate::reactor::world::{Options, WorldSocket};
 
@@ -118,7 +118,7 @@ impl Socket<Datagram<Udp>> {
         let address = address.target()?.first().await?;
         let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
         let failed = |error| FailedAttempt::at("send", address, error).into_error();
-        let sending = self.source.async_io(Direction::Write, send_to);
+        let sending = self.source.async_write(bytes.len(), send_to);
         sending.await.map_err(failed)
     }
 
@@ -131,7 +131,7 @@ impl Socket<Datagram<Udp>> {
         address: SocketAddr,
     ) -> Poll<io::Result<usize>> {
         let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
-        self.source.poll_io(Direction::Write, cx, send_to)
+        self.source.poll_write_io(|| bytes.len(), cx, send_to)
     }
 
     /// Sends a datagram to `address` without waiting.
@@ -141,8 +141,8 @@ impl Socket<Datagram<Udp>> {
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the operating system
     /// accepts no datagram now, and any other error that it reports.
     pub fn try_send_to(&self, bytes: &[u8], address: SocketAddr) -> io::Result<usize> {
-        self.source
-            .try_io(Interest::WRITABLE, |socket| send_to(socket, bytes, address))
+        let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
+        self.source.try_write_io(|| bytes.len(), send_to)
     }
 
     /// Receives a datagram without removing it from the queue.
