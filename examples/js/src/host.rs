@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use nodeloop::NodeRelease;
-use nodeloop::host::report_thrown;
+use nodeloop::host::fail_callback;
 use nodeloop::recording::Recording;
 use nodeloop::time::Instant;
 use rquickjs::function::IntoArgs;
@@ -216,7 +216,7 @@ impl Host {
             result.err().map(|_| thrown(&ctx))
         });
         if let Some(thrown) = thrown {
-            report_thrown(thrown);
+            fail_callback(thrown);
         }
     }
 }
