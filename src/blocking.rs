@@ -20,6 +20,7 @@ use crate::blocking::pool::{
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{
     Promise, PromiseError, ReasonOf, SettledBy, State, TryPromise, error_of, no_reason,
 };
@@ -54,7 +55,7 @@ use codec::{Codec, Encoded, Opaque};
 /// Panics if called outside of an event loop.
 #[track_caller]
 pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Promise<T> {
-    let state = submit::<_, _, Opaque, _>("spawn_blocking", no_reason, job, Rc::clone);
+    let state = submit::<_, _, Opaque, _>(Call::of("spawn_blocking"), no_reason, job, Rc::clone);
     Promise::new(state)
 }
 
@@ -79,36 +80,21 @@ pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
 pub fn try_spawn_blocking<T: Send + 'static, E: Reason + Send>(
     job: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> TryPromise<T, E> {
-    let state = submit::<_, _, Opaque, _>("try_spawn_blocking", error_of, job, Rc::clone);
+    let state = submit::<_, _, Opaque, _>(Call::of("try_spawn_blocking"), error_of, job, Rc::clone);
     TryPromise::new(state)
 }
 
-/// Runs a job as [`spawn_blocking`] does, and converts its result into the value of the promise.
-///
-/// `finish` converts on the loop's thread, in the macrotask of the completion, and must not call
-/// user code. `verb` names the public function in the panic outside of a loop.
-#[track_caller]
-pub(crate) fn job_with<R: Send + 'static, T: 'static>(
-    verb: &str,
-    work: impl FnOnce() -> R + Send + 'static,
-    finish: impl FnOnce(R) -> T + 'static,
-) -> Promise<T> {
-    let done = |state: &_| Finishing::new(state, finish);
-    Promise::new(submit::<_, _, Opaque, _>(verb, no_reason, work, done))
-}
-
-/// Runs a job as [`job_with`] does. Its result is recorded by a loop with a journal.
+/// Runs a job as [`recorded_job_at`] does.
 #[track_caller]
 pub(crate) fn recorded_job_with<R: Value + Send + 'static, T: 'static>(
     verb: &str,
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
-    let done = |state: &_| Finishing::new(state, finish);
-    Promise::new(submit::<_, _, Encoded, _>(verb, no_reason, work, done))
+    recorded_job_at(Call::of(verb), work, finish)
 }
 
-/// Runs a job as [`try_spawn_blocking`] does, and converts its result as [`job_with`] does.
+/// Runs a job as [`try_spawn_blocking`] does, and converts its result as [`job_at`] does.
 #[track_caller]
 pub(crate) fn try_job_with<R: Send + 'static, T: 'static, E: Reason>(
     verb: &str,
@@ -116,7 +102,12 @@ pub(crate) fn try_job_with<R: Send + 'static, T: 'static, E: Reason>(
     finish: impl FnOnce(R) -> Result<T, E> + 'static,
 ) -> TryPromise<T, E> {
     let done = |state: &_| Finishing::new(state, finish);
-    TryPromise::new(submit::<_, _, Opaque, _>(verb, error_of, work, done))
+    TryPromise::new(submit::<_, _, Opaque, _>(
+        Call::of(verb),
+        error_of,
+        work,
+        done,
+    ))
 }
 
 /// Runs a job as [`try_job_with`] does. Its result is recorded by a loop with a journal.
@@ -127,39 +118,92 @@ pub(crate) fn try_recorded_job_with<R: Value + Send + 'static, T: 'static, E: Re
     finish: impl FnOnce(R) -> Result<T, E> + 'static,
 ) -> TryPromise<T, E> {
     let done = |state: &_| Finishing::new(state, finish);
-    TryPromise::new(submit::<_, _, Encoded, _>(verb, error_of, work, done))
+    TryPromise::new(submit::<_, _, Encoded, _>(
+        Call::of(verb),
+        error_of,
+        work,
+        done,
+    ))
 }
 
 /// Runs a job as [`try_recorded_job_with`] does. Its result is the value of the promise.
 #[track_caller]
-pub(crate) fn try_recorded_job<T: Send + 'static, E: Reason + Send>(
+pub(crate) fn try_recorded_job<T: 'static, E: Reason>(
     verb: &str,
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> TryPromise<T, E>
 where
-    Result<T, E>: Value,
+    Result<T, E>: Value + Send,
 {
-    let state = submit::<_, _, Encoded, _>(verb, error_of, work, Rc::clone);
-    TryPromise::new(state)
+    try_recorded_job_at(Call::of(verb), work)
+}
+
+/// Runs a job as [`spawn_blocking`] does, and converts its result into the value of the promise. The
+/// program may have made the call before.
+///
+/// `finish` converts on the loop's thread, in the macrotask of the completion, and must not call
+/// user code.
+pub(crate) fn job_at<R: Send + 'static, T: 'static>(
+    call: Call<'_>,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> T + 'static,
+) -> Promise<T> {
+    let done = |state: &_| Finishing::new(state, finish);
+    Promise::new(submit::<_, _, Opaque, _>(call, no_reason, work, done))
+}
+
+/// Runs a job as [`job_at`] does. Its result is recorded by a loop with a journal.
+pub(crate) fn recorded_job_at<R: Value + Send + 'static, T: 'static>(
+    call: Call<'_>,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> T + 'static,
+) -> Promise<T> {
+    let done = |state: &_| Finishing::new(state, finish);
+    Promise::new(submit::<_, _, Encoded, _>(call, no_reason, work, done))
+}
+
+/// Runs a job as [`try_recorded_job`] does, for a call that the program has made before.
+pub(crate) fn try_recorded_job_at<T: 'static, E: Reason>(
+    call: Call<'_>,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> TryPromise<T, E>
+where
+    Result<T, E>: Value + Send,
+{
+    TryPromise::new(submit::<_, _, Encoded, _>(call, error_of, work, Rc::clone))
+}
+
+/// The call of the program that submits a job.
+pub(crate) struct Call<'a> {
+    /// Names the public function, in the panic outside of a loop.
+    pub(crate) verb: &'a str,
+    pub(crate) location: SourceLocation,
+}
+
+impl Call<'_> {
+    #[track_caller]
+    fn of(verb: &str) -> Call<'_> {
+        let location = Location::caller();
+        Call { verb, location }
+    }
 }
 
 /// Submits a job and returns the state of its promise. `done` makes what the job completes: the promise
 /// itself, or a [`Finishing`].
-#[track_caller]
 fn submit<R: Send + 'static, O: 'static, C: Codec<R>, D: Completion + 'static>(
-    verb: &str,
+    call: Call<'_>,
     reason_of: ReasonOf<O>,
     work: impl FnOnce() -> R + Send + 'static,
     done: impl FnOnce(&Rc<State<O>>) -> Rc<D>,
 ) -> Rc<State<O>> {
-    let state = State::new(current(verb), Location::caller(), reason_of);
+    let state = State::new(current(call.verb), call.location, reason_of);
     let owner = state.owner();
     if !owner.is_open() {
         state.settle(Err(PromiseError::Aborted));
         return state;
     }
     let job = submission::<_, _, C>(work, done(&state));
-    let id = owner.submit_job(job, Location::caller());
+    let id = owner.submit_job(job, call.location);
     state.settled_by.set(SettledBy::Job(id));
     state
 }

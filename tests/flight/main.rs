@@ -4,6 +4,7 @@
 mod common;
 
 mod basics;
+mod buffers;
 mod explore;
 mod failures;
 mod generated;
