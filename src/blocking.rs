@@ -190,6 +190,7 @@ impl Call<'_> {
 
 /// Submits a job and returns the state of its promise. `done` makes what the job completes: the promise
 /// itself, or a [`Finishing`].
+#[track_caller]
 fn submit<R: Send + 'static, O: 'static, C: Codec<R>, D: Completion + 'static>(
     call: Call<'_>,
     reason_of: ReasonOf<O>,
