@@ -62,10 +62,12 @@ pub use spawner::LocalSpawner;
 /// future exists that another thread may use ([`StuckPolicy::Wait`]). A future that can never finish,
 /// because no such waker is left, ends the run at once with a panic.
 ///
+/// The loop opens the operating system's poll with its first socket, pipe or signal listener, and the error
+/// is that of the call that creates it. Timers and other threads need no file descriptor.
+///
 /// # Panics
 ///
-/// Panics if the run fails as described above, if a loop is running on this thread, or if the
-/// operating system has no file descriptors left.
+/// Panics if the run fails as described above, or if a loop is running on this thread.
 ///
 /// # Examples
 ///
@@ -145,7 +147,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 #[track_caller]
 fn default_loop(function: &str) -> EventLoop {
     refuse_nesting(function);
-    match EventLoop::builder().build() {
+    match EventLoop::builder().build_unhosted() {
         Ok(event_loop) => event_loop,
         Err(error) => panic!("the event loop could not be built: {error}"),
     }

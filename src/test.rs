@@ -327,8 +327,7 @@ impl TestBuilder {
     ///
     /// # Panics
     ///
-    /// Panics if a loop is running on this thread, or if the operating system has no file
-    /// descriptors left.
+    /// Panics if a loop is running on this thread.
     #[track_caller]
     pub fn try_run<T, F>(self, body: F) -> Result<T, TestFailure>
     where
@@ -340,10 +339,6 @@ impl TestBuilder {
     }
 
     /// Creates a loop with these settings that the test drives from outside.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the operating system has no file descriptors left.
     #[track_caller]
     pub fn stepper(self) -> Stepper {
         let allow_leftovers = self.allow_leftovers;
@@ -417,7 +412,7 @@ impl TestBuilder {
             Some(seed) => self.settings.seed(seed),
             None => self.settings,
         };
-        match settings.build() {
+        match settings.build_unhosted() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("the event loop of the test could not be built: {error}"),
         }

@@ -57,9 +57,15 @@ impl<J> Outstanding<J> {
         let Some(index) = id.checked_sub(self.first) else {
             return self.stragglers.remove(&id);
         };
+        if index == 0 {
+            let job = self.queue.pop_front()??; // as jobs that are alike finish
+            self.first += 1;
+            self.queued -= 1;
+            self.drop_empty_places();
+            return Some(job);
+        }
         let job = self.queue.get_mut(index as usize)?.take()?;
         self.queued -= 1;
-        self.drop_empty_places();
         Some(job)
     }
 

@@ -314,7 +314,10 @@ impl Inner {
         };
         self.state.with_network(|network| network.start(id));
 
-        let event_loop = self.loop_settings(id).host_of_world(self.host(id)).build();
+        let event_loop = self
+            .loop_settings(id)
+            .host_of_world(self.host(id))
+            .build_unhosted();
         let event_loop = event_loop.map_err(|error| {
             Failure::Text(format!("the loop of a host could not be built: {error}"))
         })?;
