@@ -42,7 +42,8 @@ use crate::phases::poll::delivery::Seed;
 ///
 /// # Panics
 ///
-/// Panics if a seed fails, like [`run`](super::run), and if `NODELOOP_SEED` is not a valid seed.
+/// Panics if a seed fails, like [`run`](super::run), if `NODELOOP_SEED` is not a valid seed, and inside of an
+/// event loop.
 ///
 /// # Examples
 ///
@@ -112,6 +113,7 @@ impl TestBuilder {
     where
         F: AsyncFn(Test),
     {
+        report::refuse_loop("explore");
         let location = Location::caller();
         let body = &body;
         let run = |seed: Seed| {

@@ -11,6 +11,7 @@ use std::thread;
 use super::explore::TraceOf;
 use super::log::{Log, LogEntry};
 use super::{FinishedRun, TestFailure, diff};
+use crate::event_loop::current::try_current;
 use crate::phases::poll::delivery::{Decision, Seed};
 use crate::reactor::choices::QuestionNumber;
 
@@ -26,6 +27,16 @@ const MOST_REMOVED_SINGLY: usize = 16;
 /// With more pairs of lines than this no more passing orders are compared, because that would take too
 /// long.
 const MAX_PAIRS: usize = 20_000_000;
+
+/// Panics inside of an event loop.
+#[track_caller]
+pub(super) fn refuse_loop(function: &str) {
+    assert!(
+        try_current().is_none(),
+        "`{function}` was called inside of an event loop: it has loops of its own; call it from a plain \
+         `#[test]`"
+    );
+}
 
 /// Returns the seed that the environment asks to replay.
 #[track_caller]
