@@ -443,7 +443,11 @@ fn taken(length: usize, capacity: usize, short_read_drains: bool) -> Taken {
 
 impl<S: WriteSource> PollEvented<S> {
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(Direction::Write, cx, |source| source.write_by_ref(bytes))
+        self.registration.poll_io(Direction::Write, cx, |replayed| {
+            let write = |source: &S| source.write_by_ref(bytes);
+            let written = self.in_poll(replayed, Operation::Write, write)?;
+            Ok((limited(written, replayed, || bytes.len()), Taken::Some))
+        })
     }
 
     pub(crate) fn poll_write_vectored(
@@ -451,10 +455,41 @@ impl<S: WriteSource> PollEvented<S> {
         cx: &Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_io(Direction::Write, cx, |source| {
-            source.write_vectored_by_ref(buffers)
+        self.registration.poll_io(Direction::Write, cx, |replayed| {
+            let write = |source: &S| source.write_vectored_by_ref(buffers);
+            let written = self.in_poll(replayed, Operation::Write, write)?;
+            Ok((limited(written, replayed, || total(buffers)), Taken::Some))
         })
     }
+
+    /// Writes if the source is ready to be written.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.try_io(Interest::WRITABLE, |source| source.write_by_ref(bytes))?;
+        Ok(limited(written, self.registration.replayed(), || {
+            bytes.len()
+        }))
+    }
+
+    pub(crate) fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let write = |source: &S| source.write_vectored_by_ref(buffers);
+        let written = self.try_io(Interest::WRITABLE, write)?;
+        Ok(limited(written, self.registration.replayed(), || {
+            total(buffers)
+        }))
+    }
+}
+
+/// Returns how much a write has written. In a replay the program may write less than in the recording.
+#[inline]
+fn limited(written: usize, replayed: Option<&Reader>, length: impl FnOnce() -> usize) -> usize {
+    match replayed {
+        None => written,
+        Some(_) => written.min(length()),
+    }
+}
+
+fn total(buffers: &[IoSlice<'_>]) -> usize {
+    buffers.iter().map(|buffer| buffer.len()).sum()
 }
 
 impl<S: Source> Drop for PollEvented<S> {

@@ -159,13 +159,16 @@ impl Journal {
     }
 }
 
+/// Why the program can't receive a result.
+const ANOTHER_TYPE: &str = "with a result of another type";
+
 /// Returns the recorded result of a call.
 pub(crate) fn replayed<T: Value>(
     reader: &Reader,
     operation: Operation,
     subject: Subject<'_>,
 ) -> io::Result<T> {
-    let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input);
+    let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input).ok_or(ANOTHER_TYPE);
     let recorded = reader.call(operation, subject, take);
     recorded.unwrap_or_else(|| Err(end_of_replay()))
 }
@@ -179,15 +182,18 @@ pub(crate) fn replayed_read<T: Value>(
     length_of: impl Fn(&T) -> usize,
 ) -> io::Result<T> {
     let take = |mut input: Input<'_>| {
-        let result = <io::Result<T>>::decode(&mut input)?;
+        let result = <io::Result<T>>::decode(&mut input).ok_or(ANOTHER_TYPE)?;
         if let Ok(value) = &result {
             let length = length_of(value);
+            if length > buffers.iter().map(|buffer| buffer.len()).sum() {
+                return Err("into a buffer that is too short");
+            }
             if length > 0 && input.left() == 0 {
                 reader.note_zeros();
             }
             take_contents(&mut input, buffers, length);
         }
-        Some(result)
+        Ok(result)
     };
     let recorded = reader.call(Operation::Read, Subject::Source(source), take);
     recorded.unwrap_or_else(|| Err(end_of_replay()))

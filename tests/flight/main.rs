@@ -4,6 +4,7 @@
 mod common;
 
 mod basics;
+mod damaged;
 mod explore;
 mod failures;
 mod generated;

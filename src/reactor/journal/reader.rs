@@ -331,12 +331,13 @@ impl Reader {
         self.has_failed.set(true);
     }
 
-    /// Returns the recorded result of a call, which `take` reads.
+    /// Returns the recorded result of a call, which `take` reads. If the program can't receive it, `take` returns
+    /// the reason.
     pub(super) fn call<T>(
         &self,
         operation: Operation,
         subject: Subject<'_>,
-        take: impl FnOnce(Input<'_>) -> Option<T>,
+        take: impl FnOnce(Input<'_>) -> Result<T, &'static str>,
     ) -> Option<T> {
         let program = || describe::of_program(operation, subject, self);
         let recorded_subject = self.recorded_subject(operation, subject);
@@ -355,12 +356,14 @@ impl Reader {
             return None;
         }
         let bytes = self.result_bytes(result);
-        let result = take(Input::new(&bytes));
-        if result.is_none() {
-            self.next.set(self.next.get() - 1);
-            self.diverge(format!("{}, with a result of another type", program()));
-            return None;
-        }
+        let result = match take(Input::new(&bytes)) {
+            Ok(result) => result,
+            Err(reason) => {
+                self.next.set(self.next.get() - 1);
+                self.diverge(format!("{}, {reason}", program()));
+                return None;
+            }
+        };
         if operation == Operation::Register
             && bytes.first() == Some(&0)
             && let Subject::Place(location) = subject
@@ -373,7 +376,7 @@ impl Reader {
                 segments.sources.borrow_mut().push(number as u64);
             }
         }
-        result
+        Some(result)
     }
 
     /// Returns a subject with the number that it has in the recording.
