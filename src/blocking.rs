@@ -16,6 +16,7 @@ use crate::blocking::pool::{Job, JobCodec, JobId, JobWork};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{
     Promise, PromiseError, ReasonOf, SettledBy, State, TryPromise, error_of, no_reason,
 };
@@ -87,7 +88,12 @@ pub(crate) fn job_with<R: Send + 'static, T: 'static>(
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
-    Promise::new(submit::<_, _, Opaque>(verb, no_reason, work, finish))
+    Promise::new(submit::<_, _, Opaque>(
+        Call::of(verb),
+        no_reason,
+        work,
+        finish,
+    ))
 }
 
 /// Runs a job as [`job_with`] does. Its result is recorded by a loop with a journal.
@@ -97,7 +103,12 @@ pub(crate) fn recorded_job_with<R: Value + Send + 'static, T: 'static>(
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
-    Promise::new(submit::<_, _, Encoded>(verb, no_reason, work, finish))
+    Promise::new(submit::<_, _, Encoded>(
+        Call::of(verb),
+        no_reason,
+        work,
+        finish,
+    ))
 }
 
 /// Runs a job as [`try_spawn_blocking`] does, and converts its result as [`job_with`] does.
@@ -107,7 +118,12 @@ pub(crate) fn try_job_with<R: Send + 'static, T: 'static, E: Reason>(
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> Result<T, E> + 'static,
 ) -> TryPromise<T, E> {
-    TryPromise::new(submit::<_, _, Opaque>(verb, error_of, work, finish))
+    TryPromise::new(submit::<_, _, Opaque>(
+        Call::of(verb),
+        error_of,
+        work,
+        finish,
+    ))
 }
 
 /// Runs a job as [`try_job_with`] does. Its result is recorded by a loop with a journal.
@@ -117,18 +133,67 @@ pub(crate) fn try_recorded_job_with<R: Value + Send + 'static, T: 'static, E: Re
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> Result<T, E> + 'static,
 ) -> TryPromise<T, E> {
-    TryPromise::new(submit::<_, _, Encoded>(verb, error_of, work, finish))
+    TryPromise::new(submit::<_, _, Encoded>(
+        Call::of(verb),
+        error_of,
+        work,
+        finish,
+    ))
+}
+
+/// Runs a job as [`job_with`] does, for a call that the program has made before.
+pub(crate) fn job_at<R: Send + 'static, T: 'static>(
+    call: Call<'_>,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> T + 'static,
+) -> Promise<T> {
+    Promise::new(submit::<_, _, Opaque>(call, no_reason, work, finish))
+}
+
+/// Runs a job as [`recorded_job_with`] does, for a call that the program has made before.
+pub(crate) fn recorded_job_at<R: Value + Send + 'static, T: 'static>(
+    call: Call<'_>,
+    work: impl FnOnce() -> R + Send + 'static,
+    finish: impl FnOnce(R) -> T + 'static,
+) -> Promise<T> {
+    Promise::new(submit::<_, _, Encoded>(call, no_reason, work, finish))
+}
+
+/// Runs a job as [`try_recorded_job_with`] does, for a call that the program has made before.
+pub(crate) fn try_recorded_job_at<T: 'static, E: Reason>(
+    call: Call<'_>,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> TryPromise<T, E>
+where
+    Result<T, E>: Value + Send,
+{
+    TryPromise::new(submit::<_, _, Encoded>(call, error_of, work, |it| it))
+}
+
+/// The call of the program that submits a job.
+pub(crate) struct Call<'a> {
+    /// Names the public function.
+    pub(crate) verb: &'a str,
+    pub(crate) location: SourceLocation,
+}
+
+impl Call<'_> {
+    #[track_caller]
+    fn of(verb: &str) -> Call<'_> {
+        let location = Location::caller();
+        Call { verb, location }
+    }
 }
 
 #[track_caller]
 fn submit<R: Send + 'static, O: 'static, C: Codec<R>>(
-    verb: &str,
+    call: Call<'_>,
     reason_of: ReasonOf<O>,
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> O + 'static,
 ) -> Rc<State<O>> {
-    let owner = current(verb);
-    let state = State::new(owner.clone(), Location::caller(), reason_of);
+    let owner = current(call.verb);
+    let state = State::new(owner.clone(), call.location, reason_of);
     if !owner.is_open() {
         state.settle(Err(PromiseError::Aborted));
         return state;
@@ -143,7 +208,7 @@ fn submit<R: Send + 'static, O: 'static, C: Codec<R>>(
         let outcome = outcome.map(|job| finish(value_of(job)));
         guard.state.settle(outcome);
     };
-    let id = owner.submit_job(job, Box::new(done), Location::caller());
+    let id = owner.submit_job(job, Box::new(done), call.location);
     state.settled_by.set(SettledBy::Job(id));
     state
 }

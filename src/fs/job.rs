@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(super) use crate::blocking::{
-    job_with as opaque_job, recorded_job_with as job, try_job_with as opaque_try_job,
-    try_recorded_job_with as try_job,
+    Call, job_at as opaque_job_at, recorded_job_at as job_at, try_job_with as opaque_try_job,
+    try_recorded_job_at as try_job_at, try_recorded_job_with as try_job,
 };
 use crate::promise::TryPromise;
 use crate::reactor::journal::value::Value;

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use crate::reactor::clock::machine_now;
 pub(crate) use describe::Operation;
+use reader::Unusable;
 pub(crate) use reader::{Divergence, NO_PAYLOADS, Reader};
 pub(crate) use recorder::{Recorder, SourceName};
 pub(crate) use segments::{Segment, Segments};
@@ -159,16 +160,13 @@ impl Journal {
     }
 }
 
-/// Why the program can't receive a result.
-const ANOTHER_TYPE: &str = "with a result of another type";
-
 /// Returns the recorded result of a call.
 pub(crate) fn replayed<T: Value>(
     reader: &Reader,
     operation: Operation,
     subject: Subject<'_>,
 ) -> io::Result<T> {
-    let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input).ok_or(ANOTHER_TYPE);
+    let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input).ok_or(Unusable::Type);
     let recorded = reader.call(operation, subject, take);
     recorded.unwrap_or_else(|| Err(end_of_replay()))
 }
@@ -182,11 +180,12 @@ pub(crate) fn replayed_read<T: Value>(
     length_of: impl Fn(&T) -> usize,
 ) -> io::Result<T> {
     let take = |mut input: Input<'_>| {
-        let result = <io::Result<T>>::decode(&mut input).ok_or(ANOTHER_TYPE)?;
+        let result = <io::Result<T>>::decode(&mut input).ok_or(Unusable::Type)?;
         if let Ok(value) = &result {
             let length = length_of(value);
-            if length > buffers.iter().map(|buffer| buffer.len()).sum() {
-                return Err("into a buffer that is too short");
+            let capacity = buffers.iter().map(|buffer| buffer.len()).sum();
+            if length > capacity {
+                return Err(Unusable::Buffer(capacity));
             }
             if length > 0 && input.left() == 0 {
                 reader.note_zeros();

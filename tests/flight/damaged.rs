@@ -5,11 +5,10 @@ use std::time::Duration;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::flight_recorder::FlightRecorder;
 use nodeloop::net::{TcpListener, TcpStream};
-use nodeloop::test::{Log, Replay, ReplayFailure, Replayed};
+use nodeloop::test::{Log, Replay, ReplayFailure};
 use nodeloop::time::sleep;
 use nodeloop::{EventLoop, RunError, fs};
 
-use crate::common::limit::limit;
 use crate::common::limit::limit_of;
 
 /// Records a run of `program`, and returns the bytes of the recording.
@@ -119,65 +118,5 @@ fn a_changed_bit_with_the_right_check_never_panics() {
     assert!(
         differences > 100,
         "the changes reach the replay: {differences}"
-    );
-}
-
-/// A pair of connected sockets, of which one has written a text of 8 bytes.
-async fn connected() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (client, accepted) = futures::join!(TcpStream::connect(address), listener.accept());
-    (client.unwrap(), accepted.unwrap().0)
-}
-
-#[test]
-fn a_read_into_a_shorter_buffer_is_a_difference() {
-    let _limit = limit();
-    let reads = async |length: usize| {
-        let (mut client, mut server) = connected().await;
-        client.write_all(b"8 bytes.").await.unwrap();
-        server.readable().await.unwrap();
-        let mut buffer = vec![0; length];
-        let length = server.read(&mut buffer).await.unwrap();
-        assert_eq!(buffer[..length], *b"8 bytes.");
-    };
-    let bytes = record(async |_| reads(16).await);
-    let replay = |length| {
-        Replay::from_bytes(bytes.clone())
-            .unwrap()
-            .run(async || reads(length).await)
-    };
-    assert!(matches!(replay(8), Ok(Replayed::Finished(()))));
-    let failure = replay(7).unwrap_err();
-    let ReplayFailure::Diverged(report) = &failure else {
-        panic!("{failure}");
-    };
-    assert!(
-        report.recorded().unwrap().ends_with(": 8 bytes"),
-        "{report}"
-    );
-    let expected = "into a buffer that is too short";
-    assert!(report.program().ends_with(expected), "{report}");
-}
-
-/// The lengths of what a program writes are not compared.
-#[test]
-fn a_shorter_write_than_the_recorded_one_writes_all() {
-    let _limit = limit();
-    let writes = async |log: Log, text: &[u8]| {
-        let (mut client, server) = connected().await;
-        client.write_all(text).await.unwrap();
-        log.add("written");
-        let slices = [text, text].map(std::io::IoSlice::new);
-        let lengths = [client.try_write(text), client.try_write_vectored(&slices)];
-        assert!(lengths.into_iter().all(|it| it.unwrap() <= 2 * text.len()));
-        drop(server);
-    };
-    let bytes = record(async |log| writes(log, b"8 bytes.").await);
-    let replay = Replay::from_bytes(bytes).unwrap();
-    let replayed = replay.run(async || writes(Log::new(), b"4 B.").await);
-    assert!(
-        matches!(replayed, Ok(Replayed::Finished(()))),
-        "{replayed:?}"
     );
 }

@@ -4,6 +4,7 @@
 mod common;
 
 mod basics;
+mod buffers;
 mod damaged;
 mod explore;
 mod failures;

@@ -6,6 +6,7 @@ mod chat;
 mod children;
 mod common;
 mod durability;
+mod ends;
 mod explore;
 mod failures;
 mod faults;
@@ -22,6 +23,7 @@ mod fs_kit;
 #[path = "../fs/operations.rs"]
 mod fs_operations;
 mod hosts;
+mod misuse;
 #[path = "../net/readiness.rs"]
 mod net_readiness;
 #[path = "../net/tcp.rs"]

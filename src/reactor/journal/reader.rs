@@ -331,13 +331,12 @@ impl Reader {
         self.has_failed.set(true);
     }
 
-    /// Returns the recorded result of a call, which `take` reads. If the program can't receive it, `take` returns
-    /// the reason.
+    /// Returns the recorded result of a call, which `take` reads.
     pub(super) fn call<T>(
         &self,
         operation: Operation,
         subject: Subject<'_>,
-        take: impl FnOnce(Input<'_>) -> Result<T, &'static str>,
+        take: impl FnOnce(Input<'_>) -> Result<T, Unusable>,
     ) -> Option<T> {
         let program = || describe::of_program(operation, subject, self);
         let recorded_subject = self.recorded_subject(operation, subject);
@@ -357,10 +356,10 @@ impl Reader {
         }
         let bytes = self.result_bytes(result);
         let result = match take(Input::new(&bytes)) {
-            Ok(result) => result,
-            Err(reason) => {
+            Ok(result) => Some(result),
+            Err(unusable) => {
                 self.next.set(self.next.get() - 1);
-                self.diverge(format!("{}, {reason}", program()));
+                self.diverge(format!("{}, {unusable}", program()));
                 return None;
             }
         };
@@ -376,7 +375,7 @@ impl Reader {
                 segments.sources.borrow_mut().push(number as u64);
             }
         }
-        Some(result)
+        result
     }
 
     /// Returns a subject with the number that it has in the recording.
@@ -502,6 +501,22 @@ impl Reader {
     pub(super) fn program_source(&self, number: u64) -> Option<SourceLocation> {
         let number = usize::try_from(number).ok()?;
         self.program_sources.borrow().get(number).copied()
+    }
+}
+
+/// Why the program can't receive a recorded result.
+pub(super) enum Unusable {
+    Type,
+    /// The program reads into a buffer of this length, which is shorter than what was read.
+    Buffer(usize),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unusable::Type => f.write_str("with a result of another type"),
+            Unusable::Buffer(length) => write!(f, "into a buffer of {length} bytes"),
+        }
     }
 }
 

@@ -162,6 +162,11 @@ impl Network {
         if ip.is_loopback() || ip.is_unspecified() {
             return Some(from);
         }
+        self.owner_of(ip)
+    }
+
+    /// Returns the host to which this address was given.
+    pub(crate) fn owner_of(&self, ip: IpAddr) -> Option<HostId> {
         let has_address = |host: &HostNetwork| host.addresses.contains(&ip);
         self.hosts.iter().position(has_address).map(HostId)
     }
