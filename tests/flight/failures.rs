@@ -29,7 +29,12 @@ async fn steps(log: Log) {
         nodeloop::time::sleep(Duration::from_millis(1)).await;
         log.add(format!("step {step}"));
     }
-    log.add(fs::read_to_string("Cargo.toml").await.unwrap().len());
+    log.add(
+        fs::read_to_string("tests/flight/main.rs")
+            .await
+            .unwrap()
+            .len(),
+    );
 }
 
 /// Panics in an immediate unless it is mended.

@@ -457,7 +457,7 @@ fn the_environment_replays_one_seed() {
     );
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // Windows has no socket pairs
 mod sockets {
     use std::collections::BTreeSet;
 

@@ -62,8 +62,13 @@ impl Replayed {
         let Some(poll) = reader.poll() else {
             return Ok(PollOutcome::ClockHeld); // stops the loop
         };
-        if let Some(now) = poll.now {
-            cx.clock.jump_to(now);
+        match poll.now {
+            Some(now) if cx.clock.is_virtual() => cx.clock.jump_to(now),
+            Some(_) => {
+                reader.diverge("a poll phase of a real clock".to_owned());
+                return Ok(PollOutcome::ClockHeld);
+            }
+            None => {}
         }
         // Sources of which the budget was exhausted are in the recording, too.
         let mut registrations = phase.registrations.borrow_mut();
