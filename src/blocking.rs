@@ -143,6 +143,7 @@ where
 ///
 /// `finish` converts on the loop's thread, in the macrotask of the completion, and must not call
 /// user code.
+#[track_caller]
 pub(crate) fn job_at<R: Send + 'static, T: 'static>(
     call: Call<'_>,
     work: impl FnOnce() -> R + Send + 'static,
@@ -153,6 +154,7 @@ pub(crate) fn job_at<R: Send + 'static, T: 'static>(
 }
 
 /// Runs a job as [`job_at`] does. Its result is recorded by a loop with a journal.
+#[track_caller]
 pub(crate) fn recorded_job_at<R: Value + Send + 'static, T: 'static>(
     call: Call<'_>,
     work: impl FnOnce() -> R + Send + 'static,
@@ -163,6 +165,7 @@ pub(crate) fn recorded_job_at<R: Value + Send + 'static, T: 'static>(
 }
 
 /// Runs a job as [`try_recorded_job`] does, for a call that the program has made before.
+#[track_caller]
 pub(crate) fn try_recorded_job_at<T: 'static, E: Reason>(
     call: Call<'_>,
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
