@@ -5,6 +5,7 @@ mod common;
 
 mod basics;
 mod buffers;
+mod damaged;
 mod explore;
 mod failures;
 mod generated;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock", "reactor::journal"],
     &["hooks::foreign", "hooks::listener", "hooks::listener_list", "hooks::microtask_source", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue", "reactor::task_waker"],
-    &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "reactor::registrations", "reactor::world"],
+    &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "reactor::poller", "reactor::registrations", "reactor::world"],
     &["event_loop::release", "process::children"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::kind", "signal::source"],

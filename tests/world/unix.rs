@@ -237,7 +237,7 @@ fn outcome<T: std::fmt::Debug>(result: io::Result<T>) -> String {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the behaviour is that of Linux
 #[test]
 fn ends_of_streams_are_those_of_the_system() {
     let _limit = limit();
@@ -289,7 +289,7 @@ fn ends_of_streams_are_those_of_the_system() {
     });
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the behaviour is that of Linux
 #[test]
 fn queues_and_kinds_are_those_of_the_system() {
     let _limit = limit();
@@ -323,7 +323,7 @@ fn queues_and_kinds_are_those_of_the_system() {
     });
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the behaviour is that of Linux
 #[test]
 fn datagrams_are_those_of_the_system() {
     let _limit = limit();

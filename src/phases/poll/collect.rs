@@ -7,8 +7,9 @@ use std::io;
 use std::time::Duration;
 
 use super::time_rules::WhenIdle;
-use super::{Batched, NOTIFIER, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
+use super::{Batched, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
 use crate::reactor::clock::Clock;
+use crate::reactor::poller::NOTIFIER;
 use crate::reactor::registrations::{Readiness, signal_of};
 use crate::reactor::remote_queue::RemoteQueue;
 
@@ -111,9 +112,11 @@ impl PollPhase {
     /// Waits until another thread has sent a message, for `limit` at most, and asks for nothing else.
     pub(super) fn wait_for_message(&self, cx: &PollContext<'_>, limit: Duration) -> io::Result<()> {
         let timeout = self.prepare_wait(cx.remote_queue, Some(limit), || true);
-        let polled = self.poll_os(cx.clock, timeout);
+        let polled = self.poll_os(cx, timeout);
         cx.remote_queue.unpark();
-        self.events.borrow_mut().clear();
+        if let Some(system) = self.poller.system() {
+            system.borrow_mut().events.clear();
+        }
         polled
     }
 
@@ -130,7 +133,7 @@ impl PollPhase {
         let timeout = self.prepare_wait(cx.remote_queue, timeout, must_wait);
         let must_poll_os = self.must_poll_os.take() || !self.registrations.borrow().is_empty();
         let polled = if must_poll_os || timeout != Some(Duration::ZERO) {
-            self.poll_os(cx.clock, timeout)
+            self.poll_os(cx, timeout)
         } else {
             Ok(())
         };
@@ -163,18 +166,25 @@ impl PollPhase {
         timeout
     }
 
-    /// Polls the operating system. A signal that interrupts the wait does not end it early.
-    fn poll_os(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
+    /// Polls the operating system, or waits for other threads if it has nothing for the loop. A signal that
+    /// interrupts the wait does not end it early.
+    fn poll_os(&self, cx: &PollContext<'_>, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = match (timeout, self.longest_wait.get()) {
             (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
             (timeout, longest) => timeout.or(longest),
         };
-        let until = timeout.map(|timeout| clock.unrecorded_now().saturating_add(timeout));
-        let (mut poll, mut events) = (self.poll.borrow_mut(), self.events.borrow_mut());
+        let Some(system) = self.poller.system() else {
+            if timeout != Some(Duration::ZERO) {
+                cx.remote_queue.wait(timeout);
+            }
+            return Ok(());
+        };
+        let until = timeout.map(|timeout| cx.clock.unrecorded_now().saturating_add(timeout));
+        let system = &mut *system.borrow_mut();
         loop {
-            match poll.poll(&mut events, timeout) {
+            match system.poll.poll(&mut system.events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    timeout = until.map(|until| until.saturating_sub(clock.unrecorded_now()));
+                    timeout = until.map(|until| until.saturating_sub(cx.clock.unrecorded_now()));
                 }
                 result => return result,
             }
@@ -183,7 +193,11 @@ impl PollPhase {
 
     /// Appends the events of the operating system to the batch, signals last (R64).
     fn batch_readiness(&self) {
-        let (mut batch, mut events) = (self.batch.borrow_mut(), self.events.borrow_mut());
+        let Some(system) = self.poller.system() else {
+            return; // without it there is no source
+        };
+        let (mut batch, mut system) = (self.batch.borrow_mut(), system.borrow_mut());
+        let events = &mut system.events;
         let mut has_signals = false;
         let reported = || events.iter().filter(|event| event.token() != NOTIFIER);
         let sources = reported().map(|event| (event.token(), Readiness::of(event)));
