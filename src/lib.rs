@@ -102,6 +102,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations, unreachable_pub)]
 
+#[cfg(test)]
+extern crate self as nodeloop; // the name by which the helpers of `tests/common` call it
+
 mod abort;
 mod async_local;
 mod blocking;

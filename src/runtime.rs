@@ -67,7 +67,9 @@ pub use spawner::LocalSpawner;
 ///
 /// # Panics
 ///
-/// Panics if the run fails as described above, or if a loop is running on this thread.
+/// Panics if the run fails as described above, or if a loop is running on this thread. The panic of a
+/// callback is continued, after a line on the standard error that names the line at which the callback was
+/// passed to the loop.
 ///
 /// # Examples
 ///
@@ -158,7 +160,13 @@ fn value_or_panic<T>(result: Result<T, RunError>) -> T {
     match result {
         Ok(value) => value,
         Err(RunError::Exit(code)) => std::process::exit(code),
-        Err(RunError::Uncaught(error)) => resume_unwind(error.into_payload()),
+        Err(RunError::Uncaught(error)) => {
+            // The panic hook has printed where it panicked. For the main future that is enough.
+            if error.location() != Location::caller() {
+                eprintln!("nodeloop: {error}");
+            }
+            resume_unwind(error.into_payload())
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -167,8 +175,8 @@ fn value_or_panic<T>(result: Result<T, RunError>) -> T {
 fn refuse_nesting(function: &str) {
     assert!(
         try_current().is_none() && !is_observer(),
-        "`{function}` was called inside a running event loop, and a thread runs one at a time: await \
-         or spawn the future here, or start the other loop on a thread of its own"
+        "`{function}` was called inside a running event loop, and a thread can run only one loop at \
+         a time: await or spawn the future here, or start the other loop on a thread of its own"
     );
 }
 

@@ -220,6 +220,31 @@ impl Builder {
     }
 
     /// Sets how the main script is entered; as CommonJS by default.
+    ///
+    /// With [`EntryMode::Module`], the closure of [`run_script`](EventLoop::run_script), or the first poll of
+    /// the main future, is a microtask and not a macrotask. So the promise jobs and microtasks that it queues
+    /// run before its ticks (R19), and the rest of the run is the same. It changes nothing else that Node does
+    /// with modules, such as the exit code 13 of a top-level `await` that never settles, which the host of an
+    /// engine sets itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::{EntryMode, EventLoop, next_tick, queue_microtask, test::Log};
+    ///
+    /// let order_of = |entry| {
+    ///     let log = Log::new();
+    ///     let script = log.clone();
+    ///     EventLoop::builder().entry(entry).build()?.run_script(move || {
+    ///         next_tick(script.callback("tick"));
+    ///         queue_microtask(script.callback("microtask"));
+    ///     })?;
+    ///     Ok::<_, Box<dyn std::error::Error>>(log.labels())
+    /// };
+    /// assert_eq!(order_of(EntryMode::CommonJs)?, ["tick", "microtask"]);
+    /// assert_eq!(order_of(EntryMode::Module)?, ["microtask", "tick"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn entry(mut self, entry: EntryMode) -> Builder {
         self.entry = entry;
         self

@@ -167,7 +167,7 @@ fn a_panic_after_a_listener_names_its_own_line() {
     assert_line(&location, line + 6);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // the test raises a signal
 #[test]
 fn a_panic_of_a_signal_listener_names_its_line() {
     let _limit = limit();
