@@ -380,6 +380,7 @@ impl TestBuilder {
         plan: Option<Plan>,
         run: impl FnOnce(&mut EventLoop, Test) -> Result<T, RunError>,
     ) -> FinishedRun<T> {
+        report::refuse_loop("test::run");
         let (allow_leftovers, shared_state) = (self.allow_leftovers, self.shared_state);
         let mut event_loop = self.build();
         let state: Rc<LoopState> = event_loop.state().clone();

@@ -139,7 +139,6 @@ struct OutstandingJob {
     location: SourceLocation,
     /// See [`Origin::entry`].
     entry: u32,
-    is_labeled: bool,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -246,7 +245,6 @@ impl Pool {
             job_type,
             location: origin.location,
             entry: origin.entry,
-            is_labeled: false,
         });
         (work, id)
     }
@@ -306,8 +304,9 @@ impl Pool {
     #[inline]
     fn remove(&self, id: JobId) -> Option<OutstandingJob> {
         let job = self.outstanding.borrow_mut().remove(id)?;
-        if job.is_labeled {
-            self.labels.borrow_mut().remove(&id);
+        let mut labels = self.labels.borrow_mut();
+        if !labels.is_empty() {
+            labels.remove(&id);
         }
         Some(job)
     }
@@ -332,9 +331,8 @@ impl Pool {
 
     /// Gives a job that has not been delivered a label for reports. Returns its origin.
     pub(crate) fn set_label(&self, id: JobId, label: Arc<str>) -> Option<Origin> {
-        let mut outstanding = self.outstanding.borrow_mut();
-        let job = outstanding.get_mut(id)?;
-        job.is_labeled = true;
+        let outstanding = self.outstanding.borrow();
+        let job = outstanding.get(id)?;
         self.labels.borrow_mut().insert(id, label);
         Some(job.origin(id))
     }

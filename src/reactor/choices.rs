@@ -180,8 +180,8 @@ pub struct InvalidSeed;
 impl fmt::Display for InvalidSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "invalid seed: use a number such as `17`, or with decisions such as `17:2,5`, `17:6.64,9.0` of a \
-             world, or `order:2=1,5=3`",
+            "invalid seed: use a number of 64 bits such as `17`, or with decisions such as `17:2,5`, \
+             `17:6.64,9.0` of a world, or `order:2=1,5=3`",
         )
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn refuse_loop(function: &str) {
 /// Returns the seed that the environment asks to replay.
 #[track_caller]
 pub(super) fn seed_to_replay() -> Option<Seed> {
-    let text = std::env::var(REPLAY).ok()?;
+    let text = std::env::var(REPLAY).ok().filter(|text| !text.is_empty())?;
     match text.parse() {
         Ok(seed) => Some(seed),
         Err(error) => panic!("{REPLAY}={text}: {error}"),

@@ -76,13 +76,6 @@ impl<J> Outstanding<J> {
         }
     }
 
-    pub(super) fn get_mut(&mut self, id: JobId) -> Option<&mut J> {
-        match id.checked_sub(self.first) {
-            Some(index) => self.queue.get_mut(index as usize)?.as_mut(),
-            None => self.stragglers.get_mut(&id),
-        }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.queued == 0 && self.stragglers.is_empty()
     }
@@ -155,8 +148,7 @@ mod tests {
             assert_eq!(jobs.remove(short), Some(2));
         }
         assert_eq!((jobs.get(long), jobs.next_id()), (Some(&1), 10_001));
-        assert_eq!(jobs.get_mut(long), Some(&mut 1));
-        assert_eq!(jobs.get_mut(5), None);
+        assert_eq!(jobs.get(5), None);
         assert_eq!(jobs.remove(long), Some(1));
         assert!(jobs.is_empty());
     }

@@ -25,7 +25,8 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Panics if a program fails, with its own panic or with the text of its error; if no program can
+    /// Panics if a program fails, with its own panic or with the text of its error; if it calls
+    /// [`exit`](crate::exit) with another code than 0, or a listener of its end panics; if no program can
     /// continue, with a report of what each waits for; if a program always has something to do, such as an
     /// immediate that queues the next one, so that no time passes for 100,000 rounds; if the limit of
     /// virtual time is exceeded; if there is no program of `Host::run`; if an action of the script or a
