@@ -322,6 +322,7 @@ fn few_files_print() {
         "src/recording.rs",              // a function of that name
         "src/recording/arguments.rs",    // where the run that was asked for on the command line is
         "src/reactor/journal/writer.rs", // the recording of a failed run is lost, and its loop is over
+        "src/runtime.rs", // the line of a callback whose panic `run` continues, after its loop
         "src/test/replay.rs", // a replay in a test ends early, because the file is damaged
         "src/test/report.rs", // the decisions of a seed that the environment names
         "src/test/world/failure.rs", // the time, the seed and the log of a test that fails
