@@ -78,7 +78,7 @@ pub fn on_exit(mut listener: impl FnMut(i32) + 'static) -> Listener {
 }
 
 /// Calls `listener` immediately when a panic leaves a callback (R51), or an error that the host of an engine
-/// has [reported](crate::host::report_thrown). The loop then continues.
+/// has [reported](crate::host::fail_callback). The loop then continues.
 ///
 /// Without such a listener the run ends: [`run`](crate::run) panics with the same payload,
 /// [`EventLoop::run`](crate::EventLoop::run) returns
@@ -211,7 +211,8 @@ pub fn exit(code: i32) -> ! {
 /// Sets the exit code of the run, without ending it: Node's `process.exitCode`.
 ///
 /// [`on_exit`] listeners receive the code, and may set another one. [`exit`] sets it as well, and an
-/// error that ends the run sets it to 1. It is 0 again when the next run begins.
+/// error that ends the run sets it to 1. `None` unsets it, as `process.exitCode = undefined` does: the code is
+/// then 0, or 1 if an error has ended the run. It is unset when the next run begins.
 ///
 /// When a run has ended with a code other than 0, [`run`](crate::run) and
 /// [`run_script`](crate::run_script) end the process with the code, after everything of the run was
@@ -240,7 +241,7 @@ pub fn exit(code: i32) -> ! {
 /// ```
 #[doc(alias = "process.exitCode")]
 #[track_caller]
-pub fn set_exit_code(code: i32) {
+pub fn set_exit_code(code: impl Into<Option<i32>>) {
     current("set_exit_code").set_exit_code(code);
 }
 
@@ -283,6 +284,25 @@ impl Uncaught {
     /// # Panics
     ///
     /// Panics if no listener is running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::{EventLoop, RunError, host::fail_callback, on_uncaught};
+    ///
+    /// let engine_has_listeners = false;
+    /// let mut event_loop = EventLoop::new()?;
+    /// let result = event_loop.run_script(move || {
+    ///     on_uncaught(move |error| match engine_has_listeners {
+    ///         true => (), // calls them
+    ///         false => error.decline(),
+    ///     });
+    ///     fail_callback("out of paper");
+    /// });
+    /// assert!(matches!(result, Err(RunError::Uncaught(_))));
+    /// assert_eq!(event_loop.exit_code(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn decline(&self) {
         current("Uncaught::decline").decline("Uncaught::decline");
@@ -298,6 +318,29 @@ impl Rejection {
     /// # Panics
     ///
     /// Panics if no listener is running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::{EventLoop, on_uncaught, on_unhandled_rejection, promise, test::Log};
+    ///
+    /// let log = Log::new();
+    /// let script = log.clone();
+    /// EventLoop::new()?.run_script(move || {
+    ///     let listener = script.clone();
+    ///     on_unhandled_rejection(move |rejection| {
+    ///         listener.add("unhandled");
+    ///         rejection.decline();
+    ///     });
+    ///     on_uncaught(move |error| {
+    ///         let reason = error.with_value(|reason| format!("{reason:?}")).unwrap();
+    ///         script.add(format!("uncaught {reason}"));
+    ///     });
+    ///     promise::reject::<(), _>(404);
+    /// })?;
+    /// log.assert_order(["unhandled", "uncaught 404"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn decline(&self) {
         current("Rejection::decline").decline("Rejection::decline");

@@ -45,7 +45,7 @@ pub use copy::{copy_bidirectional, copy_bidirectional_with_sizes};
 #[doc(no_inline)]
 pub use futures::io::copy;
 pub use interest::{Interest, Ready};
-pub(crate) use poll_evented::{PollEvented, ReadSource, WriteSource};
+pub(crate) use poll_evented::{PollEvented, ReadSource, WriteSource, total_length};
 pub use registration::UntilReady;
 pub(crate) use registration::{check_loop, loop_ended};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

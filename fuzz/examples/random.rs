@@ -3,7 +3,10 @@
 //!     cargo run --example random -- TARGET [FIRST [COUNT]]
 
 use arbitrary::{Arbitrary, Unstructured};
-use nodeloop_fuzz::{first_difference, formats, model, program::Program, remote, sockets, subject};
+use nodeloop_fuzz::{
+    first_difference, formats, model, program::Program, recordings, remote, sockets, subject,
+    worlds,
+};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -23,7 +26,9 @@ fn main() {
             "formats" => {
                 formats::check(&formats::Input::arbitrary_take_rest(input).expect("an input"))
             }
+            "worlds" => worlds::run(&worlds::Input::arbitrary_take_rest(input).expect("an input")),
             "remote" => remote::run(&remote::Script::arbitrary_take_rest(input).expect("an input")),
+            "recordings" => recordings::check(&changed_recording(seed, &bytes)),
             _ => panic!("the target {target:?} does not exist"),
         }
     }
@@ -33,6 +38,27 @@ fn compare(program: &Program) {
     if let Some(difference) = first_difference(&model::run(program), &subject::run(program)) {
         panic!("{program:#?}\n{difference}");
     }
+}
+
+/// Changes an input of the corpus in up to eight places.
+fn changed_recording(seed: u64, random: &[u8]) -> Vec<u8> {
+    let corpus = std::fs::read_dir("corpus/recordings").expect("run it in the folder `fuzz`");
+    let mut inputs: Vec<_> = corpus.map(|it| it.expect("an input").path()).collect();
+    inputs.sort();
+    let path = &inputs[seed as usize % inputs.len()];
+    let mut input = std::fs::read(path).expect("an input");
+    let changes = 1 + usize::from(random[0]) % 8;
+    for change in random[1..].chunks_exact(6).take(changes) {
+        let place = u32::from_le_bytes([change[0], change[1], change[2], change[3]]) as usize;
+        let at = place % input.len();
+        match change[4] % 4 {
+            0 => input[at] = change[5],
+            1 => input[at] ^= 1 << (change[5] % 8),
+            2 => input[at] = input[at].wrapping_add(1),
+            _ => _ = input.remove(at),
+        }
+    }
+    input
 }
 
 /// SplitMix64.

@@ -5,6 +5,8 @@
 //! | [`model`] | a tree of operations, on virtual time | the log is that of a naive model of the rules |
 //! | [`sockets`] | two peers of a TCP or Unix stream, each with a script | bytes in order, one end, no descriptor lost, the loop ends |
 //! | [`formats`] | seeds, addresses and paths that are read; recordings that are written | agreement with `std` and `serde_json` |
+//! | [`recordings`] | the bytes of a recording, read and replayed | no panic, no wait, no memory beyond a bound; a part contains the records before its end |
+//! | [`worlds`] | the scripts of `sockets` in a simulated world, with short reads and writes, delays and resets | as `sockets`, and two runs of one seed are equal |
 //! | [`remote`] | three threads with handles of a loop | each message is run or dropped, once |
 //!
 //! `.ci/fuzz.sh [SECONDS_PER_TARGET]` runs all of them. `cargo run --example random -- TARGET` runs random
@@ -29,10 +31,12 @@
 pub mod formats;
 pub mod model;
 pub mod program;
+pub mod recordings;
 pub mod remote;
 pub mod sockets;
 pub mod subject;
 pub mod value;
+pub mod worlds;
 
 /// Describes the first difference of two logs, with what came before it.
 pub fn first_difference(expected: &[String], logged: &[String]) -> Option<String> {

@@ -116,10 +116,20 @@ const MUCH: usize = 300_000;
 const LEAST_RECEIVE_BUFFER: usize = 64 << 10;
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Runs the script; panics if anything is wrong.
+/// Runs the script on sockets of the system; panics if anything is wrong.
 pub fn run(script: &Script) {
     ignore_broken_pipes();
     let before = descriptors();
+    let event_loop = EventLoop::new().expect("a loop");
+    run_on(event_loop, script, script.is_clean());
+    assert_eq!(descriptors(), before, "open descriptors");
+}
+
+/// What a run of a script shows: bytes sent, bytes received and whether the end was seen, for each direction.
+pub type Outcome = [(u64, u64, bool); 2];
+
+/// Runs the script on a loop. `is_clean` is whether every byte and both ends must arrive.
+pub fn run_on(mut event_loop: EventLoop, script: &Script, is_clean: bool) -> Outcome {
     let (first, second) = (Rc::<Direction>::default(), Rc::<Direction>::default());
     let closed = Rc::new(Cell::new(0));
     let accounts = [(&first, &second), (&second, &first)].map(|(out, into)| Account {
@@ -127,7 +137,6 @@ pub fn run(script: &Script) {
         into: into.clone(),
         closed: closed.clone(),
     });
-    let mut event_loop = EventLoop::new().expect("a loop");
     let running = script.clone();
     let result = event_loop.run(async move {
         let both = pin!(play_both(&running, accounts));
@@ -147,13 +156,11 @@ pub fn run(script: &Script) {
         closes.count(),
         "calls of `close_with` callbacks"
     );
-    assert_eq!(descriptors(), before, "open descriptors");
-    if script.is_clean() {
-        for direction in [first, second] {
-            assert!(direction.ended.get(), "a peer that drains has seen the end");
-            assert_eq!(direction.received.get(), direction.sent.get(), "bytes");
-        }
+    for direction in [&first, &second].into_iter().filter(|_| is_clean) {
+        assert!(direction.ended.get(), "a peer that drains has seen the end");
+        assert_eq!(direction.received.get(), direction.sent.get(), "bytes");
     }
+    [first, second].map(|it| (it.sent.get(), it.received.get(), it.ended.get()))
 }
 
 /// Makes a write to a peer that is gone an error. The runtime of Rust does so before `main`, but the
@@ -168,7 +175,7 @@ fn ignore_broken_pipes() {
 
 impl Script {
     /// Whether every byte and both ends must arrive.
-    fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.peers.iter().all(|peer| {
             let drains = matches!(peer.end, End::Drain | End::DrainInHalves);
             drains && !peer.ops.iter().any(|op| matches!(op, Op::ShutdownRead))

@@ -174,8 +174,8 @@ impl LoopState {
         self.run.stop.borrow_mut().take()
     }
 
-    pub(crate) fn set_exit_code(&self, code: i32) {
-        self.run.exit_code.set(Some(code));
+    pub(crate) fn set_exit_code(&self, code: impl Into<Option<i32>>) {
+        self.run.exit_code.set(code.into());
     }
 
     /// Returns the exit code of the run: 0 if nothing has set one (R9).

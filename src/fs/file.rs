@@ -11,6 +11,7 @@ mod progress;
 
 use std::fmt;
 use std::fs::{FileTimes, Permissions};
+use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, SeekFrom};
 use std::panic::Location;
 use std::path::Path;
@@ -27,7 +28,7 @@ use crate::reactor::journal;
 use crate::reactor::journal::value::Value;
 use crate::runtime::MainOutput;
 
-use super::job::{path_job_with, try_job};
+use super::job::{Call, path_job_with, try_job, try_job_at};
 use super::open_options::Opening;
 use super::system::{FileSystem, Handle};
 use super::{Metadata, OpenOptions, PathError};
@@ -215,11 +216,16 @@ impl File {
     /// # Errors
     ///
     /// Returns any error reported by the operating system.
-    pub async fn try_clone(&self) -> io::Result<File> {
-        self.settle_cursor().await?;
-        let path = self.path.clone();
-        let clone = self.job("File::try_clone", |file| file.try_clone()).await?;
-        Ok(File::new(clone, path, self.location))
+    #[track_caller]
+    pub fn try_clone(&self) -> impl Future<Output = io::Result<File>> {
+        let location = Location::caller();
+        async move {
+            self.settle_cursor().await?;
+            let (verb, path) = ("File::try_clone", self.path.clone());
+            let call = Call { verb, location };
+            let clone = self.job_at(call, |file| file.try_clone()).await?;
+            Ok(File::new(clone, path, self.location))
+        }
     }
 
     /// Returns the metadata of the file, which may or may not reflect a write in progress.
@@ -253,9 +259,10 @@ impl File {
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "utimes")]
     #[doc(alias = "set_modified")]
-    pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
-        self.exclusive("File::set_times", move |file| file.set_times(times))
-            .await
+    #[track_caller]
+    pub fn set_times(&self, times: FileTimes) -> impl Future<Output = io::Result<()>> {
+        let (verb, location) = ("File::set_times", Location::caller());
+        self.exclusive(Call { verb, location }, move |file| file.set_times(times))
     }
 
     /// Waits for the operation in progress, and truncates the file to `size` bytes or extends it
@@ -267,9 +274,10 @@ impl File {
     ///
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "truncate")]
-    pub async fn set_len(&self, size: u64) -> io::Result<()> {
-        self.exclusive("File::set_len", move |file| file.set_len(size))
-            .await
+    #[track_caller]
+    pub fn set_len(&self, size: u64) -> impl Future<Output = io::Result<()>> {
+        let (verb, location) = ("File::set_len", Location::caller());
+        self.exclusive(Call { verb, location }, move |file| file.set_len(size))
     }
 
     /// Waits for the write in progress, and syncs the contents and the metadata to the disk.
@@ -278,9 +286,10 @@ impl File {
     ///
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "fsync")]
-    pub async fn sync_all(&self) -> io::Result<()> {
-        self.flushed().await?;
-        self.job("File::sync_all", |file| file.sync_all()).await
+    #[track_caller]
+    pub fn sync_all(&self) -> impl Future<Output = io::Result<()>> {
+        let (verb, location) = ("File::sync_all", Location::caller());
+        self.after_write(Call { verb, location }, |file| file.sync_all())
     }
 
     /// Waits for the write in progress, and syncs the contents to the disk.
@@ -289,21 +298,42 @@ impl File {
     ///
     /// Returns the error of the last write, or any error reported by the operating system.
     #[doc(alias = "fdatasync")]
-    pub async fn sync_data(&self) -> io::Result<()> {
+    #[track_caller]
+    pub fn sync_data(&self) -> impl Future<Output = io::Result<()>> {
+        let (verb, location) = ("File::sync_data", Location::caller());
+        self.after_write(Call { verb, location }, |file| file.sync_data())
+    }
+
+    /// Runs a job after the write in progress.
+    async fn after_write<T: Value + Send + 'static>(
+        &self,
+        call: Call<'static>,
+        work: impl FnOnce(&Handle) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         self.flushed().await?;
-        self.job("File::sync_data", |file| file.sync_data()).await
+        self.job_at(call, work).await
     }
 
     /// Runs a job after the operation in progress, with the cursor of the descriptor at the
     /// position of the file.
     async fn exclusive<T: Value + Send + 'static>(
         &self,
-        verb: &'static str,
+        call: Call<'static>,
         work: impl FnOnce(&Handle) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         self.flushed().await?;
         self.settle_cursor().await?;
-        self.job(verb, work).await
+        self.job_at(call, work).await
+    }
+
+    /// Submits the job of a call that the program has made before.
+    pub(super) fn job_at<T: Value + Send + 'static>(
+        &self,
+        call: Call<'static>,
+        work: impl FnOnce(&Handle) -> io::Result<T> + Send + 'static,
+    ) -> TryPromise<T, io::Error> {
+        let work = self.work(call.verb, work);
+        try_job_at(call, work)
     }
 
     /// Submits a job that does not depend on the state of this file.
@@ -325,6 +355,13 @@ impl File {
         move || work(&file).map_err(|error| with_path(verb, path.as_deref(), error))
     }
 
+    /// Returns the call of an operation that has no place of its own, because a trait polls it: the place is
+    /// where the file was opened.
+    fn call(&self, verb: &'static str) -> Call<'static> {
+        let location = self.location;
+        Call { verb, location }
+    }
+
     fn start_read(&self, max_bytes: usize) {
         let (file, path) = (self.file.clone(), self.path.clone());
         let mut buffer = self
@@ -335,7 +372,7 @@ impl File {
             let wrap = |error| with_path("File::read", path.as_deref(), error);
             (buffer, result.map_err(wrap))
         };
-        let operation = (Operation::Read, "File::read");
+        let operation = (Operation::Read, self.call("File::read"));
         self.progress
             .start(operation, work, |state, (buffer, result)| {
                 (state.buffer, state.read) = (buffer, Some(result));
@@ -469,7 +506,7 @@ impl AsyncWrite for File {
             bytes.extend_from_slice(&slice[..slice.len().min(room)]);
         }
         let work = self.work("File::write", move |file| file.write_all(&bytes));
-        let operation = (Operation::Write, "File::write");
+        let operation = (Operation::Write, self.call("File::write"));
         self.progress.start(operation, work, |state, result| {
             state.write_error = result.err();
         });
@@ -508,7 +545,7 @@ impl AsyncSeek for File {
                 return Poll::Ready(moved.map_err(wrap));
             }
             let work = self.work("File::seek", move |file| file.seek(target));
-            let operation = (operation, "File::seek");
+            let operation = (operation, self.call("File::seek"));
             self.progress.start(operation, work, |state, result| {
                 state.sought = Some(result);
             });

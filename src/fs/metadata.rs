@@ -193,8 +193,11 @@ impl From<std::fs::FileType> for FileType {
     }
 }
 
+/// Returns a time; that of the epoch of Unix for one that can't be represented, which only a damaged recording
+/// contains.
 fn at(since_epoch: Duration) -> SystemTime {
-    SystemTime::UNIX_EPOCH + since_epoch
+    let epoch = SystemTime::UNIX_EPOCH;
+    epoch.checked_add(since_epoch).unwrap_or(epoch)
 }
 
 /// Returns a time since the epoch of Unix; zero for an earlier one.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,9 +13,10 @@ use std::task::{Context, Poll, ready};
 use futures::Stream;
 use futures::stream::FusedStream;
 
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{Promise, TryPromise};
 
-use super::job::{opaque_job, opaque_path_job_with, path_job};
+use super::job::{Call, opaque_job_at, opaque_path_job_with, path_job};
 use super::metadata::TypeSource;
 use super::system::FileSystem;
 use super::{FileType, Metadata, PathError};
@@ -49,13 +51,14 @@ const ENTRIES_PER_JOB: usize = 32;
 #[doc(alias = "readdir")]
 #[track_caller]
 pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
-    let kept: Arc<Path> = path.as_ref().into();
+    let (kept, location): (Arc<Path>, _) = (path.as_ref().into(), Location::caller());
     let work = |system: FileSystem, path: Arc<Path>| {
         let entries = system.read_dir(&path)?;
         Ok(Batch::read(entries, &path))
     };
-    opaque_path_job_with("fs::read_dir", path, work, |batch| ReadDir {
+    opaque_path_job_with("fs::read_dir", path, work, move |batch| ReadDir {
         path: kept,
+        location,
         state: State::Loaded(batch),
     })
 }
@@ -73,6 +76,8 @@ pub fn read_dir(path: impl AsRef<Path>) -> TryPromise<ReadDir, io::Error> {
 /// Dropping the future of `next_entry`, or of a `StreamExt::next`, loses no entry.
 pub struct ReadDir {
     path: Arc<Path>,
+    /// Where the directory was opened.
+    location: SourceLocation,
     state: State,
 }
 
@@ -152,8 +157,9 @@ impl ReadDir {
                     };
                     let path = self.path.clone();
                     let work = move || Batch::read(directory, &path);
-                    self.state =
-                        State::Reading(opaque_job("ReadDir::next_entry", work, |batch| batch));
+                    let (verb, location) = ("ReadDir::next_entry", self.location);
+                    let reading = opaque_job_at(Call { verb, location }, work, |batch| batch);
+                    self.state = State::Reading(reading);
                 }
                 State::Reading(reading) => {
                     let batch = ready!(Pin::new(reading).poll(cx));

@@ -3,19 +3,22 @@
 
 mod metadata;
 
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, DirEntryExt, FileExt, OpenOptionsExt};
+use std::panic::Location;
 use std::path::Path;
 
 use futures::FutureExt;
 use futures::future::FusedFuture;
 
 use super::file::MAX_BYTES_PER_JOB;
-use super::job::{path_job, two_path_job};
+use super::job::{Call, path_job, two_path_job};
 use super::read_dir::Entry;
 use super::system::{FileSystem, Handle};
 use super::{DirBuilder, DirEntry, File, OpenOptions};
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::TryPromise;
 
 pub(super) use metadata::{attributes_of, mode_of, permissions};
@@ -131,17 +134,12 @@ impl File {
         buffer: &'a mut [u8],
         offset: u64,
     ) -> impl FusedFuture<Output = io::Result<usize>> + use<'a> {
-        let length = buffer.len().min(MAX_BYTES_PER_JOB);
-        let reading = self.job("File::read_at", move |file| {
-            let mut bytes = vec![0; length];
-            let length = retry(|| file.read_at(&mut bytes, offset))?;
-            bytes.truncate(length);
-            Ok(bytes)
-        });
+        let reading = self.start_read_at(Location::caller(), buffer.len(), offset);
         async move {
             let bytes = reading.await?;
-            buffer[..bytes.len()].copy_from_slice(&bytes);
-            Ok(bytes.len())
+            let length = bytes.len().min(buffer.len()); // that of a recording may be longer
+            buffer[..length].copy_from_slice(&bytes[..length]);
+            Ok(length)
         }
         .fuse()
     }
@@ -154,16 +152,42 @@ impl File {
     ///
     /// Returns an error of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends
     /// earlier. A part of `buffer` may have been overwritten then.
-    pub async fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
-        while !buffer.is_empty() {
-            let length = self.read_at(buffer, offset).await?;
-            if length == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+    #[track_caller]
+    pub fn read_exact_at(
+        &self,
+        mut buffer: &mut [u8],
+        mut offset: u64,
+    ) -> impl Future<Output = io::Result<()>> {
+        let location = Location::caller();
+        async move {
+            while !buffer.is_empty() {
+                let bytes = self.start_read_at(location, buffer.len(), offset).await?;
+                let length = bytes.len().min(buffer.len());
+                if length == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                buffer[..length].copy_from_slice(&bytes[..length]);
+                buffer = &mut buffer[length..];
+                offset += length as u64;
             }
-            buffer = &mut buffer[length..];
-            offset += length as u64;
+            Ok(())
         }
-        Ok(())
+    }
+
+    /// Submits a job that reads at most `length` bytes.
+    fn start_read_at(
+        &self,
+        location: SourceLocation,
+        length: usize,
+        offset: u64,
+    ) -> TryPromise<Vec<u8>, io::Error> {
+        let (verb, length) = ("File::read_at", length.min(MAX_BYTES_PER_JOB));
+        self.job_at(Call { verb, location }, move |file| {
+            let mut bytes = vec![0; length];
+            let length = retry(|| file.read_at(&mut bytes, offset))?;
+            bytes.truncate(length);
+            Ok(bytes)
+        })
     }
 
     /// Writes the first part of `bytes` at `offset`, which is counted from the start of the file and

@@ -59,8 +59,8 @@ impl<V: Reason> Tracked for Foreign<V> {
     }
 }
 
-/// A value that was reported with [`host::report_thrown`](crate::host::report_thrown) or
-/// [`host::trigger_uncaught`](crate::host::trigger_uncaught).
+/// A value that was passed to [`host::fail_callback`](crate::host::fail_callback) or
+/// [`host::trigger_uncaught_exception`](crate::host::trigger_uncaught_exception).
 ///
 /// It is the payload of the [`Uncaught`](crate::Uncaught) error. It can be sent to another thread, where
 /// only the text is available.

@@ -7,10 +7,13 @@ use crate::phases::macrotask::SourceLocation;
 
 /// The job queue of an engine; see [`host::set_microtask_source`](crate::host::set_microtask_source).
 pub trait MicrotaskSource: 'static {
-    /// Runs the next job, and returns `true`. Returns `false` if there is none.
+    /// Runs the next job, if there is one, and returns whether it has run one.
     ///
-    /// It must run at most one job, so that limits, observers and an exit apply to each. An error that
-    /// leaves the job is reported with [`host::report_thrown`](crate::host::report_thrown).
+    /// `true` says nothing about further jobs: the drain calls this again after its own microtasks, until
+    /// it returns `false`. A job that has failed has run as well: the host passes its exception to
+    /// [`host::fail_callback`](crate::host::fail_callback), and returns `true`.
+    ///
+    /// It must run at most one job, so that limits, observers and an exit apply to each.
     fn run_job(&self) -> bool;
 
     /// Returns whether there is a job.

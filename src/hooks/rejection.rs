@@ -47,9 +47,11 @@ pub(crate) trait Tracked {
     fn with_reason(&self, read: &mut dyn FnMut(&dyn Reason));
 }
 
-/// The reason of a rejection: an error value, or the payload of a panic.
+/// A value that can be the reason of a rejection or of an abort, or that the code of an engine has thrown:
+/// any `'static` type that implements `Debug`.
 ///
-/// Every `'static` type that implements `Debug` is a reason.
+/// No type implements it by hand. JavaScript allows any value in these places; the trait has its name from
+/// the first argument of `Promise.reject`.
 pub trait Reason: Any + fmt::Debug {
     /// Returns the value itself, for downcasting.
     fn as_any(&self) -> &dyn Any;

@@ -6,14 +6,17 @@ use crate::event_loop::current::{current, position, try_current};
 use crate::hooks::rejection::{Reason, Rejection};
 use crate::hooks::uncaught::Uncaught;
 
-/// Reports a value that has left the running callback of the engine, and lets the callback fail.
+/// Makes the running callback fail with a value, which the engine's code has thrown out of it.
 ///
-/// A host calls it where it has called the engine and received an exception, and then returns as usual.
-/// When the callback has returned, the loop does everything that it does for a panic: the
-/// [`on_uncaught`](crate::on_uncaught) listeners are called with the value (R51), and what follows a
-/// callback depends on its kind (R53–R58). Without a listener the run ends with
+/// A host calls it where it has called the engine and received an exception, and then returns as usual: this
+/// function only records the failure. When the callback has returned, the loop does everything that it does
+/// for a panic: the [`on_uncaught`](crate::on_uncaught) listeners are called with the value (R51), and what
+/// follows a callback depends on its kind (R53–R58). Without a listener the run ends with
 /// [`RunError::Uncaught`](crate::RunError::Uncaught) and the exit code 1. In a listener of
 /// `on_uncaught`, the run ends with the code 7, as in Node.
+///
+/// An error that must be reported before the callback returns, or that is not its own, is
+/// [`trigger_uncaught_exception`].
 ///
 /// The value need not be `Send`. Listeners read it with [`Uncaught::with_value`].
 ///
@@ -24,7 +27,7 @@ use crate::hooks::uncaught::Uncaught;
 /// # Examples
 ///
 /// ```
-/// use nodeloop::host::report_thrown;
+/// use nodeloop::host::fail_callback;
 /// use nodeloop::{EventLoop, next_tick, on_uncaught, set_immediate, test::Log};
 /// use std::rc::Rc;
 ///
@@ -42,38 +45,61 @@ use crate::hooks::uncaught::Uncaught;
 ///     let (tick, second) = (script.callback("tick"), script.callback("second"));
 ///     set_immediate(move || {
 ///         next_tick(tick);
-///         report_thrown(Exception("out of paper".into()));
+///         fail_callback(Exception("out of paper".into()));
 ///     });
 ///     set_immediate(second); // no drain precedes it (R57)
 /// })?;
 /// log.assert_order(["uncaught out of paper", "second", "tick"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "throw")]
 #[track_caller]
-pub fn report_thrown(value: impl Reason) {
-    let state = current("host::report_thrown");
+pub fn fail_callback(value: impl Reason) {
+    let state = current("host::fail_callback");
     let location = position().location.unwrap_or_else(Location::caller);
     state.fail_callback(Uncaught::of_value(value, location));
 }
 
-/// Reports a value as an uncaught error at once, without letting the running callback fail: Node's
+/// Reports a value as an uncaught error immediately, and lets the running callback continue: Node's
 /// `triggerUncaughtException`.
 ///
 /// The [`on_uncaught`](crate::on_uncaught) listeners are called before this returns (R51). If none takes
 /// the value, the run ends when the callback has returned. It is for errors that are not those of the
-/// running callback, such as that of a listener which the host calls in between.
+/// running callback, such as that of a listener which the host calls in between; an exception that leaves
+/// the callback is [`fail_callback`].
 ///
 /// # Panics
 ///
 /// Panics if no event loop is running on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::host::trigger_uncaught_exception;
+/// use nodeloop::{EventLoop, next_tick, on_uncaught, test::Log};
+///
+/// let log = Log::new();
+/// let script = log.clone();
+/// EventLoop::new()?.run_script(move || {
+///     let listener = script.clone();
+///     on_uncaught(move |error| listener.add(format!("uncaught {}", error.message())));
+///     next_tick(script.callback("tick"));
+///     trigger_uncaught_exception(404);
+///     script.add("the script continues");
+/// })?;
+/// log.assert_order(["uncaught 404", "the script continues", "tick"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "triggerUncaughtException")]
+#[doc(alias = "reportError")]
 #[track_caller]
-pub fn trigger_uncaught(value: impl Reason) {
-    let state = current("host::trigger_uncaught");
+pub fn trigger_uncaught_exception(value: impl Reason) {
+    let state = current("host::trigger_uncaught_exception");
     let location = position().location.unwrap_or_else(Location::caller);
     state.report_or_stop(Uncaught::of_value(value, location));
 }
 
-/// Reports a rejection as an uncaught error at once (R18): Node's `triggerUncaughtException` with the
+/// Reports a rejection as an uncaught error immediately (R18): Node's `triggerUncaughtException` with the
 /// origin `unhandledRejection`.
 ///
 /// A listener of [`on_unhandled_rejection`](crate::on_unhandled_rejection) that takes no rejection calls
@@ -84,6 +110,30 @@ pub fn trigger_uncaught(value: impl Reason) {
 /// # Panics
 ///
 /// Panics if no event loop is running on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::host::trigger_uncaught_rejection;
+/// use nodeloop::{EventLoop, UncaughtOrigin, on_uncaught, on_unhandled_rejection, promise, test::Log};
+///
+/// let log = Log::new();
+/// let script = log.clone();
+/// EventLoop::new()?.run_script(move || {
+///     let (uncaught, unhandled) = (script.clone(), script);
+///     on_uncaught(move |error| {
+///         assert_eq!(error.origin(), UncaughtOrigin::Rejection);
+///         uncaught.add("uncaughtException");
+///     });
+///     on_unhandled_rejection(move |rejection| {
+///         trigger_uncaught_rejection(rejection);
+///         unhandled.add("unhandledRejection"); // as with `--unhandled-rejections=strict`
+///     });
+///     promise::reject::<(), _>("no");
+/// })?;
+/// log.assert_order(["uncaughtException", "unhandledRejection"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[track_caller]
 pub fn trigger_uncaught_rejection(rejection: &Rejection) {
     current("host::trigger_uncaught_rejection").report_as_uncaught(rejection);

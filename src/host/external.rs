@@ -158,14 +158,14 @@ impl<T> fmt::Debug for Operation<T> {
 /// # Examples
 ///
 /// ```
-/// use nodeloop::host::queue_native;
+/// use nodeloop::host::queue_callback_scopes;
 /// use nodeloop::{AsyncLocalStorage, EventLoop, next_tick, test::Log};
 ///
 /// let log = Log::new();
 /// let script = log.clone();
 /// EventLoop::new()?.run_script(move || {
 ///     let context = AsyncLocalStorage::snapshot();
-///     queue_native(move |scopes| {
+///     queue_callback_scopes(move |scopes| {
 ///         scopes.run(&context, || {
 ///             next_tick(script.callback("tick"));
 ///             scopes.run(&context, || script.add("nested"));
@@ -179,8 +179,8 @@ impl<T> fmt::Debug for Operation<T> {
 /// ```
 #[doc(alias = "MakeCallback")]
 #[track_caller]
-pub fn queue_native(callback: impl FnOnce(&CallbackScopes<'_>) + 'static) {
-    let (state, location) = (current("host::queue_native"), Location::caller());
+pub fn queue_callback_scopes(callback: impl FnOnce(&CallbackScopes<'_>) + 'static) {
+    let (state, location) = (current("host::queue_callback_scopes"), Location::caller());
     if state.is_open() {
         let native = move |runner: &Runner<'_>| {
             let origin = Origin::new(StepKind::Message, location);
@@ -197,7 +197,7 @@ pub fn queue_native(callback: impl FnOnce(&CallbackScopes<'_>) + 'static) {
     }
 }
 
-/// Opens callback scopes: Node's `CallbackScope`. [`queue_native`] passes it to its callback.
+/// Opens callback scopes: Node's `CallbackScope`. [`queue_callback_scopes`] passes it to its callback.
 pub struct CallbackScopes<'a> {
     /// Calls the callback of an outermost scope, with a drain after it.
     open: &'a dyn Fn(&mut dyn FnMut()),
@@ -209,7 +209,7 @@ impl CallbackScopes<'_> {
     /// Calls `callback` in a scope, in the async context of `context`, and returns its result.
     ///
     /// The outermost scope is a macrotask: a drain follows it (R12), unless it has failed by a panic or by
-    /// [`report_thrown`](super::report_thrown) (R55). Then what it has queued runs at the next drain point,
+    /// [`fail_callback`](super::fail_callback) (R55). Then what it has queued runs at the next drain point,
     /// such as the end of the next scope. A scope within a scope only changes the async context, and
     /// drains nothing. If the engine's code fails there, pass the error on to the code that has called.
     ///

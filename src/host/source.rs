@@ -11,7 +11,12 @@ use crate::hooks::microtask_source::MicrotaskSource;
 /// Whenever a drain finds the loop's own microtask queue empty, it runs one job of `source`, and then
 /// continues with the loop's own queue. Ticks, and the reports of rejections, follow when both are
 /// empty. Each job is a microtask for [limits](crate::Builder::drain_limit) and
-/// [observers](crate::observe), and begins in an empty async context. It is dropped with the loop.
+/// [observers](crate::observe), and begins in an empty async context.
+///
+/// The loop owns `source` until it is dropped itself, also between its runs, so a source is set once for
+/// each loop: in the main script, or before it within
+/// [`EventLoop::with_current`](crate::EventLoop::with_current). Jobs that are queued there run in the first
+/// drain of the next run.
 ///
 /// # Order
 ///

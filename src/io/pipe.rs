@@ -55,7 +55,9 @@ pub use end::{PipeEnd, ReadEnd, WriteEnd};
 #[cfg(unix)]
 pub use open_options::OpenOptions;
 
-use super::{Closing, Direction, Interest, PollEvented, Ready, UntilReady, WriteSource};
+use super::{
+    Closing, Direction, Interest, PollEvented, Ready, UntilReady, WriteSource, total_length,
+};
 use crate::event_loop::current::current;
 #[cfg(not(unix))]
 pub(in crate::io) use system::OsReceiver as ThreadReader;
@@ -183,14 +185,15 @@ impl Sender {
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the pipe is full.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.source
-            .try_io(Interest::WRITABLE, |pipe| pipe.write_by_ref(bytes))
+            .try_write_io(|| bytes.len(), |pipe| pipe.write_by_ref(bytes))
     }
 
     /// Writes several buffers as [`try_write`](Sender::try_write) does.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.source.try_io(Interest::WRITABLE, |pipe| {
-            pipe.write_vectored_by_ref(buffers)
-        })
+        self.source.try_write_io(
+            || total_length(buffers),
+            |pipe| pipe.write_vectored_by_ref(buffers),
+        )
     }
 }
 

@@ -51,48 +51,31 @@ impl<S: Source> PollEvented<S> {
         &self,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.with_journal(self.registration.replayed(), Operation::Query, operation)
+        let replayed = self.registration.replayed();
+        self.with_journal(Call::of(Operation::Query), replayed, operation)
     }
 
     /// Calls `operation` with the source, or returns its result in the recording that is replayed.
     #[inline]
     fn with_journal<R: Value>(
         &self,
+        call: Call<impl Fn() -> usize>,
         replayed: Option<&Reader>,
-        kind: Operation,
         operation: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
         let source = self.source.borrow();
         let source = source.as_ref().ok_or_else(source_closed)?;
+        let name = self.registration.name();
         if let Some(reader) = replayed {
-            return replayed_result(reader, kind, Subject::Source(self.registration.name()));
+            return replayed_result(reader, &call, name);
         }
-        self.recorded(kind, operation(source))
-    }
-
-    /// Calls `operation` as [`with_journal`](PollEvented::with_journal) does, for an operation of
-    /// [`Registration::poll_io`], which records its errors.
-    #[inline]
-    fn in_poll<R: Value>(
-        &self,
-        replayed: Option<&Reader>,
-        kind: Operation,
-        operation: impl FnOnce(&S) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let source = self.source.borrow();
-        let source = source.as_ref().ok_or_else(source_closed)?;
-        if let Some(reader) = replayed {
-            return replayed_result(reader, kind, Subject::Source(self.registration.name()));
+        let result = operation(source);
+        if result.is_err() && !call.records_errors {
+            return result;
         }
-        let value = operation(source)?;
-        self.recorded(kind, Ok(value))
-    }
-
-    #[inline]
-    fn recorded<R: Value>(&self, kind: Operation, result: io::Result<R>) -> io::Result<R> {
         match self.registration.recorder() {
             None => result,
-            Some(recorder) => recorder.operation(kind, self.registration.name(), result),
+            Some(recorder) => recorder.operation(call.kind, name, result),
         }
     }
 
@@ -100,8 +83,9 @@ impl<S: Source> PollEvented<S> {
     #[inline]
     fn read_with_journal<R: Value + ReadLength>(
         &self,
-        replayed: Option<&Reader>,
         buffer: &mut [u8],
+        records_errors: bool,
+        replayed: Option<&Reader>,
         read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
         let source = self.source.borrow();
@@ -111,31 +95,12 @@ impl<S: Source> PollEvented<S> {
             return replayed_read(reader, name, &mut [IoSliceMut::new(buffer)]);
         }
         let result = read(source, buffer);
+        if result.is_err() && !records_errors {
+            return result;
+        }
         match self.registration.recorder() {
             None => result,
             Some(recorder) => recorder.read(name, result, buffer, R::read_length),
-        }
-    }
-
-    /// Reads as [`read_with_journal`](PollEvented::read_with_journal) does, for a read of
-    /// [`Registration::poll_io`], which records its errors.
-    #[inline]
-    fn read_in_poll<R: Value + ReadLength>(
-        &self,
-        replayed: Option<&Reader>,
-        buffer: &mut [u8],
-        read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let source = self.source.borrow();
-        let source = source.as_ref().ok_or_else(source_closed)?;
-        let name = self.registration.name();
-        if let Some(reader) = replayed {
-            return replayed_read(reader, name, &mut [IoSliceMut::new(buffer)]);
-        }
-        let value = read(source, buffer)?;
-        match self.registration.recorder() {
-            None => Ok(value),
-            Some(recorder) => recorder.read(name, Ok(value), buffer, R::read_length),
         }
     }
 
@@ -144,28 +109,31 @@ impl<S: Source> PollEvented<S> {
         &self,
         accept: impl FnOnce(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.with_journal(self.registration.replayed(), Operation::Accept, accept)
+        let replayed = self.registration.replayed();
+        self.with_journal(Call::of(Operation::Accept), replayed, accept)
     }
 
-    /// Calls `operation` whenever the source is ready, until it does not block. Any number of tasks
-    /// may wait.
-    pub(crate) async fn async_io<R: Value>(
+    /// Calls `write`, which writes at most `length` bytes, whenever the source is ready, until it does not
+    /// block. Any number of tasks may wait.
+    pub(crate) async fn async_write(
         &self,
-        direction: Direction,
-        mut operation: impl FnMut(&S) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let kind = operation_of(direction);
-        let operation = || self.with_journal(self.registration.replayed(), kind, &mut operation);
-        self.registration.async_io(direction, operation).await
+        length: usize,
+        mut write: impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let write = || {
+            let call = Call::of_write(|| length);
+            self.with_journal(call, self.registration.replayed(), &mut write)
+        };
+        self.registration.async_io(Direction::Write, write).await
     }
 
-    /// Reads into `buffer` as [`async_io`](PollEvented::async_io) does.
+    /// Reads into `buffer` as [`async_write`](PollEvented::async_write) writes.
     pub(crate) async fn async_read<R: Value + ReadLength>(
         &self,
         buffer: &mut [u8],
         mut read: impl FnMut(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
-        let read = || self.read_with_journal(self.registration.replayed(), buffer, &mut read);
+        let read = || self.read_with_journal(buffer, true, self.registration.replayed(), &mut read);
         self.registration.async_io(Direction::Read, read).await
     }
 
@@ -177,10 +145,24 @@ impl<S: Source> PollEvented<S> {
         cx: &Context<'_>,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let kind = operation_of(direction);
         self.registration.poll_io(direction, cx, |replayed| {
-            let result = self.in_poll(replayed, kind, &mut operation)?;
+            let call = Call::of(operation_of(direction)).without_errors();
+            let result = self.with_journal(call, replayed, &mut operation)?;
             Ok((result, Taken::Some))
+        })
+    }
+
+    /// Calls `write`, which writes at most `length` bytes, as [`poll_io`](PollEvented::poll_io) does.
+    pub(crate) fn poll_write_io(
+        &self,
+        length: impl Fn() -> usize,
+        cx: &Context<'_>,
+        mut write: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.registration.poll_io(Direction::Write, cx, |replayed| {
+            let call = Call::of_write(&length).without_errors();
+            let length = self.with_journal(call, replayed, &mut write)?;
+            Ok((length, Taken::Some))
         })
     }
 
@@ -192,24 +174,20 @@ impl<S: Source> PollEvented<S> {
         mut read: impl FnMut(&S, &mut [u8]) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.registration.poll_io(Direction::Read, cx, |replayed| {
-            let result = self.read_in_poll(replayed, buffer, &mut read)?;
+            let result = self.read_with_journal(buffer, false, replayed, &mut read)?;
             Ok((result, Taken::Some))
         })
     }
 
-    /// Calls `operation` once if the source is ready in a direction of `interest`.
-    pub(crate) fn try_io<R: Value>(
+    /// Calls `write`, which writes at most `length` bytes, once if the source is ready.
+    pub(crate) fn try_write_io(
         &self,
-        interest: Interest,
-        operation: impl FnOnce(&S) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let kind = match interest.is_readable() {
-            true => Operation::Read,
-            false => Operation::Write,
-        };
-        let replayed = self.registration.replayed();
-        let operation = || Ok((self.with_journal(replayed, kind, operation)?, Taken::Some));
-        self.registration.try_io(interest, operation)
+        length: impl Fn() -> usize,
+        write: impl FnOnce(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let (call, replayed) = (Call::of_write(length), self.registration.replayed());
+        let write = || Ok((self.with_journal(call, replayed, write)?, Taken::Some));
+        self.registration.try_io(Interest::WRITABLE, write)
     }
 
     /// Reads into `buffer` if the source is ready to be read.
@@ -219,8 +197,10 @@ impl<S: Source> PollEvented<S> {
         read: impl FnOnce(&S, &mut [u8]) -> io::Result<R>,
     ) -> io::Result<R> {
         let replayed = self.registration.replayed();
-        let read = || Ok((self.read_with_journal(replayed, buffer, read)?, Taken::Some));
-        self.registration.try_io(Interest::READABLE, read)
+        self.registration.try_io(Interest::READABLE, || {
+            let result = self.read_with_journal(buffer, true, replayed, read)?;
+            Ok((result, Taken::Some))
+        })
     }
 
     /// Closes the source and queues `callback` for the close phase (R62).
@@ -331,7 +311,7 @@ impl<S: ReadSource> PollEvented<S> {
         short_read_drains: bool,
     ) -> Poll<io::Result<usize>> {
         self.registration.poll_io(Direction::Read, cx, |replayed| {
-            let length = self.read_in_poll(replayed, buffer, S::read_by_ref)?;
+            let length = self.read_with_journal(buffer, false, replayed, S::read_by_ref)?;
             Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
@@ -340,7 +320,7 @@ impl<S: ReadSource> PollEvented<S> {
     pub(crate) fn try_read(&self, buffer: &mut [u8], short_read_drains: bool) -> io::Result<usize> {
         let replayed = self.registration.replayed();
         self.registration.try_io(Interest::READABLE, || {
-            let length = self.read_with_journal(replayed, buffer, S::read_by_ref)?;
+            let length = self.read_with_journal(buffer, true, replayed, S::read_by_ref)?;
             Ok((length, taken(length, buffer.len(), short_read_drains)))
         })
     }
@@ -351,7 +331,7 @@ impl<S: ReadSource> PollEvented<S> {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         self.registration.poll_io(Direction::Read, cx, |replayed| {
-            let length = self.read_vectored_with_journal(replayed, buffers, false)?;
+            let length = self.read_vectored_with_journal(buffers, false, replayed)?;
             let capacity = buffers.iter().map(|buffer| buffer.len()).sum();
             Ok((length, taken(length, capacity, false)))
         })
@@ -363,7 +343,7 @@ impl<S: ReadSource> PollEvented<S> {
     pub(crate) fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let replayed = self.registration.replayed();
         self.registration.try_io(Interest::READABLE, || {
-            let length = self.read_vectored_with_journal(replayed, buffers, true)?;
+            let length = self.read_vectored_with_journal(buffers, true, replayed)?;
             Ok((length, Taken::Some))
         })
     }
@@ -371,9 +351,9 @@ impl<S: ReadSource> PollEvented<S> {
     /// Reads as [`read_with_journal`](PollEvented::read_with_journal) does.
     fn read_vectored_with_journal(
         &self,
-        replayed: Option<&Reader>,
         buffers: &mut [IoSliceMut<'_>],
         records_errors: bool,
+        replayed: Option<&Reader>,
     ) -> io::Result<usize> {
         let source = self.source.borrow();
         let source = source.as_ref().ok_or_else(source_closed)?;
@@ -408,15 +388,56 @@ impl<A> ReadLength for (usize, A) {
     }
 }
 
+/// What a journal knows of a call of the operating system.
+struct Call<M: Fn() -> usize> {
+    kind: Operation,
+    /// Returns the largest length that the call may return.
+    most: M,
+    /// Whether its errors are recorded with it. [`Registration::poll_io`] records those of its operation.
+    records_errors: bool,
+}
+
+impl Call<fn() -> usize> {
+    #[inline]
+    fn of(kind: Operation) -> Call<fn() -> usize> {
+        Call {
+            kind,
+            most: || usize::MAX,
+            records_errors: true,
+        }
+    }
+}
+
+impl<M: Fn() -> usize> Call<M> {
+    /// Returns a call that writes at most `length` bytes.
+    #[inline]
+    fn of_write(length: M) -> Call<M> {
+        Call {
+            kind: Operation::Write,
+            most: length,
+            records_errors: true,
+        }
+    }
+
+    #[inline]
+    fn without_errors(self) -> Call<M> {
+        Call {
+            records_errors: false,
+            ..self
+        }
+    }
+}
+
 /// Returns the recorded result of an operation. It is a function of its own, so that the usual path is short.
 #[cold]
 #[inline(never)]
 fn replayed_result<R: Value>(
     reader: &Reader,
-    kind: Operation,
-    source: Subject<'_>,
+    call: &Call<impl Fn() -> usize>,
+    source: &SourceName,
 ) -> io::Result<R> {
-    journal::replayed(reader, kind, source)
+    let result = journal::replayed::<R>(reader, call.kind, Subject::Source(source));
+    result.map(|value| value.at_most((call.most)()))
 }
 
 /// Returns the recorded result of a read, as [`replayed_result`] does.
@@ -428,6 +449,11 @@ fn replayed_read<R: Value + ReadLength>(
     buffers: &mut [IoSliceMut<'_>],
 ) -> io::Result<R> {
     journal::replayed_read(reader, name, buffers, R::read_length)
+}
+
+/// Returns how many bytes several buffers have.
+pub(crate) fn total_length(buffers: &[IoSlice<'_>]) -> usize {
+    buffers.iter().map(|buffer| buffer.len()).sum()
 }
 
 /// Returns what a read of `length` bytes into a buffer of `capacity` bytes reveals.
@@ -443,7 +469,7 @@ fn taken(length: usize, capacity: usize, short_read_drains: bool) -> Taken {
 
 impl<S: WriteSource> PollEvented<S> {
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(Direction::Write, cx, |source| source.write_by_ref(bytes))
+        self.poll_write_io(|| bytes.len(), cx, |source| source.write_by_ref(bytes))
     }
 
     pub(crate) fn poll_write_vectored(
@@ -451,9 +477,8 @@ impl<S: WriteSource> PollEvented<S> {
         cx: &Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_io(Direction::Write, cx, |source| {
-            source.write_vectored_by_ref(buffers)
-        })
+        let write = |source: &S| source.write_vectored_by_ref(buffers);
+        self.poll_write_io(|| total_length(buffers), cx, write)
     }
 }
 

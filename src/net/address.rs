@@ -5,12 +5,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 
 use super::error::FailedAttempt;
-use crate::blocking::try_recorded_job_with;
+use crate::blocking::{Call, try_recorded_job_at};
 use crate::event_loop::current::try_current;
 use crate::io::loop_ended;
+use crate::phases::macrotask::SourceLocation;
 use crate::promise::{self, PromiseError, TryPromise};
 
 /// Converts or resolves to one or more socket addresses.
@@ -41,20 +42,21 @@ pub trait Sealed {
 }
 
 impl Target {
-    /// Returns the first address.
-    pub(super) async fn first(self) -> io::Result<SocketAddr> {
+    /// Returns the first address, as [`resolve`](Target::resolve) does.
+    pub(super) async fn first(self, location: SourceLocation) -> io::Result<SocketAddr> {
         match self {
             Target::One(address) => Ok(address), // no list, because each datagram calls this
-            other => Ok(other.resolve().await?[0]),
+            other => Ok(other.resolve(location).await?[0]),
         }
     }
 
-    /// Returns the addresses, at least one, in the order in which they have to be tried.
-    pub(super) async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
+    /// Returns the addresses, at least one, in the order in which they have to be tried. A name is looked up
+    /// by a job of the call at `location`.
+    pub(super) async fn resolve(self, location: SourceLocation) -> io::Result<Vec<SocketAddr>> {
         let addresses = match self {
             Target::One(address) => return Ok(vec![address]),
             Target::Known(addresses) => addresses,
-            Target::Name(host, port) => match look_up(host, port).settled().await {
+            Target::Name(host, port) => match look_up(host, port, location).settled().await {
                 Ok(addresses) => addresses?,
                 Err(PromiseError::Panicked(payload)) => resume_unwind(payload.into_inner()),
                 Err(_) => return Err(loop_ended()),
@@ -99,18 +101,23 @@ pub fn lookup_host(address: impl ToSocketAddrs) -> TryPromise<Vec<SocketAddr>, i
     match address.target() {
         Ok(Target::One(address)) => promise::resolve(vec![address]),
         Ok(Target::Known(addresses)) => promise::resolve(addresses),
-        Ok(Target::Name(host, port)) => look_up(host, port),
+        Ok(Target::Name(host, port)) => look_up(host, port, Location::caller()),
         Err(error) => promise::reject(error),
     }
 }
 
-#[track_caller]
-fn look_up(host: String, port: u16) -> TryPromise<Vec<SocketAddr>, io::Error> {
+fn look_up(
+    host: String,
+    port: u16,
+    location: SourceLocation,
+) -> TryPromise<Vec<SocketAddr>, io::Error> {
+    let verb = "net::lookup_host";
+    let call = Call { verb, location };
     let state = try_current();
     if let Some(world) = state.as_ref().and_then(|state| state.world()) {
         let addresses = world.look_up(&host);
         let answer = move || in_world(host, port, addresses);
-        return try_recorded_job_with("net::lookup_host", answer, |result| result);
+        return try_recorded_job_at(call, answer);
     }
     let look_up = move || {
         let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
@@ -119,7 +126,7 @@ fn look_up(host: String, port: u16) -> TryPromise<Vec<SocketAddr>, io::Error> {
             Err(error) => Err(FailedAttempt::named("getaddrinfo", host, error).into_error()),
         }
     };
-    try_recorded_job_with("net::lookup_host", look_up, |result| result)
+    try_recorded_job_at(call, look_up)
 }
 
 /// Returns the answer of a simulated world, as the job of the real look-up does.

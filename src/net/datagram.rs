@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::kind::{Datagram, DatagramProtocol};
 use super::os::OsDatagram;
 use super::socket::Socket;
-use crate::io::{Closing, Direction, Interest};
+use crate::io::{Closing, Direction};
 
 impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// Sends a datagram to the peer to which the socket is connected.
@@ -21,7 +21,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// If the future is dropped before it resolves, the datagram was not sent.
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let send = |socket: &P::Datagram| socket.send(bytes);
-        self.source.async_io(Direction::Write, send).await
+        self.source.async_write(bytes.len(), send).await
     }
 
     /// Receives a datagram; see [`recv_from`](Socket::recv_from).
@@ -59,7 +59,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// latest call is woken.
     pub fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let send = |socket: &P::Datagram| socket.send(bytes);
-        self.source.poll_io(Direction::Write, cx, send)
+        self.source.poll_write_io(|| bytes.len(), cx, send)
     }
 
     /// Receives a datagram as [`recv`](Socket::recv) does, for `poll_*` methods: only the task of the
@@ -88,7 +88,7 @@ impl<P: DatagramProtocol> Socket<Datagram<P>> {
     /// accepts no datagram now, and those of [`send`](Socket::send).
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.source
-            .try_io(Interest::WRITABLE, |socket| socket.send(bytes))
+            .try_write_io(|| bytes.len(), |socket| socket.send(bytes))
     }
 
     /// Receives a datagram if the socket is known to be readable, without waiting.

@@ -13,7 +13,7 @@ use super::os::OsStream;
 use super::socket::Socket;
 use super::split::{OwnedReadHalf, OwnedWriteHalf, into_split};
 use crate::event_loop::state::LoopState;
-use crate::io::{Direction, Interest, WriteSource, check_loop};
+use crate::io::{Direction, WriteSource, check_loop, total_length};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
 use crate::promise::with_resolver;
 
@@ -56,13 +56,13 @@ impl<P: Protocol> Socket<Stream<P>> {
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if it accepts nothing now.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let write = |socket: &P::Stream| socket.write_by_ref(bytes);
-        self.source.try_io(Interest::WRITABLE, write)
+        self.source.try_write_io(|| bytes.len(), write)
     }
 
     /// Writes several buffers as [`try_write`](Socket::try_write) does.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let write = |socket: &P::Stream| socket.write_vectored_by_ref(buffers);
-        self.source.try_io(Interest::WRITABLE, write)
+        self.source.try_write_io(|| total_length(buffers), write)
     }
 
     /// Polls for read readiness, for `poll_*` methods: only the task of the latest call is woken,

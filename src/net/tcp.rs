@@ -281,7 +281,7 @@ impl Socket<Listener<Tcp>> {
         let (target, location) = (address.target(), Location::caller());
         async move {
             let mut failed = Vec::new();
-            for address in target?.resolve().await? {
+            for address in target?.resolve(location).await? {
                 let listening =
                     |socket: TcpSocket| socket.listen_in(state.clone(), BACKLOG, location);
                 match bind_socket(address).and_then(listening) {

@@ -2,6 +2,7 @@
 
 mod options;
 
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::Location;
@@ -17,8 +18,8 @@ use super::kind::{Datagram, DatagramProtocol, Udp};
 use super::os::{AsSocket2, OsDatagram, OsSocket};
 use super::socket::{Socket, set_ttl, set_world_ttl, ttl, world_ttl};
 use crate::event_loop::current::current;
+use crate::io::Backed;
 use crate::io::platform::{CUT_DATAGRAM_IS_ERROR, received};
-use crate::io::{Backed, Direction, Interest};
 use crate::reactor::journal::value::Value;
 use crate::reactor::world::{Options, WorldSocket};
 
@@ -88,18 +89,22 @@ impl Socket<Datagram<Udp>> {
     /// # Errors
     ///
     /// Returns a [`NetError`] that lists all attempts.
-    pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
-        let mut failed = Vec::new();
-        for address in address.target()?.resolve().await? {
-            let connect = |socket: &UdpSource| {
-                socket.either(|it| it.connect(address), |it| it.connect_datagram(address))
-            };
-            match self.source.with(connect) {
-                Ok(()) => return Ok(()),
-                Err(error) => failed.push(FailedAttempt::at("connect", address, error)),
+    #[track_caller]
+    pub fn connect(&self, address: impl ToSocketAddrs) -> impl Future<Output = io::Result<()>> {
+        let location = Location::caller();
+        async move {
+            let mut failed = Vec::new();
+            for address in address.target()?.resolve(location).await? {
+                let connect = |socket: &UdpSource| {
+                    socket.either(|it| it.connect(address), |it| it.connect_datagram(address))
+                };
+                match self.source.with(connect) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => failed.push(FailedAttempt::at("connect", address, error)),
+                }
             }
+            Err(NetError::wrap(failed))
         }
-        Err(NetError::wrap(failed))
     }
 
     /// Sends a datagram to `address`.
@@ -114,12 +119,20 @@ impl Socket<Datagram<Udp>> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it resolves, the datagram was not sent.
-    pub async fn send_to(&self, bytes: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
-        let address = address.target()?.first().await?;
-        let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
-        let failed = |error| FailedAttempt::at("send", address, error).into_error();
-        let sending = self.source.async_io(Direction::Write, send_to);
-        sending.await.map_err(failed)
+    #[track_caller]
+    pub fn send_to(
+        &self,
+        bytes: &[u8],
+        address: impl ToSocketAddrs,
+    ) -> impl Future<Output = io::Result<usize>> {
+        let location = Location::caller();
+        async move {
+            let address = address.target()?.first(location).await?;
+            let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
+            let failed = |error| FailedAttempt::at("send", address, error).into_error();
+            let sending = self.source.async_write(bytes.len(), send_to);
+            sending.await.map_err(failed)
+        }
     }
 
     /// Sends a datagram as [`send_to`](UdpSocket::send_to) does, for `poll_*` methods: only the
@@ -131,7 +144,7 @@ impl Socket<Datagram<Udp>> {
         address: SocketAddr,
     ) -> Poll<io::Result<usize>> {
         let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
-        self.source.poll_io(Direction::Write, cx, send_to)
+        self.source.poll_write_io(|| bytes.len(), cx, send_to)
     }
 
     /// Sends a datagram to `address` without waiting.
@@ -141,8 +154,8 @@ impl Socket<Datagram<Udp>> {
     /// Returns an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if the operating system
     /// accepts no datagram now, and any other error that it reports.
     pub fn try_send_to(&self, bytes: &[u8], address: SocketAddr) -> io::Result<usize> {
-        self.source
-            .try_io(Interest::WRITABLE, |socket| send_to(socket, bytes, address))
+        let send_to = |socket: &UdpSource| send_to(socket, bytes, address);
+        self.source.try_write_io(|| bytes.len(), send_to)
     }
 
     /// Receives a datagram without removing it from the queue.

@@ -385,7 +385,7 @@ impl Socket<Datagram<Unix>> {
         let path = path.as_ref();
         let address = socket2_address(path)?;
         let send = |socket: &UnixSource| send_to(socket, bytes, (path, &address));
-        self.source.poll_io(Direction::Write, cx, send)
+        self.source.poll_write_io(|| bytes.len(), cx, send)
     }
 
     /// Shuts down the read direction, the write direction, or both.

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use crate::reactor::clock::machine_now;
 pub(crate) use describe::Operation;
+use reader::Unusable;
 pub(crate) use reader::{Divergence, NO_PAYLOADS, Reader};
 pub(crate) use recorder::{Recorder, SourceName};
 pub(crate) use segments::{Segment, Segments};
@@ -165,7 +166,7 @@ pub(crate) fn replayed<T: Value>(
     operation: Operation,
     subject: Subject<'_>,
 ) -> io::Result<T> {
-    let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input);
+    let take = |mut input: Input<'_>| <io::Result<T>>::decode(&mut input).ok_or(Unusable::Type);
     let recorded = reader.call(operation, subject, take);
     recorded.unwrap_or_else(|| Err(end_of_replay()))
 }
@@ -179,15 +180,19 @@ pub(crate) fn replayed_read<T: Value>(
     length_of: impl Fn(&T) -> usize,
 ) -> io::Result<T> {
     let take = |mut input: Input<'_>| {
-        let result = <io::Result<T>>::decode(&mut input)?;
+        let result = <io::Result<T>>::decode(&mut input).ok_or(Unusable::Type)?;
         if let Ok(value) = &result {
             let length = length_of(value);
+            let capacity = buffers.iter().map(|buffer| buffer.len()).sum();
+            if length > capacity {
+                return Err(Unusable::Buffer(capacity));
+            }
             if length > 0 && input.left() == 0 {
                 reader.note_zeros();
             }
             take_contents(&mut input, buffers, length);
         }
-        Some(result)
+        Ok(result)
     };
     let recorded = reader.call(Operation::Read, Subject::Source(source), take);
     recorded.unwrap_or_else(|| Err(end_of_replay()))

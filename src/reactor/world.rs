@@ -123,7 +123,7 @@ impl WorldState {
         self.network.borrow_mut().links.choices.of(source)
     }
 
-    /// Adds a host, whose address is the next of 10.0.0.0/8.
+    /// Adds a host, whose address is the next of 10.0.0.0/8 that is free.
     pub(crate) fn add_host(&self, name: &str) -> HostId {
         let mut hosts = self.hosts.borrow_mut();
         let id = HostId(hosts.len());
@@ -140,8 +140,10 @@ impl WorldState {
             own_time: Rc::default(),
         });
         let number = u32::try_from(hosts.len()).expect("fewer hosts than addresses");
-        let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number);
-        network.add_host(vec![address.into()]);
+        let first = u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number;
+        let mut free = (first..).map(|address| IpAddr::from(Ipv4Addr::from(address)));
+        let address = free.find(|address| network.owner_of(*address).is_none());
+        network.add_host(vec![address.expect("fewer hosts than addresses")]);
         id
     }
 
@@ -169,17 +171,16 @@ impl WorldState {
         if name.eq_ignore_ascii_case("localhost") {
             return vec![Ipv4Addr::LOCALHOST.into()];
         }
-        let is_same = |host: &HostState| host.name.eq_ignore_ascii_case(name);
-        let number = self.hosts.borrow().iter().position(is_same);
-        number.map_or_else(Vec::new, |number| {
-            self.network.borrow().addresses(HostId(number)).to_vec()
+        self.host_named(name).map_or_else(Vec::new, |host| {
+            self.network.borrow().addresses(host).to_vec()
         })
     }
 
-    /// Returns the host of this name.
+    /// Returns the host of this name, which has no case.
     pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {
         let hosts = self.hosts.borrow();
-        hosts.iter().position(|host| host.name == name).map(HostId)
+        let is_same = |host: &HostState| host.name.eq_ignore_ascii_case(name);
+        hosts.iter().position(is_same).map(HostId)
     }
 
     pub(crate) fn host_count(&self) -> usize {

@@ -42,6 +42,9 @@ pub(crate) struct Signals {
     world: Option<WorldHost>,
 }
 
+/// The most arrivals of a signal in one poll phase: a damaged recording must not exhaust the memory.
+const MOST_ARRIVALS: usize = 1 << 20;
+
 type WatchedSignals = BTreeMap<SignalNumber, WatchedSignal>;
 
 /// A number whose signals the loop receives.
@@ -265,7 +268,8 @@ impl Signals {
                 journal.call(Operation::CountSignals, subject, drain)
             }
         };
-        let count = count.unwrap_or(0); // a replay that has diverged is about to end
+        // A replay that has diverged is about to end.
+        let count = count.unwrap_or(0).min(MOST_ARRIVALS);
         let mut macrotasks = Vec::new();
         if number == CHILD {
             let journal = self.journal.as_ref();

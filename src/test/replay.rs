@@ -2,6 +2,7 @@
 
 mod explore;
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -96,7 +97,8 @@ impl<T> Replayed<T> {
 pub struct Replay {
     bytes: Rc<[u8]>,
     builder: Option<Builder>,
-    lines: Vec<String>,
+    /// Made on demand: they need more memory than the file.
+    lines: OnceCell<Vec<String>>,
     damage: Option<String>,
 }
 
@@ -132,7 +134,6 @@ impl Replay {
             NotAJournal::OtherVersion(version) => ReplayErrorKind::OtherVersion(version),
             NotAJournal::Incomplete => ReplayErrorKind::Incomplete,
         })?;
-        let lines = reader.lines().collect();
         let damage = reader.damage();
         let damage = damage.map(|(offset, what)| format!("{what} (byte {offset})"));
         let builder = match reader.has_start() {
@@ -142,7 +143,7 @@ impl Replay {
         Ok(Replay {
             bytes,
             builder,
-            lines,
+            lines: OnceCell::new(),
             damage,
         })
     }
@@ -154,7 +155,11 @@ impl Replay {
 
     /// Returns the records in words, one each.
     pub fn lines(&self) -> &[String] {
-        &self.lines
+        let lines = || {
+            let reader = Reader::new(self.bytes.clone()).expect("it was opened before");
+            reader.lines().collect()
+        };
+        self.lines.get_or_init(lines)
     }
 
     /// Registers an observer of the replay, for example a
@@ -250,7 +255,7 @@ fn ended<T>(journal: &Journal, result: Result<T, RunError>) -> Result<Replayed<T
 impl fmt::Debug for Replay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replay")
-            .field("records", &self.lines.len())
+            .field("bytes", &self.bytes.len())
             .field("damage", &self.damage)
             .finish_non_exhaustive()
     }

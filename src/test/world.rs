@@ -13,6 +13,7 @@ mod trace;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::panic::Location;
 use std::rc::Rc;
@@ -258,10 +259,20 @@ impl World {
     /// Returns the host of this name, which is created by the first call.
     ///
     /// A method that needs a running host, such as [`crash`](Host::crash), panics if it has no program, which
-    /// finds a name that is misspelled.
+    /// finds a name that is misspelled. A name has no case, as in the DNS.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is an IP address, which is never looked up.
+    #[track_caller]
     pub fn host(&self, name: &str) -> Host {
         let known = self.inner.state.host_named(name);
         let id = known.unwrap_or_else(|| {
+            assert!(
+                name.parse::<IpAddr>().is_err(),
+                "{name:?} is an address, which no name of a host can be: give the host a name, and the address \
+                 with `Host::address`"
+            );
             self.inner.machines.borrow_mut().push(Machine::default());
             self.inner.state.add_host(name)
         });
@@ -286,6 +297,10 @@ impl World {
     /// A world that ends before an action is due fails, unless it
     /// [permits](WorldBuilder::permit_unfired_faults) that. It does not end while a host of
     /// [`Host::run`] is down after a crash and an action is still to come, which may restart the host.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the world has ended.
     #[track_caller]
     pub fn at(&self, at: Duration, action: impl FnOnce(&World) + 'static) {
         self.add_action(at, format!("at {at:?}"), Location::caller(), action);
@@ -298,7 +313,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Panics if the range is empty.
+    /// Panics if the range is empty, and if the world has ended.
     ///
     /// # Examples
     ///
@@ -343,6 +358,7 @@ impl World {
         self.add_action(at, when, location, action);
     }
 
+    #[track_caller]
     fn add_action(
         &self,
         at: Duration,
@@ -350,6 +366,7 @@ impl World {
         location: SourceLocation,
         action: impl FnOnce(&World) + 'static,
     ) {
+        self.refuse_if_ended();
         let number = self.inner.scripted.get();
         self.inner.scripted.set(number + 1);
         let action = Action {
@@ -358,6 +375,15 @@ impl World {
             location,
         };
         self.inner.script.borrow_mut().insert((at, number), action);
+    }
+
+    /// Panics if the world has ended, where nothing happens any more.
+    #[track_caller]
+    fn refuse_if_ended(&self) {
+        assert!(
+            self.inner.stage.get() != Stage::Ended,
+            "the world has ended, so that this would never happen: create a new one for another run"
+        );
     }
 }
 
@@ -386,7 +412,7 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// Panics if the host has a program already.
+    /// Panics if the host has a program already, and if the world has ended.
     #[track_caller]
     pub fn run<T: MainOutput + 'static>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
         self.install(machine::Waited::Yes, program)
@@ -398,7 +424,7 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// Panics if the host has a program already.
+    /// Panics if the host has a program already, and if the world has ended.
     #[track_caller]
     pub fn serve<T: MainOutput + 'static>(&self, program: impl AsyncFn() -> T + 'static) -> &Host {
         self.install(machine::Waited::No, program)
@@ -410,6 +436,7 @@ impl Host {
         waited: machine::Waited,
         program: impl AsyncFn() -> T + 'static,
     ) -> &Host {
+        self.world.refuse_if_ended();
         let program = program_of(program);
         let location = std::panic::Location::caller();
         let is_new = self.with(|machine| machine.install(waited, program, location));
@@ -448,9 +475,10 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// Panics if the host has no program.
+    /// Panics if the host has no program, and if the world has ended.
     #[track_caller]
     pub fn restart(&self) {
+        self.world.refuse_if_ended();
         self.check_program();
         if self.with(|machine| machine.restart()) {
             let state = &self.world.inner.state;

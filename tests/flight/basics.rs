@@ -188,7 +188,7 @@ fn foreign_tasks_of_other_threads() {
     assert_eq!(labels.len(), 7);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // children and pipes of Windows are not recorded
 #[test]
 fn signals_and_children() {
     use nodeloop::process::Command;

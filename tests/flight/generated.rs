@@ -298,7 +298,7 @@ impl Task {
         self.log(format!("{names:?}"));
     }
 
-    #[cfg(unix)]
+    #[cfg(unix)] // children and pipes of Windows are not recorded
     async fn system(&mut self) {
         use nodeloop::process::Command;
         use nodeloop::signal::{SignalKind, signal};

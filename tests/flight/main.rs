@@ -4,6 +4,8 @@
 mod common;
 
 mod basics;
+mod buffers;
+mod damaged;
 mod explore;
 mod failures;
 mod generated;

@@ -81,7 +81,7 @@ fn every_forgotten_operation_is_reported() {
         nodeloop::net::lookup_host("no port");
         nodeloop::try_spawn_blocking(|| Err::<(), _>("no luck"));
         let lines = first..line!();
-        #[cfg(unix)]
+        #[cfg(unix)] // a file that is opened to be read reports the error of a write elsewhere
         let lines = {
             std::fs::write(root.join("read-only"), "x").unwrap();
             let file = File::open(root.join("read-only")).await.unwrap();

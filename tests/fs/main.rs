@@ -5,7 +5,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the faults are caused by what Linux has: limits, devices
 mod faults;
 mod file;
 mod forgotten;

@@ -91,7 +91,7 @@ fn files_are_renamed_linked_and_inspected() {
     });
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // `fs::symlink` exists on Unix only
 #[test]
 fn symbolic_links_are_made_read_and_followed() {
     let _limit = limit();

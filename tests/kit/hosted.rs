@@ -173,7 +173,7 @@ fn a_message_makes_the_descriptor_of_a_waiting_host_readable() {
     drop(seen);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // Windows has no descriptors
 #[test]
 fn a_notification_without_a_message_is_consumed_by_the_next_turn() {
     let _limit = limit();
@@ -289,7 +289,7 @@ fn why_alive_names_what_keeps_the_loop_alive_and_what_does_not() {
     assert!(!event_loop.why_alive().is_alive());
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // the child is a program of Unix
 #[test]
 #[cfg_attr(miri, ignore = "Miri cannot start a process")]
 fn why_alive_agrees_with_the_loop_on_children() {

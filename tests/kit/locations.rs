@@ -167,17 +167,19 @@ fn a_panic_after_a_listener_names_its_own_line() {
     assert_line(&location, line + 6);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // the test raises a signal
 #[test]
 fn a_panic_of_a_signal_listener_names_its_line() {
     let _limit = limit();
     let mut event_loop = real_loop();
+    let kept = std::rc::Rc::new(std::cell::Cell::new(None)); // for longer than the run
+    let keep = kept.clone();
     let line = line!();
-    let location = location_of(event_loop.run_script(|| {
+    let location = location_of(event_loop.run_script(move || {
         let kind = nodeloop::signal::SignalKind::from_raw(rustix::process::Signal::WINCH.as_raw());
         let first = nodeloop::signal::on_signal(kind, || {}).unwrap();
         let second = nodeloop::signal::on_signal(kind, || throw("signal")).unwrap();
-        std::mem::forget((first, second));
+        keep.set(Some((first, second)));
         set_timeout(ms(5_000), || {}); // the panic ends the run before
         let this = rustix::process::getpid();
         rustix::process::kill_process(this, rustix::process::Signal::WINCH).unwrap();

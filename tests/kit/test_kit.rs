@@ -270,6 +270,7 @@ fn a_panic_of_the_body_fails_the_test_as_it_is() {
 #[test]
 fn a_stuck_body_fails_and_reports_what_it_waits_for() {
     let _limit = limit();
+    let keep = std::cell::Cell::new(None); // for longer than the run
     let line = line!();
     let failure = test::TestBuilder::new()
         .try_run(async |t| {
@@ -279,7 +280,7 @@ fn a_stuck_body_fails_and_reports_what_it_waits_for() {
             let (lost, kept) = promise::with_resolver::<()>();
             drop(spawn(lost));
             set_timeout(ms(5), || ()).unref();
-            std::mem::forget(kept);
+            keep.set(Some(kept));
             promise.await
         })
         .unwrap_err();

@@ -141,7 +141,7 @@ fn the_next_address_is_tried_when_one_is_refused() {
 
 /// An attempt that takes too long is cancelled; the last one has no limit.
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // 127.0.0.2 and a full backlog are as Linux has them
 fn the_next_address_is_tried_when_one_does_not_answer() {
     let _limit = limit();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

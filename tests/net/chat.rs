@@ -90,7 +90,7 @@ fn lines_go_to_everyone_and_silence_ends_a_connection() {
     });
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // the test raises a signal
 #[test]
 fn ctrl_c_says_goodbye() {
     if crate::common::process::in_own_process(ctrl_c_says_goodbye) {

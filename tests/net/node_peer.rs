@@ -189,7 +189,7 @@ fn tcp_between_nodes_and_us_prints_the_same() {
 
 /// The same over a Unix domain socket.
 #[test]
-#[cfg(unix)]
+#[cfg(unix)] // Unix sockets do not exist on Windows
 fn unix_between_nodes_and_us_prints_the_same() {
     let _limit = limit();
     if !node::is_here() {

@@ -73,7 +73,7 @@ fn errors_name_the_address() {
 
 /// The system distributes connections to all listeners of the port, and none is lost.
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // only Linux distributes connections to listeners of one port
 fn listeners_share_a_port() {
     let _limit = limit();
     const CONNECTIONS: usize = 32;
@@ -110,7 +110,7 @@ fn listeners_share_a_port() {
 
 /// The backlog is as long as Node's: no connection is dropped or has to be tried again.
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the length of the backlog is that of Linux
 fn a_burst_of_connections_waits_for_being_accepted() {
     let _limit = limit();
     if needs_system("the peer is a socket of the standard library") {
@@ -145,7 +145,7 @@ fn options_of_a_connection() {
         assert!(!stream.keepalive().unwrap());
         stream.set_ttl(11).unwrap();
         assert_eq!(stream.ttl().unwrap(), 11);
-        #[cfg(unix)]
+        #[cfg(unix)] // Windows has no descriptors
         {
             let lent = stream.descriptor().unwrap();
             let socket = socket2::SockRef::from(&lent);

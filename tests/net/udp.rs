@@ -274,7 +274,7 @@ fn a_group_receives_what_is_sent_to_it() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // only Linux distributes datagrams to sockets of one port
 fn sockets_share_a_port() {
     let _limit = limit();
     block_on(async {
@@ -333,7 +333,7 @@ fn sockets_convert_from_and_to_std() {
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(unix)] // Windows has no descriptors
 fn the_descriptor_is_lent() {
     let _limit = limit();
     if needs_system("a descriptor is borrowed") {
@@ -351,7 +351,7 @@ fn the_descriptor_is_lent() {
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(unix)] // Windows has no descriptors
 fn closing_while_the_descriptor_is_borrowed_panics() {
     let _limit = limit();
     if needs_system("a descriptor is borrowed") {

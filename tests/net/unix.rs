@@ -190,7 +190,7 @@ fn datagrams_arrive_whole_with_their_source_address() {
 
 /// What Node does with these names was recorded with `net.createServer().listen('\0x')`.
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // only Linux has abstract names
 fn a_path_that_begins_with_a_nul_byte_is_an_abstract_name() {
     let _limit = limit();
     if needs_system("the peer is a socket of the standard library") {
@@ -223,7 +223,7 @@ fn a_path_that_begins_with_a_nul_byte_is_an_abstract_name() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // only Linux has abstract names
 fn datagrams_use_abstract_names() {
     let _limit = limit();
     use std::os::linux::net::SocketAddrExt;
@@ -458,7 +458,7 @@ fn a_socket_for_datagrams_is_not_one_for_streams() {
     });
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the process id of a peer is that of Linux
 #[test]
 fn the_credentials_of_the_peer() {
     let _limit = limit();

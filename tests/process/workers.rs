@@ -370,7 +370,7 @@ fn connections_are_handed_over_to_other_loops() {
     assert_eq!(served, [0, 1, 2, 0, 1, 2, 0, 1, 2], "in turn");
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // only Linux distributes connections to listeners of one port
 #[test]
 fn loops_share_a_port() {
     let _limit = limit();

@@ -56,7 +56,7 @@ pub enum By {
     /// Which job of the pool finishes first.
     Jobs,
     /// Which event of a real socket is handled first, and when.
-    #[cfg(unix)]
+    #[cfg(unix)] // Windows has no socket pairs
     Sockets,
 }
 

@@ -34,7 +34,7 @@ fn result_of_an_old_version() {
     });
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // Windows has no socket pairs
 mod sockets {
     use std::collections::BTreeMap;
 

@@ -195,7 +195,7 @@ fn cancelled_jobs_and_unwanted_results_are_reported() {
     }
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // the test raises a signal
 #[test]
 fn the_listener_of_a_signal_is_reported() {
     assert_reported(|| {

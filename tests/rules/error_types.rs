@@ -190,7 +190,7 @@ fn no_text_is_reported_twice() {
             vec!["the program called `exit(3)`"],
         ),
     ];
-    #[cfg(unix)]
+    #[cfg(unix)] // the text is that of Unix
     let errors = {
         let spawned = nodeloop::block_on(async { nodeloop::process::Command::new("nope").spawn() });
         let text = "spawn of \"nope\": No such file or directory (os error 2); it was searched for in \

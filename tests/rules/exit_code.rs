@@ -70,6 +70,35 @@ fn an_uncaught_error_sets_the_code_to_one() {
     assert_eq!(event_loop.exit_code(), 1);
 }
 
+/// `process.exitCode = undefined`: Node ends with the code that it has without a setting.
+#[test]
+fn a_code_can_be_unset() {
+    let mut event_loop = virtual_loop();
+    let result = event_loop.run_script(|| {
+        set_exit_code(7);
+        set_exit_code(None);
+        assert_eq!(exit_code(), 0);
+    });
+    assert_eq!((result.unwrap(), event_loop.exit_code()), ((), 0));
+
+    let log = Log::new();
+    let logged = log.clone();
+    let result = event_loop.run_script(move || {
+        on_exit(move |code| {
+            set_exit_code(None);
+            logged.add(format_args!("exit {code} {}", exit_code()));
+        });
+        set_immediate(|| exit(3));
+    });
+    assert!(matches!(result, Err(RunError::Exit(0))), "{result:?}");
+
+    // The listener is called again, and the error keeps its code.
+    let result = event_loop.run_script(|| drop(set_immediate(|| throw("no"))));
+    assert!(matches!(result, Err(RunError::Uncaught(_))), "{result:?}");
+    assert_eq!(event_loop.exit_code(), 1);
+    log.assert(["exit 3 0", "exit 1 0"]);
+}
+
 /// `exit` in a listener of uncaught errors is no failure of that listener.
 #[test]
 fn a_listener_of_errors_can_exit() {

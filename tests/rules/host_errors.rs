@@ -1,5 +1,5 @@
 //! Errors that the host of an engine reports without a panic. The programs are those of `errors.rs`, with
-//! [`report_thrown`] at the end of a callback where these panic.
+//! [`fail_callback`] at the end of a callback where these panic.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use crate::common::{
     Later, Log, ms, reason_of, rejected, throw, trace, trace_with_leftovers, try_trace,
     virtual_loop,
 };
-use nodeloop::host::{report_thrown, trigger_uncaught, trigger_uncaught_rejection};
+use nodeloop::host::{fail_callback, trigger_uncaught_exception, trigger_uncaught_rejection};
 use nodeloop::time::{block_for, simulate_completion};
 use nodeloop::{
     NodeRelease, RunError, TimeoutHandle, Uncaught, UncaughtOrigin, next_tick, on_exit,
@@ -22,7 +22,7 @@ struct Value(Rc<str>);
 
 /// Reports a value, as a host does where the engine has returned an exception.
 fn raise(text: &str) {
-    report_thrown(Value(text.into()));
+    fail_callback(Value(text.into()));
 }
 
 fn value_of(error: &Uncaught) -> String {
@@ -306,7 +306,7 @@ fn a_triggered_error_does_not_let_the_callback_fail() {
         let line = log.clone();
         set_immediate(move || {
             next_tick(line.callback("tick of A"));
-            trigger_uncaught(Value("A".into()));
+            trigger_uncaught_exception(Value("A".into()));
             line.add("A goes on");
         });
         set_immediate(log.callback("B"));
@@ -321,7 +321,7 @@ fn a_triggered_error_comes_before_the_one_of_the_callback() {
         log_values(&log);
         set_immediate(move || {
             raise("callback");
-            trigger_uncaught(Value("triggered".into()));
+            trigger_uncaught_exception(Value("triggered".into()));
             log.add("returns");
         });
     })
@@ -444,7 +444,7 @@ fn declining_outside_of_a_listener_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "`host::report_thrown` was called outside of an event loop")]
+#[should_panic(expected = "`host::fail_callback` was called outside of an event loop")]
 fn an_error_outside_of_a_loop_is_refused() {
     raise("nowhere");
 }

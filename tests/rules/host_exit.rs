@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::common::{Log, ms, throw, try_trace, virtual_loop};
-use nodeloop::host::{is_stopping, report_thrown, request_exit};
+use nodeloop::host::{fail_callback, is_stopping, request_exit};
 use nodeloop::{
     RunError, exit_code, next_tick, on_before_exit, on_exit, on_uncaught, queue_microtask,
     set_exit_code, set_immediate, set_timeout, spawn,
@@ -85,7 +85,7 @@ fn the_codes_after_an_error() {
         let script = log.clone();
         let result = event_loop.run_script(move || {
             hooks(script);
-            set_timeout(ms(1), || report_thrown("no"));
+            set_timeout(ms(1), || fail_callback("no"));
         });
         assert!(result.is_err());
         format!(
@@ -102,7 +102,7 @@ fn the_codes_after_an_error() {
             on_exit(|_| unreachable!("it is not called"));
             on_uncaught(move |_| {
                 log.add("uncaught");
-                report_thrown("again");
+                fail_callback("again");
             });
         }),
         run("code 0", |log| {

@@ -6,7 +6,9 @@ use std::thread;
 
 use crate::common::limit::limit;
 use crate::common::{Log, log_uncaught, ms, real_loop, throw, trace, try_trace, virtual_loop};
-use nodeloop::host::{Operation, queue_macrotask, queue_native, report_thrown, request_exit};
+use nodeloop::host::{
+    Operation, fail_callback, queue_callback_scopes, queue_macrotask, request_exit,
+};
 use nodeloop::observe::{Event, EventContext, StepKind};
 use nodeloop::{
     AsyncLocalStorage, EventLoop, Handle, NodeRelease, RunError, next_tick, promise,
@@ -64,7 +66,7 @@ fn a_macrotask_that_fails_is_not_drained() {
         let first = log.clone();
         queue_macrotask(move || {
             next_tick(first.callback("tick of A"));
-            report_thrown("A");
+            fail_callback("A");
         });
         queue_macrotask(log.callback("B"));
     })
@@ -155,7 +157,7 @@ fn callbacks_left_at_the_end_are_dropped_in_order() {
 fn a_nested_scope_drains_nothing() {
     trace(|log| {
         let context = AsyncLocalStorage::snapshot();
-        queue_native(move |scopes| {
+        queue_callback_scopes(move |scopes| {
             scopes.run(&context, || {
                 let nested = scopes.run(&context, || {
                     log.add("nested");
@@ -185,7 +187,7 @@ fn a_nested_scope_drains_nothing() {
 fn a_drain_follows_each_outermost_scope() {
     trace(|log| {
         let context = AsyncLocalStorage::snapshot();
-        queue_native(move |scopes| {
+        queue_callback_scopes(move |scopes| {
             for name in ["a", "b"] {
                 scopes.run(&context, || {
                     log.add(name);
@@ -211,7 +213,7 @@ fn a_failed_scope_drains_nothing() {
     for panics in [false, true] {
         let fail = move |text: &'static str| match panics {
             true => throw(text),
-            false => report_thrown(text),
+            false => fail_callback(text),
         };
         let log = Log::new();
         let script = log.clone();
@@ -223,7 +225,7 @@ fn a_failed_scope_drains_nothing() {
             log_uncaught(&script);
             let context = AsyncLocalStorage::snapshot();
             set_immediate(script.callback("immediate"));
-            queue_native(move |scopes| {
+            queue_callback_scopes(move |scopes| {
                 let result = scopes.run(&context, || {
                     next_tick(script.callback("tick of A"));
                     fail("A")
@@ -253,7 +255,7 @@ fn a_scope_runs_in_its_context() {
             REQUEST.run(7, AsyncLocalStorage::snapshot),
             REQUEST.run(8, AsyncLocalStorage::snapshot),
         );
-        queue_native(move |scopes| {
+        queue_callback_scopes(move |scopes| {
             let add = |place: &str| log.add(format_args!("{place} {:?}", REQUEST.get()));
             add("native");
             scopes.run(&seven, || {
@@ -283,7 +285,7 @@ fn the_drain_of_a_scope_polls_the_main_future() {
         let (promise, resolver) = promise::with_resolver();
         let context = AsyncLocalStorage::snapshot();
         let native = log.clone();
-        queue_native(move |scopes| {
+        queue_callback_scopes(move |scopes| {
             scopes.run(&context, || resolver.resolve(()));
             native.add("native code goes on");
         });
@@ -298,7 +300,7 @@ fn the_drain_of_a_scope_polls_the_main_future() {
 fn no_scope_opens_when_the_run_is_ending() {
     let (result, log) = try_trace(|log| {
         let context = AsyncLocalStorage::snapshot();
-        queue_native(move |scopes| {
+        queue_callback_scopes(move |scopes| {
             scopes.run(&context, || request_exit(3));
             assert_eq!(
                 scopes.run(&context, || unreachable!("the run is ending")),
@@ -306,7 +308,7 @@ fn no_scope_opens_when_the_run_is_ending() {
             );
             log.add("native code goes on");
         });
-        queue_native(|_| unreachable!("the run has ended"));
+        queue_callback_scopes(|_| unreachable!("the run has ended"));
     });
     assert!(matches!(result, Err(RunError::Exit(3))), "{result:?}");
     log.assert(["native code goes on"]);
@@ -326,7 +328,7 @@ fn observers_see_scopes_and_drains_in_turn() {
     let builder = EventLoop::builder().virtual_time().observer(observer);
     let result = builder.build().unwrap().run_script(|| {
         let context = AsyncLocalStorage::snapshot();
-        queue_native(move |scopes| {
+        queue_callback_scopes(move |scopes| {
             for _ in 0..2 {
                 scopes.run(&context, || spawn(promise::ready(())).detach());
             }

@@ -254,6 +254,31 @@ fn the_source_is_dropped_with_the_loop() {
     drop(timer);
 }
 
+/// Jobs that were queued before the run begins run in its first drain, and the source stays for the next run.
+#[test]
+fn a_source_can_be_set_before_the_first_run() {
+    let log = Log::new();
+    let mut event_loop = virtual_loop();
+    let engine = event_loop.with_current(Engine::install);
+    engine.queue(log.callback("job before the run"));
+    for run in ["first", "second"] {
+        let (engine, script) = (engine.clone(), log.clone());
+        event_loop
+            .run_script(move || {
+                engine.queue(script.callback(format!("job of the {run} run")));
+                script.add(format!("{run} run"));
+            })
+            .unwrap();
+    }
+    log.assert([
+        "first run",
+        "job before the run",
+        "job of the first run",
+        "second run",
+        "job of the second run",
+    ]);
+}
+
 #[test]
 #[should_panic(expected = "has a microtask source already")]
 fn a_second_source_is_refused() {

@@ -27,20 +27,21 @@ mod intervals;
 mod listeners;
 mod main_future;
 mod main_output;
-#[cfg(unix)]
+#[cfg(unix)] // only a connect of a Unix socket fails at once
 mod panics;
-#[cfg(unix)]
+#[cfg(unix)] // only a connect of a Unix socket fails at once
 mod pending;
 mod pool;
 mod promise_api;
 mod promise_waiters;
 mod promises;
 mod reactions;
-#[cfg(unix)]
+#[cfg(unix)] // only a socket pair is readable as soon as its peer has written
 mod reactor;
 mod ready_promises;
 mod runtime_api;
 mod settled;
+mod shared_clones;
 mod task_group;
 mod timer_lists;
 mod timers;

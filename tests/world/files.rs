@@ -312,3 +312,63 @@ fn children_and_workers_are_refused() {
     });
     world.run();
 }
+
+/// The place of a job is a line of the program: that of the call or, for what a trait polls, the one that opened
+/// the file.
+#[test]
+fn every_job_is_at_a_line_of_the_program() {
+    let _limit = limit();
+    let world = World::new();
+    let places = Rc::new(RefCell::new(Vec::new()));
+    let host = world.host("h");
+    let noted = places.clone();
+    host.set_job_times(move |job| {
+        noted.borrow_mut().push(job.location);
+        Some(ms(1))
+    });
+    for number in 0..40 {
+        host.disk().write(format!("/tmp/{number}"), "").unwrap();
+    }
+    host.run(async || {
+        let mut file = File::options();
+        let mut file = file
+            .read(true)
+            .write(true)
+            .create(true)
+            .open("/tmp/file")
+            .await?;
+        file.write_all(b"text").await?;
+        file.flush().await?;
+        file.seek(std::io::SeekFrom::End(-2)).await?;
+        file.read_to_string(&mut String::new()).await?;
+        file.set_len(10).await?;
+        file.sync_all().await?;
+        file.sync_data().await?;
+        file.metadata().await?;
+        file.set_times(std::fs::FileTimes::new()).await?;
+        file.try_clone().await?;
+        #[cfg(unix)]
+        file.read_exact_at(&mut [0; 4], 0).await?;
+        let mut entries = fs::read_dir("/tmp").await?;
+        while entries.next_entry().await?.is_some() {}
+        nodeloop::net::lookup_host("h:80").await?;
+        let listener = nodeloop::net::TcpListener::bind("h:80").await?;
+        nodeloop::net::TcpStream::connect("h:80").await?;
+        let socket = nodeloop::net::UdpSocket::bind("h:80").await?;
+        socket.connect("h:80").await?;
+        socket.send_to(b"text", "h:80").await?;
+        drop(listener);
+        std::io::Result::Ok(())
+    });
+    world.run();
+    let places = places.borrow();
+    let foreign = places.iter().filter(|place| place.file() != file!());
+    assert_eq!(
+        foreign.collect::<Vec<_>>(),
+        [] as [&&std::panic::Location<'_>; 0]
+    );
+    assert!(
+        places.len() >= if cfg!(unix) { 20 } else { 19 },
+        "{places:?}"
+    );
+}

@@ -2,26 +2,28 @@
 //! and `fs_*` are those of `tests/net` and `tests/fs`, with loops that are the only host of a world.
 
 mod chat;
-#[cfg(unix)]
+#[cfg(unix)] // a world has no children on Windows
 mod children;
 mod common;
 mod durability;
+mod ends;
 mod explore;
 mod failures;
 mod faults;
 mod files;
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the same as in `tests/fs`
 #[path = "../fs/faults.rs"]
 mod fs_faults;
-#[cfg(unix)]
+#[cfg(unix)] // a simulated disk has paths of Unix
 #[path = "../fs/file.rs"]
 mod fs_file;
-#[cfg(unix)]
+#[cfg(unix)] // a simulated disk has paths of Unix
 mod fs_kit;
-#[cfg(unix)]
+#[cfg(unix)] // a simulated disk has paths of Unix
 #[path = "../fs/operations.rs"]
 mod fs_operations;
 mod hosts;
+mod misuse;
 #[path = "../net/readiness.rs"]
 mod net_readiness;
 #[path = "../net/tcp.rs"]
@@ -30,16 +32,17 @@ mod net_tcp;
 mod net_tcp_socket;
 #[path = "../net/udp.rs"]
 mod net_udp;
-#[cfg(unix)]
+#[cfg(unix)] // Unix sockets do not exist on Windows
 #[path = "../net/unix.rs"]
 mod net_unix;
 mod notes;
+mod peers;
 mod repeatable;
 mod script;
 mod signals;
 mod tcp;
 mod udp;
-#[cfg(unix)]
+#[cfg(unix)] // Unix sockets do not exist on Windows
 mod unix;
-#[cfg(windows)]
+#[cfg(windows)] // what a world refuses on Windows
 mod windows;

@@ -116,7 +116,7 @@ fn a_signal_that_would_end_the_program_fails_the_run() {
 }
 
 /// As in reality, where it may have been sent while there was a listener.
-#[cfg(unix)]
+#[cfg(unix)] // on Windows, the second one would end the program
 #[test]
 fn a_second_signal_shortly_after_the_last_listener_is_ignored() {
     let _limit = limit();
@@ -137,7 +137,7 @@ fn a_second_signal_shortly_after_the_last_listener_is_ignored() {
     notes.assert(["5ms stopping", "110ms stopped"]);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // on Windows, the crate can't name such a signal
 #[test]
 fn a_signal_that_no_program_can_listen_to_is_refused() {
     let _limit = limit();
@@ -196,7 +196,7 @@ fn a_signal_does_not_outlive_a_crash() {
     notes.assert(["0ns started", "5ms started"]);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // Windows has no such signals
 #[test]
 fn the_kinds_of_unix_keep_their_effects() {
     let _limit = limit();

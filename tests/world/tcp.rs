@@ -277,7 +277,7 @@ fn options_are_stored_and_a_descriptor_is_refused() {
         stream.set_keepalive(Some(Duration::from_secs(5)))?;
         assert!(stream.nodelay()? && stream.keepalive()?);
         assert_eq!((stream.ttl()?, stream.linger()?), (7, None));
-        #[cfg(unix)]
+        #[cfg(unix)] // Windows has no descriptors
         {
             let error = stream.descriptor().unwrap_err();
             assert!(error.to_string().contains("simulated world"), "{error}");

@@ -129,3 +129,25 @@ fn a_full_buffer_loses_datagrams() {
     world.run();
     notes.assert(["1ms 212"]);
 }
+
+#[test]
+fn a_socket_that_is_connected_to_any_address_reaches_its_own_host() {
+    let _limit = limit();
+    let body = async || {
+        let server = UdpSocket::bind("127.0.0.1:0").await?;
+        let client = UdpSocket::bind("127.0.0.1:0").await?;
+        client
+            .connect(("0.0.0.0", server.local_addr()?.port()))
+            .await?;
+        client.send(b"question").await?;
+        let mut buffer = [0; 16];
+        let (length, from) = server.recv_from(&mut buffer).await?;
+        server.send_to(&buffer[..length], from).await?;
+        let length = client.recv(&mut buffer).await?;
+        let peer = client.peer_addr()? == server.local_addr()?;
+        io::Result::Ok((buffer[..length].to_vec(), peer))
+    };
+    let real = nodeloop::block_on(body()).unwrap();
+    assert_eq!(real, (b"question".to_vec(), true));
+    assert_eq!(crate::common::block_on(body()).unwrap(), real);
+}

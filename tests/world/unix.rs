@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::rc::Rc;
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
 use nodeloop::fs;
 #[cfg(target_os = "linux")]
 use nodeloop::net::UnixSocket;
@@ -237,7 +237,7 @@ fn outcome<T: std::fmt::Debug>(result: io::Result<T>) -> String {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the behaviour is that of Linux
 #[test]
 fn ends_of_streams_are_those_of_the_system() {
     let _limit = limit();
@@ -289,7 +289,7 @@ fn ends_of_streams_are_those_of_the_system() {
     });
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the behaviour is that of Linux
 #[test]
 fn queues_and_kinds_are_those_of_the_system() {
     let _limit = limit();
@@ -323,7 +323,7 @@ fn queues_and_kinds_are_those_of_the_system() {
     });
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // the behaviour is that of Linux
 #[test]
 fn datagrams_are_those_of_the_system() {
     let _limit = limit();
@@ -355,5 +355,42 @@ fn datagrams_are_those_of_the_system() {
         outcomes.push(outcome(sender.send(b"x").await));
         outcomes.push(outcome(sender.send_to(b"x", &path).await));
         outcomes
+    });
+}
+
+/// The room of a writer is that of what its peer has not read, which is nothing once the peer is closed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_peer_that_is_closed_wakes_a_writer_whose_error_was_read() {
+    let _limit = limit();
+    assert_same(async |_| {
+        let (one, other) = UnixStream::pair().unwrap();
+        let one = Rc::new(one);
+        while (&*one).write(&[0; 4096]).now_or_never().is_some() {}
+        let writing = one.clone();
+        let writer = nodeloop::spawn(async move { outcome((&*writing).write(b"x").await) });
+        let reading = one.clone();
+        let reader = nodeloop::spawn(async move { outcome((&*reading).read(&mut [0; 8]).await) });
+        nodeloop::yield_now().await;
+        drop(other);
+        vec![outcome(one.take_error()), reader.await, writer.await]
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_of_no_bytes_leaves_the_error() {
+    let _limit = limit();
+    assert_same(async |_| {
+        let (one, other) = UnixStream::pair().unwrap();
+        (&one).write_all(b"unread").await.unwrap();
+        drop(other);
+        one.readable().await.unwrap();
+        let nothing = outcome(one.try_read(&mut []));
+        vec![
+            nothing,
+            outcome(one.try_read(&mut [0; 8])),
+            outcome(one.try_read(&mut [0; 8])),
+        ]
     });
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use boa_engine::{Context, JsObject, JsResult, JsString, JsValue};
 use nodeloop::NodeRelease;
-use nodeloop::host::report_thrown;
+use nodeloop::host::fail_callback;
 use nodeloop::time::Instant;
 
 use crate::hooks::{Jobs, Tracker};
@@ -112,7 +112,7 @@ impl Host {
             ))
         });
         if let Some(thrown) = thrown {
-            report_thrown(thrown);
+            fail_callback(thrown);
         }
     }
 

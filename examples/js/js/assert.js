@@ -10,6 +10,7 @@ class AssertionError extends Error {
     super(message === undefined ? describe(actual, expected, operator) : String(message));
     this.generatedMessage = message === undefined;
     this.code = 'ERR_ASSERTION';
+    internals.markCoded(this);
     this.actual = actual;
     this.expected = expected;
     this.operator = operator;

@@ -12,7 +12,7 @@
     'internal/inspect_layout': 'inspect_layout', 'internal/fatal': 'fatal', 'internal/modules': 'modules',
     'internal/event_target': 'event_target', 'internal/deep_equal': 'deep_equal', 'internal/globals': 'globals', 'internal/timers_legacy': 'timers_legacy', 'internal/exposed': 'exposed',
     'internal/structured_clone': 'structured_clone', 'internal/stats': 'stats',
-    'internal/rejections': 'rejections', 'internal/places': 'places', 'internal/sandbox': 'sandbox',
+    'internal/rejections': 'rejections', 'internal/stacks': 'stacks', 'internal/places': 'places', 'internal/sandbox': 'sandbox',
     'internal/virtual_clock': 'virtual_clock',
     assert: 'assert', 'assert/strict': 'assert_strict', buffer: 'buffer', child_process: 'child_process', console: 'console',
     events: 'events', fs: 'fs', 'fs/promises': 'fs_promises', module: 'module', net: 'net', os: 'os', path: 'path', perf_hooks: 'perf_hooks', process: 'process',
@@ -45,25 +45,7 @@
     return `${file}:${line}:${isShifted ? Math.max(1, column - native.wrapperLength) : column}`;
   };
 
-  // Stacks as V8 writes them: the text of the error, then the frames.
-  Error.stackTraceLimit = 10;
-  Error.prepareStackTrace = (error, frames) => {
-    let head;
-    try {
-      head = Error.prototype.toString.call(error);
-    } catch {
-      head = 'Error';
-    }
-    for (const frame of frames) {
-      const file = frame.getFileName();
-      if (file?.startsWith('node:')) continue;
-      const name = frame.getFunctionName() || '';
-      const place = frame.isNative() ? 'native' : internals.placeOf(frame);
-      head += name !== '' && name !== '<anonymous>' ? `\n    at ${name} (${place})` : `\n    at ${place}`;
-    }
-    return head;
-  };
-
+  requireBuiltin('internal/stacks');
   if (native.isVirtualTime) native.hrtime = requireBuiltin('internal/virtual_clock');
   internals.places = native.showsPlaces ? requireBuiltin('internal/places') : undefined;
 

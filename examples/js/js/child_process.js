@@ -121,6 +121,7 @@ function execFile(file, ...rest) {
 }
 
 function exec(command, ...rest) {
+  validateString(command, 'command');
   const [, options, callback] = split([undefined, ...rest]);
   return collect(spawn(command, [], { ...options, shell: options.shell ?? true }), options, command, callback);
 }
@@ -162,7 +163,7 @@ for (const start of [exec, execFile]) {
 }
 
 function fork(file) {
-  if (typeof file !== 'string') throw invalidArgType('modulePath', 'of type string', file);
+  if (typeof file !== 'string') throw invalidArgType('modulePath', 'of type string or an instance of Buffer or URL', file);
   throw withCode(Error, 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', 'child_process.fork() is not supported by this host');
 }
 

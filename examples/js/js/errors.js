@@ -1,15 +1,10 @@
 // Errors with the codes and texts of Node.
 'use strict';
 
+// An error of Node's JavaScript, whose texts have the code beside the name: `TypeError [ERR_INVALID_ARG_TYPE]: ...`.
 function withCode(Base, code, message) {
-  const error = new Base(message);
-  error.code = code;
-  decorate(error);
-  return error;
-}
-
-// Node prints the code beside the name: `TypeError [ERR_INVALID_ARG_TYPE]: ...`.
-function decorate(error) {
+  const error = plainWithCode(Base, code, message);
+  internals.markCoded(error);
   Object.defineProperty(error, 'toString', {
     value() {
       return `${this.name} [${this.code}]: ${this.message}`;
@@ -17,6 +12,12 @@ function decorate(error) {
     configurable: true,
     writable: true,
   });
+  return error;
+}
+
+// An error of Node's native code, or one whose code is not of Node's own list.
+function plainWithCode(Base, code, message) {
+  return Object.assign(new Base(message), { code });
 }
 
 // The end of the message of ERR_INVALID_ARG_TYPE.
@@ -34,13 +35,15 @@ function received(value) {
 
 function invalidArgType(name, expected, value) {
   const kind = name.includes('.') ? 'property' : 'argument';
-  return withCode(TypeError, 'ERR_INVALID_ARG_TYPE',
-    `The "${name}" ${kind} must be ${expected}.${received(value)}`);
+  const what = name.endsWith(' argument') ? name : `"${name}" ${kind}`;
+  return withCode(TypeError, 'ERR_INVALID_ARG_TYPE', `The ${what} must be ${expected}.${received(value)}`);
 }
 
 function outOfRange(name, range, value) {
+  const isLarge = Number.isInteger(value) && Math.abs(value) > 2 ** 32;
+  const shown = isLarge ? String(value).replace(/\B(?=(\d{3})+$)/g, '_') : value;
   return withCode(RangeError, 'ERR_OUT_OF_RANGE',
-    `The value of "${name}" is out of range. It must be ${range}. Received ${value}`);
+    `The value of "${name}" is out of range. It must be ${range}. Received ${shown}`);
 }
 
 function invalidArgValue(name, value, reason = 'is invalid') {
@@ -91,6 +94,7 @@ module.exports = {
   invalidArgType,
   invalidArgValue,
   outOfRange,
+  plainWithCode,
   validateAbortSignal,
   validateBoolean,
   validateFunction,

@@ -19,9 +19,6 @@ class DOMException extends Error {
     } else {
       this.#name = `${options}`;
     }
-    const head = `${this.#name}: ${message}`;
-    const frames = String(this.stack).split('\n').slice(1);
-    Object.defineProperty(this, 'stack', { value: [head, ...frames].join('\n'), configurable: true, writable: true });
   }
 
   get name() {
@@ -401,7 +398,8 @@ class AbortSignal extends EventTarget {
 
   static timeout(delay) {
     if (typeof delay !== 'number') throw invalidArgType('delay', 'of type number', delay);
-    if (!Number.isInteger(delay) || delay < 0) throw outOfRange('delay', 'an integer >= 0', delay);
+    if (!Number.isInteger(delay)) throw outOfRange('delay', 'an integer', delay);
+    if (delay < 0 || delay > 4294967295) throw outOfRange('delay', '>= 0 && <= 4294967295', delay);
     const signal = new AbortSignal(allowed);
     const reference = new WeakRef(signal);
     setTimeout(() => {
@@ -428,6 +426,10 @@ class AbortSignal extends EventTarget {
     return result;
   }
 
+  static isSignal(value) {
+    return typeof value === 'object' && value !== null && #aborted in value;
+  }
+
   static _end(signal, reason) {
     if (signal.#aborted) return;
     signal.#aborted = true;
@@ -442,6 +444,9 @@ class AbortSignal extends EventTarget {
   }
 }
 const endSignal = AbortSignal._end;
+const { isSignal } = AbortSignal;
+delete AbortSignal.isSignal;
+brand(AbortSignal, isSignal);
 Object.defineProperty(AbortSignal, '_end', { enumerable: false });
 defineEventHandler(AbortSignal.prototype, 'abort');
 Object.defineProperty(AbortSignal.prototype, Symbol.toStringTag, { value: 'AbortSignal', configurable: true });

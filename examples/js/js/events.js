@@ -40,11 +40,11 @@ Object.defineProperty(EventEmitter, 'defaultMaxListeners', {
 
 function checkCount(count, name) {
   validateNumber(count, name);
-  if (!(count >= 0)) throw outOfRange(name, 'a non-negative number', count);
+  if (!(count >= 0)) throw outOfRange(name, '>= 0', count);
 }
 
 EventEmitter.prototype.setMaxListeners = function setMaxListeners(count) {
-  checkCount(count, 'n');
+  checkCount(count, 'setMaxListeners');
   this._maxListeners = count;
   return this;
 };
@@ -385,7 +385,7 @@ EventEmitter.getMaxListeners = (emitter) => {
   return targetLimits.get(emitter) ?? (emitter instanceof AbortSignal ? 0 : defaultMaxListeners);
 };
 EventEmitter.setMaxListeners = (count = defaultMaxListeners, ...targets) => {
-  checkCount(count, 'n');
+  checkCount(count, 'setMaxListeners');
   if (targets.length === 0) defaultMaxListeners = count;
   for (const target of targets) {
     if (typeof target?.setMaxListeners === 'function') target.setMaxListeners(count);

@@ -5,7 +5,7 @@ const { inspect } = require('internal/inspect');
 
 // The line of the program that an error comes from, with a mark under the column.
 function excerpt(error) {
-  const frame = /\(?((?:\/|[A-Za-z]:)[^():\n]*):(\d+):(\d+)\)?/.exec(String(error?.stack ?? ''));
+  const frame = /\(?((?:\/|[A-Za-z]:|\[(?:eval|stdin)\])[^():\n]*):(\d+):(\d+)\)?/.exec(String(error?.stack ?? ''));
   if (frame === null) return '';
   const [, file, line, column] = frame;
   const text = internals.sourceLine(file, Number(line));

@@ -163,9 +163,6 @@ function improveName(stack, error, className) {
   if (className !== named && !text.includes(className) && text.startsWith(named)) {
     text = /^\w*Error$/.test(named) && /^[A-Z]/.test(className) ? className + text.slice(named.length) : text;
   }
-  if (typeof error.code === 'string' && /^ERR_/.test(error.code) && !Object.hasOwn(error, 'stack') && !text.includes(`[${error.code}]`)) {
-    text = text.replace(/^(\w+): /, `$1 [${error.code}]: `);
-  }
   return text;
 }
 

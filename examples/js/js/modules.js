@@ -3,7 +3,7 @@
 'use strict';
 
 const path = require('path');
-const { invalidArgType, validateString, withCode } = require('internal/errors');
+const { invalidArgType, invalidArgValue, plainWithCode, validateString, withCode } = require('internal/errors');
 
 const cache = Object.create(null);
 const sources = new Map(); // by file, for the excerpts of fatal errors
@@ -107,7 +107,7 @@ function nodeModulesFrom(directory) {
 }
 
 function resolve(id, parent) {
-  if (id === '') throw withCode(TypeError, 'ERR_INVALID_ARG_VALUE', "The argument 'id' must be a non-empty string. Received ''");
+  if (id === '') throw invalidArgValue('id', id, 'must be a non-empty string');
   const file = find(id, parent?.path ?? native.cwd());
   if (file === undefined) throw notFound(id, parent);
   return file;
@@ -129,7 +129,7 @@ function notFound(id, parent) {
   const stack = [];
   for (let at = parent; at; at = at.parent) stack.push(at.filename);
   const tail = stack.length > 0 ? `\nRequire stack:\n- ${stack.join('\n- ')}` : '';
-  const error = withCode(Error, 'MODULE_NOT_FOUND', `Cannot find module '${id}'${tail}`);
+  const error = plainWithCode(Error, 'MODULE_NOT_FOUND', `Cannot find module '${id}'${tail}`);
   error.requireStack = stack;
   return error;
 }
@@ -174,21 +174,22 @@ function asDirectory(directory) {
   return asFile(path.join(directory, 'index'));
 }
 
-// Runs the text of the option `--eval`, as a script with the variables of a module.
-function runText(text) {
-  const module = new Module(path.join(native.cwd(), '[eval]'), undefined);
-  const variables = { require: makeRequire(module), module, exports: module.exports, __filename: '[eval]', __dirname: '.' };
+// Runs the text of the option `--eval`, or that of standard input, as a script with the variables of a module.
+function runText(text, name) {
+  sources.set(name, text);
+  const module = new Module(path.join(native.cwd(), name), undefined);
+  const variables = { require: makeRequire(module), module, exports: module.exports, __filename: name, __dirname: '.' };
   for (const [name, value] of Object.entries(variables)) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
   }
-  const result = (0, eval)(text); // eslint-disable-line no-eval
+  const result = native.script(withoutShebang(text), name);
   if (native.isPrinted) console.log(result);
 }
 
 // Runs the main script, or starts the main module. The exit code is 13 if a module never ends.
 function runMain(script) {
   if (native.evaluated !== undefined) {
-    runText(native.evaluated);
+    runText(native.evaluated, native.evaluatedName);
     return;
   }
   const file = resolve(path.resolve(script), undefined);
@@ -238,13 +239,18 @@ process.getBuiltinModule = (id) => {
 };
 
 internals.sourceLine = (file, line) => sources.get(file)?.split('\n')[line - 1];
-internals.createRequire = (file) => makeRequire(new Module(String(file).replace(/^file:\/\//, ''), undefined));
+internals.createRequire = (file) => {
+  const text = typeof file === 'object' && file !== null && typeof file.href === 'string' ? file.href : file;
+  if (typeof text !== 'string' || !(path.isAbsolute(text) || text.startsWith('file://'))) {
+    throw invalidArgValue('filename', file, 'must be a file URL object, file URL string, or absolute path string');
+  }
+  return makeRequire(new Module(text.replace(/^file:\/\//, ''), undefined));
+};
 
 internals.resolveFrom = (base, id) => {
   if (isBuiltin(id)) return id;
   if (id.startsWith('node:')) throw unknownBuiltin(id);
-  // The engine names the text of `--eval` as its own.
-  const importer = path.isAbsolute(base) ? base : path.join(native.cwd(), '[eval]');
+  const importer = path.resolve(native.cwd(), base); // that of a text has no directory
   const name = id.replace(/^file:\/\//, '');
   const file = find(name, path.dirname(importer));
   if (file === undefined) throw notFoundByImport(name, importer);

@@ -32,8 +32,9 @@ function join(...paths) {
 
 function resolve(...paths) {
   let resolved = '';
-  for (const path of paths.reverse()) {
-    validateString(path, 'paths');
+  for (let at = paths.length - 1; at >= 0; at -= 1) {
+    const path = paths[at];
+    validateString(path, `paths[${at}]`);
     if (path === '') continue;
     resolved = resolved === '' ? path : `${path}/${resolved}`;
     if (path.startsWith('/')) break;
@@ -89,6 +90,8 @@ function format({ root = '', dir, base, name = '', ext = '' }) {
 }
 
 function relative(from, to) {
+  validateString(from, 'from');
+  validateString(to, 'to');
   const source = resolve(from).split('/').filter(Boolean);
   const target = resolve(to).split('/').filter(Boolean);
   let same = 0;

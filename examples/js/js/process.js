@@ -12,7 +12,7 @@ const process = Object.create(Object.create(EventEmitter.prototype, {
 EventEmitter.call(process);
 
 const { release } = native;
-const versions = { 20: 'v20.20.2', 22: 'v22.23.3', 24: 'v24.21.0', 26: 'v26.10.0' };
+const versions = { 20: 'v20.20.2', 22: 'v22.23.3', 24: 'v24.21.0', 26: 'v26.12.1' };
 const startedAt = native.hrtime();
 // The variable may have the option and its mode as two words.
 const nodeOptions = native.nodeOptions.replace(/(--unhandled-rejections)\s+/g, '$1=');
@@ -245,9 +245,6 @@ function asError(reason) {
       shortText(reason)}".`);
   error.code = 'ERR_UNHANDLED_REJECTION';
   error.name = 'UnhandledPromiseRejection';
-  // Made before the error had its name.
-  const frames = String(error.stack).split('\n').slice(1);
-  Object.defineProperty(error, 'stack', { value: [String(error), ...frames].join('\n'), writable: true, configurable: true });
   return error;
 }
 
@@ -361,7 +358,7 @@ process.umask = (mask) => {
 };
 process.getActiveResourcesInfo = () => [...(internals.activeRequests?.() ?? []), ...internals.timers.activeResources()];
 process.binding = (name) => {
-  throw withCode(Error, 'ERR_INVALID_MODULE', `No such module: ${name}`);
+  throw new Error(`No such module: ${name}`);
 };
 process.kill = () => {
   throw withCode(Error, 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', 'process.kill() is not supported by this host');

@@ -2,7 +2,7 @@
 'use strict';
 
 const kinds = require('internal/inspect_kinds');
-const { withCode } = require('internal/errors');
+const { plainWithCode, withCode } = require('internal/errors');
 
 function failure(value) {
   const { DOMException } = require('internal/event_target');
@@ -84,8 +84,14 @@ function checkOptions(options) {
   }
 }
 
+function missingArgument() {
+  const text = 'The value argument must be specified';
+  if (native.release < 22) return plainWithCode(TypeError, 'ERR_MISSING_ARGS', text);
+  return withCode(TypeError, 'ERR_MISSING_ARGS', `The "${text}" argument must be specified`);
+}
+
 module.exports = function structuredClone(value, options) {
-  if (arguments.length === 0) throw withCode(TypeError, 'ERR_MISSING_ARGS', 'The "value" argument must be specified');
+  if (arguments.length === 0) throw missingArgument();
   checkOptions(options);
   const copies = new Map();
   const copy = clone(value, copies);

@@ -4,7 +4,7 @@
 const { inspect, format, formatWithOptions } = require('internal/inspect');
 const kinds = require('internal/inspect_kinds');
 const { isDeepStrictEqual } = require('internal/deep_equal');
-const { invalidArgType, validateFunction, withCode } = require('internal/errors');
+const { invalidArgType, plainWithCode, validateFunction, withCode } = require('internal/errors');
 
 require('buffer');
 
@@ -13,7 +13,7 @@ const custom = Symbol.for('nodejs.util.promisify.custom');
 function promisify(original) {
   validateFunction(original, 'original');
   if (original[custom]) {
-    validateFunction(original[custom], 'The "util.promisify.custom" property');
+    validateFunction(original[custom], 'util.promisify.custom');
     return original[custom];
   }
   function promisified(...args) {
@@ -96,7 +96,9 @@ class TextDecoder {
   decode(data = new Uint8Array(0)) {
     const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
     const text = native.decode(internals.binary(bytes), this.#fatal);
-    if (text === undefined) throw withCode(TypeError, 'ERR_ENCODING_INVALID_ENCODED_DATA', 'The encoded data was not valid for encoding utf-8');
+    if (text === undefined) {
+      throw plainWithCode(TypeError, 'ERR_ENCODING_INVALID_ENCODED_DATA', 'The encoded data was not valid for encoding utf-8');
+    }
     return this.#keepsMark ? text : text.replace(/^\ufeff/, '');
   }
 }

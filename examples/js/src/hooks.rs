@@ -1,6 +1,6 @@
 //! The hooks of the loop: the engine's jobs, its exceptions, and the end of the run.
 
-use nodeloop::host::{MicrotaskSource, report_thrown, set_microtask_source};
+use nodeloop::host::{MicrotaskSource, fail_callback, set_microtask_source};
 use rquickjs::Function;
 
 use crate::host::{Host, Thrown, thrown};
@@ -67,7 +67,7 @@ impl Jobs {
         match host.places.of_job(|| host.runtime.execute_pending_job()) {
             Ok(had_job) => had_job,
             Err(job) => {
-                report_thrown(job.0.with(|ctx| thrown(&ctx))); // R54
+                fail_callback(job.0.with(|ctx| thrown(&ctx))); // R54
                 true
             }
         }

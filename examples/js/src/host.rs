@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use nodeloop::NodeRelease;
-use nodeloop::host::report_thrown;
+use nodeloop::host::fail_callback;
 use nodeloop::recording::Recording;
 use nodeloop::time::Instant;
 use rquickjs::function::IntoArgs;
@@ -44,10 +44,40 @@ pub struct Options {
     pub places: bool,
     /// The release whose order the loop has.
     pub node: NodeRelease,
-    /// The text to run in place of the script, and whether its value is printed.
-    pub evaluated: Option<(String, bool)>,
+    /// The text to run in place of a file.
+    pub evaluated: Option<Text>,
     /// The options of Node that the run has.
     pub node_flags: Vec<String>,
+}
+
+/// A script that is in no file.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// The script.
+    pub script: String,
+    /// Where it is from.
+    pub origin: TextOrigin,
+}
+
+/// Where a [`Text`] is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextOrigin {
+    /// The option `--eval`.
+    Eval,
+    /// The option `--print`, which also prints the value of the script.
+    Print,
+    /// Standard input.
+    Stdin,
+}
+
+impl TextOrigin {
+    /// Returns the name of the script, as Node has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            TextOrigin::Eval | TextOrigin::Print => "[eval]",
+            TextOrigin::Stdin => "[stdin]",
+        }
+    }
 }
 
 impl Options {
@@ -216,7 +246,7 @@ impl Host {
             result.err().map(|_| thrown(&ctx))
         });
         if let Some(thrown) = thrown {
-            report_thrown(thrown);
+            fail_callback(thrown);
         }
     }
 }

@@ -20,12 +20,13 @@ mod timers;
 
 use std::rc::Rc;
 
+use nodeloop::host::queue_macrotask;
 use nodeloop::recording::Recording;
-use nodeloop::{EntryMode, EventLoop};
+use nodeloop::{EntryMode, EventLoop, next_tick};
 use rquickjs::{Function, Object};
 
 use crate::host::Host;
-pub use crate::host::Options;
+pub use crate::host::{Options, Text, TextOrigin};
 use crate::sandbox::Sandbox;
 pub use crate::sandbox::{Bound, Bounds, Ended, MARK, Program, Watch};
 
@@ -124,7 +125,13 @@ fn start(host: &'static Host) {
         sandbox.prepare(host);
     }
     places::install(host);
-    host.enter(|entries| &entries.main, (host.options.script.as_str(),));
+    let run = move || host.enter(|entries| &entries.main, (host.options.script.as_str(),));
+    let text = host.options.evaluated.as_ref();
+    match text.is_some_and(|text| text.origin == TextOrigin::Stdin) {
+        // Node runs it at the end of the stream, in a tick of the poll phase.
+        true => queue_macrotask(move || next_tick(run)),
+        false => run(),
+    }
 }
 
 fn fail(message: &str) -> ! {

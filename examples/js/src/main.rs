@@ -1,19 +1,25 @@
 //! `nodeloop-js FILE ARGUMENTS`: runs a script as `node FILE ARGUMENTS` does.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::exit;
 
 use nodeloop::NodeRelease;
-use nodeloop_js::Options;
+use nodeloop_js::{Options, Text, TextOrigin};
 
 const USAGE: &str = "usage: nodeloop-js [OPTIONS] FILE [ARGUMENTS]
+       nodeloop-js [OPTIONS] - [ARGUMENTS]             runs the script from standard input
+       nodeloop-js [OPTIONS] --eval TEXT [ARGUMENTS]
 
   --node 20|22|24|26   the release of Node whose order the loop has (24)
   --virtual-time       waiting takes no time
   --html PAGE          writes a page that replays the run
   --trace FILE         writes a trace of the run, for Perfetto
-  -e, --eval TEXT      runs the text in place of a file; -p also prints its value
+  -e, --eval TEXT      runs the text in place of a file
+  -p, --print TEXT     the same, and prints the value of the text
   --places             reports name the lines of the script, which takes time
+  -v, --version        prints the version of Node whose order the loop has
+  -h, --help           prints this
 
 and, as Node has them, --expose-gc, --expose-internals, --no-warnings, --no-deprecation, --throw-deprecation, --trace-warnings,
 --trace-deprecation, --trace-uncaught and --unhandled-rejections=MODE";
@@ -94,6 +100,7 @@ fn options() -> Result<Options, String> {
         node_flags: Vec::new(),
     };
     check_environment()?;
+    let mut prints_version = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let (name, given) = split(&argument);
@@ -112,19 +119,30 @@ fn options() -> Result<Options, String> {
                 options.node =
                     release.ok_or(format!("there is no release {major}: use 20, 22, 24 or 26"))?;
             }
-            "-e" | "--eval" => options.evaluated = Some((value()?, false)),
-            "-p" | "-pe" | "--print" => options.evaluated = Some((value()?, true)),
+            "-e" | "--eval" => options.evaluated = Some(text(value()?, TextOrigin::Eval)),
+            "-p" | "-pe" | "--print" => {
+                options.evaluated = Some(text(value()?, TextOrigin::Print));
+            }
+            "-v" | "--version" => prints_version = true,
+            "-" if options.evaluated.is_none() && !prints_version => {
+                options.evaluated = Some(text(read_stdin()?, TextOrigin::Stdin));
+                options.arguments = [argument].into_iter().chain(arguments).collect();
+                return Ok(options);
+            }
             REJECTIONS => options.node_flags.push(rejections(&value()?)?),
             "-h" | "--help" => {
                 println!("Runs a script as Node does.\n\n{USAGE}");
                 exit(0);
             }
             flag if FLAGS.contains(&flag) => options.node_flags.push(flag.to_owned()),
-            unknown if unknown.starts_with('-') => {
+            unknown if unknown.starts_with('-') && unknown != "-" => {
                 return Err(format!("unknown option: {unknown}"));
             }
             first => {
                 options.arguments = arguments.collect();
+                if prints_version {
+                    break;
+                }
                 // The text takes the place of the file.
                 match options.evaluated {
                     Some(_) => options.arguments.insert(0, first.to_owned()),
@@ -134,8 +152,22 @@ fn options() -> Result<Options, String> {
             }
         }
     }
+    if prints_version {
+        options.evaluated = Some(text("process.version".to_owned(), TextOrigin::Print));
+    }
     match options.evaluated {
         Some(_) => Ok(options),
         None => Err("a file is missing".to_owned()),
     }
+}
+
+fn text(script: String, origin: TextOrigin) -> Text {
+    Text { script, origin }
+}
+
+fn read_stdin() -> Result<String, String> {
+    let mut script = Vec::new();
+    let read = io::stdin().read_to_end(&mut script);
+    read.map_err(|error| format!("standard input could not be read: {error}"))?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
 }

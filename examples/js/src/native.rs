@@ -8,11 +8,11 @@ use nodeloop::time;
 use rquickjs::context::EvalOptions;
 use rquickjs::function::IntoJsFunc;
 use rquickjs::promise::PromiseState;
-use rquickjs::{ArrayBuffer, Ctx, Function, IntoJs, Object, Promise, Result, Value};
+use rquickjs::{ArrayBuffer, Ctx, FromJs, Function, IntoJs, Object, Promise, Result, Value};
 
 use crate::HOST_FAILED;
 use crate::files;
-use crate::host::Host;
+use crate::host::{Host, TextOrigin};
 use crate::modules;
 use crate::operations::bytes_of;
 use crate::places;
@@ -28,6 +28,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>, host: &Host) -> Result<Object<'js>> {
     places::functions(&native)?;
     native.set("sync", Function::new(ctx.clone(), files::sync)?)?;
     native.set("job", Function::new(ctx.clone(), files::job)?)?;
+    native.set("script", Function::new(ctx.clone(), script)?)?;
     native.set("runModule", Function::new(ctx.clone(), modules::run)?)?;
     if let Some(sandbox) = &host.sandbox {
         sandbox.define(&native)?;
@@ -41,9 +42,10 @@ fn facts<'js>(ctx: &Ctx<'js>, native: &Object<'js>, host: &Host) -> Result<()> {
     let program = program.to_string_lossy().into_owned();
     let mut arguments = vec![program.clone()];
     match &options.evaluated {
-        Some((text, is_printed)) => {
-            native.set("evaluated", text.as_str())?;
-            native.set("isPrinted", *is_printed)?;
+        Some(text) => {
+            native.set("evaluated", text.script.as_str())?;
+            native.set("evaluatedName", text.origin.name())?;
+            native.set("isPrinted", text.origin == TextOrigin::Print)?;
         }
         None => arguments.push(options.script.clone()),
     }
@@ -243,8 +245,13 @@ fn compile<'js>(ctx: Ctx<'js>, text: String, file: String) -> Result<Function<'j
 /// What precedes the text of a CommonJS module. The columns of its first line count from the end of it.
 const WRAPPER: &str = "(function (exports, require, module, __filename, __dirname) {";
 
+/// Runs a script that is in no file, and returns its value.
+fn script<'js>(ctx: Ctx<'js>, text: String, name: String) -> Result<Value<'js>> {
+    evaluate(&ctx, text, &name)
+}
+
 /// Evaluates a script that is not strict by itself.
-pub(crate) fn evaluate<'js>(ctx: &Ctx<'js>, text: String, file: &str) -> Result<Function<'js>> {
+pub(crate) fn evaluate<'js, V: FromJs<'js>>(ctx: &Ctx<'js>, text: String, file: &str) -> Result<V> {
     let mut options = EvalOptions::default();
     options.strict = false;
     options.filename = Some(file.to_owned());

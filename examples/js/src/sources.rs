@@ -31,6 +31,7 @@ pub(crate) fn source(name: &str) -> Option<&'static str> {
         "process" => include_str!("../js/process.js"),
         "rejections" => include_str!("../js/rejections.js"),
         "sandbox" => include_str!("../js/sandbox.js"),
+        "stacks" => include_str!("../js/stacks.js"),
         "stats" => include_str!("../js/stats.js"),
         "structured_clone" => include_str!("../js/structured_clone.js"),
         "timers" => include_str!("../js/timers.js"),

@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::fs::job::job;
+use crate::fs::job::{Call, job_at};
 use crate::fs::read_buffer::ReadBuffer;
 use crate::promise::SharedPromise;
 use crate::reactor::journal::value::Value;
@@ -67,7 +67,7 @@ impl Progress {
     /// Submits the job of an operation. `store` stores its result.
     pub(super) fn start<R: Value + Send + 'static>(
         &self,
-        (operation, verb): (Operation, &'static str),
+        (operation, call): (Operation, Call<'static>),
         work: impl FnOnce() -> R + Send + 'static,
         store: impl FnOnce(&mut State, R) + 'static,
     ) {
@@ -76,7 +76,7 @@ impl Progress {
             "two operations of a file run at once: wait for `poll_idle` first"
         );
         let progress = self.clone();
-        let done = job(verb, work, move |result| {
+        let done = job_at(call, work, move |result| {
             progress.with(|state| store(state, result));
         });
         self.with(|state| state.running = Some((operation, done.shared())));

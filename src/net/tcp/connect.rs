@@ -145,7 +145,7 @@ impl ConnectOptions {
     ) -> impl FusedFuture<Output = io::Result<TcpStream>> + use<A> {
         let target = address.target();
         async move {
-            let addresses = target?.resolve().await?;
+            let addresses = target?.resolve(location).await?;
             self.try_each(&state, &self.to_attempt(addresses), location)
                 .await
         }

@@ -118,7 +118,7 @@ impl UdpOptions {
         let target = address.target();
         async move {
             let mut failed = Vec::new();
-            for address in target?.resolve().await? {
+            for address in target?.resolve(location).await? {
                 let socket = match state.world() {
                     Some(host) => self.world_socket(host, address).map(Backed::World),
                     None => {

@@ -336,7 +336,7 @@ impl Reader {
         &self,
         operation: Operation,
         subject: Subject<'_>,
-        take: impl FnOnce(Input<'_>) -> Option<T>,
+        take: impl FnOnce(Input<'_>) -> Result<T, Unusable>,
     ) -> Option<T> {
         let program = || describe::of_program(operation, subject, self);
         let recorded_subject = self.recorded_subject(operation, subject);
@@ -355,12 +355,14 @@ impl Reader {
             return None;
         }
         let bytes = self.result_bytes(result);
-        let result = take(Input::new(&bytes));
-        if result.is_none() {
-            self.next.set(self.next.get() - 1);
-            self.diverge(format!("{}, with a result of another type", program()));
-            return None;
-        }
+        let result = match take(Input::new(&bytes)) {
+            Ok(result) => Some(result),
+            Err(unusable) => {
+                self.next.set(self.next.get() - 1);
+                self.diverge(format!("{}, {unusable}", program()));
+                return None;
+            }
+        };
         if operation == Operation::Register
             && bytes.first() == Some(&0)
             && let Subject::Place(location) = subject
@@ -499,6 +501,22 @@ impl Reader {
     pub(super) fn program_source(&self, number: u64) -> Option<SourceLocation> {
         let number = usize::try_from(number).ok()?;
         self.program_sources.borrow().get(number).copied()
+    }
+}
+
+/// Why the program can't receive a recorded result.
+pub(super) enum Unusable {
+    Type,
+    /// The program reads into a buffer of this length, which is shorter than what was read.
+    Buffer(usize),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unusable::Type => f.write_str("with a result of another type"),
+            Unusable::Buffer(length) => write!(f, "into a buffer of {length} bytes"),
+        }
     }
 }
 

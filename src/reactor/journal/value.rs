@@ -135,6 +135,12 @@ pub trait Value: Sized {
         None
     }
 
+    /// Returns the value, or `most` if it is a larger length.
+    fn at_most(self, most: usize) -> Self {
+        let _ = most;
+        self
+    }
+
     fn encode(&self, out: &mut Output);
     fn decode(input: &mut Input<'_>) -> Option<Self>;
 }
@@ -200,6 +206,10 @@ impl Value for i32 {
 impl Value for usize {
     fn as_number(&self) -> Option<u64> {
         Some(*self as u64)
+    }
+
+    fn at_most(self, most: usize) -> usize {
+        self.min(most)
     }
 
     fn encode(&self, out: &mut Output) {

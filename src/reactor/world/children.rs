@@ -68,7 +68,7 @@ impl SimulatedChild {
     #[track_caller]
     pub fn sleep(mut self, duration: Duration) -> SimulatedChild {
         self.check_runs();
-        self.at += duration;
+        self.at = self.at.saturating_add(duration);
         self
     }
 
@@ -205,7 +205,7 @@ impl Network {
         children.children.insert(child, running);
         for (after, step) in script.steps {
             let step = ChildStep { host, child, step };
-            self.add_event(now + after, Event::Child(step));
+            self.add_event(now.saturating_add(after), Event::Child(step));
         }
         Ok((child, ends))
     }

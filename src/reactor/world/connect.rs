@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::HostId;
-use super::address::Address;
+use super::address::{Address, loopback};
 use super::errors::Errno;
 use super::network::{Event, Network, Role, SocketId};
 use super::stream::{Listener, Segment, Stream, StreamState};
@@ -350,14 +350,4 @@ impl Network {
             self.close_stream(id);
         }
     }
-}
-
-/// Returns the loopback address for an unspecified one, which names the own host.
-fn loopback(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        ip if !ip.is_unspecified() => return address,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    SocketAddr::new(ip, address.port())
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use super::HostId;
-use super::address::Address;
+use super::address::{Address, loopback};
 use super::errors::Errno;
 use super::network::{Event, Network, Packet, Role, SocketId};
 use crate::reactor::registrations::Readiness;
@@ -43,6 +43,7 @@ impl Network {
 
     /// Sets the peer of a socket, and the local address from which it reaches the peer.
     pub(super) fn connect_datagram(&mut self, id: SocketId, to: SocketAddr) -> Result<(), Errno> {
+        let to = loopback(to);
         let socket = self.socket(id)?;
         let (host, local) = (socket.host, socket.local.as_ref().and_then(Address::inet));
         if let Some(local) = local.filter(|local| local.ip().is_unspecified()) {

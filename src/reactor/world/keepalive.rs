@@ -26,7 +26,7 @@ impl Network {
         let is_connected = stream.state == StreamState::Connected;
         old.into_iter().for_each(|key| self.remove_event(key));
         if let Some(idle) = idle.filter(|_| is_connected) {
-            let key = self.add_event(self.now + idle, Event::KeepAlive(id));
+            let key = self.add_event(self.now.saturating_add(idle), Event::KeepAlive(id));
             if let Some(stream) = self.stream(id) {
                 stream.keepalive = Some(key);
             }

@@ -67,7 +67,8 @@ impl Links {
     /// Returns how long a packet that is sent at `now` may take, without its own transport.
     pub(crate) fn longest(&self, direction: Direction, now: Duration) -> Duration {
         let busy_until = self.busy_until.get(&direction).copied().unwrap_or_default();
-        *self.link(direction).latency.end() + busy_until.saturating_sub(now)
+        let latency = *self.link(direction).latency.end();
+        latency.saturating_add(busy_until.saturating_sub(now))
     }
 
     /// Changes the link in one direction.
@@ -120,7 +121,9 @@ impl Links {
         };
         let busy_until = self.busy_until.entry(direction).or_default();
         let nanos = (bytes as u64).saturating_mul(1_000_000_000) / bandwidth.max(1);
-        *busy_until = now.max(*busy_until) + Duration::from_nanos(nanos);
+        *busy_until = now
+            .max(*busy_until)
+            .saturating_add(Duration::from_nanos(nanos));
         busy_until.saturating_add(latency)
     }
 
@@ -156,7 +159,10 @@ impl Links {
         let is_doubled = happens(duplication, faults, "arrived twice");
         if happens(reordering, faults, "was overtaken") {
             // Later than a packet that is sent next and takes as long as any.
-            arrivals[0] += longest.max(Duration::from_millis(1)) + Duration::from_micros(1);
+            let more = longest.max(Duration::from_millis(1));
+            arrivals[0] = arrivals[0]
+                .saturating_add(more)
+                .saturating_add(Duration::from_micros(1));
         }
         if is_doubled {
             arrivals.push(self.arrival(direction, now, bytes));

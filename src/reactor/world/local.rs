@@ -275,9 +275,8 @@ impl Network {
         let longest = stream.incoming.len().min(buffer.len());
         if longest == 0 {
             return match stream.error.take() {
-                _ if buffer.is_empty() => Ok(0),
                 Some(error) => Err(error),
-                None if stream.is_read_shut => Ok(0),
+                None if stream.is_read_shut || buffer.is_empty() => Ok(0),
                 None => Err(Errno::WouldBlock),
             };
         }
@@ -401,6 +400,7 @@ impl Network {
                 let is_reset = stream.is_queued || !stream.incoming.is_empty();
                 if let Some(peer) = self.local_stream(stream.peer) {
                     peer.shut(true, true);
+                    peer.unread = 0; // dropped
                     peer.error = is_reset.then_some(Errno::ConnectionReset);
                     self.mark(stream.peer);
                 }

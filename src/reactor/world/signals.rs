@@ -58,7 +58,7 @@ impl Network {
         let now = self.now;
         let signals = &mut self.host(host).signals;
         let since = signals.ignored_since.get(&number);
-        let is_ignored = since.is_some_and(|since| now < *since + in_flight);
+        let is_ignored = since.is_some_and(|since| now < since.saturating_add(in_flight));
         signals.deliver(number) || is_ignored
     }
 }

@@ -56,7 +56,10 @@ impl Network {
             let travels = stream.last_arrival.saturating_sub(now);
             let back = self.links.longest(direction, now);
             let wait = (RETRY_AFTER * (1 << retries.min(12))).min(LONGEST_RETRY);
-            let due = now + travels + back + wait;
+            let due = now
+                .saturating_add(travels)
+                .saturating_add(back)
+                .saturating_add(wait);
             let key = self.add_event(due, Event::Retry(id));
             if let Some(stream) = self.stream(id) {
                 stream.retry = Some(key);

@@ -51,7 +51,13 @@ impl WorldBuilder {
     }
 
     /// Sets how many bytes per second a link transports in each direction; without a limit by default.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `bytes_per_second` is 0.
+    #[track_caller]
     pub fn bandwidth(mut self, bytes_per_second: u64) -> WorldBuilder {
+        check_bandwidth(Some(bytes_per_second));
         self.link.bandwidth = Some(bytes_per_second);
         self
     }
@@ -144,6 +150,14 @@ fn check_range(latency: &RangeInclusive<Duration>) {
     assert!(
         latency.start() <= latency.end(),
         "the range of latencies is empty: its start must not be after its end"
+    );
+}
+
+#[track_caller]
+fn check_bandwidth(bytes_per_second: Option<u64>) {
+    assert!(
+        bytes_per_second != Some(0),
+        "the bandwidth is 0: pass the number of bytes per second, or separate hosts by `World::partition`"
     );
 }
 
@@ -256,9 +270,10 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Panics like [`partition`](World::partition).
+    /// Panics like [`partition`](World::partition), and if `bytes_per_second` is 0.
     #[track_caller]
     pub fn set_bandwidth(&self, one: &str, other: &str, bytes_per_second: Option<u64>) {
+        check_bandwidth(bytes_per_second);
         self.change_links(one, other, |link| link.bandwidth = bytes_per_second);
     }
 
@@ -318,9 +333,26 @@ impl World {
 /// Addresses and faults of one host.
 impl Host {
     /// Adds an address, which the host has besides that of 10.0.0.0/8.
+    ///
+    /// # Panics
+    ///
+    /// Panics if another host has the address, and if it is a loopback, multicast or unspecified one.
+    #[track_caller]
     pub fn address(&self, address: IpAddr) -> &Host {
+        assert!(
+            !(address.is_loopback() || address.is_multicast() || address.is_unspecified()),
+            "{address} is no address of one host: pass another one"
+        );
         let state = &self.world.inner.state;
-        state.with_network(|network| network.add_address(self.id, address));
+        let owner = state.with_network(|network| network.owner_of(address));
+        match owner.filter(|owner| *owner != self.id) {
+            Some(owner) => panic!(
+                "host \"{}\" has the address {address} already: give each host addresses of its own",
+                self.world.inner.name(owner)
+            ),
+            None if owner.is_some() => {}
+            None => state.with_network(|network| network.add_address(self.id, address)),
+        }
         self
     }
 

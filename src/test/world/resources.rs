@@ -44,6 +44,7 @@ impl Host {
     /// # Panics
     ///
     /// Panics if the range is empty.
+    #[track_caller]
     pub fn set_job_duration(&self, range: RangeInclusive<Duration>) -> &Host {
         assert!(
             range.start() <= range.end(),

@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::super::log::short;
+use super::super::report::refuse_loop;
 use super::failure::Failure;
 use super::machine::{Machine, Power, Running};
 use super::{Inner, Stage, World};
-use crate::event_loop::current::try_current;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::PromiseError;
 use crate::reactor::world::{HostId, OnSpawn, Source, WorldHost};
@@ -25,7 +25,8 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Panics if a program fails, with its own panic or with the text of its error; if no program can
+    /// Panics if a program fails, with its own panic or with the text of its error; if it calls
+    /// [`exit`](crate::exit) with another code than 0, or a listener of its end panics; if no program can
     /// continue, with a report of what each waits for; if a program always has something to do, such as an
     /// immediate that queues the next one, so that no time passes for 100,000 rounds; if the limit of
     /// virtual time is exceeded; if there is no program of `Host::run`; if an action of the script or a
@@ -46,7 +47,7 @@ impl World {
 
     #[track_caller]
     fn begin(&self) {
-        refuse_loop();
+        refuse_loop("World::run");
         match self.inner.stage.replace(Stage::Running) {
             Stage::New => {}
             Stage::Running => {
@@ -164,20 +165,16 @@ impl World {
         result: Result<(), RunError>,
     ) -> Result<(), Failure> {
         let name = self.inner.name(id);
-        let has_ended = match result {
-            Ok(()) => match running.outcome() {
-                None => false,
-                Some(Ok(Ok(()))) => running.is_idle(),
-                Some(_) => true,
-            },
+        let has_exited = match result.and_then(|()| running.has_ended()) {
+            Ok(false) => {
+                self.inner
+                    .with(id, |machine| machine.running = Some(running));
+                return Ok(());
+            }
+            Ok(true) => false,
             Err(RunError::Exit(0)) => true,
             Err(error) => return Err(Failure::of_loop(&name, error)),
         };
-        if !has_ended {
-            self.inner
-                .with(id, |machine| machine.running = Some(running));
-            return Ok(());
-        }
         match running.outcome.take() {
             Some(Ok(Err(error))) => {
                 let text = format!("the program of host \"{name}\" has failed: {error}");
@@ -189,20 +186,14 @@ impl World {
             }
             _ => {}
         }
-        running.emit_exit();
+        // `exit` has called the listeners itself.
+        match running.emit_exit(has_exited) {
+            Ok(()) | Err(RunError::Exit(0)) => {}
+            Err(error) => return Err(Failure::of_loop(&name, error)),
+        }
         self.inner.with(id, Machine::end);
         Ok(())
     }
-}
-
-/// Panics inside of an event loop.
-#[track_caller]
-pub(super) fn refuse_loop() {
-    assert!(
-        try_current().is_none(),
-        "`World::run` was called inside of an event loop: a world has loops of its own; call it from a \
-         plain `#[test]`"
-    );
 }
 
 impl Running {
@@ -229,26 +220,33 @@ impl Running {
         self.event_loop.turn().map(drop)
     }
 
-    /// Returns whether nothing keeps the loop alive, even after the `before_exit` listeners (R2).
+    /// Returns whether the program has failed, or has finished and nothing keeps the loop alive, even after
+    /// the `before_exit` listeners (R2).
     #[track_caller]
-    fn is_idle(&mut self) -> bool {
-        if self.event_loop.state().is_alive() {
-            return false;
+    fn has_ended(&mut self) -> Result<bool, RunError> {
+        let has_failed = match self.outcome() {
+            None => return Ok(false),
+            Some(outcome) => !matches!(outcome, Ok(Ok(()))),
+        };
+        if has_failed || self.event_loop.state().is_alive() {
+            return Ok(has_failed);
         }
         let before_exit = |event_loop: &mut EventLoop| event_loop.runner().emit_before_exit();
-        let called = self.event_loop.hosted("World::run", before_exit);
-        called.is_err() || !self.event_loop.state().is_alive()
+        self.event_loop.hosted("World::run", before_exit)?;
+        Ok(!self.event_loop.state().is_alive())
     }
 
-    /// Calls the `exit` listeners (R9).
+    /// Calls the `exit` listeners (R9), unless the program `has_exited`.
     #[track_caller]
-    fn emit_exit(&mut self) {
+    fn emit_exit(&mut self, has_exited: bool) -> Result<(), RunError> {
+        if has_exited {
+            return Ok(());
+        }
         let emit = |event_loop: &mut EventLoop| {
             let runner = event_loop.runner();
             runner.emit_exit(runner.final_exit_code());
         };
-        // An error in a listener changes only the code.
-        let _ = self.event_loop.hosted("World::run", emit);
+        self.event_loop.hosted("World::run", emit)
     }
 }
 
@@ -317,12 +315,19 @@ impl Inner {
         };
         self.state.with_network(|network| network.start(id));
 
-        let event_loop = self.loop_settings(id).host_of_world(self.host(id)).build();
+        let event_loop = self
+            .loop_settings(id)
+            .host_of_world(self.host(id))
+            .build_unhosted();
         let event_loop = event_loop.map_err(|error| {
             Failure::Text(format!("the loop of a host could not be built: {error}"))
         })?;
         match Running::start(event_loop, &program, location) {
             Ok(running) => world.after(id, running, Ok(())),
+            Err(RunError::Exit(0)) => {
+                self.with(id, Machine::end);
+                Ok(())
+            }
             Err(error) => Err(Failure::of_loop(&self.name(id), error)),
         }
     }

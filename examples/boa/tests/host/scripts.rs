@@ -32,6 +32,20 @@ fn scripts_of_order_bugs_print_what_node_printed() {
     }
 }
 
+#[test]
+fn an_import_is_rejected() {
+    let script =
+        std::env::temp_dir().join(format!("nodeloop-boa-{}-import.js", std::process::id()));
+    let text = "import('./none.mjs').catch((error) => console.log(error instanceof TypeError));\n\
+                process.on('exit', (code) => console.log('exit', code));\n";
+    fs::write(&script, text).unwrap();
+    let output = host(&[path(&script)]);
+    fs::remove_file(&script).unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(printed, "true\nexit 0\n", "{errors}");
+}
+
 /// Compares the scripts of a folder, and returns their number. A script that is known to differ must do so.
 fn compare(folder: &str, options: &[&str]) -> usize {
     let mut compared = 0;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Script, errors_of, host, run, text_of};
+use super::{Script, errors_of, host, node_20, run, run_with_stdin, text_of};
 
 #[test]
 fn a_missing_file_is_reported_as_node_does() {
@@ -139,6 +139,77 @@ fn a_text_receives_all_arguments() {
     let printed = "console.log(process.argv.slice(1))";
     let output = host(&["-e", printed, "a", "b", "--c"]);
     assert_eq!(text_of(&output), "[ 'a', 'b', '--c' ]\nexit code 0\n");
+}
+
+const HOST: &str = env!("CARGO_BIN_EXE_nodeloop-js");
+
+#[test]
+fn a_script_may_come_from_standard_input() {
+    let script = "#!/usr/bin/env node\n\
+        console.log(process.argv.slice(1), __filename, __dirname, require.main === module);\n\
+        setTimeout(() => console.log('timeout'));\n\
+        setImmediate(() => console.log('immediate'));\n\
+        for (const end = Date.now() + 5; Date.now() < end;);\n\
+        Promise.resolve().then(() => console.log('promise'));\n\
+        process.nextTick(() => console.log('tick'));\n\
+        console.log(require('path').basename('a/b'));\n";
+    // Node runs it in the poll phase, so its immediate comes first.
+    let expected = "[ '-', 'a', '--node', '-' ] [stdin] . false\n\
+        b\ntick\npromise\nimmediate\ntimeout\nexit code 0\n";
+    let arguments = ["-", "a", "--node", "-"];
+    if let Some(node) = node_20() {
+        let printed = run_with_stdin(node, &arguments, script);
+        assert_eq!(text_of(&printed), expected, "{}", errors_of(&printed));
+    }
+    for options in [&["--virtual-time"][..], &["--node", "20"]] {
+        let printed = run_with_stdin(HOST, &[options, &arguments].concat(), script);
+        assert_eq!(text_of(&printed), expected, "{}", errors_of(&printed));
+    }
+}
+
+#[test]
+fn an_error_of_a_text_shows_its_line() {
+    let script = "let x = 1;\nthrow new Error('bad');\n";
+    let shown_as = |name: &str, output| {
+        let errors = errors_of(&output);
+        let shown = format!("{name}:2\nthrow new Error('bad');\n");
+        assert!(errors.starts_with(&shown), "{errors}");
+        assert!(errors.contains(&format!(" at {name}:2:")), "{errors}");
+        assert_eq!(output.status.code(), Some(1));
+    };
+    shown_as("[stdin]", run_with_stdin(HOST, &["-"], script));
+    shown_as("[eval]", host(&["-e", script]));
+}
+
+/// With `--eval`, a hyphen is an argument, and nothing is read.
+#[test]
+fn a_hyphen_after_a_text_is_an_argument() {
+    let arguments = ["-e", "console.log(process.argv.slice(1))", "-", "a"];
+    let output = run_with_stdin(HOST, &arguments, "console.log('from standard input')");
+    assert_eq!(text_of(&output), "[ '-', 'a' ]\nexit code 0\n");
+}
+
+#[test]
+fn the_version_is_that_of_the_node_whose_order_the_loop_has() {
+    for release in ["20", "22", "24", "26"] {
+        let output = host(&["--node", release, "-p", "process.version"]);
+        let version = text_of(&output);
+        assert!(version.starts_with(&format!("v{release}.")), "{version}");
+        for arguments in [
+            &["--node", release, "--version"][..],
+            &["-v", "--node", release, "script.js"],
+            &["-v", "--node", release, "-e", "console.log(1)"],
+        ] {
+            assert_eq!(text_of(&host(arguments)), version, "{arguments:?}");
+        }
+    }
+    let output = host(&["--version"]);
+    assert_eq!(text_of(&output), "v24.21.0\nexit code 0\n");
+    assert_eq!(host(&["--version", "--unknown"]).status.code(), Some(9));
+    if let Some(node) = node_20() {
+        let version = text_of(&run(node, &["--version"], &[]));
+        assert_eq!(text_of(&host(&["--node=20", "-v"])), version);
+    }
 }
 
 #[test]

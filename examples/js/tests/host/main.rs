@@ -5,7 +5,7 @@ mod command_line;
 mod messages;
 mod scripts;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,10 +17,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a program to its end. One that does not end is killed, and the test fails.
 fn run(program: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let program = program.as_ref();
-    let mut command = Command::new(program);
-    command.args(arguments).env_remove("NODE_OPTIONS");
+    let mut command = Command::new(program.as_ref());
+    command.env_remove("NODE_OPTIONS");
     command.envs(environment.iter().copied());
+    output_of(command, program.as_ref(), arguments)
+}
+
+fn output_of(mut command: Command, program: &Path, arguments: &[&str]) -> Output {
+    command.args(arguments);
     nodeloop::block_on(async {
         let output = time::timeout(LIMIT, command.output()).await;
         let output =
@@ -32,6 +36,27 @@ fn run(program: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, &str
 /// Runs the host.
 fn host(arguments: &[&str]) -> Output {
     run(env!("CARGO_BIN_EXE_nodeloop-js"), arguments, &[])
+}
+
+/// Runs a program with `text` on its standard input.
+fn run_with_stdin(program: &str, arguments: &[&str], text: &str) -> Output {
+    let input = Script::new("stdin.js", text);
+    let mut command = Command::new(program);
+    command.env_remove("NODE_OPTIONS");
+    command.stdin(File::open(input.path()).unwrap());
+    output_of(command, Path::new(program), arguments)
+}
+
+/// The program `node`, if it is one of the release that the recordings are from.
+fn node_20() -> Option<&'static str> {
+    let version = std::process::Command::new("node").arg("--version").output();
+    match version {
+        Ok(output) if output.stdout.starts_with(b"v20.") => Some("node"),
+        _ => {
+            println!("skipped: there is no Node 20 to compare the recordings with");
+            None
+        }
+    }
 }
 
 /// What a test compares: standard output, then the exit code.

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{host, path, run, tests, text_of};
+use super::{host, node_20, path, run, tests, text_of};
 
 #[test]
 fn ordinary_scripts_print_what_node_prints() {
@@ -18,6 +18,23 @@ fn scripts_of_order_bugs_print_what_node_prints() {
     // They block the thread with loops that read the clock, which moves on virtual time, too.
     compare("order_bugs", &[]);
     compare("order_bugs", &["--virtual-time"]);
+}
+
+/// From Node 22 on, one of these errors has another text. The texts are what those releases print.
+#[test]
+fn errors_have_the_codes_and_texts_of_each_release() {
+    let script = tests().join("scripts/coded_errors.js");
+    let of_20 = fs::read_to_string(script.with_extension("js.out")).unwrap();
+    let text = "The value argument must be specified";
+    let changed = of_20.replace(
+        &format!("  TypeError: {text}"),
+        &format!("  TypeError [ERR_MISSING_ARGS]: The \"{text}\" argument must be specified"),
+    );
+    assert_ne!(of_20, changed);
+    for release in ["22", "24", "26"] {
+        let output = host(&["--virtual-time", "--node", release, path(&script)]);
+        assert_eq!(text_of(&output), changed, "{release}");
+    }
 }
 
 fn compare(folder: &str, options: &[&str]) {
@@ -80,16 +97,4 @@ fn scripts(folder: &str) -> Vec<PathBuf> {
         scripts.len()
     );
     scripts
-}
-
-/// The program `node`, if it is one of the release that the recordings are from.
-fn node_20() -> Option<&'static str> {
-    let version = std::process::Command::new("node").arg("--version").output();
-    match version {
-        Ok(output) if output.stdout.starts_with(b"v20.") => Some("node"),
-        _ => {
-            println!("skipped: there is no Node 20 to compare the recordings with");
-            None
-        }
-    }
 }
