@@ -10,6 +10,16 @@ set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 seconds=${1:-60}
 shift || true
+if ! [[ $seconds =~ ^[1-9][0-9]*$ ]]; then
+  echo "$seconds is no number of seconds for each target"
+  exit 2
+fi
+for target in "$@"; do
+  if [ ! -e "fuzz_targets/$target.rs" ]; then
+    echo "there is no target $target; there are: $(basename -s .rs -a fuzz_targets/*.rs | xargs)"
+    exit 2
+  fi
+done
 
 if ! command -v c++ >/dev/null; then
   sudo=""

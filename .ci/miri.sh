@@ -95,6 +95,7 @@ every_test() {
 }
 
 install
+mkdir -p target
 case ${1:-quick} in
   quick) miri rules promises:: timer_lists:: reactions:: settled:: wakers:: ;;
   long)
@@ -108,5 +109,11 @@ case ${1:-quick} in
     done
     exit "$failures"
     ;;
-  *) miri "$@" ;;
+  *)
+    miri "$@" | tee target/miri.log
+    if ! grep -q '^test .* \.\.\. ' target/miri.log; then
+      echo "no test has run: no name of a test of $1 contains ${*:2}"
+      exit 1
+    fi
+    ;;
 esac

@@ -5,11 +5,18 @@
 #
 #   .ci/sanitizers.sh                      # both, the quick selection
 #   .ci/sanitizers.sh thread               # one of them
-#   .ci/sanitizers.sh address udp:: tcp::  # the tests whose names contain one of these
+#   .ci/sanitizers.sh address udp:: tcp::  # of one, the tests whose names contain one of these
 #   NODELOOP_ALL=1 .ci/sanitizers.sh       # every binary: the long form
 #   NODELOOP_BINARIES="rules net" .ci/sanitizers.sh address   # these binaries
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case ${1:-} in
+  "" | thread | address) ;;
+  *)
+    echo "$1 is no sanitizer: the first argument is thread or address, the others are parts of the names of tests"
+    exit 2
+    ;;
+esac
 
 target=x86_64-unknown-linux-gnu
 log=target/tmp/sanitizers.log
@@ -106,6 +113,10 @@ check() {
     passed=$((passed + $(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$log" | tail -1)))
   done
   printf '\n%s sanitizer: %d tests passed, no report\n' "$sanitizer" "$passed"
+  if [ "$passed" -eq 0 ]; then
+    echo "no test has run: no name contains $*"
+    return 1
+  fi
 }
 
 install
@@ -116,8 +127,8 @@ export TSAN_OPTIONS="suppressions=$suppressions ${TSAN_OPTIONS:-}"
 export ASAN_OPTIONS="detect_leaks=1 detect_stack_use_after_return=0 ${ASAN_OPTIONS:-}"
 case ${1:-} in
   thread | address) check "$@" ;;
-  *)
-    check thread "$@"
-    check address "$@"
+  "")
+    check thread
+    check address
     ;;
 esac

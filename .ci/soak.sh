@@ -6,6 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-60}
+if ! [[ $seconds =~ ^[1-9][0-9]*$ ]]; then
+  echo "$seconds is no number of seconds"
+  exit 2
+fi
 form=()
 [ "${2:-quick}" = full ] || form=(--quick)
 

@@ -7,12 +7,16 @@ mod codec;
 pub(crate) mod pool;
 
 use std::any::Any;
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::blocking::pool::{Job, JobCodec, JobId, JobWork};
+use crate::async_local::context::AsyncContext;
+use crate::blocking::pool::{
+    Completion, Job, JobCodec, JobId, JobResult, JobType, JobWork, Submission,
+};
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::Reason;
@@ -51,7 +55,8 @@ use codec::{Codec, Encoded, Opaque};
 /// Panics if called outside of an event loop.
 #[track_caller]
 pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Promise<T> {
-    job_with("spawn_blocking", job, |value| value)
+    let state = submit::<_, _, Opaque, _>(Call::of("spawn_blocking"), no_reason, job, Rc::clone);
+    Promise::new(state)
 }
 
 /// Runs a job that can fail on a thread of the loop's worker pool.
@@ -75,54 +80,33 @@ pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'stati
 pub fn try_spawn_blocking<T: Send + 'static, E: Reason + Send>(
     job: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> TryPromise<T, E> {
-    try_job_with("try_spawn_blocking", job, |result| result)
+    let state = submit::<_, _, Opaque, _>(Call::of("try_spawn_blocking"), error_of, job, Rc::clone);
+    TryPromise::new(state)
 }
 
-/// Runs a job as [`spawn_blocking`] does, and converts its result into the value of the promise.
-///
-/// `finish` converts on the loop's thread, in the macrotask of the completion, and must not call
-/// user code. `verb` names the public function in the panic outside of a loop.
-#[track_caller]
-pub(crate) fn job_with<R: Send + 'static, T: 'static>(
-    verb: &str,
-    work: impl FnOnce() -> R + Send + 'static,
-    finish: impl FnOnce(R) -> T + 'static,
-) -> Promise<T> {
-    Promise::new(submit::<_, _, Opaque>(
-        Call::of(verb),
-        no_reason,
-        work,
-        finish,
-    ))
-}
-
-/// Runs a job as [`job_with`] does. Its result is recorded by a loop with a journal.
+/// Runs a job as [`recorded_job_at`] does.
 #[track_caller]
 pub(crate) fn recorded_job_with<R: Value + Send + 'static, T: 'static>(
     verb: &str,
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
-    Promise::new(submit::<_, _, Encoded>(
-        Call::of(verb),
-        no_reason,
-        work,
-        finish,
-    ))
+    recorded_job_at(Call::of(verb), work, finish)
 }
 
-/// Runs a job as [`try_spawn_blocking`] does, and converts its result as [`job_with`] does.
+/// Runs a job as [`try_spawn_blocking`] does, and converts its result as [`job_at`] does.
 #[track_caller]
 pub(crate) fn try_job_with<R: Send + 'static, T: 'static, E: Reason>(
     verb: &str,
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> Result<T, E> + 'static,
 ) -> TryPromise<T, E> {
-    TryPromise::new(submit::<_, _, Opaque>(
+    let done = |state: &_| Finishing::new(state, finish);
+    TryPromise::new(submit::<_, _, Opaque, _>(
         Call::of(verb),
         error_of,
         work,
-        finish,
+        done,
     ))
 }
 
@@ -133,33 +117,55 @@ pub(crate) fn try_recorded_job_with<R: Value + Send + 'static, T: 'static, E: Re
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> Result<T, E> + 'static,
 ) -> TryPromise<T, E> {
-    TryPromise::new(submit::<_, _, Encoded>(
+    let done = |state: &_| Finishing::new(state, finish);
+    TryPromise::new(submit::<_, _, Encoded, _>(
         Call::of(verb),
         error_of,
         work,
-        finish,
+        done,
     ))
 }
 
-/// Runs a job as [`job_with`] does, for a call that the program has made before.
+/// Runs a job as [`try_recorded_job_with`] does. Its result is the value of the promise.
+#[track_caller]
+pub(crate) fn try_recorded_job<T: 'static, E: Reason>(
+    verb: &str,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> TryPromise<T, E>
+where
+    Result<T, E>: Value + Send,
+{
+    try_recorded_job_at(Call::of(verb), work)
+}
+
+/// Runs a job as [`spawn_blocking`] does, and converts its result into the value of the promise. The
+/// program may have made the call before.
+///
+/// `finish` converts on the loop's thread, in the macrotask of the completion, and must not call
+/// user code.
+#[track_caller]
 pub(crate) fn job_at<R: Send + 'static, T: 'static>(
     call: Call<'_>,
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
-    Promise::new(submit::<_, _, Opaque>(call, no_reason, work, finish))
+    let done = |state: &_| Finishing::new(state, finish);
+    Promise::new(submit::<_, _, Opaque, _>(call, no_reason, work, done))
 }
 
-/// Runs a job as [`recorded_job_with`] does, for a call that the program has made before.
+/// Runs a job as [`job_at`] does. Its result is recorded by a loop with a journal.
+#[track_caller]
 pub(crate) fn recorded_job_at<R: Value + Send + 'static, T: 'static>(
     call: Call<'_>,
     work: impl FnOnce() -> R + Send + 'static,
     finish: impl FnOnce(R) -> T + 'static,
 ) -> Promise<T> {
-    Promise::new(submit::<_, _, Encoded>(call, no_reason, work, finish))
+    let done = |state: &_| Finishing::new(state, finish);
+    Promise::new(submit::<_, _, Encoded, _>(call, no_reason, work, done))
 }
 
-/// Runs a job as [`try_recorded_job_with`] does, for a call that the program has made before.
+/// Runs a job as [`try_recorded_job`] does, for a call that the program has made before.
+#[track_caller]
 pub(crate) fn try_recorded_job_at<T: 'static, E: Reason>(
     call: Call<'_>,
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
@@ -167,12 +173,12 @@ pub(crate) fn try_recorded_job_at<T: 'static, E: Reason>(
 where
     Result<T, E>: Value + Send,
 {
-    TryPromise::new(submit::<_, _, Encoded>(call, error_of, work, |it| it))
+    TryPromise::new(submit::<_, _, Encoded, _>(call, error_of, work, Rc::clone))
 }
 
 /// The call of the program that submits a job.
 pub(crate) struct Call<'a> {
-    /// Names the public function.
+    /// Names the public function, in the panic outside of a loop.
     pub(crate) verb: &'a str,
     pub(crate) location: SourceLocation,
 }
@@ -185,43 +191,67 @@ impl Call<'_> {
     }
 }
 
+/// Submits a job and returns the state of its promise. `done` makes what the job completes: the promise
+/// itself, or a [`Finishing`].
 #[track_caller]
-fn submit<R: Send + 'static, O: 'static, C: Codec<R>>(
+fn submit<R: Send + 'static, O: 'static, C: Codec<R>, D: Completion + 'static>(
     call: Call<'_>,
     reason_of: ReasonOf<O>,
     work: impl FnOnce() -> R + Send + 'static,
-    finish: impl FnOnce(R) -> O + 'static,
+    done: impl FnOnce(&Rc<State<O>>) -> Rc<D>,
 ) -> Rc<State<O>> {
-    let owner = current(call.verb);
-    let state = State::new(owner.clone(), call.location, reason_of);
+    let state = State::new(current(call.verb), call.location, reason_of);
+    let owner = state.owner();
     if !owner.is_open() {
         state.settle(Err(PromiseError::Aborted));
         return state;
     }
-    let guard = AbortedIfDropped {
-        state: state.clone(),
-    };
-    let (job, value_of) = erase::<_, _, C>(work);
-    let done = move || {
-        let result = guard.state.owner().pool.take_result();
-        let outcome = result.map_err(PromiseError::of_panic);
-        let outcome = outcome.map(|job| finish(value_of(job)));
-        guard.state.settle(outcome);
-    };
-    let id = owner.submit_job(job, Box::new(done), call.location);
+    let job = submission::<_, _, C>(work, done(&state));
+    let id = owner.submit_job(job, call.location);
     state.settled_by.set(SettledBy::Job(id));
     state
 }
 
-/// Settles the promise as aborted if the callback of the job is dropped without being called: the
-/// loop has ended, or the job was removed from the queue.
-struct AbortedIfDropped<T: 'static> {
-    state: Rc<State<T>>,
+/// The value of the job is that of the promise.
+impl<O: 'static> Completion for State<O> {
+    fn complete(self: Rc<Self>, result: JobResult, job_type: &JobType) {
+        let outcome = result.map_err(PromiseError::of_panic);
+        self.settle(outcome.map(|job| job_type.value_of(job)));
+    }
+
+    fn abandon(self: Rc<Self>) {
+        self.settle(Err(PromiseError::Aborted)); // no effect if it has settled
+    }
 }
 
-impl<T: 'static> Drop for AbortedIfDropped<T> {
-    fn drop(&mut self) {
-        self.state.settle(Err(PromiseError::Aborted)); // no effect if it has settled
+/// A promise whose value is made of that of a job.
+struct Finishing<R, O: 'static, F> {
+    state: Rc<State<O>>,
+    finish: Cell<Option<F>>,
+    job: PhantomData<fn(R)>,
+}
+
+impl<R, O: 'static, F> Finishing<R, O, F> {
+    fn new(state: &Rc<State<O>>, finish: F) -> Rc<Finishing<R, O, F>> {
+        Rc::new(Finishing {
+            state: state.clone(),
+            finish: Cell::new(Some(finish)),
+            job: PhantomData,
+        })
+    }
+}
+
+impl<R: 'static, O, F: FnOnce(R) -> O> Completion for Finishing<R, O, F> {
+    fn complete(self: Rc<Self>, result: JobResult, job_type: &JobType) {
+        let outcome = result.map_err(PromiseError::of_panic);
+        if let Some(finish) = self.finish.take() {
+            let outcome = outcome.map(|job| finish(job_type.value_of(job)));
+            self.state.settle(outcome);
+        }
+    }
+
+    fn abandon(self: Rc<Self>) {
+        self.state.clone().abandon();
     }
 }
 
@@ -245,21 +275,38 @@ pub fn queue_work<T: Send + 'static>(
     if !state.is_open() {
         return QueuedWork { state, id: None };
     }
-    let (context, owner) = (state.context.get(), state.clone());
-    let (job, value_of) = erase::<_, _, Opaque>(job);
-    let done = move || {
-        let result = owner.pool.take_result();
-        owner.context.set(context);
-        match result {
-            Ok(job) => done(value_of(job)),
-            Err(payload) => resume_unwind(payload),
-        }
+    let done = (state.clone(), state.context.get(), done);
+    let done = Callback {
+        done: Cell::new(Some(done)),
+        job: PhantomData,
     };
-    let id = state.submit_job(job, Box::new(done), Location::caller());
+    let job = submission::<_, _, Opaque>(job, Rc::new(done));
+    let id = state.submit_job(job, Location::caller());
     QueuedWork {
         state,
         id: Some(id),
     }
+}
+
+/// The callback of [`queue_work`], with its loop and the async context in which it runs.
+struct Callback<T, D> {
+    done: Cell<Option<(Rc<LoopState>, AsyncContext, D)>>,
+    job: PhantomData<fn(T)>,
+}
+
+impl<T: 'static, D: FnOnce(T)> Completion for Callback<T, D> {
+    fn complete(self: Rc<Self>, result: JobResult, job_type: &JobType) {
+        let Some((owner, context, done)) = self.done.take() else {
+            return;
+        };
+        owner.context.set(context);
+        match result {
+            Ok(job) => done(job_type.value_of(job)),
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+
+    fn abandon(self: Rc<Self>) {}
 }
 
 /// A handle to the job of [`queue_work`].
@@ -305,9 +352,14 @@ impl std::fmt::Debug for QueuedWork {
 
 /// A job and its value, in one allocation that goes to the thread and comes back.
 struct TypedJob<W, R, C> {
-    work: Option<W>,
-    value: Option<R>,
+    stage: Stage<W, R>,
     codec: PhantomData<fn() -> C>,
+}
+
+enum Stage<W, R> {
+    Waiting(W),
+    Running,
+    Finished(R),
 }
 
 impl<W, R, C> Job for TypedJob<W, R, C>
@@ -317,52 +369,69 @@ where
     C: Codec<R>,
 {
     fn run(mut self: Box<Self>) -> Box<dyn Any + Send> {
-        self.value = self.work.take().map(|work| work());
+        if let Stage::Waiting(work) = std::mem::replace(&mut self.stage, Stage::Running) {
+            self.stage = Stage::Finished(work());
+        }
         self
-    }
-
-    fn codec(&self) -> Option<JobCodec> {
-        let put = |job: &(dyn Any + Send), out: &mut Output| {
-            let value = job
-                .downcast_ref::<Self>()
-                .and_then(|job| job.value.as_ref());
-            C::encode(
-                value.expect("a job that has run has the value of its type"),
-                out,
-            );
-        };
-        let take = |input: &mut Input<'_>| {
-            let value = Some(C::decode(input)?);
-            let job = TypedJob::<W, R, C> {
-                work: None,
-                value,
-                codec: PhantomData,
-            };
-            Some(Box::new(job) as Box<dyn Any + Send>)
-        };
-        C::IS_RECORDED.then_some(JobCodec { put, take })
     }
 }
 
-/// Takes the value out of a job that has run.
-type ValueOf<R> = fn(Box<dyn Any + Send>) -> R;
-
-/// Erases the type of a job.
-fn erase<W, R, C>(work: W) -> (JobWork, ValueOf<R>)
+impl<W, R, C> TypedJob<W, R, C>
 where
     W: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
     C: Codec<R>,
 {
-    let job = TypedJob {
-        work: Some(work),
-        value: None::<R>,
-        codec: PhantomData::<fn() -> C>,
+    const TYPE: &'static JobType = &JobType {
+        move_value: Self::move_value,
+        codec: match C::IS_RECORDED {
+            true => Some(JobCodec {
+                put: Self::put,
+                take: Self::take,
+            }),
+            false => None,
+        },
     };
-    let value_of = |job: Box<dyn Any + Send>| {
-        let job = job.downcast::<TypedJob<W, R, C>>().ok();
-        let value = job.and_then(|job| job.value);
-        value.expect("a job that has run has the value of its type")
-    };
-    (Box::new(job), value_of)
+
+    fn boxed(stage: Stage<W, R>) -> Box<TypedJob<W, R, C>> {
+        Box::new(TypedJob {
+            stage,
+            codec: PhantomData,
+        })
+    }
+
+    fn move_value(job: Box<dyn Any + Send>, place: &mut dyn Any) {
+        let job = job.downcast::<Self>().ok();
+        if let (Some(job), Some(place)) = (job, place.downcast_mut::<Option<R>>())
+            && let Stage::Finished(value) = job.stage
+        {
+            *place = Some(value);
+        }
+    }
+
+    fn put(job: &(dyn Any + Send), out: &mut Output) {
+        if let Some(job) = job.downcast_ref::<Self>()
+            && let Stage::Finished(value) = &job.stage
+        {
+            C::encode(value, out);
+        }
+    }
+
+    fn take(input: &mut Input<'_>) -> Option<Box<dyn Any + Send>> {
+        Some(Self::boxed(Stage::Finished(C::decode(input)?)))
+    }
+}
+
+/// Erases the type of a job.
+fn submission<W, R, C>(work: W, done: Rc<dyn Completion>) -> Submission
+where
+    W: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+    C: Codec<R>,
+{
+    Submission {
+        work: TypedJob::<W, R, C>::boxed(Stage::Waiting(work)) as JobWork,
+        job_type: TypedJob::<W, R, C>::TYPE,
+        done,
+    }
 }

@@ -66,7 +66,9 @@ impl FlightRecorder {
     ///
     /// Records are written in blocks of 16 KiB, and the rest when the run fails and when the loop
     /// is dropped. A process that is killed loses what is not written; see
-    /// [`flush`](FlightRecorder::flush).
+    /// [`flush`](FlightRecorder::flush). If the file can't be written, for example because the disk is full,
+    /// the recording ends there and the loop goes on; [`flush`](FlightRecorder::flush) returns the error, and
+    /// one that no call has returned is printed to stderr when the loop is dropped.
     pub fn to_file(path: impl AsRef<Path>) -> FlightRecorder {
         FlightRecorder::new(Some(path.as_ref().to_owned()), FILE_LIMIT)
     }

@@ -284,6 +284,25 @@ impl Uncaught {
     /// # Panics
     ///
     /// Panics if no listener is running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::{EventLoop, RunError, host::fail_callback, on_uncaught};
+    ///
+    /// let engine_has_listeners = false;
+    /// let mut event_loop = EventLoop::new()?;
+    /// let result = event_loop.run_script(move || {
+    ///     on_uncaught(move |error| match engine_has_listeners {
+    ///         true => (), // calls them
+    ///         false => error.decline(),
+    ///     });
+    ///     fail_callback("out of paper");
+    /// });
+    /// assert!(matches!(result, Err(RunError::Uncaught(_))));
+    /// assert_eq!(event_loop.exit_code(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn decline(&self) {
         current("Uncaught::decline").decline("Uncaught::decline");
@@ -299,6 +318,29 @@ impl Rejection {
     /// # Panics
     ///
     /// Panics if no listener is running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nodeloop::{EventLoop, on_uncaught, on_unhandled_rejection, promise, test::Log};
+    ///
+    /// let log = Log::new();
+    /// let script = log.clone();
+    /// EventLoop::new()?.run_script(move || {
+    ///     let listener = script.clone();
+    ///     on_unhandled_rejection(move |rejection| {
+    ///         listener.add("unhandled");
+    ///         rejection.decline();
+    ///     });
+    ///     on_uncaught(move |error| {
+    ///         let reason = error.with_value(|reason| format!("{reason:?}")).unwrap();
+    ///         script.add(format!("uncaught {reason}"));
+    ///     });
+    ///     promise::reject::<(), _>(404);
+    /// })?;
+    /// log.assert_order(["unhandled", "uncaught 404"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn decline(&self) {
         current("Rejection::decline").decline("Rejection::decline");

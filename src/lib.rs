@@ -27,7 +27,7 @@
 //!     queue_microtask(|| println!("3 microtask"));
 //!     next_tick(|| println!("2 tick"));
 //!     println!("1 main future");
-//!     promise::ready(()).await; // exactly one turn of the microtask queue
+//!     promise::ready(()).await; // exactly one entry of the microtask queue
 //!     println!("4 awaited");
 //! }
 //! ```
@@ -57,8 +57,8 @@
 //! |---|---|
 //! | start | [getting started](guide::getting_started), coming [from tokio](guide::coming_from_tokio) or [from Node](guide::coming_from_node), the [examples](mod@guide::examples) |
 //! | understand the order | [the event loop](guide::event_loop), its [rules](mod@guide::rules), how [exact](guide::exactness) they are, and what is [eager or lazy](guide::eager_and_lazy) |
-//! | look something up | the [cookbook](mod@guide::cookbook) of crates that fit, [errors and exit](guide::errors_and_exit), [limits and questions](guide::limits_and_faq) |
-//! | find a fault | [tests of order](mod@guide::testing), [observing a loop](mod@guide::observing), a [recording](mod@guide::recording) of a run |
+//! | look something up | the [cookbook](mod@guide::cookbook) of crates that fit, [errors and exit](guide::errors_and_exit), [performance](mod@guide::performance), [limits and questions](guide::limits_and_faq) |
+//! | find a fault | [tests of order](mod@guide::testing), a [simulated world](mod@guide::world), the [flight recorder](mod@guide::flight_recorder), [observing a loop](mod@guide::observing), a [recording](mod@guide::recording) of a run |
 //! | host a JavaScript engine | [embedding an engine](guide::embedding) |
 //! | change the crate | its [architecture](mod@guide::architecture) |
 //!
@@ -101,6 +101,9 @@
 #![doc(test(attr(deny(unused_must_use))))]
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations, unreachable_pub)]
+
+#[cfg(test)]
+extern crate self as nodeloop; // the name by which the helpers of `tests/common` call it
 
 mod abort;
 mod async_local;
@@ -223,8 +226,9 @@ pub use async_task;
 
 /// The `futures` crate, whose traits the types of this crate implement.
 ///
-/// A program that uses it through this path has the right version, and needs no other dependency. The
-/// [`prelude`] has the traits that most programs need.
+/// A program that uses it through this path has the right version, and needs no other dependency, except
+/// for `futures::executor`, which this build of it does not contain. The [`prelude`] has
+/// the traits that most programs need.
 #[doc(no_inline)]
 pub use futures;
 

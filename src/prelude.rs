@@ -34,7 +34,8 @@
 //! ```
 //!
 //! The rest of `futures` is at [`nodeloop::futures`](crate::futures), so that a program needs no other
-//! dependency for it. Its version is the one whose traits the types of this crate implement.
+//! dependency for it, except for `futures::executor`, which this build of it does not contain. Its version is
+//! the one whose traits the types of this crate implement.
 //!
 //! # Order
 //!

@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod event_counter;
 pub(crate) mod journal;
 pub(crate) mod main_waker;
+pub(crate) mod poller;
 pub(crate) mod registrations;
 pub(crate) mod remote_queue;
 pub(crate) mod task_waker;

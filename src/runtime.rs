@@ -62,10 +62,14 @@ pub use spawner::LocalSpawner;
 /// future exists that another thread may use ([`StuckPolicy::Wait`]). A future that can never finish,
 /// because no such waker is left, ends the run at once with a panic.
 ///
+/// The loop opens the operating system's poll with its first socket, pipe or signal listener, and the error
+/// is that of the call that creates it. Timers and other threads need no file descriptor.
+///
 /// # Panics
 ///
-/// Panics if the run fails as described above, if a loop is running on this thread, or if the
-/// operating system has no file descriptors left.
+/// Panics if the run fails as described above, or if a loop is running on this thread. The panic of a
+/// callback is continued, after a line on the standard error that names the line at which the callback was
+/// passed to the loop.
 ///
 /// # Examples
 ///
@@ -145,7 +149,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 #[track_caller]
 fn default_loop(function: &str) -> EventLoop {
     refuse_nesting(function);
-    match EventLoop::builder().build() {
+    match EventLoop::builder().build_unhosted() {
         Ok(event_loop) => event_loop,
         Err(error) => panic!("the event loop could not be built: {error}"),
     }
@@ -156,7 +160,13 @@ fn value_or_panic<T>(result: Result<T, RunError>) -> T {
     match result {
         Ok(value) => value,
         Err(RunError::Exit(code)) => std::process::exit(code),
-        Err(RunError::Uncaught(error)) => resume_unwind(error.into_payload()),
+        Err(RunError::Uncaught(error)) => {
+            // The panic hook has printed where it panicked. For the main future that is enough.
+            if error.location() != Location::caller() {
+                eprintln!("nodeloop: {error}");
+            }
+            resume_unwind(error.into_payload())
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -165,8 +175,8 @@ fn value_or_panic<T>(result: Result<T, RunError>) -> T {
 fn refuse_nesting(function: &str) {
     assert!(
         try_current().is_none() && !is_observer(),
-        "`{function}` was called inside a running event loop, and a thread runs one at a time: await \
-         or spawn the future here, or start the other loop on a thread of its own"
+        "`{function}` was called inside a running event loop, and a thread can run only one loop at \
+         a time: await or spawn the future here, or start the other loop on a thread of its own"
     );
 }
 

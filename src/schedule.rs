@@ -218,6 +218,23 @@ impl TimeoutHandle {
     /// # Panics
     ///
     /// Panics if the timer is an interval, which keeps its callback.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use nodeloop::{EventLoop, set_timeout, test::Log, time};
+    ///
+    /// let log = Log::new();
+    /// let script = log.clone();
+    /// EventLoop::builder().virtual_time().build()?.run(async move {
+    ///     let timer = set_timeout(Duration::from_millis(5), script.callback("first"));
+    ///     time::sleep(Duration::from_millis(10)).await;
+    ///     timer.refresh_with(script.callback("second")); // the first callback was dropped when it had run
+    /// })?;
+    /// log.assert_order(["first", "second"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn refresh_with(&self, callback: impl FnOnce() + 'static) -> &TimeoutHandle {
         if let Some(key) = self.key

@@ -327,8 +327,7 @@ impl TestBuilder {
     ///
     /// # Panics
     ///
-    /// Panics if a loop is running on this thread, or if the operating system has no file
-    /// descriptors left.
+    /// Panics if a loop is running on this thread.
     #[track_caller]
     pub fn try_run<T, F>(self, body: F) -> Result<T, TestFailure>
     where
@@ -340,10 +339,6 @@ impl TestBuilder {
     }
 
     /// Creates a loop with these settings that the test drives from outside.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the operating system has no file descriptors left.
     #[track_caller]
     pub fn stepper(self) -> Stepper {
         let allow_leftovers = self.allow_leftovers;
@@ -385,6 +380,7 @@ impl TestBuilder {
         plan: Option<Plan>,
         run: impl FnOnce(&mut EventLoop, Test) -> Result<T, RunError>,
     ) -> FinishedRun<T> {
+        report::refuse_loop("test::run");
         let (allow_leftovers, shared_state) = (self.allow_leftovers, self.shared_state);
         let mut event_loop = self.build();
         let state: Rc<LoopState> = event_loop.state().clone();
@@ -417,7 +413,7 @@ impl TestBuilder {
             Some(seed) => self.settings.seed(seed),
             None => self.settings,
         };
-        match settings.build() {
+        match settings.build_unhosted() {
             Ok(event_loop) => event_loop,
             Err(error) => panic!("the event loop of the test could not be built: {error}"),
         }

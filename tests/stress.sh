@@ -10,6 +10,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${1:-20}
+if ! [[ $runs =~ ^[1-9][0-9]*$ ]]; then
+  echo "$runs is no number of runs"
+  exit 2
+fi
 log=target/tmp/stress.log
 
 cargo test --no-run

@@ -1,7 +1,7 @@
 //! The worker pool: a queue of jobs that at most `limit` threads run at once (R60).
 //!
 //! Results arrive through the remote queue, in the order in which the jobs finished (R61). The
-//! callbacks for them stay on the loop's thread, in [`Pool::outstanding`]. The threads' side is
+//! completions, which receive them, stay on the loop's thread, in [`Pool::outstanding`]. The threads' side is
 //! `pool/workers.rs`.
 
 mod outstanding;
@@ -10,25 +10,51 @@ mod workers;
 
 /// What `workers.rs` uses of threads, which the loom model replaces.
 mod threads {
+    use std::sync::atomic::AtomicUsize;
+    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use std::thread::yield_now;
 
-    pub(super) use blocking::unblock;
+    use blocking::unblock;
 
-    /// The number of jobs that a thread runs before it can serve another loop.
+    /// The number of jobs that a thread runs before it serves another loop that waits for a thread.
     pub(super) const JOBS_PER_THREAD: usize = 64;
+
+    /// The number of jobs that a thread runs before it serves another user of the `blocking` crate, of
+    /// which nothing is known.
+    pub(super) const MAX_JOBS_PER_THREAD: usize = 4096;
 
     /// The number of times that a thread checks an empty queue again: a few microseconds in all.
     pub(super) const CHECKS_BEFORE_LEAVING: usize = 16;
+
+    /// How many of the threads that the loops of this process have requested have not started yet.
+    static REQUESTED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Calls `run` on a thread of the `blocking` crate.
+    pub(super) fn request_thread(run: impl FnOnce() + Send + 'static) {
+        REQUESTED.fetch_add(1, Ordering::Relaxed); // Relaxed, here and below: it orders nothing
+        unblock(move || {
+            REQUESTED.fetch_sub(1, Ordering::Relaxed);
+            run();
+        })
+        .detach();
+    }
+
+    /// Returns whether any loop waits for a thread.
+    pub(super) fn is_thread_requested() -> bool {
+        REQUESTED.load(Ordering::Relaxed) > 0
+    }
 }
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
 use crate::reactor::journal::value::{Input, Output};
 use crate::reactor::remote_queue::RemoteQueue;
 use outstanding::Outstanding;
@@ -44,9 +70,23 @@ pub(crate) type JobResult = std::thread::Result<Box<dyn Any + Send>>;
 pub(crate) trait Job: Send {
     /// Runs the job, and returns the same allocation with its value.
     fn run(self: Box<Self>) -> Box<dyn Any + Send>;
+}
 
-    /// Returns how its value is recorded, if a recording can contain it.
-    fn codec(&self) -> Option<JobCodec>;
+/// What can be done with the value of a job, whose type only the code that submits it knows.
+pub(crate) struct JobType {
+    /// Moves the value of a job that has run to an `Option` of its type.
+    pub(crate) move_value: fn(Box<dyn Any + Send>, &mut dyn Any),
+    /// How the value is recorded, if a recording can contain it.
+    pub(crate) codec: Option<JobCodec>,
+}
+
+impl JobType {
+    /// Takes the value out of a job that has run.
+    pub(crate) fn value_of<R: 'static>(&self, job: Box<dyn Any + Send>) -> R {
+        let mut value = None::<R>;
+        (self.move_value)(job, &mut value);
+        value.expect("a job that has run has the value of its type")
+    }
 }
 
 /// How the value of a job is recorded.
@@ -59,28 +99,77 @@ pub(crate) struct JobCodec {
 }
 
 pub(crate) type JobWork = Box<dyn Job>;
-/// Called as a macrotask, which [takes](Pool::take_result) the result.
-pub(crate) type JobDone = Box<dyn FnOnce()>;
+
+/// What receives the result of a job: its promise, or a callback. One of both methods is called, once.
+pub(crate) trait Completion {
+    /// Receives the result, in the macrotask of the completion.
+    fn complete(self: Rc<Self>, result: JobResult, job_type: &JobType);
+
+    /// Is called instead if there will be no result: the job was removed from the queue, or the loop has
+    /// ended.
+    fn abandon(self: Rc<Self>);
+}
+
+/// A job with everything that the pool needs of it.
+pub(crate) struct Submission {
+    pub(crate) work: JobWork,
+    pub(crate) job_type: &'static JobType,
+    pub(crate) done: Rc<dyn Completion>,
+}
 
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     workers: Arc<Workers>,
     /// What takes the place of the threads on a host of a simulated world.
     simulated: Option<RefCell<SimulatedWorkers>>,
-    /// The callbacks of the jobs that have not been delivered yet.
+    /// The jobs that have not been delivered yet.
     outstanding: RefCell<Outstanding<OutstandingJob>>,
-    /// The result of the job whose callback is about to be called. The callback does not receive it as an
-    /// argument, because a macrotask has none, and a closure around both would be one more allocation.
-    result: Cell<Option<JobResult>>,
+    /// The labels of some of them, for reports.
+    labels: RefCell<BTreeMap<JobId, Arc<str>>>,
+    /// The job whose completion is about to run, with its result. The macrotask does not contain them,
+    /// because that would be one more allocation.
+    finished: Cell<Option<(OutstandingJob, JobResult)>>,
 }
 
+/// A program may submit many jobs before the first one finishes, so that each word counts: what the loop
+/// reads is not in the caches.
 struct OutstandingJob {
-    done: JobDone,
-    origin: Origin,
-    /// For reports.
-    label: Option<Arc<str>>,
-    /// Only in a loop with a journal.
-    codec: Option<JobCodec>,
+    done: Done,
+    job_type: &'static JobType,
+    location: SourceLocation,
+    /// See [`Origin::entry`].
+    entry: u32,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Option<OutstandingJob>>() <= 40);
+
+impl OutstandingJob {
+    fn origin(&self, id: JobId) -> Origin {
+        Origin {
+            entry: self.entry,
+            ..Origin::of(StepKind::JobDone, self.location, id)
+        }
+    }
+}
+
+/// A completion, which is abandoned if it is dropped without having been called.
+struct Done(Option<Rc<dyn Completion>>);
+
+impl Done {
+    fn complete(mut self, result: JobResult, job_type: &JobType) {
+        if let Some(completion) = self.0.take() {
+            completion.complete(result, job_type);
+        }
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(completion) = self.0.take() {
+            completion.abandon();
+        }
+    }
 }
 
 impl Pool {
@@ -89,7 +178,8 @@ impl Pool {
             workers: Workers::new(remote_queue, limit),
             simulated: None,
             outstanding: RefCell::default(),
-            result: Cell::new(None),
+            labels: RefCell::default(),
+            finished: Cell::new(None),
         }
     }
 
@@ -116,9 +206,10 @@ impl Pool {
         self.workers.limit()
     }
 
-    /// Appends a job to the queue. `done` is called on the loop's thread, in the poll phase.
-    pub(crate) fn submit(&self, work: JobWork, done: JobDone, origin: Origin) -> JobId {
-        let id = self.add(done, origin, None);
+    /// Appends a job to the queue. Its completion runs on the loop's thread, in the poll phase.
+    #[inline]
+    pub(crate) fn submit(&self, job: Submission, origin: Origin) -> JobId {
+        let (work, id) = self.add(job, origin);
         Workers::add(&self.workers, id, work);
         id
     }
@@ -127,46 +218,52 @@ impl Pool {
     /// journal has its result; then its work is returned, for the caller to drop.
     pub(crate) fn submit_journaled(
         &self,
-        work: JobWork,
-        done: JobDone,
+        job: Submission,
         origin: Origin,
         has_result: impl FnOnce(JobId) -> bool,
     ) -> (JobId, Option<JobWork>) {
-        let codec = work.codec();
-        let id = self.add(done, origin, codec);
+        let has_codec = job.job_type.codec.is_some();
+        let (work, id) = self.add(job, origin);
         // Asked about each job, because a replay in another order counts them.
-        if has_result(id) && codec.is_some() {
+        if has_result(id) && has_codec {
             return (id, Some(work));
         }
         Workers::add(&self.workers, id, work);
         (id, None)
     }
 
-    fn add(&self, done: JobDone, origin: Origin, codec: Option<JobCodec>) -> JobId {
-        let job = OutstandingJob {
+    /// Adds a job to those that have not been delivered yet, and returns its work and its id.
+    #[inline]
+    fn add(&self, job: Submission, origin: Origin) -> (JobWork, JobId) {
+        let Submission {
+            work,
+            job_type,
             done,
-            origin,
-            label: None,
-            codec,
-        };
-        self.outstanding.borrow_mut().add(job)
+        } = job;
+        let id = self.outstanding.borrow_mut().add(OutstandingJob {
+            done: Done(Some(done)),
+            job_type,
+            location: origin.location,
+            entry: origin.entry,
+        });
+        (work, id)
     }
 
     /// Returns how the value of a job is recorded, if it is.
     pub(crate) fn codec(&self, id: JobId) -> Option<JobCodec> {
-        self.outstanding.borrow().get(id)?.codec
+        self.outstanding.borrow().get(id)?.job_type.codec
     }
 
     /// Appends a job of a simulated host, which takes `duration` from its start; `None` if it never
     /// finishes.
     pub(crate) fn submit_simulated(
         &self,
-        work: JobWork,
-        (done, origin): (JobDone, Origin),
+        job: Submission,
+        origin: Origin,
         now: Duration,
         duration: Option<Duration>,
     ) -> JobId {
-        let id = self.add(done, origin, None);
+        let (work, id) = self.add(job, origin);
         if let Some(simulated) = &self.simulated {
             simulated.borrow_mut().add(id, work, now, duration);
         }
@@ -199,33 +296,45 @@ impl Pool {
         id: JobId,
         work: Option<JobWork>,
     ) -> ((Option<JobWork>, Option<OutstandingJob>), Option<Origin>) {
-        let job = self.outstanding.borrow_mut().remove(id);
-        let origin = job.as_ref().map(|job| job.origin);
+        let job = self.remove(id);
+        let origin = job.as_ref().map(|job| job.origin(id));
         ((work, job), origin)
     }
 
-    /// Removes a finished job, and returns the macrotask that calls its callback, or the result if the run
-    /// of the job has ended. The macrotask must be run before the next one is requested.
-    pub(crate) fn take_done(&self, id: JobId, result: JobResult) -> Result<Macrotask, JobResult> {
-        let Some(job) = self.outstanding.borrow_mut().remove(id) else {
-            return Err(result);
-        };
-        self.result.set(Some(result));
-        Ok(Macrotask::new(Work::Once(Some(job.done)), job.origin))
+    #[inline]
+    fn remove(&self, id: JobId) -> Option<OutstandingJob> {
+        let job = self.outstanding.borrow_mut().remove(id)?;
+        let mut labels = self.labels.borrow_mut();
+        if !labels.is_empty() {
+            labels.remove(&id);
+        }
+        Some(job)
     }
 
-    /// Takes the result of the job whose callback is running.
-    pub(crate) fn take_result(&self) -> JobResult {
-        let result = self.result.take();
-        result.expect("the callback of a job runs when its result has arrived")
+    /// Removes a finished job, and returns the macrotask that [completes](Pool::complete) it, or the result
+    /// if the run of the job has ended. The macrotask must be run before the next one is requested.
+    pub(crate) fn take_done(&self, id: JobId, result: JobResult) -> Result<Macrotask, JobResult> {
+        let Some(job) = self.remove(id) else {
+            return Err(result);
+        };
+        let origin = job.origin(id);
+        self.finished.set(Some((job, result)));
+        Ok(Macrotask::new(Work::CompleteJob, origin))
+    }
+
+    /// Passes the result of a finished job to its completion. The caller is the macrotask of that.
+    pub(crate) fn complete(&self) {
+        let finished = self.finished.take();
+        let (job, result) = finished.expect("a macrotask completes a job that has finished");
+        job.done.complete(result, job.job_type);
     }
 
     /// Gives a job that has not been delivered a label for reports. Returns its origin.
     pub(crate) fn set_label(&self, id: JobId, label: Arc<str>) -> Option<Origin> {
-        let mut outstanding = self.outstanding.borrow_mut();
-        let job = outstanding.get_mut(id)?;
-        job.label = Some(label);
-        Some(job.origin)
+        let outstanding = self.outstanding.borrow();
+        let job = outstanding.get(id)?;
+        self.labels.borrow_mut().insert(id, label);
+        Some(job.origin(id))
     }
 
     /// Returns whether there are jobs that have not been delivered yet: they keep the loop alive
@@ -247,15 +356,15 @@ impl Pool {
     /// Returns where a job was submitted that has not been delivered yet.
     pub(crate) fn location(&self, id: JobId) -> Option<SourceLocation> {
         let outstanding = self.outstanding.borrow();
-        outstanding.get(id).map(|job| job.origin.location)
+        outstanding.get(id).map(|job| job.location)
     }
 
     /// Returns the jobs that have not been delivered yet, in order of submission, for a report.
     pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
         let ids = self.outstanding_ids().into_iter();
-        let outstanding = self.outstanding.borrow();
+        let labels = self.labels.borrow();
         let entry = |id: JobId| ResourceEntry {
-            label: outstanding.get(id).and_then(|job| job.label.clone()),
+            label: labels.get(&id).cloned(),
             ..ResourceEntry::new(ResourceKind::Job, self.location(id))
         };
         ids.map(entry).collect()
@@ -305,13 +414,14 @@ impl Pool {
         self.next_id()
     }
 
-    /// Removes the jobs that no thread has started, and all callbacks. The caller drops them
+    /// Removes the jobs that no thread has started, and all completions. The caller drops them
     /// outside of any borrow. Running jobs finish, and their results are dropped.
     pub(crate) fn take_all(&self) -> impl Sized + use<> {
         let waiting = self.workers.take_waiting();
         let simulated = self.simulated.as_ref();
         let simulated = simulated.map(|it| it.borrow_mut().take_all());
         let outstanding = self.outstanding.borrow_mut().take_all();
+        self.labels.take();
         (waiting, simulated, outstanding)
     }
 }

@@ -68,6 +68,7 @@ impl Runner<'_> {
             // The most frequent cases, kept short.
             Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
             Work::Once(Some(callback)) => self.invoke(origin, callback),
+            Work::CompleteJob => self.invoke(origin, || self.pool.complete()),
             _ => self.invoke(origin, move || {
                 self.perform(&mut work);
                 drop(work); // its destructor may panic as well
@@ -331,6 +332,7 @@ impl LoopState {
                 self.wake_task(task);
             }
             Work::Labeled(labeled) => self.perform(&mut labeled.work),
+            Work::CompleteJob => self.pool.complete(),
             Work::Nothing => {}
         }
     }

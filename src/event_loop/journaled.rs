@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::state::LoopState;
-use crate::blocking::pool::{JobDone, JobId, JobWork};
+use crate::blocking::pool::{JobId, Submission};
 use crate::phases::macrotask::{Origin, SourceLocation};
 use crate::reactor::journal::value::Value;
 use crate::reactor::journal::{Journal, Operation, Reader, Subject};
@@ -51,8 +51,7 @@ impl LoopState {
     pub(super) fn submit_journaled(
         &self,
         journal: &Journal,
-        work: JobWork,
-        done: JobDone,
+        job: Submission,
         origin: Origin,
     ) -> JobId {
         let has_result = |id| {
@@ -60,7 +59,7 @@ impl LoopState {
                 .reader()
                 .is_some_and(|reader| reader.has_result_of(id))
         };
-        let (id, unused) = self.pool.submit_journaled(work, done, origin, has_result);
+        let (id, unused) = self.pool.submit_journaled(job, origin, has_result);
         if let Some(unused) = unused {
             self.drop_value(unused, origin.location); // the closure of the program
         }

@@ -24,7 +24,7 @@ use super::status::{LoopStatus, RunStatus};
 use super::tasks::{LiveTask, OwnWaker, Polled};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
-use crate::blocking::pool::{JobDone, JobId, JobWork, Pool};
+use crate::blocking::pool::{JobId, Pool, Submission};
 use crate::hooks::listener_list::ListenerList;
 use crate::hooks::microtask_source::SourceSlot;
 use crate::hooks::rejection::{Rejection, Rejections};
@@ -280,11 +280,8 @@ impl LoopState {
     /// Clears a timer and drops its callback.
     pub(crate) fn clear_timer(&self, key: TimerKey) {
         self.timer_cleared(key);
-        let mut timers = self.timers.borrow_mut();
-        let location = timers.location(key);
-        let work = timers.clear(key);
-        drop(timers);
-        if let Some(work) = work {
+        let cleared = self.timers.borrow_mut().clear(key);
+        if let Some((work, location)) = cleared {
             self.drop_value(work, location);
         }
     }
@@ -292,32 +289,25 @@ impl LoopState {
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
     #[inline]
     pub(crate) fn drop_timer_handle(&self, key: TimerKey) {
-        let mut timers = self.timers.borrow_mut();
-        let location = timers.location(key);
-        let work = timers.drop_handle(key);
-        drop(timers);
-        if let Some(work) = work {
+        let freed = self.timers.borrow_mut().drop_handle(key);
+        if let Some((work, location)) = freed {
             self.drop_value(work, location);
         }
     }
 
     /// Submits a job to the pool.
-    pub(crate) fn submit_job(
-        &self,
-        work: JobWork,
-        done: JobDone,
-        location: SourceLocation,
-    ) -> JobId {
+    #[inline]
+    pub(crate) fn submit_job(&self, job: Submission, location: SourceLocation) -> JobId {
         let mut origin = Origin::of(StepKind::JobDone, location, self.pool.next_id());
         origin.entry = self.enqueued(origin, None);
         if let Some(world) = self.world() {
             let duration = world.job_duration(location);
-            let (job, now) = ((done, origin), self.clock.now());
-            return self.pool.submit_simulated(work, job, now, duration);
+            let now = self.clock.now();
+            return self.pool.submit_simulated(job, origin, now, duration);
         }
         match self.journal() {
-            None => self.pool.submit(work, done, origin),
-            Some(journal) => self.submit_journaled(journal, work, done, origin),
+            None => self.pool.submit(job, origin),
+            Some(journal) => self.submit_journaled(journal, job, origin),
         }
     }
 

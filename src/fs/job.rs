@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub(super) use crate::blocking::{
     Call, job_at as opaque_job_at, recorded_job_at as job_at, try_job_with as opaque_try_job,
-    try_recorded_job_at as try_job_at, try_recorded_job_with as try_job,
+    try_recorded_job, try_recorded_job_at as try_job_at, try_recorded_job_with as try_job,
 };
 use crate::promise::TryPromise;
 use crate::reactor::journal::value::Value;
@@ -22,12 +22,13 @@ use super::system::FileSystem;
 
 /// Submits an operation on one path. `verb` is the public function, such as `fs::read`.
 #[track_caller]
-pub(super) fn path_job<T: Value + Send + 'static>(
+pub(super) fn path_job<T: Value + Send + 'static, P: AsRef<Path>>(
     verb: &'static str,
-    path: impl AsRef<Path>,
+    path: P,
     work: impl FnOnce(FileSystem, Arc<Path>) -> io::Result<T> + Send + 'static,
 ) -> TryPromise<T, io::Error> {
-    path_job_with(verb, path, work, |value| value)
+    let path = (take(path), type_with_destructor::<P>());
+    try_recorded_job(verb, with_path_in_error(verb, path, work))
 }
 
 /// Submits an operation on one path, and converts its result on the loop's thread.
@@ -101,5 +102,5 @@ where
                 .into()
         })
     };
-    try_job(verb, work, |result| result)
+    try_recorded_job(verb, work)
 }

@@ -71,6 +71,25 @@ pub fn fail_callback(value: impl Reason) {
 /// # Panics
 ///
 /// Panics if no event loop is running on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::host::trigger_uncaught_exception;
+/// use nodeloop::{EventLoop, next_tick, on_uncaught, test::Log};
+///
+/// let log = Log::new();
+/// let script = log.clone();
+/// EventLoop::new()?.run_script(move || {
+///     let listener = script.clone();
+///     on_uncaught(move |error| listener.add(format!("uncaught {}", error.message())));
+///     next_tick(script.callback("tick"));
+///     trigger_uncaught_exception(404);
+///     script.add("the script continues");
+/// })?;
+/// log.assert_order(["uncaught 404", "the script continues", "tick"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "triggerUncaughtException")]
 #[doc(alias = "reportError")]
 #[track_caller]
@@ -91,6 +110,30 @@ pub fn trigger_uncaught_exception(value: impl Reason) {
 /// # Panics
 ///
 /// Panics if no event loop is running on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use nodeloop::host::trigger_uncaught_rejection;
+/// use nodeloop::{EventLoop, UncaughtOrigin, on_uncaught, on_unhandled_rejection, promise, test::Log};
+///
+/// let log = Log::new();
+/// let script = log.clone();
+/// EventLoop::new()?.run_script(move || {
+///     let (uncaught, unhandled) = (script.clone(), script);
+///     on_uncaught(move |error| {
+///         assert_eq!(error.origin(), UncaughtOrigin::Rejection);
+///         uncaught.add("uncaughtException");
+///     });
+///     on_unhandled_rejection(move |rejection| {
+///         trigger_uncaught_rejection(rejection);
+///         unhandled.add("unhandledRejection"); // as with `--unhandled-rejections=strict`
+///     });
+///     promise::reject::<(), _>("no");
+/// })?;
+/// log.assert_order(["uncaughtException", "unhandledRejection"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[track_caller]
 pub fn trigger_uncaught_rejection(rejection: &Rejection) {
     current("host::trigger_uncaught_rejection").report_as_uncaught(rejection);

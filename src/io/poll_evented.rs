@@ -70,11 +70,12 @@ impl<S: Source> PollEvented<S> {
             return replayed_result(reader, &call, name);
         }
         let result = operation(source);
+        if result.is_err() && !call.records_errors {
+            return result;
+        }
         match self.registration.recorder() {
-            Some(recorder) if call.records_errors || result.is_ok() => {
-                recorder.operation(call.kind, name, result)
-            }
-            _ => result,
+            None => result,
+            Some(recorder) => recorder.operation(call.kind, name, result),
         }
     }
 
@@ -94,11 +95,12 @@ impl<S: Source> PollEvented<S> {
             return replayed_read(reader, name, &mut [IoSliceMut::new(buffer)]);
         }
         let result = read(source, buffer);
+        if result.is_err() && !records_errors {
+            return result;
+        }
         match self.registration.recorder() {
-            Some(recorder) if records_errors || result.is_ok() => {
-                recorder.read(name, result, buffer, R::read_length)
-            }
-            _ => result,
+            None => result,
+            Some(recorder) => recorder.read(name, result, buffer, R::read_length),
         }
     }
 

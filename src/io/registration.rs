@@ -73,6 +73,10 @@ impl Registration {
         &self.name
     }
 
+    pub(crate) fn key(&self) -> RegistrationKey {
+        self.key
+    }
+
     pub(crate) fn state(&self) -> &Rc<LoopState> {
         &self.state
     }

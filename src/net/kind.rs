@@ -19,6 +19,7 @@
 //! ```
 
 use std::convert::Infallible;
+use std::fmt;
 use std::marker::PhantomData;
 
 use super::os::{OsDatagram, OsListener, OsSocket, OsStream};
@@ -80,7 +81,7 @@ impl<P: DatagramProtocol> Kind for Datagram<P> {
 /// A protocol for streams.
 pub trait Protocol: Sealed {
     /// The type of an address, such as [`std::net::SocketAddr`].
-    type Address: Value;
+    type Address: fmt::Debug + Value;
     #[doc(hidden)]
     type Stream: OsStream<Address = Self::Address> + Value;
     #[doc(hidden)]

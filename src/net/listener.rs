@@ -71,9 +71,22 @@ impl<P: Protocol> Socket<Listener<P>> {
             }
         });
         let (socket, address) = ready!(accepted)?;
-        let state = self.source.registration().state();
-        let stream = Socket::new(state.clone(), socket, Location::caller())?;
+        let stream = self.accepted(socket, &address, Location::caller())?;
         Poll::Ready(Ok((stream, address)))
+    }
+
+    /// Registers a connection that was accepted at `location`.
+    fn accepted(
+        &self,
+        socket: P::Stream,
+        address: &P::Address,
+        location: SourceLocation,
+    ) -> io::Result<Socket<Stream<P>>> {
+        let state = self.source.registration().state();
+        let stream: Socket<Stream<P>> = Socket::new(state.clone(), socket, location)?;
+        let key = stream.source.registration().key();
+        state.poll.delivery.note_peer(key, address);
+        Ok(stream)
     }
 
     /// Closes the listener now.
@@ -160,8 +173,7 @@ impl<P: Protocol> Future for Accept<'_, P> {
         let accepted = ready!(self.poll_accept(cx));
         self.is_done = true;
         let (socket, address) = accepted?;
-        let state = self.listener.source.registration().state();
-        let stream = Socket::new(state.clone(), socket, self.location)?;
+        let stream = self.listener.accepted(socket, &address, self.location)?;
         Poll::Ready(Ok((stream, address)))
     }
 }

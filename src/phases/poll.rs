@@ -33,15 +33,15 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use mio::{Events, Poll, Registry, Token};
+use mio::Token;
 
 use crate::blocking::pool::{JobId, Pool};
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, SourceLocation, TaskKey};
 use crate::reactor::clock::Clock;
+use crate::reactor::poller::Poller;
 use crate::reactor::registrations::{
-    Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, StreamEnd,
-    WaiterId,
+    Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, WaiterId,
 };
 use crate::reactor::remote_queue::{Envelope, Message, RemoteQueue, SourceEvent};
 use crate::reactor::world::WorldHost;
@@ -117,8 +117,7 @@ pub(crate) enum PollOutcome {
 }
 
 pub(crate) struct PollPhase {
-    poll: RefCell<Poll>,
-    events: RefCell<Events>,
+    pub(crate) poller: Rc<Poller>,
     pub(crate) registrations: RefCell<Registrations>,
     batch: RefCell<VecDeque<Batched>>,
     pub(crate) simulated: Simulated,
@@ -132,34 +131,18 @@ pub(crate) struct PollPhase {
     pub(crate) longest_wait: Cell<Option<Duration>>,
     /// Whether the next poll must ask the operating system, because a host waits on the descriptor.
     pub(crate) must_poll_os: Cell<bool>,
-    /// Another handle to the operating system's poll, for a host to wait on.
-    #[cfg_attr(
-        not(unix),
-        expect(dead_code, reason = "only Unix has a descriptor to wait on")
-    )]
-    pub(crate) registry: Rc<Registry>,
 }
-
-/// The token of the remote queue's waker. No source has it.
-const NOTIFIER: Token = Token(usize::MAX);
-
-/// How many readiness events one system call returns; the next call returns the rest.
-const EVENTS_PER_POLL: usize = 1024;
 
 impl PollPhase {
     pub(crate) fn new(
         time: TimeRules,
         delivery: Delivery,
-        stream_end: StreamEnd,
+        registrations: Registrations,
         world: Option<WorldHost>,
-    ) -> io::Result<(PollPhase, mio::Waker)> {
-        let poll = Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), NOTIFIER)?;
-        let registry = Rc::new(poll.registry().try_clone()?);
-        let phase = PollPhase {
-            poll: RefCell::new(poll),
-            events: RefCell::new(Events::with_capacity(EVENTS_PER_POLL)),
-            registrations: RefCell::new(Registrations::new(registry.clone(), stream_end)),
+    ) -> PollPhase {
+        PollPhase {
+            poller: registrations.poller.clone(),
+            registrations: RefCell::new(registrations),
             batch: RefCell::default(),
             simulated: Simulated::default(),
             time,
@@ -169,9 +152,7 @@ impl PollPhase {
             // a job may have finished.
             must_poll_os: Cell::new(world.is_some()),
             world,
-            registry,
-        };
-        Ok((phase, waker))
+        }
     }
 
     /// Collects what has arrived, and waits if `wait` allows it and nothing has. `wait_now`

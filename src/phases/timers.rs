@@ -111,16 +111,17 @@ impl Timers {
         (key, &mut self.timers[key].work)
     }
 
-    /// Clears a timer (R33, R35). The caller drops its work outside of any borrow.
+    /// Clears a timer (R33, R35). Returns its work, which the caller drops outside of any borrow, and where
+    /// it was created.
     #[must_use]
     #[inline(always)] // a part of the two functions that clear a timer
-    pub(crate) fn clear(&mut self, key: TimerKey) -> Option<Work> {
+    pub(crate) fn clear(&mut self, key: TimerKey) -> Option<(Work, SourceLocation)> {
         let timer = &mut self.timers[key];
         if !timer.has_callback {
             return None;
         }
         timer.has_callback = false;
-        let work = timer.work.take();
+        let (work, location) = (timer.work.take(), timer.location);
         if !timer.destroyed {
             timer.destroyed = true;
             let refed = timer.refed;
@@ -134,7 +135,7 @@ impl Timers {
                 self.end_list_if_empty(duration_ms);
             }
         }
-        Some(work)
+        Some((work, location))
     }
 
     /// Returns whether a timer, whose work is a wake, is pending and has only one handle. The caller, which
@@ -305,13 +306,18 @@ impl Timers {
         self.timers[key].handles += 1;
     }
 
-    /// Removes a handle. If that frees the timer, the caller drops the returned work outside of any
-    /// borrow.
+    /// Removes a handle. If that frees the timer, it returns its work, which the caller drops outside of any
+    /// borrow, and where it was created.
     #[must_use]
     #[inline]
-    pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<Work> {
-        self.timers[key].handles -= 1;
-        self.free_if_unused(key)
+    pub(crate) fn drop_handle(&mut self, key: TimerKey) -> Option<(Work, SourceLocation)> {
+        let timer = &mut self.timers[key];
+        timer.handles -= 1;
+        if timer.handles > 0 || timer.link.is_linked() || timer.is_running {
+            return None;
+        }
+        let location = timer.location;
+        Some((self.free_if_not_picked(key)?, location))
     }
 
     /// Returns how many timers wake the task that settles the promise of this number.
@@ -358,7 +364,7 @@ impl Timers {
         let keys: Vec<TimerKey> = self.timers.iter().map(|(key, _)| key).collect();
         let mut works = Vec::with_capacity(keys.len());
         for key in keys {
-            works.extend(self.clear(key));
+            works.extend(self.clear(key).map(|(work, _)| work));
             if self.unlink(key).is_some() || !self.timers[key].destroyed {
                 self.destroy(key); // R35: refreshed after it was cleared
             }
@@ -416,23 +422,27 @@ impl Timers {
     fn free_if_unused(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &self.timers[key];
         let in_use = timer.handles > 0 || timer.link.is_linked() || timer.is_running;
-        let picked = self
-            .pass
-            .as_ref()
-            .is_some_and(|pass| pass.picked == Some(key));
-        if in_use || picked {
+        if in_use {
             return None;
         }
-        let repeats = timer.repeats;
-        let work = self.timers.remove(key);
-        self.forget(key, repeats);
-        match work {
-            work @ (Work::Once(None) | Work::Wake(None)) => {
-                std::mem::forget(work); // it owns nothing, and a destructor would find that out again
-                None
-            }
-            work if work.is_spent() => None, // its label is dropped
-            work => Some(work),
+        self.free_if_not_picked(key)
+    }
+
+    /// The same for a timer that has no handle and is neither pending nor running.
+    #[inline]
+    fn free_if_not_picked(&mut self, key: TimerKey) -> Option<Work> {
+        let is_picked = |pass: &Pass| pass.picked == Some(key);
+        if self.pass.as_ref().is_some_and(is_picked) {
+            return None;
         }
+        let timer = &mut self.timers[key];
+        let repeats = timer.repeats;
+        let work = match timer.work {
+            Work::Once(None) | Work::Wake(None) => None, // it owns nothing, and is not copied
+            _ => Some(std::mem::replace(&mut timer.work, Work::Nothing)),
+        };
+        self.timers.remove_empty(key);
+        self.forget(key, repeats);
+        work.filter(|work| !work.is_spent()) // its label is dropped
     }
 }

@@ -62,6 +62,7 @@ impl Seed {
     pub(crate) fn with_only(&self, decisions: &[Decision]) -> Seed {
         match self.answers {
             Some(_) => Seed::of_decisions(decisions),
+            None if decisions.is_empty() => Seed::new(0), // the text of an empty list is that of the whole seed
             None => Seed {
                 number: self.number,
                 only: Some(sorted(decisions.iter().map(|it| it.question).collect())),
@@ -179,8 +180,8 @@ pub struct InvalidSeed;
 impl fmt::Display for InvalidSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "invalid seed: use a number such as `17`, or with decisions such as `17:2,5`, `17:6.64,9.0` of a \
-             world, or `order:2=1,5=3`",
+            "invalid seed: use a number of 64 bits such as `17`, or with decisions such as `17:2,5`, \
+             `17:6.64,9.0` of a world, or `order:2=1,5=3`",
         )
     }
 }
@@ -399,5 +400,27 @@ impl Choices {
     fn made(&self) -> MutexGuard<'_, Made> {
         // No user code runs under the lock, so the contents of a poisoned one are consistent.
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_part_of_a_seed_is_that_part() {
+        let decision = |question| Decision {
+            question,
+            answer: 1,
+            text: String::new(),
+        };
+        for seed in [Seed::new(17), Seed::of_order(vec![(5, 1)])] {
+            for decisions in [&[][..], &[decision(5)], &[decision(3 << INDEX_BITS | 7)]] {
+                let part = seed.with_only(decisions);
+                let parsed: Seed = part.to_string().parse().unwrap();
+                assert_eq!(parsed.draw(5), part.draw(5), "{part}");
+                assert_eq!(parsed, part);
+            }
+        }
     }
 }

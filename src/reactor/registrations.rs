@@ -41,10 +41,11 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Token};
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
+use crate::reactor::poller::Poller;
 use readiness::{INDEX_MASK, generation_of, index_of, next_generation, signal_token, source_token};
 pub(crate) use readiness::{Readiness, SignalNumber, parts_of, signal_of};
 pub(crate) use waiters::{Forgotten, WaiterId};
@@ -151,7 +152,7 @@ impl Slot {
 }
 
 pub(crate) struct Registrations {
-    registry: Rc<Registry>,
+    pub(crate) poller: Rc<Poller>,
     stream_end: StreamEnd,
     slots: Vec<Slot>,
     free: Vec<usize>,
@@ -169,9 +170,9 @@ pub(crate) struct Registrations {
 }
 
 impl Registrations {
-    pub(crate) fn new(registry: Rc<Registry>, stream_end: StreamEnd) -> Registrations {
+    pub(crate) fn new(poller: Rc<Poller>, stream_end: StreamEnd) -> Registrations {
         Registrations {
-            registry,
+            poller,
             stream_end,
             slots: Vec::new(),
             free: Vec::new(),

@@ -9,6 +9,7 @@
 //! loop's thread; after the end nothing is accepted.
 
 mod notifier;
+mod parker;
 mod tokens;
 
 /// The atomics of `notifier.rs` and `tokens.rs`, which the loom model replaces.
@@ -19,9 +20,10 @@ mod atomic {
 use std::any::Any;
 use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
+use std::time::Duration;
 
 use concurrent_queue::{ConcurrentQueue, PushError};
 use mio::Token;
@@ -30,6 +32,7 @@ use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::reactor::main_waker::MainWaker;
 use crate::reactor::task_waker::TaskWaker;
 use notifier::Notifier;
+use parker::Parker;
 use tokens::Tokens;
 
 /// A message for the loop.
@@ -109,14 +112,17 @@ pub(crate) struct RemoteQueue {
     /// Whether messages carry their senders.
     records_senders: bool,
     notifier: Notifier,
-    waker: mio::Waker,
+    /// Ends a wait for the operating system, once the loop has something of it to wait for.
+    waker: OnceLock<mio::Waker>,
+    /// Before that, the wait of the loop.
+    parker: Parker,
     tokens: Tokens,
     /// How many handles were created that are no clones.
     handles: AtomicU64,
 }
 
 impl RemoteQueue {
-    pub(crate) fn new(waker: mio::Waker, records_senders: bool) -> RemoteQueue {
+    pub(crate) fn new(records_senders: bool) -> RemoteQueue {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         RemoteQueue {
             // Relaxed: only uniqueness counts.
@@ -127,7 +133,8 @@ impl RemoteQueue {
             messages: ConcurrentQueue::unbounded(),
             records_senders,
             notifier: Notifier::new(),
-            waker,
+            waker: OnceLock::new(),
+            parker: Parker::default(),
             tokens: Tokens::new(),
             handles: AtomicU64::new(0),
         }
@@ -206,6 +213,19 @@ impl RemoteQueue {
         self.notifier.unpark();
     }
 
+    /// Sets what ends the waits of the loop from now on. The loop's thread calls it, once.
+    pub(crate) fn set_waker(&self, waker: mio::Waker) {
+        let is_first = self.waker.set(waker).is_ok();
+        debug_assert!(is_first, "a loop opens the operating system's poll once");
+    }
+
+    /// Waits until another thread notifies the loop, for `timeout` at most. Only for a loop without a
+    /// [waker](RemoteQueue::set_waker), between [`prepare_park`](RemoteQueue::prepare_park) and
+    /// [`unpark`](RemoteQueue::unpark).
+    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+        self.parker.wait(timeout);
+    }
+
     /// Refuses all messages from now on.
     pub(crate) fn close(&self) {
         self.messages.close();
@@ -217,9 +237,12 @@ impl RemoteQueue {
 
     fn notify_loop(&self) {
         if self.notifier.should_notify() {
-            // This fails only when the kernel is out of memory. The loop then finds the message in
-            // its next turn.
-            let _ = self.waker.wake();
+            match self.waker.get() {
+                // This fails only when the kernel is out of memory. The loop then finds the message in
+                // its next turn.
+                Some(waker) => drop(waker.wake()),
+                None => self.parker.notify(),
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::phases::macrotask::SourceLocation;
 use crate::phases::poll::delivery::{Delivery, Seed};
 use crate::phases::poll::{PollPhase, TimeRules};
 use crate::reactor::clock::Clock;
+use crate::reactor::poller::Poller;
+use crate::reactor::registrations::Registrations;
 use crate::reactor::remote_queue::RemoteQueue;
 use crate::reactor::world::WorldHost;
 use crate::runtime::EventLoop;
@@ -70,6 +72,15 @@ pub enum StuckPolicy {
     Wait,
     /// End the run with [`RunError::Stuck`](crate::RunError::Stuck).
     Error,
+}
+
+/// When a loop opens the operating system's poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Descriptor {
+    /// When it is built, because a host may wait on it.
+    ForHost,
+    /// With its first source.
+    WhenNeeded,
 }
 
 impl Default for Builder {
@@ -301,6 +312,19 @@ impl Builder {
     /// Panics if there is a [seed](Builder::seed) and no virtual clock, or a seed and a
     /// [recording](Builder::record).
     pub fn build(self) -> io::Result<EventLoop> {
+        self.build_with(Descriptor::ForHost)
+    }
+
+    /// Builds a loop for which no host can wait, so that it opens no descriptor before it needs one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a [recording](Builder::record) can't be created.
+    pub(crate) fn build_unhosted(self) -> io::Result<EventLoop> {
+        self.build_with(Descriptor::WhenNeeded)
+    }
+
+    fn build_with(self, descriptor: Descriptor) -> io::Result<EventLoop> {
         assert!(
             self.virtual_time || self.seed.is_none(),
             "a loop with a seed needs a virtual clock: call `virtual_time()`"
@@ -331,11 +355,16 @@ impl Builder {
         };
         let records_senders = delivery.needs_senders();
         let stream_end = self.node.variants().stream_end;
-        let (poll, waker) = PollPhase::new(time, delivery, stream_end, self.world)?;
-        if is_replay {
-            poll.registrations.borrow_mut().set_replayed();
+        let remote_queue = Arc::new(RemoteQueue::new(records_senders));
+        let poller = Rc::new(Poller::new(remote_queue.clone()));
+        if descriptor == Descriptor::ForHost {
+            poller.open_for_host()?;
         }
-        let remote_queue = Arc::new(RemoteQueue::new(waker, records_senders));
+        let mut registrations = Registrations::new(poller, stream_end);
+        if is_replay {
+            registrations.set_replayed();
+        }
+        let poll = PollPhase::new(time, delivery, registrations, self.world);
         let pool = match is_host {
             true => Pool::simulated(remote_queue, self.blocking_threads),
             false => Pool::new(remote_queue, self.blocking_threads),

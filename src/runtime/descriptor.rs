@@ -8,7 +8,10 @@ use super::EventLoop;
 /// to do, libuv's `uv_backend_fd`. Only wait until it is readable; do not read from it.
 impl AsFd for EventLoop {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.state.poll.registry.as_fd()
+        let descriptor = self.state.poll.poller.descriptor();
+        descriptor
+            .expect("a loop that a program has built is open for a host")
+            .as_fd()
     }
 }
 

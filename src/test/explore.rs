@@ -42,7 +42,8 @@ use crate::phases::poll::delivery::Seed;
 ///
 /// # Panics
 ///
-/// Panics if a seed fails, like [`run`](super::run), and if `NODELOOP_SEED` is not a valid seed.
+/// Panics if a seed fails, like [`run`](super::run), if `seeds` is 0, if `NODELOOP_SEED` is not a valid seed, and inside of an
+/// event loop.
 ///
 /// # Examples
 ///
@@ -112,6 +113,7 @@ impl TestBuilder {
     where
         F: AsyncFn(Test),
     {
+        report::refuse_loop("explore");
         let location = Location::caller();
         let body = &body;
         let run = |seed: Seed| {
@@ -147,6 +149,10 @@ pub(super) fn explore_seeds(
     run: impl Fn(Seed) -> FinishedRun<()>,
     trace_of: Option<TraceOf<'_>>,
 ) -> Explored {
+    assert!(
+        seeds > 0,
+        "an exploration of no seeds tests only the plain order: explore at least one"
+    );
     let mut explored = Explored {
         runs: 0,
         orders: Vec::new(),

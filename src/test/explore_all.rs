@@ -61,8 +61,8 @@ pub(super) use tracker::{SharedState, Tracker};
 ///
 /// # Panics
 ///
-/// Panics if an order fails, like [`run`](super::run), if a run does not repeat, and if
-/// `NODELOOP_SEED` is not a valid seed.
+/// Panics if an order fails, like [`run`](super::run), if a run does not repeat, if
+/// `NODELOOP_SEED` is not a valid seed, and inside of an event loop.
 ///
 /// # Examples
 ///
@@ -267,6 +267,7 @@ impl TestBuilder {
     where
         F: AsyncFn(Test),
     {
+        report::refuse_loop("explore_all");
         let location = Location::caller();
         let body = &body;
         let run = |seed, plan| {

@@ -11,6 +11,7 @@ use std::thread;
 use super::explore::TraceOf;
 use super::log::{Log, LogEntry};
 use super::{FinishedRun, TestFailure, diff};
+use crate::event_loop::current::try_current;
 use crate::phases::poll::delivery::{Decision, Seed};
 use crate::reactor::choices::QuestionNumber;
 
@@ -27,10 +28,20 @@ const MOST_REMOVED_SINGLY: usize = 16;
 /// long.
 const MAX_PAIRS: usize = 20_000_000;
 
+/// Panics inside of an event loop.
+#[track_caller]
+pub(super) fn refuse_loop(function: &str) {
+    assert!(
+        try_current().is_none(),
+        "`{function}` was called inside of an event loop: it has loops of its own; call it from a plain \
+         `#[test]`"
+    );
+}
+
 /// Returns the seed that the environment asks to replay.
 #[track_caller]
 pub(super) fn seed_to_replay() -> Option<Seed> {
-    let text = std::env::var(REPLAY).ok()?;
+    let text = std::env::var(REPLAY).ok().filter(|text| !text.is_empty())?;
     match text.parse() {
         Ok(seed) => Some(seed),
         Err(error) => panic!("{REPLAY}={text}: {error}"),

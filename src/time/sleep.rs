@@ -249,7 +249,8 @@ fn release_in(mut timers: RefMut<'_, Timers>, key: TimerKey) -> Option<Work> {
     let freed = timers.drop_handle(key);
     drop(timers);
     drop(freed); // outside of the borrow
-    work.filter(Work::is_live)
+    let (work, _) = work?;
+    work.is_live().then_some(work)
 }
 
 /// Clears a timer, whose work is a wake, and drops its handle.

@@ -88,7 +88,10 @@ pub fn limit_of(limit: Duration, reason: &str) -> Limit {
 /// Multiplies a limit by `NODELOOP_LIMIT_FACTOR`, which is 1 if it is not set.
 pub fn scaled(limit: Duration) -> Duration {
     static FACTOR: LazyLock<u32> = LazyLock::new(|| match std::env::var(FACTOR_VARIABLE) {
-        Ok(factor) => factor.parse().expect("the factor is a whole number"),
+        Ok(factor) => match factor.parse() {
+            Ok(factor) if factor > 0 => factor,
+            _ => panic!("{FACTOR_VARIABLE} is {factor}: set it to a whole number of at least 1"),
+        },
         Err(_) => 1,
     });
     limit * *FACTOR
@@ -180,7 +183,8 @@ fn watch_tests() {
 fn fail(test: &Arc<Test>) {
     let Test { name, limit, .. } = &**test;
     let text = format!(
-        "test {name} at {} has not ended within {limit:?}",
+        "test {name} at {} has not ended within {limit:?}; on a slow or busy machine, set \
+         {FACTOR_VARIABLE} to 10",
         test.location
     );
     print(&format!("\n{text}\n"));

@@ -6,7 +6,7 @@ use nodeloop::flight_recorder::FlightRecorder;
 use nodeloop::test::{Log, Replay, ReplayErrorKind, ReplayFailure, Replayed};
 use nodeloop::{EventLoop, RunError, fs, set_immediate, spawn, try_spawn};
 
-use crate::common::limit::limit;
+use crate::common::limit::{limit, limit_of};
 
 /// Records a run of `program`, and returns the bytes of the recording.
 fn record<F: AsyncFnOnce(Log)>(program: F) -> (Vec<u8>, Result<(), RunError>) {
@@ -241,7 +241,10 @@ fn a_changed_program_is_a_difference() {
 
 #[test]
 fn a_file_that_is_cut_off_is_replayed_up_to_there() {
-    let _limit = limit();
+    let _limit = limit_of(
+        Duration::from_secs(60),
+        "a replay for each byte of a recording",
+    );
     let (bytes, result) = record(steps);
     result.unwrap();
     let whole = Replay::from_bytes(bytes.clone()).unwrap().lines().to_vec();

@@ -201,6 +201,8 @@ fn prints_what_is_lost() {
         .unwrap();
     event_loop.run(async { panic!("the bug") }).unwrap_err();
     recorder.flush().unwrap_err();
+    #[cfg(target_os = "linux")]
+    drop(recording_to_a_broken_pipe());
 }
 
 #[test]
@@ -216,6 +218,51 @@ fn what_is_lost_is_printed() {
     ] {
         assert!(printed.contains(expected), "no {expected:?} in: {printed}");
     }
+    if cfg!(target_os = "linux") {
+        let early = printed.matches("nodeloop: the recording ends early, because ");
+        assert_eq!(early.count(), 1, "{printed}");
+    }
+}
+
+/// Records to a pipe that nobody reads any more, as a disk that becomes full.
+#[cfg(target_os = "linux")]
+fn recording_to_a_broken_pipe() -> (TempDir, FlightRecorder, EventLoop) {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.flight");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+    let mut options = std::fs::File::options();
+    let reader = options
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(&path);
+    let recorder = FlightRecorder::to_file(&path);
+    let event_loop = EventLoop::builder().record(recorder.clone()).build();
+    drop(reader.unwrap());
+    (directory, recorder, event_loop.unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_written_ends_the_recording_and_not_the_loop() {
+    let _limit = limit();
+    let (_directory, recorder, mut event_loop) = recording_to_a_broken_pipe();
+    event_loop.run(async {}).unwrap();
+    let error = recorder.flush().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    event_loop.run(async {}).unwrap();
+    assert_eq!(
+        recorder.flush().unwrap_err().to_string(),
+        "the recording has ended, because its file could not be written"
+    );
+    let full = EventLoop::builder().record("/dev/full").build();
+    let error = full.map(drop).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    let expected = "the recording could not be written to /dev/full: ";
+    assert!(error.to_string().starts_with(expected), "{error}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["async_local::context", "phases::macrotask", "reactor", "reactor::clock", "reactor::journal"],
     &["hooks::foreign", "hooks::listener", "hooks::listener_list", "hooks::microtask_source", "hooks::rejection", "hooks::unhandled", "observe::active_resource", "observe::event", "reactor::main_waker", "reactor::remote_queue", "reactor::task_waker"],
-    &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "reactor::registrations", "reactor::world"],
+    &["blocking::pool", "hooks::uncaught", "hooks::warning", "observe::position", "observe::starvation", "reactor::poller", "reactor::registrations", "reactor::world"],
     &["event_loop::release", "process::children"],
     &["phases"],
     &["observe::registry", "signal::dispatch", "signal::kind", "signal::source"],
@@ -322,6 +322,7 @@ fn few_files_print() {
         "src/recording.rs",              // a function of that name
         "src/recording/arguments.rs",    // where the run that was asked for on the command line is
         "src/reactor/journal/writer.rs", // the recording of a failed run is lost, and its loop is over
+        "src/runtime.rs", // the line of a callback whose panic `run` continues, after its loop
         "src/test/replay.rs", // a replay in a test ends early, because the file is damaged
         "src/test/report.rs", // the decisions of a seed that the environment names
         "src/test/world/failure.rs", // the time, the seed and the log of a test that fails

@@ -103,21 +103,33 @@ fn the_failing_test_prints_the_difference_that_the_readme_shows() {
     assert_shows("text", &shown.replace(&path, FILE_IN_README));
 }
 
-/// The ratios are those of the comparison's own README, which the published crate does not contain.
+/// The ratios are those of the comparison's own README, which the published crate does not contain, and
+/// of the guide.
 #[test]
 fn the_ratios_are_those_that_were_measured() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/README.md");
     let Ok(measured) = fs::read_to_string(path) else {
         return skip("the comparison is not part of this copy");
     };
+    let guide = include_str!("../../src/guide/performance.md");
     let start = README.find("| row of the comparison |").unwrap();
     let table = README[start..].split("\n\n").next().unwrap();
     let mut count = 0;
     for row in cells_of(table).skip(2) {
-        let line = cells_of(&measured).find(|cells| cells[0] == row[0] && cells.len() == 5);
-        let line = line.unwrap_or_else(|| panic!("{} was not measured", row[0]));
-        assert!(line[2].starts_with(row[1]), "{}: {}", row[0], line[2]);
-        assert_eq!(line[3], row[2], "{}", row[0]);
+        let [title, peer, ratio, to_tokio] = row[..] else {
+            panic!("{row:?}");
+        };
+        let line = cells_of(&measured).find(|cells| cells[0] == title && cells.len() == 6);
+        let line = line.unwrap_or_else(|| panic!("{title} was not measured"));
+        assert!(line[3].starts_with(peer), "{title}: {}", line[3]);
+        assert_eq!(line[4], ratio, "{title}");
+        let line = cells_of(guide).find(|cells| cells[0] == title);
+        let line = line.unwrap_or_else(|| panic!("{title} is not in the guide"));
+        assert_eq!(
+            [line[1], line[2], line[4]],
+            [peer, ratio, to_tokio],
+            "{title}"
+        );
         count += 1;
     }
     assert!(count > 5, "{count} ratios");

@@ -450,11 +450,29 @@ fn the_environment_replays_one_seed() {
         .expect(&printed);
     assert!(replayed.contains(decision), "{replayed}");
     assert!(run(Some("0")).0, "the plain order passes");
+    assert!(!run(Some("")).0, "an empty variable is no seed");
     let (passed, printed) = run(Some("nonsense"));
     assert!(
         !passed && printed.contains("NODELOOP_SEED=nonsense: invalid seed: use a number"),
         "{printed}"
     );
+}
+
+#[test]
+fn an_exploration_of_nothing_and_a_test_inside_of_a_loop_are_refused() {
+    let _limit = limit();
+    let advice = "an exploration of no seeds tests only the plain order";
+    let explore = || test::explore(0, async |_| ());
+    assert!(message_of(explore).starts_with(advice));
+    let nested = || nodeloop::run(async { test::run(async |_| ()) });
+    assert!(message_of(nested).starts_with("`test::run` was called inside of an event loop"));
+}
+
+fn message_of<T>(call: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
+    let panic = std::panic::catch_unwind(call).err().expect("it panics");
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()))
+        .expect("the message is text")
 }
 
 #[cfg(unix)] // Windows has no socket pairs

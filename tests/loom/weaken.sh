@@ -17,6 +17,11 @@ declare -A models=(
   [src/blocking/pool/workers.rs]=pool::
   [src/worker/channel.rs]=worker::
 )
+if ! printf '%s\n' "${!models[@]}" | grep -qF -- "${1:-}"; then
+  printf 'no file has "%s" in its path; there are:\n' "$1"
+  printf '  %s\n' "${!models[@]}"
+  exit 2
+fi
 # A file, a line of it, and what replaces the line.
 steps=(
   'src/blocking/pool/workers.rs|queue.lingering -= 1;|'

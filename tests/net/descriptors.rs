@@ -3,6 +3,7 @@
 //! One test, in a process of its own, because it counts and limits the descriptors of the process.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use futures::io::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::net::{TcpListener, TcpStream, UnixStream};
 use nodeloop::observe::{Event, EventContext};
 use nodeloop::time::sleep;
-use nodeloop::{EventLoop, spawn, yield_now};
+use nodeloop::{EventLoop, spawn, spawn_blocking, yield_now};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[test]
@@ -24,6 +25,8 @@ fn descriptors() {
     let _limit = limit();
     block_on(async {}); // creates what is created once per process
     let before = open_descriptors();
+    a_loop_without_sources_needs_no_descriptor();
+    assert_eq!(open_descriptors(), before);
     a_loop_dropped_with_open_sockets_closes_them();
     assert_eq!(open_descriptors(), before);
     sockets_that_outlive_their_loop_close_when_dropped();
@@ -32,6 +35,39 @@ fn descriptors() {
     assert_eq!(open_descriptors(), before);
     a_server_out_of_descriptors_recovers();
     assert_eq!(open_descriptors(), before);
+}
+
+/// Timers and other threads need none, so the loop works when none is left, and the first socket fails as
+/// any other does.
+fn a_loop_without_sources_needs_no_descriptor() {
+    let before = open_descriptors();
+    block_on(async {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        without_descriptors(async {
+            sleep(Duration::from_millis(1)).await;
+            assert_eq!(spawn_blocking(|| 7).await, 7);
+            let error = UnixStream::from_std(one).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(24), "{error}"); // EMFILE
+        })
+        .await;
+        assert_eq!(
+            open_descriptors(),
+            before + 1,
+            "one end of the pair is left"
+        );
+    });
+}
+
+/// Lets `work` run while the process can open no descriptor.
+async fn without_descriptors(work: impl Future<Output = ()>) {
+    let old = getrlimit(Resource::Nofile);
+    let none = Rlimit {
+        current: Some(0),
+        maximum: old.maximum,
+    };
+    setrlimit(Resource::Nofile, none).unwrap();
+    work.await;
+    setrlimit(Resource::Nofile, old).unwrap();
 }
 
 fn a_loop_dropped_with_open_sockets_closes_them() {

@@ -255,6 +255,47 @@ thread_local! {
     static TIMER: RefCell<Option<nodeloop::TimeoutHandle>> = const { RefCell::new(None) };
 }
 
+/// The first socket of a loop changes how it waits.
+#[test]
+fn a_thread_wakes_a_loop_before_and_after_its_first_socket() {
+    let _limit = limit();
+    const ROUNDS: usize = if cfg!(miri) { 20 } else { 2_000 };
+    let (to_thread, from_loop) = channel();
+    let (to_loop, mut from_thread) = mpsc::unbounded();
+    let thread = thread::spawn(move || {
+        for round in from_loop {
+            to_loop.unbounded_send(round).unwrap();
+        }
+    });
+    nodeloop::run(async move {
+        let mut socket = None;
+        for round in 0..ROUNDS {
+            if round == ROUNDS / 2 {
+                socket = Some(nodeloop::net::UdpSocket::bind("127.0.0.1:0").await.unwrap());
+            }
+            to_thread.send(round).unwrap();
+            assert_eq!(from_thread.next().await, Some(round));
+        }
+        assert!(socket.is_some());
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_loop_without_a_socket_waits_for_its_timers_and_for_threads() {
+    let _limit = limit();
+    nodeloop::run(async {
+        let handle = Handle::current();
+        let (sender, receiver) = oneshot::channel();
+        let sent = nodeloop::time::Instant::now();
+        time::sleep(ms(20)).await;
+        assert!(sent.elapsed() >= ms(19));
+        let thread = thread::spawn(move || handle.post(move || sender.send(7).unwrap()).unwrap());
+        assert_eq!(receiver.await, Ok(7));
+        thread.join().unwrap();
+    });
+}
+
 #[test]
 fn a_token_dropped_on_another_thread_ends_the_run() {
     let _limit = limit();

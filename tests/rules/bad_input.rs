@@ -135,8 +135,8 @@ fn a_loop_inside_a_loop_panics_with_advice() {
             let (text, file) = panic_of(call);
             assert!(
                 text.starts_with(&format!(
-                    "`{name}` was called inside a running event loop, and a thread runs one at a \
-                     time: await or spawn the future here"
+                    "`{name}` was called inside a running event loop, and a thread can run only one \
+                     loop at a time: await or spawn the future here"
                 )),
                 "{text}"
             );

@@ -40,6 +40,7 @@ mod reactions;
 mod reactor;
 mod runtime_api;
 mod settled;
+mod shared_clones;
 mod task_group;
 mod timer_lists;
 mod timers;

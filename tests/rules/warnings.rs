@@ -174,3 +174,31 @@ fn without_a_listener_warnings_are_printed() {
         );
     }
 }
+
+/// Panics in a callback; run by the test below.
+#[test]
+#[ignore = "fails, as a child of `the_line_of_a_callback_that_panics_is_printed`"]
+fn a_program_with_a_panic() {
+    let _limit = limit();
+    nodeloop::run(async {
+        set_timeout(ms(1), || panic!("planted"));
+        std::future::pending::<()>().await;
+    });
+}
+
+/// The panic itself names only the line of the panic.
+#[test]
+#[cfg_attr(miri, ignore = "Miri cannot start a process")]
+fn the_line_of_a_callback_that_panics_is_printed() {
+    let _limit = limit();
+    let line = line!() - 10;
+    let mut command = command_of(a_program_with_a_panic);
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let expected = format!(
+        "nodeloop: uncaught panic in the callback created at {}:{line}:9: planted",
+        file!()
+    );
+    assert!(printed.contains(&expected), "{printed}");
+}

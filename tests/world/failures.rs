@@ -172,7 +172,7 @@ fn a_world_does_not_run_inside_of_a_loop() {
     });
     assert_eq!(
         text,
-        "`World::run` was called inside of an event loop: a world has loops of its own; call it from a plain \
+        "`World::run` was called inside of an event loop: it has loops of its own; call it from a plain \
          `#[test]`"
     );
 }
@@ -190,7 +190,7 @@ fn an_exploration_inside_of_a_loop_is_refused() {
         |text| text.to_string(),
     );
     assert!(
-        text.starts_with("`World::run` was called inside of an event loop"),
+        text.starts_with("`WorldBuilder::explore` was called inside of an event loop"),
         "{text}"
     );
 }

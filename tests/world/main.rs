@@ -36,6 +36,7 @@ mod net_udp;
 #[path = "../net/unix.rs"]
 mod net_unix;
 mod notes;
+mod peers;
 mod repeatable;
 mod script;
 mod signals;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use nodeloop::net::{TcpListener, TcpStream, UdpSocket};
-use nodeloop::test::World;
+use nodeloop::test::{self, World};
 use nodeloop::time::sleep;
 
 use crate::common::limit::limit;
@@ -128,6 +128,60 @@ fn durations_may_be_as_long_as_possible() {
     let world = World::new();
     world.host("h").run(async || sleep(Duration::MAX).await);
     assert!(failure(&world).contains("the limit of 86400s of virtual time is exceeded"));
+}
+
+/// At the place of the call, and with its name.
+#[test]
+fn what_has_loops_of_its_own_is_refused_in_a_loop() {
+    let _limit = limit();
+    let calls: [(&str, fn()); 4] = [
+        ("WorldBuilder::explore", || {
+            World::builder().explore(1, |_| ());
+        }),
+        ("WorldBuilder::check_deterministic", || {
+            World::builder().check_deterministic(1, |_| ());
+        }),
+        ("explore", || {
+            test::explore(1, async |_| ());
+        }),
+        ("explore_all", || {
+            let _ = test::explore_all(async |_| ());
+        }),
+    ];
+    for (name, call) in calls {
+        assert_eq!(
+            nodeloop::block_on(async { refused(call) }),
+            format!(
+                "`{name}` was called inside of an event loop: it has loops of its own; call it from a plain \
+                 `#[test]`"
+            )
+        );
+    }
+}
+
+/// A body of an exploration is no part of a loop, and neither is a job.
+#[test]
+fn worlds_run_inside_of_explorations_of_worlds_and_of_jobs() {
+    let _limit = limit();
+    let one_host = |world: &World| {
+        world.host("h").run(async || sleep(ms(1)).await);
+    };
+    let outer = World::builder().explore(3, |world| {
+        let inner = World::builder().explore(2, one_host);
+        assert_eq!(inner.runs(), 3);
+        one_host(world);
+    });
+    assert_eq!(outer.runs(), 4);
+    let now = nodeloop::block_on(async move {
+        nodeloop::spawn_blocking(move || {
+            let world = World::new();
+            one_host(&world);
+            world.run();
+            world.now()
+        })
+        .await
+    });
+    assert_eq!(now, ms(1));
 }
 
 #[test]

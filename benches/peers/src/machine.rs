@@ -10,6 +10,8 @@ pub struct Machine {
     pub cores: usize,
     pub system: String,
     pub compiler: String,
+    /// The day, such as 2026-11-27.
+    pub date: String,
     /// The number of processes that could run, over the last minute.
     pub load: String,
 }
@@ -37,6 +39,10 @@ impl Machine {
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
+            date: output_of(Command::new("date").args(["--utc", "+%F"]))
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
             load: read("/proc/loadavg")
                 .split(' ')
                 .next()
@@ -47,8 +53,8 @@ impl Machine {
 
     pub fn text(&self) -> String {
         format!(
-            "{} ({} cores), {}, {}, load average {} at the end",
-            self.processor, self.cores, self.system, self.compiler, self.load
+            "{} ({} cores), {}, {}, {}, load average {} at the end",
+            self.processor, self.cores, self.system, self.compiler, self.date, self.load
         )
     }
 }

@@ -1,26 +1,18 @@
 //! Compares the cost of nodeloop's operations with that of other runtimes.
 //!
-//! ```text
-//! cargo run --release -p nodeloop-peers -- [OPTION ...] [WORKLOAD [RUNTIME]]
-//!
-//! --rounds N   at least five, the default, mean something
-//! --quick      checks the answers of small runs of unoptimized programs, and measures nothing;
-//!              without the runtimes on io_uring, whose dependencies are many
-//! --all        also with these
-//! --growth     nodeloop alone, at three sizes; exit code 1 if a cost grows by more than half
-//! --json       prints the results as JSON
-//! --out DIR    writes the tables and the JSON there
-//! ```
+//! `--help` prints the options.
 //!
 //! Each runtime is a program of its own (`sides`), which this one builds. In each round, each workload
 //! runs on all runtimes, one process after the other, and each time another one is the first.
 
+mod documents;
 #[path = "../../serve/src/echo_load.rs"]
 mod echo_load;
 mod growth;
 mod machine;
 mod measure;
 mod process;
+mod recorded;
 mod report;
 mod results;
 mod runtimes;
@@ -32,9 +24,25 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use machine::Machine;
+use recorded::Recorded;
 use report::Report;
 use runtimes::{Builder, Side};
 use workloads::{WORKLOADS, Workload};
+
+const USAGE: &str = "\
+usage: cargo run --release -p nodeloop-peers -- [OPTION ...] [WORKLOAD [RUNTIME]]
+
+Without a workload, all are measured. With a runtime, only that runtime and nodeloop.
+
+--rounds N   the number of rounds, 5 by default; with fewer than 3 no row can be seen to be unsteady
+--quick      checks the answers of small runs of unoptimized programs, and measures nothing;
+             without the runtimes on io_uring, whose dependencies are many
+--all        also with these
+--growth     nodeloop alone, at three sizes; exit code 1 if a cost grows by more than half
+--json       prints the results as JSON
+--out DIR    writes the tables and the JSON there
+--from FILE  measures nothing: makes the tables of an earlier run from its JSON
+--documents  writes the tables into the documents of this checkout that contain them";
 
 /// What `echo_load` measures.
 struct Sample {
@@ -51,15 +59,23 @@ struct Options {
     all: bool,
     growth: bool,
     json: bool,
+    documents: bool,
+    help: bool,
     out: Option<PathBuf>,
+    from: Option<PathBuf>,
     workload: Option<String>,
     runtime: Option<String>,
 }
 
 fn main() -> ExitCode {
     let result = Options::from_arguments(std::env::args().skip(1)).and_then(|options| {
-        if options.growth {
+        if options.help {
+            println!("{USAGE}");
+            Ok(true)
+        } else if options.growth {
             growth(&options)
+        } else if let Some(path) = &options.from {
+            print(&Recorded::read(path)?.report(), &options)
         } else {
             compare(&options)
         }
@@ -86,17 +102,23 @@ impl Options {
                 "--all" => options.all = true,
                 "--growth" => options.growth = true,
                 "--json" => options.json = true,
+                "--documents" => options.documents = true,
+                "--help" | "-h" => options.help = true,
                 "--rounds" => {
                     let number = arguments.next().and_then(|number| number.parse().ok());
                     let number = number.filter(|number| *number > 0);
-                    options.rounds = number.ok_or("`--rounds` needs a number")?;
+                    options.rounds = number.ok_or("`--rounds` needs a number of at least 1")?;
                 }
                 "--out" => {
                     let directory = arguments.next().ok_or("`--out` needs a directory")?;
                     options.out = Some(directory.into());
                 }
+                "--from" => {
+                    let file = arguments.next().ok_or("`--from` needs a file")?;
+                    options.from = Some(file.into());
+                }
                 unknown if unknown.starts_with('-') => {
-                    return Err(format!("unknown option `{unknown}`"));
+                    return Err(format!("unknown option `{unknown}`\n\n{USAGE}"));
                 }
                 _ if options.workload.is_none() => options.workload = Some(argument),
                 _ if options.runtime.is_none() => options.runtime = Some(argument),
@@ -104,6 +126,10 @@ impl Options {
             }
         }
         options.check_names()?;
+        let is_part = options.workload.is_some() || options.quick || options.growth;
+        if options.documents && is_part {
+            return Err("`--documents` needs the results of all workloads".to_owned());
+        }
         Ok(options)
     }
 
@@ -114,7 +140,7 @@ impl Options {
             let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
             return Err(format!(
                 "no workload `{name}`; there are {}",
-                names.join(" ")
+                names.join(", ")
             ));
         }
         if let Some(name) = &self.runtime
@@ -127,6 +153,25 @@ impl Options {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that the runtime, if one was named, has one of the workloads.
+    fn check_peer(&self, workloads: &[&Workload], sides: &[Side]) -> Result<(), String> {
+        let Some(name) = self.runtime.as_deref() else {
+            return Ok(());
+        };
+        let side = sides.iter().find(|side| side.name == name);
+        let side = side.ok_or_else(|| format!("`{name}` was not built"))?;
+        match workloads
+            .iter()
+            .any(|workload| measure::has(side, workload))
+        {
+            true => Ok(()),
+            false => Err(format!(
+                "`{name}` does not have the workload; it has {}",
+                side.workloads.join(", ")
+            )),
+        }
     }
 
     fn selected(&self) -> Vec<&'static Workload> {
@@ -143,11 +188,12 @@ impl Options {
 fn compare(options: &Options) -> Result<bool, String> {
     let builder = Builder::new(!options.quick)?;
     let is_wanted = |name: &str| match options.runtime.as_deref() {
-        Some(only) => only == name,
+        Some(peer) => name == peer || name == "nodeloop",
         None => options.all || !options.quick || !runtimes::ON_IO_URING.contains(&name),
     };
     let (sides, missing) = builder.build(is_wanted);
     let selected = options.selected();
+    options.check_peer(&selected, &sides)?;
     let rows = if options.quick {
         measure::check(&selected, &sides)
     } else {
@@ -155,19 +201,25 @@ fn compare(options: &Options) -> Result<bool, String> {
     };
     let versions = versions_of(&sides);
     let report = Report {
-        machine: Machine::read(),
+        machine: Machine::read().text(),
         rounds: options.rounds,
         versions: &versions,
         missing: &missing,
         rows: &rows,
     };
+    let is_right = print(&report, options)?;
+    // A check needs the runtimes that cargo builds. Node and libuv may be missing.
+    let is_package = |name: &str| !["Node", "libuv"].contains(&name);
+    let is_complete = !options.quick || !missing.iter().any(|(name, _)| is_package(name));
+    Ok(is_right && is_complete)
+}
+
+/// Prints and writes what the options want. Returns whether nothing has failed.
+fn print(report: &Report<'_>, options: &Options) -> Result<bool, String> {
     let failed: Vec<String> = report.failures().collect();
     if options.quick {
-        println!(
-            "{} runs, {} failed",
-            rows.iter().map(|row| row.cells.len()).sum::<usize>(),
-            failed.len()
-        );
+        let runs: usize = report.rows.iter().map(|row| row.cells.len()).sum();
+        println!("{runs} runs, {} failed", failed.len());
     } else if options.json {
         println!("{:#}", report.json());
     } else {
@@ -177,12 +229,12 @@ fn compare(options: &Options) -> Result<bool, String> {
         eprintln!("failed: {failure}");
     }
     if let Some(directory) = &options.out {
-        write(directory, &report)?;
+        write(directory, report)?;
     }
-    // A check needs the runtimes that cargo builds. Node and libuv may be missing.
-    let is_package = |name: &str| !["Node", "libuv"].contains(&name);
-    let is_complete = !options.quick || !missing.iter().any(|(name, _)| is_package(name));
-    Ok(failed.is_empty() && is_complete)
+    if options.documents {
+        documents::update(report)?;
+    }
+    Ok(failed.is_empty())
 }
 
 fn versions_of(sides: &[Side]) -> Vec<(&'static str, String)> {

@@ -73,11 +73,8 @@ pub fn check(workloads: &[&'static Workload], sides: &[Side]) -> Vec<Row> {
 }
 
 fn empty_row(workload: &'static Workload, sides: &[Side]) -> Row {
-    let name = match workload.kind {
-        Kind::Run => workload.name,
-        _ => "serve",
-    };
-    let cells = sides.iter().filter(|side| side.has(name)).map(|side| Cell {
+    let cells = sides.iter().filter(|side| has(side, workload));
+    let cells = cells.map(|side| Cell {
         runtime: side.name,
         costs: Ok(Vec::new()),
     });
@@ -85,6 +82,14 @@ fn empty_row(workload: &'static Workload, sides: &[Side]) -> Row {
         workload,
         cells: cells.collect(),
     }
+}
+
+/// Whether a runtime has a workload. All measurements of servers use one program.
+pub fn has(side: &Side, workload: &Workload) -> bool {
+    side.has(match workload.kind {
+        Kind::Run => workload.name,
+        _ => "serve",
+    })
 }
 
 fn once(side: &Side, workload: &Workload, size: u64, times: u32) -> Result<f64, String> {

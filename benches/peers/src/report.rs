@@ -4,29 +4,30 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::machine::Machine;
 use crate::results::{Row, Spread};
 use crate::runtimes;
 
-/// The command that makes the tables.
-const COMMAND: &str = "cargo run --release -p nodeloop-peers";
-
-/// The rows of the short table.
+/// The rows of the table in the main README. It leaves out those that are unsteady.
 const SHORT: &[&str] = &[
     "spawn-ready",
     "wake-self-1k",
     "ping-pong",
+    "resolver",
     "sleep-drop",
     "sleep-drop-200k",
     "timeout-clear",
+    "sleeps-fire",
     "immediate-chain",
+    "yield",
     "yield-1k",
+    "then-chain",
     "jobs-at-once",
     "echo",
 ];
 
 pub struct Report<'a> {
-    pub machine: Machine,
+    /// Where it was measured, and when.
+    pub machine: String,
     pub rounds: usize,
     pub versions: &'a [(&'static str, String)],
     /// The runtimes that could not be built, with the reason.
@@ -50,75 +51,71 @@ impl Report<'_> {
 
     /// nodeloop beside the best peer, all medians, what was not measured.
     pub fn tables(&self) -> String {
-        let mut text = format!(
-            "{}\n\n{}\n{}",
+        let parts = [
             self.source(),
             self.comparison(),
-            self.medians()
-        );
+            self.medians(),
+            self.not_measured(),
+        ];
+        let parts = parts.iter().map(|part| part.trim_end());
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join("\n\n") + "\n"
+    }
+
+    fn not_measured(&self) -> String {
         let missing = self
             .missing
             .iter()
             .map(|(name, reason)| format!("{name}: {reason}"));
         let failures: Vec<String> = missing.chain(self.failures()).collect();
-        if !failures.is_empty() {
-            text += "\nNot measured:\n\n";
+        if failures.is_empty() {
+            return String::new();
         }
-        for failure in failures {
-            let _ = writeln!(text, "* {failure}");
-        }
-        text
+        format!("Not measured:\n\n* {}\n", failures.join("\n* "))
     }
 
-    /// The chapter of the guide: ratios only.
+    /// The table of the guide: ratios only.
     pub fn guide(&self) -> String {
         let mut text = String::from(
-            "How fast nodeloop is beside other runtimes, and how to repeat the measurement.\n\n\
-             # Ratios\n\n\
-             The cost of the best peer divided by that of nodeloop, the median of the rounds: above 1, \
-             nodeloop is\nbetter. Each runtime runs in a process of its own, in turn with the others. Each operation \
-             is checked. A row\nwhose ratios differ by more than half of the median says nothing.\n\n\
-             | row | best peer | ratio | min..max |\n|:--|:--|--:|--:|\n",
+            "| row | best peer | ratio | min..max | ratio to tokio |\n|:--|:--|--:|--:|--:|\n",
         );
         for row in self.rows {
             if let Some(comparison) = row.comparison() {
                 let _ = writeln!(
                     text,
-                    "| {} | {} | {:.2} | {} |",
+                    "| {} | {} | {} | {} | {} |",
                     row.workload.title,
                     comparison.peer,
-                    comparison.ratio.median,
-                    range(comparison.ratio)
+                    median(comparison.ratio),
+                    range(comparison.ratio),
+                    row.ratio_to("tokio").map_or("–".to_owned(), median),
                 );
             }
         }
-        let _ = write!(
-            text,
-            "\n# Where and how\n\n{}\n\n```text\n{COMMAND}\n```\n\n\
-             `benches/peers/README.md` has all numbers, and states what each row compares.\n",
-            self.source()
-        );
         text
     }
 
-    /// The short table of the README: ratios only.
+    /// The short table of the main README: ratios of steady rows.
     pub fn readme(&self) -> String {
-        let mut text =
-            String::from("| row of the comparison | best peer | ratio |\n|---|---|---|\n");
+        let mut text = String::from(
+            "| row of the comparison | best peer | ratio | ratio to tokio |\n|---|---|---|---|\n",
+        );
         for row in self
             .rows
             .iter()
             .filter(|row| SHORT.contains(&row.workload.name))
         {
-            if let Some(comparison) = row.comparison() {
+            if let Some(comparison) = row.comparison().filter(|each| each.ratio.is_steady()) {
                 let _ = writeln!(
                     text,
-                    "| {} | {} | {:.2} |",
-                    row.workload.title, comparison.peer, comparison.ratio.median
+                    "| {} | {} | {} | {} |",
+                    row.workload.title,
+                    comparison.peer,
+                    median(comparison.ratio),
+                    row.ratio_to("tokio").map_or("–".to_owned(), median),
                 );
             }
         }
-        let _ = write!(text, "\n{}\n\n`{COMMAND}` measures them.\n", self.source());
         text
     }
 
@@ -139,7 +136,7 @@ impl Report<'_> {
             })
         });
         json!({
-            "machine": self.machine.text(),
+            "machine": self.machine,
             "versions": self.versions.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
             "not_built": self.missing.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
             "rounds": self.rounds,
@@ -147,7 +144,8 @@ impl Report<'_> {
         })
     }
 
-    fn source(&self) -> String {
+    /// Where and with what it was measured, in one line.
+    pub fn source(&self) -> String {
         let versions: Vec<String> = self
             .versions
             .iter()
@@ -156,45 +154,57 @@ impl Report<'_> {
             .collect();
         format!(
             "Measured on {}, {} rounds, with {}.",
-            self.machine.text(),
+            self.machine,
             self.rounds,
             versions.join(", ")
         )
     }
 
-    /// The geometric mean in the last row is that of the ratios.
-    fn comparison(&self) -> String {
+    /// nodeloop beside the best peer of each row. The geometric mean in the last row is that of the steady
+    /// ratios. Returns nothing if nothing can be compared.
+    pub fn comparison(&self) -> String {
         let mut text = String::from(
-            "| row | nodeloop | best peer | ratio | min..max |\n|:--|--:|--:|--:|--:|\n",
+            "| row | workload | nodeloop | best peer | ratio | min..max |\n|:--|:--|--:|--:|--:|--:|\n",
         );
-        let (mut logarithms, mut count) = (0.0, 0);
-        for row in self.rows {
-            let Some(comparison) = row.comparison() else {
-                continue;
-            };
+        let mut steady = Vec::new();
+        let compared: Vec<_> = self
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.workload, row.comparison()?)))
+            .collect();
+        if compared.is_empty() {
+            return String::new();
+        }
+        for (workload, comparison) in compared {
             let _ = writeln!(
                 text,
-                "| {} | {} {} | {} {} | {:.2} | {} |",
-                row.workload.title,
+                "| {} | `{}` | {} {} | {} {} | {} | {} |",
+                workload.title,
+                workload.name,
                 cost(comparison.ours),
-                row.workload.unit(),
+                workload.unit(),
                 comparison.peer,
                 cost(comparison.theirs),
-                comparison.ratio.median,
+                median(comparison.ratio),
                 range(comparison.ratio)
             );
-            logarithms += comparison.ratio.median.ln();
-            count += 1;
+            if comparison.ratio.is_steady() {
+                steady.push(comparison.ratio.median.ln());
+            }
         }
-        if count > 1 {
-            let mean = (logarithms / f64::from(count)).exp();
-            let _ = writeln!(text, "| geometric mean of {count} rows | | | {mean:.2} | |");
+        if steady.len() > 1 {
+            let mean = (steady.iter().sum::<f64>() / steady.len() as f64).exp();
+            let count = steady.len();
+            let _ = writeln!(
+                text,
+                "| geometric mean of the {count} steady rows | | | | {mean:.2} | |"
+            );
         }
         text
     }
 
     /// All medians. The spread is half the distance of the extremes, in terms of the median.
-    fn medians(&self) -> String {
+    pub fn medians(&self) -> String {
         let names: Vec<&str> = self.versions.iter().map(|(name, _)| *name).collect();
         let mut text = format!("| row | {} |\n|:--|", names.join(" | "));
         text += &"--:|".repeat(names.len());
@@ -217,6 +227,14 @@ impl Report<'_> {
             text.push('\n');
         }
         text
+    }
+}
+
+/// The median, unless it means nothing.
+fn median(ratio: Spread) -> String {
+    match ratio.is_steady() {
+        true => format!("{:.2}", ratio.median),
+        false => "unsteady".to_owned(),
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Comparison {
     pub ours: Spread,
     pub peer: &'static str,
     pub theirs: Spread,
-    /// The cost of the peer in terms of nodeloop's, by round: above 1, nodeloop is better.
+    /// See `Row::ratio_to`.
     pub ratio: Spread,
 }
 
@@ -45,8 +45,7 @@ impl Row {
     }
 
     pub fn comparison(&self) -> Option<Comparison> {
-        let our_cell = self.cell("nodeloop")?;
-        let ours = our_cell.spread()?;
+        let ours = self.cell("nodeloop")?.spread()?;
         let is_peer = |cell: &&Cell| cell.runtime != "nodeloop" && cell.runtime != LIMIT;
         let (cell, theirs) = self
             .cells
@@ -54,21 +53,28 @@ impl Row {
             .filter(is_peer)
             .filter_map(|cell| Some((cell, cell.spread()?)))
             .min_by(|(_, a), (_, b)| a.median.total_cmp(&b.median))?;
-        let (our_costs, their_costs) = (our_cell.costs.as_ref().ok()?, cell.costs.as_ref().ok()?);
-        let ratios = their_costs
-            .iter()
-            .zip(our_costs)
-            .map(|(peer, ours)| peer / ours);
         Some(Comparison {
             ours,
             peer: cell.runtime,
             theirs,
-            ratio: Spread::of(ratios)?,
+            ratio: self.ratio_to(cell.runtime)?,
         })
+    }
+
+    /// The cost of a runtime in terms of nodeloop's, by round: above 1, nodeloop is better.
+    pub fn ratio_to(&self, runtime: &str) -> Option<Spread> {
+        let ours = self.cell("nodeloop")?.costs.as_ref().ok()?;
+        let theirs = self.cell(runtime)?.costs.as_ref().ok()?;
+        Spread::of(theirs.iter().zip(ours).map(|(peer, ours)| peer / ours))
     }
 }
 
 impl Spread {
+    /// Whether the values differ by at most half of the median. Otherwise their median means nothing.
+    pub fn is_steady(self) -> bool {
+        self.max - self.min <= self.median / 2.0
+    }
+
     /// Returns `None` if there are no values.
     pub fn of(values: impl Iterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.collect();

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((&"serve", [kind, name])) => serve(kind, name),
         Some((&"check", [])) => check(),
-        Some((&kind, rest)) if !servers(kind).is_empty() => match Options::parse(rest) {
+        Some((&kind, rest)) if !servers(kind).is_empty() => match Options::parse(kind, rest) {
             Ok(options) => measure(kind, &options),
             Err(message) => return usage(&message),
         },
@@ -76,7 +76,7 @@ fn usage(message: &str) -> ExitCode {
 }
 
 impl Options {
-    fn parse(arguments: &[&str]) -> Result<Options, String> {
+    fn parse(kind: &str, arguments: &[&str]) -> Result<Options, String> {
         let mut options = Options {
             rounds: 3,
             seconds: 3,
@@ -87,18 +87,28 @@ impl Options {
             let [name, value] = pair else {
                 return Err(format!("`{}` needs a value", pair[0]));
             };
-            let number = value
-                .parse()
-                .map_err(|_| format!("`{value}` is not a number"));
+            let number = value.parse::<usize>().ok().filter(|number| *number > 0);
+            let number = number.ok_or_else(|| format!("`{name}` needs a number of at least 1"));
             match *name {
                 "--rounds" => options.rounds = number?,
                 "--seconds" => options.seconds = number? as u64,
                 "--messages" => options.messages = number?,
-                "--only" => options.only = Some((*value).to_owned()),
+                "--only" => options.only = Some(known_server(kind, value)?),
                 _ => return Err(format!("unknown option `{name}`")),
             }
         }
         Ok(options)
+    }
+}
+
+fn known_server(kind: &str, name: &str) -> Result<String, String> {
+    let names: Vec<&str> = servers(kind).into_iter().map(|(name, _)| name).collect();
+    match names.contains(&name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!(
+            "no server `{name}`; there are {}",
+            names.join(", ")
+        )),
     }
 }
 

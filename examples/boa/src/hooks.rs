@@ -1,12 +1,16 @@
 //! The hooks of the loop and those of the engine: jobs, exceptions, rejections, and the end of the run.
 
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{self, Poll, Waker};
 
 use boa_engine::builtins::promise::{OperationType, Promise, PromiseState};
 use boa_engine::context::HostHooks;
-use boa_engine::job::{Job, JobExecutor};
+use boa_engine::job::{Job, JobExecutor, NativeAsyncJob};
 use boa_engine::object::builtins::JsPromise;
-use boa_engine::{Context, JsObject, JsResult, JsValue};
+use boa_engine::{Context, JsNativeError, JsObject, JsResult, JsValue};
 use nodeloop::host::queue_macrotask;
 
 use crate::host::{Host, Thrown};
@@ -44,6 +48,10 @@ impl JobExecutor for Jobs {
             Job::GenericJob(job) => {
                 queue_macrotask(|| Host::current().run(|context| job.call(context)));
             }
+            // The engine loads a module with such a job. It has no loader, so the job ends at once with an error.
+            Job::AsyncJob(job) => {
+                queue_macrotask(|| Host::current().run(|context| end_now(job, context)));
+            }
             other => panic!("no function of this host queues such a job: {other:?}"),
         }
     }
@@ -51,6 +59,18 @@ impl JobExecutor for Jobs {
     /// Does nothing: the loop runs the jobs.
     fn run_jobs(self: Rc<Self>, _context: &mut Context) -> JsResult<()> {
         Ok(())
+    }
+}
+
+/// Polls a job that is ready at its first poll.
+fn end_now(job: NativeAsyncJob, context: &mut Context) -> JsResult<JsValue> {
+    let context = RefCell::new(context);
+    let mut polled = job.call(&context);
+    match Pin::new(&mut polled).poll(&mut task::Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(JsNativeError::error()
+            .with_message("this host waits for no async job")
+            .into()),
     }
 }
 

@@ -53,24 +53,30 @@ Error.stackTraceLimit = 10;
 Error.prepareStackTrace = (_, frames) => new Frames(frames);
 
 const { apply } = Reflect;
+const setStack = (error, value) =>
+  Object.defineProperty(error, 'stack', { value, writable: true, enumerable: false, configurable: true });
 const stack = Object.getOwnPropertyDescriptor(Error.prototype, 'stack');
-if (stack?.get) {
-  Object.defineProperty(Error.prototype, 'stack', {
-    ...stack,
-    get() {
-      const value = apply(stack.get, this, []);
-      return isUnread(value) ? value.textFor(this) : value;
-    },
-  });
+const isPrepared = isUnread(new Error().stack);
+const heads = new WeakMap(); // the first lines, if the engine does not call `prepareStackTrace`
+
+function withHead(error, frames) {
+  if (!heads.has(error)) heads.set(error, headOf(error));
+  const text = String(frames).trimEnd();
+  return text === '' ? heads.get(error) : `${heads.get(error)}\n${text}`;
 }
 
+Object.defineProperty(Error.prototype, 'stack', {
+  ...stack,
+  get() {
+    const value = apply(stack.get, this, []);
+    if (isUnread(value)) return value.textFor(this);
+    return isPrepared || !native.isError(this) ? value : withHead(this, value ?? '');
+  },
+});
+
 const capture = Error.captureStackTrace;
-if (capture) {
-  Error.captureStackTrace = function captureStackTrace(target, caller = captureStackTrace) {
-    capture(target, caller);
-    if (isUnread(target.stack)) {
-      const value = target.stack.textFor(target);
-      Object.defineProperty(target, 'stack', { value, writable: true, enumerable: false, configurable: true });
-    }
-  };
-}
+Error.captureStackTrace = function captureStackTrace(target, caller = captureStackTrace) {
+  if (capture === undefined) setStack(target, headOf(target));
+  else capture(target, caller);
+  if (isUnread(target.stack)) setStack(target, target.stack.textFor(target));
+};

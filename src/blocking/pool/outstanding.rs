@@ -57,9 +57,15 @@ impl<J> Outstanding<J> {
         let Some(index) = id.checked_sub(self.first) else {
             return self.stragglers.remove(&id);
         };
+        if index == 0 {
+            let job = self.queue.pop_front()??; // as jobs that are alike finish
+            self.first += 1;
+            self.queued -= 1;
+            self.drop_empty_places();
+            return Some(job);
+        }
         let job = self.queue.get_mut(index as usize)?.take()?;
         self.queued -= 1;
-        self.drop_empty_places();
         Some(job)
     }
 
@@ -67,13 +73,6 @@ impl<J> Outstanding<J> {
         match id.checked_sub(self.first) {
             Some(index) => self.queue.get(index as usize)?.as_ref(),
             None => self.stragglers.get(&id),
-        }
-    }
-
-    pub(super) fn get_mut(&mut self, id: JobId) -> Option<&mut J> {
-        match id.checked_sub(self.first) {
-            Some(index) => self.queue.get_mut(index as usize)?.as_mut(),
-            None => self.stragglers.get_mut(&id),
         }
     }
 
@@ -149,8 +148,7 @@ mod tests {
             assert_eq!(jobs.remove(short), Some(2));
         }
         assert_eq!((jobs.get(long), jobs.next_id()), (Some(&1), 10_001));
-        assert_eq!(jobs.get_mut(long), Some(&mut 1));
-        assert_eq!(jobs.get_mut(5), None);
+        assert_eq!(jobs.get(5), None);
         assert_eq!(jobs.remove(long), Some(1));
         assert!(jobs.is_empty());
     }

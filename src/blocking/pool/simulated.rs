@@ -160,15 +160,11 @@ mod tests {
     use std::any::Any;
 
     use super::*;
-    use crate::blocking::pool::{Job, JobCodec};
+    use crate::blocking::pool::Job;
 
     struct Nothing;
 
     impl Job for Nothing {
-        fn codec(&self) -> Option<JobCodec> {
-            None
-        }
-
         fn run(self: Box<Self>) -> Box<dyn Any + Send> {
             self
         }

@@ -3,9 +3,9 @@
 //! The `blocking` crate supplies the threads; this file decides the order of the jobs. The threads
 //! are shared by the whole process and start in no guaranteed order. A loop therefore keeps its own
 //! queue, first in, first out, and requests a thread only while it has fewer than `limit` of them.
-//! A thread runs jobs until the queue is empty, but at most [`JOBS_PER_THREAD`]: then another
-//! thread is requested, so that two loops can share even a single thread
-//! (`BLOCKING_MAX_THREADS=1`). `tests/loom` is a loom model of this file.
+//! A thread runs jobs until the queue is empty, but only [`JOBS_PER_THREAD`] while a loop waits for a
+//! thread, and at most [`MAX_JOBS_PER_THREAD`]: then another thread is requested, so that two loops can
+//! share even a single thread (`BLOCKING_MAX_THREADS=1`). `tests/loom` is a loom model of this file.
 //!
 //! Invariant: at most `limit` threads run jobs of one loop.
 //!
@@ -18,7 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use super::threads::{
-    CHECKS_BEFORE_LEAVING, Condvar, JOBS_PER_THREAD, Mutex, MutexGuard, unblock, yield_now,
+    AtomicBool, CHECKS_BEFORE_LEAVING, Condvar, JOBS_PER_THREAD, MAX_JOBS_PER_THREAD, Mutex,
+    MutexGuard, Ordering, is_thread_requested, request_thread, yield_now,
 };
 use super::{JobId, JobResult, JobWork};
 use crate::reactor::remote_queue::{Message, RemoteQueue};
@@ -27,6 +28,9 @@ pub(super) struct Workers {
     pub(super) remote_queue: Arc<RemoteQueue>,
     limit: usize,
     queue: Mutex<Queue>,
+    /// Whether the queue contains jobs. Threads that check an empty queue again read it without the lock,
+    /// which the loop needs. Only a hint, because the lock orders everything.
+    has_waiting: AtomicBool,
     /// Notified when the last job has finished and the queue is empty.
     idle: Condvar,
 }
@@ -51,6 +55,7 @@ impl Workers {
             remote_queue,
             limit,
             queue,
+            has_waiting: AtomicBool::new(false),
             idle: Condvar::new(),
         })
     }
@@ -89,6 +94,9 @@ impl Workers {
     pub(super) fn add(workers: &Arc<Workers>, id: JobId, work: JobWork) {
         let mut queue = workers.lock();
         queue.waiting.push_back((id, work));
+        if queue.waiting.len() == 1 {
+            workers.has_waiting.store(true, Ordering::Relaxed);
+        }
         if queue.threads < workers.limit && queue.waiting.len() > queue.lingering {
             queue.threads += 1;
             drop(queue);
@@ -97,8 +105,11 @@ impl Workers {
     }
 
     fn start_thread(workers: Arc<Workers>) {
-        unblock(move || {
-            for _ in 0..JOBS_PER_THREAD {
+        request_thread(move || {
+            for count in 0..MAX_JOBS_PER_THREAD {
+                if count >= JOBS_PER_THREAD && is_thread_requested() {
+                    break;
+                }
                 let Some((id, work)) = workers.next_job() else {
                     return;
                 };
@@ -109,8 +120,7 @@ impl Workers {
                 }
             }
             Workers::start_thread(workers);
-        })
-        .detach();
+        });
     }
 
     /// Returns the next job for a thread. If there is none, the thread is no longer counted.
@@ -121,14 +131,15 @@ impl Workers {
         let mut queue = self.lock();
         if queue.waiting.is_empty() {
             queue.lingering += 1;
+            self.has_waiting.store(false, Ordering::Relaxed);
+            drop(queue);
             for _ in 0..CHECKS_BEFORE_LEAVING {
-                drop(queue);
                 yield_now();
-                queue = self.lock();
-                if !queue.waiting.is_empty() {
+                if self.has_waiting.load(Ordering::Relaxed) {
                     break;
                 }
             }
+            queue = self.lock();
             queue.lingering -= 1;
         }
         let job = queue.waiting.pop_front();

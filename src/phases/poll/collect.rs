@@ -7,10 +7,31 @@ use std::io;
 use std::time::Duration;
 
 use super::time_rules::WhenIdle;
-use super::{Batched, NOTIFIER, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
+use super::{Batched, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
 use crate::reactor::clock::Clock;
+use crate::reactor::poller::NOTIFIER;
 use crate::reactor::registrations::{Readiness, signal_of};
 use crate::reactor::remote_queue::RemoteQueue;
+
+/// How long the operating system may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeout {
+    length: Duration,
+    /// When it ends, if the clock was read for it.
+    ends: Option<Duration>,
+}
+
+impl Timeout {
+    const ZERO: Timeout = Timeout::of(Duration::ZERO);
+
+    const fn of(length: Duration) -> Timeout {
+        Timeout { length, ends: None }
+    }
+
+    fn is_zero(self) -> bool {
+        self.length.is_zero()
+    }
+}
 
 impl PollPhase {
     /// Returns when a wait must end: when the loop timer or the first simulated completion is due.
@@ -57,7 +78,7 @@ impl PollPhase {
         wait: Wait,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<PollOutcome> {
-        self.poll_once(cx, Some(Duration::ZERO), || true)?;
+        self.poll_once(cx, Some(Timeout::ZERO), || true)?;
         let has_arrivals = !self.batch.borrow().is_empty() || !cx.remote_queue.is_empty();
         if has_arrivals || wait == Wait::Zero {
             return Ok(PollOutcome::Arrivals);
@@ -110,10 +131,12 @@ impl PollPhase {
 
     /// Waits until another thread has sent a message, for `limit` at most, and asks for nothing else.
     pub(super) fn wait_for_message(&self, cx: &PollContext<'_>, limit: Duration) -> io::Result<()> {
-        let timeout = self.prepare_wait(cx.remote_queue, Some(limit), || true);
-        let polled = self.poll_os(cx.clock, timeout);
+        let timeout = self.prepare_wait(cx.remote_queue, Some(Timeout::of(limit)), || true);
+        let polled = self.poll_os(cx, timeout);
         cx.remote_queue.unpark();
-        self.events.borrow_mut().clear();
+        if let Some(system) = self.poller.system() {
+            system.borrow_mut().events.clear();
+        }
         polled
     }
 
@@ -123,14 +146,14 @@ impl PollPhase {
     pub(super) fn poll_once(
         &self,
         cx: &PollContext<'_>,
-        timeout: Option<Duration>,
+        timeout: Option<Timeout>,
         must_wait: impl Fn() -> bool,
     ) -> io::Result<()> {
         self.batch_due_completions(cx.clock);
         let timeout = self.prepare_wait(cx.remote_queue, timeout, must_wait);
         let must_poll_os = self.must_poll_os.take() || !self.registrations.borrow().is_empty();
-        let polled = if must_poll_os || timeout != Some(Duration::ZERO) {
-            self.poll_os(cx.clock, timeout)
+        let polled = if must_poll_os || !timeout.is_some_and(Timeout::is_zero) {
+            self.poll_os(cx, timeout)
         } else {
             Ok(())
         };
@@ -144,37 +167,50 @@ impl PollPhase {
     fn prepare_wait(
         &self,
         remote_queue: &RemoteQueue,
-        timeout: Option<Duration>,
+        timeout: Option<Timeout>,
         must_wait: impl Fn() -> bool,
-    ) -> Option<Duration> {
-        let has_arrivals = timeout == Some(Duration::ZERO)
+    ) -> Option<Timeout> {
+        let has_arrivals = timeout.is_some_and(Timeout::is_zero)
             || !self.batch.borrow().is_empty()
             || !remote_queue.is_empty()
             || self.registrations.borrow().has_source_to_serve();
         if has_arrivals {
-            return Some(Duration::ZERO);
+            return Some(Timeout::ZERO);
         }
         remote_queue.prepare_park();
         // Another thread may have sent a message or dropped a token before it could see the parked
         // loop.
         if !remote_queue.is_empty() || !must_wait() {
-            return Some(Duration::ZERO);
+            return Some(Timeout::ZERO);
         }
         timeout
     }
 
-    /// Polls the operating system. A signal that interrupts the wait does not end it early.
-    fn poll_os(&self, clock: &Clock, timeout: Option<Duration>) -> io::Result<()> {
-        let mut timeout = match (timeout, self.longest_wait.get()) {
-            (Some(timeout), Some(longest)) => Some(timeout.min(longest)),
-            (timeout, longest) => timeout.or(longest),
+    /// Polls the operating system, or waits for other threads if it has nothing for the loop. A signal that
+    /// interrupts the wait does not end it early.
+    fn poll_os(&self, cx: &PollContext<'_>, timeout: Option<Timeout>) -> io::Result<()> {
+        let timeout = match (timeout, self.longest_wait.get()) {
+            (Some(timeout), Some(longest)) if timeout.length <= longest => Some(timeout),
+            (timeout, longest) => longest.map(Timeout::of).or(timeout),
         };
-        let until = timeout.map(|timeout| clock.unrecorded_now().saturating_add(timeout));
-        let (mut poll, mut events) = (self.poll.borrow_mut(), self.events.borrow_mut());
+        let mut length = timeout.map(|timeout| timeout.length);
+        let Some(system) = self.poller.system() else {
+            if length != Some(Duration::ZERO) {
+                cx.remote_queue.wait(length);
+            }
+            return Ok(());
+        };
+        let now = || cx.clock.unrecorded_now();
+        let until = timeout.map(|timeout| match timeout.ends {
+            Some(ends) => ends,
+            None if timeout.is_zero() => Duration::ZERO, // it has passed, whatever the clock says
+            None => now().saturating_add(timeout.length),
+        });
+        let system = &mut *system.borrow_mut();
         loop {
-            match poll.poll(&mut events, timeout) {
+            match system.poll.poll(&mut system.events, length) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    timeout = until.map(|until| until.saturating_sub(clock.unrecorded_now()));
+                    length = until.map(|until| until.saturating_sub(now()));
                 }
                 result => return result,
             }
@@ -183,7 +219,11 @@ impl PollPhase {
 
     /// Appends the events of the operating system to the batch, signals last (R64).
     fn batch_readiness(&self) {
-        let (mut batch, mut events) = (self.batch.borrow_mut(), self.events.borrow_mut());
+        let Some(system) = self.poller.system() else {
+            return; // without it there is no source
+        };
+        let (mut batch, mut system) = (self.batch.borrow_mut(), system.borrow_mut());
+        let events = &mut system.events;
         let mut has_signals = false;
         let reported = || events.iter().filter(|event| event.token() != NOTIFIER);
         let sources = reported().map(|event| (event.token(), Readiness::of(event)));
@@ -234,10 +274,17 @@ impl PollPhase {
 
     /// Returns how long a loop on the real clock may wait: until something is due, no matter how
     /// long the previous callbacks took (R7).
-    fn timeout(&self, clock: &Clock, wait: Wait) -> Option<Duration> {
+    fn timeout(&self, clock: &Clock, wait: Wait) -> Option<Timeout> {
         match (wait, self.first_due(wait)) {
-            (Wait::Zero, _) => Some(Duration::ZERO),
-            (_, Some(due)) => Some(due.saturating_sub(floor_to_ms(clock.unrecorded_now()))),
+            (Wait::Zero, _) => Some(Timeout::ZERO),
+            (_, Some(due)) => {
+                let now = clock.unrecorded_now();
+                let length = due.saturating_sub(floor_to_ms(now));
+                Some(Timeout {
+                    length,
+                    ends: Some(now.saturating_add(length)),
+                })
+            }
             (_, None) => None,
         }
     }

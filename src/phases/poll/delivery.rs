@@ -38,10 +38,14 @@ pub(crate) mod footprint;
 mod held_back;
 mod journaled;
 pub(crate) mod order;
+mod peers;
 
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+
+use mio::Token;
 
 use super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use crate::blocking::pool::JobId;
@@ -305,6 +309,24 @@ impl Delivery {
         match self {
             Delivery::InOrder | Delivery::Recorded { .. } | Delivery::Replayed(_) => shortest,
             Delivery::Explored(explorer) => explorer.duration_within(shortest, longest, location),
+        }
+    }
+
+    /// Notes the peer of an accepted connection, by which the texts of decisions name it.
+    pub(crate) fn note_peer(&self, key: RegistrationKey, address: &dyn fmt::Debug) {
+        match self {
+            Delivery::InOrder | Delivery::Recorded { .. } => {}
+            Delivery::Explored(explorer) => explorer.peers.note(key.token(), address),
+            Delivery::Replayed(replayed) => replayed.peers.note(key.token(), address),
+        }
+    }
+
+    /// Returns the name of a source in the text of a decision.
+    fn source_name(&self, token: Token, location: SourceLocation) -> String {
+        match self {
+            Delivery::InOrder | Delivery::Recorded { .. } => format!("the source of {location}"),
+            Delivery::Explored(explorer) => explorer.peers.name(token, location),
+            Delivery::Replayed(replayed) => replayed.peers.name(token, location),
         }
     }
 

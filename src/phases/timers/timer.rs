@@ -95,15 +95,6 @@ impl Slots {
         TimerKey::of(self.slab.insert(NEW))
     }
 
-    /// Removes a timer and returns its work.
-    #[inline]
-    pub(super) fn remove(&mut self, key: TimerKey) -> Work {
-        let index = key.index();
-        let work = std::mem::replace(&mut self.slab[index].work, Work::Nothing);
-        self.remove_empty(key);
-        work
-    }
-
     /// Removes a timer whose work was taken or is the key of a task.
     #[inline]
     pub(super) fn remove_empty(&mut self, key: TimerKey) {

@@ -466,9 +466,8 @@ impl Recorder {
 
     /// Ends the recording, because the run has failed.
     pub(super) fn failed(&self) {
-        if self.end(3) {
-            self.writer.borrow_mut().save_failed();
-        }
+        self.end(3); // unless a result that is too long has ended it
+        self.writer.borrow_mut().save_failed();
     }
 
     /// Ends the recording for a reason (`format.rs`). Returns `false` if it has ended before.
@@ -497,13 +496,14 @@ impl Recorder {
         if self.writer.borrow().is_to_file() {
             self.end_block();
         }
-        self.writer.borrow_mut().take_error().map_or(Ok(()), Err)
+        self.writer.borrow_mut().check()
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.end(0);
+        self.writer.get_mut().print_error();
     }
 }
 
@@ -511,4 +511,32 @@ impl Drop for Recorder {
 #[inline]
 fn would_block_word(operation: Operation) -> u32 {
     Word::WouldBlock as u32 | (operation as u32) << format::LENGTH_SHIFT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::journal::Reader;
+
+    #[test]
+    fn a_recording_that_a_long_result_has_ended_is_saved_when_the_run_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("failed.flight");
+        let settings = WriterSettings {
+            file: None,
+            on_failure: Some(path.clone()),
+            limit: usize::MAX,
+            payloads: true,
+        };
+        let recorder = Recorder::new(settings, &[], false).unwrap();
+        recorder.now();
+        recorder.push_bytes(Word::Bytes as u32, &vec![0; BYTES_END]); // its pages are never touched
+        recorder.now(); // is not recorded
+        recorder.failed();
+        let reader = Reader::new(std::fs::read(&path).unwrap().into()).unwrap();
+        assert_eq!(reader.lines().count(), 2, "the clock, and the end");
+        std::fs::remove_file(&path).unwrap();
+        recorder.failed();
+        assert!(!path.exists(), "it is saved once");
+    }
 }

@@ -35,6 +35,9 @@ pub(super) struct Writer {
     places: HashMap<usize, u64>,
     listed: Vec<SourceLocation>,
     has_ended: bool,
+    /// Whether the recording of a run that has failed was written, or could not be.
+    is_saved: bool,
+    /// The error of the file of a run that has failed.
     error: Option<io::Error>,
 }
 
@@ -49,8 +52,10 @@ enum Sink {
         bytes: usize,
         has_start: bool,
     },
-    /// The limit was reached, or an error occurred.
+    /// The limit was reached.
     Closed,
+    /// An error has occurred, which is kept until it is reported.
+    Failed(Option<io::Error>),
 }
 
 impl Writer {
@@ -87,6 +92,7 @@ impl Writer {
             places: HashMap::new(),
             listed: Vec::new(),
             has_ended: false,
+            is_saved: false,
             error: None,
         })
     }
@@ -147,9 +153,10 @@ impl Writer {
                     true => write_block(file, &end_record(1)),
                     false => write_block(file, &bytes_of(&block)),
                 };
-                if result.is_err() || is_full {
-                    self.error = result.err();
-                    self.sink = Sink::Closed;
+                match result {
+                    Err(error) => self.sink = Sink::Failed(Some(error)),
+                    Ok(()) if is_full => self.sink = Sink::Closed,
+                    Ok(()) => {}
                 }
             }
             Sink::Ring {
@@ -164,7 +171,7 @@ impl Writer {
                     *has_start = false;
                 }
             }
-            Sink::Closed => {}
+            Sink::Closed | Sink::Failed(_) => {}
         }
     }
 
@@ -203,9 +210,10 @@ impl Writer {
 
     /// Writes the recording of a run that has failed to the file of the settings.
     pub(super) fn save_failed(&mut self) {
-        let Some(path) = &self.settings.on_failure else {
+        let Some(path) = self.settings.on_failure.as_ref().filter(|_| !self.is_saved) else {
             return;
         };
+        self.is_saved = true;
         if let Err(error) = self.save(path, &[]) {
             eprintln!(
                 "nodeloop: the recording of the failed run could not be written to {}: {error}",
@@ -215,8 +223,29 @@ impl Writer {
         }
     }
 
-    pub(super) fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
+    /// Returns an error that was not returned before, or that nothing is recorded because of one that was.
+    pub(super) fn check(&mut self) -> io::Result<()> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        match &mut self.sink {
+            Sink::Failed(error) => Err(error.take().unwrap_or_else(|| {
+                io::Error::other("the recording has ended, because its file could not be written")
+            })),
+            Sink::File { .. } | Sink::Ring { .. } | Sink::Closed => Ok(()),
+        }
+    }
+
+    /// Prints the error that has ended a recording, if nobody has asked for it.
+    pub(super) fn print_error(&mut self) {
+        if let (Sink::Failed(error), Some(path)) = (&mut self.sink, &self.settings.file)
+            && let Some(error) = error.take()
+        {
+            eprintln!(
+                "nodeloop: the recording ends early, because {} could not be written: {error}",
+                path.display()
+            );
+        }
     }
 }
 

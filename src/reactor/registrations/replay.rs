@@ -31,7 +31,9 @@ impl Registrations {
         interest: Interest,
     ) -> io::Result<()> {
         match &mut self.replayed {
-            None => self.registry.register(source, token, interest),
+            None => self
+                .poller
+                .with_registry(|registry| source.register(registry, token, interest)),
             Some(tokens) => {
                 if signal_of(token).is_none() {
                     tokens.push(token);
@@ -43,7 +45,9 @@ impl Registrations {
 
     pub(super) fn deregister_from_system(&self, source: &mut impl Source) -> io::Result<()> {
         match &self.replayed {
-            None => self.registry.deregister(source),
+            None => self
+                .poller
+                .with_registry(|registry| source.deregister(registry)),
             Some(_) => Ok(()),
         }
     }

@@ -2,8 +2,12 @@
 
 use std::cell::Cell;
 use std::panic::Location;
+use std::sync::Arc;
+
+use mio::Registry;
 
 use super::*;
+use crate::reactor::remote_queue::RemoteQueue;
 
 /// A source that is unknown to the operating system.
 struct NoSource;
@@ -22,13 +26,15 @@ impl Source for NoSource {
     }
 }
 
+fn poller() -> Rc<Poller> {
+    Rc::new(Poller::new(Arc::new(RemoteQueue::new(false))))
+}
+
 const SOURCES: usize = 10_000;
 
 /// Registers sources, delivers an event to each, and exhausts its budget.
 fn exhausted_sources() -> (Registrations, Vec<RegistrationKey>) {
-    let poll = mio::Poll::new().unwrap();
-    let registry = Rc::new(poll.registry().try_clone().unwrap());
-    let mut registrations = Registrations::new(registry, StreamEnd::SameEvent);
+    let mut registrations = Registrations::new(poller(), StreamEnd::SameEvent);
     let mut keys = Vec::new();
     for _ in 0..SOURCES {
         let key = registrations.register(&mut NoSource, Location::caller());
@@ -89,9 +95,7 @@ fn the_end_of_a_stream_belongs_to_the_event_or_to_the_next_poll_phase() {
     let ends = Readiness::new([true, false, true, false]);
     for taken in [Taken::ShortRead, Taken::All] {
         for stream_end in [StreamEnd::SameEvent, StreamEnd::NextPollPhase] {
-            let poll = mio::Poll::new().unwrap();
-            let registry = Rc::new(poll.registry().try_clone().unwrap());
-            let mut registrations = Registrations::new(registry, stream_end);
+            let mut registrations = Registrations::new(poller(), stream_end);
             let key = registrations
                 .register(&mut NoSource, Location::caller())
                 .unwrap();

@@ -12,6 +12,9 @@
 //! least one of them sees the other, because on both sides a sequentially consistent fence separates
 //! the two steps. `tests/loom` is a loom model of this file.
 //!
+//! The fences also order what the loop waits on. A sender that sees another state of that than the loop has
+//! set before it was parked checked first, so the loop finds the message and does not wait.
+//!
 //! A notifier never touches the queue or the operating system's waker.
 
 use super::atomic::{AtomicU8, Ordering, fence};

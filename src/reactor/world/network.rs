@@ -383,6 +383,7 @@ impl Network {
         };
         let host = *to;
         let mut heads: Vec<(HostId, SocketId, EventKey)> = Vec::new();
+        let mut senders = Vec::new();
         for (key, event) in self.events.range(first..=(first.0, u64::MAX)) {
             let Event::Packet { from, to, packet } = event else {
                 continue;
@@ -391,14 +392,22 @@ impl Network {
             let is_new = heads.iter().all(|(_, known, _)| *known != flow);
             if *to == host && from != to && is_new {
                 heads.push((*from, flow, *key));
+                senders.push(self.sender_of(packet));
             }
         }
         if heads.first().is_none_or(|(_, _, key)| *key != first) {
             return first; // within the host, where a packet arrives as it is sent
         }
         let choices = self.links.choices.of(Source::Arrivals(host));
-        let name = |index: usize| self.links.choices.name(heads[index].0);
         let chosen = choices.choose(heads.len(), |chosen| {
+            let are_of_one_host = heads[chosen].0 == heads[0].0;
+            let name = |index: usize| {
+                let host = self.links.choices.name(heads[index].0);
+                match senders[index].filter(|_| are_of_one_host) {
+                    Some(address) => format!("{host} from {address}"),
+                    None => host.to_owned(),
+                }
+            };
             format!(
                 "a packet of {} came before one of {}",
                 name(chosen),
@@ -406,6 +415,27 @@ impl Network {
             )
         });
         heads[chosen].2
+    }
+
+    /// Returns the address of the socket that has sent a packet, if it is known.
+    fn sender_of(&self, packet: &Packet) -> Option<SocketAddr> {
+        let local = |id: &SocketId| self.sockets.get(id)?.local.as_ref()?.inet();
+        let peer = |id: &SocketId| match &self.sockets.get(id)?.role {
+            Role::Stream(stream) => stream.peer_address.inet(),
+            _ => None,
+        };
+        match packet {
+            Packet::Datagram { from, .. } => from.inet(),
+            Packet::Unreachable(_) => None,
+            Packet::Segment(segment) => match segment {
+                Segment::Syn { from, .. } => from.inet(),
+                Segment::SynAck { server, .. } => local(server),
+                Segment::Established { server: id }
+                | Segment::Data { to: id, .. }
+                | Segment::Ack { to: id, .. }
+                | Segment::Reset { to: id } => peer(id),
+            },
+        }
     }
 
     fn handle(&mut self, event: Event) {

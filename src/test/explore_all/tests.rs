@@ -1,5 +1,9 @@
 //! Compares the search with a search without any reduction, on generated programs.
 
+#[path = "../../../tests/common/limit.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with `tests`")]
+mod limit;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -14,6 +18,12 @@ use crate::promise::{Resolver, spawn, with_resolver};
 use crate::runtime::handle::Handle;
 use crate::schedule::{set_immediate, set_timeout};
 use crate::test::{Log, Shared, Test, TestBuilder};
+use limit::{Limit, limit_of};
+
+/// Hundreds of explorations, each of which starts threads.
+fn long_limit() -> Limit {
+    limit_of(Duration::from_secs(240), "hundreds of explorations")
+}
 
 /// What a step of a generated program does.
 #[derive(Debug, Clone)]
@@ -309,6 +319,7 @@ fn generated(count: usize, mut check: impl FnMut(usize, &Program, &Found)) {
 
 #[test]
 fn the_reduction_finds_the_same_logs_and_runs_each_equivalence_class_once() {
+    let _limit = long_limit();
     let (mut runs, mut reduced_runs) = (0, 0);
     generated(200, |number, program, all| {
         let reduced = search(program, Reduction::On, nothing);
@@ -330,6 +341,7 @@ type Planted = (&'static str, fn(Key) -> bool);
 /// Ignores each kind of key in turn: the comparison above must notice it.
 #[test]
 fn an_unsound_independence_is_noticed() {
+    let _limit = long_limit();
     let planted: [Planted; 6] = [
         ("logs", |key| matches!(key, Key::Log(_))),
         ("declared state", |key| matches!(key, Key::Declared(_))),
@@ -400,6 +412,7 @@ fn runs_of_jobs(uses: Uses, count: usize, reduction: Reduction) -> u64 {
 
 #[test]
 fn jobs_that_share_little_need_at_least_ten_times_fewer_runs() {
+    let _limit = long_limit();
     let expected = [
         (Uses::OwnCell, 5, 120, 1),
         (Uses::CellOfTwo, 6, 720, 8),

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::super::explore::explore_seeds;
-use super::super::report::quietly;
+use super::super::report::{quietly, refuse_loop};
 use super::super::{Explored, FinishedRun, Log, TestFailure};
 use super::{Replay, ReplayFailure, Replayed, ended};
 use crate::phases::macrotask::SourceLocation;
@@ -34,7 +34,8 @@ impl Replay {
     /// There is no world in a replay that could answer what the program did not ask for in the recording. In
     /// another order it must therefore do for each arrival, and in the rest of the turn, what it did there:
     /// the same calls of the operating system, readings of the clock and submissions of jobs. Labels, the
-    /// lengths of what it writes and everything within the program may differ. A reading of the clock returns
+    /// lengths of what it writes and everything within the program may differ. A write of more bytes than in the
+    /// recording is one in part, and the program writes the rest, which can't be followed. A reading of the clock returns
     /// the recorded time, or the latest time that was read if that is later. If the program does anything
     /// else, the run ends there. It is neither a failure nor a success, and counted by
     /// [`Explored::not_followed`].
@@ -58,6 +59,7 @@ impl Replay {
         T: MainOutput,
         F: AsyncFn(Log) -> T,
     {
+        refuse_loop("Replay::explore");
         let location = Location::caller();
         let Some(builder) = self.builder else {
             panic!("{}", ReplayFailure::NoStart)

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::explore::explore_seeds;
 use super::super::{Explored, FinishedRun, TestFailure, report};
-use super::schedule::refuse_loop;
 use super::trace::Trace;
 use super::{Stage, World, WorldBuilder};
 use crate::phases::poll::delivery::Seed;
@@ -77,7 +76,7 @@ impl WorldBuilder {
     /// ```
     #[track_caller]
     pub fn explore(self, seeds: u64, body: impl Fn(&World)) -> Explored {
-        refuse_loop();
+        report::refuse_loop("WorldBuilder::explore");
         let outcomes = Outcomes::default();
         let run = |seed: Seed| self.run_explored(seed, &body, None, &outcomes);
         let trace_of = |seed: Seed| {

@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::super::log::short;
+use super::super::report::refuse_loop;
 use super::failure::Failure;
 use super::machine::{Machine, Power, Running};
 use super::{Inner, Stage, World};
-use crate::event_loop::current::try_current;
 use crate::phases::macrotask::SourceLocation;
 use crate::promise::PromiseError;
 use crate::reactor::world::{HostId, OnSpawn, Source, WorldHost};
@@ -25,7 +25,8 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Panics if a program fails, with its own panic or with the text of its error; if no program can
+    /// Panics if a program fails, with its own panic or with the text of its error; if it calls
+    /// [`exit`](crate::exit) with another code than 0, or a listener of its end panics; if no program can
     /// continue, with a report of what each waits for; if a program always has something to do, such as an
     /// immediate that queues the next one, so that no time passes for 100,000 rounds; if the limit of
     /// virtual time is exceeded; if there is no program of `Host::run`; if an action of the script or a
@@ -46,7 +47,7 @@ impl World {
 
     #[track_caller]
     fn begin(&self) {
-        refuse_loop();
+        refuse_loop("World::run");
         match self.inner.stage.replace(Stage::Running) {
             Stage::New => {}
             Stage::Running => {
@@ -195,16 +196,6 @@ impl World {
     }
 }
 
-/// Panics inside of an event loop.
-#[track_caller]
-pub(super) fn refuse_loop() {
-    assert!(
-        try_current().is_none(),
-        "`World::run` was called inside of an event loop: a world has loops of its own; call it from a \
-         plain `#[test]`"
-    );
-}
-
 impl Running {
     /// Returns whether the loop has something to do at `now`. A callback that blocks lasts until the clock
     /// of its host is no longer ahead.
@@ -324,7 +315,10 @@ impl Inner {
         };
         self.state.with_network(|network| network.start(id));
 
-        let event_loop = self.loop_settings(id).host_of_world(self.host(id)).build();
+        let event_loop = self
+            .loop_settings(id)
+            .host_of_world(self.host(id))
+            .build_unhosted();
         let event_loop = event_loop.map_err(|error| {
             Failure::Text(format!("the loop of a host could not be built: {error}"))
         })?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::Log;
+use super::super::report::refuse_loop;
 use super::{World, WorldBuilder};
 use crate::observe::event::Event;
 use crate::observe::{EventContext, Observer};
@@ -116,6 +117,7 @@ impl WorldBuilder {
     /// ```
     #[track_caller]
     pub fn check_deterministic(self, seeds: u64, build: impl Fn(&World)) {
+        refuse_loop("WorldBuilder::check_deterministic");
         for number in 1..=seeds {
             let seed = Seed::new(number);
             let (first, second) = (self.traced(&seed, &build), self.traced(&seed, &build));

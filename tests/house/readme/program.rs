@@ -7,6 +7,6 @@ async fn main() {
     queue_microtask(|| println!("3 microtask"));
     next_tick(|| println!("2 tick"));
     println!("1 main future");
-    promise::ready(()).await; // exactly one turn of the microtask queue
+    promise::ready(()).await; // exactly one entry of the microtask queue
     println!("4 awaited");
 }

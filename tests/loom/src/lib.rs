@@ -141,6 +141,31 @@ fn no_wake_is_lost_between_two_sleeps() {
     });
 }
 
+/// The loop opens the operating system's poll after the sender has got its handle, so that the sender must
+/// see what the loop waits on.
+fn receive_with_a_poll<P: Parts>() {
+    let the_loop = Loop::<P>::new(Recheck::MessagesAndTokens);
+    let remote_queue = the_loop.remote_queue.clone();
+    let sender = thread::spawn(move || remote_queue.push(1).unwrap());
+    the_loop.open_poll();
+    while the_loop.is_empty() {
+        the_loop.wait(|| true);
+    }
+    assert_eq!(the_loop.pop(), Some(1));
+    sender.join().unwrap();
+}
+
+#[test]
+fn no_wake_is_lost_when_the_loop_opens_the_poll() {
+    explore(receive_with_a_poll::<Unchanged>);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn without_the_fences_the_poll_is_missed() {
+    explore(receive_with_a_poll::<WithoutFences>);
+}
+
 /// A thread holds a keep-alive token, sends a message and drops the token. The loop runs while it is
 /// alive, as `run_while_alive` does.
 fn run_until_the_token_is_gone<P: Parts>(recheck: Recheck, is_alive: fn(&Loop<P>) -> bool) {

@@ -24,22 +24,22 @@ impl<W: FnOnce() -> Box<dyn Any + Send> + Send> Job for W {
 }
 
 mod threads {
+    pub(super) use loom::sync::atomic::{AtomicBool, Ordering};
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use loom::thread::yield_now;
 
     // Each more is another thread, or another state of one, in every execution.
     pub(super) const JOBS_PER_THREAD: usize = 2;
+    pub(super) const MAX_JOBS_PER_THREAD: usize = 4;
     pub(super) const CHECKS_BEFORE_LEAVING: usize = 1;
 
-    pub(super) struct Task;
-
-    impl Task {
-        pub(super) fn detach(self) {}
+    pub(super) fn request_thread(run: impl FnOnce() + Send + 'static) {
+        loom::thread::spawn(run);
     }
 
-    pub(super) fn unblock(run: impl FnOnce() + Send + 'static) -> Task {
-        loom::thread::spawn(run);
-        Task
+    /// Always, so that a thread leaves while there are jobs.
+    pub(super) fn is_thread_requested() -> bool {
+        true
     }
 }
 

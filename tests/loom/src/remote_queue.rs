@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::Arc;
 
-use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 
 use crate::{relaxed, unchanged};
@@ -64,7 +64,10 @@ pub(crate) struct RemoteQueue<P: Parts> {
     /// How many messages were ever accepted.
     accepted: AtomicUsize,
     tokens: P::Tokens,
+    parker: Waker,
     waker: Waker,
+    /// Whether the loop waits on `waker`. Relaxed, so that only the notifier orders it.
+    is_open: AtomicBool,
 }
 
 #[derive(Default)]
@@ -116,7 +119,14 @@ impl<P: Parts> RemoteQueue<P> {
 
     fn notify_loop(&self) {
         if self.notifier.should_notify() {
-            self.waker.wake();
+            self.wait_of_loop().wake();
+        }
+    }
+
+    fn wait_of_loop(&self) -> &Waker {
+        match self.is_open.load(Ordering::Relaxed) {
+            true => &self.waker,
+            false => &self.parker,
         }
     }
 }
@@ -128,7 +138,9 @@ impl<P: Parts> Loop<P> {
             messages: Mutex::default(),
             accepted: AtomicUsize::new(0),
             tokens: P::Tokens::new(),
+            parker: Waker::default(),
             waker: Waker::default(),
+            is_open: AtomicBool::new(false),
         };
         Loop {
             remote_queue: Arc::new(remote_queue),
@@ -174,9 +186,14 @@ impl<P: Parts> Loop<P> {
             Recheck::Nothing => true,
         };
         if still {
-            self.remote_queue.waker.wait();
+            self.remote_queue.wait_of_loop().wait();
         }
         self.remote_queue.notifier.unpark();
+    }
+
+    /// `Poller::open`: the loop waits on the operating system's poll from now on.
+    pub(crate) fn open_poll(&self) {
+        self.remote_queue.is_open.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn close(&self) {

@@ -166,7 +166,7 @@ throws('a class with a name', () => { throw new Named('named'); });
 throws('a changed message', () => { throw changed; });
 throws('a message that was changed later', () => { throw read; });
 console.log(captured.stack.split('\n')[0], Object.hasOwn(captured, 'stack'));
-console.log(new Named('printed').stack.startsWith('NamedError: printed\n    at '));
+console.log(new Named('printed').stack.split('\n')[0]);
 
 const fails = [
   ['setTimeout, a delay', () => timers.setTimeout('x')],
@@ -181,9 +181,6 @@ const fails = [
   ['events.once, no emitter', () => once({}, 'x')],
   ['assert.rejects, a number', () => assert.rejects(1)],
   ['assert.rejects, none', () => assert.rejects(Promise.resolve())],
-  ['import, no file', () => import('./none.mjs')],
-  ['import, no package', () => import('none')],
-  ['import, no builtin', () => import('node:none')],
   ['fs.promises', () => fs.promises.readFile('/none')],
   ['fs.promises, no path', () => fs.promises.readFile({})],
   ['a falsy rejection', () => new Promise((_, reject) => {

@@ -11,7 +11,8 @@ for (const name of missing) {
   try {
     await import(name);
   } catch (error) {
-    console.log(Object.keys(error), error.name, error.code, shown(error.message), shown(error.url), `${error}`.split(':')[0]);
+    console.log(Object.keys(error), error.name, error.code, shown(error.message), shown(error.url), `${error}`.split(':')[0],
+      error.stack.split('\n')[0] === `${error}`.split('\n')[0]);
   }
 }
 

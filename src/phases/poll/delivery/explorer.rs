@@ -28,6 +28,7 @@ use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use super::footprint::{Access, Key};
 use super::held_back::{HeldBack, Lane, SimulatedJobs};
 use super::order::{Actor, Drift, Order};
+use super::peers::Peers;
 use crate::blocking::pool::{JobId, JobResult, Pool};
 use crate::phases::macrotask::SourceLocation;
 use crate::reactor::choices::{Choices, Decision, Seed};
@@ -55,6 +56,7 @@ pub(crate) struct Explorer {
     pub(super) known_finished: Cell<JobId>,
     /// Sources whose next write is not deferred, because the one before was.
     deferred: RefCell<FxHashSet<Token>>,
+    pub(super) peers: Peers,
 }
 
 /// How many jobs a poll phase delivers.
@@ -404,7 +406,10 @@ impl Explorer {
         if self.deferred.borrow_mut().remove(&token) {
             return;
         }
-        let waits = |_| format!("a write to the source of {location} had to wait");
+        let waits = |_| {
+            let source = self.peers.name(token, location);
+            format!("a write to {source} had to wait")
+        };
         if self.choose_value(2, waits) == 1 {
             self.deferred.borrow_mut().insert(token);
             registrations.would_block(key, Direction::Write);
@@ -487,7 +492,10 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -
         }
         Batched::Message(Message::Source(token, _)) | Batched::Ready(token, _) => {
             match phase.registrations.borrow().location(*token) {
-                Some(location) => format!("the readiness of the source of {location}"),
+                Some(location) => {
+                    let source = phase.delivery.source_name(*token, location);
+                    format!("the readiness of {source}")
+                }
                 None => "the readiness of a source".to_owned(),
             }
         }

@@ -16,6 +16,7 @@ use mio::Token;
 
 use super::super::{Batched, PollContext, PollOutcome, PollPhase, Wait};
 use super::explorer::name;
+use super::peers::Peers;
 use crate::blocking::pool::JobId;
 use crate::reactor::choices::Choices;
 use crate::reactor::clock::machine_now;
@@ -30,6 +31,7 @@ pub(crate) struct Replayed {
     pub(super) journal: Journal,
     /// Messages that have arrived before their turn in a replay.
     early: RefCell<VecDeque<Envelope>>,
+    pub(super) peers: Peers,
 }
 
 /// How long a replay waits for a message that another thread sent in the recording.
@@ -41,6 +43,7 @@ impl Replayed {
             journal: Journal::Replaying(reader.clone()),
             reader,
             early: RefCell::default(),
+            peers: Peers::default(),
         }
     }
 
