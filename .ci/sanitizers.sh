@@ -31,8 +31,8 @@ thread=(process fs)
 thread_all=(process fs kit rules net)
 # Descriptors, buffers and children.
 address=(net fs process)
-# Tests of `kit` forget handles on purpose, which is a leak.
-address_all=(net fs process rules)
+# Without `kit`, which has not been run yet.
+address_all=(net fs process rules flight world)
 # Hundreds of thousands of steps on one thread, which take minutes in an instrumented program.
 skipped=(scale:: ten_thousand:: many_listeners_that_remove_themselves)
 # Recurse until a stack is nearly full, and instrumented frames are larger.

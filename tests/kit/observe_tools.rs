@@ -1,6 +1,6 @@
 //! Metrics, slow callbacks and drains that starve the loop.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::common::limit::limit;
 use crate::common::{Later, Log, ms};
 use nodeloop::observe::{
-    Histogram, Metrics, Starvation, StepKind, slow_callbacks, starvation_detector,
+    Event, EventContext, Histogram, Metrics, Starvation, StepKind, slow_callbacks,
+    starvation_detector,
 };
 use nodeloop::{
     Builder, EventLoop, RunError, next_tick, promise, queue_microtask, run_script, set_immediate,
@@ -334,4 +335,38 @@ fn a_run_without_a_limit_drains_as_node_does() {
         }
     }
     run_script(|| link(100_000));
+}
+
+/// Also those that have no promise, such as the reaction of a combinator to a member.
+#[test]
+fn every_promise_that_is_created_is_settled_once() {
+    let _limit = limit();
+    let open = Rc::new(RefCell::new(Vec::new()));
+    let (seen, total) = (open.clone(), Rc::new(Cell::new(0)));
+    let count = total.clone();
+    let see = move |event: &Event, _: &EventContext<'_>| match event {
+        Event::PromiseCreated { promise, .. } => {
+            seen.borrow_mut().push(*promise);
+            count.set(count.get() + 1);
+        }
+        Event::PromiseSettled { promise, .. } => seen.borrow_mut().retain(|it| it != promise),
+        _ => {}
+    };
+    let mut event_loop = virtual_builder().observer(see).build().unwrap();
+    let members = || promise::all([spawn(async { 1 }), spawn(async { 2 })]);
+    assert_eq!(
+        event_loop.block_on(async { members().await }).unwrap(),
+        Ok(vec![1, 2])
+    );
+    assert!(
+        open.borrow().is_empty(),
+        "{:?} of {}",
+        open.borrow(),
+        total.get()
+    );
+    assert!(
+        total.get() >= 5,
+        "two tasks, two reactions and the result: {}",
+        total.get()
+    );
 }

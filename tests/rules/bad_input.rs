@@ -21,12 +21,12 @@ use nodeloop::*;
 thread_local! {
     /// The file of the last panic of this thread. `Some` makes the hook record a panic instead of
     /// printing it.
-    static PANICKED_AT: RefCell<Option<Option<&'static str>>> = const { RefCell::new(None) };
+    static PANICKED_AT: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
 }
 
 /// The message and the file of the panic of `misuse`.
 #[track_caller]
-fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
+fn panic_of(misuse: impl FnOnce()) -> (String, String) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let default = std::panic::take_hook();
@@ -34,7 +34,7 @@ fn panic_of(misuse: impl FnOnce()) -> (String, &'static str) {
             let at = info.location().expect("a panic has a location");
             let asked = PANICKED_AT.with_borrow_mut(|panicked_at| match panicked_at {
                 Some(location) => {
-                    *location = Some(Box::leak(at.file().to_owned().into_boxed_str()));
+                    *location = Some(at.file().to_owned());
                     true
                 }
                 None => false,

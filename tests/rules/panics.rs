@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::os::unix::net::UnixStream as StdStream;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -77,16 +78,18 @@ impl ArcWake for Throws {
 #[test]
 fn no_drain_follows_a_panicking_pending_callback() {
     let _limit = limit();
-    trace(|log| {
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    let keep = kept.clone();
+    trace(move |log| {
         LOG.set(Some(log.clone()));
         log_uncaught(&log);
-        spawn(async {
+        spawn(async move {
             for name in ["A", "B", "C"] {
                 let mut connecting = Box::pin(UnixStream::connect("/nonexistent/socket"));
                 let waker = waker(Arc::new(Throws(name)));
                 let first = connecting.as_mut().poll(&mut Context::from_waker(&waker));
                 assert!(first.is_pending());
-                std::mem::forget(connecting); // dropped, it would take its waker along
+                keep.borrow_mut().push(connecting); // dropped, it would take its waker along
             }
         })
         .detach();

@@ -625,12 +625,13 @@ fn an_abandoned_read_ends_with_its_stream() {
         assert!(read.is_err());
         drop(ours);
     });
+    let kept = Cell::new(None);
     run(async {
         let (mut ours, peer) = pair();
         let read = timeout(Duration::from_millis(1), ours.read(&mut [0; 8])).await;
         assert!(read.is_err());
         ours.unref();
-        std::mem::forget((ours, peer));
+        kept.set(Some((ours, peer))); // for longer than the run
     });
 }
 
