@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::rc::Rc;
 
-use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
+#[cfg(target_os = "linux")]
+use futures::FutureExt;
+use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::fs;
 #[cfg(target_os = "linux")]
 use nodeloop::net::UnixSocket;
