@@ -422,6 +422,8 @@ impl Pool {
         let simulated = simulated.map(|it| it.borrow_mut().take_all());
         let outstanding = self.outstanding.borrow_mut().take_all();
         self.labels.take();
-        (waiting, simulated, outstanding)
+        // If its macrotask was dropped without having run. A completion owns the loop.
+        let finished = self.finished.take();
+        (waiting, simulated, outstanding, finished)
     }
 }
