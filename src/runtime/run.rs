@@ -247,7 +247,11 @@ impl EventLoop {
 
     fn warn_of_long_wait(&self, runner: &Runner<'_>) {
         let main = runner.main().expect("a run that waits has a main future");
-        let warning = Warning::new(self.stuck_report(runner).to_string());
+        let report = self.stuck_report(runner);
+        let warning = Warning::new(format!(
+            "{report}\n  hold a `KeepAlive` on the thread that wakes it, which silences this warning, or end \
+             such a run with `StuckPolicy::Error`"
+        ));
         let warning = warning.with_name("StillWaitingWarning");
         runner.shared().emit_warning(warning.at(main.location()));
         let _ = runner.checkpoint(); // nothing else would run the tick
