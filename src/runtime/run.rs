@@ -22,7 +22,7 @@ use crate::event_loop::current::{Entered, enter};
 use crate::event_loop::main_future::MainFuture;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::status::{LoopStatus, Stop};
-use crate::hooks::uncaught::{Uncaught, drop_quietly};
+use crate::hooks::uncaught::{Source, Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
 use crate::observe::why_alive::PendingTask;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
@@ -215,7 +215,8 @@ impl EventLoop {
             (Some(Ok(_)), None) => Ok(()),
             (_, Some(error @ RunError::Exit(_))) => Err(error), // it also unwinds the main future
             (Some(Err(PromiseError::Panicked(payload))), _) => {
-                Err(RunError::Uncaught(Uncaught::of(payload, location)))
+                let error = Uncaught::of(payload, location).of_source(Source::MainFuture);
+                Err(RunError::Uncaught(error))
             }
             (_, Some(error)) => Err(error),
             (_, None) => Err(RunError::Stuck(stuck.unwrap_or_default())),
