@@ -64,6 +64,10 @@ const MEMORY_LIMIT: usize = 4 << 20;
 impl FlightRecorder {
     /// Records to a file, which is replaced when the loop is built.
     ///
+    /// [`Builder::build`](crate::Builder::build) returns an error if the file can't be created, and one of the kind
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy) while another loop of this process records to it. A loop of
+    /// another process is not noticed: two processes that record to one file damage it.
+    ///
     /// Records are written in blocks of 16 KiB, and the rest when the run fails and when the loop
     /// is dropped. A process that is killed loses what is not written; see
     /// [`flush`](FlightRecorder::flush). If the file can't be written, for example because the disk is full,

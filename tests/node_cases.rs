@@ -5,7 +5,9 @@
 //! under the rules of every release of Node whose trace it has. When `NODELOOP_CASES` names directories
 //! (separated by `:`), every `*.json` in them is run as well, under the rules of the release that
 //! `NODELOOP_NODE` names (20, 22, 24 or 26; 20 by default), which must be the one that printed the traces.
-//! Every case is then run again under some seeds of an exploration, which must not change the trace. `NODELOOP_SEEDS` is their number (3 by default).
+//! It has no effect on the recorded cases; without `NODELOOP_CASES` that is printed.
+//! Every case is then run again under some seeds of an exploration, which must not change the trace.
+//! `NODELOOP_SEEDS` is their number (3 by default). An empty variable counts as unset.
 //!
 //! The last line is `N of M cases match`; a case that cannot be read is a failure.
 
@@ -13,6 +15,7 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io::Write;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -30,7 +33,7 @@ use serde_json::Value as Json;
 
 #[test]
 fn the_cases_print_what_node_printed() {
-    let seeds = std::env::var("NODELOOP_SEEDS").map_or(3, |count| count.parse().unwrap());
+    let seeds = variable("NODELOOP_SEEDS").map_or(3, |count| count.parse().unwrap());
     let (mut matching, mut total) = (0, 0);
     for (file, release) in case_files() {
         let cases = match read_cases(&file, release) {
@@ -80,9 +83,14 @@ struct Case {
     expect: Vec<String>,
 }
 
+/// A variable of the environment; `None` if it is empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// The release that printed the traces in the directories of `NODELOOP_CASES`.
 fn release_of_fresh_cases() -> NodeRelease {
-    let Ok(major) = std::env::var("NODELOOP_NODE") else {
+    let Some(major) = variable("NODELOOP_NODE") else {
         return NodeRelease::V20;
     };
     let release = major.parse().ok().and_then(NodeRelease::from_major);
@@ -94,7 +102,12 @@ fn release_of_fresh_cases() -> NodeRelease {
 fn case_files() -> Vec<(PathBuf, Option<NodeRelease>)> {
     let fresh = release_of_fresh_cases();
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/cases");
-    let more = std::env::var("NODELOOP_CASES").unwrap_or_default();
+    let more = variable("NODELOOP_CASES");
+    if more.is_none() && variable("NODELOOP_NODE").is_some() {
+        let notice = "NODELOOP_NODE has no effect: it is the release of the programs in NODELOOP_CASES, which is not set\n";
+        let _ = std::io::stderr().lock().write_all(notice.as_bytes()); // is not captured
+    }
+    let more = more.unwrap_or_default();
     let more = more
         .split(':')
         .filter(|name| !name.is_empty())

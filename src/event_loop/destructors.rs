@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::Stop;
-use crate::hooks::uncaught::{ExitUnwind, Uncaught, drop_quietly};
+use crate::hooks::uncaught::{DestructorUnwind, ExitUnwind, Source, Uncaught, drop_quietly};
 use crate::phases::macrotask::SourceLocation;
 use crate::phases::queues::QueuedCallback;
 
@@ -31,9 +31,10 @@ impl LoopState {
         }
         if self.observers.is_notifying.get() {
             // An observer has dropped the value. It must not queue anything; its panic ends the run.
-            return self.stop(Stop::Uncaught(Uncaught::new(payload, location)));
+            let error = Uncaught::new(payload, location).of_source(Source::Destructor);
+            return self.stop(Stop::Uncaught(error));
         }
-        let callback = Box::new(move || resume_unwind(payload));
+        let callback = Box::new(move || resume_unwind(Box::new(DestructorUnwind(payload))));
         self.push_microtask(QueuedCallback { callback, location });
     }
 }

@@ -24,7 +24,7 @@ use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
-use crate::hooks::uncaught::{ExitUnwind, Uncaught};
+use crate::hooks::uncaught::{DestructorUnwind, ExitUnwind, Source, Uncaught};
 use crate::hooks::warning::Warning;
 use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
 use crate::phases::queues::QueuedCallback;
@@ -82,7 +82,7 @@ impl Runner<'_> {
         native: Box<dyn FnOnce(&Runner<'_>)>,
         location: SourceLocation,
     ) {
-        let _ = self.guarded(location, || native(self));
+        let _ = self.guarded(StepKind::Message, location, || native(self));
     }
 
     /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
@@ -171,7 +171,7 @@ impl LoopState {
             Err(failed) => failed,
         };
         let dropped = match leftover {
-            Some(work) => self.guarded(origin.location, || drop(work)),
+            Some(work) => self.guarded(origin.kind, origin.location, || drop(work)),
             None => ControlFlow::Continue(()),
         };
         if called.is_break() { called } else { dropped }
@@ -187,9 +187,9 @@ impl LoopState {
         called_at_ms: u64,
         result: thread::Result<()>,
     ) -> (Flow, Option<Work>) {
-        let location = timer.origin.location;
+        let Origin { kind, location, .. } = timer.origin;
         let leftover = self.finish_timer(key, timer, called_at_ms);
-        (self.end_call(location, result), leftover)
+        (self.end_call(kind, location, result), leftover)
     }
 
     /// Ends the call of a timer, and returns what the caller drops.
@@ -222,7 +222,7 @@ impl LoopState {
             return self.invoke(Origin::new(kind, queued.location), queued.callback);
         }
         self.observers.note(kind, queued.location); // like `invoke`, without creating an `Origin`
-        self.guarded(queued.location, queued.callback)
+        self.guarded(kind, queued.location, queued.callback)
     }
 
     /// Runs the next job of the engine whose job queue the loop runs. Returns whether there was one.
@@ -237,7 +237,7 @@ impl LoopState {
             return false;
         };
         let mut has_job = false;
-        let asked = self.guarded(location, || has_job = source.has_job());
+        let asked = self.guarded(StepKind::Message, location, || has_job = source.has_job());
         if !has_job || asked.is_break() {
             return false;
         }
@@ -341,10 +341,12 @@ impl LoopState {
     #[inline]
     pub(crate) fn invoke(&self, origin: Origin, callback: impl FnOnce()) -> Flow {
         if self.observers.is_on() {
-            return self.observed_step(origin, || self.guarded(origin.location, callback));
+            return self.observed_step(origin, || {
+                self.guarded(origin.kind, origin.location, callback)
+            });
         }
         self.observers.note(origin.kind, origin.location); // like `step`, as a part of the caller
-        self.guarded(origin.location, callback)
+        self.guarded(origin.kind, origin.location, callback)
     }
 
     /// Records what runs now, and notifies the observers before and after it.
@@ -359,15 +361,20 @@ impl LoopState {
 
     /// Calls `callback`, and reports its panic immediately (R51).
     #[inline(always)] // a part of the loops that call it
-    fn guarded(&self, location: SourceLocation, callback: impl FnOnce()) -> Flow {
+    fn guarded(&self, kind: StepKind, location: SourceLocation, callback: impl FnOnce()) -> Flow {
         let result = catch_unwind(AssertUnwindSafe(callback));
-        self.end_call(location, result)
+        self.end_call(kind, location, result)
     }
 
     #[inline]
-    fn end_call(&self, location: SourceLocation, result: thread::Result<()>) -> Flow {
+    fn end_call(
+        &self,
+        kind: StepKind,
+        location: SourceLocation,
+        result: thread::Result<()>,
+    ) -> Flow {
         if result.is_err() || self.is_interrupted() {
-            self.report_failure(location, result);
+            self.report_failure(kind, location, result);
             self.context.set(None);
             return ControlFlow::Break(Interrupted);
         }
@@ -377,11 +384,18 @@ impl LoopState {
 
     /// Reports why a callback has failed, unless the run is only stopping.
     #[cold]
-    fn report_failure(&self, location: SourceLocation, result: thread::Result<()>) {
+    fn report_failure(&self, kind: StepKind, location: SourceLocation, result: thread::Result<()>) {
         self.report_thrown();
         if let Err(payload) = result {
-            let location = self.take_listener().unwrap_or(location);
-            self.report_or_stop(Uncaught::new(payload, location));
+            let (payload, source) = match payload.downcast::<DestructorUnwind>() {
+                Ok(destructor) => (destructor.0, Source::Destructor),
+                Err(payload) => (payload, Source::of_step(kind)),
+            };
+            let (location, source) = match self.take_listener() {
+                Some(listener) => (listener, Source::Callback),
+                None => (location, source),
+            };
+            self.report_or_stop(Uncaught::new(payload, location).of_source(source));
         }
     }
 

@@ -8,10 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::hooks::foreign::ThrownValue;
 use crate::hooks::rejection::{Reason, Rejection};
 use crate::hooks::unhandled::{KeptId, UnhandledRejection};
-use crate::phases::macrotask::SourceLocation;
+use crate::phases::macrotask::{SourceLocation, StepKind};
 
 /// The payload with which `exit` unwinds the callback that called it.
 pub(crate) struct ExitUnwind;
+
+/// The payload with which a panic of a destructor is raised in a microtask.
+pub(crate) struct DestructorUnwind(pub(crate) Box<dyn Any + Send>);
 
 /// Drops a value of user code, and ignores a panic of its destructor, which the panic hook has
 /// printed.
@@ -118,8 +121,33 @@ pub struct Uncaught {
     payload: PanicPayload,
     location: SourceLocation,
     origin: UncaughtOrigin,
+    source: Source,
     /// The value of an engine, or the rejected promise.
     kept: Option<KeptId>,
+}
+
+/// The code that an error has left, for its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    MainScript,
+    MainFuture,
+    Tick,
+    Microtask,
+    /// The destructor of a value that the loop has dropped.
+    Destructor,
+    Callback,
+}
+
+impl Source {
+    /// Returns what the code of a step is.
+    pub(crate) fn of_step(kind: StepKind) -> Source {
+        match kind {
+            StepKind::MainScript => Source::MainScript,
+            StepKind::Tick => Source::Tick,
+            StepKind::Microtask => Source::Microtask,
+            _ => Source::Callback,
+        }
+    }
 }
 
 /// What an [`Uncaught`] error comes from.
@@ -145,6 +173,7 @@ impl Uncaught {
             payload,
             location,
             origin: UncaughtOrigin::Callback,
+            source: Source::Callback,
             kept: None,
         }
     }
@@ -166,6 +195,11 @@ impl Uncaught {
             kept: unhandled.reason().kept(),
             ..Uncaught::new(Box::new(unhandled), rejection.location())
         }
+    }
+
+    /// Returns the error as that of other code than a callback.
+    pub(crate) fn of_source(self, source: Source) -> Uncaught {
+        Uncaught { source, ..self }
     }
 
     /// Returns the error as that of a listener.
@@ -227,13 +261,18 @@ impl fmt::Display for Uncaught {
             Some(_) => "error",
             None => "panic",
         };
-        let caller = match self.origin {
-            UncaughtOrigin::Listener => "listener",
-            _ => "callback",
+        let source = match (self.origin, self.source) {
+            (UncaughtOrigin::Listener, _) => "listener created at",
+            (_, Source::MainScript) => "main script run at",
+            (_, Source::MainFuture) => "main future run at",
+            (_, Source::Tick) => "tick queued at",
+            (_, Source::Microtask) => "microtask queued at",
+            (_, Source::Destructor) => "destructor of what was created at",
+            (_, Source::Callback) => "callback created at",
         };
         write!(
             f,
-            "uncaught {error} in the {caller} created at {}: {}",
+            "uncaught {error} in the {source} {}: {}",
             self.location, self.payload
         )
     }

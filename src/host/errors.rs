@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use crate::event_loop::current::{current, position, try_current};
 use crate::hooks::rejection::{Reason, Rejection};
-use crate::hooks::uncaught::Uncaught;
+use crate::hooks::uncaught::{Source, Uncaught};
 
 /// Makes the running callback fail with a value, which the engine's code has thrown out of it.
 ///
@@ -56,8 +56,10 @@ use crate::hooks::uncaught::Uncaught;
 #[track_caller]
 pub fn fail_callback(value: impl Reason) {
     let state = current("host::fail_callback");
-    let location = position().location.unwrap_or_else(Location::caller);
-    state.fail_callback(Uncaught::of_value(value, location));
+    let running = position();
+    let location = running.location.unwrap_or_else(Location::caller);
+    let source = running.kind.map_or(Source::Callback, Source::of_step);
+    state.fail_callback(Uncaught::of_value(value, location).of_source(source));
 }
 
 /// Reports a value as an uncaught error immediately, and lets the running callback continue: Node's

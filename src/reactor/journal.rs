@@ -14,6 +14,7 @@
 //! Invariants: a journal never calls user code, and belongs to one loop. Places in the source
 //! are recorded for reports only and never compared, because a change of the program moves its lines.
 
+mod claim;
 pub(crate) mod describe;
 pub(crate) mod format;
 mod reader;

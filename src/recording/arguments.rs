@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Recording;
+use super::file::check;
 use crate::observe::{self, Event, EventContext, EveryLoopHandle, Observer};
 
 /// Records every loop that is built on this thread from now on, if the command line of the program
@@ -24,7 +25,7 @@ use crate::observe::{self, Event, EventContext, EveryLoopHandle, Observer};
 ///
 /// # Panics
 ///
-/// Panics if one of the two options is not followed by a file name.
+/// Panics if one of the two options is not followed by a file name, or if a file can't be written.
 #[track_caller]
 pub fn from_args() -> RecordingGuard {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
@@ -38,7 +39,12 @@ pub fn from_args() -> RecordingGuard {
 ///
 /// The files are written at the end of each run, including a run that
 /// [`nodeloop::exit`](crate::exit) ends, and when the returned guard is dropped, if there are new
-/// events. The name of a written file, or the error, is printed to standard error.
+/// events. The name of a written file, or an error at that time, for example of a full disk, is printed
+/// to standard error.
+///
+/// # Panics
+///
+/// Panics if a file can't be written, for example because its directory does not exist.
 #[track_caller]
 pub fn record_to_files(title: &str, html: Option<&Path>, trace: Option<&Path>) -> RecordingGuard {
     if html.is_none() && trace.is_none() {
@@ -46,6 +52,14 @@ pub fn record_to_files(title: &str, html: Option<&Path>, trace: Option<&Path>) -
             installed: None,
             files: None,
         };
+    }
+    for file in html.into_iter().chain(trace) {
+        if let Err(error) = check(file) {
+            let file = file.display();
+            panic!(
+                "{file} can't be written: {error}; pass a file in a directory that can be written to"
+            );
+        }
     }
     let files = Files {
         recording: Recording::new(title),

@@ -22,6 +22,19 @@ pub(super) fn replace(
     result
 }
 
+/// Returns an error if [`replace`] could not write the file. The file is not changed.
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(metadata) if !metadata.is_file() => Ok(()), // a pipe would notice that it is opened
+        _ => {
+            let temporary = temporary_name(path);
+            File::create(&temporary)?;
+            fs::remove_file(&temporary)
+        }
+    }
+}
+
 fn write_to(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,

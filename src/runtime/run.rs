@@ -22,7 +22,7 @@ use crate::event_loop::current::{Entered, enter};
 use crate::event_loop::main_future::MainFuture;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::status::{LoopStatus, Stop};
-use crate::hooks::uncaught::{Uncaught, drop_quietly};
+use crate::hooks::uncaught::{Source, Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
 use crate::observe::why_alive::PendingTask;
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
@@ -215,7 +215,8 @@ impl EventLoop {
             (Some(Ok(_)), None) => Ok(()),
             (_, Some(error @ RunError::Exit(_))) => Err(error), // it also unwinds the main future
             (Some(Err(PromiseError::Panicked(payload))), _) => {
-                Err(RunError::Uncaught(Uncaught::of(payload, location)))
+                let error = Uncaught::of(payload, location).of_source(Source::MainFuture);
+                Err(RunError::Uncaught(error))
             }
             (_, Some(error)) => Err(error),
             (_, None) => Err(RunError::Stuck(stuck.unwrap_or_default())),
@@ -247,7 +248,11 @@ impl EventLoop {
 
     fn warn_of_long_wait(&self, runner: &Runner<'_>) {
         let main = runner.main().expect("a run that waits has a main future");
-        let warning = Warning::new(self.stuck_report(runner).to_string());
+        let report = self.stuck_report(runner);
+        let warning = Warning::new(format!(
+            "{report}\n  hold a `KeepAlive` on the thread that wakes it, which silences this warning, or end \
+             such a run with `StuckPolicy::Error`"
+        ));
         let warning = warning.with_name("StillWaitingWarning");
         runner.shared().emit_warning(warning.at(main.location()));
         let _ = runner.checkpoint(); // nothing else would run the tick

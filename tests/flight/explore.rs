@@ -110,9 +110,9 @@ fn a_race_of_a_recorded_run_is_found() {
         "{report}"
     );
     assert!(report.contains("It fails with 1 of its "), "{report}");
-    let job = format!("the job of {}:", file!());
+    let job = format!("job 2 of {}:", file!()); // both are submitted on one line
     let decision = lines.find(|line| line.contains(&job)).expect(&report);
-    assert!(decision.contains(" came before the job of "), "{report}");
+    assert!(decision.contains(" came before job 1 of "), "{report}");
     assert!(
         report.contains("the configuration is not loaded"),
         "{report}"

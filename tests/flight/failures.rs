@@ -166,6 +166,40 @@ fn the_ring_keeps_its_limit_and_is_refused_without_its_start() {
 }
 
 #[test]
+fn a_second_loop_that_records_to_the_same_file_is_refused() {
+    let _limit = limit();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.flight");
+    let record = |path| {
+        EventLoop::builder()
+            .record(FlightRecorder::to_file(path))
+            .build()
+    };
+    let mut first = record(path.clone()).unwrap();
+    let same = directory.path().join(".").join("run.flight");
+    let error = record(same.clone())
+        .err()
+        .expect("the file belongs to the first loop");
+    assert_eq!(error.kind(), std::io::ErrorKind::ResourceBusy);
+    let expected = format!(
+        "the recording could not be written to {}: another loop of this process records to it; use a \
+         file for each loop",
+        same.display()
+    );
+    assert_eq!(error.to_string(), expected);
+    first.run(steps(Log::new())).unwrap();
+    let other = record(directory.path().join("other.flight")).unwrap();
+    drop((first, other));
+    // The refused loop has not touched it.
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(matches!(
+        replayed(&bytes, steps),
+        Ok(Replayed::Finished(()))
+    ));
+    record(path).expect("the first loop is gone");
+}
+
+#[test]
 fn a_file_ends_at_its_limit() {
     let _limit = limit();
     let directory = tempfile::tempdir().unwrap();

@@ -284,6 +284,22 @@ fn failure_of(body: impl AsyncFn(Test) + 'static) -> String {
 }
 
 #[test]
+fn jobs_of_one_line_are_told_apart_by_their_numbers() {
+    let _limit = limit();
+    let message = failure_of(async |t| {
+        for label in ["a", "b"] {
+            work(&t, label);
+        }
+        t.until_idle().await;
+        t.log().assert_before("a", "b");
+    });
+    let decision = message.split_once("decisions:\n").expect(&message).1;
+    let decision = decision.lines().next().unwrap();
+    let number = format!("  job 2 of {}:", file!());
+    assert!(decision.contains(&number), "{message}");
+}
+
+#[test]
 fn a_race_is_reported_with_the_decisions_that_make_it() {
     let _limit = limit();
     let line = line!();

@@ -282,8 +282,9 @@ fn a_failing_order_is_reported_with_its_decisions_and_an_order_that_passes() {
     assert!(message.starts_with(title), "{message}");
     let file = file!();
     for decision in [
-        format!("     0  the job of {file}:"),
-        format!("     1  the job of {file}:"),
+        format!("     0  job 3 of {file}:"), // submitted on one line, so they are numbered
+        format!("     1  job 2 of {file}:"),
+        format!(" finished before job 1 of {file}:"),
         "\nThe most similar order that passes (-) and the order of this seed (+):\n".to_owned(),
     ] {
         assert!(message.contains(&decision), "no {decision:?} in: {message}");
@@ -433,7 +434,7 @@ fn the_environment_replays_an_order() {
         !passed && printed.contains("NODELOOP_SEED=order:0=2,1=1\n"),
         "{printed}"
     );
-    assert!(printed.contains("finished before the job of"), "{printed}");
+    assert!(printed.contains("finished before job 1 of"), "{printed}");
     // A replay of one order that passes is complete.
     let (passed, printed) = run("order");
     assert!(

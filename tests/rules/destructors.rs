@@ -312,3 +312,37 @@ fn the_label_of_a_timer_that_has_fired_is_dropped() {
     .assert([] as [&str; 0]);
     assert_eq!(std::sync::Arc::strong_count(&label), 1);
 }
+
+#[test]
+fn the_text_of_an_error_names_the_code_that_has_panicked() {
+    let _limit = limit();
+    let scripts: [(fn(), &str); 5] = [
+        (|| throw("thrown"), "main script run at"),
+        (|| next_tick(|| throw("thrown")), "tick queued at"),
+        (
+            || queue_microtask(|| throw("thrown")),
+            "microtask queued at",
+        ),
+        (
+            || _ = set_immediate(|| throw("thrown")),
+            "callback created at",
+        ),
+        (
+            || drop(spawn(async { Bomb("thrown") })),
+            "destructor of what was created at",
+        ),
+    ];
+    let check = |text: String, source: &str| {
+        let start = format!("uncaught panic in the {source} {}:", file!());
+        assert!(text.starts_with(&start), "{text}");
+        assert!(text.ends_with(": thrown"), "{text}");
+    };
+    for (script, source) in scripts {
+        check(
+            virtual_loop().run_script(script).unwrap_err().to_string(),
+            source,
+        );
+    }
+    let main = virtual_loop().run(async { throw("thrown") });
+    check(main.unwrap_err().to_string(), "main future run at");
+}

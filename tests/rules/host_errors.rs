@@ -359,6 +359,16 @@ fn without_a_listener_the_run_ends_with_the_value() {
     );
 }
 
+#[test]
+fn the_text_names_a_microtask_as_such() {
+    let result = virtual_loop().run_script(|| queue_microtask(|| raise("no")));
+    let text = result.unwrap_err().to_string();
+    assert!(
+        text.starts_with("uncaught error in the microtask queued at tests/rules/"),
+        "{text}"
+    );
+}
+
 /// A listener that declines is none, one that fails ends the run with code 7 and without `exit`.
 #[test]
 fn the_exit_code_tells_a_listener_that_fails_from_none() {

@@ -12,6 +12,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 
 use super::SourceLocation;
+use super::claim::{self, Claim};
 use super::format::{BLOCK_HEAD, MAGIC, VERSION, check_of, put_place, put_record};
 use super::value::Output;
 
@@ -45,6 +46,8 @@ enum Sink {
     File {
         file: File,
         written: usize,
+        /// Keeps other loops of this process from recording to it.
+        _claim: Option<Claim>,
     },
     Ring {
         /// Without their heads, which are made when they are saved.
@@ -66,18 +69,22 @@ impl Writer {
         let sink = match &settings.file {
             Some(path) => {
                 let create = || {
-                    let mut file = File::create(path)?;
+                    let (mut file, claim) = claim::create(path)?;
                     file.write_all(&file_head(true, &head))?;
-                    Ok(file)
+                    Ok((file, claim))
                 };
-                let file = create().map_err(|error: io::Error| {
+                let (file, claim) = create().map_err(|error: io::Error| {
                     let text = format!(
                         "the recording could not be written to {}: {error}",
                         path.display()
                     );
                     io::Error::new(error.kind(), text)
                 })?;
-                Sink::File { file, written: 0 }
+                Sink::File {
+                    file,
+                    written: 0,
+                    _claim: claim,
+                }
             }
             None => Sink::Ring {
                 blocks: VecDeque::new(),
@@ -146,7 +153,7 @@ impl Writer {
     fn append(&mut self, block: Vec<u32>) {
         let length = length_of(&block);
         match &mut self.sink {
-            Sink::File { file, written } => {
+            Sink::File { file, written, .. } => {
                 *written += length;
                 let is_full = *written > self.settings.limit;
                 let result = match is_full {

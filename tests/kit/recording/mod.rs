@@ -432,6 +432,27 @@ fn each_run_of_this_thread_is_saved_while_the_guard_lives() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_refused_before_the_run() {
+    let _limit = limit();
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("no/a.html");
+    for (html, trace) in [(Some(&*nowhere), None), (None, Some(folder.path()))] {
+        let refused = std::panic::catch_unwind(|| recording::record_to_files("no", html, trace));
+        let message = *refused.unwrap_err().downcast::<String>().unwrap();
+        assert!(
+            message.contains(" can't be written: ")
+                && message.ends_with("; pass a file in a directory that can be written to"),
+            "{message}"
+        );
+    }
+    let html = folder.path().join("a.html");
+    std::fs::write(&html, "old").unwrap();
+    drop(recording::record_to_files("yes", Some(&html), None));
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "the check leaves no file");
+}
+
+#[test]
 fn events_before_the_process_exits_are_saved() {
     let _limit = limit();
     let folder = tempfile::tempdir().unwrap();

@@ -3,8 +3,7 @@
 //! `interpret.cjs` is the script that ran them in Node. Each program runs under the rules of one release
 //! whose trace it has; `NODELOOP_JS_RELEASES=all` runs it under all.
 //!
-//! The programs in the directories of `NODELOOP_CASES` (separated by `:`) were traced by the release that
-//! `NODELOOP_NODE` names. They run on the real clock, or with `NODELOOP_JS_TIME=virtual` on virtual time.
+//! The programs of `NODELOOP_CASES` and `NODELOOP_NODE` (`tests/node_cases.rs` describes both) run on the real clock, or with `NODELOOP_JS_TIME=virtual` on virtual time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,11 +41,12 @@ fn recorded_programs_print_what_node_printed() {
 
 #[test]
 fn fresh_programs_print_what_node_printed() {
-    let Ok(fresh) = std::env::var("NODELOOP_CASES") else {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(fresh) = variable("NODELOOP_CASES") else {
         println!("skipped: NODELOOP_CASES names no fresh programs");
         return;
     };
-    let release = std::env::var("NODELOOP_NODE").map_or(20, |major| major.parse().unwrap());
+    let release = variable("NODELOOP_NODE").map_or(20, |major| major.parse().unwrap());
     let is_virtual = std::env::var("NODELOOP_JS_TIME").is_ok_and(|time| time == "virtual");
     let mut report = Report::default();
     for directory in fresh.split(':').filter(|name| !name.is_empty()) {

@@ -502,9 +502,15 @@ pub(super) fn name(batched: &Batched, phase: &PollPhase, cx: &PollContext<'_>) -
     }
 }
 
+/// Returns the name of a job in the text of a decision: with its number if another one that has not been
+/// delivered was submitted on the same line.
 pub(super) fn job_name(id: JobId, pool: &Pool) -> String {
-    match pool.location(id) {
-        Some(location) => format!("the job of {location}"),
-        None => "a job".to_owned(),
+    let Some(location) = pool.location(id) else {
+        return "a job".to_owned();
+    };
+    let mut others = pool.outstanding_ids().into_iter();
+    if others.any(|other| other != id && pool.location(other) == Some(location)) {
+        return format!("job {} of {location}", id + 1); // as observers receive it
     }
+    format!("the job of {location}")
 }
