@@ -3,7 +3,8 @@
 //! `interpret.cjs` is the script that ran them in Node. Each program runs under the rules of one release
 //! whose trace it has; `NODELOOP_JS_RELEASES=all` runs it under all.
 //!
-//! The programs of `NODELOOP_CASES` and `NODELOOP_NODE` (`tests/node_cases.rs` describes both) run on the real clock, or with `NODELOOP_JS_TIME=virtual` on virtual time.
+//! The programs of `NODELOOP_CASES` and `NODELOOP_NODE` (`tests/node_cases.rs` describes both) run on the
+//! real clock, or with `NODELOOP_JS_TIME=virtual` on virtual time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
