@@ -177,9 +177,7 @@ fn a_second_loop_that_records_to_the_same_file_is_refused() {
     };
     let mut first = record(path.clone()).unwrap();
     let same = directory.path().join(".").join("run.flight");
-    let error = record(same.clone())
-        .err()
-        .expect("the file belongs to the first loop");
+    let error = record(same.clone()).expect_err("the file belongs to the first loop");
     assert_eq!(error.kind(), std::io::ErrorKind::ResourceBusy);
     let expected = format!(
         "the recording could not be written to {}: another loop of this process records to it; use a \

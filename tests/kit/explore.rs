@@ -158,6 +158,30 @@ fn messages_of_different_threads_come_in_any_order_and_those_of_one_in_theirs() 
 }
 
 #[test]
+fn the_wake_of_a_task_is_named_by_the_line_of_its_spawn() {
+    let _limit = limit();
+    let line = line!() + 6;
+    let message = failure_of(async |t| {
+        let log = t.log();
+        for name in ["a", "b"] {
+            let (sender, receiver) = futures::channel::oneshot::channel();
+            let (token, mut received) = (keep_alive(), log.callback(name));
+            drop(spawn(async move {
+                receiver.await.expect("the thread sends");
+                received();
+                drop(token);
+            }));
+            let thread = std::thread::spawn(|| sender.send(()));
+            thread.join().unwrap().unwrap(); // so that they arrive in the same order every time
+        }
+        t.until_idle().await;
+        log.assert_before("a", "b");
+    });
+    let wake = format!("the wake of the task of {}:{line}:", file!());
+    assert!(message.contains(&wake), "{message}");
+}
+
+#[test]
 fn what_is_guaranteed_is_the_same_under_every_seed() {
     let _limit = limit();
     let found = orders(async |t| {

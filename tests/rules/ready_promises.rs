@@ -220,3 +220,23 @@ fn it_keeps_the_context_of_its_creation() {
         .assert(["Some(\"inner\")"]);
     }
 }
+
+/// A promise that was polled once is ready in its second poll, also if it was marked meanwhile.
+#[test]
+fn marking_a_polled_promise_costs_no_turn() {
+    assert_both(
+        |log, mut promise| {
+            let mut has_marked = false;
+            spawn(poll_fn(move |cx| {
+                let poll = poll_with(&mut promise, cx);
+                log.add(format_args!("{poll:?}"));
+                if !std::mem::replace(&mut has_marked, true) {
+                    promise.mark_handled();
+                }
+                poll.map(drop)
+            }))
+            .detach();
+        },
+        &["Pending", "Ready(\"value\")"],
+    );
+}

@@ -3,8 +3,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::common::limit::limit;
@@ -185,6 +186,45 @@ fn a_report_of_the_task_that_is_polled_changes_no_wake() {
         set_immediate(move || resolver.resolve(()));
     })
     .assert(["poll 1, 0 tasks", "poll 2, 1 tasks", "poll 3, 1 tasks"]);
+}
+
+/// A task may poll a promise with the waker of another task, as a combinator of futures does.
+#[test]
+fn a_promise_wakes_the_task_with_whose_waker_it_was_polled() {
+    trace(|log| {
+        let (waker, own) = (Rc::new(RefCell::new(None)), Rc::new(RefCell::new(None)));
+        let (promise, resolver) = with_resolver();
+        let (lent, lines, mut polls) = (waker.clone(), log.clone(), 0);
+        spawn(poll_fn(move |cx| {
+            polls += 1;
+            lines.add(format_args!("poll {polls}"));
+            lent.replace(Some(cx.waker().clone()));
+            if polls == 2 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }))
+        .detach();
+        own.replace(Some(promise)); // is not dropped with the task that polls it
+        let polled = own.clone();
+        spawn(poll_fn(move |cx| {
+            let waker: Waker = waker.take().expect("the other task has been polled");
+            assert!(!waker.will_wake(cx.waker()));
+            let mut promise = polled.borrow_mut();
+            let promise = promise.as_mut().expect("it is kept");
+            let poll = Pin::new(promise).poll(&mut Context::from_waker(&waker));
+            assert!(poll.is_pending());
+            log.add("polled");
+            Poll::Ready(())
+        }))
+        .detach();
+        set_immediate(move || {
+            resolver.resolve(());
+            set_immediate(move || drop(own));
+        });
+    })
+    .assert(["poll 1", "polled", "poll 2"]);
 }
 
 struct Logs(Log, &'static str);
