@@ -51,13 +51,19 @@ impl Load {
         Ok(load)
     }
 
-    /// Exchanges `messages` messages on every connection, and checks every byte.
+    /// Exchanges `messages` messages on every connection, and checks every byte. Returns their number.
+    pub fn exchange(&mut self, messages: usize) -> io::Result<u64> {
+        exchange(&mut self.poll, &mut self.clients, messages)?;
+        Ok((self.clients.len() * messages) as u64)
+    }
+
+    /// Measures an exchange of `messages` messages on every connection.
     pub fn run(&mut self, server: &ServerProcess, messages: usize) -> io::Result<Sample> {
         let before = server.cpu()?;
         let start = Instant::now();
-        exchange(&mut self.poll, &mut self.clients, messages)?;
+        let operations = self.exchange(messages)?;
         Ok(Sample {
-            operations: (self.clients.len() * messages) as u64,
+            operations,
             wall: start.elapsed(),
             cpu: server.cpu()? - before,
         })

@@ -82,12 +82,18 @@ impl Page {
         })
     }
 
-    /// Sends two requests on one connection, and checks the relevant parts of both responses.
     fn check(&self, address: SocketAddr) -> io::Result<()> {
+        self.request(address, 2)
+    }
+
+    /// Sends requests on one connection, and checks the relevant parts of their responses.
+    pub fn request(&self, address: SocketAddr, count: u64) -> io::Result<()> {
         let mut stream = TcpStream::connect(address)?;
-        for _ in 0..2 {
+        stream.set_nodelay(true)?;
+        for _ in 0..count {
             let path = self.path;
-            write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+            let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+            stream.write_all(request.as_bytes())?;
             let mut head = Vec::new();
             let mut byte = [0];
             while !head.ends_with(b"\r\n\r\n") {

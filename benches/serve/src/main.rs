@@ -4,6 +4,7 @@
 //! cargo run --profile bench -p nodeloop-serve -- hello [--rounds N] [--seconds S]  needs `wrk`
 //! cargo run --profile bench -p nodeloop-serve -- rest [--rounds N] [--seconds S]   needs `wrk`
 //! cargo run --profile bench -p nodeloop-serve -- echo [--rounds N] [--messages M]
+//! cargo run --profile bench -p nodeloop-serve -- instructions                      needs valgrind
 //! cargo run -p nodeloop-serve -- check          only checks the answers
 //! ```
 //!
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((&"serve", [kind, name])) => serve(kind, name),
         Some((&"check", [])) => check(),
+        Some((&"instructions", [])) => count_instructions(),
         Some((&kind, rest)) if !servers(kind).is_empty() => match Options::parse(kind, rest) {
             Ok(options) => measure(kind, &options),
             Err(message) => return usage(&message),
@@ -70,6 +72,7 @@ fn usage(message: &str) -> ExitCode {
          hello [--rounds N] [--seconds S] [--only NAME]\n\
          rest [--rounds N] [--seconds S] [--only NAME]\n\
          echo [--rounds N] [--messages M] [--only NAME]\n\
+         instructions\n\
          check"
     );
     ExitCode::from(2)
@@ -198,6 +201,48 @@ impl Measured {
             Load::Http { page, seconds } => page.run(&self.process, CONNECTIONS, *seconds),
         }
     }
+}
+
+/// Prints the instructions of each server for a request of `hello` on one connection, and for a message of
+/// `echo` on all.
+///
+/// Each server runs twice, the second time with twice the load, and the difference is divided, so that start and
+/// end are not counted.
+fn count_instructions() -> io::Result<()> {
+    for (kind, load) in [("hello", 1_000), ("echo", 200)] {
+        let mut first = None;
+        for (name, server) in servers(kind) {
+            if matches!(server, Server::Node(_)) {
+                continue; // it compiles meanwhile
+            }
+            let counted = count(kind, name, load)
+                .and_then(|once| Ok((once, count(kind, name, 2 * load)?)))
+                .map(|((once, operations), (twice, _))| twice.saturating_sub(once) / operations);
+            match counted {
+                Ok(number) => {
+                    let ratio = number as f64 / *first.get_or_insert(number) as f64;
+                    println!("{kind} on {name}: {number} instructions, {ratio:.2} of the first");
+                }
+                // Valgrind may lack what another runtime needs.
+                Err(error) if first.is_some() => println!("{kind} on {name}: not counted: {error}"),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the instructions that a server executes for a load, and the number of its operations.
+fn count(kind: &str, name: &str, load: u64) -> io::Result<(u64, u64)> {
+    let process = ServerProcess::start_counted(kind, name)?;
+    let operations = match kind {
+        "echo" => echo_load::Load::new(&process, CONNECTIONS)?.exchange(load as usize)?,
+        _ => {
+            http_load::page(kind).request(process.address(), load)?;
+            load
+        }
+    };
+    Ok((process.end_and_count()?, operations))
 }
 
 /// Checks the answers of every server that can run on this machine.

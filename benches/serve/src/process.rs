@@ -1,7 +1,7 @@
 //! A server in its own process, and the processor time it uses.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -18,7 +18,7 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts a server and waits until it listens.
     pub fn start(kind: &str, name: &str, server: &Server) -> io::Result<ServerProcess> {
-        let mut command = match server {
+        let command = match server {
             Server::Native(_) => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.args(["serve", kind, name]);
@@ -31,6 +31,24 @@ impl ServerProcess {
                 command
             }
         };
+        ServerProcess::start_command(kind, name, command)
+    }
+
+    /// Starts a server of this program under Valgrind's callgrind, which counts instructions.
+    pub fn start_counted(kind: &str, name: &str) -> io::Result<ServerProcess> {
+        let mut command = Command::new("valgrind");
+        command
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(std::env::current_exe()?)
+            .args(["serve", kind, name])
+            .stderr(Stdio::piped());
+        ServerProcess::start_command(kind, name, command).map_err(|error| {
+            let text = format!("{error} (the count needs valgrind: apt-get install valgrind)");
+            io::Error::new(error.kind(), text)
+        })
+    }
+
+    fn start_command(kind: &str, name: &str, mut command: Command) -> io::Result<ServerProcess> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -50,6 +68,21 @@ impl ServerProcess {
 
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Ends a server that was started with [`start_counted`](ServerProcess::start_counted), and returns how
+    /// many instructions it has executed.
+    pub fn end_and_count(mut self) -> io::Result<u64> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status()?;
+        let mut report = String::new();
+        let stderr = self.child.stderr.as_mut();
+        stderr.expect("piped").read_to_string(&mut report)?;
+        let mut counts = report
+            .lines()
+            .filter_map(|line| line.split_once("Collected : "));
+        let count = counts.next().and_then(|(_, it)| it.trim().parse().ok());
+        count.ok_or_else(|| io::Error::other(format!("callgrind has counted nothing:\n{report}")))
     }
 
     /// Returns the processor time of all its threads so far, user and system. Linux counts it in
