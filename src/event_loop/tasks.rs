@@ -508,22 +508,6 @@ impl LoopState {
         self.queues.push_task(task.index);
     }
 
-    /// Wakes the main future of the loop that is running.
-    #[inline]
-    fn wake_main(&self) {
-        let is_queued = match &*self.main_waker.borrow() {
-            Some(waker) => waker.schedule_here(),
-            None => false, // it has finished
-        };
-        if !is_queued {
-            return;
-        }
-        if self.observers.is_on() {
-            self.enqueue_main();
-        }
-        self.queues.push_main();
-    }
-
     /// Queues every task of a loop that is cancelling.
     pub(super) fn schedule_all_tasks(&self) {
         for (index, entry) in self.tasks.borrow().iter() {
@@ -532,7 +516,7 @@ impl LoopState {
                     entry.schedule.set(Schedule::Scheduled);
                     self.queues.push_task(index);
                 }
-                Schedule::Main => self.wake_main(),
+                Schedule::Main => self.queue_cancelled_main(),
                 _ => {}
             }
         }
