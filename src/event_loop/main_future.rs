@@ -101,7 +101,6 @@ impl<'a> MainFuture<'a> {
         let started = self.started.get_or_init(|| {
             let state = Arc::new(MainWaker::running(meta));
             let waker = new_waker(&state);
-            owner.main_vtable.set(Some(waker.vtable()));
             drop(owner.main_waker.replace(Some(state.clone())));
             Started { state, waker }
         });
@@ -131,7 +130,9 @@ impl<'a> MainFuture<'a> {
     #[inline]
     fn poll_with(&self, started: &Started, owner: &LoopState) {
         let mut cx = Context::from_waker(&started.waker);
+        let enclosing = owner.begin_polling(owner.main_task.get(), &cx);
         let polled = self.task.borrow_mut().poll(&mut cx);
+        owner.end_polling(enclosing);
         if started.state.end_poll(polled.is_ready()) {
             owner.push_main(&started.state);
         }
