@@ -260,12 +260,13 @@ impl Runner<'_> {
                     }
                 }
                 Arrival::Message(Message::WakeMain(waker)) => {
+                    waker.receive();
                     if waker.is_finished() {
                         continue; // the wake of a run that has ended
                     }
                     let state = self.shared().clone();
                     let origin = waker.meta.origin(StepKind::RemoteWake);
-                    Macrotask::callback(move || state.push_main(&waker), origin)
+                    Macrotask::callback(move || state.schedule_main(&waker), origin)
                 }
                 Arrival::SimulatedJob(id) => match self.simulated_job(id) {
                     Some(macrotask) => macrotask,

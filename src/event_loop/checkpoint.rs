@@ -77,6 +77,7 @@ impl Runner<'_> {
 impl LoopState {
     /// Reports the rejections that were handled after they had been reported, then all fresh ones
     /// (R14, R15). Both queues are empty when a round begins; what its listeners queue runs after it.
+    #[cold]
     fn rejection_round(&self) -> Flow {
         while let Some(promise) = self.rejections.take_late() {
             let (id, location) = (PromiseId(promise.id()), promise.location());

@@ -155,10 +155,10 @@ pub(super) fn schedule(waker: &Arc<TaskWaker>) {
     }
 }
 
-/// Queues a main future that was woken, as [`schedule`] does with a task.
+/// Wakes a main future, as [`schedule`] does with a task.
 pub(super) fn schedule_main(waker: &Arc<MainWaker>) {
     let remote_queue = &waker.meta.remote_queue;
-    let mut is_queued = false;
+    let mut is_woken = false;
     let observed = CURRENT.try_with(|current| {
         if let Current::Running(state) = &*current.borrow()
             && Arc::ptr_eq(&state.remote_queue, remote_queue)
@@ -166,15 +166,16 @@ pub(super) fn schedule_main(waker: &Arc<MainWaker>) {
             if state.observers.is_on() {
                 return Some(state.clone()); // observers are notified after this borrow
             }
-            state.queues.push_main();
-            is_queued = true;
+            state.schedule_main(waker);
+            is_woken = true;
         }
         None
     });
     match observed {
-        _ if is_queued => {}
-        Ok(Some(state)) => state.push_main(waker),
+        _ if is_woken => {}
+        Ok(Some(state)) => state.schedule_main(waker),
         // A loop that has ended refuses the message, and has dropped the future.
-        _ => drop(remote_queue.push(Message::WakeMain(waker.clone()))),
+        _ if waker.send() => drop(remote_queue.push(Message::WakeMain(waker.clone()))),
+        _ => {}
     }
 }

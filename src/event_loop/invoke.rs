@@ -19,6 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use crate::event_loop::failure::Verdict;
+use crate::event_loop::main_future::MainFuture;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
@@ -100,9 +101,7 @@ impl Runner<'_> {
             return; // the entry of a run that has ended
         };
         let Some(waker) = main.waker() else {
-            let origin = Origin::new(StepKind::Microtask, main.location());
-            let _ = self.invoke(origin, || main.start(self.shared())); // R54
-            return;
+            return self.start_module(main);
         };
         if self.observers.is_on() {
             let origin = waker.meta.origin(StepKind::Task);
@@ -112,6 +111,13 @@ impl Runner<'_> {
             main.poll(self);
         }
         self.context.set(None);
+    }
+
+    /// Starts the main future as the body of a module (R19).
+    #[cold]
+    fn start_module(&self, main: &MainFuture<'_>) {
+        let origin = Origin::new(StepKind::Microtask, main.location());
+        let _ = self.invoke(origin, || main.start(self.shared())); // R54
     }
 
     /// Calls the `before_exit` listeners as one macrotask, with a drain after it (R2).

@@ -101,7 +101,6 @@ impl<'a> MainFuture<'a> {
         let started = self.started.get_or_init(|| {
             let state = Arc::new(MainWaker::running(meta));
             let waker = new_waker(&state);
-            owner.main_vtable.set(Some(waker.vtable()));
             drop(owner.main_waker.replace(Some(state.clone())));
             Started { state, waker }
         });
@@ -131,7 +130,9 @@ impl<'a> MainFuture<'a> {
     #[inline]
     fn poll_with(&self, started: &Started, owner: &LoopState) {
         let mut cx = Context::from_waker(&started.waker);
+        let enclosing = owner.begin_polling(owner.main_task.get(), &cx);
         let polled = self.task.borrow_mut().poll(&mut cx);
+        owner.end_polling(enclosing);
         if started.state.end_poll(polled.is_ready()) {
             owner.push_main(&started.state);
         }
@@ -146,34 +147,62 @@ pub(super) fn new_waker(state: &Arc<MainWaker>) -> Waker {
 
 impl Wake for MainWaker {
     fn wake(self: Arc<MainWaker>) {
-        if self.schedule() {
-            schedule_main(&self);
-        }
+        schedule_main(&self);
     }
 
     fn wake_by_ref(self: &Arc<MainWaker>) {
-        if self.schedule() {
-            schedule_main(self);
-        }
+        schedule_main(self);
     }
 }
 
 impl LoopState {
+    /// Wakes the main future of the loop that is running.
+    #[inline]
+    pub(crate) fn schedule_main(&self, waker: &MainWaker) {
+        if waker.schedule() {
+            self.push_main(waker);
+        }
+    }
+
     /// Appends the main future to the microtask queue.
     #[inline]
-    pub(crate) fn push_main(&self, waker: &MainWaker) {
+    fn push_main(&self, waker: &MainWaker) {
         if self.observers.is_on() {
             self.enqueued(waker.meta.origin(StepKind::Task), None);
         }
         self.queues.push_main();
     }
 
+    /// Wakes the main future, unless it has finished.
+    #[inline]
+    pub(super) fn wake_main(&self) {
+        let is_woken = match &*self.main_waker.borrow() {
+            Some(waker) => waker.schedule(),
+            None => false, // it has finished
+        };
+        if !is_woken {
+            return;
+        }
+        if self.observers.is_on() {
+            self.enqueue_main();
+        }
+        self.queues.push_main();
+    }
+
     /// Notifies the observers that the main future is about to be queued.
     #[cold]
-    pub(super) fn enqueue_main(&self) {
+    fn enqueue_main(&self) {
         let waker = self.main_waker.borrow().clone();
         if let Some(waker) = waker {
             self.enqueued(waker.meta.origin(StepKind::Task), None);
+        }
+    }
+
+    /// Queues the main future of a loop that is cancelling.
+    pub(super) fn queue_cancelled_main(&self) {
+        let main = self.main_waker.borrow();
+        if main.as_ref().is_some_and(|main| main.schedule_last_poll()) {
+            self.queues.push_main();
         }
     }
 }

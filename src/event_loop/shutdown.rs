@@ -3,9 +3,7 @@
 //! Destructors run user code, which may call into the loop again. What is scheduled meanwhile is
 //! dropped ([`LoopStatus::Cancelling`]), and so are tasks spawned meanwhile. A task is cancelled by
 //! waking it: it finds the loop cancelling and drops its future instead of polling it. Other threads have
-//! nothing of a task but wakers, which are without effect when it has ended. Only the main future is
-//! queued by the thread that wakes it, so a wake of it may be on its way to the remote queue. It stays
-//! in the list until that has arrived, so with an empty list the queue can close.
+//! nothing of a task or of the main future but wakers, which are without effect when it has ended.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +37,6 @@ impl Runner<'_> {
             if self.is_all_cancelled() {
                 break;
             }
-            self.wait_for_wakes_in_flight();
         }
         self.observers.forget_entries();
         let _ = self.take_stop();
@@ -93,8 +90,6 @@ impl Runner<'_> {
 
     fn drop_message(&self, message: Message) {
         match message {
-            Message::WakeMain(waker) if waker.is_finished() => {} // of a run that has ended
-            Message::WakeMain(_) => self.cancel_main(),
             // The event is not reported again, and the source may outlive this run.
             Message::Source(token, event) => drop_quietly(self.poll.next_of_source(token, event)),
             message => drop_quietly(message),
@@ -109,22 +104,7 @@ impl Runner<'_> {
     }
 
     fn is_all_cancelled(&self) -> bool {
-        self.tasks.borrow().is_empty() && !self.has_cancelled_work()
-    }
-
-    fn has_cancelled_work(&self) -> bool {
-        !self.queues.is_empty() || !self.remote_queue.is_empty()
-    }
-
-    /// Waits if no queue contains the main future, and it is still in the list: another thread has marked
-    /// it as scheduled and not pushed it yet. It runs no user code meanwhile, so the wake will arrive.
-    fn wait_for_wakes_in_flight(&self) {
-        if !self.has_cancelled_work() {
-            let _ = self
-                .poll
-                .wait_for_external_event(&self.poll_context(), None);
-            self.drop_arrived();
-        }
+        self.tasks.borrow().is_empty() && self.queues.is_empty() && self.remote_queue.is_empty()
     }
 }
 

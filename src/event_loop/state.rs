@@ -11,7 +11,6 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
-use std::task::RawWakerVTable;
 use std::time::Duration;
 
 use slab::Slab;
@@ -21,7 +20,7 @@ use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
-use super::tasks::{LiveTask, NO_TASK, OwnWaker, Polled};
+use super::tasks::{LiveTask, NO_INDEX, NO_TASK, OwnWaker, Polled};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobId, Pool, Submission};
@@ -34,7 +33,7 @@ use crate::observe::active_resource::Awaited;
 use crate::observe::registry::ObserverRegistry;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
 use crate::phases::queues::{QueuedCallback, Queues};
@@ -69,7 +68,7 @@ pub(crate) struct LoopState {
     // Tasks and promises.
     /// The tasks.
     pub(crate) tasks: RefCell<Slab<LiveTask>>,
-    /// The index of an entry that the next task uses, or [`NO_TASK`]. It is that of a task that has ended
+    /// The index of an entry that the next task uses, or [`NO_INDEX`]. It is that of a task that has ended
     /// in its first poll, and to remove and to insert it again would copy it twice.
     pub(super) spare_task: Cell<usize>,
     /// The task that is being polled.
@@ -78,11 +77,10 @@ pub(crate) struct LoopState {
     pub(super) spare_waker: Cell<Option<Box<OwnWaker>>>,
     #[expect(clippy::vec_box, reason = "the boxes move to tasks and back")]
     pub(super) spare_wakers: RefCell<Vec<Box<OwnWaker>>>,
-    /// What the wakers of tasks have in common.
-    pub(super) task_vtable: Cell<Option<&'static RawWakerVTable>>,
     /// The waker of the main future, until that has finished.
     pub(super) main_waker: RefCell<Option<Arc<MainWaker>>>,
-    pub(super) main_vtable: Cell<Option<&'static RawWakerVTable>>,
+    /// Its key in the list, while it is there.
+    pub(super) main_task: Cell<TaskKey>,
     /// The pending promises without a task that something awaits, for the reports.
     pub(crate) awaited: Awaited,
     pub(crate) spawn_nesting: SpawnNesting,
@@ -151,13 +149,12 @@ impl LoopState {
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
-            spare_task: Cell::new(NO_TASK),
+            spare_task: Cell::new(NO_INDEX),
             polled: Cell::default(),
             spare_waker: Cell::default(),
             spare_wakers: RefCell::default(),
-            task_vtable: Cell::default(),
             main_waker: RefCell::default(),
-            main_vtable: Cell::default(),
+            main_task: Cell::new(NO_TASK),
             awaited: Awaited::default(),
             spawn_nesting: SpawnNesting::default(),
             trampoline: Trampoline::default(),

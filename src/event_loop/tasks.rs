@@ -26,7 +26,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
 
 use slab::Slab;
 
@@ -63,10 +63,16 @@ pub(crate) struct LiveTask {
 const _: () = assert!(size_of::<LiveTask>() <= 64);
 
 /// No index of a task.
-pub(super) const NO_TASK: usize = usize::MAX;
+pub(super) const NO_INDEX: usize = usize::MAX;
 
 /// The number of no promise.
 const NO_PROMISE: u64 = 0;
+
+/// The key of no task.
+pub(super) const NO_TASK: TaskKey = TaskKey {
+    index: NO_INDEX,
+    promise: NO_PROMISE,
+};
 
 /// The future of a task.
 pub(crate) type TaskBox = Pin<Box<dyn Future<Output = ()>>>;
@@ -89,18 +95,20 @@ pub(crate) struct OwnWaker {
     shared: Arc<TaskWaker>,
 }
 
-/// The task that is being polled: its index, and its waker, which is compared and never used.
+/// The task that is being polled, and its waker, which is compared and never used.
 #[derive(Clone, Copy)]
 pub(crate) struct Polled {
-    index: usize,
+    task: TaskKey,
     waker: *const (),
+    vtable: *const RawWakerVTable,
 }
 
 impl Default for Polled {
     fn default() -> Polled {
         Polled {
-            index: usize::MAX,
+            task: NO_TASK,
             waker: std::ptr::null(),
+            vtable: std::ptr::null(),
         }
     }
 }
@@ -187,7 +195,7 @@ impl LoopState {
     #[inline]
     fn add_task(&self, new: NewTask, schedule: Schedule) -> TaskKey {
         let promise = new.number;
-        let spare = self.spare_task.replace(NO_TASK);
+        let spare = self.spare_task.replace(NO_INDEX);
         let mut tasks = self.tasks.borrow_mut();
         if let Some(entry) = tasks.get_mut(spare) {
             entry.promise = new.promise;
@@ -278,13 +286,18 @@ impl LoopState {
         self.observers.note(entry.kind, entry.location);
         let (future, waker) = (entry.future.take(), entry.waker.take());
         let promise = entry.number;
+        let task = TaskKey { index, promise };
         drop(tasks);
         let mut future = future.expect("a task that is queued is not polled");
         let waker = match waker {
             Some(waker) => waker,
-            None => self.lend_waker(TaskKey { index, promise }),
+            None => self.lend_waker(task),
         };
-        match future.as_mut().poll(&mut waker.context()) {
+        let mut cx = waker.context();
+        let enclosing = self.begin_polling(task, &cx);
+        let polled = future.as_mut().poll(&mut cx);
+        self.end_polling(enclosing);
+        match polled {
             Poll::Ready(()) => self.take_back(waker),
             Poll::Pending => self.end_poll(index, future, waker),
         }
@@ -344,7 +357,6 @@ impl LoopState {
     fn waker_of_its_own(&self, task: TaskKey) -> Box<OwnWaker> {
         let shared = Arc::new(TaskWaker::new(self.remote_queue.clone(), task));
         let waker = Waker::from(shared.clone());
-        self.task_vtable.set(Some(waker.vtable()));
         Box::new(OwnWaker { waker, shared })
     }
 
@@ -369,14 +381,19 @@ impl LoopState {
     pub(crate) fn add_main_task(&self, promise: Rc<dyn PendingPromise>, number: u64) -> usize {
         let task = LiveTask::of_main(promise, number);
         self.remove_spare_task();
-        self.tasks.borrow_mut().insert(task)
+        let index = self.tasks.borrow_mut().insert(task);
+        self.main_task.set(TaskKey {
+            index,
+            promise: number,
+        });
+        index
     }
 
     /// Removes a task that has ended in its first poll. Its entry stays for the next task, which would get
     /// the same index.
     #[inline]
     pub(crate) fn remove_eager_task(&self, index: usize) {
-        if self.spare_task.get() == NO_TASK && self.is_open() {
+        if self.spare_task.get() == NO_INDEX && self.is_open() {
             let mut tasks = self.tasks.borrow_mut();
             let entry = &mut tasks[index];
             if entry.waker.get().is_none() {
@@ -390,14 +407,14 @@ impl LoopState {
     /// Removes the entry of a task that has ended in its first poll.
     #[inline]
     pub(super) fn remove_spare_task(&self) {
-        if self.spare_task.get() != NO_TASK {
+        if self.spare_task.get() != NO_INDEX {
             self.remove_spare_entry();
         }
     }
 
     #[cold]
     fn remove_spare_entry(&self) {
-        let spare = self.spare_task.replace(NO_TASK);
+        let spare = self.spare_task.replace(NO_INDEX);
         self.tasks.borrow_mut().remove(spare); // it owns nothing
     }
 
@@ -407,6 +424,7 @@ impl LoopState {
         self.remove_spare_task(); // before, so that indices are given in the same order as without it
         let task = self.tasks.borrow_mut().remove(index);
         if task.schedule.get() == Schedule::Main {
+            self.main_task.set(NO_TASK);
             drop(self.main_waker.take());
         }
         drop(task); // outside of the borrow
@@ -414,9 +432,12 @@ impl LoopState {
 
     /// Records that a task is polled with `cx`, and returns what was polled before.
     #[inline]
-    pub(crate) fn begin_polling(&self, index: usize, cx: &Context<'_>) -> Polled {
-        let waker = cx.waker().data();
-        self.polled.replace(Polled { index, waker })
+    pub(crate) fn begin_polling(&self, task: TaskKey, cx: &Context<'_>) -> Polled {
+        self.polled.replace(Polled {
+            task,
+            waker: cx.waker().data(),
+            vtable: cx.waker().vtable(),
+        })
     }
 
     /// Records that `polled` is polled again.
@@ -429,22 +450,11 @@ impl LoopState {
     /// main future, and for a waker of another kind, such as that of a combinator.
     #[inline]
     pub(crate) fn polled_task(&self, cx: &Context<'_>) -> Option<TaskKey> {
-        let Polled { index, waker } = self.polled.get();
-        if waker != cx.waker().data() {
-            return None;
-        }
-        let tasks = self.tasks.borrow();
-        let entry = tasks.get(index)?;
-        let vtable = match entry.schedule.get() {
-            Schedule::Main => self.main_vtable.get(),
-            _ => self.task_vtable.get(),
-        };
+        let polled = self.polled.get();
         // A waker of another kind may have the same data.
-        let is_same = vtable.is_some_and(|vtable| std::ptr::eq(vtable, cx.waker().vtable()));
-        is_same.then_some(TaskKey {
-            index,
-            promise: entry.number,
-        })
+        let is_same =
+            polled.waker == cx.waker().data() && std::ptr::eq(polled.vtable, cx.waker().vtable());
+        (is_same && polled.task != NO_TASK).then_some(polled.task)
     }
 
     /// Wakes the task that is being polled with `cx`.
@@ -508,22 +518,6 @@ impl LoopState {
         self.queues.push_task(task.index);
     }
 
-    /// Wakes the main future of the loop that is running.
-    #[inline]
-    fn wake_main(&self) {
-        let is_queued = match &*self.main_waker.borrow() {
-            Some(waker) => waker.schedule_here(),
-            None => false, // it has finished
-        };
-        if !is_queued {
-            return;
-        }
-        if self.observers.is_on() {
-            self.enqueue_main();
-        }
-        self.queues.push_main();
-    }
-
     /// Queues every task of a loop that is cancelling.
     pub(super) fn schedule_all_tasks(&self) {
         for (index, entry) in self.tasks.borrow().iter() {
@@ -532,7 +526,7 @@ impl LoopState {
                     entry.schedule.set(Schedule::Scheduled);
                     self.queues.push_task(index);
                 }
-                Schedule::Main => self.wake_main(),
+                Schedule::Main => self.queue_cancelled_main(),
                 _ => {}
             }
         }

@@ -69,12 +69,10 @@ where
         if !is_eager {
             context.set(this.context.take());
         }
-        let enclosing = owner.begin_polling(index_of_task(promise), cx);
         let polled = match must_stop(promise) {
             true => Ok(Poll::Pending),
             false => catch_unwind(AssertUnwindSafe(|| future.poll(cx))),
         };
-        owner.end_polling(enclosing);
         let outcome = match polled {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => Err(PromiseError::of_panic(payload)),
@@ -109,15 +107,6 @@ fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> O
             Err(PromiseError::of_panic(payload))
         }
         _ => outcome,
-    }
-}
-
-/// Returns the index of the task that settles a promise, or that of no task.
-#[inline(always)]
-fn index_of_task<O: 'static>(promise: &Rc<State<O>>) -> usize {
-    match promise.settled_by.get() {
-        SettledBy::Task(index) => index,
-        _ => usize::MAX,
     }
 }
 
@@ -366,7 +355,7 @@ where
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("a new task has its future");
-        let enclosing = owner.begin_polling(task.index, cx);
+        let enclosing = owner.begin_polling(task, cx);
         let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
         owner.end_polling(enclosing);
         let outcome = match polled {

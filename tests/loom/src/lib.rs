@@ -13,8 +13,7 @@
 //! a test fails.
 //!
 //! Where a complete search takes too long, a thread is preempted at most four times in one execution
-//! ([`explore`]), and three times in those of the pool, which have more threads. The tests of the
-//! shutdown search everything.
+//! ([`explore`]), and three times in those of the pool and of the main waker, which have more steps.
 
 #![cfg(test)]
 #![allow(clippy::duplicate_mod)] // on purpose: each file, and the file without its memory order
@@ -23,7 +22,6 @@ mod main_waker;
 mod pool;
 mod relaxed;
 mod remote_queue;
-mod shutdown;
 mod task_waker;
 mod unchanged;
 mod worker;
