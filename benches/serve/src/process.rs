@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::servers::Server;
 
@@ -75,6 +76,13 @@ impl ServerProcess {
     pub fn end_and_count(mut self) -> io::Result<u64> {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status()?;
+        let since = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if since.elapsed() > Duration::from_secs(10) {
+                return Err(io::Error::other("it did not end within ten seconds"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
         let mut report = String::new();
         let stderr = self.child.stderr.as_mut();
         stderr.expect("piped").read_to_string(&mut report)?;
