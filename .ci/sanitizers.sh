@@ -31,8 +31,7 @@ thread=(process fs)
 thread_all=(process fs kit rules net)
 # Descriptors, buffers and children.
 address=(net fs process)
-# Without `kit`, which has not been run yet.
-address_all=(net fs process rules flight world)
+address_all=(net fs process kit rules flight world)
 # Hundreds of thousands of steps on one thread, which take minutes in an instrumented program.
 skipped=(scale:: ten_thousand:: many_listeners_that_remove_themselves)
 # Recurse until a stack is nearly full, and instrumented frames are larger.

@@ -84,7 +84,9 @@ impl<'a> MainFuture<'a> {
         let mut without_effect = 0;
         if others > 0 {
             owner.awaited.for_each_waker_out_of_reach(|waker| {
-                without_effect += usize::from(waker.will_wake(&started.waker));
+                // Not `will_wake`, which may be `false` for a clone: the vtables of two wakers of one kind
+                // need not have the same address.
+                without_effect += usize::from(waker.data() == started.waker.data());
             });
         }
         others == without_effect

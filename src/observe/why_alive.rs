@@ -272,7 +272,7 @@ fn pending_tasks(
     entries: &[ResourceEntry],
     now: Duration,
 ) -> Vec<PendingTask> {
-    let mut waits = Waits::of(tasks.iter().map(|task| &task.waker));
+    let mut waits = Waits::of(tasks);
     for entry in entries {
         let blocked_on = || BlockedOn::Resource(ActiveResource::new(entry, now));
         waits.begin_item();
@@ -299,33 +299,28 @@ fn pending_tasks(
 }
 
 /// What each task waits for: the resources and promises that have its waker.
-struct Waits<'a> {
-    /// The index of each task by the data pointer of its waker.
+struct Waits {
+    /// The index of each task by the data pointer of its waker. The vtables of two wakers of one task need
+    /// not have the same address.
     indices: HashMap<*const (), usize>,
-    waits: Vec<Wait<'a>>,
+    waits: Vec<Wait>,
     /// The number of the resource or promise whose wakers are being added.
     item: usize,
 }
 
-struct Wait<'a> {
-    task: &'a Waker,
+#[derive(Default)]
+struct Wait {
     blocked_on: Vec<BlockedOn>,
     /// The last item that was added.
     item: usize,
 }
 
-impl<'a> Waits<'a> {
-    fn of(tasks: impl Iterator<Item = &'a Waker>) -> Waits<'a> {
-        let waits = tasks.map(|task| Wait {
-            task,
-            blocked_on: Vec::new(),
-            item: 0,
-        });
-        let waits: Vec<Wait<'a>> = waits.collect();
-        let indices = waits.iter().enumerate();
+impl Waits {
+    fn of(tasks: &[ListedTask]) -> Waits {
+        let indices = tasks.iter().enumerate();
         Waits {
-            indices: indices.map(|(n, wait)| (wait.task.data(), n)).collect(),
-            waits,
+            indices: indices.map(|(n, task)| (task.waker.data(), n)).collect(),
+            waits: tasks.iter().map(|_| Wait::default()).collect(),
             item: 0,
         }
     }
@@ -341,7 +336,7 @@ impl<'a> Waits<'a> {
             return;
         };
         let wait = &mut self.waits[*index];
-        if wait.item != self.item && waker.will_wake(wait.task) {
+        if wait.item != self.item {
             wait.item = self.item;
             wait.blocked_on.push(blocked_on());
         }

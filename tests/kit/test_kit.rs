@@ -338,16 +338,22 @@ the log is empty"#;
 #[test]
 fn the_report_of_many_tasks_that_are_left_is_short() {
     let _limit = limit();
+    let (count, others) = if cfg!(miri) {
+        (1_000, "990")
+    } else {
+        (10_000, "9,990")
+    };
     let line = line!();
     let failure = test::TestBuilder::new().try_run(async |_t: test::Test| {
-        for _ in 0..10_000 {
+        for _ in 0..count {
             drop(spawn(std::future::pending::<()>()));
         }
     });
     let text = failure.unwrap_err().to_string();
-    let more = with_locations(line, "\n  … and 9,990 more spawned at {3}:18\n");
+    let more = format!("\n  … and {others} more spawned at {{3}}:18\n");
+    let more = with_locations(line, &more);
     assert!(
-        text.contains("10000 pending tasks") && text.contains(&more),
+        text.contains(&format!("{count} pending tasks")) && text.contains(&more),
         "{text}"
     );
     assert_eq!(text.matches("a task spawned at").count(), 10);

@@ -56,6 +56,7 @@ fn every_error_can_be_sent_and_shared() {
 
 /// The list above is complete.
 #[test]
+#[cfg_attr(miri, ignore = "it searches the sources, which takes minutes")]
 fn every_error_of_the_crate_is_in_the_list() {
     let listed = include_str!("error_types.rs");
     let mut missing = Vec::new();

@@ -187,7 +187,13 @@ fn jobs_count_for_the_limit_of_a_drain() {
         engine.queue(move || again(&next));
     }
     let built = EventLoop::builder().virtual_time().drain_limit(100).build();
-    let result = built.unwrap().run_script(|| again(&Engine::install()));
+    let engine = Engine::default();
+    let jobs = engine.jobs.clone();
+    let result = built.unwrap().run_script(move || {
+        set_microtask_source(engine.clone());
+        again(&engine);
+    });
+    jobs.borrow_mut().clear(); // the job that is left owns the queue
     let Err(RunError::Starvation(starvation)) = result else {
         panic!("{result:?}");
     };

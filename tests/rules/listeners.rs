@@ -837,6 +837,7 @@ fn a_listener_removed_while_its_event_is_dispatched_is_called_this_once() {
 /// Every kind of listener has the same handle, with the same rule: dropping it removes nothing, and
 /// only the first `remove` of its clones does.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no `sigaction`")]
 fn all_listeners_have_the_same_handle() {
     trace(|log| {
         let emitter = EventEmitter::new();

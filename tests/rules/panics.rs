@@ -76,6 +76,7 @@ impl ArcWake for Throws {
 
 /// R55: `271-uncaught-pending.js`.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no Unix domain sockets")]
 fn no_drain_follows_a_panicking_pending_callback() {
     let _limit = limit();
     let kept = Rc::new(RefCell::new(Vec::new()));
@@ -143,6 +144,7 @@ fn what_the_last_timer_queued_is_drained_before_the_poll_phase() {
 
 /// R9: what a run that ended early has queued is not called by the next run of the loop.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no Unix domain sockets")]
 fn what_an_early_end_leaves_is_dropped() {
     let _limit = limit();
     let log = Log::new();
