@@ -136,6 +136,11 @@ impl Timers {
         if let Some((last_ms, list)) = self.last_found
             && last_ms == duration_ms
         {
+            debug_assert_eq!(
+                self.by_duration.get(&duration_ms),
+                Some(&list),
+                "the list that was found last is still that of its duration (R23)"
+            );
             return Some(list);
         }
         let list = *self.by_duration.get(&duration_ms)?;
