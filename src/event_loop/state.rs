@@ -282,8 +282,11 @@ impl LoopState {
     pub(crate) fn clear_timer(&self, key: TimerKey) {
         self.timer_cleared(key);
         let cleared = self.timers.borrow_mut().clear(key);
-        if let Some((work, location)) = cleared {
-            self.drop_value(work, location);
+        match cleared {
+            // The usual case, for which nothing has to find out what is dropped.
+            Some((Work::Once(Some(callback)), location)) => self.drop_value(callback, location),
+            Some((work, location)) => self.drop_value(work, location),
+            None => {}
         }
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct Timers {
     entries: FxHashMap<TimerKey, u32>,
     lists: Slab<List>,
     by_duration: FxHashMap<u64, ListKey>,
+    /// The duration that was looked up last, and its list.
+    last_found: Option<(u64, ListKey)>,
     /// The lists that are not detached, by expiry, then serial number (R21); entries may be too early
     /// (`list.rs`).
     queue: BTreeSet<(u64, u64, ListKey)>,
@@ -98,17 +100,18 @@ impl Timers {
         now_ms: u64,
     ) -> (TimerKey, &mut Work) {
         self.last_reading_ms = now_ms;
-        let link = self.last_link(duration_ms, now_ms);
-        let key = self.timers.insert_new();
-        let timer = &mut self.timers[key];
-        (timer.location, timer.start_ms, timer.link) = (location, now_ms, link);
+        let list = self.begun_list(duration_ms, now_ms);
+        let key = self.timers.next_key();
+        let link = self.append(list, key);
         self.refed += 1;
-        self.append(key, link);
-        if kind == StepKind::Interval {
-            self.timers[key].repeats = true;
+        let repeats = kind == StepKind::Interval;
+        if repeats {
             self.periods.insert(key, duration_ms);
         }
-        (key, &mut self.timers[key].work)
+        let timer = self.timers.insert_new();
+        (timer.location, timer.start_ms) = (location, now_ms);
+        (timer.link, timer.repeats) = (link, repeats);
+        (key, &mut timer.work)
     }
 
     /// Clears a timer (R33, R35). Returns its work, which the caller drops outside of any borrow, and where
@@ -174,12 +177,15 @@ impl Timers {
     /// Removes what the maps contain of a timer that was freed.
     #[inline]
     fn forget(&mut self, key: TimerKey, repeats: bool) {
-        if repeats {
-            self.periods.remove(&key);
+        if repeats || !self.entries.is_empty() {
+            self.forget_in_maps(key);
         }
-        if !self.entries.is_empty() {
-            self.entries.remove(&key);
-        }
+    }
+
+    #[inline(never)] // the maps contain nothing of most timers
+    fn forget_in_maps(&mut self, key: TimerKey) {
+        self.periods.remove(&key);
+        self.entries.remove(&key);
     }
 
     /// Restarts a pending timer, and arms one that has fired. A timer that was cleared while it was
@@ -372,6 +378,7 @@ impl Timers {
         }
         self.lists.clear(); // lists of cleared unref'd timers still exist (R29)
         self.by_duration.clear();
+        self.last_found = None;
         self.queue.clear();
         self.vacant_lists = 0;
         self.next_expiry_ms = None;
@@ -435,14 +442,23 @@ impl Timers {
         if self.pass.as_ref().is_some_and(is_picked) {
             return None;
         }
+        let timer = &self.timers[key];
+        if !matches!(timer.work, Work::Once(None) | Work::Wake(None)) {
+            return self.free_with_work(key);
+        }
+        let repeats = timer.repeats;
+        self.timers.remove_empty(key); // it owns nothing, and is not copied
+        self.forget(key, repeats);
+        None
+    }
+
+    #[inline(never)] // the callback of most timers was called or dropped before
+    fn free_with_work(&mut self, key: TimerKey) -> Option<Work> {
         let timer = &mut self.timers[key];
         let repeats = timer.repeats;
-        let work = match timer.work {
-            Work::Once(None) | Work::Wake(None) => None, // it owns nothing, and is not copied
-            _ => Some(std::mem::replace(&mut timer.work, Work::Nothing)),
-        };
+        let work = std::mem::replace(&mut timer.work, Work::Nothing);
         self.timers.remove_empty(key);
         self.forget(key, repeats);
-        work.filter(|work| !work.is_spent()) // its label is dropped
+        (!work.is_spent()).then_some(work) // a spent label is dropped
     }
 }

@@ -78,9 +78,10 @@ impl Sleep {
     #[track_caller]
     #[inline]
     pub(super) fn after(state: Rc<LoopState>, duration: Duration) -> Sleep {
+        let duration_ms = ceil_ms(duration);
         let now = state.clock.now();
         let deadline = Instant { since_base: now } + duration;
-        Sleep::arm(state, now, deadline, Location::caller())
+        Sleep::start(state, (duration_ms, now), deadline, Location::caller())
     }
 
     #[track_caller]
@@ -96,9 +97,20 @@ impl Sleep {
         deadline: Instant,
         location: SourceLocation,
     ) -> Sleep {
+        let duration_ms = ms_until(deadline, now);
+        Sleep::start(state, (duration_ms, now), deadline, location)
+    }
+
+    #[inline]
+    fn start(
+        state: Rc<LoopState>,
+        (duration_ms, now): (u64, Duration),
+        deadline: Instant,
+        location: SourceLocation,
+    ) -> Sleep {
         let origin = Origin::new(StepKind::Timeout, location);
         let timer = Macrotask::new(Work::Wake(None), origin);
-        let key = state.arm_timer(timer, ms_until(deadline, now), now);
+        let key = state.arm_timer(timer, duration_ms, now);
         Sleep {
             state,
             key,

@@ -113,34 +113,51 @@ impl Timers {
     pub(super) fn insert(&mut self, key: TimerKey, duration_ms: u64, start_ms: u64) {
         self.timers[key].start_ms = start_ms;
         self.unlink(key);
-        let link = self.last_link(duration_ms, start_ms);
-        self.timers[key].link = link;
-        self.append(key, link);
+        let list = self.begun_list(duration_ms, start_ms);
+        self.timers[key].link = self.append(list, key);
     }
 
-    /// Returns the link of the next timer of this duration, which is the last one of its list. A timer
-    /// that gets the link is then [appended](Timers::append).
+    /// Returns the list of a duration for a timer that starts. If the list is vacant, it begins.
     #[inline(always)] // a part of `arm`
-    pub(super) fn last_link(&mut self, duration_ms: u64, start_ms: u64) -> Link {
-        let list = match self.by_duration.get(&duration_ms) {
-            Some(&list) => list,
+    pub(super) fn begun_list(&mut self, duration_ms: u64, start_ms: u64) -> ListKey {
+        let list = match self.find_list(duration_ms) {
+            Some(list) => list,
             None => self.insert_list(duration_ms),
         };
         if self.lists[list].vacant {
             self.begin_list(list, start_ms.saturating_add(duration_ms));
         }
-        Link::last(list, self.lists[list].tail)
+        list
     }
 
-    /// Appends a timer to the list of its link.
-    #[inline]
-    pub(super) fn append(&mut self, key: TimerKey, link: Link) {
-        let list = &mut self.lists[link.list as ListKey];
-        list.tail = Some(key);
-        match TimerKey::from_number(link.previous) {
-            None => list.head = Some(key),
-            Some(previous) => self.timers[previous].link.next = key.number(),
+    /// Returns the list of a duration, if there is one. It may be vacant.
+    #[inline(always)] // as above
+    fn find_list(&mut self, duration_ms: u64) -> Option<ListKey> {
+        if let Some((last_ms, list)) = self.last_found
+            && last_ms == duration_ms
+        {
+            debug_assert_eq!(
+                self.by_duration.get(&duration_ms),
+                Some(&list),
+                "the list that was found last is still that of its duration (R23)"
+            );
+            return Some(list);
         }
+        let list = *self.by_duration.get(&duration_ms)?;
+        self.last_found = Some((duration_ms, list));
+        Some(list)
+    }
+
+    /// Appends a timer to a list, and returns its link.
+    #[inline(always)] // as above
+    pub(super) fn append(&mut self, key: ListKey, timer: TimerKey) -> Link {
+        let list = &mut self.lists[key];
+        let previous = list.tail.replace(timer);
+        match previous {
+            None => list.head = Some(timer),
+            Some(previous) => self.timers[previous].link.next = timer.number(),
+        }
+        Link::last(key, previous)
     }
 
     /// Inserts a vacant list.
@@ -243,17 +260,27 @@ impl Timers {
     /// is not changed.
     #[inline(always)] // as above
     pub(super) fn unlink_from(&mut self, link: Link) -> Option<ListKey> {
-        let list = link.list as ListKey;
-        let (previous, next) = link.neighbors();
-        match next {
-            None => self.lists[list].tail = previous,
-            Some(next) => self.timers[next].link.previous = link.previous,
+        let key = link.list as ListKey;
+        let list = &mut self.lists[key];
+        match link.neighbors() {
+            (None, None) => {
+                (list.head, list.tail) = (None, None);
+                return Some(key);
+            }
+            (None, Some(next)) => {
+                list.head = Some(next);
+                self.timers[next].link.previous = 0;
+            }
+            (Some(previous), None) => {
+                list.tail = Some(previous);
+                self.timers[previous].link.next = 0;
+            }
+            (Some(previous), Some(next)) => {
+                self.timers[next].link.previous = previous.number();
+                self.timers[previous].link.next = next.number();
+            }
         }
-        match previous {
-            None => self.lists[list].head = next,
-            Some(previous) => self.timers[previous].link.next = link.next,
-        }
-        (next.is_none() && previous.is_none()).then_some(list)
+        None
     }
 
     /// Ends the list of a duration if it is empty: a ref'd timer that is running was cleared (R29).
@@ -302,6 +329,7 @@ impl Timers {
     pub(super) fn detach(&mut self, key: ListKey) {
         let list = &mut self.lists[key];
         list.detached = true;
+        self.last_found = None;
         self.by_duration.remove(&list.duration_ms);
         let (queued_ms, queued_serial) = list.queued;
         self.queue.remove(&(queued_ms, queued_serial, key));

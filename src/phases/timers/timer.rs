@@ -88,11 +88,17 @@ const NEW: Timer = Timer {
 };
 
 impl Slots {
+    /// Returns the key of the timer that is inserted next.
+    #[inline]
+    pub(super) fn next_key(&self) -> TimerKey {
+        TimerKey::of(self.slab.vacant_key())
+    }
+
     /// Inserts a timer that is not complete: the caller sets its location, its start, its link and its
     /// work, each in its place.
     #[inline]
-    pub(super) fn insert_new(&mut self) -> TimerKey {
-        TimerKey::of(self.slab.insert(NEW))
+    pub(super) fn insert_new(&mut self) -> &mut Timer {
+        self.slab.vacant_entry().insert(NEW)
     }
 
     /// Removes a timer whose work was taken or is the key of a task.
