@@ -71,7 +71,7 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
 /// **A delay above [`MAX_DELAY`], 24.8 days, counts as 1 ms**: the callback is called at once, not
 /// never. This is Node's rule (R20). It emits a `TimeoutOverflowWarning`, which
 /// [`on_warning`](crate::on_warning) receives, and which is printed to stderr if there is no listener.
-/// For longer or more exact delays, use [`time::sleep`](crate::time::sleep).
+/// For longer delays, use [`time::sleep`](crate::time::sleep).
 ///
 /// The delay is rounded down to whole milliseconds, and one of less than 1 ms counts as 1 ms. Timers
 /// of the same delay run in the order in which they were armed.

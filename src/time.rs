@@ -13,7 +13,7 @@
 //! Their futures implement [`FusedFuture`](futures::future::FusedFuture), so that they can be used in
 //! `futures::select!`.
 //!
-//! Three functions are for a clock that is [virtual](crate::Builder::virtual_time):
+//! Three functions are for tests, whose clock is mostly [virtual](crate::Builder::virtual_time):
 //!
 //! | function | effect |
 //! |---|---|

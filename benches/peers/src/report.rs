@@ -10,6 +10,8 @@ use crate::runtimes;
 /// The rows of the table in the main README. It leaves out those that are unsteady.
 const SHORT: &[&str] = &[
     "spawn-ready",
+    "spawn-waits",
+    "join-10k",
     "wake-self-1k",
     "ping-pong",
     "resolver",
@@ -22,7 +24,9 @@ const SHORT: &[&str] = &[
     "yield-1k",
     "then-chain",
     "jobs-at-once",
+    "wake-flood",
     "echo",
+    "memory-task",
 ];
 
 pub struct Report<'a> {
