@@ -66,7 +66,7 @@ impl FlightRecorder {
     ///
     /// [`Builder::build`](crate::Builder::build) returns an error if the file can't be created, and one of the kind
     /// [`ResourceBusy`](io::ErrorKind::ResourceBusy) while another loop of this process records to it. A loop of
-    /// another process is not noticed: two processes that record to one file damage it.
+    /// another process, or one that has the file by a hard link, is not noticed: the two damage it.
     ///
     /// Records are written in blocks of 16 KiB, and the rest when the run fails and when the loop
     /// is dropped. A process that is killed loses what is not written; see
