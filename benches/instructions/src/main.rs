@@ -31,6 +31,10 @@ const TOLERANCE: f64 = 0.03;
 /// The same for an operation whose count depends on how its threads take turns.
 const TOLERANCE_OF_THREADS: f64 = 0.2;
 
+const USAGE: &str = "\
+usage: nodeloop-instructions [--check] [PART OF A NAME ...]   prints, or compares with, the recorded numbers
+       nodeloop-instructions --write                          records all rows again";
+
 enum Mode {
     Print,
     Check,
@@ -44,8 +48,15 @@ fn main() -> ExitCode {
         ["run", name, count] => run(name, count),
         ["--check", parts @ ..] => measure(&Mode::Check, parts),
         ["--write"] => measure(&Mode::Write, &[]),
-        parts if parts.iter().all(|part| !part.starts_with('-')) => measure(&Mode::Print, parts),
-        _ => Err("options: [--check | --write] [part of a name]; `--write` writes all rows".into()),
+        ["--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        ["--write", ..] => Err(format!("`--write` writes all rows\n{USAGE}")),
+        parts => match parts.iter().find(|part| part.starts_with('-')) {
+            None => measure(&Mode::Print, parts),
+            Some(option) => Err(format!("unknown option `{option}`\n{USAGE}")),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

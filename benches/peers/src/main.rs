@@ -126,6 +126,13 @@ impl Options {
             }
         }
         options.check_names()?;
+        let has_peers = options.runtime.is_some() || options.all;
+        if options.growth && (has_peers || options.quick || options.json || options.from.is_some())
+        {
+            return Err("`--growth` measures nodeloop alone: of the others, only a WORKLOAD, `--rounds` and `--out` \
+                        go with it"
+                .to_owned());
+        }
         let is_part = options.workload.is_some() || options.quick || options.growth;
         if options.documents && is_part {
             return Err("`--documents` needs the results of all workloads".to_owned());
@@ -262,7 +269,7 @@ fn write(directory: &Path, report: &Report<'_>) -> Result<(), String> {
 
 /// Returns whether no cost has grown too much.
 fn growth(options: &Options) -> Result<bool, String> {
-    let builder = Builder::new(!options.quick)?;
+    let builder = Builder::new(true)?;
     let (sides, missing) = builder.build(|name| name == "nodeloop");
     let Some(side) = sides.first() else {
         return Err(missing.into_iter().map(|(_, reason)| reason).collect());

@@ -87,17 +87,20 @@ impl Options {
             only: None,
         };
         for pair in arguments.chunks(2) {
-            let [name, value] = pair else {
-                return Err(format!("`{}` needs a value", pair[0]));
+            let name = pair[0];
+            if !["--rounds", "--seconds", "--messages", "--only"].contains(&name) {
+                return Err(format!("unknown option `{name}`"));
+            }
+            let &[_, value] = pair else {
+                return Err(format!("`{name}` needs a value"));
             };
             let number = value.parse::<usize>().ok().filter(|number| *number > 0);
             let number = number.ok_or_else(|| format!("`{name}` needs a number of at least 1"));
-            match *name {
+            match name {
                 "--rounds" => options.rounds = number?,
                 "--seconds" => options.seconds = number? as u64,
                 "--messages" => options.messages = number?,
-                "--only" => options.only = Some(known_server(kind, value)?),
-                _ => return Err(format!("unknown option `{name}`")),
+                _ => options.only = Some(known_server(kind, value)?),
             }
         }
         Ok(options)
