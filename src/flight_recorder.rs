@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
@@ -30,7 +31,7 @@ use crate::reactor::journal::{Recorder, WriterSettings};
 /// ```
 /// use nodeloop::EventLoop;
 /// use nodeloop::flight_recorder::FlightRecorder;
-/// use nodeloop::test::{Log, replay};
+/// use nodeloop::test::{Log, Replayed, replay};
 ///
 /// async fn program(log: Log) {
 ///     let text = nodeloop::fs::read_to_string("Cargo.toml").await.unwrap();
@@ -44,7 +45,8 @@ use crate::reactor::journal::{Recorder, WriterSettings};
 ///
 /// // The file is not read again: the recording contains its text.
 /// let replayed = Log::new();
-/// replay(&path, async || program(replayed.clone()).await);
+/// let ended = replay(&path, async || program(replayed.clone()).await);
+/// assert_eq!(ended, Replayed::Finished(()));
 /// assert_eq!(replayed.labels(), log.labels());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -82,6 +84,9 @@ impl FlightRecorder {
     /// A replay needs the start of the loop. A recording that has exceeded its
     /// [limit](FlightRecorder::limit) has lost it and can only be
     /// [read](crate::test::Replay::lines).
+    ///
+    /// It records one loop at a time: [`Builder::build`](crate::Builder::build) returns an error of the kind
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy) while a loop that was built with a clone of it exists.
     pub fn in_memory() -> FlightRecorder {
         FlightRecorder::new(None, MEMORY_LIMIT)
     }
@@ -101,8 +106,9 @@ impl FlightRecorder {
     /// Writes a recording in memory to a file when a run fails: on a panic that no listener handles, on
     /// an unhandled rejection, and if the main future returns an error.
     ///
-    /// If the file can't be written, that is printed to stderr, and [`flush`](FlightRecorder::flush)
-    /// returns the error.
+    /// [`Builder::build`](crate::Builder::build) returns an error if the path is a directory, or its directory
+    /// does not exist. If the file can't be written later, that is printed to stderr, and
+    /// [`flush`](FlightRecorder::flush) returns the error.
     ///
     /// # Panics
     ///
@@ -134,7 +140,16 @@ impl FlightRecorder {
     /// A recording in a file ends at the limit, and can be replayed up to there. One in memory drops its
     /// oldest block. The limit is kept to within a block, which has 16 KiB or one longer record. A result of
     /// 256 MiB or more ends the recording.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `bytes` is zero.
+    #[track_caller]
     pub fn limit(mut self, bytes: usize) -> FlightRecorder {
+        assert!(
+            bytes > 0,
+            "a limit of 0 bytes leaves nothing of a recording: pass at least the 16 KiB of a block"
+        );
         self.settings.limit = bytes;
         self
     }
@@ -163,7 +178,7 @@ impl FlightRecorder {
         self.recorder.borrow().upgrade().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::NotFound,
-                "no loop records with this recorder: save before the loop is dropped",
+                "no loop records with this recorder: call this while the loop exists",
             )
         })
     }
@@ -172,8 +187,42 @@ impl FlightRecorder {
         self.settings.clone()
     }
 
+    /// Returns an error if a loop can't record with this now.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if self.recorder.borrow().strong_count() > 0 && self.settings.file.is_none() {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another loop records with this recorder; use a recorder for each loop",
+            ));
+        }
+        match &self.settings.on_failure {
+            Some(path) => check_on_failure(path).map_err(|error| {
+                let path = path.display();
+                let text =
+                    format!("the recording of a failed run can't be written to {path}: {error}");
+                io::Error::new(error.kind(), text)
+            }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn begin(&self, recorder: &Rc<Recorder>) {
         *self.recorder.borrow_mut() = Rc::downgrade(recorder);
+    }
+}
+
+/// Returns an error if a file can't be created at `path`. It is not created, because the run may not fail.
+fn check_on_failure(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    match fs::metadata(directory)?.is_dir() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotADirectory.into()),
     }
 }
 

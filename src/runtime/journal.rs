@@ -22,6 +22,7 @@ impl JournalMode {
     pub(super) fn begin(&self, loop_settings: &[u8], is_virtual: bool) -> io::Result<Journal> {
         match self {
             JournalMode::Record(recorder) => {
+                recorder.check()?;
                 let settings = recorder.settings();
                 let journal = Journal::recording(settings, loop_settings, is_virtual)?;
                 if let Journal::Recording(recording) = &journal {

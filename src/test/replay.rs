@@ -65,6 +65,7 @@ where
 }
 
 /// How a replay without a failure has ended.
+#[must_use = "a replay that has ended early has compared less than the whole run: assert how it has ended"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed<T> {
     /// The run has ended as in the recording.
@@ -218,6 +219,7 @@ impl Replay {
                     reader.begin_step(format!("{} of {}", step.kind, step.location));
                 }
                 Event::StepEnd(_) => reader.end_step(),
+                Event::RunBegin { location } => reader.begin_run(location),
                 _ => {}
             }
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use nodeloop::flight_recorder::FlightRecorder;
 use nodeloop::net::{TcpListener, TcpStream, UdpSocket};
-use nodeloop::test::{Replay, ReplayFailure};
+use nodeloop::test::{Replay, ReplayFailure, Replayed};
 use nodeloop::{EventLoop, spawn};
 
 use crate::common::limit::limit;
@@ -63,7 +63,8 @@ fn assert_differs(program: impl AsyncFn(usize)) {
         event_loop.run(program(RECORDED)).unwrap();
         drop(event_loop);
         let replay = Replay::open(path).unwrap();
-        replay.run(async || program(RECORDED).await).unwrap();
+        let same = replay.run(async || program(RECORDED).await).unwrap();
+        assert_eq!(same, Replayed::Finished(()));
         let replay = Replay::open(path).unwrap();
         match replay.run(async || program(50).await).unwrap_err() {
             ReplayFailure::Diverged(report) => {
@@ -112,6 +113,7 @@ fn a_shorter_write_is_complete() {
     drop(event_loop);
     for length in [100, 50] {
         let replay = Replay::open(path).unwrap();
-        replay.run(async || writes(length).await).unwrap();
+        let same = replay.run(async || writes(length).await).unwrap();
+        assert_eq!(same, Replayed::Finished(()));
     }
 }

@@ -198,6 +198,58 @@ fn a_second_loop_that_records_to_the_same_file_is_refused() {
 }
 
 #[test]
+fn a_recorder_in_memory_belongs_to_one_loop_at_a_time() {
+    let _limit = limit();
+    let recorder = FlightRecorder::in_memory();
+    let build = || EventLoop::builder().record(recorder.clone()).build();
+    let first = build().unwrap();
+    let error = build().expect_err("the recorder belongs to the first loop");
+    assert_eq!(error.kind(), std::io::ErrorKind::ResourceBusy);
+    assert_eq!(
+        error.to_string(),
+        "another loop records with this recorder; use a recorder for each loop"
+    );
+    drop(first);
+    build().expect("the first loop is gone");
+}
+
+#[test]
+fn the_file_for_a_failure_is_checked_when_the_loop_is_built() {
+    let _limit = limit();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a file");
+    std::fs::write(&file, "").unwrap();
+    let refused = [
+        directory.path().to_owned(),
+        directory.path().join("missing/failed.flight"),
+        file.join("failed.flight"),
+    ];
+    for path in refused {
+        let recorder = FlightRecorder::in_memory().on_failure(&path);
+        let error = EventLoop::builder().record(recorder).build().unwrap_err();
+        let expected = format!(
+            "the recording of a failed run can't be written to {}: ",
+            path.display()
+        );
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+    for path in [
+        directory.path().join("failed.flight"),
+        "failed.flight".into(),
+    ] {
+        let recorder = FlightRecorder::in_memory().on_failure(&path);
+        EventLoop::builder().record(recorder).build().unwrap();
+        assert!(!path.exists(), "{}", path.display());
+    }
+}
+
+#[test]
+#[should_panic(expected = "a limit of 0 bytes leaves nothing of a recording")]
+fn a_limit_of_zero_is_refused() {
+    let _ = FlightRecorder::in_memory().limit(0);
+}
+
+#[test]
 fn a_file_ends_at_its_limit() {
     let _limit = limit();
     let directory = tempfile::tempdir().unwrap();

@@ -92,6 +92,12 @@ impl Operation {
 pub(super) fn of_program(operation: Operation, subject: Subject<'_>, reader: &Reader) -> String {
     let (verb, kind) = operation.words();
     match subject {
+        Subject::Nothing if operation == Operation::IsAlive => {
+            let place = reader.run();
+            let place =
+                place.map_or_else(String::new, |place| format!(", whose run began at {place}"));
+            format!("{verb}{place}")
+        }
         Subject::Nothing => verb.to_owned(),
         Subject::Place(location) => format!("{verb} at {location}"),
         Subject::Source(SourceName { number, .. }) => {

@@ -31,6 +31,8 @@ pub(crate) struct Reader {
     divergence: RefCell<Option<Divergence>>,
     /// The entries into user code that have begun and not ended.
     steps: RefCell<Vec<String>>,
+    /// Where the run that is replayed, or was last, was started.
+    run: Cell<Option<SourceLocation>>,
     /// Whether the run has failed, so that what follows is not compared.
     has_failed: Cell<bool>,
     /// Whether the program has read zeros, because the recording has no payloads.
@@ -81,6 +83,7 @@ impl Reader {
             program_sources: RefCell::default(),
             divergence: RefCell::new(None),
             steps: RefCell::default(),
+            run: Cell::new(None),
             has_failed: Cell::new(false),
             has_zeros: Cell::new(false),
             segments: None,
@@ -270,6 +273,15 @@ impl Reader {
             self.clock.set(now.max(self.clock.get()));
         }
         self.clock.get()
+    }
+
+    /// Notes where a run was started, for the report of its end.
+    pub(crate) fn begin_run(&self, location: SourceLocation) {
+        self.run.set(Some(location));
+    }
+
+    pub(super) fn run(&self) -> Option<SourceLocation> {
+        self.run.get()
     }
 
     /// Notes that an entry into user code has begun, for the report of a divergence that has no place.
