@@ -25,7 +25,8 @@ use crate::observe::{self, Event, EventContext, EveryLoopHandle, Observer};
 ///
 /// # Panics
 ///
-/// Panics if one of the two options is not followed by a file name, or if a file can't be written.
+/// Panics if one of the two options is not followed by a file name, if a file can't be written, and if both have
+/// the same path.
 #[track_caller]
 pub fn from_args() -> RecordingGuard {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
@@ -44,7 +45,8 @@ pub fn from_args() -> RecordingGuard {
 ///
 /// # Panics
 ///
-/// Panics if a file can't be written, for example because its directory does not exist.
+/// Panics if a file can't be written, for example because its directory does not exist, and if both have the
+/// same path.
 #[track_caller]
 pub fn record_to_files(title: &str, html: Option<&Path>, trace: Option<&Path>) -> RecordingGuard {
     if html.is_none() && trace.is_none() {
@@ -61,6 +63,11 @@ pub fn record_to_files(title: &str, html: Option<&Path>, trace: Option<&Path>) -
             );
         }
     }
+    assert!(
+        html != trace,
+        "the page and the trace have the same file, {}; pass one for each",
+        html.unwrap_or(Path::new("")).display()
+    );
     let files = Files {
         recording: Recording::new(title),
         html: html.map(Path::to_owned),

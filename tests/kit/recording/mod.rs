@@ -446,6 +446,14 @@ fn a_file_that_cannot_be_written_is_refused_before_the_run() {
         );
     }
     let html = folder.path().join("a.html");
+    let twice =
+        std::panic::catch_unwind(|| recording::record_to_files("no", Some(&html), Some(&html)));
+    let message = *twice.unwrap_err().downcast::<String>().unwrap();
+    let expected = format!(
+        "the page and the trace have the same file, {}; pass one for each",
+        html.display()
+    );
+    assert_eq!(message, expected);
     std::fs::write(&html, "old").unwrap();
     drop(recording::record_to_files("yes", Some(&html), None));
     let left = std::fs::read_dir(folder.path()).unwrap().count();
