@@ -408,6 +408,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_certain_is_no_question() {
+        let choices = Choices::new(Seed::new(17));
+        for (probability, happens) in [(1.0, true), (1.5, true), (0.0, false), (-0.5, false)] {
+            let is_so = choices.happens(probability, || unreachable!("no decision is made"));
+            assert_eq!(is_so, happens, "{probability}");
+        }
+        assert_eq!(
+            choices.next_question(),
+            Choices::new(Seed::new(17)).next_question()
+        );
+    }
+
+    #[test]
     fn the_text_of_a_part_of_a_seed_is_that_part() {
         let decision = |question| Decision {
             question,
