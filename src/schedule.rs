@@ -519,6 +519,7 @@ fn warn_of_overflow(state: &Rc<LoopState>, delay: Duration, location: SourceLoca
         "{ms}{fraction} does not fit into a 32-bit signed integer.\nTimeout duration was set to 1."
     );
     let warning = Warning::new(message).with_name("TimeoutOverflowWarning");
-    let warning = warning.with_detail("For longer delays, use `time::sleep`.");
+    let warning =
+        warning.with_detail("The number is in milliseconds. For longer delays, use `time::sleep`.");
     state.emit_warning(warning.at(location));
 }

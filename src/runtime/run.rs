@@ -250,8 +250,8 @@ impl EventLoop {
         let main = runner.main().expect("a run that waits has a main future");
         let report = self.stuck_report(runner);
         let warning = Warning::new(format!(
-            "{report}\n  hold a `KeepAlive` on the thread that wakes it, which silences this warning, or end \
-             such a run with `StuckPolicy::Error`"
+            "{report}\n  if another thread wakes it, hold a `KeepAlive` there, which silences this warning; if \
+             nothing does, end such a run with `StuckPolicy::Error`"
         ));
         let warning = warning.with_name("StillWaitingWarning");
         runner.shared().emit_warning(warning.at(main.location()));

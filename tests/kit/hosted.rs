@@ -363,8 +363,8 @@ fn a_listener_receives_the_warning_of_a_long_wait() {
     assert_eq!(warning.name(), "StillWaitingWarning");
     let report = warning.message();
     assert!(report.starts_with("the main future is pending"), "{report}");
-    let remedy = "\n  hold a `KeepAlive` on the thread that wakes it, which silences this warning, or end such a run with \
-                  `StuckPolicy::Error`";
+    let remedy = "\n  if another thread wakes it, hold a `KeepAlive` there, which silences this warning; if nothing \
+                  does, end such a run with `StuckPolicy::Error`";
     assert!(report.ends_with(remedy), "{report}");
     let location = warning.location();
     assert_eq!((location.file(), location.line()), (file!(), line));

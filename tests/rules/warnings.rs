@@ -159,7 +159,7 @@ fn without_a_listener_warnings_are_printed() {
     let expected = [
         &format!("{process} TimeoutOverflowWarning: 18446744073709551615999.999999 does")[..],
         "Timeout duration was set to 1.",
-        "For longer delays, use `time::sleep`.",
+        "The number is in milliseconds. For longer delays, use `time::sleep`.",
         &format!("    at {}:", file!()),
         &format!("{process} [C1] Warning: text"),
         "more",
