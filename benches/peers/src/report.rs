@@ -153,7 +153,9 @@ impl Report<'_> {
         let versions: Vec<String> = self
             .versions
             .iter()
-            .filter(|(name, _)| !["nodeloop", "tokio local", runtimes::LIMIT].contains(name))
+            .filter(|(name, _)| {
+                !["nodeloop", "tokio local"].contains(name) && !runtimes::is_limit(name)
+            })
             .map(|(name, version)| format!("{name} {version}"))
             .collect();
         format!(

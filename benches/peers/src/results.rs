@@ -1,6 +1,6 @@
 //! What was measured, and its medians and spreads.
 
-use crate::runtimes::LIMIT;
+use crate::runtimes::is_limit;
 use crate::workloads::Workload;
 
 /// The results of one runtime in one workload.
@@ -46,7 +46,7 @@ impl Row {
 
     pub fn comparison(&self) -> Option<Comparison> {
         let ours = self.cell("nodeloop")?.spread()?;
-        let is_peer = |cell: &&Cell| cell.runtime != "nodeloop" && cell.runtime != LIMIT;
+        let is_peer = |cell: &&Cell| cell.runtime != "nodeloop" && !is_limit(cell.runtime);
         let (cell, theirs) = self
             .cells
             .iter()

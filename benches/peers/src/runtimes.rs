@@ -27,7 +27,7 @@ pub struct Side {
     pub workloads: Vec<String>,
 }
 
-/// The first one is measured against the others. The last one is a limit, not a peer.
+/// The first one is measured against the others. The last two are limits, not peers.
 const RUNTIMES: &[Definition] = &[
     package("nodeloop", "nodeloop", &[]),
     package("tokio", "tokio", &[]),
@@ -46,6 +46,7 @@ const RUNTIMES: &[Definition] = &[
         source: Source::Libuv,
     },
     package("limit", "limit", &[]),
+    package("safe limit", "limit", &["--safe"]),
 ];
 
 const fn package(
@@ -59,8 +60,10 @@ const fn package(
     }
 }
 
-/// The name of what shows the least possible cost.
-pub const LIMIT: &str = "limit";
+/// Returns whether a name is that of what shows the least possible cost.
+pub fn is_limit(name: &str) -> bool {
+    ["limit", "safe limit"].contains(&name)
+}
 
 /// The runtimes that need io_uring.
 pub const ON_IO_URING: &[&str] = &["monoio", "compio", "glommio", "runite"];

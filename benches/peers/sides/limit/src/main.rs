@@ -1,7 +1,9 @@
 //! Limits: what a package costs that every runtime on these packages needs, without the runtime.
-//! async-task on a bare `VecDeque`, a bare mio loop, an empty system call.
+//! async-task on a bare `VecDeque`, a bare mio loop, an empty system call. With `--safe`, an executor without unsafe
+//! code.
 
 mod bare_mio;
+mod safe;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -66,6 +68,14 @@ fn empty_polls(count: u64) -> f64 {
 }
 
 fn main() {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "--safe") {
+        arguments.remove(0);
+        let mut workloads: Vec<Workload> = side_common::tasks::<safe::Safe>();
+        workloads.retain(|workload| workload.name != "start-up");
+        workloads.push(side_common::memory_of_tasks::<safe::Safe>());
+        return side_common::main_with(&arguments, &workloads, None);
+    }
     let mut workloads: Vec<Workload> = side_common::tasks::<Queue>();
     // Nothing is set up, so there is no start-up.
     workloads.retain(|workload| workload.name != "start-up");
