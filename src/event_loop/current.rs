@@ -132,7 +132,7 @@ pub(super) fn schedule(waker: &Arc<TaskWaker>) {
             if Arc::ptr_eq(&state.remote_queue, &waker.remote_queue)
                 && !state.observers.is_on() =>
         {
-            state.schedule_task(waker.task());
+            state.schedule_unobserved(waker.task());
             true
         }
         _ => false,
