@@ -12,6 +12,9 @@
 //!       └─────────────────────────────────────┘ Pending
 //! ```
 //!
+//! An abort ends a task in its next turn (`tasks/list.rs`), and one that is running when its poll returns:
+//! it is `Aborted` until then.
+//!
 //! What wakes a task later, such as an immediate or a promise, contains the key of the task instead of a
 //! waker: a clone of a waker and its drop are two atomic operations.
 //!
@@ -19,15 +22,15 @@
 //! Invariant: a wake during a poll takes effect after the poll.
 
 mod list;
+mod poll;
 mod reports;
 
-use std::cell::{Cell, RefMut};
+use std::cell::Cell;
 use std::hint::black_box;
-use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
+use std::task::{Context, RawWakerVTable, Wake, Waker};
 
 use super::current::schedule;
 use super::main_future;
@@ -99,13 +102,6 @@ impl OwnWaker {
     }
 }
 
-/// What a poll takes out of the entry of a task.
-struct TakenTask {
-    future: Option<TaskBox>,
-    waker: Option<Box<OwnWaker>>,
-    promise: u64,
-}
-
 /// A task that is created, but neither polled nor queued.
 pub(crate) struct NewTask {
     pub(crate) promise: Option<Rc<dyn PendingPromise>>,
@@ -133,7 +129,7 @@ impl LoopState {
 
     /// Enters a task that is about to be polled for the first time, and lends it a waker. It is removed, or
     /// [`end_first_poll`](LoopState::end_first_poll) follows.
-    #[inline]
+    #[inline(always)] // as above
     pub(crate) fn begin_task(&self, new: NewTask) -> (TaskKey, Box<OwnWaker>) {
         let task = self.add_task(new, Schedule::Running);
         (task, self.lend_waker(task))
@@ -189,108 +185,6 @@ impl LoopState {
         self.enqueued(origin, None);
         self.queues.push_task(task.index);
         task
-    }
-
-    /// Polls a task that was taken out of the microtask queue. Returns whether it has ended; if not, the
-    /// async context is empty.
-    #[inline(always)] // a part of the drain
-    pub(crate) fn poll_task(&self, index: usize) -> Poll<()> {
-        let mut tasks = self.tasks.borrow_mut();
-        let entry = tasks.entry(index);
-        debug_assert_eq!(entry.schedule.get(), Schedule::Scheduled, "R13");
-        let taken = self.take_for_poll(entry);
-        drop(tasks);
-        self.poll_taken(index, taken)
-    }
-
-    /// Takes what a poll needs out of the entry of a task.
-    #[inline(always)] // a part of its callers
-    fn take_for_poll(&self, entry: &mut LiveTask) -> TakenTask {
-        entry.schedule.set(Schedule::Running);
-        self.observers.note(entry.kind, entry.location);
-        TakenTask {
-            future: entry.future.take(),
-            waker: entry.waker.take(),
-            promise: entry.number,
-        }
-    }
-
-    #[inline(always)] // as above
-    fn poll_taken(&self, index: usize, taken: TakenTask) -> Poll<()> {
-        let promise = taken.promise;
-        let task = TaskKey { index, promise };
-        // No panic leaves a task. So that the code need not be able to drop these during one, they are not.
-        let future = taken.future.expect("a task that is queued is not polled");
-        let mut future = ManuallyDrop::new(future);
-        let waker = taken.waker.unwrap_or_else(|| self.lend_waker(task));
-        let waker = ManuallyDrop::new(waker);
-        self.polled.set(task, &waker.waker);
-        let polled = future.as_mut().resume(self, &mut waker.context());
-        self.polled.clear();
-        let future = ManuallyDrop::into_inner(future);
-        let waker = ManuallyDrop::into_inner(waker);
-        match polled {
-            Poll::Ready(()) => {
-                self.take_back(waker);
-                Poll::Ready(())
-            }
-            Poll::Pending => self.end_poll(self.tasks.borrow_mut(), index, future, waker),
-        }
-    }
-
-    /// Ends a poll after which the task is pending, unless it was aborted meanwhile. It is queued if it was
-    /// woken.
-    #[inline(always)] // as above
-    fn end_poll(
-        &self,
-        mut tasks: RefMut<'_, TaskList>,
-        index: usize,
-        future: TaskBox,
-        waker: Box<OwnWaker>,
-    ) -> Poll<()> {
-        let entry = tasks.entry(index);
-        if entry.schedule.get() == Schedule::Aborted {
-            drop(tasks);
-            self.stop_task(future, waker);
-            return Poll::Ready(());
-        }
-        let is_woken = entry.pause(future);
-        if waker.shared.is_shared() {
-            // A report may have made another waker meanwhile; each of them wakes the task.
-            if let Err(waker) = entry.waker.set(waker) {
-                drop_waker(waker);
-            }
-        } else {
-            self.put_back(waker);
-        }
-        drop(tasks);
-        if is_woken {
-            self.queue_again(index);
-        }
-        Poll::Pending
-    }
-
-    /// Drops the future of a task that was aborted, and settles its promise.
-    #[cold]
-    #[inline(never)]
-    fn stop_task(&self, mut future: TaskBox, waker: Box<OwnWaker>) {
-        future.as_mut().stop(self, &mut waker.context());
-        self.take_back(waker);
-    }
-
-    /// Queues a task that was woken while it was running.
-    #[inline(always)] // as above
-    fn queue_again(&self, index: usize) {
-        if self.observers.is_on() {
-            self.notify_queued_again(index);
-        }
-        self.queues.push_task(index);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn notify_queued_again(&self, index: usize) {
-        self.enqueued(self.origin_of_task(index), None);
     }
 
     /// Returns a waker for a poll that no other poll uses.
@@ -362,7 +256,7 @@ impl LoopState {
     /// Removes a task that has ended in its first poll, when it has no promise.
     #[inline]
     pub(crate) fn remove_eager_task(&self, index: usize) {
-        let waker = self.tasks.borrow_mut().remove_new(index);
+        let waker = self.tasks.borrow_mut().remove(index);
         if let Some(waker) = waker {
             drop_waker(waker); // that of a report
         }
@@ -371,12 +265,20 @@ impl LoopState {
     /// Removes a task that has ended from the list.
     #[inline]
     pub(crate) fn remove_task(&self, index: usize) {
-        let ended = self.tasks.borrow_mut().remove(index);
-        if ended.is_main {
+        let mut tasks = self.tasks.borrow_mut();
+        let entry = tasks.entry(index);
+        let is_main = entry.schedule.get() == Schedule::Main;
+        let promise = entry.promise.take();
+        let waker = tasks.remove(index);
+        drop(tasks);
+        if is_main {
             self.main_task.set(NO_TASK);
             drop(self.main_waker.take());
         }
-        drop((ended.promise, ended.waker)); // outside of the borrow
+        if let Some(waker) = waker {
+            drop_waker(waker); // that of a report
+        }
+        drop(promise);
     }
 
     /// Asks a task to drop its future in its next turn, or at the end of the one that is running, unless it
@@ -386,16 +288,6 @@ impl LoopState {
             entry.abort();
         }
         self.wake_task(task);
-    }
-
-    /// Ends a task that was taken out of the microtask queue of a loop that is cancelling.
-    pub(super) fn cancel_task(&self, index: usize) {
-        let taken = self.take_for_poll(self.tasks.borrow_mut().entry(index));
-        let promise = taken.promise;
-        let future = taken.future.expect("a task that is queued is not polled");
-        let waker = taken.waker;
-        let waker = waker.unwrap_or_else(|| self.lend_waker(TaskKey { index, promise }));
-        self.stop_task(future, waker);
     }
 
     /// Records that a task is polled for the first time, and returns the record of what was polled before.

@@ -134,7 +134,7 @@ where
     }
 
     /// Ends a task that has its promise: drops its future, and settles the promise.
-    #[inline]
+    #[inline(never)] // a poll after which the task is pending would save the registers that this needs
     fn end(self: Pin<&mut Self>, outcome: Outcome<F::Output>) {
         let this = self.project();
         let promise = this.promise.as_ref().expect("set by the first poll");

@@ -120,13 +120,6 @@ pub(super) enum WakeEffect {
     WakeMain,
 }
 
-/// What a task that has ended has left in the list. The caller drops it outside of the borrow.
-pub(super) struct EndedTask {
-    pub(super) promise: Option<Rc<dyn PendingPromise>>,
-    pub(super) waker: Option<Box<OwnWaker>>,
-    pub(super) is_main: bool,
-}
-
 impl LiveTask {
     fn new() -> LiveTask {
         LiveTask {
@@ -304,23 +297,10 @@ impl TaskList {
         self.next_free = index;
     }
 
-    /// Removes a task that has ended.
+    /// Removes a task that has ended, and whose promise was taken. Returns its waker, if any, which the caller
+    /// drops outside of the borrow.
     #[inline]
-    pub(super) fn remove(&mut self, index: usize) -> EndedTask {
-        let entry = self.entry(index);
-        let promise = entry.promise.take();
-        let is_main = entry.schedule.get() == Schedule::Main;
-        EndedTask {
-            promise,
-            waker: self.remove_new(index),
-            is_main,
-        }
-    }
-
-    /// Removes a task that has ended, and has no promise. Returns its waker, which the caller drops outside
-    /// of the borrow.
-    #[inline]
-    pub(super) fn remove_new(&mut self, index: usize) -> Option<Box<OwnWaker>> {
+    pub(super) fn remove(&mut self, index: usize) -> Option<Box<OwnWaker>> {
         let next = replace(&mut self.next_free, index as u32);
         self.count -= 1;
         let entry = self.entry(index);
