@@ -146,7 +146,7 @@ impl LiveTask {
     /// Gives a task its future, which was taken out or is new.
     #[inline]
     pub(super) fn put_future(&mut self, future: TaskBox) {
-        let before = replace(&mut self.future, Some(future));
+        let before = self.future.replace(future);
         debug_assert!(before.is_none(), "a task has one future");
         forget(before); // nearly every poll would look whether it is to be dropped
     }
