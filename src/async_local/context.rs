@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::mem::forget;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +58,15 @@ impl ContextCell {
         let context = self.context.take();
         self.context.set(context.clone());
         context
+    }
+
+    /// Returns whether a storage has a value.
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        let context = self.context.take();
+        let is_set = context.is_some();
+        forget(self.context.replace(context)); // it was taken
+        is_set
     }
 
     /// Takes the context of code that has ended.

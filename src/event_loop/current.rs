@@ -3,6 +3,7 @@
 //! Invariant: at most one loop runs on a thread.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ use crate::reactor::remote_queue::Message;
 use crate::reactor::task_waker::TaskWaker;
 
 thread_local! {
-    pub(super) static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
+    /// It is not dropped with its thread, so an access does not test whether it was: [`Entered`] empties it.
+    pub(super) static CURRENT: RefCell<ManuallyDrop<Current>> =
+        const { RefCell::new(ManuallyDrop::new(Current::None)) };
 }
 
 /// The loop that is running on this thread.
@@ -28,8 +31,6 @@ pub(super) enum Current {
 
 /// Makes `state` the current loop of this thread, in place of any other, until the guard is dropped.
 pub(crate) fn enter(state: &Rc<LoopState>) -> Entered {
-    // A loop in a thread-local may be dropped after `CURRENT` was destroyed. It shuts down without a
-    // current loop: wakes go through the remote queue, and destructors that call the API panic.
     Entered {
         previous: set_current(Current::Running(state.clone())),
     }
@@ -53,48 +54,42 @@ impl Drop for Entered {
     }
 }
 
-/// Replaces the current loop and returns the previous one. A thread that is ending has no current
-/// loop.
+/// Replaces the current loop and returns the previous one.
 fn set_current(next: Current) -> Current {
-    let replace = |current: &RefCell<Current>| {
-        if let Current::Running(previous) = &*current.borrow() {
+    let replace = |current: &RefCell<ManuallyDrop<Current>>| {
+        if let Current::Running(previous) = &**current.borrow() {
             previous.is_current.set(false);
         }
         if let Current::Running(next) = &next {
             next.is_current.set(true);
         }
-        current.replace(next)
+        ManuallyDrop::into_inner(current.replace(ManuallyDrop::new(next)))
     };
-    CURRENT.try_with(replace).unwrap_or_default()
+    CURRENT.with(replace)
 }
 
 /// Returns the position of this thread's loop. For an observer, that is the loop it observes.
 pub(crate) fn position() -> Position {
-    let position = |current: &RefCell<Current>| match &*current.borrow() {
+    CURRENT.with(|current| match &**current.borrow() {
         Current::None => Position::outside(),
         Current::Running(state) | Current::Notifying(state) => {
             state.observers.position(state.clock.unrecorded_now())
         }
-    };
-    let position = CURRENT.try_with(position);
-    position.unwrap_or_else(|_| Position::outside())
+    })
 }
 
 /// Returns whether the code that is running is an observer.
 pub(crate) fn is_observer() -> bool {
-    let is_notifying =
-        |current: &RefCell<Current>| matches!(*current.borrow(), Current::Notifying(_));
-    CURRENT.try_with(is_notifying).unwrap_or(false)
+    CURRENT.with(|current| matches!(**current.borrow(), Current::Notifying(_)))
 }
 
 /// Returns the loop that is running on this thread, if any.
 #[inline]
 pub(crate) fn try_current() -> Option<Rc<LoopState>> {
-    let running = |current: &RefCell<Current>| match &*current.borrow() {
+    CURRENT.with(|current| match &**current.borrow_mut() {
         Current::Running(state) => Some(state.clone()),
         _ => None,
-    };
-    CURRENT.try_with(running).ok().flatten()
+    })
 }
 
 /// Returns the loop that is running on this thread.
@@ -132,25 +127,32 @@ fn refuse(function: &str) -> ! {
 /// A wake while the task's loop is running on this thread queues a microtask. Any other wake is sent
 /// through the remote queue and becomes a macrotask of the poll phase.
 pub(super) fn schedule(waker: &Arc<TaskWaker>) {
-    let remote_queue = &waker.remote_queue;
-    let mut is_woken = false;
-    let observed = CURRENT.try_with(|current| {
-        if let Current::Running(state) = &*current.borrow()
-            && Arc::ptr_eq(&state.remote_queue, remote_queue)
+    let is_woken = CURRENT.with(|current| match &**current.borrow_mut() {
+        Current::Running(state)
+            if Arc::ptr_eq(&state.remote_queue, &waker.remote_queue)
+                && !state.observers.is_on() =>
         {
-            if state.observers.is_on() {
-                return Some(state.clone()); // observers are notified after this borrow
-            }
-            state.schedule_task(waker.task());
-            is_woken = true;
+            state.schedule_unobserved(waker.task());
+            true
         }
-        None
+        _ => false,
     });
-    match observed {
-        _ if is_woken => {}
-        Ok(Some(state)) => state.schedule_task(waker.task()),
+    if !is_woken {
+        schedule_otherwise(waker);
+    }
+}
+
+/// Wakes the task of a waker whose loop has observers, or is not the one that is running.
+#[cold]
+#[inline(never)]
+fn schedule_otherwise(waker: &Arc<TaskWaker>) {
+    match try_current() {
+        // Observers are notified while the current loop is not borrowed.
+        Some(state) if Arc::ptr_eq(&state.remote_queue, &waker.remote_queue) => {
+            state.schedule_task(waker.task());
+        }
         // A loop that has ended refuses the message, and has dropped the future.
-        _ if waker.send() => drop(remote_queue.push(Message::Wake(waker.clone()))),
+        _ if waker.send() => drop(waker.remote_queue.push(Message::Wake(waker.clone()))),
         _ => {}
     }
 }
@@ -159,8 +161,8 @@ pub(super) fn schedule(waker: &Arc<TaskWaker>) {
 pub(super) fn schedule_main(waker: &Arc<MainWaker>) {
     let remote_queue = &waker.meta.remote_queue;
     let mut is_woken = false;
-    let observed = CURRENT.try_with(|current| {
-        if let Current::Running(state) = &*current.borrow()
+    let observed = CURRENT.with(|current| {
+        if let Current::Running(state) = &**current.borrow_mut()
             && Arc::ptr_eq(&state.remote_queue, remote_queue)
         {
             if state.observers.is_on() {
@@ -173,7 +175,7 @@ pub(super) fn schedule_main(waker: &Arc<MainWaker>) {
     });
     match observed {
         _ if is_woken => {}
-        Ok(Some(state)) => state.schedule_main(waker),
+        Some(state) => state.schedule_main(waker),
         // A loop that has ended refuses the message, and has dropped the future.
         _ if waker.send() => drop(remote_queue.push(Message::WakeMain(waker.clone()))),
         _ => {}

@@ -210,14 +210,21 @@ impl LoopState {
 
     /// Polls a task that was woken. A panic of its future rejects its promise and does not unwind out
     /// of `run`.
-    #[inline]
+    #[inline(always)] // a part of the drain
     pub(super) fn run_task(&self, index: usize) {
         if self.observers.is_on() {
-            let origin = self.origin_of_task(index);
-            self.observed_step(origin, || self.poll_task(index));
-        } else {
-            self.poll_task(index);
+            return self.run_observed_task(index);
         }
+        if self.poll_task(index).is_ready() {
+            self.context.set(None);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn run_observed_task(&self, index: usize) {
+        let origin = self.origin_of_task(index);
+        let _ = self.observed_step(origin, || self.poll_task(index));
         self.context.set(None);
     }
 

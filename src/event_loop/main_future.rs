@@ -24,7 +24,7 @@ pub(crate) trait MainTask {
     /// Creates the promise that the task settles.
     fn create(&mut self, owner: &Rc<LoopState>) -> PromiseId;
     /// Polls the future, or drops it if the loop is cancelling or the promise was aborted.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll(&mut self, owner: &LoopState, cx: &mut Context<'_>) -> Poll<()>;
     /// Drops a future that has never been polled.
     fn discard(&mut self);
 }
@@ -132,9 +132,9 @@ impl<'a> MainFuture<'a> {
     #[inline]
     fn poll_with(&self, started: &Started, owner: &LoopState) {
         let mut cx = Context::from_waker(&started.waker);
-        let enclosing = owner.begin_polling(owner.main_task.get(), &cx);
-        let polled = self.task.borrow_mut().poll(&mut cx);
-        owner.end_polling(enclosing);
+        owner.begin_main_poll(&cx);
+        let polled = self.task.borrow_mut().poll(owner, &mut cx);
+        owner.end_main_poll();
         if started.state.end_poll(polled.is_ready()) {
             owner.push_main(&started.state);
         }

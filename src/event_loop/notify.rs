@@ -6,7 +6,6 @@
 //!
 //! Invariant: no `RefCell` of the loop is borrowed while an observer is called.
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -330,21 +329,20 @@ struct Notifying<'a> {
 impl<'a> Notifying<'a> {
     fn begin(observers: &'a ObserverRegistry) -> Notifying<'a> {
         observers.is_notifying.set(true);
-        let leave = |current: &RefCell<Current>| {
+        let was_running = CURRENT.with(|current| {
             let mut current = current.borrow_mut();
-            match std::mem::take(&mut *current) {
+            match std::mem::take(&mut **current) {
                 Current::Running(state) => {
                     state.is_current.set(false);
-                    *current = Current::Notifying(state);
+                    **current = Current::Notifying(state);
                 }
                 other => {
-                    *current = other; // no loop runs, or an observer of another loop does
+                    **current = other; // no loop runs, or an observer of another loop does
                     return false;
                 }
             }
             true
-        };
-        let was_running = CURRENT.try_with(leave).unwrap_or(false);
+        });
         Notifying {
             observers,
             was_running,
@@ -356,11 +354,11 @@ impl Drop for Notifying<'_> {
     fn drop(&mut self) {
         self.observers.is_notifying.set(false);
         if self.was_running {
-            let _ = CURRENT.try_with(|current| {
+            CURRENT.with(|current| {
                 let mut current = current.borrow_mut();
-                if let Current::Notifying(state) = std::mem::take(&mut *current) {
+                if let Current::Notifying(state) = std::mem::take(&mut **current) {
                     state.is_current.set(true);
-                    *current = Current::Running(state);
+                    **current = Current::Running(state);
                 }
             });
         }

@@ -27,7 +27,6 @@ impl Runner<'_> {
     pub(crate) fn cancel_all(&self) {
         let _entered = enter(self.shared());
         self.set_status(LoopStatus::Cancelling);
-        self.remove_spare_task();
         loop {
             self.drop_callbacks();
             self.wake_waiting();
@@ -75,7 +74,7 @@ impl Runner<'_> {
     fn run_cancelled_tasks(&self) {
         while let Some(microtask) = self.queues.pop_microtask() {
             match microtask {
-                Microtask::Task(index) => self.poll_task(index),
+                Microtask::Task(index) => self.cancel_task(index),
                 Microtask::Callback(queued) => drop_quietly(queued.callback),
                 Microtask::Main => self.cancel_main(),
             }

@@ -13,14 +13,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use slab::Slab;
-
 use super::eager::SpawnNesting;
 use super::external::ExternalCallbacks;
 use super::failure::Failures;
 use super::release::{NodeRelease, RuleVariants};
 use super::status::{LoopStatus, RunStatus};
-use super::tasks::{LiveTask, NO_INDEX, NO_TASK, OwnWaker, Polled};
+use super::tasks::{NO_TASK, OwnWaker, Polled, TaskList};
 use super::trampoline::Trampoline;
 use crate::async_local::context::ContextCell;
 use crate::blocking::pool::{JobId, Pool, Submission};
@@ -67,12 +65,9 @@ pub(crate) struct LoopState {
 
     // Tasks and promises.
     /// The tasks.
-    pub(crate) tasks: RefCell<Slab<LiveTask>>,
-    /// The index of an entry that the next task uses, or [`NO_INDEX`]. It is that of a task that has ended
-    /// in its first poll, and to remove and to insert it again would copy it twice.
-    pub(super) spare_task: Cell<usize>,
+    pub(crate) tasks: RefCell<TaskList>,
     /// The task that is being polled.
-    pub(super) polled: Cell<Polled>,
+    pub(super) polled: Polled,
     /// The waker that is lent to the next poll, and those for polls within polls.
     pub(super) spare_waker: Cell<Option<Box<OwnWaker>>>,
     #[expect(clippy::vec_box, reason = "the boxes move to tasks and back")]
@@ -149,8 +144,7 @@ impl LoopState {
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
-            spare_task: Cell::new(NO_INDEX),
-            polled: Cell::default(),
+            polled: Polled::default(),
             spare_waker: Cell::default(),
             spare_wakers: RefCell::default(),
             main_waker: RefCell::default(),

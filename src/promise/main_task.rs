@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::future::Future;
+use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -42,6 +43,7 @@ pub(crate) fn main_task<'a, F: Future>(
         promise,
         parts: Some((OnStack(future), conclude)),
         task: None,
+        was_polled: false,
     }
 }
 
@@ -51,6 +53,7 @@ struct BorrowingTask<'a, F, C> {
     /// What the task is made of when it starts.
     parts: Option<(OnStack<'a, F>, C)>,
     task: Option<TaskFuture<OnStack<'a, F>, MainResult, C>>,
+    was_polled: bool,
 }
 
 impl<F, C> MainTask for BorrowingTask<'_, F, C>
@@ -66,9 +69,12 @@ where
         promise.id()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, owner: &LoopState, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.task {
-            Some(task) => Pin::new(task).poll(cx),
+            Some(task) => {
+                let is_first = !replace(&mut self.was_polled, true);
+                Pin::new(task).poll_main(owner, cx, is_first)
+            }
             None => Poll::Ready(()),
         }
     }

@@ -460,7 +460,7 @@ impl<O: 'static> State<O> {
             return;
         }
         match self.settled_by.get() {
-            SettledBy::Task(index) => self.owner.wake_task(TaskKey {
+            SettledBy::Task(index) => self.owner.abort_task(TaskKey {
                 index,
                 promise: self.id.get(),
             }),

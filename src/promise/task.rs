@@ -23,7 +23,7 @@ use super::next::Following;
 use super::state::{ReasonOf, SettledBy, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::state::LoopState;
-use crate::event_loop::tasks::NewTask;
+use crate::event_loop::tasks::{NewTask, Task};
 use crate::observe::event::{Event, SettledAs};
 use crate::phases::macrotask::{SourceLocation, StepKind, TaskKey};
 
@@ -44,48 +44,100 @@ pin_project! {
         conclude: Option<C>,
         // The async context of this task, between two of its polls.
         context: AsyncContext,
-        // Whether the next poll is on the spawner's stack, and so in the spawner's context.
-        is_eager: bool,
     }
 }
 
-impl<F, O, C> Future for TaskFuture<F, O, C>
+impl<F, O, C> Task for TaskFuture<F, O, C>
 where
     F: Future,
     O: 'static,
     C: FnOnce(F::Output) -> Conclusion<O>,
 {
-    type Output = ();
+    fn resume(mut self: Pin<&mut Self>, owner: &LoopState, cx: &mut Context<'_>) -> Poll<()> {
+        debug_assert!(
+            !owner.context.is_set(),
+            "a task is polled in an empty context"
+        );
+        let this = self.as_mut().project();
+        let future = this.future.as_pin_mut();
+        let future = future.expect("a task that has ended is not polled");
+        if this.context.is_some() {
+            owner.context.set(this.context.take());
+        }
+        let outcome = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Pending) => {
+                if owner.context.is_set() {
+                    *this.context = owner.context.take();
+                }
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(payload) => Err(PromiseError::of_panic(payload)),
+        };
+        self.end(outcome);
+        Poll::Ready(())
+    }
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        let promise = this.promise.as_ref().expect("set by the first poll");
-        let owner = promise.owner();
-        let context = &owner.context;
-        let Some(future) = this.future.as_mut().as_pin_mut() else {
+    fn stop(mut self: Pin<&mut Self>, owner: &LoopState, _: &mut Context<'_>) {
+        owner.context.set(self.as_mut().project().context.take());
+        self.end(Err(PromiseError::Aborted));
+    }
+}
+
+impl<F, O, C> TaskFuture<F, O, C>
+where
+    F: Future,
+    O: 'static,
+    C: FnOnce(F::Output) -> Conclusion<O>,
+{
+    /// Polls the task of a main future. Its first poll is on the stack of the code that starts it, and in the
+    /// context of that code.
+    #[inline]
+    pub(super) fn poll_main(
+        mut self: Pin<&mut Self>,
+        owner: &LoopState,
+        cx: &mut Context<'_>,
+        is_first: bool,
+    ) -> Poll<()> {
+        let this = self.as_mut().project();
+        let promise = this.promise.as_ref().expect("set when it was created");
+        let Some(future) = this.future.as_pin_mut() else {
             return Poll::Ready(());
         };
-        let is_eager = std::mem::replace(this.is_eager, false);
-        if !is_eager {
-            context.set(this.context.take());
+        if !is_first {
+            owner.context.set(this.context.take());
         }
-        let polled = match must_stop(promise) {
+        let must_stop = || promise.abort_requested() || !owner.is_open();
+        let polled = match must_stop() {
             true => Ok(Poll::Pending),
             false => catch_unwind(AssertUnwindSafe(|| future.poll(cx))),
         };
         let outcome = match polled {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => Err(PromiseError::of_panic(payload)),
-            Ok(Poll::Pending) if must_stop(promise) => Err(PromiseError::Aborted),
+            Ok(Poll::Pending) if must_stop() => Err(PromiseError::Aborted),
             Ok(Poll::Pending) => {
-                list_main(promise);
-                *this.context = match is_eager {
-                    true => context.get(), // the spawner continues in it
-                    false => context.take(),
-                };
+                if is_first {
+                    list_main(promise);
+                }
+                if owner.context.is_set() {
+                    *this.context = match is_first {
+                        true => owner.context.get(), // the code that starts it continues in it
+                        false => owner.context.take(),
+                    };
+                }
                 return Poll::Pending;
             }
         };
+        self.end(outcome);
+        Poll::Ready(())
+    }
+
+    /// Ends a task that has its promise: drops its future, and settles the promise.
+    #[inline(never)] // a poll after which the task is pending would save the registers that this needs
+    fn end(self: Pin<&mut Self>, outcome: Outcome<F::Output>) {
+        let this = self.project();
+        let promise = this.promise.as_ref().expect("set by the first poll");
         let outcome = drop_guarded(this.future, outcome);
         unlist_task(promise);
         let conclude = this.conclude.take().expect("a task concludes once");
@@ -94,7 +146,6 @@ where
             Ok(Conclusion::Follow(following)) => follow(promise, following),
             Err(failure) => promise.settle(Err(failure)),
         }
-        Poll::Ready(())
     }
 }
 
@@ -110,14 +161,12 @@ fn drop_guarded<F, T>(mut future: Pin<&mut Option<F>>, outcome: Outcome<T>) -> O
     }
 }
 
-/// Enters a pending main future into the loop's list. All other tasks are in it from the start.
+/// Enters a pending main future into the list of its loop. All other tasks are in it from the start.
 #[inline(always)]
 fn list_main<O: 'static>(promise: &Rc<State<O>>) {
-    if promise.settled_by.get() == SettledBy::None {
-        let number = promise.id().get();
-        let index = promise.owner().add_main_task(promise.clone(), number);
-        promise.settled_by.set(SettledBy::Task(index));
-    }
+    let number = promise.id().get();
+    let index = promise.owner().add_main_task(promise.clone(), number);
+    promise.settled_by.set(SettledBy::Task(index));
 }
 
 #[inline(always)]
@@ -139,11 +188,6 @@ pub(super) fn follow<O: 'static>(promise: &Rc<State<O>>, following: Following<O>
 
 fn is_same<O: 'static>(following: &Following<O>, promise: &Rc<State<O>>) -> bool {
     std::ptr::addr_eq(Rc::as_ptr(&following.promise), Rc::as_ptr(promise))
-}
-
-/// Whether the task must drop its future instead of polling it.
-fn must_stop<O: 'static>(promise: &Rc<State<O>>) -> bool {
-    promise.abort_requested() || !promise.owner().is_open()
 }
 
 /// A promise that is about to be created together with its task.
@@ -209,7 +253,6 @@ pub(super) fn react_to<S: 'static, O: 'static>(
                 promise: Some(promise.clone()),
                 conclude: Some(std::convert::identity),
                 context: owner.context.get(),
-                is_eager: false,
             })
         });
     });
@@ -244,7 +287,6 @@ fn start_as<T, O: 'static>(
         promise: None,
         conclude: Some(conclude),
         context: None,
-        is_eager: false,
     });
     let (task, waker) = owner.begin_task(NewTask {
         promise: None, // until the first poll is over
@@ -299,16 +341,18 @@ pub(super) fn start_lazily<T, O: 'static>(
     if !owner.is_open() {
         return promise.settle(Err(PromiseError::Aborted)); // drops the future
     }
-    owner.queue_task(new_task(promise, StepKind::Task), |task| {
+    let task = owner.queue_task(new_task(promise, StepKind::Task), |task| {
         promise.settled_by.set(SettledBy::Task(task.index));
         Box::pin(TaskFuture {
             future: Some(future),
             promise: Some(promise.clone()),
             conclude: Some(conclude),
             context: owner.context.get(),
-            is_eager: false,
         })
     });
+    if promise.abort_requested() {
+        owner.abort_task(task); // it follows another promise, and was aborted just before
+    }
 }
 
 fn new_task<O: 'static>(promise: &Rc<State<O>>, kind: StepKind) -> NewTask {
@@ -333,7 +377,6 @@ impl<F, O, C> TaskFuture<F, O, C> {
             promise: Some(promise.clone()),
             conclude: Some(conclude),
             context: None,
-            is_eager: true,
         }
     }
 }
@@ -355,9 +398,9 @@ where
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("a new task has its future");
-        let enclosing = owner.begin_polling(task, cx);
+        let enclosing = owner.begin_first_poll(task, cx);
         let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
-        owner.end_polling(enclosing);
+        owner.restore_polled(&enclosing);
         let outcome = match polled {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => Err(PromiseError::of_panic(payload)),

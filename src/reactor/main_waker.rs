@@ -98,11 +98,14 @@ impl MainWaker {
     #[must_use]
     #[inline]
     pub(crate) fn end_poll(&self, is_finished: bool) -> bool {
-        let is_woken = self.state() == WOKEN && !is_finished;
-        self.set_state(match (is_finished, is_woken) {
-            (true, _) => FINISHED,
-            (false, true) => SCHEDULED,
-            (false, false) => IDLE,
+        if is_finished {
+            self.set_state(FINISHED);
+            return false;
+        }
+        let is_woken = self.state() == WOKEN;
+        self.set_state(match is_woken {
+            true => SCHEDULED,
+            false => IDLE,
         });
         is_woken
     }

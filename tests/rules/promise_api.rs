@@ -7,17 +7,17 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use crate::common::{
-    Log, log_ok, ms, reason_of, rejected, resolved, tag, then_ruler as ruler, throw, trace,
+    Later, Log, log_ok, ms, reason_of, rejected, resolved, tag, then_ruler as ruler, throw, trace,
     trace_with_leftovers, virtual_loop,
 };
 use nodeloop::promise::{
-    Next, PromiseError, Rejected, TryResolver, all, all_settled, any, any_and_abort, race,
-    race_and_abort, ready, reject, resolve, try_with_resolver, with_resolver,
+    Next, PromiseError, Rejected, SharedTryPromise, TryResolver, all, all_settled, any,
+    any_and_abort, race, race_and_abort, ready, reject, resolve, try_with_resolver, with_resolver,
 };
 use nodeloop::time::sleep;
 use nodeloop::{
-    AsyncLocalStorage, Promise, RunError, TryPromise, exit, on_unhandled_rejection, set_immediate,
-    set_timeout, spawn, try_spawn,
+    AsyncLocalStorage, Promise, RunError, TryPromise, exit, on_unhandled_rejection,
+    queue_microtask, set_immediate, set_timeout, spawn, try_spawn,
 };
 
 type Never = Infallible;
@@ -450,6 +450,30 @@ fn aborting_a_follower_leaves_what_it_follows() {
         });
     })
     .assert(["Failed(Aborted)", "inner has slept", "inner is dropped"]);
+}
+
+/// The same if the handler itself aborts the derived promise before it returns the other one.
+#[test]
+fn a_handler_that_aborts_its_promise_leaves_what_it_follows() {
+    trace(|log| {
+        let inner = sleeper(&log, "inner", 10);
+        let this = Later::<SharedTryPromise<_, _>>::new();
+        let (itself, line) = (this.clone(), log.clone());
+        let follower = resolve(()).then(move |()| {
+            itself.get().settled().abort();
+            queue_microtask(line.callback("microtask"));
+            inner
+        });
+        let follower = follower.shared();
+        this.set(follower.clone());
+        follower.then(|_| Ok(())).catch_any(log_why::<(), _>(&log));
+    })
+    .assert([
+        "microtask",
+        "Failed(Aborted)",
+        "inner has slept",
+        "inner is dropped",
+    ]);
 }
 
 /// `(name) => console.log('won by', name)`

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use futures::future::FusedFuture;
 
@@ -15,7 +15,7 @@ use nodeloop::promise::{PromiseError, Settled, ready, resolve, try_with_resolver
 use nodeloop::time::sleep;
 use nodeloop::{
     BlockedOn, EventLoop, RunError, StuckPolicy, queue_microtask, set_immediate, spawn,
-    spawn_blocking, yield_now,
+    spawn_blocking, spawn_lazy, yield_now,
 };
 
 /// Polls once and drops the future.
@@ -227,6 +227,96 @@ fn a_task_that_aborts_itself_ends_at_its_next_wait() {
         );
     })
     .assert(["finished false", "finished true"]);
+}
+
+/// Spawns a task that logs its polls and its end, and is woken by the waker that it returns.
+fn spawn_woken(log: &Log, name: &'static str) -> (Settled<()>, Rc<RefCell<Option<Waker>>>) {
+    let (waker, end) = (Rc::new(RefCell::new(None)), Logs(log.clone(), name));
+    let kept = waker.clone();
+    let task = spawn(poll_fn(move |cx| -> Poll<()> {
+        end.0.add(format_args!("{name} is polled"));
+        kept.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }));
+    (task.settled(), waker)
+}
+
+struct Logs(Log, &'static str);
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        self.0.add(format_args!("{} is dropped", self.1));
+    }
+}
+
+/// A task that is aborted between two polls ends in its next turn, whether or not it was queued before. A
+/// second abort has no effect.
+#[test]
+fn a_task_that_is_aborted_ends_in_its_next_turn() {
+    trace(|log| {
+        let (idle, _) = spawn_woken(&log, "idle");
+        let (queued, waker) = spawn_woken(&log, "queued");
+        let waker: Waker = waker.take().expect("it was polled");
+        waker.wake_by_ref();
+        idle.abort();
+        queued.abort();
+        idle.abort();
+        waker.wake();
+        log.add("script");
+        queue_microtask(log.callback("microtask"));
+        spawn(async move {
+            for task in [idle, queued] {
+                assert!(matches!(task.await, Err(PromiseError::Aborted)));
+            }
+            log.add("both are aborted");
+        })
+        .detach();
+    })
+    .assert([
+        "idle is polled",
+        "queued is polled",
+        "script",
+        "queued is dropped",
+        "idle is dropped",
+        "microtask",
+        "both are aborted",
+    ]);
+}
+
+/// A task that is woken and then aborted in its own poll ends with that poll. One that has a value in that poll
+/// has it.
+#[test]
+fn a_task_that_is_aborted_in_its_poll_ends_with_it() {
+    trace(|log| {
+        for is_ready in [false, true] {
+            let (this, line) = (Later::<Settled<()>>::new(), log.clone());
+            let (itself, end) = (this.clone(), Logs(log.clone(), "future"));
+            let task = spawn_lazy(poll_fn(move |cx| {
+                let _ = &end;
+                queue_microtask(line.callback("microtask"));
+                cx.waker().wake_by_ref();
+                itself.get().abort();
+                itself.get().abort();
+                cx.waker().wake_by_ref();
+                if is_ready {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            }));
+            let (seen, line) = (this.clone(), log.clone());
+            this.set(task.settled());
+            set_immediate(move || line.add(seen.get().is_finished()));
+        }
+    })
+    .assert([
+        "future is dropped",
+        "future is dropped",
+        "microtask",
+        "microtask",
+        "true",
+        "true",
+    ]);
 }
 
 /// The `Debug` output and state of a promise; marking it as handled suppresses the report.

@@ -13,7 +13,7 @@ use crate::common::{Log, real_loop, throw, trace, trace_with_leftovers};
 use nodeloop::promise::{all, resolve, try_with_resolver, with_resolver};
 use nodeloop::{
     EventLoop, TryPromise, exit, on_unhandled_rejection, queue_microtask, set_immediate, spawn,
-    why_alive,
+    spawn_lazy, why_alive,
 };
 
 /// Returns a clone of the waker of a task that ends in its first poll.
@@ -225,6 +225,47 @@ fn a_promise_wakes_the_task_with_whose_waker_it_was_polled() {
         });
     })
     .assert(["poll 1", "polled", "poll 2"]);
+}
+
+/// Between two polls the loop must not remember the waker of a task: the waker of another one may take its
+/// place in memory.
+#[test]
+fn a_promise_that_is_polled_between_polls_wakes_the_task_of_the_waker() {
+    trace(|log| {
+        let first = Rc::new(RefCell::new(None));
+        let clone = first.clone();
+        spawn_lazy(poll_fn(move |cx| {
+            clone.replace(Some(cx.waker().clone()));
+            Poll::Ready(())
+        }))
+        .detach();
+        queue_microtask(move || drop(first.take())); // its last owner
+        let kept = Rc::new(RefCell::new(None));
+        let (waker, line, mut polls) = (kept.clone(), log.clone(), 0);
+        let (promise, resolver) = with_resolver();
+        spawn_lazy(poll_fn(move |cx| {
+            polls += 1;
+            line.add(format_args!("poll {polls}"));
+            waker.replace(Some(cx.waker().clone()));
+            if polls < 2 {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        }))
+        .detach();
+        queue_microtask(move || {
+            let waker: Waker = kept.take().expect("the second task has been polled");
+            let mut promise = promise;
+            let poll = Pin::new(&mut promise).poll(&mut Context::from_waker(&waker));
+            assert!(poll.is_pending());
+            set_immediate(move || {
+                resolver.resolve(());
+                set_immediate(move || drop(promise));
+            });
+        });
+    })
+    .assert(["poll 1", "poll 2"]);
 }
 
 struct Logs(Log, &'static str);
