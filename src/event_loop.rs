@@ -157,9 +157,9 @@ impl Runner<'_> {
             return None;
         }
         let mut check = self.check.borrow_mut();
-        if let Some((origin, task)) = check.next_wake() {
+        if let Some(wake) = check.next_wake() {
             drop(check);
-            return Some(self.call_wake(origin, task));
+            return Some(self.call_wake(wake.origin(), wake.task));
         }
         let macrotask = check.next();
         drop(check);
