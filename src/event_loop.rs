@@ -141,25 +141,28 @@ impl Runner<'_> {
             let _ = self.checkpoint(); // R12: what an error has left runs before the immediates (R55)
         }
         self.check.borrow_mut().begin_round();
-        while let Some(called) = self.call_immediate() {
+        let mut is_drained = self.queues.is_empty();
+        while let Some(called) = self.call_immediate(is_drained) {
+            is_drained = false;
             if called.is_continue() {
-                let _ = self.checkpoint(); // R58: a panic in the drain does not end the round
+                is_drained = self.checkpoint().is_continue(); // R58: a panic in the drain does not end the round
             } else if self.check.borrow().round_is_over() {
                 self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
             }
         }
     }
 
-    /// Calls the next immediate of the round, unless the run is stopping.
+    /// Calls the next immediate of the round, unless the run is stopping. `is_drained` is `true` if both
+    /// queues are known to be empty.
     #[inline(always)] // a part of the check phase
-    fn call_immediate(&self) -> Option<Flow> {
+    fn call_immediate(&self, is_drained: bool) -> Option<Flow> {
         if self.is_stopping() {
             return None;
         }
         let mut check = self.check.borrow_mut();
         if let Some(wake) = check.next_wake() {
             drop(check);
-            return Some(self.call_wake(wake.origin(), wake.task));
+            return Some(self.call_wake(wake.task, || wake.origin(), is_drained));
         }
         let macrotask = check.next();
         drop(check);

@@ -18,6 +18,7 @@
 //! Invariant: a task is in the microtask queue exactly once if it is `Scheduled`, and otherwise not.
 //! Invariant: a wake during a poll takes effect after the poll.
 
+mod poll;
 mod reports;
 
 use std::cell::{Cell, OnceCell};
@@ -26,7 +27,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
+use std::task::{Context, RawWakerVTable, Wake, Waker};
 
 use slab::Slab;
 
@@ -274,33 +275,6 @@ impl LoopState {
         drop(tasks);
         self.enqueued(origin, None);
         self.queues.push_task(task.index);
-    }
-
-    /// Polls a task that was taken out of the microtask queue.
-    #[inline]
-    pub(crate) fn poll_task(&self, index: usize) {
-        let mut tasks = self.tasks.borrow_mut();
-        let entry = &mut tasks[index];
-        debug_assert_eq!(entry.schedule.get(), Schedule::Scheduled, "R13");
-        entry.schedule.set(Schedule::Running);
-        self.observers.note(entry.kind, entry.location);
-        let (future, waker) = (entry.future.take(), entry.waker.take());
-        let promise = entry.number;
-        let task = TaskKey { index, promise };
-        drop(tasks);
-        let mut future = future.expect("a task that is queued is not polled");
-        let waker = match waker {
-            Some(waker) => waker,
-            None => self.lend_waker(task),
-        };
-        let mut cx = waker.context();
-        let enclosing = self.begin_polling(task, &cx);
-        let polled = future.as_mut().poll(&mut cx);
-        self.end_polling(enclosing);
-        match polled {
-            Poll::Ready(()) => self.take_back(waker),
-            Poll::Pending => self.end_poll(index, future, waker),
-        }
     }
 
     /// Ends a poll after which the task is pending. It is queued if it was woken meanwhile.
