@@ -471,7 +471,7 @@ impl LoopState {
             },
         };
         match failure {
-            None => drop(self.push_immediate(Work::Nothing, location)),
+            None => drop(self.push_immediate(|| Work::Nothing, location)),
             Some(failure) => {
                 self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners
                 self.set_exit_code(7); // kExceptionInFatalExceptionHandler

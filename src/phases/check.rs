@@ -91,10 +91,16 @@ impl Check {
         self.next
     }
 
+    /// Adds an immediate. `work` makes its work in its place.
     #[inline(always)] // so that the work is not copied
-    pub(crate) fn push(&mut self, work: Work, location: SourceLocation, entry: u32) -> ImmediateId {
+    pub(crate) fn push(
+        &mut self,
+        work: impl FnOnce() -> Work,
+        location: SourceLocation,
+        entry: u32,
+    ) -> ImmediateId {
         let id = self.next;
-        let spent = std::mem::replace(self.add(location, entry), work);
+        let spent = std::mem::replace(self.add(location, entry), work());
         std::mem::forget(spent); // it owns nothing
         id
     }

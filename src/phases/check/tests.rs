@@ -43,7 +43,7 @@ fn the_ring_hands_out_each_immediate_once_and_in_order() {
                     0 => Work::Nothing,
                     _ => Work::WakeTask(task),
                 };
-                let id = check.push(work, Location::caller(), entry);
+                let id = check.push(|| work, Location::caller(), entry);
                 pending.push((id, entry));
             }
             for _ in 0..numbers.below(5).min(pending.len() as u64) {
