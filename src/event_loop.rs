@@ -60,7 +60,7 @@ impl Runner<'_> {
             self.timers_phase();
         }
         while alive && !self.is_stopping() {
-            self.turn(PollMode::WhileAlive);
+            self.phases(PollMode::WhileAlive);
             alive = self.is_alive();
         }
         self.leave_phase();
@@ -68,13 +68,30 @@ impl Runner<'_> {
 
     /// Runs one turn.
     pub(crate) fn turn(&self, mode: PollMode) {
+        self.phases(mode);
+    }
+
+    #[inline(always)] // a part of the loop of turns
+    fn phases(&self, mode: PollMode) {
         self.begin_turn();
-        self.pending_phase(); // R63
-        self.poll_phase(mode); // R5–R8, R61
-        self.pending_after_poll(); // R63: results that were queued since
+        if !self.has_only_immediates() {
+            self.pending_phase(); // R63
+            self.poll_phase(mode); // R5–R8, R61
+            self.pending_after_poll(); // R63: results that were queued since
+        }
         self.check_phase(); // R37–R40
         self.close_phase(); // R62
         self.timers_phase(); // R20–R36: the end of a turn, before aliveness is checked (R4)
+    }
+
+    /// Returns whether nothing happens before the check phase, of which nobody is notified: an immediate
+    /// keeps the poll phase from waiting (R5), and nothing has arrived.
+    #[inline]
+    fn has_only_immediates(&self) -> bool {
+        self.check.borrow().has_refed()
+            && !self.observers.is_on()
+            && self.pending.borrow().is_empty()
+            && self.poll.has_nothing(&self.remote_queue)
     }
 
     #[inline]
@@ -137,29 +154,31 @@ impl Runner<'_> {
         if self.is_stopping() {
             return;
         }
-        if self.variants.check_phase_drains {
-            let _ = self.checkpoint(); // R12: what an error has left runs before the immediates (R55)
-        }
+        let mut is_drained = match self.variants.check_phase_drains {
+            true => self.checkpoint().is_continue(), // R12: what an error has left runs first (R55)
+            false => self.queues.is_empty(),
+        };
         self.check.borrow_mut().begin_round();
-        while let Some(called) = self.call_immediate() {
-            if called.is_continue() {
-                let _ = self.checkpoint(); // R58: a panic in the drain does not end the round
-            } else if self.check.borrow().round_is_over() {
+        while let Some(called) = self.call_immediate(is_drained) {
+            // R58: a panic in the drain does not end the round
+            is_drained = called.is_continue() && self.checkpoint().is_continue();
+            if called.is_break() && self.check.borrow().round_is_over() {
                 self.check.borrow_mut().begin_round(); // R57: a new round, which includes new immediates
             }
         }
     }
 
-    /// Calls the next immediate of the round, unless the run is stopping.
+    /// Calls the next immediate of the round, unless the run is stopping. `is_drained` is `true` if both
+    /// queues are known to be empty.
     #[inline(always)] // a part of the check phase
-    fn call_immediate(&self) -> Option<Flow> {
+    fn call_immediate(&self, is_drained: bool) -> Option<Flow> {
         if self.is_stopping() {
             return None;
         }
         let mut check = self.check.borrow_mut();
-        if let Some((origin, task)) = check.next_wake() {
+        if let Some(wake) = check.next_wake() {
             drop(check);
-            return Some(self.call_wake(origin, task));
+            return Some(self.call_wake(wake.task, || wake.origin(), is_drained));
         }
         let macrotask = check.next();
         drop(check);

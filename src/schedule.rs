@@ -145,8 +145,8 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
 #[track_caller]
 pub fn set_immediate(callback: impl FnOnce() + 'static) -> ImmediateHandle {
     let state = current("set_immediate");
-    let work = Work::Once(Some(bind(&state, callback)));
-    let id = state.push_immediate(work, Location::caller());
+    let callback = bind(&state, callback);
+    let id = state.push_immediate(|| Work::Once(Some(callback)), Location::caller());
     ImmediateHandle { state, id }
 }
 

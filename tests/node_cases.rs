@@ -6,8 +6,8 @@
 //! (separated by `:`), every `*.json` in them is run as well, under the rules of the release that
 //! `NODELOOP_NODE` names (20, 22, 24 or 26; 20 by default), which must be the one that printed the traces.
 //! It has no effect on the recorded cases; without `NODELOOP_CASES` that is printed.
-//! Every case is then run again under some seeds of an exploration, which must not change the trace.
-//! `NODELOOP_SEEDS` is their number (3 by default). An empty variable counts as unset.
+//! Every case is then run again with an observer, and under some seeds of an exploration, which must not
+//! change the trace. `NODELOOP_SEEDS` is their number (3 by default). An empty variable counts as unset.
 //!
 //! The last line is `N of M cases match`; a case that cannot be read is a failure.
 
@@ -24,6 +24,7 @@ use std::time::Duration;
 use common::limit::{limit_of_case, watch};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use nodeloop::observe::{Event, EventContext};
 use nodeloop::promise::{
     self, AggregateError, Next, PromiseError, Rejected, SelfResolution, SharedTryPromise,
     TryResolver,
@@ -56,17 +57,29 @@ fn the_cases_print_what_node_printed() {
     );
 }
 
-/// Runs a case in the plain order and under seeds. Returns whether every run prints the trace.
+/// How a case is run.
+#[derive(Clone, Copy)]
+enum How {
+    Plain,
+    /// With an observer, for which nothing takes a shorter way.
+    Observed,
+    /// Under a seed.
+    Explored(u64),
+}
+
+/// Runs a case in each way. Returns whether every run prints the trace.
 fn matches(file: &Path, case: &Case, seeds: u64) -> bool {
-    let plain = std::iter::once(None);
-    let outcomes = plain.chain((1..=seeds).map(Some)).map(|seed| {
+    let explored = (1..=seeds).map(How::Explored);
+    let ways = [How::Plain, How::Observed].into_iter().chain(explored);
+    let outcomes = ways.map(|how| {
         let (file, node) = (file.display(), case.node.major());
-        let name = match seed {
-            None => format!("{file}, Node {node}"),
-            Some(seed) => format!("{file}, Node {node}, seed {seed}"),
+        let name = match how {
+            How::Plain => format!("{file}, Node {node}"),
+            How::Observed => format!("{file}, Node {node}, with an observer"),
+            How::Explored(seed) => format!("{file}, Node {node}, seed {seed}"),
         };
         let _limit = limit_of_case(&name);
-        match run_case(case, seed.map(Seed::new)) {
+        match run_case(case, how) {
             Ok(trace) if trace == case.expect => return true,
             Ok(trace) => report(&name, &case.expect, &trace),
             Err(error) => println!("{name}: {error}"),
@@ -190,14 +203,15 @@ fn marked(trace: &[String], first: usize) -> String {
     marked.collect::<Vec<_>>().join(" ")
 }
 
-/// Runs the case once, perhaps under a seed: a new loop with a new virtual clock, the listeners, and
-/// the main script.
-fn run_case(case: &Case, seed: Option<Seed>) -> Result<Vec<String>, String> {
+/// Runs the case once: a new loop with a new virtual clock, the listeners, and the main script.
+fn run_case(case: &Case, how: How) -> Result<Vec<String>, String> {
     let program = Rc::new(Program::default());
-    let mut builder = EventLoop::builder().node(case.node).virtual_time();
-    if let Some(seed) = seed {
-        builder = builder.seed(seed);
-    }
+    let builder = EventLoop::builder().node(case.node).virtual_time();
+    let builder = match how {
+        How::Plain => builder,
+        How::Observed => builder.observer(|_: &Event, _: &EventContext<'_>| {}),
+        How::Explored(seed) => builder.seed(Seed::new(seed)),
+    };
     let mut event_loop = builder.build().map_err(|e| e.to_string())?;
     watch(event_loop.handle());
     let (running, main) = (program.clone(), case.main.clone());

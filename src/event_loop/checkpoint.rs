@@ -51,18 +51,7 @@ impl Runner<'_> {
             while let Some(tick) = self.queues.pop_tick() {
                 self.run_callback(StepKind::Tick, tick)?;
             }
-            loop {
-                match self.queues.pop_microtask() {
-                    Some(Microtask::Task(index)) => self.run_task(index),
-                    Some(Microtask::Callback(queued)) => {
-                        let _ = self.run_callback(StepKind::Microtask, queued); // R54
-                    }
-                    Some(Microtask::Main) => self.run_main(),
-                    None if self.run_engine_job() => {}
-                    None => break,
-                }
-                self.continue_unless_stopping()?;
-            }
+            self.run_microtasks()?;
             if self.queues.has_ticks() {
                 continue;
             }
@@ -71,6 +60,38 @@ impl Runner<'_> {
             }
             self.rejection_round()?;
         }
+    }
+
+    #[inline(always)] // a part of the drain
+    fn run_microtasks(&self) -> Flow {
+        loop {
+            match self.queues.pop_microtask() {
+                Some(Microtask::Task(index)) => self.run_task(index),
+                Some(Microtask::Callback(queued)) => {
+                    let _ = self.run_callback(StepKind::Microtask, queued); // R54
+                }
+                Some(Microtask::Main) => self.run_main(),
+                None if self.run_engine_job() => {}
+                None => return ControlFlow::Continue(()),
+            }
+            self.continue_unless_stopping()?;
+        }
+    }
+
+    /// Continues a drain whose first microtask has run without the queue: the other microtasks precede the
+    /// ticks, which the caller runs with a checkpoint.
+    #[inline]
+    pub(super) fn continue_microtasks(&self) -> Flow {
+        self.continue_unless_stopping()?;
+        if self.queues.microtask_count() == 0 && !self.hooks.microtask_source.is_set() {
+            return ControlFlow::Continue(());
+        }
+        self.run_more_microtasks()
+    }
+
+    #[inline(never)]
+    fn run_more_microtasks(&self) -> Flow {
+        self.run_microtasks()
     }
 }
 

@@ -57,9 +57,27 @@ impl Runner<'_> {
         if let Work::WakeTask(task) = macrotask.work {
             let origin = macrotask.origin;
             std::mem::forget(macrotask); // a key owns nothing
-            return self.call_wake(origin, task);
+            return self.call_wake(task, || origin, self.queues.is_empty());
         }
         self.call_work(macrotask)
+    }
+
+    /// Wakes a task as a macrotask, without the drain after it. If both queues are empty, which
+    /// `is_drained` says, the task is polled at once, and all microtasks follow: the drain would begin with
+    /// that. After `Break` the run is stopping, and there is no drain.
+    #[inline(always)] // as above
+    pub(super) fn call_wake(
+        &self,
+        task: TaskKey,
+        origin: impl FnOnce() -> Origin,
+        is_drained: bool,
+    ) -> Flow {
+        debug_assert!(!is_drained || self.queues.is_empty(), "R12");
+        if !is_drained || self.observers.is_on() || !self.poll_woken(task) {
+            return self.only_wake(task, origin());
+        }
+        self.macrotask_count.set(self.macrotask_count.get() + 1);
+        self.continue_microtasks()
     }
 
     fn call_work(&self, macrotask: Macrotask) -> Flow {
@@ -147,7 +165,7 @@ impl LoopState {
             if self.timers.borrow().are_many() {
                 self.load_ahead();
             }
-            let called = self.call_wake(origin, task);
+            let called = self.only_wake(task, origin);
             macrotask.work = Work::Wake(None); // spent
             let leftover = self.finish_timer(key, macrotask, 0);
             debug_assert!(
@@ -315,8 +333,8 @@ impl LoopState {
     }
 
     /// Wakes a task as a macrotask. This enters no user code, except for observers.
-    #[inline(always)] // as above
-    pub(super) fn call_wake(&self, origin: Origin, task: TaskKey) -> Flow {
+    #[inline(never)] // as a part of the check phase, it would keep the origin of each wake
+    fn only_wake(&self, task: TaskKey, origin: Origin) -> Flow {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         if self.observers.is_on() {
             return self.invoke(origin, || self.wake_task(task));
@@ -459,7 +477,7 @@ impl LoopState {
             },
         };
         match failure {
-            None => drop(self.push_immediate(Work::Nothing, location)),
+            None => drop(self.push_immediate(|| Work::Nothing, location)),
             Some(failure) => {
                 self.set_status(LoopStatus::Exiting); // Node skips the `exit` listeners
                 self.set_exit_code(7); // kExceptionInFatalExceptionHandler

@@ -179,11 +179,15 @@ impl LoopState {
 
     /// Returns whether anything keeps the loop alive (R6). Ticks, microtasks and pending promises do
     /// not.
+    #[inline]
     pub(crate) fn is_alive(&self) -> bool {
         // The most likely reasons are checked first: immediates cost one test, and a server nearly
         // always waits for a source.
-        self.check.borrow().has_refed()
-            || self.poll.has_refed()
+        self.check.borrow().has_refed() || self.is_alive_without_immediates()
+    }
+
+    fn is_alive_without_immediates(&self) -> bool {
+        self.poll.has_refed()
             || self.timers.borrow().has_refed()
             || self.pool.has_outstanding()
             || self.signals.has_refed()
@@ -235,11 +239,11 @@ impl LoopState {
         accepts
     }
 
-    /// Queues an immediate. A loop that is cancelling drops the work.
+    /// Queues an immediate. `work` makes its work in its place; a loop that is cancelling drops it.
     #[inline(always)] // a part of two functions of the API
     pub(crate) fn push_immediate(
         &self,
-        work: Work,
+        work: impl FnOnce() -> Work,
         location: SourceLocation,
     ) -> Option<ImmediateId> {
         let entry = self.accept_immediate(location)?;

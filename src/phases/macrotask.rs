@@ -196,25 +196,26 @@ impl Work {
     #[must_use]
     #[inline(always)] // so that the work is written in its place
     pub(crate) fn set_waking(&mut self, task: Option<TaskKey>, cx: &Context<'_>) -> Option<Work> {
-        if !matches!(self, Work::Wake(None) | Work::WakeTask(_)) {
-            return self.replace_waker(task, cx);
-        }
-        let before = match task {
-            Some(task) => std::mem::replace(self, Work::WakeTask(task)),
-            None => std::mem::replace(self, Work::Wake(Some(cx.waker().clone()))),
+        let Some(task) = task else {
+            return self.replace_waker(cx);
         };
+        let before = std::mem::replace(self, Work::WakeTask(task));
+        if !matches!(before, Work::Wake(None) | Work::WakeTask(_)) {
+            return Some(before);
+        }
         std::mem::forget(before); // it owns nothing
         None
     }
 
     #[inline(never)]
-    fn replace_waker(&mut self, task: Option<TaskKey>, cx: &Context<'_>) -> Option<Work> {
-        let wake = match (&*self, task) {
-            (Work::Wake(Some(known)), None) if known.will_wake(cx.waker()) => return None,
-            (_, Some(task)) => Work::WakeTask(task),
-            (_, None) => Work::Wake(Some(cx.waker().clone())),
-        };
-        Some(std::mem::replace(self, wake))
+    fn replace_waker(&mut self, cx: &Context<'_>) -> Option<Work> {
+        match self {
+            Work::Wake(Some(known)) if known.will_wake(cx.waker()) => None,
+            _ => Some(std::mem::replace(
+                self,
+                Work::Wake(Some(cx.waker().clone())),
+            )),
+        }
     }
 
     /// Returns the waker that it wakes, if any. `waker_of` returns that of a task.

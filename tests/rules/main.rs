@@ -47,3 +47,4 @@ mod timer_lists;
 mod timers;
 mod wakers;
 mod warnings;
+mod woken_tasks;

@@ -253,6 +253,7 @@ impl TaskList {
     }
 
     /// Returns a task, unless it has ended.
+    #[inline]
     pub(super) fn find_mut(&mut self, key: TaskKey) -> Option<&mut LiveTask> {
         let task = self.entries.get_mut(key.index)?;
         (task.number == key.promise).then_some(task)

@@ -1,4 +1,4 @@
-//! The poll of a task that is out of the microtask queue.
+//! The poll of a task that is out of the microtask queue, or that a macrotask wakes while nothing is in it.
 //!
 //! A poll is a part of the drain, because a function would save and restore all registers for each. What is
 //! rare is in functions of its own.
@@ -29,6 +29,26 @@ impl LoopState {
         let taken = self.take_for_poll(entry);
         drop(tasks);
         self.poll_taken(index, taken)
+    }
+
+    /// Polls a task that would be the only one in the microtask queue if it was woken now. Returns `false`
+    /// if a wake would not queue it, or if it is the main future: then the caller wakes it. Afterwards the async
+    /// context is empty.
+    #[inline(always)] // a part of the check phase
+    pub(crate) fn poll_woken(&self, task: TaskKey) -> bool {
+        let mut tasks = self.tasks.borrow_mut();
+        let Some(entry) = tasks.find_mut(task) else {
+            return false;
+        };
+        if entry.schedule.get() != Schedule::Idle || entry.is_sent() {
+            return false;
+        }
+        let taken = self.take_for_poll(entry);
+        drop(tasks);
+        if self.poll_taken(task.index, taken).is_ready() {
+            self.context.set(None);
+        }
+        true
     }
 
     /// Takes what a poll needs out of the entry of a task.
