@@ -127,8 +127,14 @@ impl Runner<'_> {
             Ok(PollOutcome::ClockHeld) => return self.stop(Stop::ClockHeld),
             Err(error) => panic!("the operating system's poll failed: {error}"), // libuv aborts
         }
-        while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
-            self.run_macrotask(macrotask);
+        while !self.is_stopping() {
+            if let Some((origin, task)) = self.poll.next_reader() {
+                self.run_wake(origin, task);
+            } else if let Some(macrotask) = self.next_arrival() {
+                self.run_macrotask(macrotask);
+            } else {
+                break;
+            }
         }
     }
 

@@ -15,7 +15,7 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use crate::event_loop::failure::Verdict;
@@ -27,7 +27,9 @@ use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
 use crate::hooks::uncaught::{DestructorUnwind, ExitUnwind, Source, Uncaught};
 use crate::hooks::warning::Warning;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
+use crate::phases::macrotask::{
+    Macrotask, Origin, SourceLocation, StepKind, TaskKey, Waiter, Work,
+};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 
@@ -47,6 +49,14 @@ impl Runner<'_> {
     /// panicked (R55).
     pub(super) fn run_macrotask(&self, macrotask: Macrotask) {
         if self.call(macrotask).is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    /// Wakes a task as a macrotask of the poll phase, as [`run_macrotask`](Runner::run_macrotask) does.
+    #[inline]
+    pub(super) fn run_wake(&self, origin: Origin, task: TaskKey) {
+        if self.call_wake(origin, task).is_continue() {
             let _ = self.checkpoint();
         }
     }
@@ -337,9 +347,29 @@ impl LoopState {
                 *work = Work::Wake(None); // spent
                 self.wake_task(task);
             }
+            Work::WakeAll(waiters) => self.wake_each(std::mem::take(waiters)),
             Work::Labeled(labeled) => self.perform(&mut labeled.work),
             Work::CompleteJob => self.pool.complete(),
             Work::Nothing => {}
+        }
+    }
+
+    /// Wakes all of `waiters`, even if a waker panics: a task that is not woken would wait forever. Only
+    /// wakers of other crates can panic. The first panic is resumed at the end.
+    fn wake_each(&self, waiters: Vec<Waiter>) {
+        let wake = |waiter| catch_unwind(AssertUnwindSafe(|| self.wake_waiter(waiter))).err();
+        let panics: Vec<_> = waiters.into_iter().filter_map(wake).collect();
+        if let Some(first) = panics.into_iter().next() {
+            resume_unwind(first);
+        }
+    }
+
+    /// Wakes what has waited, unless it is a task that has ended.
+    #[inline]
+    pub(crate) fn wake_waiter(&self, waiter: Waiter) {
+        match waiter {
+            Waiter::Task(task) => self.wake_task(task),
+            Waiter::Waker(waker) => waker.wake(),
         }
     }
 
