@@ -10,8 +10,7 @@ mod workers;
 
 /// What `workers.rs` uses of threads, which the loom model replaces.
 mod threads {
-    use std::sync::atomic::AtomicUsize;
-    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use std::thread::yield_now;
 
