@@ -18,6 +18,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
+use crate::blocking::pool::{JobId, JobResult};
 use crate::event_loop::failure::Verdict;
 use crate::event_loop::main_future::MainFuture;
 use crate::event_loop::runner::Runner;
@@ -25,7 +26,7 @@ use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
-use crate::hooks::uncaught::{DestructorUnwind, ExitUnwind, Source, Uncaught};
+use crate::hooks::uncaught::{DestructorUnwind, ExitUnwind, Source, Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
 use crate::phases::macrotask::{
     Macrotask, Origin, SourceLocation, StepKind, TaskKey, Waiter, Work,
@@ -61,6 +62,14 @@ impl Runner<'_> {
         }
     }
 
+    /// Passes the result of a job that has finished to its completion, as a macrotask of the poll phase.
+    pub(super) fn complete_job(&self, id: JobId, result: JobResult) {
+        match self.pool.take_done(id) {
+            Some((job, origin)) => self.run_scope(origin, || job.complete(result)),
+            None => drop_quietly(result), // its run has ended
+        }
+    }
+
     /// Calls a macrotask without a drain after it.
     #[inline(always)] // a part of the check phase
     pub(super) fn call(&self, macrotask: Macrotask) -> Flow {
@@ -79,7 +88,6 @@ impl Runner<'_> {
             // The most frequent cases, kept short.
             Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
             Work::Once(Some(callback)) => self.invoke(origin, callback),
-            Work::CompleteJob => self.invoke(origin, || self.pool.complete()),
             _ => self.invoke(origin, move || {
                 self.perform(&mut work);
                 drop(work); // its destructor may panic as well
@@ -97,6 +105,7 @@ impl Runner<'_> {
     }
 
     /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
+    #[inline]
     pub(crate) fn run_scope(&self, origin: Origin, callback: impl FnOnce()) {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         if self.invoke(origin, callback).is_continue() {
@@ -349,7 +358,6 @@ impl LoopState {
             }
             Work::WakeAll(waiters) => self.wake_each(std::mem::take(waiters)),
             Work::Labeled(labeled) => self.perform(&mut labeled.work),
-            Work::CompleteJob => self.pool.complete(),
             Work::Nothing => {}
         }
     }

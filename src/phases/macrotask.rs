@@ -151,8 +151,6 @@ pub(crate) enum Work {
     WakeAll(Vec<Waiter>),
     /// Work with a label for reports.
     Labeled(Box<Labeled>),
-    /// Passes the result of the job that has just been taken out of the poll phase to its completion.
-    CompleteJob,
     /// Nothing to call: a timer that was cleared after it had fired and then refreshed (R35), or
     /// the immediate that lets the loop turn once more after an error (R51).
     Nothing,
@@ -185,11 +183,7 @@ impl Work {
     /// Returns whether it can be done only once.
     pub(crate) fn is_once(&self) -> bool {
         match self {
-            Work::Once(_)
-            | Work::Wake(_)
-            | Work::WakeTask(_)
-            | Work::WakeAll(_)
-            | Work::CompleteJob => true,
+            Work::Once(_) | Work::Wake(_) | Work::WakeTask(_) | Work::WakeAll(_) => true,
             Work::Labeled(labeled) => labeled.work.is_once(),
             Work::Repeating(_) | Work::Nothing => false,
         }
@@ -211,9 +205,7 @@ impl Work {
             Work::Once(callback) => Work::Once(callback.take()),
             Work::Wake(waker) => Work::Wake(waker.take()),
             Work::WakeTask(_) | Work::WakeAll(_) => std::mem::replace(self, Work::Wake(None)),
-            Work::Repeating(_) | Work::CompleteJob | Work::Nothing => {
-                std::mem::replace(self, Work::Nothing)
-            }
+            Work::Repeating(_) | Work::Nothing => std::mem::replace(self, Work::Nothing),
             Work::Labeled(labeled) => {
                 let rest = match labeled.work {
                     Work::Once(_) => Work::Once(None),
