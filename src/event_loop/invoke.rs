@@ -364,7 +364,7 @@ impl LoopState {
 
     /// Wakes all of `waiters`, even if a waker panics: a task that is not woken would wait forever. Only
     /// wakers of other crates can panic. The first panic is resumed at the end.
-    fn wake_each(&self, waiters: Vec<Waiter>) {
+    fn wake_each(&self, waiters: Box<[Waiter]>) {
         let wake = |waiter| catch_unwind(AssertUnwindSafe(|| self.wake_waiter(waiter))).err();
         let panics: Vec<_> = waiters.into_iter().filter_map(wake).collect();
         if let Some(first) = panics.into_iter().next() {

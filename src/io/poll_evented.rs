@@ -215,7 +215,7 @@ impl<S: Source> PollEvented<S> {
         if !waiting.is_empty() {
             // As in libuv (`core.c` `uv__finish_close`), pending operations end right before the
             // close callback. The phase is a stack, so this is pushed last to be called first.
-            state.push_close(Macrotask::new(Work::WakeAll(waiting), origin));
+            state.push_close(Macrotask::new(Work::WakeAll(waiting.into()), origin));
         }
     }
 

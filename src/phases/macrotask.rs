@@ -147,8 +147,9 @@ pub(crate) enum Work {
     Wake(Option<Waker>),
     /// The same for a task of this loop, by its key.
     WakeTask(TaskKey),
-    /// Several of both kinds, woken in order.
-    WakeAll(Vec<Waiter>),
+    /// Several of both kinds, woken in order. Not a `Vec`, whose capacity would take the place of the tag and
+    /// make each test of the variant longer.
+    WakeAll(Box<[Waiter]>),
     /// Work with a label for reports.
     Labeled(Box<Labeled>),
     /// Nothing to call: a timer that was cleared after it had fired and then refreshed (R35), or

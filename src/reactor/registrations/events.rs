@@ -108,7 +108,7 @@ impl Registrations {
         self.refed_waiters -= woken.len() * refed;
         let macrotask = match woken {
             Woken::One(waiter) => waiter.map(|waiter| Macrotask::new(Work::from(waiter), origin)),
-            Woken::Several(waiters) => Some(Macrotask::new(Work::WakeAll(waiters), origin)),
+            Woken::Several(waiters) => Some(Macrotask::new(Work::WakeAll(waiters.into()), origin)),
         };
         if do_others_wait {
             self.check_turn(token);
