@@ -6,7 +6,6 @@ use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::thread;
 
 use crate::common::limit::limit;
 use crate::common::net::{ANY, tcp_pair};
@@ -337,24 +336,4 @@ fn an_event_wakes_no_task_that_has_the_place_of_one_that_was_aborted() {
         assert_eq!(polls.get(), 1, "only its first poll");
         next.detach();
     });
-}
-
-/// The main future waits for a source that keeps nothing alive, and has no waker that anything counts.
-#[test]
-fn a_main_future_that_waits_for_an_unrefed_source_is_not_stuck() {
-    let _limit = limit();
-    let received = block_on(async {
-        let socket = UdpSocket::bind(ANY).await.unwrap();
-        socket.unref();
-        let address = socket.local_addr().unwrap();
-        let sender = thread::spawn(move || {
-            let sender = std::net::UdpSocket::bind(ANY).unwrap();
-            sender.send_to(b"abc", address).unwrap();
-        });
-        let mut buffer = [0; 8];
-        let (length, _) = socket.recv_from(&mut buffer).await.unwrap();
-        sender.join().unwrap();
-        buffer[..length].to_vec()
-    });
-    assert_eq!(received, b"abc");
 }
