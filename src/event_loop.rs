@@ -144,8 +144,14 @@ impl Runner<'_> {
             Ok(PollOutcome::ClockHeld) => return self.stop(Stop::ClockHeld),
             Err(error) => panic!("the operating system's poll failed: {error}"), // libuv aborts
         }
-        while let Some(macrotask) = self.next_unless_stopping(|| self.next_arrival()) {
-            self.run_macrotask(macrotask);
+        while !self.is_stopping() {
+            if let Some((origin, task)) = self.poll.next_reader() {
+                self.run_wake(origin, task);
+            } else if let Some(macrotask) = self.next_arrival() {
+                self.run_macrotask(macrotask);
+            } else {
+                break;
+            }
         }
     }
 
@@ -248,7 +254,8 @@ impl Runner<'_> {
         if self.is_stopping() { None } else { next() }
     }
 
-    /// Returns the next event of the poll phase as a macrotask.
+    /// Returns the next event of the poll phase as a macrotask. Those that end a job run here: their results
+    /// would be moved several times otherwise.
     fn next_arrival(&self) -> Option<Macrotask> {
         loop {
             return Some(match self.poll.next(&self.remote_queue)? {
@@ -287,18 +294,19 @@ impl Runner<'_> {
                     let origin = waker.meta.origin(StepKind::RemoteWake);
                     Macrotask::callback(move || state.schedule_main(&waker), origin)
                 }
-                Arrival::SimulatedJob(id) => match self.simulated_job(id) {
-                    Some(macrotask) => macrotask,
-                    None => continue,
-                },
-                Arrival::Message(Message::JobDone(id, result)) => {
-                    match self.pool.take_done(id, result) {
-                        Ok(macrotask) => macrotask,
-                        Err(result) => {
-                            drop_quietly(result); // its run has ended
-                            continue;
-                        }
+                Arrival::SimulatedJob(id) => {
+                    self.simulated_job(id);
+                    if self.is_stopping() {
+                        return None;
                     }
+                    continue;
+                }
+                Arrival::Message(Message::JobDone(id, result)) => {
+                    self.complete_job(id, result);
+                    if self.is_stopping() {
+                        return None;
+                    }
+                    continue;
                 }
                 Arrival::Message(Message::External(id, result)) => match self.external.take(id) {
                     Some((ExternalCallback::Completion(done), location)) => {

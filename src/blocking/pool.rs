@@ -10,8 +10,7 @@ mod workers;
 
 /// What `workers.rs` uses of threads, which the loom model replaces.
 mod threads {
-    use std::sync::atomic::AtomicUsize;
-    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use std::thread::yield_now;
 
@@ -47,14 +46,14 @@ mod threads {
 }
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::phases::macrotask::{Origin, SourceLocation, StepKind};
 use crate::reactor::journal::value::{Input, Output};
 use crate::reactor::remote_queue::RemoteQueue;
 use outstanding::Outstanding;
@@ -126,14 +125,11 @@ pub(crate) struct Pool {
     outstanding: RefCell<Outstanding<OutstandingJob>>,
     /// The labels of some of them, for reports.
     labels: RefCell<BTreeMap<JobId, Arc<str>>>,
-    /// The job whose completion is about to run, with its result. The macrotask does not contain them,
-    /// because that would be one more allocation.
-    finished: Cell<Option<(OutstandingJob, JobResult)>>,
 }
 
-/// A program may submit many jobs before the first one finishes, so that each word counts: what the loop
-/// reads is not in the caches.
-struct OutstandingJob {
+/// A job that has not been delivered yet. A program may submit many of them before the first one finishes,
+/// so that each word counts: what the loop reads is not in the caches.
+pub(crate) struct OutstandingJob {
     done: Done,
     job_type: &'static JobType,
     location: SourceLocation,
@@ -150,6 +146,12 @@ impl OutstandingJob {
             entry: self.entry,
             ..Origin::of(StepKind::JobDone, self.location, id)
         }
+    }
+
+    /// Passes the result to the completion. The caller is the macrotask of that.
+    #[inline]
+    pub(crate) fn complete(self, result: JobResult) {
+        self.done.complete(result, self.job_type);
     }
 }
 
@@ -179,7 +181,6 @@ impl Pool {
             simulated: None,
             outstanding: RefCell::default(),
             labels: RefCell::default(),
-            finished: Cell::new(None),
         }
     }
 
@@ -311,22 +312,13 @@ impl Pool {
         Some(job)
     }
 
-    /// Removes a finished job, and returns the macrotask that [completes](Pool::complete) it, or the result
-    /// if the run of the job has ended. The macrotask must be run before the next one is requested.
-    pub(crate) fn take_done(&self, id: JobId, result: JobResult) -> Result<Macrotask, JobResult> {
-        let Some(job) = self.remove(id) else {
-            return Err(result);
-        };
+    /// Removes a job that has finished, to be [completed](OutstandingJob::complete). Returns `None` if the
+    /// run of the job has ended.
+    #[inline]
+    pub(crate) fn take_done(&self, id: JobId) -> Option<(OutstandingJob, Origin)> {
+        let job = self.remove(id)?;
         let origin = job.origin(id);
-        self.finished.set(Some((job, result)));
-        Ok(Macrotask::new(Work::CompleteJob, origin))
-    }
-
-    /// Passes the result of a finished job to its completion. The caller is the macrotask of that.
-    pub(crate) fn complete(&self) {
-        let finished = self.finished.take();
-        let (job, result) = finished.expect("a macrotask completes a job that has finished");
-        job.done.complete(result, job.job_type);
+        Some((job, origin))
     }
 
     /// Gives a job that has not been delivered a label for reports. Returns its origin.
@@ -422,8 +414,6 @@ impl Pool {
         let simulated = simulated.map(|it| it.borrow_mut().take_all());
         let outstanding = self.outstanding.borrow_mut().take_all();
         self.labels.take();
-        // If its macrotask was dropped without having run. A completion owns the loop.
-        let finished = self.finished.take();
-        (waiting, simulated, outstanding, finished)
+        (waiting, simulated, outstanding)
     }
 }

@@ -15,9 +15,10 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
+use crate::blocking::pool::{JobId, JobResult};
 use crate::event_loop::failure::Verdict;
 use crate::event_loop::main_future::MainFuture;
 use crate::event_loop::runner::Runner;
@@ -25,9 +26,11 @@ use crate::event_loop::state::LoopState;
 use crate::event_loop::status::{LoopStatus, Stop};
 use crate::hooks::listener_list::ListenerList;
 use crate::hooks::rejection::Rejection;
-use crate::hooks::uncaught::{DestructorUnwind, ExitUnwind, Source, Uncaught};
+use crate::hooks::uncaught::{DestructorUnwind, ExitUnwind, Source, Uncaught, drop_quietly};
 use crate::hooks::warning::Warning;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
+use crate::phases::macrotask::{
+    Macrotask, Origin, SourceLocation, StepKind, TaskKey, Waiter, Work,
+};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 
@@ -48,6 +51,22 @@ impl Runner<'_> {
     pub(super) fn run_macrotask(&self, macrotask: Macrotask) {
         if self.call(macrotask).is_continue() {
             let _ = self.checkpoint();
+        }
+    }
+
+    /// Wakes a task as a macrotask of the poll phase, as [`run_macrotask`](Runner::run_macrotask) does.
+    #[inline]
+    pub(super) fn run_wake(&self, origin: Origin, task: TaskKey) {
+        if self.call_wake(origin, task).is_continue() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    /// Passes the result of a job that has finished to its completion, as a macrotask of the poll phase.
+    pub(super) fn complete_job(&self, id: JobId, result: JobResult) {
+        match self.pool.take_done(id) {
+            Some((job, origin)) => self.run_scope(origin, || job.complete(result)),
+            None => drop_quietly(result), // its run has ended
         }
     }
 
@@ -87,7 +106,6 @@ impl Runner<'_> {
             // The most frequent cases, kept short.
             Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
             Work::Once(Some(callback)) => self.invoke(origin, callback),
-            Work::CompleteJob => self.invoke(origin, || self.pool.complete()),
             _ => self.invoke(origin, move || {
                 self.perform(&mut work);
                 drop(work); // its destructor may panic as well
@@ -105,6 +123,7 @@ impl Runner<'_> {
     }
 
     /// Calls a callback scope that is no nested one: a macrotask, with a drain unless it has failed (R55).
+    #[inline]
     pub(crate) fn run_scope(&self, origin: Origin, callback: impl FnOnce()) {
         self.macrotask_count.set(self.macrotask_count.get() + 1);
         if self.invoke(origin, callback).is_continue() {
@@ -362,9 +381,28 @@ impl LoopState {
                 *work = Work::Wake(None); // spent
                 self.wake_task(task);
             }
+            Work::WakeAll(waiters) => self.wake_each(std::mem::take(waiters)),
             Work::Labeled(labeled) => self.perform(&mut labeled.work),
-            Work::CompleteJob => self.pool.complete(),
             Work::Nothing => {}
+        }
+    }
+
+    /// Wakes all of `waiters`, even if a waker panics: a task that is not woken would wait forever. Only
+    /// wakers of other crates can panic. The first panic is resumed at the end.
+    fn wake_each(&self, waiters: Box<[Waiter]>) {
+        let wake = |waiter| catch_unwind(AssertUnwindSafe(|| self.wake_waiter(waiter))).err();
+        let panics: Vec<_> = waiters.into_iter().filter_map(wake).collect();
+        if let Some(first) = panics.into_iter().next() {
+            resume_unwind(first);
+        }
+    }
+
+    /// Wakes what has waited, unless it is a task that has ended.
+    #[inline]
+    pub(crate) fn wake_waiter(&self, waiter: Waiter) {
+        match waiter {
+            Waiter::Task(task) => self.wake_task(task),
+            Waiter::Waker(waker) => waker.wake(),
         }
     }
 

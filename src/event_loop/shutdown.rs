@@ -8,7 +8,6 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::task::Waker;
 
 use crate::event_loop::current::enter;
 use crate::event_loop::runner::Runner;
@@ -17,6 +16,7 @@ use crate::event_loop::status::LoopStatus;
 use crate::hooks::uncaught::drop_quietly;
 use crate::phases::check::Check;
 use crate::phases::close::Close;
+use crate::phases::macrotask::Waiter;
 use crate::phases::pending::Pending;
 use crate::phases::queues::Microtask;
 use crate::phases::timers::Timers;
@@ -68,7 +68,13 @@ impl Runner<'_> {
     /// Wakes everything that waits for a source, including tasks of other executors.
     fn wake_waiting(&self) {
         let waiting = self.poll.registrations.borrow_mut().take_waiting();
-        waiting.into_iter().for_each(wake_quietly);
+        waiting
+            .into_iter()
+            .for_each(|waiter| self.wake_quietly(waiter));
+    }
+
+    fn wake_quietly(&self, waiter: Waiter) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.wake_waiter(waiter)));
     }
 
     fn run_cancelled_tasks(&self) {
@@ -128,8 +134,4 @@ fn drop_queue<Q, I: IntoIterator>(queue: &RefCell<Q>, take_all: impl FnOnce(&mut
 
 fn drop_each<T>(all: impl IntoIterator<Item = T>) {
     all.into_iter().for_each(drop_quietly);
-}
-
-fn wake_quietly(waker: Waker) {
-    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use mio::event::Source;
 
@@ -17,7 +17,7 @@ use super::interest::Interest;
 use super::registration::{Registration, operation_of, source_closed};
 use crate::async_local::bind;
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Waiter, Work};
 use crate::promise::with_resolver;
 use crate::reactor::journal::value::Value;
 use crate::reactor::journal::{self, Operation, Reader, SourceName, Subject};
@@ -215,7 +215,7 @@ impl<S: Source> PollEvented<S> {
         if !waiting.is_empty() {
             // As in libuv (`core.c` `uv__finish_close`), pending operations end right before the
             // close callback. The phase is a stack, so this is pushed last to be called first.
-            state.push_close(Macrotask::wake_all(waiting, origin));
+            state.push_close(Macrotask::new(Work::WakeAll(waiting.into()), origin));
         }
     }
 
@@ -231,7 +231,10 @@ impl<S: Source> PollEvented<S> {
     pub(crate) fn close_without_callback(&self) {
         let (source, waiting) = self.take();
         drop(source);
-        waiting.into_iter().for_each(Waker::wake);
+        let state = self.registration.state();
+        waiting
+            .into_iter()
+            .for_each(|waiter| state.wake_waiter(waiter));
     }
 
     /// Deregisters the source and returns it, or an error if it was closed.
@@ -243,15 +246,15 @@ impl<S: Source> PollEvented<S> {
 
     #[must_use]
     #[track_caller]
-    fn take(&self) -> (Option<S>, Vec<Waker>) {
+    fn take(&self) -> (Option<S>, Vec<Waiter>) {
         let Ok(mut source) = self.source.try_borrow_mut() else {
             panic!("a socket was closed while its `Descriptor` was borrowed: drop that first");
         };
         let mut source = source.take();
-        let wakers = source
+        let waiting = source
             .as_mut()
             .map_or_else(Vec::new, |source| self.registration.deregister(source));
-        (source, wakers)
+        (source, waiting)
     }
 }
 

@@ -11,7 +11,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use futures::FutureExt;
 use futures::future::FusedFuture;
@@ -19,9 +19,11 @@ use mio::event::Source;
 
 use super::{Direction, Interest, Ready};
 use crate::event_loop::state::LoopState;
-use crate::phases::macrotask::SourceLocation;
+use crate::phases::macrotask::{SourceLocation, Waiter};
 use crate::reactor::journal::{Journal, Operation, Reader, Recorder, SourceName, Subject};
-use crate::reactor::registrations::{Forgotten, RegistrationKey, SourcePoll, Taken, WaiterId};
+use crate::reactor::registrations::{
+    Forgotten, RegistrationKey, SourcePoll, Taken, WaiterId, WaiterOf,
+};
 
 /// The entry of a source in the table of the poll phase. The owner has to deregister it.
 pub(crate) struct Registration {
@@ -102,7 +104,8 @@ impl Registration {
 
     #[inline(never)]
     fn wait_until_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        let (state, replaced) = self.state.poll.poll_ready(self.key, direction, cx);
+        let waiter = self.waiter_of(cx);
+        let (state, replaced) = self.state.poll.poll_ready(self.key, direction, waiter);
         drop(replaced);
         to_poll(state)
     }
@@ -116,9 +119,18 @@ impl Registration {
     ) -> Poll<io::Result<()>> {
         self.check_loop()?;
         let poll = &self.state.poll;
-        let (state, replaced) = poll.poll_waiter(self.key, direction, id, cx);
+        let (state, replaced) = poll.poll_waiter(self.key, direction, id, self.waiter_of(cx));
         drop(replaced);
         to_poll(state)
+    }
+
+    /// Returns what waits if it is polled with `cx`.
+    #[inline]
+    fn waiter_of<'a>(&self, cx: &Context<'a>) -> WaiterOf<'a> {
+        match self.state.polled_task(cx) {
+            Some(task) => WaiterOf::Task(task),
+            None => WaiterOf::Waker(cx.waker()),
+        }
     }
 
     pub(crate) fn forget_waiter(&self, direction: Direction, id: &mut WaiterId) {
@@ -127,8 +139,8 @@ impl Registration {
         drop(registrations);
         match forgotten {
             Forgotten::Nothing => {}
-            Forgotten::Drop(waker) => drop(waker),
-            Forgotten::PassOn(next) => next.wake(),
+            Forgotten::Drop(waiter) => drop(waiter),
+            Forgotten::PassOn(next) => self.state.wake_waiter(next),
         }
     }
 
@@ -139,7 +151,7 @@ impl Registration {
         let next = registrations.take_next(self.key, direction);
         drop(registrations);
         if let Some(next) = next {
-            next.wake();
+            self.state.wake_waiter(next);
         }
     }
 
@@ -341,7 +353,7 @@ impl Registration {
         let next = registrations.consume_budget(self.key, taken);
         drop(registrations);
         if let Some(next) = next {
-            next.wake();
+            self.state.wake_waiter(next);
         }
     }
 
@@ -354,14 +366,14 @@ impl Registration {
         self.state.poll.registrations.borrow_mut().has_ref(self.key)
     }
 
-    /// Removes the source from the table. Returns the wakers of the pending operations, for the
-    /// caller to wake or drop.
+    /// Removes the source from the table. Returns what waits for the pending operations, for the caller
+    /// to wake or drop.
     #[must_use]
-    pub(crate) fn deregister(&self, source: &mut impl Source) -> Vec<Waker> {
+    pub(crate) fn deregister(&self, source: &mut impl Source) -> Vec<Waiter> {
         let mut registrations = self.state.poll.registrations.borrow_mut();
         // An error means that the operating system no longer knows the source.
-        let (_, wakers) = registrations.deregister(self.key, source);
-        wakers
+        let (_, waiters) = registrations.deregister(self.key, source);
+        waiters
     }
 }
 

@@ -255,7 +255,7 @@ fn entries(state: &LoopState) -> Vec<ResourceEntry> {
     let mut all = state.timers.borrow().active_resources(waker_of);
     all.append(&mut state.check.borrow().active_resources(waker_of));
     all.append(&mut state.pool.active_resources());
-    all.append(&mut state.poll.active_resources());
+    all.append(&mut state.poll.active_resources(waker_of));
     all.append(&mut state.signals.active_resources());
     all.append(&mut state.pending.borrow().active_resources());
     all.append(&mut state.close.borrow().active_resources());

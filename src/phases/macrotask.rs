@@ -4,7 +4,7 @@
 //! `event_loop.rs` decides, and it calls nothing, which `event_loop/invoke.rs` does.
 
 use std::num::NonZeroU64;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -110,6 +110,33 @@ pub(crate) struct TaskKey {
     pub(crate) promise: u64,
 }
 
+/// What waits for an event: a task of the loop, or any other waker. The key of a task costs no atomic
+/// operation, unlike a clone of its waker.
+pub(crate) enum Waiter {
+    Task(TaskKey),
+    Waker(Waker),
+}
+
+impl Waiter {
+    /// Returns its waker, unless it is a task that has ended. `waker_of` returns that of a task.
+    pub(crate) fn waker(&self, waker_of: impl Fn(TaskKey) -> Option<Waker>) -> Option<Waker> {
+        match self {
+            Waiter::Task(task) => waker_of(*task),
+            Waiter::Waker(waker) => Some(waker.clone()),
+        }
+    }
+}
+
+impl From<Waiter> for Work {
+    #[inline]
+    fn from(waiter: Waiter) -> Work {
+        match waiter {
+            Waiter::Task(task) => Work::WakeTask(task),
+            Waiter::Waker(waker) => Work::Wake(Some(waker)),
+        }
+    }
+}
+
 /// User code that waits for its phase.
 pub(crate) enum Work {
     /// Called at most once; `None` afterwards.
@@ -118,12 +145,13 @@ pub(crate) enum Work {
     Repeating(Box<dyn FnMut()>),
     /// Woken at most once; its task runs as a microtask in the drain after this macrotask.
     Wake(Option<Waker>),
-    /// The same for a task of this loop that waits for an immediate.
+    /// The same for a task of this loop, by its key.
     WakeTask(TaskKey),
+    /// Several of both kinds, woken in order. Not a `Vec`, whose capacity would take the place of the tag and
+    /// make each test of the variant longer.
+    WakeAll(Box<[Waiter]>),
     /// Work with a label for reports.
     Labeled(Box<Labeled>),
-    /// Passes the result of the job that has just been taken out of the poll phase to its completion.
-    CompleteJob,
     /// Nothing to call: a timer that was cleared after it had fired and then refreshed (R35), or
     /// the immediate that lets the loop turn once more after an error (R51).
     Nothing,
@@ -156,7 +184,7 @@ impl Work {
     /// Returns whether it can be done only once.
     pub(crate) fn is_once(&self) -> bool {
         match self {
-            Work::Once(_) | Work::Wake(_) | Work::WakeTask(_) | Work::CompleteJob => true,
+            Work::Once(_) | Work::Wake(_) | Work::WakeTask(_) | Work::WakeAll(_) => true,
             Work::Labeled(labeled) => labeled.work.is_once(),
             Work::Repeating(_) | Work::Nothing => false,
         }
@@ -177,10 +205,8 @@ impl Work {
         match self {
             Work::Once(callback) => Work::Once(callback.take()),
             Work::Wake(waker) => Work::Wake(waker.take()),
-            Work::WakeTask(_) => std::mem::replace(self, Work::Wake(None)),
-            Work::Repeating(_) | Work::CompleteJob | Work::Nothing => {
-                std::mem::replace(self, Work::Nothing)
-            }
+            Work::WakeTask(_) | Work::WakeAll(_) => std::mem::replace(self, Work::Wake(None)),
+            Work::Repeating(_) | Work::Nothing => std::mem::replace(self, Work::Nothing),
             Work::Labeled(labeled) => {
                 let rest = match labeled.work {
                     Work::Once(_) => Work::Once(None),
@@ -252,24 +278,5 @@ impl Macrotask {
 
     pub(crate) fn callback(callback: impl FnOnce() + 'static, origin: Origin) -> Macrotask {
         Macrotask::new(Work::Once(Some(Box::new(callback))), origin)
-    }
-
-    pub(crate) fn wake(waker: Waker, origin: Origin) -> Macrotask {
-        Macrotask::new(Work::Wake(Some(waker)), origin)
-    }
-
-    /// Returns a macrotask that wakes several tasks in order.
-    pub(crate) fn wake_all(wakers: Vec<Waker>, origin: Origin) -> Macrotask {
-        Macrotask::callback(move || wake_each(wakers), origin)
-    }
-}
-
-/// Wakes all wakers, even if one panics: a task that is not woken would wait forever. Only wakers of
-/// other crates can panic. The first panic is resumed at the end.
-fn wake_each(wakers: Vec<Waker>) {
-    let wake = |waker: Waker| catch_unwind(AssertUnwindSafe(|| waker.wake())).err();
-    let panics: Vec<_> = wakers.into_iter().filter_map(wake).collect();
-    if let Some(first) = panics.into_iter().next() {
-        resume_unwind(first);
     }
 }

@@ -30,18 +30,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use mio::Token;
 
 use crate::blocking::pool::{JobId, Pool};
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Macrotask, SourceLocation, TaskKey};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, TaskKey, Waiter};
 use crate::reactor::clock::Clock;
 use crate::reactor::poller::Poller;
 use crate::reactor::registrations::{
     Direction, Readiness, RegistrationKey, Registrations, SignalNumber, SourcePoll, WaiterId,
+    WaiterOf,
 };
 use crate::reactor::remote_queue::{Envelope, Message, RemoteQueue, SourceEvent};
 use crate::reactor::world::WorldHost;
@@ -177,6 +178,20 @@ impl PollPhase {
         self.batch.borrow().is_empty() && self.delivery.has_nothing(self, remote_queue)
     }
 
+    /// Returns the next collected arrival if it is an event that wakes one task of the loop to read: the
+    /// usual case, kept short.
+    #[inline]
+    pub(crate) fn next_reader(&self) -> Option<(Origin, TaskKey)> {
+        let mut batch = self.batch.borrow_mut();
+        let Some(Batched::Ready(token, readiness)) = batch.front() else {
+            return None;
+        };
+        let mut registrations = self.registrations.borrow_mut();
+        let reader = registrations.deliver_to_reader(*token, *readiness)?;
+        std::mem::forget(batch.pop_front()); // an event owns nothing
+        Some(reader)
+    }
+
     /// Returns the next collected arrival.
     pub(crate) fn next(&self, remote_queue: &RemoteQueue) -> Option<Arrival> {
         loop {
@@ -292,11 +307,11 @@ impl PollPhase {
         &self,
         key: RegistrationKey,
         direction: Direction,
-        cx: &Context<'_>,
-    ) -> (SourcePoll, Option<Waker>) {
+        waiter: WaiterOf<'_>,
+    ) -> (SourcePoll, Option<Waiter>) {
         let mut registrations = self.registrations.borrow_mut();
         self.delivery.before_io(&mut registrations, key, direction);
-        registrations.poll_ready(key, direction, cx)
+        registrations.poll_ready(key, direction, waiter)
     }
 
     /// Polls a source on behalf of a future; see [`Registrations::poll_waiter`].
@@ -305,11 +320,11 @@ impl PollPhase {
         key: RegistrationKey,
         direction: Direction,
         id: &mut WaiterId,
-        cx: &Context<'_>,
-    ) -> (SourcePoll, Option<Waker>) {
+        waiter: WaiterOf<'_>,
+    ) -> (SourcePoll, Option<Waiter>) {
         let mut registrations = self.registrations.borrow_mut();
         self.delivery.before_io(&mut registrations, key, direction);
-        registrations.poll_waiter(key, direction, id, cx)
+        registrations.poll_waiter(key, direction, id, waiter)
     }
 
     /// Returns whether anything in the poll phase keeps the loop alive (R6).
@@ -383,7 +398,11 @@ impl PollPhase {
     }
 
     /// Lists pending completions and waits on sources for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
+    /// `waker_of` returns the waker of a task.
+    pub(crate) fn active_resources(
+        &self,
+        waker_of: impl Fn(TaskKey) -> Option<Waker>,
+    ) -> Vec<ResourceEntry> {
         let registrations = self.registrations.borrow();
         let mut resources = Vec::new();
         let mut list = |batched: &Batched| match batched {
@@ -410,7 +429,7 @@ impl PollPhase {
         self.batch.borrow().iter().for_each(&mut list);
         self.delivery.for_each_held(list);
         resources.append(&mut self.simulated.active_resources());
-        resources.append(&mut registrations.active_resources());
+        resources.append(&mut registrations.active_resources(waker_of));
         resources
     }
 }

@@ -30,6 +30,7 @@
 //! turn; `refed_waiters` counts the waiters of ref'd sources; a source is in `budget_exhausted` if and
 //! only if its reading direction is marked so.
 
+mod events;
 mod readiness;
 mod replay;
 #[cfg(test)]
@@ -38,18 +39,18 @@ mod waiters;
 
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 use mio::event::Source;
 use mio::{Interest, Token};
 
 use crate::observe::active_resource::{ResourceEntry, ResourceKind};
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind};
+use crate::phases::macrotask::{SourceLocation, TaskKey, Waiter};
 use crate::reactor::poller::Poller;
 use readiness::{INDEX_MASK, generation_of, index_of, next_generation, signal_token, source_token};
 pub(crate) use readiness::{Readiness, SignalNumber, parts_of, signal_of};
-pub(crate) use waiters::{Forgotten, WaiterId};
-use waiters::{Waiters, Woken};
+use waiters::Waiters;
+pub(crate) use waiters::{Forgotten, WaiterId, WaiterOf};
 
 /// The number of reads that one event permits, libuv's bound.
 pub(crate) const READS_PER_EVENT: u32 = 32;
@@ -127,8 +128,9 @@ struct DirectionState {
 }
 
 impl DirectionState {
-    /// Removes the waker of the next future, to which the readiness is passed on.
-    fn take_next(&mut self) -> Option<Waker> {
+    /// Removes the next future, to which the readiness is passed on.
+    #[inline]
+    fn take_next(&mut self) -> Option<Waiter> {
         self.ready.then(|| self.waiters.take_next())?
     }
 }
@@ -222,24 +224,24 @@ impl Registrations {
         Ok(RegistrationKey(token))
     }
 
-    /// Deregisters a source. The caller drops the wakers outside of any borrow.
+    /// Deregisters a source. The caller drops those that wait for it outside of any borrow.
     pub(crate) fn deregister(
         &mut self,
         key: RegistrationKey,
         source: &mut impl Source,
-    ) -> (io::Result<()>, Vec<Waker>) {
+    ) -> (io::Result<()>, Vec<Waiter>) {
         let result = self.deregister_from_system(source);
         let Some(slot) = slot_of(&mut self.slots, key.0) else {
             return (result, Vec::new());
         };
         slot.generation = next_generation(slot.generation);
         let waiting = slot.waiting();
-        let mut wakers = slot.read.waiters.take_all();
-        wakers.append(&mut slot.write.waiters.take_all());
+        let mut waiters = slot.read.waiters.take_all();
+        waiters.append(&mut slot.write.waiters.take_all());
         self.refed_waiters -= if slot.refed { waiting } else { 0 };
         self.registered -= 1;
         self.free.push(index_of(key.0));
-        (result, wakers)
+        (result, waiters)
     }
 
     /// Registers the pipe that reports the signals of a number, under a token that names the number.
@@ -339,13 +341,13 @@ impl Registrations {
     }
 
     /// Polls a source on behalf of a `poll_*` method. Unless the source is ready, the task replaces
-    /// the one that polled before. The caller drops the waker outside of any borrow.
+    /// the one that polled before, which the caller drops outside of any borrow.
     pub(crate) fn poll_ready(
         &mut self,
         key: RegistrationKey,
         direction: Direction,
-        cx: &Context<'_>,
-    ) -> (SourcePoll, Option<Waker>) {
+        waiter: WaiterOf<'_>,
+    ) -> (SourcePoll, Option<Waiter>) {
         let Some(slot) = slot_of(&mut self.slots, key.0) else {
             return (SourcePoll::Gone, None);
         };
@@ -354,20 +356,20 @@ impl Registrations {
         if state.ready {
             return (SourcePoll::Ready, None);
         }
-        let (is_new, replaced) = state.waiters.set_poller(cx.waker());
+        let (is_new, replaced) = state.waiters.set_poller(waiter);
         self.refed_waiters += usize::from(is_new && refed);
         (SourcePoll::Waiting, replaced)
     }
 
     /// Polls a source on behalf of one of any number of futures. Unless the source is ready, the
-    /// task is remembered under `id`. The caller drops the waker outside of any borrow.
+    /// task is remembered under `id`. The caller drops what it replaces outside of any borrow.
     pub(crate) fn poll_waiter(
         &mut self,
         key: RegistrationKey,
         direction: Direction,
         id: &mut WaiterId,
-        cx: &Context<'_>,
-    ) -> (SourcePoll, Option<Waker>) {
+        waiter: WaiterOf<'_>,
+    ) -> (SourcePoll, Option<Waiter>) {
         let next_waiter = self.next_waiter;
         let Some(slot) = slot_of(&mut self.slots, key.0) else {
             return (SourcePoll::Gone, None);
@@ -379,7 +381,7 @@ impl Registrations {
             self.refed_waiters -= usize::from(refed && forgotten.is_some());
             return (SourcePoll::Ready, forgotten);
         }
-        let (is_new, replaced) = state.waiters.set(id, next_waiter, cx.waker());
+        let (is_new, replaced) = state.waiters.set(id, next_waiter, waiter);
         if is_new {
             self.next_waiter += 1;
             self.refed_waiters += usize::from(refed);
@@ -401,23 +403,23 @@ impl Registrations {
             return Forgotten::Nothing;
         };
         let refed = slot.refed;
-        if let Some(waker) = slot.direction(direction).waiters.remove(id) {
+        if let Some(waiter) = slot.direction(direction).waiters.remove(id) {
             self.refed_waiters -= usize::from(refed);
-            return Forgotten::Drop(waker);
+            return Forgotten::Drop(waiter);
         }
         let is_turn = id.is_woken_in_turn();
         let next = is_turn.then(|| self.take_next(key, direction)).flatten();
         next.map_or(Forgotten::Nothing, Forgotten::PassOn)
     }
 
-    /// Removes the waker of the next future that waits for its turn, if the direction is ready. The
-    /// caller wakes it outside of any borrow.
+    /// Removes the next future that waits for its turn, if the direction is ready. The caller wakes it
+    /// outside of any borrow.
     #[must_use]
     pub(crate) fn take_next(
         &mut self,
         key: RegistrationKey,
         direction: Direction,
-    ) -> Option<Waker> {
+    ) -> Option<Waiter> {
         let slot = slot_of(&mut self.slots, key.0)?;
         let refed = slot.refed;
         let next = slot.direction(direction).take_next()?;
@@ -438,16 +440,18 @@ impl Registrations {
     /// stream can then be read without another event, or the next poll phase serves the source again
     /// (R65).
     ///
-    /// Returns the waker of the next future if the source is still ready. The caller wakes it outside
-    /// of any borrow.
+    /// Returns the next future if the source is still ready. The caller wakes it outside of any borrow.
     #[must_use]
-    pub(crate) fn consume_budget(&mut self, key: RegistrationKey, taken: Taken) -> Option<Waker> {
+    pub(crate) fn consume_budget(&mut self, key: RegistrationKey, taken: Taken) -> Option<Waiter> {
         let slot = slot_of(&mut self.slots, key.0)?;
         let refed = usize::from(slot.refed);
         let state = &mut slot.read;
+        if taken == Taken::All && !state.closed {
+            state.ready = false; // the usual case, kept short
+            return None;
+        }
         state.budget = state.budget.saturating_sub(1);
         match (taken, self.stream_end) {
-            (Taken::All, _) if !state.closed => state.ready = false,
             (Taken::ShortRead | Taken::All, StreamEnd::NextPollPhase) if state.closed => {
                 state.budget = 0;
             }
@@ -465,95 +469,8 @@ impl Registrations {
         Some(next)
     }
 
-    /// Reports the events of one poll, in order: first the sources of which a turn was not used, then
-    /// those whose budgets were exhausted, then `events`. An event of an exhausted source is reduced to
-    /// its write half, because its reader is served only once in a poll phase.
-    pub(crate) fn merge_events(
-        &mut self,
-        events: impl Iterator<Item = (Token, Readiness)>,
-        mut report: impl FnMut(Token, Readiness),
-    ) {
-        for token in std::mem::take(&mut self.turns) {
-            if let Some(slot) = slot_of(&mut self.slots, token) {
-                slot.read.is_turn_checked = false;
-            }
-            if self.is_turn_left(token) {
-                report(token, Readiness::readable());
-            }
-        }
-        if self.budget_exhausted.is_empty() {
-            events.for_each(|(token, readiness)| report(token, readiness));
-            return;
-        }
-        let exhausted = std::mem::take(&mut self.budget_exhausted);
-        for token in &exhausted {
-            report(*token, Readiness::readable().served_again());
-        }
-        for (token, readiness) in events {
-            match slot_of(&mut self.slots, token) {
-                Some(slot) if slot.read.is_budget_exhausted => {
-                    slot.read.closed |= readiness.is_read_closed();
-                    if let Some(write_half) = readiness.write_half() {
-                        report(token, write_half);
-                    }
-                }
-                _ => report(token, readiness),
-            }
-        }
-        for token in exhausted {
-            if let Some(slot) = slot_of(&mut self.slots, token) {
-                slot.read.is_budget_exhausted = false;
-            }
-        }
-    }
-
-    /// Passes an event to its source: records the readiness, and returns the macrotask that wakes the
-    /// waiting tasks.
-    ///
-    /// An event that wakes a reader and a writer is two macrotasks, the reader's first. The second
-    /// value is the part of the event that the caller delivers next. It is `None` if the source
-    /// already counts as writable, which is nearly always the case.
-    pub(crate) fn deliver(
-        &mut self,
-        token: Token,
-        readiness: Readiness,
-    ) -> (Option<Macrotask>, Option<Readiness>) {
-        let Some(slot) = slot_of(&mut self.slots, token) else {
-            return (None, None);
-        };
-        let (state, write_half) = if readiness.is_readable() {
-            slot.read.closed |= readiness.is_read_closed();
-            slot.read.budget = READS_PER_EVENT;
-            let write_half = if slot.write.ready {
-                slot.write.closed |= readiness.is_write_closed();
-                None
-            } else {
-                readiness.write_half()
-            };
-            (&mut slot.read, write_half)
-        } else {
-            slot.write.closed |= readiness.is_write_closed();
-            (&mut slot.write, None)
-        };
-        state.ready = true;
-        let refed = usize::from(slot.refed);
-        let origin = Origin::of(StepKind::Readiness, slot.location, index_of(token) as u64);
-        let woken = state.waiters.take_woken();
-        let do_others_wait = !state.waiters.is_empty();
-        self.refed_waiters -= woken.len() * refed;
-        let macrotask = match woken {
-            Woken::One(waker) => waker.map(|waker| Macrotask::wake(waker, origin)),
-            Woken::Several(wakers) => Some(Macrotask::wake_all(wakers, origin)),
-        };
-        if do_others_wait {
-            self.check_turn(token);
-        }
-        (macrotask, write_half)
-    }
-
-    /// Removes the wakers of all waiting tasks, for the end of the loop. The caller wakes them
-    /// outside of any borrow.
-    pub(crate) fn take_waiting(&mut self) -> Vec<Waker> {
+    /// Removes all that wait, for the end of the loop. The caller wakes them outside of any borrow.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waiter> {
         self.refed_waiters = 0;
         let slots = self.slots.iter_mut();
         let directions = slots.flat_map(|slot| [&mut slot.read, &mut slot.write]);
@@ -574,8 +491,21 @@ impl Registrations {
         slot.write.ready.then_some(slot.location)
     }
 
-    /// Lists the waits on sources for a report.
-    pub(crate) fn active_resources(&self) -> Vec<ResourceEntry> {
+    /// Returns how many waits on sources contain the key of the task that settles the promise of this
+    /// number.
+    pub(crate) fn count_wakes_of(&self, promise: u64) -> usize {
+        let directions = self.slots.iter().flat_map(|slot| [&slot.read, &slot.write]);
+        let waiters = directions.flat_map(|state| state.waiters.iter());
+        waiters
+            .filter(|waiter| matches!(waiter, Waiter::Task(task) if task.promise == promise))
+            .count()
+    }
+
+    /// Lists the waits on sources for a report. `waker_of` returns the waker of a task.
+    pub(crate) fn active_resources(
+        &self,
+        waker_of: impl Fn(TaskKey) -> Option<Waker>,
+    ) -> Vec<ResourceEntry> {
         let directions = self.slots.iter().flat_map(|slot| {
             [
                 (slot, &slot.read, ResourceKind::Read),
@@ -585,7 +515,11 @@ impl Registrations {
         let waiting = directions.filter(|(_, state, _)| !state.waiters.is_empty());
         let resources = waiting.map(|(slot, state, kind)| ResourceEntry {
             refed: slot.refed,
-            wakers: state.waiters.wakers().cloned().collect(),
+            wakers: state
+                .waiters
+                .iter()
+                .filter_map(|it| it.waker(&waker_of))
+                .collect(),
             ..ResourceEntry::new(kind, Some(slot.location))
         });
         resources.collect()
@@ -593,6 +527,7 @@ impl Registrations {
 }
 
 /// Returns the slot of a source that is still registered.
+#[inline]
 fn slot_of(slots: &mut [Slot], token: Token) -> Option<&mut Slot> {
     let slot = slots.get_mut(index_of(token))?;
     (slot.generation == generation_of(token)).then_some(slot)

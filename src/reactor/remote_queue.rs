@@ -17,12 +17,18 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 }
 
+/// What `parker.rs` uses of threads, which the loom model replaces.
+mod threads {
+    pub(super) use std::sync::atomic::{AtomicU8, Ordering};
+    pub(super) use std::sync::{Condvar, Mutex};
+}
+
 use std::any::Any;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::ThreadId;
+use std::thread::{ThreadId, yield_now};
 use std::time::Duration;
 
 use concurrent_queue::{ConcurrentQueue, PushError};
@@ -34,6 +40,9 @@ use crate::reactor::task_waker::TaskWaker;
 use notifier::Notifier;
 use parker::Parker;
 use tokens::Tokens;
+
+/// How often a loop checks for a message that is about to arrive: for a few microseconds in all.
+const CHECKS_BEFORE_WAIT: usize = 16;
 
 /// A message for the loop.
 pub(crate) enum Message {
@@ -134,7 +143,7 @@ impl RemoteQueue {
             records_senders,
             notifier: Notifier::new(),
             waker: OnceLock::new(),
-            parker: Parker::default(),
+            parker: Parker::new(),
             tokens: Tokens::new(),
             handles: AtomicU64::new(0),
         }
@@ -188,6 +197,7 @@ impl RemoteQueue {
         self.messages.is_empty()
     }
 
+    #[inline(always)] // so that the message is not copied
     pub(crate) fn pop(&self) -> Option<Envelope> {
         self.messages.pop().ok()
     }
@@ -224,6 +234,14 @@ impl RemoteQueue {
     /// [`unpark`](RemoteQueue::unpark).
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
         self.parker.wait(timeout);
+    }
+
+    /// Lets other threads run a few times, until one of them has sent a message. Returns whether one has.
+    pub(crate) fn has_message_soon(&self) -> bool {
+        (0..CHECKS_BEFORE_WAIT).any(|_| {
+            yield_now();
+            !self.is_empty()
+        })
     }
 
     /// Refuses all messages from now on.

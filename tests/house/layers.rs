@@ -401,7 +401,6 @@ const ENTRIES: &[(&str, &str)] = &[
         "src/hooks/uncaught.rs",
         "a destructor that panics during cleanup",
     ),
-    ("src/phases/macrotask.rs", "one of several wakers panics"),
     (
         "src/promise/awaiter.rs",
         "the function of `map` runs where the promise settles",

@@ -13,6 +13,7 @@ declare -A models=(
   [src/reactor/main_waker.rs]=main_waker::
   [src/reactor/task_waker.rs]=task_waker::
   [src/reactor/remote_queue/notifier.rs]=no_wake_is_lost
+  [src/reactor/remote_queue/parker.rs]=parker::
   [src/reactor/remote_queue/tokens.rs]=token
   [src/blocking/pool/workers.rs]=pool::
   [src/worker/channel.rs]=worker::
@@ -24,6 +25,9 @@ if ! printf '%s\n' "${!models[@]}" | grep -qF -- "${1:-}"; then
 fi
 # A file, a line of it, and what replaces the line.
 steps=(
+  'src/reactor/remote_queue/parker.rs|drop(self.lock.lock());|'
+  'src/reactor/remote_queue/parker.rs|self.notified.notify_one();|'
+  'src/blocking/pool/workers.rs|std::mem::swap(first, &mut queue.waiting);|'
   'src/blocking/pool/workers.rs|queue.lingering -= 1;|'
   'src/blocking/pool/workers.rs|self.idle.notify_all();|'
   'src/blocking/pool/workers.rs|queue.threads += 1;|'

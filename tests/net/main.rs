@@ -23,3 +23,4 @@ mod ten_thousand;
 mod udp;
 #[cfg(unix)] // Unix sockets do not exist on Windows
 mod unix;
+mod unrefed;

@@ -1,18 +1,19 @@
 //! Readiness without waiting: `ready`, `try_*`, `try_io`, `async_io`, and the `poll_*` methods.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use crate::common::limit::limit;
 use crate::common::net::{ANY, tcp_pair};
 use crate::common::{block_on, run};
 use futures::future::FusedFuture;
 use futures::io::AsyncWriteExt;
-use futures::stream::FusedStream;
-use futures::{FutureExt, pin_mut};
+use futures::stream::{FusedStream, FuturesUnordered};
+use futures::{FutureExt, StreamExt, pin_mut};
 use nodeloop::io::Interest;
 use nodeloop::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use nodeloop::{set_immediate, spawn, yield_now};
@@ -276,5 +277,63 @@ fn futures_that_have_completed_are_terminated() {
         (&mut closing).await;
         assert!(closing.is_terminated());
         drop(server);
+    });
+}
+
+/// The event of a source wakes the tasks that wait for it at the same time: one that polls, one that waits
+/// for readiness, and one inside of a combinator, which has a waker of its own.
+#[test]
+fn an_event_wakes_tasks_and_the_wakers_of_combinators() {
+    let _limit = limit();
+    block_on(async {
+        let (one, mut other) = tcp_pair().await;
+        let one = Rc::new(one);
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let (polling, source) = (order.clone(), one.clone());
+        let polls = spawn(async move {
+            poll_fn(|cx| source.poll_read_ready(cx)).await.unwrap();
+            polling.borrow_mut().push("polls");
+        });
+        let (waiting, source) = (order.clone(), one.clone());
+        let waits = spawn(async move {
+            source.readable().await.unwrap();
+            waiting.borrow_mut().push("waits");
+        });
+        let (combined, source) = (order.clone(), one.clone());
+        let combines = spawn(async move {
+            let mut waits = FuturesUnordered::new();
+            waits.push(source.readable());
+            waits.next().await;
+            combined.borrow_mut().push("combines");
+        });
+        set_immediate(move || drop(spawn(async move { other.write_all(b"x").await })));
+        polls.await;
+        waits.await;
+        combines.await;
+        assert_eq!(*order.borrow(), ["polls", "waits", "combines"]);
+    });
+}
+
+/// The place of a task that was aborted is used by the next task, which the event must not wake.
+#[test]
+fn an_event_wakes_no_task_that_has_the_place_of_one_that_was_aborted() {
+    let _limit = limit();
+    block_on(async {
+        let (one, mut other) = tcp_pair().await;
+        let one = Rc::new(one);
+        let source = one.clone();
+        let waits = spawn(async move { poll_fn(|cx| source.poll_read_ready(cx)).await });
+        waits.settled().abort();
+        yield_now().await;
+        let polls = Rc::new(Cell::new(0));
+        let counter = polls.clone();
+        let next = spawn(poll_fn(move |_| {
+            counter.set(counter.get() + 1);
+            Poll::<()>::Pending
+        }));
+        other.write_all(b"x").await.unwrap();
+        one.readable().await.unwrap();
+        assert_eq!(polls.get(), 1, "only its first poll");
+        next.detach();
     });
 }

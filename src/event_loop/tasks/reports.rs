@@ -29,8 +29,8 @@ impl LoopState {
         listed.collect()
     }
 
-    /// Returns how many reactions and timers contain the key of the task that settles this promise. An
-    /// immediate that does keeps the loop alive.
+    /// Returns how many reactions, timers and waits on sources contain the key of the task that settles
+    /// this promise. An immediate that does keeps the loop alive.
     pub(crate) fn count_wakes_of(&self, promise: u64) -> usize {
         let mut count = 0;
         let mut add = |awaited: &dyn PendingPromise| count += awaited.count_wakes_of(promise);
@@ -38,6 +38,8 @@ impl LoopState {
             task.promise.as_deref().into_iter().for_each(&mut add);
         }
         self.awaited.for_each(add);
-        count + self.timers.borrow().count_wakes_of(promise)
+        count
+            + self.timers.borrow().count_wakes_of(promise)
+            + self.poll.registrations.borrow().count_wakes_of(promise)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::time_rules::WhenIdle;
 use super::{Batched, Outstanding, PollContext, PollOutcome, PollPhase, Wait};
+use crate::blocking::pool::Pool;
 use crate::reactor::clock::Clock;
 use crate::reactor::poller::NOTIFIER;
 use crate::reactor::registrations::{Readiness, signal_of};
@@ -131,7 +132,7 @@ impl PollPhase {
 
     /// Waits until another thread has sent a message, for `limit` at most, and asks for nothing else.
     pub(super) fn wait_for_message(&self, cx: &PollContext<'_>, limit: Duration) -> io::Result<()> {
-        let timeout = self.prepare_wait(cx.remote_queue, Some(Timeout::of(limit)), || true);
+        let timeout = self.prepare_wait(cx, Some(Timeout::of(limit)), || true);
         let polled = self.poll_os(cx, timeout);
         cx.remote_queue.unpark();
         if let Some(system) = self.poller.system() {
@@ -150,7 +151,7 @@ impl PollPhase {
         must_wait: impl Fn() -> bool,
     ) -> io::Result<()> {
         self.batch_due_completions(cx.clock);
-        let timeout = self.prepare_wait(cx.remote_queue, timeout, must_wait);
+        let timeout = self.prepare_wait(cx, timeout, must_wait);
         let must_poll_os = self.must_poll_os.take() || !self.registrations.borrow().is_empty();
         let polled = if must_poll_os || !timeout.is_some_and(Timeout::is_zero) {
             self.poll_os(cx, timeout)
@@ -166,15 +167,16 @@ impl PollPhase {
     /// Returns how long the operating system may wait: `timeout`, or zero if something has arrived.
     fn prepare_wait(
         &self,
-        remote_queue: &RemoteQueue,
+        cx: &PollContext<'_>,
         timeout: Option<Timeout>,
         must_wait: impl Fn() -> bool,
     ) -> Option<Timeout> {
+        let remote_queue = cx.remote_queue;
         let has_arrivals = timeout.is_some_and(Timeout::is_zero)
             || !self.batch.borrow().is_empty()
             || !remote_queue.is_empty()
             || self.registrations.borrow().has_source_to_serve();
-        if has_arrivals {
+        if has_arrivals || (self.expects_results(cx.pool) && remote_queue.has_message_soon()) {
             return Some(Timeout::ZERO);
         }
         remote_queue.prepare_park();
@@ -184,6 +186,13 @@ impl PollPhase {
             return Some(Timeout::ZERO);
         }
         timeout
+    }
+
+    /// Returns whether the next wait is for the results of jobs, and not for the operating system. A short job
+    /// ends before the loop could sleep, and then needs no system call on either side. Other threads are not
+    /// expected that soon: to wait for them here would only delay them.
+    fn expects_results(&self, pool: &Pool) -> bool {
+        self.poller.system().is_none() && pool.has_outstanding()
     }
 
     /// Polls the operating system, or waits for other threads if it has nothing for the loop. A signal that

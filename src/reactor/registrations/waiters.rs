@@ -9,23 +9,36 @@ use std::collections::BTreeMap;
 use std::task::Waker;
 
 use super::Direction;
+use crate::phases::macrotask::{TaskKey, Waiter};
 
-/// The tasks that wait for one direction of a source.
+/// The tasks that wait for one direction of a source. Usually there is one at most, which needs no
+/// allocation.
 #[derive(Default)]
-pub(super) struct Waiters {
-    /// The task that polls, as in `AsyncRead::poll_read`.
-    poller: Option<Waker>,
-    /// Tasks that hold a future: first those that every event wakes, then those that are woken in
-    /// turn, each in the order of their first polls.
-    futures: BTreeMap<(WakeRule, u64), Waker>,
+pub(super) enum Waiters {
+    #[default]
+    None,
+    One(WaiterKey, Waiter),
+    #[expect(clippy::box_collection, reason = "each source has two of these")]
+    Several(Box<BTreeMap<WaiterKey, Waiter>>),
 }
 
-/// Which of the futures that wait for the same direction an event wakes.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Waiters>() <= 40);
+
+/// The place of a task among those that wait: by rule, then in the order of their first polls.
+pub(super) type WaiterKey = (WakeRule, u64);
+
+/// The place of the task that polls, as in `AsyncRead::poll_read`.
+const POLLER: WaiterKey = (WakeRule::Poller, 0);
+
+/// Which of those that wait for the same direction an event wakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum WakeRule {
-    /// All of them: they wait for readiness and do not use it up.
+pub(super) enum WakeRule {
+    /// The one that polls.
+    Poller,
+    /// All futures of this kind: they wait for readiness and do not use it up.
     Every,
-    /// One of them: it performs an operation, which uses up what has arrived.
+    /// One of the futures of this kind: it performs an operation, which uses up what has arrived.
     InTurn,
 }
 
@@ -42,16 +55,16 @@ pub(crate) struct WaiterId {
 pub(crate) enum Forgotten {
     /// It did not wait.
     Nothing,
-    /// Drop its waker.
-    Drop(Waker),
+    /// Drop it.
+    Drop(Waiter),
     /// Wake the next one: it had been woken and has not used the readiness.
-    PassOn(Waker),
+    PassOn(Waiter),
 }
 
 /// What an event wakes.
 pub(super) enum Woken {
-    One(Option<Waker>),
-    Several(Vec<Waker>),
+    One(Option<Waiter>),
+    Several(Vec<Waiter>),
 }
 
 impl WaiterId {
@@ -85,87 +98,203 @@ impl WaiterId {
 
 impl Waiters {
     pub(super) fn len(&self) -> usize {
-        usize::from(self.poller.is_some()) + self.futures.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(super) fn wakers(&self) -> impl Iterator<Item = &Waker> {
-        self.poller.iter().chain(self.futures.values())
-    }
-
-    /// Makes a task the one that polls. Returns whether there was none, and the waker of the task
-    /// that it replaces.
-    pub(super) fn set_poller(&mut self, waker: &Waker) -> (bool, Option<Waker>) {
-        let known = self.poller.as_ref();
-        if known.is_some_and(|known| known.will_wake(waker)) {
-            return (false, None);
+        match self {
+            Waiters::None => 0,
+            Waiters::One(..) => 1,
+            Waiters::Several(several) => several.len(),
         }
-        let replaced = self.poller.replace(waker.clone());
-        (replaced.is_none(), replaced)
     }
 
-    /// Adds a future under a new `number`, or updates its waker. Returns whether it is new, and the
-    /// waker that was replaced.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Waiters::None)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiter> {
+        let (one, several) = match self {
+            Waiters::None => (None, None),
+            Waiters::One(_, one) => (Some(one), None),
+            Waiters::Several(several) => (None, Some(several.values())),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
+    /// Makes a task the one that polls. Returns whether there was none, and what it replaces.
+    #[inline]
+    pub(super) fn set_poller(&mut self, poller: WaiterOf<'_>) -> (bool, Option<Waiter>) {
+        match self {
+            Waiters::None => {
+                *self = Waiters::One(POLLER, poller.into_waiter());
+                (true, None)
+            }
+            _ => self.set_at(POLLER, poller),
+        }
+    }
+
+    /// Adds a future under a new `number`, or updates it. Returns whether it is new, and what was
+    /// replaced.
     pub(super) fn set(
         &mut self,
         id: &mut WaiterId,
         number: u64,
-        waker: &Waker,
-    ) -> (bool, Option<Waker>) {
-        let known = id.number.map(|number| (id.rule, number));
-        match known.and_then(|known| self.futures.get_mut(&known)) {
-            Some(known) if known.will_wake(waker) => (false, None),
-            Some(known) => (false, Some(std::mem::replace(known, waker.clone()))),
+        waiter: WaiterOf<'_>,
+    ) -> (bool, Option<Waiter>) {
+        let known = id.number;
+        let known = known.filter(|known| self.get_mut((id.rule, *known)).is_some());
+        let number = known.unwrap_or(number);
+        id.number = Some(number);
+        self.set_at((id.rule, number), waiter)
+    }
+
+    fn set_at(&mut self, key: WaiterKey, waiter: WaiterOf<'_>) -> (bool, Option<Waiter>) {
+        match self.get_mut(key) {
+            Some(known) if waiter.is_same(known) => (false, None),
+            Some(known) => (false, Some(std::mem::replace(known, waiter.into_waiter()))),
             None => {
-                id.number = Some(number);
-                self.futures.insert((id.rule, number), waker.clone());
+                self.insert(key, waiter.into_waiter());
                 (true, None)
             }
         }
     }
 
-    pub(super) fn remove(&mut self, id: &mut WaiterId) -> Option<Waker> {
-        let number = id.number.take()?;
-        self.futures.remove(&(id.rule, number))
-    }
-
-    pub(super) fn take_all(&mut self) -> Vec<Waker> {
-        let futures = std::mem::take(&mut self.futures).into_values();
-        self.poller.take().into_iter().chain(futures).collect()
-    }
-
-    /// Removes the wakers that an event wakes.
-    pub(super) fn take_woken(&mut self) -> Woken {
-        if self.futures.is_empty() {
-            return Woken::One(self.poller.take());
+    fn get_mut(&mut self, key: WaiterKey) -> Option<&mut Waiter> {
+        match self {
+            Waiters::One(one, waiter) if *one == key => Some(waiter),
+            Waiters::None | Waiters::One(..) => None,
+            Waiters::Several(several) => several.get_mut(&key),
         }
-        let mut wakers: Vec<Waker> = self.poller.take().into_iter().collect();
-        while let Some(((rule, _), waker)) = self.futures.pop_first() {
-            wakers.push(waker);
+    }
+
+    fn insert(&mut self, key: WaiterKey, waiter: Waiter) {
+        *self = match std::mem::take(self) {
+            Waiters::None => Waiters::One(key, waiter),
+            Waiters::One(one, first) => {
+                Waiters::Several(Box::new(BTreeMap::from([(one, first), (key, waiter)])))
+            }
+            Waiters::Several(mut several) => {
+                several.insert(key, waiter);
+                Waiters::Several(several)
+            }
+        };
+    }
+
+    pub(super) fn remove(&mut self, id: &mut WaiterId) -> Option<Waiter> {
+        let key = (id.rule, id.number.take()?);
+        match self {
+            Waiters::One(one, _) if *one == key => self.take_first().map(|(_, waiter)| waiter),
+            Waiters::None | Waiters::One(..) => None,
+            Waiters::Several(several) => {
+                let removed = several.remove(&key);
+                self.shrink();
+                removed
+            }
+        }
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<Waiter> {
+        match std::mem::take(self) {
+            Waiters::None => Vec::new(),
+            Waiters::One(_, waiter) => vec![waiter],
+            Waiters::Several(several) => several.into_values().collect(),
+        }
+    }
+
+    /// Removes a task of the loop, if nothing else waits.
+    #[inline]
+    pub(super) fn take_task(&mut self) -> Option<TaskKey> {
+        let Waiters::One(_, Waiter::Task(task)) = self else {
+            return None;
+        };
+        let task = *task;
+        std::mem::forget(std::mem::take(self)); // a key owns nothing
+        Some(task)
+    }
+
+    /// Removes those that an event wakes.
+    #[inline]
+    pub(super) fn take_woken(&mut self) -> Woken {
+        match self {
+            Waiters::Several(_) => self.take_several(),
+            _ => Woken::One(self.take_first().map(|(_, waiter)| waiter)),
+        }
+    }
+
+    #[cold]
+    fn take_several(&mut self) -> Woken {
+        let mut woken = Vec::new();
+        while let Some(((rule, _), waiter)) = self.take_first() {
+            woken.push(waiter);
             if rule == WakeRule::InTurn {
                 break;
             }
         }
-        match wakers.len() {
-            1 => Woken::One(wakers.pop()),
-            _ => Woken::Several(wakers),
+        match woken.len() {
+            1 => Woken::One(woken.pop()),
+            _ => Woken::Several(woken),
         }
     }
 
-    /// Removes the waker of the next future.
-    pub(super) fn take_next(&mut self) -> Option<Waker> {
-        self.futures.pop_first().map(|(_, waker)| waker)
+    /// Removes the next future.
+    #[inline]
+    pub(super) fn take_next(&mut self) -> Option<Waiter> {
+        debug_assert!(
+            self.get_mut(POLLER).is_none(),
+            "an event wakes the one that polls"
+        );
+        self.take_first().map(|(_, waiter)| waiter)
+    }
+
+    #[inline]
+    fn take_first(&mut self) -> Option<(WaiterKey, Waiter)> {
+        if let Waiters::Several(several) = self {
+            let first = several.pop_first();
+            self.shrink();
+            return first;
+        }
+        match std::mem::take(self) {
+            Waiters::One(key, waiter) => Some((key, waiter)),
+            Waiters::None | Waiters::Several(_) => None,
+        }
+    }
+
+    /// Frees the map when it is empty. With one entry it is kept, because more may follow.
+    fn shrink(&mut self) {
+        if matches!(self, Waiters::Several(several) if several.is_empty()) {
+            *self = Waiters::None;
+        }
+    }
+}
+
+/// What is about to wait: the task that is being polled, or any other waker.
+#[derive(Clone, Copy)]
+pub(crate) enum WaiterOf<'a> {
+    Task(TaskKey),
+    Waker(&'a Waker),
+}
+
+impl WaiterOf<'_> {
+    fn is_same(self, known: &Waiter) -> bool {
+        match (self, known) {
+            (WaiterOf::Task(task), Waiter::Task(known)) => task == *known,
+            (WaiterOf::Waker(waker), Waiter::Waker(known)) => known.will_wake(waker),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn into_waiter(self) -> Waiter {
+        match self {
+            WaiterOf::Task(task) => Waiter::Task(task),
+            WaiterOf::Waker(waker) => Waiter::Waker(waker.clone()),
+        }
     }
 }
 
 impl Woken {
     pub(super) fn len(&self) -> usize {
         match self {
-            Woken::One(waker) => usize::from(waker.is_some()),
-            Woken::Several(wakers) => wakers.len(),
+            Woken::One(waiter) => usize::from(waiter.is_some()),
+            Woken::Several(waiters) => waiters.len(),
         }
     }
 }

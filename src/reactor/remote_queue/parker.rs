@@ -1,43 +1,64 @@
 //! The wait of a loop that has no source of the operating system, so that only another thread can end
 //! it.
+//!
+//! ```text
+//!              1 wait
+//!     AWAKE ──────────────────────────────▶ ASLEEP
+//!      │ ▲                                    │ 2 notify (wakes the thread)
+//!      │ └──────── 3 wait ends ◀────────┐     ▼
+//!      └─────────────────────────────▶ NOTIFIED
+//!         2 notify
+//! ```
+//!
+//! A notice that comes while the loop is awake needs no system call on either side. The thread sleeps only
+//! after it has changed the state under the lock, which it has until it sleeps, so a notice that finds it
+//! `ASLEEP` wakes it. `tests/loom` is a loom model of this file.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
-#[derive(Default)]
-pub(super) struct Parker {
-    is_notified: Mutex<bool>,
+use super::threads::{AtomicU8, Condvar, Mutex, Ordering};
+
+const AWAKE: u8 = 0;
+const ASLEEP: u8 = 1;
+const NOTIFIED: u8 = 2;
+
+pub(crate) struct Parker {
+    state: AtomicU8,
+    lock: Mutex<()>,
     notified: Condvar,
 }
 
 impl Parker {
+    pub(crate) fn new() -> Parker {
+        Parker {
+            state: AtomicU8::new(AWAKE),
+            lock: Mutex::new(()),
+            notified: Condvar::new(),
+        }
+    }
+
     /// Blocks the loop's thread until the next [`notify`](Parker::notify), for `timeout` at most, or not
-    /// at all if there was one since the last wait.
-    pub(super) fn wait(&self, timeout: Option<Duration>) {
-        let is_notified = self.is_notified.lock();
-        let is_notified = is_notified.unwrap_or_else(PoisonError::into_inner);
-        let must_wait = |is_notified: &mut bool| !*is_notified;
-        let mut is_notified = match timeout {
-            None => self
-                .notified
-                .wait_while(is_notified, must_wait)
-                .unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                self.notified
-                    .wait_timeout_while(is_notified, timeout, must_wait)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
+    /// at all if there was one since the last wait. It may also end without reason.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // Relaxed: the swap acquires what a notice has released.
+        let (before, then) = (Ordering::Relaxed, Ordering::Relaxed);
+        let exchanged = self.state.compare_exchange(AWAKE, ASLEEP, before, then);
+        if exchanged.is_ok() {
+            match timeout {
+                None => drop(self.notified.wait(guard)),
+                Some(timeout) => drop(self.notified.wait_timeout(guard, timeout)),
             }
-        };
-        *is_notified = false;
+        }
+        self.state.swap(AWAKE, Ordering::Acquire); // pairs with the Release in `notify`
     }
 
     /// Ends the wait of the loop from any thread.
-    pub(super) fn notify(&self) {
-        *self
-            .is_notified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
-        self.notified.notify_one();
+    pub(crate) fn notify(&self) {
+        if self.state.swap(NOTIFIED, Ordering::Release) == ASLEEP {
+            drop(self.lock.lock()); // afterwards the thread sleeps, or has been woken
+            self.notified.notify_one();
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What threads share in the library, under every interleaving (with few preemptions in a large model, see
-//! below) and every permitted order of memory operations: the remote queue, keep-alive tokens, the wakers of a main future and of a task, the worker pool, and the
+//! below) and every permitted order of memory operations: the remote queue, the wait of the loop, keep-alive tokens, the wakers of a main future and of a task, the worker pool, and the
 //! channel of a worker.
 //!
 //! ```text
@@ -19,6 +19,7 @@
 #![allow(clippy::duplicate_mod)] // on purpose: each file, and the file without its memory order
 
 mod main_waker;
+mod parker;
 mod pool;
 mod relaxed;
 mod remote_queue;

@@ -5,6 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::{Condvar, Mutex};
 
 use remote_queue::RemoteQueue;
 use workers::Workers;
@@ -24,7 +25,7 @@ impl<W: FnOnce() -> Box<dyn Any + Send> + Send> Job for W {
 }
 
 mod threads {
-    pub(super) use loom::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use loom::thread::yield_now;
 
@@ -134,6 +135,45 @@ fn two_threads_run_all_jobs() {
         done.sort_unstable();
         assert_eq!(done, [0, 1]);
     });
+}
+
+/// Two jobs, of which the first one waits for the second, after one that leaves its thread behind.
+fn wait_for_a_later_job(threads: usize, count_before: usize) {
+    let remote_queue = Arc::new(RemoteQueue::default());
+    let workers = Workers::new(remote_queue.clone(), threads);
+    let running = Arc::new(AtomicUsize::new(0));
+    for id in 0..count_before {
+        Workers::add(&workers, id as JobId, job(running.clone(), 1));
+    }
+    remote_queue.wait_for(count_before);
+    let later = Arc::new((Mutex::new(false), Condvar::new()));
+    let first = later.clone();
+    let first = move || -> Box<dyn Any + Send> {
+        let mut has_run = first.0.lock().unwrap();
+        while !*has_run {
+            has_run = first.1.wait(has_run).unwrap();
+        }
+        Box::new(())
+    };
+    let second = move || -> Box<dyn Any + Send> {
+        *later.0.lock().unwrap() = true;
+        later.1.notify_one();
+        Box::new(())
+    };
+    Workers::add(&workers, count_before as JobId, Box::new(first));
+    Workers::add(&workers, count_before as JobId + 1, Box::new(second));
+    remote_queue.wait_for(count_before + 2);
+}
+
+#[test]
+fn a_job_may_wait_for_a_later_one() {
+    super::explore_at_most(3, || wait_for_a_later_job(2, 0));
+}
+
+/// The thread of an earlier job may be checking the queue again, about to leave, or gone.
+#[test]
+fn a_job_may_wait_for_a_later_one_beside_a_thread_without_a_job() {
+    super::explore_at_most(2, || wait_for_a_later_job(2, 1));
 }
 
 #[test]

@@ -34,3 +34,12 @@ pub(crate) mod notifier;
 #[expect(dead_code, reason = "the model reports nothing")]
 #[path = "../../../src/reactor/remote_queue/tokens.rs"]
 pub(crate) mod tokens;
+
+/// What `parker.rs` uses of threads.
+mod threads {
+    pub(super) use loom::sync::atomic::{AtomicU8, Ordering};
+    pub(super) use loom::sync::{Condvar, Mutex};
+}
+
+#[path = "../../../src/reactor/remote_queue/parker.rs"]
+pub(crate) mod parker;
