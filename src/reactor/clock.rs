@@ -11,7 +11,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(any(not(target_os = "linux"), feature = "hyper"))]
+use std::time::Instant;
+
+#[cfg(target_os = "linux")]
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::reactor::journal::Journal;
 
@@ -26,7 +31,7 @@ pub(crate) struct Clock {
 
 enum Kind {
     /// Counts from [`base`], which all real clocks of the process share.
-    Real(Instant),
+    Real(Base),
     Virtual(Cell<Duration>),
     /// A real clock whose readings are recorded, or come from a recording.
     Journaled(Journal),
@@ -135,18 +140,66 @@ pub(crate) fn machine_now() -> Duration {
 pub(crate) fn machine_instant(since_base: Duration) -> MachineInstant {
     // A time that cannot be represented is too far away to be waited for.
     const FAR: Duration = Duration::from_secs(1 << 32);
-    let base = base();
+    let base = base().instant;
     base.checked_add(since_base).unwrap_or_else(|| base + FAR)
 }
 
 /// Converts the machine's `Instant` to a reading of a clock; zero for an earlier one.
 #[cfg(feature = "hyper")]
 pub(crate) fn since_base(instant: MachineInstant) -> Duration {
-    instant.saturating_duration_since(base())
+    instant.saturating_duration_since(base().instant)
 }
 
-/// Returns the instant from which the real clocks of this process count.
-fn base() -> Instant {
-    static BASE: OnceLock<Instant> = OnceLock::new();
-    *BASE.get_or_init(Instant::now)
+/// Returns the moment from which the real clocks of this process count.
+fn base() -> Base {
+    static BASE: OnceLock<Base> = OnceLock::new();
+    *BASE.get_or_init(Base::now)
+}
+
+/// A moment of the machine's clock: a whole second, so that the difference to it needs no carry. Every
+/// timer reads the clock (R26), and the difference of two `Instant`s takes a quarter of the time of the
+/// reading itself.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Copy)]
+struct Base {
+    secs: i64,
+    #[cfg(feature = "hyper")]
+    instant: Instant,
+}
+
+#[cfg(target_os = "linux")]
+impl Base {
+    fn now() -> Base {
+        let now = clock_gettime(ClockId::Monotonic); // that of `Instant`
+        Base {
+            secs: now.tv_sec,
+            #[cfg(feature = "hyper")]
+            instant: Instant::now() - Duration::from_nanos(now.tv_nsec as u64),
+        }
+    }
+
+    #[inline(always)] // a part of `Clock::now`
+    fn elapsed(self) -> Duration {
+        let now = clock_gettime(ClockId::Monotonic);
+        Duration::new((now.tv_sec - self.secs) as u64, now.tv_nsec as u32)
+    }
+}
+
+/// A moment of the machine's clock.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug, Clone, Copy)]
+struct Base {
+    instant: Instant,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Base {
+    fn now() -> Base {
+        let instant = Instant::now();
+        Base { instant }
+    }
+
+    fn elapsed(self) -> Duration {
+        self.instant.elapsed()
+    }
 }
