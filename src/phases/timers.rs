@@ -45,7 +45,7 @@ use std::task::Waker;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use self::list::{Link, List, ListKey};
+use self::list::{Durations, Link, List, ListKey};
 use self::pass::Pass;
 use self::timer::{Slots, Timer};
 use crate::phases::macrotask::{Origin, SourceLocation, StepKind, Work};
@@ -67,7 +67,7 @@ pub(crate) struct Timers {
     /// The numbers of pending entries for observers, if these were notified.
     entries: FxHashMap<TimerKey, u32>,
     lists: Slab<List>,
-    by_duration: FxHashMap<u64, ListKey>,
+    by_duration: Durations,
     /// The duration that was looked up last, and its list.
     last_found: Option<(u64, ListKey)>,
     /// The lists that are not detached, by expiry, then serial number (R21); entries may be too early
