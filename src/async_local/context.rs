@@ -59,6 +59,14 @@ impl ContextCell {
         context
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        let context = self.context.take();
+        let is_empty = context.is_none();
+        self.context.set(context);
+        is_empty
+    }
+
     /// Takes the context of code that has ended.
     #[inline]
     pub(crate) fn take(&self) -> AsyncContext {

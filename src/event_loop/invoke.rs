@@ -69,6 +69,11 @@ impl Runner<'_> {
             // The most frequent cases, kept short.
             Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
             Work::Once(Some(callback)) => self.invoke(origin, callback),
+            Work::Reusable(mut callback) => {
+                let flow = self.invoke(origin, || callback.call());
+                self.spare_callback.keep(callback);
+                flow
+            }
             Work::CompleteJob => self.invoke(origin, || self.pool.complete()),
             _ => self.invoke(origin, move || {
                 self.perform(&mut work);
@@ -324,6 +329,13 @@ impl LoopState {
             Work::Once(callback) => {
                 if let Some(callback) = callback.take() {
                     callback();
+                }
+            }
+            Work::Reusable(_) => {
+                // It is spent before the call, which may panic.
+                if let Work::Reusable(mut callback) = std::mem::replace(work, Work::Once(None)) {
+                    callback.call();
+                    self.spare_callback.keep(callback);
                 }
             }
             Work::Repeating(callback) => callback(),
