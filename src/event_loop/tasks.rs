@@ -18,6 +18,7 @@
 //! Invariant: a task is in the microtask queue exactly once if it is `Scheduled`, and otherwise not.
 //! Invariant: a wake during a poll takes effect after the poll.
 
+mod members;
 mod reports;
 
 use std::cell::{Cell, OnceCell};
@@ -42,11 +43,12 @@ pub(crate) use reports::ListedTask;
 
 /// A task in the list.
 pub(crate) struct LiveTask {
-    /// `None` while it is polled, and for the main future, which nothing owns.
+    /// `None` while it is polled, for the main future, which nothing owns, and for a member of a combinator.
     future: Option<TaskBox>,
     /// The waker that it has cloned, if any. That of the main future is in the state of the loop.
     waker: OnceCell<Box<OwnWaker>>,
-    /// The promise that it settles; a member of a combinator has only the number of one.
+    /// The promise that it settles. A member of a combinator has only the number of one; this is what it
+    /// shares with the other members.
     promise: Option<Rc<dyn PendingPromise>>,
     /// The number of that promise.
     number: u64,
@@ -164,6 +166,12 @@ impl LiveTask {
     #[inline]
     fn pause(&mut self, future: TaskBox) -> bool {
         self.future = Some(future);
+        self.rest()
+    }
+
+    /// The same for a member of a combinator, and the rest for all others.
+    #[inline]
+    fn rest(&mut self) -> bool {
         self.is_listed = true;
         let is_woken = self.schedule.get() == Schedule::Woken;
         self.schedule.set(match is_woken {
@@ -284,6 +292,10 @@ impl LoopState {
         debug_assert_eq!(entry.schedule.get(), Schedule::Scheduled, "R13");
         entry.schedule.set(Schedule::Running);
         self.observers.note(entry.kind, entry.location);
+        if entry.future.is_none() {
+            drop(tasks);
+            return self.poll_member(index);
+        }
         let (future, waker) = (entry.future.take(), entry.waker.take());
         let promise = entry.number;
         let task = TaskKey { index, promise };
