@@ -12,17 +12,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
-#[cfg(any(not(target_os = "linux"), feature = "hyper"))]
-use std::time::Instant;
 
-#[cfg(target_os = "linux")]
-use rustix::time::{ClockId, clock_gettime};
-
+use self::machine::Base;
 use crate::reactor::journal::Journal;
 
 /// The machine's `Instant`, for the signatures of other crates.
 #[cfg(feature = "hyper")]
-pub(crate) type MachineInstant = Instant;
+pub(crate) type MachineInstant = std::time::Instant;
 
 /// The time of one loop, counted from an arbitrary start.
 pub(crate) struct Clock {
@@ -156,50 +152,68 @@ fn base() -> Base {
     *BASE.get_or_init(Base::now)
 }
 
-/// A moment of the machine's clock: a whole second, so that the difference to it needs no carry. Every
-/// timer reads the clock (R26), and the difference of two `Instant`s takes a quarter of the time of the
-/// reading itself.
-#[cfg(target_os = "linux")]
-#[derive(Debug, Clone, Copy)]
-struct Base {
-    secs: i64,
-    #[cfg(feature = "hyper")]
-    instant: Instant,
-}
+/// The moments of the machine's clock.
+///
+/// Every timer reads the clock (R26), and the difference of two `Instant`s takes as many instructions as the
+/// reading itself. Here a base is a whole second, so that the difference to it needs no carry. Without glibc
+/// rustix may not find the function that reads the clock without a system call.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static")
+))]
+mod machine {
+    use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-impl Base {
-    fn now() -> Base {
-        let now = clock_gettime(ClockId::Monotonic); // that of `Instant`
-        Base {
-            secs: now.tv_sec,
-            #[cfg(feature = "hyper")]
-            instant: Instant::now() - Duration::from_nanos(now.tv_nsec as u64),
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Base {
+        secs: i64,
+        #[cfg(feature = "hyper")]
+        pub(super) instant: super::MachineInstant,
+    }
+
+    impl Base {
+        pub(super) fn now() -> Base {
+            let now = clock_gettime(ClockId::Monotonic); // that of `Instant`
+            Base {
+                secs: now.tv_sec,
+                #[cfg(feature = "hyper")]
+                instant: super::MachineInstant::now() - Duration::from_nanos(now.tv_nsec as u64),
+            }
+        }
+
+        #[inline(always)] // a part of `Clock::now`
+        pub(super) fn elapsed(self) -> Duration {
+            let now = clock_gettime(ClockId::Monotonic);
+            Duration::new((now.tv_sec - self.secs) as u64, now.tv_nsec as u32)
         }
     }
-
-    #[inline(always)] // a part of `Clock::now`
-    fn elapsed(self) -> Duration {
-        let now = clock_gettime(ClockId::Monotonic);
-        Duration::new((now.tv_sec - self.secs) as u64, now.tv_nsec as u32)
-    }
 }
 
-/// A moment of the machine's clock.
-#[cfg(not(target_os = "linux"))]
-#[derive(Debug, Clone, Copy)]
-struct Base {
-    instant: Instant,
-}
+/// The moments of the machine's clock, elsewhere.
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static")
+)))]
+mod machine {
+    use std::time::{Duration, Instant};
 
-#[cfg(not(target_os = "linux"))]
-impl Base {
-    fn now() -> Base {
-        let instant = Instant::now();
-        Base { instant }
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Base {
+        pub(super) instant: Instant,
     }
 
-    fn elapsed(self) -> Duration {
-        self.instant.elapsed()
+    impl Base {
+        pub(super) fn now() -> Base {
+            let instant = Instant::now();
+            Base { instant }
+        }
+
+        pub(super) fn elapsed(self) -> Duration {
+            self.instant.elapsed()
+        }
     }
 }
