@@ -357,7 +357,10 @@ impl<O: 'static> State<O> {
                     *awaiting = Awaiting::TurnQueued;
                     self.owner.wake_polled(cx);
                 } else {
-                    let id = self.add_reaction(Reaction::waking(self.owner.polled_task(cx), cx));
+                    let id = match self.owner.polled_task(cx) {
+                        Some(task) => self.pending_reactions().add_task(task),
+                        None => self.add_reaction(Reaction::Wake(cx.waker().clone())),
+                    };
                     *awaiting = Awaiting::Registered(id);
                 }
                 Poll::Pending
@@ -385,7 +388,7 @@ impl<O: 'static> State<O> {
             *awaiting = Awaiting::TurnQueued;
             self.owner.wake_task(task);
         } else {
-            let id = self.add_reaction(Reaction::WakeTask(task));
+            let id = self.pending_reactions().add_task(task);
             *awaiting = Awaiting::Registered(id);
         }
     }
@@ -400,10 +403,15 @@ impl<O: 'static> State<O> {
         Some(self.outcome())
     }
 
-    /// Adds a reaction and lists the promise as awaited. A task needs no entry: it is in the list
-    /// of tasks.
-    #[inline(always)] // so that the reaction is made in its place
+    /// Adds a reaction and lists the promise as awaited.
     fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
+        self.pending_reactions().add(reaction)
+    }
+
+    /// Lists the promise as awaited, and returns its reactions, to which the caller adds one. A task needs
+    /// no entry: it is in the list of tasks.
+    #[inline]
+    fn pending_reactions(self: &Rc<Self>) -> RefMut<'_, Reactions> {
         let has_task = !matches!(
             self.settled_by.get(),
             SettledBy::Resolver | SettledBy::Job(_)
@@ -411,10 +419,8 @@ impl<O: 'static> State<O> {
         if !has_task && self.awaited_key.get() == UNLISTED {
             self.list();
         }
-        let mut reactions = self
-            .reactions()
-            .expect("only a pending promise gets reactions");
-        reactions.add(reaction)
+        self.reactions()
+            .expect("only a pending promise gets reactions")
     }
 
     #[inline(never)]
