@@ -16,7 +16,7 @@ use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
 use crate::hooks::warning::Warning;
 use crate::phases::check::ImmediateId;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, Work};
+use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, SpareCallback, StepKind, Work};
 use crate::phases::queues::QueuedCallback;
 use crate::phases::timers::TimerKey;
 use crate::reactor::clock::whole_ms;
@@ -89,9 +89,18 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeou
     TimeoutHandle::arm(
         "set_timeout",
         delay,
-        |state| Work::Once(Some(bind(state, callback))),
+        |state| once(state, callback),
         StepKind::Timeout,
     )
+}
+
+/// Binds the callback of a timer that is called once to the current context.
+#[inline(always)] // a part of `set_timeout`
+fn once<F: FnOnce() + 'static>(state: &Rc<LoopState>, callback: F) -> Work {
+    if const { SpareCallback::fits::<F>() } && !state.context.is_set() {
+        return Work::Reusable(state.spare_callback.fill(callback));
+    }
+    Work::Once(Some(bind(state, callback)))
 }
 
 /// Calls `callback` once after `delay`, and again after each refresh of the timer.

@@ -57,7 +57,10 @@ impl Runner<'_> {
     /// Wakes a task as a macrotask of the poll phase, as [`run_macrotask`](Runner::run_macrotask) does.
     #[inline]
     pub(super) fn run_wake(&self, origin: Origin, task: TaskKey) {
-        if self.call_wake(origin, task).is_continue() {
+        if self
+            .call_wake(task, || origin, self.queues.is_empty())
+            .is_continue()
+        {
             let _ = self.checkpoint();
         }
     }
@@ -106,6 +109,11 @@ impl Runner<'_> {
             // The most frequent cases, kept short.
             Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
             Work::Once(Some(callback)) => self.invoke(origin, callback),
+            Work::Reusable(mut callback) => {
+                let flow = self.invoke(origin, || callback.call());
+                self.spare_callback.keep(callback);
+                flow
+            }
             _ => self.invoke(origin, move || {
                 self.perform(&mut work);
                 drop(work); // its destructor may panic as well
@@ -368,6 +376,13 @@ impl LoopState {
             Work::Once(callback) => {
                 if let Some(callback) = callback.take() {
                     callback();
+                }
+            }
+            Work::Reusable(_) => {
+                // It is spent before the call, which may panic.
+                if let Work::Reusable(mut callback) = std::mem::replace(work, Work::Once(None)) {
+                    callback.call();
+                    self.spare_callback.keep(callback);
                 }
             }
             Work::Repeating(callback) => callback(),

@@ -31,7 +31,9 @@ use crate::observe::active_resource::Awaited;
 use crate::observe::registry::ObserverRegistry;
 use crate::phases::check::{Check, ImmediateId};
 use crate::phases::close::Close;
-use crate::phases::macrotask::{Macrotask, Origin, SourceLocation, StepKind, TaskKey, Work};
+use crate::phases::macrotask::{
+    Macrotask, Origin, ReusableCallback, SourceLocation, SpareCallback, StepKind, TaskKey, Work,
+};
 use crate::phases::pending::Pending;
 use crate::phases::poll::PollPhase;
 use crate::phases::queues::{QueuedCallback, Queues};
@@ -58,6 +60,8 @@ pub(crate) struct LoopState {
     pub(crate) timers: RefCell<Timers>,
     pub(crate) queues: Queues,
     pub(crate) rejections: Rejections,
+    /// The box of the last callback of a timer, for the next one.
+    pub(crate) spare_callback: SpareCallback,
     /// Called when another thread, or the host of an engine, sends the number of one.
     pub(crate) external: ExternalCallbacks,
     /// Called when nothing keeps the loop alive any more.
@@ -141,6 +145,7 @@ impl LoopState {
             timers: RefCell::default(),
             queues: Queues::default(),
             rejections: Rejections::default(),
+            spare_callback: SpareCallback::default(),
             external: ExternalCallbacks::default(),
             idle: RefCell::default(),
             tasks: RefCell::default(),
@@ -279,13 +284,27 @@ impl LoopState {
     /// Clears a timer and drops its callback.
     pub(crate) fn clear_timer(&self, key: TimerKey) {
         self.timer_cleared(key);
-        let cleared = self.timers.borrow_mut().clear(key);
+        let cleared = self.timers.borrow_mut().clear_reusable(key);
         match cleared {
-            // The usual case, for which nothing has to find out what is dropped.
-            Some((Work::Once(Some(callback)), location)) => self.drop_value(callback, location),
-            Some((work, location)) => self.drop_value(work, location),
-            None => {}
+            Some((callback, location)) => self.drop_callback(callback, location),
+            None => self.clear_other_timer(key),
         }
+    }
+
+    /// Clears a timer whose work is something else than a callback in a box that is used again.
+    #[inline(never)]
+    fn clear_other_timer(&self, key: TimerKey) {
+        let cleared = self.timers.borrow_mut().clear(key);
+        if let Some((work, location)) = cleared {
+            self.drop_value(work, location);
+        }
+    }
+
+    /// Drops a callback, and keeps its box for the next one.
+    #[inline(always)] // a part of `clear_timer`
+    fn drop_callback(&self, mut callback: Box<dyn ReusableCallback>, location: SourceLocation) {
+        self.drop_value(Cleared(&mut *callback), location);
+        self.spare_callback.keep(callback);
     }
 
     /// Drops a handle of a timer, and the callback if nothing else needs the timer.
@@ -378,5 +397,15 @@ impl LoopState {
             macrotask.origin.entry = self.enqueued(macrotask.origin, None);
             self.close.borrow_mut().push(macrotask);
         }
+    }
+}
+
+/// Drops a callback when it is dropped, and leaves its box.
+struct Cleared<'a>(&'a mut dyn ReusableCallback);
+
+impl Drop for Cleared<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.clear();
     }
 }

@@ -22,6 +22,7 @@
 //! Invariant: a wake during a poll takes effect after the poll.
 
 mod list;
+mod members;
 mod poll;
 mod reports;
 

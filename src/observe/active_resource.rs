@@ -11,12 +11,12 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
 
-use crate::phases::macrotask::SourceLocation;
+use crate::phases::macrotask::{SourceLocation, TaskKey};
 
 /// The kind of an [`ActiveResource`](crate::ActiveResource).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,6 +115,14 @@ pub(crate) trait PendingPromise {
     fn is_out_of_reach(&self) -> bool;
     /// Returns `true` if a job of the worker pool settles it.
     fn is_job(&self) -> bool;
+    /// Returns `true` if this is no promise, but what the members of a combinator share.
+    fn is_members(&self) -> bool {
+        false
+    }
+    /// Polls the member whose task this is.
+    fn poll_member(&self, _task: TaskKey) -> Poll<()> {
+        unreachable!("only a member of a combinator has a task without a future")
+    }
 }
 
 /// The pending promises without a task that have a reaction.

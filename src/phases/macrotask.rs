@@ -3,10 +3,14 @@
 //! A macrotask contains its work and where that was created. It does not know when it runs, which
 //! `event_loop.rs` decides, and it calls nothing, which `event_loop/invoke.rs` does.
 
+mod spare_callback;
+
 use std::num::NonZeroU64;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Waker};
+
+pub(crate) use spare_callback::{ReusableCallback, SpareCallback};
 
 /// A position in the source of the program.
 pub(crate) type SourceLocation = &'static Location<'static>;
@@ -141,6 +145,8 @@ impl From<Waiter> for Work {
 pub(crate) enum Work {
     /// Called at most once; `None` afterwards.
     Once(Option<Box<dyn FnOnce()>>),
+    /// The same, in a box that is used again. When it is taken, it leaves `Once(None)`.
+    Reusable(Box<dyn ReusableCallback>),
     /// Called any number of times: an interval, or a timer that can be refreshed.
     Repeating(Box<dyn FnMut()>),
     /// Woken at most once; its task runs as a microtask in the drain after this macrotask.
@@ -184,7 +190,11 @@ impl Work {
     /// Returns whether it can be done only once.
     pub(crate) fn is_once(&self) -> bool {
         match self {
-            Work::Once(_) | Work::Wake(_) | Work::WakeTask(_) | Work::WakeAll(_) => true,
+            Work::Once(_)
+            | Work::Reusable(_)
+            | Work::Wake(_)
+            | Work::WakeTask(_)
+            | Work::WakeAll(_) => true,
             Work::Labeled(labeled) => labeled.work.is_once(),
             Work::Repeating(_) | Work::Nothing => false,
         }
@@ -204,12 +214,13 @@ impl Work {
     pub(crate) fn take(&mut self) -> Work {
         match self {
             Work::Once(callback) => Work::Once(callback.take()),
+            Work::Reusable(_) => std::mem::replace(self, Work::Once(None)),
             Work::Wake(waker) => Work::Wake(waker.take()),
             Work::WakeTask(_) | Work::WakeAll(_) => std::mem::replace(self, Work::Wake(None)),
             Work::Repeating(_) | Work::Nothing => std::mem::replace(self, Work::Nothing),
             Work::Labeled(labeled) => {
                 let rest = match labeled.work {
-                    Work::Once(_) => Work::Once(None),
+                    Work::Once(_) | Work::Reusable(_) => Work::Once(None),
                     _ => Work::Nothing,
                 };
                 std::mem::replace(self, rest)

@@ -45,10 +45,10 @@ use std::task::Waker;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use self::list::{Link, List, ListKey};
+use self::list::{Durations, Link, List, ListKey};
 use self::pass::Pass;
 use self::timer::{Slots, Timer};
-use crate::phases::macrotask::{Origin, SourceLocation, StepKind, Work};
+use crate::phases::macrotask::{Origin, ReusableCallback, SourceLocation, StepKind, Work};
 
 mod ahead;
 mod list;
@@ -67,7 +67,7 @@ pub(crate) struct Timers {
     /// The numbers of pending entries for observers, if these were notified.
     entries: FxHashMap<TimerKey, u32>,
     lists: Slab<List>,
-    by_duration: FxHashMap<u64, ListKey>,
+    by_duration: Durations,
     /// The duration that was looked up last, and its list.
     last_found: Option<(u64, ListKey)>,
     /// The lists that are not detached, by expiry, then serial number (R21); entries may be too early
@@ -125,6 +125,35 @@ impl Timers {
         }
         timer.has_callback = false;
         let (work, location) = (timer.work.take(), timer.location);
+        self.end_cleared(key);
+        Some((work, location))
+    }
+
+    /// Does what [`clear`](Timers::clear) does for a callback in a box that is used again, which is that of
+    /// most timers. Returns `None` for all others, which are not changed.
+    #[must_use]
+    #[inline(always)] // as above
+    pub(crate) fn clear_reusable(
+        &mut self,
+        key: TimerKey,
+    ) -> Option<(Box<dyn ReusableCallback>, SourceLocation)> {
+        let timer = &mut self.timers[key];
+        if !matches!(timer.work, Work::Reusable(_)) || !timer.has_callback {
+            return None;
+        }
+        let Work::Reusable(callback) = std::mem::replace(&mut timer.work, Work::Once(None)) else {
+            unreachable!("it was one above");
+        };
+        timer.has_callback = false;
+        let location = timer.location;
+        self.end_cleared(key);
+        Some((callback, location))
+    }
+
+    /// Removes a timer, whose work was taken, from its list.
+    #[inline(always)] // as above
+    fn end_cleared(&mut self, key: TimerKey) {
+        let timer = &mut self.timers[key];
         if !timer.destroyed {
             timer.destroyed = true;
             let refed = timer.refed;
@@ -138,7 +167,6 @@ impl Timers {
                 self.end_list_if_empty(duration_ms);
             }
         }
-        Some((work, location))
     }
 
     /// Returns whether a timer, whose work is a wake, is pending and has only one handle. The caller, which

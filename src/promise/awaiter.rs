@@ -59,6 +59,12 @@ impl<O: 'static> Awaiter<O> {
         self.state.wait_in(&mut self.awaiting, task);
     }
 
+    /// Returns the outcome once the promise has woken the task in which this waits.
+    #[inline]
+    pub(super) fn woken(&mut self) -> Option<Outcome<O>> {
+        self.state.woken(&mut self.awaiting)
+    }
+
     /// Polls for the output, and panics if the promise settles without one.
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<O> {
         let outcome = self.poll(cx);

@@ -11,7 +11,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::error::Outcome;
-use super::member::{Member, start_member};
+use super::member::{Member, start_members};
 use super::next::{PromiseLike, Rejected, SettledResult};
 use super::resolver::try_with_resolver;
 use super::state::State;
@@ -139,16 +139,13 @@ pub fn race_and_abort<P: PromiseLike<Error: Reason>>(
 #[track_caller]
 fn race_then<T: 'static, E: Reason>(
     members: Vec<Member<T, E>>,
-    on_decided: impl Fn() + Clone + 'static,
+    on_decided: impl Fn() + 'static,
 ) -> TryPromise<T, E> {
     let (result, resolver) = try_with_resolver();
-    for member in members {
-        let (resolver, on_decided) = (resolver.clone(), on_decided.clone());
-        start_member(member, move |outcome| {
-            resolver.conclude(outcome);
-            on_decided();
-        });
-    }
+    start_members(members, move |_, outcome| {
+        resolver.conclude(outcome);
+        on_decided();
+    });
     result
 }
 
@@ -240,7 +237,7 @@ fn settled_result<T, E>(outcome: Outcome<Result<T, E>>) -> Result<T, Rejected<E>
 }
 
 /// Returns a callback that aborts all members.
-fn abort_all<T, E>(members: &[Member<T, E>]) -> impl Fn() + Clone + use<T, E> {
+fn abort_all<T, E>(members: &[Member<T, E>]) -> impl Fn() + use<T, E> {
     let members: Rc<[_]> = members.iter().map(Member::promise).collect();
     move || {
         members
@@ -263,7 +260,7 @@ fn collect<T: 'static, E: 'static, V: 'static>(
     }
     let missing = Cell::new(members.len());
     let parts = RefCell::new(Vec::from_iter(members.iter().map(|_| None)));
-    let on_settled = Rc::new(move |index: usize, outcome| {
+    start_members(members, move |index, outcome| {
         let Some(part) = part_of(outcome) else {
             return;
         };
@@ -273,8 +270,4 @@ fn collect<T: 'static, E: 'static, V: 'static>(
             complete(parts.take().into_iter().flatten().collect());
         }
     });
-    for (index, member) in members.into_iter().enumerate() {
-        let on_settled = on_settled.clone();
-        start_member(member, move |outcome| on_settled(index, outcome));
-    }
 }

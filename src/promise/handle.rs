@@ -126,15 +126,12 @@ impl<O: 'static> PromiseHandle<O> {
     }
 
     /// Converts the handle into an awaiter of a state.
+    #[inline(always)] // a loop converts all members of a combinator
     pub(super) fn into_awaiter(mut self) -> Awaiter<O> {
         match replace(&mut self.repr, Repr::Converted) {
             Repr::Awaiter(awaiter) => awaiter,
             Repr::Fulfilled(fulfilled) => fulfilled.into_awaiter(),
-            Repr::Taken(promise) => {
-                let state = State::of(promise, None, no_reason);
-                state.take_unsettled();
-                Awaiter::with_progress(state, Awaiting::Done)
-            }
+            Repr::Taken(promise) => taken_awaiter(promise),
             Repr::Converted => unreachable!("a handle is converted by value"),
         }
     }
@@ -142,6 +139,14 @@ impl<O: 'static> PromiseHandle<O> {
     pub(super) fn into_state(self) -> Rc<State<O>> {
         self.into_awaiter().into_state()
     }
+}
+
+/// Creates the awaiter of a promise that has returned its output.
+#[cold]
+fn taken_awaiter<O: 'static>(promise: Identity) -> Awaiter<O> {
+    let state = State::of(promise, None, no_reason);
+    state.take_unsettled();
+    Awaiter::with_progress(state, Awaiting::Done)
 }
 
 impl<O: 'static> Fulfilled<O> {

@@ -5,12 +5,13 @@
 //!
 //! Invariant: no panic leaves a member.
 
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Poll, Waker};
+use std::thread;
 
 use super::awaiter::Awaiter;
 use super::error::{Outcome, PromiseError};
@@ -19,9 +20,9 @@ use super::state::{Abortable, State};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::current::current;
 use crate::event_loop::state::LoopState;
-use crate::event_loop::tasks::NewTask;
+use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, SettledAs};
-use crate::phases::macrotask::{SourceLocation, StepKind, TaskKey};
+use crate::phases::macrotask::{SourceLocation, TaskKey};
 
 /// A promise whose outcome a combinator receives.
 pub struct Member<T: 'static, E: 'static> {
@@ -60,10 +61,12 @@ impl<T: 'static, E: 'static> Member<T, E> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<Result<T, E>>> {
+    /// Returns the outcome once the promise has woken that task.
+    #[inline(always)] // a part of `poll_member`
+    fn woken(&mut self) -> Option<Outcome<Result<T, E>>> {
         match &mut self.source {
-            Source::Infallible(awaiter) => awaiter.poll(cx).map(|outcome| outcome.map(Ok)),
-            Source::Fallible(awaiter) => awaiter.poll(cx),
+            Source::Infallible(awaiter) => awaiter.woken().map(|outcome| outcome.map(Ok)),
+            Source::Fallible(awaiter) => awaiter.woken(),
         }
     }
 }
@@ -74,103 +77,136 @@ impl<T, E> fmt::Debug for Member<T, E> {
     }
 }
 
-/// Calls `observer` one turn after `member` settles. The member counts as handled.
+/// Calls `observer` with the index and the outcome of each member, one turn after it settles. The members
+/// count as handled.
 #[track_caller]
-pub(super) fn start_member<T: 'static, E: 'static>(
-    mut member: Member<T, E>,
-    observer: impl FnOnce(Outcome<Result<T, E>>) + 'static,
+pub(super) fn start_members<T: 'static, E: 'static>(
+    members: Vec<Member<T, E>>,
+    observer: impl Fn(usize, Outcome<Result<T, E>>) + 'static,
 ) {
+    if members.is_empty() {
+        return;
+    }
     let owner = current("promise combinators");
     let location = Location::caller();
-    let promise = owner.new_promise(location);
     if !owner.is_open() {
-        return; // drops the member
+        for member in members {
+            owner.new_promise(location);
+            drop(member);
+        }
+        return;
     }
-    let new = NewTask {
-        promise: None,
-        number: promise.get(),
+    let count = members.len();
+    let all = Rc::new(Members {
+        first: Cell::new(0),
+        left: Cell::new(count),
+        members: RefCell::new(members.into_iter().map(Some).collect()), // in its place
+        observer: RefCell::new(Some(Rc::new(observer))),
+        context: RefCell::new(owner.context.get()),
         location,
-        kind: StepKind::Reaction,
-    };
-    let state = owner.clone();
-    owner.eagerly(promise, location, || {
-        state.add_waiting_task(new, |task| {
-            member.wait_in(task);
-            Box::pin(MemberTask {
-                member: Some((member, observer)),
-                context: state.context.get(),
-                index: task.index,
-                promise,
-                location,
-                owner: state.clone(),
-            })
-        });
+        owner,
     });
+    for index in 0..count {
+        all.start(index);
+    }
 }
 
-struct MemberTask<T: 'static, E: 'static, F> {
-    member: Option<(Member<T, E>, F)>,
-    context: AsyncContext,
-    index: usize,
-    promise: PromiseId,
+/// The members of one combinator. They share what a task has of its own, because a combinator may have
+/// thousands of them.
+///
+/// Invariant: the promises of the members have consecutive numbers.
+struct Members<T: 'static, E: 'static, F> {
+    /// The number of the first member's promise.
+    first: Cell<u64>,
+    /// How many members have not ended.
+    left: Cell<usize>,
+    /// `None` for those that have ended.
+    members: RefCell<Vec<Option<Member<T, E>>>>,
+    /// Dropped by the last member.
+    observer: RefCell<Option<Rc<F>>>,
+    context: RefCell<AsyncContext>,
     location: SourceLocation,
     owner: Rc<LoopState>,
 }
 
-/// Neither the promise nor the callback is pinned.
-impl<T: 'static, E: 'static, F> Unpin for MemberTask<T, E, F> {}
-
-impl<T: 'static, E: 'static, F> Future for MemberTask<T, E, F>
+impl<T, E, F> Members<T, E, F>
 where
-    F: FnOnce(Outcome<Result<T, E>>),
+    T: 'static,
+    E: 'static,
+    F: Fn(usize, Outcome<Result<T, E>>) + 'static,
 {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let Some((member, _)) = &mut this.member else {
-            return Poll::Ready(());
-        };
-        this.owner.context.set(this.context.take());
-        // A shared promise clones its output, which is user code.
-        let polled = match this.owner.is_open() {
-            true => catch_unwind(AssertUnwindSafe(|| member.poll(cx))),
-            false => Ok(Poll::Pending),
-        };
-        let outcome = match polled {
-            Ok(Poll::Ready(outcome)) => Ok(Some(outcome)),
-            Ok(Poll::Pending) if this.owner.is_open() => {
-                this.context = this.owner.context.take();
-                return Poll::Pending;
-            }
-            Ok(Poll::Pending) => Ok(None), // cancelled
-            Err(payload) => Err(payload),
-        };
-        let (member, observer) = this.member.take().expect("it was there above");
-        let finished = catch_unwind(AssertUnwindSafe(|| {
-            drop(member);
-            match outcome {
-                Ok(Some(outcome)) => observer(outcome),
-                Ok(None) => drop(observer),
-                Err(payload) => {
-                    drop(observer);
-                    resume_unwind(payload);
-                }
-            }
-        }));
-        this.owner.remove_task(this.index);
-        match finished {
-            Ok(()) => this.notify_settled(),
-            Err(payload) => this.fail(PromiseError::of_panic(payload)),
+    #[track_caller]
+    fn start(self: &Rc<Self>, index: usize) {
+        let (owner, location) = (&self.owner, self.location);
+        let promise = owner.new_promise(location);
+        if index == 0 {
+            self.first.set(promise.get());
         }
-        Poll::Ready(())
+        debug_assert_eq!(self.index_of(promise.get()), index, "consecutive numbers");
+        owner.eagerly(promise, location, || {
+            owner.add_member(self.clone(), promise, location, |task| {
+                if let Some(member) = &mut self.members.borrow_mut()[index] {
+                    member.wait_in(task);
+                }
+            });
+        });
     }
-}
 
-impl<T: 'static, E: 'static, F> MemberTask<T, E, F> {
-    fn notify_settled(&self) {
+    fn index_of(&self, promise: u64) -> usize {
+        (promise - self.first.get()) as usize
+    }
+
+    /// Does what a poll of a member does: drops the member and calls the observer. Returns `false` if the
+    /// promise has not settled, because something else has woken the task.
+    #[inline(always)] // a part of `poll_member`
+    fn settle_member(&self, index: usize) -> bool {
+        let is_open = self.owner.is_open();
+        let outcome = match is_open {
+            // Only the poll of a member borrows them, and a poll makes no other one.
+            true => self.members.borrow_mut()[index]
+                .as_mut()
+                .and_then(Member::woken),
+            false => None, // cancelled
+        };
+        if outcome.is_none() && is_open {
+            return false;
+        }
+        let observer = of_last(&self.observer, self.left.get());
+        self.drop_member(index);
+        if let (Some(outcome), Some(observer)) = (outcome, observer) {
+            observer(index, outcome);
+        }
+        true
+    }
+
+    fn drop_member(&self, index: usize) {
+        let member = self.members.borrow_mut()[index].take();
+        drop(member); // outside of the borrow
+    }
+
+    /// Ends a member whose poll has panicked.
+    #[cold]
+    fn fail_member(&self, index: usize, payload: Box<dyn Any + Send>) -> thread::Result<()> {
+        let observer = of_last(&self.observer, self.left.get());
+        catch_unwind(AssertUnwindSafe(|| {
+            self.drop_member(index);
+            drop(observer);
+            resume_unwind(payload);
+        }))
+    }
+
+    /// Ends a poll of a member that was woken too early.
+    #[cold]
+    fn wait_again(&self) {
+        let context = self.owner.context.take();
+        if self.left.get() == 1 {
+            *self.context.borrow_mut() = context;
+        }
+    }
+
+    fn notify_settled(&self, number: u64) {
         self.owner.notify_observers(|| Event::PromiseSettled {
-            promise: self.promise,
+            promise: PromiseId(number),
             location: self.location,
             settled: SettledAs::Fulfilled,
         });
@@ -181,5 +217,61 @@ impl<T: 'static, E: 'static, F> MemberTask<T, E, F> {
     fn fail(&self, failure: PromiseError) {
         let promise = State::<()>::new(self.owner.clone(), self.location, no_reason);
         promise.settle(Err(failure));
+    }
+}
+
+/// Takes a value that the members share if this is the last one, and clones it for all others.
+fn of_last<V: Clone>(shared: &RefCell<Option<V>>, left: usize) -> Option<V> {
+    match left {
+        1 => shared.take(),
+        _ => shared.borrow().clone(),
+    }
+}
+
+impl<T, E, F> PendingPromise for Members<T, E, F>
+where
+    T: 'static,
+    E: 'static,
+    F: Fn(usize, Outcome<Result<T, E>>) + 'static,
+{
+    fn created_at(&self) -> SourceLocation {
+        self.location
+    }
+
+    fn for_each_waker(&self, _visit: &mut dyn FnMut(&Waker)) {}
+
+    fn is_out_of_reach(&self) -> bool {
+        false
+    }
+
+    fn is_job(&self) -> bool {
+        false
+    }
+
+    fn is_members(&self) -> bool {
+        true
+    }
+
+    fn poll_member(&self, task: TaskKey) -> Poll<()> {
+        let index = self.index_of(task.promise);
+        let owner = &self.owner;
+        owner.context.set(of_last(&self.context, self.left.get()));
+        // A shared promise clones its output, which is user code.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.settle_member(index)));
+        let finished = match polled {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.wait_again();
+                return Poll::Pending;
+            }
+            Err(payload) => self.fail_member(index, payload),
+        };
+        self.left.set(self.left.get() - 1);
+        owner.remove_task(task.index);
+        match finished {
+            Ok(()) => self.notify_settled(task.promise),
+            Err(payload) => self.fail(PromiseError::of_panic(payload)),
+        }
+        Poll::Ready(())
     }
 }

@@ -50,6 +50,20 @@ impl Reactions {
         }
     }
 
+    /// Adds a reaction that wakes a task, as [`add`](Reactions::add) does. Each branch makes it in its
+    /// place: a copy of what was just stored in parts waits for these stores.
+    #[inline]
+    pub(super) fn add_task(&mut self, task: TaskKey) -> u64 {
+        match self {
+            Reactions::None => {
+                let first = Reactions::One(Reaction::WakeTask(task));
+                std::mem::forget(std::mem::replace(self, first)); // owned nothing
+                0
+            }
+            _ => self.add_another(Reaction::WakeTask(task)),
+        }
+    }
+
     #[inline(never)]
     fn add_another(&mut self, reaction: Reaction) -> u64 {
         if let Reactions::Many(list) = self {

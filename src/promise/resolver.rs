@@ -36,6 +36,7 @@ pub fn with_resolver<T: 'static>() -> (Promise<T>, Resolver<T>) {
 
 /// Creates a promise as [`with_resolver`] does, for a caller that knows the location already.
 #[track_caller]
+#[inline(always)] // so that both are made in the places of the caller
 pub(crate) fn with_resolver_at<T: 'static>(location: SourceLocation) -> (Promise<T>, Resolver<T>) {
     let state = pending(location, no_reason, "promise::with_resolver");
     let inner = Inner::new(state.clone());

@@ -23,9 +23,11 @@
 //! Invariant: reactions are woken in the order in which they were added (R13).
 //! Invariant: no field is borrowed while a waker or a value of the program is dropped.
 
+mod report;
+
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::error::{Outcome, PromiseError, SelfResolution};
 use super::identity::Identity;
@@ -34,7 +36,6 @@ pub(crate) use super::settled_by::{SettledBy, SettledByCell};
 use crate::async_local::context::AsyncContext;
 use crate::event_loop::state::LoopState;
 use crate::hooks::rejection::{PanicReason, Reason, TakenReason, Tracked, Tracking};
-use crate::observe::active_resource::PendingPromise;
 use crate::observe::event::{Event, PromiseId, SettledAs};
 use crate::phases::macrotask::{SourceLocation, TaskKey};
 
@@ -356,7 +357,10 @@ impl<O: 'static> State<O> {
                     *awaiting = Awaiting::TurnQueued;
                     self.owner.wake_polled(cx);
                 } else {
-                    let id = self.add_reaction(Reaction::waking(self.owner.polled_task(cx), cx));
+                    let id = match self.owner.polled_task(cx) {
+                        Some(task) => self.pending_reactions().add_task(task),
+                        None => self.add_reaction(Reaction::Wake(cx.waker().clone())),
+                    };
                     *awaiting = Awaiting::Registered(id);
                 }
                 Poll::Pending
@@ -384,28 +388,47 @@ impl<O: 'static> State<O> {
             *awaiting = Awaiting::TurnQueued;
             self.owner.wake_task(task);
         } else {
-            let id = self.add_reaction(Reaction::WakeTask(task));
+            let id = self.pending_reactions().add_task(task);
             *awaiting = Awaiting::Registered(id);
         }
     }
 
-    /// Adds a reaction and lists the promise as awaited. A task needs no entry: it is in the list
-    /// of tasks.
+    /// Does what a later poll does by that task.
+    #[inline]
+    pub(super) fn woken(&self, awaiting: &mut Awaiting) -> Option<Outcome<O>> {
+        if !self.is_settled() {
+            return None;
+        }
+        *awaiting = Awaiting::Done;
+        Some(self.outcome())
+    }
+
+    /// Adds a reaction and lists the promise as awaited.
     fn add_reaction(self: &Rc<Self>, reaction: Reaction) -> u64 {
+        self.pending_reactions().add(reaction)
+    }
+
+    /// Lists the promise as awaited, and returns its reactions, to which the caller adds one. A task needs
+    /// no entry: it is in the list of tasks.
+    #[inline]
+    fn pending_reactions(self: &Rc<Self>) -> RefMut<'_, Reactions> {
         let has_task = !matches!(
             self.settled_by.get(),
             SettledBy::Resolver | SettledBy::Job(_)
         );
         if !has_task && self.awaited_key.get() == UNLISTED {
-            let promise: Weak<State<O>> = Rc::downgrade(self);
-            let key = u32::try_from(self.owner.awaited.add(promise));
-            self.awaited_key
-                .set(key.expect("a list of less than 2^32 promises"));
+            self.list();
         }
-        let mut reactions = self
-            .reactions()
-            .expect("only a pending promise gets reactions");
-        reactions.add(reaction)
+        self.reactions()
+            .expect("only a pending promise gets reactions")
+    }
+
+    #[inline(never)]
+    fn list(self: &Rc<Self>) {
+        let promise: Weak<State<O>> = Rc::downgrade(self);
+        let key = u32::try_from(self.owner.awaited.add(promise));
+        self.awaited_key
+            .set(key.expect("a list of less than 2^32 promises"));
     }
 
     /// Returns the reactions of a pending promise.
@@ -547,46 +570,5 @@ impl<O: 'static> Tracked for State<O> {
             return look(reason);
         }
         look(&TakenReason);
-    }
-}
-
-impl<O: 'static> PendingPromise for State<O> {
-    fn created_at(&self) -> SourceLocation {
-        self.location
-    }
-
-    fn for_each_waker(&self, visit: &mut dyn FnMut(&Waker)) {
-        let Settlement::Pending(reactions) = &*self.settlement.borrow() else {
-            return;
-        };
-        reactions.for_each(|reaction| match reaction {
-            Reaction::Wake(waker) => visit(waker),
-            Reaction::WakeTask(task) => {
-                self.owner.waker_of(*task).iter().for_each(&mut *visit);
-            }
-            Reaction::Map(_) => {}
-        });
-    }
-
-    fn count_wakes_of(&self, promise: u64) -> usize {
-        let Settlement::Pending(reactions) = &*self.settlement.borrow() else {
-            return 0;
-        };
-        let mut count = 0;
-        reactions.for_each(|reaction| {
-            let is_waking = matches!(reaction, Reaction::WakeTask(it) if it.promise == promise);
-            count += usize::from(is_waking);
-        });
-        count
-    }
-
-    fn is_out_of_reach(&self) -> bool {
-        self.settled_by.get() == SettledBy::Resolver
-            && !self.is_resolved.get()
-            && self.resolver_count.get() == 0
-    }
-
-    fn is_job(&self) -> bool {
-        matches!(self.settled_by.get(), SettledBy::Job(_))
     }
 }

@@ -11,13 +11,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use self::machine::Base;
 use crate::reactor::journal::Journal;
 
 /// The machine's `Instant`, for the signatures of other crates.
 #[cfg(feature = "hyper")]
-pub(crate) type MachineInstant = Instant;
+pub(crate) type MachineInstant = std::time::Instant;
 
 /// The time of one loop, counted from an arbitrary start.
 pub(crate) struct Clock {
@@ -26,7 +27,7 @@ pub(crate) struct Clock {
 
 enum Kind {
     /// Counts from [`base`], which all real clocks of the process share.
-    Real(Instant),
+    Real(Base),
     Virtual(Cell<Duration>),
     /// A real clock whose readings are recorded, or come from a recording.
     Journaled(Journal),
@@ -135,18 +136,84 @@ pub(crate) fn machine_now() -> Duration {
 pub(crate) fn machine_instant(since_base: Duration) -> MachineInstant {
     // A time that cannot be represented is too far away to be waited for.
     const FAR: Duration = Duration::from_secs(1 << 32);
-    let base = base();
+    let base = base().instant;
     base.checked_add(since_base).unwrap_or_else(|| base + FAR)
 }
 
 /// Converts the machine's `Instant` to a reading of a clock; zero for an earlier one.
 #[cfg(feature = "hyper")]
 pub(crate) fn since_base(instant: MachineInstant) -> Duration {
-    instant.saturating_duration_since(base())
+    instant.saturating_duration_since(base().instant)
 }
 
-/// Returns the instant from which the real clocks of this process count.
-fn base() -> Instant {
-    static BASE: OnceLock<Instant> = OnceLock::new();
-    *BASE.get_or_init(Instant::now)
+/// Returns the moment from which the real clocks of this process count.
+fn base() -> Base {
+    static BASE: OnceLock<Base> = OnceLock::new();
+    *BASE.get_or_init(Base::now)
+}
+
+/// The moments of the machine's clock.
+///
+/// Every timer reads the clock (R26), and the difference of two `Instant`s takes as many instructions as the
+/// reading itself. Here a base is a whole second, so that the difference to it needs no carry. Without glibc
+/// rustix may not find the function that reads the clock without a system call.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static")
+))]
+mod machine {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Base {
+        secs: i64,
+        #[cfg(feature = "hyper")]
+        pub(super) instant: super::MachineInstant,
+    }
+
+    impl Base {
+        pub(super) fn now() -> Base {
+            let now = clock_gettime(ClockId::Monotonic); // that of `Instant`
+            Base {
+                secs: now.tv_sec,
+                #[cfg(feature = "hyper")]
+                instant: super::MachineInstant::now() - Duration::from_nanos(now.tv_nsec as u64),
+            }
+        }
+
+        #[inline(always)] // a part of `Clock::now`
+        pub(super) fn elapsed(self) -> Duration {
+            let now = clock_gettime(ClockId::Monotonic);
+            Duration::new((now.tv_sec - self.secs) as u64, now.tv_nsec as u32)
+        }
+    }
+}
+
+/// The moments of the machine's clock, elsewhere.
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static")
+)))]
+mod machine {
+    use std::time::{Duration, Instant};
+
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Base {
+        pub(super) instant: Instant,
+    }
+
+    impl Base {
+        pub(super) fn now() -> Base {
+            let instant = Instant::now();
+            Base { instant }
+        }
+
+        pub(super) fn elapsed(self) -> Duration {
+            self.instant.elapsed()
+        }
+    }
 }

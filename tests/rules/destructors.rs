@@ -346,3 +346,41 @@ fn the_text_of_an_error_names_the_code_that_has_panicked() {
     let main = virtual_loop().run(async { throw("thrown") });
     check(main.unwrap_err().to_string(), "main future run at");
 }
+
+/// The destructor of a cleared callback runs at once, and may arm a timer with a callback of the same type.
+#[test]
+fn the_destructor_of_a_cleared_callback_may_arm_its_like() {
+    struct Arms(Option<(Log, &'static str)>);
+    impl Drop for Arms {
+        fn drop(&mut self) {
+            if let Some((log, name)) = self.0.take() {
+                log.add(format_args!("{name} dropped"));
+                arm(Arms(None), &log, "of the destructor");
+            }
+        }
+    }
+    fn arm(arms: Arms, log: &Log, name: &'static str) -> nodeloop::TimeoutHandle {
+        let log = log.clone();
+        set_timeout(ms(1), move || {
+            drop(arms);
+            log.add(name);
+        })
+    }
+    trace(|log| {
+        for name in ["first", "second"] {
+            let timer = arm(Arms(Some((log.clone(), name))), &log, "never called");
+            timer.clear();
+            log.add(format_args!("{name} cleared"));
+        }
+        arm(Arms(None), &log, "last");
+    })
+    .assert([
+        "first dropped",
+        "first cleared",
+        "second dropped",
+        "second cleared",
+        "of the destructor",
+        "of the destructor",
+        "last",
+    ]);
+}

@@ -756,3 +756,19 @@ fn clearing_drops_the_callback_outside_of_any_borrow() {
     })
     .assert(["dropped", "cleared", "armed by the destructor"]);
 }
+
+/// R35: the callback of a timer is spent, also if it panics.
+#[test]
+fn a_callback_that_panics_is_not_armed_again() {
+    trace(|log| {
+        let uncaught = log.clone();
+        nodeloop::on_uncaught(move |error| uncaught.add(error.message()));
+        let number = 7;
+        let timer = set_timeout(ms(1), move || panic!("callback {number}"));
+        set_timeout(ms(5), move || {
+            timer.refresh();
+            log.add(timer.is_pending());
+        });
+    })
+    .assert(["callback 7", "false"]);
+}

@@ -59,11 +59,12 @@ pub(crate) type TaskBox = Pin<Box<dyn Task>>;
 
 /// A task in the list.
 pub(crate) struct LiveTask {
-    /// `None` while it is polled, and for the main future, which nothing owns.
+    /// `None` while it is polled, for the main future, which nothing owns, and for a member of a combinator.
     pub(super) future: Option<TaskBox>,
     /// The waker that it has cloned, if any. That of the main future is in the state of the loop.
     pub(super) waker: OnceCell<Box<OwnWaker>>,
-    /// The promise that it settles; a member of a combinator has only the number of one.
+    /// The promise that it settles. A member of a combinator has only the number of one; this is what it
+    /// shares with the other members.
     pub(super) promise: Option<Rc<dyn PendingPromise>>,
     /// The number of that promise. In a free entry it is that of no promise: [`FREE`], and the index of the
     /// next free entry.
@@ -196,6 +197,12 @@ impl LiveTask {
     pub(super) fn pause(&mut self, future: TaskBox) -> bool {
         debug_assert_ne!(self.schedule.get(), Schedule::Aborted, "it has ended");
         self.put_future(future);
+        self.rest()
+    }
+
+    /// The same for a member of a combinator, and the rest for all others.
+    #[inline]
+    pub(super) fn rest(&mut self) -> bool {
         self.is_listed = true;
         let is_woken = self.schedule.get() == Schedule::Woken;
         self.schedule.set(match is_woken {

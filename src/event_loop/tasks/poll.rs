@@ -13,7 +13,7 @@ use crate::phases::macrotask::TaskKey;
 
 /// What a poll takes out of the entry of a task.
 struct TakenTask {
-    future: Option<TaskBox>,
+    future: TaskBox,
     waker: Option<Box<OwnWaker>>,
     promise: u64,
 }
@@ -28,7 +28,10 @@ impl LoopState {
         debug_assert_eq!(entry.schedule.get(), Schedule::Scheduled, "R13");
         let taken = self.take_for_poll(entry);
         drop(tasks);
-        self.poll_taken(index, taken)
+        match taken {
+            Some(taken) => self.poll_taken(index, taken),
+            None => self.poll_member(index),
+        }
     }
 
     /// Polls a task that would be the only one in the microtask queue if it was woken now. Returns `false`
@@ -45,22 +48,26 @@ impl LoopState {
         }
         let taken = self.take_for_poll(entry);
         drop(tasks);
-        if self.poll_taken(task.index, taken).is_ready() {
+        let polled = match taken {
+            Some(taken) => self.poll_taken(task.index, taken),
+            None => self.poll_member(task.index),
+        };
+        if polled.is_ready() {
             self.context.set(None);
         }
         true
     }
 
-    /// Takes what a poll needs out of the entry of a task.
+    /// Takes what a poll needs out of the entry of a task. A member of a combinator has no future.
     #[inline(always)] // a part of its callers
-    fn take_for_poll(&self, entry: &mut LiveTask) -> TakenTask {
+    fn take_for_poll(&self, entry: &mut LiveTask) -> Option<TakenTask> {
         entry.schedule.set(Schedule::Running);
         self.observers.note(entry.kind, entry.location);
-        TakenTask {
-            future: entry.future.take(),
+        Some(TakenTask {
+            future: entry.future.take()?,
             waker: entry.waker.take(),
             promise: entry.number,
-        }
+        })
     }
 
     #[inline(always)] // as above
@@ -68,8 +75,7 @@ impl LoopState {
         let promise = taken.promise;
         let task = TaskKey { index, promise };
         // No panic leaves a task. So that the code need not be able to drop these during one, they are not.
-        let future = taken.future.expect("a task that is queued is not polled");
-        let mut future = ManuallyDrop::new(future);
+        let mut future = ManuallyDrop::new(taken.future);
         let waker = taken.waker.unwrap_or_else(|| self.lend_waker(task));
         let waker = ManuallyDrop::new(waker);
         self.polled.set(task, &waker.waker);
@@ -144,10 +150,14 @@ impl LoopState {
     /// Ends a task that was taken out of the microtask queue of a loop that is cancelling.
     pub(crate) fn cancel_task(&self, index: usize) {
         let taken = self.take_for_poll(self.tasks.borrow_mut().entry(index));
+        let Some(taken) = taken else {
+            let polled = self.poll_member(index);
+            debug_assert!(polled.is_ready(), "it ends with its loop");
+            return;
+        };
         let promise = taken.promise;
-        let future = taken.future.expect("a task that is queued is not polled");
         let waker = taken.waker;
         let waker = waker.unwrap_or_else(|| self.lend_waker(TaskKey { index, promise }));
-        self.stop_task(future, waker);
+        self.stop_task(taken.future, waker);
     }
 }

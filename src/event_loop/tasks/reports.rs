@@ -22,7 +22,7 @@ impl LoopState {
         let listed = listed.filter_map(|(index, entry)| {
             Some(ListedTask {
                 location: entry.location,
-                promise: entry.promise.clone(),
+                promise: entry.promise.clone().filter(|it| !it.is_members()),
                 waker: self.waker_of_entry(index, entry)?,
             })
         });

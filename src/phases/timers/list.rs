@@ -11,6 +11,8 @@
 //! Invariant: the entry of a list in the queue is not greater than its expiry and number. An entry
 //! that is smaller is corrected when it has become the first one.
 
+use rustc_hash::FxHashMap;
+
 use super::{TimerKey, Timers};
 
 pub(super) type ListKey = usize;
@@ -33,6 +35,45 @@ pub(super) struct List {
 impl List {
     pub(super) fn first(&self) -> Option<TimerKey> {
         self.head
+    }
+}
+
+/// The lists by their durations. Nearly all durations are shorter than 49 days, so an entry is small: the
+/// map of a thousand durations stays in the first cache.
+#[derive(Default)]
+pub(super) struct Durations {
+    usual: FxHashMap<u32, u32>,
+    long: FxHashMap<u64, u32>,
+}
+
+impl Durations {
+    #[inline(always)] // a part of `arm`
+    pub(super) fn get(&self, duration_ms: u64) -> Option<ListKey> {
+        let list = match u32::try_from(duration_ms) {
+            Ok(usual) => self.usual.get(&usual),
+            Err(_) => self.long.get(&duration_ms),
+        };
+        list.map(|list| *list as ListKey)
+    }
+
+    fn insert(&mut self, duration_ms: u64, list: ListKey) {
+        let list = list as u32; // `insert_list` checks it
+        match u32::try_from(duration_ms) {
+            Ok(usual) => self.usual.insert(usual, list),
+            Err(_) => self.long.insert(duration_ms, list),
+        };
+    }
+
+    fn remove(&mut self, duration_ms: u64) {
+        match u32::try_from(duration_ms) {
+            Ok(usual) => self.usual.remove(&usual),
+            Err(_) => self.long.remove(&duration_ms),
+        };
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.usual.clear();
+        self.long.clear();
     }
 }
 
@@ -137,13 +178,13 @@ impl Timers {
             && last_ms == duration_ms
         {
             debug_assert_eq!(
-                self.by_duration.get(&duration_ms),
-                Some(&list),
+                self.by_duration.get(duration_ms),
+                Some(list),
                 "the list that was found last is still that of its duration (R23)"
             );
             return Some(list);
         }
-        let list = *self.by_duration.get(&duration_ms)?;
+        let list = self.by_duration.get(duration_ms)?;
         self.last_found = Some((duration_ms, list));
         Some(list)
     }
@@ -286,7 +327,7 @@ impl Timers {
     /// Ends the list of a duration if it is empty: a ref'd timer that is running was cleared (R29).
     #[cold]
     pub(super) fn end_list_if_empty(&mut self, duration_ms: u64) {
-        if let Some(&list) = self.by_duration.get(&duration_ms)
+        if let Some(list) = self.by_duration.get(duration_ms)
             && self.lists[list].head.is_none()
             && !self.lists[list].vacant
         {
@@ -330,7 +371,7 @@ impl Timers {
         let list = &mut self.lists[key];
         list.detached = true;
         self.last_found = None;
-        self.by_duration.remove(&list.duration_ms);
+        self.by_duration.remove(list.duration_ms);
         let (queued_ms, queued_serial) = list.queued;
         self.queue.remove(&(queued_ms, queued_serial, key));
     }
