@@ -233,10 +233,13 @@ impl Work {
     #[must_use]
     #[inline(always)] // so that the work is written in its place
     pub(crate) fn set_waking(&mut self, task: Option<TaskKey>, cx: &Context<'_>) -> Option<Work> {
-        let Some(task) = task else {
-            return self.replace_waker(cx);
+        let before = match task {
+            Some(task) => std::mem::replace(self, Work::WakeTask(task)),
+            None if matches!(self, Work::Wake(None)) => {
+                std::mem::replace(self, Work::Wake(Some(cx.waker().clone())))
+            }
+            None => return self.replace_waker(cx),
         };
-        let before = std::mem::replace(self, Work::WakeTask(task));
         if !matches!(before, Work::Wake(None) | Work::WakeTask(_)) {
             return Some(before);
         }
