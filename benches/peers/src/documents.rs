@@ -25,6 +25,7 @@ pub fn update(report: &Report<'_>) -> Result<(), String> {
             ],
         ),
     ];
+    let mut changed = Vec::new(); // all of them, before the first is written
     for (name, parts) in documents {
         let path = root.join(name);
         let error = |reason: &dyn std::fmt::Display| format!("{name}: {reason}");
@@ -32,7 +33,10 @@ pub fn update(report: &Report<'_>) -> Result<(), String> {
         for (start, part) in parts {
             text = replace(&text, start, part).map_err(|reason| error(&reason))?;
         }
-        std::fs::write(&path, text).map_err(|reason| error(&reason))?;
+        changed.push((name, path, text));
+    }
+    for (name, path, text) in changed {
+        std::fs::write(&path, text).map_err(|reason| format!("{name}: {reason}"))?;
         eprintln!("wrote {name}");
     }
     Ok(())

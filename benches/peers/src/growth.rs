@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::process;
 use crate::results::Spread;
 use crate::runtimes::Side;
-use crate::workloads::{GROWTH, Kind, Workload};
+use crate::workloads::{GROWTH, Kind, WORKLOADS, Workload};
 
 /// How many times the cost at one size may be that of the least size.
 const LIMIT: f64 = 1.5;
@@ -29,15 +29,24 @@ struct Row {
     costs: Result<[f64; 3], String>,
 }
 
+/// Returns whether a workload can be run at several sizes.
+pub fn has(name: &str) -> bool {
+    WORKLOADS
+        .iter()
+        .any(|workload| workload.name == name && is_sized(workload))
+}
+
+/// `start-up` is the cost of a process that repeats something.
+fn is_sized(workload: &Workload) -> bool {
+    workload.kind == Kind::Run && workload.name != "start-up"
+}
+
 pub fn measure(side: &Side, workloads: &[&'static Workload], rounds: usize) -> Growth {
     let special = GROWTH
         .iter()
         .map(|(name, title, least)| (*name, *title, "ns", *least, u32::MAX));
-    let all = workloads.iter().filter(|workload| {
-        let is_run = workload.kind == Kind::Run && side.has(workload.name);
-        // It is the cost of a process that repeats something.
-        is_run && workload.name != "start-up"
-    });
+    let all = workloads.iter();
+    let all = all.filter(|workload| is_sized(workload) && side.has(workload.name));
     let all = all.map(|each| {
         (
             each.name,

@@ -37,8 +37,10 @@ Without a workload, all are measured. With a runtime, only that runtime and node
 --rounds N   the number of rounds, 5 by default; with fewer than 3 no row can be seen to be unsteady
 --quick      checks the answers of small runs of unoptimized programs, and measures nothing;
              without the runtimes on io_uring, whose dependencies are many
---all        also with these
---growth     nodeloop alone, at three sizes; exit code 1 if a cost grows by more than half
+--all        with `--quick`: also the runtimes on io_uring
+--growth     nodeloop alone, at three sizes; exit code 1 if a cost grows by more than half, which means
+             something on a quiet machine only; with a WORKLOAD, only that one and six that are no
+             workloads of the comparison
 --json       prints the results as JSON
 --out DIR    writes the tables and the JSON there
 --from FILE  measures nothing: makes the tables of an earlier run from its JSON
@@ -137,6 +139,24 @@ impl Options {
         if options.documents && is_part {
             return Err("`--documents` needs the results of all workloads".to_owned());
         }
+        if options.documents && options.rounds < 3 {
+            return Err(
+                "`--documents` needs 3 rounds, so that an unsteady row can be seen".to_owned(),
+            );
+        }
+        if options.from.is_some() && (is_part || options.all) {
+            return Err(
+                "`--from` measures nothing: only `--json`, `--out` and `--documents` go with it"
+                    .to_owned(),
+            );
+        }
+        if let Some(name) = options.workload.as_deref().filter(|_| options.growth)
+            && !growth::has(name)
+        {
+            return Err(format!(
+                "`{name}` has no growth: it needs a client, or its size is fixed"
+            ));
+        }
         Ok(options)
     }
 
@@ -147,17 +167,14 @@ impl Options {
             let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
             return Err(format!(
                 "no workload `{name}`; there are {}",
-                names.join(", ")
+                quoted(&names)
             ));
         }
         if let Some(name) = &self.runtime
             && !runtimes::names().any(|runtime| runtime == name)
         {
             let names: Vec<&str> = runtimes::names().collect();
-            return Err(format!(
-                "no runtime `{name}`; there are {}",
-                names.join(", ")
-            ));
+            return Err(format!("no runtime `{name}`; there are {}", quoted(&names)));
         }
         Ok(())
     }
@@ -189,6 +206,12 @@ impl Options {
         };
         WORKLOADS.iter().filter(is_selected).collect()
     }
+}
+
+/// Some names have two words.
+fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 /// Returns whether every runtime that could be built gave the right answers.

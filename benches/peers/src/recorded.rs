@@ -22,8 +22,11 @@ impl Recorded {
     pub fn read(path: &Path) -> Result<Recorded, String> {
         let error = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = std::fs::read_to_string(path).map_err(|reason| error(&reason))?;
-        let json: Value = serde_json::from_str(&text).map_err(|reason| error(&reason))?;
-        Recorded::from_json(&json).ok_or_else(|| error(&"these are no results of this program"))
+        let json: Value = serde_json::from_str(&text)
+            .map_err(|reason| error(&format_args!("this is no JSON: {reason}")))?;
+        Recorded::from_json(&json).ok_or_else(|| {
+            error(&"these are no results of this program, or those of other workloads")
+        })
     }
 
     fn from_json(json: &Value) -> Option<Recorded> {

@@ -158,12 +158,15 @@ impl Report<'_> {
             })
             .map(|(name, version)| format!("{name} {version}"))
             .collect();
-        format!(
-            "Measured on {}, {} rounds, with {}.",
-            self.machine,
-            self.rounds,
-            versions.join(", ")
-        )
+        let rounds = match self.rounds {
+            1 => "1 round".to_owned(),
+            rounds => format!("{rounds} rounds"),
+        };
+        let with = match versions.is_empty() {
+            true => String::new(), // only a limit, which is no runtime
+            false => format!(", with {}", versions.join(", ")),
+        };
+        format!("Measured on {}, {rounds}{with}.", self.machine)
     }
 
     /// nodeloop beside the best peer of each row. The geometric mean in the last row is that of the steady
@@ -222,6 +225,7 @@ impl Report<'_> {
                     None => "–".to_owned(),
                     Some(cell) => match cell.spread() {
                         None => "failed".to_owned(),
+                        Some(spread) if self.rounds == 1 => cost(spread),
                         Some(spread) => {
                             let half = (spread.max - spread.min) / 2.0 / spread.median * 100.0;
                             format!("{} ±{half:.0} %", cost(spread))
