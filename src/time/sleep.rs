@@ -79,7 +79,7 @@ impl Sleep {
     #[inline]
     pub(super) fn after(state: Rc<LoopState>, duration: Duration) -> Sleep {
         let duration_ms = ceil_ms(duration);
-        let now = state.clock.now();
+        let now = state.clock.now(); // R26
         let deadline = Instant { since_base: now } + duration;
         Sleep::start(state, (duration_ms, now), deadline, Location::caller())
     }

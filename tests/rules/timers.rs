@@ -673,7 +673,7 @@ fn a_timer_of_the_last_drain_may_run_in_the_repeated_pass() {
     .assert(V22.., ["immediate 1", "timer 1", "immediate 2", "timer 2"]);
 }
 
-/// R24, R41: `121-sleep-in-last-drain.js`.
+/// R24, R26, R41: `121-sleep-in-last-drain.js`.
 #[test]
 fn a_sleep_reads_the_clock_as_a_timer_does() {
     traces(|log| {
@@ -696,7 +696,7 @@ fn a_sleep_reads_the_clock_as_a_timer_does() {
     .assert(V22.., ["A", "micro", "immediate", "B", "slept"]);
 }
 
-/// R24, R35: `122-refresh-in-last-drain.js`.
+/// R24, R26, R35: `122-refresh-in-last-drain.js`.
 #[test]
 fn a_refresh_reads_the_clock_as_a_timer_does() {
     traces(|log| {
