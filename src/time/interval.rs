@@ -59,7 +59,7 @@ const TOLERANCE: Duration = Duration::from_millis(5);
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     let state = current("time::interval");
-    let now = state.clock.now();
+    let now = state.clock.now(); // R26
     let start = Instant { since_base: now } + rounded(period);
     let interval = Interval::new(state, start, period, Location::caller());
     interval.armed(now)
