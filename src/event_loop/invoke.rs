@@ -109,11 +109,6 @@ impl Runner<'_> {
             // The most frequent cases, kept short.
             Work::Wake(Some(waker)) => self.invoke(origin, || waker.wake()),
             Work::Once(Some(callback)) => self.invoke(origin, callback),
-            Work::Reusable(mut callback) => {
-                let flow = self.invoke(origin, || callback.call());
-                self.spare_callback.keep(callback);
-                flow
-            }
             _ => self.invoke(origin, move || {
                 self.perform(&mut work);
                 drop(work); // its destructor may panic as well

@@ -78,7 +78,7 @@ where
         Poll::Ready(())
     }
 
-    fn stop(mut self: Pin<&mut Self>, owner: &LoopState, _: &mut Context<'_>) {
+    fn stop(mut self: Pin<&mut Self>, owner: &LoopState) {
         owner.context.set(self.as_mut().project().context.take());
         self.end(Err(PromiseError::Aborted));
     }

@@ -6,7 +6,6 @@
 //! Invariant: a free entry owns nothing, and no key belongs to it.
 
 use std::cell::{Cell, OnceCell};
-use std::future::Future;
 use std::mem::{forget, replace};
 use std::panic::Location;
 use std::pin::Pin;
@@ -25,32 +24,20 @@ pub(crate) trait Task {
     fn resume(self: Pin<&mut Self>, owner: &LoopState, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ends the task: it drops what it owns, and its promise settles as aborted.
-    fn stop(self: Pin<&mut Self>, owner: &LoopState, cx: &mut Context<'_>);
-}
-
-/// A future of the loop itself, which ends when it is polled by a loop that is cancelling.
-impl<F: Future<Output = ()>> Task for F {
-    fn resume(self: Pin<&mut Self>, _: &LoopState, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll(cx)
-    }
-
-    fn stop(self: Pin<&mut Self>, _: &LoopState, cx: &mut Context<'_>) {
-        let polled = self.poll(cx);
-        debug_assert!(polled.is_ready(), "it ends with its loop");
-    }
+    fn stop(self: Pin<&mut Self>, owner: &LoopState);
 }
 
 /// A task that was aborted before its turn, which ends it.
 struct Aborted(TaskBox);
 
 impl Task for Aborted {
-    fn resume(mut self: Pin<&mut Self>, owner: &LoopState, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().stop(owner, cx);
+    fn resume(mut self: Pin<&mut Self>, owner: &LoopState, _: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().stop(owner);
         Poll::Ready(())
     }
 
-    fn stop(mut self: Pin<&mut Self>, owner: &LoopState, cx: &mut Context<'_>) {
-        self.0.as_mut().stop(owner, cx);
+    fn stop(mut self: Pin<&mut Self>, owner: &LoopState) {
+        self.0.as_mut().stop(owner);
     }
 }
 

@@ -74,7 +74,7 @@ impl LoopState {
     fn poll_taken(&self, index: usize, taken: TakenTask) -> Poll<()> {
         let promise = taken.promise;
         let task = TaskKey { index, promise };
-        // No panic leaves a task. So that the code need not be able to drop these during one, they are not.
+        // No panic leaves a task, so nothing has to drop these while one unwinds, and there is no code for that.
         let mut future = ManuallyDrop::new(taken.future);
         let waker = taken.waker.unwrap_or_else(|| self.lend_waker(task));
         let waker = ManuallyDrop::new(waker);
@@ -105,7 +105,7 @@ impl LoopState {
         let entry = tasks.entry(index);
         if entry.schedule.get() == Schedule::Aborted {
             drop(tasks);
-            self.stop_task(future, waker);
+            self.stop_task(future, Some(waker));
             return Poll::Ready(());
         }
         let is_woken = entry.pause(future);
@@ -127,9 +127,11 @@ impl LoopState {
     /// Drops the future of a task that was aborted, and settles its promise.
     #[cold]
     #[inline(never)]
-    fn stop_task(&self, mut future: TaskBox, waker: Box<OwnWaker>) {
-        future.as_mut().stop(self, &mut waker.context());
-        self.take_back(waker);
+    fn stop_task(&self, mut future: TaskBox, waker: Option<Box<OwnWaker>>) {
+        future.as_mut().stop(self);
+        if let Some(waker) = waker {
+            self.take_back(waker);
+        }
     }
 
     /// Queues a task that was woken while it was running.
@@ -155,9 +157,6 @@ impl LoopState {
             debug_assert!(polled.is_ready(), "it ends with its loop");
             return;
         };
-        let promise = taken.promise;
-        let waker = taken.waker;
-        let waker = waker.unwrap_or_else(|| self.lend_waker(TaskKey { index, promise }));
-        self.stop_task(taken.future, waker);
+        self.stop_task(taken.future, taken.waker);
     }
 }
