@@ -161,35 +161,28 @@ where
     #[inline(always)] // a part of `poll_member`
     fn settle_member(&self, index: usize) -> bool {
         let is_open = self.owner.is_open();
+        let mut member = self.members.borrow_mut()[index].take();
         let outcome = match is_open {
-            // Only the poll of a member borrows them, and a poll makes no other one.
-            true => self.members.borrow_mut()[index]
-                .as_mut()
-                .and_then(Member::woken),
-            false => None, // cancelled
+            true => member.as_mut().and_then(Member::woken), // may clone an output
+            false => None,                                   // cancelled
         };
         if outcome.is_none() && is_open {
+            self.members.borrow_mut()[index] = member;
             return false;
         }
         let observer = of_last(&self.observer, self.left.get());
-        self.drop_member(index);
+        drop(member);
         if let (Some(outcome), Some(observer)) = (outcome, observer) {
             observer(index, outcome);
         }
         true
     }
 
-    fn drop_member(&self, index: usize) {
-        let member = self.members.borrow_mut()[index].take();
-        drop(member); // outside of the borrow
-    }
-
-    /// Ends a member whose poll has panicked.
+    /// Ends a member whose poll has panicked, which has dropped it.
     #[cold]
-    fn fail_member(&self, index: usize, payload: Box<dyn Any + Send>) -> thread::Result<()> {
+    fn fail_member(&self, payload: Box<dyn Any + Send>) -> thread::Result<()> {
         let observer = of_last(&self.observer, self.left.get());
         catch_unwind(AssertUnwindSafe(|| {
-            self.drop_member(index);
             drop(observer);
             resume_unwind(payload);
         }))
@@ -264,7 +257,7 @@ where
                 self.wait_again();
                 return Poll::Pending;
             }
-            Err(payload) => self.fail_member(index, payload),
+            Err(payload) => self.fail_member(payload),
         };
         self.left.set(self.left.get() - 1);
         owner.remove_task(task.index);
