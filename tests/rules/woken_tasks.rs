@@ -62,7 +62,8 @@ impl Drop for Dropped {
     }
 }
 
-/// R10: the task runs in the microtasks of its drain, so those that it queues precede its tick.
+/// R10: the task runs in the microtasks of its drain, so those that it queues precede its tick:
+/// `391-microtasks-of-a-yield.js`.
 #[test]
 fn the_microtasks_of_a_woken_task_precede_its_ticks() {
     assert_both(
