@@ -9,8 +9,8 @@
 //!
 //! The queue has two parts, each with its lock: threads take jobs from the first, and the loop adds jobs to
 //! the second. A thread that finds the first part empty exchanges the two. So the loop and the threads, each
-//! of which would otherwise lock the queue for each job, rarely wait for each other. Whoever needs both locks
-//! the first part first.
+//! of which would otherwise lock the queue for each job, rarely wait for each other. A caller that needs both
+//! takes that of the first part first.
 //!
 //! Invariant: at most `limit` threads run jobs of one loop.
 //!

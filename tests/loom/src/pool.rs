@@ -137,7 +137,7 @@ fn two_threads_run_all_jobs() {
     });
 }
 
-/// Two jobs, of which the first one waits for the second, after one that leaves its thread behind.
+/// Two jobs, the first one waiting for the second, after a job whose thread lingers.
 fn wait_for_a_later_job(threads: usize, count_before: usize) {
     let remote_queue = Arc::new(RemoteQueue::default());
     let workers = Workers::new(remote_queue.clone(), threads);
